@@ -1,0 +1,89 @@
+"""The adapter between a workflow's job and the library: log, progress, one-line errors.
+
+Standard library only: every job imports this first, and a crawl should not wait for torch.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+log = logging.getLogger("distillery")
+T = TypeVar("T")
+
+LOG_EVERY_SECONDS = 10.0
+
+
+class StudyError(Exception):
+    """What a user can mend. Its message is one line: what is wrong, where, and what to do."""
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[Any]:
+    """Run one job's script: log to its log file, end an expected error in one line.
+
+    Args:
+        snakemake: the object a workflow hands to its scripts (input, output, params, wildcards, threads, log).
+
+    Yields:
+        The same object. A `StudyError` inside ends the process with status 1 after one line on stderr and in the
+        log; any other exception is logged with its trace and raised.
+    """
+    start_logging(snakemake.log[0] if len(snakemake.log) else None)
+    started = time.monotonic()
+    try:
+        yield snakemake
+    except StudyError as error:
+        log.error("%s", error)
+        raise SystemExit(1) from None
+    except Exception:
+        log.exception("this should not have happened; please report it with this log")
+        raise
+    log.info("done in %.1f s", time.monotonic() - started)
+
+
+def start_logging(path: str | None) -> None:
+    """Send the library's log to `path` (replacing it) and its warnings to stderr as well."""
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers.clear()
+    screen = logging.StreamHandler()
+    screen.setLevel(logging.WARNING)
+    screen.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    log.addHandler(screen)
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(file)
+
+
+def progress(items: Iterable[T], total: int | None = None, label: str = "", unit: str = "it") -> Iterator[T]:
+    """Iterate and show how far: a bar on a terminal, a log line every ten seconds elsewhere.
+
+    Args:
+        items: what to go through.
+        total: how many there are, if `items` does not know.
+        label: what is being done, for the bar or the line.
+        unit: what one item is called.
+    """
+    total = total if total is not None else len(items) if hasattr(items, "__len__") else None
+    if sys.stderr.isatty() and not os.environ.get("CI"):
+        from tqdm import tqdm
+
+        yield from tqdm(items, total=total, desc=label, unit=unit, mininterval=0.5)
+        return
+    started = last = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - last >= LOG_EVERY_SECONDS:
+            last = now
+            speed = done / (now - started)
+            log.info("%s: %d%s %s, %.1f %s/s", label, done, f" of {total}" if total else "", unit, speed, unit)
+        yield item

@@ -1,0 +1,188 @@
+"""Pools of pictures: what was offered, what was retrieved, and where each picture came from.
+
+A pool is two files a class: a WebDataset shard `{class}.tar` with `{key}.{jpg,png,…}` and `{key}.json` per picture, and
+`{class}.jsonl` with one line per picture *offered*, in order, failures with their reason. The key is the first 16 hex
+digits of the bytes' sha256.
+
+A store is a folder outside the workflow's declared outputs that keeps every picture already retrieved, so that a job
+that was killed, or whose queries changed, retrieves only what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from distillery.files import whole, write_whole
+from distillery.jobs import StudyError
+
+# magic bytes → extension; what is none of these is kept as .bin and dropped at curation, with the reason
+MAGIC = (
+    (b"\xff\xd8\xff", "jpg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"BM", "bmp"),
+)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One picture a source offered for a class, and what became of it (its provenance).
+
+    `origin` identifies it within its source: a URL, a path, or the generation parameters' hash. `failure` is empty
+    for a picture that was retrieved; then `key`, `sha256` and `bytes` describe it.
+    """
+
+    source: str
+    label: str  # the class it was asked for
+    kind: str  # google, bing, urls, diffusion, folder
+    origin: str
+    rank: int = -1  # position in the order offered, from 0
+    key: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    failure: str = ""
+    retrieved: str = ""  # UTC, ISO 8601
+    # found on the web
+    query: str = ""
+    url: str = ""
+    page: str = ""
+    thumbnail: str = ""
+    title: str = ""
+    license: str = ""
+    creator: str = ""
+    also: tuple[str, ...] = ()  # "class: query" of every other claim to the same URL
+    # generated
+    prompt: str = ""
+    negative_prompt: str = ""
+    model: str = ""
+    revision: str = ""
+    seed: int = -1
+    steps: int = -1
+    guidance: float = -1.0
+    size: int = -1  # pixels a side, as generated
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Offer:
+        """Read one offer; unknown fields are an error, since they would be lost."""
+        record = json.loads(text)
+        unknown = set(record) - {field.name for field in fields(cls)}
+        if unknown:
+            raise StudyError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
+        return cls(**{**record, "also": tuple(record.get("also", ()))})
+
+    def to_json(self) -> str:
+        """One line of JSON, defaults left out so that it stays readable."""
+        default = {field.name: field.default for field in fields(self)}
+        record = {name: value for name, value in asdict(self).items() if value != default[name]}
+        return json.dumps(record, ensure_ascii=False, sort_keys=True)
+
+
+def picture_key(data: bytes) -> str:
+    """The name of a picture: the first 16 hex digits of its bytes' sha256."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def extension(data: bytes) -> str:
+    """jpg, png, gif, bmp, webp by magic bytes, else bin."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return next((name for magic, name in MAGIC if data.startswith(magic)), "bin")
+
+
+def write_pool(shard: str | Path, offers: str | Path, entries: Iterable[tuple[Offer, bytes | None]]) -> int:
+    """Write a class's pool, both files whole or not at all.
+
+    Args:
+        shard: the `.tar` to write; the same picture offered twice is stored once.
+        offers: the `.jsonl` to write.
+        entries: every offer in order, with its bytes if it was retrieved.
+
+    Returns:
+        Number of pictures in the shard.
+    """
+    written: set[str] = set()
+    lines = []
+    with whole(shard) as temporary:
+        with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for offer, data in entries:
+                lines.append(offer.to_json())
+                if data is None or offer.key in written:
+                    continue
+                written.add(offer.key)
+                _add(tar, f"{offer.key}.{extension(data)}", data)
+                _add(tar, f"{offer.key}.json", offer.to_json().encode())
+        write_whole(offers, "".join(line + "\n" for line in lines))
+    return len(written)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def read_pool(shard: str | Path, offers: str | Path) -> Iterator[tuple[Offer, bytes | None]]:
+    """Every offer of a class's pool in order, with the picture's bytes or None for a failure.
+
+    Raises:
+        StudyError: a file is truncated or not what it should be; names it and says to delete it.
+    """
+    try:
+        with tarfile.open(shard) as tar:
+            where = {Path(m.name).stem: m for m in tar if not m.name.endswith(".json")}
+            for line in Path(offers).read_text(encoding="utf-8").splitlines():
+                offer = Offer.from_json(line)
+                if offer.failure:
+                    yield offer, None
+                    continue
+                data = tar.extractfile(where[offer.key]).read()
+                if hashlib.sha256(data).hexdigest() != offer.sha256:
+                    raise KeyError(f"{offer.key} has other bytes than recorded")
+                yield offer, data
+    except (tarfile.TarError, KeyError, EOFError, ValueError, TypeError, UnicodeDecodeError) as error:
+        raise StudyError(
+            f"pool {shard} or {offers} is damaged ({error}). Delete both and run again; the store keeps the pictures."
+        ) from error
+
+
+class Store:
+    """Everything a source has retrieved so far, by the identity of what was asked for.
+
+    One pair of files an entry: the bytes first, then the record, each renamed into place, so that an entry with a
+    record is whole. Failures may be recorded too, with no bytes.
+    """
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+
+    def _path(self, identity: str) -> Path:
+        name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        return self.root / name[:2] / f"{name}.json"
+
+    def get(self, identity: str) -> tuple[Offer, bytes | None] | None:
+        """The entry of `identity`, or None if it is missing or damaged (then it will be retrieved again)."""
+        record = self._path(identity)
+        if not record.exists():
+            return None
+        try:
+            offer = Offer.from_json(record.read_text(encoding="utf-8"))
+            if offer.failure:
+                return offer, None
+            data = record.with_suffix(".bin").read_bytes()
+        except (OSError, ValueError, TypeError, StudyError):
+            return None
+        return (offer, data) if hashlib.sha256(data).hexdigest() == offer.sha256 else None
+
+    def put(self, identity: str, offer: Offer, data: bytes | None) -> None:
+        """Keep an entry, replacing an older one."""
+        record = self._path(identity)
+        if data is not None:
+            write_whole(record.with_suffix(".bin"), data)
+        write_whole(record, offer.to_json())
