@@ -135,7 +135,7 @@ def read_pool(shard: str | Path, offers: str | Path) -> Iterator[tuple[Offer, by
         StudyError: a file is truncated or not what it should be; names it and says to delete it.
     """
     try:
-        with tarfile.open(shard) as tar:
+        with tarfile.open(shard, "r:") as tar:
             where = {Path(m.name).stem: m for m in tar if not m.name.endswith(".json")}
             for line in Path(offers).read_text(encoding="utf-8").splitlines():
                 offer = Offer.from_json(line)

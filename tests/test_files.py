@@ -1,0 +1,55 @@
+"""A file is written whole or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distillery.files import hash_files, whole, write_whole
+
+LIBRARY = Path(__file__).parent.parent / "workflow" / "scripts"
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "table.csv"
+    write_whole(path, "old")
+    with pytest.raises(RuntimeError), whole(path) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_killed_write_leaves_no_file_under_the_final_name(tmp_path):
+    path = tmp_path / "weights.bin"
+    program = f"""
+import sys, time
+sys.path.insert(0, {str(LIBRARY)!r})
+from distillery.files import whole
+with whole({str(path)!r}) as temporary:
+    temporary.write_bytes(b"half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"writing\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not path.exists()
+
+
+def test_the_temporary_file_keeps_its_suffix_for_writers_that_look_at_it(tmp_path):
+    with whole(tmp_path / "pixels.npy") as temporary:
+        temporary.touch()
+        assert temporary.suffix == ".npy"
+
+
+def test_a_hash_changes_with_any_file_of_a_folder(tmp_path):
+    (tmp_path / "a.py").write_text("1")
+    before = hash_files([tmp_path])
+    assert hash_files([tmp_path]) == before
+    (tmp_path / "a.py").write_text("2")
+    assert hash_files([tmp_path]) != before
