@@ -1,0 +1,1 @@
+"""What makes pictures trustworthy: decoding, hashing, near-duplicates."""

@@ -1,0 +1,89 @@
+"""From bytes of unknown origin to an upright RGB picture, or the reason why not.
+
+Every source goes through the same steps and the same resampler, since a difference in resampling can be learnt.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # nothing else: EPS would run Ghostscript
+MAX_PIXELS = 50_000_000
+BLANK_DEVIATION = 2.0  # grey levels of 255; flatter pictures have colliding perceptual hashes
+
+
+class Rejected(Exception):
+    """A picture that cannot be used; the message is the reason as it stands in the tables."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture: upright, RGB, alpha over white; `format` and size as they were in the file."""
+
+    image: Image.Image
+    format: str
+    width: int
+    height: int
+
+
+def decode(data: bytes, min_side: int = 1) -> Picture:
+    """Decode the first frame of a picture completely.
+
+    Args:
+        data: a JPEG, PNG, WebP, GIF or BMP.
+        min_side: pixels; a picture whose shorter side is less is rejected.
+
+    Raises:
+        Rejected: broken, truncated, of another format, over 50 million pixels, too small, or blank.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                kind, (width, height) = image.format, image.size
+                if width * height > MAX_PIXELS:
+                    raise Rejected("too many pixels")
+                if min(width, height) < min_side:
+                    raise Rejected("too small")
+                image.load()  # verify() would pass half a JPEG
+                picture = to_rgb(ImageOps.exif_transpose(image))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise Rejected("too many pixels") from None
+    except Image.UnidentifiedImageError:
+        raise Rejected("not a picture") from None
+    # Pillow raises SyntaxError for a bad PNG checksum, and struct and index errors for some truncated headers
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError):
+        raise Rejected("broken") from None
+    if np.asarray(picture.convert("L"), dtype=np.float32).std() < BLANK_DEVIATION:
+        raise Rejected("blank")
+    return Picture(picture, kind, width, height)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """RGB of any mode: 16-bit grey is scaled rather than clipped, alpha is laid over white."""
+    if image.mode.startswith("I"):
+        grey = np.asarray(image, dtype=np.float64)
+        return Image.fromarray((grey / 65535 * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def to_square(image: Image.Image, side: int) -> np.ndarray:
+    """The centre square of an RGB picture, resized with antialiasing (Lanczos).
+
+    Returns:
+        uint8 [side, side, 3].
+    """
+    short = min(image.size)
+    left, top = (image.width - short) // 2, (image.height - short) // 2
+    # cropped first: resizing with a box would let the filter see pixels outside it
+    square = image.crop((left, top, left + short, top + short))
+    return np.asarray(square.resize((side, side), Image.Resampling.LANCZOS), dtype=np.uint8)
