@@ -1,0 +1,64 @@
+"""The fast search finds exactly what comparing everything with everything finds."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageFilter, ImageOps
+
+from distillery.curation.duplicates import close_pairs, groups, near_pairs, perceptual_hashes
+
+
+def every_pair(hashes, distance):
+    return [
+        (i, j)
+        for i in range(len(hashes))
+        for j in range(i + 1, len(hashes))
+        if (int(hashes[i]) ^ int(hashes[j])).bit_count() <= distance
+    ]
+
+
+@st.composite
+def clustered_hashes(draw):
+    """Random hashes and copies of them with a few bits flipped, so that there is something to find."""
+    hashes = draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=8))
+    for flips in draw(st.lists(st.lists(st.integers(0, 63), max_size=17), max_size=12)):
+        copy = hashes[draw(st.integers(0, len(hashes) - 1))]
+        for bit in flips:
+            copy ^= 1 << bit
+        hashes.append(copy)
+    return np.array(hashes, dtype=np.uint64)
+
+
+@given(clustered_hashes(), st.integers(0, 15))
+def test_close_pairs_are_all_pairs_within_the_distance(hashes, distance):
+    assert [tuple(pair) for pair in close_pairs(hashes, distance)] == every_pair(hashes, distance)
+
+
+def test_no_hashes_give_no_pairs():
+    nothing = np.empty(0, dtype=np.uint64)
+    assert close_pairs(nothing, 8).shape == near_pairs(nothing, nothing, 8).shape == (0, 2)
+
+
+@pytest.mark.parametrize("distance", [-1, 16])
+def test_a_distance_out_of_range_is_refused(distance):
+    with pytest.raises(ValueError, match="0 to 15"):
+        close_pairs(np.zeros(2, dtype=np.uint64), distance)
+
+
+def picture(seed: int) -> Image.Image:
+    """A smooth random picture: like a photograph, its energy is in the low frequencies."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((240, 240), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(3))
+
+
+def test_a_halved_and_a_mirrored_copy_are_found_and_other_pictures_are_not():
+    original = picture(0)
+    pictures = [original, original.resize((120, 120)), ImageOps.mirror(original)] + [picture(k) for k in range(1, 20)]
+    hashes, mirrored = np.array([perceptual_hashes(p) for p in pictures], dtype=np.uint64).T
+    assert near_pairs(hashes, mirrored, 4).tolist() == [[0, 1], [0, 2], [1, 2]]
+
+
+def test_groups_are_named_by_their_smallest_member():
+    assert groups(6, np.array([[4, 5], [1, 4]])).tolist() == [0, 1, 2, 3, 1, 1]
+    assert groups(3, np.empty((0, 2), dtype=np.int64)).tolist() == [0, 1, 2]
