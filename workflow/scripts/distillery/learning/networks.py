@@ -14,7 +14,7 @@ from distillery.jobs import StudyError
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al. 2016, fig. 2): [B, inputs, H, W] → [B, width, H/stride, W/stride]."""
+    """Two 3x3 convolutions and a shortcut (He et al. 2016, fig. 2): [B, inputs, H, W] → [B, width, H/s, W/s]."""
 
     def __init__(self, inputs: int, width: int, stride: int):
         super().__init__()
