@@ -1,0 +1,266 @@
+"""The summary figure: scenarios in rows, scratch and distilled as a dumbbell, published numbers as hollow marks.
+
+Matplotlib without a screen, its own fonts, no dates: the same table gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+import seaborn as sns  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.lines import Line2D  # noqa: E402
+
+from distillery.files import whole  # noqa: E402
+from distillery.jobs import StudyError  # noqa: E402
+
+DPI = 160
+WIDTH = 10.5  # inches
+LABELS = 4.1  # inches left of the axis, for the rows' labels
+ROW = 0.56  # inches a scenario
+HEADING = 0.42  # inches a heading of a size
+LANE = 0.27  # of a row, from its middle down to the published marks and up to the first of several arms
+SIZES = ("small", "medium", "large")
+INK, SOFT, RULE = "#222222", "#666666", "#D5D5D5"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an arm is drawn: colours of Okabe and Ito (2008), and a shape of its own for eyes and printers without."""
+
+    name: str
+    colour: str
+    marker: str
+
+
+SCRATCH, KD = Look("from scratch", "#D55E00", "o"), Look("distilled", "#0072B2", "D")
+OTHERS = (("#009E73", "s"), ("#CC79A7", "^"), ("#E69F00", "v"), ("#56B4E9", "P"), ("#000000", "X"), ("#999999", "p"))
+
+
+def looks(arms: list[str]) -> dict[str, Look]:
+    """A look for every arm, the same for the same list; past eight arms, shapes and colours come again."""
+    known = {"scratch": SCRATCH, "kd": KD}
+    others = [arm for arm in arms if arm not in known]
+    known |= {arm: Look(arm.replace("_", " "), *OTHERS[i % len(OTHERS)]) for i, arm in enumerate(others)}
+    return {arm: known[arm] for arm in sorted(arms, key=list(known).index)}
+
+
+def plot_summary(summary: str | Path, output: str | Path, title: str, label: str = "") -> None:
+    """Draw the study's summary.
+
+    Args:
+        summary: `summary.csv`, columns as in docs/tables.md.
+        output: a PNG.
+        title: the figure's heading.
+        label: stands in a strip across the top when not empty, such as that the numbers are of a demonstration.
+
+    Raises:
+        StudyError: the table has no rows.
+    """
+    table = pd.read_csv(summary, keep_default_na=False, na_values=[""])
+    if table.empty:
+        raise StudyError(f"{summary} has no rows, so there is nothing to draw. Give a scenario at least one arm.")
+    style = {"font.family": "DejaVu Sans", "text.color": INK, "axes.labelcolor": INK, "xtick.color": SOFT}
+    with sns.axes_style("white", style), plt.rc_context({"svg.hashsalt": "distillery"}):
+        figure = _draw(table, title, label)
+        try:
+            with whole(output) as temporary:
+                # the software's version would make other bytes of the same picture
+                figure.savefig(temporary, dpi=DPI, metadata={"Software": None}, facecolor="white")
+        finally:
+            plt.close(figure)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scenario and where it stands, in inches down from the top of the axis."""
+
+    y: float
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows under the headings of their sizes; `height` in inches."""
+
+    rows: list[Row]
+    headings: list[tuple[float, str]]
+    height: float
+
+
+def lay_out(table: pd.DataFrame) -> Layout:
+    """Scenarios grouped by size, small first, each group in the table's order."""
+    sizes = table["size"].fillna("").astype(str)
+    known = [size for size in SIZES if (sizes == size).any()]
+    rows, headings, y = [], [], 0.0
+    for size in known + [size for size in sizes.unique() if size not in SIZES]:
+        headings.append((y + 0.6 * HEADING, size.capitalize() or "Scenarios"))
+        y += HEADING
+        for _, group in table[sizes == size].groupby("scenario", sort=False):
+            rows.append(Row(y + ROW / 2, group))
+            y += ROW
+    return Layout(rows, headings, y)
+
+
+def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
+    layout = lay_out(table)
+    arms = looks(list(dict.fromkeys(table["arm"])))
+    strip, legend = (0.36 if label else 0.0), 0.34 * -(-(len(arms) + 4) // 4)
+    top, bottom = strip + 1.0 + legend, 0.75
+    height = top + layout.height + bottom
+    figure = plt.figure(figsize=(WIDTH, height))
+    axes = figure.add_axes(
+        (LABELS / WIDTH, bottom / height, (WIDTH - LABELS - 0.45) / WIDTH, layout.height / height),
+        ylim=(layout.height, 0),
+    )
+    _axis(axes, table)
+    for y, text in layout.headings:
+        _heading(axes, y, text)
+    for row in layout.rows:
+        _row(axes, row, arms)
+    _top(figure, height, strip, title, label, table)
+    _legend(figure, 1 - (strip + 0.88) / height, arms, table)
+    return figure
+
+
+def _axis(axes: Axes, table: pd.DataFrame) -> None:
+    numbers = table[["mean_percent", "high", "published_site", "published_notebook"]].to_numpy(dtype=float)
+    top = np.nanmax([np.nanmax(numbers), 100 / table["n_classes"].min()])
+    axes.set_xlim(0, min(100.0, 10 * np.ceil((top + 2) / 10)) + 0.5)
+    axes.set_xlabel("accuracy on the test pictures, percent", fontsize=10, labelpad=8)
+    axes.set_yticks([])
+    axes.tick_params(axis="x", labelsize=9, length=0)
+    axes.grid(axis="x", color="#EDEDED", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _left(axes: Axes, y: float, inches: float, text: str, **style) -> None:
+    """Text left of the axis, `inches` from the figure's edge."""
+    width = axes.get_position().width * WIDTH
+    axes.text((inches - LABELS) / width, y, text, transform=axes.get_yaxis_transform(), va="center", **style)
+
+
+def _heading(axes: Axes, y: float, text: str) -> None:
+    width = axes.get_position().width * WIDTH
+    _left(axes, y, 0.3, text, fontsize=11, fontweight="bold")
+    start = (0.3 - LABELS) / width
+    line = y + 0.4 * HEADING
+    axes.plot([start, 1], [line, line], color=RULE, linewidth=1, transform=axes.get_yaxis_transform(), clip_on=False)
+
+
+def _row(axes: Axes, row: Row, arms: dict[str, Look]) -> None:
+    table, first = row.table, row.table.iloc[0]
+    _left(axes, row.y - 0.09, 0.3, _fitted(first["train"], 48), fontsize=9.5)
+    _left(axes, row.y + 0.12, 0.3, _fitted(_rests_on(table), 62), fontsize=7.5, color=SOFT)
+    chance = 100 / float(first["n_classes"])
+    axes.plot(
+        [chance] * 2, [row.y - ROW / 2, row.y + ROW / 2], color=SOFT, linewidth=1, linestyle=(0, (2, 2)), zorder=1
+    )
+    published = published_pair(table)
+    middle = row.y - (0.09 if published else 0.0)
+    _ours(axes, middle, table, arms)
+    if published:
+        _published(axes, row.y + 0.15, published)
+
+
+def _rests_on(table: pd.DataFrame) -> str:
+    """Scenario, train pictures and seeds: `small_google · n = 800 · 6 seeds`; ranges where arms differ."""
+    train, seeds = _range(table["n_train"]), _range(table["n_seeds"])
+    return f"{table['scenario'].iloc[0]}  ·  n = {train}  ·  {seeds} seed{'' if seeds == '1' else 's'}"
+
+
+def _range(numbers: pd.Series) -> str:
+    low, high = int(numbers.min()), int(numbers.max())
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def _fitted(text: str, length: int) -> str:
+    text = str(text)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _ours(axes: Axes, y: float, table: pd.DataFrame, arms: dict[str, Look]) -> None:
+    """Filled marks with thin bars for the intervals; scratch and kd joined, each arm lower than the one before."""
+    present = [arm for arm in arms if (table["arm"] == arm).any()]
+    step = min(0.09, 0.3 / max(1, len(present) - 1))
+    place = {arm: y + step * (i - (len(present) - 1) / 2) for i, arm in enumerate(present)}
+    by_arm = table.drop_duplicates("arm").set_index("arm")
+    if {"scratch", "kd"} <= set(present):
+        ends = [(by_arm.at[arm, "mean_percent"], place[arm]) for arm in ("scratch", "kd")]
+        axes.plot(*zip(*ends, strict=True), color="#BDBDBD", linewidth=3.2, solid_capstyle="round", zorder=2)
+    for arm in present:
+        look, run = arms[arm], by_arm.loc[arm]
+        if not np.isnan(run["low"]):
+            axes.plot([run["low"], run["high"]], [place[arm]] * 2, color=look.colour, linewidth=1.3, zorder=3)
+        axes.plot(run["mean_percent"], place[arm], look.marker, color=look.colour, **FILLED)
+
+
+FILLED = {"markersize": 7.5, "markeredgecolor": "white", "markeredgewidth": 0.8, "zorder": 4, "clip_on": False}
+HOLLOW = {"markersize": 5.2, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 3, "clip_on": False}
+
+
+def published_pair(table: pd.DataFrame) -> list[tuple[Look, float]]:
+    """The published accuracy from scratch and distilled, as its website says, else as its notebook printed."""
+    pair = []
+    for look, arms in ((SCRATCH, ("scratch", "published_scratch")), (KD, ("kd", "published_kd"))):
+        mine = table[table["arm"].isin(arms)]
+        known = mine["published_site"].fillna(mine["published_notebook"]).dropna()
+        if len(known):
+            pair.append((look, float(known.iloc[0])))
+    return pair
+
+
+def _published(axes: Axes, y: float, pair: list[tuple[Look, float]]) -> None:
+    if len(pair) == 2:
+        axes.plot([value for _, value in pair], [y, y], color="#BDBDBD", linewidth=1, zorder=2)
+    for look, value in pair:
+        axes.plot(value, y, look.marker, markeredgecolor=look.colour, **HOLLOW)
+
+
+def _top(figure: Figure, height: float, strip: float, title: str, label: str, table: pd.DataFrame) -> None:
+    if label:
+        band = plt.Rectangle((0, 1 - strip / height), 1, strip / height, color="#F0E442", transform=figure.transFigure)
+        figure.add_artist(band)
+        figure.text(0.5, 1 - strip / 2 / height, label, ha="center", va="center", fontsize=10.5, fontweight="bold")
+    left = 0.3 / WIDTH
+    figure.text(left, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
+    seeds, test = _range(table["n_seeds"]), _range(table["n_test"])
+    bars = "; bars are 95 % intervals of the mean" if table["low"].notna().any() else "; one seed, so no intervals"
+    text = f"mean over {seeds} seeds" if seeds != "1" else "one training each"
+    text = f"{text}, {test} test pictures{bars if seeds != '1' else '; one seed, so no intervals'}"
+    figure.text(left, 1 - (strip + 0.66) / height, text, fontsize=9.5, color=SOFT, va="center")
+
+
+def _legend(figure: Figure, y: float, arms: dict[str, Look], table: pd.DataFrame) -> None:
+    handles = list(_keys(arms, table))
+    legend = figure.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, y), ncols=min(6, len(handles)), frameon=False,
+        fontsize=9, handletextpad=0.5, columnspacing=1.6, borderaxespad=0, borderpad=0,
+    )  # fmt: skip
+    legend.set_zorder(5)
+
+
+def _keys(arms: dict[str, Look], table: pd.DataFrame) -> Iterator[Line2D]:
+    for look in arms.values():
+        bar = look.colour if table["low"].notna().any() else "none"
+        style = FILLED | {"clip_on": True}
+        yield Line2D(
+            [], [], color=bar, linewidth=1.3, marker=look.marker, markerfacecolor=look.colour, label=look.name, **style
+        )
+    for look in dict.fromkeys(look for look, _ in published_pair(table)):
+        style = HOLLOW | {"clip_on": True}
+        name = f"published, {look.name}"
+        yield Line2D([], [], color="none", marker=look.marker, markeredgecolor=look.colour, label=name, **style)
+    yield Line2D([], [], color=SOFT, linewidth=1, linestyle=(0, (2, 2)), label="chance")
