@@ -27,11 +27,16 @@ from distillery.jobs import StudyError  # noqa: E402
 DPI = 160
 WIDTH = 10.5  # inches
 LABELS = 4.1  # inches left of the axis, for the rows' labels
-ROW = 0.56  # inches a scenario
+ROW = 0.56  # inches a scenario of two arms; each further arm adds a step
 HEADING = 0.42  # inches a heading of a size
-LANE = 0.27  # of a row, from its middle down to the published marks and up to the first of several arms
+STEP = 0.09  # inches from one arm of a row down to the next
+LEGEND_COLUMNS = 6
 SIZES = ("small", "medium", "large")
 INK, SOFT, RULE = "#222222", "#666666", "#D5D5D5"
+BAR = {"linewidth": 1.3, "zorder": 3}
+CHANCE = {"color": SOFT, "linewidth": 1, "linestyle": (0, (2, 2))}
+FILLED = {"markersize": 7.5, "markeredgecolor": "white", "markeredgewidth": 0.8, "zorder": 4, "clip_on": False}
+HOLLOW = {"markersize": 5.2, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 3, "clip_on": False}
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,10 @@ def looks(arms: list[str]) -> dict[str, Look]:
     """A look for every arm, the same for the same list; past eight arms, shapes and colours come again."""
     known = {"scratch": SCRATCH, "kd": KD}
     others = [arm for arm in arms if arm not in known]
-    known |= {arm: Look(arm.replace("_", " "), *OTHERS[i % len(OTHERS)]) for i, arm in enumerate(others)}
+    for i, arm in enumerate(others):
+        # trained here by the published recipe, not to be taken for the numbers that were published
+        name = arm.replace("published_", "published recipe, ").replace("_", " ")
+        known[arm] = Look(name, *OTHERS[i % len(OTHERS)])
     return {arm: known[arm] for arm in sorted(arms, key=list(known).index)}
 
 
@@ -83,9 +91,10 @@ def plot_summary(summary: str | Path, output: str | Path, title: str, label: str
 
 @dataclass(frozen=True)
 class Row:
-    """One scenario and where it stands, in inches down from the top of the axis."""
+    """One scenario and where it stands: its upper edge in inches below the top of the axis, and its height."""
 
     y: float
+    height: float
     table: pd.DataFrame
 
 
@@ -107,16 +116,17 @@ def lay_out(table: pd.DataFrame) -> Layout:
         headings.append((y + 0.6 * HEADING, size.capitalize() or "Scenarios"))
         y += HEADING
         for _, group in table[sizes == size].groupby("scenario", sort=False):
-            rows.append(Row(y + ROW / 2, group))
-            y += ROW
+            rows.append(Row(y, ROW + STEP * max(0, group["arm"].nunique() - 2), group))
+            y += rows[-1].height
     return Layout(rows, headings, y)
 
 
 def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
     layout = lay_out(table)
     arms = looks(list(dict.fromkeys(table["arm"])))
-    strip, legend = (0.36 if label else 0.0), 0.34 * -(-(len(arms) + 4) // 4)
-    top, bottom = strip + 1.0 + legend, 0.75
+    keys = list(_keys(arms, table))
+    strip, bottom = (0.36 if label else 0.0), 0.75
+    top = strip + 1.0 + 0.2 * -(-len(keys) // LEGEND_COLUMNS)
     height = top + layout.height + bottom
     figure = plt.figure(figsize=(WIDTH, height))
     axes = figure.add_axes(
@@ -129,7 +139,7 @@ def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
     for row in layout.rows:
         _row(axes, row, arms)
     _top(figure, height, strip, title, label, table)
-    _legend(figure, 1 - (strip + 0.88) / height, arms, table)
+    _legend(figure, 1 - (strip + 0.88) / height, keys)
     return figure
 
 
@@ -162,17 +172,15 @@ def _heading(axes: Axes, y: float, text: str) -> None:
 
 def _row(axes: Axes, row: Row, arms: dict[str, Look]) -> None:
     table, first = row.table, row.table.iloc[0]
-    _left(axes, row.y - 0.09, 0.3, _fitted(first["train"], 48), fontsize=9.5)
-    _left(axes, row.y + 0.12, 0.3, _fitted(_rests_on(table), 62), fontsize=7.5, color=SOFT)
+    middle = row.y + row.height / 2
+    _left(axes, middle - 0.1, 0.3, _fitted(first["train"], 48), fontsize=9.5)
+    _left(axes, middle + 0.11, 0.3, _fitted(_rests_on(table), 62), fontsize=7.5, color=SOFT)
     chance = 100 / float(first["n_classes"])
-    axes.plot(
-        [chance] * 2, [row.y - ROW / 2, row.y + ROW / 2], color=SOFT, linewidth=1, linestyle=(0, (2, 2)), zorder=1
-    )
+    axes.plot([chance] * 2, [row.y, row.y + row.height], zorder=1, **CHANCE)
     published = published_pair(table)
-    middle = row.y - (0.09 if published else 0.0)
-    _ours(axes, middle, table, arms)
+    _ours(axes, middle - (0.09 if published else 0.0), table, arms)
     if published:
-        _published(axes, row.y + 0.15, published)
+        _published(axes, row.y + row.height - 0.12, published)
 
 
 def _rests_on(table: pd.DataFrame) -> str:
@@ -194,8 +202,7 @@ def _fitted(text: str, length: int) -> str:
 def _ours(axes: Axes, y: float, table: pd.DataFrame, arms: dict[str, Look]) -> None:
     """Filled marks with thin bars for the intervals; scratch and kd joined, each arm lower than the one before."""
     present = [arm for arm in arms if (table["arm"] == arm).any()]
-    step = min(0.09, 0.3 / max(1, len(present) - 1))
-    place = {arm: y + step * (i - (len(present) - 1) / 2) for i, arm in enumerate(present)}
+    place = {arm: y + STEP * (i - (len(present) - 1) / 2) for i, arm in enumerate(present)}
     by_arm = table.drop_duplicates("arm").set_index("arm")
     if {"scratch", "kd"} <= set(present):
         ends = [(by_arm.at[arm, "mean_percent"], place[arm]) for arm in ("scratch", "kd")]
@@ -203,12 +210,8 @@ def _ours(axes: Axes, y: float, table: pd.DataFrame, arms: dict[str, Look]) -> N
     for arm in present:
         look, run = arms[arm], by_arm.loc[arm]
         if not np.isnan(run["low"]):
-            axes.plot([run["low"], run["high"]], [place[arm]] * 2, color=look.colour, linewidth=1.3, zorder=3)
+            axes.plot([run["low"], run["high"]], [place[arm]] * 2, "|-", color=look.colour, markersize=5, **BAR)
         axes.plot(run["mean_percent"], place[arm], look.marker, color=look.colour, **FILLED)
-
-
-FILLED = {"markersize": 7.5, "markeredgecolor": "white", "markeredgewidth": 0.8, "zorder": 4, "clip_on": False}
-HOLLOW = {"markersize": 5.2, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 3, "clip_on": False}
 
 
 def published_pair(table: pd.DataFrame) -> list[tuple[Look, float]]:
@@ -243,11 +246,10 @@ def _top(figure: Figure, height: float, strip: float, title: str, label: str, ta
     figure.text(left, 1 - (strip + 0.66) / height, text, fontsize=9.5, color=SOFT, va="center")
 
 
-def _legend(figure: Figure, y: float, arms: dict[str, Look], table: pd.DataFrame) -> None:
-    handles = list(_keys(arms, table))
+def _legend(figure: Figure, y: float, keys: list[Line2D]) -> None:
     legend = figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, y), ncols=min(6, len(handles)), frameon=False,
-        fontsize=9, handletextpad=0.5, columnspacing=1.6, borderaxespad=0, borderpad=0,
+        handles=keys, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, y), ncols=LEGEND_COLUMNS, frameon=False,
+        fontsize=8.5, handletextpad=0.5, columnspacing=1.4, borderaxespad=0, borderpad=0,
     )  # fmt: skip
     legend.set_zorder(5)
 
@@ -263,4 +265,4 @@ def _keys(arms: dict[str, Look], table: pd.DataFrame) -> Iterator[Line2D]:
         style = HOLLOW | {"clip_on": True}
         name = f"published, {look.name}"
         yield Line2D([], [], color="none", marker=look.marker, markeredgecolor=look.colour, label=name, **style)
-    yield Line2D([], [], color=SOFT, linewidth=1, linestyle=(0, (2, 2)), label="chance")
+    yield Line2D([], [], label="chance", **CHANCE)
