@@ -245,7 +245,7 @@ def _formatted(table: pd.DataFrame) -> pd.DataFrame:
         table[name] = [_decimals(value) for value in table[name]]
     for name in ("p", "p_least", "p_holm"):
         table[name] = [_decimals(value, P_DECIMALS) for value in table[name]]
-    return table
+    return table.astype(object).where(table.notna(), "")
 
 
 def _decimals(value: Any, places: int = 2) -> str:

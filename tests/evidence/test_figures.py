@@ -1,0 +1,94 @@
+"""The summary figure draws every table that can be made, twice the same; its parts stand where the numbers say."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from distillery.evidence import figures
+from distillery.evidence.figures import KD, SCRATCH, lay_out, looks, plot_summary, published_pair
+from distillery.evidence.tables import SUMMARY_COLUMNS
+from distillery.jobs import StudyError
+
+
+def row(scenario, arm, mean, **other):
+    values = {
+        "scenario": scenario, "size": "small", "arm": arm, "train": "800 Google", "n_train": 800, "n_test": 200,
+        "n_classes": 10, "n_seeds": 6, "mean_percent": mean, "low": mean - 2, "high": mean + 2,
+    }  # fmt: skip
+    return values | other
+
+
+def made(rows):
+    return pd.DataFrame(rows).reindex(columns=SUMMARY_COLUMNS)
+
+
+ONE_SEED = {"n_seeds": 1, "low": None, "high": None}
+STUDIES = {
+    "published": [row("a", "scratch", 30, published_site=15.61), row("a", "kd", 40, published_notebook=39.0)],
+    "one seed": [row("a", arm, 30, **ONE_SEED) for arm in ("scratch", "kd")],
+    "only scratch": [row("a", "scratch", 30)],
+    "seven classes": [row("a", "scratch", 30, n_classes=7), row("b", "kd", 40, n_classes=10)],
+    "many arms": [row("a", f"kd_t{i}", 20 + i) for i in range(11)],
+    "thirty": [row(f"s{i}", arm, 3 * i, size=figures.SIZES[i % 3]) for i in range(30) for arm in ("scratch", "kd")],
+    "extremes": [row("a", "scratch", 0, low=0), row("a", "kd", 100, high=100)],
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_any_study_is_drawn(tmp_path, name):
+    made(STUDIES[name]).to_csv(tmp_path / "summary.csv", index=False)
+    plot_summary(tmp_path / "summary.csv", tmp_path / "out" / "summary.png", "A study")
+    with Image.open(tmp_path / "out" / "summary.png") as picture:
+        assert picture.format == "PNG" and picture.width == figures.WIDTH * figures.DPI
+        assert np.asarray(picture.convert("L")).std() > 5
+        assert "Software" not in picture.info and not any("ate" in key for key in picture.info)
+    assert not plt.get_fignums()
+
+
+def test_the_same_table_gives_the_same_bytes_and_the_label_a_strip(tmp_path):
+    made(STUDIES["published"]).to_csv(tmp_path / "summary.csv", index=False)
+    for name, label in (("one", "A demonstration"), ("two", "A demonstration"), ("none", "")):
+        plot_summary(tmp_path / "summary.csv", tmp_path / f"{name}.png", "A study", label)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    corner = [Image.open(tmp_path / f"{name}.png").convert("RGB").getpixel((3, 3)) for name in ("one", "none")]
+    assert corner == [(240, 228, 66), (255, 255, 255)]
+
+
+def test_an_empty_table_is_said(tmp_path):
+    made([]).to_csv(tmp_path / "summary.csv", index=False)
+    with pytest.raises(StudyError, match="has no rows"):
+        plot_summary(tmp_path / "summary.csv", tmp_path / "summary.png", "A study")
+
+
+def test_rows_are_grouped_by_size_and_never_overlap():
+    table = made([row("l", "kd", 1, size="large"), *[row("s", f"a{i}", 1) for i in range(6)], row("t", "kd", 1)])
+    layout = lay_out(table)
+    assert [text for _, text in layout.headings] == ["Small", "Large"]
+    assert [r.table["scenario"].iloc[0] for r in layout.rows] == ["s", "t", "l"]
+    for above, below in zip(layout.rows, layout.rows[1:], strict=False):
+        assert above.y + above.height <= below.y + 1e-9
+    assert layout.rows[-1].y + layout.rows[-1].height == pytest.approx(layout.height)
+
+
+def test_marks_and_bars_stand_at_the_numbers():
+    table = made([row("a", "scratch", 30.0, low=27.0, high=33.0), row("a", "kd", 41.0, low=40.0, high=42.0)])
+    figure, axes = plt.subplots()
+    figures._ours(axes, 0.0, table, looks(["scratch", "kd"]))
+    drawn = [tuple(np.asarray(line.get_xdata(), dtype=float)) for line in axes.lines]
+    plt.close(figure)
+    assert drawn == [(30.0, 41.0), (27.0, 33.0), (30.0,), (40.0, 42.0), (41.0,)]
+
+
+def test_arms_differ_in_colour_and_shape():
+    known = looks(["kd", "published_kd", "scratch", "kd_hot"])
+    assert list(known)[:2] == ["scratch", "kd"] and known["scratch"] is SCRATCH and known["kd"] is KD
+    assert len({look.colour for look in known.values()}) == len({look.marker for look in known.values()}) == 4
+    assert known["published_kd"].name == "published recipe, kd"
+
+
+def test_published_is_the_website_else_the_notebook():
+    table = made([row("a", "scratch", 1, published_site=15.0, published_notebook=14.0), row("a", "kd", 1)])
+    assert published_pair(table) == [(SCRATCH, 15.0)]
+    assert published_pair(made(STUDIES["published"])) == [(SCRATCH, 15.61), (KD, 39.0)]

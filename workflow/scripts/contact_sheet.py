@@ -1,0 +1,15 @@
+"""A contact sheet of one source: its kept pictures by class, and what was dropped."""
+
+from distillery.evidence.contact_sheets import contact_sheet
+from distillery.jobs import job
+
+with job(snakemake) as j:  # noqa: F821
+    contact_sheet(
+        j.input.pixels,
+        j.input.table,
+        j.output.figure,
+        source=j.params.source,
+        title=j.params.title,
+        label=j.params.label,
+        random_weights=j.params.random_weights,
+    )

@@ -1,0 +1,156 @@
+"""Contact sheets: what a source's kept pictures look like, class by class, and how many were dropped.
+
+Pillow, numpy and pyarrow only: a sheet is made beside crawls and generations, where nothing heavier is at hand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from PIL import Image, ImageDraw, ImageFont
+
+from distillery.files import whole
+from distillery.jobs import StudyError
+
+COLUMNS = 12  # pictures shown of a class at most
+TILE = 76  # pixels a side that pictures are enlarged to, about
+GAP, EDGE = 6, 24  # pixels between pictures, and around the sheet
+LEFT, RIGHT = 150, 250  # pixels for the class's name, and for its counts
+TITLE, STRIP = 64, 34  # pixels of height
+REASONS = 2  # named of a class, the most frequent first
+INK, SOFT, PAPER = (34, 34, 34), (102, 102, 102), (255, 255, 255)
+NOTE, WARNING = (240, 228, 66), (213, 94, 0)  # Okabe and Ito's yellow and vermilion
+RANDOM = "randomly initialised model: these pictures show nothing"
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class of a source: the rows of its kept pictures, in order, and the reasons of those dropped."""
+
+    name: str
+    rows: list[int]
+    offered: int
+    reasons: list[tuple[str, int]]  # most frequent first
+
+
+def class_rows(table: str | Path) -> list[ClassRow]:
+    """The classes of a curated table, in its order."""
+    columns = pq.read_table(table, columns=["class", "kept", "reason", "row"]).to_pydict()
+    names, kept = [str(name) for name in columns["class"]], columns["kept"]
+    rows: dict[str, list[int]] = {name: [] for name in names}
+    reasons: dict[str, Counter] = {name: Counter() for name in rows}
+    for name, is_kept, reason, row in zip(names, kept, columns["reason"], columns["row"], strict=True):
+        if is_kept:
+            rows[name].append(row)
+        else:
+            reasons[name][(reason or "unsaid").split(":")[0].split("(")[0].strip()] += 1
+    offered = Counter(names)
+    order = {name: sorted(reasons[name].items(), key=lambda item: (-item[1], item[0])) for name in rows}
+    return [ClassRow(name, rows[name], offered[name], order[name]) for name in rows]
+
+
+def spread(rows: list[int], count: int = COLUMNS) -> list[int]:
+    """At most `count` of `rows`, evenly over their order, since the first results of a search are its best."""
+    if len(rows) <= count:
+        return list(rows)
+    return [rows[i * len(rows) // count] for i in range(count)]
+
+
+def contact_sheet(
+    pixels: str | Path,
+    table: str | Path,
+    output: str | Path,
+    *,
+    source: str,
+    title: str,
+    label: str = "",
+    random_weights: bool = False,
+) -> None:
+    """Draw one source's sheet as PNG; the same files give the same bytes.
+
+    Args:
+        pixels: `.npy` of uint8 [N, S, S, 3].
+        table: the curated `.parquet` that says which row is which.
+        source: its name, under the title.
+        title: the study's.
+        label: stands in a strip across the top when not empty.
+        random_weights: the pictures come from a model nobody trained; said in a strip of its own.
+
+    Raises:
+        StudyError: the table names rows that the pixels lack.
+    """
+    pictures = np.load(pixels, mmap_mode="r")
+    classes = class_rows(table)
+    last = max((row for known in classes for row in known.rows), default=-1)
+    if last >= len(pictures):
+        raise StudyError(f"{table} names row {last} of {pixels}, which has {len(pictures)}. Delete both and run again.")
+    factor = max(1, round(TILE / pictures.shape[1]))
+    strips = [(label, NOTE, INK)] * bool(label) + [(RANDOM, WARNING, PAPER)] * random_weights
+    sheet = _empty(len(classes), factor * pictures.shape[1], strips)
+    y = len(strips) * STRIP
+    _heading(sheet, y, title, f"source {source}: {_counted(sum(len(c.rows) for c in classes), classes)}")
+    y += TITLE + EDGE
+    for known in classes:
+        _class(sheet, y, known, pictures, factor)
+        y += factor * pictures.shape[1] + GAP
+    with whole(output) as temporary:
+        sheet.save(temporary, format="PNG")
+
+
+def _counted(kept: int, classes: list[ClassRow]) -> str:
+    return f"kept {kept:,} of {sum(known.offered for known in classes):,} pictures offered"
+
+
+def _empty(classes: int, tile: int, strips: list[tuple[str, tuple, tuple]]) -> Image.Image:
+    """Paper of the right size, with the strips across its top."""
+    width = EDGE + LEFT + COLUMNS * (tile + GAP) + RIGHT + EDGE
+    height = len(strips) * STRIP + TITLE + EDGE + max(1, classes) * (tile + GAP) + EDGE
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for i, (text, ground, ink) in enumerate(strips):
+        draw.rectangle((0, i * STRIP, width, (i + 1) * STRIP - 1), fill=ground)
+        draw.text((width / 2, (i + 0.5) * STRIP), text, fill=ink, font=_font(18), anchor="mm")
+    return sheet
+
+
+def _heading(sheet: Image.Image, y: int, title: str, text: str) -> None:
+    draw = ImageDraw.Draw(sheet)
+    draw.text(
+        (EDGE, y + EDGE), _fitted(title, _font(26), sheet.width - 2 * EDGE), fill=INK, font=_font(26), anchor="lt"
+    )
+    draw.text((EDGE, y + EDGE + 34), text, fill=SOFT, font=_font(16), anchor="lt")
+
+
+def _class(sheet: Image.Image, y: int, known: ClassRow, pictures: np.ndarray, factor: int) -> None:
+    draw = ImageDraw.Draw(sheet)
+    tile = factor * pictures.shape[1]
+    draw.text((EDGE, y + tile / 2), _fitted(known.name, _font(18), LEFT - GAP), fill=INK, font=_font(18), anchor="lm")
+    for i, row in enumerate(spread(known.rows)):
+        # nearest: the very pixels the networks see
+        picture = Image.fromarray(np.asarray(pictures[row])).resize((tile, tile), Image.Resampling.NEAREST)
+        sheet.paste(picture, (EDGE + LEFT + i * (tile + GAP), y))
+    x = EDGE + LEFT + COLUMNS * (tile + GAP) + GAP
+    lines = [(f"kept {len(known.rows):,} of {known.offered:,}", INK, _font(17))]
+    lines += [(f"{count:,} {reason}", SOFT, _font(14)) for reason, count in known.reasons[:REASONS]]
+    rest = sum(count for _, count in known.reasons[REASONS:])
+    lines += [(f"{rest:,} otherwise", SOFT, _font(14))] * bool(rest)
+    top = y + tile / 2 - 18 * (len(lines) - 1) / 2
+    for i, (text, ink, font) in enumerate(lines):
+        draw.text((x, top + 18 * i), _fitted(text, font, RIGHT - GAP), fill=ink, font=font, anchor="lm")
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size=size)
+
+
+def _fitted(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    """`text`, cut at its end to `width` pixels."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[:-1]
+    return text + "..."

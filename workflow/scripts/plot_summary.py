@@ -1,0 +1,7 @@
+"""The summary figure: every scenario from scratch and distilled, beside the published numbers."""
+
+from distillery.evidence.figures import plot_summary
+from distillery.jobs import job
+
+with job(snakemake) as j:  # noqa: F821
+    plot_summary(j.input.summary, j.output.figure, j.params.title, j.params.label)

@@ -1,0 +1,10 @@
+"""The study's tables: runs, summary, counts, teacher."""
+
+from distillery.evidence.tables import tabulate
+from distillery.jobs import job
+
+with job(snakemake) as j:  # noqa: F821
+    tables = tabulate(
+        j.input.scenarios, j.input.plans, j.input.curated, j.input.teacher, j.params.scenarios, j.params.label
+    )
+    tables.write(j.output.runs, j.output.summary, j.output.counts, j.output.teacher)
