@@ -18,8 +18,9 @@ from distillery.jobs import StudyError
 
 COLUMNS = 12  # pictures shown of a class at most
 TILE = 76  # pixels a side that pictures are enlarged to, about
-GAP, EDGE = 6, 24  # pixels between pictures, and around the sheet
-LEFT, RIGHT = 150, 250  # pixels for the class's name, and for its counts
+GAP, ROW_GAP, EDGE = 6, 16, 24  # pixels between pictures, between classes, and around the sheet
+LINE = 17  # pixels from one line of counts to the next
+LEFT, RIGHT = 150, 190  # pixels for the class's name, and for its counts
 TITLE, STRIP = 64, 34  # pixels of height
 REASONS = 2  # named of a class, the most frequent first
 INK, SOFT, PAPER = (34, 34, 34), (102, 102, 102), (255, 255, 255)
@@ -96,7 +97,7 @@ def contact_sheet(
     y += TITLE + EDGE
     for known in classes:
         _class(sheet, y, known, pictures, factor)
-        y += factor * pictures.shape[1] + GAP
+        y += factor * pictures.shape[1] + ROW_GAP
     with whole(output) as temporary:
         sheet.save(temporary, format="PNG")
 
@@ -108,7 +109,7 @@ def _counted(kept: int, classes: list[ClassRow]) -> str:
 def _empty(classes: int, tile: int, strips: list[tuple[str, tuple, tuple]]) -> Image.Image:
     """Paper of the right size, with the strips across its top."""
     width = EDGE + LEFT + COLUMNS * (tile + GAP) + RIGHT + EDGE
-    height = len(strips) * STRIP + TITLE + EDGE + max(1, classes) * (tile + GAP) + EDGE
+    height = len(strips) * STRIP + TITLE + EDGE + max(1, classes) * (tile + ROW_GAP) + EDGE
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     for i, (text, ground, ink) in enumerate(strips):
@@ -134,13 +135,13 @@ def _class(sheet: Image.Image, y: int, known: ClassRow, pictures: np.ndarray, fa
         picture = Image.fromarray(np.asarray(pictures[row])).resize((tile, tile), Image.Resampling.NEAREST)
         sheet.paste(picture, (EDGE + LEFT + i * (tile + GAP), y))
     x = EDGE + LEFT + COLUMNS * (tile + GAP) + GAP
-    lines = [(f"kept {len(known.rows):,} of {known.offered:,}", INK, _font(17))]
-    lines += [(f"{count:,} {reason}", SOFT, _font(14)) for reason, count in known.reasons[:REASONS]]
+    lines = [(f"kept {len(known.rows):,} of {known.offered:,}", INK, _font(16))]
+    lines += [(f"{count:,} {reason}", SOFT, _font(13)) for reason, count in known.reasons[:REASONS]]
     rest = sum(count for _, count in known.reasons[REASONS:])
-    lines += [(f"{rest:,} otherwise", SOFT, _font(14))] * bool(rest)
-    top = y + tile / 2 - 18 * (len(lines) - 1) / 2
+    lines += [(f"{rest:,} otherwise", SOFT, _font(13))] * bool(rest)
+    top = y + tile / 2 - LINE * (len(lines) - 1) / 2
     for i, (text, ink, font) in enumerate(lines):
-        draw.text((x, top + 18 * i), _fitted(text, font, RIGHT - GAP), fill=ink, font=font, anchor="lm")
+        draw.text((x, top + LINE * i), _fitted(text, font, RIGHT - GAP), fill=ink, font=font, anchor="lm")
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

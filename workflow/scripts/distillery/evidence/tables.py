@@ -79,8 +79,8 @@ def _run_row(path: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
             row[f"accuracy_percent_on_{source}"] = _decimals(_percent(part["accuracy"]))
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
-    augment = row["augment"] or "none"
-    row |= {"size": settings.get("size", ""), "augment": augment, "train_asked": train_text(settings["train"], augment)}
+    augment = settings.get("augment", row["augment"])
+    row |= {"size": settings.get("size", ""), "train_asked": train_text(settings["train"], augment)}
     row["n_train_asked"] = sum(settings["train"].values()) * (1 if augment == "none" else 2)
     return row
 
@@ -189,7 +189,7 @@ def _what(group: pd.DataFrame, settings: Mapping[str, Any], plan: Plan | None) -
         return row | {"train": first["train_asked"]}
     order = [*settings.get("train", ()), *plan.counts]
     counts = {source: plan.counts[source] for source in dict.fromkeys(order) if source in plan.counts}
-    return row | {"train": train_text(counts, first["augment"], plan.copies)}
+    return row | {"train": train_text(counts, settings.get("augment", first["augment"]), plan.copies)}
 
 
 def _accuracies(group: pd.DataFrame) -> np.ndarray:
