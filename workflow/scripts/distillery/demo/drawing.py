@@ -1,8 +1,8 @@
 """Pictures for a study without a network: figures before backgrounds, in the manner of each source.
 
 A picture depends on (label, style, seed) alone and is the same at every size but for sampling. Styles differ as sources
-do: `google` is clean, large and saturated; `bing` busy, off centre, with borders and watermarks; `teacher` spans both and
-more; `generated` is soft and centred.
+do: `google` is clean, large and saturated; `bing` busy, off centre, with borders and watermarks; `teacher` spans both;
+`generated` is soft and centred.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Style:
 
 
 STYLES = {
-    "google": Style(0.55, 0.6, (0.30, 0.46), 0.08, 0.08, (0, 3), (0.9, 1.5), (0.85, 1.2), 0.05, (0, 6), 0.05),
-    "bing": Style(0.15, 0.5, (0.24, 0.50), 0.18, 0.15, (2, 8), (0.5, 1.3), (0.65, 1.25), 0.40, (2, 14), 0.20),
-    "teacher": Style(0.30, 0.5, (0.24, 0.50), 0.18, 0.15, (0, 8), (0.5, 1.5), (0.65, 1.25), 0.20, (0, 14), 0.15),
-    "generated": Style(0.35, 0.8, (0.32, 0.44), 0.05, 0.05, (0, 2), (0.8, 1.3), (0.9, 1.1), 0.0, (0, 3), 0.60),
+    "google": Style(0.45, 0.9, (0.40, 0.48), 0.04, 0.06, (0, 1), (0.9, 1.4), (0.9, 1.1), 0.05, (0, 5), 0.05),
+    "bing": Style(0.15, 0.8, (0.35, 0.50), 0.09, 0.09, (1, 3), (0.6, 1.3), (0.8, 1.2), 0.35, (2, 10), 0.10),
+    "teacher": Style(0.30, 0.85, (0.36, 0.50), 0.08, 0.08, (0, 2), (0.6, 1.4), (0.8, 1.2), 0.15, (0, 8), 0.08),
+    "generated": Style(0.35, 0.9, (0.38, 0.46), 0.05, 0.05, (0, 2), (0.8, 1.3), (0.9, 1.1), 0.0, (0, 3), 0.60),
 }
 
 # scenes that suit each class; neighbours share theirs, so that the background does not tell them apart
@@ -207,7 +207,7 @@ def _develop(image: Image.Image, look: Style, rng: np.random.Generator) -> Image
     """Saturation, brightness, contrast, blur and noise, as a camera and its processing would add."""
     image = ImageEnhance.Color(image).enhance(rng.uniform(*look.colour))
     if rng.random() < look.blur:
-        image = image.filter(ImageFilter.BoxBlur(image.width / 64))
+        image = image.filter(ImageFilter.BoxBlur(image.width / 96))
     brightness, contrast = rng.uniform(*look.light, 2)
     pixels = np.asarray(image, np.float32)
     pixels = (pixels - 128) * contrast + 128 * brightness

@@ -1,8 +1,8 @@
 """What the ten classes look like: figures of polygons in a plane of their own.
 
-A figure is drawn facing right, centred, within about [-1, 1] on both axes, y down, its ground at y = 0.8. Each draws its
-own proportions from the generator, so that no two are alike and neighbours (cat and dog, deer and horse, automobile and
-truck, airplane and bird) overlap in all but what makes them what they are.
+A figure is drawn facing right, centred, within about [-1, 1] on both axes, y down, its ground at y = 0.8. Each draws
+its own proportions from the generator, so that no two are alike and neighbours (cat and dog, deer and horse,
+automobile and truck, airplane and bird) overlap in all but what makes them what they are.
 """
 
 from __future__ import annotations
@@ -83,12 +83,14 @@ def pick(rng: np.random.Generator, options: Sequence):
     return options[int(rng.integers(len(options)))]
 
 
-# fur and paint overlap between the classes that are confused
-FUR = [(60, 50, 45), (150, 100, 60), (200, 160, 110), (225, 215, 200), (110, 110, 115), (185, 120, 60), (40, 38, 40)]
-HIDE = [(130, 85, 50), (160, 105, 65), (95, 60, 40), (185, 140, 95), (70, 50, 40), (210, 200, 185)]
+# colours overlap between the classes that are confused, but each has its own favourites
+CAT = [(110, 110, 115), (185, 120, 60), (215, 140, 60), (60, 55, 55), (225, 215, 200)]
+DOG = [(150, 100, 60), (200, 160, 110), (225, 215, 200), (120, 75, 45), (60, 55, 55)]
+DEER = [(185, 135, 85), (165, 110, 65), (150, 95, 55)]
+HORSE = [(100, 60, 40), (70, 45, 35), (130, 85, 50), (50, 40, 40), (225, 215, 205)]
 PAINT = [(190, 30, 35), (30, 70, 170), (235, 235, 235), (35, 35, 40), (240, 190, 30), (40, 130, 70), (150, 155, 165)]
-FEATHERS = [(120, 90, 60), (40, 40, 45), (230, 230, 230), (60, 100, 170), (190, 60, 40), (210, 170, 60), (90, 110, 80)]
-SKIN = [(90, 140, 50), (60, 110, 45), (130, 150, 60), (120, 100, 60), (170, 190, 70), (70, 90, 60)]
+FEATHERS = [(120, 90, 60), (40, 40, 45), (60, 100, 170), (190, 60, 40), (210, 170, 60)]
+SKIN = [(90, 150, 50), (70, 130, 45), (130, 150, 60), (110, 110, 55), (150, 180, 60)]
 DARK, LIGHT, GLASS = (30, 28, 30), (240, 238, 230), (150, 190, 215)
 
 
@@ -103,7 +105,7 @@ def legs(pen: Pen, rng: np.random.Generator, xs: Sequence[float], top: float, wi
 
 def cat(pen: Pen, rng: np.random.Generator) -> None:
     """Round head with pointed ears, a long raised tail, short legs; sitting, walking, or the face alone."""
-    fur, pose = pick(rng, FUR), rng.random()
+    fur, pose = pick(rng, CAT), rng.random()
     if pose < 0.25:
         _cat_head(pen, rng, 0, 0.1, 0.75, fur)
     elif pose < 0.55:
@@ -142,7 +144,7 @@ def _stripes(pen: Pen, rng: np.random.Generator, fur: Colour) -> None:
 
 def dog(pen: Pen, rng: np.random.Generator) -> None:
     """A muzzle and hanging ears, longer legs, a shorter tail; sitting, standing, or the face alone."""
-    fur, pose = pick(rng, FUR), rng.random()
+    fur, pose = pick(rng, DOG), rng.random()
     if pose < 0.25:
         _dog_face(pen, rng, 0, 0.05, 0.7, fur)
     elif pose < 0.45:
@@ -181,7 +183,7 @@ def _dog_face(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, 
 
 def deer(pen: Pen, rng: np.random.Generator) -> None:
     """Slender, thin legs, an upright neck, antlers or large ears, a short tail with white below."""
-    hide = pick(rng, HIDE[:5])
+    hide = pick(rng, DEER)
     legs(pen, rng, (-0.46, -0.36, 0.26, 0.36), 0.15, 0.09, hide)
     pen.ellipse(-0.06, 0.05, 0.5, rng.uniform(0.17, 0.23), hide)
     pen.ellipse(-0.05, 0.16, 0.35, 0.08, shade(hide, 1.35))
@@ -203,7 +205,7 @@ def deer(pen: Pen, rng: np.random.Generator) -> None:
 
 def horse(pen: Pen, rng: np.random.Generator) -> None:
     """Heavy body, thick arched neck with a mane, long face, long hanging tail."""
-    hide = pick(rng, HIDE)
+    hide = pick(rng, HORSE)
     hair = pick(rng, [DARK, shade(hide, 0.5), (220, 205, 170)])
     sway = rng.uniform(-0.12, 0.05)
     pen.limb([(-0.55, -0.05), (-0.72, 0.15), (-0.68 + sway, 0.6)], 0.13, hair, 0.1)

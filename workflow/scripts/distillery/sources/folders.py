@@ -1,0 +1,169 @@
+"""Pictures the user already has: folders by class, tars by class, or one tar with folders by class.
+
+Nothing is extracted to the disk, so a tar's names can point nowhere; links in a tar are not followed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from distillery.jobs import StudyError, log, progress
+from distillery.pools import Offer
+
+SIDE_FILES = {".json", ".jsonl", ".txt", ".csv", ".tsv", ".md", ".xml", ".html", ".cls", ".yaml", ".yml", ".ini", ".db"}
+MAX_BYTES = 100_000_000  # a larger file is no picture one would train on, and would be held in memory
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of a class: its path within the folder or tar, its size, and how to read it and the record beside it."""
+
+    origin: str
+    size: int  # bytes
+    read: Callable[[], bytes]
+    read_record: Callable[[], bytes] | None  # WebDataset's {key}.json
+
+
+def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, bytes | None]]:
+    """The pictures of one class, in the order of their names.
+
+    A file beside `{key}.json` as this program's pools have it keeps that provenance. Other side files (text, tables)
+    and hidden files are passed over; what else is no picture is left for curation to drop, with the reason.
+
+    Args:
+        source: `path`: a folder of `{class}/…`, a folder of `{class}.tar`, or one `.tar` of `{class}/…`;
+            `per_class`: at most so many, 0 for all.
+        name: the source's.
+        label: the class, which is the name of its folder or tar.
+
+    Returns:
+        Every offer with its bytes, read as it is asked for; a file that cannot be read is an offer with a failure.
+
+    Raises:
+        StudyError: nothing at `path`, a tar that is compressed or damaged, or no picture of the class.
+    """
+    found = find_pictures(source["path"], label, where=f"source {name}")
+    limit = int(source.get("per_class") or 0)
+    return _offers(found[: limit or None], name, label)
+
+
+def find_pictures(path: str | Path, label: str, where: str) -> list[Found]:
+    """The files of one class below `path` (see `import_folder`), sorted by name.
+
+    Args:
+        where: how an error names the place in the configuration.
+
+    Raises:
+        StudyError: as `import_folder`.
+    """
+    path = Path(path)
+    if path.is_file():
+        found = _in_tar(path, where, prefix="", label=label)
+    elif (path / label).is_dir():
+        found = _in_folder(path / label, label)
+    elif (path / f"{label}.tar").is_file():
+        found = _in_tar(path / f"{label}.tar", where, prefix=f"{label}.tar/")
+    elif path.is_dir():
+        raise StudyError(
+            f"{where}: {path} has neither a folder {label} nor a file {label}.tar. Add one, or leave the class out of"
+            " the source's `classes`."
+        )
+    else:
+        raise StudyError(f"{where}: there is no {path}. Give `path` a folder of class folders, or a .tar.")
+    if not found:
+        raise StudyError(
+            f"{where}: {path} has no picture of class {label}. Add some, or leave the class out of the source's `classes`."
+        )
+    return found
+
+
+def _in_folder(folder: Path, label: str) -> list[Found]:
+    files = {f"{label}/{file.relative_to(folder).as_posix()}": file for file in folder.rglob("*") if file.is_file()}
+    return [
+        Found(
+            origin,
+            file.stat().st_size,
+            file.read_bytes,
+            record.read_bytes if (record := files.get(_record_name(origin))) else None,
+        )
+        for origin, file in sorted(files.items())
+        if _may_be_picture(origin)
+    ]
+
+
+def _in_tar(path: Path, where: str, prefix: str, label: str | None = None) -> list[Found]:
+    members: dict[str, tarfile.TarInfo] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                parts = [part for part in PurePosixPath(member.name).parts if part not in (".", "/")]
+                if member.isreg() and (label is None or (len(parts) > 1 and parts[0] == label)):
+                    members["/".join(parts)] = member
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise StudyError(
+            f"{where}: {path} cannot be read as a plain .tar ({error}). Decompress it, or make it again with tar -cf."
+        ) from error
+    return [
+        Found(
+            prefix + inner,
+            member.size,
+            _reader(path, member),
+            _reader(path, record) if (record := members.get(_record_name(inner))) else None,
+        )
+        for inner, member in sorted(members.items())
+        if _may_be_picture(inner)
+    ]
+
+
+def _reader(path: Path, member: tarfile.TarInfo) -> Callable[[], bytes]:
+    def read() -> bytes:
+        with open(path, "rb") as file:
+            file.seek(member.offset_data)
+            data = file.read(member.size)
+        if len(data) < member.size:
+            raise OSError("truncated")
+        return data
+
+    return read
+
+
+def _record_name(origin: str) -> str:
+    return str(PurePosixPath(origin).with_suffix(".json"))
+
+
+def _may_be_picture(origin: str) -> bool:
+    """Whether a file is neither hidden (also on macOS) nor a side file by its suffix."""
+    path = PurePosixPath(origin)
+    return not any(part.startswith((".", "__MACOSX")) for part in path.parts) and path.suffix.lower() not in SIDE_FILES
+
+
+def _offers(found: list[Found], name: str, label: str) -> Iterator[tuple[Offer, bytes | None]]:
+    for rank, file in enumerate(progress(found, label=f"importing {label}", unit="picture")):
+        offer = replace(_provenance(file), source=name, label=label, kind="folder", origin=file.origin, rank=rank)
+        try:
+            data = file.read() if file.size <= MAX_BYTES else None
+        except OSError as error:
+            log.info("%s cannot be read: %s", file.origin, error)
+            yield replace(offer, failure="unreadable"), None
+            continue
+        if data is None:
+            yield replace(offer, failure="too large"), None
+            continue
+        digest = hashlib.sha256(data).hexdigest()
+        yield replace(offer, key=digest[:16], sha256=digest, bytes=len(data)), data
+
+
+def _provenance(file: Found) -> Offer:
+    """What the record beside a file says; nothing if there is none or it is another program's."""
+    nothing = Offer(source="", label="", kind="folder", origin="")
+    if file.read_record is None:
+        return nothing
+    try:
+        known = Offer.from_json(file.read_record())
+    except (OSError, ValueError, TypeError, AttributeError, StudyError):
+        return nothing
+    return replace(known, key="", sha256="", bytes=0, failure="")

@@ -1,0 +1,18 @@
+"""Gather the pictures the teacher learns from: CIFAR-10, folders by class, or drawn ones."""
+
+from distillery.jobs import job
+from distillery.sources.teacher_data import Pictures, load_cifar10, load_folders, write_teacher_data
+
+with job(snakemake) as j:  # noqa: F821
+    data, classes, side, seed = j.params.data, list(j.params.classes), int(j.params.image_size), int(j.params.seed)
+    counts = (int(data.get("train") or 0), int(data.get("test") or 0))
+    if data["kind"] == "cifar10":
+        train, test = load_cifar10(data["path"], classes, side, counts, seed)
+    elif data["kind"] == "folder":
+        train, test = load_folders(data["path"], data.get("test_path", ""), classes, side, counts, seed)
+    else:
+        from distillery.demo.drawing import draw_set  # here only: the library above does not know the demo
+
+        # odd and even, so that train and test never share a picture
+        train, test = (Pictures(*draw_set(classes, "teacher", n, side, 2 * seed + k)) for k, n in enumerate(counts))
+    write_teacher_data(j.output.data, train, test, classes)
