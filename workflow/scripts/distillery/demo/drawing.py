@@ -40,7 +40,7 @@ class Style:
 
 
 STYLES = {
-    "google": Style(0.45, 0.9, (0.40, 0.48), 0.04, 0.06, (0, 1), (0.9, 1.4), (0.9, 1.1), 0.05, (0, 5), 0.05),
+    "google": Style(0.40, 0.9, (0.37, 0.50), 0.07, 0.08, (0, 2), (0.9, 1.4), (0.9, 1.1), 0.05, (0, 5), 0.05),
     "bing": Style(0.15, 0.8, (0.35, 0.50), 0.09, 0.09, (1, 3), (0.6, 1.3), (0.8, 1.2), 0.35, (2, 10), 0.10),
     "teacher": Style(0.30, 0.85, (0.36, 0.50), 0.08, 0.08, (0, 2), (0.6, 1.4), (0.8, 1.2), 0.15, (0, 8), 0.08),
     "generated": Style(0.35, 0.9, (0.38, 0.46), 0.05, 0.05, (0, 2), (0.8, 1.3), (0.9, 1.1), 0.0, (0, 3), 0.60),
@@ -137,21 +137,21 @@ def _pen(canvas: ImageDraw.ImageDraw, look: Style, rng: np.random.Generator, sid
         scale=side * rng.uniform(*look.scale),
         turn=rng.normal(0.0, look.turn),
         mirror=bool(rng.random() < 0.5),
-        stretch=rng.uniform(0.75, 1.05),
+        stretch=rng.uniform(0.75, 1.1),
     )
 
 
 def _background(label: str, look: Style, rng: np.random.Generator, side: int) -> Image.Image:
     if rng.random() < look.plain:
         high = _paper(rng)
-        return _gradient(high, shade(high, rng.uniform(0.6, 1.0)), side)
+        return _gradient(high, shade(high, rng.uniform(0.6, 1.0)), side, rng)
     scene = pick(rng, SUITS[label]) if rng.random() < look.fitting else pick(rng, tuple(SCENES))
     above, below = (_vary(colour, rng) for colour in SCENES[scene])
-    image = _gradient(shade(above, rng.uniform(0.75, 1.0)), above, side)
-    horizon = int(side * rng.uniform(0.4, 0.75))
     if scene == "sky":
-        return _gradient(above, below, side)
-    image.paste(_gradient(below, shade(below, rng.uniform(0.6, 0.95)), side), (0, horizon))
+        return _gradient(above, below, side, rng)
+    image = _gradient(shade(above, rng.uniform(0.75, 1.0)), above, side, rng)
+    horizon = int(side * rng.uniform(0.4, 0.75))
+    image.paste(_gradient(below, shade(below, rng.uniform(0.6, 0.95)), side, rng), (0, horizon))
     return image
 
 
@@ -167,11 +167,11 @@ def _vary(colour: Colour, rng: np.random.Generator) -> Colour:
     return tuple(int(c) for c in np.clip(np.array(colour) * rng.uniform(0.8, 1.15) + rng.normal(0, 14, 3), 0, 255))
 
 
-def _gradient(top: Colour, bottom: Colour, side: int) -> Image.Image:
-    ends = Image.new("RGB", (1, 2))
-    ends.putpixel((0, 0), top)
-    ends.putpixel((0, 1), bottom)
-    return ends.resize((side, side), Image.Resampling.BILINEAR)
+def _gradient(top: Colour, bottom: Colour, side: int, rng: np.random.Generator) -> Image.Image:
+    """From top to bottom under uneven light, without which plain pictures would be near-duplicates of each other."""
+    lights = rng.uniform(0.65, 1.15, (2, 3, 1))
+    corners = np.array([[top] * 3, [bottom] * 3]) * lights
+    return Image.fromarray(corners.clip(0, 255).astype(np.uint8)).resize((side, side), Image.Resampling.BILINEAR)
 
 
 def _distraction(canvas: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> None:

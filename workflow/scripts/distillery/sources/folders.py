@@ -76,7 +76,8 @@ def find_pictures(path: str | Path, label: str, where: str) -> list[Found]:
         raise StudyError(f"{where}: there is no {path}. Give `path` a folder of class folders, or a .tar.")
     if not found:
         raise StudyError(
-            f"{where}: {path} has no picture of class {label}. Add some, or leave the class out of the source's `classes`."
+            f"{where}: {path} has no picture of class {label}. Add some, or leave the class out of the source's"
+            " `classes`."
         )
     return found
 

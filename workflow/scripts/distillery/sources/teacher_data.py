@@ -56,7 +56,8 @@ def balanced(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
     Args:
         labels: int [N].
-        count: how many; 0 or at least N keeps all. Classes take turns, so they differ by one at most unless one runs out.
+        count: how many; 0 or at least N keeps all. Classes take turns, so their counts differ by one at most unless
+            one runs out.
         seed: another seed is another subset; subsets of one seed nest.
 
     Returns:
@@ -114,8 +115,8 @@ def _cifar10_part(path: str | Path, train: bool) -> Pictures:
         data = Batches(str(path), train=train, download=True)  # downloads only what is absent or damaged
     except (OSError, RuntimeError) as error:
         raise StudyError(
-            f"teacher.data: CIFAR-10 could not be downloaded into {path} ({_one_line(error)}). Check the network, or put"
-            " its folder cifar-10-batches-py there yourself."
+            f"teacher.data: CIFAR-10 could not be downloaded into {path} ({_one_line(error)}). Check the network, or"
+            " put its folder cifar-10-batches-py there yourself."
         ) from error
     return Pictures(np.asarray(data.data, np.uint8), np.asarray(data.targets, np.int64))
 

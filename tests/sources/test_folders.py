@@ -1,0 +1,185 @@
+"""What lies in a folder or a tar is imported whole, in order, with its provenance, and nothing is extracted."""
+
+import io
+import json
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from distillery.jobs import StudyError
+from distillery.pools import Offer, picture_key, read_pool, write_pool
+from distillery.sources import folders
+from distillery.sources.folders import import_folder
+
+WEB = Path(__file__).parents[3] / "shared/data/web/web_images.tar"
+
+
+def png(colour: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4), (colour, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def write_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def write_folder(root: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+FILES = {
+    "cat/b.png": png(2),
+    "cat/a.png": png(1),
+    "cat/deep/c.PNG": png(3),
+    "cat/notes.txt": b"not a picture",
+    "cat/.DS_Store": b"hidden",
+    "cat/._a.png": b"hidden",
+    "dog/d.png": png(4),
+}
+CATS = ["cat/a.png", "cat/b.png", "cat/deep/c.PNG"]
+
+
+def imported(path, label="cat", **source):
+    return list(import_folder({"kind": "folder", "path": str(path), "per_class": 0, **source}, "mine", label))
+
+
+def in_folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "pictures", FILES)
+
+
+def in_one_tar(tmp_path: Path) -> Path:
+    return write_tar(tmp_path / "pictures.tar", {f"./{name}": data for name, data in FILES.items()})
+
+
+@pytest.mark.parametrize("make", [in_folder, in_one_tar])
+def test_a_class_comes_in_order_of_names_with_its_bytes(tmp_path, make):
+    entries = imported(make(tmp_path))
+    assert [offer.origin for offer, _ in entries] == CATS
+    assert [data for _, data in entries] == [FILES[name] for name in CATS]
+    for rank, (offer, data) in enumerate(entries):
+        assert (offer.source, offer.label, offer.kind, offer.rank) == ("mine", "cat", "folder", rank)
+        assert offer.key == picture_key(data) == offer.sha256[:16]
+        assert offer.bytes == len(data) and not offer.failure
+    assert [offer.origin for offer, _ in imported(make(tmp_path), "dog")] == ["dog/d.png"]
+
+
+@pytest.mark.parametrize("make", [in_folder, in_one_tar])
+def test_the_limit_takes_the_first(tmp_path, make):
+    assert [offer.origin for offer, _ in imported(make(tmp_path), per_class=2)] == CATS[:2]
+
+
+def test_another_studys_pool_keeps_its_provenance(tmp_path):
+    data = png(9)
+    known = Offer(
+        "bing",
+        "cats",
+        "bing",
+        "http://a/1",
+        rank=7,
+        key=picture_key(data),
+        sha256="0" * 64,
+        query="a cat",
+        url="http://a/1",
+        license="CC0",
+        also=("dog: pets",),
+    )
+    (tmp_path / "pools").mkdir()
+    write_pool(tmp_path / "pools/cat.tar", tmp_path / "pools/cat.jsonl", [(known, data)])
+    [(offer, read)] = imported(tmp_path / "pools")
+    assert read == data
+    assert (offer.query, offer.url, offer.license, offer.also) == ("a cat", "http://a/1", "CC0", ("dog: pets",))
+    assert (offer.source, offer.label, offer.kind, offer.rank) == ("mine", "cat", "folder", 0)
+    assert offer.origin == f"cat.tar/{picture_key(data)}.png" and offer.sha256 != known.sha256
+
+
+@pytest.mark.parametrize("record", [b"{", b"[1]", b"null", b"\xff", json.dumps({"caption": "a cat"}).encode()])
+def test_a_record_of_another_program_is_passed_over(tmp_path, record):
+    root = write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": record})
+    [(offer, data)] = imported(root)
+    assert (offer.origin, data, offer.query) == ("cat/a.png", png(1), "")
+
+
+def test_what_comes_out_makes_a_pool(tmp_path):
+    entries = imported(in_folder(tmp_path))
+    write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
+    assert list(read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")) == entries
+
+
+def test_a_tar_cannot_reach_outside_itself(tmp_path):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(png(6))
+    path = write_tar(tmp_path / "evil.tar", {"cat/../../up.png": png(1), "/cat/root.png": png(2), "cat/ok.png": png(3)})
+    with tarfile.open(path, "a") as tar:
+        for kind, name in ((tarfile.SYMTYPE, "cat/link.png"), (tarfile.LNKTYPE, "cat/hard.png")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, str(secret)
+            tar.addfile(link)
+    before = sorted(tmp_path.rglob("*"))
+    assert png(6) not in [data for _, data in imported(path)]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
+def test_a_compressed_tar_is_refused_in_one_line(tmp_path, mode):
+    path = write_tar(tmp_path / "pictures.tar", FILES, mode)
+    with pytest.raises(StudyError, match="plain .tar") as error:
+        imported(path)
+    assert "\n" not in str(error.value) and "source mine" in str(error.value)
+
+
+@given(st.integers(0, 9000))
+def test_a_truncated_tar_gives_its_whole_pictures_or_an_error(tmp_path_factory, keep):
+    path = tmp_path_factory.mktemp("t") / "pictures.tar"
+    whole = write_tar(path, FILES).read_bytes()
+    path.write_bytes(whole[:keep])
+    try:
+        entries = imported(path)
+    except StudyError:
+        return
+    for offer, data in entries:
+        assert data == FILES[offer.origin] if data is not None else offer.failure == "unreadable"
+
+
+@pytest.mark.parametrize("make", [in_folder, in_one_tar])
+def test_an_absent_class_is_named(tmp_path, make):
+    with pytest.raises(StudyError, match="ship") as error:
+        imported(make(tmp_path), "ship")
+    assert "source mine" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_absent_path_and_an_empty_folder_are_named(tmp_path):
+    with pytest.raises(StudyError, match="there is no"):
+        imported(tmp_path / "nowhere")
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(StudyError, match="no picture of class cat"):
+        imported(tmp_path)
+
+
+def test_a_file_that_is_too_large_is_an_offer_that_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "MAX_BYTES", len(png(1)) - 1)
+    assert {(offer.failure, data) for offer, data in imported(in_folder(tmp_path))} == {("too large", None)}
+
+
+@pytest.mark.skipif(not WEB.exists(), reason="the shared web pictures are not here")
+def test_real_web_pictures():
+    counts = Counter(
+        {label: len(imported(WEB, label)) for label in "airplane automobile bird cat dog horse ship".split()}
+    )
+    assert counts == dict(airplane=800, automobile=123, bird=294, cat=149, dog=410, horse=199, ship=244)
+    assert all(Image.open(io.BytesIO(data)).size for _, data in imported(WEB, "cat"))
+    with pytest.raises(StudyError, match="frog"):
+        imported(WEB, "frog")
