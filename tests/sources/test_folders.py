@@ -2,9 +2,11 @@
 
 import io
 import json
+import runpy
 import tarfile
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -172,6 +174,17 @@ def test_an_absent_path_and_an_empty_folder_are_named(tmp_path):
 def test_a_file_that_is_too_large_is_an_offer_that_failed(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "MAX_BYTES", len(png(1)) - 1)
     assert {(offer.failure, data) for offer, data in imported(in_folder(tmp_path))} == {("too large", None)}
+
+
+def test_the_script_writes_a_pool(tmp_path):
+    out = SimpleNamespace(shard=str(tmp_path / "cat.tar"), offers=str(tmp_path / "cat.jsonl"))
+    source = {"kind": "folder", "path": str(in_one_tar(tmp_path)), "per_class": 0}
+    params = SimpleNamespace(source=source, name="mine", label="cat")
+    script = Path(__file__).parents[2] / "workflow/scripts/import_folder.py"
+    runpy.run_path(
+        str(script), init_globals={"snakemake": SimpleNamespace(log=[], input=None, output=out, params=params)}
+    )
+    assert [offer.origin for offer, _ in read_pool(out.shard, out.offers)] == CATS
 
 
 @pytest.mark.skipif(not WEB.exists(), reason="the shared web pictures are not here")

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ from distillery.sources.teacher_data import (
     write_teacher_data,
 )
 
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 UNPACK = Path(__file__).parents[3] / "shared/data/cifar10/unpack.py"
 labels_of = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(np.array)
 
@@ -158,13 +160,38 @@ def test_a_class_without_a_folder_is_named(tmp_path):
         load_folders(*make_folders(tmp_path), ["cat", "ship"], 8, (0, 0), 0)
 
 
+def run_script(output: Path, data: dict, classes: list[str], side: int = 16) -> dict:
+    params = SimpleNamespace(data=data, classes=classes, image_size=side, seed=1)
+    job = SimpleNamespace(log=[], input=SimpleNamespace(), output=SimpleNamespace(data=str(output)), params=params)
+    runpy.run_path(str(SCRIPTS / "prepare_teacher_data.py"), init_globals={"snakemake": job})
+    with np.load(output, allow_pickle=False) as written:
+        return dict(written)
+
+
+def test_the_script_writes_every_kind(tmp_path):
+    path, test_path = make_folders(tmp_path)
+    folder = {"kind": "folder", "path": str(path), "test_path": str(test_path), "train": 0, "test": 2}
+    drawn = {"kind": "drawn", "path": "", "test_path": "", "train": 6, "test": 2}
+    for data, n_train in ((folder, 8), (drawn, 6)):
+        written = run_script(tmp_path / "data.npz", data, ["dog", "cat"])
+        assert written["train_pixels"].shape == (n_train, 16, 16, 3) and written["test_pixels"].shape == (2, 16, 16, 3)
+        assert np.bincount(written["train_labels"]).tolist() == [n_train // 2] * 2
+        assert written["classes"].tolist() == ["dog", "cat"]
+
+
+def test_a_mistake_ends_the_script_in_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run_script(tmp_path / "data.npz", {"kind": "drawn", "train": 2, "test": 2}, ["cat", "unicorn"])
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "data.npz").exists()
+
+
 def test_importing_it_loads_no_torch():
     code = (
         "import sys, distillery.sources.teacher_data; print('torch' in sys.modules, 'distillery.demo' in sys.modules)"
     )
-    scripts = Path(__file__).parents[2] / "workflow/scripts"
     out = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(scripts)}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=True
     )
     assert out.stdout.split() == ["False", "False"]
 

@@ -112,7 +112,8 @@ def _cifar10_part(path: str | Path, train: bool) -> Pictures:
 
     Path(path).mkdir(parents=True, exist_ok=True)
     try:
-        data = Batches(str(path), train=train, download=True)  # downloads only what is absent or damaged
+        # downloads only what is absent or damaged; the batches are pickles, so torchvision checks their MD5 first
+        data = Batches(str(path), train=train, download=True)
     except (OSError, RuntimeError) as error:
         raise StudyError(
             f"teacher.data: CIFAR-10 could not be downloaded into {path} ({_one_line(error)}). Check the network, or"
