@@ -1,0 +1,1 @@
+"""What makes a study run offline; nothing outside the demonstration and the tests imports it."""

@@ -1,0 +1,1 @@
+"""Where pictures come from: picture searches, address lists, folders, diffusion models."""
