@@ -60,6 +60,59 @@ class ResNet(nn.Module):
         return self.head(self.stages(self.stem(x)).mean(dim=(2, 3)))
 
 
+class ConvNet(nn.Module):
+    """Plain 3x3 convolutions, batch norm, GELU and max-pooling, after the airbench networks (Jordan 2024, section 3.1).
+
+    Reaches more on CIFAR-10 in a minute of one processor than any ResNet here. Unlike airbench's, its stem is learnt
+    instead of set to whiten patches, so that the initialisation needs no pictures.
+
+    Args:
+        widths: channels of each of the blocks; each block halves the picture.
+        classes: C.
+    """
+
+    STEM = 24  # channels, as airbench
+
+    def __init__(self, widths: Sequence[int], classes: int):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, self.STEM, 2, bias=False), nn.BatchNorm2d(self.STEM), nn.GELU())
+        blocks, inputs = [], self.STEM
+        for width in widths:
+            blocks += [
+                *(nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(width), nn.GELU()),
+                *(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.GELU()),
+            ]
+            inputs = width
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(inputs, classes)
+        for module in self.blocks:
+            if isinstance(module, nn.Conv2d):  # starts by passing its input on, as airbench does
+                nn.init.dirac_(module.weight[: module.in_channels].detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised pictures [B, 3, H, W], sides of at least 9 pixels → logits [B, C]."""
+        return self.head(self.blocks(self.stem(x)).amax(dim=(2, 3)))
+
+
+class Normalised(nn.Module):
+    """A network with what its input is normalised by, so that weights and normalisation cannot be parted.
+
+    Args:
+        network: takes normalised pictures.
+        mean, std: float [3], of each channel of the train pictures in [0, 1].
+    """
+
+    def __init__(self, network: nn.Module, mean: Tensor, std: Tensor):
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", mean.reshape(1, 3, 1, 1).float().clone())
+        self.register_buffer("std", std.reshape(1, 3, 1, 1).float().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """RGB in [0, 1], float [B, 3, H, W] → logits [B, C]."""
+        return self.network((x - self.mean) / self.std)
+
+
 # name → (stem, widths, blocks a stage)
 RESNETS = {
     "resnet8_half": (8, (8, 16, 32), 1),  # 20 thousand parameters: the demo's student
@@ -68,15 +121,24 @@ RESNETS = {
     "resnet8x4": (32, (64, 128, 256), 1),  # 1.2 million
     "resnet18": (64, (64, 128, 256, 512), 2),  # 11.2 million: the teacher
 }
+# name → widths
+CONVNETS = {
+    "convnet_s": (32, 64, 64),  # 0.15 million parameters
+    "convnet_m": (32, 128, 128),  # 0.5 million: a teacher for machines without a GPU
+    "convnet_l": (64, 256, 256),  # 2.0 million: airbench94's widths
+}
+NETWORKS = (*RESNETS, *CONVNETS)
 
 
-def build_network(name: str, classes: int) -> ResNet:
+def build_network(name: str, classes: int) -> nn.Module:
     """A network by name, its weights drawn from torch's current generator.
 
     Raises:
         StudyError: no network of that name.
     """
+    if name in CONVNETS:
+        return ConvNet(CONVNETS[name], classes)
     if name not in RESNETS:
-        raise StudyError(f"network {name!r} is unknown; choose one of {', '.join(RESNETS)}")
+        raise StudyError(f"network {name!r} is unknown; choose one of {', '.join(NETWORKS)}")
     stem, widths, blocks = RESNETS[name]
     return ResNet(stem, widths, blocks, classes)

@@ -1,0 +1,53 @@
+"""The demonstration's pipelines: the same seed builds the same files, and their pictures pass curation."""
+
+import pytest
+
+pytestmark = pytest.mark.slow  # diffusers takes 20 s to import
+
+NAMES = ["stable_diffusion_2", "stable_diffusion_3"]
+COMPONENTS = {"stable_diffusion_2": [], "stable_diffusion_3": ["text_encoder_3", "tokenizer_3"]}
+
+
+def build(name, folder, seed=0, size=32):
+    from distillery.demo import pipelines
+
+    getattr(pipelines, f"build_{name}")(folder, seed=seed, size=size)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_seed_decides_every_file_and_the_global_state_stays(name, tmp_path):
+    import torch
+
+    from distillery.sources.diffusion import hash_model
+
+    before = torch.random.get_rng_state()
+    one, same, other = (build(name, tmp_path / str(i), seed) for i, seed in enumerate([0, 0, 1]))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert hash_model(one) == hash_model(same) != hash_model(other)
+    assert list(one.rglob("*.safetensors")) and not list(one.rglob("*.bin"))
+    assert sum(file.stat().st_size for file in one.rglob("*") if file.is_file()) < 3_000_000
+
+
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
+    import numpy as np
+    import torch
+
+    from distillery.curation.decoding import decode
+    from distillery.curation.duplicates import near_pairs, perceptual_hashes
+    from distillery.sources.diffusion import generate
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # layers too small to share out
+    folder = build(name, tmp_path / "model", size=size)
+    source = {"model": str(folder), "per_class": 30, "size": size, "steps": 4, "guidance": 2.0, "batch": 20}
+    source["components"] = COMPONENTS[name]
+    classes = {label: {"prompts": [f"a photo of a {label}"]} for label in ("cat", "dog")}
+    pools = dict(generate(source, "sd", classes, tmp_path / "store", seed=0))
+    torch.set_num_threads(threads)
+    pictures = [decode(data).image for entries in pools.values() for _, data in entries]  # raises if one is blank
+    assert len(pictures) == 60 and all(picture.size == (size, size) for picture in pictures)
+    hashes = np.array([perceptual_hashes(picture) for picture in pictures], dtype=np.uint64)
+    assert len(near_pairs(hashes[:, 0], hashes[:, 1], 8)) == 0

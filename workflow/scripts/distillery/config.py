@@ -1,0 +1,241 @@
+"""The configuration: held against its schema, defaults filled in, cross-references checked.
+
+Each mistake ends in one line that names the key. Standard library, jsonschema and PyYAML only.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distillery.jobs import StudyError
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+WEB_SEARCHES = ("google", "bing")
+
+
+def load_schema() -> dict[str, Any]:
+    """The JSON schema of the configuration."""
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def check_config(config: dict[str, Any]) -> dict[str, Any]:
+    """A study's configuration, checked, with every default filled in.
+
+    Args:
+        config: as read from config.yaml; left as it is.
+
+    Raises:
+        StudyError: names the first wrong key, what is wrong with it, and what would be right.
+    """
+    schema = load_schema()
+    config = copy.deepcopy(config)
+    _check_schema(config, schema)
+    _fill(config, schema, schema)
+    for name, settings in config["classes"].items():
+        config["classes"][name] = settings or {"queries": [], "prompts": []}
+    for problem in _problems(config):
+        raise StudyError(f"config: {problem}")
+    return config
+
+
+def load_config(path: str | Path) -> dict[str, Any]:
+    """Read and check a configuration file.
+
+    Raises:
+        StudyError: as `check_config`; also for text that is not YAML and for a key given twice.
+    """
+    try:
+        raw = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"config: {path} cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise StudyError(f"config: {path}{where}: {getattr(error, 'problem', error)}") from error
+    if not isinstance(raw, dict):
+        raise StudyError(f"config: {path} must hold keys and values, such as classes:, sources: and scenarios:")
+    return check_config(raw)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A YAML loader that refuses a key given twice: plain YAML would keep the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the name {key} is given twice; rename one", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def check_unique_names(path: str | Path) -> None:
+    """Raise a StudyError for a key given twice in a YAML file, which Snakemake's own reader would not notice."""
+    try:
+        yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except yaml.constructor.ConstructorError as error:
+        raise StudyError(f"config: {path}, line {error.problem_mark.line + 1}: {error.problem}") from error
+
+
+# --- the schema -------------------------------------------------------------------------------------------------------
+
+
+def _check_schema(config: Any, schema: dict) -> None:
+    from jsonschema import Draft202012Validator
+
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    if errors:
+        raise StudyError(f"config: {_sentence(errors[0])}")
+
+
+def _sentence(error: Any) -> str:
+    """A schema's error in one line that starts with the key."""
+    where = ".".join(map(str, error.path)) or "top level"
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = sorted(set(map(str, error.instance)) - set(known))
+        return f"{where}: unknown key {', '.join(unknown)}; known are {', '.join(known)}"
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"{where}: key {', '.join(missing)} is missing"
+    if error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
+        return f"{where}: {_short(error.instance)} is not of type {wanted}"
+    if error.validator == "enum":
+        choices = ", ".join(repr(choice) if choice == "" else str(choice) for choice in error.validator_value)
+        return f"{where}: {_short(error.instance)} is not one of {choices}"
+    if error.validator == "pattern":
+        return f"{where}: name {_short(error.instance)} may have only letters, digits, _ and -"
+    return f"{where}: {error.message}".replace("\n", " ")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _fill(value: Any, schema: dict, root: dict) -> None:
+    """Put the schema's defaults where a key is missing, in place and at every depth."""
+    for part in _schemas_of(value, schema, root):
+        if isinstance(value, dict):
+            properties = part.get("properties", {})
+            for key, below in properties.items():
+                if key not in value and "default" in below:
+                    value[key] = copy.deepcopy(below["default"])
+            others = part.get("additionalProperties")
+            for key, child in value.items():
+                below = properties.get(key, others)
+                if isinstance(below, dict):
+                    _fill(child, below, root)
+
+
+def _schemas_of(value: Any, schema: dict, root: dict) -> Iterator[dict]:
+    """A schema, what it refers to, and those of its conditions that hold."""
+    from jsonschema import Draft202012Validator
+
+    yield schema
+    if "$ref" in schema:
+        yield from _schemas_of(value, root["$defs"][schema["$ref"].rsplit("/", 1)[1]], root)
+    for branch in schema.get("allOf", ()):
+        if "if" in branch and Draft202012Validator(branch["if"]).is_valid(value):
+            yield from _schemas_of(value, branch["then"], root)
+
+
+# --- what a schema cannot say -----------------------------------------------------------------------------------------
+
+
+def _problems(config: dict) -> Iterator[str]:
+    yield from _source_problems(config)
+    yield from _split_problems(config)
+    yield from _scenario_problems(config)
+
+
+def _source_problems(config: dict) -> Iterator[str]:
+    for name, source in config["sources"].items():
+        for label in source.get("classes", ()):
+            if label not in config["classes"]:
+                yield f"sources.{name}.classes: unknown class {label}; known are {', '.join(config['classes'])}"
+        wants = "queries" if source["kind"] in WEB_SEARCHES else "prompts" if source["kind"] == "diffusion" else None
+        for label in classes_of(config, name) if wants else ():
+            if not config["classes"][label][wants]:
+                yield f"classes.{label}.{wants}: source {name} needs at least one; add some or remove the source"
+        if source["kind"] == "folder" and not Path(source["path"]).exists():
+            yield f"sources.{name}.path: {source['path']} does not exist (paths are relative to the working directory)"
+
+
+def _split_problems(config: dict) -> Iterator[str]:
+    split, sources = config["split"], config["sources"]
+    for key in ("test", "val"):
+        for name in split[key]:
+            if name not in sources:
+                yield f"split.{key}: unknown source {name}; known are {', '.join(sources)}"
+            else:
+                yield from _count_problem(config, f"split.{key}.{name}", name, split[key][name])
+    if not split["test"]:
+        yield "split.test: name at least one source and how many of its pictures are for testing"
+    split.setdefault("common", list(split["test"]))
+    for name in split["common"]:
+        if name not in split["test"]:
+            yield f"split.common: source {name} has no test pictures; give split.test.{name} a count"
+
+
+def _scenario_problems(config: dict) -> Iterator[str]:
+    for name, scenario in config["scenarios"].items():
+        key = f"scenarios.{name}"
+        for source, count in scenario["train"].items():
+            if source not in config["sources"]:
+                yield f"{key}.train: unknown source {source}; known are {', '.join(config['sources'])}"
+                continue
+            yield from _count_problem(config, f"{key}.train.{source}", source, count)
+            yield from _pool_problem(config, f"{key}.train.{source}", source, count)
+        scenario.setdefault("arms", list(config["arms"]))
+        for arm in scenario["arms"]:
+            if arm not in config["arms"]:
+                yield f"{key}.arms: unknown arm {arm}; known are {', '.join(config['arms'])}"
+
+
+def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:
+    classes = len(classes_of(config, source))
+    if count % classes:
+        yield f"{key}: {count} pictures cannot be balanced over {classes} classes; take a multiple of {classes}"
+
+
+def _pool_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:
+    """A scenario cannot use more pictures than its source is told to retrieve, less those for validation and test."""
+    per_class, classes = config["sources"][source]["per_class"], len(classes_of(config, source))
+    split = config["split"]
+    held_out = (split["test"].get(source, 0) + split["val"].get(source, 0)) // classes
+    if per_class and count // classes + held_out > per_class:
+        yield (
+            f"{key}: {count // classes} pictures a class and {held_out} for validation and test are more than the"
+            f" {per_class} that sources.{source}.per_class retrieves; raise it or lower the count"
+        )
+
+
+# --- questions the rules ask ------------------------------------------------------------------------------------------
+
+
+def classes_of(config: dict, source: str) -> list[str]:
+    """The classes a source has pictures of, in the study's order."""
+    subset = config["sources"][source].get("classes") or config["classes"]
+    return [label for label in config["classes"] if label in subset]
+
+
+def pixel_sources(config: dict, scenario: str) -> list[str]:
+    """The sources whose pictures a run of a scenario needs: those it trains on and those of the common test."""
+    needed = {*config["scenarios"][scenario]["train"], *config["split"]["common"]}
+    return [name for name in config["sources"] if name in needed]
+
+
+def used_sources(config: dict) -> list[str]:
+    """The sources that any scenario trains on or any test uses, in the configuration's order."""
+    trained = {name for scenario in config["scenarios"].values() for name in scenario["train"]}
+    return [name for name in config["sources"] if name in trained | set(config["split"]["test"])]
