@@ -5,5 +5,5 @@ from pathlib import Path
 from distillery.demo.pipelines import build_stable_diffusion_2
 from distillery.jobs import job
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     build_stable_diffusion_2(Path(j.output.index).parent, seed=j.params.seed, size=j.params.size)

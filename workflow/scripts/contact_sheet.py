@@ -3,7 +3,7 @@
 from distillery.evidence.contact_sheets import contact_sheet
 from distillery.jobs import job
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     contact_sheet(
         j.input.pixels,
         j.input.table,

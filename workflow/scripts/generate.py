@@ -4,7 +4,7 @@ from distillery.jobs import job
 from distillery.pools import write_pool
 from distillery.sources.diffusion import generate
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     pools = generate(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed)
     for (_, entries), shard, offers in zip(pools, j.output.shards, j.output.offers, strict=True):
         write_pool(shard, offers, entries)

@@ -4,6 +4,6 @@ from distillery.jobs import job
 from distillery.pools import write_pool
 from distillery.sources.folders import import_folder
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     entries = import_folder(j.params.source, j.params.name, j.params.label)
     write_pool(j.output.shard, j.output.offers, entries)

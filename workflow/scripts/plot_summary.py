@@ -3,5 +3,5 @@
 from distillery.evidence.figures import plot_summary
 from distillery.jobs import job
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     plot_summary(j.input.summary, j.output.figure, j.params.title, j.params.label)

@@ -3,7 +3,7 @@
 from distillery.jobs import job
 from distillery.sources.teacher_data import Pictures, load_cifar10, load_folders, write_teacher_data
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     data, classes, side, seed = j.params.data, list(j.params.classes), int(j.params.image_size), int(j.params.seed)
     counts = (int(data.get("train") or 0), int(data.get("test") or 0))
     if data["kind"] == "cifar10":

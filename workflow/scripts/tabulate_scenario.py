@@ -3,5 +3,5 @@
 from distillery.evidence.tables import scenario_table, write_table
 from distillery.jobs import job
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     write_table(scenario_table(j.input.metrics, j.params.settings), j.output.table)

@@ -3,7 +3,7 @@
 from distillery.evidence.tables import tabulate
 from distillery.jobs import job
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     tables = tabulate(
         j.input.scenarios, j.input.plans, j.input.curated, j.input.teacher, j.params.scenarios, j.params.label
     )

@@ -1,0 +1,125 @@
+"""Retrieve pictures: from searches, address lists, folders and diffusion models. What is retrieved stays in a store."""
+
+
+rule crawl:
+    output:
+        shard="resources/pools/{source}/{label}.tar",
+        offers="resources/pools/{source}/{label}.jsonl",
+    log:
+        "results/logs/crawl/{source}.{label}.log",
+    benchmark:
+        "results/benchmarks/crawl/{source}.{label}.tsv"
+    wildcard_constraints:
+        source=named(sources_of_kind("google", "bing")),
+    params:
+        source=lambda w: web_source(w.source),
+        name="{source}",
+        label="{label}",
+        queries=lambda w: study["classes"][w.label]["queries"],
+        store="resources/store/{source}",
+        demo=study.get("demo"),
+    resources:
+        google_crawls=lambda w: int(study["sources"][w.source]["kind"] == "google"),
+        bing_crawls=lambda w: int(study["sources"][w.source]["kind"] == "bing"),
+        runtime="12h",
+    conda:
+        "../../envs/acquire.yaml"
+    script:
+        "../scripts/crawl.py"
+
+
+rule fetch_addresses:
+    input:
+        addresses=lambda w: study["sources"][w.source]["path"],
+    output:
+        shard="resources/pools/{source}/{label}.tar",
+        offers="resources/pools/{source}/{label}.jsonl",
+    log:
+        "results/logs/fetch_addresses/{source}.{label}.log",
+    benchmark:
+        "results/benchmarks/fetch_addresses/{source}.{label}.tsv"
+    wildcard_constraints:
+        source=named(sources_of_kind("urls")),
+    params:
+        source=lambda w: web_source(w.source),
+        name="{source}",
+        label="{label}",
+        store="resources/store/{source}",
+        demo=study.get("demo"),
+    resources:
+        url_crawls=1,
+        runtime="12h",
+    conda:
+        "../../envs/acquire.yaml"
+    script:
+        "../scripts/fetch_addresses.py"
+
+
+rule import_folder:
+    input:
+        path=lambda w: study["sources"][w.source]["path"],
+    output:
+        shard="resources/pools/{source}/{label}.tar",
+        offers="resources/pools/{source}/{label}.jsonl",
+    log:
+        "results/logs/import_folder/{source}.{label}.log",
+    benchmark:
+        "results/benchmarks/import_folder/{source}.{label}.tsv"
+    wildcard_constraints:
+        source=named(sources_of_kind("folder")),
+    params:
+        source=lambda w: study["sources"][w.source],
+        name="{source}",
+        label="{label}",
+    conda:
+        "../../envs/acquire.yaml"
+    script:
+        "../scripts/import_folder.py"
+
+
+rule build_demo_pipeline:
+    output:
+        index="resources/demo-pipeline/model_index.json",
+    log:
+        "results/logs/build_demo_pipeline.log",
+    benchmark:
+        "results/benchmarks/build_demo_pipeline.tsv"
+    params:
+        seed=study.get("demo", {}).get("seed", 0),
+        size=32,
+        code=code_of("demo/pipelines.py"),
+    conda:
+        "../../envs/generate.yaml"
+    script:
+        "../scripts/build_demo_pipeline.py"
+
+
+# one job a source: loading a model takes longer than a class's pictures in a small study
+for source in sources_of_kind("diffusion"):
+
+    rule:
+        name:
+            f"generate_{source}"
+        input:
+            model=built_model(source),
+        output:
+            shards=pools(source, "tar"),
+            offers=pools(source, "jsonl"),
+        log:
+            f"results/logs/generate/{source}.log",
+        benchmark:
+            f"results/benchmarks/generate/{source}.tsv"
+        params:
+            source=study["sources"][source],
+            name=source,
+            classes={label: {"prompts": study["classes"][label]["prompts"]} for label in classes_of(source)},
+            store=f"resources/store/{source}",
+            seed=study["sources"][source]["seed"],
+        resources:
+            gpu=1,
+            mem="24GB",
+            runtime="24h",
+        conda:
+            "../../envs/generate.yaml"
+        script:
+            "../scripts/generate.py"

@@ -1,0 +1,128 @@
+"""The checked configuration, and the questions that rules ask about it."""
+
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
+sys.path.insert(0, str(LIBRARY.parent))
+
+from distillery import config as configuration
+from distillery.files import hash_files
+from distillery.jobs import StudyError
+
+# a limit of its own for each kind of scarce thing; --resources and profiles may raise them
+GPU_AT_HAND = any(Path("/dev").glob("nvidia[0-9]*"))
+UNLIMITED = 10_000  # without a GPU the cores are the limit
+LIMITS = {"gpu": 1 if GPU_AT_HAND else UNLIMITED, "google_crawls": 1, "bing_crawls": 1, "url_crawls": 1}
+for resource, limit in LIMITS.items():
+    workflow.global_resources.setdefault(resource, limit)
+
+try:
+    for path in workflow.configfiles:
+        configuration.check_unique_names(path)
+    study = configuration.check_config(config)
+except StudyError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def code_of(*parts):
+    """A hash of parts of the library: a changed library reruns what it changes."""
+    return hash_files(LIBRARY / part for part in parts)
+
+
+def named(names):
+    """A wildcard's pattern: one of these names, or nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def sources_of_kind(*kinds):
+    return [name for name, source in study["sources"].items() if source["kind"] in kinds]
+
+
+def classes_of(source):
+    return configuration.classes_of(study, source)
+
+
+def classes_of_sources(names):
+    return {name: classes_of(name) for name in names}
+
+
+def used_sources():
+    return configuration.used_sources(study)
+
+
+def pixel_sources(scenario):
+    return configuration.pixel_sources(study, scenario)
+
+
+def pools(source, extension):
+    return expand("resources/pools/{source}/{label}.{extension}", source=source, label=classes_of(source), extension=extension)
+
+
+def curated(sources, extension):
+    return expand("results/curated/{source}.{extension}", source=sources, extension=extension)
+
+
+def web_source(name):
+    """A source as its crawl sees it."""
+    return study["sources"][name] | {"contact": study["contact"]}
+
+
+def built_model(source):
+    """What has to be made before a source can generate: the demonstration's model, where it uses it."""
+    built = "resources/demo-pipeline"
+    return [f"{built}/model_index.json"] if study["sources"][source]["model"] == built else []
+
+
+def teacher_folders():
+    """The user's folders of pictures that the teacher learns from."""
+    data = study["teacher"]["data"]
+    return [path for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+
+
+def labels_of_figures():
+    """What stands on every figure of a demonstration; empty for a study."""
+    return study["demo"]["label"] if "demo" in study else ""
+
+
+def recipe_of(part):
+    """How the teacher or the student is trained: the keys of the training recipe."""
+    return {key: value for key, value in study[part].items() if key not in ("data", "seed")}
+
+
+def wanted_pictures():
+    """For every split the total of each source; of train the most that any scenario uses."""
+    train = {}
+    for scenario in study["scenarios"].values():
+        for source, count in scenario["train"].items():
+            train[source] = max(count, train.get(source, 0))
+    return {"test": study["split"]["test"], "val": study["split"]["val"], "train": train}
+
+
+def runs_of(scenario):
+    """The metrics of every run of a scenario."""
+    return expand(
+        "results/runs/{scenario}/{arm}/seed{seed}/metrics.json",
+        scenario=scenario,
+        arm=study["scenarios"][scenario]["arms"],
+        seed=range(study["seeds"]),
+    )
+
+
+def tables(*names):
+    return expand("results/tables/{name}.csv", name=names)
+
+
+def contact_sheets():
+    return expand("results/figures/contact_{source}.png", source=used_sources())
+
+
+wildcard_constraints:
+    source=named(study["sources"]),
+    label=named(study["classes"]),
+    scenario=named(study["scenarios"]),
+    arm=named(study["arms"]),
+    seed=r"\d+",

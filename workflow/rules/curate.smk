@@ -1,0 +1,26 @@
+"""Decode, judge and resize; every picture offered has a row, with the reason if it is not kept."""
+
+
+rule curate:
+    input:
+        shards=lambda w: pools(w.source, "tar"),
+        offers=lambda w: pools(w.source, "jsonl"),
+    output:
+        pixels="results/curated/{source}.npy",
+        table="results/curated/{source}.parquet",
+    log:
+        "results/logs/curate/{source}.log",
+    benchmark:
+        "results/benchmarks/curate/{source}.tsv"
+    params:
+        image_size=study["image_size"],
+        curation=study["curation"],
+        code=code_of("curation", "pools.py", "parquet.py"),
+    threads: 4
+    resources:
+        mem="8GB",
+        runtime="4h",
+    conda:
+        "../../envs/curate.yaml"
+    script:
+        "../scripts/curate.py"

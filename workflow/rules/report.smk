@@ -1,0 +1,86 @@
+"""From runs to tables and figures."""
+
+
+rule tabulate_scenario:
+    input:
+        metrics=lambda w: runs_of(w.scenario),
+    output:
+        table="results/scenarios/{scenario}.csv",
+    log:
+        "results/logs/tabulate_scenario/{scenario}.log",
+    benchmark:
+        "results/benchmarks/tabulate_scenario/{scenario}.tsv"
+    params:
+        scenario="{scenario}",
+        settings=lambda w: study["scenarios"][w.scenario],
+        code=code_of("evidence/tables.py", "evidence/statistics.py"),
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/tabulate_scenario.py"
+
+
+rule tabulate:
+    input:
+        scenarios=expand("results/scenarios/{scenario}.csv", scenario=study["scenarios"]),
+        plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        curated=curated(used_sources(), "parquet"),
+        teacher="results/teacher/metrics.json",
+    output:
+        runs=report("results/tables/runs.csv", caption="../report/table_runs.rst", category="Tables"),
+        summary=report("results/tables/summary.csv", caption="../report/table_summary.rst", category="Tables"),
+        counts=report("results/tables/counts.csv", caption="../report/table_counts.rst", category="Tables"),
+        teacher=report("results/tables/teacher.csv", caption="../report/table_teacher.rst", category="Tables"),
+    log:
+        "results/logs/tabulate.log",
+    benchmark:
+        "results/benchmarks/tabulate.tsv"
+    params:
+        scenarios=study["scenarios"],
+        label=labels_of_figures(),
+        code=code_of("evidence/tables.py", "evidence/statistics.py"),
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/tabulate_study.py"
+
+
+rule plot_summary:
+    input:
+        summary="results/tables/summary.csv",
+    output:
+        figure=report("results/summary.png", caption="../report/summary.rst", category="Results"),
+    log:
+        "results/logs/plot_summary.log",
+    benchmark:
+        "results/benchmarks/plot_summary.tsv"
+    params:
+        title=study["title"],
+        label=labels_of_figures(),
+        code=code_of("evidence/figures.py"),
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/plot_summary.py"
+
+
+rule contact_sheet:
+    input:
+        pixels="results/curated/{source}.npy",
+        table="results/curated/{source}.parquet",
+    output:
+        figure=report("results/figures/contact_{source}.png", caption="../report/contact_sheet.rst", category="Sources"),
+    log:
+        "results/logs/contact_sheet/{source}.log",
+    benchmark:
+        "results/benchmarks/contact_sheet/{source}.tsv"
+    params:
+        source="{source}",
+        title=study["title"],
+        label=labels_of_figures(),
+        random_weights=lambda w: study["sources"][w.source].get("random_weights", False),
+        code=code_of("evidence/contact_sheets.py"),
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/contact_sheet.py"

@@ -1,0 +1,46 @@
+"""Which pictures are for training, validation and test; groups of near-duplicates are never split."""
+
+
+rule split:
+    input:
+        tables=curated(used_sources(), "parquet"),
+    output:
+        splits="results/splits.parquet",
+    log:
+        "results/logs/split.log",
+    benchmark:
+        "results/benchmarks/split.tsv"
+    params:
+        classes=classes_of_sources(used_sources()),
+        labels=list(study["classes"]),
+        wanted=wanted_pictures(),
+        group_distance=study["split"]["group_distance"],
+        seed=study["split"]["seed"],
+        shortfall=study["split"]["shortfall"],
+        code=code_of("splits.py", "curation/duplicates.py", "parquet.py"),
+    conda:
+        "../../envs/curate.yaml"
+    script:
+        "../scripts/split.py"
+
+
+rule plan_scenario:
+    input:
+        splits="results/splits.parquet",
+    output:
+        plan="results/plans/{scenario}.parquet",
+    log:
+        "results/logs/plan_scenario/{scenario}.log",
+    benchmark:
+        "results/benchmarks/plan_scenario/{scenario}.tsv"
+    params:
+        train=lambda w: study["scenarios"][w.scenario]["train"],
+        classes=lambda w: classes_of_sources(study["scenarios"][w.scenario]["train"]),
+        common=study["split"]["common"],
+        augmented=lambda w: study["scenarios"][w.scenario]["augment"] != "none",
+        shortfall=study["split"]["shortfall"],
+        code=code_of("splits.py", "parquet.py"),
+    conda:
+        "../../envs/curate.yaml"
+    script:
+        "../scripts/plan_scenario.py"

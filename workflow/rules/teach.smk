@@ -1,0 +1,78 @@
+"""The teacher: its data, its training, and how well it does on every source's test pictures."""
+
+
+rule prepare_teacher_data:
+    input:
+        folders=teacher_folders(),
+    output:
+        data="resources/teacher/data.npz",
+    log:
+        "results/logs/prepare_teacher_data.log",
+    benchmark:
+        "results/benchmarks/prepare_teacher_data.tsv"
+    params:
+        data=study["teacher"]["data"],
+        classes=list(study["classes"]),
+        image_size=study["image_size"],
+        seed=study["teacher"]["seed"],
+        code=code_of("sources/teacher_data.py", *(["demo"] if study["teacher"]["data"]["kind"] == "drawn" else [])),
+    resources:
+        mem="8GB",
+        runtime="2h",
+    conda:
+        "../../envs/learning.yaml"
+    script:
+        "../scripts/prepare_teacher_data.py"
+
+
+rule train_teacher:
+    input:
+        data="resources/teacher/data.npz",
+    output:
+        weights="results/teacher/model.safetensors",
+        history="results/teacher/history.csv",
+    log:
+        "results/logs/train_teacher.log",
+    benchmark:
+        "results/benchmarks/train_teacher.tsv"
+    params:
+        recipe=recipe_of("teacher"),
+        seed=study["teacher"]["seed"],
+        classes=list(study["classes"]),
+        checkpoints="results/checkpoints/teacher",
+        code=code_of("learning"),
+    threads: 8
+    resources:
+        gpu=1,
+        mem="16GB",
+        runtime="12h",
+    conda:
+        "../../envs/learning.yaml"
+    script:
+        "../scripts/train_teacher.py"
+
+
+rule evaluate_teacher:
+    input:
+        data="resources/teacher/data.npz",
+        weights="results/teacher/model.safetensors",
+        splits="results/splits.parquet",
+        pixels=curated(used_sources(), "npy"),
+    output:
+        metrics="results/teacher/metrics.json",
+        predictions="results/teacher/predictions.parquet",
+    log:
+        "results/logs/evaluate_teacher.log",
+    benchmark:
+        "results/benchmarks/evaluate_teacher.tsv"
+    params:
+        sources=used_sources(),
+        code=code_of("learning"),
+    threads: 4
+    resources:
+        gpu=1,
+        mem="8GB",
+    conda:
+        "../../envs/learning.yaml"
+    script:
+        "../scripts/evaluate_teacher.py"

@@ -1,0 +1,14 @@
+"""Curate one source: its kept pictures as an array, and every picture offered as a row with the reason."""
+
+from distillery.curation.curated import curate
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    curate(
+        list(zip(j.input.shards, j.input.offers, strict=True)),
+        j.output.pixels,
+        j.output.table,
+        side=j.params.image_size,
+        **j.params.curation,
+        processes=j.threads,
+    )

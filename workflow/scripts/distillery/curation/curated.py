@@ -1,0 +1,231 @@
+"""From a source's pools to its curated pictures: what is kept, and for every picture offered, why or why not.
+
+Kept pictures are a uint8 array `[N, S, S, 3]`; the table beside it has one row per picture offered. A reason is a fixed
+phrase, then after a colon the particulars, so that reasons can be counted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from distillery.curation.decoding import Rejected, decode, to_square
+from distillery.curation.duplicates import near_pairs, perceptual_hashes
+from distillery.files import whole
+from distillery.jobs import log, progress
+from distillery.parquet import write_parquet
+from distillery.pools import Offer, read_pool
+
+T, R = TypeVar("T"), TypeVar("R")
+BATCH = 32  # pictures a task: enough to hide the hand-over, few enough to keep memory small
+
+SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("class", pa.string()),
+        ("key", pa.string()),  # first 16 hex digits of sha256; empty if not retrieved
+        ("kept", pa.bool_()),
+        ("reason", pa.string()),  # why not kept; empty if kept
+        ("row", pa.int32()),  # in the array of pictures; -1 if not kept
+        ("sha256", pa.string()),
+        ("phash", pa.uint64()),
+        ("phash_mirror", pa.uint64()),
+        ("width", pa.int32()),  # pixels, as retrieved
+        ("height", pa.int32()),
+        ("format", pa.string()),
+        ("duplicate_of", pa.string()),  # key of the picture it repeats or contradicts
+        ("kind", pa.string()),
+        ("origin", pa.string()),
+        ("url", pa.string()),
+        ("page", pa.string()),
+        ("query", pa.string()),
+        ("prompt", pa.string()),
+        ("seed", pa.int64()),
+        ("model", pa.string()),
+        ("license", pa.string()),
+        ("creator", pa.string()),
+        ("title", pa.string()),
+        ("rank", pa.int32()),
+    ]
+)
+FROM_OFFER = ("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model")
+FROM_OFFER += ("license", "creator", "title", "rank")
+
+
+@dataclass
+class Candidate:
+    """A picture offered, and what curation found out about it. `pixels` is [S, S, 3], or None if there is none."""
+
+    offer: Offer
+    reason: str = ""
+    pixels: np.ndarray | None = None
+    phash: int = 0
+    phash_mirror: int = 0
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    duplicate_of: str = ""
+
+
+def curate(
+    pools: Sequence[tuple[str | Path, str | Path]],
+    pixels: str | Path,
+    table: str | Path,
+    *,
+    side: int,
+    min_side: int,
+    duplicate_distance: int,
+    processes: int = 1,
+) -> None:
+    """Decode, judge and resize all pictures of a source.
+
+    Args:
+        pools: shard and offers of each class.
+        pixels: the `.npy` to write.
+        table: the `.parquet` to write, with the columns of `SCHEMA`.
+        side: S, pixels of the square pictures written.
+        min_side: pixels; a picture whose shorter side is less is dropped.
+        duplicate_distance: bits of 64; see `drop_near_duplicates`.
+        processes: how many decode at a time.
+
+    Raises:
+        StudyError: a pool is damaged.
+    """
+    candidates = list(inspect_all(_entries(pools), partial(inspect, min_side=min_side, side=side), processes))
+    drop_claimed_twice(candidates)
+    drop_near_duplicates(candidates, duplicate_distance)
+    kept = [candidate for candidate in candidates if not candidate.reason]
+    log.info("%d of %d pictures offered are kept", len(kept), len(candidates))
+    array = np.stack([c.pixels for c in kept]) if kept else np.empty((0, side, side, 3), dtype=np.uint8)
+    with whole(pixels) as temporary:
+        np.save(temporary, array)
+    write_parquet(table, _columns(candidates), SCHEMA)
+
+
+def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[Offer, bytes | None]]:
+    """Every offer of the pools; the bytes of a picture that came before are not given again."""
+    seen: set[str] = set()
+    for shard, offers in pools:
+        for offer, data in progress(read_pool(shard, offers), label=f"curating {Path(shard).stem}", unit="pictures"):
+            yield offer, None if offer.sha256 in seen else data
+            seen.add(offer.sha256)
+
+
+def inspect_all(
+    entries: Iterable[tuple[Offer, bytes | None]], function: Callable[..., Candidate], processes: int
+) -> Iterator[Candidate]:
+    """Inspect every entry, in order, in several processes."""
+    if processes <= 1:
+        yield from (function(entry) for entry in entries)
+        return
+    with ProcessPoolExecutor(processes) as executor:
+        for batch in ordered(executor, partial(_each, function), batches(entries, BATCH), ahead=4 * processes):
+            yield from batch
+
+
+def _each(function: Callable[[T], R], items: list[T]) -> list[R]:
+    return [function(item) for item in items]
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` items, the last one shorter."""
+    items = iter(items)
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
+    """Results in order, with at most `ahead` items in flight: Executor.map would hold all of a source in memory."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(executor.submit(function, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def inspect(entry: tuple[Offer, bytes | None], min_side: int, side: int) -> Candidate:
+    """Decode, hash and resize one picture; what cannot be used gets its reason."""
+    offer, data = entry
+    if offer.failure:
+        return Candidate(offer, reason=offer.failure)
+    if data is None:
+        return Candidate(offer, reason="exact duplicate")
+    try:
+        picture = decode(data, min_side)
+    except Rejected as rejected:
+        return Candidate(offer, reason=str(rejected))
+    phash, mirrored = perceptual_hashes(picture.image)
+    return Candidate(
+        offer,
+        pixels=to_square(picture.image, side),
+        phash=phash,
+        phash_mirror=mirrored,
+        width=picture.width,
+        height=picture.height,
+        format=picture.format,
+    )
+
+
+def drop_claimed_twice(candidates: Sequence[Candidate]) -> None:
+    """Drop pictures that the source gave under two classes, byte for byte: one of the two labels is wrong."""
+    labels: dict[str, set[str]] = {}
+    for candidate in candidates:
+        if candidate.offer.sha256:
+            labels.setdefault(candidate.offer.sha256, set()).add(candidate.offer.label)
+    for candidate in candidates:
+        if len(claims := labels.get(candidate.offer.sha256, set())) > 1:
+            candidate.reason = f"claimed by two classes: {', '.join(sorted(claims))}"
+            candidate.duplicate_of = candidate.offer.key
+        elif candidate.reason == "exact duplicate":
+            candidate.duplicate_of = candidate.offer.key
+
+
+def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None:
+    """Keep one of pictures whose perceptual hashes, as they are or mirrored, differ in at most `distance` bits.
+
+    The largest is kept, then the first offered. Near-duplicates under two classes are both dropped.
+    """
+    usable = [candidate for candidate in candidates if not candidate.reason]
+    hashes = np.array([c.phash for c in usable], dtype=np.uint64)
+    pairs = near_pairs(hashes, np.array([c.phash_mirror for c in usable], dtype=np.uint64), distance)
+    neighbours: dict[int, list[int]] = {}
+    for first, second in pairs.tolist():
+        neighbours.setdefault(first, []).append(second)
+        neighbours.setdefault(second, []).append(first)
+    for index, others in neighbours.items():
+        rivals = [other for other in others if usable[other].offer.label != usable[index].offer.label]
+        if rivals:
+            usable[index].reason = f"claimed by two classes: near-duplicate under {usable[rivals[0]].offer.label}"
+            usable[index].duplicate_of = usable[rivals[0]].offer.key
+    kept: set[int] = set()
+    for index in sorted(neighbours, key=lambda i: (-usable[i].width * usable[i].height, i)):
+        if usable[index].reason:
+            continue
+        better = next((other for other in neighbours[index] if other in kept), None)
+        if better is None:
+            kept.add(index)
+        else:
+            usable[index].reason = "near-duplicate"
+            usable[index].duplicate_of = usable[better].offer.key
+
+
+def _columns(candidates: Sequence[Candidate]) -> dict[str, list]:
+    columns = {name: [getattr(c.offer, name) for c in candidates] for name in FROM_OFFER}
+    for name in ("reason", "phash", "phash_mirror", "width", "height", "format", "duplicate_of"):
+        columns[name] = [getattr(c, name) for c in candidates]
+    columns["class"] = [c.offer.label for c in candidates]
+    columns["kept"] = [not c.reason for c in candidates]
+    rows = iter(range(len(candidates)))
+    columns["row"] = [-1 if c.reason else next(rows) for c in candidates]
+    return columns

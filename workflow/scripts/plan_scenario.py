@@ -1,0 +1,16 @@
+"""Choose the pictures that one scenario trains on and is tested on."""
+
+from distillery.jobs import job
+from distillery.splits import plan_scenario
+
+with job(snakemake) as j:
+    plan_scenario(
+        j.input.splits,
+        j.output.plan,
+        scenario=j.wildcards.scenario,
+        train=j.params.train,
+        classes=j.params.classes,
+        common=j.params.common,
+        augmented=j.params.augmented,
+        shortfall=j.params.shortfall,
+    )

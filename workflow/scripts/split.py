@@ -1,0 +1,16 @@
+"""Assign every kept picture of every source to train, validation or test."""
+
+from distillery.jobs import job
+from distillery.splits import split_pictures
+
+with job(snakemake) as j:
+    split_pictures(
+        dict(zip(j.params.classes, j.input.tables, strict=True)),
+        j.output.splits,
+        classes=j.params.classes,
+        labels=j.params.labels,
+        wanted=j.params.wanted,
+        group_distance=j.params.group_distance,
+        seed=j.params.seed,
+        shortfall=j.params.shortfall,
+    )
