@@ -79,7 +79,12 @@ class ConvNet(nn.Module):
         blocks, inputs = [], self.STEM
         for width in widths:
             blocks += [
-                *(nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(width), nn.GELU()),
+                *(
+                    nn.Conv2d(inputs, width, 3, padding=1, bias=False),
+                    nn.MaxPool2d(2),
+                    nn.BatchNorm2d(width),
+                    nn.GELU(),
+                ),
                 *(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.GELU()),
             ]
             inputs = width
