@@ -26,7 +26,7 @@ def test_the_seed_decides_every_file_and_the_global_state_stays(name, tmp_path):
     assert torch.equal(torch.random.get_rng_state(), before)
     assert hash_model(one) == hash_model(same) != hash_model(other)
     assert list(one.rglob("*.safetensors")) and not list(one.rglob("*.bin"))
-    assert sum(file.stat().st_size for file in one.rglob("*") if file.is_file()) < 3_000_000
+    assert sum(file.stat().st_size for file in one.rglob("*") if file.is_file()) < 8_000_000
 
 
 @pytest.mark.parametrize("size", [32, 64])

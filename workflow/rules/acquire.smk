@@ -11,6 +11,12 @@ rule crawl:
         "results/benchmarks/crawl/{source}.{label}.tsv"
     wildcard_constraints:
         source=named(sources_of_kind("google", "bing")),
+    conda:
+        "../../envs/acquire.yaml"
+    resources:
+        google_crawls=lambda w: int(study["sources"][w.source]["kind"] == "google"),
+        bing_crawls=lambda w: int(study["sources"][w.source]["kind"] == "bing"),
+        runtime="12h",
     params:
         source=lambda w: web_source(w.source),
         name="{source}",
@@ -18,12 +24,6 @@ rule crawl:
         queries=lambda w: study["classes"][w.label]["queries"],
         store="resources/store/{source}",
         demo=study.get("demo"),
-    resources:
-        google_crawls=lambda w: int(study["sources"][w.source]["kind"] == "google"),
-        bing_crawls=lambda w: int(study["sources"][w.source]["kind"] == "bing"),
-        runtime="12h",
-    conda:
-        "../../envs/acquire.yaml"
     script:
         "../scripts/crawl.py"
 
@@ -40,17 +40,17 @@ rule fetch_addresses:
         "results/benchmarks/fetch_addresses/{source}.{label}.tsv"
     wildcard_constraints:
         source=named(sources_of_kind("urls")),
+    conda:
+        "../../envs/acquire.yaml"
+    resources:
+        url_crawls=1,
+        runtime="12h",
     params:
         source=lambda w: web_source(w.source),
         name="{source}",
         label="{label}",
         store="resources/store/{source}",
         demo=study.get("demo"),
-    resources:
-        url_crawls=1,
-        runtime="12h",
-    conda:
-        "../../envs/acquire.yaml"
     script:
         "../scripts/fetch_addresses.py"
 
@@ -67,12 +67,12 @@ rule import_folder:
         "results/benchmarks/import_folder/{source}.{label}.tsv"
     wildcard_constraints:
         source=named(sources_of_kind("folder")),
+    conda:
+        "../../envs/acquire.yaml"
     params:
         source=lambda w: study["sources"][w.source],
         name="{source}",
         label="{label}",
-    conda:
-        "../../envs/acquire.yaml"
     script:
         "../scripts/import_folder.py"
 
@@ -84,12 +84,12 @@ rule build_demo_pipeline:
         "results/logs/build_demo_pipeline.log",
     benchmark:
         "results/benchmarks/build_demo_pipeline.tsv"
+    conda:
+        "../../envs/generate.yaml"
     params:
         seed=study.get("demo", {}).get("seed", 0),
         size=32,
         code=code_of("demo/pipelines.py"),
-    conda:
-        "../../envs/generate.yaml"
     script:
         "../scripts/build_demo_pipeline.py"
 
@@ -109,17 +109,17 @@ for source in sources_of_kind("diffusion"):
             f"results/logs/generate/{source}.log",
         benchmark:
             f"results/benchmarks/generate/{source}.tsv"
+        conda:
+            "../../envs/generate.yaml"
+        resources:
+            gpu=1,
+            mem="24GB",
+            runtime="24h",
         params:
             source=study["sources"][source],
             name=source,
             classes={label: {"prompts": study["classes"][label]["prompts"]} for label in classes_of(source)},
             store=f"resources/store/{source}",
             seed=study["sources"][source]["seed"],
-        resources:
-            gpu=1,
-            mem="24GB",
-            runtime="24h",
-        conda:
-            "../../envs/generate.yaml"
         script:
             "../scripts/generate.py"

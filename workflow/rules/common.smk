@@ -10,13 +10,13 @@ LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 sys.path.insert(0, str(LIBRARY.parent))
 
 from distillery import config as configuration
+from distillery.devices import count_gpus
 from distillery.files import hash_files
 from distillery.jobs import StudyError
 
 # a limit of its own for each kind of scarce thing; --resources and profiles may raise them
-GPU_AT_HAND = any(Path("/dev").glob("nvidia[0-9]*"))
 UNLIMITED = 10_000  # without a GPU the cores are the limit
-LIMITS = {"gpu": 1 if GPU_AT_HAND else UNLIMITED, "google_crawls": 1, "bing_crawls": 1, "url_crawls": 1}
+LIMITS = {"gpu": 1 if count_gpus() else UNLIMITED, "google_crawls": 1, "bing_crawls": 1, "url_crawls": 1}
 for resource, limit in LIMITS.items():
     workflow.global_resources.setdefault(resource, limit)
 
@@ -59,7 +59,9 @@ def pixel_sources(scenario):
 
 
 def pools(source, extension):
-    return expand("resources/pools/{source}/{label}.{extension}", source=source, label=classes_of(source), extension=extension)
+    return expand(
+        "resources/pools/{source}/{label}.{extension}", source=source, label=classes_of(source), extension=extension
+    )
 
 
 def curated(sources, extension):

@@ -12,15 +12,15 @@ rule curate:
         "results/logs/curate/{source}.log",
     benchmark:
         "results/benchmarks/curate/{source}.tsv"
-    params:
-        image_size=study["image_size"],
-        curation=study["curation"],
-        code=code_of("curation", "pools.py", "parquet.py"),
+    conda:
+        "../../envs/curate.yaml"
     threads: 4
     resources:
         mem="8GB",
         runtime="4h",
-    conda:
-        "../../envs/curate.yaml"
+    params:
+        image_size=study["image_size"],
+        curation=study["curation"],
+        code=code_of("curation", "pools.py", "parquet.py"),
     script:
         "../scripts/curate.py"

@@ -10,12 +10,12 @@ rule tabulate_scenario:
         "results/logs/tabulate_scenario/{scenario}.log",
     benchmark:
         "results/benchmarks/tabulate_scenario/{scenario}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         scenario="{scenario}",
         settings=lambda w: study["scenarios"][w.scenario],
         code=code_of("evidence/tables.py", "evidence/statistics.py"),
-    conda:
-        "../../envs/report.yaml"
     script:
         "../scripts/tabulate_scenario.py"
 
@@ -35,12 +35,12 @@ rule tabulate:
         "results/logs/tabulate.log",
     benchmark:
         "results/benchmarks/tabulate.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         scenarios=study["scenarios"],
         label=labels_of_figures(),
         code=code_of("evidence/tables.py", "evidence/statistics.py"),
-    conda:
-        "../../envs/report.yaml"
     script:
         "../scripts/tabulate_study.py"
 
@@ -54,12 +54,12 @@ rule plot_summary:
         "results/logs/plot_summary.log",
     benchmark:
         "results/benchmarks/plot_summary.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         title=study["title"],
         label=labels_of_figures(),
         code=code_of("evidence/figures.py"),
-    conda:
-        "../../envs/report.yaml"
     script:
         "../scripts/plot_summary.py"
 
@@ -74,13 +74,13 @@ rule contact_sheet:
         "results/logs/contact_sheet/{source}.log",
     benchmark:
         "results/benchmarks/contact_sheet/{source}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         source="{source}",
         title=study["title"],
         label=labels_of_figures(),
         random_weights=lambda w: study["sources"][w.source].get("random_weights", False),
         code=code_of("evidence/contact_sheets.py"),
-    conda:
-        "../../envs/report.yaml"
     script:
         "../scripts/contact_sheet.py"

@@ -10,6 +10,8 @@ rule split:
         "results/logs/split.log",
     benchmark:
         "results/benchmarks/split.tsv"
+    conda:
+        "../../envs/curate.yaml"
     params:
         classes=classes_of_sources(used_sources()),
         labels=list(study["classes"]),
@@ -18,8 +20,6 @@ rule split:
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
         code=code_of("splits.py", "curation/duplicates.py", "parquet.py"),
-    conda:
-        "../../envs/curate.yaml"
     script:
         "../scripts/split.py"
 
@@ -33,6 +33,8 @@ rule plan_scenario:
         "results/logs/plan_scenario/{scenario}.log",
     benchmark:
         "results/benchmarks/plan_scenario/{scenario}.tsv"
+    conda:
+        "../../envs/curate.yaml"
     params:
         train=lambda w: study["scenarios"][w.scenario]["train"],
         classes=lambda w: classes_of_sources(study["scenarios"][w.scenario]["train"]),
@@ -40,7 +42,5 @@ rule plan_scenario:
         augmented=lambda w: study["scenarios"][w.scenario]["augment"] != "none",
         shortfall=study["split"]["shortfall"],
         code=code_of("splits.py", "parquet.py"),
-    conda:
-        "../../envs/curate.yaml"
     script:
         "../scripts/plan_scenario.py"

@@ -15,6 +15,13 @@ rule train_student:
         "results/logs/train_student/{scenario}.{arm}.seed{seed}.log",
     benchmark:
         "results/benchmarks/train_student/{scenario}.{arm}.seed{seed}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem="4GB",
+        runtime="4h",
     params:
         scenario="{scenario}",
         arm_name="{arm}",
@@ -26,12 +33,5 @@ rule train_student:
         augment_seed=study["augment_seed"],
         checkpoints="results/checkpoints/{scenario}.{arm}.seed{seed}",
         code=code_of("learning"),
-    threads: 1
-    resources:
-        gpu=1,
-        mem="4GB",
-        runtime="4h",
-    conda:
-        "../../envs/learning.yaml"
     script:
         "../scripts/train_student.py"

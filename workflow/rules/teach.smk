@@ -10,17 +10,17 @@ rule prepare_teacher_data:
         "results/logs/prepare_teacher_data.log",
     benchmark:
         "results/benchmarks/prepare_teacher_data.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    resources:
+        mem="8GB",
+        runtime="2h",
     params:
         data=study["teacher"]["data"],
         classes=list(study["classes"]),
         image_size=study["image_size"],
         seed=study["teacher"]["seed"],
         code=code_of("sources/teacher_data.py", *(["demo"] if study["teacher"]["data"]["kind"] == "drawn" else [])),
-    resources:
-        mem="8GB",
-        runtime="2h",
-    conda:
-        "../../envs/learning.yaml"
     script:
         "../scripts/prepare_teacher_data.py"
 
@@ -35,19 +35,19 @@ rule train_teacher:
         "results/logs/train_teacher.log",
     benchmark:
         "results/benchmarks/train_teacher.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem="16GB",
+        runtime="12h",
     params:
         recipe=recipe_of("teacher"),
         seed=study["teacher"]["seed"],
         classes=list(study["classes"]),
         checkpoints="results/checkpoints/teacher",
         code=code_of("learning"),
-    threads: 8
-    resources:
-        gpu=1,
-        mem="16GB",
-        runtime="12h",
-    conda:
-        "../../envs/learning.yaml"
     script:
         "../scripts/train_teacher.py"
 
@@ -65,14 +65,14 @@ rule evaluate_teacher:
         "results/logs/evaluate_teacher.log",
     benchmark:
         "results/benchmarks/evaluate_teacher.tsv"
-    params:
-        sources=used_sources(),
-        code=code_of("learning"),
+    conda:
+        "../../envs/learning.yaml"
     threads: 4
     resources:
         gpu=1,
         mem="8GB",
-    conda:
-        "../../envs/learning.yaml"
+    params:
+        sources=used_sources(),
+        code=code_of("learning"),
     script:
         "../scripts/evaluate_teacher.py"

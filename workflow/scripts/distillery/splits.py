@@ -161,13 +161,14 @@ def _one_a_cell(pictures: Pictures, members: np.ndarray) -> list[int]:
 
 def ranks(pictures: Pictures, split: np.ndarray, seed: int) -> np.ndarray:
     """Position of each picture within its source, class and split, from 0, in shuffled order."""
+    if not len(pictures.key):
+        return np.empty(0, dtype=np.int32)
     rank = np.array([shuffled_rank(seed + 1, key) for key in pictures.key.tolist()], dtype="S32")
     order = np.lexsort((rank, split, pictures.label, pictures.source))
     cells = np.stack([pictures.source[order], pictures.label[order].astype(str), split[order]], axis=1)
-    starts = np.flatnonzero(np.r_[True, (cells[1:] != cells[:-1]).any(axis=1)]) if len(order) else []
+    starts = np.flatnonzero(np.r_[True, (cells[1:] != cells[:-1]).any(axis=1)])
     result = np.empty(len(order), dtype=np.int32)
-    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
-        result[order[start:end]] = np.arange(end - start)
+    result[order] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
     return result
 
 

@@ -1,0 +1,152 @@
+"""Curation of a whole pool: every picture offered has its row and its reason."""
+
+import io
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from distillery.curation.curated import SCHEMA, batches, curate, ordered
+from distillery.curation.decoding import to_square
+from distillery.jobs import StudyError
+from distillery.pools import Offer, picture_key, write_pool
+
+
+def photo(seed: int, side: int = 96) -> Image.Image:
+    """A smooth random picture: pHashes of different seeds are far apart."""
+    grid = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
+    return Image.fromarray(grid).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def encode(image: Image.Image, form: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def entry(label: str, rank: int, data: bytes | None, failure: str = "") -> tuple[Offer, bytes | None]:
+    import hashlib
+
+    sha = hashlib.sha256(data).hexdigest() if data else ""
+    key = picture_key(data) if data else ""
+    url = f"https://example.org/{label}/{rank}"
+    return Offer(
+        "web", label, "bing", url, rank=rank, key=key, sha256=sha, failure=failure, url=url, query=f"{label} q",
+        license="CC0", creator="someone", title="a title", page="https://example.org",
+    ), data  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path):
+    def curated(entries, distance=4, processes=1):
+        pools = []
+        for label in dict.fromkeys(offer.label for offer, _ in entries):
+            paths = (tmp_path / f"{label}.tar", tmp_path / f"{label}.jsonl")
+            write_pool(*paths, [(offer, data) for offer, data in entries if offer.label == label])
+            pools.append(paths)
+        files = tmp_path / "web.npy", tmp_path / "web.parquet"
+        sizes = {"side": 16, "min_side": 32, "duplicate_distance": distance}
+        curate(pools, *files, **sizes, processes=processes)
+        return np.load(files[0]), pq.read_table(files[1]).to_pylist()
+
+    return curated
+
+
+def test_every_offer_has_a_row_with_its_reason(run):
+    whole = encode(photo(1))
+    jpeg = encode(photo(2), "JPEG")
+    entries = [
+        entry("cat", 0, whole),
+        entry("cat", 1, None, "not retrieved: HTTP 404"),
+        entry("cat", 2, whole),
+        entry("cat", 3, jpeg[: len(jpeg) // 2]),
+        entry("cat", 4, encode(photo(3, 20))),
+        entry("cat", 5, b"<html>moved</html>"),
+        entry("cat", 6, encode(Image.new("RGB", (64, 64), (200, 10, 10)))),
+        entry("dog", 0, encode(photo(4))),
+    ]
+    pixels, rows = run(entries)
+    assert [row["reason"] for row in rows] == [
+        "", "not retrieved: HTTP 404", "exact duplicate", "broken", "too small", "not a picture", "blank", "",
+    ]  # fmt: skip
+    assert [row["row"] for row in rows] == [0, -1, -1, -1, -1, -1, -1, 1]
+    assert rows[2]["duplicate_of"] == rows[0]["key"]
+    assert pixels.dtype == np.uint8 and pixels.shape == (2, 16, 16, 3)
+    np.testing.assert_array_equal(pixels[1], to_square(photo(4), 16))
+
+
+def test_provenance_reaches_the_table(run):
+    _, (row,) = run([entry("cat", 7, encode(photo(1)))])
+    assert set(row) == set(SCHEMA.names)
+    expected = {"source": "web", "class": "cat", "kind": "bing", "rank": 7, "license": "CC0", "creator": "someone"}
+    expected |= {"query": "cat q", "url": "https://example.org/cat/7", "title": "a title", "width": 96, "format": "PNG"}
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_of_near_duplicates_the_largest_is_kept_then_the_first(run):
+    small, large = photo(1, 64), photo(1, 128)
+    entries = [
+        entry("cat", 0, encode(small)),
+        entry("cat", 1, encode(large, "JPEG", quality=80)),
+        entry("cat", 2, encode(ImageOps.mirror(large))),
+        entry("cat", 3, encode(photo(2))),
+        entry("cat", 4, encode(photo(2), "JPEG", quality=80)),
+    ]
+    _, rows = run(entries)
+    assert [row["kept"] for row in rows] == [False, True, False, True, False]
+    assert {row["reason"] for row in rows if not row["kept"]} == {"near-duplicate"}
+    assert [rows[i]["duplicate_of"] for i in (0, 2, 4)] == [rows[i]["key"] for i in (1, 1, 3)]
+
+
+def test_a_picture_claimed_by_two_classes_is_dropped_from_both(run):
+    same, near = encode(photo(1)), encode(photo(2))
+    entries = [
+        entry("cat", 0, same),
+        entry("cat", 1, near),
+        entry("cat", 2, encode(photo(3))),
+        entry("dog", 0, same),
+        entry("dog", 1, encode(photo(2, 192), "JPEG")),
+    ]
+    _, rows = run(entries)
+    assert [row["reason"] for row in rows] == [
+        "claimed by two classes: cat, dog",
+        "claimed by two classes: near-duplicate under dog",
+        "",
+        "claimed by two classes: cat, dog",
+        "claimed by two classes: near-duplicate under cat",
+    ]
+
+
+def test_processes_change_nothing(run):
+    entries = [entry("cat", i, encode(photo(i % 60))) for i in range(80)]
+    one, two = run(entries), run(entries, processes=2)
+    np.testing.assert_array_equal(one[0], two[0])
+    assert one[1] == two[1] and len(one[0]) == 60
+
+
+def test_no_picture_at_all_is_an_empty_array(run):
+    pixels, rows = run([entry("cat", 0, None, "not retrieved: timed out")])
+    assert pixels.shape == (0, 16, 16, 3) and len(rows) == 1
+
+
+def test_a_truncated_shard_is_named(tmp_path):
+    shard, offers = tmp_path / "cat.tar", tmp_path / "cat.jsonl"
+    write_pool(shard, offers, [entry("cat", 0, encode(photo(1)))])
+    shard.write_bytes(shard.read_bytes()[:1000])
+    with pytest.raises(StudyError, match="cat.tar.*Delete"):
+        sizes = {"side": 16, "min_side": 32, "duplicate_distance": 4}
+        curate([(shard, offers)], tmp_path / "a.npy", tmp_path / "a.parquet", **sizes)
+    assert not (tmp_path / "a.npy").exists() and not (tmp_path / "a.parquet").exists()
+    assert tarfile.is_tarfile(shard)  # it looks whole from its first header: only reading it through tells
+
+
+@given(st.lists(st.integers(), max_size=50), st.integers(1, 7), st.integers(1, 5))
+def test_batches_in_order_through_an_executor(items, size, ahead):
+    assert [x for batch in batches(items, size) for x in batch] == items
+    with ThreadPoolExecutor(3) as executor:
+        assert list(ordered(executor, abs, items, ahead)) == [abs(item) for item in items]
