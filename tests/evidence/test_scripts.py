@@ -31,7 +31,8 @@ def test_from_runs_to_evidence(tmp_path, write_run, write_plan, write_curated, t
     curated = [write_curated(source) for source in ("google", "bing")]
     out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in ("runs", "summary", "counts", "teacher")}
     inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher)}
-    run("tabulate_study", inputs, out, {"scenarios": scenarios, "sources": ["google", "bing"], "label": "Demonstration"})
+    params = {"scenarios": scenarios, "sources": ["google", "bing"], "label": "Demonstration"}
+    run("tabulate_study", inputs, out, params)
     summary = pd.read_csv(out["summary"])
     assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 colour-altered"] * 2
     assert list(summary["arm"]) == ["scratch", "kd", "kd", "scratch"]

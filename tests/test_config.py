@@ -1,0 +1,213 @@
+"""The configuration: defaults filled in, every mistake one line that names the key."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.config import (
+    check_config,
+    check_unique_names,
+    classes_of,
+    load_config,
+    load_schema,
+    pixel_sources,
+    used_sources,
+)
+from distillery.jobs import StudyError
+
+ROOT = Path(__file__).parents[1]
+STUDY = """
+classes:
+  cat: {queries: [cat], prompts: [a cat]}
+  dog: {queries: [dog], prompts: [a dog]}
+sources:
+  google: {kind: google, per_class: 100}
+  bing: {kind: bing, per_class: 100}
+  mine: {kind: folder, path: ., classes: [dog]}
+  sd: {kind: diffusion, model: some/model, per_class: 50}
+split:
+  test: {google: 20, bing: 20}
+scenarios:
+  one: {train: {google: 80}}
+  two: {train: {sd: 100, mine: 5}, augment: color, arms: [kd]}
+"""
+
+
+@pytest.fixture
+def study():
+    return yaml.safe_load(STUDY)
+
+
+def test_defaults_are_filled_in_and_the_argument_is_left_alone(study):
+    before = copy.deepcopy(study)
+    checked = check_config(study)
+    assert study == before
+    assert checked["image_size"] == 32 and checked["seeds"] == 6
+    assert checked["arms"]["kd"] == {"method": "kd", "alpha": 0.9, "temperature": 4.0}
+    assert checked["scenarios"]["one"]["arms"] == ["scratch", "kd"] and checked["scenarios"]["two"]["arms"] == ["kd"]
+    assert checked["sources"]["google"]["filters"]["size"] == "large"
+    assert checked["sources"]["bing"]["filters"]["size"] == "" and checked["sources"]["bing"]["max_per_query"] == 200
+    assert checked["sources"]["sd"]["steps"] == 28 and "steps" not in checked["sources"]["mine"]
+    assert checked["split"]["common"] == ["google", "bing"]
+    assert check_config(checked) == checked
+
+
+def test_questions_of_the_rules(study):
+    checked = check_config(study)
+    assert classes_of(checked, "mine") == ["dog"] and classes_of(checked, "sd") == ["cat", "dog"]
+    assert pixel_sources(checked, "two") == ["google", "bing", "mine", "sd"]
+    assert pixel_sources(checked, "one") == ["google", "bing"]
+    del study["scenarios"]["two"]
+    assert used_sources(check_config(study)) == ["google", "bing"]
+
+
+MISTAKES = [
+    ({"scenarios": {"one": {"train": {"yahoo": 80}}}}, "scenarios.one.train: unknown source yahoo; known are google"),
+    ({"scenarios": {"one": {"arms": ["dkd"]}}}, "scenarios.one.arms: unknown arm dkd; known are scratch, kd"),
+    ({"scenarios": {"one": {"train": {"google": 81}}}}, "scenarios.one.train.google: 81 .* take a multiple of 2"),
+    ({"scenarios": {"one": {"train": {"google": 800}}}}, "scenarios.one.train.google: 400 pictures a class and 10 "),
+    ({"scenarios": {"one": {"augment": "blur"}}}, "scenarios.one.augment: 'blur' is not one of none, color, rotation"),
+    ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only letters"),
+    ({"classes": {"cat": {"queries": []}}}, "classes.cat.queries: source google needs at least one"),
+    ({"classes": {"dog": {"prompts": []}}}, "classes.dog.prompts: source sd needs at least one"),
+    ({"classes": {"dog": {"querys": ["dog"]}}}, "classes.dog: unknown key querys; known are queries, prompts"),
+    ({"sources": {"google": {"kind": "yahoo"}}}, "sources.google.kind: 'yahoo' is not one of google, bing"),
+    ({"sources": {"google": {"steps": 3}}}, "sources.google: unknown key steps; known are kind, per_class"),
+    ({"sources": {"mine": {"classes": ["bee"]}}}, "sources.mine.classes: unknown class bee; known are cat, dog"),
+    ({"sources": {"mine": {"path": "nowhere"}}}, "sources.mine.path: nowhere does not exist"),
+    ({"split": {"test": {"yahoo": 20}}}, "split.test: unknown source yahoo"),
+    ({"split": {"val": {"google": 3}}}, "split.val.google: 3 pictures cannot be balanced over 2 classes"),
+    ({"split": {"common": ["sd"]}}, "split.common: source sd has no test pictures"),
+    ({"seeds": "many"}, "seeds: 'many' is not of type integer"),
+    ({"seeds": 0}, "seeds: 0 is less than the minimum of 1"),
+    ({"student": {"network": 18}}, "student.network: 18 is not of type string"),
+    ({"sede": 3}, "top level: unknown key sede; known are title"),
+    ({"arms": {"kd": {"method": "dkd"}}}, "arms.kd.method: 'dkd' is not one of ce, kd"),
+]
+
+
+@pytest.mark.parametrize("change, message", MISTAKES, ids=[message[:40] for _, message in MISTAKES])
+def test_a_mistake_is_one_line_that_names_the_key(study, change, message):
+    merge(study, change)
+    with pytest.raises(StudyError, match=f"^config: {message}") as error:
+        check_config(study)
+    assert "\n" not in str(error.value)
+
+
+def merge(into, change):
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def test_a_missing_key(study):
+    del study["sources"]["google"]["per_class"]
+    with pytest.raises(StudyError, match="config: sources.google: key per_class is missing"):
+        check_config(study)
+    with pytest.raises(StudyError, match="config: top level: key classes, sources, scenarios is missing"):
+        check_config({})
+
+
+def test_two_scenarios_of_one_name(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(STUDY + "  one: {train: {bing: 80}}\n")
+    for check in (load_config, check_unique_names):
+        with pytest.raises(StudyError, match="config.yaml, line 15: the name one is given twice"):
+            check(path)
+
+
+def test_no_configuration_at_all(tmp_path):
+    path = tmp_path / "config.yaml"
+    for text, message in {"- a": "must hold keys", "a: [": "line 1", "a: \x00": "config.yaml"}.items():
+        path.write_text(text)
+        with pytest.raises(StudyError, match=message):
+            load_config(path)
+    with pytest.raises(StudyError, match="missing.yaml cannot be read"):
+        load_config(tmp_path / "missing.yaml")
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+
+
+@given(st.sampled_from(["classes", "sources", "split", "teacher", "arms", "scenarios", "demo"]), anything)
+def test_whatever_stands_there_is_taken_or_refused_in_one_line(key, value):
+    study = yaml.safe_load(STUDY)
+    study[key] = value
+    try:
+        check_config(study)
+    except StudyError as error:
+        assert "\n" not in str(error) and str(error).startswith("config: ")
+
+
+def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required():
+    def walk(part, path):
+        for key, below in part.get("properties", {}).items():
+            target = schema["$defs"][below["$ref"].rsplit("/", 1)[1]] if "$ref" in below else below
+            where = f"{path}.{key}"
+            assert "description" in below or "description" in target or "const" in below, where
+            optional = key not in part.get("required", ()) and "const" not in below
+            if optional and where not in without_default:
+                assert "default" in below, where
+            walk(target, where)
+            if isinstance(target.get("additionalProperties"), dict):
+                walk(target["additionalProperties"], where)
+
+    schema = load_schema()
+    # left out, these mean something: all sources, all arms, no published numbers, no demonstration
+    without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo"}
+    without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
+    without_default |= {f".{kind}.classes" for kind in ("urls", "folder")}
+    walk(schema, "")
+    for kind in ("google", "bing", "urls", "folder", "diffusion"):
+        walk(schema["$defs"][kind], f".{kind}")
+
+
+# --- the configurations that come with the project --------------------------------------------------------------------
+
+
+def test_the_published_study(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = load_config("config.yaml")
+    assert len(study["classes"]) == 10 and study["seeds"] == 6
+    assert all(len(c["queries"]) == 30 and len(c["prompts"]) == 10 for c in study["classes"].values())
+    totals = {name: sum(scenario["train"].values()) for name, scenario in study["scenarios"].items()}
+    assert len(totals) == 13
+    small = {"small_google", "small_bing", "small_web", "small_sd2", "small_sd3"}
+    assert {name for name, n in totals.items() if n == 800} == small
+    assert {name for name, n in totals.items() if n == 400} == {"small_web_color", "small_web_rotation"}
+    assert {name for name, n in totals.items() if n == 4000} == {"medium_web", "medium_web_sd"}
+    assert {n for name, n in totals.items() if name.startswith("large")} == {8000}
+    assert set(study["arms"]) == {"scratch", "kd", "published_scratch", "published_kd"}
+    assert all(len(s["published"]["site"]) == len(s["published"]["notebook"]) == 2 for s in study["scenarios"].values())
+
+
+def test_the_published_study_word_for_word(monkeypatch):
+    facts = ROOT.parent / "shared" / "facts" / "study.yaml"
+    if not facts.exists():
+        pytest.skip("the published study's facts are not beside this checkout")
+    monkeypatch.chdir(ROOT)
+    study, facts = load_config("config.yaml"), yaml.safe_load(facts.read_text())
+    assert json.dumps(study["classes"]) == json.dumps(facts["classes"])  # order as well
+    for result in facts["results"]:
+        published = study["scenarios"][result["id"]]["published"]
+        assert (published["site"], published["notebook"]) == (result["site"], result["notebook"])
+        assert published["test"] == result["test"]
+
+
+def test_the_demonstration(monkeypatch):
+    monkeypatch.chdir(ROOT / "demo")
+    study = load_config("config.yaml")
+    assert len(study["classes"]) == 10 and study["seeds"] == 3 and "demo" in study
+    assert {s["augment"] for s in study["scenarios"].values()} == {"none", "color", "rotation"}
+    kinds = [{study["sources"][name]["kind"] for name in s["train"]} for s in study["scenarios"].values()]
+    assert all(kind in kinds for kind in ({"google"}, {"bing"}, {"google", "bing"}, {"diffusion"}))
