@@ -88,7 +88,7 @@ def make_views(padded: Tensor, rows: Tensor, draws: Draws, side: int) -> Tensor:
 
 
 def mix(values: Tensor, draws: Draws) -> Tensor:
-    """share · values + (1 − share) · their partners' (Zhang et al. 2018, section 2); of pictures or of probabilities."""
+    """share · values + (1 − share) · their partners', of pictures or probabilities (Zhang et al. 2018, section 2)."""
     if draws.share == 1:
         return values
     partner = torch.from_numpy(draws.partner).to(values.device)

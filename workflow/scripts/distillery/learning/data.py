@@ -67,6 +67,8 @@ def load_plan(
         StudyError: the plan names what is not there, has nothing to train or test on, or tests what it does not train.
     """
     table = read_parquet(plan, ["source", "row", "label", "split", "augmented"])
+    if len(table["label"]) and not 0 <= table["label"].min() <= table["label"].max() < len(classes):
+        raise StudyError(f"plan {plan} has labels beyond the {len(classes)} classes. Delete it and run again.")
     arrays = open_pixels(pixels, sources)
     parts = {}
     for split in ("train", "val", "test"):
@@ -81,8 +83,6 @@ def load_plan(
         if strange:
             names = ", ".join(classes[label] for label in strange)
             raise StudyError(f"plan {plan}: {split} pictures of {names}, none to train on. Delete it and run again.")
-    if len(trained) and int(trained.max()) >= len(classes):
-        raise StudyError(f"plan {plan} has labels beyond the {len(classes)} classes. Delete it and run again.")
     return parts
 
 
@@ -158,7 +158,8 @@ def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[Picture
         raise StudyError(f"teacher's data {path} is damaged ({reason}). Delete it and run again.") from error
     if found != list(classes):
         raise StudyError(
-            f"teacher's data {path} is of classes {', '.join(found)}, not {', '.join(classes)}. Delete it and run again."
+            f"teacher's data {path} is of classes {', '.join(found)}, not {', '.join(classes)}."
+            " Delete it and run again."
         )
     train, test = (
         gather({name: pixels}, np.full(len(labels), name, object), np.arange(len(labels)), labels)

@@ -16,7 +16,7 @@ NOT_RECIPE = ("data", "seed")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training but its data, its loss and its seed; the configuration's words and defaults."""
+    """What decides a training besides its data, loss and seed, in the configuration's words and with its defaults."""
 
     network: str
     steps: int  # optimiser steps, equal for every number of pictures

@@ -1,0 +1,79 @@
+"""Where a killed training goes on.
+
+One file in a folder outside the workflow's declared outputs, which a failed job loses. It holds the network, the
+optimiser, the step and the history so far; no generator, since the draws of a step are a function of seed and step
+(`seeds.py`), and no teacher.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from distillery.files import whole
+from distillery.jobs import log
+from distillery.learning.optimisation import Optimiser
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training's place to go on from.
+
+    Attributes:
+        path: of the file.
+        digest: of everything that decides the training; a file of another is not used.
+        every: steps between two; 0 for none.
+    """
+
+    path: Path
+    digest: str
+    every: int
+
+    def save(self, step: int, network: nn.Module, optimiser: Optimiser, history: list, loss: Tensor) -> None:
+        """Keep the state after `step` steps, whole or not at all."""
+        state = {
+            "digest": self.digest,
+            "step": step,
+            "network": network.state_dict(),
+            "optimiser": optimiser.state(),
+            "history": history,
+            "loss": loss,
+        }
+        with whole(self.path) as temporary:
+            torch.save(state, temporary)
+
+    def load(self, device: torch.device) -> dict[str, Any] | None:
+        """The state kept, or None; one that is damaged or of another training is deleted."""
+        if not self.path.exists():
+            return None
+        try:
+            state = torch.load(self.path, map_location=device, weights_only=True)
+            if state["digest"] == self.digest:
+                return state
+            reason = "it is of another configuration"
+        except Exception as error:  # zip, pickle and torch share no type of error
+            reason = f"it is damaged: {' '.join(str(error).split())[:80]}"
+        log.info("checkpoint %s is not used: %s", self.path, reason)
+        self.remove()
+        return None
+
+    def remove(self) -> None:
+        """Forget it: the training's results are written."""
+        self.path.unlink(missing_ok=True)
+
+
+def digest(settings: Mapping[str, Any], *arrays: Tensor) -> str:
+    """16 hex digits over settings (as JSON) and the contents of tensors."""
+    found = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for array in arrays:
+        found.update(str(tuple(array.shape)).encode())
+        # channels last in memory: hashed as they lie, without a copy
+        found.update((array.permute(0, 2, 3, 1) if array.dim() == 4 else array).contiguous().numpy().data)
+    return found.hexdigest()[:16]

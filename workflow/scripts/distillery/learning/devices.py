@@ -1,0 +1,37 @@
+"""Where a training runs, with how many threads, and in which arithmetic."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+
+from distillery.jobs import log
+
+
+def choose_device(threads: int = 0) -> torch.device:
+    """The GPU if there is one, else the processor.
+
+    Args:
+        threads: of the processor, as the workflow grants them; 0 leaves torch's own choice.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # torch.use_deterministic_algorithms is not called: it imports torch's compiler (9 s), and on the processor every
+    # operation used here is deterministic without it, for a fixed number of threads
+    name = torch.cuda.get_device_name() if device.type == "cuda" else f"processor, {torch.get_num_threads()} threads"
+    log.info("on %s, in %s", name, "bfloat16" if has_bfloat16(device) else "float32")
+    return device
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 faster than float32: CUDA, or a processor with AVX-512 BF16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+
+
+def autocast(device: torch.device) -> AbstractContextManager:
+    """bfloat16 for convolutions and linear layers where the device is faster in it; float32 elsewhere."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))

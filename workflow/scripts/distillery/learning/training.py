@@ -1,0 +1,145 @@
+"""The loop that trains any network: all data on the device, batches and views decided by the seed and the step."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from math import isfinite
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distillery.files import write_whole
+from distillery.jobs import StudyError, log, progress
+from distillery.learning.augmentation import draw_views, make_views, mixed_targets, reflect_pad
+from distillery.learning.checkpoints import Checkpoint
+from distillery.learning.data import Pictures, channel_statistics
+from distillery.learning.devices import autocast
+from distillery.learning.networks import Normalised, build_network
+from distillery.learning.optimisation import Optimiser
+from distillery.learning.recipe import Recipe, learning_rate
+from distillery.learning.seeds import initialisation, stream
+
+ROWS = 20  # of the history; the only times the device is waited for
+VALIDATE_EVERY = 5  # rows: a validation costs as much as some steps
+
+# (network, views [B, 3, S, S] in [0, 1], targets: labels [B] or probabilities [B, C]) → the scalar to make small
+Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
+class Row(NamedTuple):
+    """One row of a training's history."""
+
+    step: int  # steps done
+    loss: float  # nats, the mean since the row before
+    lr: float
+    val_accuracy: float | None  # 0 to 1; None where not measured
+
+
+def start_network(name: str, classes: int, train: Pictures, seed: int, device: torch.device) -> Normalised:
+    """A network with the seed's initialisation, normalising by the train pictures' statistics, on the device."""
+    with initialisation(seed):
+        network = build_network(name, classes)
+    return Normalised(network, *channel_statistics(train.pixels)).to(device, memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=2)
+def _order(pictures: int, seed: int, epoch: int) -> np.ndarray:
+    return stream(seed, "order", epoch).permutation(pictures)
+
+
+def rows_of_step(pictures: int, batch: int, step: int, seed: int) -> np.ndarray:
+    """Which pictures a step sees, int64 [batch]: its part of one permutation of all after the other.
+
+    So every picture is seen as often as any other, give or take one, and batches are full whatever the number of
+    pictures.
+    """
+    first, end = step * batch, (step + 1) * batch
+    epochs = range(first // pictures, (end - 1) // pictures + 1)
+    parts = [
+        _order(pictures, seed, epoch)[max(first - epoch * pictures, 0) : end - epoch * pictures] for epoch in epochs
+    ]
+    return np.concatenate(parts)
+
+
+def train(
+    network: nn.Module,
+    pictures: Pictures,
+    recipe: Recipe,
+    objective: Objective,
+    optimiser: Optimiser,
+    *,
+    seed: int,
+    classes: int,
+    validate: Callable[[nn.Module], float | None] = lambda network: None,
+    checkpoint: Checkpoint | None = None,
+    label: str = "training",
+) -> list[Row]:
+    """Train a network in place, from its checkpoint if there is one.
+
+    Args:
+        network: on its device, in channels-last format; every picture is held there too.
+        pictures: labels from 0 to classes − 1.
+        recipe: steps, batch, learning rate and views.
+        objective: the loss, computed under autocast.
+        seed: of order and views.
+        validate: accuracy of the network, 0 to 1.
+
+    Raises:
+        StudyError: the loss is not finite.
+    """
+    device = next(network.parameters()).device
+    side = pictures.pixels.shape[-1]
+    padded = reflect_pad(pictures.pixels.to(device), recipe.crop)
+    labels = pictures.labels.to(device)
+    history, total, start = [], torch.zeros((), device=device), 0
+    if checkpoint and (state := checkpoint.load(device)):
+        network.load_state_dict(state["network"])
+        optimiser.restore(state["optimiser"])
+        history, total, start = [Row(*row) for row in state["history"]], state["loss"], state["step"]
+        log.info("%s: goes on after step %d of %d", label, start, recipe.steps)
+    marks = history_steps(recipe.steps)
+    network.train()
+    for step in progress(range(start, recipe.steps), label=label, unit="steps"):
+        draws = draw_views(recipe, recipe.batch, step, seed)
+        rows = torch.from_numpy(rows_of_step(len(pictures), recipe.batch, step, seed)).to(device)
+        views = make_views(padded, rows, draws, side)
+        targets = mixed_targets(labels[rows], draws, classes)
+        with autocast(device):
+            loss = objective(network, views, targets)
+        loss.backward()
+        lr = learning_rate(recipe, step)
+        optimiser.step(lr)
+        total += loss.detach()
+        done = step + 1
+        if done in marks:
+            mean = total.item() / (done - (history[-1].step if history else 0))
+            if not isfinite(mean):
+                raise StudyError(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
+            measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
+            history.append(Row(done, mean, lr, validate(network) if measured else None))
+            total.zero_()
+        if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
+            checkpoint.save(done, network, optimiser, [list(row) for row in history], total)
+    return history
+
+
+def history_steps(steps: int) -> set[int]:
+    """The numbers of steps done after which a row of history is written: at most ROWS, evenly, the last included."""
+    return {round(steps * (row + 1) / ROWS) for row in range(ROWS)} - {0}
+
+
+def write_history(path: str | Path, history: Iterable[Row]) -> None:
+    """Columns step, loss, lr, val_accuracy (0 to 1, blank where not measured)."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Row._fields)
+    for row in history:
+        val = "" if row.val_accuracy is None else f"{row.val_accuracy:.6f}"
+        writer.writerow([row.step, f"{row.loss:.6g}", f"{row.lr:.6g}", val])
+    write_whole(path, text.getvalue())

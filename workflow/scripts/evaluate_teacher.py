@@ -1,0 +1,15 @@
+"""Test the teacher on its own test pictures and on every source's."""
+
+from distillery.jobs import job
+from distillery.learning.teacher import evaluate_teacher
+
+with job(snakemake) as j:  # noqa: F821
+    evaluation = evaluate_teacher(
+        j.input.data,
+        j.input.weights,
+        j.input.splits,
+        list(j.input.pixels),
+        list(j.params.sources),
+        threads=j.threads,
+    )
+    evaluation.save(metrics=j.output.metrics, predictions=j.output.predictions)

@@ -1,0 +1,16 @@
+"""Train the teacher on its own pictures."""
+
+from distillery.jobs import job
+from distillery.learning.recipe import Recipe
+from distillery.learning.teacher import train_teacher
+
+with job(snakemake) as j:  # noqa: F821
+    teacher = train_teacher(
+        j.input.data,
+        Recipe.of(j.params.recipe),
+        seed=int(j.params.seed),
+        classes=list(j.params.classes),
+        checkpoints=j.params.checkpoints,
+        threads=j.threads,
+    )
+    teacher.save(weights=j.output.weights, history=j.output.history)
