@@ -211,3 +211,9 @@ def test_the_demonstration(monkeypatch):
     assert {s["augment"] for s in study["scenarios"].values()} == {"none", "color", "rotation"}
     kinds = [{study["sources"][name]["kind"] for name in s["train"]} for s in study["scenarios"].values()]
     assert all(kind in kinds for kind in ({"google"}, {"bing"}, {"google", "bing"}, {"diffusion"}))
+
+
+def test_the_reference_page_is_in_step_with_the_schema():
+    from distillery.reference import reference
+
+    assert (ROOT / "docs" / "configuration.md").read_text() == reference(), "run `make docs`"

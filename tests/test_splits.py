@@ -105,7 +105,10 @@ def test_shrinking_keeps_to_what_there_is(test, val, train, available):
         assert smaller == Quota(test, val, train)
     elif available >= 3:
         assert smaller.test + smaller.val + smaller.train == available
-        assert smaller.test <= max(test, 1) and smaller.val <= max(val, 1)
+        assert smaller.test <= test and smaller.val <= val
+        assert (smaller.test > 0) == (test > 0) and (smaller.val > 0) == (val > 0)
+        if 3 * (test + val) <= available:
+            assert (smaller.test, smaller.val) == (test, val)  # train gives way first
 
 
 def test_quotas_are_totals_over_the_classes_of_each_source():

@@ -186,11 +186,18 @@ def quotas_for(wanted: Mapping[str, Mapping[str, int]], classes: Mapping[str, Se
 
 
 def shrunk(quota: Quota, available: int) -> Quota:
-    """The same proportions of test, validation and train, of what a class has; at least one of each that is wanted."""
-    asked = quota.test + quota.val + quota.train
+    """A quota for a class that has fewer pictures than asked.
+
+    Train shrinks first. Test and validation give way too once they would take more than a third of what there is, or
+    more than the share they were meant to have, if that is larger; at least one of each that is wanted remains.
+    """
+    asked, held_out = quota.test + quota.val + quota.train, quota.test + quota.val
     if available >= asked:
         return quota
-    test, val = (max(1, n * available // asked) if n else 0 for n in (quota.test, quota.val))
+    room = max(available // 3, held_out * available // asked)
+    test, val = quota.test, quota.val
+    if held_out > room:
+        test, val = (max(1, n * room // held_out) if n else 0 for n in (test, val))
     return Quota(test, val, max(0, available - test - val))
 
 

@@ -1,0 +1,56 @@
+"""Lay out real pictures for the study of this folder; see config.yaml.
+
+    python tests/real/prepare.py DATA     # DATA holds cifar10/unpack.py and web/web_images.tar
+
+CIFAR-10's train pictures become the teacher's data, its test pictures and the web photographs two folder sources.
+"""
+
+import io
+import pickle
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).parent
+INPUT = HERE / "resources" / "input"
+
+
+def main(data: Path) -> None:
+    cifar10 = HERE / "resources" / "cifar10"
+    if not (cifar10 / "cifar-10-batches-py" / "test_batch").exists():
+        subprocess.run([sys.executable, data / "cifar10" / "unpack.py", cifar10], check=True)
+    INPUT.mkdir(parents=True, exist_ok=True)
+    pack_test_pictures(cifar10 / "cifar-10-batches-py", INPUT / "cifar10_test.tar")
+    shutil.copyfile(data / "web" / "web_images.tar", INPUT / "web_images.tar")
+    print(f"ready: snakemake --directory {HERE} --cores all results/summary.png")
+
+
+def pack_test_pictures(batches: Path, output: Path) -> None:
+    """The 10,000 test pictures as class/number.png, in the official order."""
+    if output.exists():
+        return
+    # the official archive's own format; unpack.py has checked its MD5
+    batch = pickle.loads((batches / "test_batch").read_bytes(), encoding="bytes")
+    names = pickle.loads((batches / "batches.meta").read_bytes(), encoding="utf-8")["label_names"]
+    pixels = np.asarray(batch[b"data"]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    partial = output.with_suffix(".part")
+    with tarfile.open(partial, "w") as tar:
+        for number, (picture, label) in enumerate(zip(pixels, batch[b"labels"], strict=True)):
+            buffer = io.BytesIO()
+            Image.fromarray(picture).save(buffer, "PNG")
+            member = tarfile.TarInfo(f"{names[label]}/{number:05d}.png")
+            member.size = buffer.tell()
+            buffer.seek(0)
+            tar.addfile(member, buffer)
+    partial.rename(output)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))
