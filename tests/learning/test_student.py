@@ -1,0 +1,181 @@
+"""Runs: pairs differ in the loss alone, students learn, results are complete and the same each time."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from tiny_study import CLASSES, RECIPE
+
+from distillery.jobs import StudyError
+from distillery.learning import student, training
+from distillery.learning.losses import cross_entropy
+from distillery.learning.networks import Normalised, build_network
+from distillery.learning.student import Arm, kd_objective, restriction
+from distillery.learning.weights import Trained, load_weights, save_weights
+
+
+def save(run, folder):
+    folder.mkdir(exist_ok=True)
+    names = ("model.safetensors", "history.csv", "predictions.parquet", "metrics.json")
+    run.save(*(folder / name for name in names))
+    return [folder / name for name in names]
+
+
+def test_arms_of_one_seed_share_initialisation_order_and_views(study, monkeypatch):
+    seen = []
+    inner = training.make_views
+
+    def make_views(*arguments):
+        seen.append(inner(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(training, "make_views", make_views)
+    starts = []
+    inner_train = student.train
+
+    def train(network, *arguments, **settings):
+        starts.append([weight.detach().clone() for weight in network.parameters()])
+        return inner_train(network, *arguments, **settings)
+
+    monkeypatch.setattr(student, "train", train)
+    recipe = replace(RECIPE, steps=6, mixup=0.5)
+    for method, seed in (("ce", 0), ("kd", 0), ("ce", 1)):
+        study.train(method, recipe, seed=seed)
+    scratch, kd, other = seen[:6], seen[6:12], seen[12:]
+    assert all(torch.equal(a, b) for a, b in zip(scratch, kd, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(starts[0], starts[1], strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(scratch, other, strict=True))
+    assert not torch.equal(starts[0][0], starts[2][0])
+
+
+def test_kd_without_the_teachers_share_is_scratch(study):
+    recipe = replace(RECIPE, steps=8)
+    scratch, kd = study.train("ce", recipe), study.train("kd", recipe, alpha=0.0)
+    np.testing.assert_allclose(scratch.logits, kd.logits, atol=1e-6)
+    assert np.abs(study.train("kd", recipe).logits - scratch.logits).max() > 1e-3
+
+
+def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study):
+    teacher = student.load_teacher(study.teacher, CLASSES, torch.device("cpu"))
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    seen = []
+    teacher.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    network = Normalised(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
+    views = torch.rand(4, 3, 16, 16)
+    kd_objective(teacher, lambda logits: logits, 0.9, 4.0)(network, views, torch.zeros(4, dtype=torch.int64)).backward()
+    assert seen[0] is views and not teacher.training
+    assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
+    assert all(weight.grad is None for weight in teacher.parameters())
+
+
+@pytest.mark.parametrize("method", ["ce", "kd"])
+def test_a_tiny_student_learns_three_colours(study, tmp_path, method):
+    run = study.train(method, replace(RECIPE, steps=40))
+    assert run.metrics["accuracy"] > 0.9
+    assert run.metrics["val_accuracy"] == run.history[-1].val_accuracy > 0.9
+    assert run.history[-1].loss < run.history[0].loss
+
+
+@pytest.mark.parametrize("method", ["published_ce", "published_kd"])
+def test_published_arms_run_and_report_what_they_trained_on(study, method):
+    run = study.train(method, plan=study.plan("copied", train=10, copies=10), augment="rotation")
+    count = 60 if method == "published_ce" else 48
+    assert run.metrics["n_train"] == count and run.metrics["batch"] == 32
+    assert run.metrics["steps"] == -(-7 * count // 32) == run.history[-1].step
+    assert run.metrics["n_train_unique"] == (30 if method == "published_ce" else 24)
+    assert np.isfinite(run.logits).all()
+
+
+def test_the_same_settings_give_the_same_bytes(study, tmp_path):
+    recipe = replace(RECIPE, steps=6, checkpoint_every=2)
+    first, again = (save(study.train("kd", recipe), tmp_path / name) for name in "ab")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+    other = save(study.train("kd", recipe, seed=1), tmp_path / "c")
+    assert first[0].read_bytes() != other[0].read_bytes()
+    assert not (study.folder / "checkpoints" / "checkpoint.pt").exists()
+
+
+def test_results_are_complete_and_agree_with_each_other(study, tmp_path):
+    weights, _, predictions, metrics = save(study.train("ce", replace(RECIPE, steps=6)), tmp_path / "run")
+    found = json.loads(metrics.read_text())
+    assert list(found) == [
+        "scenario", "arm", "seed", "network", "parameters", "steps", "batch", "augment", "n_train", "n_train_unique",
+        "n_classes", "n_test", "accuracy", "by_source", "per_class", "val_accuracy",
+    ]  # fmt: skip
+    table = pq.read_table(predictions)
+    assert str(table.schema.field("logits").type) == "fixed_size_list<element: float>[3]"
+    assert [str(table.schema.field(name).type) for name in ("source", "row", "label", "predicted")] == [
+        "string", "int32", "int16", "int16",
+    ]  # fmt: skip
+    rows = table.to_pydict()
+    assert len(rows["row"]) == found["n_test"] == 30
+    right = np.array(rows["label"]) == np.array(rows["predicted"])
+    assert found["accuracy"] == right.mean()
+    assert (np.argmax(rows["logits"], axis=1) == rows["predicted"]).all()
+    of_web = right[np.array(rows["source"]) == "web"]
+    assert found["by_source"]["web"] == {"accuracy": of_web.mean(), "n": 15}
+    assert found["per_class"] == {
+        name: right[np.array(rows["label"]) == label].mean() for label, name in enumerate(CLASSES)
+    }
+    trained = load_weights(weights, CLASSES)
+    assert (trained.name, trained.image_size, trained.kind, trained.steps) == ("resnet8_half", 16, "student", 6)
+
+
+def test_augmented_copies_count_as_train_pictures_but_not_as_unique_ones(study):
+    plan = study.plan("some-copied", train=10, copies=5)
+    metrics = study.train("ce", replace(RECIPE, steps=2), plan=plan, augment="color").metrics
+    assert (metrics["n_train"], metrics["n_train_unique"], metrics["augment"]) == (45, 30, "color")
+
+
+@pytest.mark.parametrize("method", ["ce", "kd", "published_kd"])
+def test_a_scenario_of_fewer_classes_uses_those_alone(study, method):
+    plan = study.plan("two", classes=(0, 2))
+    run = study.train(method, replace(RECIPE, steps=30), plan=plan)
+    assert run.metrics["n_classes"] == 2 and list(run.metrics["per_class"]) == ["red", "blue"]
+    assert run.logits.shape == (20, 3) and np.isneginf(run.logits[:, 1]).all()
+    assert set(run.predicted) <= {0, 2}
+    if method == "ce":
+        assert run.metrics["accuracy"] > 0.9
+        head = run.trained.network.network.head
+        with training.initialisation(0):
+            start = build_network("resnet8_half", 3).head
+        torch.testing.assert_close(head.bias[1], start.bias[1])  # the class never trained on gets no gradient
+
+
+def test_a_restricted_loss_is_that_of_the_trained_classes_alone():
+    logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    two = restriction(torch.tensor([1, 3]), 4)(logits)
+    assert torch.equal(two, logits[:, [1, 3]])
+    labels = torch.tensor([0, 1, 1, 0, 1])
+    expected = -(torch.log(torch.softmax(logits[:, [1, 3]], 1))[range(5), labels]).mean()
+    torch.testing.assert_close(cross_entropy(two, labels), expected)
+    assert restriction(torch.arange(4), 4)(logits) is logits
+
+
+def test_a_plan_without_validation_has_no_validation_accuracy(study, tmp_path):
+    plan = tmp_path / "plan.parquet"
+    table = pq.read_table(study.plan())
+    pq.write_table(table.filter(pq.pc.not_equal(table["split"], "val") if hasattr(pq, "pc") else _not_val(table)), plan)
+    assert study.train("ce", replace(RECIPE, steps=3), plan=plan).metrics["val_accuracy"] is None
+
+
+def _not_val(table):
+    return [split != "val" for split in table["split"].to_pylist()]
+
+
+def test_an_unknown_method_is_one_line():
+    with pytest.raises(StudyError, match="method 'dark' is unknown; choose one of ce, kd"):
+        Arm.of({"method": "dark"})
+
+
+def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tmp_path):
+    network = Normalised(build_network("resnet8_half", 2), torch.zeros(3), torch.ones(3))
+    path = tmp_path / "teacher.safetensors"
+    save_weights(path, Trained(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
+    other = replace(study)
+    object.__setattr__(other, "folder", study.folder)
+    with pytest.raises(StudyError, match="are for classes cat, dog, not red, green, blue. Delete it"):
+        student.load_teacher(path, CLASSES, torch.device("cpu"))

@@ -1,0 +1,208 @@
+"""Order, history, and above all: a training that was killed ends as one that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_study import CLASSES, RECIPE
+
+from distillery.jobs import StudyError
+from distillery.learning.checkpoints import Checkpoint, digest
+from distillery.learning.data import load_plan
+from distillery.learning.losses import cross_entropy
+from distillery.learning.optimisation import sgd
+from distillery.learning.seeds import initialisation, stream
+from distillery.learning.training import history_steps, rows_of_step, start_network, train, write_history
+
+CPU = torch.device("cpu")
+
+
+class Killed(Exception):
+    pass
+
+
+# --- order ------------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 60), st.integers(2, 40), st.integers(1, 30), st.integers(0, 9))
+def test_batches_are_one_permutation_after_another(pictures, batch, steps, seed):
+    seen = np.concatenate([rows_of_step(pictures, batch, step, seed) for step in range(steps)])
+    assert len(seen) == batch * steps
+    for start in range(0, len(seen), pictures):
+        epoch = seen[start : start + pictures]
+        assert len(set(epoch)) == len(epoch) and (len(epoch) < pictures or set(epoch) == set(range(pictures)))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    first, second = rows_of_step(100, 100, 0, 0), rows_of_step(100, 100, 1, 0)
+    assert not np.array_equal(first, second) and not np.array_equal(first, rows_of_step(100, 100, 0, 1))
+
+
+def test_streams_of_other_purposes_differ_and_torchs_generator_is_left_alone():
+    assert stream(0, "order", 1).random() != stream(0, "views", 1).random()
+    before = torch.get_rng_state()
+    with initialisation(3):
+        first = torch.rand(3)
+    with initialisation(3):
+        assert torch.equal(first, torch.rand(3))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+def fit(study, checkpoint=None, recipe=RECIPE, kill_at=None, **settings):
+    """Train on the tiny study; returns weights and history."""
+    pictures = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    network = start_network(recipe.network, 3, pictures, 0, CPU)
+    calls = []
+
+    def objective(network, views, targets):
+        calls.append(1)
+        if len(calls) == kill_at:
+            raise Killed
+        return cross_entropy(network(views), targets)
+
+    optimiser = sgd(network, recipe.momentum, recipe.weight_decay)
+    history = train(
+        network, pictures, recipe, objective, optimiser, seed=0, classes=3, checkpoint=checkpoint, **settings
+    )
+    return network.state_dict(), history, len(calls)
+
+
+@pytest.mark.parametrize("changes", [{}, {"mixup": 0.3, "momentum": 0.0}])
+def test_a_killed_training_ends_with_the_same_bits(study, tmp_path, changes):
+    recipe = replace(RECIPE, checkpoint_every=5, **changes)
+    whole, whole_history, _ = fit(study, recipe=recipe)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every=5)
+    with pytest.raises(Killed):
+        fit(study, checkpoint, recipe, kill_at=14)
+    resumed, history, steps = fit(study, checkpoint, recipe)
+    assert steps == recipe.steps - 10
+    assert history == whole_history
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_checkpoint_of_another_configuration_or_half_a_one_is_not_used(study, tmp_path):
+    recipe = replace(RECIPE, checkpoint_every=5)
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        fit(study, Checkpoint(path, "one", 5), recipe, kill_at=14)
+    assert path.exists()
+    *_, steps = fit(study, Checkpoint(path, "other", 0), recipe)
+    assert steps == recipe.steps and not path.exists()
+    path.write_bytes(b"PK\x03\x04 half")
+    *_, steps = fit(study, Checkpoint(path, "one", 0), recipe)
+    assert steps == recipe.steps and not path.exists()
+
+
+def test_a_checkpoint_holds_no_teacher_and_nothing_to_unpickle(study, tmp_path):
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", 5)
+    with pytest.raises(Killed):
+        fit(study, checkpoint, kill_at=8)
+    state = torch.load(checkpoint.path, weights_only=True)
+    assert set(state) == {"digest", "step", "network", "optimiser", "history", "loss"}
+    assert not any("teacher" in name for name in state["network"])
+
+
+def test_a_digest_changes_with_every_part():
+    pixels, labels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 1])
+    settings = {"recipe": asdict(RECIPE), "seed": 0}
+    found = {
+        digest(settings, pixels, labels),
+        digest({**settings, "seed": 1}, pixels, labels),
+        digest({**settings, "recipe": asdict(replace(RECIPE, lr=0.2))}, pixels, labels),
+        digest(settings, pixels + 1, labels),
+        digest(settings, pixels, labels.flip(0)),
+    }
+    assert len(found) == 5
+    assert digest(settings, pixels, labels) == digest(settings, pixels.clone(), labels)
+
+
+def test_a_loss_that_is_not_finite_is_one_line(study):
+    with pytest.raises(StudyError, match=r"the loss is not finite by step \d+. Lower lr \(now 1e\+20\)") as error:
+        fit(study, recipe=replace(RECIPE, lr=1e20, warmup=0, schedule="constant"))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 20, 24, 1000])
+def test_history_ends_with_the_last_step_and_stays_short(steps):
+    marks = history_steps(steps)
+    assert max(marks) == steps and min(marks) >= 1 and len(marks) == min(20, steps)
+
+
+def test_history_is_the_mean_loss_since_the_row_before(study, tmp_path):
+    losses = []
+    pictures = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    network = start_network("resnet8_half", 3, pictures, 0, CPU)
+    recipe = replace(RECIPE, steps=40)
+
+    def objective(network, views, targets):
+        losses.append(cross_entropy(network(views), targets))
+        return losses[-1]
+
+    validate = [0.25, 0.5, 0.75, 1.0]
+    history = train(
+        network, pictures, recipe, objective, sgd(network, 0.9, 0), seed=0, classes=3,
+        validate=lambda network: validate.pop(0),
+    )  # fmt: skip
+    assert [row.loss for row in history] == pytest.approx(torch.stack(losses).reshape(20, 2).mean(1).tolist())
+    assert [row.val_accuracy for row in history if row.val_accuracy is not None] == [0.25, 0.5, 0.75, 1.0]
+    write_history(tmp_path / "history.csv", history)
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    assert lines[0] == "step,loss,lr,val_accuracy" and len(lines) == 21
+    assert lines[1].endswith(",") and lines[-1].startswith("40,") and lines[-1].endswith(",1.000000")
+
+
+# --- as a job ---------------------------------------------------------------------------------------------------------
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+JOB = """
+import sys
+sys.path[:0] = [{scripts!r}, {tests!r}]
+from dataclasses import replace
+from pathlib import Path
+from tiny_study import RECIPE, Study
+study = Study(Path({folder!r}))
+run = study.train("kd", replace(RECIPE, steps={steps}, checkpoint_every=2), checkpoints={checkpoints!r})
+out = Path({out!r})
+run.save(out / "model.safetensors", out / "history.csv", out / "predictions.parquet", out / "metrics.json")
+strange = ("torchvision", "pandas", "diffusers", "torch._dynamo", "torch._inductor", "torch.distributed.fsdp")
+print([name for name in strange if name in sys.modules])
+"""
+
+
+def job(study, out, checkpoints, steps):
+    out.mkdir(exist_ok=True)
+    code = JOB.format(
+        scripts=str(SCRIPTS), tests=str(Path(__file__).parent), folder=str(study.folder), out=str(out),
+        checkpoints=str(checkpoints), steps=steps,
+    )  # fmt: skip
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def test_a_job_imports_no_more_than_it_needs_and_gives_the_same_bytes_after_sigkill(study, tmp_path):
+    study.plan()
+    checkpoint = tmp_path / "killed-checkpoints" / "checkpoint.pt"
+    killed = job(study, tmp_path / "killed", checkpoint.parent, steps=300)
+    whole = job(study, tmp_path / "whole", tmp_path / "whole-checkpoints", steps=300)
+    while not checkpoint.exists() and killed.poll() is None:
+        time.sleep(0.002)
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL and not (tmp_path / "killed" / "metrics.json").exists()
+    again = job(study, tmp_path / "killed", checkpoint.parent, steps=300)
+    for process in (whole, again):
+        printed, _ = process.communicate()
+        assert process.returncode == 0 and printed.strip() == "[]"
+    for name in ("model.safetensors", "history.csv", "predictions.parquet", "metrics.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not checkpoint.exists()
