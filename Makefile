@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup test check format clean
+.PHONY: setup demo test check docs format clean
 
 setup: .venv/.ready
 
@@ -16,13 +16,24 @@ setup: .venv/.ready
 test: setup
 	$(BIN)/python -m pytest
 
+demo: setup
+	$(BIN)/snakemake --directory demo --cores all results/summary.png all
+	@echo "The demonstration's results: demo/results/summary.png, demo/results/tables, demo/results/figures"
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+	$(BIN)/snakemake --lint --directory demo
+
+docs: setup
+	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.reference > docs/configuration.md
 
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/snakefmt Snakefile workflow/rules
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

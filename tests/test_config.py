@@ -85,7 +85,7 @@ MISTAKES = [
     ({"split": {"common": ["sd"]}}, "split.common: source sd has no test pictures"),
     ({"seeds": "many"}, "seeds: 'many' is not of type integer"),
     ({"seeds": 0}, "seeds: 0 is less than the minimum of 1"),
-    ({"student": {"network": 18}}, "student.network: 18 is not of type string"),
+    ({"student": {"network": "resnet9"}}, "student.network: 'resnet9' is not one of resnet8_half, resnet8"),
     ({"sede": 3}, "top level: unknown key sede; known are title"),
     ({"arms": {"kd": {"method": "dkd"}}}, "arms.kd.method: 'dkd' is not one of ce, kd"),
 ]
@@ -217,3 +217,9 @@ def test_the_reference_page_is_in_step_with_the_schema():
     from distillery.reference import reference
 
     assert (ROOT / "docs" / "configuration.md").read_text() == reference(), "run `make docs`"
+
+
+def test_the_schema_knows_every_network():
+    from distillery.learning.networks import NETWORKS
+
+    assert tuple(load_schema()["$defs"]["network"]["enum"]) == NETWORKS

@@ -1,4 +1,4 @@
-"""The configuration's reference page, written from its schema: `python -m distillery.reference > docs/configuration.md`."""
+"""The configuration's reference page, written from its schema: `make docs`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def _rows(part: dict[str, Any], path: str, schema: dict[str, Any]) -> Iterator[s
         target = _resolved(below, schema)
         where = f"{path}.{key}" if path else key
         default = _default(below, key in part.get("required", ()))
-        yield f"| `{where}` | {below.get('description', target['description'])} | {_values(target)} | {default} |"
+        meaning = (target | below).get("description", "").replace("|", "\\|")
+        yield f"| `{where}` | {meaning} | {_values(target)} | {default} |"
         yield from _rows(target, where, schema)
         others = target.get("additionalProperties")
         if isinstance(others, dict) and "properties" in others:
