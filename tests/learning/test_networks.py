@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from distillery.jobs import StudyError
-from distillery.learning.networks import RESNETS, build_network
+from distillery.learning.networks import NETWORKS, Normalised, build_network
 
 
-@pytest.mark.parametrize("name", RESNETS)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("side", [24, 32])
 def test_pictures_of_any_side_become_logits(name, side):
     network = build_network(name, classes=7).eval()
@@ -15,13 +15,17 @@ def test_pictures_of_any_side_become_logits(name, side):
         assert network(torch.zeros(2, 3, side, side)).shape == (2, 7)
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("resnet18", 11_173_962), ("resnet8", 78_042)])
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("resnet18", 11_173_962), ("resnet8", 78_042), ("convnet_s", 146_778), ("convnet_m", 498_138)],
+)
 def test_parameter_counts(name, parameters):
     assert sum(weight.numel() for weight in build_network(name, 10).parameters()) == parameters
 
 
-def test_every_weight_gets_a_gradient():
-    network = build_network("resnet20", 10)
+@pytest.mark.parametrize("name", ["resnet20", "convnet_s"])
+def test_every_weight_gets_a_gradient(name):
+    network = build_network(name, 10)
     network(torch.randn(4, 3, 32, 32)).square().sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in network.parameters())
 
@@ -29,3 +33,17 @@ def test_every_weight_gets_a_gradient():
 def test_an_unknown_network_is_one_line_with_the_choices():
     with pytest.raises(StudyError, match="'vgg' is unknown; choose one of .*resnet18"):
         build_network("vgg", 10)
+
+
+def test_convnets_start_by_passing_their_input_on():
+    convolution = build_network("convnet_s", 10).blocks[0]
+    x = torch.rand(1, convolution.in_channels, 8, 8)
+    assert torch.equal(convolution(x)[:, : convolution.in_channels], x)
+
+
+def test_normalisation_is_part_of_the_network():
+    mean, std = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([0.1, 0.2, 0.3])
+    network = Normalised(torch.nn.Identity(), mean, std)
+    x = torch.rand(2, 3, 4, 4)
+    torch.testing.assert_close(network(x), (x - mean[:, None, None]) / std[:, None, None])
+    assert set(network.state_dict()) == {"mean", "std"}

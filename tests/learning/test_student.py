@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -85,7 +86,8 @@ def test_published_arms_run_and_report_what_they_trained_on(study, method):
     count = 60 if method == "published_ce" else 48
     assert run.metrics["n_train"] == count and run.metrics["batch"] == 32
     assert run.metrics["steps"] == -(-7 * count // 32) == run.history[-1].step
-    assert run.metrics["n_train_unique"] == (30 if method == "published_ce" else 24)
+    # 10 of each class and their copies; 80 % in the order of classes leave 8 of the third class, none a copy
+    assert run.metrics["n_train_unique"] == (30 if method == "published_ce" else 28)
     assert np.isfinite(run.logits).all()
 
 
@@ -158,12 +160,8 @@ def test_a_restricted_loss_is_that_of_the_trained_classes_alone():
 def test_a_plan_without_validation_has_no_validation_accuracy(study, tmp_path):
     plan = tmp_path / "plan.parquet"
     table = pq.read_table(study.plan())
-    pq.write_table(table.filter(pq.pc.not_equal(table["split"], "val") if hasattr(pq, "pc") else _not_val(table)), plan)
+    pq.write_table(table.filter(pc.not_equal(table["split"], "val")), plan)
     assert study.train("ce", replace(RECIPE, steps=3), plan=plan).metrics["val_accuracy"] is None
-
-
-def _not_val(table):
-    return [split != "val" for split in table["split"].to_pylist()]
 
 
 def test_an_unknown_method_is_one_line():
@@ -175,7 +173,6 @@ def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tm
     network = Normalised(build_network("resnet8_half", 2), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, Trained(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
-    other = replace(study)
-    object.__setattr__(other, "folder", study.folder)
     with pytest.raises(StudyError, match="are for classes cat, dog, not red, green, blue. Delete it"):
-        student.load_teacher(path, CLASSES, torch.device("cpu"))
+        study.train("kd", replace(RECIPE, steps=2), teacher=path)
+    study.train("ce", replace(RECIPE, steps=2), teacher=path)

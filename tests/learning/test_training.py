@@ -173,7 +173,7 @@ from dataclasses import replace
 from pathlib import Path
 from tiny_study import RECIPE, Study
 study = Study(Path({folder!r}))
-run = study.train("kd", replace(RECIPE, steps={steps}, checkpoint_every=2), checkpoints={checkpoints!r})
+run = study.train("kd", replace(RECIPE, steps={steps}, checkpoint_every=2), Path({plan!r}), checkpoints={checkpoints!r})
 out = Path({out!r})
 run.save(out / "model.safetensors", out / "history.csv", out / "predictions.parquet", out / "metrics.json")
 strange = ("torchvision", "pandas", "diffusers", "torch._dynamo", "torch._inductor", "torch.distributed.fsdp")
@@ -185,13 +185,12 @@ def job(study, out, checkpoints, steps):
     out.mkdir(exist_ok=True)
     code = JOB.format(
         scripts=str(SCRIPTS), tests=str(Path(__file__).parent), folder=str(study.folder), out=str(out),
-        checkpoints=str(checkpoints), steps=steps,
+        checkpoints=str(checkpoints), steps=steps, plan=str(study.plan()),
     )  # fmt: skip
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
 def test_a_job_imports_no_more_than_it_needs_and_gives_the_same_bytes_after_sigkill(study, tmp_path):
-    study.plan()
     checkpoint = tmp_path / "killed-checkpoints" / "checkpoint.pt"
     killed = job(study, tmp_path / "killed", checkpoint.parent, steps=300)
     whole = job(study, tmp_path / "whole", tmp_path / "whole-checkpoints", steps=300)

@@ -1,4 +1,4 @@
-"""A small study of three colours: two sources, a plan of each kind, a teacher. 16 pixels a side, trained in a second."""
+"""A study of three colours: two sources, plans, a teacher. 16 pixels a side, trained in a second."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +53,13 @@ class Study:
         pq.write_table(pa.table(columns, names=names), path)
         return path
 
-    def train(self, method="ce", recipe=RECIPE, plan=None, seed=0, checkpoints=None, augment="none", **arm) -> Run:
+    def train(
+        self, method="ce", recipe=RECIPE, plan=None, seed=0, checkpoints=None, augment="none", teacher=None, **arm
+    ) -> Run:
         return train_student(
             plan or self.plan(),
             self.pixels,
-            self.teacher,
+            teacher or self.teacher,
             scenario="colours",
             arm_name=method,
             arm=Arm.of({"method": method, **arm}),

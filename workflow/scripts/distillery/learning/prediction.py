@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from distillery.learning.data import Pictures
 from distillery.learning.devices import autocast
-from distillery.parquet import write_parquet
+from distillery.learning.tables import write_table
 
 BATCH = {"cpu": 250, "cuda": 2000}  # larger ones are no faster
 
@@ -84,12 +84,11 @@ def write_predictions(path: str | Path, pictures: Pictures, logits: np.ndarray, 
             ("logits", pa.list_(pa.float32(), logits.shape[1])),
         ]
     )
-    flat = pa.array(np.ascontiguousarray(logits).reshape(-1), pa.float32())
     columns = {
         "source": pictures.sources,
         "row": pictures.rows,
-        "label": pictures.labels.numpy().astype(np.int16),
+        "label": pictures.labels.numpy(),
         "predicted": predicted,
-        "logits": pa.FixedSizeListArray.from_arrays(flat, logits.shape[1]),
+        "logits": logits,
     }
-    write_parquet(path, columns, schema)
+    write_table(path, columns, schema)
