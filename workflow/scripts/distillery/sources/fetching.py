@@ -120,27 +120,28 @@ class Fetcher:
 
     def _follow(self, address: str, accept: str) -> Answer:
         """One request, its redirects followed by hand, since each has to be checked."""
-        deadline = time.monotonic() + self.limits.timeout_seconds
+        left = self.limits.timeout_seconds
         for _ in range(MAX_REDIRECTS + 1):
             if not is_address(address):
                 raise NotFetched("not retrieved: not an http address")
-            answer = self._request(address, accept, deadline)
+            answer, left = self._request(address, accept, left)
             if isinstance(answer, Answer):
                 return answer
             address = answer
         raise NotFetched("not retrieved: too many redirects")
 
-    def _request(self, address: str, accept: str, deadline: float) -> Answer | str:
-        """One request: its answer, or the address it redirects to."""
+    def _request(self, address: str, accept: str, left: float) -> tuple[Answer | str, float]:
+        """One request: its answer, or the address it redirects to; and the seconds left, of those given."""
         with self._lock:
             turn = self._hosts[(urlsplit(address).hostname or "").lower()]
         with turn:
+            deadline = time.monotonic() + left  # waiting for one's turn is not the server's fault
             try:
-                silence = max(0.05, min(SILENCE_SECONDS, deadline - time.monotonic()))
+                silence = max(0.05, min(SILENCE_SECONDS, left))
                 with self._session.get(
                     address, headers={"Accept": accept}, stream=True, timeout=silence, allow_redirects=False
                 ) as response:
-                    return self._answer(response, address, deadline)
+                    return self._answer(response, address, deadline), deadline - time.monotonic()
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 raise _reason(error) from error
 
@@ -174,19 +175,17 @@ class Fetcher:
         return bytes(body)
 
 
+# urllib3 counts a refused connection among the time-outs
+NO_TIMEOUT = urllib3.exceptions.NewConnectionError
+
+
 def _reason(error: Exception) -> NotFetched:
     """A library's error as a reason without the particulars of this machine."""
-    for cause in _causes(error):
-        if isinstance(cause, ForbiddenAddress):
-            return NotFetched("not retrieved: not a public address")
-        if isinstance(cause, socket.gaierror):
-            return _Retry("not retrieved: name unknown")
-        if isinstance(cause, (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)):
-            return _Retry("not retrieved: timed out")
-        if isinstance(cause, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
-            return NotFetched("not retrieved: certificate not valid")
-        if isinstance(cause, (urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError)):
-            return NotFetched("not retrieved: broken encoding")
+    causes = list(_causes(error))
+    for kinds, reason in REASONS:
+        if any(isinstance(cause, kinds) and not isinstance(cause, NO_TIMEOUT) for cause in causes):
+            passing = reason in ("name unknown", "timed out")
+            return (_Retry if passing else NotFetched)(f"not retrieved: {reason}")
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError)):
         return NotFetched("not retrieved: not an http address")
     return _Retry("not retrieved: connection lost")
@@ -263,6 +262,16 @@ def connect(host: str, port: int, timeout: float | None, loopback: int | None) -
             connection.close()
             failure = error
     raise failure
+
+
+# what a library's errors mean, the first that fits
+REASONS = (
+    (ForbiddenAddress, "not a public address"),
+    (socket.gaierror, "name unknown"),
+    ((requests.exceptions.SSLError, urllib3.exceptions.SSLError), "certificate not valid"),
+    ((urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError), "broken encoding"),
+    ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), "timed out"),
+)
 
 
 class _Guarded:

@@ -21,7 +21,7 @@ class MarkupChanged(StudyError):
 
 @dataclass(frozen=True)
 class Record:
-    """One picture on a page of results. `width` and `height` are pixels as the search declares them, 0 if it does not."""
+    """One picture on a page of results; width and height in pixels as the search declares them, 0 if it does not."""
 
     url: str
     page: str = ""
