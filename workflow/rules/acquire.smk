@@ -23,7 +23,7 @@ rule crawl:
         label="{label}",
         queries=lambda w: study["classes"][w.label]["queries"],
         store="resources/store/{source}",
-        demo=study.get("demo"),
+        demo=imitated_web(),
     script:
         "../scripts/crawl.py"
 
@@ -50,7 +50,6 @@ rule fetch_addresses:
         name="{source}",
         label="{label}",
         store="resources/store/{source}",
-        demo=study.get("demo"),
     script:
         "../scripts/fetch_addresses.py"
 

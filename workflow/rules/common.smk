@@ -73,6 +73,11 @@ def web_source(name):
     return study["sources"][name] | {"contact": study["contact"]}
 
 
+def imitated_web():
+    """What decides the imitated searches of a demonstration; nothing for a study."""
+    return {key: study["demo"][key] for key in ("results_per_query", "seed")} if "demo" in study else {}
+
+
 def built_model(source):
     """What has to be made before a source can generate: the demonstration's model, where it uses it."""
     built = "resources/demo-pipeline"

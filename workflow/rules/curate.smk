@@ -21,6 +21,6 @@ rule curate:
     params:
         image_size=study["image_size"],
         curation=study["curation"],
-        code=code_of("curation", "pools.py", "parquet.py"),
+        code=code_of("curation", "pools.py", "parallel.py", "parquet.py"),
     script:
         "../scripts/curate.py"

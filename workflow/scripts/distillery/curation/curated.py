@@ -6,12 +6,10 @@ phrase, then after a colon the particulars, so that reasons can be counted.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +20,7 @@ from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.duplicates import near_pairs, perceptual_hashes
 from distillery.files import whole
 from distillery.jobs import log, progress
+from distillery.parallel import batches, ordered
 from distillery.parquet import write_parquet
 from distillery.pools import Offer, read_pool
 
@@ -134,24 +133,6 @@ def inspect_all(
 
 def _each(function: Callable[[T], R], items: list[T]) -> list[R]:
     return [function(item) for item in items]
-
-
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last one shorter."""
-    items = iter(items)
-    while batch := list(islice(items, size)):
-        yield batch
-
-
-def ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-    """Results in order, with at most `ahead` items in flight: Executor.map would hold all of a source in memory."""
-    waiting: deque[Future[R]] = deque()
-    for item in items:
-        waiting.append(executor.submit(function, item))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def inspect(entry: tuple[Offer, bytes | None], min_side: int, side: int) -> Candidate:

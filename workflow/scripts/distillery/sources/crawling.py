@@ -1,0 +1,400 @@
+"""Crawl a picture search for one class, with icrawler's feeder, parser and downloader threads.
+
+The feeder asks for pages of results, the parser reads them and offers pictures, several downloaders fetch them. What is
+ours: queries take turns, so that the wanted number is spread over them; an address found twice is offered once; every
+offer gets a row, whatever became of it; and the pool is decided by the order of offers alone, not by which thread was
+faster: it ends with the picture that completes the wanted number.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import Any
+
+from icrawler import Crawler, Downloader, Feeder, Parser
+
+from distillery.jobs import StudyError, log, progress
+from distillery.pools import Offer, Store
+from distillery.sources import bing, google
+from distillery.sources.fetching import Fetcher, Limits, NotFetched
+from distillery.sources.results import Record, SourceBlocked
+from distillery.sources.retrieval import retrieve
+
+DOWNLOADERS = 8  # threads; a host gets fewer at a time, see Limits
+POLL_SECONDS = 0.05  # icrawler's own defaults idle five seconds at the end of every crawl
+FRUITLESS_PAGES = 2  # of a query, one after the other without a new picture: its results have ended
+ENGINES = {"google": google, "bing": bing}
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to ask a picture search for."""
+
+    source: str  # name
+    kind: str  # google or bing
+    label: str  # class
+    queries: tuple[str, ...]
+    wanted: int  # pictures to retrieve
+    max_per_query: int
+    filters: Mapping[str, str] = field(default_factory=dict)
+    home: str = ""  # where it answers; the engine's own if empty
+
+    @property
+    def share(self) -> int:
+        """Results that a query gives before it is the next one's turn."""
+        return max(1, -(-self.wanted // len(self.queries)))
+
+    def page(self, query: str, first: int) -> str:
+        """The address of a page of results."""
+        engine = ENGINES[self.kind]
+        return engine.search_url(query, first, self.filters, self.home or engine.HOME)
+
+
+def crawl(
+    search: Search, limits: Limits, store: Store, loopback: int | None = None
+) -> Iterator[tuple[Offer, bytes | None]]:
+    """Crawl until enough pictures are retrieved or the results end.
+
+    Args:
+        search: what to ask for.
+        limits: how to fetch.
+        store: what was retrieved before; what is new is added at once.
+        loopback: see `Fetcher`.
+
+    Yields:
+        Every offer in order, with its bytes or the reason as its failure.
+
+    Raises:
+        SourceBlocked, MarkupChanged: the search gives no results to programs; what was retrieved stays in the store.
+        StudyError: not one picture was retrieved.
+    """
+    results = Results(search)
+    _Crawler(search, Fetcher(limits, loopback), store, results).crawl()
+    if results.error:
+        raise results.error
+    if results.refusal and not results.offered:
+        raise type(results.refusal)(f"source {search.source}, class {search.label}: {results.refusal}")
+    if results.refusal:
+        log.warning(
+            "source %s, class %s: the search stopped answering; delete the class's pool to try again later. %s",
+            *(search.source, search.label, results.refusal),
+        )
+    entries = results.entries()
+    count = sum(not offer.failure for offer, _ in entries)
+    if not count:
+        raise StudyError(
+            f"source {search.source}, class {search.label}: none of {len(entries)} pictures offered could be retrieved."
+            " Look at the connection to the internet, or change the queries."
+        )
+    if count < search.wanted:
+        log.warning(
+            "source %s, class %s: %d pictures retrieved of %d wanted; more queries may find more",
+            *(search.source, search.label, count, search.wanted),
+        )
+    return iter(entries)
+
+
+class Results:
+    """What was offered and what became of it, shared by the threads of a crawl."""
+
+    def __init__(self, search: Search):
+        self.search = search
+        self.offered: list[Offer] = []  # by rank
+        self.refusal: StudyError | None = None
+        self.error: BaseException | None = None  # of a thread, which has to end them all
+        self.enough = threading.Event()  # nothing more is to be done
+        self._rank: dict[str, int] = {}  # address → rank
+        self._also: dict[int, list[tuple[int, str]]] = {}  # rank → claims, each after how many offers it was found
+        self._done: dict[int, tuple[Offer, bytes | None]] = {}
+        self._settled = 0  # ranks below are all done
+        self._kept: set[str] = set()  # sha256 of the settled pictures
+        self._end: int | None = None  # the rank that completed the wanted number
+        self._lock = threading.Lock()
+
+    def offer(self, record: Record, query: str) -> Offer | None:
+        """Give a record its rank, or note another claim to an address that has one."""
+        with self._lock:
+            if (rank := self._rank.get(record.url)) is not None:
+                if self.offered[rank].query != query:
+                    claim = (len(self.offered), f"{self.search.label}: {query}")
+                    self._also.setdefault(rank, []).append(claim)
+                return None
+            rank = self._rank[record.url] = len(self.offered)
+            texts = {"page": record.page, "thumbnail": record.thumbnail, "title": record.title}
+            offer = Offer(
+                self.search.source, self.search.label, self.search.kind, record.url, rank, query=query, url=record.url,
+                **texts,
+            )  # fmt: skip
+            self.offered.append(offer)
+            return offer
+
+    def settle(self, offer: Offer, data: bytes | None) -> None:
+        """Note what became of an offer. Ranks are counted in order, so that the end depends on no thread's speed."""
+        with self._lock:
+            self._done[offer.rank] = (offer, data)
+            while self._end is None and (done := self._done.get(self._settled)) is not None:
+                self._settled += 1
+                if not done[0].failure:
+                    self._kept.add(done[0].sha256)
+                if len(self._kept) >= self.search.wanted:
+                    self._end = self._settled
+                    self.enough.set()
+
+    def retrieved(self) -> int:
+        """Different pictures so far."""
+        return len(self._kept)
+
+    def entries(self) -> list[tuple[Offer, bytes | None]]:
+        """Every offer up to the end, with the other claims to it that were found before the end."""
+        if not self.enough.is_set() and self._settled < len(self.offered):
+            raise RuntimeError(f"nothing became of offer {self._settled} of {len(self.offered)}")
+        done = [self._done[rank] for rank in range(self._settled)]
+        return [(replace(offer, also=self._claims(offer.rank)), data) for offer, data in done]
+
+    def _claims(self, rank: int) -> tuple[str, ...]:
+        # how far the parser reads beyond the end is chance
+        claims = [claim for found_after, claim in self._also.get(rank, ()) if found_after <= self._settled]
+        return tuple(dict.fromkeys(claims))
+
+    def abort(self, error: BaseException) -> None:
+        """End the crawl because a thread failed."""
+        self.error = self.error or error
+        self.enough.set()
+
+
+# --- icrawler's threads -----------------------------------------------------------------------------------------------
+
+
+class _Crawler(Crawler):
+    """icrawler's pools of threads, connected; the search's honest answers instead of a browser's disguise."""
+
+    def __init__(self, search: Search, fetcher: Fetcher, store: Store, results: Results):
+        self._results = results
+        shared = {"search": search, "results": results}
+        pages = _Pages()
+        super().__init__(
+            _Feeder,
+            _Parser,
+            _Downloader,
+            downloader_threads=DOWNLOADERS,
+            extra_feeder_args=shared | {"pages": pages},
+            extra_parser_args=shared | {"pages": pages, "fetcher": fetcher},
+            extra_downloader_args=shared | {"store": store, "fetcher": fetcher},
+        )
+
+    def set_logger(self, log_level: int = logging.INFO) -> None:
+        self.logger = logging.getLogger("distillery.icrawler")
+        self.logger.setLevel(logging.CRITICAL)
+
+    def set_storage(self, storage: Any) -> None:
+        self.storage = None  # pictures go to the store, with their provenance
+
+    def crawl(self) -> None:
+        """Start all threads, and wait with a sign of progress."""
+        for pool in (self.feeder, self.parser, self.downloader):
+            pool.start()
+        for _ in progress(self._waiting(), self._results.search.wanted, self._label(), "pictures"):
+            pass
+
+    def _label(self) -> str:
+        return f"{self._results.search.source}, {self._results.search.label}"
+
+    def _waiting(self) -> Iterator[int]:
+        """A number for every picture retrieved, until all threads have ended."""
+        shown = 0
+        while self.downloader.is_alive() or self.parser.is_alive() or self.feeder.is_alive():
+            self.signal.set(feeder_exited=not self.feeder.is_alive())
+            self.signal.set(parser_exited=not self.parser.is_alive(), reach_max_num=self._results.enough.is_set())
+            while shown < min(self._results.retrieved(), self._results.search.wanted):
+                yield shown
+                shown += 1
+            time.sleep(POLL_SECONDS)
+
+
+class _Pages:
+    """What feeder and parser know of each query: how far it was read, and results read but not yet offered."""
+
+    def __init__(self) -> None:
+        self.read: dict[str, int] = {}  # results read
+        self.waiting: dict[str, list[Record]] = {}
+        self.fruitless: dict[str, int] = {}
+        self.ended: set[str] = set()
+        self.parsed = threading.Event()
+
+
+def _guarded(work: Callable[..., None]) -> Callable[..., None]:
+    """A thread's work, whose failure ends the crawl: icrawler would go on without the thread and call it success."""
+
+    @wraps(work)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            work(self, *args, **kwargs)
+        except BaseException as error:  # `crawl` raises it again
+            self.results.abort(error)
+
+    return guarded
+
+
+class _Feeder(Feeder):
+    """Gives queries their turns, and asks for one page of results at a time."""
+
+    def __init__(self, *args: Any, search: Search, results: Results, pages: _Pages):
+        super().__init__(*args)
+        self.search, self.results, self.pages = search, results, pages
+
+    @_guarded
+    def feed(self) -> None:
+        given = dict.fromkeys(self.search.queries, 0)
+        while given and not self.results.enough.is_set():
+            for query in list(given):
+                turn = min(self.search.share, self.search.max_per_query - given[query])
+                given[query] += self._turn(query, turn)
+                ended = query in self.pages.ended and not self.pages.waiting.get(query)
+                if ended or given[query] >= self.search.max_per_query:
+                    del given[query]
+                if self.results.enough.is_set():
+                    return
+
+    def _turn(self, query: str, count: int) -> int:
+        """Have the parser offer `count` results of a query, reading pages as needed; how many it could."""
+        pages, given = self.pages, 0
+        while given < count and not self.results.enough.is_set():
+            waiting = len(pages.waiting.get(query, ()))
+            if not waiting and query in pages.ended:
+                break
+            pages.parsed.clear()
+            address = "" if waiting else self.search.page(query, pages.read.get(query, 0))
+            take = min(count - given, waiting) if waiting else 0
+            self.output({"query": query, "address": address, "take": take, "turn": time.monotonic_ns()})
+            while not pages.parsed.wait(POLL_SECONDS):
+                if self.results.enough.is_set():
+                    return given
+            given += take
+        return given
+
+
+class _Parser(Parser):
+    """Reads pages of results and offers their pictures."""
+
+    def __init__(self, *args: Any, search: Search, results: Results, pages: _Pages, fetcher: Fetcher):
+        super().__init__(*args)
+        self.search, self.results, self.pages, self.fetcher = search, results, pages, fetcher
+
+    @_guarded
+    def worker_exec(self, **kwargs: Any) -> None:
+        while not self.results.enough.is_set():
+            try:
+                task = self.in_queue.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                if self.signal.get("feeder_exited"):
+                    return
+                continue
+            if task["address"]:
+                self._read(task["query"], task["address"])
+            self._offer(task["query"], task["take"])
+            self.pages.parsed.set()
+
+    def _read(self, query: str, address: str) -> None:
+        pages = self.pages
+        try:
+            answer = self.fetcher.fetch(address, accept="text/html")
+            records = ENGINES[self.search.kind].parse(answer.body, answer.address)
+        except NotFetched as failure:
+            self._refused(query, _no_results(self.search, str(failure)))
+            return
+        except StudyError as refusal:
+            self._refused(query, refusal)
+            return
+        pages.waiting.setdefault(query, []).extend(records)
+        pages.read[query] = pages.read.get(query, 0) + max(len(records), 1)
+        known = {offer.url for offer in self.results.offered}
+        new = any(record.url not in known for record in records)
+        pages.fruitless[query] = 0 if new else pages.fruitless.get(query, 0) + 1
+        if not records or pages.fruitless[query] >= FRUITLESS_PAGES:
+            pages.ended.add(query)
+
+    def _refused(self, query: str, refusal: StudyError) -> None:
+        """A refused query ends; a block ends them all, since the next would be refused as well."""
+        self.results.refusal = refusal
+        self.pages.ended.update(self.search.queries if isinstance(refusal, SourceBlocked) else [query])
+
+    def _offer(self, query: str, count: int) -> None:
+        waiting = self.pages.waiting.get(query, [])
+        for record in waiting[:count]:
+            if offer := self.results.offer(record, query):
+                self._hand_over(offer)
+        del waiting[:count]
+
+    def _hand_over(self, offer: Offer) -> None:
+        for attempt in itertools.count():
+            if self.results.enough.is_set():
+                return
+            try:
+                # a number for each attempt: icrawler's queue drops a task it has seen, also one it had no room for
+                self.output({"rank": offer.rank, "attempt": attempt}, timeout=POLL_SECONDS)
+                return
+            except queue.Full:
+                continue
+
+
+def _no_results(search: Search, reason: str) -> StudyError:
+    return StudyError(
+        f"source {search.source}, class {search.label}: the search did not answer ({reason}). Look at the connection to"
+        " the internet and run again; what was retrieved is kept."
+    )
+
+
+class _Downloader(Downloader):
+    """Fetches pictures, or takes them from the store."""
+
+    def __init__(self, *args: Any, search: Search, results: Results, store: Store, fetcher: Fetcher):
+        super().__init__(*args)
+        self.results, self.store, self.fetcher = results, store, fetcher
+
+    def start(self, *args: Any, **kwargs: Any) -> None:
+        self.init_workers()
+        for worker in self.workers:
+            worker.start()
+
+    @_guarded
+    def worker_exec(self, **kwargs: Any) -> None:
+        while not self.results.enough.is_set():
+            try:
+                task = self.in_queue.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                if self.signal.get("parser_exited"):
+                    return
+                continue
+            offer = self.results.offered[task["rank"]]
+            self.results.settle(*retrieve(offer, self.store, self.fetcher))
+
+
+def search_of(
+    source: Mapping[str, Any], name: str, label: str, queries: Sequence[str], imitated: bool = False
+) -> Search:
+    """The search for one class of a source of the configuration.
+
+    Args:
+        source: as configured, of kind google or bing.
+        name: the source's name.
+        label: the class.
+        queries: what to ask for.
+        imitated: ask the imitation under .test (see `Fetcher`), not the internet.
+    """
+    return Search(
+        name,
+        source["kind"],
+        label,
+        tuple(queries),
+        source["per_class"],
+        source["max_per_query"],
+        source["filters"],
+        f"http://www.{source['kind']}.test" if imitated else "",
+    )

@@ -1,0 +1,9 @@
+"""Fetch the pictures of one class from the addresses that the user lists."""
+
+from distillery.jobs import job
+from distillery.pools import Store, write_pool
+from distillery.sources.addresses import fetch_addresses
+
+with job(snakemake) as j:
+    entries = fetch_addresses(j.params.source, j.params.name, j.params.label, Store(j.params.store))
+    write_pool(j.output.shard, j.output.offers, entries)
