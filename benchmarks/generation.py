@@ -1,0 +1,107 @@
+"""Pictures a second: a call of the pipeline for each picture, as in the tutorials, against the library's batches.
+
+    python benchmarks/generation.py                         tiny random Stable Diffusion 2 on one CPU core
+    python benchmarks/generation.py --real --pictures 32    SD 2's real architecture with random weights, on the GPU
+
+RESULT
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+
+import torch
+
+from distillery.sources.diffusion import Settings, fitting_batch, generate_pictures, load_pipeline, plan_picture
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", action="store_true", help="the real architecture, 768 pixels; needs a GPU")
+    parser.add_argument("--pictures", type=int, default=100, help="pictures a measurement")
+    parser.add_argument("--pairs", type=int, default=5, help="measurements of each, taken in turns")
+    parser.add_argument("--batch", type=int, default=0, help="0: what fits on a GPU, 20 for the tiny pipeline")
+    options = parser.parse_args()
+    torch.set_num_threads(torch.get_num_threads() if options.real else 1)
+    size, steps = (768, 25) if options.real else (32, 4)
+    batch = options.batch or (fitting_batch(size) if options.real else 20)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(folder, per_class=options.pictures, size=size, steps=steps, guidance=2.0)
+        build(folder, options.real)
+        pipeline = load_pipeline(settings)
+    speeds = {1: [], batch: []}
+    for count in speeds:
+        measure(pipeline, settings, count, count)  # warm up
+    for _ in range(options.pairs):
+        for count in speeds:
+            speeds[count].append(measure(pipeline, settings, count, options.pictures))
+    for count, found in speeds.items():
+        print(f"batch {count}: {statistics.median(found):.1f} pictures/s ({min(found):.1f}–{max(found):.1f})")
+    ratios = [many / one for one, many in zip(*speeds.values(), strict=True)]
+    print(f"{statistics.median(ratios):.2f}x (median of {len(ratios)} pairs, {min(ratios):.2f}–{max(ratios):.2f})")
+
+
+def measure(pipeline, settings: Settings, batch: int, pictures: int) -> float:
+    """Pictures a second, JPEG included."""
+    offers = [plan_picture(settings, "sd", "cat", f"a photo of a cat {i}", i, seed=0) for i in range(pictures)]
+    settings = Settings(**{**vars(settings), "batch": batch})
+    started = time.perf_counter()
+    for _ in generate_pictures(pipeline, offers, settings):
+        pass
+    return pictures / (time.perf_counter() - started)
+
+
+def build(folder: str, real: bool) -> None:
+    """Save a pipeline with random weights: tiny, or of Stable Diffusion 2.1's published configuration."""
+    from distillery.demo import pipelines
+
+    if not real:
+        pipelines.build_stable_diffusion_2(folder, seed=0, size=32)
+        return
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    tokenizer = pipelines.byte_tokenizer()
+    text = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=1024,
+        intermediate_size=4096,
+        num_hidden_layers=23,
+        num_attention_heads=16,
+        hidden_act="gelu",
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    unet = UNet2DConditionModel(
+        sample_size=96, cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True
+    )
+    vae = AutoencoderKL(
+        block_out_channels=(128, 256, 512, 512),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=2,
+        sample_size=768,
+    )
+    pipelines.save(
+        StableDiffusionPipeline(
+            vae=vae,
+            text_encoder=CLIPTextModel(text),
+            tokenizer=tokenizer,
+            unet=unet,
+            scheduler=DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        ),
+        folder,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""A whole study, small enough for tests: three classes, four kinds of sources, every stage real."""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from distillery.demo.drawing import draw
+
+ROOT = Path(__file__).parents[2]
+CLASSES = ("airplane", "frog", "ship")
+
+STUDY = {
+    "title": "A study for tests",
+    "image_size": 16,
+    "seeds": 2,
+    "classes": {
+        name: {"queries": [name, f"big {name}"], "prompts": [f"a photo of a {name}"]} for name in CLASSES
+    },
+    "sources": {
+        "google": {"kind": "google", "per_class": 16},
+        "bing": {"kind": "bing", "per_class": 14},
+        "mine": {"kind": "folder", "path": "pictures", "classes": ["frog", "ship"]},
+        "sd2": {
+            "kind": "diffusion", "per_class": 5, "model": "resources/demo-pipeline", "random_weights": True,
+            "size": 32, "steps": 2,
+        },
+    },
+    "split": {"test": {"google": 9, "bing": 6}, "val": {"google": 3}},
+    "teacher": {
+        "data": {"kind": "drawn", "train": 60, "test": 30}, "network": "resnet8_half", "steps": 20, "batch": 16,
+    },
+    "student": {"network": "resnet8_half", "steps": 6, "batch": 8},
+    "scenarios": {
+        "web": {"train": {"google": 12, "bing": 9}},
+        "color": {"train": {"google": 9}, "augment": "color"},
+        "rotation": {"train": {"mine": 6}, "augment": "rotation", "arms": ["kd"]},
+        "sd2": {"train": {"sd2": 12}, "size": "large"},
+    },
+    "demo": {"label": "A test on drawn pictures", "results_per_query": 16},
+}  # fmt: skip
+
+
+class Study:
+    """A study's folder, and Snakemake run in it as a user would."""
+
+    def __init__(self, folder: Path, config: dict):
+        self.folder = folder
+        self.configure(config)
+
+    def configure(self, config: dict) -> None:
+        self.config = config
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", self.folder]
+        environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+        return subprocess.run(
+            [*command, "--cores", str(cores), *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+
+    def run(self, *targets: str) -> str:
+        done = self.snakemake(*targets)
+        assert done.returncode == 0, done.stderr[-6000:]
+        return done.stderr
+
+    def planned(self, *targets: str) -> list[tuple[str, str]]:
+        """The jobs a run would start: (rule, wildcards as "name=value, …")."""
+        done = self.snakemake("--dry-run", *targets)
+        assert done.returncode == 0, done.stderr[-6000:] + done.stdout[-2000:]
+        text = done.stdout + done.stderr
+        blocks = re.split(r"^(?:local)?rule (\w+):\n", text, flags=re.M)[1:]
+        jobs = []
+        for rule, block in zip(blocks[::2], blocks[1::2], strict=True):
+            found = re.search(r"^    wildcards: (.*)$", block, flags=re.M)
+            jobs.append((rule, found[1] if found else ""))
+        return jobs
+
+    def counted(self, *targets: str) -> Counter:
+        return Counter(rule for rule, _ in self.planned(*targets))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Study:
+    """A study that has run to its end. Leave its files as they are: tests that change something take a `copied`."""
+    folder = tmp_path_factory.mktemp("finished")
+    for name in ("frog", "ship"):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(4):
+            draw(name, "teacher", number, 48).save(folder / "pictures" / name / f"{number}.png")
+    study = Study(folder, copy.deepcopy(STUDY))
+    study.run("results/summary.png", "all")
+    return study
+
+
+@pytest.fixture
+def copied(finished, tmp_path) -> Study:
+    """The finished study in a folder of its own, times of files and Snakemake's records included."""
+    shutil.copytree(finished.folder, tmp_path / "study", copy_function=shutil.copy2)
+    return Study(tmp_path / "study", copy.deepcopy(finished.config))

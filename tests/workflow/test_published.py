@@ -1,0 +1,53 @@
+"""The published study's plan, and what a mistake in a configuration looks like on the command line."""
+
+import copy
+
+import pytest
+
+from .conftest import ROOT, STUDY, Study
+
+
+@pytest.fixture
+def published(tmp_path):
+    study = Study(tmp_path, {})
+    (tmp_path / "config.yaml").write_text((ROOT / "config.yaml").read_text())
+    return study
+
+
+def test_the_published_study_s_jobs(published):
+    jobs = published.counted("results/summary.png")
+    crawls, scenarios, arms, seeds = 2 * 10, 13, 4, 6
+    expected = {"crawl": crawls, "generate_sd2": 1, "generate_sd3": 1, "curate": 4, "split": 1, "plan_scenario": 13}
+    expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate": 1, "plot_summary": 1}
+    expected |= {"train_student": scenarios * arms * seeds, "tabulate_scenario": scenarios}
+    assert jobs == expected
+
+
+def test_one_of_its_scenarios(published):
+    jobs = published.counted("results/scenarios/small_google.csv")
+    assert jobs["train_student"] == 4 * 6 and jobs["tabulate_scenario"] == 1
+    # the test pictures are common to all scenarios: every source is split before any run
+    assert jobs["crawl"] == 20 and jobs["curate"] == 4
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"scenarios": {"one": {"train": {"yahoo": 9}}}}, "config: scenarios.one.train: unknown source yahoo"),
+        ({"seeds": "six"}, "config: seeds: 'six' is not of type integer"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path, change, message):
+    (tmp_path / "pictures").mkdir()
+    study = Study(tmp_path, copy.deepcopy(STUDY) | change)
+    done = study.snakemake("--dry-run")
+    assert done.returncode != 0 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_two_scenarios_of_one_name(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    study = Study(tmp_path, copy.deepcopy(STUDY))
+    with open(tmp_path / "config.yaml", "a") as file:
+        file.write("seeds: 3\n")
+    done = study.snakemake("--dry-run")
+    assert done.returncode != 0 and "the name seeds is given twice" in done.stderr

@@ -1,0 +1,187 @@
+"""The whole workflow on drawn pictures: what it makes, where each number comes from, and what an edit makes again."""
+
+import csv
+import hashlib
+import json
+import tarfile
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from distillery.demo.drawing import draw
+
+from .conftest import CLASSES
+
+pytestmark = pytest.mark.slow
+
+RETRAINS = {"train_student", "tabulate_scenario", "tabulate", "plot_summary", "all"}
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def wildcards(jobs, rule):
+    return {text for name, text in jobs if name == rule}
+
+
+def test_tables_and_figures(finished):
+    results = finished.folder / "results"
+    runs = rows(results / "tables" / "runs.csv")
+    assert len(runs) == 2 * (2 + 2 + 1 + 2)  # seeds x arms of each scenario
+    summary = {(row["scenario"], row["arm"]): row for row in rows(results / "tables" / "summary.csv")}
+    assert {row["n_seeds"] for row in summary.values()} == {"2"}
+    assert summary["web", "kd"]["n_train"] == "21" and summary["color", "scratch"]["n_train"] == "18"
+    assert (
+        summary["web", "kd"]["n_test"] == "15" and summary["rotation", "kd"]["n_test"] == "10"
+    )  # two classes of three
+    for name in ("summary.png", "figures/contact_google.png", "figures/contact_sd2.png"):
+        assert Image.open(results / name).size > (400, 200)
+    assert {row["source"] for row in rows(results / "tables" / "counts.csv")} == {"google", "bing", "mine", "sd2"}
+
+
+def test_every_accuracy_is_that_of_its_predictions(finished):
+    for metrics in sorted((finished.folder / "results" / "runs").rglob("metrics.json")):
+        said = json.loads(metrics.read_text())
+        table = pq.read_table(metrics.with_name("predictions.parquet")).to_pydict()
+        right = np.equal(table["label"], table["predicted"])
+        assert said["accuracy"] == pytest.approx(right.mean()) and said["n_test"] == len(right)
+        logits = np.array(table["logits"])
+        assert np.array_equal(np.argmax(logits[:, sorted(set(table["label"]))], axis=1),
+                              np.searchsorted(sorted(set(table["label"])), table["predicted"]))  # fmt: skip
+
+
+def test_every_picture_tested_or_trained_on_can_be_traced_to_its_bytes(finished):
+    results, resources = finished.folder / "results", finished.folder / "resources"
+    splits = {(r["source"], r["row"]): r for r in pq.read_table(results / "splits.parquet").to_pylist()}
+    curated = {}
+    for source in ("google", "bing", "mine", "sd2"):
+        for row in pq.read_table(results / "curated" / f"{source}.parquet").to_pylist():
+            if row["kept"]:
+                curated[source, row["row"]] = row
+    plan = pq.read_table(results / "plans" / "web.parquet").to_pylist()
+    assert len(plan) == 21 + 15 + 3
+    for used in plan:
+        place = used["source"], used["row"]
+        assert splits[place]["split"] == used["split"] and splits[place]["key"] == curated[place]["key"]
+        label = CLASSES[used["label"]]
+        with tarfile.open(resources / "pools" / used["source"] / f"{label}.tar") as tar:
+            names = {name.rsplit(".", 1)[0]: name for name in tar.getnames() if not name.endswith(".json")}
+            data = tar.extractfile(names[curated[place]["key"]]).read()
+            told = json.loads(tar.extractfile(f"{curated[place]['key']}.json").read())
+        assert hashlib.sha256(data).hexdigest() == curated[place]["sha256"] == told["sha256"]
+        assert told["url"] == curated[place]["url"] and told["query"] and told["label"] == label
+
+
+def test_no_near_duplicate_group_is_both_trained_and_tested_on(finished):
+    table = pq.read_table(finished.folder / "results" / "splits.parquet").to_pylist()
+    splits_of = {}
+    for row in table:
+        splits_of.setdefault(row["group"], set()).add(row["split"])
+    assert all(len(splits - {"unused"}) == 1 for splits in splits_of.values())
+
+
+def test_touching_nothing_runs_nothing(finished):
+    done = finished.snakemake("--dry-run")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+    assert finished.planned() == []
+
+
+def test_one_class_s_queries_crawl_that_class_alone(copied):
+    copied.config["classes"]["frog"]["queries"].append("green frog")
+    copied.configure(copied.config)
+    jobs = copied.planned()
+    assert wildcards(jobs, "crawl") == {"source=google, label=frog", "source=bing, label=frog"}
+    assert not wildcards(jobs, "train_teacher") and not [rule for rule, _ in jobs if rule.startswith("generate")]
+    assert wildcards(jobs, "curate") == {"source=google", "source=bing"}
+
+
+def test_one_scenario_retrains_alone(copied):
+    copied.config["scenarios"]["color"]["train"] = {"google": 6}
+    copied.configure(copied.config)
+    jobs = copied.planned()
+    assert {rule for rule, _ in jobs} == RETRAINS | {"plan_scenario"}
+    assert wildcards(jobs, "plan_scenario") == wildcards(jobs, "tabulate_scenario") == {"scenario=color"}
+    arms = [f"scenario=color, arm={arm}, seed={seed}" for arm in ("scratch", "kd") for seed in (0, 1)]
+    assert wildcards(jobs, "train_student") == set(arms)
+
+
+def test_a_seed_more_trains_only_that_seed(copied):
+    copied.config["seeds"] = 3
+    copied.configure(copied.config)
+    jobs = copied.planned()
+    assert {rule for rule, _ in jobs} == RETRAINS
+    trained = [text for rule, text in jobs if rule == "train_student"]
+    assert len(trained) == 7 and all(text.endswith("seed=2") for text in trained)
+
+
+def test_an_arm_s_settings_retrain_that_arm_alone(copied):
+    copied.config["arms"] = {"scratch": {"method": "ce"}, "kd": {"method": "kd", "temperature": 2.0}}
+    copied.configure(copied.config)
+    trained = wildcards(copied.planned(), "train_student")
+    assert len(trained) == 8 and all("arm=kd" in text for text in trained)
+
+
+def test_words_on_a_figure_draw_it_again_and_no_more(copied):
+    copied.config["title"] = "Another title"
+    copied.configure(copied.config)
+    assert {rule for rule, _ in copied.planned()} == {"plot_summary", "contact_sheet", "all"}
+
+
+def test_one_scenario_by_its_target(copied):
+    (copied.folder / "results" / "scenarios" / "color.csv").unlink()
+    for run in (copied.folder / "results" / "runs").rglob("metrics.json"):
+        run.unlink()
+    jobs = copied.planned("results/scenarios/color.csv")
+    assert {rule for rule, _ in jobs} == {"train_student", "tabulate_scenario"}
+    assert {text.split(",")[0] for rule, text in jobs if rule == "train_student"} == {"scenario=color"}
+    jobs = copied.planned("results/runs/web/kd/seed0/metrics.json")
+    assert jobs == [("train_student", "scenario=web, arm=kd, seed=0")]
+
+
+def test_the_same_configuration_gives_the_same_bytes(copied):
+    """Everything that is not retrieved is made a second time."""
+    results = copied.folder / "results"
+    names = [f"tables/{name}.csv" for name in ("runs", "summary", "counts", "teacher")]
+    names += ["curated/google.npy", "splits.parquet", "teacher/model.safetensors", "summary.png"]
+    names += ["runs/web/kd/seed1/model.safetensors", "runs/color/scratch/seed0/predictions.parquet"]
+    before = {name: (results / name).read_bytes() for name in names}
+    for path in ("curated", "plans", "teacher", "runs", "scenarios", "tables", "summary.png", "splits.parquet"):
+        path = results / path
+        [file.unlink() for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
+    copied.run("results/summary.png")
+    changed = [name for name, data in before.items() if (results / name).read_bytes() != data]
+    assert not changed
+
+
+def test_new_pictures_of_the_user_are_noticed(copied):
+    folder = copied.folder / "pictures" / "ship"
+    draw("ship", "teacher", 99, 48).save(folder / "99.png")
+    (copied.folder / "pictures").touch()
+    assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=frog", "source=mine, label=ship"}
+
+
+def test_too_few_pictures_end_in_one_line_and_the_other_scenarios_go_on(copied):
+    copied.config["scenarios"]["more"] = {"train": {"mine": 10}}
+    copied.config["seeds"] = 1
+    copied.configure(copied.config)
+    done = copied.snakemake("results/scenarios/more.csv")
+    assert done.returncode != 0
+    message = "scenario more: class frog has 4 train pictures in source mine, 5 asked. Add queries, prompts or pictures"
+    assert message in done.stderr
+    copied.config["split"]["shortfall"] = "shrink"
+    copied.configure(copied.config)
+    copied.run("results/scenarios/more.csv")
+    assert {row["n_train"] for row in rows(copied.folder / "results" / "scenarios" / "more.csv")} == {"8"}
+
+
+def test_a_damaged_file_is_named_and_never_used(copied):
+    (copied.folder / "results" / "teacher" / "model.safetensors").write_bytes(b"half a file")
+    (copied.folder / "results" / "runs" / "web" / "kd" / "seed0" / "metrics.json").unlink()
+    done = copied.snakemake("results/runs/web/kd/seed0/metrics.json")
+    assert done.returncode != 0
+    assert "results/teacher/model.safetensors" in done.stderr and "elete" in done.stderr
+    assert not (copied.folder / "results" / "runs" / "web" / "kd" / "seed0" / "metrics.json").exists()
