@@ -92,3 +92,9 @@ def test_published_is_the_website_else_the_notebook():
     table = made([row("a", "scratch", 1, published_site=15.0, published_notebook=14.0), row("a", "kd", 1)])
     assert published_pair(table) == [(SCRATCH, 15.0)]
     assert published_pair(made(STUDIES["published"])) == [(SCRATCH, 15.61), (KD, 39.0)]
+
+
+def test_a_model_that_was_never_trained_is_named_under_its_scenarios():
+    table = made([row("a", "scratch", 10, untrained="SD2"), row("b", "scratch", 30)])
+    said = [figures._rests_on(group) for _, group in table.groupby("scenario")]
+    assert said[0].endswith("SD2: randomly initialised model") and "model" not in said[1]

@@ -31,12 +31,12 @@ def test_from_runs_to_evidence(tmp_path, write_run, write_plan, write_curated, t
     curated = [write_curated(source) for source in ("google", "bing")]
     out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in ("runs", "summary", "counts", "teacher")}
     inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher)}
-    params = {"scenarios": scenarios, "sources": ["google", "bing"], "label": "Demonstration"}
+    params = {"scenarios": scenarios, "sources": ["google", "bing"], "label": "Demonstration", "untrained": []}
     run("tabulate_study", inputs, out, params)
     summary = pd.read_csv(out["summary"])
     assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 colour-altered"] * 2
     assert list(summary["arm"]) == ["scratch", "kd", "kd", "scratch"]
-    words = {"title": "A study", "label": "Demonstration"}
+    words = {"title": "A study", "label": "Demonstration", "untrained": []}
     run("plot_summary", {"summary": out["summary"]}, {"figure": str(tmp_path / "summary.png")}, words)
     pictures = {"pixels": str(curated[0].with_suffix(".npy")), "table": str(curated[0])}
     figure = {"figure": str(tmp_path / "sheet.png")}

@@ -202,6 +202,13 @@ def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, wr
     assert pd.read_csv(tmp_path / "one" / "summary.csv")["note"].eq("a demonstration").all()
 
 
+def test_scenarios_of_an_untrained_model_are_marked(study):
+    scenarios = {"a": scenario({"google": 8, "sd2": 8}), "b": scenario({"google": 8})}
+    paths = study(scenarios, {name: {"scratch": SCRATCH} for name in scenarios})
+    found = tables.summary_table(tables.read_runs(paths, list(scenarios)), {}, scenarios, untrained=["sd2"])
+    assert dict(zip(found["scenario"], found["untrained"], strict=True)) == {"a": "SD2", "b": ""}
+
+
 def test_no_run_at_all_is_said(tmp_path):
     tables.write_table(pd.DataFrame(columns=tables.RUN_COLUMNS), tmp_path / "a.csv")
     with pytest.raises(StudyError, match="no run"):

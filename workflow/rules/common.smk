@@ -4,8 +4,6 @@ import re
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 sys.path.insert(0, str(LIBRARY.parent))
 
@@ -25,7 +23,7 @@ try:
         configuration.check_unique_names(path)
     study = configuration.check_config(config)
 except StudyError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(str(error))  # a WorkflowError would add a file and a line that are not the user's
 
 
 def code_of(*parts):
@@ -93,6 +91,11 @@ def teacher_folders():
 def labels_of_figures():
     """What stands on every figure of a demonstration; empty for a study."""
     return study["demo"]["label"] if "demo" in study else ""
+
+
+def untrained_sources():
+    """Sources whose diffusion model has random weights: their pictures show nothing, and every figure says so."""
+    return [name for name, source in study["sources"].items() if source.get("random_weights")]
 
 
 def recipe_of(part):

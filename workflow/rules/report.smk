@@ -40,6 +40,7 @@ rule tabulate:
     params:
         scenarios=study["scenarios"],
         label=labels_of_figures(),
+        untrained=untrained_sources(),
         code=code_of("evidence/tables.py", "evidence/statistics.py"),
     script:
         "../scripts/tabulate_study.py"
@@ -80,7 +81,7 @@ rule contact_sheet:
         source="{source}",
         title=study["title"],
         label=labels_of_figures(),
-        random_weights=lambda w: study["sources"][w.source].get("random_weights", False),
+        random_weights=lambda w: w.source in untrained_sources(),
         code=code_of("evidence/contact_sheets.py"),
     script:
         "../scripts/contact_sheet.py"

@@ -5,6 +5,12 @@ from distillery.jobs import job
 
 with job(snakemake) as j:
     tables = tabulate(
-        j.input.scenarios, j.input.plans, j.input.curated, j.input.teacher, j.params.scenarios, j.params.label
+        j.input.scenarios,
+        j.input.plans,
+        j.input.curated,
+        j.input.teacher,
+        j.params.scenarios,
+        j.params.label,
+        j.params.untrained,
     )
     tables.write(j.output.runs, j.output.summary, j.output.counts, j.output.teacher)

@@ -29,6 +29,7 @@ SEARCHES = ("google", "bing")
 # what becomes of a result, and how often of a thousand; the rest are as they should be
 FAULTS = {
     "mislabelled": 30,  # shows another class
+    "disputed": 15,  # the address of a picture that is offered for every class
     "again": 80,  # the address of another query's result
     "elsewhere": 30,  # the address of the other search's result
     "copy": 40,  # the picture of the result before, smaller and compressed again, at another address
@@ -42,6 +43,7 @@ FAULTS = {
     "blank": 15,
     "reserved": 10,  # its server forbids use for training
 }
+DISPUTED = "a query that nobody asks"
 SIDES = (72, 80, 96, 112)  # pixels
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 ADDRESS = re.compile(
@@ -105,6 +107,8 @@ class Index:
         fault = _fault(chance) if place else "plain"  # the first result has no result before it
         if fault == "again" and query != self.queries[label][0]:
             return self._plain(search, self.queries[label][0], place)
+        if fault == "disputed":
+            return self._plain(search, DISPUTED, place % 4, shows=CLASSES[place % 4])
         if fault == "elsewhere":
             return self._plain(SEARCHES[1 - SEARCHES.index(search)], query, place)
         if fault in ("copy", "twin"):

@@ -185,8 +185,10 @@ def _row(axes: Axes, row: Row, arms: dict[str, Look]) -> None:
 
 def _rests_on(table: pd.DataFrame) -> str:
     """Scenario, train pictures and seeds: `small_google · n = 800 · 6 seeds`; ranges where arms differ."""
-    train, seeds = _range(table["n_train"]), _range(table["n_seeds"])
-    return f"{table['scenario'].iloc[0]}  ·  n = {train}  ·  {seeds} seed{'' if seeds == '1' else 's'}"
+    first, train, seeds = table.iloc[0], _range(table["n_train"]), _range(table["n_seeds"])
+    noise = first.get("untrained")
+    warning = "" if pd.isna(noise) or not noise else f"  ·  {noise}: randomly initialised model"
+    return f"{first['scenario']}  ·  n = {train}  ·  {seeds} seed{'' if seeds == '1' else 's'}{warning}"
 
 
 def _range(numbers: pd.Series) -> str:

@@ -29,7 +29,7 @@ RUN_COLUMNS = (
 SUMMARY_COLUMNS = (
     "scenario", "size", "arm", "train", "n_train", "n_train_asked", "n_test", "n_classes", "n_seeds", "mean_percent",
     "sd", "low", "high", "versus", "difference", "difference_low", "difference_high", "n_pairs", "p", "p_least",
-    "p_holm", "published_site", "published_notebook", "published_test", "note",
+    "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
 )  # fmt: skip
 COUNT_COLUMNS = ("source", "class", "offered", "retrieved", "kept", "train", "val", "test")
 TEACHER_COLUMNS = ("test", "class", "n", "accuracy_percent", "note")
@@ -151,7 +151,11 @@ def baseline(arm: str) -> str | None:
 
 
 def summary_table(
-    runs: pd.DataFrame, plans: Mapping[str, Plan], scenarios: Mapping[str, Mapping[str, Any]], label: str = ""
+    runs: pd.DataFrame,
+    plans: Mapping[str, Plan],
+    scenarios: Mapping[str, Mapping[str, Any]],
+    label: str = "",
+    untrained: Sequence[str] = (),
 ) -> pd.DataFrame:
     """One row a (scenario, arm): mean over seeds, interval, paired difference to its baseline, published numbers.
 
@@ -160,13 +164,15 @@ def summary_table(
         plans: of each scenario; without one, the text is of the counts asked for.
         scenarios: as configured, in order.
         label: what must be said of all numbers, such as that they come from a demonstration.
+        untrained: sources whose model was never trained, so that their pictures show nothing.
     """
     rows = []
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
         settings = scenarios.get(scenario, {})
         row = {"scenario": scenario, "arm": arm, **_what(group, settings, plans.get(scenario))}
         row |= _mean(group) | _difference(runs, scenario, arm) | _published(settings.get("published") or {}, arm)
-        rows.append(row | {"note": label})
+        noise = [source_title(source) for source in settings.get("train", ()) if source in untrained]
+        rows.append(row | {"untrained": ", ".join(noise), "note": label})
     table = pd.DataFrame(rows).reindex(columns=SUMMARY_COLUMNS)
     # one family of tests an arm: is it better than its baseline in any scenario?
     for arm in table["arm"].unique():
@@ -352,6 +358,7 @@ def tabulate(
     teacher: str | Path,
     scenarios: Mapping[str, Mapping[str, Any]],
     label: str = "",
+    untrained: Sequence[str] = (),
 ) -> Tables:
     """All tables of a study.
 
@@ -361,14 +368,14 @@ def tabulate(
         curated: `{source}.parquet`, in the configuration's order of sources.
         teacher: its `metrics.json`.
         scenarios: as configured, in order.
-        label: see `summary_table`.
+        label, untrained: see `summary_table`.
     """
     plans = list(plans)
     runs = read_runs(scenario_tables, list(scenarios))
     read = {Path(path).stem: read_plan(path) for path in plans}
     return Tables(
         runs=_as_written(runs),
-        summary=summary_table(runs, read, scenarios, label),
+        summary=summary_table(runs, read, scenarios, label, untrained),
         counts=counts_table(curated, plans),
         teacher=teacher_table(teacher, label),
     )

@@ -77,7 +77,10 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[Offer]:
     for line, row in rows:
         if not is_address(row["url"]):
             raise StudyError(f"source {name}: {path}, line {line}: {row['url'][:80]!r} is no http address.")
-    mine = {row["url"]: row for _, row in reversed(rows) if row["class"] == label}
+    mine: dict[str, dict[str, str]] = {}
+    for _, row in rows:
+        if row["class"] == label:
+            mine.setdefault(row["url"], row)
     if not mine:
         others = ", ".join(sorted({row["class"] for _, row in rows})) or "nothing"
         raise StudyError(
@@ -86,7 +89,7 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[Offer]:
         )
     return [
         Offer(name, label, "urls", url, rank, url=url, **{key: row.get(key) or "" for key in OPTIONAL})
-        for rank, (url, row) in enumerate(reversed(mine.items()))
+        for rank, (url, row) in enumerate(mine.items())
     ]
 
 

@@ -1,0 +1,132 @@
+"""Lists of addresses: what a list may look like, what is wrong with one, and what is fetched from it."""
+
+import csv
+import io
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.demo.web import Index, Server, Shot, serve
+from distillery.jobs import StudyError
+from distillery.pools import Store
+from distillery.sources.addresses import fetch_addresses, read_addresses
+from distillery.sources.results import is_address
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+SHOTS = [Shot("google", "frog", number, "gone" if number % 4 == 1 else "plain", 80, "jpg") for number in range(30)]
+
+
+def write(folder, text, name="list.csv"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_a_csv_with_all_columns(tmp_path):
+    text = (
+        "\ufeffurl,class,license,creator,title,page,mine\nhttp://a.bc/d?e=f,frog,CC BY 4.0,Ada,A frog,http://p.q/r,x\n"
+    )
+    text += 'http://a.bc/e,cat,,,,,\nhttp://a.bc/f,frog,"CC0, 1.0",,,,\n\nhttp://a.bc/d?e=f,frog,other,,,,\n'
+    first, second = read_addresses(write(tmp_path, text), "mine", "frog")
+    assert (first.url, first.origin, first.rank) == ("http://a.bc/d?e=f", "http://a.bc/d?e=f", 0)
+    said = (first.license, first.creator, first.title, first.page)
+    assert said == ("CC BY 4.0", "Ada", "A frog", "http://p.q/r")  # the first line of an address counts
+    assert (second.url, second.license, second.rank) == ("http://a.bc/f", "CC0, 1.0", 1)
+    assert (first.source, first.label, first.kind) == ("mine", "frog", "urls")
+
+
+def test_a_text_file(tmp_path):
+    path = write(tmp_path, "# my list\nfrog http://a.bc/d\n\n  cat   http://a.bc/e  \nfrog http://a.bc/f\n", "list.txt")
+    assert [offer.url for offer in read_addresses(path, "mine", "frog")] == ["http://a.bc/d", "http://a.bc/f"]
+    assert [offer.url for offer in read_addresses(path, "mine", "cat")] == ["http://a.bc/e"]
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("list.csv", "class,address\nfrog,http://a.bc/d\n", "no column url"),
+        ("list.csv", "", "no column class, url"),
+        ("list.csv", "class,url\nfrog,http://a.bc/d\nfrog,a.bc/e\n", "line 3: 'a.bc/e' is no http address"),
+        ("list.csv", "class,url\nfrog\n", "line 2: '' is no http address"),
+        ("list.csv", "class,url\ncat,http://a.bc/d\n", "no address of class frog, but of cat"),
+        ("list.txt", "frog\n", "line 1: give a class, a space and a URL"),
+        ("list.txt", "", "no address of class frog, but of nothing"),
+        ("none.txt", None, "cannot be read"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path, name, text, message):
+    if text is not None:
+        write(tmp_path, text, name)
+    with pytest.raises(StudyError) as error:
+        read_addresses(tmp_path / name, "mine", "frog")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode), st.sampled_from(["a.csv", "a.txt"]))
+def test_any_file_gives_addresses_or_one_line(tmp_path_factory, data, name):
+    path = tmp_path_factory.mktemp("list", numbered=True) / name
+    path.write_bytes(data)
+    try:
+        assert all(is_address(offer.url) for offer in read_addresses(path, "mine", "frog"))
+    except StudyError as error:
+        assert str(path) in str(error)
+
+
+urls = st.lists(st.integers(0, 10**6).map("http://a.bc/{}?d=e,f".format), min_size=1, max_size=20)
+
+
+@given(urls, st.lists(st.sampled_from(["frog", "cat"]), min_size=20, max_size=20))
+def test_what_is_written_is_read(tmp_path_factory, urls, labels):
+    table = io.StringIO()
+    csv.writer(table).writerows([("class", "url"), *zip(labels, urls, strict=False)])
+    path = write(tmp_path_factory.mktemp("list", numbered=True), table.getvalue())
+    mine = list(dict.fromkeys(url for label, url in zip(labels, urls, strict=False) if label == "frog"))
+    if mine:
+        assert [offer.url for offer in read_addresses(path, "mine", "frog")] == mine
+
+
+@pytest.fixture
+def web():
+    server = Server(Index({}, 0, 0))
+    with serve(server):
+        yield server
+
+
+def fetched(web, folder, per_class=0, shots=SHOTS):
+    path = write(folder, "".join(f"frog {shot.url}\n" for shot in shots), "list.txt")
+    source = {"kind": "urls", "path": path, "per_class": per_class, "timeout_seconds": 5, "retries": 0}
+    return list(fetch_addresses(source, "mine", "frog", Store(folder / "store"), web.server_address[1]))
+
+
+def test_all_of_them_in_the_list_s_order(web, tmp_path):
+    entries = fetched(web, tmp_path)
+    assert [offer.url for offer, _ in entries] == [shot.url for shot in SHOTS]
+    assert [offer.failure for offer, _ in entries] == [
+        "not retrieved: HTTP 404" if shot.form == "gone" else "" for shot in SHOTS
+    ]
+    web.asked.clear()
+    assert fetched(web, tmp_path) == entries and len(web.asked) == sum(shot.form == "gone" for shot in SHOTS)
+
+
+def test_no_more_than_wanted(web, tmp_path):
+    entries = fetched(web, tmp_path, per_class=8)
+    assert sum(not offer.failure for offer, _ in entries) == 8 and not entries[-1][0].failure
+    assert len(web.asked) < len(SHOTS)
+
+
+def test_none_at_all(web, tmp_path):
+    with pytest.raises(StudyError, match="none of 3 addresses gave a picture"):
+        fetched(web, tmp_path, shots=[Shot("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
+
+
+def test_the_script_ends_a_mistake_in_one_line(tmp_path, capsys):
+    params = SimpleNamespace(source={"path": "nowhere.csv", "per_class": 0}, name="mine", label="frog", store=tmp_path)
+    output = SimpleNamespace(shard=tmp_path / "frog.tar", offers=tmp_path / "frog.jsonl")
+    snakemake = SimpleNamespace(params=params, output=output, log=[])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(SCRIPTS / "fetch_addresses.py"), init_globals={"snakemake": snakemake})
+    assert capsys.readouterr().err.startswith("ERROR: source mine: nowhere.csv cannot be read")
+    assert not (tmp_path / "frog.tar").exists()

@@ -1,0 +1,238 @@
+"""Crawls of the imitated web: enough pictures and no more, each with its provenance, the same ones every time."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from distillery.demo.web import Index, Server, Shot, serve
+from distillery.jobs import StudyError
+from distillery.pools import Store
+from distillery.sources import crawling, fetching
+from distillery.sources.crawling import Search, crawl, search_of
+from distillery.sources.fetching import Limits
+from distillery.sources.results import MarkupChanged, SourceBlocked
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+QUERIES = ("frog", "green frog", "frog & toad")
+LIMITS = Limits(timeout_seconds=10, retries=1)
+
+
+def search(kind="google", wanted=30, queries=QUERIES, most=40):
+    source = {"kind": kind, "per_class": wanted, "max_per_query": most, "filters": {}}
+    return search_of(source, "mine", "frog", queries, imitated=True)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    monkeypatch.setattr(fetching, "FIRST_WAIT_SECONDS", 0.01)
+
+
+@pytest.fixture
+def web():
+    server = Server(Index({"frog": QUERIES, "cat": ["cat"]}, 40, seed=0))
+    with serve(server):
+        yield server
+
+
+def crawled(web, folder, asked=None, **changes):
+    return list(crawl(asked or search(**changes), LIMITS, Store(folder), loopback=web.server_address[1]))
+
+
+def facts(entries):
+    """Entries without the time of retrieval."""
+    records = [json.loads(offer.to_json()) | {"data": data} for offer, data in entries]
+    return [{name: value for name, value in record.items() if name != "retrieved"} for record in records]
+
+
+def pictures(web):
+    """Requests for pictures."""
+    return [address for address in web.asked if "//www." not in address]
+
+
+@pytest.mark.parametrize("kind", ["google", "bing"])
+def test_enough_pictures_and_no_more(web, tmp_path, kind):
+    entries = crawled(web, tmp_path, kind=kind)
+    good = [offer for offer, _ in entries if not offer.failure]
+    assert len({offer.sha256 for offer in good}) == 30 and not entries[-1][0].failure
+    assert [offer.rank for offer, _ in entries] == list(range(len(entries)))
+    assert all((data is None) == bool(offer.failure) for offer, data in entries)
+    for offer in good:
+        assert (offer.source, offer.label, offer.kind) == ("mine", "frog", kind)
+        assert (
+            offer.query in QUERIES and offer.url and offer.page and offer.title and offer.thumbnail and offer.retrieved
+        )
+    # queries share the number: ten results each, some of them the same, then more in turns
+    asked = Counter(offer.query for offer, _ in entries)
+    assert min(asked[query] for query in QUERIES) >= 5
+
+
+@pytest.mark.parametrize("kind", ["google", "bing"])
+def test_the_same_pictures_whichever_thread_is_faster(web, tmp_path, kind, monkeypatch):
+    runs = []
+    for number, threads in enumerate((1, 8, 8)):
+        monkeypatch.setattr(crawling, "DOWNLOADERS", threads)
+        runs.append(facts(crawled(web, tmp_path / str(number), kind=kind, wanted=50)))
+    assert runs[0] == runs[1] == runs[2]
+
+
+def test_an_address_of_two_queries_is_one_offer_with_both_claims(web, tmp_path):
+    entries = crawled(web, tmp_path, wanted=90)
+    urls = [offer.url for offer, _ in entries]
+    assert len(set(urls)) == len(urls)
+    claimed = [offer for offer, _ in entries if offer.also]
+    assert claimed and all(claim.startswith("frog: ") for offer in claimed for claim in offer.also)
+    assert all(f"frog: {offer.query}" not in offer.also for offer in claimed)
+
+
+def test_every_failure_has_its_reason(web, tmp_path):
+    entries = crawled(web, tmp_path, wanted=95)
+    form = {offer.url: offer.url.rsplit("-", 2)[1] for offer, _ in entries}
+    reasons = {"gone": "not retrieved: HTTP 404", "note": "not a picture: image/jpeg"}
+    reasons |= {"reserved": "not retrieved: its server says noai"}
+    for offer, _ in entries:
+        assert offer.failure == reasons.get(form[offer.url], "")
+    assert {"gone", "note", "moved", "busy", "half"} <= set(form.values())
+
+
+def test_a_second_crawl_fetches_nothing_and_wanting_more_only_more(web, tmp_path):
+    first = crawled(web, tmp_path, wanted=20)
+    web.asked.clear()
+    again = crawled(web, tmp_path, wanted=20)
+    assert again == first
+    failed = {offer.url for offer, _ in first if offer.failure}
+    # downloaders run a little ahead of what turns out to be enough
+    ahead = set(pictures(web)) - {offer.url for offer, _ in first}
+    assert set(pictures(web)) <= failed | ahead and len(ahead) <= 5 * crawling.DOWNLOADERS + crawling.DOWNLOADERS
+    web.asked.clear()
+    more = crawled(web, tmp_path, wanted=60)
+    good = {offer.url for offer, _ in first if not offer.failure}
+    assert not good & set(pictures(web)) and len([1 for offer, _ in more if not offer.failure]) >= 60
+
+
+def test_results_that_end_early_give_what_there_is(web, tmp_path):
+    entries = crawled(web, tmp_path, wanted=500, queries=("frog", "nothing of that name"))
+    assert len(entries) == len({shot.url for shot in web.index.find("google", "frog")})
+
+
+def test_no_more_of_a_query_than_allowed(web, tmp_path):
+    entries = crawled(web, tmp_path, wanted=500, most=7)
+    assert max(Counter(offer.query for offer, _ in entries).values()) <= 7
+    assert 3 * 7 - 4 <= len(entries) <= 3 * 7
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+class Refusing(Server):
+    """Answers searches with a page of its own after so many true ones."""
+
+    def __init__(self, index, page, after=0):
+        self.page, self.left = page, after
+        super().__init__(index)
+
+    def _results(self, *arguments):
+        reply = super()._results(*arguments)
+        self.left -= 1
+        return reply if self.left >= 0 else type(reply)(self.page)
+
+
+CAPTCHA = b"<form id='captcha-form'></form>"
+
+
+@pytest.mark.parametrize("page, refusal", [(CAPTCHA, SourceBlocked), (b"<img src=x>" * 20, MarkupChanged)])
+def test_a_search_that_refuses_from_the_start(tmp_path, page, refusal):
+    server = Refusing(Index({"frog": QUERIES}, 40, 0), page)
+    with serve(server), pytest.raises(refusal, match="^source mine, class frog: Google answered with"):
+        crawled(server, tmp_path)
+    # a block is not asked again; a page that cannot be read may be that query's alone
+    assert len(server.asked) == (1 if refusal is SourceBlocked else 3)
+
+
+def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(crawling.log, "warning", lambda text, *values: warnings.append(text % values))
+    server = Refusing(Index({"frog": QUERIES}, 40, 0), CAPTCHA, after=1)
+    with serve(server):
+        entries = crawled(server, tmp_path, wanted=100)
+    found = {shot.url for shot in server.index.find("google", "frog")}
+    assert {offer.url for offer, _ in entries} == found
+    assert "stopped answering" in warnings[0] and "a captcha" in warnings[0] and "of 100 wanted" in warnings[1]
+
+
+def test_no_search_at_all(tmp_path):
+    nowhere = Search("mine", "bing", "frog", ("frog",), 5, 5, home="http://127.0.0.1:9")
+    with pytest.raises(
+        StudyError, match="source mine, class frog: the search did not answer .not retrieved: not a public"
+    ):
+        list(crawl(nowhere, LIMITS, Store(tmp_path)))
+
+
+def test_no_picture_at_all(tmp_path, monkeypatch):
+    gone = [Shot("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
+    server = Server(Index({}, 0, 0))
+    monkeypatch.setattr(server.index, "find", lambda kind, query: gone)
+    with serve(server), pytest.raises(StudyError, match="none of 12 pictures offered could be retrieved"):
+        crawled(server, tmp_path)
+
+
+def test_more_results_than_the_queue_holds_while_pictures_are_slow(tmp_path, monkeypatch):
+    """icrawler's queue forgets a task for which it had no room: none may be lost."""
+    server = Server(Index({"frog": QUERIES}, 200, 0))
+    retrieve = crawling.retrieve
+    monkeypatch.setattr(crawling, "retrieve", lambda *arguments: (time.sleep(0.03), retrieve(*arguments))[1])
+    with serve(server):
+        entries = crawled(server, tmp_path, wanted=10_000, queries=("frog",), most=200)
+    assert [offer.url for offer, _ in entries] == list(
+        dict.fromkeys(s.url for s in server.index.find("google", "frog"))
+    )
+
+
+@pytest.mark.parametrize("part", ["put", "get"])
+def test_an_error_in_a_thread_ends_the_crawl(web, tmp_path, monkeypatch, part):
+    def broken(*arguments):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Store, part, broken)
+    before = threading.active_count()
+    with pytest.raises(OSError, match="No space left"):
+        crawled(web, tmp_path)
+    assert threading.active_count() <= before + 8  # none of them goes on for long
+
+
+# --- as a job ---------------------------------------------------------------------------------------------------------
+
+JOB = """
+import sys
+from types import SimpleNamespace as Space
+sys.path.insert(0, {scripts!r})
+source = dict(kind="google", per_class=25, max_per_query=40, filters={{}}, retries=1, timeout_seconds=5)
+params = Space(source=source, name="mine", label="frog", queries=["frog", "green frog"],
+               store={folder!r} + "/store", demo=dict(results_per_query=40, seed=0))
+output = Space(shard={folder!r} + "/frog.tar", offers={folder!r} + "/frog.jsonl")
+snakemake = Space(params=params, output=output, log=[{folder!r} + "/log"])
+exec(compile(open({scripts!r} + "/crawl.py").read(), "crawl.py", "exec"))
+heavy = {{"torch", "pandas", "matplotlib", "diffusers", "pyarrow", "scipy"}}
+print(sorted({{name.partition(".")[0] for name in sys.modules}} & heavy))
+"""
+
+
+def test_a_killed_job_goes_on(tmp_path):
+    code = JOB.format(scripts=str(SCRIPTS), folder=str(tmp_path))
+    killed = subprocess.Popen([sys.executable, "-c", code])
+    while killed.poll() is None and len(list((tmp_path / "store").rglob("*.json"))) < 3:
+        time.sleep(0.002)
+    killed.kill()
+    killed.wait()
+    kept = {path: path.read_bytes() for path in (tmp_path / "store").rglob("*.json")}
+    assert len(kept) >= 3 and not (tmp_path / "frog.tar").exists()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"  # a crawl imports no more than it needs
+    assert all(path.read_bytes() == record for path, record in kept.items())
+    lines = [json.loads(line) for line in (tmp_path / "frog.jsonl").read_text().splitlines()]
+    assert len({line["sha256"] for line in lines if "failure" not in line}) == 25

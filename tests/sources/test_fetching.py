@@ -1,0 +1,272 @@
+"""Fetching: politely, within limits, never from inside the user's own network. Against a real server on loopback."""
+
+import gzip
+import re
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.demo.web import serve
+from distillery.sources import fetching
+from distillery.sources.fetching import Fetcher, Limits, NotFetched, forbidden_use, is_public, retry_after
+
+BODY = bytes(range(256)) * 40
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by the address's path; what the server saw stands in `seen`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        with self.server.lock:
+            self.server.seen.append((self.path, dict(self.headers)))
+            self.server.now += 1
+            self.server.most = max(self.server.most, self.server.now)
+            again = sum(path == self.path for path, _ in self.server.seen)
+        try:
+            getattr(self, "at_" + re.match(r"/(\w*)", self.path)[1])(again)
+        finally:
+            with self.server.lock:
+                self.server.now -= 1
+
+    def give(self, status=200, body=b"", **headers):
+        self.send_response(status)
+        for name, value in {"content_length": len(body), **headers}.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def at_good(self, again):
+        self.give(body=BODY, content_type="image/png")
+
+    def at_slowly(self, again):
+        time.sleep(0.15)
+        self.give(body=BODY)
+
+    def at_gone(self, again):
+        self.give(404)
+
+    def at_busy(self, again):
+        self.give(*((503,) if again < 3 else (200, BODY)))
+
+    def at_wait(self, again):
+        self.give(*((429,) if again < 2 else (200, BODY)), retry_after=1)
+
+    def at_never(self, again):
+        self.give(503, retry_after=4000)
+
+    def at_broken(self, again):
+        self.give(body=BODY[:-1], content_length=len(BODY))
+        self.close_connection = True
+
+    def at_hangup(self, again):
+        self.close_connection = True
+
+    def at_noai(self, again):
+        self.give(body=BODY, x_robots_tag="nofollow, noimageai")
+
+    def at_zip(self, again):
+        self.give(body=gzip.compress(BODY), content_encoding="gzip")
+
+    def at_bomb(self, again):
+        self.give(body=gzip.compress(bytes(3_000_000)), content_encoding="gzip")
+
+    def at_notzip(self, again):
+        self.give(body=BODY, content_encoding="gzip")
+
+    def at_large(self, again):
+        self.give(body=b"", content_length=10**9)
+
+    def at_endless(self, again):
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        for _ in range(100):
+            self.wfile.write(bytes(65536))
+
+    def at_drip(self, again):
+        self.send_response(200)
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        self.close_connection = True
+        for _ in range(100):
+            self.wfile.write(b".")
+            self.wfile.flush()
+            time.sleep(0.02)
+
+    def at_silent(self, again):
+        self.close_connection = True
+        time.sleep(1)
+
+    def at_moved(self, again):
+        self.give(302, location="/good/after?x=1")
+
+    def at_loop(self, again):
+        self.give(302, location=self.path)
+
+    def at_inside(self, again):
+        self.give(302, location=f"http://127.0.0.1:{self.server.server_address[1]}/good")
+
+    def at_metadata(self, again):
+        self.give(302, location="http://169.254.169.254/latest/meta-data/")
+
+    def at_file(self, again):
+        self.give(302, location="file:///etc/passwd")
+
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def running():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads, server.block_on_close = True, False
+    server.handle_error = lambda *args: None  # clients hang up on purpose
+    server.lock, server.seen, server.now, server.most = threading.Lock(), [], 0, 0
+    with serve(server):
+        yield server
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(fetching, "FIRST_WAIT_SECONDS", 0.01)
+    with running() as server:
+        yield server
+
+
+LIMITS = Limits(timeout_seconds=0.5, max_bytes=1_000_000, retries=2, contact="someone@example.org")
+
+
+def fetch(server, path, limits=LIMITS):
+    return Fetcher(limits, loopback=server.server_address[1]).fetch(f"http://one.test{path}")
+
+
+def test_an_answer(server):
+    answer = fetch(server, "/good?a=b&c")
+    assert (answer.body, answer.address, answer.content_type) == (BODY, "http://one.test/good?a=b&c", "image/png")
+    path, headers = server.seen[0]
+    assert path == "/good?a=b&c" and headers["Host"] == "one.test"
+    assert headers["User-Agent"] == "Distillery/0.1 (someone@example.org)" and headers["Accept-Language"] == "en"
+
+
+@pytest.mark.parametrize(
+    "path, reason, requests",
+    [
+        ("/gone", "HTTP 404", 1),
+        ("/never", "HTTP 503", 1),
+        ("/noai", "its server says noimageai", 1),
+        ("/bomb", "larger than 1000000 bytes", 1),
+        ("/large", "larger than 1000000 bytes", 1),
+        ("/endless", "larger than 1000000 bytes", 1),
+        ("/notzip", "broken encoding", 1),
+        ("/drip", "slower than 0.5 s", 1),
+        ("/silent", "timed out", 3),
+        ("/broken", "connection lost", 3),
+        ("/hangup", "connection lost", 3),
+        ("/loop", "too many redirects", 6),
+        ("/inside", "not a public address", 1),
+        ("/metadata", "not a public address", 1),
+        ("/file", "not an http address", 1),
+    ],
+)
+def test_what_cannot_be_had_has_a_reason_and_is_tried_no_more_than_it_should(server, path, reason, requests):
+    with pytest.raises(NotFetched) as found:
+        fetch(server, path)
+    assert str(found.value) == f"not retrieved: {reason}"
+    assert len(server.seen) == requests
+
+
+@pytest.mark.parametrize("path, requests", [("/busy", 3), ("/wait", 2), ("/zip", 1), ("/moved", 2)])
+def test_what_comes_in_the_end(server, path, requests):
+    started = time.monotonic()
+    answer = fetch(server, path)
+    assert answer.body == BODY and len(server.seen) == requests
+    if path == "/wait":
+        assert time.monotonic() - started >= 1  # as the server asked
+    if path == "/moved":
+        assert answer.address == "http://one.test/good/after?x=1"
+
+
+def test_no_more_connections_to_a_host_than_allowed_and_waiting_is_not_held_against_it(server):
+    fetcher = Fetcher(LIMITS, loopback=server.server_address[1])
+    bodies = []
+    threads = [
+        threading.Thread(target=lambda i=i: bodies.append(fetcher.fetch(f"http://one.test/slowly/{i}").body))
+        for i in range(10)
+    ]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    # ten requests, two at a time, take 0.75 s: longer than one request may
+    assert bodies == [BODY] * 10 and server.most == LIMITS.connections_per_host
+    assert Counter(path for path, _ in server.seen).most_common(1)[0][1] == 1
+
+
+def test_nothing_on_this_machine_is_reached_without_the_argument_for_tests(server):
+    port = server.server_address[1]
+    for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]", "2130706433", "127.1"):
+        for fetcher in (Fetcher(LIMITS), Fetcher(LIMITS, loopback=port)):
+            with pytest.raises(NotFetched, match="not a public address|name unknown|not an http address"):
+                fetcher.fetch(f"http://{host}:{port}/good")
+    with pytest.raises(NotFetched):
+        Fetcher(Limits(retries=0)).fetch(f"http://one.test:{port}/good")
+    assert not server.seen
+
+
+def test_the_environment_s_proxy_is_not_used(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert fetch(server, "/good").body == BODY
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_public_addresses(address):
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+     "::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "255.255.255.255",
+     "ff02::1"],
+)  # fmt: skip
+def test_addresses_that_are_not(address):
+    assert not is_public(address)
+
+
+def test_retry_after():
+    assert retry_after({"retry-after": "7"}) == 7
+    assert 50 < retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)}) <= 60
+    assert retry_after({"retry-after": formatdate(time.time() - 60, usegmt=True)}) == 0
+    assert retry_after({}) is None and retry_after({"retry-after": "soon"}) is None
+
+
+@pytest.mark.parametrize(
+    "header, use",
+    [
+        ("noai", "noai"),
+        ("NoImageAI, nofollow", "noimageai"),
+        ("nofollow, noindex", "noindex"),
+        ("none", "none"),
+        ("distillery: noai", "noai"),
+        ("*: noimageindex", "noimageindex"),
+        ("otherbot: noai", ""),
+        ("otherbot: noai, distillery: none", "none"),
+        ("max-image-preview: large", ""),
+        ("", ""),
+    ],
+)
+def test_x_robots_tag(header, use):
+    assert forbidden_use(header) == use
+
+
+@given(st.text())
+def test_any_header_is_read(text):
+    assert forbidden_use(text) in ("", *fetching.FORBIDDEN_USES)
+    assert retry_after({"retry-after": text}) is None or retry_after({"retry-after": text}) >= 0

@@ -1,0 +1,219 @@
+"""Pages of Google's and Bing's picture searches: every record, or a stated refusal, whatever the bytes."""
+
+import gzip
+import html
+import json
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.demo.web import SEARCHES, Index, Shot, bing_page, google_page
+from distillery.sources import bing, google
+from distillery.sources.results import MAX_URL, MarkupChanged, Record, SourceBlocked, is_address, unique
+
+PAGES = Path(__file__).parents[3] / "shared/data/pages"
+needs_pages = pytest.mark.skipif(not PAGES.exists(), reason="the saved pages of ../shared/data are not here")
+ENGINES = {"google": google, "bing": bing}
+MAKERS = {"google": google_page, "bing": bing_page}
+
+# --- real pages -------------------------------------------------------------------------------------------------------
+
+
+@needs_pages
+@pytest.mark.parametrize("name", ["bing_async_2020_excerpt.html", "bing_async_recent_excerpt.html"])
+def test_bing_s_own_markup(name):
+    page = (PAGES / name).read_bytes()
+    records = bing.parse(page)
+    # counted another way: the JSON keys in the page's text
+    assert len(records) == len(set(page.decode().split("murl&quot;:&quot;")[1:])) > 0
+    for record in records:
+        assert record.width > 100 and record.height > 100
+        assert record.page.startswith("http") and record.title and "bing" in urlsplit(record.thumbnail).netloc
+        assert html.escape(record.url) in page.decode()
+
+
+@needs_pages
+def test_bing_s_addresses_keep_their_strange_endings():
+    urls = [record.url for record in bing.parse((PAGES / "bing_async_recent_excerpt.html").read_bytes())]
+    assert any(url.endswith(".png!qt1024_2") for url in urls)
+
+
+@needs_pages
+def test_google_s_page_of_2015_gives_its_hundred_results_or_says_that_none_could_be_read():
+    page = gzip.decompress((PAGES / "google_images_2015.html.gz").read_bytes())
+    try:
+        records = google.parse(page)
+    except MarkupChanged as refusal:
+        assert "markup" in str(refusal)
+    else:
+        assert len(records) == 100 and all("gstatic" not in record.url for record in records)
+
+
+# --- pages of the imitated searches -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_every_result_of_the_imitated_search_is_read(search):
+    shots = Index({"frog": ["frog", "cat & <dog>"]}, 100, seed=3).find(search, "cat & <dog>")
+    records = ENGINES[search].parse(MAKERS[search](shots, "cat & <dog>").encode())
+    assert [record.url for record in records] == list(dict.fromkeys(shot.url for shot in shots))
+    assert all("cat & <dog>" in record.title and record.page.startswith("http://pages.test/") for record in records)
+    sides = {shot.url: shot.side for shot in reversed(shots)}
+    assert all(record.width == record.height == sides[record.url] for record in records)
+    assert all(record.thumbnail.startswith("https://") for record in records)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@given(query=texts, places=st.lists(st.integers(0, 2**40), unique=True, min_size=1, max_size=5))
+def test_no_query_breaks_a_page(search, query, places):
+    shots = [Shot("bing", "frog", number, "plain", 80, "webp") for number in places]
+    records = ENGINES[search].parse(MAKERS[search](shots, query).encode())
+    assert [record.url for record in records] == [shot.url for shot in shots]
+    assert all(record.title.startswith(query) for record in records)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_where_results_end_there_are_none(search):
+    assert ENGINES[search].parse(MAKERS[search]([], "frog").encode()) == []
+
+
+# --- anything at all --------------------------------------------------------------------------------------------------
+
+marks = [
+    b'<a class="iusc" m="',
+    b"{&quot;murl&quot;:&quot;http://a.b/c",
+    b'&quot;}">',
+    b"<script>",
+    b"</script>",
+    b"<img>",
+]
+marks += [
+    b'["http://a.bc/d",1,2]',
+    b'"2003":[null,"x","http://p.q/r","t"',
+    b"/imgres?imgurl=http://a.b/c&w=x",
+    b"<![",
+    b"\xff",
+]
+marks += [
+    b'{"ou":"http://a.b/c","ow":"x"}',
+    b'<a href="/imgres?imgurl=http%3A%2F%2Fa.bc%2Fd">',
+    b"\\u003d",
+    b"\\x22http",
+    b"captcha",
+]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@given(st.lists(st.sampled_from(marks) | st.binary(max_size=12), max_size=40).map(b"".join))
+def test_any_bytes_give_records_with_addresses_or_a_refusal(search, page):
+    try:
+        records = ENGINES[search].parse(page)
+    except (SourceBlocked, MarkupChanged) as refusal:
+        assert "\n" not in str(refusal)
+        return
+    assert all(is_address(record.url) for record in records)
+    assert len({record.url for record in records}) == len(records)
+
+
+@pytest.mark.parametrize(
+    "page, address, what",
+    [
+        ("<form id='captcha-form'>", "", "a captcha"),
+        ("Our systems have detected unusual traffic from your computer network.", "", "a captcha"),
+        ("", "https://www.google.com/sorry/index?continue=x", "a captcha"),
+        ("", "https://consent.google.com/ml?continue=x", "a consent page"),
+        (
+            "<noscript><meta content='0;url=/httpservice/retry/enablejs?sei=x'></noscript>",
+            "",
+            "a page for browsers only",
+        ),
+    ],
+)
+def test_google_s_refusals(page, address, what):
+    with pytest.raises(SourceBlocked, match=what):
+        google.parse(page.encode(), address)
+
+
+def test_bing_s_refusal():
+    with pytest.raises(SourceBlocked, match="proof that a person"):
+        bing.parse(b"<div id='b_captcha'>Verify you are a human</div>")
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_page_full_of_pictures_that_cannot_be_read(search):
+    with pytest.raises(MarkupChanged, match="12 pictures in a markup"):
+        ENGINES[search].parse(b"<img src=x>" * 12)
+    assert ENGINES[search].parse(b"<img src=x>" * 3) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["[]", "{", '{"murl": 3}', '{"murl": "ftp://a.b/c"}', '{"purl": "http://a.b/c"}', "null"]
+)
+def test_a_link_of_bing_s_without_an_address_is_passed_over(value):
+    good = html.escape(json.dumps({"murl": "http://a.bc/d?e=f&g=h"}))
+    page = f'<a class="iusc" m="{html.escape(value)}"></a><a class="x iusc" m="{good}" href="?expw=q"></a>'
+    assert bing.parse(page.encode()) == [Record("http://a.bc/d?e=f&g=h")]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        r'["http://a.bc/d?e\u003df\u0026g\u003dh",20,30]',
+        r'["http:\/\/a.bc\/d?e=f&g=h",20,30]',
+        r"var x = '[\x22http://a.bc/d?e\x3df\x26g\x3dh\x22,20,30]';",
+        r'"[\"http://a.bc/d?e=f&g=h\",20,30]"',
+    ],
+)
+def test_every_way_google_writes_an_address(script):
+    page = f"<script>first()</script><script>{script}</script>"
+    assert google.parse(page.encode()) == [Record("http://a.bc/d?e=f&g=h", width=30, height=20)]
+
+
+def test_older_pages_of_google_s():
+    meta = '<div class="rg_meta">{"ou":"http://a.bc/d","ow":30,"oh":20,"ru":"http://p.q/r","pt":"t","tu":"http://t.u/v"}</div>'
+    assert google.parse(meta.encode()) == [Record("http://a.bc/d", "http://p.q/r", "http://t.u/v", "t", 30, 20)]
+    link = '<a href="/imgres?imgurl=http://a.bc/d&amp;imgrefurl=http://p.q/r&amp;w=30&amp;h=20">'
+    assert google.parse(link.encode()) == [Record("http://a.bc/d", "http://p.q/r", width=30, height=20)]
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@given(query=texts, first=st.integers(0, 5000))
+def test_a_query_arrives_as_it_was_typed(search, query, first):
+    filters = {"type": "photo", "size": "large", "license": "commercial", "color": "color"}
+    parts = urlsplit(ENGINES[search].search_url(query, first, filters))
+    values = parse_qs(parts.query, keep_blank_values=True)
+    assert values["q"] == [query] and values["start" if search == "google" else "first"] == [str(first)]
+    asked = values["tbs" if search == "google" else "qft"][0]
+    expected = {
+        "google": "itp:photo,isz:l,sur:fc,ic:color",
+        "bing": "+filterui:photo-photo+filterui:imagesize-large+filterui:license-L2_L3_L4+filterui:color2-color",
+    }
+    assert asked == expected[search]
+
+
+def test_no_filter_is_no_filter():
+    for engine in ENGINES.values():
+        assert not {"tbs", "qft"} & set(parse_qs(urlsplit(engine.search_url("a", 0, {"type": ""})).query))
+
+
+NOT = [None, 3, "", "ftp://a.bc/d", "//a.bc/d", "http://", "http://a b.c/d", "http://a.bc:99999/", 'http://a.bc/"']
+NOT += ["http://a.bc/\n", "data:image/png;base64,AAAA", "http://a.bc/" + "x" * MAX_URL]
+
+
+@pytest.mark.parametrize("url", NOT)
+def test_what_is_no_address(url):
+    assert not is_address(url)
+
+
+def test_the_first_of_an_address_counts():
+    records = [Record("http://a.bc/d", title="one"), Record("http://a.bc/e"), Record("http://a.bc/d", title="two")]
+    assert unique(records) == records[:2]
