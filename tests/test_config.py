@@ -80,6 +80,7 @@ MISTAKES = [
     ({"sources": {"google": {"steps": 3}}}, "sources.google: unknown key steps; known are kind, per_class"),
     ({"sources": {"mine": {"classes": ["bee"]}}}, "sources.mine.classes: unknown class bee; known are cat, dog"),
     ({"sources": {"mine": {"path": "nowhere"}}}, "sources.mine.path: nowhere does not exist"),
+    ({"sources": {"list": {"kind": "urls", "path": "a.csv"}}}, "sources.list.path: a.csv does not exist"),
     ({"split": {"test": {"yahoo": 20}}}, "split.test: unknown source yahoo"),
     ({"split": {"val": {"google": 3}}}, "split.val.google: 3 pictures cannot be balanced over 2 classes"),
     ({"split": {"common": ["sd"]}}, "split.common: source sd has no test pictures"),

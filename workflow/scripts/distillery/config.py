@@ -167,7 +167,7 @@ def _source_problems(config: dict) -> Iterator[str]:
         for label in classes_of(config, name) if wants else ():
             if not config["classes"][label][wants]:
                 yield f"classes.{label}.{wants}: source {name} needs at least one; add some or remove the source"
-        if source["kind"] == "folder" and not Path(source["path"]).exists():
+        if source["kind"] in ("folder", "urls") and not Path(source["path"]).exists():
             yield f"sources.{name}.path: {source['path']} does not exist (paths are relative to the working directory)"
 
 

@@ -1,0 +1,73 @@
+"""What is installed is said once: pins, ranges and environments agree, and no file names a host of this machine's."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+PIN = re.compile(r"([A-Za-z0-9_.-]+)==([0-9][\w.]*)")
+
+
+def pins(lines):
+    found = {}
+    for line in lines:
+        text = line.partition("#")[0].strip()
+        if text:
+            name, version = PIN.fullmatch(text).groups()
+            found[name.lower().replace("_", "-")] = version
+    return found
+
+
+REQUIREMENTS = pins((ROOT / "requirements.txt").read_text().splitlines())
+
+
+def test_every_requirement_is_pinned_and_has_a_reason():
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[\w.-]+==[\w.]+ +# \w.+", line), line
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environments_are_in_step_with_the_pins(path):
+    environment = yaml.safe_load(path.read_text())
+    installed = pins(environment["dependencies"][-1]["pip"])
+    assert installed and installed == {name: REQUIREMENTS[name] for name in installed}
+    assert "python >=3.11" in environment["dependencies"]
+
+
+def test_every_rule_has_an_environment_that_is_here():
+    named = set()
+    for rules in (ROOT / "workflow" / "rules").glob("*.smk"):
+        text = rules.read_text()
+        written = len(re.findall(r"^ *script:$", text, re.M))
+        environments = re.findall(r'conda:\s+"\.\./\.\./envs/(\w+)\.yaml"', text)
+        assert len(environments) == written, rules
+        named |= set(environments)
+    assert named == {path.stem for path in ENVIRONMENTS}
+
+
+def test_constraints_pin_the_requirements_too():
+    constraints = pins((ROOT / "constraints.txt").read_text().splitlines())
+    assert {name: constraints[name] for name in REQUIREMENTS} == REQUIREMENTS
+
+
+def test_ranges_admit_the_pins():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=3.11" and sys.version_info >= (3, 11)
+    ranges = dict(re.fullmatch(r"([\w-]+) *(>=.*)", text).groups() for text in project["dependencies"])
+    assert set(ranges) == set(REQUIREMENTS) - {"pytest", "hypothesis", "ruff", "snakefmt"}
+    for name, limits in ranges.items():
+        low, high = re.fullmatch(r">=([\d.]+), *<([\d.]+)", limits).groups()
+        version = tuple(map(int, REQUIREMENTS[name].split(".")))
+        assert tuple(map(int, low.split("."))) <= version < tuple(map(int, high.split("."))), name
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "constraints.txt", "pyproject.toml", *[f"envs/{p.name}" for p in ENVIRONMENTS]]
+)
+def test_no_file_of_versions_names_a_host(name):
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links|file:", (ROOT / name).read_text())
