@@ -224,3 +224,12 @@ def test_the_schema_knows_every_network():
     from distillery.learning.networks import NETWORKS
 
     assert tuple(load_schema()["$defs"]["network"]["enum"]) == NETWORKS
+
+
+def test_the_readme_s_example(tmp_path, monkeypatch):
+    text = (ROOT / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "config.yaml").write_text(text)
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir(tmp_path)
+    study = load_config("config.yaml")
+    assert set(study["scenarios"]) == {"own", "web"} and study["teacher"]["data"]["kind"] == "folder"
