@@ -87,7 +87,7 @@ def crawl(
             *(search.source, search.label, results.refusal),
         )
     entries = results.entries()
-    count = sum(not offer.failure for offer, _ in entries)
+    count = len({offer.sha256 for offer, _ in entries if not offer.failure})
     if not count:
         raise StudyError(
             f"source {search.source}, class {search.label}: none of {len(entries)} pictures offered could be retrieved."
@@ -242,6 +242,17 @@ def _guarded(work: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
+def _tasks(pool: _Parser | _Downloader, before: str) -> Iterator[dict[str, Any]]:
+    """A pool's tasks, until there is enough or the pool before it has exited and left none."""
+    while not pool.results.enough.is_set():
+        last = pool.signal.get(before)  # asked first: what was put before an exit must still be found
+        try:
+            yield pool.in_queue.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            if last:
+                return
+
+
 class _Feeder(Feeder):
     """Gives queries their turns, and asks for one page of results at a time."""
 
@@ -289,13 +300,7 @@ class _Parser(Parser):
 
     @_guarded
     def worker_exec(self, **kwargs: Any) -> None:
-        while not self.results.enough.is_set():
-            try:
-                task = self.in_queue.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                if self.signal.get("feeder_exited"):
-                    return
-                continue
+        for task in _tasks(self, "feeder_exited"):
             if task["address"]:
                 self._read(task["query"], task["address"])
             self._offer(task["query"], task["take"])
@@ -365,13 +370,7 @@ class _Downloader(Downloader):
 
     @_guarded
     def worker_exec(self, **kwargs: Any) -> None:
-        while not self.results.enough.is_set():
-            try:
-                task = self.in_queue.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                if self.signal.get("parser_exited"):
-                    return
-                continue
+        for task in _tasks(self, "parser_exited"):
             offer = self.results.offered[task["rank"]]
             self.results.settle(*retrieve(offer, self.store, self.fetcher))
 
