@@ -80,6 +80,8 @@ MISTAKES = [
     ({"sources": {"google": {"steps": 3}}}, "sources.google: unknown key steps; known are kind, per_class"),
     ({"sources": {"mine": {"classes": ["bee"]}}}, "sources.mine.classes: unknown class bee; known are cat, dog"),
     ({"sources": {"mine": {"path": "nowhere"}}}, "sources.mine.path: nowhere does not exist"),
+    ({"sources": {"free": {"kind": "commons", "per_class": 9}}}, "contact: source free needs your address or page"),
+    ({"sources": {"free": {"kind": "openverse"}}}, "sources.free: key per_class is missing"),
     ({"sources": {"list": {"kind": "urls", "path": "a.csv"}}}, "sources.list.path: a.csv does not exist"),
     ({"split": {"test": {"yahoo": 20}}}, "split.test: unknown source yahoo"),
     ({"split": {"val": {"google": 3}}}, "split.val.google: 3 pictures cannot be balanced over 2 classes"),
@@ -169,7 +171,7 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
     without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder")}
     walk(schema, "")
-    for kind in ("google", "bing", "urls", "folder", "diffusion"):
+    for kind in schema["properties"]["sources"]["additionalProperties"]["properties"]["kind"]["enum"]:
         walk(schema["$defs"][kind], f".{kind}")
 
 

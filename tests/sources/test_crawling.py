@@ -55,7 +55,7 @@ def pictures(web):
     return [address for address in web.asked if "//www." not in address]
 
 
-@pytest.mark.parametrize("kind", ["google", "bing"])
+@pytest.mark.parametrize("kind", crawling.ENGINES)
 def test_enough_pictures_and_no_more(web, tmp_path, kind):
     entries = crawled(web, tmp_path, kind=kind)
     good = [offer for offer, _ in entries if not offer.failure]
@@ -64,15 +64,14 @@ def test_enough_pictures_and_no_more(web, tmp_path, kind):
     assert all((data is None) == bool(offer.failure) for offer, data in entries)
     for offer in good:
         assert (offer.source, offer.label, offer.kind) == ("mine", "frog", kind)
-        assert (
-            offer.query in QUERIES and offer.url and offer.page and offer.title and offer.thumbnail and offer.retrieved
-        )
+        assert offer.query in QUERIES and offer.url and offer.page and offer.title and offer.retrieved
+        assert (offer.license and offer.creator) if kind in ("openverse", "commons") else offer.thumbnail
     # queries share the number: ten results each, some of them the same, then more in turns
     asked = Counter(offer.query for offer, _ in entries)
     assert min(asked[query] for query in QUERIES) >= 5
 
 
-@pytest.mark.parametrize("kind", ["google", "bing"])
+@pytest.mark.parametrize("kind", crawling.ENGINES)
 def test_the_same_pictures_whichever_thread_is_faster(web, tmp_path, kind, monkeypatch):
     runs = []
     for number, threads in enumerate((1, 8, 8)):
@@ -191,6 +190,25 @@ def test_more_results_than_the_queue_holds_while_pictures_are_slow(tmp_path, mon
     assert [offer.url for offer, _ in entries] == list(
         dict.fromkeys(s.url for s in server.index.find("google", "frog"))
     )
+
+
+def test_a_search_that_numbers_its_pages_is_asked_for_the_next_whatever_was_on_the_last(web, tmp_path):
+    crawled(web, tmp_path, kind="openverse", wanted=500, queries=("frog",), most=100)
+    asked = [address.partition("&page=")[2].partition("&")[0] for address in web.asked if "openverse" in address]
+    assert asked == ["1", "2", "3"]
+
+
+def test_a_full_disk_ends_the_crawl_in_one_line_and_nothing_is_lost(web, tmp_path):
+    limits = {"max_store_bytes": 40_000}
+    with pytest.raises(StudyError, match="would hold more than 40,000 bytes; what was retrieved is kept"):
+        list(crawl(search(), LIMITS, Store.of(tmp_path, limits), loopback=web.server_address[1]))
+    kept = {json.loads(file.read_text())["url"] for file in tmp_path.rglob("*.json")}
+    assert len(kept) > 3 and sum(file.stat().st_size for file in tmp_path.rglob("*.bin")) <= 40_000
+    with pytest.raises(StudyError, match="disk: store .* would leave less than"):
+        list(crawl(search(), LIMITS, Store(tmp_path, free=10**18), loopback=web.server_address[1]))
+    web.asked.clear()
+    crawled(web, tmp_path)
+    assert not kept & set(pictures(web))
 
 
 @pytest.mark.parametrize("part", ["put", "get"])

@@ -1,4 +1,4 @@
-"""Pages of Google's and Bing's picture searches: every record, or a stated refusal, whatever the bytes."""
+"""Pages of the picture searches: every record, or a stated refusal, whatever the bytes."""
 
 import gzip
 import html
@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.demo.web import SEARCHES, Index, Shot, bing_page, google_page
-from distillery.sources import bing, google
+from distillery.demo.web import PAGES as MAKERS
+from distillery.demo.web import SEARCHES, Index, Shot
+from distillery.sources import bing, commons, google, openverse
+from distillery.sources.crawling import ENGINES
 from distillery.sources.results import MAX_URL, MarkupChanged, Record, SourceBlocked, is_address, unique
 
 PAGES = Path(__file__).parents[3] / "shared/data/pages"
 needs_pages = pytest.mark.skipif(not PAGES.exists(), reason="the saved pages of ../shared/data are not here")
-ENGINES = {"google": google, "bing": bing}
-MAKERS = {"google": google_page, "bing": bing_page}
 
 # --- real pages -------------------------------------------------------------------------------------------------------
 
@@ -63,7 +63,11 @@ def test_every_result_of_the_imitated_search_is_read(search):
     assert all("cat & <dog>" in record.title and record.page.startswith("http://pages.test/") for record in records)
     sides = {shot.url: shot.side for shot in reversed(shots)}
     assert all(record.width == record.height == sides[record.url] for record in records)
-    assert all(record.thumbnail.startswith("https://") for record in records)
+    if search in ("google", "bing"):
+        assert all(record.thumbnail.startswith("https://") for record in records)
+    else:
+        assert {record.license for record in records} == {"CC BY 4.0", "CC BY-SA 3.0", "CC0 1.0"}
+        assert all(record.creator.startswith("Ada & ") for record in records)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
@@ -75,7 +79,11 @@ def test_no_query_breaks_a_page(search, query, places):
     shots = [Shot("bing", "frog", number, "plain", 80, "webp") for number in places]
     records = ENGINES[search].parse(MAKERS[search](shots, query).encode())
     assert [record.url for record in records] == [shot.url for shot in shots]
-    assert all(record.title.startswith(query) for record in records)
+    assert all(
+        record.title.split() == f"{query} – no. {shot.number % 1000}".split() or search != "commons"
+        for record, shot in zip(records, shots, strict=True)
+    )
+    assert all(record.title.startswith(query) or search == "commons" for record in records)
 
 
 @pytest.mark.parametrize("search", SEARCHES)
@@ -145,7 +153,7 @@ def test_bing_s_refusal():
         bing.parse(b"<div id='b_captcha'>Verify you are a human</div>")
 
 
-@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("search", ["google", "bing"])
 def test_a_page_full_of_pictures_that_cannot_be_read(search):
     with pytest.raises(MarkupChanged, match="12 pictures in a markup"):
         ENGINES[search].parse(b"<img src=x>" * 12)
@@ -182,27 +190,103 @@ def test_older_pages_of_google_s():
     assert google.parse(link.encode()) == [Record("http://a.bc/d", "http://p.q/r", width=30, height=20)]
 
 
+# --- answers that are JSON --------------------------------------------------------------------------------------------
+
+OPENVERSE = {
+    "id": "1", "title": "A frog", "url": "http://a.bc/d?e=f", "foreign_landing_url": "http://p.q/r", "creator": "Ada",
+    "license": "by-sa", "license_version": "2.0", "width": 30, "height": 20, "thumbnail": "http://t.u/v",
+}  # fmt: skip
+COMMONS = {
+    "pageid": 5, "ns": 6, "title": "File:Frog 1.jpg", "index": 1,
+    "imageinfo": [{
+        "thumburl": "http://a.bc/960px-d", "thumbwidth": 960, "thumbheight": 640, "url": "http://a.bc/d", "width": 9000,
+        "height": 6000, "descriptionurl": "http://p.q/r",
+        "extmetadata": {
+            "Artist": {"value": '<a href="//x"><b>Ada</b> &amp;\n Co</a>'},
+            "LicenseShortName": {"value": "CC BY-SA 4.0"},
+        },
+    }],
+}  # fmt: skip
+
+
+def test_openverse_s_documented_answer():
+    page = json.dumps({"result_count": 2, "results": [OPENVERSE, {"url": None}, OPENVERSE]}).encode()
+    expected = Record("http://a.bc/d?e=f", "http://p.q/r", "http://t.u/v", "A frog", 30, 20, "CC BY-SA 2.0", "Ada")
+    assert openverse.parse(page) == [expected]
+
+
+@pytest.mark.parametrize(
+    "code, version, name",
+    [
+        ("by", "4.0", "CC BY 4.0"),
+        ("cc0", "1.0", "CC0 1.0"),
+        ("pdm", "1.0", "Public Domain Mark 1.0"),
+        ("", "", ""),
+        ("x", "", "x"),
+    ],
+)
+def test_licences_by_their_names(code, version, name):
+    assert openverse.license_name(code, version) == name
+
+
+def test_commons_s_documented_answer():
+    second = COMMONS | {"pageid": 4, "index": 2, "imageinfo": [{"url": "http://a.bc/e", "width": 3, "height": 2}]}
+    page = json.dumps({"batchcomplete": True, "query": {"pages": [second, COMMONS, {"title": "File:x"}]}}).encode()
+    first = Record("http://a.bc/960px-d", "http://p.q/r", "", "Frog 1.jpg", 960, 640, "CC BY-SA 4.0", "Ada & Co")
+    assert commons.parse(page) == [first, Record("http://a.bc/e", title="Frog 1.jpg", width=3, height=2)]
+    assert commons.parse(b'{"batchcomplete": true}') == []
+
+
+@pytest.mark.parametrize(
+    "page, reason",
+    [
+        (b"<html>", "no JSON"),
+        (b"", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b"[1]", "no list"),
+        (b"null", "no list"),
+        (b'{"results": {}, "query": {"pages": {}}}', "no list"),
+        (b'{"detail": "Authentication\\nneeded"}', "Authentication needed"),
+        (b'{"error": {"code": "x", "info": "Too many"}}', "Too many"),
+    ],
+)
+@pytest.mark.parametrize("engine", [openverse, commons])
+def test_another_answer_is_said(engine, page, reason):
+    with pytest.raises(MarkupChanged, match=f"form this version cannot read: {reason}"):
+        engine.parse(page)
+
+
 # --- addresses --------------------------------------------------------------------------------------------------------
 
 
+EXPECTED = {
+    "google": {"start": "200", "ijn": "2", "tbs": "itp:photo,isz:l,sur:fc,ic:color"},
+    "bing": {
+        "first": "200",
+        "qft": "+filterui:photo-photo+filterui:imagesize-large+filterui:license-L2_L3_L4+filterui:color2-color",
+    },
+    "openverse": {"page": "11", "category": "photograph", "size": "large", "license_type": "commercial"},
+    "commons": {"gsroffset": "200", "gsrnamespace": "6", "format": "json"},
+}
+
+
 @pytest.mark.parametrize("search", SEARCHES)
-@given(query=texts, first=st.integers(0, 5000))
-def test_a_query_arrives_as_it_was_typed(search, query, first):
+@given(query=texts)
+def test_a_query_arrives_as_it_was_typed(search, query):
     filters = {"type": "photo", "size": "large", "license": "commercial", "color": "color"}
-    parts = urlsplit(ENGINES[search].search_url(query, first, filters))
-    values = parse_qs(parts.query, keep_blank_values=True)
-    assert values["q"] == [query] and values["start" if search == "google" else "first"] == [str(first)]
-    asked = values["tbs" if search == "google" else "qft"][0]
-    expected = {
-        "google": "itp:photo,isz:l,sur:fc,ic:color",
-        "bing": "+filterui:photo-photo+filterui:imagesize-large+filterui:license-L2_L3_L4+filterui:color2-color",
-    }
-    assert asked == expected[search]
+    engine = ENGINES[search]
+    known = {key: value for key, value in filters.items() if key in engine.FILTERS}
+    parts = urlsplit(engine.search_url(query, 200, known))
+    values = {name: value[0] for name, value in parse_qs(parts.query, keep_blank_values=True).items()}
+    assert values["gsrsearch" if search == "commons" else "q"] == query + " filetype:bitmap" * (search == "commons")
+    assert EXPECTED[search].items() <= values.items() and parts.scheme == "https"
 
 
 def test_no_filter_is_no_filter():
     for engine in ENGINES.values():
-        assert not {"tbs", "qft"} & set(parse_qs(urlsplit(engine.search_url("a", 0, {"type": ""})).query))
+        assert not {"tbs", "qft", "category", "size", "license_type"} & set(
+            parse_qs(urlsplit(engine.search_url("a", 0, {"type": ""})).query)
+        )
 
 
 NOT = [None, 3, "", "ftp://a.bc/d", "//a.bc/d", "http://", "http://a b.c/d", "http://a.bc:99999/", 'http://a.bc/"']

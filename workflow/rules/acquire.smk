@@ -10,12 +10,14 @@ rule crawl:
     benchmark:
         "results/benchmarks/crawl/{source}.{label}.tsv"
     wildcard_constraints:
-        source=named(sources_of_kind("google", "bing")),
+        source=named(sources_of_kind(*configuration.WEB_SEARCHES)),
     conda:
         "../../envs/acquire.yaml"
     resources:
         google_crawls=lambda w: int(study["sources"][w.source]["kind"] == "google"),
         bing_crawls=lambda w: int(study["sources"][w.source]["kind"] == "bing"),
+        openverse_crawls=lambda w: int(study["sources"][w.source]["kind"] == "openverse"),
+        commons_crawls=lambda w: int(study["sources"][w.source]["kind"] == "commons"),
         runtime="12h",
     params:
         source=lambda w: web_source(w.source),

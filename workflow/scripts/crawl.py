@@ -16,5 +16,5 @@ with job(snakemake) as j:
         web = imitate_web({label: j.params.queries}, demo["results_per_query"], demo["seed"])
     with web as port:
         search = search_of(source, j.params.name, label, j.params.queries, imitated=bool(demo))
-        entries = crawl(search, Limits.of(source), Store(j.params.store), loopback=port)
+        entries = crawl(search, Limits.of(source), Store.of(j.params.store, source), loopback=port)
         write_pool(j.output.shard, j.output.offers, entries)

@@ -5,5 +5,5 @@ from distillery.pools import Store, write_pool
 from distillery.sources.addresses import fetch_addresses
 
 with job(snakemake) as j:
-    entries = fetch_addresses(j.params.source, j.params.name, j.params.label, Store(j.params.store))
+    entries = fetch_addresses(j.params.source, j.params.name, j.params.label, Store.of(j.params.store, j.params.source))
     write_pool(j.output.shard, j.output.offers, entries)

@@ -15,7 +15,7 @@ import yaml
 from distillery.jobs import StudyError
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-WEB_SEARCHES = ("google", "bing")
+WEB_SEARCHES = ("google", "bing", "openverse", "commons")
 
 
 def load_schema() -> dict[str, Any]:
@@ -167,6 +167,8 @@ def _source_problems(config: dict) -> Iterator[str]:
         for label in classes_of(config, name) if wants else ():
             if not config["classes"][label][wants]:
                 yield f"classes.{label}.{wants}: source {name} needs at least one; add some or remove the source"
+        if source["kind"] == "commons" and not config["contact"]:
+            yield f"contact: source {name} needs your address or page; Wikimedia refuses programs that do not give one"
         if source["kind"] in ("folder", "urls") and not Path(source["path"]).exists():
             yield f"sources.{name}.path: {source['path']} does not exist (paths are relative to the working directory)"
 

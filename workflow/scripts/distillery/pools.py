@@ -13,10 +13,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import tarfile
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from distillery.files import whole, write_whole
 from distillery.jobs import StudyError
@@ -157,10 +160,22 @@ class Store:
 
     One pair of files an entry: the bytes first, then the record, each renamed into place, so that an entry with a
     record is whole. Failures may be recorded too, with no bytes.
+
+    Args:
+        root: the folder.
+        most: bytes of pictures it may hold, 0 for no limit.
+        free: bytes that must stay free on its disk.
     """
 
-    def __init__(self, root: str | Path):
-        self.root = Path(root)
+    def __init__(self, root: str | Path, most: int = 0, free: int = 0):
+        self.root, self.most, self.free = Path(root), most, free
+        self._lock = threading.Lock()
+        self._held = sum(file.stat().st_size for file in self.root.rglob("*.bin")) if most else 0
+
+    @classmethod
+    def of(cls, root: str | Path, source: Mapping[str, Any]) -> Store:
+        """The store of a source of the configuration, with its limits."""
+        return cls(root, source.get("max_store_bytes", 0), source.get("min_free_bytes", 0))
 
     def _path(self, identity: str) -> Path:
         name = hashlib.sha256(identity.encode()).hexdigest()[:32]
@@ -181,8 +196,28 @@ class Store:
         return (offer, data) if hashlib.sha256(data).hexdigest() == offer.sha256 else None
 
     def put(self, identity: str, offer: Offer, data: bytes | None) -> None:
-        """Keep an entry, replacing an older one."""
+        """Keep an entry, replacing an older one.
+
+        Raises:
+            StudyError: the store would hold too much, or leave too little free.
+        """
         record = self._path(identity)
         if data is not None:
+            self._make_room(len(data))
             write_whole(record.with_suffix(".bin"), data)
         write_whole(record, offer.to_json())
+
+    def _make_room(self, size: int) -> None:
+        with self._lock:
+            self._held += size
+        if self.most and self._held > self.most:
+            raise StudyError(
+                f"store {self.root} would hold more than {self.most:,} bytes; what was retrieved is kept. Raise the"
+                " source's max_store_bytes, or delete what is no longer needed."
+            )
+        self.root.mkdir(parents=True, exist_ok=True)
+        if self.free and shutil.disk_usage(self.root).free - size < self.free:
+            raise StudyError(
+                f"disk: store {self.root} would leave less than {self.free:,} bytes free; what was retrieved is kept."
+                " Make room, or lower the source's min_free_bytes."
+            )

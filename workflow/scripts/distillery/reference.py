@@ -8,7 +8,7 @@ from typing import Any
 
 from distillery.config import load_schema
 
-KINDS = ("google", "bing", "urls", "folder", "diffusion")
+KINDS = ("google", "bing", "openverse", "commons", "urls", "folder", "diffusion")
 INTRODUCTION = """# The configuration
 
 Everything a study is stands in `config.yaml`. Counts are totals over the classes. A mistake ends in one line that names

@@ -1,8 +1,8 @@
-"""A web in small on this machine: two picture searches, and sites with drawn pictures and all that goes wrong on sites.
+"""A web in small on this machine: four picture searches, and sites with drawn pictures and all that goes wrong there.
 
-One HTTP server stands for every host under .test. `www.google.test` and `www.bing.test` answer as those searches do;
-every other host serves pictures. What a picture shows stands in its address, so that the server remembers nothing but
-which addresses were busy once.
+One HTTP server stands for every host under .test. `www.google.test`, `www.bing.test`, `www.openverse.test` and
+`www.commons.test` answer as those searches do; every other host serves pictures. What a picture shows stands in its
+address, so that the server remembers nothing but which addresses were busy once.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import numpy as np
 from PIL import Image
 
-from distillery.demo.drawing import CLASSES, draw, generator
+from distillery.demo.drawing import CLASSES, STYLES, draw, generator
 
-SEARCHES = ("google", "bing")
+SEARCHES = ("google", "bing", "openverse", "commons")
 # what becomes of a result, and how often of a thousand; the rest are as they should be
 FAULTS = {
     "mislabelled": 30,  # shows another class
@@ -83,7 +83,7 @@ class Shot:
 
 
 class Index:
-    """What the two searches know: so many results for every query, the same ones for the same seed.
+    """What the searches know: so many results for every query, the same ones for the same seed.
 
     Args:
         queries: of each class.
@@ -110,7 +110,7 @@ class Index:
         if fault == "disputed":
             return self._plain(search, DISPUTED, place % 4, shows=CLASSES[place % 4])
         if fault == "elsewhere":
-            return self._plain(SEARCHES[1 - SEARCHES.index(search)], query, place)
+            return self._plain("bing" if search == "google" else "google", query, place)
         if fault in ("copy", "twin"):
             before = self._plain(search, query, place - 1)
             return Shot(before.style, label, before.number, fault, before.side, before.kind)
@@ -126,7 +126,8 @@ class Index:
         number = int.from_bytes(digest[:5], "big")
         kind = ("jpg", "jpg", "jpg", "png", "webp")[digest[5] % 5]
         side = SIDES[digest[6] % len(SIDES)]
-        return Shot(search, shows or self.class_of[query], number, "plain", side, kind)
+        style = search if search in STYLES else "teacher"
+        return Shot(style, shows or self.class_of[query], number, "plain", side, kind)
 
 
 def _fault(chance: np.random.Generator) -> str:
@@ -189,6 +190,54 @@ def bing_page(shots: Sequence[Shot], query: str) -> str:
             f' href="/images/search?{html.escape(link)}"><img class="mimg" src="{html.escape(thumbnail)}"></a>'
         )
     return f'<div id="mmComponent_images_1"><ul class="dgControl_list">{"".join(items)}</ul></div>'
+
+
+def openverse_page(shots: Sequence[Shot], query: str) -> str:
+    """An answer as Openverse's."""
+    results = []
+    for shot in shots:
+        page, title = _about(shot, query)
+        code, version, _ = LICENSES[shot.number % len(LICENSES)]
+        about = {"id": str(shot.number), "title": title, "creator": _creator(shot), "mature": False}
+        about |= {"license": code, "license_version": version, "foreign_landing_url": page}
+        results.append(about | {"url": shot.url, "width": shot.side, "height": shot.side, "thumbnail": None})
+    return json.dumps({"result_count": len(results), "page_count": 1, "page": 1, "results": results})
+
+
+def commons_page(shots: Sequence[Shot], query: str) -> str:
+    """An answer as Wikimedia Commons's: pages by number, with their place among the results."""
+    if not shots:
+        return json.dumps({"batchcomplete": True})
+    pages = []
+    for place, shot in enumerate(shots):
+        page, title = _about(shot, query)
+        said = {
+            "Artist": f'<a href="//x.test/u"><b>{html.escape(_creator(shot))}</b></a>',
+            "ObjectName": html.escape(title),
+        }
+        said["LicenseShortName"] = LICENSES[shot.number % len(LICENSES)][2]
+        info = {
+            "thumburl": shot.url,
+            "thumbwidth": shot.side,
+            "thumbheight": shot.side,
+            "url": "http://full.test/x.jpg",
+        }
+        info |= {"width": 9000, "height": 9000, "descriptionurl": page}
+        info["extmetadata"] = {name: {"value": value, "source": "x"} for name, value in said.items()}
+        pages.append({"pageid": shot.number, "ns": 6, "title": "File:x.jpg", "index": place + 1, "imageinfo": [info]})
+    pages.sort(key=lambda found: found["pageid"])
+    return json.dumps({"batchcomplete": True, "query": {"pages": pages}})
+
+
+# as Openverse writes them, and as Wikimedia Commons does
+LICENSES = (("by", "4.0", "CC BY 4.0"), ("by-sa", "3.0", "CC BY-SA 3.0"), ("cc0", "1.0", "CC0 1.0"))
+
+
+def _creator(shot: Shot) -> str:
+    return f"Ada & {shot.number % 97}"
+
+
+PAGES = {"google": google_page, "bing": bing_page, "openverse": openverse_page, "commons": commons_page}
 
 
 def _thumbnail(shot: Shot, host: str) -> str:
@@ -319,6 +368,12 @@ class Server(ThreadingHTTPServer):
             return self._results("google", values.get("q", ""), int(values.get("start", 0)), 100)
         if where == ("www.bing.test", "/images/async"):
             return self._results("bing", values.get("q", ""), int(values.get("first", 0)), int(values.get("count", 35)))
+        if where == ("www.openverse.test", "/v1/images/"):
+            count = int(values.get("page_size", 20))
+            return self._results("openverse", values.get("q", ""), count * (int(values.get("page", 1)) - 1), count)
+        if where == ("www.commons.test", "/w/api.php"):
+            query, first = values.get("gsrsearch", "").removesuffix(" filetype:bitmap"), int(values.get("gsroffset", 0))
+            return self._results("commons", query, first, int(values.get("gsrlimit", 10)))
         shot = Shot.at(parts.path)
         if shot is None or shot.form not in ANSWERS:
             return Reply(b"not here", "text/plain", 404)
@@ -333,7 +388,7 @@ class Server(ThreadingHTTPServer):
 
     def _results(self, search: str, query: str, first: int, count: int) -> Reply:
         shots = self.index.find(search, query)[first : first + count]
-        return Reply((google_page if search == "google" else bing_page)(shots, query).encode())
+        return Reply(PAGES[search](shots, query).encode())
 
     def _first_time(self, path: str) -> bool:
         with self._lock:

@@ -10,6 +10,7 @@ from distillery.sources.results import MarkupChanged, Record, SourceBlocked, Tag
 
 HOME = "https://www.bing.com"
 PAGE = 35  # results asked for at a time
+STEADY = False  # a page counts the results that are on it
 FULL_OF_PICTURES = 10  # <img> tags; a page with fewer may simply have no results
 
 FILTERS = {

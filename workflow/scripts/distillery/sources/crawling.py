@@ -22,15 +22,16 @@ from icrawler import Crawler, Downloader, Feeder, Parser
 
 from distillery.jobs import StudyError, log, progress
 from distillery.pools import Offer, Store
-from distillery.sources import bing, google
+from distillery.sources import bing, commons, google, openverse
 from distillery.sources.fetching import Fetcher, Limits, NotFetched
 from distillery.sources.results import Record, SourceBlocked
 from distillery.sources.retrieval import retrieve
 
 DOWNLOADERS = 8  # threads; a host gets fewer at a time, see Limits
 POLL_SECONDS = 0.05  # icrawler's own defaults idle five seconds at the end of every crawl
+TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its picture
 FRUITLESS_PAGES = 2  # of a query, one after the other without a new picture: its results have ended
-ENGINES = {"google": google, "bing": bing}
+ENGINES = {"google": google, "bing": bing, "openverse": openverse, "commons": commons}
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Search:
     """What to ask a picture search for."""
 
     source: str  # name
-    kind: str  # google or bing
+    kind: str  # of `ENGINES`
     label: str  # class
     queries: tuple[str, ...]
     wanted: int  # pictures to retrieve
@@ -127,7 +128,7 @@ class Results:
                     self._also.setdefault(rank, []).append(claim)
                 return None
             rank = self._rank[record.url] = len(self.offered)
-            texts = {"page": record.page, "thumbnail": record.thumbnail, "title": record.title}
+            texts = {name: getattr(record, name) for name in TEXTS}
             offer = Offer(
                 self.search.source, self.search.label, self.search.kind, record.url, rank, query=query, url=record.url,
                 **texts,
@@ -318,7 +319,8 @@ class _Parser(Parser):
             self._refused(query, refusal)
             return
         pages.waiting.setdefault(query, []).extend(records)
-        pages.read[query] = pages.read.get(query, 0) + max(len(records), 1)
+        engine = ENGINES[self.search.kind]
+        pages.read[query] = pages.read.get(query, 0) + (engine.PAGE if engine.STEADY else max(len(records), 1))
         known = {offer.url for offer in self.results.offered}
         new = any(record.url not in known for record in records)
         pages.fruitless[query] = 0 if new else pages.fruitless.get(query, 0) + 1
@@ -381,7 +383,7 @@ def search_of(
     """The search for one class of a source of the configuration.
 
     Args:
-        source: as configured, of kind google or bing.
+        source: as configured, of a kind in `ENGINES`.
         name: the source's name.
         label: the class.
         queries: what to ask for.
@@ -394,6 +396,6 @@ def search_of(
         tuple(queries),
         source["per_class"],
         source["max_per_query"],
-        source["filters"],
+        source.get("filters", {}),
         f"http://www.{source['kind']}.test" if imitated else "",
     )

@@ -15,6 +15,7 @@ from distillery.sources.results import MarkupChanged, Record, SourceBlocked, Tag
 
 HOME = "https://www.google.com"
 PAGE = 100  # results a page
+STEADY = True  # a page counts PAGE results, whatever is on it
 FULL_OF_PICTURES = 10  # <img> tags; a page with fewer may simply have no results
 OWN_HOSTS = ("google.com", "gstatic.com", "googleusercontent.com", "ggpht.com", "googleapis.com")
 

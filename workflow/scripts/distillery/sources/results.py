@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import urlsplit
 
 from distillery.jobs import StudyError
@@ -29,6 +31,8 @@ class Record:
     title: str = ""
     width: int = 0
     height: int = 0
+    license: str = ""  # as the search states it
+    creator: str = ""
 
 
 def is_address(url: object) -> bool:
@@ -83,3 +87,66 @@ class Tags(HTMLParser):
 
     def count(self, tag: str) -> int:
         return sum(name == tag for name, _ in self.tags)
+
+
+# --- answers that are JSON --------------------------------------------------------------------------------------------
+
+
+def read_answer(page: bytes, who: str, *path: str, empty: str = "") -> list[Any]:
+    """The list at `path` in an answer that is JSON.
+
+    Args:
+        page: the answer's body, whatever it holds.
+        who: gave it, for the message.
+        path: keys down to the list.
+        empty: a key of an answer that has no results, and so no list.
+
+    Raises:
+        MarkupChanged: there is no such list; with what the answer says of an error.
+    """
+    try:
+        answer = found = json.loads(page)
+        for key in path:
+            if empty and key not in found and empty in answer:
+                return []
+            found = found[key]
+        if isinstance(found, list):
+            return found
+        reason = f"no list {'.'.join(path)}"
+    except (ValueError, RecursionError):
+        reason = "no JSON"
+    except (KeyError, TypeError, IndexError):
+        said = answer.get("error", answer.get("detail", "")) if isinstance(answer, dict) else ""
+        said = text(said.get("info")) if isinstance(said, dict) else text(said)
+        reason = " ".join(said.split())[:200] or f"no list {'.'.join(path)}"
+    raise MarkupChanged(f"{who} answered in a form this version cannot read: {reason}. Try again later, or report it.")
+
+
+def text(value: Any) -> str:
+    """A value if it is text, else nothing."""
+    return value if isinstance(value, str) else ""
+
+
+def number(value: Any) -> int:
+    """A value if it is a whole number from 0 on, else 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+
+def plain_text(markup: Any) -> str:
+    """The text of a piece of HTML, in one line."""
+    reader = _Text()
+    try:
+        reader.feed(text(markup))
+        reader.close()
+    except (AssertionError, ValueError):  # see Tags
+        pass
+    return " ".join("".join(reader.parts).split())

@@ -1,0 +1,74 @@
+"""Wikimedia Commons: freely licensed pictures, by MediaWiki's public interface (commons.wikimedia.org/w/api.php).
+
+Every result states its licence and author. Wikimedia asks programs to say who runs them (`contact`) and refuses those
+that do not. Pictures are taken 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from distillery.sources.results import Record, number, plain_text, read_answer, text, unique
+
+HOME = "https://commons.wikimedia.org"
+PAGE = 50  # results a page, the most without an account
+STEADY = True
+WIDTH = 960  # pixels
+FILTERS: dict[str, dict[str, str]] = {}
+
+
+def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
+    """The address of a page of results: files that are pictures of pixels, not drawings, sounds or books.
+
+    Args:
+        query: as a person would type it.
+        first: results to skip.
+        filters: none are known.
+        home: where the interface answers.
+    """
+    parameters = {
+        "action": "query",
+        "format": "json",
+        "formatversion": 2,
+        "generator": "search",
+        "gsrsearch": f"{query} filetype:bitmap",
+        "gsrnamespace": 6,
+        "gsrlimit": PAGE,
+        "gsroffset": first,
+        "prop": "imageinfo",
+        "iiprop": "url|size|extmetadata",
+        "iiurlwidth": WIDTH,
+        "iiextmetadatafilter": "Artist|LicenseShortName|ObjectName",
+    }
+    return f"{home}/w/api.php?{urlencode(parameters)}"
+
+
+def parse(page: bytes, address: str = "") -> list[Record]:
+    """The records of a page, best match first; empty where the results end.
+
+    Raises:
+        MarkupChanged: the answer is not of the documented form.
+    """
+    results = read_answer(page, "Wikimedia Commons", "query", "pages", empty="batchcomplete")
+    pages = [result for result in results if isinstance(result, dict)]
+    # pages stand in the order of their numbers; `index` is their place among the results
+    return unique([_record(found) for found in sorted(pages, key=lambda found: number(found.get("index")))])
+
+
+def _record(found: Mapping[str, Any]) -> Record:
+    info = found.get("imageinfo")
+    info = info[0] if isinstance(info, list) and info and isinstance(info[0], dict) else {}
+    said = info.get("extmetadata") if isinstance(info.get("extmetadata"), dict) else {}
+    values = {name: plain_text(about.get("value")) for name, about in said.items() if isinstance(about, dict)}
+    return Record(
+        text(info.get("thumburl")) or text(info.get("url")),
+        text(info.get("descriptionurl")),
+        "",
+        values.get("ObjectName") or text(found.get("title")).removeprefix("File:"),
+        number(info.get("thumbwidth")) or number(info.get("width")),
+        number(info.get("thumbheight")) or number(info.get("height")),
+        values.get("LicenseShortName", ""),
+        values.get("Artist", ""),
+    )

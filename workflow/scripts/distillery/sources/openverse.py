@@ -1,0 +1,69 @@
+"""Openverse: openly licensed pictures of many collections, by its public interface (api.openverse.org/v1).
+
+Every result states its licence and creator. Without an account a query gives at most 240 results, 20 a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from distillery.sources.results import Record, number, read_answer, text, unique
+
+HOME = "https://api.openverse.org"
+PAGE = 20  # results a page, the most without an account
+STEADY = True  # pages are numbered, whatever is on them
+
+FILTERS = {
+    "type": {"photo": "photograph", "illustration": "illustration"},
+    "size": {"large": "large", "medium": "medium", "small": "small"},
+    "license": {"commercial": "commercial", "modification": "modification"},
+}
+PARAMETERS = {"type": "category", "size": "size", "license": "license_type"}
+
+
+def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
+    """The address of a page of results.
+
+    Args:
+        query: as a person would type it.
+        first: results to skip, a multiple of `PAGE`.
+        filters: type, size, license; empty for none.
+        home: where the interface answers.
+    """
+    parameters = {"q": query, "page": first // PAGE + 1, "page_size": PAGE, "mature": "false"}
+    parameters |= {PARAMETERS[key]: FILTERS[key][value] for key, value in filters.items() if value}
+    return f"{home}/v1/images/?{urlencode(parameters)}"
+
+
+def parse(page: bytes, address: str = "") -> list[Record]:
+    """The records of a page, in order; empty where the results end.
+
+    Raises:
+        MarkupChanged: the answer is not of the documented form.
+    """
+    results = read_answer(page, "Openverse", "results")
+    return unique([_record(result) for result in results if isinstance(result, dict)])
+
+
+def _record(said: Mapping[str, Any]) -> Record:
+    return Record(
+        text(said.get("url")),
+        text(said.get("foreign_landing_url")),
+        text(said.get("thumbnail")),
+        text(said.get("title")),
+        number(said.get("width")),
+        number(said.get("height")),
+        license_name(text(said.get("license")), text(said.get("license_version"))),
+        text(said.get("creator")),
+    )
+
+
+def license_name(code: str, version: str) -> str:
+    """`CC BY-SA 4.0` for by-sa and 4.0, `CC0 1.0`, `Public Domain Mark 1.0`; another code as it is."""
+    code = code.lower()
+    name = {"cc0": "CC0", "pdm": "Public Domain Mark"}.get(
+        code, f"CC {code.upper()}" if code.startswith("by") else code
+    )
+    return f"{name} {version}".strip()
