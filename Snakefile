@@ -29,4 +29,5 @@ rule all:
     input:
         "results/summary.png",
         tables("runs", "summary", "counts", "teacher"),
+        "results/attribution.csv",
         contact_sheets(),

@@ -76,6 +76,16 @@ def test_every_picture_tested_or_trained_on_can_be_traced_to_its_bytes(finished)
         assert told["url"] == curated[place]["url"] and told["query"] and told["label"] == label
 
 
+def test_every_picture_used_is_attributed(finished):
+    results = finished.folder / "results"
+    listed = {(row["source"], row["key"]): row for row in rows(results / "attribution.csv")}
+    splits = {(r["source"], r["row"]): r["key"] for r in pq.read_table(results / "splits.parquet").to_pylist()}
+    plans = [pq.read_table(path).to_pylist() for path in (results / "plans").glob("*.parquet")]
+    assert set(listed) == {(used["source"], splits[used["source"], used["row"]]) for plan in plans for used in plan}
+    assert all(row["page"] and row["url"] for (source, _), row in listed.items() if source in ("google", "bing"))
+    assert all(row["prompt"] and row["seed"] for (source, _), row in listed.items() if source == "sd2")
+
+
 def test_no_near_duplicate_group_is_both_trained_and_tested_on(finished):
     table = pq.read_table(finished.folder / "results" / "splits.parquet").to_pylist()
     splits_of = {}

@@ -46,6 +46,24 @@ rule tabulate:
         "../scripts/tabulate_study.py"
 
 
+rule attribute:
+    input:
+        plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        curated=curated(used_sources(), "parquet"),
+    output:
+        table=report("results/attribution.csv", caption="../report/attribution.rst", category="Sources"),
+    log:
+        "results/logs/attribute.log",
+    benchmark:
+        "results/benchmarks/attribute.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code_of("evidence/attribution.py"),
+    script:
+        "../scripts/attribute.py"
+
+
 rule plot_summary:
     input:
         summary="results/tables/summary.csv",

@@ -1,0 +1,42 @@
+"""Every picture used is listed once, with what is known of it; no other is."""
+
+import pandas as pd
+import pytest
+
+from distillery.curation.curated import SCHEMA
+from distillery.evidence.attribution import COLUMNS, attribute
+
+
+@pytest.fixture
+def curated(tmp_path):
+    """A source's table as curation writes it."""
+
+    def write(source, kind, rows, **facts):
+        table = pd.DataFrame({name: [""] * (rows + 1) for name in SCHEMA.names})
+        table = table.assign(source=source, kind=kind, row=[*range(rows), -1], kept=[True] * rows + [False])
+        table["class"] = ["cat", "dog"] * (rows // 2) + ["cat"]
+        table = table.assign(key=[f"{source}{i}" for i in range(rows + 1)], **{"seed": -1} | facts)
+        table.to_parquet(tmp_path / f"{source}.parquet")
+        return tmp_path / f"{source}.parquet"
+
+    return write
+
+
+def test_every_picture_used_is_listed_once(tmp_path, curated, write_plan):
+    tables = [
+        curated("free", "openverse", 40, license="CC BY 4.0", creator="Ada, of Rome", url="http://a.bc/d"),
+        curated("sd", "diffusion", 20, prompt="a cat", model="some/model", seed=7),
+    ]
+    plans = [write_plan("a", {"free": 6}, augmented=True), write_plan("b", {"free": 8, "sd": 4})]
+    attribute(tables, plans, tmp_path / "attribution.csv")
+    found = pd.read_csv(tmp_path / "attribution.csv", keep_default_na=False, dtype=str)
+    assert tuple(found.columns) == COLUMNS
+    used = {split: list(part["key"]) for split, part in found.groupby("used")}
+    assert used["train"] == [f"free{i}" for i in range(10, 18)] + [f"sd{i}" for i in range(10, 14)]
+    assert used["test"] == [f"free{i}" for i in range(10)] + [f"sd{i}" for i in range(10)]
+    free, made = found[found["source"] == "free"], found[found["source"] == "sd"]
+    assert (
+        set(free["creator"]) == {"Ada, of Rome"} and set(free["license"]) == {"CC BY 4.0"} and set(free["seed"]) == {""}
+    )
+    assert set(made["seed"]) == {"7"} and set(made["prompt"]) == {"a cat"} and set(made["license"]) == {""}
+    assert list(free["class"][:2]) == ["cat", "dog"]

@@ -1,0 +1,398 @@
+"""A web that means harm, or merely breaks: every address ends in a row that says what became of it, and no more.
+
+One run of a list of addresses against a real server on loopback, through the same fetching, store, pool and curation
+as any study. Each case is named; the tests ask what must remain true.
+"""
+
+import gzip
+import io
+import socket
+import struct
+import threading
+import time
+import zipfile
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from distillery.curation.curated import curate
+from distillery.demo.drawing import draw
+from distillery.demo.web import serve
+from distillery.pools import Store, read_pool, write_pool
+from distillery.sources import fetching
+from distillery.sources.addresses import fetch_addresses
+
+MAX_BYTES = 400_000
+
+
+def encoded(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def picture(number, side=96):
+    return draw("frog", "google", number, side)
+
+
+def bad_checksum(data):
+    """A PNG whose picture data do not match their checksum."""
+    at = data.index(b"IDAT")
+    return data[: at + 8] + bytes([data[at + 8] ^ 255]) + data[at + 9 :]
+
+
+def pixel_bomb():
+    """A PNG of 30,000 x 30,000 grey pixels in few bytes."""
+    rows = zlib.compressobj(9)
+    side = 30_000
+    data = b"".join(rows.compress(bytes(side + 1)) for _ in range(600)) + rows.flush()
+
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def archive():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("../../etc/passwd", "x")
+    return buffer.getvalue()
+
+
+def sixteen_bits():
+    grey = np.asarray(picture(20).convert("L"), np.uint16) * 257
+    return encoded(Image.fromarray(grey), "PNG")
+
+
+def turned():
+    """Stored lying on its side, with the note that it is to be turned."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(picture(21).rotate(90, expand=True), "JPEG", exif=exif.tobytes(), quality=95)
+
+
+def transparent():
+    image = picture(22).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    return encoded(image, "PNG")
+
+
+def animated():
+    frames = [picture(n).convert("P") for n in (23, 24, 25)]
+    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n(/etc/passwd) (r) file pop showpage\n"
+SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
+PLACEHOLDER = encoded(picture(30), "JPEG")
+JPEG = encoded(picture(1), "JPEG", quality=95)
+TO_INSIDE = {
+    "loopback": "http://127.0.0.1:{port}/secret.jpg",
+    "localhost": "http://localhost:{port}/secret.jpg",
+    "six-loopback": "http://[::1]:{port}/secret.jpg",
+    "mapped": "http://[::ffff:127.0.0.1]:{port}/secret.jpg",
+    "number": "http://2130706433:{port}/secret.jpg",
+    "private": "http://10.0.0.1/secret.jpg",
+    "link-local": "http://169.254.1.1/secret.jpg",
+    "metadata": "http://169.254.169.254/latest/meta-data/",
+    "translated": "http://[64:ff9b::7f00:1]/secret.jpg",
+    "six-to-four": "http://[2002:7f00:1::]/secret.jpg",
+    "unspecified": "http://0.0.0.0:{port}/secret.jpg",
+    "file": "file:///etc/passwd",
+    "gopher": "gopher://127.0.0.1:{port}/x",
+    "nothing": "",
+}
+# name → what is answered with status 200: the body, and headers
+BODIES = {
+    "good": (JPEG, {}),
+    "wrong-type": (encoded(picture(2), "PNG"), {"content-type": "text/html"}),
+    "no-type": (encoded(picture(3), "WEBP", quality=90), {"content-type": None}),
+    "gzipped": (gzip.compress(encoded(picture(4), "JPEG", quality=95)), {"content-encoding": "gzip"}),
+    "palette": (encoded(picture(26).convert("P"), "PNG"), {}),
+    "grey": (encoded(picture(27).convert("L"), "JPEG", quality=95), {}),
+    "cmyk": (encoded(picture(28).convert("CMYK"), "JPEG", quality=95), {}),
+    "sixteen-bits": (sixteen_bits(), {}),
+    "turned": (turned(), {}),
+    "transparent": (transparent(), {}),
+    "animated": (animated(), {}),
+    "html": (b"<html>sign in</html>", {"content-type": "image/jpeg"}),
+    "svg": (SVG, {"content-type": "image/jpeg"}),
+    "eps": (EPS, {"content-type": "image/jpeg"}),
+    "zip": (archive(), {"content-type": "image/jpeg"}),
+    "empty": (b"", {"content-type": "image/jpeg"}),
+    "half": (JPEG[: len(JPEG) // 2], {}),
+    "bad-checksum": (bad_checksum(encoded(picture(5), "PNG")), {}),
+    "only-magic": (b"\xff\xd8\xff", {}),
+    "pixel-bomb": (pixel_bomb(), {}),
+    "gzip-bomb": (gzip.compress(bytes(50_000_000)), {"content-encoding": "gzip"}),
+    "not-gzip": (JPEG, {"content-encoding": "gzip"}),
+    "large": (bytes(MAX_BYTES + 1), {}),
+    "icon": (encoded(picture(6, 16), "PNG"), {}),
+    "blank": (encoded(Image.new("RGB", (90, 90), "red"), "PNG"), {}),
+    "noai": (encoded(picture(7), "JPEG"), {"x-robots-tag": "noai"}),
+    "noimageindex": (encoded(picture(8), "JPEG"), {"x-robots-tag": "noarchive, noimageindex"}),
+    **{f"placeholder-{n}": (PLACEHOLDER, {}) for n in range(100)},
+}
+NAMES = {
+    "dots": "/../../../../tmp/owned.jpg",
+    "escaped-dots": "/%2e%2e/%2e%2e/owned.jpg",
+    "nul": "/a%00b.jpg",
+    "long": "/" + "x" * 3900 + ".jpg",
+    "quotes": "/" + quote("a'b;rm -rf ~|$(id).jpg"),
+    "unicode": "/" + quote("фото\u202egpj.jpg"),
+}
+# what becomes of each case; a picture that is kept has no reason
+REASONS = {
+    **dict.fromkeys(["good", "wrong-type", "no-type", "gzipped", "palette", "grey", "cmyk", "sixteen-bits"], ""),
+    **dict.fromkeys(["turned", "transparent", "animated", "busy-once", "rate-limited", "reset-once", "moved"], ""),
+    **{name: "" for name in NAMES},
+    "html": "not a picture: image/jpeg",
+    "svg": "not a picture: image/jpeg",
+    "eps": "not a picture: image/jpeg",
+    "zip": "not a picture: image/jpeg",
+    "empty": "not a picture: image/jpeg",
+    "half": "broken",
+    "bad-checksum": "broken",
+    "only-magic": "not a picture",
+    "pixel-bomb": "too many pixels",
+    "gzip-bomb": f"not retrieved: larger than {MAX_BYTES} bytes",
+    "not-gzip": "not retrieved: broken encoding",
+    "large": f"not retrieved: larger than {MAX_BYTES} bytes",
+    "icon": "too small",
+    "blank": "blank",
+    "noai": "not retrieved: its server says noai",
+    "noimageindex": "not retrieved: its server says noimageindex",
+    "endless": f"not retrieved: larger than {MAX_BYTES} bytes",
+    "drip": "not retrieved: slower than 1 s",
+    "silent": "not retrieved: timed out",
+    "storm": "not retrieved: HTTP 503",
+    "reset": "not retrieved: connection lost",
+    "cut": "not retrieved: connection lost",
+    "forbidden": "not retrieved: HTTP 403",
+    "teapot": "not retrieved: HTTP 418",
+    "loop": "not retrieved: too many redirects",
+    "not-http": "not retrieved: connection lost",
+    "unknown-host": "not retrieved: name unknown",
+    "rebinding": "not retrieved: not a public address",
+    **{f"to-{name}": "not retrieved: not a public address" for name in TO_INSIDE},
+    "to-number": "not retrieved: not a public address",
+    **dict.fromkeys(["to-file", "to-gopher"], "not retrieved: not an http address"),
+    "to-nothing": "not retrieved: too many redirects",
+}
+PLAIN = {"endless", "drip", "silent", "storm", "reset", "cut", "forbidden", "teapot", "loop", "not-http", "busy-once"}
+PLAIN |= {"rate-limited", "reset-once", "moved"}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        path, host = self.path, self.headers["Host"]
+        with self.server.lock:
+            again = path in [known for known, _ in self.server.asked]
+            self.server.asked.append((path, host))
+        name = path.strip("/").partition(".")[0]
+        if host == "names.test" or name == "moved-here":
+            self.give(encoded(picture(1000 + len(self.path)), "JPEG", quality=95))
+        elif name.startswith("to-"):
+            self.give(b"", 302, location=TO_INSIDE[name[3:]].format(port=self.server.server_address[1]))
+        elif name in BODIES:
+            body, headers = BODIES[name]
+            self.give(body, **{key.replace("-", "_"): value for key, value in headers.items()})
+        elif name in ("busy-once", "rate-limited", "reset-once") and again:
+            self.give(encoded(picture(50 + len(name)), "JPEG", quality=95))
+        else:
+            getattr(self, name.replace("-", "_"), self.forbidden)()
+
+    def give(self, body, status=200, **headers):
+        self.send_response(status)
+        for key, value in {"content_length": len(body), "content_type": "image/jpeg", **headers}.items():
+            if value is not None:
+                self.send_header(key.replace("_", "-"), str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def forbidden(self):
+        self.give(b"", 403)
+
+    def teapot(self):
+        self.give(b"", 418)
+
+    def loop(self):
+        self.give(b"", 302, location=self.path)
+
+    def moved(self):
+        self.give(b"", 301, location="//two.test/moved-here.jpg?x=1")
+
+    def storm(self):
+        self.give(b"", 503)
+
+    busy_once = storm
+
+    def rate_limited(self):
+        self.give(b"", 429, retry_after=1)
+
+    def reset(self):
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    reset_once = reset
+
+    def cut(self):
+        self.give(JPEG[:-9], content_length=len(JPEG))
+        self.close_connection = True
+
+    def not_http(self):
+        self.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        self.close_connection = True
+
+    def silent(self):
+        self.close_connection = True
+        time.sleep(1.3)
+
+    def endless(self):
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        while True:
+            self.wfile.write(bytes(65536))
+
+    def drip(self):
+        self.send_response(200)
+        self.send_header("content-length", "100000")
+        self.end_headers()
+        self.close_connection = True
+        for _ in range(60):
+            self.wfile.write(b"\xff")
+            self.wfile.flush()
+            time.sleep(0.05)
+
+    def log_message(self, *args):
+        pass
+
+
+class Outcome:
+    """What one run against that web left behind."""
+
+    def __init__(self, folder: Path, rows, asked, connected, resolved, entries):
+        self.folder, self.rows, self.asked = folder, rows, asked
+        self.connected, self.resolved, self.entries = connected, resolved, entries
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads, server.block_on_close, server.request_queue_size = True, False, 64
+    server.handle_error = lambda *args: None
+    server.lock, server.asked = threading.Lock(), []
+    port = server.server_address[1]
+    connected, resolved, patch = [], [], pytest.MonkeyPatch()
+    real_connect, real_resolve = socket.socket.connect, socket.getaddrinfo
+
+    def connect(self, address):
+        connected.append(address[0])
+        return real_connect(self, address)
+
+    def resolve(host, *arguments, **options):
+        resolved.append(host)
+        if host == "rebinding.example":  # public when it is checked, this machine when it is asked again
+            address = "93.184.215.14" if resolved.count(host) == 1 else "127.0.0.1"
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+        if host.endswith(".example"):
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return real_resolve(host, *arguments, **options)
+
+    def rebound(self, address):
+        if address[0] == "93.184.215.14":
+            connected.append(address[0])
+            raise fetching.ForbiddenAddress("the test's stand-in for the internet")
+        return connect(self, address)
+
+    patch.setattr(socket, "getaddrinfo", resolve)
+    patch.setattr(socket.socket, "connect", rebound)
+    patch.setattr(fetching, "FIRST_WAIT_SECONDS", 0.01)
+    urls = {name: f"http://{name}.test/{name}.jpg" for name in [*BODIES, *PLAIN, *(f"to-{name}" for name in TO_INSIDE)]}
+    urls |= {name: f"http://names.test{path}" for name, path in NAMES.items()}
+    urls |= {"unknown-host": "http://nowhere.example/x.jpg", "rebinding": f"http://rebinding.example:{port}/good.jpg"}
+    (folder / "list.txt").write_text("".join(f"frog {url}\n" for url in urls.values()))
+    source = {"path": folder / "list.txt", "per_class": 0, "timeout_seconds": 1, "max_bytes": MAX_BYTES, "retries": 1}
+    pool = folder / "frog.tar", folder / "frog.jsonl"
+    try:
+        with serve(server):
+            write_pool(*pool, fetch_addresses(source, "mine", "frog", Store(folder / "store"), port))
+    finally:
+        patch.undo()
+    curate([pool], folder / "mine.npy", folder / "mine.parquet", side=32, min_side=20, duplicate_distance=4)
+    by_url = {row["url"]: row for row in pq.read_table(folder / "mine.parquet").to_pylist()}
+    rows = {name: by_url[url] for name, url in urls.items()}
+    yield Outcome(folder, rows, server.asked, connected, resolved, list(read_pool(*pool)))
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_what_became_of(outcome, name):
+    row = outcome.rows[name]
+    if REASONS[name]:
+        assert row["reason"].startswith(REASONS[name]) and not row["kept"]
+    else:
+        assert (row["reason"], row["kept"]) == ("", True)
+
+
+def test_every_address_has_one_row(outcome):
+    assert len(outcome.rows) == len(outcome.entries) == len(set(REASONS) | set(BODIES))
+    assert len(REASONS) >= 60
+
+
+def test_of_a_hundred_placeholders_one_is_kept(outcome):
+    rows = [row for name, row in outcome.rows.items() if name.startswith("placeholder-")]
+    assert len(rows) == 100 and sum(row["kept"] for row in rows) == 1
+    assert {row["reason"] for row in rows if not row["kept"]} == {"exact duplicate"}
+
+
+def test_nothing_was_connected_to_but_what_was_checked(outcome):
+    # the server that stands for .test, and the one public address that a name resolved to
+    assert set(outcome.connected) == {"127.0.0.1", "93.184.215.14"}
+    assert not [host for path, host in outcome.asked if not host.endswith(".test")]
+    assert not [path for path, host in outcome.asked if "secret" in path]
+    # a name is resolved once a try: the address that was checked is the one connected to
+    assert outcome.resolved.count("rebinding.example") == outcome.connected.count("93.184.215.14") == 1
+
+
+def test_what_is_given_up_is_not_asked_for_again_and_again(outcome):
+    times = {name: sum(path == f"/{name}.jpg" for path, _ in outcome.asked) for name in PLAIN}
+    assert times["storm"] == times["reset"] == times["cut"] == times["silent"] == 2  # once more, as configured
+    assert times["forbidden"] == times["teapot"] == times["endless"] == times["drip"] == 1
+    assert times["loop"] == fetching.MAX_REDIRECTS + 1
+
+
+def test_files_lie_nowhere_but_in_the_store_and_are_named_by_hashes(outcome):
+    files = [path for path in outcome.folder.rglob("*") if path.is_file()]
+    store = [path for path in files if "store" in path.parts]
+    assert all(len(path.stem) == 32 and set(path.stem) <= set("0123456789abcdef") for path in store)
+    assert {path.name for path in files} - {path.name for path in store} == {
+        *("list.txt", "frog.tar", "frog.jsonl", "mine.npy", "mine.parquet"),
+    }
+    assert not Path("/tmp/owned.jpg").exists()
+
+
+def test_what_was_unusual_is_decoded_as_it_should(outcome):
+    pixels = np.load(outcome.folder / "mine.npy").astype(float)
+
+    def near(name, image, most=10):
+        expected = np.asarray(image.convert("RGB").resize((32, 32), Image.Resampling.LANCZOS), float)
+        return np.abs(pixels[outcome.rows[name]["row"]] - expected).mean() < most
+
+    assert near("turned", picture(21)) and near("sixteen-bits", picture(20).convert("L"))
+    assert near("cmyk", picture(28)) and near("animated", picture(23)) and near("grey", picture(27).convert("L"))
+    white = Image.new("RGB", (96, 96), "white")
+    white.paste(picture(22), mask=Image.linear_gradient("L").resize((96, 96)))
+    assert near("transparent", white)

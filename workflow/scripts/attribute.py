@@ -1,0 +1,7 @@
+"""Whose pictures the study used."""
+
+from distillery.evidence.attribution import attribute
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    attribute(j.input.curated, j.input.plans, j.output.table)

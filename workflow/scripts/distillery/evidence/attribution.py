@@ -1,0 +1,40 @@
+"""Whose pictures a study used: one row for every picture that any scenario trained, validated or tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from distillery.evidence.tables import write_table
+
+FROM_CURATED = (
+    "source", "class", "key", "kind", "title", "creator", "license", "page", "url", "query", "prompt", "model", "seed",
+    "origin",
+)  # fmt: skip
+COLUMNS = ("source", "class", "key", "used", *FROM_CURATED[3:])
+SPLITS = ("train", "val", "test")
+
+
+def attribute(curated: Iterable[str | Path], plans: Iterable[str | Path], output: str | Path) -> None:
+    """Write the table of pictures used, with what their source says of creator and licence, if anything.
+
+    Args:
+        curated: `{source}.parquet` of every source.
+        plans: `{scenario}.parquet` of every scenario.
+        output: the `.csv` to write, columns as in docs/tables.md, by source and row.
+    """
+    write_table(attribution_table(curated, plans), output)
+
+
+def attribution_table(curated: Iterable[str | Path], plans: Iterable[str | Path]) -> pd.DataFrame:
+    """See `attribute`. `used` is the split that a picture lies in, the same in every scenario."""
+    used = pd.concat([pd.read_parquet(path, columns=["source", "row", "split"]) for path in plans]).drop_duplicates()
+    used["source"] = used["source"].astype(str)
+    splits = used.groupby(["source", "row"])["split"].agg(lambda found: " ".join(s for s in SPLITS if s in set(found)))
+    known = [pd.read_parquet(path, columns=["kept", "row", *FROM_CURATED]) for path in curated]
+    rows = pd.concat([table[table["kept"].astype(bool)] for table in known], ignore_index=True)
+    rows = rows.merge(splits.rename("used").reset_index(), on=["source", "row"])
+    rows["seed"] = rows["seed"].map(lambda seed: "" if seed < 0 else str(seed))
+    return rows.reindex(columns=COLUMNS)
