@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 from PIL import Image, ImageOps
 
 BITS = 64
+BLOCK = 1 << 16  # comparisons at a time: their 10 bytes each stay in the processor's second cache
 
 
 def perceptual_hashes(image: Image.Image) -> tuple[int, int]:
@@ -34,27 +38,52 @@ def close_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
         raise ValueError(f"distance must be 0 to 15, not {distance}")
     hashes = np.asarray(hashes, dtype=np.uint64)
     edges = np.linspace(0, BITS, distance + 2).astype(int)
+    bands = [np.uint64(((1 << int(high)) - 1) ^ ((1 << int(low)) - 1)) for low, high in pairwise(edges)]
+    found = [_pairs_sharing(bands[: place + 1], hashes, distance) for place in range(len(bands))]
+    return _sorted_pairs(np.concatenate(found), len(hashes))
+
+
+def _pairs_sharing(bands: list[np.uint64], hashes: np.ndarray, distance: int) -> np.ndarray:
+    """Pairs within the distance that agree in the last of these bands (masks) and in none before it."""
+    order = np.argsort(hashes & bands[-1], kind="stable")
+    hashes = hashes[order]
+    band = hashes & bands[-1]
+    starts = np.flatnonzero(np.r_[True, band[1:] != band[:-1]]) if len(band) else np.empty(0, dtype=np.int64)
+    ends = np.r_[starts[1:], len(band)]
+    several = ends - starts > 1
     found = [np.empty((0, 2), dtype=np.int64)]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        mask = np.uint64((1 << int(high - low)) - 1)
-        found.append(_pairs_sharing((hashes >> np.uint64(low)) & mask, hashes, distance))
-    return np.unique(np.concatenate(found), axis=0)
+    for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
+        for rows, columns in _near_within(hashes[start:end], distance):
+            differing = hashes[start:end][rows] ^ hashes[start:end][columns]
+            # found before, where they agree in an earlier band
+            new = np.logical_and.reduce([differing & earlier != 0 for earlier in bands[:-1]] or [rows < columns])
+            found.append(np.stack([order[start + rows[new]], order[start + columns[new]]], axis=1))
+    return np.concatenate(found)
 
 
-def _pairs_sharing(band: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarray:
-    """Pairs with the same band value and at most `distance` differing bits: compare each with its k-th successor."""
-    order = np.argsort(band, kind="stable")
-    band, sorted_hashes = band[order], hashes[order]
-    found = []
-    alive = np.arange(len(order))
-    for step in range(1, len(order)):
-        alive = alive[: np.searchsorted(alive, len(order) - step)]
-        alive = alive[band[alive] == band[alive + step]]
-        if not len(alive):
-            break
-        near = alive[np.bitwise_count(sorted_hashes[alive] ^ sorted_hashes[alive + step]) <= distance]
-        found.append(np.sort(np.stack([order[near], order[near + step]], axis=1), axis=1))
-    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
+def _near_within(hashes: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Places (row, column), row < column, of near hashes: everything with everything, in blocks that fit the cache."""
+    buffers = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint8), np.empty(BLOCK, bool)
+    top, count = 0, len(hashes)
+    while top < count - 1:
+        height = min(max(1, BLOCK // (count - top)), count - top)
+        for left in range(top, count, BLOCK):  # one strip, but for bands that very many share
+            rows, columns = _near_in(hashes[top : top + height], hashes[left : left + BLOCK], distance, buffers)
+            once = rows + top < columns + left
+            yield rows[once] + top, columns[once] + left
+        top += height
+
+
+def _near_in(
+    rows: np.ndarray, columns: np.ndarray, distance: int, buffers: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where rows and columns of hashes differ in at most `distance` bits; the buffers hold their whole product."""
+    count = len(rows) * len(columns)
+    differing, bits, near = (buffer[:count] for buffer in buffers)
+    np.bitwise_xor(rows[:, None], columns[None], out=differing.reshape(len(rows), len(columns)))
+    np.bitwise_count(differing, out=bits)
+    np.less_equal(bits, distance, out=near)
+    return np.divmod(np.flatnonzero(near), len(columns))
 
 
 def near_pairs(hashes: np.ndarray, mirrored: np.ndarray, distance: int) -> np.ndarray:
@@ -67,8 +96,16 @@ def near_pairs(hashes: np.ndarray, mirrored: np.ndarray, distance: int) -> np.nd
         int64 [P, 2], each pair once, smaller index first, in lexicographic order.
     """
     pairs = close_pairs(np.concatenate([hashes, mirrored]), distance) % max(len(hashes), 1)
-    pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)  # a symmetric picture is not its own duplicate
-    return np.unique(pairs, axis=0)
+    return _sorted_pairs(
+        pairs[pairs[:, 0] != pairs[:, 1]], len(hashes)
+    )  # a symmetric picture is no duplicate of itself
+
+
+def _sorted_pairs(pairs: np.ndarray, count: int) -> np.ndarray:
+    """Each pair once, smaller index first, in lexicographic order; indices are below `count`."""
+    # as one number a pair: sorting rows is far slower
+    keys = np.unique(pairs.min(axis=1) * max(count, 1) + pairs.max(axis=1))
+    return np.stack(np.divmod(keys, max(count, 1)), axis=1)
 
 
 def groups(count: int, pairs: np.ndarray) -> np.ndarray:
