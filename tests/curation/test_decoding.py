@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.curation.decoding import Rejected, decode, to_square
+from distillery.curation.duplicates import perceptual_hashes
 
 
 def noise(width=64, height=48, channels=3) -> np.ndarray:
@@ -98,6 +99,34 @@ def test_any_damage_gives_a_picture_or_a_reason(junk, data, draw):
         assert decode(data[:at] + junk + data[at + len(junk) :]).image.mode == "RGB"
     except Rejected as reason:
         assert str(reason)
+
+
+def photograph(seed: int, width: int, height: int) -> Image.Image:
+    """Smooth shapes and a little noise, as a camera gives."""
+    chance = np.random.default_rng(seed)
+    coarse = Image.fromarray(chance.integers(0, 256, (14, 18, 3), dtype=np.uint8))
+    smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), float)
+    return Image.fromarray((smooth + chance.normal(0, 5, (height, width, 1))).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("side", [16, 32, 64])
+def test_a_large_jpeg_is_decoded_smaller_and_hardly_differs(side):
+    for seed in range(4):
+        data = encoded(photograph(seed, 1200, 900), "JPEG", quality=90)
+        whole, reduced = decode(data), decode(data, side=side)
+        assert (reduced.width, reduced.height) == (1200, 900) and min(reduced.image.size) >= 8 * side
+        assert (reduced.image.size != whole.image.size) == (900 >= 16 * max(side, 32))
+        drift = np.abs(to_square(whole.image, side).astype(int) - to_square(reduced.image, side))
+        assert drift.mean() < 1.3
+        hashes = [perceptual_hashes(picture.image)[0] for picture in (whole, reduced)]
+        assert (hashes[0] ^ hashes[1]).bit_count() <= 2
+
+
+def test_half_a_jpeg_is_found_broken_at_any_reduction():
+    data = encoded(photograph(0, 1200, 900), "JPEG", quality=90)
+    for side in (0, 16, 32, 64):
+        with pytest.raises(Rejected, match="broken"):
+            decode(data[: len(data) // 2], side=side)
 
 
 def test_the_square_is_the_centre_and_uint8():

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
+from distillery.curation import duplicates
 from distillery.curation.duplicates import close_pairs, groups, near_pairs, perceptual_hashes
 
 
@@ -33,6 +34,13 @@ def clustered_hashes(draw):
 @given(clustered_hashes(), st.integers(0, 15))
 def test_close_pairs_are_all_pairs_within_the_distance(hashes, distance):
     assert [tuple(pair) for pair in close_pairs(hashes, distance)] == every_pair(hashes, distance)
+
+
+@given(clustered_hashes(), st.integers(0, 15), st.integers(1, 9))
+def test_the_size_of_blocks_changes_nothing(hashes, distance, block):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "BLOCK", block)
+        assert [tuple(pair) for pair in close_pairs(hashes, distance)] == every_pair(hashes, distance)
 
 
 def test_no_hashes_give_no_pairs():

@@ -143,7 +143,7 @@ def inspect(entry: tuple[Offer, bytes | None], min_side: int, side: int) -> Cand
     if data is None:
         return Candidate(offer, reason="exact duplicate")
     try:
-        picture = decode(data, min_side)
+        picture = decode(data, min_side, side)
     except Rejected as rejected:
         return Candidate(offer, reason=str(rejected))
     phash, mirrored = perceptual_hashes(picture.image)

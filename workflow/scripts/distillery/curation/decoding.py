@@ -14,6 +14,10 @@ from PIL import Image, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # nothing else: EPS would run Ghostscript
 MAX_PIXELS = 50_000_000
+# a JPEG's own reduction differs from Lanczos's a little: decoded at 8 times the final side, the result differs by 0.2
+# grey levels in the mean of photographs (1.3 at most), at 4 times by 0.7, at twice by 1.9
+OVERSAMPLING = 8
+LEAST_SIDE = 32  # pixels; what the perceptual hash sees
 BLANK_DEVIATION = 2.0  # grey levels of 255; flatter pictures have colliding perceptual hashes
 
 
@@ -23,7 +27,7 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: upright, RGB, alpha over white; `format` and size as they were in the file."""
+    """A decoded picture: upright, RGB, alpha over white; `format` and size in pixels as they were in the file."""
 
     image: Image.Image
     format: str
@@ -31,12 +35,14 @@ class Picture:
     height: int
 
 
-def decode(data: bytes, min_side: int = 1) -> Picture:
+def decode(data: bytes, min_side: int = 1, side: int = 0) -> Picture:
     """Decode the first frame of a picture completely.
 
     Args:
         data: a JPEG, PNG, WebP, GIF or BMP.
         min_side: pixels; a picture whose shorter side is less is rejected.
+        side: pixels that the picture will be reduced to in the end; then a JPEG is decoded at a half, quarter or eighth
+            of its size if that leaves `OVERSAMPLING` times as many. 0 for the whole picture.
 
     Raises:
         Rejected: broken, truncated, of another format, over 50 million pixels, too small, or blank.
@@ -50,6 +56,8 @@ def decode(data: bytes, min_side: int = 1) -> Picture:
                     raise Rejected("too many pixels")
                 if min(width, height) < min_side:
                     raise Rejected("too small")
+                if side and kind == "JPEG":
+                    image.draft(None, (OVERSAMPLING * max(side, LEAST_SIDE),) * 2)
                 image.load()  # verify() would pass half a JPEG
                 picture = to_rgb(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
