@@ -1,0 +1,79 @@
+"""A picture that the teacher knows is found, as it is, mirrored or reduced; others are not."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from distillery.curation.curated import SCHEMA
+from distillery.curation.duplicates import perceptual_hashes
+from distillery.curation.leakage import find_leakage, nearest
+from distillery.demo.drawing import draw
+from distillery.jobs import StudyError
+from distillery.parquet import read_parquet, write_parquet
+
+SIDE = 32
+
+
+def small(image):
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+
+
+def write_curated(path, source, images, kept=None):
+    hashes = [perceptual_hashes(image) for image in images]
+    columns = {name: [""] * len(images) for name in SCHEMA.names}
+    columns |= {name: [0] * len(images) for name in ("width", "height", "seed", "rank")}
+    columns |= {"source": [source] * len(images), "class": ["frog"] * len(images), "row": list(range(len(images)))}
+    columns |= {"key": [f"{source}{i}" for i in range(len(images))], "kept": kept or [True] * len(images)}
+    columns |= {"phash": [own for own, _ in hashes], "phash_mirror": [mirror for _, mirror in hashes]}
+    write_parquet(path, columns, SCHEMA)
+    return path
+
+
+def write_teacher(path, train, test):
+    np.savez(
+        path,
+        train_pixels=np.stack([small(image) for image in train]),
+        train_labels=np.array([1] * len(train)),
+        test_pixels=np.stack([small(image) for image in test]),
+        test_labels=np.array([0] * len(test)),
+        classes=np.array(["cat", "frog"]),
+    )
+    return path
+
+
+def test_what_the_teacher_knows_is_found(tmp_path):
+    images = [draw("frog", "google", seed, 160) for seed in range(8)]
+    teacher = [draw("frog", "teacher", seed, 96) for seed in range(20)]
+    data = write_teacher(
+        tmp_path / "data.npz", [*teacher, images[2], ImageOps.mirror(images[5])], [images[2], *teacher]
+    )
+    tables = [
+        write_curated(tmp_path / "a.parquet", "a", images[:4]),
+        write_curated(tmp_path / "b.parquet", "b", images[4:], kept=[True, True, True, False]),
+    ]
+    find_leakage(tables, data, tmp_path / "leakage.parquet", distance=4)
+    columns = ("source", "row", "class", "key", "teacher_split", "teacher_row", "teacher_class", "distance")
+    found = read_parquet(tmp_path / "leakage.parquet", columns)
+    rows = list(zip(*(found[name].tolist() for name in columns), strict=True))
+    assert [row[:7] for row in rows] == [
+        ("a", 2, "frog", "a2", "train", 20, "frog"),
+        ("b", 1, "frog", "b1", "train", 21, "frog"),
+        ("a", 2, "frog", "a2", "test", 0, "cat"),
+    ]
+    assert all(row[7] <= 4 for row in rows)
+
+
+def test_the_nearest_counts_once():
+    views = np.array([0b0, 0b1111_0000, 2**60, 2**63 - 1], dtype=np.uint64)  # two pictures, then their mirrors
+    hashes = np.array([0b111, 0b1, 0b1, 2**60 + 1], dtype=np.uint64)
+    pictures, others, bits = nearest(views, hashes, 3)
+    assert (pictures.tolist(), others.tolist(), bits.tolist()) == ([0], [1], [1])
+    assert [len(part) for part in nearest(views[:0], hashes, 3)] == [0, 0, 0]
+
+
+def test_damaged_teacher_data(tmp_path):
+    table = write_curated(tmp_path / "a.parquet", "a", [draw("frog", "google", 0, 64)])
+    (tmp_path / "data.npz").write_bytes(b"PK\x03\x04 half a file")
+    with pytest.raises(StudyError, match="teacher's data .* is damaged"):
+        find_leakage([table], tmp_path / "data.npz", tmp_path / "out.parquet", 4)
+    assert not (tmp_path / "out.parquet").exists()

@@ -1,0 +1,64 @@
+"""Confident learning finds planted mistakes, estimates their share, and accuses nobody without reason."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.curation.noise import find_noise
+
+
+def judge(truth, classes, skill, seed):
+    """Probabilities of a judge that mostly sees the truth."""
+    chance = np.random.default_rng(seed)
+    logits = chance.normal(size=(len(truth), classes))
+    logits[np.arange(len(truth)), truth] += skill
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def by_definition(probabilities, labels):
+    """Northcutt et al. 2021, section 3.1, written out picture by picture."""
+    classes = probabilities.shape[1]
+    means = [probabilities[labels == j, j].mean() if (labels == j).any() else np.inf for j in range(classes)]
+    likely = []
+    for row, label in zip(probabilities, labels, strict=True):
+        among = [j for j in range(classes) if row[j] >= means[j]]
+        likely.append(max(among, key=lambda j: (row[j], -j)) if among else label)
+    return likely
+
+
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40))
+def test_it_is_the_definition(seed, classes, count):
+    chance = np.random.default_rng(seed)
+    labels = chance.integers(0, classes, count)
+    probabilities = judge(chance.integers(0, classes, count), classes, 2.0, seed)
+    found = find_noise(probabilities, labels)
+    assert found.likely.tolist() == by_definition(probabilities, labels)
+    assert found.suspect.tolist() == (found.likely != labels).tolist()
+    assert 0 <= found.share <= 1 and ((found.by_class >= 0) | np.isnan(found.by_class)).all()
+
+
+@pytest.mark.parametrize("planted", [0.0, 0.1, 0.3])
+def test_planted_mistakes_are_found_and_their_share_estimated(planted):
+    chance = np.random.default_rng(1)
+    truth = chance.integers(0, 10, 5000)
+    labels = np.where(chance.random(5000) < planted, chance.integers(0, 10, 5000), truth)
+    wrong = labels != truth
+    found = find_noise(judge(truth, 10, 6.0, 2), labels)
+    assert abs(found.share - wrong.mean()) < 0.03
+    if planted:
+        assert (found.suspect & wrong).sum() / wrong.sum() > 0.9  # recall
+        assert (found.suspect & wrong).sum() / found.suspect.sum() > 0.8  # precision
+
+
+def test_a_judge_that_is_timid_about_one_class_does_not_condemn_it():
+    labels = np.repeat([0, 1], 50)
+    probabilities = np.array([[0.9, 0.1]] * 50 + [[0.6, 0.4]] * 50)  # gives class 1 never more than 0.4
+    assert not find_noise(probabilities, labels).suspect.any()
+
+
+def test_no_picture_and_a_class_without_any():
+    nothing = find_noise(np.empty((0, 3)), np.empty(0, dtype=int))
+    assert len(nothing.suspect) == 0 and np.isnan(nothing.share)
+    one = find_noise(np.array([[0.2, 0.8], [0.3, 0.7]]), np.array([1, 1]))
+    assert not one.suspect.any() and one.share == 0 and np.isnan(one.by_class[0])

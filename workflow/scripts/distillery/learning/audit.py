@@ -1,0 +1,96 @@
+"""What the teacher thinks of the labels that a source's pictures came with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from distillery.curation.noise import find_noise
+from distillery.jobs import StudyError, log
+from distillery.learning.data import gather, open_pixels
+from distillery.learning.devices import choose_device
+from distillery.learning.prediction import predict
+from distillery.learning.tables import read_table, write_table
+from distillery.learning.weights import load_weights
+
+SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("row", pa.int32()),  # in the source's array of pictures
+        ("class", pa.string()),  # as claimed
+        ("key", pa.string()),
+        ("judged", pa.int16()),  # 1, or 0 for a near-duplicate of a picture the teacher learnt from
+        ("p_claimed", pa.float32()),  # the teacher's probability of the claimed class
+        ("likely", pa.string()),  # the class it is confidently of; the claimed one where there is none
+        ("suspect", pa.int16()),  # 1 if judged and confidently of another class
+    ]
+)
+
+
+def audit_labels(
+    pixels: str | Path,
+    table: str | Path,
+    leakage: str | Path,
+    weights: str | Path,
+    output: str | Path,
+    *,
+    source: str,
+    threads: int = 0,
+) -> None:
+    """Judge the label of every kept picture of a source.
+
+    A near-duplicate of a picture the teacher was trained on is not judged: the teacher would repeat what it was told.
+
+    Args:
+        pixels, table: the source's curated pictures.
+        leakage: of `curation.leakage`.
+        weights: the teacher's.
+        output: the `.parquet` to write, with the columns of `SCHEMA`, one row a kept picture.
+        source: its name.
+        threads: of the processor.
+
+    Raises:
+        StudyError: a file is damaged; the teacher is of another size or lacks a class.
+    """
+    trained = load_weights(weights)
+    kept = {name: column for name, column in read_table(table, ["row", "class", "key", "kept"]).items()}
+    kept = {name: column[kept["kept"]] for name, column in kept.items()}
+    if unknown := set(kept["class"]) - set(trained.classes):
+        raise StudyError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
+    labels = np.array([trained.classes.index(name) for name in kept["class"]], dtype=np.int64)
+    names = np.full(len(labels), source, dtype=object)
+    pictures = gather(open_pixels([pixels], [source]), names, kept["row"], labels)
+    if len(labels) and pictures.pixels.shape[-1] != trained.image_size:
+        raise StudyError(f"source {source} has pictures of another size than the teacher's. Curate again.")
+    network = trained.network.to(choose_device(threads), memory_format=torch.channels_last)
+    logits = predict(network, pictures.pixels).reshape(-1, len(trained.classes))
+    # only what the source claims to show: the others are no alternative for its labels
+    claimed = np.unique(labels)
+    probabilities = torch.softmax(logits[:, torch.from_numpy(claimed)], dim=1).numpy()
+    places = np.searchsorted(claimed, labels)
+    judged = ~np.isin(kept["row"], _learnt_from(leakage, source))
+    noise = find_noise(probabilities[judged], places[judged])
+    likely = labels.copy()
+    likely[judged] = claimed[noise.likely] if len(claimed) else []
+    suspect = likely != labels
+    log.info("%d of %d pictures have a label that the teacher doubts", suspect.sum(), len(labels))
+    columns = {
+        "source": names,
+        "row": kept["row"],
+        "class": kept["class"],
+        "key": kept["key"],
+        "judged": judged,
+        "p_claimed": probabilities[np.arange(len(labels)), places],
+        "likely": [trained.classes[label] for label in likely],
+        "suspect": suspect,
+    }
+    write_table(output, columns, SCHEMA)
+
+
+def _learnt_from(leakage: str | Path, source: str) -> np.ndarray:
+    """Rows of a source that are near-duplicates of pictures the teacher was trained on."""
+    table = read_table(leakage, ["source", "row", "teacher_split"])
+    return table["row"][(table["source"] == source) & (table["teacher_split"] == "train")]
