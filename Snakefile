@@ -17,6 +17,7 @@ include: "workflow/rules/curate.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/teach.smk"
 include: "workflow/rules/study.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -28,6 +29,7 @@ rule all:
     default_target: True
     input:
         "results/summary.png",
-        tables("runs", "summary", "counts", "teacher"),
+        tables("runs", "summary", "counts", "teacher", "leakage", "audit"),
         "results/attribution.csv",
-        contact_sheets(),
+        "results/figures/acquisition.png",
+        sheets("contact", "suspects", "duplicates"),

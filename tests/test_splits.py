@@ -199,6 +199,50 @@ def test_or_shrink_to_the_largest_balanced_set(study, tmp_path):
     assert [labels.count(label) for label in range(3)] == [3, 3, 3]
 
 
+def write_audit(path, suspects):
+    """An audit of 100 pictures of source google, of which some rows are suspect."""
+    from distillery.learning.audit import SCHEMA as AUDIT
+
+    columns = {field.name: [""] * 100 if str(field.type) == "string" else [0] * 100 for field in AUDIT}
+    columns |= {"source": ["google"] * 100, "row": range(100), "suspect": [int(row in suspects) for row in range(100)]}
+    write_parquet(path, columns, AUDIT)
+    return path
+
+
+def test_doubted_labels_are_not_trained_on_but_tested_on(study, tmp_path):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 12)})
+    settings = {"classes": classes, "common": ["google"], "augmented": False, "shortfall": "error", "scenario": "x"}
+    plans = []
+    rows = rows_of(splits)
+    first = {r["row"] for r in rows if r["split"] == "train" and r["rank"] < 2}
+    tested = {r["row"] for r in rows if r["split"] == "test"}
+    for name, audits in (("all", []), ("clean", [write_audit(tmp_path / "audit.parquet", first | tested)])):
+        plan_scenario(splits, tmp_path / name, train={"google": 9}, audits=audits, **settings)
+        plans.append(rows_of(tmp_path / name))
+    train = [{r["row"] for r in plan if r["split"] == "train"} for plan in plans]
+    assert first <= train[0] and not first & train[1] and len(train[0]) == len(train[1]) == 9
+    rank = {r["row"]: r["rank"] for r in rows}
+    assert {rank[row] for row in train[1]} == {2, 3, 4}  # the next in order take their places
+    assert {r["row"] for r in plans[0] if r["split"] == "test"} == {r["row"] for r in plans[1] if r["split"] == "test"}
+    with pytest.raises(StudyError, match="has 8 train pictures in source google, 9 asked"):
+        plan_scenario(splits, tmp_path / "b", train={"google": 27}, audits=audits, **settings)
+
+
+def test_leaked_pictures_are_in_no_split(study, tmp_path):
+    from distillery.curation.leakage import SCHEMA as LEAKAGE
+
+    study({"google": dict.fromkeys(LABELS, 12)})
+    columns = {field.name: [""] * 4 if str(field.type) == "string" else [0] * 4 for field in LEAKAGE}
+    columns |= {"source": ["google", "google", "bing", "google"], "row": [3, 20, 5, 7]}
+    columns |= {"teacher_split": ["train", "train", "train", "test"]}
+    write_parquet(tmp_path / "leakage.parquet", columns, LEAKAGE)
+    wanted = {"test": {"google": 6}, "val": {}, "train": {}}
+    settings = {"group_distance": 4, "seed": 0, "shortfall": "error", "leakage": tmp_path / "leakage.parquet"}
+    tables, classes = {"google": tmp_path / "google.parquet"}, {"google": LABELS}
+    split_pictures(tables, tmp_path / "s.parquet", classes=classes, labels=LABELS, wanted=wanted, **settings)
+    assert {r["row"] for r in rows_of(tmp_path / "s.parquet")} == set(range(36)) - {3, 20}
+
+
 def test_too_few_for_the_test_split(study):
     with pytest.raises(StudyError, match="split.test: class dog has 1 test pictures in source google, 2 asked"):
         study({"google": {"cat": 9, "dog": 1}})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.curation.noise import find_noise
+from distillery.curation.noise import find_noise, shares_of_wrong
 
 
 def judge(truth, classes, skill, seed):
@@ -35,7 +35,8 @@ def test_it_is_the_definition(seed, classes, count):
     found = find_noise(probabilities, labels)
     assert found.likely.tolist() == by_definition(probabilities, labels)
     assert found.suspect.tolist() == (found.likely != labels).tolist()
-    assert 0 <= found.share <= 1 and ((found.by_class >= 0) | np.isnan(found.by_class)).all()
+    share, by_label = shares_of_wrong(labels, found.likely, found.sure)
+    assert 0 <= share <= 1 and set(by_label) == set(labels.tolist())
 
 
 @pytest.mark.parametrize("planted", [0.0, 0.1, 0.3])
@@ -45,7 +46,7 @@ def test_planted_mistakes_are_found_and_their_share_estimated(planted):
     labels = np.where(chance.random(5000) < planted, chance.integers(0, 10, 5000), truth)
     wrong = labels != truth
     found = find_noise(judge(truth, 10, 6.0, 2), labels)
-    assert abs(found.share - wrong.mean()) < 0.03
+    assert abs(shares_of_wrong(labels, found.likely, found.sure)[0] - wrong.mean()) < 0.03
     if planted:
         assert (found.suspect & wrong).sum() / wrong.sum() > 0.9  # recall
         assert (found.suspect & wrong).sum() / found.suspect.sum() > 0.8  # precision
@@ -59,6 +60,12 @@ def test_a_judge_that_is_timid_about_one_class_does_not_condemn_it():
 
 def test_no_picture_and_a_class_without_any():
     nothing = find_noise(np.empty((0, 3)), np.empty(0, dtype=int))
-    assert len(nothing.suspect) == 0 and np.isnan(nothing.share)
+    assert len(nothing.suspect) == 0 and shares_of_wrong([], [], []) == (None, {})
     one = find_noise(np.array([[0.2, 0.8], [0.3, 0.7]]), np.array([1, 1]))
-    assert not one.suspect.any() and one.share == 0 and np.isnan(one.by_class[0])
+    assert not one.suspect.any() and shares_of_wrong([1, 1], one.likely, one.sure) == (0.0, {1: 0.0})
+
+
+def test_shares_are_weighted_by_the_labels_numbers():
+    labels, likely = ["a"] * 6 + ["b"] * 2, ["a", "a", "b", "a", "a", "a", "b", "b"]
+    sure = [True, True, True, False, False, True, True, True]
+    assert shares_of_wrong(labels, likely, sure) == (6 / 8 * 1 / 4, {"a": 0.25, "b": 0.0})

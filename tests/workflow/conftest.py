@@ -43,6 +43,7 @@ STUDY = {
         "color": {"train": {"google": 9}, "augment": "color"},
         "rotation": {"train": {"mine": 6}, "augment": "rotation", "arms": ["kd"]},
         "sd2": {"train": {"sd2": 12}, "size": "large"},
+        "tidy": {"train": {"google": 3}, "clean": True, "arms": ["scratch"]},
     },
     "demo": {"label": "A test on drawn pictures", "results_per_query": 16},
 }  # fmt: skip

@@ -16,7 +16,8 @@ from .conftest import CLASSES
 
 pytestmark = pytest.mark.slow
 
-RETRAINS = {"train_student", "tabulate_scenario", "tabulate", "plot_summary", "all"}
+RETRAINS = {"train_student", "tabulate_scenario", "tabulate", "plot_summary", "plot_acquisition", "all"}
+REPLANS = RETRAINS | {"plan_scenario", "attribute", "tabulate_trust"}
 
 
 def rows(path):
@@ -31,14 +32,15 @@ def wildcards(jobs, rule):
 def test_tables_and_figures(finished):
     results = finished.folder / "results"
     runs = rows(results / "tables" / "runs.csv")
-    assert len(runs) == 2 * (2 + 2 + 1 + 2)  # seeds x arms of each scenario
+    assert len(runs) == 2 * (2 + 2 + 1 + 2 + 1)  # seeds x arms of each scenario
     summary = {(row["scenario"], row["arm"]): row for row in rows(results / "tables" / "summary.csv")}
     assert {row["n_seeds"] for row in summary.values()} == {"2"}
     assert summary["web", "kd"]["n_train"] == "21" and summary["color", "scratch"]["n_train"] == "18"
     assert (
         summary["web", "kd"]["n_test"] == "15" and summary["rotation", "kd"]["n_test"] == "10"
     )  # two classes of three
-    for name in ("summary.png", "figures/contact_google.png", "figures/contact_sd2.png"):
+    for name in ("summary.png", "figures/acquisition.png", "figures/contact_google.png", "figures/suspects_mine.png",
+                 "figures/duplicates_bing.png"):  # fmt: skip
         assert Image.open(results / name).size > (400, 200)
     assert {row["source"] for row in rows(results / "tables" / "counts.csv")} == {"google", "bing", "mine", "sd2"}
 
@@ -94,6 +96,36 @@ def test_no_near_duplicate_group_is_both_trained_and_tested_on(finished):
     assert all(len(splits - {"unused"}) == 1 for splits in splits_of.values())
 
 
+def test_a_clean_scenario_trains_on_no_picture_whose_label_the_teacher_doubts(finished):
+    results = finished.folder / "results"
+    audit = pq.read_table(results / "audit" / "google.parquet").to_pylist()
+    doubted = {row["row"] for row in audit if row["suspect"]}
+    assert doubted and {row["class"] for row in audit} == set(CLASSES)
+    plan = pq.read_table(results / "plans" / "tidy.parquet").to_pylist()
+    trained = {row["row"] for row in plan if row["split"] == "train"}
+    assert len(trained) == 3 and not trained & doubted
+    tested = [(row["source"], row["row"]) for row in plan if row["split"] == "test"]
+    other = pq.read_table(results / "plans" / "web.parquet").to_pylist()
+    assert sorted(tested) == sorted((row["source"], row["row"]) for row in other if row["split"] == "test")
+    said = {row["source"]: row for row in rows(results / "tables" / "audit.csv") if row["class"] == "all"}
+    assert int(said["google"]["suspect"]) == len(doubted) and int(said["google"]["kept"]) == len(audit)
+
+
+def test_pictures_that_the_teacher_learnt_from_can_be_left_out(copied):
+    data = dict(np.load(copied.folder / "resources" / "teacher" / "data.npz"))
+    data["train_pixels"][:5] = np.load(copied.folder / "results" / "curated" / "google.npy")[:5]
+    np.savez(copied.folder / "resources" / "teacher" / "data.npz", **data)
+    copied.config["split"]["leakage"] = "drop"
+    copied.config["split"]["shortfall"] = "shrink"
+    copied.configure(copied.config)
+    copied.run("results/splits.parquet")
+    known = pq.read_table(copied.folder / "results" / "leakage.parquet").to_pylist()
+    leaked = {(row["source"], row["row"]) for row in known if row["teacher_split"] == "train"}
+    assert {("google", row) for row in range(5)} <= leaked
+    splits = pq.read_table(copied.folder / "results" / "splits.parquet").to_pylist()
+    assert splits and not leaked & {(row["source"], row["row"]) for row in splits}
+
+
 def test_touching_nothing_runs_nothing(finished):
     done = finished.snakemake("--dry-run")
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
@@ -113,7 +145,7 @@ def test_one_scenario_retrains_alone(copied):
     copied.config["scenarios"]["color"]["train"] = {"google": 6}
     copied.configure(copied.config)
     jobs = copied.planned()
-    assert {rule for rule, _ in jobs} == RETRAINS | {"plan_scenario"}
+    assert {rule for rule, _ in jobs} == REPLANS
     assert wildcards(jobs, "plan_scenario") == wildcards(jobs, "tabulate_scenario") == {"scenario=color"}
     arms = [f"scenario=color, arm={arm}, seed={seed}" for arm in ("scratch", "kd") for seed in (0, 1)]
     assert wildcards(jobs, "train_student") == set(arms)
@@ -125,7 +157,7 @@ def test_a_seed_more_trains_only_that_seed(copied):
     jobs = copied.planned()
     assert {rule for rule, _ in jobs} == RETRAINS
     trained = [text for rule, text in jobs if rule == "train_student"]
-    assert len(trained) == 7 and all(text.endswith("seed=2") for text in trained)
+    assert len(trained) == 8 and all(text.endswith("seed=2") for text in trained)
 
 
 def test_an_arm_s_settings_retrain_that_arm_alone(copied):
@@ -138,7 +170,8 @@ def test_an_arm_s_settings_retrain_that_arm_alone(copied):
 def test_words_on_a_figure_draw_it_again_and_no_more(copied):
     copied.config["title"] = "Another title"
     copied.configure(copied.config)
-    assert {rule for rule, _ in copied.planned()} == {"plot_summary", "contact_sheet", "all"}
+    drawn = {"plot_summary", "contact_sheet", "suspects_sheet", "duplicates_sheet", "plot_acquisition", "all"}
+    assert {rule for rule, _ in copied.planned()} == drawn
 
 
 def test_one_scenario_by_its_target(copied):
@@ -155,14 +188,15 @@ def test_one_scenario_by_its_target(copied):
 def test_the_same_configuration_gives_the_same_bytes(copied):
     """Everything that is not retrieved is made a second time."""
     results = copied.folder / "results"
-    names = [f"tables/{name}.csv" for name in ("runs", "summary", "counts", "teacher")]
-    names += ["curated/google.npy", "splits.parquet", "teacher/model.safetensors", "summary.png"]
+    names = [f"tables/{name}.csv" for name in ("runs", "summary", "counts", "teacher", "audit", "leakage")]
+    names += ["attribution.csv", "curated/google.npy", "splits.parquet", "teacher/model.safetensors", "summary.png"]
     names += ["runs/web/kd/seed1/model.safetensors", "runs/color/scratch/seed0/predictions.parquet"]
     before = {name: (results / name).read_bytes() for name in names}
-    for path in ("curated", "plans", "teacher", "runs", "scenarios", "tables", "summary.png", "splits.parquet"):
+    made = ("curated", "plans", "teacher", "runs", "scenarios", "tables", "summary.png", "splits.parquet", "audit")
+    for path in (*made, "leakage.parquet", "attribution.csv"):
         path = results / path
         [file.unlink() for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
-    copied.run("results/summary.png")
+    copied.run("results/summary.png", "all")
     changed = [name for name, data in before.items() if (results / name).read_bytes() != data]
     assert not changed
 

@@ -67,6 +67,17 @@ def curated(sources, extension):
     return expand("results/curated/{source}.{extension}", source=sources, extension=extension)
 
 
+def leakage_to_drop():
+    """What the split leaves out, where the configuration wants it to."""
+    return {"leakage": "results/leakage.parquet"} if study["split"]["leakage"] == "drop" else {}
+
+
+def audits_of(scenario):
+    """What the teacher says of the labels, for a scenario that trains on none that it doubts."""
+    settings = study["scenarios"][scenario]
+    return expand("results/audit/{source}.parquet", source=settings["train"]) if settings["clean"] else []
+
+
 def web_source(name):
     """A source as its crawl sees it."""
     return study["sources"][name] | {"contact": study["contact"]}
@@ -127,8 +138,8 @@ def tables(*names):
     return expand("results/tables/{name}.csv", name=names)
 
 
-def contact_sheets():
-    return expand("results/figures/contact_{source}.png", source=used_sources())
+def sheets(*kinds):
+    return expand("results/figures/{kind}_{source}.png", kind=kinds, source=used_sources())
 
 
 wildcard_constraints:

@@ -3,6 +3,7 @@
 
 rule split:
     input:
+        **leakage_to_drop(),
         tables=curated(used_sources(), "parquet"),
     output:
         splits="results/splits.parquet",
@@ -27,6 +28,7 @@ rule split:
 rule plan_scenario:
     input:
         splits="results/splits.parquet",
+        audits=lambda w: audits_of(w.scenario),
     output:
         plan="results/plans/{scenario}.parquet",
     log:

@@ -13,4 +13,5 @@ with job(snakemake) as j:
         common=j.params.common,
         augmented=j.params.augmented,
         shortfall=j.params.shortfall,
+        audits=j.input.get("audits", []),
     )

@@ -13,4 +13,5 @@ with job(snakemake) as j:
         group_distance=j.params.group_distance,
         seed=j.params.seed,
         shortfall=j.params.shortfall,
+        leakage=j.input.get("leakage"),
     )

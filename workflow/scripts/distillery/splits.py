@@ -211,6 +211,7 @@ def split_pictures(
     group_distance: int,
     seed: int,
     shortfall: str,
+    leakage: str | Path | None = None,
 ) -> None:
     """Assign every kept picture of every source to a split.
 
@@ -223,11 +224,14 @@ def split_pictures(
         group_distance: bits of 64; see `group_pictures`.
         seed: of the shuffled order.
         shortfall: "error", or "shrink" to take the same proportions of what the smallest class has.
+        leakage: table of `curation.leakage`, whose pictures near the teacher's train pictures are left out; or None.
 
     Raises:
         StudyError: a class has too few pictures for test and validation.
     """
     pictures = load_pictures(tables, labels)
+    if leakage:
+        pictures = _without_leaked(pictures, leakage)
     group = group_pictures(pictures, group_distance)
     quotas = quotas_for(wanted, classes)
     if shortfall == "shrink":
@@ -244,6 +248,17 @@ def split_pictures(
         "rank": ranks(pictures, split, seed),
     }
     write_parquet(output, columns, SPLITS_SCHEMA)
+
+
+def _without_leaked(pictures: Pictures, leakage: str | Path) -> Pictures:
+    """The pictures that are no near-duplicates of those the teacher learnt from."""
+    table = read_parquet(leakage, ("source", "row", "teacher_split"))
+    learnt = table["teacher_split"] == "train"
+    leaked = set(zip(table["source"][learnt].tolist(), table["row"][learnt].tolist(), strict=True))
+    known = zip(pictures.source.tolist(), pictures.row.tolist(), strict=True)
+    keep = np.array([place not in leaked for place in known], dtype=bool)
+    log.info("%d of %d pictures are left out: the teacher learnt from their like", (~keep).sum(), len(keep))
+    return Pictures(**{name: values[keep] for name, values in vars(pictures).items()})
 
 
 def _shrunk_to_pool(
@@ -300,6 +315,7 @@ def plan_scenario(
     common: Sequence[str],
     augmented: bool,
     shortfall: str,
+    audits: Sequence[str | Path] = (),
 ) -> None:
     """Choose the pictures a scenario trains on and is validated and tested on.
 
@@ -314,22 +330,37 @@ def plan_scenario(
         common: sources whose test pictures are everyone's.
         augmented: give every train picture an altered copy.
         shortfall: "error", or "shrink" to the largest balanced set.
+        audits: tables of `learning.audit`, whose suspect pictures are not trained on.
 
     Raises:
         StudyError: a class of a source has fewer train pictures than asked; says which, and what to do.
     """
     table = read_parquet(splits, ("source", "row", "class", "label", "split", "rank"))
+    usable = (table["split"] == "train") & ~_suspect(table, audits)
     train_rows = np.zeros(len(table["row"]), dtype=bool)
     for source, count in train.items():
-        mine = (table["source"] == source) & (table["split"] == "train")
-        per_class = count // len(classes[source])
-        available = {name: int((mine & (table["class"] == name)).sum()) for name in classes[source]}
-        train_rows |= mine & (table["rank"] < _fill_or_shrink(scenario, source, per_class, available, shortfall))
+        mine = {name: usable & (table["source"] == source) & (table["class"] == name) for name in classes[source]}
+        available = {name: int(rows.sum()) for name, rows in mine.items()}
+        per_class = _fill_or_shrink(scenario, source, count // len(classes[source]), available, shortfall)
+        for rows in mine.values():
+            rows = np.flatnonzero(rows)
+            train_rows[rows[np.argsort(table["rank"][rows])][:per_class]] = True
     trained = {name for source in train for name in classes[source]}
     tested = np.isin(table["source"], list(common)) & np.isin(table["class"], list(trained))
     parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented
     parts += [(tested & (table["split"] == name), name, False) for name in ("val", "test")]
     _write_plan(output, table, parts)
+
+
+def _suspect(table: Mapping[str, np.ndarray], audits: Sequence[str | Path]) -> np.ndarray:
+    """Which rows of the split's table have a label that the teacher doubts, bool [N]."""
+    places = set()
+    for path in audits:
+        audit = read_parquet(path, ("source", "row", "suspect"))
+        doubted = audit["suspect"].astype(bool)
+        places |= set(zip(audit["source"][doubted].tolist(), audit["row"][doubted].tolist(), strict=True))
+    known = zip(table["source"].tolist(), table["row"].tolist(), strict=True)
+    return np.array([place in places for place in known], dtype=bool)
 
 
 def _fill_or_shrink(scenario: str, source: str, per_class: int, available: Mapping[str, int], shortfall: str) -> int:

@@ -6,7 +6,9 @@ pictures labelled j. So a judge that is timid about a class, or everywhere, is m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,18 +20,16 @@ class Noise:
     Attributes:
         suspect: bool [N], confidently of another class than its label.
         likely: int [N], the class that it is confidently of; its label where there is none.
-        share: estimate of the share of wrong labels, 0 to 1; nan without pictures.
-        by_class: the same for the pictures of each label, float [C]; nan for a class without pictures.
+        sure: bool [N], whether there is one.
     """
 
     suspect: np.ndarray
     likely: np.ndarray
-    share: float
-    by_class: np.ndarray
+    sure: np.ndarray
 
 
 def find_noise(probabilities: np.ndarray, labels: np.ndarray) -> Noise:
-    """Estimate which labels are wrong, and how many.
+    """Estimate which labels are wrong.
 
     Args:
         probabilities: float [N, C], rows sum to 1, of a judge that has not learnt from these pictures' labels.
@@ -44,15 +44,25 @@ def find_noise(probabilities: np.ndarray, labels: np.ndarray) -> Noise:
     confident = np.where(probabilities >= thresholds, probabilities, -1.0)
     sure = confident.max(axis=1, initial=-1.0) >= 0
     likely = np.where(sure, confident.argmax(axis=1), labels)
-    return Noise(likely != labels, likely, *_shares(labels[sure], likely[sure], counts))
+    return Noise(likely != labels, likely, sure)
 
 
-def _shares(labels: np.ndarray, likely: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
-    """Shares of wrong labels from the confident joint, each label's row scaled to its number of pictures."""
-    joint = np.zeros((len(counts), len(counts)))
-    np.add.at(joint, (labels, likely), 1)
-    rows = joint.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        by_class = np.where(rows > 0, 1 - np.diag(joint) / rows, np.where(counts > 0, 0.0, np.nan))
-        share = float(np.nansum(by_class * counts) / counts.sum())
-    return share, by_class
+def shares_of_wrong(
+    labels: Sequence[Any], likely: Sequence[Any], sure: Sequence[bool]
+) -> tuple[float | None, dict[Any, float]]:
+    """Estimated share of wrong labels, 0 to 1, of all pictures (None of no picture) and of those of each label.
+
+    From the confident joint (ibid., equation 2): of a label's pictures that are confidently of any class, the share
+    that is of another; over all, weighted by the labels' numbers of pictures.
+
+    Args:
+        labels, likely, sure: [N] each, as `find_noise` takes and gives them, or the classes' names.
+    """
+    labels, likely, sure = np.asarray(labels), np.asarray(likely), np.asarray(sure, dtype=bool)
+    by_label = {}
+    for label in np.unique(labels):
+        mine = sure & (labels == label)
+        by_label[label] = float((likely[mine] != label).mean()) if mine.any() else 0.0
+    counts = {label: int((labels == label).sum()) for label in by_label}
+    total = sum(counts.values())
+    return (sum(by_label[label] * counts[label] for label in counts) / total if total else None), by_label

@@ -37,6 +37,14 @@ class ClassRow:
     offered: int
     reasons: list[tuple[str, int]]  # most frequent first
 
+    @property
+    def lines(self) -> list[str]:
+        """How many were kept, and why others were not."""
+        rest = sum(count for _, count in self.reasons[REASONS:])
+        lines = [f"kept {len(self.rows):,} of {self.offered:,}"]
+        lines += [f"{count:,} {reason}" for reason, count in self.reasons[:REASONS]]
+        return lines + [f"{rest:,} otherwise"] * bool(rest)
+
 
 def class_rows(table: str | Path) -> list[ClassRow]:
     """The classes of a curated table, in its order."""
@@ -86,17 +94,86 @@ def contact_sheet(
     """
     pictures = np.load(pixels, mmap_mode="r")
     classes = class_rows(table)
-    last = max((row for known in classes for row in known.rows), default=-1)
+    strips = [Strip(known.name, spread(known.rows), known.lines) for known in classes]
+    text = f"source {source}: {_counted(sum(len(c.rows) for c in classes), classes)}"
+    _require_rows(pictures, [row for known in classes for row in known.rows], table, pixels)
+    draw_sheet(output, pictures, strips, title, text, label, random_weights)
+
+
+def suspects_sheet(
+    pixels: str | Path,
+    audit: str | Path,
+    output: str | Path,
+    *,
+    source: str,
+    title: str,
+    label: str = "",
+    random_weights: bool = False,
+) -> None:
+    """Draw the pictures whose label the teacher doubts, class by class, the least probable first.
+
+    Args:
+        audit: the `.parquet` of `learning.audit`.
+        pixels, output, source, title, label, random_weights: see `contact_sheet`.
+
+    Raises:
+        StudyError: the table names rows that the pixels lack.
+    """
+    pictures = np.load(pixels, mmap_mode="r")
+    rows = pq.read_table(audit, columns=["class", "row", "p_claimed", "likely", "suspect"]).to_pylist()
+    strips = []
+    for name in dict.fromkeys(row["class"] for row in rows):
+        doubted = [row for row in rows if row["class"] == name and row["suspect"]]
+        doubted.sort(key=lambda row: (row["p_claimed"], row["row"]))
+        takes_for = Counter(row["likely"] for row in doubted).most_common(REASONS)
+        lines = [f"{len(doubted):,} doubted of {sum(row['class'] == name for row in rows):,}"]
+        lines += [f"{count:,} taken for {other}" for other, count in takes_for]
+        strips.append(Strip(name, [row["row"] for row in doubted[:COLUMNS]], lines))
+    text = f"source {source}: labels the teacher doubts, {sum(row['suspect'] for row in rows):,} of {len(rows):,}"
+    _require_rows(pictures, [row["row"] for row in rows], audit, pixels)
+    draw_sheet(output, pictures, strips, title, text, label, random_weights)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of a sheet: its name, its pictures as rows of an array, and what is said at the right."""
+
+    name: str
+    rows: list[int]
+    lines: list[str]
+
+
+def _require_rows(pictures: np.ndarray, rows: list[int], table: str | Path, pixels: str | Path) -> None:
+    last = max(rows, default=-1)
     if last >= len(pictures):
         raise StudyError(f"{table} names row {last} of {pixels}, which has {len(pictures)}. Delete both and run again.")
+
+
+def draw_sheet(
+    output: str | Path,
+    pictures: np.ndarray,
+    strips: list[Strip],
+    title: str,
+    text: str,
+    label: str = "",
+    random_weights: bool = False,
+) -> None:
+    """Draw rows of pictures as PNG; the same arguments give the same bytes.
+
+    Args:
+        pictures: uint8 [N, S, S, 3].
+        strips: the rows, of at most `COLUMNS` pictures each.
+        title, text: the heading and what stands below it.
+        label, random_weights: see `contact_sheet`.
+    """
     factor = max(1, round(TILE / pictures.shape[1]))
-    strips = [(label, NOTE, INK)] * bool(label) + [(RANDOM, WARNING, PAPER)] * random_weights
-    sheet = _empty(len(classes), factor * pictures.shape[1], strips)
-    y = len(strips) * STRIP
-    _heading(sheet, y, title, f"source {source}: {_counted(sum(len(c.rows) for c in classes), classes)}")
+    bands = [(label, NOTE, INK)] * bool(label) + [(RANDOM, WARNING, PAPER)] * random_weights
+    sheet = _empty(len(strips), factor * pictures.shape[1], bands)
+    y = len(bands) * STRIP
+    _heading(sheet, y, title, text)
     y += TITLE + EDGE
-    for known in classes:
-        _class(sheet, y, known, pictures, factor)
+    for strip in strips:
+        _strip(sheet, y, strip, pictures, factor)
         y += factor * pictures.shape[1] + ROW_GAP
     with whole(output) as temporary:
         sheet.save(temporary, format="PNG")
@@ -106,10 +183,10 @@ def _counted(kept: int, classes: list[ClassRow]) -> str:
     return f"kept {kept:,} of {sum(known.offered for known in classes):,} pictures offered"
 
 
-def _empty(classes: int, tile: int, strips: list[tuple[str, tuple, tuple]]) -> Image.Image:
+def _empty(rows: int, tile: int, strips: list[tuple[str, tuple, tuple]]) -> Image.Image:
     """Paper of the right size, with the strips across its top."""
     width = EDGE + LEFT + COLUMNS * (tile + GAP) + RIGHT + EDGE
-    height = len(strips) * STRIP + TITLE + EDGE + max(1, classes) * (tile + ROW_GAP) + EDGE
+    height = len(strips) * STRIP + TITLE + EDGE + max(1, rows) * (tile + ROW_GAP) + EDGE
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     for i, (text, ground, ink) in enumerate(strips):
@@ -126,21 +203,18 @@ def _heading(sheet: Image.Image, y: int, title: str, text: str) -> None:
     draw.text((EDGE, y + EDGE + 34), text, fill=SOFT, font=_font(16), anchor="lt")
 
 
-def _class(sheet: Image.Image, y: int, known: ClassRow, pictures: np.ndarray, factor: int) -> None:
+def _strip(sheet: Image.Image, y: int, strip: Strip, pictures: np.ndarray, factor: int) -> None:
     draw = ImageDraw.Draw(sheet)
     tile = factor * pictures.shape[1]
-    draw.text((EDGE, y + tile / 2), _fitted(known.name, _font(18), LEFT - GAP), fill=INK, font=_font(18), anchor="lm")
-    for i, row in enumerate(spread(known.rows)):
+    draw.text((EDGE, y + tile / 2), _fitted(strip.name, _font(18), LEFT - GAP), fill=INK, font=_font(18), anchor="lm")
+    for i, row in enumerate(strip.rows[:COLUMNS]):
         # nearest: the very pixels the networks see
         picture = Image.fromarray(np.asarray(pictures[row])).resize((tile, tile), Image.Resampling.NEAREST)
         sheet.paste(picture, (EDGE + LEFT + i * (tile + GAP), y))
     x = EDGE + LEFT + COLUMNS * (tile + GAP) + GAP
-    lines = [(f"kept {len(known.rows):,} of {known.offered:,}", INK, _font(16))]
-    lines += [(f"{count:,} {reason}", SOFT, _font(13)) for reason, count in known.reasons[:REASONS]]
-    rest = sum(count for _, count in known.reasons[REASONS:])
-    lines += [(f"{rest:,} otherwise", SOFT, _font(13))] * bool(rest)
-    top = y + tile / 2 - LINE * (len(lines) - 1) / 2
-    for i, (text, ink, font) in enumerate(lines):
+    top = y + tile / 2 - LINE * (len(strip.lines) - 1) / 2
+    for i, text in enumerate(strip.lines):
+        ink, font = (SOFT, _font(13)) if i else (INK, _font(16))
         draw.text((x, top + LINE * i), _fitted(text, font, RIGHT - GAP), fill=ink, font=font, anchor="lm")
 
 

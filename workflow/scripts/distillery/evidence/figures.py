@@ -80,13 +80,27 @@ def plot_summary(summary: str | Path, output: str | Path, title: str, label: str
         raise StudyError(f"{summary} has no rows, so there is nothing to draw. Give a scenario at least one arm.")
     style = {"font.family": "DejaVu Sans", "text.color": INK, "axes.labelcolor": INK, "xtick.color": SOFT}
     with sns.axes_style("white", style), plt.rc_context({"svg.hashsalt": "distillery"}):
-        figure = _draw(table, title, label)
-        try:
-            with whole(output) as temporary:
-                # the software's version would make other bytes of the same picture
-                figure.savefig(temporary, dpi=DPI, metadata={"Software": None}, facecolor="white")
-        finally:
-            plt.close(figure)
+        save_figure(_draw(table, title, label), output)
+
+
+def save_figure(figure: Figure, output: str | Path) -> None:
+    """Write a figure as PNG, whole or not at all, and forget it."""
+    try:
+        with whole(output) as temporary:
+            # the software's version would make other bytes of the same picture
+            figure.savefig(temporary, dpi=DPI, metadata={"Software": None}, facecolor="white")
+    finally:
+        plt.close(figure)
+
+
+def band(figure: Figure, height: float, label: str) -> float:
+    """Draw a label in a strip across the top, if there is one; how many inches that takes of the figure's height."""
+    strip = 0.36 if label else 0.0
+    if label:
+        where = {"color": "#F0E442", "transform": figure.transFigure}
+        figure.add_artist(plt.Rectangle((0, 1 - strip / height), 1, strip / height, **where))
+        figure.text(0.5, 1 - strip / 2 / height, label, ha="center", va="center", fontsize=10.5, fontweight="bold")
+    return strip
 
 
 @dataclass(frozen=True)
@@ -235,10 +249,7 @@ def _published(axes: Axes, y: float, pair: list[tuple[Look, float]]) -> None:
 
 
 def _top(figure: Figure, height: float, strip: float, title: str, label: str, table: pd.DataFrame) -> None:
-    if label:
-        band = plt.Rectangle((0, 1 - strip / height), 1, strip / height, color="#F0E442", transform=figure.transFigure)
-        figure.add_artist(band)
-        figure.text(0.5, 1 - strip / 2 / height, label, ha="center", va="center", fontsize=10.5, fontweight="bold")
+    band(figure, height, label)
     left = 0.3 / WIDTH
     figure.text(left, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
     seeds, test = _range(table["n_seeds"]), _range(table["n_test"])

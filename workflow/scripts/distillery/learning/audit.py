@@ -25,6 +25,7 @@ SCHEMA = pa.schema(
         ("judged", pa.int16()),  # 1, or 0 for a near-duplicate of a picture the teacher learnt from
         ("p_claimed", pa.float32()),  # the teacher's probability of the claimed class
         ("likely", pa.string()),  # the class it is confidently of; the claimed one where there is none
+        ("sure", pa.int16()),  # 1 if judged and confidently of any class
         ("suspect", pa.int16()),  # 1 if judged and confidently of another class
     ]
 )
@@ -73,7 +74,8 @@ def audit_labels(
     places = np.searchsorted(claimed, labels)
     judged = ~np.isin(kept["row"], _learnt_from(leakage, source))
     noise = find_noise(probabilities[judged], places[judged])
-    likely = labels.copy()
+    likely, sure = labels.copy(), np.zeros(len(labels), dtype=bool)
+    sure[judged] = noise.sure
     likely[judged] = claimed[noise.likely] if len(claimed) else []
     suspect = likely != labels
     log.info("%d of %d pictures have a label that the teacher doubts", suspect.sum(), len(labels))
@@ -85,6 +87,7 @@ def audit_labels(
         "judged": judged,
         "p_claimed": probabilities[np.arange(len(labels)), places],
         "likely": [trained.classes[label] for label in likely],
+        "sure": sure,
         "suspect": suspect,
     }
     write_table(output, columns, SCHEMA)

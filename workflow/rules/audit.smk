@@ -1,0 +1,131 @@
+"""Which pictures the teacher knows already, and which labels it doubts."""
+
+
+rule find_leakage:
+    input:
+        tables=curated(used_sources(), "parquet"),
+        data="resources/teacher/data.npz",
+    output:
+        leakage="results/leakage.parquet",
+    log:
+        "results/logs/find_leakage.log",
+    benchmark:
+        "results/benchmarks/find_leakage.tsv"
+    conda:
+        "../../envs/curate.yaml"
+    params:
+        distance=study["curation"]["duplicate_distance"],
+        code=code_of("curation", "parquet.py"),
+    script:
+        "../scripts/find_leakage.py"
+
+
+rule audit_labels:
+    input:
+        pixels="results/curated/{source}.npy",
+        table="results/curated/{source}.parquet",
+        leakage="results/leakage.parquet",
+        weights="results/teacher/model.safetensors",
+    output:
+        audit="results/audit/{source}.parquet",
+    log:
+        "results/logs/audit_labels/{source}.log",
+    benchmark:
+        "results/benchmarks/audit_labels/{source}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem="8GB",
+    params:
+        source="{source}",
+        code=code_of("learning", "curation/noise.py"),
+    script:
+        "../scripts/audit_labels.py"
+
+
+rule tabulate_trust:
+    input:
+        leakage="results/leakage.parquet",
+        audits=expand("results/audit/{source}.parquet", source=used_sources()),
+        plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+    output:
+        leakage=report("results/tables/leakage.csv", caption="../report/table_leakage.rst", category="Tables"),
+        audit=report("results/tables/audit.csv", caption="../report/table_audit.rst", category="Tables"),
+    log:
+        "results/logs/tabulate_trust.log",
+    benchmark:
+        "results/benchmarks/tabulate_trust.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        label=labels_of_figures(),
+        code=code_of("evidence/trust.py"),
+    script:
+        "../scripts/tabulate_trust.py"
+
+
+rule suspects_sheet:
+    input:
+        pixels="results/curated/{source}.npy",
+        audit="results/audit/{source}.parquet",
+    output:
+        figure=report("results/figures/suspects_{source}.png", caption="../report/suspects.rst", category="Sources"),
+    log:
+        "results/logs/suspects_sheet/{source}.log",
+    benchmark:
+        "results/benchmarks/suspects_sheet/{source}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        source="{source}",
+        title=study["title"],
+        label=labels_of_figures(),
+        random_weights=lambda w: w.source in untrained_sources(),
+        code=code_of("evidence/contact_sheets.py"),
+    script:
+        "../scripts/suspects_sheet.py"
+
+
+rule duplicates_sheet:
+    input:
+        shards=lambda w: pools(w.source, "tar"),
+        offers=lambda w: pools(w.source, "jsonl"),
+        table="results/curated/{source}.parquet",
+    output:
+        figure=report("results/figures/duplicates_{source}.png", caption="../report/duplicates.rst", category="Sources"),
+    log:
+        "results/logs/duplicates_sheet/{source}.log",
+    benchmark:
+        "results/benchmarks/duplicates_sheet/{source}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        source="{source}",
+        title=study["title"],
+        label=labels_of_figures(),
+        random_weights=lambda w: w.source in untrained_sources(),
+        side=study["image_size"],
+        code=code_of("evidence/contact_sheets.py", "evidence/duplicates_sheets.py"),
+    script:
+        "../scripts/duplicates_sheet.py"
+
+
+rule plot_acquisition:
+    input:
+        counts="results/tables/counts.csv",
+    output:
+        figure=report("results/figures/acquisition.png", caption="../report/acquisition.rst", category="Sources"),
+    log:
+        "results/logs/plot_acquisition.log",
+    benchmark:
+        "results/benchmarks/plot_acquisition.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        title=study["title"],
+        label=labels_of_figures(),
+        code=code_of("evidence/acquisition.py", "evidence/figures.py"),
+    script:
+        "../scripts/plot_acquisition.py"

@@ -1,0 +1,86 @@
+"""The acquisition figure: what became of the pictures that each source offered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from distillery.evidence.figures import INK, SOFT, band, plt, save_figure, sns
+from distillery.evidence.tables import source_title
+from distillery.jobs import StudyError
+
+WIDTH = 10.5  # inches
+ROW = 0.62  # inches a source
+# used and kept in Okabe and Ito's blue and sky blue; what was dropped in greys that differ in print as well
+USED, KEPT = "#0072B2", "#56B4E9"
+REASONS = 6  # named, the most frequent first
+
+
+def plot_acquisition(counts: str | Path, output: str | Path, title: str, label: str = "") -> None:
+    """Draw one bar a source: pictures used by a scenario, kept but not used, dropped by reason.
+
+    Args:
+        counts: `counts.csv`, columns as in docs/tables.md.
+        output: a PNG.
+        title: the figure's heading.
+        label: stands in a strip across the top when not empty.
+
+    Raises:
+        StudyError: the table has no rows.
+    """
+    table = pd.read_csv(counts)
+    if table.empty:
+        raise StudyError(f"{counts} has no rows, so there is nothing to draw. Use at least one source.")
+    parts = fates(table)
+    with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
+        height = (0.36 if label else 0) + 1.35 + ROW * len(parts) + 0.75
+        figure = plt.figure(figsize=(WIDTH, height))
+        axes = figure.add_axes((1.7 / WIDTH, 0.7 / height, (WIDTH - 2.3) / WIDTH, ROW * len(parts) / height))
+        _bars(axes, parts)
+        strip = band(figure, height, label)
+        figure.text(0.3 / WIDTH, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
+        figure.text(
+            *(0.3 / WIDTH, 1 - (strip + 0.66) / height, "what became of the pictures that each source offered"),
+            fontsize=9.5, color=SOFT, va="center",
+        )  # fmt: skip
+        figure.legend(
+            loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=5, frameon=False,
+            fontsize=8, handlelength=1.2, columnspacing=1.2, borderaxespad=0,
+        )  # fmt: skip
+        save_figure(figure, output)
+
+
+def fates(counts: pd.DataFrame) -> pd.DataFrame:
+    """One row a source, one column a fate, which add up to the pictures offered: used, kept not used, reasons."""
+    by_source = counts.drop(columns="class").groupby("source", sort=False).sum()
+    used = by_source[["train", "val", "test"]].sum(axis=1)
+    parts = {"used": used, "kept, not used": by_source["kept"] - used}
+    dropped = by_source.filter(like="dropped_")
+    frequent = dropped.sum().sort_values(ascending=False, kind="stable").index
+    for name in frequent[:REASONS]:
+        parts[name.removeprefix("dropped_").replace("_", " ")] = dropped[name]
+    if len(frequent) > REASONS:
+        parts["dropped otherwise"] = dropped[frequent[REASONS:]].sum(axis=1)
+    return pd.DataFrame(parts).loc[by_source.index]
+
+
+def _bars(axes: plt.Axes, parts: pd.DataFrame) -> None:
+    greys = sns.color_palette("Greys_r", max(1, parts.shape[1] - 2) + 2)[1:-1]
+    colours = [USED, KEPT, *greys]
+    total = parts.sum(axis=1)
+    left = pd.Series(0.0, index=parts.index)
+    for name, colour in zip(parts.columns, colours, strict=False):
+        share = 100 * parts[name] / total
+        axes.barh(range(len(parts)), share, left=left, color=colour, edgecolor="white", linewidth=0.8, label=name)
+        for place, (width, start, count) in enumerate(zip(share, left, parts[name], strict=True)):
+            if width >= 4:
+                ink = "white" if colour == USED or sum(colour[:3] if isinstance(colour, tuple) else (3,)) < 1.5 else INK
+                axes.text(start + width / 2, place, f"{count:,}", ha="center", va="center", fontsize=8, color=ink)
+        left += share
+    axes.set(xlim=(0, 100), ylim=(len(parts) - 0.5, -0.5), yticks=range(len(parts)))
+    axes.set_yticklabels([f"{source_title(name)}\n{int(n):,} offered" for name, n in total.items()], fontsize=9)
+    axes.set_xlabel("percent of the pictures offered", fontsize=9.5, color=INK)
+    axes.tick_params(length=0, labelsize=9)
+    for side in axes.spines.values():
+        side.set_visible(False)

@@ -1,0 +1,7 @@
+"""Find pictures that the teacher knows already."""
+
+from distillery.curation.leakage import find_leakage
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    find_leakage(j.input.tables, j.input.data, j.output.leakage, j.params.distance)

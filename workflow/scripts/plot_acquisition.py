@@ -1,0 +1,7 @@
+"""What became of the pictures that the sources offered."""
+
+from distillery.evidence.acquisition import plot_acquisition
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    plot_acquisition(j.input.counts, j.output.figure, j.params.title, j.params.label)
