@@ -15,6 +15,7 @@ import io
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
@@ -23,7 +24,7 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageOps
 
-from distillery.curation.curated import inspect
+from distillery.curation.curated import inspect, inspect_all
 from distillery.curation.duplicates import close_pairs
 from distillery.pools import Offer
 
@@ -130,11 +131,15 @@ def pictures(count: int, repeats: int) -> None:
         "one after the other": lambda: [apart(data) for data in files],
         "decoding alone": lambda: [Image.open(io.BytesIO(data)).load() for data in files],
     }
-    compare(
-        {name: lambda way=way: len(way()) for name, way in ways.items()},
-        repeats,
-        f"{count} photographs of 600-1400 pixels",
-    )
+    what = f"{count} photographs of 600-1400 pixels"
+    compare({name: lambda way=way: len(way()) for name, way in ways.items()}, repeats, what)
+    entries = [(offer, data) for data in files] * 5
+    function = partial(inspect, min_side=32, side=32)
+    ways = {
+        "ours": lambda: len(list(inspect_all(entries, function, 1))),
+        "two processes": lambda: len(list(inspect_all(entries, function, 2))),
+    }
+    compare(ways, repeats, f"{len(entries)} photographs, one process against two")
 
 
 def compare(ways, repeats: int, what: str) -> None:

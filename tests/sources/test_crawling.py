@@ -65,6 +65,7 @@ def test_enough_pictures_and_no_more(web, tmp_path, kind):
     for offer in good:
         assert (offer.source, offer.label, offer.kind) == ("mine", "frog", kind)
         assert offer.query in QUERIES and offer.url and offer.page and offer.title and offer.retrieved
+        assert offer.declared_width == offer.declared_height > 0
         assert (offer.license and offer.creator) if kind in ("openverse", "commons") else offer.thumbnail
     # queries share the number: ten results each, some of them the same, then more in turns
     asked = Counter(offer.query for offer, _ in entries)

@@ -58,6 +58,8 @@ class Offer:
     page: str = ""
     thumbnail: str = ""
     title: str = ""
+    declared_width: int = 0  # pixels, as the search says
+    declared_height: int = 0
     license: str = ""
     creator: str = ""
     also: tuple[str, ...] = ()  # "class: query" of every other claim to the same URL

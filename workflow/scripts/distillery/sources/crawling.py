@@ -131,7 +131,7 @@ class Results:
             texts = {name: getattr(record, name) for name in TEXTS}
             offer = Offer(
                 self.search.source, self.search.label, self.search.kind, record.url, rank, query=query, url=record.url,
-                **texts,
+                declared_width=record.width, declared_height=record.height, **texts,
             )  # fmt: skip
             self.offered.append(offer)
             return offer

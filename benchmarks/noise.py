@@ -1,0 +1,97 @@
+"""Finding wrong labels: confident learning as `curation/noise.py` does it, on CIFAR-10 with the labels people gave it.
+
+    pip install cleanlab==2.9.0    # compared with; the study does not need it
+    python benchmarks/noise.py FOLDER    # holds cifar-10-batches-py and CIFAR-10N's cifar10n_human_labels.npz
+
+A judge never sees the labels that it judges: three networks are each trained on two thirds of the 50,000 pictures, with
+the noisy labels, and asked about the last third.
+
+RESULT
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+
+import numpy as np
+import torch
+
+from distillery.curation.noise import find_noise, shares_of_wrong
+from distillery.learning.data import gather
+from distillery.learning.devices import choose_device
+from distillery.learning.optimisation import sgd
+from distillery.learning.prediction import predict
+from distillery.learning.recipe import Recipe
+from distillery.learning.student import ce_objective
+from distillery.learning.training import start_network, train
+from distillery.sources.teacher_data import CIFAR10, load_cifar10
+
+FOLDS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--labels", nargs="+", default=["aggre_label", "random_label1", "worse_label"])
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--threads", type=int, default=0)
+    options = parser.parse_args()
+    pixels = load_cifar10(str(options.folder), list(CIFAR10), 32, (0, 0), 0)[0].pixels
+    human = np.load(options.folder / "cifar10n_human_labels.npz")
+    truth = human["clean_label"].astype(np.int64)
+    device = choose_device(options.threads)
+    for name in options.labels:
+        labels = human[name].astype(np.int64)
+        started = time.perf_counter()
+        probabilities = out_of_fold(pixels, labels, options.steps, device)
+        wrong = labels != truth
+        right = (probabilities.argmax(axis=1) == truth).mean()
+        print(
+            f"{name}: {100 * wrong.mean():.1f} % wrong; the judges are right about {100 * right:.1f} %"
+            f" ({time.perf_counter() - started:.0f} s)"
+        )
+        found = find_noise(probabilities, labels)
+        share, _ = shares_of_wrong(labels, found.likely, found.sure)
+        report("ours", found.suspect, wrong, f"; estimates {100 * share:.1f} % wrong")
+        for way, suspect in cleanlab(labels, probabilities).items():
+            report(way, suspect, wrong, f"; the same as ours for {100 * (suspect == found.suspect).mean():.2f} %")
+
+
+def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torch.device) -> np.ndarray:
+    """Probabilities [N, 10] of judges that learnt from the other folds."""
+    fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
+    probabilities = np.empty((len(labels), 10), np.float32)
+    recipe = Recipe("convnet_s", steps=steps, batch=128, lr=0.2, crop=4, checkpoint_every=0)
+    for held in range(FOLDS):
+        rows = np.flatnonzero(fold != held)
+        pictures = gather({"x": pixels}, np.full(len(rows), "x", object), rows, labels[rows])
+        network = start_network(recipe.network, 10, pictures, held, device)
+        optimiser = sgd(network, recipe.momentum, recipe.weight_decay)
+        train(network, pictures, recipe, ce_objective(lambda logits: logits), optimiser, seed=held, classes=10)
+        others = np.flatnonzero(fold == held)
+        asked = gather({"x": pixels}, np.full(len(others), "x", object), others, labels[others])
+        probabilities[others] = torch.softmax(predict(network, asked.pixels), dim=1).numpy()
+    return probabilities
+
+
+def report(way: str, suspect: np.ndarray, wrong: np.ndarray, more: str) -> None:
+    hits = (suspect & wrong).sum()
+    precision, recall = hits / max(1, suspect.sum()), hits / wrong.sum()
+    print(f"  {way}: {suspect.sum():,} suspects, precision {100 * precision:.1f} %, recall {100 * recall:.1f} %{more}")
+
+
+def cleanlab(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+    try:
+        from cleanlab.filter import find_label_issues
+    except ImportError:
+        print("  cleanlab is not installed: left out")
+        return {}
+    ways = ("confident_learning", "prune_by_noise_rate", "both")
+    return {f"cleanlab, {way}": find_label_issues(labels, probabilities, filter_by=way, n_jobs=1) for way in ways}
+
+
+if __name__ == "__main__":
+    main()
