@@ -201,7 +201,7 @@ def test_or_shrink_to_the_largest_balanced_set(study, tmp_path):
 
 def write_audit(path, suspects):
     """An audit of 100 pictures of source google, of which some rows are suspect."""
-    from distillery.learning.audit import SCHEMA as AUDIT
+    from distillery.evidence.audit import SCHEMA as AUDIT
 
     columns = {field.name: [""] * 100 if str(field.type) == "string" else [0] * 100 for field in AUDIT}
     columns |= {"source": ["google"] * 100, "row": range(100), "suspect": [int(row in suspects) for row in range(100)]}

@@ -97,4 +97,4 @@ def test_published_is_the_website_else_the_notebook():
 def test_a_model_that_was_never_trained_is_named_under_its_scenarios():
     table = made([row("a", "scratch", 10, untrained="SD2"), row("b", "scratch", 30)])
     said = [figures._rests_on(group) for _, group in table.groupby("scenario")]
-    assert said[0].endswith("SD2: randomly initialised model") and "model" not in said[1]
+    assert said[0].startswith("SD2: random weights") and "random" not in said[1]

@@ -6,8 +6,8 @@ from tiny_study import CLASSES, draw
 
 from distillery.curation.curated import SCHEMA as CURATED
 from distillery.curation.leakage import SCHEMA as LEAKAGE
+from distillery.evidence.audit import audit_labels
 from distillery.jobs import StudyError
-from distillery.learning.audit import audit_labels
 from distillery.learning.tables import read_table
 from distillery.parquet import write_parquet
 

@@ -40,7 +40,7 @@ rule audit_labels:
         mem="8GB",
     params:
         source="{source}",
-        code=code_of("learning", "curation/noise.py"),
+        code=code_of("learning", "curation/noise.py", "evidence/audit.py"),
     script:
         "../scripts/audit_labels.py"
 
@@ -126,6 +126,7 @@ rule plot_acquisition:
     params:
         title=study["title"],
         label=labels_of_figures(),
+        untrained=untrained_sources(),
         code=code_of("evidence/acquisition.py", "evidence/figures.py"),
     script:
         "../scripts/plot_acquisition.py"

@@ -1,7 +1,7 @@
 """Ask the teacher about the labels of one source's pictures."""
 
+from distillery.evidence.audit import audit_labels
 from distillery.jobs import job
-from distillery.learning.audit import audit_labels
 
 with job(snakemake) as j:
     audit_labels(

@@ -4,4 +4,4 @@ from distillery.evidence.acquisition import plot_acquisition
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    plot_acquisition(j.input.counts, j.output.figure, j.params.title, j.params.label)
+    plot_acquisition(j.input.counts, j.output.figure, j.params.title, j.params.label, j.params.untrained)

@@ -330,7 +330,7 @@ def plan_scenario(
         common: sources whose test pictures are everyone's.
         augmented: give every train picture an altered copy.
         shortfall: "error", or "shrink" to the largest balanced set.
-        audits: tables of `learning.audit`, whose suspect pictures are not trained on.
+        audits: tables of `evidence.audit`, whose suspect pictures are not trained on.
 
     Raises:
         StudyError: a class of a source has fewer train pictures than asked; says which, and what to do.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,9 @@ USED, KEPT = "#0072B2", "#56B4E9"
 REASONS = 6  # named, the most frequent first
 
 
-def plot_acquisition(counts: str | Path, output: str | Path, title: str, label: str = "") -> None:
+def plot_acquisition(
+    counts: str | Path, output: str | Path, title: str, label: str = "", untrained: Sequence[str] = ()
+) -> None:
     """Draw one bar a source: pictures used by a scenario, kept but not used, dropped by reason.
 
     Args:
@@ -25,6 +28,7 @@ def plot_acquisition(counts: str | Path, output: str | Path, title: str, label: 
         output: a PNG.
         title: the figure's heading.
         label: stands in a strip across the top when not empty.
+        untrained: sources whose model was never trained, so that their pictures show nothing.
 
     Raises:
         StudyError: the table has no rows.
@@ -37,7 +41,7 @@ def plot_acquisition(counts: str | Path, output: str | Path, title: str, label: 
         height = (0.36 if label else 0) + 1.35 + ROW * len(parts) + 0.75
         figure = plt.figure(figsize=(WIDTH, height))
         axes = figure.add_axes((1.7 / WIDTH, 0.7 / height, (WIDTH - 2.3) / WIDTH, ROW * len(parts) / height))
-        _bars(axes, parts)
+        _bars(axes, parts, untrained)
         strip = band(figure, height, label)
         figure.text(0.3 / WIDTH, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
         figure.text(
@@ -65,7 +69,7 @@ def fates(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(parts).loc[by_source.index]
 
 
-def _bars(axes: plt.Axes, parts: pd.DataFrame) -> None:
+def _bars(axes: plt.Axes, parts: pd.DataFrame, untrained: Sequence[str]) -> None:
     greys = sns.color_palette("Greys_r", max(1, parts.shape[1] - 2) + 2)[1:-1]
     colours = [USED, KEPT, *greys]
     total = parts.sum(axis=1)
@@ -79,7 +83,11 @@ def _bars(axes: plt.Axes, parts: pd.DataFrame) -> None:
                 axes.text(start + width / 2, place, f"{count:,}", ha="center", va="center", fontsize=8, color=ink)
         left += share
     axes.set(xlim=(0, 100), ylim=(len(parts) - 0.5, -0.5), yticks=range(len(parts)))
-    axes.set_yticklabels([f"{source_title(name)}\n{int(n):,} offered" for name, n in total.items()], fontsize=9)
+    notes = ["\nrandom weights" if name in untrained else "" for name in total.index]
+    names = [
+        f"{source_title(name)}\n{int(n):,} offered{note}" for (name, n), note in zip(total.items(), notes, strict=True)
+    ]
+    axes.set_yticklabels(names, fontsize=9)
     axes.set_xlabel("percent of the pictures offered", fontsize=9.5, color=INK)
     axes.tick_params(length=0, labelsize=9)
     for side in axes.spines.values():

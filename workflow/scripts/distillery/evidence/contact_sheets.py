@@ -113,7 +113,7 @@ def suspects_sheet(
     """Draw the pictures whose label the teacher doubts, class by class, the least probable first.
 
     Args:
-        audit: the `.parquet` of `learning.audit`.
+        audit: the `.parquet` of `evidence.audit`.
         pixels, output, source, title, label, random_weights: see `contact_sheet`.
 
     Raises:

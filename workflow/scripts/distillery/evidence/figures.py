@@ -201,8 +201,8 @@ def _rests_on(table: pd.DataFrame) -> str:
     """Scenario, train pictures and seeds: `small_google · n = 800 · 6 seeds`; ranges where arms differ."""
     first, train, seeds = table.iloc[0], _range(table["n_train"]), _range(table["n_seeds"])
     noise = first.get("untrained")
-    warning = "" if pd.isna(noise) or not noise else f"  ·  {noise}: randomly initialised model"
-    return f"{first['scenario']}  ·  n = {train}  ·  {seeds} seed{'' if seeds == '1' else 's'}{warning}"
+    warning = "" if pd.isna(noise) or not noise else f"{noise}: random weights  ·  "  # first, since the end may be cut
+    return f"{warning}{first['scenario']}  ·  n = {train}  ·  {seeds} seed{'' if seeds == '1' else 's'}"
 
 
 def _range(numbers: pd.Series) -> str:

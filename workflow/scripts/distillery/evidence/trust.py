@@ -28,7 +28,7 @@ def tabulate_trust(
 
     Args:
         leakage: of `curation.leakage`.
-        audits: of `learning.audit`, one a source, in the order of the rows wanted.
+        audits: of `evidence.audit`, one a source, in the order of the rows wanted.
         plans: of every scenario.
         leakage_table, audit_table: the `.csv` to write.
         label: what must be said of all numbers, such as that they come from a demonstration.
