@@ -54,7 +54,7 @@ def main() -> None:
             f" ({time.perf_counter() - started:.0f} s)"
         )
         found = find_noise(probabilities, labels)
-        share, _ = shares_of_wrong(labels, found.likely, found.sure)
+        share, _ = shares_of_wrong([str(x) for x in labels], [str(x) if x >= 0 else "" for x in found.confident])
         report("ours", found.suspect, wrong, f"; estimates {100 * share:.1f} % wrong")
         for way, suspect in cleanlab(labels, probabilities).items():
             report(way, suspect, wrong, f"; the same as ours for {100 * (suspect == found.suspect).mean():.2f} %")

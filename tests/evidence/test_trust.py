@@ -29,7 +29,7 @@ def audit(tmp_path):
     table["likely"] = ["dog" if r in (10, 12) else name for r, name in zip(rows, table["class"], strict=True)]
     table["judged"] = [int(r != 5) for r in rows]
     table["suspect"] = [int(r in (10, 12)) for r in rows]
-    table["sure"] = [int(r in (0, 1, 2, 3, 10, 12)) for r in rows]
+    table["confident"] = [table["likely"][r] if r in (0, 1, 2, 3, 10, 12) else "" for r in rows]
     table["p_claimed"] = [0.05 if r == 12 else 0.1 if r == 10 else 0.9 for r in rows]
     table.to_parquet(tmp_path / "audit.parquet")
     return tmp_path / "audit.parquet"

@@ -31,7 +31,7 @@ def audited(study, tmp_path):
         write_parquet(tmp_path / "leakage.parquet", known | {"teacher_split": ["train", "train", "test"]}, LEAKAGE)
         paths = (tmp_path / "web.npy", tmp_path / "web.parquet", tmp_path / "leakage.parquet", study.teacher)
         audit_labels(*paths, tmp_path / "audit.parquet", source="web", threads=1)
-        names = ("source", "row", "class", "key", "judged", "p_claimed", "likely", "sure", "suspect")
+        names = ("source", "row", "class", "key", "judged", "p_claimed", "confident", "likely", "suspect")
         return truth, read_table(tmp_path / "audit.parquet", names)
 
     return audit
@@ -43,7 +43,8 @@ def test_planted_mistakes_are_doubted(audited):
     assert np.flatnonzero(found["judged"] == 0).tolist() == [2, 30]
     assert np.flatnonzero(found["suspect"]).tolist() == [0, 1, 3, 4]
     assert [found["likely"][row] for row in (0, 1, 3, 4)] == [CLASSES[truth[row]] for row in (0, 1, 3, 4)]
-    assert found["likely"][2] == found["class"][2]  # not judged, so not doubted
+    assert found["likely"][2] == found["class"][2] and found["confident"][2] == ""  # not judged, so not doubted
+    assert set(found["confident"]) <= {*CLASSES, ""}
     p = np.array(found["p_claimed"].tolist())
     assert (p >= 0).all() and (p <= 1).all() and p[[0, 1, 3, 4]].max() < np.median(p[5:])
 

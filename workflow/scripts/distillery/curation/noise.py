@@ -8,61 +8,91 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What is probably wrong among N pictures of C classes.
+    """What is probably wrong among N pictures.
 
     Attributes:
-        suspect: bool [N], confidently of another class than its label.
-        likely: int [N], the class that it is confidently of; its label where there is none.
-        sure: bool [N], whether there is one.
+        suspect: bool [N].
+        likely: int [N], of a suspect the class it probably is of, of others their label.
+        confident: int [N], the class that a picture is confidently of, −1 where there is none.
     """
 
     suspect: np.ndarray
     likely: np.ndarray
-    sure: np.ndarray
+    confident: np.ndarray
 
 
 def find_noise(probabilities: np.ndarray, labels: np.ndarray) -> Noise:
-    """Estimate which labels are wrong.
+    """Find labels that are probably wrong.
+
+    The confident joint estimates how many pictures labelled i are of class j. Suspects are those that two ways of
+    choosing so many agree on: of each label the pictures to which the judge gives it least, and of each pair (i, j)
+    those to which it most prefers j (ibid., section 3.2: prune by class, and by noise rate).
 
     Args:
         probabilities: float [N, C], rows sum to 1, of a judge that has not learnt from these pictures' labels.
         labels: int [N], each below C.
     """
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.int64)
-    classes = probabilities.shape[1]
-    counts = np.bincount(labels, minlength=classes)
-    thresholds = np.full(classes, np.inf)  # a class nobody claims is nobody's
-    for label in np.flatnonzero(counts):
+    confident = confident_class(probabilities, labels)
+    wrong = _numbers_wrong(labels, confident, probabilities.shape[1])
+    by_class, by_rate = np.zeros(len(labels), dtype=bool), np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        mine = np.flatnonzero(labels == label)
+        own = probabilities[mine, label]
+        by_class[mine[np.argsort(own, kind="stable")][: wrong[label].sum()]] = True
+        for other in np.flatnonzero(wrong[label]):
+            margin = probabilities[mine, other] - own
+            by_rate[mine[np.argsort(-margin, kind="stable")][: wrong[label, other]]] = True
+    suspect = by_class & by_rate
+    others = probabilities.copy()
+    others[np.arange(len(labels)), labels] = -1
+    return Noise(suspect, np.where(suspect, others.argmax(axis=1), labels), confident)
+
+
+def confident_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The class that each picture is confidently of, int [N], −1 where there is none (ibid., section 3.1)."""
+    thresholds = np.full(probabilities.shape[1], np.inf)  # a class nobody claims is nobody's
+    for label in np.unique(labels):
         thresholds[label] = probabilities[labels == label, label].mean()
-    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
-    sure = confident.max(axis=1, initial=-1.0) >= 0
-    likely = np.where(sure, confident.argmax(axis=1), labels)
-    return Noise(likely != labels, likely, sure)
+    among = np.where(probabilities >= thresholds, probabilities, -1.0)
+    return np.where(among.max(axis=1, initial=-1.0) >= 0, among.argmax(axis=1), -1)
 
 
-def shares_of_wrong(
-    labels: Sequence[Any], likely: Sequence[Any], sure: Sequence[bool]
-) -> tuple[float | None, dict[Any, float]]:
+def _numbers_wrong(labels: np.ndarray, confident: np.ndarray, classes: int) -> np.ndarray:
+    """How many pictures labelled i are estimated to be of class j, int [C, C], 0 where i = j.
+
+    The confident joint, each row scaled to the label's number of pictures (ibid., equation 2).
+    """
+    joint = np.zeros((classes, classes))
+    sure = confident >= 0
+    np.add.at(joint, (labels[sure], confident[sure]), 1)
+    scale = np.bincount(labels, minlength=classes) / np.maximum(joint.sum(axis=1), 1)
+    numbers = np.rint(joint * scale[:, None]).astype(np.int64)
+    np.fill_diagonal(numbers, 0)
+    return numbers
+
+
+def shares_of_wrong(labels: Sequence[str], confident: Sequence[str]) -> tuple[float | None, dict[str, float]]:
     """Estimated share of wrong labels, 0 to 1, of all pictures (None of no picture) and of those of each label.
 
-    From the confident joint (ibid., equation 2): of a label's pictures that are confidently of any class, the share
-    that is of another; over all, weighted by the labels' numbers of pictures.
+    From the confident joint: of a label's pictures that are confidently of any class, the share that is of another;
+    over all, weighted by the labels' numbers of pictures.
 
     Args:
-        labels, likely, sure: [N] each, as `find_noise` takes and gives them, or the classes' names.
+        labels: [N], the classes' names.
+        confident: [N], the name of the class that each is confidently of, empty where there is none.
     """
-    labels, likely, sure = np.asarray(labels), np.asarray(likely), np.asarray(sure, dtype=bool)
+    labels, confident = np.asarray(labels, dtype=object), np.asarray(confident, dtype=object)
     by_label = {}
-    for label in np.unique(labels):
-        mine = sure & (labels == label)
-        by_label[label] = float((likely[mine] != label).mean()) if mine.any() else 0.0
+    for label in dict.fromkeys(labels):
+        mine = (confident != "") & (labels == label)
+        by_label[label] = float((confident[mine] != label).mean()) if mine.any() else 0.0
     counts = {label: int((labels == label).sum()) for label in by_label}
     total = sum(counts.values())
     return (sum(by_label[label] * counts[label] for label in counts) / total if total else None), by_label

@@ -24,9 +24,9 @@ SCHEMA = pa.schema(
         ("key", pa.string()),
         ("judged", pa.int16()),  # 1, or 0 for a near-duplicate of a picture the teacher learnt from
         ("p_claimed", pa.float32()),  # the teacher's probability of the claimed class
-        ("likely", pa.string()),  # the class it is confidently of; the claimed one where there is none
-        ("sure", pa.int16()),  # 1 if judged and confidently of any class
-        ("suspect", pa.int16()),  # 1 if judged and confidently of another class
+        ("confident", pa.string()),  # the class it is confidently of; empty if there is none, or it was not judged
+        ("likely", pa.string()),  # of a suspect the class it probably is of, of others the claimed one
+        ("suspect", pa.int16()),  # 1 if its label is probably wrong
     ]
 )
 
@@ -74,10 +74,9 @@ def audit_labels(
     places = np.searchsorted(claimed, labels)
     judged = ~np.isin(kept["row"], _learnt_from(leakage, source))
     noise = find_noise(probabilities[judged], places[judged])
-    likely, sure = labels.copy(), np.zeros(len(labels), dtype=bool)
-    sure[judged] = noise.sure
-    likely[judged] = claimed[noise.likely] if len(claimed) else []
-    suspect = likely != labels
+    likely, confident, suspect = labels.copy(), np.full(len(labels), -1), np.zeros(len(labels), dtype=bool)
+    likely[judged], suspect[judged] = claimed[noise.likely], noise.suspect
+    confident[judged] = np.where(noise.confident >= 0, claimed[noise.confident], -1)
     log.info("%d of %d pictures have a label that the teacher doubts", suspect.sum(), len(labels))
     columns = {
         "source": names,
@@ -86,8 +85,8 @@ def audit_labels(
         "key": kept["key"],
         "judged": judged,
         "p_claimed": probabilities[np.arange(len(labels)), places],
+        "confident": [trained.classes[label] if label >= 0 else "" for label in confident],
         "likely": [trained.classes[label] for label in likely],
-        "sure": sure,
         "suspect": suspect,
     }
     write_table(output, columns, SCHEMA)

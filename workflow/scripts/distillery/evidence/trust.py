@@ -58,7 +58,7 @@ def _leakage_row(audit: pd.DataFrame, known: pd.DataFrame, used: pd.DataFrame) -
 
 def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, object]]:
     judged = audit[audit["judged"] == 1]
-    share, by_class = shares_of_wrong(judged["class"], judged["likely"], judged["sure"] == 1)
+    share, by_class = shares_of_wrong(judged["class"], judged["confident"])
     for name in (ALL, *dict.fromkeys(audit["class"])):
         mine = audit if name == ALL else audit[audit["class"] == name]
         wrong = share if name == ALL else by_class.get(name)
