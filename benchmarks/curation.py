@@ -3,11 +3,11 @@
     pip install faiss-cpu==1.15.1 pybktree==1.1    # compared with; the study does not need them
     python benchmarks/curation.py
 
-On two cores of an AMD EPYC with AVX-512, both busy with other work (median of 3 pairs, least and most):
-all pairs of 50,000 hashes within 8 bits in 0.17 s; comparing everything with everything in numpy takes 5.9 times as
-long (4.6-5.9), faiss's range search 4.6 times (3.6-4.7), a BK-tree about 7,400 times; 500,000 hashes in 7.6 s.
-200 photographs of 600-1400 pixels validated, hashed with their mirrors and resized to 32 pixels in 1.08 s; one after
-the other, each from the bytes, takes 4.5 times as long (3.5-4.6), decoding alone at full size 1.3 times (0.8-2.3).
+On an AMD EPYC with AVX-512 (median of 5 pairs, least and most): all pairs of 50,000 hashes within 8 bits in 0.16 s on
+one core; comparing everything with everything in numpy takes 5.9 times as long (4.9-5.9), faiss's range search 4.7
+times (3.8-4.8), a BK-tree about 6,600 times; 500,000 hashes in 7.3 s. 200 photographs of 600-1400 pixels validated,
+hashed with their mirrors and resized to 32 pixels in 0.99 s; one after the other, each from the bytes, takes 4.8
+times as long (3.8-4.9), decoding alone at full size 1.06 times (0.99-1.97). A second process makes 1.8 times as many.
 """
 
 import argparse

@@ -3,7 +3,8 @@
     python benchmarks/generation.py                         tiny random Stable Diffusion 2 on one CPU core
     python benchmarks/generation.py --real --pictures 32    SD 2's real architecture with random weights, on the GPU
 
-RESULT
+On one core of an AMD EPYC with AVX-512 BF16, the tiny pipeline, 4 steps, 32 pixels, batches of 20: 178 pictures a
+second (160-181), 3.8 times the plain loop (median of 5 pairs, 3.7-4.3). Nothing has been measured on a GPU yet.
 """
 
 import argparse

@@ -6,7 +6,12 @@
 A judge never sees the labels that it judges: three networks are each trained on two thirds of the 50,000 pictures, with
 the noisy labels, and asked about the last third.
 
-RESULT
+One run, seed 0, judges of 150 thousand weights and 2,000 steps. Ours are cleanlab's "both" (99.98 % the same or more):
+
+    labels          wrong   estimated   judges right   ours: precision, recall   confident learning alone
+    aggre_label      9.0 %     10.7 %         83.4 %           60.1 %   52.5 %           55.2 %   45.9 %
+    random_label1   17.2 %     18.9 %         81.7 %           75.5 %   65.8 %           71.6 %   55.0 %
+    worse_label     40.2 %     41.2 %         75.4 %           87.0 %   70.6 %           82.4 %   65.0 %
 """
 
 import argparse
