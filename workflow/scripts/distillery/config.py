@@ -39,8 +39,13 @@ def check_config(config: dict[str, Any]) -> dict[str, Any]:
     for name, settings in config["classes"].items():
         config["classes"][name] = settings or {"queries": [], "prompts": []}
     for problem in _problems(config):
-        raise StudyError(f"config: {problem}")
+        raise _refusal(problem)
     return config
+
+
+def _refusal(problem: str) -> StudyError:
+    """A mistake in one line, whatever the user's names hold."""
+    return StudyError(f"config: {' '.join(problem.split())}")
 
 
 def load_config(path: str | Path) -> dict[str, Any]:
@@ -93,7 +98,7 @@ def _check_schema(config: Any, schema: dict) -> None:
 
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
-        raise StudyError(f"config: {_sentence(errors[0])}")
+        raise _refusal(_sentence(errors[0]))
 
 
 def _sentence(error: Any) -> str:
@@ -114,7 +119,7 @@ def _sentence(error: Any) -> str:
         return f"{where}: {_short(error.instance)} is not one of {choices}"
     if error.validator == "pattern":
         return f"{where}: name {_short(error.instance)} may have only letters, digits, _ and -"
-    return f"{where}: {error.message}".replace("\n", " ")
+    return f"{where}: {error.message}"
 
 
 def _short(value: Any) -> str:
