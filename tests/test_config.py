@@ -89,6 +89,8 @@ MISTAKES = [
     ({"seeds": "many"}, "seeds: 'many' is not of type integer"),
     ({"seeds": 0}, "seeds: 0 is less than the minimum of 1"),
     ({"student": {"network": "resnet9"}}, "student.network: 'resnet9' is not one of resnet8_half, resnet8"),
+    ({"split": {"\n": None}}, "split: unknown key ; known are seed"),
+    ({"scenarios": {"one": {"train": {"a\nb": 2}}}}, "scenarios.one.train: unknown source a b; known are google"),
     ({"sede": 3}, "top level: unknown key sede; known are title"),
     ({"arms": {"kd": {"method": "dkd"}}}, "arms.kd.method: 'dkd' is not one of ce, kd"),
 ]
@@ -220,6 +222,14 @@ def test_the_reference_page_is_in_step_with_the_schema():
     from distillery.reference import reference
 
     assert (ROOT / "docs" / "configuration.md").read_text() == reference(), "run `make docs`"
+
+
+def test_every_search_can_be_crawled_and_is_imitated():
+    from distillery.config import WEB_SEARCHES
+    from distillery.demo.web import SEARCHES
+    from distillery.sources.crawling import ENGINES
+
+    assert tuple(ENGINES) == WEB_SEARCHES == SEARCHES
 
 
 def test_the_schema_knows_every_network():

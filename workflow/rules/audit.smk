@@ -15,7 +15,7 @@ rule find_leakage:
         "../../envs/curate.yaml"
     params:
         distance=study["curation"]["duplicate_distance"],
-        code=code_of("curation", "parquet.py"),
+        code=code_of("curation/leakage.py", "curation/duplicates.py", "arrays.py", "parquet.py"),
     script:
         "../scripts/find_leakage.py"
 
@@ -40,7 +40,7 @@ rule audit_labels:
         mem="8GB",
     params:
         source="{source}",
-        code=code_of("learning", "curation/noise.py", "evidence/audit.py"),
+        code=code_of("learning", "arrays.py", "curation/noise.py", "evidence/audit.py"),
     script:
         "../scripts/audit_labels.py"
 
@@ -61,7 +61,7 @@ rule tabulate_trust:
         "../../envs/report.yaml"
     params:
         label=labels_of_figures(),
-        code=code_of("evidence/trust.py"),
+        code=code_of("evidence/trust.py", "evidence/tables.py", "curation/noise.py"),
     script:
         "../scripts/tabulate_trust.py"
 
@@ -107,7 +107,10 @@ rule duplicates_sheet:
         label=labels_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
         side=study["image_size"],
-        code=code_of("evidence/contact_sheets.py", "evidence/duplicates_sheets.py"),
+        code=code_of(
+            *("evidence/contact_sheets.py", "evidence/duplicates_sheets.py"),
+            *("curation/decoding.py", "pools.py"),
+        ),
     script:
         "../scripts/duplicates_sheet.py"
 
@@ -127,6 +130,6 @@ rule plot_acquisition:
         title=study["title"],
         label=labels_of_figures(),
         untrained=untrained_sources(),
-        code=code_of("evidence/acquisition.py", "evidence/figures.py"),
+        code=code_of("evidence/acquisition.py", "evidence/figures.py", "evidence/tables.py"),
     script:
         "../scripts/plot_acquisition.py"

@@ -21,6 +21,11 @@ rule curate:
     params:
         image_size=study["image_size"],
         curation=study["curation"],
-        code=code_of("curation", "pools.py", "parallel.py", "parquet.py"),
+        code=code_of(
+            "curation/curated.py",
+            "curation/decoding.py",
+            "curation/duplicates.py",
+            *("pools.py", "parallel.py", "parquet.py"),
+        ),
     script:
         "../scripts/curate.py"

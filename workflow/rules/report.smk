@@ -59,7 +59,7 @@ rule attribute:
     conda:
         "../../envs/report.yaml"
     params:
-        code=code_of("evidence/attribution.py"),
+        code=code_of("evidence/attribution.py", "evidence/tables.py"),
     script:
         "../scripts/attribute.py"
 

@@ -32,6 +32,6 @@ rule train_student:
         classes=list(study["classes"]),
         augment_seed=study["augment_seed"],
         checkpoints="results/checkpoints/{scenario}.{arm}.seed{seed}",
-        code=code_of("learning"),
+        code=code_of("learning", "arrays.py"),
     script:
         "../scripts/train_student.py"

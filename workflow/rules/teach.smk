@@ -47,7 +47,7 @@ rule train_teacher:
         seed=study["teacher"]["seed"],
         classes=list(study["classes"]),
         checkpoints="results/checkpoints/teacher",
-        code=code_of("learning"),
+        code=code_of("learning", "arrays.py"),
     script:
         "../scripts/train_teacher.py"
 
@@ -73,6 +73,6 @@ rule evaluate_teacher:
         mem="8GB",
     params:
         sources=used_sources(),
-        code=code_of("learning"),
+        code=code_of("learning", "arrays.py"),
     script:
         "../scripts/evaluate_teacher.py"

@@ -217,8 +217,10 @@ class Store:
                 f"store {self.root} would hold more than {self.most:,} bytes; what was retrieved is kept. Raise the"
                 " source's max_store_bytes, or delete what is no longer needed."
             )
+        if not self.free:
+            return
         self.root.mkdir(parents=True, exist_ok=True)
-        if self.free and shutil.disk_usage(self.root).free - size < self.free:
+        if shutil.disk_usage(self.root).free - size < self.free:
             raise StudyError(
                 f"disk: store {self.root} would leave less than {self.free:,} bytes free; what was retrieved is kept."
                 " Make room, or lower the source's min_free_bytes."

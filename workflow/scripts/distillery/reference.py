@@ -8,7 +8,6 @@ from typing import Any
 
 from distillery.config import load_schema
 
-KINDS = ("google", "bing", "openverse", "commons", "urls", "folder", "diffusion")
 INTRODUCTION = """# The configuration
 
 Everything a study is stands in `config.yaml`. Counts are totals over the classes. A mistake ends in one line that names
@@ -20,7 +19,8 @@ def reference() -> str:
     """The page, in Markdown."""
     schema = load_schema()
     lines = [INTRODUCTION, "## Keys", "", *_table(schema, "", schema), ""]
-    for kind in KINDS:
+    kinds = schema["properties"]["sources"]["additionalProperties"]["properties"]["kind"]["enum"]
+    for kind in kinds:
         lines += [f"## A source of kind `{kind}`", "", *_table(schema["$defs"][kind], "sources.{name}", schema), ""]
     return "\n".join(lines).rstrip() + "\n"
 

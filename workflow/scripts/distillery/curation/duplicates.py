@@ -56,7 +56,9 @@ def _pairs_sharing(bands: list[np.uint64], hashes: np.ndarray, distance: int) ->
         for rows, columns in _near_within(hashes[start:end], distance):
             differing = hashes[start:end][rows] ^ hashes[start:end][columns]
             # found before, where they agree in an earlier band
-            new = np.logical_and.reduce([differing & earlier != 0 for earlier in bands[:-1]] or [rows < columns])
+            new = np.ones(len(rows), dtype=bool)
+            for earlier in bands[:-1]:
+                new &= differing & earlier != 0
             found.append(np.stack([order[start + rows[new]], order[start + columns[new]]], axis=1))
     return np.concatenate(found)
 
@@ -96,9 +98,8 @@ def near_pairs(hashes: np.ndarray, mirrored: np.ndarray, distance: int) -> np.nd
         int64 [P, 2], each pair once, smaller index first, in lexicographic order.
     """
     pairs = close_pairs(np.concatenate([hashes, mirrored]), distance) % max(len(hashes), 1)
-    return _sorted_pairs(
-        pairs[pairs[:, 0] != pairs[:, 1]], len(hashes)
-    )  # a symmetric picture is no duplicate of itself
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]  # a symmetric picture is not its own duplicate
+    return _sorted_pairs(pairs, len(hashes))
 
 
 def _sorted_pairs(pairs: np.ndarray, count: int) -> np.ndarray:

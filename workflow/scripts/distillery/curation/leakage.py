@@ -5,15 +5,16 @@ A student that is tested on a picture its teacher was trained on looks better th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from distillery.arrays import read_arrays
 from distillery.curation.duplicates import close_pairs, perceptual_hashes
-from distillery.jobs import StudyError, log, progress
+from distillery.jobs import log, progress
 from distillery.parquet import read_parquet, write_parquet
 
 PARTS = ("train", "test")  # of the teacher's data
@@ -87,18 +88,13 @@ def _kept(tables: Iterable[str | Path]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name][k] for part, k in zip(parts, kept, strict=True)]) for name in columns}
 
 
-def _teacher_parts(data: str | Path) -> Iterable[tuple[str, np.ndarray, np.ndarray]]:
+def _teacher_parts(data: str | Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """(train or test, pixels, names of their classes)."""
-    try:
-        with np.load(data, allow_pickle=False) as arrays:
-            classes = arrays["classes"].astype(object)
-            for part in PARTS:
-                yield part, arrays[f"{part}_pixels"], classes[arrays[f"{part}_labels"]]
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a truncated archive raises zipfile's, zlib's, numpy's and plain errors
-        reason = " ".join(str(error).split())[:120]
-        raise StudyError(f"teacher's data {data} is damaged ({reason}). Delete it and run again.") from error
+    names = [f"{part}_{kind}" for part in PARTS for kind in ("pixels", "labels")]
+    arrays = read_arrays(data, ["classes", *names], "teacher's data")
+    classes = arrays["classes"].astype(object)
+    for part in PARTS:
+        yield part, arrays[f"{part}_pixels"], classes[arrays[f"{part}_labels"]]
 
 
 def _hashes(pixels: np.ndarray, part: str) -> np.ndarray:

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -25,7 +25,6 @@ from PIL import Image
 
 from distillery.demo.drawing import CLASSES, STYLES, draw, generator
 
-SEARCHES = ("google", "bing", "openverse", "commons")
 # what becomes of a result, and how often of a thousand; the rest are as they should be
 FAULTS = {
     "mislabelled": 30,  # shows another class
@@ -65,8 +64,12 @@ class Shot:
     @property
     def url(self) -> str:
         """Its address; some have a query string, which belongs to it."""
-        path = f"/{self.style}/{self.label}/{self.number}-{self.form}-{self.side}.{self.kind}"
-        return f"http://pictures{self.number % 7}.test{path}" + ("?size=full&v=2" if self.number % 3 == 0 else "")
+        return f"http://pictures{self.number % 7}.test{self.path}" + ("?size=full&v=2" if self.number % 3 == 0 else "")
+
+    @property
+    def path(self) -> str:
+        """Its address's path, as `at` reads it."""
+        return f"/{self.style}/{self.label}/{self.number}-{self.form}-{self.side}.{self.kind}"
 
     @classmethod
     def at(cls, path: str) -> Shot | None:
@@ -112,14 +115,11 @@ class Index:
         if fault == "elsewhere":
             return self._plain("bing" if search == "google" else "google", query, place)
         if fault in ("copy", "twin"):
-            before = self._plain(search, query, place - 1)
-            return Shot(before.style, label, before.number, fault, before.side, before.kind)
+            return replace(self._plain(search, query, place - 1), form=fault)
         if fault == "mislabelled":
             other = [name for name in CLASSES if name != label]
             return self._plain(search, query, place, shows=other[int(chance.integers(len(other)))])
-        plain = self._plain(search, query, place)
-        own = fault if fault in ANSWERS else "plain"
-        return Shot(plain.style, label, plain.number, own, plain.side, plain.kind)
+        return replace(self._plain(search, query, place), form=fault if fault in ANSWERS else "plain")
 
     def _plain(self, search: str, query: str, place: int, shows: str = "") -> Shot:
         digest = hashlib.sha256(f"{self.seed}/{search}/{query}/{place}".encode()).digest()
@@ -238,6 +238,7 @@ def _creator(shot: Shot) -> str:
 
 
 PAGES = {"google": google_page, "bing": bing_page, "openverse": openverse_page, "commons": commons_page}
+SEARCHES = tuple(PAGES)
 
 
 def _thumbnail(shot: Shot, host: str) -> str:
@@ -298,9 +299,7 @@ def gone(shot: Shot) -> Reply:
 
 def moved(shot: Shot) -> Reply:
     """Elsewhere on the same host."""
-    return Reply(
-        status=302, headers=(("Location", f"/{shot.style}/{shot.label}/{shot.number}-plain-{shot.side}.{shot.kind}"),)
-    )
+    return Reply(status=302, headers=(("Location", replace(shot, form="plain").path),))
 
 
 def tiny(shot: Shot) -> Reply:
@@ -339,18 +338,17 @@ class Server(ThreadingHTTPServer):
 
     Args:
         index: what the searches know.
-        port: to listen at on loopback, 0 for any that is free.
     """
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, index: Index, port: int = 0):
+    def __init__(self, index: Index):
         self.index = index
         self.asked: list[str] = []  # every address requested, in order
         self._busy: set[str] = set()
         self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(("127.0.0.1", 0), _Handler)
 
     def answer(self, host: str, path: str) -> Reply:
         """The answer to one request.

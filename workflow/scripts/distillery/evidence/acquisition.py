@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.colors import to_rgb
 
-from distillery.evidence.figures import INK, SOFT, band, plt, save_figure, sns
+from distillery.evidence.figures import INK, SOFT, band, band_height, plt, save_figure, sns
 from distillery.evidence.tables import source_title
 from distillery.jobs import StudyError
 
@@ -38,7 +39,7 @@ def plot_acquisition(
         raise StudyError(f"{counts} has no rows, so there is nothing to draw. Use at least one source.")
     parts = fates(table)
     with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
-        height = (0.36 if label else 0) + 1.35 + ROW * len(parts) + 0.75
+        height = band_height(label) + 1.35 + ROW * len(parts) + 0.75
         figure = plt.figure(figsize=(WIDTH, height))
         axes = figure.add_axes((1.7 / WIDTH, 0.7 / height, (WIDTH - 2.3) / WIDTH, ROW * len(parts) / height))
         _bars(axes, parts, untrained)
@@ -79,7 +80,7 @@ def _bars(axes: plt.Axes, parts: pd.DataFrame, untrained: Sequence[str]) -> None
         axes.barh(range(len(parts)), share, left=left, color=colour, edgecolor="white", linewidth=0.8, label=name)
         for place, (width, start, count) in enumerate(zip(share, left, parts[name], strict=True)):
             if width >= 4:
-                ink = "white" if colour == USED or sum(colour[:3] if isinstance(colour, tuple) else (3,)) < 1.5 else INK
+                ink = "white" if sum(to_rgb(colour)) < 1.5 else INK
                 axes.text(start + width / 2, place, f"{count:,}", ha="center", va="center", fontsize=8, color=ink)
         left += share
     axes.set(xlim=(0, 100), ylim=(len(parts) - 0.5, -0.5), yticks=range(len(parts)))

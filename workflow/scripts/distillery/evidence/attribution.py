@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from distillery.evidence.tables import write_table
+from distillery.evidence.tables import used_pictures, write_table
 
 FROM_CURATED = (
     "source", "class", "key", "kind", "title", "creator", "license", "page", "url", "query", "prompt", "model", "seed",
     "origin",
 )  # fmt: skip
 COLUMNS = ("source", "class", "key", "used", *FROM_CURATED[3:])
-SPLITS = ("train", "val", "test")
 
 
 def attribute(curated: Iterable[str | Path], plans: Iterable[str | Path], output: str | Path) -> None:
@@ -30,11 +29,9 @@ def attribute(curated: Iterable[str | Path], plans: Iterable[str | Path], output
 
 def attribution_table(curated: Iterable[str | Path], plans: Iterable[str | Path]) -> pd.DataFrame:
     """See `attribute`. `used` is the split that a picture lies in, the same in every scenario."""
-    used = pd.concat([pd.read_parquet(path, columns=["source", "row", "split"]) for path in plans]).drop_duplicates()
-    used["source"] = used["source"].astype(str)
-    splits = used.groupby(["source", "row"])["split"].agg(lambda found: " ".join(s for s in SPLITS if s in set(found)))
+    used = used_pictures(plans).rename(columns={"split": "used"})
     known = [pd.read_parquet(path, columns=["kept", "row", *FROM_CURATED]) for path in curated]
     rows = pd.concat([table[table["kept"].astype(bool)] for table in known], ignore_index=True)
-    rows = rows.merge(splits.rename("used").reset_index(), on=["source", "row"])
+    rows = rows.merge(used, on=["source", "row"])
     rows["seed"] = rows["seed"].map(lambda seed: "" if seed < 0 else str(seed))
     return rows.reindex(columns=COLUMNS)

@@ -57,8 +57,8 @@ def audit_labels(
         StudyError: a file is damaged; the teacher is of another size or lacks a class.
     """
     trained = load_weights(weights)
-    kept = {name: column for name, column in read_table(table, ["row", "class", "key", "kept"]).items()}
-    kept = {name: column[kept["kept"]] for name, column in kept.items()}
+    columns = read_table(table, ["row", "class", "key", "kept"])
+    kept = {name: column[columns["kept"]] for name, column in columns.items()}
     if unknown := set(kept["class"]) - set(trained.classes):
         raise StudyError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
     labels = np.array([trained.classes.index(name) for name in kept["class"]], dtype=np.int64)

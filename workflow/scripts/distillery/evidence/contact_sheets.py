@@ -183,13 +183,13 @@ def _counted(kept: int, classes: list[ClassRow]) -> str:
     return f"kept {kept:,} of {sum(known.offered for known in classes):,} pictures offered"
 
 
-def _empty(rows: int, tile: int, strips: list[tuple[str, tuple, tuple]]) -> Image.Image:
-    """Paper of the right size, with the strips across its top."""
+def _empty(rows: int, tile: int, bands: list[tuple[str, tuple, tuple]]) -> Image.Image:
+    """Paper of the right size, with the bands across its top."""
     width = EDGE + LEFT + COLUMNS * (tile + GAP) + RIGHT + EDGE
-    height = len(strips) * STRIP + TITLE + EDGE + max(1, rows) * (tile + ROW_GAP) + EDGE
+    height = len(bands) * STRIP + TITLE + EDGE + max(1, rows) * (tile + ROW_GAP) + EDGE
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    for i, (text, ground, ink) in enumerate(strips):
+    for i, (text, ground, ink) in enumerate(bands):
         draw.rectangle((0, i * STRIP, width, (i + 1) * STRIP - 1), fill=ground)
         draw.text((width / 2, (i + 0.5) * STRIP), text, fill=ink, font=_font(18), anchor="mm")
     return sheet

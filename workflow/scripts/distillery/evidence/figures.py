@@ -93,9 +93,14 @@ def save_figure(figure: Figure, output: str | Path) -> None:
         plt.close(figure)
 
 
+def band_height(label: str) -> float:
+    """Inches of the strip that a label stands in."""
+    return 0.36 if label else 0.0
+
+
 def band(figure: Figure, height: float, label: str) -> float:
     """Draw a label in a strip across the top, if there is one; how many inches that takes of the figure's height."""
-    strip = 0.36 if label else 0.0
+    strip = band_height(label)
     if label:
         where = {"color": "#F0E442", "transform": figure.transFigure}
         figure.add_artist(plt.Rectangle((0, 1 - strip / height), 1, strip / height, **where))
@@ -139,7 +144,7 @@ def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
     layout = lay_out(table)
     arms = looks(list(dict.fromkeys(table["arm"])))
     keys = list(_keys(arms, table))
-    strip, bottom = (0.36 if label else 0.0), 0.75
+    strip, bottom = band_height(label), 0.75
     top = strip + 1.0 + 0.2 * -(-len(keys) // LEGEND_COLUMNS)
     height = top + layout.height + bottom
     figure = plt.figure(figsize=(WIDTH, height))

@@ -301,12 +301,17 @@ def reason_column(reason: str) -> str:
     return f"dropped_{re.sub(r'[^a-z0-9]+', '_', head).strip('_') or 'unsaid'}"
 
 
+def used_pictures(plans: Iterable[str | Path]) -> pd.DataFrame:
+    """The distinct pictures of all plans together: source, row, split."""
+    columns = ["source", "row", "split"]
+    parts = [pd.read_parquet(path, columns=columns).drop_duplicates() for path in plans]
+    rows = pd.concat(parts) if parts else pd.DataFrame({"source": [], "row": pd.Series(dtype=int), "split": []})
+    return rows.drop_duplicates().astype({"source": str})
+
+
 def _used(offers: pd.DataFrame, plans: Iterable[str | Path]) -> dict[str, pd.Series]:
     """Number of distinct pictures by (source, class) in each split of all plans together."""
-    parts = [pd.read_parquet(path, columns=["source", "row", "split"]).astype({"source": str}) for path in plans]
-    if not parts:
-        return {}
-    rows = pd.concat([part.drop_duplicates() for part in parts]).drop_duplicates()
+    rows = used_pictures(plans)
     # a picture offered twice may stand twice in the table with one row of pixels
     classes = offers.loc[offers["kept"], ["source", "row", "class"]].drop_duplicates(["source", "row"])
     rows = rows.merge(classes, on=["source", "row"])

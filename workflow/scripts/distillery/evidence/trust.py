@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from distillery.curation.noise import shares_of_wrong
-from distillery.evidence.tables import write_table
+from distillery.evidence.tables import used_pictures, write_table
 
 LEAKAGE_COLUMNS = ("source", "kept", "near_teacher_train", "near_teacher_test", "trained_on", "tested_on", "note")
 AUDIT_COLUMNS = ("source", "class", "kept", "judged", "suspect", "wrong_percent", "trained_on", "tested_on", "note")
@@ -34,7 +34,7 @@ def tabulate_trust(
         label: what must be said of all numbers, such as that they come from a demonstration.
     """
     audited = [pd.read_parquet(path) for path in audits]
-    used = pd.concat([pd.read_parquet(path, columns=["source", "row", "split"]) for path in plans]).drop_duplicates()
+    used = used_pictures(plans)
     known = pd.read_parquet(leakage)
     rows = [_leakage_row(audit, known, used) for audit in audited if len(audit)]
     write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=LEAKAGE_COLUMNS), leakage_table)

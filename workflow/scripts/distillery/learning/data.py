@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from distillery.arrays import read_arrays
 from distillery.jobs import StudyError
 from distillery.learning.tables import read_table
 
@@ -146,16 +147,10 @@ def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[Picture
     Raises:
         StudyError: the file is damaged, or of other classes.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        found = [str(name) for name in arrays["classes"]]
-        parts = [(arrays[f"{part}_pixels"], arrays[f"{part}_labels"]) for part in ("train", "test")]
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a truncated archive raises zipfile's, zlib's, numpy's and plain errors
-        reason = " ".join(str(error).split())[:120]
-        raise StudyError(f"teacher's data {path} is damaged ({reason}). Delete it and run again.") from error
+    names = ("train_pixels", "train_labels", "test_pixels", "test_labels")
+    arrays = read_arrays(path, ("classes", *names), "teacher's data")
+    found = [str(name) for name in arrays["classes"]]
+    parts = [(arrays[f"{part}_pixels"], arrays[f"{part}_labels"]) for part in ("train", "test")]
     if found != list(classes):
         raise StudyError(
             f"teacher's data {path} is of classes {', '.join(found)}, not {', '.join(classes)}."

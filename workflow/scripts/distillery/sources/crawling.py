@@ -88,7 +88,7 @@ def crawl(
             *(search.source, search.label, results.refusal),
         )
     entries = results.entries()
-    count = len({offer.sha256 for offer, _ in entries if not offer.failure})
+    count = results.retrieved()
     if not count:
         raise StudyError(
             f"source {search.source}, class {search.label}: none of {len(entries)} pictures offered could be retrieved."
@@ -116,7 +116,6 @@ class Results:
         self._done: dict[int, tuple[Offer, bytes | None]] = {}
         self._settled = 0  # ranks below are all done
         self._kept: set[str] = set()  # sha256 of the settled pictures
-        self._end: int | None = None  # the rank that completed the wanted number
         self._lock = threading.Lock()
 
     def offer(self, record: Record, query: str) -> Offer | None:
@@ -136,17 +135,20 @@ class Results:
             self.offered.append(offer)
             return offer
 
+    def knows(self, url: str) -> bool:
+        """Whether an address was offered."""
+        return url in self._rank
+
     def settle(self, offer: Offer, data: bytes | None) -> None:
         """Note what became of an offer. Ranks are counted in order, so that the end depends on no thread's speed."""
         with self._lock:
             self._done[offer.rank] = (offer, data)
-            while self._end is None and (done := self._done.get(self._settled)) is not None:
+            while len(self._kept) < self.search.wanted and (done := self._done.get(self._settled)) is not None:
                 self._settled += 1
                 if not done[0].failure:
                     self._kept.add(done[0].sha256)
-                if len(self._kept) >= self.search.wanted:
-                    self._end = self._settled
-                    self.enough.set()
+            if len(self._kept) >= self.search.wanted:
+                self.enough.set()
 
     def retrieved(self) -> int:
         """Different pictures so far."""
@@ -321,8 +323,7 @@ class _Parser(Parser):
         pages.waiting.setdefault(query, []).extend(records)
         engine = ENGINES[self.search.kind]
         pages.read[query] = pages.read.get(query, 0) + (engine.PAGE if engine.STEADY else max(len(records), 1))
-        known = {offer.url for offer in self.results.offered}
-        new = any(record.url not in known for record in records)
+        new = any(not self.results.knows(record.url) for record in records)
         pages.fruitless[query] = 0 if new else pages.fruitless.get(query, 0) + 1
         if not records or pages.fruitless[query] >= FRUITLESS_PAGES:
             pages.ended.add(query)
