@@ -92,7 +92,13 @@ MISTAKES = [
     ({"split": {"\n": None}}, "split: unknown key ; known are seed"),
     ({"scenarios": {"one": {"train": {"a\nb": 2}}}}, "scenarios.one.train: unknown source a b; known are google"),
     ({"sede": 3}, "top level: unknown key sede; known are title"),
-    ({"arms": {"kd": {"method": "dkd"}}}, "arms.kd.method: 'dkd' is not one of ce, kd"),
+    ({"arms": {"kd": {"method": "kd", "beta": 1}}}, "arms.kd: unknown key beta; known are method, alpha, temperature"),
+    ({"student": {"tune": {"lr": [0.1]}}}, "student.tune: key weight_decay is missing"),
+    (
+        {"student": {"tune": {"lr": [0.1], "weight_decay": [0]}}},
+        "student.tune: split.val has no pictures of the common",
+    ),
+    ({"arms": {"kd": {"method": "dark"}}}, "arms.kd.method: 'dark' is not one of ce, label_smoothing"),
 ]
 
 
@@ -168,13 +174,14 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
                 walk(target["additionalProperties"], where)
 
     schema = load_schema()
-    # left out, these mean something: all sources, all arms, no published numbers, no demonstration
-    without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo"}
+    # left out, these mean something: all sources, all arms, no published numbers, no demonstration, no tuning
+    without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
     without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder")}
     walk(schema, "")
-    for kind in schema["properties"]["sources"]["additionalProperties"]["properties"]["kind"]["enum"]:
-        walk(schema["$defs"][kind], f".{kind}")
+    for section, key in (("sources", "kind"), ("arms", "method")):
+        for kind in schema["properties"][section]["additionalProperties"]["properties"][key]["enum"]:
+            walk(schema["$defs"][kind], f".{kind}")
 
 
 # --- the configurations that come with the project --------------------------------------------------------------------

@@ -161,6 +161,8 @@ def _problems(config: dict) -> Iterator[str]:
     yield from _source_problems(config)
     yield from _split_problems(config)
     yield from _scenario_problems(config)
+    if "tune" in config["student"] and not any(config["split"]["val"].get(name) for name in config["split"]["common"]):
+        yield "student.tune: split.val has no pictures of the common sources to choose by; give it counts"
 
 
 def _source_problems(config: dict) -> Iterator[str]:
