@@ -8,6 +8,7 @@ and step (`seeds.py`), and no teacher.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distillery.files import whole
+from distillery.files import write_whole
 from distillery.jobs import log
 from distillery.learning.averaging import Average
 from distillery.learning.optimisation import Optimiser
@@ -56,8 +57,9 @@ class Checkpoint:
             "history": history,
             "loss": loss,
         }
-        with whole(self.path) as temporary:
-            torch.save(state, temporary)
+        buffer = io.BytesIO()  # torch's own writer hides a full disk behind an error of its own
+        torch.save(state, buffer)
+        write_whole(self.path, buffer.getvalue())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The state kept, or None; one that is damaged or of another training is deleted."""
