@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check docs format clean
+.PHONY: setup demo test test-slurm check docs format clean
 
 setup: .venv/.ready
 
@@ -15,6 +15,12 @@ setup: .venv/.ready
 
 test: setup
 	$(BIN)/python -m pytest
+
+# a real Slurm on this machine, as root: Debian's packages, daemons started and stopped
+test-slurm: setup
+	which slurmctld munged >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-cluster.txt -c constraints.txt
+	DISTILLERY_SLURM=1 $(BIN)/python -m pytest -v tests/cluster
 
 demo: setup
 	$(BIN)/snakemake --directory demo --cores all results/summary.png all

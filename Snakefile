@@ -21,8 +21,24 @@ include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
 
 
+# on a cluster, where Snakemake itself runs: what needs the internet, and what is over sooner than a job is submitted
 localrules:
     all,
+    crawl,
+    fetch_addresses,
+    prepare_teacher_data,
+    split,
+    plan_scenario,
+    tune,
+    tabulate_scenario,
+    tabulate,
+    tabulate_trust,
+    attribute,
+    plot_summary,
+    plot_acquisition,
+    contact_sheet,
+    suspects_sheet,
+    duplicates_sheet,
 
 
 rule all:
