@@ -19,6 +19,7 @@ include: "workflow/rules/teach.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/evidence.smk"
 
 
 localrules:
@@ -30,6 +31,9 @@ rule all:
     input:
         "results/summary.png",
         tables("runs", "summary", "counts", "teacher", "leakage", "audit"),
+        tables("comparisons", "ranking", "per_class", "test_sources", "confusion", "calibration", "reliability"),
+        tables("agreement", "curves", "costs", "published"),
+        "results/tables/summary.md",
         "results/attribution.csv",
         "results/figures/acquisition.png",
         sheets("contact", "suspects", "duplicates"),

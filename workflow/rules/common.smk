@@ -124,14 +124,30 @@ def wanted_pictures():
     return {"test": study["split"]["test"], "val": study["split"]["val"], "train": train}
 
 
-def runs_of(scenario):
-    """The metrics of every run of a scenario."""
+def runs_of(scenario, file="metrics.json"):
+    """One file of every run of a scenario."""
     return expand(
-        "results/runs/{scenario}/{arm}/seed{seed}/metrics.json",
+        "results/runs/{scenario}/{arm}/seed{seed}/{file}",
         scenario=scenario,
         arm=study["scenarios"][scenario]["arms"],
         seed=range(study["seeds"]),
+        file=file,
     )
+
+
+def runs_of_all(file):
+    """One file of every run of the study."""
+    return [path for scenario in study["scenarios"] for path in runs_of(scenario, file)]
+
+
+def sources_elsewhere():
+    """Sources with test pictures that are not in the common test."""
+    return [name for name in used_sources() if name in set(study["split"]["test"]) - set(study["split"]["common"])]
+
+
+def evidence(*names):
+    """Modules of the library's evidence, as `code_of` takes them."""
+    return [f"evidence/{name}.py" for name in names]
 
 
 def tables(*names):
