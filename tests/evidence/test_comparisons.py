@@ -12,7 +12,15 @@ from statsmodels.stats.power import TTestPower
 from distillery.evidence.comparisons import COLUMNS, compare, comparisons_table, sides_of
 from distillery.evidence.predictions import Answers
 from distillery.evidence.ranking import ranking_table, resampled_means
-from distillery.evidence.statistics import Spread, groups_sign_flip_p, holm, over_pictures, over_seeds, together
+from distillery.evidence.statistics import (
+    Spread,
+    groups_sign_flip_p,
+    holm,
+    over_pictures,
+    over_seeds,
+    sign_flip_p,
+    together,
+)
 from distillery.jobs import StudyError
 
 
@@ -82,6 +90,12 @@ def test_one_seed_and_no_near_duplicates_is_mcnemars_exact_test(pairs):
     table = [[np.sum(before & after), np.sum(before & ~after)], [np.sum(~before & after), np.sum(~before & ~after)]]
     expected = mcnemar(table, exact=True).pvalue
     assert groups_sign_flip_p(after.astype(int) - before, np.arange(len(pairs))) == pytest.approx(expected)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=9), st.integers(1, 3))
+def test_over_groups_the_exact_p_is_that_of_their_sums(sums, size):
+    differences, groups = np.repeat(sums, size), np.repeat(np.arange(len(sums)), size)
+    assert groups_sign_flip_p(differences, groups) == pytest.approx(sign_flip_p(size * np.array(sums)))
 
 
 def test_the_interval_over_pictures_is_bonett_and_prices():

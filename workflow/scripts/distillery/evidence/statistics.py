@@ -1,6 +1,7 @@
 """Means over seeds with intervals, paired differences with exact tests, correction for many tests.
 
-Numpy, scipy, and statsmodels where it is needed. Values carry no unit here: what goes in as percent comes out so.
+Numpy and scipy only. Values carry no unit here: what goes in as percent comes out as percent. Holm's correction is our
+own, held against statsmodels in the tests: theirs takes two seconds to import and a tenth of a second a family.
 """
 
 from __future__ import annotations
@@ -113,12 +114,12 @@ def holm(p: Sequence[float]) -> np.ndarray:
     Rejecting where the corrected p is at most α keeps the chance of any false rejection at most α, whatever the
     dependence between the tests.
     """
-    from statsmodels.stats.multitest import multipletests  # 2 s to import, and most tables test nothing
-
     p = np.asarray(p, dtype=np.float64)
-    corrected, known = np.full(p.shape, nan), ~np.isnan(p)
-    if known.any():
-        corrected[known] = multipletests(p[known], method="holm")[1]
+    corrected = np.full(p.shape, nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    factors = len(order) - np.arange(len(order))
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors)) if len(order) else []
     return corrected
 
 
@@ -220,5 +221,10 @@ def groups_sign_flip_p(differences: np.ndarray, groups: np.ndarray) -> float:
         groups: [N], as in `over_pictures`.
     """
     _, place = np.unique(groups, return_inverse=True)
-    sums = np.bincount(place, weights=differences)
-    return sign_flip_p(sums[sums != 0]) if sums.any() else 1.0
+    sizes = np.abs(np.bincount(place, weights=differences)).astype(int)
+    shares = np.ones(1)  # of each sum from −total to total
+    for size in sizes[sizes > 0]:
+        nothing = np.zeros(2 * size)
+        shares = (np.concatenate([shares, nothing]) + np.concatenate([nothing, shares])) / 2
+    away = np.abs(np.arange(len(shares)) - len(shares) // 2)
+    return min(1.0, float(shares[away >= abs(np.sum(differences))].sum()))
