@@ -36,4 +36,5 @@ rule all:
         "results/tables/summary.md",
         "results/attribution.csv",
         "results/figures/acquisition.png",
+        figures("png", "svg"),
         sheets("contact", "suspects", "duplicates"),

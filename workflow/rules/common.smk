@@ -4,6 +4,8 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 sys.path.insert(0, str(LIBRARY.parent))
 
@@ -12,6 +14,7 @@ from distillery.devices import count_gpus
 from distillery.files import hash_files
 from distillery.jobs import StudyError
 
+FIGURES = yaml.safe_load((Path(workflow.basedir) / "workflow" / "report" / "figures.yaml").read_text())
 # a limit of its own for each kind of scarce thing; --resources and profiles may raise them
 UNLIMITED = 10_000  # without a GPU the cores are the limit
 LIMITS = {"gpu": 1 if count_gpus() else UNLIMITED, "url_crawls": 1}
@@ -150,6 +153,22 @@ def evidence(*names):
     return [f"evidence/{name}.py" for name in names]
 
 
+def figures_of_study():
+    """The figures drawn from tables alone that have something to show in this study."""
+    arms = [set(scenario["arms"]) for scenario in study["scenarios"].values()]
+    unneeded = set() if study["comparisons"] else {"comparisons"}
+    if not any(f"published_{arm}" in names for names in arms for arm in names):
+        unneeded.add("faults")
+    usual = {"scratch", "kd", "published_scratch", "published_kd"}
+    if not any(scenario.get("published") and usual & set(scenario["arms"]) for scenario in study["scenarios"].values()):
+        unneeded.add("published")
+    return [name for name in FIGURES if name not in unneeded]
+
+
+def figures(*formats):
+    return expand("results/figures/{name}.{format}", name=figures_of_study(), format=formats)
+
+
 def tables(*names):
     return expand("results/tables/{name}.csv", name=names)
 
@@ -164,3 +183,4 @@ wildcard_constraints:
     scenario=named(study["scenarios"]),
     arm=named(study["arms"]),
     seed=r"\d+",
+    figure=named(FIGURES),
