@@ -19,6 +19,7 @@ include: "workflow/rules/teach.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/evidence.smk"
 
 
 # on a cluster, where Snakemake itself runs: what needs the internet, and what is over sooner than a job is submitted
@@ -33,7 +34,14 @@ localrules:
     tabulate_scenario,
     tabulate,
     tabulate_trust,
+    tabulate_curves,
+    tabulate_costs,
+    compare,
+    break_down,
+    explain_published,
+    typeset_summary,
     attribute,
+    plot,
     plot_summary,
     plot_acquisition,
     contact_sheet,
@@ -46,6 +54,10 @@ rule all:
     input:
         "results/summary.png",
         tables("runs", "summary", "counts", "teacher", "leakage", "audit"),
+        tables("comparisons", "ranking", "per_class", "test_sources", "confusion", "calibration", "reliability"),
+        tables("agreement", "curves", "costs", "published"),
+        "results/tables/summary.md",
         "results/attribution.csv",
         "results/figures/acquisition.png",
+        figures("png", "svg"),
         sheets("contact", "suspects", "duplicates"),

@@ -57,6 +57,32 @@ def test_defaults_are_filled_in_and_the_argument_is_left_alone(study):
     assert check_config(checked) == checked
 
 
+def test_comparisons_that_are_not_declared_are_the_usual_ones(study):
+    found = check_config(study)["comparisons"]
+    assert found == {"kd_against_scratch": {
+        "question": "Is kd better than scratch?", "arms": ["scratch", "kd"], "within": ["one"]}}  # fmt: skip
+    study["arms"] = {name: {"method": "ce"} for name in ("scratch", "published_scratch", "other")}
+    study["scenarios"]["two"]["arms"] = ["scratch"]
+    assert list(check_config(study)["comparisons"]) == ["scratch_against_published_scratch"]
+    study["arms"] = {name: {"method": "ce"} for name in ("first", "second", "third")}
+    study["scenarios"]["two"]["arms"] = ["first", "third"]
+    found = check_config(study)["comparisons"]
+    assert {name: declared["within"] for name, declared in found.items()} == {
+        "second_against_first": ["one"], "third_against_first": ["one", "two"]}  # fmt: skip
+    study["arms"] = {"first": {"method": "ce"}}
+    study["scenarios"]["two"]["arms"] = ["first"]
+    assert check_config(study)["comparisons"] == {}
+
+
+def test_scenarios_can_be_compared(study):
+    study["scenarios"]["two"] = {"train": {"bing": 80}}
+    study["comparisons"] = {"engines": {"question": "Bing or Google?", "scenarios": ["one", "two"]}}
+    assert check_config(study)["comparisons"]["engines"]["within"] == ["scratch", "kd"]
+    study["scenarios"]["two"] = {"train": {"mine": 5}}
+    with pytest.raises(StudyError, match="comparisons.engines.scenarios: one and two train on other classes"):
+        check_config(study)
+
+
 def test_questions_of_the_rules(study):
     checked = check_config(study)
     assert classes_of(checked, "mine") == ["dog"] and classes_of(checked, "sd") == ["cat", "dog"]
@@ -91,6 +117,21 @@ MISTAKES = [
     ({"student": {"network": "resnet9"}}, "student.network: 'resnet9' is not one of resnet8_half, resnet8"),
     ({"split": {"\n": None}}, "split: unknown key ; known are seed"),
     ({"scenarios": {"one": {"train": {"a\nb": 2}}}}, "scenarios.one.train: unknown source a b; known are google"),
+    (
+        {"comparisons": {"a": {"arms": ["scratch", "dkd"]}}},
+        "comparisons.a.arms: unknown arm dkd; known are scratch, kd",
+    ),
+    ({"comparisons": {"a": {"scenarios": ["x", "one"]}}}, "comparisons.a.scenarios: unknown scenario x; known are one"),
+    ({"comparisons": {"a": {}}}, "comparisons.a: give two arms or two scenarios"),
+    ({"comparisons": {"a": {"arms": ["kd"]}}}, r"comparisons.a.arms: \['kd'\] is too short"),
+    (
+        {"comparisons": {"a": {"arms": ["scratch", "kd"], "within": ["two"]}}},
+        "comparisons.a.within: two does not train",
+    ),
+    (
+        {"comparisons": {"a": {"scenarios": ["one", "two"], "within": ["scratch"]}}},
+        "comparisons.a.within: scratch does",
+    ),
     ({"sede": 3}, "top level: unknown key sede; known are title"),
     ({"arms": {"kd": {"method": "kd", "beta": 1}}}, "arms.kd: unknown key beta; known are method, alpha, temperature"),
     ({"student": {"tune": {"lr": [0.1]}}}, "student.tune: key weight_decay is missing"),
@@ -150,7 +191,9 @@ anything = st.recursive(
 )
 
 
-@given(st.sampled_from(["classes", "sources", "split", "teacher", "arms", "scenarios", "demo"]), anything)
+@given(
+    st.sampled_from(["classes", "sources", "split", "teacher", "arms", "scenarios", "comparisons", "demo"]), anything
+)
 def test_whatever_stands_there_is_taken_or_refused_in_one_line(key, value):
     study = yaml.safe_load(STUDY)
     study[key] = value
@@ -174,8 +217,10 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
                 walk(target["additionalProperties"], where)
 
     schema = load_schema()
-    # left out, these mean something: all sources, all arms, no published numbers, no demonstration, no tuning
+    # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons,
+    # no tuning
     without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
+    without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
     without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder")}
     walk(schema, "")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from distillery.evidence.statistics import compare_pairs, estimate, holm, least_p, sign_flip_p
 
@@ -115,6 +116,13 @@ def test_pairs_need_partners():
 def test_holm_by_hand():
     # sorted 0.01 0.02 0.03 0.04 by 4 3 2 1 → 0.04 0.06 0.06 0.06
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+
+
+def test_holm_is_statsmodels():
+    rng = np.random.default_rng(4)
+    for size in (1, 2, 13):
+        p = rng.uniform(size=size).round(1)  # with ties
+        assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 @given(st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=12))

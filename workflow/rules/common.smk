@@ -4,6 +4,8 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 sys.path.insert(0, str(LIBRARY.parent))
 
@@ -12,6 +14,7 @@ from distillery.devices import count_gpus
 from distillery.files import hash_files
 from distillery.jobs import StudyError
 
+FIGURES = yaml.safe_load((Path(workflow.basedir) / "workflow" / "report" / "figures.yaml").read_text())
 # a limit of its own for each kind of scarce thing; --resources and profiles may raise them
 UNLIMITED = 10_000  # without a GPU the cores are the limit
 LIMITS = {"gpu": 1 if count_gpus() else UNLIMITED, "url_crawls": 1}
@@ -141,14 +144,46 @@ def wanted_pictures():
     return {"test": study["split"]["test"], "val": study["split"]["val"], "train": train}
 
 
-def runs_of(scenario):
-    """The metrics of every run of a scenario."""
+def runs_of(scenario, file="metrics.json"):
+    """One file of every run of a scenario."""
     return expand(
-        "results/runs/{scenario}/{arm}/seed{seed}/metrics.json",
+        "results/runs/{scenario}/{arm}/seed{seed}/{file}",
         scenario=scenario,
         arm=study["scenarios"][scenario]["arms"],
         seed=range(study["seeds"]),
+        file=file,
     )
+
+
+def runs_of_all(file):
+    """One file of every run of the study."""
+    return [path for scenario in study["scenarios"] for path in runs_of(scenario, file)]
+
+
+def sources_elsewhere():
+    """Sources with test pictures that are not in the common test."""
+    return [name for name in used_sources() if name in set(study["split"]["test"]) - set(study["split"]["common"])]
+
+
+def evidence(*names):
+    """Modules of the library's evidence, as `code_of` takes them."""
+    return [f"evidence/{name}.py" for name in names]
+
+
+def figures_of_study():
+    """The figures drawn from tables alone that have something to show in this study."""
+    arms = [set(scenario["arms"]) for scenario in study["scenarios"].values()]
+    unneeded = set() if study["comparisons"] else {"comparisons"}
+    if not any(f"published_{arm}" in names for names in arms for arm in names):
+        unneeded.add("faults")
+    usual = {"scratch", "kd", "published_scratch", "published_kd"}
+    if not any(scenario.get("published") and usual & set(scenario["arms"]) for scenario in study["scenarios"].values()):
+        unneeded.add("published")
+    return [name for name in FIGURES if name not in unneeded]
+
+
+def figures(*formats):
+    return expand("results/figures/{name}.{format}", name=figures_of_study(), format=formats)
 
 
 def tables(*names):
@@ -167,3 +202,4 @@ wildcard_constraints:
     seed=r"\d+",
     lr=r"[\d.e-]+",
     weight_decay=r"[\d.e-]+",
+    figure=named(FIGURES),

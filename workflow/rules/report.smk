@@ -103,3 +103,35 @@ rule contact_sheet:
         code=code_of("evidence/contact_sheets.py"),
     script:
         "../scripts/contact_sheet.py"
+
+
+rule plot:
+    input:
+        tables=lambda w: tables(*FIGURES[w.figure]["tables"]),
+    output:
+        png=report(
+            "results/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="Results",
+            labels={"figure": "{figure}", "format": "PNG"},
+        ),
+        svg=report(
+            "results/figures/{figure}.svg",
+            caption="../report/figure.rst",
+            category="Results",
+            labels={"figure": "{figure}", "format": "SVG"},
+        ),
+    log:
+        "results/logs/plot/{figure}.log",
+    benchmark:
+        "results/benchmarks/plot/{figure}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        figure="{figure}",
+        caption=lambda w: FIGURES[w.figure]["caption"],
+        title=lambda w: f"{FIGURES[w.figure]['title']}: {study['title']}",
+        label=labels_of_figures(),
+        code=code_of(*evidence("plots", "panels", "figures", "heatmaps", "lines", "marks", "tables")),
+    script:
+        "../scripts/plot_figure.py"

@@ -163,6 +163,7 @@ def _problems(config: dict) -> Iterator[str]:
     yield from _scenario_problems(config)
     if "tune" in config["student"] and not any(config["split"]["val"].get(name) for name in config["split"]["common"]):
         yield "student.tune: split.val has no pictures of the common sources to choose by; give it counts"
+    yield from _comparison_problems(config)
 
 
 def _source_problems(config: dict) -> Iterator[str]:
@@ -209,6 +210,60 @@ def _scenario_problems(config: dict) -> Iterator[str]:
         for arm in scenario["arms"]:
             if arm not in config["arms"]:
                 yield f"{key}.arms: unknown arm {arm}; known are {', '.join(config['arms'])}"
+
+
+def _comparison_problems(config: dict) -> Iterator[str]:
+    config.setdefault("comparisons", _usual_comparisons(config))
+    for name, declared in config["comparisons"].items():
+        key = f"comparisons.{name}"
+        kinds = [kind for kind in ("arms", "scenarios") if kind in declared]
+        if len(kinds) != 1:
+            yield f"{key}: give two arms or two scenarios, such as arms: [scratch, kd]"
+            continue
+        kind = kinds[0]
+        for each in declared[kind]:
+            if each not in config[kind]:
+                yield f"{key}.{kind}: unknown {kind[:-1]} {each}; known are {', '.join(config[kind])}"
+                return
+        before, after = declared[kind]
+        declared["question"] = declared["question"] or f"Is {after} better than {before}?"
+        if kind == "scenarios" and _trained_classes(config, before) != _trained_classes(config, after):
+            yield f"{key}.scenarios: {before} and {after} train on other classes; compare scenarios of the same ones"
+        places = _places_of_both(config, kind, before, after)
+        for place in declared.setdefault("within", places):
+            if place not in places:
+                yield f"{key}.within: {place} does not train both {before} and {after}; {_said(places)}"
+        if not places:
+            yield f"{key}.{kind}: nothing trains both {before} and {after}; take the comparison out or add one of them"
+
+
+def _said(places: list[str]) -> str:
+    return f"those that do are {', '.join(places)}" if places else "nothing does"
+
+
+def _usual_comparisons(config: dict) -> dict[str, dict[str, Any]]:
+    """Of a study that declares none: what distilling does, and what the published recipe's faults do."""
+    usual = [("scratch", "kd"), ("published_scratch", "published_kd"), ("published_scratch", "scratch")]
+    pairs = [pair for pair in (*usual, ("published_kd", "kd")) if set(pair) <= set(config["arms"])]
+    first, *others = config["arms"]
+    declared = {f"{after}_against_{before}": (before, after) for before, after in pairs or [(first, o) for o in others]}
+    return {
+        name: {"question": "", "arms": list(pair)}
+        for name, pair in declared.items()
+        if _places_of_both(config, "arms", *pair)
+    }
+
+
+def _places_of_both(config: dict, kind: str, before: str, after: str) -> list[str]:
+    """The scenarios that train both arms, or the arms that both scenarios train."""
+    scenarios = config["scenarios"]
+    if kind == "arms":
+        return [name for name, scenario in scenarios.items() if {before, after} <= set(scenario["arms"])]
+    return [arm for arm in config["arms"] if all(arm in scenarios[name]["arms"] for name in (before, after))]
+
+
+def _trained_classes(config: dict, scenario: str) -> set[str]:
+    return {label for source in config["scenarios"][scenario]["train"] for label in classes_of(config, source)}
 
 
 def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:

@@ -79,16 +79,18 @@ def plot_summary(summary: str | Path, output: str | Path, title: str, label: str
     if table.empty:
         raise StudyError(f"{summary} has no rows, so there is nothing to draw. Give a scenario at least one arm.")
     style = {"font.family": "DejaVu Sans", "text.color": INK, "axes.labelcolor": INK, "xtick.color": SOFT}
-    with sns.axes_style("white", style), plt.rc_context({"svg.hashsalt": "distillery"}):
+    with sns.axes_style("white", style):
         save_figure(_draw(table, title, label), output)
 
 
-def save_figure(figure: Figure, output: str | Path) -> None:
-    """Write a figure as PNG, whole or not at all, and forget it."""
+def save_figure(figure: Figure, *outputs: str | Path) -> None:
+    """Write a figure as PNG or SVG, by the names' ends, whole or not at all, and forget it."""
     try:
-        with whole(output) as temporary:
-            # the software's version would make other bytes of the same picture
-            figure.savefig(temporary, dpi=DPI, metadata={"Software": None}, facecolor="white")
+        for output in outputs:
+            # the software's version or the date would make other bytes of the same picture
+            unsaid = {"Date": None, "Creator": None} if str(output).endswith(".svg") else {"Software": None}
+            with whole(output) as temporary, plt.rc_context({"svg.hashsalt": "distillery"}):
+                figure.savefig(temporary, dpi=DPI, metadata=unsaid, facecolor="white")
     finally:
         plt.close(figure)
 

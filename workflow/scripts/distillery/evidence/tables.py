@@ -23,7 +23,7 @@ from distillery.jobs import StudyError
 
 RUN_COLUMNS = (
     "scenario", "size", "arm", "seed", "train_asked", "n_train_asked", "augment", "network", "parameters", "steps",
-    "batch", "n_train", "n_train_unique", "n_classes", "n_test", "n_correct", "accuracy_percent",
+    "batch", "lr", "weight_decay", "n_train", "n_train_unique", "n_classes", "n_test", "n_correct", "accuracy_percent",
     "val_accuracy_percent",
 )  # fmt: skip
 SUMMARY_COLUMNS = (
@@ -34,7 +34,8 @@ SUMMARY_COLUMNS = (
 COUNT_COLUMNS = ("source", "class", "offered", "retrieved", "kept", "train", "val", "test")
 TEACHER_COLUMNS = ("test", "class", "n", "accuracy_percent", "note")
 SCALARS = (
-    "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "n_train", "n_train_unique",
+    "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "lr", "weight_decay", "n_train",
+    "n_train_unique",
     "n_classes", "n_test",
 )  # fmt: skip
 
@@ -73,10 +74,10 @@ def _run_row(path: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         row = {name: metrics[name] for name in SCALARS}
         # a count of pictures, so that equal results stay equal whatever the decimals
         row["n_correct"] = round(metrics["accuracy"] * metrics["n_test"])
-        row["accuracy_percent"] = _decimals(100 * metrics["accuracy"])
-        row["val_accuracy_percent"] = _decimals(_percent(metrics.get("val_accuracy")))
+        row["accuracy_percent"] = decimals(100 * metrics["accuracy"])
+        row["val_accuracy_percent"] = decimals(_percent(metrics.get("val_accuracy")))
         for source, part in metrics["by_source"].items():
-            row[f"accuracy_percent_on_{source}"] = _decimals(_percent(part["accuracy"]))
+            row[f"accuracy_percent_on_{source}"] = decimals(_percent(part["accuracy"]))
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
     augment = settings.get("augment", row["augment"])
@@ -170,7 +171,11 @@ def summary_table(
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
         settings = scenarios.get(scenario, {})
         row = {"scenario": scenario, "arm": arm, **_what(group, settings, plans.get(scenario))}
-        row |= _mean(group) | _difference(runs, scenario, arm) | _published(settings.get("published") or {}, arm)
+        row |= (
+            mean_columns(_accuracies(group))
+            | _difference(runs, scenario, arm)
+            | _published(settings.get("published") or {}, arm)
+        )
         noise = [source_title(source) for source in settings.get("train", ()) if source in untrained]
         rows.append(row | {"untrained": ", ".join(noise), "note": label})
     table = pd.DataFrame(rows).reindex(columns=SUMMARY_COLUMNS)
@@ -202,8 +207,9 @@ def _accuracies(group: pd.DataFrame) -> np.ndarray:
     return 100 * group["n_correct"].to_numpy(dtype=float) / group["n_test"].to_numpy(dtype=float)
 
 
-def _mean(group: pd.DataFrame) -> dict[str, Any]:
-    found = estimate(_accuracies(group))
+def mean_columns(percent: np.ndarray) -> dict[str, Any]:
+    """The columns n_seeds, mean_percent, sd, low, high of accuracies in percent, one a seed."""
+    found = estimate(percent)
     # no accuracy lies outside; a cut interval holds the true mean as often as the whole one
     low, high = np.clip([found.low, found.high], 0, 100)
     return {"n_seeds": found.n, "mean_percent": found.mean, "sd": found.sd, "low": low, "high": high}
@@ -242,19 +248,21 @@ def _published(published: Mapping[str, Any], arm: str) -> dict[str, Any]:
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:
     """Fixed decimals as text: two for percent and points, five for p, none for counts."""
+    places = dict.fromkeys(("n_train", "n_train_asked", "n_test", "n_classes", "n_seeds", "n_pairs"), 0)
+    percent = ("mean_percent", "sd", "low", "high", "difference", "difference_low", "difference_high")
+    places |= dict.fromkeys((*percent, "published_site", "published_notebook"), 2)
+    return formatted(table, places | dict.fromkeys(("p", "p_least", "p_holm"), P_DECIMALS))
+
+
+def formatted(table: pd.DataFrame, places: Mapping[str, int]) -> pd.DataFrame:
+    """Numbers as text with so many decimals, by column; what is missing in any column is blank."""
     table = table.copy()
-    for name in ("n_train", "n_train_asked", "n_test", "n_classes", "n_seeds", "n_pairs"):
-        table[name] = [_decimals(value, 0) for value in table[name]]
-    for name in ("mean_percent", "sd", "low", "high", "difference", "difference_low", "difference_high"):
-        table[name] = [_decimals(value) for value in table[name]]
-    for name in ("published_site", "published_notebook"):
-        table[name] = [_decimals(value) for value in table[name]]
-    for name in ("p", "p_least", "p_holm"):
-        table[name] = [_decimals(value, P_DECIMALS) for value in table[name]]
+    for name, digits in places.items():
+        table[name] = [decimals(value, digits) for value in table[name]]
     return table.astype(object).where(table.notna(), "")
 
 
-def _decimals(value: Any, places: int = 2) -> str:
+def decimals(value: Any, places: int = 2) -> str:
     """Fixed decimals, blank for what is missing, and no minus before zero."""
     if value is None or pd.isna(value):
         return ""
@@ -324,9 +332,9 @@ def teacher_table(metrics: str | Path, label: str = "") -> pd.DataFrame:
         found = json.loads(Path(metrics).read_text(encoding="utf-8"))
         rows = []
         for name, part in {"own": found["own_test"], **found["sources"]}.items():
-            rows.append((name, "all", str(part["n"]), _decimals(_percent(part["accuracy"])), label))
+            rows.append((name, "all", str(part["n"]), decimals(_percent(part["accuracy"])), label))
             for known, accuracy in part.get("per_class", {}).items():
-                rows.append((name, known, "", _decimals(_percent(accuracy)), label))
+                rows.append((name, known, "", decimals(_percent(accuracy)), label))
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(f"{metrics} is not the teacher's metrics ({error!r}). Delete it and run again.") from error
     return pd.DataFrame(rows, columns=TEACHER_COLUMNS)
@@ -391,5 +399,5 @@ def _as_written(runs: pd.DataFrame) -> pd.DataFrame:
     runs = runs.copy()
     for name in runs.columns:
         if name.startswith(("accuracy_percent", "val_accuracy_percent")):
-            runs[name] = [_decimals(value) for value in runs[name]]
+            runs[name] = [decimals(value) for value in runs[name]]
     return runs

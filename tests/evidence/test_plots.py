@@ -1,0 +1,172 @@
+"""Figures from tables: any number of arms and scenarios is drawn, twice the same, with the numbers of the tables."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from distillery.evidence import heatmaps, lines, marks, plots
+from distillery.evidence.figures import DPI
+from distillery.evidence.lines import mix
+from distillery.evidence.panels import LEAST_WIDTH, Layout, panels
+from distillery.jobs import StudyError
+
+ROOT = Path(__file__).parents[2]
+CAPTIONS = yaml.safe_load((ROOT / "workflow" / "report" / "figures.yaml").read_text())
+CLASSES = ["cat", "dog", "emu"]
+
+
+def made(arms, scenarios, seeds=6):
+    """Tables with the columns that figures use; numbers differ by scenario and arm."""
+    low = np.nan if seeds == 1 else -2
+    keys = [(s, a, 20 + 3 * i + j) for i, s in enumerate(scenarios) for j, a in enumerate(arms)]
+    summary = pd.DataFrame([
+        {"scenario": s, "arm": a, "train": f"{400 * (1 + i % 3):,} {'Google' if i % 2 else 'Bing + SD2'}",
+         "n_train": 400 * (1 + i % 3), "mean_percent": m, "low": m + low, "high": m - low, "published_site": 15.0,
+         "published_notebook": np.nan}
+        for i, (s, a, m) in enumerate(keys)
+    ])  # fmt: skip
+    cells = [(s, a, m, name) for s, a, m in keys for name in CLASSES]
+    per_class = pd.DataFrame([{"scenario": s, "arm": a, "class": c, "mean_percent": m} for s, a, m, c in cells])
+    sources = per_class.rename(columns={"class": "test"}).replace({"cat": "common", "dog": "google", "emu": "bing"})
+    confusion = pd.DataFrame(
+        [{"scenario": s, "arm": a, "class": c, "predicted": p, "percent": m} for s, a, m, c in cells for p in CLASSES]
+    )
+    curves = pd.DataFrame([
+        {"scenario": s, "arm": a, "step": step, "loss": 2 / step, "loss_low": 1 / step, "loss_high": 3 / step,
+         "val_percent": m, "val_low": m + low, "val_high": m - low}
+        for s, a, m in keys for step in (1, 2, 3)
+    ])  # fmt: skip
+    reliability = pd.DataFrame([
+        {"scenario": s, "arm": a, "n": 50, "confidence_percent": c, "accuracy_percent": m}
+        for s, a, m in keys for c in (30, 60)
+    ])  # fmt: skip
+    sides = {"question": "Is it better?", "verdict": ""}
+    comparisons = pd.DataFrame([
+        sides | {"comparison": a, "scenario": s, "versus_scenario": s, "arm": a, "difference": m - 30,
+                 "low": m - 30 + low, "high": m - 30 - low, "seeds_low": m - 31, "seeds_high": m - 29}
+        for s, a, m in keys
+    ])  # fmt: skip
+    published = pd.DataFrame([
+        {"scenario": s, "arm": "kd", "published_notebook": 30.0, "published_site": 31.0, "ours_percent": m,
+         "single_low": m + low, "single_high": m - low, "within": "no"}
+        for s, _, m in keys
+    ])  # fmt: skip
+    teacher = pd.DataFrame({"test": ["own", "google"], "class": "all", "accuracy_percent": [90.0, 80.0]})
+    return {
+        "summary": summary, "per_class": per_class, "test_sources": sources, "confusion": confusion, "curves": curves,
+        "reliability": reliability, "comparisons": comparisons, "published": published, "teacher": teacher,
+    }  # fmt: skip
+
+
+def written(folder, tables):
+    folder.mkdir(exist_ok=True)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def drawn(folder, name, label=""):
+    outputs = [folder / f"{name}.{end}" for end in ("png", "svg")]
+    plots.plot(name, [folder / f"{table}.csv" for table in CAPTIONS[name]["tables"]], outputs, "A study", label)
+    return outputs
+
+
+ARMS = [
+    "scratch",
+    "kd",
+    "published_scratch",
+    "published_kd",
+    "dkd",
+    "dist",
+    "hard_teacher",
+    "label_smoothing",
+    "a",
+    "b",
+]
+STUDIES = {
+    "two arms": (["scratch", "kd", "published_kd"], ["a", "b"], 6),
+    "ten arms": (ARMS, ["a", "b", "c"], 6),
+    "one run": (["kd", "published_kd"], ["a"], 1),
+    "other names": (["ours", "published_ours"], ["a", "b"], 3),
+}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("name", plots.FIGURES)
+def test_any_study_is_drawn(tmp_path, name, study):
+    png, svg = drawn(written(tmp_path / "t", made(*STUDIES[study])), name)
+    with Image.open(png) as picture:
+        assert picture.width >= LEAST_WIDTH * DPI - 1 and np.asarray(picture.convert("L")).std() > 3
+        assert "Software" not in picture.info
+    assert svg.read_text().startswith("<?xml") and "<dc:date>" not in svg.read_text()
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("name", plots.FIGURES)
+def test_the_same_tables_give_the_same_bytes(tmp_path, name):
+    folder = written(tmp_path / "t", made(["scratch", "kd", "published_kd"], ["a"]))
+    first = [path.read_bytes() for path in drawn(folder, name, "A demonstration")]
+    assert first == [path.read_bytes() for path in drawn(folder, name, "A demonstration")]
+    assert Image.open(folder / f"{name}.png").convert("RGB").getpixel((3, 3)) == (240, 228, 66)
+
+
+def test_every_figure_has_a_caption_and_an_empty_table_is_said(tmp_path):
+    assert set(CAPTIONS) == set(plots.FIGURES)
+    assert all(set(about) == {"title", "tables", "caption"} for about in CAPTIONS.values())
+    tables = made(["kd"], ["a"])
+    folder = written(tmp_path / "t", tables | {"summary": tables["summary"][:0]})
+    with pytest.raises(StudyError, match="summary.csv has no rows"):
+        drawn(folder, "sizes")
+
+
+def numbers_of(figure):
+    return [[text.get_text() for text in axes.texts] for axes in figure.axes]
+
+
+def test_cells_say_the_tables_numbers():
+    tables = made(["kd", "scratch"], ["a", "b"])
+    figure = heatmaps.draw_test_sources(tables, "A study", "")
+    scratch, kd = numbers_of(figure)
+    assert scratch == ["21"] * 3 + ["24"] * 3 + ["80"] and kd == ["20"] * 3 + ["23"] * 3 + ["80"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["from scratch", "distilled"]
+    plt.close(figure)
+
+
+def test_marks_stand_at_the_tables_numbers():
+    tables = made(["scratch", "kd"], ["a", "b"])
+    figure = marks.draw_comparisons(tables, "A study", "")
+    points = [line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_marker() == "D"]
+    assert points == [[[-10, 0]], [[-7, 1]]]
+    plt.close(figure)
+    figure = lines.draw_sizes(tables, "A study", "")
+    points = sorted(line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_linestyle() == "None")
+    assert points == [[], [[400, 20], [1200, 23]]]  # of this arm no run trains on the other mix
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("train", "expected"),
+    [
+        ("800 Google", "Google"), ("1,000 each of Google, Bing, SD2", "Google, Bing, SD2"),
+        ("200 SD2 + 400 rotated", "SD2 + rotated"), ("400 my pictures", "my pictures"),
+    ],
+)  # fmt: skip
+def test_mixes_are_train_pictures_without_numbers(train, expected):
+    assert mix(train) == expected
+
+
+@pytest.mark.parametrize("count", [1, 5, 26])
+def test_panels_never_overlap_and_lie_inside(count):
+    figure, axes = panels(count, 4, Layout(2.0, 1.5, legend=0.4), "A study", "text", "label")
+    boxes = [axis.get_position() for axis in axes]
+    plt.close(figure)
+    assert len(boxes) == count
+    assert all(0 < box.x0 < box.x1 < 1 and 0 < box.y0 < box.y1 < 1 for box in boxes)
+    for i, one in enumerate(boxes):
+        for other in boxes[:i]:
+            assert one.x0 >= other.x1 or other.x0 >= one.x1 or one.y0 >= other.y1 or other.y0 >= one.y1

@@ -1,0 +1,16 @@
+"""Accuracy by class, by test source and by confusion; calibration and agreement with the teacher."""
+
+from distillery.evidence.breakdowns import Outputs, tabulate_breakdowns
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    tabulate_breakdowns(
+        list(j.input.predictions),
+        list(j.input.elsewhere),
+        j.input.teacher,
+        Outputs(**dict(j.output.items())),
+        classes=list(j.params.classes),
+        scenarios=list(j.params.scenarios),
+        arms=list(j.params.arms),
+        label=j.params.label,
+    )

@@ -1,0 +1,16 @@
+"""The study's declared comparisons, and which scenario is best."""
+
+from distillery.evidence.comparisons import tabulate_comparisons
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    tabulate_comparisons(
+        list(j.input.predictions),
+        j.input.splits,
+        j.output.comparisons,
+        j.output.ranking,
+        comparisons=j.params.comparisons,
+        sizes=j.params.sizes,
+        arms=list(j.params.arms),
+        label=j.params.label,
+    )

@@ -1,0 +1,110 @@
+"""What each stage cost, from the benchmarks that Snakemake keeps of finished jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from distillery.evidence.tables import formatted, write_table
+from distillery.jobs import StudyError
+
+COLUMNS = (
+    "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
+    "pictures", "pictures_per_second", "note",
+)  # fmt: skip
+# tables and figures are left out: some are made after this one
+STAGES = {
+    "crawl": "acquire", "fetch_addresses": "acquire", "import_folder": "acquire", "generate": "acquire",
+    "curate": "curate", "split": "split", "plan_scenario": "split", "prepare_teacher_data": "teach",
+    "train_teacher": "teach", "evaluate_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
+    "train_student": "study",
+}  # fmt: skip
+
+
+def tabulate_costs(
+    benchmarks: str | Path,
+    runs: str | Path,
+    counts: str | Path,
+    output: str | Path,
+    *,
+    sources: Sequence[str],
+    label: str = "",
+) -> None:
+    """Write the table, columns as in docs/tables.md.
+
+    Args:
+        benchmarks: folder of `{rule}.tsv` and `{rule}/….tsv`. What is not there has no row: a copied study may lack it.
+        runs, counts: the study's tables, which tell how many pictures were worked on.
+        output: the `.csv` to write.
+        sources: of the study.
+        label: what must be said of all numbers.
+
+    Raises:
+        StudyError: a benchmark is damaged.
+    """
+    runs, counts = pd.read_csv(runs), pd.read_csv(counts)
+    rows = [*_shared(Path(benchmarks)), *_of_sources(Path(benchmarks), counts, sources)]
+    rows += _of_students(Path(benchmarks), runs)
+    order = list(STAGES)
+    rows.sort(key=lambda row: order.index(row["rule"]))
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS).assign(note=label)
+    rates = dict.fromkeys(("seconds", "seconds_each", "cpu_seconds", "peak_memory_mb"), 1)
+    write_table(formatted(table, rates | {"jobs": 0, "pictures": 0, "pictures_per_second": 1}), output)
+
+
+def _shared(folder: Path) -> Iterator[dict[str, Any]]:
+    """Rules of one job a study, or one a scenario."""
+    for rule in STAGES:
+        paths = [folder / f"{rule}.tsv"] if rule != "plan_scenario" else sorted((folder / rule).glob("*.tsv"))
+        yield from _row(paths, rule)
+
+
+def _of_sources(folder: Path, counts: pd.DataFrame, sources: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rules of one job a source, or one a source and class."""
+    totals = counts.groupby("source")[["offered", "retrieved", "kept"]].sum()
+    worked_on = {"curate": "retrieved", "audit_labels": "kept"}
+    for source in sources:
+        classes = counts.loc[counts["source"] == source, "class"].astype(str)
+        for rule in STAGES:
+            stems = [source, *(f"{source}.{name}" for name in classes)]
+            column = worked_on.get(rule, "retrieved")
+            pictures = int(totals.at[source, column]) if source in totals.index else 0
+            yield from _row([folder / rule / f"{stem}.tsv" for stem in stems], rule, pictures, source=source)
+
+
+def _of_students(folder: Path, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
+        stems = [f"{scenario}.{arm}.seed{seed}" for seed in group["seed"]]
+        pictures = int((group["steps"] * group["batch"]).sum())
+        paths = [folder / "train_student" / f"{stem}.tsv" for stem in stems]
+        yield from _row(paths, "train_student", pictures, scenario=scenario, arm=arm)
+
+
+def _row(paths: Iterable[Path], rule: str, pictures: int = 0, **names: str) -> Iterator[dict[str, Any]]:
+    """One row for the jobs that have a benchmark, none where there is none."""
+    measured = [read_benchmark(path) for path in paths if path.exists()]
+    if not measured:
+        return
+    jobs = pd.concat(measured, ignore_index=True)
+    seconds = float(jobs["s"].sum())
+    row = {"stage": STAGES[rule], "rule": rule, **names, "jobs": len(jobs), "seconds": seconds}
+    row |= {"seconds_each": seconds / len(jobs), "cpu_seconds": jobs["cpu_time"].sum(min_count=1)}
+    row["peak_memory_mb"] = jobs["max_rss"].max()
+    yield row | ({"pictures": pictures, "pictures_per_second": pictures / seconds} if pictures and seconds else {})
+
+
+def read_benchmark(path: Path) -> pd.DataFrame:
+    """Seconds `s`, `cpu_time` in seconds and `max_rss` in MB of a job; what Snakemake could not measure is NaN.
+
+    Raises:
+        StudyError: the file is damaged.
+    """
+    try:
+        # a job too short to be measured has NA, one of another version a dash
+        return pd.read_csv(path, sep="\t", na_values=["-"])[["s", "cpu_time", "max_rss"]].astype(float)
+    except (ValueError, KeyError, pd.errors.ParserError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise StudyError(f"benchmark {path} is damaged ({reason}). Delete it and run again.") from error

@@ -1,0 +1,90 @@
+"""A figure of equal panels under one heading, laid out in inches: readable with two arms and with ten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from distillery.evidence.figures import INK, RULE, SOFT, band, band_height, plt, sns
+
+HEAD = 0.95  # inches of title and text
+EDGE = 0.3
+LEAST_WIDTH = 7.5
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Inches: a panel's width and height, the space left of and below each, and of the figure's margins."""
+
+    width: float
+    height: float
+    across: float = 0.35  # between panels
+    down: float = 0.55
+    left: float = 0.9  # of all panels
+    below: float = 0.7
+    legend: float = 0.0  # between the heading and the panels
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of all figures."""
+    look = {"font.family": "DejaVu Sans", "text.color": INK, "axes.labelcolor": INK}
+    look |= {"xtick.color": SOFT, "ytick.color": SOFT, "axes.edgecolor": RULE, "axes.linewidth": 0.8}
+    with sns.axes_style("white", look), plt.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
+        yield
+
+
+def panels(
+    count: int, columns: int, layout: Layout, title: str, text: str, label: str = ""
+) -> tuple[Figure, list[Axes]]:
+    """A figure and its panels, row by row.
+
+    Args:
+        count: of panels.
+        columns: of them at most in a row.
+        title, text: the heading and the line below it.
+        label: stands in a strip across the top when not empty.
+    """
+    columns = max(1, min(columns, count))
+    rows = max(1, -(-count // columns))
+    width = layout.left + columns * layout.width + (columns - 1) * layout.across + EDGE
+    width = max(width, LEAST_WIDTH)
+    body = rows * layout.height + (rows - 1) * layout.down
+    top = band_height(label) + HEAD + layout.legend + 0.3
+    height = top + body + layout.below
+    figure = plt.figure(figsize=(width, height))
+    strip = band(figure, height, label)
+    figure.text(EDGE / width, 1 - (strip + 0.34) / height, title, fontsize=14, fontweight="bold", va="center")
+    figure.text(EDGE / width, 1 - (strip + 0.66) / height, text, fontsize=9, color=SOFT, va="center")
+    axes = []
+    for place in range(count):
+        row, column = divmod(place, columns)
+        x = layout.left + column * (layout.width + layout.across)
+        y = height - top - row * (layout.height + layout.down) - layout.height
+        axes.append(figure.add_axes((x / width, y / height, layout.width / width, layout.height / height)))
+    return figure, axes
+
+
+def heading(axes: Axes, text: str) -> None:
+    """A panel's name above it, at its left."""
+    axes.set_title(text, fontsize=9.5, loc="left", color=INK, pad=5)
+    axes.tick_params(labelsize=8, length=0)
+
+
+def legend(figure: Figure, handles: Sequence, label: str, columns: int = 6) -> None:
+    """The legend below the heading; `Layout.legend` must leave it room."""
+    width, height = figure.get_size_inches()
+    figure.legend(
+        handles=handles, loc="upper left", ncols=columns, frameon=False, fontsize=8.5, handletextpad=0.5,
+        bbox_to_anchor=(EDGE / width, 1 - (band_height(label) + 0.84) / height), columnspacing=1.4, borderaxespad=0,
+        borderpad=0,
+    )  # fmt: skip
+
+
+def cut(text: str, length: int) -> str:
+    """`text`, its end cut to `length` characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"

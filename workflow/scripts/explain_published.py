@@ -1,0 +1,13 @@
+"""Our numbers beside the published ones, and why they differ."""
+
+from distillery.evidence.published import tabulate_published
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    tabulate_published(
+        j.input.summary,
+        j.input.test_sources,
+        j.output.published,
+        scenarios=j.params.scenarios,
+        label=j.params.label,
+    )

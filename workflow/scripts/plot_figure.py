@@ -1,0 +1,7 @@
+"""One figure that is drawn from tables alone."""
+
+from distillery.evidence.plots import plot
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    plot(j.params.figure, list(j.input.tables), [j.output.png, j.output.svg], j.params.title, j.params.label)

@@ -1,0 +1,14 @@
+"""What each stage cost."""
+
+from distillery.evidence.costs import tabulate_costs
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    tabulate_costs(
+        j.params.benchmarks,
+        j.input.runs,
+        j.input.counts,
+        j.output.costs,
+        sources=list(j.params.sources),
+        label=j.params.label,
+    )

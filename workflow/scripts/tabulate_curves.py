@@ -1,0 +1,13 @@
+"""Loss and validation accuracy by step, over seeds."""
+
+from distillery.evidence.curves import tabulate_curves
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    tabulate_curves(
+        list(j.input.histories),
+        j.output.curves,
+        scenarios=list(j.params.scenarios),
+        arms=list(j.params.arms),
+        label=j.params.label,
+    )

@@ -1,0 +1,16 @@
+"""The students of one scenario on the test pictures of sources that are not in the common test."""
+
+from distillery.evidence.elsewhere import predict_elsewhere
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    predict_elsewhere(
+        list(j.input.weights),
+        j.input.plan,
+        j.input.splits,
+        list(j.input.pixels),
+        j.output.predictions,
+        sources=list(j.params.sources),
+        classes=list(j.params.classes),
+        threads=j.threads,
+    )
