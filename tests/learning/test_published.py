@@ -1,5 +1,6 @@
 """Each fault of the published recipe is there, and nowhere else."""
 
+from dataclasses import replace
 from math import e, exp, log
 
 import numpy as np
@@ -36,12 +37,12 @@ def caught(study, monkeypatch):
 
 @pytest.mark.parametrize(("method", "pictures", "lr"), [("published_ce", 30, 0.01), ("published_kd", 24, 0.001)])
 def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, method, pictures, lr):
-    calls = caught(method)
+    calls = caught(method, recipe=replace(RECIPE, mixup=1.0, ema=0.9))
     recipe = calls["recipe"]
     assert len(calls["pictures"]) == pictures
     assert (recipe.steps, recipe.batch) == (-(-7 * pictures // 32), 32)
     assert (recipe.lr, recipe.schedule, recipe.warmup) == (lr, "constant", 0)
-    assert (recipe.crop, recipe.flip, recipe.mixup) == (0, False, 0)
+    assert (recipe.crop, recipe.flip, recipe.mixup, recipe.ema) == (0, False, 0, 0)
     assert recipe.network == RECIPE.network
 
 

@@ -29,7 +29,7 @@ TRAINED_SHARE = 0.8
 
 
 def published_recipe(recipe: Recipe, pictures: int, lr: float) -> Recipe:
-    """Fault: a budget in epochs, so that more pictures are more training. No momentum, decay, schedule or views."""
+    """Fault: a budget in epochs, so that more pictures are more training. No momentum, decay, schedule, views, average."""
     return replace(
         recipe,
         steps=ceil(EPOCHS * pictures / BATCH),
@@ -42,6 +42,7 @@ def published_recipe(recipe: Recipe, pictures: int, lr: float) -> Recipe:
         crop=0,
         flip=False,
         mixup=0.0,
+        ema=0.0,
     )
 
 
