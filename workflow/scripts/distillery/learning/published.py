@@ -29,7 +29,7 @@ TRAINED_SHARE = 0.8
 
 
 def published_recipe(recipe: Recipe, pictures: int, lr: float) -> Recipe:
-    """Fault: a budget in epochs, so that more pictures are more training. No momentum, decay, schedule, views, average."""
+    """Fault: a budget in epochs, so that more pictures are more training. No momentum, decay, schedule or views."""
     return replace(
         recipe,
         steps=ceil(EPOCHS * pictures / BATCH),
