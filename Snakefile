@@ -22,11 +22,13 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/evidence.smk"
 
 
-# on a cluster, where Snakemake itself runs: what needs the internet, and what is over sooner than a job is submitted
+# on a cluster, where Snakemake itself runs: what needs the internet or the user's own files, and what is over sooner than
+# a job is submitted
 localrules:
     all,
     crawl,
     fetch_addresses,
+    import_folder,
     prepare_teacher_data,
     split,
     plan_scenario,

@@ -32,7 +32,7 @@ rule crawl:
 
 rule fetch_addresses:
     input:
-        addresses=lambda w: study["sources"][w.source]["path"],
+        addresses=lambda w: local(study["sources"][w.source]["path"]),
     output:
         shard="resources/pools/{source}/{label}.tar",
         offers="resources/pools/{source}/{label}.jsonl",
@@ -58,7 +58,7 @@ rule fetch_addresses:
 
 rule import_folder:
     input:
-        path=lambda w: study["sources"][w.source]["path"],
+        path=lambda w: local(study["sources"][w.source]["path"]),
     output:
         shard="resources/pools/{source}/{label}.tar",
         offers="resources/pools/{source}/{label}.jsonl",

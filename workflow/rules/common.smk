@@ -98,9 +98,9 @@ def built_model(source):
 
 
 def teacher_folders():
-    """The user's folders of pictures that the teacher learns from."""
+    """The user's folders of pictures that the teacher learns from; here, wherever the study's files lie."""
     data = study["teacher"]["data"]
-    return [path for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+    return [local(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
 
 
 def labels_of_figures():
