@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check docs format clean
+.PHONY: setup demo test browser check docs format clean
 
 setup: .venv/.ready
 
@@ -16,9 +16,14 @@ setup: .venv/.ready
 test: setup
 	$(BIN)/python -m pytest
 
+# for the tests of the page, which skip without it; as root, on Debian and Ubuntu (12 s here)
+browser:
+	apt-get update
+	apt-get install --yes --no-install-recommends chromium chromium-driver
+
 demo: setup
 	$(BIN)/snakemake --directory demo --cores all results/summary.png all
-	@echo "The demonstration's results: demo/results/summary.png, demo/results/tables, demo/results/figures"
+	@echo "The demonstration's results: demo/results/report.html, demo/results/summary.png, demo/results/tables"
 
 check: setup
 	$(BIN)/ruff check .

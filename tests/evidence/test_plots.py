@@ -47,8 +47,8 @@ def made(arms, scenarios, seeds=6):
     ])  # fmt: skip
     sides = {"question": "Is it better?", "verdict": ""}
     comparisons = pd.DataFrame([
-        sides | {"comparison": a, "scenario": s, "versus_scenario": s, "arm": a, "difference": m - 30, "low": m - 30 + low,
-                 "high": m - 30 - low, "seeds_low": m - 31, "seeds_high": m - 29}
+        sides | {"comparison": a, "scenario": s, "versus_scenario": s, "arm": a, "difference": m - 30,
+                 "low": m - 30 + low, "high": m - 30 - low, "seeds_low": m - 31, "seeds_high": m - 29}
         for s, a, m in keys
     ])  # fmt: skip
     published = pd.DataFrame([
