@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test browser check docs format clean
+.PHONY: setup demo test browser check docs gallery format clean
 
 setup: .venv/.ready
 
@@ -34,6 +34,10 @@ check: setup
 
 docs: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.reference > docs/configuration.md
+
+# docs/gallery.md and its figures, from the finished study of tests/real
+gallery: setup
+	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.evidence.gallery tests/real/results docs
 
 format: setup
 	$(BIN)/ruff format .

@@ -35,6 +35,12 @@ def arm_name(arm: str) -> str:
     return looks([arm])[arm].name
 
 
+def best_run(tables: Tables) -> pd.Series:
+    """The summary's row with the highest mean."""
+    summary = tables["summary"]
+    return summary.loc[numbers(summary["mean_percent"]).idxmax()]
+
+
 def answer(tables: Tables) -> list[Sentence]:
     """The study's two questions, answered: which pictures teach best, and what the first declared comparison says."""
     found = [_best(tables)]
@@ -46,8 +52,7 @@ def answer(tables: Tables) -> list[Sentence]:
 
 
 def _best(tables: Tables) -> Sentence:
-    summary, ranking = tables["summary"], tables["ranking"]
-    top = summary.loc[numbers(summary["mean_percent"]).idxmax()]
+    top, ranking = best_run(tables), tables["ranking"]
     text = f"Of all that was trained, {top['train']} ({arm_name(top['arm'])}) teach best: {top['mean_percent']} %"
     text += f" [{top['low']}, {top['high']}]" if top["low"] else ""
     text += f" of {top['n_test']} test pictures"
@@ -123,8 +128,8 @@ def _elsewhere(tables: Tables) -> Iterator[Sentence]:
 
 
 def _hard_class(tables: Tables) -> Iterator[Sentence]:
-    summary, table = tables["summary"], tables["per_class"]
-    top = summary.loc[numbers(summary["mean_percent"]).idxmax()]
+    table = tables["per_class"]
+    top = best_run(tables)
     rows = table[(table["scenario"] == top["scenario"]) & (table["arm"] == top["arm"])]
     means = numbers(rows["mean_percent"])
     best, worst = rows.loc[means.idxmax()], rows.loc[means.idxmin()]
@@ -133,13 +138,13 @@ def _hard_class(tables: Tables) -> Iterator[Sentence]:
 
 
 def _confused(tables: Tables) -> Iterator[Sentence]:
-    summary, table = tables["summary"], tables["confusion"]
-    top = summary.loc[numbers(summary["mean_percent"]).idxmax()]
+    table = tables["confusion"]
+    top = best_run(tables)
     rows = table[(table["scenario"] == top["scenario"]) & (table["arm"] == top["arm"])]
     wrong = rows[rows["class"] != rows["predicted"]]
     if len(wrong):
         worst = wrong.loc[numbers(wrong["percent"]).idxmax()]
-        text = f"Their commonest mistake: {worst['percent']} % of {worst['class']} pictures are taken for"
+        text = f"The best students' commonest mistake: {worst['percent']} % of {worst['class']} pictures are taken for"
         yield Sentence(f"{text} {worst['predicted']}.", "confusion")
 
 
