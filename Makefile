@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-slurm test-storage check docs format clean
+.PHONY: setup demo test test-slurm test-storage browser check docs gallery format clean
 
 setup: .venv/.ready
 
@@ -29,9 +29,14 @@ test-storage: .venv/.cluster
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-cluster.txt -c constraints.txt
 	touch $@
 
+# for the tests of the page, which skip without it; as root, on Debian and Ubuntu (12 s here)
+browser:
+	apt-get update
+	apt-get install --yes --no-install-recommends chromium chromium-driver
+
 demo: setup
 	$(BIN)/snakemake --directory demo --cores all results/summary.png all
-	@echo "The demonstration's results: demo/results/summary.png, demo/results/tables, demo/results/figures"
+	@echo "The demonstration's results: demo/results/report.html, demo/results/summary.png, demo/results/tables"
 
 check: setup
 	$(BIN)/ruff check .
@@ -42,6 +47,10 @@ check: setup
 
 docs: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.reference > docs/configuration.md
+
+# docs/gallery.md and its figures, from the finished study of tests/real
+gallery: setup
+	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.evidence.gallery tests/real/results docs
 
 format: setup
 	$(BIN)/ruff format .

@@ -55,6 +55,7 @@ rule all:
     default_target: True
     input:
         "results/summary.png",
+        "results/report.html",
         tables("runs", "summary", "counts", "teacher", "leakage", "audit"),
         tables("comparisons", "ranking", "per_class", "test_sources", "confusion", "calibration", "reliability"),
         tables("agreement", "curves", "costs", "published"),

@@ -33,7 +33,7 @@ STUDY = {
             "size": 32, "steps": 2,
         },
     },
-    "split": {"test": {"google": 9, "bing": 6}, "val": {"google": 3}},
+    "split": {"test": {"google": 9, "bing": 6, "mine": 2}, "val": {"google": 3}, "common": ["google", "bing"]},
     "teacher": {
         "data": {"kind": "drawn", "train": 60, "test": 30}, "network": "resnet8_half", "steps": 20, "batch": 16,
     },

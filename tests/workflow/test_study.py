@@ -16,7 +16,9 @@ from .conftest import CLASSES
 
 pytestmark = pytest.mark.slow
 
-RETRAINS = {"train_student", "tabulate_scenario", "tabulate", "plot_summary", "plot_acquisition", "all"}
+REPORTS = {"compare", "break_down", "tabulate_curves", "tabulate_costs", "explain_published", "typeset_summary"}
+REPORTS |= {"tabulate", "plot", "plot_summary", "plot_acquisition", "write_page", "all"}
+RETRAINS = REPORTS | {"train_student", "tabulate_scenario", "test_elsewhere"}
 REPLANS = RETRAINS | {"plan_scenario", "attribute", "tabulate_trust"}
 
 
@@ -43,6 +45,39 @@ def test_tables_and_figures(finished):
                  "figures/duplicates_bing.png"):  # fmt: skip
         assert Image.open(results / name).size > (400, 200)
     assert {row["source"] for row in rows(results / "tables" / "counts.csv")} == {"google", "bing", "mine", "sd2"}
+
+
+def test_students_are_tested_on_every_source_s_test_pictures(finished):
+    results = finished.folder / "results"
+    table = rows(results / "tables" / "test_sources.csv")
+    mine = {row["test"]: row for row in table if (row["scenario"], row["arm"]) == ("web", "kd")}
+    assert list(mine) == ["common", "google", "bing", "mine"]
+    assert [row["n_test"] for row in mine.values()] == ["15", "9", "6", "2"]
+    splits = pq.read_table(results / "splits.parquet").to_pylist()
+    tested = {row["row"] for row in splits if (row["source"], row["split"]) == ("mine", "test")}
+    elsewhere = pq.read_table(results / "elsewhere" / "web.parquet").to_pylist()
+    assert {row["row"] for row in elsewhere} == tested and len(elsewhere) == 2 * 2 * 2
+    right = [row["label"] == row["predicted"] for row in elsewhere if row["arm"] == "kd"]
+    assert float(mine["mine"]["mean_percent"]) == pytest.approx(100 * np.mean(right), abs=0.005)
+
+
+def test_comparisons_are_those_of_the_predictions(finished):
+    results = finished.folder / "results"
+    (row,) = [row for row in rows(results / "tables" / "comparisons.csv") if row["scenario"] == "web"]
+    assert (row["comparison"], row["n_pairs"], row["n_test"]) == ("kd_against_scratch", "2", "15")
+    right = {}
+    for arm in ("scratch", "kd"):
+        parts = [pq.read_table(results / "runs" / "web" / arm / f"seed{n}" / "predictions.parquet") for n in (0, 1)]
+        right[arm] = np.array([np.equal(part["label"], part["predicted"]) for part in parts])
+    assert int(row["gained"]) == (right["kd"] & ~right["scratch"]).sum()
+    assert float(row["difference"]) == pytest.approx(100 * (right["kd"].mean() - right["scratch"].mean()), abs=0.005)
+
+
+def test_costs_are_measured(finished):
+    table = rows(finished.folder / "results" / "tables" / "costs.csv")
+    students = [row for row in table if row["rule"] == "train_student"]
+    assert sum(int(row["jobs"]) for row in students) == 16 and all(float(row["seconds"]) > 0 for row in students)
+    assert {row["source"] for row in table if row["rule"] == "crawl"} == {"google", "bing"}
 
 
 def test_every_accuracy_is_that_of_its_predictions(finished):
@@ -188,6 +223,7 @@ def test_words_on_a_figure_draw_it_again_and_no_more(copied):
     copied.config["title"] = "Another title"
     copied.configure(copied.config)
     drawn = {"plot_summary", "contact_sheet", "suspects_sheet", "duplicates_sheet", "plot_acquisition", "all"}
+    drawn |= {"plot", "typeset_summary", "write_page"}
     assert {rule for rule, _ in copied.planned()} == drawn
 
 
@@ -206,10 +242,13 @@ def test_the_same_configuration_gives_the_same_bytes(copied):
     """Everything that is not retrieved is made a second time."""
     results = copied.folder / "results"
     names = [f"tables/{name}.csv" for name in ("runs", "summary", "counts", "teacher", "audit", "leakage")]
+    names += [f"tables/{name}.csv" for name in ("comparisons", "ranking", "test_sources", "agreement", "reliability")]
+    names += ["figures/comparisons.png", "figures/confusion.svg", "pictures.parquet", "elsewhere/web.parquet"]
     names += ["attribution.csv", "curated/google.npy", "splits.parquet", "teacher/model.safetensors", "summary.png"]
     names += ["runs/web/kd/seed1/model.safetensors", "runs/color/scratch/seed0/predictions.parquet"]
     before = {name: (results / name).read_bytes() for name in names}
     made = ("curated", "plans", "teacher", "runs", "scenarios", "tables", "summary.png", "splits.parquet", "audit")
+    made += ("elsewhere", "figures", "pictures.parquet")
     for path in (*made, "leakage.parquet", "attribution.csv"):
         path = results / path
         [file.unlink() for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
@@ -231,12 +270,12 @@ def test_too_few_pictures_end_in_one_line_and_the_other_scenarios_go_on(copied):
     copied.configure(copied.config)
     done = copied.snakemake("results/scenarios/more.csv")
     assert done.returncode != 0
-    message = "scenario more: class frog has 4 train pictures in source mine, 5 asked. Add queries, prompts or pictures"
+    message = "scenario more: class frog has 3 train pictures in source mine, 5 asked. Add queries, prompts or pictures"
     assert message in done.stderr
     copied.config["split"]["shortfall"] = "shrink"
     copied.configure(copied.config)
     copied.run("results/scenarios/more.csv")
-    assert {row["n_train"] for row in rows(copied.folder / "results" / "scenarios" / "more.csv")} == {"8"}
+    assert {row["n_train"] for row in rows(copied.folder / "results" / "scenarios" / "more.csv")} == {"6"}
 
 
 def test_a_damaged_file_is_named_and_never_used(copied):

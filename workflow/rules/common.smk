@@ -14,7 +14,13 @@ from distillery.devices import count_gpus
 from distillery.files import hash_files
 from distillery.jobs import StudyError
 
-FIGURES = yaml.safe_load((Path(workflow.basedir) / "workflow" / "report" / "figures.yaml").read_text())
+REPORT = Path(workflow.basedir) / "workflow" / "report"
+FIGURES = yaml.safe_load((REPORT / "figures.yaml").read_text())
+# in the order in which the page shows them
+PAGE_TABLES = (
+    *("summary", "comparisons", "ranking", "test_sources", "per_class", "published", "calibration", "agreement"),
+    *("confusion", "counts", "teacher", "leakage", "audit", "costs", "runs", "curves", "reliability"),
+)
 # a limit of its own for each kind of scarce thing; --resources and profiles may raise them
 UNLIMITED = 10_000  # without a GPU the cores are the limit
 LIMITS = {"gpu": 1 if count_gpus() else UNLIMITED, "url_crawls": 1}

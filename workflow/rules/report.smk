@@ -135,3 +135,37 @@ rule plot:
         code=code_of(*evidence("plots", "panels", "figures", "heatmaps", "lines", "marks", "tables")),
     script:
         "../scripts/plot_figure.py"
+
+
+rule write_page:
+    input:
+        tables=tables(*PAGE_TABLES),
+        figures=["results/summary.png", "results/figures/acquisition.png", *figures("png")],
+        captions=[REPORT / "figures.yaml", REPORT / "summary.rst", REPORT / "acquisition.rst"],
+        pictures="results/pictures.parquet",
+        pixels=curated(used_sources(), "npy"),
+        curated=curated(used_sources(), "parquet"),
+        citation=REPORT.parents[1] / "CITATION.cff",
+    output:
+        page=report("results/report.html", caption="../report/page.rst", category="Page"),
+    log:
+        "results/logs/write_page.log",
+    benchmark:
+        "results/benchmarks/write_page.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem="4GB",
+    params:
+        title=study["title"],
+        label=labels_of_figures(),
+        classes=study["classes"],
+        sources={name: study["sources"][name] for name in used_sources()},
+        scenarios=study["scenarios"],
+        arms=study["arms"],
+        code=code_of(
+            *("evidence/page", *(f"evidence/page/{name}" for name in ("template.html", "style.css", "script.js"))),
+            *evidence("contact_sheets", "figures", "lines", "panels", "tables"),
+        ),
+    script:
+        "../scripts/write_page.py"

@@ -1,0 +1,1 @@
+"""The page `results/report.html`: the whole study in one file that opens offline."""
