@@ -20,7 +20,7 @@ from PIL import Image
 from distillery.jobs import StudyError
 from distillery.pools import write_pool
 from distillery.sources import diffusion, diffusion_models, sampling
-from distillery.sources.diffusion import generate, plan_picture
+from distillery.sources.diffusion import generate, generate_share, plan_picture
 from distillery.sources.diffusion_models import Settings, available_model, hash_model
 from distillery.sources.prompts import Asked
 from distillery.sources.sampling import unusable
@@ -52,7 +52,7 @@ class FakePipeline:
 @pytest.fixture
 def fake(monkeypatch):
     pipeline = FakePipeline()
-    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: pipeline)
+    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings, gpu=0: pipeline)
     return pipeline
 
 
@@ -126,6 +126,27 @@ def test_a_killed_job_goes_on_where_it_was(monkeypatch, tmp_path):
     after = pools_of(tmp_path / "a", {**SOURCE, "batch": 2})
     assert sum(len(prompts) for prompts, _ in resumed.calls) == 4
     assert pictures_of(after) == pictures_of(pools_of(tmp_path / "b", {**SOURCE, "batch": 2}))
+
+
+@pytest.mark.parametrize("shares", [2, 3])
+def test_shares_make_what_one_job_makes(fake, tmp_path, shares):
+    source = {**SOURCE, "per_class": 5, "batch": 2}
+    made = [generate_share(source, "sd", CLASSES, tmp_path / "a", 0, share, shares) for share in range(shares)]
+    assert sorted(len(offers) for offers in made) == ([4, 6] if shares == 2 else [2, 4, 4])
+    calls = len(fake.calls)
+    pools = pools_of(tmp_path / "a", source)
+    assert len(fake.calls) == calls  # nothing is left to make
+    assert {offer.key for offers in made for offer in offers} == {offer.key for e in pools.values() for offer, _ in e}
+    assert pictures_of(pools) == pictures_of(pools_of(tmp_path / "b", source))
+    assert generate_share(source, "sd", CLASSES, tmp_path / "a", 0, 0, shares) == made[0]
+
+
+def test_what_a_share_could_not_make_is_replaced_at_the_end(monkeypatch, tmp_path):
+    pipeline = FakePipeline(lambda prompt, call: 0.0 if prompt == "a tabby cat" else None)
+    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings, gpu=0: pipeline)
+    made = [generate_share(SOURCE, "sd", CLASSES, tmp_path, 0, share, 2) for share in (0, 1)]
+    assert [[offer.failure for offer in offers if offer.label == "cat"] for offers in made] == [["", ""], ["black"]]
+    assert [offer.failure for offer, _ in pools_of(tmp_path)["cat"]] == ["", "black", "", "black", ""]
 
 
 @pytest.mark.parametrize(("value", "reason"), [(0.0, "black"), (0.5, "flat"), (np.nan, "not a number")])

@@ -14,12 +14,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from distillery.jobs import StudyError, log, progress
 from distillery.pools import Offer, Store
 from distillery.sources.diffusion_models import Settings, load_pipeline
+from distillery.sources.judging import Judge
 from distillery.sources.prompts import Asked, ask
 from distillery.sources.sampling import generate_pictures
 
@@ -56,6 +58,7 @@ def generate(
     if not settings.revision:
         log.info("source %s: %s has no revision; name a commit to get the same pictures for ever", name, settings.model)
     plan, kept = Plan(settings, name, source, classes, seed), Store.of(store, source)
+    judge = Judge(source["judge"], list(classes)) if source.get("judge") else None
     pipeline = None
     while missing := plan.missing(kept):
         log.info("source %s: %d pictures to generate with %s", name, len(missing), settings.model)
@@ -69,7 +72,41 @@ def generate(
         if count < settings.per_class:
             message = "source %s: class %s has %d pictures, %d asked; the others failed"
             log.warning(message, name, label, count, settings.per_class)
-        yield label, entries
+        yield label, judge.judge(entries, kept) if judge else entries
+
+
+def generate_share(
+    source: Mapping[str, Any],
+    name: str,
+    classes: Mapping[str, Any],
+    store: str | Path,
+    seed: int,
+    share: int,
+    shares: int,
+) -> list[Offer]:
+    """Generate into the store one of several jobs' share of a source's pictures; `generate` then finds them there.
+
+    The share has every `shares`-th picture of each class, so that any number of jobs makes the same pictures. Those
+    that replace failures are left to `generate`. Of several GPUs that a job sees, each share takes its own.
+
+    Args:
+        source, name, classes, store, seed: as for `generate`.
+        share: from 0 to `shares` - 1.
+
+    Returns:
+        The share's offers, complete, failures too.
+    """
+    settings = Settings.of(source)
+    plan, kept = Plan(settings, name, source, classes, seed), Store.of(store, source)
+    mine = [
+        offer
+        for label in classes
+        for offer in islice(plan.attempts(label), settings.per_class)
+        if offer.rank % shares == share
+    ]
+    if missing := [offer for offer in mine if kept.get(offer.origin) is None]:
+        _generate_into(kept, load_pipeline(settings, gpu=share), missing, settings, name)
+    return [kept.get(offer.origin)[0] for offer in mine]
 
 
 def _generate_into(kept: Store, pipeline: Any, missing: Sequence[Offer], settings: Settings, name: str) -> None:
