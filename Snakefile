@@ -18,6 +18,7 @@ include: "workflow/rules/split.smk"
 include: "workflow/rules/teach.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/diversity.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -29,7 +30,8 @@ rule all:
     default_target: True
     input:
         "results/summary.png",
-        tables("runs", "summary", "counts", "teacher", "leakage", "audit"),
+        tables("runs", "summary", "counts", "teacher", "leakage", "audit", "diversity"),
         "results/attribution.csv",
         "results/figures/acquisition.png",
+        "results/figures/diversity.png",
         sheets("contact", "suspects", "duplicates"),
