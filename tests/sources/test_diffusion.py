@@ -178,7 +178,8 @@ def test_a_class_that_keeps_failing_ends_short_or_in_one_line(monkeypatch, tmp_p
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: black)
     with pytest.raises(StudyError, match="mostly because: black.*dtype"):
         pools_of(tmp_path / "b", {**SOURCE, "per_class": 500})
-    assert sum(len(prompts) for prompts, _ in black.calls) == diffusion.HOPELESS
+    sampled = sum(len(prompts) for prompts, _ in black.calls)
+    assert sampled <= diffusion.HOPELESS + sampling.CPU_BATCH  # while one is judged the next is sampled
 
 
 def test_out_of_memory_halves_the_batch(monkeypatch, tmp_path):
@@ -331,6 +332,40 @@ def test_a_picture_hardly_depends_on_its_batch(tiny, kind):
     assert together.shape == (4, 32, 32, 3)
     assert np.abs(together - alone).max() < 1e-4
     assert np.abs(together[0] - together[1]).max() > 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sd2", "sd3"])
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_each_text_is_encoded_once_and_gives_the_picture_of_the_text(tiny, monkeypatch, kind, guidance):
+    import torch
+
+    pipeline = diffusion_models.load_pipeline(Settings.of(tiny[kind]))
+    source = {**tiny[kind], "guidance": guidance, "negative_prompt": "text"}
+    encoded = []
+    encode = type(pipeline).encode_prompt
+
+    def spy(self, prompt, *args, **settings):
+        encoded.extend(prompt or [])
+        return encode(self, prompt, *args, **settings)
+
+    monkeypatch.setattr(type(pipeline), "encode_prompt", spy)
+    settings = Settings.of(source)
+    asked = [Asked(text, guidance) for text in ("a cat", "a tabby cat", "a cat", "a cat", "a tabby cat")]
+    offers = [plan_picture(settings, "sd", "cat", wish, i, 0) for i, wish in enumerate(asked)]
+    found = dict(sampling.generate_pictures(pipeline, offers, replace(settings, batch=2)))
+    assert sorted(encoded) == sorted({"a cat", "a tabby cat"} | ({"text"} if guidance > 1 else set()))
+    with torch.inference_mode():
+        for offer, data in found.items():
+            plain = pipeline(
+                prompt=offer.prompt, negative_prompt="text", height=32, width=32, num_inference_steps=offer.steps,
+                guidance_scale=guidance, generator=torch.Generator("cpu").manual_seed(offer.seed), output_type="np",
+            ).images[0]  # fmt: skip
+            alone, _ = sampling.run_batch(pipeline, [offer])
+            assert np.abs(alone[0] - plain).max() < 1e-4
+            pictures = (data, sampling.finish(offer, plain, False, settings.quality)[1])
+            one, other = (np.asarray(Image.open(io.BytesIO(picture)), int) for picture in pictures)
+            assert np.abs(one - other).max() <= 4
 
 
 @pytest.mark.slow

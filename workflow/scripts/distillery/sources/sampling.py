@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image
 from distillery.jobs import StudyError, log
 from distillery.pools import Offer
 from distillery.sources.diffusion_models import Settings
+from distillery.sources.embeddings import PromptEncoder
 
 CPU_BATCH = 4
 GPU_BATCH = 64  # at most; larger ones are no faster
@@ -26,7 +28,7 @@ FLAT = 2.0  # standard deviation of grey, of 255, below which it is flat; the sa
 def generate_pictures(
     pipeline: Any, offers: Sequence[Offer], settings: Settings
 ) -> Iterator[tuple[Offer, bytes | None]]:
-    """Make pictures in batches; a batch that does not fit the GPU is halved.
+    """Make pictures in batches; JPEGs of one batch are written while the next is sampled.
 
     Args:
         pipeline: of `load_pipeline`.
@@ -35,26 +37,43 @@ def generate_pictures(
     Yields:
         Each offer, completed, with the JPEG's bytes, or with its failure and None; by guidance, lowest first.
     """
+    dtype = str(getattr(pipeline, "dtype", settings.dtype)).removeprefix("torch.")
+    with ThreadPoolExecutor(1) as writer:
+        waiting: list[Future] = []
+        try:
+            for part, pixels, flagged in _batches(pipeline, offers, settings):
+                yield from (picture.result() for picture in waiting)
+                done = zip(part, pixels, flagged, strict=True)
+                waiting = [writer.submit(finish, replace(o, dtype=dtype), p, f, settings.quality) for o, p, f in done]
+        except (Exception, KeyboardInterrupt):  # what is made is kept
+            yield from (picture.result() for picture in waiting)
+            raise
+        yield from (picture.result() for picture in waiting)
+
+
+def _batches(
+    pipeline: Any, offers: Sequence[Offer], settings: Settings
+) -> Iterator[tuple[list[Offer], np.ndarray, list[bool]]]:
+    """Offers and what `run_batch` makes of them; a batch that does not fit the GPU is halved."""
     import torch
 
     batch, start = settings.batch or fitting_batch(settings.size), 0
     offers = sorted(offers, key=lambda offer: offer.guidance)  # one call has one guidance; otherwise as they were
-    dtype = str(getattr(pipeline, "dtype", settings.dtype)).removeprefix("torch.")
+    encoder = PromptEncoder(pipeline)
     while start < len(offers):
         part = [offer for offer in offers[start : start + batch] if offer.guidance == offers[start].guidance]
         try:
-            pixels, flagged = run_batch(pipeline, part)
+            made = run_batch(pipeline, part, encoder)
         except torch.OutOfMemoryError:
-            pixels = None  # retried outside this clause, whose error keeps the batch's memory alive
-        if pixels is None:
+            made = None  # retried outside this clause, whose error keeps the batch's memory alive
+        if made is None:
             if batch == 1:
                 raise StudyError(f"model {settings.model}: one picture of {settings.size} pixels does not fit the GPU.")
             batch //= 2
             log.info("out of memory; going on with %d pictures at a time", batch)
             torch.cuda.empty_cache()
             continue
-        for offer, picture, bad in zip(part, pixels, flagged, strict=True):
-            yield finish(replace(offer, dtype=dtype), picture, bad, settings.quality)
+        yield part, *made
         start += len(part)
 
 
@@ -68,20 +87,26 @@ def fitting_batch(size: int) -> int:
     return int(np.clip(0.8 * free / (size**2 * GPU_BYTES_PER_PIXEL), 1, GPU_BATCH))
 
 
-def run_batch(pipeline: Any, offers: Sequence[Offer]) -> tuple[np.ndarray, list[bool]]:
+def run_batch(
+    pipeline: Any, offers: Sequence[Offer], encoder: PromptEncoder | None = None
+) -> tuple[np.ndarray, list[bool]]:
     """One call of the pipeline.
+
+    Args:
+        pipeline: of `load_pipeline`.
+        offers: of one size, guidance, number of steps and negative prompt.
+        encoder: of the pipeline, to remember prompts from batch to batch.
 
     Returns:
         Pictures as float [B, H, W, 3] in [0, 1] (or not a number), and whether the safety checker flagged each.
     """
     import torch
 
-    first = offers[0]
-    negative = {"negative_prompt": [first.negative_prompt] * len(offers)} if first.negative_prompt else {}
+    first, encoder = offers[0], encoder or PromptEncoder(pipeline)
     with torch.inference_mode():
+        prompts = [offer.prompt for offer in offers]
         output = pipeline(
-            prompt=[offer.prompt for offer in offers],
-            **negative,
+            **encoder.arguments(prompts, first.negative_prompt, guided=first.guidance > 1),
             height=first.size,
             width=first.size,
             num_inference_steps=first.steps,
