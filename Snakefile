@@ -18,6 +18,7 @@ include: "workflow/rules/split.smk"
 include: "workflow/rules/teach.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/diversity.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/evidence.smk"
 
@@ -46,6 +47,8 @@ localrules:
     plot,
     plot_summary,
     plot_acquisition,
+    plot_diversity,
+    write_page,
     contact_sheet,
     suspects_sheet,
     duplicates_sheet,
@@ -56,11 +59,12 @@ rule all:
     input:
         "results/summary.png",
         "results/report.html",
-        tables("runs", "summary", "counts", "teacher", "leakage", "audit"),
+        tables("runs", "summary", "counts", "teacher", "leakage", "audit", "diversity"),
         tables("comparisons", "ranking", "per_class", "test_sources", "confusion", "calibration", "reliability"),
         tables("agreement", "curves", "costs", "published"),
         "results/tables/summary.md",
         "results/attribution.csv",
         "results/figures/acquisition.png",
+        "results/figures/diversity.png",
         figures("png", "svg"),
         sheets("contact", "suspects", "duplicates"),

@@ -42,6 +42,7 @@ def test_tables_and_figures(finished):
         summary["web", "kd"]["n_test"] == "15" and summary["rotation", "kd"]["n_test"] == "10"
     )  # two classes of three
     for name in ("summary.png", "figures/acquisition.png", "figures/contact_google.png", "figures/suspects_mine.png",
+                 "figures/diversity.png",
                  "figures/duplicates_bing.png"):  # fmt: skip
         assert Image.open(results / name).size > (400, 200)
     assert {row["source"] for row in rows(results / "tables" / "counts.csv")} == {"google", "bing", "mine", "sd2"}
@@ -223,7 +224,7 @@ def test_words_on_a_figure_draw_it_again_and_no_more(copied):
     copied.config["title"] = "Another title"
     copied.configure(copied.config)
     drawn = {"plot_summary", "contact_sheet", "suspects_sheet", "duplicates_sheet", "plot_acquisition", "all"}
-    drawn |= {"plot", "typeset_summary", "write_page"}
+    drawn |= {"plot_diversity", "plot", "typeset_summary", "write_page"}
     assert {rule for rule, _ in copied.planned()} == drawn
 
 
@@ -241,7 +242,7 @@ def test_one_scenario_by_its_target(copied):
 def test_the_same_configuration_gives_the_same_bytes(copied):
     """Everything that is not retrieved is made a second time."""
     results = copied.folder / "results"
-    names = [f"tables/{name}.csv" for name in ("runs", "summary", "counts", "teacher", "audit", "leakage")]
+    names = [f"tables/{name}.csv" for name in ("runs", "summary", "counts", "teacher", "audit", "leakage", "diversity")]
     names += [f"tables/{name}.csv" for name in ("comparisons", "ranking", "test_sources", "agreement", "reliability")]
     names += ["figures/comparisons.png", "figures/confusion.svg", "pictures.parquet", "elsewhere/web.parquet"]
     names += ["attribution.csv", "curated/google.npy", "splits.parquet", "teacher/model.safetensors", "summary.png"]

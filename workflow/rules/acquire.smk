@@ -119,7 +119,7 @@ for source in sources_of_kind("diffusion"):
         params:
             source=study["sources"][source],
             name=source,
-            classes={label: {"prompts": study["classes"][label]["prompts"]} for label in classes_of(source)},
+            classes=configuration.words_of(study, source),
             store=f"resources/store/{source}",
             seed=study["sources"][source]["seed"],
         script:
