@@ -180,7 +180,7 @@ def measured(tmp_path):
     for name, numbers in {
         "split.tsv": (2, 100, 1), "crawl/google.cat.tsv": (10, 50, 3), "crawl/google.dog.tsv": (30, 70, "NA"),
         "crawl/gone.cat.tsv": (99, 99, 99), "train_student/a.kd.seed0.tsv": (4, 800, 4), "compare.tsv": (9, 9, 9),
-        "train_student/a.kd.seed1.tsv": (6, 900, 5), "train_student/a.old.seed0.tsv": (99, 99, 99),
+        "train_student/a.kd.seed1.tsv": (6, 900, 5), "train_student/a.old.seed0.tsv": (99, 99, 99), "plan_scenario/google.tsv": (7, 8, 9),
     }.items():  # fmt: skip
         path = tmp_path / "benchmarks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +201,7 @@ def tabulated(folder):
 
 def test_costs_are_those_of_the_study_s_own_jobs(measured):
     found = tabulated(measured)
-    assert list(found.index) == ["crawl", "split", "train_student"]
+    assert list(found.index) == ["crawl", "split", "plan_scenario", "train_student"]  # of a scenario called google
     assert found.loc["crawl", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb", "pictures"]].tolist() == [
         2,
         40,

@@ -22,6 +22,7 @@ STAGES = {
     "train_teacher": "teach", "evaluate_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
     "train_student": "study",
 }  # fmt: skip
+OF_SCENARIOS = ("plan_scenario", "train_student")  # a scenario may have a source's name
 
 
 def tabulate_costs(
@@ -68,7 +69,7 @@ def _of_sources(folder: Path, counts: pd.DataFrame, sources: Sequence[str]) -> I
     worked_on = {"curate": "retrieved", "audit_labels": "kept"}
     for source in sources:
         classes = counts.loc[counts["source"] == source, "class"].astype(str)
-        for rule in STAGES:
+        for rule in (name for name in STAGES if name not in OF_SCENARIOS):
             stems = [source, *(f"{source}.{name}" for name in classes)]
             column = worked_on.get(rule, "retrieved")
             pictures = int(totals.at[source, column]) if source in totals.index else 0
