@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test browser check docs gallery format clean
+.PHONY: setup demo test test-slurm test-storage browser check docs gallery format clean
 
 setup: .venv/.ready
 
@@ -15,6 +15,19 @@ setup: .venv/.ready
 
 test: setup
 	$(BIN)/python -m pytest
+
+# a real Slurm on this machine, as root: Debian's packages, daemons started and stopped
+test-slurm: .venv/.cluster
+	which slurmctld munged >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge)
+	DISTILLERY_CLUSTER=1 $(BIN)/python -m pytest -v tests/cluster/test_slurm.py
+
+# files in an object store, as on Kubernetes
+test-storage: .venv/.cluster
+	DISTILLERY_CLUSTER=1 $(BIN)/python -m pytest -v tests/cluster/test_object_storage.py
+
+.venv/.cluster: .venv/.ready requirements-cluster.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-cluster.txt -c constraints.txt
+	touch $@
 
 # for the tests of the page, which skip without it; as root, on Debian and Ubuntu (12 s here)
 browser:

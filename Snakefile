@@ -18,12 +18,40 @@ include: "workflow/rules/split.smk"
 include: "workflow/rules/teach.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/diversity.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/evidence.smk"
 
 
+# on a cluster, where Snakemake itself runs: what needs the internet or the user's own files, and what is over sooner than
+# a job is submitted
 localrules:
     all,
+    crawl,
+    fetch_addresses,
+    import_folder,
+    prepare_teacher_data,
+    split,
+    plan_scenario,
+    tune,
+    tabulate_scenario,
+    tabulate,
+    tabulate_trust,
+    tabulate_curves,
+    tabulate_costs,
+    compare,
+    break_down,
+    explain_published,
+    typeset_summary,
+    attribute,
+    plot,
+    plot_summary,
+    plot_acquisition,
+    plot_diversity,
+    write_page,
+    contact_sheet,
+    suspects_sheet,
+    duplicates_sheet,
 
 
 rule all:
@@ -31,11 +59,12 @@ rule all:
     input:
         "results/summary.png",
         "results/report.html",
-        tables("runs", "summary", "counts", "teacher", "leakage", "audit"),
+        tables("runs", "summary", "counts", "teacher", "leakage", "audit", "diversity"),
         tables("comparisons", "ranking", "per_class", "test_sources", "confusion", "calibration", "reliability"),
         tables("agreement", "curves", "costs", "published"),
         "results/tables/summary.md",
         "results/attribution.csv",
         "results/figures/acquisition.png",
+        "results/figures/diversity.png",
         figures("png", "svg"),
         sheets("contact", "suspects", "duplicates"),

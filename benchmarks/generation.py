@@ -18,7 +18,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 import torch
 
-from distillery.sources.diffusion import Settings, fitting_batch, generate_pictures, load_pipeline, plan_picture
+from distillery.sources.diffusion import plan_picture
+from distillery.sources.diffusion_models import Settings, load_pipeline
+from distillery.sources.prompts import Asked
+from distillery.sources.sampling import fitting_batch, generate_pictures
 
 
 def main() -> None:
@@ -32,7 +35,7 @@ def main() -> None:
     size, steps = (768, 25) if options.real else (32, 4)
     batch = options.batch or (fitting_batch(size) if options.real else 20)
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(folder, per_class=options.pictures, size=size, steps=steps, guidance=2.0)
+        settings = Settings(folder, per_class=options.pictures, size=size, steps=steps)
         build(folder, options.real)
         pipeline = load_pipeline(settings)
     speeds = {1: [], batch: []}
@@ -49,7 +52,9 @@ def main() -> None:
 
 def measure(pipeline, settings: Settings, batch: int, pictures: int) -> float:
     """Pictures a second, JPEG included."""
-    offers = [plan_picture(settings, "sd", "cat", f"a photo of a cat {i}", i, seed=0) for i in range(pictures)]
+    offers = [
+        plan_picture(settings, "sd", "cat", Asked(f"a photo of a cat {i}", 2.0), i, seed=0) for i in range(pictures)
+    ]
     settings = Settings(**{**vars(settings), "batch": batch})
     started = time.perf_counter()
     for _ in generate_pictures(pipeline, offers, settings):

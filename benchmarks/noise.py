@@ -25,13 +25,13 @@ import numpy as np
 import torch
 
 from distillery.curation.noise import find_noise, shares_of_wrong
+from distillery.learning.arms import CrossEntropy
 from distillery.learning.data import gather
 from distillery.learning.devices import choose_device
-from distillery.learning.optimisation import sgd
 from distillery.learning.prediction import predict
 from distillery.learning.recipe import Recipe
-from distillery.learning.student import ce_objective
-from distillery.learning.training import start_network, train
+from distillery.learning.student import objective_of
+from distillery.learning.training import optimiser_of, start_network, train
 from distillery.sources.teacher_data import CIFAR10, load_cifar10
 
 FOLDS = 3
@@ -70,12 +70,13 @@ def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torc
     fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     probabilities = np.empty((len(labels), 10), np.float32)
     recipe = Recipe("convnet_s", steps=steps, batch=128, lr=0.2, crop=4, checkpoint_every=0)
+    objective = objective_of(CrossEntropy(), None, lambda logits: logits)
     for held in range(FOLDS):
         rows = np.flatnonzero(fold != held)
         pictures = gather({"x": pixels}, np.full(len(rows), "x", object), rows, labels[rows])
         network = start_network(recipe.network, 10, pictures, held, device)
-        optimiser = sgd(network, recipe.momentum, recipe.weight_decay)
-        train(network, pictures, recipe, ce_objective(lambda logits: logits), optimiser, seed=held, classes=10)
+        optimiser = optimiser_of(recipe, network)
+        train(network, pictures, recipe, objective, optimiser, seed=held, classes=10)
         others = np.flatnonzero(fold == held)
         asked = gather({"x": pixels}, np.full(len(others), "x", object), others, labels[others])
         probabilities[others] = torch.softmax(predict(network, asked.pixels), dim=1).numpy()

@@ -17,6 +17,7 @@ from distillery.config import (
     load_schema,
     pixel_sources,
     used_sources,
+    words_of,
 )
 from distillery.jobs import StudyError
 
@@ -83,6 +84,27 @@ def test_scenarios_can_be_compared(study):
         check_config(study)
 
 
+def test_a_range_of_guidance_starts_with_the_lowest(study):
+    study["sources"]["sd"]["guidance"] = [1.5, 4]
+    assert check_config(study)["sources"]["sd"]["guidance"] == [1.5, 4]
+    study["sources"]["sd"]["guidance"] = [4, 1.5]
+    with pytest.raises(StudyError, match="sources.sd.guidance: 4 is more than 1.5"):
+        check_config(study)
+    study["sources"]["sd"]["guidance"] = [1]
+    with pytest.raises(StudyError, match="sources.sd.guidance"):
+        check_config(study)
+
+
+def test_composed_prompts_need_no_list_of_prompts_and_see_no_more_of_a_class_than_they_use(study):
+    del study["classes"]["cat"]["prompts"]
+    with pytest.raises(StudyError, match="classes.cat.prompts: source sd needs at least one"):
+        check_config(study)
+    study["sources"]["sd"]["prompt_style"] = "composed"
+    checked = check_config(study)
+    assert words_of(checked, "sd")["cat"] == {"subjects": [], "settings": []}
+    assert checked["sources"]["sd"]["compose"]["lights"]
+
+
 def test_questions_of_the_rules(study):
     checked = check_config(study)
     assert classes_of(checked, "mine") == ["dog"] and classes_of(checked, "sd") == ["cat", "dog"]
@@ -133,7 +155,13 @@ MISTAKES = [
         "comparisons.a.within: scratch does",
     ),
     ({"sede": 3}, "top level: unknown key sede; known are title"),
-    ({"arms": {"kd": {"method": "dkd"}}}, "arms.kd.method: 'dkd' is not one of ce, kd"),
+    ({"arms": {"kd": {"method": "kd", "beta": 1}}}, "arms.kd: unknown key beta; known are method, alpha, temperature"),
+    ({"student": {"tune": {"lr": [0.1]}}}, "student.tune: key weight_decay is missing"),
+    (
+        {"student": {"tune": {"lr": [0.1], "weight_decay": [0]}}},
+        "student.tune: split.val has no pictures of the common",
+    ),
+    ({"arms": {"kd": {"method": "dark"}}}, "arms.kd.method: 'dark' is not one of ce, label_smoothing"),
 ]
 
 
@@ -211,14 +239,16 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
                 walk(target["additionalProperties"], where)
 
     schema = load_schema()
-    # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons
-    without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo"}
+    # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons,
+    # no tuning
+    without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
     without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder")}
     walk(schema, "")
-    for kind in schema["properties"]["sources"]["additionalProperties"]["properties"]["kind"]["enum"]:
-        walk(schema["$defs"][kind], f".{kind}")
+    for section, key in (("sources", "kind"), ("arms", "method")):
+        for kind in schema["properties"][section]["additionalProperties"]["properties"][key]["enum"]:
+            walk(schema["$defs"][kind], f".{kind}")
 
 
 # --- the configurations that come with the project --------------------------------------------------------------------
@@ -230,14 +260,20 @@ def test_the_published_study(monkeypatch):
     assert len(study["classes"]) == 10 and study["seeds"] == 6
     assert all(len(c["queries"]) == 30 and len(c["prompts"]) == 10 for c in study["classes"].values())
     totals = {name: sum(scenario["train"].values()) for name, scenario in study["scenarios"].items()}
-    assert len(totals) == 13
+    assert len(totals) == 13 + 4
     small = {"small_google", "small_bing", "small_web", "small_sd2", "small_sd3"}
-    assert {name for name, n in totals.items() if n == 800} == small
+    varied = {name for name in totals if name.endswith("_varied")}
+    assert varied == {f"{size}_{model}_varied" for size in ("small", "large") for model in ("sd2", "sd3")}
+    assert {name for name, n in totals.items() if n == 800} - varied == small
     assert {name for name, n in totals.items() if n == 400} == {"small_web_color", "small_web_rotation"}
     assert {name for name, n in totals.items() if n == 4000} == {"medium_web", "medium_web_sd"}
     assert {n for name, n in totals.items() if name.startswith("large")} == {8000}
     assert set(study["arms"]) == {"scratch", "kd", "published_scratch", "published_kd"}
-    assert all(len(s["published"]["site"]) == len(s["published"]["notebook"]) == 2 for s in study["scenarios"].values())
+    published = {name: s["published"] for name, s in study["scenarios"].items() if "published" in s}
+    assert set(published) == set(totals) - varied
+    assert all(len(said["site"]) == len(said["notebook"]) == 2 for said in published.values())
+    sources = study["sources"]
+    assert [name for name in sources if sources[name].get("prompt_style") == "composed"] == ["sd2_varied", "sd3_varied"]
 
 
 def test_the_published_study_word_for_word(monkeypatch):
@@ -246,7 +282,8 @@ def test_the_published_study_word_for_word(monkeypatch):
         pytest.skip("the published study's facts are not beside this checkout")
     monkeypatch.chdir(ROOT)
     study, facts = load_config("config.yaml"), yaml.safe_load(facts.read_text())
-    assert json.dumps(study["classes"]) == json.dumps(facts["classes"])  # order as well
+    asked = {name: {key: words[key] for key in ("queries", "prompts")} for name, words in study["classes"].items()}
+    assert json.dumps(asked) == json.dumps(facts["classes"])  # order as well
     for result in facts["results"]:
         published = study["scenarios"][result["id"]]["published"]
         assert (published["site"], published["notebook"]) == (result["site"], result["notebook"])

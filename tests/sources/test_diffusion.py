@@ -19,10 +19,14 @@ from PIL import Image
 
 from distillery.jobs import StudyError
 from distillery.pools import write_pool
-from distillery.sources import diffusion
-from distillery.sources.diffusion import Settings, available_model, generate, hash_model, plan_picture, unusable
+from distillery.sources import diffusion, diffusion_models, sampling
+from distillery.sources.diffusion import generate, generate_share, plan_picture
+from distillery.sources.diffusion_models import Settings, available_model, hash_model
+from distillery.sources.prompts import Asked
+from distillery.sources.sampling import unusable
 
 CLASSES = {"cat": {"prompts": ["a cat", "a tabby cat"]}, "dog": {"prompts": ["a dog"]}}
+CAT = Asked("a cat", 7.0)
 SOURCE = {"kind": "diffusion", "model": "someone/model", "revision": "abc", "per_class": 3, "size": 16, "steps": 2}
 
 
@@ -48,7 +52,7 @@ class FakePipeline:
 @pytest.fixture
 def fake(monkeypatch):
     pipeline = FakePipeline()
-    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: pipeline)
+    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings, gpu=0: pipeline)
     return pipeline
 
 
@@ -65,7 +69,7 @@ def test_prompts_are_cycled_and_provenance_is_complete(fake, tmp_path):
     pools = pools_of(tmp_path, source)
     assert list(pools) == ["cat", "dog"]
     assert [offer.prompt for offer, _ in pools["cat"]] == ["a cat", "a tabby cat", "a cat"]
-    assert fake.calls[0][1]["negative_prompt"] == ["text"] * diffusion.CPU_BATCH
+    assert fake.calls[0][1]["negative_prompt"] == ["text"] * sampling.CPU_BATCH
     offers = [offer for entries in pools.values() for offer, _ in entries]
     for offer in offers:
         assert (offer.source, offer.kind, offer.model, offer.revision) == ("sd", "diffusion", "someone/model", "abc")
@@ -74,6 +78,21 @@ def test_prompts_are_cycled_and_provenance_is_complete(fake, tmp_path):
     assert len({offer.seed for offer in offers}) == len({offer.origin for offer in offers}) == 6
     for label, entries in pools.items():
         assert write_pool(tmp_path / f"{label}.tar", tmp_path / f"{label}.jsonl", entries) == 3
+
+
+def test_composed_prompts_and_a_range_of_guidance(fake, tmp_path):
+    compose = {"media": ["a photo of", ""], "settings": ["at sea"], "viewpoints": [], "lights": ["at night", "at noon"]}
+    source = {**SOURCE, "per_class": 20, "prompt_style": "composed", "guidance": [1.5, 4], "compose": compose}
+    classes = {"cat": {"subjects": ["a cat", "a kitten"], "settings": []}, "dog": {"subjects": [], "settings": []}}
+    pools = pools_of(tmp_path / "a", source, classes)
+    assert all(len({offer.prompt for offer, _ in entries}) > 3 for entries in pools.values())
+    assert all("a dog at sea" in offer.prompt for offer, _ in pools["dog"])
+    assert [offer.rank for offer, _ in pools["cat"]] == list(range(20))
+    called = [settings["guidance_scale"] for _, settings in fake.calls]
+    assert called == sorted(called) and set(called) == {offer.guidance for e in pools.values() for offer, _ in e}
+    # neither another batch nor another number of pictures changes one of them
+    more = pools_of(tmp_path / "b", source | {"batch": 7, "per_class": 25}, classes)
+    assert pictures_of(pools).items() <= pictures_of(more).items()
 
 
 def test_only_what_is_missing_is_generated(fake, tmp_path):
@@ -109,6 +128,27 @@ def test_a_killed_job_goes_on_where_it_was(monkeypatch, tmp_path):
     assert pictures_of(after) == pictures_of(pools_of(tmp_path / "b", {**SOURCE, "batch": 2}))
 
 
+@pytest.mark.parametrize("shares", [2, 3])
+def test_shares_make_what_one_job_makes(fake, tmp_path, shares):
+    source = {**SOURCE, "per_class": 5, "batch": 2}
+    made = [generate_share(source, "sd", CLASSES, tmp_path / "a", 0, share, shares) for share in range(shares)]
+    assert sorted(len(offers) for offers in made) == ([4, 6] if shares == 2 else [2, 4, 4])
+    calls = len(fake.calls)
+    pools = pools_of(tmp_path / "a", source)
+    assert len(fake.calls) == calls  # nothing is left to make
+    assert {offer.key for offers in made for offer in offers} == {offer.key for e in pools.values() for offer, _ in e}
+    assert pictures_of(pools) == pictures_of(pools_of(tmp_path / "b", source))
+    assert generate_share(source, "sd", CLASSES, tmp_path / "a", 0, 0, shares) == made[0]
+
+
+def test_what_a_share_could_not_make_is_replaced_at_the_end(monkeypatch, tmp_path):
+    pipeline = FakePipeline(lambda prompt, call: 0.0 if prompt == "a tabby cat" else None)
+    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings, gpu=0: pipeline)
+    made = [generate_share(SOURCE, "sd", CLASSES, tmp_path, 0, share, 2) for share in (0, 1)]
+    assert [[offer.failure for offer in offers if offer.label == "cat"] for offers in made] == [["", ""], ["black"]]
+    assert [offer.failure for offer, _ in pools_of(tmp_path)["cat"]] == ["", "black", "", "black", ""]
+
+
 @pytest.mark.parametrize(("value", "reason"), [(0.0, "black"), (0.5, "flat"), (np.nan, "not a number")])
 def test_useless_pictures_are_replaced_by_the_next(monkeypatch, tmp_path, value, reason):
     pipeline = FakePipeline(lambda prompt, call: value if prompt == "a tabby cat" else None)
@@ -123,8 +163,8 @@ def test_useless_pictures_are_replaced_by_the_next(monkeypatch, tmp_path, value,
 
 
 def test_flagged_pictures_are_failures(fake, tmp_path):
-    offer = plan_picture(Settings.of(SOURCE), "sd", "cat", "a cat", 0, 0)
-    finished, data = diffusion.finish(offer, np.random.default_rng(0).random((8, 8, 3)), True, 95)
+    offer = plan_picture(Settings.of(SOURCE), "sd", "cat", CAT, 0, 0)
+    finished, data = sampling.finish(offer, np.random.default_rng(0).random((8, 8, 3)), True, 95)
     assert data is None and finished.failure == "flagged by the safety checker"
 
 
@@ -138,7 +178,8 @@ def test_a_class_that_keeps_failing_ends_short_or_in_one_line(monkeypatch, tmp_p
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: black)
     with pytest.raises(StudyError, match="mostly because: black.*dtype"):
         pools_of(tmp_path / "b", {**SOURCE, "per_class": 500})
-    assert sum(len(prompts) for prompts, _ in black.calls) == diffusion.HOPELESS
+    sampled = sum(len(prompts) for prompts, _ in black.calls)
+    assert sampled <= diffusion.HOPELESS + sampling.CPU_BATCH  # while one is judged the next is sampled
 
 
 def test_out_of_memory_halves_the_batch(monkeypatch, tmp_path):
@@ -180,7 +221,6 @@ CHANGES = {
     "model": "b",
     "revision": "c",
     "steps": 3,
-    "guidance": 1.5,
     "size": 24,
     "scheduler": "X",
     "negative_prompt": "n",
@@ -191,22 +231,27 @@ CHANGES = {
 def test_every_setting_of_the_picture_decides_its_noise(key):
     settings = Settings.of(SOURCE)
     changed = replace(settings, **{key: CHANGES[key]})
-    one, other = (plan_picture(s, "sd", "cat", "a cat", 0, 0) for s in (settings, changed))
+    one, other = (plan_picture(s, "sd", "cat", CAT, 0, 0) for s in (settings, changed))
     assert one.seed != other.seed and one.origin != other.origin
 
 
 @pytest.mark.parametrize("change", [{"dtype": "float16"}, {"components": ("text_encoder_3",)}, {"quality": 80}])
 def test_how_it_is_computed_decides_its_identity_alone(change):
     settings = Settings.of(SOURCE)
-    one, other = (plan_picture(s, "sd", "cat", "a cat", 0, 0) for s in (settings, replace(settings, **change)))
+    one, other = (plan_picture(s, "sd", "cat", CAT, 0, 0) for s in (settings, replace(settings, **change)))
     assert one.seed == other.seed and one.origin != other.origin
 
 
-@given(st.tuples(st.text(max_size=9), st.text(max_size=9), st.integers(0, 99), st.integers(0, 99)), st.data())
-def test_seeds_differ_where_class_prompt_number_or_study_differ(asked, data):
-    other = data.draw(st.tuples(st.text(max_size=9), st.text(max_size=9), st.integers(0, 99), st.integers(0, 99)))
-    one, two = (plan_picture(Settings.of(SOURCE), "sd", *what) for what in (asked, other))
-    assert (one.seed == two.seed) == (one.origin == two.origin) == (asked == other)
+WISHES = st.tuples(
+    st.text(max_size=9), st.builds(Asked, st.text(max_size=9), st.floats(0, 9)), st.integers(0, 99), st.integers(0, 99)
+)
+
+
+@given(WISHES, WISHES)
+def test_seeds_differ_where_class_prompt_guidance_number_or_study_differ(wish, other):
+    one, two, again = (plan_picture(Settings.of(SOURCE), "sd", *what) for what in (wish, other, wish))
+    assert one == again
+    assert (one.seed == two.seed) == (one.origin == two.origin) == (wish == other)
     assert 0 <= one.seed < 2**63
 
 
@@ -280,25 +325,59 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tiny, tmp_pa
 def test_a_picture_hardly_depends_on_its_batch(tiny, kind):
     # measured on the CPU: at most 2e-6 in [0, 1]; half a level of 255 is 2e-3
     settings = Settings.of(tiny[kind])
-    pipeline = diffusion.load_pipeline(settings)
-    offers = [plan_picture(settings, "sd", "cat", f"a cat {i}", i, 0) for i in range(4)]
-    together, _ = diffusion.run_batch(pipeline, offers)
-    alone = np.concatenate([diffusion.run_batch(pipeline, [offer])[0] for offer in offers])
+    pipeline = diffusion_models.load_pipeline(settings)
+    offers = [plan_picture(settings, "sd", "cat", Asked(f"a cat {i}", 2.0), i, 0) for i in range(4)]
+    together, _ = sampling.run_batch(pipeline, offers)
+    alone = np.concatenate([sampling.run_batch(pipeline, [offer])[0] for offer in offers])
     assert together.shape == (4, 32, 32, 3)
     assert np.abs(together - alone).max() < 1e-4
     assert np.abs(together[0] - together[1]).max() > 0.05
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sd2", "sd3"])
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_each_text_is_encoded_once_and_gives_the_picture_of_the_text(tiny, monkeypatch, kind, guidance):
+    import torch
+
+    pipeline = diffusion_models.load_pipeline(Settings.of(tiny[kind]))
+    source = {**tiny[kind], "guidance": guidance, "negative_prompt": "text"}
+    encoded = []
+    encode = type(pipeline).encode_prompt
+
+    def spy(self, prompt, *args, **settings):
+        encoded.extend(prompt or [])
+        return encode(self, prompt, *args, **settings)
+
+    monkeypatch.setattr(type(pipeline), "encode_prompt", spy)
+    settings = Settings.of(source)
+    asked = [Asked(text, guidance) for text in ("a cat", "a tabby cat", "a cat", "a cat", "a tabby cat")]
+    offers = [plan_picture(settings, "sd", "cat", wish, i, 0) for i, wish in enumerate(asked)]
+    found = dict(sampling.generate_pictures(pipeline, offers, replace(settings, batch=2)))
+    assert sorted(encoded) == sorted({"a cat", "a tabby cat"} | ({"text"} if guidance > 1 else set()))
+    with torch.inference_mode():
+        for offer, data in found.items():
+            plain = pipeline(
+                prompt=offer.prompt, negative_prompt="text", height=32, width=32, num_inference_steps=offer.steps,
+                guidance_scale=guidance, generator=torch.Generator("cpu").manual_seed(offer.seed), output_type="np",
+            ).images[0]  # fmt: skip
+            alone, _ = sampling.run_batch(pipeline, [offer])
+            assert np.abs(alone[0] - plain).max() < 1e-4
+            pictures = (data, sampling.finish(offer, plain, False, settings.quality)[1])
+            one, other = (np.asarray(Image.open(io.BytesIO(picture)), int) for picture in pictures)
+            assert np.abs(one - other).max() <= 4
+
+
+@pytest.mark.slow
 def test_the_prompt_the_negative_prompt_and_the_scheduler_reach_the_picture(tiny):
     settings = Settings.of(tiny["sd2"])
-    offer = plan_picture(settings, "sd", "cat", "a cat", 0, 0)
-    pipeline = diffusion.load_pipeline(settings)
+    offer = plan_picture(settings, "sd", "cat", CAT, 0, 0)
+    pipeline = diffusion_models.load_pipeline(settings)
 
     def picture(pipeline=pipeline, **change):
-        return diffusion.run_batch(pipeline, [replace(offer, **change)])[0]
+        return sampling.run_batch(pipeline, [replace(offer, **change)])[0]
 
-    other = diffusion.load_pipeline(replace(settings, scheduler="DPMSolverMultistepScheduler"))
+    other = diffusion_models.load_pipeline(replace(settings, scheduler="DPMSolverMultistepScheduler"))
     changed = [picture(prompt="a dog"), picture(negative_prompt="text"), picture(other), picture(guidance=5.0)]
     assert all(np.abs(picture() - one).max() > 1e-4 for one in changed)
 
@@ -306,11 +385,11 @@ def test_the_prompt_the_negative_prompt_and_the_scheduler_reach_the_picture(tiny
 @pytest.mark.slow
 def test_a_local_model_that_cannot_be_used_is_named_in_one_line(tiny, tmp_path):
     with pytest.raises(StudyError, match="scheduler Nothing is not in diffusers"):
-        diffusion.load_pipeline(Settings.of({**tiny["sd2"], "scheduler": "Nothing"}))
+        diffusion_models.load_pipeline(Settings.of({**tiny["sd2"], "scheduler": "Nothing"}))
     with pytest.raises(StudyError, match="text_encoder_3.*components"):
-        diffusion.load_pipeline(Settings.of({**tiny["sd3"], "components": []}))
+        diffusion_models.load_pipeline(Settings.of({**tiny["sd3"], "components": []}))
     with pytest.raises(StudyError, match="cannot be loaded") as raised:
-        diffusion.load_pipeline(Settings.of({**SOURCE, "model": str(tmp_path)}))
+        diffusion_models.load_pipeline(Settings.of({**SOURCE, "model": str(tmp_path)}))
     assert "\n" not in str(raised.value)
 
 
@@ -319,7 +398,7 @@ def test_without_the_hub_a_missing_model_ends_in_one_line(monkeypatch, tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StudyError, match="^model nobody/nothing is not a folder here .* go online once.$"):
-        diffusion.load_pipeline(Settings(model="nobody/nothing", per_class=1))
+        diffusion_models.load_pipeline(Settings(model="nobody/nothing", per_class=1))
 
 
 @pytest.mark.slow
@@ -351,5 +430,5 @@ def test_what_the_hub_refuses_ends_in_one_line(monkeypatch, name, says, wrapped)
 
     monkeypatch.setattr(diffusers.AutoPipelineForText2Image, "from_pretrained", refuse)
     with pytest.raises(StudyError, match=says) as raised:
-        diffusion.load_pipeline(Settings(model="someone/model", per_class=1))
+        diffusion_models.load_pipeline(Settings(model="someone/model", per_class=1))
     assert "\n" not in str(raised.value) and "someone/model" in str(raised.value)

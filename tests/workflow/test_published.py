@@ -16,10 +16,11 @@ def published(tmp_path):
 
 def test_the_published_study_s_jobs(published):
     jobs = published.counted("results/summary.png")
-    crawls, scenarios, arms, seeds = 2 * 10, 13, 4, 6
-    expected = {"crawl": crawls, "generate_sd2": 1, "generate_sd3": 1, "curate": 4, "split": 1, "plan_scenario": 13}
+    crawls, scenarios, varied, seeds = 2 * 10, 13, 4, 6
+    generated = {f"generate_{source}": 1 for source in ("sd2", "sd3", "sd2_varied", "sd3_varied")}
+    expected = generated | {"crawl": crawls, "curate": 6, "split": 1, "plan_scenario": scenarios + varied}
     expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate": 1, "plot_summary": 1}
-    expected |= {"train_student": scenarios * arms * seeds, "tabulate_scenario": scenarios}
+    expected |= {"train_student": (4 * scenarios + 2 * varied) * seeds, "tabulate_scenario": scenarios + varied}
     assert jobs == expected
 
 
@@ -35,7 +36,7 @@ def test_one_of_its_scenarios(published):
     jobs = published.counted("results/scenarios/small_google.csv")
     assert jobs["train_student"] == 4 * 6 and jobs["tabulate_scenario"] == 1
     # the test pictures are common to all scenarios: every source is split before any run
-    assert jobs["crawl"] == 20 and jobs["curate"] == 4
+    assert jobs["crawl"] == 20 and jobs["curate"] == 6
 
 
 def mistakes(done):

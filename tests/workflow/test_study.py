@@ -42,6 +42,7 @@ def test_tables_and_figures(finished):
         summary["web", "kd"]["n_test"] == "15" and summary["rotation", "kd"]["n_test"] == "10"
     )  # two classes of three
     for name in ("summary.png", "figures/acquisition.png", "figures/contact_google.png", "figures/suspects_mine.png",
+                 "figures/diversity.png",
                  "figures/duplicates_bing.png"):  # fmt: skip
         assert Image.open(results / name).size > (400, 200)
     assert {row["source"] for row in rows(results / "tables" / "counts.csv")} == {"google", "bing", "mine", "sd2"}
@@ -202,11 +203,28 @@ def test_an_arm_s_settings_retrain_that_arm_alone(copied):
     assert len(trained) == 8 and all("arm=kd" in text for text in trained)
 
 
+def test_tuned_settings_are_chosen_on_validation_and_used_by_every_seed(copied):
+    copied.config["student"] |= {"tune": {"lr": [0.05, 0.1], "weight_decay": [0.001]}}
+    copied.configure(copied.config)
+    copied.run("results/scenarios/tidy.csv")
+    choice = json.loads((copied.folder / "results" / "tuning" / "tidy.json").read_text())
+    best = max(choice["trials"], key=lambda trial: (trial["val_accuracy"], -trial["lr"]))
+    assert [trial["lr"] for trial in choice["trials"]] == [0.05, 0.1] and choice["lr"] == best["lr"]
+    for seed in (0, 1):
+        metrics = json.loads((copied.folder / f"results/runs/tidy/scratch/seed{seed}/metrics.json").read_text())
+        assert (metrics["lr"], metrics["weight_decay"]) == (best["lr"], 0.001)
+    copied.config["student"]["tune"]["lr"].append(0.2)
+    copied.configure(copied.config)
+    jobs = copied.planned("results/scenarios/tidy.csv")
+    assert wildcards(jobs, "try_settings") == {"scenario=tidy, lr=0.2, weight_decay=0.001, seed=0"}
+    assert {rule for rule, _ in jobs} == {"try_settings", "tune", "train_student", "tabulate_scenario"}
+
+
 def test_words_on_a_figure_draw_it_again_and_no_more(copied):
     copied.config["title"] = "Another title"
     copied.configure(copied.config)
     drawn = {"plot_summary", "contact_sheet", "suspects_sheet", "duplicates_sheet", "plot_acquisition", "all"}
-    drawn |= {"plot", "typeset_summary", "write_page"}
+    drawn |= {"plot_diversity", "plot", "typeset_summary", "write_page"}
     assert {rule for rule, _ in copied.planned()} == drawn
 
 
@@ -224,7 +242,7 @@ def test_one_scenario_by_its_target(copied):
 def test_the_same_configuration_gives_the_same_bytes(copied):
     """Everything that is not retrieved is made a second time."""
     results = copied.folder / "results"
-    names = [f"tables/{name}.csv" for name in ("runs", "summary", "counts", "teacher", "audit", "leakage")]
+    names = [f"tables/{name}.csv" for name in ("runs", "summary", "counts", "teacher", "audit", "leakage", "diversity")]
     names += [f"tables/{name}.csv" for name in ("comparisons", "ranking", "test_sources", "agreement", "reliability")]
     names += ["figures/comparisons.png", "figures/confusion.svg", "pictures.parquet", "elsewhere/web.parquet"]
     names += ["attribution.csv", "curated/google.npy", "splits.parquet", "teacher/model.safetensors", "summary.png"]

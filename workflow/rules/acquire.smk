@@ -32,7 +32,7 @@ rule crawl:
 
 rule fetch_addresses:
     input:
-        addresses=lambda w: study["sources"][w.source]["path"],
+        addresses=lambda w: local(study["sources"][w.source]["path"]),
     output:
         shard="resources/pools/{source}/{label}.tar",
         offers="resources/pools/{source}/{label}.jsonl",
@@ -58,7 +58,7 @@ rule fetch_addresses:
 
 rule import_folder:
     input:
-        path=lambda w: study["sources"][w.source]["path"],
+        path=lambda w: local(study["sources"][w.source]["path"]),
     output:
         shard="resources/pools/{source}/{label}.tar",
         offers="resources/pools/{source}/{label}.jsonl",
@@ -119,7 +119,7 @@ for source in sources_of_kind("diffusion"):
         params:
             source=study["sources"][source],
             name=source,
-            classes={label: {"prompts": study["classes"][label]["prompts"]} for label in classes_of(source)},
+            classes=configuration.words_of(study, source),
             store=f"resources/store/{source}",
             seed=study["sources"][source]["seed"],
         script:

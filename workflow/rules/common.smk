@@ -104,9 +104,9 @@ def built_model(source):
 
 
 def teacher_folders():
-    """The user's folders of pictures that the teacher learns from."""
+    """The user's folders of pictures that the teacher learns from; here, wherever the study's files lie."""
     data = study["teacher"]["data"]
-    return [path for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+    return [local(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
 
 
 def labels_of_figures():
@@ -121,7 +121,24 @@ def untrained_sources():
 
 def recipe_of(part):
     """How the teacher or the student is trained: the keys of the training recipe."""
-    return {key: value for key, value in study[part].items() if key not in ("data", "seed")}
+    return {key: value for key, value in study[part].items() if key not in ("data", "seed", "tune")}
+
+
+def trials_of(scenario):
+    """A training for every setting of the tuning's grid."""
+    grid = study["student"]["tune"]
+    return expand(
+        "results/tuning/{scenario}/lr{lr}_decay{weight_decay}_seed{seed}.json",
+        scenario=scenario,
+        lr=grid["lr"],
+        weight_decay=grid["weight_decay"],
+        seed=range(grid["seeds"]),
+    )
+
+
+def chosen_settings():
+    """The learning rate and weight decay chosen for a scenario, where the configuration has them chosen."""
+    return {"choice": "results/tuning/{scenario}.json"} if "tune" in study["student"] else {}
 
 
 def wanted_pictures():
@@ -189,4 +206,6 @@ wildcard_constraints:
     scenario=named(study["scenarios"]),
     arm=named(study["arms"]),
     seed=r"\d+",
+    lr=r"[\d.e-]+",
+    weight_decay=r"[\d.e-]+",
     figure=named(FIGURES),

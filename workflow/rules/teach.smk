@@ -46,6 +46,7 @@ rule train_teacher:
         recipe=recipe_of("teacher"),
         seed=study["teacher"]["seed"],
         classes=list(study["classes"]),
+        deterministic=study["deterministic"],
         checkpoints="results/checkpoints/teacher",
         code=code_of("learning", "arrays.py"),
     script:

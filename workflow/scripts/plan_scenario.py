@@ -13,5 +13,6 @@ with job(snakemake) as j:
         common=j.params.common,
         augmented=j.params.augmented,
         shortfall=j.params.shortfall,
+        generated=j.params.generated,
         audits=j.input.get("audits", []),
     )

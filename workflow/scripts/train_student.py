@@ -1,25 +1,29 @@
 """Train one student: one (scenario, arm, seed)."""
 
 from distillery.jobs import job
+from distillery.learning.arms import arm_of
 from distillery.learning.recipe import Recipe
-from distillery.learning.student import Arm, train_student
+from distillery.learning.student import load_lesson, train_student
+from distillery.learning.tuning import tuned
 
 with job(snakemake) as j:  # noqa: F821
+    sources, augment = list(j.params.sources), j.params.augment
+    lesson = load_lesson(
+        j.input.plan, list(j.input.pixels), sources, list(j.params.classes), augment, int(j.params.augment_seed)
+    )
     run = train_student(
-        j.input.plan,
-        list(j.input.pixels),
+        lesson,
         j.input.teacher,
         scenario=j.params.scenario,
         arm_name=j.params.arm_name,
-        arm=Arm.of(j.params.arm),
-        recipe=Recipe.of(j.params.recipe),
-        augment=j.params.augment,
-        sources=list(j.params.sources),
-        classes=list(j.params.classes),
+        arm=arm_of(j.params.arm),
+        recipe=tuned(Recipe.of(j.params.recipe), j.input.get("choice")),
+        augment=augment,
+        sources=sources,
         seed=int(j.wildcards.seed),
-        augment_seed=int(j.params.augment_seed),
         checkpoints=j.params.checkpoints,
         threads=j.threads,
+        deterministic=j.params.deterministic,
     )
     run.save(
         weights=j.output.weights,

@@ -12,5 +12,6 @@ with job(snakemake) as j:  # noqa: F821
         classes=list(j.params.classes),
         checkpoints=j.params.checkpoints,
         threads=j.threads,
+        deterministic=j.params.deterministic,
     )
     teacher.save(weights=j.output.weights, history=j.output.history)

@@ -37,7 +37,7 @@ def check_config(config: dict[str, Any]) -> dict[str, Any]:
     _check_schema(config, schema)
     _fill(config, schema, schema)
     for name, settings in config["classes"].items():
-        config["classes"][name] = settings or {"queries": [], "prompts": []}
+        config["classes"][name] = settings or {"queries": [], "prompts": [], "subjects": [], "settings": []}
     for problem in _problems(config):
         raise _refusal(problem)
     return config
@@ -161,6 +161,8 @@ def _problems(config: dict) -> Iterator[str]:
     yield from _source_problems(config)
     yield from _split_problems(config)
     yield from _scenario_problems(config)
+    if "tune" in config["student"] and not any(config["split"]["val"].get(name) for name in config["split"]["common"]):
+        yield "student.tune: split.val has no pictures of the common sources to choose by; give it counts"
     yield from _comparison_problems(config)
 
 
@@ -169,7 +171,10 @@ def _source_problems(config: dict) -> Iterator[str]:
         for label in source.get("classes", ()):
             if label not in config["classes"]:
                 yield f"sources.{name}.classes: unknown class {label}; known are {', '.join(config['classes'])}"
-        wants = "queries" if source["kind"] in WEB_SEARCHES else "prompts" if source["kind"] == "diffusion" else None
+        wants = "queries" if source["kind"] in WEB_SEARCHES else None
+        if source["kind"] == "diffusion":
+            wants = "prompts" if source["prompt_style"] == "published" else None
+            yield from _guidance_problem(f"sources.{name}.guidance", source["guidance"])
         for label in classes_of(config, name) if wants else ():
             if not config["classes"][label][wants]:
                 yield f"classes.{label}.{wants}: source {name} needs at least one; add some or remove the source"
@@ -177,6 +182,11 @@ def _source_problems(config: dict) -> Iterator[str]:
             yield f"contact: source {name} needs your address or page; Wikimedia refuses programs that do not give one"
         if source["kind"] in ("folder", "urls") and not Path(source["path"]).exists():
             yield f"sources.{name}.path: {source['path']} does not exist (paths are relative to the working directory)"
+
+
+def _guidance_problem(key: str, guidance: float | list[float]) -> Iterator[str]:
+    if isinstance(guidance, list) and guidance[0] > guidance[1]:
+        yield f"{key}: {guidance[0]} is more than {guidance[1]}; give the lowest guidance first"
 
 
 def _split_problems(config: dict) -> Iterator[str]:
@@ -289,6 +299,13 @@ def classes_of(config: dict, source: str) -> list[str]:
     """The classes a source has pictures of, in the study's order."""
     subset = config["sources"][source].get("classes") or config["classes"]
     return [label for label in config["classes"] if label in subset]
+
+
+def words_of(config: dict, source: str) -> dict[str, dict[str, list[str]]]:
+    """What a diffusion source's prompts are made of, by class: no more of a class than its style uses."""
+    published = config["sources"][source]["prompt_style"] == "published"
+    parts = ("prompts",) if published else ("subjects", "settings")
+    return {label: {part: config["classes"][label][part] for part in parts} for label in classes_of(config, source)}
 
 
 def pixel_sources(config: dict, scenario: str) -> list[str]:

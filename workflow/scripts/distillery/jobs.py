@@ -5,6 +5,7 @@ Standard library only: every job imports this first, and a crawl should not wait
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -18,6 +19,7 @@ log = logging.getLogger("distillery")
 T = TypeVar("T")
 
 LOG_EVERY_SECONDS = 10.0
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class StudyError(Exception):
@@ -32,8 +34,8 @@ def job(snakemake: Any) -> Iterator[Any]:
         snakemake: the object a workflow hands to its scripts (input, output, params, wildcards, threads, log).
 
     Yields:
-        The same object. A `StudyError` inside ends the process with status 1 after one line on stderr and in the
-        log; any other exception is logged with its trace and raised.
+        The same object. A `StudyError` inside, or a disk that is full, ends the process with status 1 after one line on
+        stderr and in the log; any other exception is logged with its trace and raised.
     """
     start_logging(snakemake.log[0] if len(snakemake.log) else None)
     started = time.monotonic()
@@ -42,7 +44,11 @@ def job(snakemake: Any) -> Iterator[Any]:
     except StudyError as error:
         log.error("%s", error)
         raise SystemExit(1) from None
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            where = f" while writing {error.filename}" if error.filename else ""
+            log.error("the disk is full%s. What was whole is kept, nothing half is; make room and run again.", where)
+            raise SystemExit(1) from None
         log.exception("this should not have happened; please report it with this log")
         raise
     log.info("done in %.1f s", time.monotonic() - started)
@@ -51,6 +57,7 @@ def job(snakemake: Any) -> Iterator[Any]:
 def start_logging(path: str | None) -> None:
     """Send the library's log to `path` (replacing it) and its warnings to stderr as well."""
     log.setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is no reason for a trace
     log.propagate = False
     log.handlers.clear()
     screen = logging.StreamHandler()

@@ -72,6 +72,12 @@ class Offer:
     steps: int = -1
     guidance: float = -1.0
     size: int = -1  # pixels a side, as generated
+    scheduler: str = ""  # empty for the model's own
+    dtype: str = ""  # the arithmetic, as computed
+    components: tuple[str, ...] = ()  # parts of the pipeline left out
+    quality: int = -1  # of the JPEG
+    judge: str = ""  # who judged it, and among which classes
+    judged: float = -1.0  # its probability of the label, 0 to 1
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Offer:
@@ -80,7 +86,8 @@ class Offer:
         unknown = set(record) - {field.name for field in fields(cls)}
         if unknown:
             raise StudyError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
-        return cls(**{**record, "also": tuple(record.get("also", ()))})
+        lists = {name: tuple(record.get(name, ())) for name in ("also", "components")}
+        return cls(**{**record, **lists})
 
     def to_json(self) -> str:
         """One line of JSON, defaults left out so that it stays readable."""

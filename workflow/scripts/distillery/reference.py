@@ -14,21 +14,19 @@ Everything a study is stands in `config.yaml`. Counts are totals over the classe
 the key. This page is written from `workflow/schemas/config.schema.yaml` by `make docs`.
 """
 
+HEAD = ("| key | meaning | values | default |", "|---|---|---|---|")
+
 
 def reference() -> str:
     """The page, in Markdown."""
     schema = load_schema()
-    lines = [INTRODUCTION, "## Keys", "", *_table(schema, "", schema), ""]
-    kinds = schema["properties"]["sources"]["additionalProperties"]["properties"]["kind"]["enum"]
-    for kind in kinds:
-        lines += [f"## A source of kind `{kind}`", "", *_table(schema["$defs"][kind], "sources.{name}", schema), ""]
+    lines = [INTRODUCTION, "## Keys", "", *HEAD, *_rows(schema, "", schema), ""]
+    for section, key, heading in (("sources", "kind", "A source of kind"), ("arms", "method", "An arm of method")):
+        for choice in schema["properties"][section]["additionalProperties"]["properties"][key]["enum"]:
+            rows = list(_rows(schema["$defs"][choice], f"{section}.{{name}}", schema))
+            if rows:
+                lines += [f"## {heading} `{choice}`", "", *HEAD, *rows, ""]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _table(part: dict[str, Any], path: str, schema: dict[str, Any]) -> Iterator[str]:
-    yield "| key | meaning | values | default |"
-    yield "|---|---|---|---|"
-    yield from _rows(part, path, schema)
 
 
 def _rows(part: dict[str, Any], path: str, schema: dict[str, Any]) -> Iterator[str]:

@@ -315,6 +315,7 @@ def plan_scenario(
     common: Sequence[str],
     augmented: bool,
     shortfall: str,
+    generated: Sequence[str] = (),
     audits: Sequence[str | Path] = (),
 ) -> None:
     """Choose the pictures a scenario trains on and is validated and tested on.
@@ -330,21 +331,26 @@ def plan_scenario(
         common: sources whose test pictures are everyone's.
         augmented: give every train picture an altered copy.
         shortfall: "error", or "shrink" to the largest balanced set.
+        generated: sources of generated pictures: of near-duplicates in several sources of the scenario, a real one is
+            trained on; among real ones that of the source named first.
         audits: tables of `evidence.audit`, whose suspect pictures are not trained on.
 
     Raises:
         StudyError: a class of a source has fewer train pictures than asked; says which, and what to do.
     """
-    table = read_parquet(splits, ("source", "row", "class", "label", "split", "rank"))
+    table = read_parquet(splits, ("source", "row", "class", "label", "group", "split", "rank"))
     usable = (table["split"] == "train") & ~_suspect(table, audits)
     train_rows = np.zeros(len(table["row"]), dtype=bool)
-    for source, count in train.items():
-        mine = {name: usable & (table["source"] == source) & (table["class"] == name) for name in classes[source]}
+    for source in sorted(train, key=generated.__contains__):  # real ones first
+        count, own = train[source], usable & (table["source"] == source)
+        mine = {name: own & (table["class"] == name) for name in classes[source]}
         available = {name: int(rows.sum()) for name, rows in mine.items()}
         per_class = _fill_or_shrink(scenario, source, count // len(classes[source]), available, shortfall)
         for rows in mine.values():
             rows = np.flatnonzero(rows)
             train_rows[rows[np.argsort(table["rank"][rows])][:per_class]] = True
+        # the next source's near-duplicates of this one's pictures, used here or not, so that subsets nest
+        usable &= ~np.isin(table["group"], table["group"][own])
     trained = {name for source in train for name in classes[source]}
     tested = np.isin(table["source"], list(common)) & np.isin(table["class"], list(trained))
     parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented

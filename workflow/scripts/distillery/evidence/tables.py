@@ -23,7 +23,7 @@ from distillery.jobs import StudyError
 
 RUN_COLUMNS = (
     "scenario", "size", "arm", "seed", "train_asked", "n_train_asked", "augment", "network", "parameters", "steps",
-    "batch", "n_train", "n_train_unique", "n_classes", "n_test", "n_correct", "accuracy_percent",
+    "batch", "lr", "weight_decay", "n_train", "n_train_unique", "n_classes", "n_test", "n_correct", "accuracy_percent",
     "val_accuracy_percent",
 )  # fmt: skip
 SUMMARY_COLUMNS = (
@@ -34,7 +34,8 @@ SUMMARY_COLUMNS = (
 COUNT_COLUMNS = ("source", "class", "offered", "retrieved", "kept", "train", "val", "test")
 TEACHER_COLUMNS = ("test", "class", "n", "accuracy_percent", "note")
 SCALARS = (
-    "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "n_train", "n_train_unique",
+    "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "lr", "weight_decay", "n_train",
+    "n_train_unique",
     "n_classes", "n_test",
 )  # fmt: skip
 

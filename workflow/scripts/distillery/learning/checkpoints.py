@@ -1,13 +1,14 @@
 """Where a killed training goes on.
 
-One file in a folder outside the workflow's declared outputs, which a failed job loses. It holds the network, the
-optimiser, the step and the history so far; no generator, since the draws of a step are a function of seed and step
-(`seeds.py`), and no teacher.
+One file in a folder outside the workflow's declared outputs, which a failed job loses. It holds the network, its
+average, the optimiser, the step and the history so far; no generator, since the draws of a step are a function of seed
+and step (`seeds.py`), and no teacher.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distillery.files import whole
+from distillery.files import write_whole
 from distillery.jobs import log
+from distillery.learning.averaging import Average
 from distillery.learning.optimisation import Optimiser
 
 
@@ -36,18 +38,28 @@ class Checkpoint:
     digest: str
     every: int
 
-    def save(self, step: int, network: nn.Module, optimiser: Optimiser, history: list, loss: Tensor) -> None:
+    def save(
+        self,
+        step: int,
+        network: nn.Module,
+        average: Average | None,
+        optimiser: Optimiser,
+        history: list,
+        loss: Tensor,
+    ) -> None:
         """Keep the state after `step` steps, whole or not at all."""
         state = {
             "digest": self.digest,
             "step": step,
             "network": network.state_dict(),
+            "average": average.state() if average else {},
             "optimiser": optimiser.state(),
             "history": history,
             "loss": loss,
         }
-        with whole(self.path) as temporary:
-            torch.save(state, temporary)
+        buffer = io.BytesIO()  # torch's own writer hides a full disk behind an error of its own
+        torch.save(state, buffer)
+        write_whole(self.path, buffer.getvalue())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The state kept, or None; one that is damaged or of another training is deleted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 
 import torch
@@ -9,17 +10,21 @@ import torch
 from distillery.jobs import log
 
 
-def choose_device(threads: int = 0) -> torch.device:
+def choose_device(threads: int = 0, deterministic: bool = False) -> torch.device:
     """The GPU if there is one, else the processor.
 
     Args:
         threads: of the processor, as the workflow grants them; 0 leaves torch's own choice.
+        deterministic: on a GPU, the same bits every time, at the price of speed.
     """
     if threads:
         torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    # torch.use_deterministic_algorithms is not called: it imports torch's compiler (9 s), and on the processor every
-    # operation used here is deterministic without it, for a fixed number of threads
+    # not on the processor: the call imports torch's compiler (9 s), and every operation used here is deterministic
+    # there without it, for a fixed number of threads
+    if deterministic and device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS refuses
+        torch.use_deterministic_algorithms(True)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"processor, {torch.get_num_threads()} threads"
     log.info("on %s, in %s", name, "bfloat16" if has_bfloat16(device) else "float32")
     return device

@@ -1,23 +1,28 @@
-"""What students are trained on: cross-entropy and distillation.
+"""What students are trained on: cross-entropy, and ways to follow a teacher.
 
-Logits are [B, C] of any float type; every loss is a scalar in nats, the mean over the batch, computed in float32
-whatever the autocast, since bfloat16 keeps 8 bits and log-softmax needs more.
+Logits are [B, C] of any float type; every loss is a scalar, the mean over the batch, in nats where it is an entropy or
+a divergence. All are computed in float32 whatever the autocast, since bfloat16 keeps 8 bits and log-softmax needs more.
+Gradients flow to the student; the teacher's values are constants.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def cross_entropy(student: Tensor, labels: Tensor) -> Tensor:
-    """−log p(label), the mean over the batch.
+def cross_entropy(student: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """−log p(label), the mean over the batch; with smoothing ε of labels (1 − ε) · label + ε / C (Szegedy et al. 2016).
 
     Args:
         student: logits [B, C].
         labels: class indices int64 [B], or probabilities [B, C].
+        smoothing: ε, 0 to 1.
     """
-    return F.cross_entropy(student.float(), labels)
+    return F.cross_entropy(student.float(), labels, label_smoothing=smoothing)
 
 
 def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -27,8 +32,7 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     of the gradient as T grows.
 
     Args:
-        student: logits [B, C]; gradients flow here.
-        teacher: logits [B, C]; constants.
+        student, teacher: logits [B, C].
         temperature: T > 0.
     """
     log_student = F.log_softmax(student.float() / temperature, dim=1)
@@ -36,10 +40,80 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return temperature**2 * F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
 
 
-def distillation(student: Tensor, teacher: Tensor, labels: Tensor, alpha: float, temperature: float) -> Tensor:
-    """(1 − α) · CE(labels) + α · T² · KL(teacher_T ‖ student_T), the arm `kd`.
+def dkd_loss(student: Tensor, teacher: Tensor, labels: Tensor, alpha: float, beta: float, temperature: float) -> Tensor:
+    """Decoupled distillation (Zhao et al. 2022, equation 7): T² · (α · TCKD + β · NCKD).
+
+    TCKD is the divergence in how sure both are of the label (the label against all others together), NCKD that among
+    the other classes alone. With α = 1 and β = 1 − the teacher's probability of the label, they sum to `kd_loss`.
 
     Args:
-        alpha: share of the teacher, 0 to 1; at 0 this is the arm `scratch`.
+        student, teacher: logits [B, C], C ≥ 2.
+        labels: int64 [B], or probabilities [B, C], of which the likeliest is the label.
+        temperature: T > 0.
     """
-    return (1 - alpha) * cross_entropy(student, labels) + alpha * kd_loss(student, teacher, temperature)
+    labels = labels.argmax(dim=1) if labels.dim() == 2 else labels
+    ours, theirs = (_decoupled(logits / temperature, labels) for logits in (student.float(), teacher.detach().float()))
+    tckd, nckd = (
+        F.kl_div(own, other, reduction="batchmean", log_target=True) for own, other in zip(ours, theirs, strict=True)
+    )
+    return temperature**2 * (alpha * tckd + beta * nckd)
+
+
+def _decoupled(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of the label and all others together [B, 2], and of each other class among those [B, C − 1]."""
+    place = torch.arange(logits.shape[1] - 1, device=logits.device)
+    place = place + (place >= labels[:, None])  # all classes but the label
+    target, others = logits.gather(1, labels[:, None]), logits.gather(1, place)
+    binary = torch.cat([target, others.logsumexp(dim=1, keepdim=True)], dim=1)
+    return F.log_softmax(binary, dim=1), F.log_softmax(others, dim=1)
+
+
+def dist_loss(student: Tensor, teacher: Tensor, beta: float, gamma: float, temperature: float) -> Tensor:
+    """Distillation of relations (DIST, Huang et al. 2022, equations 8 to 10): T² · (β · inter + γ · intra).
+
+    Both are 1 − Pearson's correlation of student's and teacher's probabilities: `inter` over the classes, the mean over
+    the pictures; `intra` over the batch's pictures, the mean over the classes. Zero where they agree up to scale.
+
+    Args:
+        student, teacher: logits [B, C].
+        temperature: T > 0.
+    """
+    ours, theirs = (F.softmax(logits.float() / temperature, dim=1) for logits in (student, teacher.detach()))
+    inter, intra = (1 - _correlation(ours, theirs, dim).mean() for dim in (1, 0))
+    return temperature**2 * (beta * inter + gamma * intra)
+
+
+def _correlation(a: Tensor, b: Tensor, dim: int) -> Tensor:
+    """Pearson's, along one of two dimensions."""
+    a, b = (values - values.mean(dim=dim, keepdim=True) for values in (a, b))
+    return F.cosine_similarity(a, b, dim=dim)
+
+
+def standardised(logits: Tensor) -> Tensor:
+    """Each picture's logits at mean 0 and standard deviation 1 (Sun et al. 2024, algorithm 1): [B, C] → [B, C].
+
+    A student then has to match the teacher's order and proportions, not its size.
+    """
+    logits = logits.float()
+    return (logits - logits.mean(dim=1, keepdim=True)) / (logits.std(dim=1, keepdim=True) + 1e-7)
+
+
+def attention_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Attention transfer (Zagoruyko and Komodakis 2017, equation 2, without its factor β).
+
+    The sum over stages of the mean squared difference of attention maps: each the mean over channels of squared
+    activations, as a vector of length 1. Stages are paired from the last; the larger of two maps is averaged down to
+    the smaller's size, as Tian et al. (2020) do for networks of other strides.
+
+    Args:
+        student, teacher: each stage's activations [B, channels, H, W].
+    """
+    pairs = zip(reversed(student), reversed([stage.detach() for stage in teacher]), strict=False)
+    return sum((_attention(a, b) - _attention(b, a)).square().mean() for a, b in pairs)
+
+
+def _attention(features: Tensor, other: Tensor) -> Tensor:
+    """The attention map [B, h · w], h and w the lesser of both activations' sizes."""
+    size = [min(sides) for sides in zip(features.shape[2:], other.shape[2:], strict=True)]
+    pooled = F.adaptive_avg_pool2d(features.float(), size)
+    return F.normalize(pooled.square().mean(dim=1).flatten(1))

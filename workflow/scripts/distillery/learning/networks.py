@@ -43,6 +43,7 @@ class ResNet(nn.Module):
 
     def __init__(self, stem: int, widths: Sequence[int], blocks: int, classes: int):
         super().__init__()
+        self.blocks = blocks
         self.stem = nn.Sequential(nn.Conv2d(3, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True))
         stages, inputs = [], stem
         for number, width in enumerate(widths):
@@ -55,9 +56,22 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Normalised pictures [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
+        x, found = self.stem(x), []
+        for number, block in enumerate(self.stages, start=1):
+            x = block(x)
+            if number % self.blocks == 0:
+                found.append(x)
+        return found
+
+    def classify(self, last: Tensor) -> Tensor:
+        """The last stage's activations → logits [B, C]."""
+        return self.head(last.mean(dim=(2, 3)))
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalised pictures [B, 3, H, W] → logits [B, C]."""
-        return self.head(self.stages(self.stem(x)).mean(dim=(2, 3)))
+        return self.classify(self.features(x)[-1])
 
 
 class ConvNet(nn.Module):
@@ -72,6 +86,7 @@ class ConvNet(nn.Module):
     """
 
     STEM = 24  # channels, as airbench
+    LAYERS = 7  # of a block
 
     def __init__(self, widths: Sequence[int], classes: int):
         super().__init__()
@@ -94,9 +109,22 @@ class ConvNet(nn.Module):
             if isinstance(module, nn.Conv2d):  # starts by passing its input on, as airbench does
                 nn.init.dirac_(module.weight[: module.in_channels].detach())
 
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Normalised pictures [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
+        x, found = self.stem(x), []
+        for number, layer in enumerate(self.blocks, start=1):
+            x = layer(x)
+            if number % self.LAYERS == 0:
+                found.append(x)
+        return found
+
+    def classify(self, last: Tensor) -> Tensor:
+        """The last block's activations → logits [B, C]."""
+        return self.head(last.amax(dim=(2, 3)))
+
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures [B, 3, H, W], sides of at least 9 pixels → logits [B, C]."""
-        return self.head(self.blocks(self.stem(x)).amax(dim=(2, 3)))
+        """Normalised pictures [B, 3, H, W] → logits [B, C]."""
+        return self.classify(self.features(x)[-1])
 
 
 class Normalised(nn.Module):
@@ -113,9 +141,17 @@ class Normalised(nn.Module):
         self.register_buffer("mean", mean.reshape(1, 3, 1, 1).float().clone())
         self.register_buffer("std", std.reshape(1, 3, 1, 1).float().clone())
 
+    def features(self, x: Tensor) -> list[Tensor]:
+        """RGB in [0, 1], float [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
+        return self.network.features((x - self.mean) / self.std)
+
+    def classify(self, last: Tensor) -> Tensor:
+        """The last stage's activations → logits [B, C]."""
+        return self.network.classify(last)
+
     def forward(self, x: Tensor) -> Tensor:
         """RGB in [0, 1], float [B, 3, H, W] → logits [B, C]."""
-        return self.network((x - self.mean) / self.std)
+        return self.classify(self.features(x)[-1])
 
 
 # name → (stem, widths, blocks a stage)

@@ -1,7 +1,7 @@
 """Optimisers, and which weights decay.
 
-Written out because making one of torch.optim's imports torch's compiler: 9 s a job, of which a study starts hundreds.
-Tests hold them against torch.optim's.
+SGD and Adam are written out because making one of torch.optim's imports torch's compiler: 9 s a job, of which a study
+starts hundreds. Tests hold them against torch.optim's.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ are shuffled within the pictures trained on; views are the pictures as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 
@@ -43,6 +42,7 @@ def published_recipe(recipe: Recipe, pictures: int, lr: float) -> Recipe:
         crop=0,
         flip=False,
         mixup=0.0,
+        ema=0.0,
     )
 
 
@@ -68,9 +68,9 @@ def double_softmax_loss(student: Tensor, teacher: Tensor, labels: Tensor) -> Ten
     return LABEL_WEIGHT * cross_entropy(student, labels) + TEACHER_WEIGHT * TEMPERATURE**2 * soft
 
 
-def unfrozen(teacher: nn.Module) -> nn.Module:
+def unfreeze(teacher: nn.Module) -> None:
     """Fault: the teacher in train mode, its weights to be changed and its batch norm averaging the students' views."""
-    return teacher.requires_grad_(True).train()
+    teacher.requires_grad_(True).train()
 
 
 def scratch_optimiser(network: nn.Module) -> SGD:
@@ -81,14 +81,3 @@ def scratch_optimiser(network: nn.Module) -> SGD:
 def kd_optimiser(network: nn.Module, teacher: nn.Module) -> Adam:
     """Fault: another optimiser than from scratch, and it changes the teacher too."""
     return Adam([*network.parameters(), *teacher.parameters()])
-
-
-def kd_objective(
-    teacher: nn.Module, restrict: Callable[[Tensor], Tensor]
-) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
-    """The published loss of a network on views, with the teacher as it is at that step."""
-
-    def objective(network: nn.Module, views: Tensor, targets: Tensor) -> Tensor:
-        return double_softmax_loss(restrict(network(views)), restrict(teacher(views)), targets)
-
-    return objective

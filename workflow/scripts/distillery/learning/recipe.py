@@ -10,8 +10,9 @@ from typing import Any
 from distillery.jobs import StudyError
 
 SCHEDULES = ("cosine", "triangular", "constant")
+OPTIMISERS = ("sgd", "muon")
 # stand beside the recipe in the configuration's teacher section; no part of it
-NOT_RECIPE = ("data", "seed")
+NOT_RECIPE = ("data", "seed", "tune")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Recipe:
     steps: int  # optimiser steps, equal for every number of pictures
     batch: int  # pictures a step
     lr: float  # the highest
+    optimiser: str = "sgd"
     momentum: float = 0.9  # Nesterov
     weight_decay: float = 5e-4  # L2, of convolutions' and linear layers' weights only
     schedule: str = "cosine"
@@ -29,6 +31,7 @@ class Recipe:
     crop: int = 4  # pixels of reflected border
     flip: bool = True
     mixup: float = 0.0  # α of Beta(α, α); 0 for none
+    ema: float = 0.0  # decay of the weights' moving average, which is then what is tested; 0 for the last weights
     checkpoint_every: int = 500  # steps; 0 for none
 
     @classmethod
@@ -55,12 +58,14 @@ class Recipe:
             ("steps", self.steps >= 1, "at least 1"),
             ("batch", self.batch >= 2, "at least 2, or batch norm has nothing to compare"),
             ("lr", self.lr > 0 and isfinite(self.lr), "above 0"),
+            ("optimiser", self.optimiser in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
             ("momentum", 0 <= self.momentum < 1, "at least 0 and below 1"),
             ("weight_decay", self.weight_decay >= 0, "at least 0"),
             ("schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
             ("warmup", 0 <= self.warmup <= 1, "a share from 0 to 1"),
             ("crop", self.crop >= 0, "at least 0"),
             ("mixup", self.mixup >= 0, "at least 0"),
+            ("ema", 0 <= self.ema < 1, "at least 0 and below 1"),
             ("checkpoint_every", self.checkpoint_every >= 0, "at least 0"),
         ]
 

@@ -1,7 +1,7 @@
 """One run: a student of one scenario, arm and seed.
 
-All methods of one seed start from the same initialisation and, where they train on the same pictures, see the same
-order and views: they differ in the loss alone (`published_…` in what `published.py` says).
+All arms of one seed start from the same initialisation and, where they train on the same pictures, see the same order
+and views: they differ in the loss alone (the published ones in what `published.py` says).
 
 A scenario may train on fewer classes than the study has. Its students keep the study's C logits, so that predictions
 of all runs are columns of one table, but every softmax, of student and teacher, is over the trained classes only: the
@@ -11,7 +11,7 @@ other logits get no gradient, and no probability at the test.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,54 +21,19 @@ import torch
 from torch import Tensor, nn
 
 from distillery.files import hash_files, write_whole
-from distillery.jobs import StudyError, log
+from distillery.jobs import log
 from distillery.learning import published
+from distillery.learning.arms import Answer, Arm
 from distillery.learning.augmentation import alter_copies
 from distillery.learning.checkpoints import Checkpoint, digest
 from distillery.learning.data import Pictures, load_plan
 from distillery.learning.devices import choose_device
-from distillery.learning.losses import cross_entropy, distillation
 from distillery.learning.networks import Normalised
-from distillery.learning.optimisation import Optimiser, sgd
+from distillery.learning.optimisation import Optimiser
 from distillery.learning.prediction import by_class, predict_classes, share, write_predictions
 from distillery.learning.recipe import Recipe
-from distillery.learning.training import Objective, Row, start_network, train, write_history
+from distillery.learning.training import Batch, Objective, Row, optimiser_of, start_network, train, write_history
 from distillery.learning.weights import Trained, load_weights, save_weights
-
-
-@dataclass(frozen=True)
-class Arm:
-    """A way to train a student.
-
-    Attributes:
-        method: ce, kd, published_ce or published_kd.
-        alpha: share of the teacher in the loss of kd, 0 to 1; the published arms have their own.
-        temperature: of kd, above 0.
-    """
-
-    method: str
-    alpha: float = 0.9
-    temperature: float = 4.0
-
-    @classmethod
-    def of(cls, section: Mapping[str, Any]) -> Arm:
-        """An arm of the configuration.
-
-        Raises:
-            StudyError: the method is unknown.
-        """
-        arm = cls(section["method"], float(section.get("alpha", 0.9)), float(section.get("temperature", 4.0)))
-        if arm.method not in METHODS:
-            raise StudyError(f"arm: method {arm.method!r} is unknown; choose one of {', '.join(METHODS)}")
-        return arm
-
-    @property
-    def taught(self) -> bool:
-        """Whether the teacher takes part."""
-        return self.method in ("kd", "published_kd")
-
-
-METHODS = ("ce", "kd", "published_ce", "published_kd")
 
 
 @dataclass(frozen=True)
@@ -93,9 +58,49 @@ class Run:
             self.checkpoint.remove()
 
 
-def train_student(
+@dataclass(frozen=True)
+class Lesson:
+    """What a scenario's students learn from and are tested on.
+
+    Attributes:
+        train: its altered copies made.
+        val, test: of the common sources.
+        trained: int64, the classes trained on, sorted; often all.
+        classes: the study's C.
+    """
+
+    train: Pictures
+    val: Pictures
+    test: Pictures
+    trained: Tensor
+    classes: tuple[str, ...]
+
+
+def load_lesson(
     plan: str | Path,
     pixels: Sequence[str | Path],
+    sources: Sequence[str],
+    classes: Sequence[str],
+    augment: str,
+    augment_seed: int,
+) -> Lesson:
+    """Read a scenario's pictures.
+
+    Args:
+        plan: parquet of the scenario's pictures.
+        pixels: curated `.npy` of each of `sources`.
+        augment: how the plan's altered copies are altered: none, color or rotation.
+
+    Raises:
+        StudyError: damaged files, or a plan of pictures that are not there.
+    """
+    parts = load_plan(plan, pixels, sources, classes)
+    train = alter_copies(parts["train"], augment, augment_seed)
+    return Lesson(train, parts["val"], parts["test"], parts["train"].labels.unique(), tuple(classes))
+
+
+def train_student(
+    lesson: Lesson,
     teacher: str | Path,
     *,
     scenario: str,
@@ -104,50 +109,28 @@ def train_student(
     recipe: Recipe,
     augment: str,
     sources: Sequence[str],
-    classes: Sequence[str],
     seed: int,
-    augment_seed: int,
     checkpoints: str | Path,
     threads: int = 0,
+    deterministic: bool = False,
 ) -> Run:
     """Train and test one student.
 
     Args:
-        plan: parquet of the scenario's pictures.
-        pixels: curated `.npy` of each of `sources`.
         teacher: weights; read only by the arms it takes part in.
-        augment: how the plan's altered copies are altered: none, color or rotation.
+        sources: of the test pictures, in the study's order.
         seed: of initialisation, order and views.
         checkpoints: folder to go on from, one a run.
 
     Raises:
         StudyError: damaged files, a teacher of other classes or sizes, a loss that is not finite.
     """
-    parts = load_plan(plan, pixels, sources, classes)
-    pictures = alter_copies(parts["train"], augment, augment_seed)
-    if arm.method == "published_kd":
-        pictures = published.first_of_class_order(pictures)
-    if arm.method.startswith("published"):
-        lr = published.KD_LR if arm.taught else published.SCRATCH_LR
-        recipe = published.published_recipe(recipe, len(pictures), lr)
-    trained_classes = parts["train"].labels.unique()  # sorted
-    device = choose_device(threads)
-    network = start_network(recipe.network, len(classes), pictures, seed, device)
-    loss, optimiser = _method(arm, recipe, network, teacher, classes, trained_classes, device)
-    checkpoint = _checkpoint(arm, recipe, seed, classes, teacher, pictures, checkpoints, device)
-    history = train(
-        network,
-        replace(pictures, labels=torch.searchsorted(trained_classes, pictures.labels)),
-        recipe,
-        loss,
-        optimiser,
-        seed=seed,
-        classes=len(trained_classes),
-        validate=lambda network: _accuracy(network, parts["val"], trained_classes),
-        checkpoint=checkpoint,
-        label=f"{scenario}, {arm_name}, seed {seed}",
-    )
-    logits, predicted = predict_classes(network, parts["test"].pixels, trained_classes)
+    if arm.published:
+        lesson, recipe = _published(arm, lesson, recipe)
+    device = choose_device(threads, deterministic)
+    label = f"{scenario}, {arm_name}, seed {seed}"
+    network, history, checkpoint = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label)
+    logits, predicted = predict_classes(network, lesson.test.pixels, lesson.trained)
     metrics = {
         "scenario": scenario,
         "arm": arm_name,
@@ -156,39 +139,87 @@ def train_student(
         "parameters": sum(weight.numel() for weight in network.parameters()),
         "steps": recipe.steps,
         "batch": recipe.batch,
+        "lr": recipe.lr,
+        "weight_decay": recipe.weight_decay,
         "augment": augment,
-        "n_train": len(pictures),
-        "n_train_unique": int((~pictures.augmented).sum()),
-        "n_classes": len(trained_classes),
-        **_test_metrics(parts["test"], predicted, sources, classes),
+        "n_train": len(lesson.train),
+        "n_train_unique": int((~lesson.train.augmented).sum()),
+        "n_classes": len(lesson.trained),
+        **_test_metrics(lesson.test, predicted, sources, lesson.classes),
         "val_accuracy": history[-1].val_accuracy,
     }
-    side = pictures.pixels.shape[-1]
-    trained = Trained(network, recipe.network, tuple(classes), side, "student", recipe.steps)
-    return Run(trained, history, parts["test"], logits, predicted, metrics, checkpoint)
+    side = lesson.train.pixels.shape[-1]
+    trained = Trained(network, recipe.network, lesson.classes, side, "student", recipe.steps)
+    return Run(trained, history, lesson.test, logits, predicted, metrics, checkpoint)
 
 
-def _method(
+def _published(arm: Arm, lesson: Lesson, recipe: Recipe) -> tuple[Lesson, Recipe]:
+    """What the published recipe trains on, and how."""
+    if arm.taught:
+        lesson = replace(lesson, train=published.first_of_class_order(lesson.train))
+    lr = published.KD_LR if arm.taught else published.SCRATCH_LR
+    return lesson, published.published_recipe(recipe, len(lesson.train), lr)
+
+
+def fit(
+    lesson: Lesson,
     arm: Arm,
     recipe: Recipe,
-    network: nn.Module,
     teacher: str | Path,
-    classes: Sequence[str],
-    trained_classes: Tensor,
+    seed: int,
+    checkpoints: str | Path,
     device: torch.device,
-) -> tuple[Objective, Optimiser]:
-    """What a method makes small, and how."""
-    restrict = restriction(trained_classes.to(device), len(classes))
-    if arm.method == "kd":
-        taught_by = load_teacher(teacher, classes, device)
-        objective = kd_objective(taught_by, restrict, arm.alpha, arm.temperature)
-        return objective, sgd(network, recipe.momentum, recipe.weight_decay)
-    if arm.method == "published_kd":
-        taught_by = published.unfrozen(load_teacher(teacher, classes, device))
-        return published.kd_objective(taught_by, restrict), published.kd_optimiser(network, taught_by)
-    if arm.method == "published_ce":
-        return ce_objective(restrict), published.scratch_optimiser(network)
-    return ce_objective(restrict), sgd(network, recipe.momentum, recipe.weight_decay)
+    label: str,
+) -> tuple[Normalised, list[Row], Checkpoint | None]:
+    """Train a student on the train pictures alone; the validation pictures measure it, the test pictures are not used.
+
+    Returns:
+        The network, its history, and its checkpoint, to be removed once the results are written.
+    """
+    network = start_network(recipe.network, len(lesson.classes), lesson.train, seed, device)
+    taught_by = load_teacher(teacher, lesson.classes, device) if arm.taught else None
+    if taught_by and arm.published:
+        published.unfreeze(taught_by)
+    checkpoint = _checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device)
+    history = train(
+        network,
+        replace(lesson.train, labels=torch.searchsorted(lesson.trained, lesson.train.labels)),
+        recipe,
+        objective_of(arm, taught_by, restriction(lesson.trained.to(device), len(lesson.classes))),
+        _optimiser(arm, recipe, network, taught_by),
+        seed=seed,
+        classes=len(lesson.trained),
+        validate=lambda network: _accuracy(network, lesson.val, lesson.trained),
+        checkpoint=checkpoint,
+        label=label,
+    )
+    return network, history, checkpoint
+
+
+def objective_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
+    """An arm's loss with a live teacher that sees the very views the student sees, mixed ones too.
+
+    Patient and consistent, as Beyer et al. (2022) have it.
+    """
+
+    def answer(network: Normalised, views: Tensor) -> Answer:
+        if not arm.attentive:
+            return Answer(restrict(network(views)), [])
+        features = network.features(views)
+        return Answer(restrict(network.classify(features[-1])), features)
+
+    def objective(network: Normalised, batch: Batch) -> Tensor:
+        # a frozen teacher keeps nothing for a backward pass; the published one learns along
+        taught = answer(teacher, batch.views) if teacher else None
+        return arm.loss(answer(network, batch.views), taught, batch)
+
+    return objective
+
+
+def _optimiser(arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module | None) -> Optimiser:
+    if not arm.published:
+        return optimiser_of(recipe, network)
+    return published.kd_optimiser(network, teacher) if teacher else published.scratch_optimiser(network)
 
 
 def restriction(trained: Tensor, classes: int) -> Callable[[Tensor], Tensor]:
@@ -196,24 +227,6 @@ def restriction(trained: Tensor, classes: int) -> Callable[[Tensor], Tensor]:
     if len(trained) == classes:
         return lambda logits: logits
     return lambda logits: logits.index_select(1, trained)
-
-
-def ce_objective(restrict: Callable[[Tensor], Tensor]) -> Objective:
-    """Cross-entropy on the labels."""
-    return lambda network, views, targets: cross_entropy(restrict(network(views)), targets)
-
-
-def kd_objective(
-    teacher: nn.Module, restrict: Callable[[Tensor], Tensor], alpha: float, temperature: float
-) -> Objective:
-    """Distillation from a live teacher that sees the very views the student sees, mixed ones too."""
-
-    def objective(network: nn.Module, views: Tensor, targets: Tensor) -> Tensor:
-        with torch.no_grad():
-            labelled = restrict(teacher(views))
-        return distillation(restrict(network(views)), labelled, targets, alpha, temperature)
-
-    return objective
 
 
 def load_teacher(path: str | Path, classes: Sequence[str], device: torch.device) -> Normalised:
@@ -226,26 +239,25 @@ def _checkpoint(
     arm: Arm,
     recipe: Recipe,
     seed: int,
-    classes: Sequence[str],
+    lesson: Lesson,
     teacher: str | Path,
-    pictures: Pictures,
     folder: str | Path,
     device: torch.device,
 ) -> Checkpoint | None:
-    if arm.method == "published_kd":
+    if arm.published and arm.taught:
         # its teacher changes, and checkpoints hold no teacher; seven epochs are soon done again
         log.info("no checkpoints: the method changes the teacher")
         return None
     settings = {
-        "arm": asdict(arm),
+        "arm": {"method": arm.method, **asdict(arm)},
         "recipe": asdict(recipe),
         "seed": seed,
-        "classes": list(classes),
+        "classes": list(lesson.classes),
         "teacher": hash_files([teacher]) if arm.taught else "",
         "device": device.type,
     }
     path = Path(folder) / "checkpoint.pt"
-    return Checkpoint(path, digest(settings, pictures.pixels, pictures.labels), recipe.checkpoint_every)
+    return Checkpoint(path, digest(settings, lesson.train.pixels, lesson.train.labels), recipe.checkpoint_every)
 
 
 def _accuracy(network: nn.Module, pictures: Pictures, trained_classes: Tensor) -> float | None:

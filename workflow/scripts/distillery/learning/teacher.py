@@ -17,11 +17,10 @@ from distillery.learning.checkpoints import Checkpoint, digest
 from distillery.learning.data import Pictures, gather, load_teacher_data, open_pixels
 from distillery.learning.devices import choose_device
 from distillery.learning.losses import cross_entropy
-from distillery.learning.optimisation import sgd
 from distillery.learning.prediction import by_class, predict_classes, share, write_predictions
 from distillery.learning.recipe import Recipe
 from distillery.learning.tables import read_table
-from distillery.learning.training import Row, start_network, train, write_history
+from distillery.learning.training import Row, optimiser_of, start_network, train, write_history
 from distillery.learning.weights import Trained, load_weights, save_weights
 
 
@@ -41,7 +40,14 @@ class Teacher:
 
 
 def train_teacher(
-    data: str | Path, recipe: Recipe, *, seed: int, classes: Sequence[str], checkpoints: str | Path, threads: int = 0
+    data: str | Path,
+    recipe: Recipe,
+    *,
+    seed: int,
+    classes: Sequence[str],
+    checkpoints: str | Path,
+    threads: int = 0,
+    deterministic: bool = False,
 ) -> Teacher:
     """Train a teacher on its own pictures with cross-entropy on the labels, without label smoothing, which spoils kd.
 
@@ -50,7 +56,7 @@ def train_teacher(
         checkpoints: folder to go on from.
     """
     pictures, _ = load_teacher_data(data, classes)
-    device = choose_device(threads)
+    device = choose_device(threads, deterministic)
     network = start_network(recipe.network, len(classes), pictures, seed, device)
     settings = {"recipe": asdict(recipe), "seed": seed, "classes": list(classes), "device": device.type}
     checkpoint = Checkpoint(
@@ -62,8 +68,8 @@ def train_teacher(
         network,
         pictures,
         recipe,
-        lambda network, views, targets: cross_entropy(network(views), targets),
-        sgd(network, recipe.momentum, recipe.weight_decay),
+        lambda network, batch: cross_entropy(network(batch.views), batch.targets),
+        optimiser_of(recipe, network),
         seed=seed,
         classes=len(classes),
         checkpoint=checkpoint,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
@@ -17,19 +18,35 @@ from torch import Tensor, nn
 from distillery.files import write_whole
 from distillery.jobs import StudyError, log, progress
 from distillery.learning.augmentation import draw_views, make_views, mixed_targets, reflect_pad
+from distillery.learning.averaging import Average
 from distillery.learning.checkpoints import Checkpoint
 from distillery.learning.data import Pictures, channel_statistics
 from distillery.learning.devices import autocast
+from distillery.learning.muon import Muon
 from distillery.learning.networks import Normalised, build_network
-from distillery.learning.optimisation import Optimiser
+from distillery.learning.optimisation import Optimiser, sgd
 from distillery.learning.recipe import Recipe, learning_rate
 from distillery.learning.seeds import initialisation, stream
 
 ROWS = 20  # of the history; the only times the device is waited for
 VALIDATE_EVERY = 5  # rows: a validation costs as much as some steps
 
-# (network, views [B, 3, S, S] in [0, 1], targets: labels [B] or probabilities [B, C]) → the scalar to make small
-Objective = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+class Batch(NamedTuple):
+    """What a step learns from.
+
+    Attributes:
+        views: float32 [B, 3, S, S] in [0, 1].
+        targets: labels int64 [B], or, of mixed views, probabilities [B, C].
+        time: share of the steps done, 0 to 1.
+    """
+
+    views: Tensor
+    targets: Tensor
+    time: float
+
+
+Objective = Callable[[nn.Module, Batch], Tensor]  # the scalar to make small
 
 
 class Row(NamedTuple):
@@ -46,6 +63,11 @@ def start_network(name: str, classes: int, train: Pictures, seed: int, device: t
     with initialisation(seed):
         network = build_network(name, classes)
     return Normalised(network, *channel_statistics(train.pixels)).to(device, memory_format=torch.channels_last)
+
+
+def optimiser_of(recipe: Recipe, network: nn.Module) -> Optimiser:
+    """The recipe's optimiser of a network's weights."""
+    return {"sgd": sgd, "muon": Muon}[recipe.optimiser](network, recipe.momentum, recipe.weight_decay)
 
 
 @lru_cache(maxsize=2)
@@ -97,10 +119,13 @@ def train(
     side = pictures.pixels.shape[-1]
     padded = reflect_pad(pictures.pixels.to(device), recipe.crop)
     labels = pictures.labels.to(device)
+    average = Average(network, recipe.ema) if recipe.ema else None
     history, total, start = [], torch.zeros((), device=device), 0
     if checkpoint and (state := checkpoint.load(device)):
         network.load_state_dict(state["network"])
         optimiser.restore(state["optimiser"])
+        if average:
+            average.restore(state["average"])
         history, total, start = [Row(*row) for row in state["history"]], state["loss"], state["step"]
         log.info("%s: goes on after step %d of %d", label, start, recipe.steps)
     marks = history_steps(recipe.steps)
@@ -109,12 +134,14 @@ def train(
         draws = draw_views(recipe, recipe.batch, step, seed)
         rows = torch.from_numpy(rows_of_step(len(pictures), recipe.batch, step, seed)).to(device)
         views = make_views(padded, rows, draws, side)
-        targets = mixed_targets(labels[rows], draws, classes)
+        batch = Batch(views, mixed_targets(labels[rows], draws, classes), step / recipe.steps)
         with autocast(device):
-            loss = objective(network, views, targets)
+            loss = objective(network, batch)
         loss.backward()
         lr = learning_rate(recipe, step)
         optimiser.step(lr)
+        if average:
+            average.update()
         total += loss.detach()
         done = step + 1
         if done in marks:
@@ -122,10 +149,13 @@ def train(
             if not isfinite(mean):
                 raise StudyError(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
             measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
-            history.append(Row(done, mean, lr, validate(network) if measured else None))
+            with average.applied() if average else nullcontext():
+                history.append(Row(done, mean, lr, validate(network) if measured else None))
             total.zero_()
         if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
-            checkpoint.save(done, network, optimiser, [list(row) for row in history], total)
+            checkpoint.save(done, network, average, optimiser, [list(row) for row in history], total)
+    if average:
+        average.apply()
     return history
 
 

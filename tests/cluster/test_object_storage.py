@@ -1,0 +1,105 @@
+"""A study whose files lie in an S3 store: nothing depends on a disk that jobs share. The server is moto's."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from distillery.demo.drawing import draw
+
+ROOT = Path(__file__).parents[2]
+PROFILE = ROOT / "profiles" / "kubernetes"
+CLASSES = ("airplane", "frog", "ship")
+STUDY = {
+    "title": "A study in an object store",
+    "image_size": 16,
+    "seeds": 2,
+    "classes": {name: {"queries": [name]} for name in CLASSES},
+    "sources": {
+        "google": {"kind": "google", "per_class": 16},
+        "mine": {"kind": "folder", "path": "pictures"},
+    },
+    "split": {"test": {"google": 9}, "val": {"google": 3}},
+    "teacher": {"data": {"kind": "drawn", "train": 60, "test": 30}, "network": "resnet8_half", "steps": 5, "batch": 16},
+    "student": {
+        "network": "resnet8_half", "steps": 5, "batch": 8, "tune": {"lr": [0.05, 0.1], "weight_decay": [0.001]},
+    },
+    "scenarios": {
+        "web": {"train": {"google": 12}},
+        "mixed": {"train": {"google": 6, "mine": 6}, "augment": "color", "clean": True},
+    },
+    "demo": {"label": "A test on drawn pictures", "results_per_query": 20},
+}  # fmt: skip
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """A client of a bucket on a server of its own."""
+    if not os.environ.get("DISTILLERY_CLUSTER"):
+        pytest.skip("needs requirements-cluster.txt and some minutes: make test-storage")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
+    client.create_bucket(Bucket="bucket")
+    yield client
+    server.stop()
+
+
+def snakemake(folder, *arguments):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    done = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return done.stdout + done.stderr
+
+
+def study(folder):
+    for name in CLASSES:
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(4):
+            draw(name, "teacher", number, 48).save(folder / "pictures" / name / f"{number}.png")
+    (folder / "config.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    return folder
+
+
+def in_store(client):
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket="bucket", Prefix="study/")
+    return {entry["Key"].removeprefix("study/") for page in pages for entry in page.get("Contents", ())}
+
+
+def test_a_study_in_an_object_store_is_the_study_of_a_disk(store, tmp_path):
+    here, there = study(tmp_path / "disk"), study(tmp_path / "store")
+    snakemake(here, "--cores", "2", "results/summary.png", "all")
+    profile = yaml.safe_load((PROFILE / "profile.v9+.yaml").read_text())
+    storage = ["--default-storage-provider", profile["default-storage-provider"]]
+    storage += ["--default-storage-prefix", profile["default-storage-prefix"]]
+    storage += ["--storage-s3-region", profile["storage-s3-region"]]
+    storage += ["--storage-s3-endpoint-url", store.meta.endpoint_url]
+    snakemake(there, *storage, "--cores", "2", "results/summary.png", "all")
+    assert not (there / "results" / "tables").exists() and not (there / "results" / "runs").exists()
+    made = [
+        *here.glob("results/tables/*.csv"),
+        *here.rglob("results/runs/**/*.safetensors"),
+        here / "results/summary.png",
+    ]
+    names = {str(path.relative_to(here)) for path in made} - {"results/tables/costs.csv"}  # seconds differ
+    assert len(names) > 20 and names <= in_store(store)
+    for name in names:
+        assert store.get_object(Bucket="bucket", Key=f"study/{name}")["Body"].read() == (here / name).read_bytes(), name
+
+
+def test_the_kubernetes_profile_plans_a_study(store, tmp_path):
+    folder = study(tmp_path / "study")
+    endpoint = ("--storage-s3-endpoint-url", store.meta.endpoint_url)
+    text = snakemake(folder, "--workflow-profile", PROFILE, *endpoint, "--dry-run", "all")
+    assert "s3://bucket/study/results/summary.png (send to storage)" in text
+    trained = text.count("rule train_student:")
+    assert trained == 8 and text.count("gpu_manufacturer=nvidia") >= trained

@@ -1,0 +1,107 @@
+"""The diversity table and figure: how different two pictures of a class are, real sources against generated ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from distillery.evidence.figures import INK, SOFT, Line2D, band, band_height, plt, save_figure, sns
+from distillery.evidence.tables import source_title, write_table
+from distillery.jobs import StudyError
+
+REAL, GENERATED = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion
+MARKERS = "oDs^vPXp"
+WIDTH = 10.5  # inches
+ROW = 0.42  # inches a class
+
+
+def show_diversity(
+    measured: str | Path,
+    table: str | Path,
+    figure: str | Path,
+    title: str,
+    label: str = "",
+    untrained: Sequence[str] = (),
+) -> None:
+    """Write the table, columns as in docs/tables.md, and draw it.
+
+    Args:
+        measured: of `diversity.measure_diversity`.
+        table: a CSV.
+        figure: a PNG.
+        title: the figure's heading.
+        label: of a demonstration; in the column `note`, and in a strip across the top when not empty.
+        untrained: sources whose model was never trained, so that their pictures show nothing.
+
+    Raises:
+        StudyError: nothing was measured.
+    """
+    found = pd.read_parquet(measured)
+    if found.empty:
+        raise StudyError(f"{measured} has no rows, so there is nothing to draw. Use at least one source.")
+    ends = [interval(row.distance, row.error, row.pictures) for row in found.itertuples()]
+    found[["low", "high"]] = pd.DataFrame(ends, index=found.index)
+    found = found.drop(columns="error").assign(note=label).round({"distance": 4, "low": 4, "high": 4})
+    write_table(found, table)
+    _plot(found, figure, title, label, untrained)
+
+
+def interval(mean: float, error: float, count: int) -> tuple[float, float]:
+    """The 95 % Student-t interval, cut off at the least distance there is, 0."""
+    reach = stats.t.ppf(0.975, count - 1) * error if count > 1 else float("nan")
+    return max(0.0, mean - reach) if np.isfinite(reach) else float("nan"), mean + reach
+
+
+def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untrained: Sequence[str]) -> None:
+    """A row a class, real sources in blue and generated ones in vermilion."""
+    classes, sources = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["source"]))
+    with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
+        height = band_height(label) + 1.35 + ROW * len(classes) + 0.75
+        figure = plt.figure(figsize=(WIDTH, height))
+        axes = figure.add_axes((1.5 / WIDTH, 0.7 / height, (WIDTH - 2.0) / WIDTH, ROW * len(classes) / height))
+        keys = [
+            _dots(
+                axes, table[table["source"] == name], classes, (i + 0.5) / len(sources) - 0.5, MARKERS[i % len(MARKERS)]
+            )
+            for i, name in enumerate(sources)
+        ]
+        _name(keys, table, sources, untrained)
+        axes.set(ylim=(len(classes) - 0.5, -0.5), yticks=range(len(classes)), yticklabels=classes)
+        axes.set_xlim(left=0)
+        axes.set_xlabel("mean distance of two pictures in the teacher's features (1 − cosine)", fontsize=9.5, color=INK)
+        axes.tick_params(length=0, labelsize=9)
+        axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
+        sns.despine(figure, left=True)
+        strip = band(figure, height, label)
+        figure.text(0.3 / WIDTH, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
+        figure.text(
+            *(0.3 / WIDTH, 1 - (strip + 0.66) / height, "how different pictures of a class are, with 95 % intervals"),
+            fontsize=9.5, color=SOFT, va="center",
+        )  # fmt: skip
+        figure.legend(
+            handles=keys, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=6,
+            frameon=False, fontsize=8, handlelength=1.2, columnspacing=1.2, borderaxespad=0,
+        )  # fmt: skip
+        save_figure(figure, output)
+
+
+def _dots(axes: plt.Axes, part: pd.DataFrame, classes: list[str], shift: float, marker: str) -> Line2D:
+    """One source's dots and intervals, `shift` rows below each class's middle; gives its key for the legend."""
+    colour = GENERATED if part["generated"].iloc[0] else REAL
+    places = part["class"].map(classes.index) + 0.6 * shift
+    axes.hlines(places, part["low"], part["high"], color=colour, linewidth=1.1, alpha=0.7)
+    dots = {"linestyle": "", "marker": marker, "markersize": 6, "markeredgecolor": "white", "color": colour}
+    axes.plot(part["distance"], places, **dots)
+    return Line2D([], [], **dots)
+
+
+def _name(keys: Sequence[Line2D], table: pd.DataFrame, sources: Sequence[str], untrained: Sequence[str]) -> None:
+    """Label the legend's keys."""
+    generated = set(table["source"][table["generated"] == 1])
+    for key, name in zip(keys, sources, strict=True):
+        kind = ", random weights" if name in untrained else ", generated" if name in generated else ""
+        key.set_label(source_title(name) + kind)

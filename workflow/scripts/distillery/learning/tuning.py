@@ -1,0 +1,104 @@
+"""The learning rate and weight decay of a scenario, chosen on the validation pictures from a declared grid.
+
+Tried from scratch, on the labels alone, and taken over by every arm: distillation is compared with the best that labels
+can do, and the arms still differ in nothing but the loss. Test pictures choose nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distillery.files import write_whole
+from distillery.jobs import StudyError, log
+from distillery.learning.recipe import Recipe
+
+if TYPE_CHECKING:
+    from distillery.learning.student import Lesson
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one training with one setting reached: accuracy 0 to 1 on the validation pictures."""
+
+    lr: float
+    weight_decay: float
+    seed: int
+    val_accuracy: float
+
+
+def try_settings(
+    lesson: Lesson,
+    recipe: Recipe,
+    *,
+    lr: float,
+    weight_decay: float,
+    seed: int,
+    label: str,
+    checkpoints: str | Path,
+    threads: int = 0,
+    deterministic: bool = False,
+) -> Trial:
+    """Train one student from scratch with a learning rate and weight decay.
+
+    Args:
+        recipe: everything else.
+        label: of the progress.
+
+    Raises:
+        StudyError: the lesson has no validation pictures.
+    """
+    # torch, which choosing among trials does without
+    from distillery.learning.arms import CrossEntropy
+    from distillery.learning.devices import choose_device
+    from distillery.learning.student import fit
+
+    if not len(lesson.val):
+        raise StudyError(f"{label}: no validation pictures to choose by. Give split.val counts, or remove student.tune")
+    recipe = replace(recipe, lr=lr, weight_decay=weight_decay)
+    device = choose_device(threads, deterministic)
+    _, history, checkpoint = fit(lesson, CrossEntropy(), recipe, "", seed, checkpoints, device, label)
+    if checkpoint:
+        checkpoint.remove()
+    return Trial(lr, weight_decay, seed, history[-1].val_accuracy)
+
+
+def choose(trials: Sequence[Trial]) -> tuple[float, float]:
+    """The learning rate and weight decay of the highest mean accuracy over seeds; of equals, the smaller ones.
+
+    Says so if the best is at the end of what was tried, where a better one may lie beyond.
+    """
+    reached: dict[tuple[float, float], list[float]] = {}
+    for trial in trials:
+        reached.setdefault((trial.lr, trial.weight_decay), []).append(trial.val_accuracy)
+    best = max(sorted(reached), key=lambda setting: np.mean(reached[setting]))
+    for name, value, tried in zip(("lr", "weight_decay"), best, zip(*reached, strict=True), strict=True):
+        if len(set(tried)) > 1 and value in (min(tried), max(tried)):
+            log.warning("%s %g is at the end of what was tried; widen student.tune.%s", name, value, name)
+    return best
+
+
+def write_trial(path: str | Path, trial: Trial) -> None:
+    """Keep a trial as JSON."""
+    write_whole(path, json.dumps(vars(trial)) + "\n")
+
+
+def write_choice(path: str | Path, trials: Iterable[str | Path]) -> None:
+    """Choose among trials written before: keys lr, weight_decay and, of every trial, `trials`."""
+    found = [Trial(**json.loads(Path(trial).read_text())) for trial in trials]
+    lr, weight_decay = choose(found)
+    content = {"lr": lr, "weight_decay": weight_decay, "trials": [vars(trial) for trial in found]}
+    write_whole(path, json.dumps(content, indent=2) + "\n")
+
+
+def tuned(recipe: Recipe, choice: str | Path | None) -> Recipe:
+    """A recipe with the settings of `write_choice`; as it is without a choice."""
+    if not choice:
+        return recipe
+    chosen: Mapping[str, Any] = json.loads(Path(choice).read_text())
+    return replace(recipe, lr=chosen["lr"], weight_decay=chosen["weight_decay"])

@@ -1,0 +1,10 @@
+"""Generate one job's share of a source's pictures into its store."""
+
+from distillery.files import write_whole
+from distillery.jobs import job
+from distillery.sources.diffusion import generate_share
+
+with job(snakemake) as j:
+    share = int(j.wildcards.share), int(j.params.shares)
+    offers = generate_share(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed, *share)
+    write_whole(j.output.offers, "".join(offer.to_json() + "\n" for offer in offers))

@@ -1,0 +1,9 @@
+"""Tabulate and draw how different the pictures of each source and class are."""
+
+from distillery.evidence.diversity_figure import show_diversity
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    show_diversity(
+        j.input.measured, j.output.table, j.output.figure, j.params.title, j.params.label, j.params.untrained
+    )

@@ -1,0 +1,28 @@
+"""Train one student from scratch with one learning rate and weight decay, and measure it on the validation pictures."""
+
+from distillery.jobs import job
+from distillery.learning.recipe import Recipe
+from distillery.learning.student import load_lesson
+from distillery.learning.tuning import try_settings, write_trial
+
+with job(snakemake) as j:  # noqa: F821
+    lesson = load_lesson(
+        j.input.plan,
+        list(j.input.pixels),
+        list(j.params.sources),
+        list(j.params.classes),
+        j.params.augment,
+        int(j.params.augment_seed),
+    )
+    trial = try_settings(
+        lesson,
+        Recipe.of(j.params.recipe),
+        lr=float(j.wildcards.lr),
+        weight_decay=float(j.wildcards.weight_decay),
+        seed=int(j.wildcards.seed),
+        label=f"{j.wildcards.scenario}, lr {j.wildcards.lr}, weight decay {j.wildcards.weight_decay}",
+        checkpoints=j.params.checkpoints,
+        threads=j.threads,
+        deterministic=j.params.deterministic,
+    )
+    write_trial(j.output.trial, trial)
