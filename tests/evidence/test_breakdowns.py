@@ -80,7 +80,7 @@ def test_by_class_and_by_source(study, tmp_path):
         "label": [0, 1, 0, 1], "predicted": [0, 1, 0, 0],
     })  # fmt: skip
     other.to_parquet(tmp_path / "elsewhere.parquet")
-    found = breakdowns.source_table(study.runs, [tmp_path / "elsewhere.parquet"], "label")
+    found = breakdowns.source_table(study.runs, [tmp_path / "elsewhere.parquet"], ["google", "bing", "sd2"])
     mine = found[(found["scenario"] == "all") & (found["arm"] == "kd")].set_index("test")
     assert list(mine.index) == ["common", "google", "bing", "sd2"]
     google = np.array(SOURCES) == "google"
@@ -181,6 +181,8 @@ def measured(tmp_path):
         "split.tsv": (2, 100, 1), "crawl/google.cat.tsv": (10, 50, 3), "crawl/google.dog.tsv": (30, 70, "NA"),
         "crawl/gone.cat.tsv": (99, 99, 99), "train_student/a.kd.seed0.tsv": (4, 800, 4), "compare.tsv": (9, 9, 9),
         "train_student/a.kd.seed1.tsv": (6, 900, 5), "train_student/a.old.seed0.tsv": (99, 99, 99),
+        "plan_scenario/google.tsv": (7, 8, 9), "tune/a.tsv": (1, 1, 1),
+        "try_settings/a.lr0.1_decay0_seed0.tsv": (3, 2, 1),
     }.items():  # fmt: skip
         path = tmp_path / "benchmarks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +203,7 @@ def tabulated(folder):
 
 def test_costs_are_those_of_the_study_s_own_jobs(measured):
     found = tabulated(measured)
-    assert list(found.index) == ["crawl", "split", "train_student"]
+    assert list(found.index) == ["crawl", "split", "try_settings", "tune", "train_student"]  # google is a source
     assert found.loc["crawl", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb", "pictures"]].tolist() == [
         2,
         40,

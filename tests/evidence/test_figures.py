@@ -88,6 +88,11 @@ def test_arms_differ_in_colour_and_shape():
     assert known["published_kd"].name == "published recipe, kd"
 
 
+def test_no_two_of_many_arms_look_alike():
+    known = looks([f"arm{i}" for i in range(20)])
+    assert len({(look.colour, look.marker) for look in known.values()}) == 20
+
+
 def test_published_is_the_website_else_the_notebook():
     table = made([row("a", "scratch", 1, published_site=15.0, published_notebook=14.0), row("a", "kd", 1)])
     assert published_pair(table) == [(SCRATCH, 15.0)]

@@ -19,7 +19,7 @@ FIGURES = yaml.safe_load((REPORT / "figures.yaml").read_text())
 # in the order in which the page shows them
 PAGE_TABLES = (
     *("summary", "comparisons", "ranking", "test_sources", "per_class", "published", "calibration", "agreement"),
-    *("confusion", "counts", "teacher", "leakage", "audit", "costs", "runs", "curves", "reliability"),
+    *("confusion", "counts", "teacher", "leakage", "audit", "diversity", "costs", "runs", "curves", "reliability"),
 )
 # a limit of its own for each kind of scarce thing; --resources and profiles may raise them
 UNLIMITED = 10_000  # without a GPU the cores are the limit

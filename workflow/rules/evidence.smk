@@ -85,6 +85,7 @@ rule break_down:
         mem="4GB",
     params:
         classes=list(study["classes"]),
+        sources=used_sources(),
         scenarios=list(study["scenarios"]),
         arms=list(study["arms"]),
         label=labels_of_figures(),

@@ -140,8 +140,13 @@ rule plot:
 rule write_page:
     input:
         tables=tables(*PAGE_TABLES),
-        figures=["results/summary.png", "results/figures/acquisition.png", *figures("png")],
-        captions=[REPORT / "figures.yaml", REPORT / "summary.rst", REPORT / "acquisition.rst"],
+        figures=[
+            "results/summary.png",
+            *figures("png"),
+            "results/figures/acquisition.png",
+            "results/figures/diversity.png",
+        ],
+        captions=[REPORT / name for name in ("figures.yaml", "summary.rst", "acquisition.rst", "diversity.rst")],
         pictures="results/pictures.parquet",
         pixels=curated(used_sources(), "npy"),
         curated=curated(used_sources(), "parquet"),

@@ -10,6 +10,7 @@ with job(snakemake) as j:
         j.input.teacher,
         Outputs(**dict(j.output.items())),
         classes=list(j.params.classes),
+        sources=list(j.params.sources),
         scenarios=list(j.params.scenarios),
         arms=list(j.params.arms),
         label=j.params.label,

@@ -55,6 +55,7 @@ def tabulate_breakdowns(
     outputs: Outputs,
     *,
     classes: Sequence[str],
+    sources: Sequence[str],
     scenarios: Sequence[str],
     arms: Sequence[str],
     label: str = "",
@@ -65,12 +66,12 @@ def tabulate_breakdowns(
         predictions: of every run on the common test pictures.
         elsewhere: of `evidence.elsewhere`, one a scenario, or none if all test pictures are common.
         teacher: its predictions.
-        classes, scenarios, arms: all names, in the configuration's order.
+        classes, sources, scenarios, arms: all names, in the configuration's order.
         label: what must be said of all numbers, such as that they come from a demonstration.
     """
     runs = read_runs(predictions, scenarios, arms)
     write_table(class_table(runs, classes, label), outputs.per_class)
-    write_table(source_table(runs, elsewhere, label), outputs.test_sources)
+    write_table(source_table(runs, elsewhere, sources, label), outputs.test_sources)
     write_table(confusion_table(runs, classes, label), outputs.confusion)
     write_table(calibration_table(runs, label), outputs.calibration)
     write_table(reliability_table(runs, label), outputs.reliability)
@@ -89,16 +90,16 @@ def class_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataF
     return _formatted(pd.DataFrame(rows, columns=CLASS_COLUMNS))
 
 
-def source_table(runs: Runs, elsewhere: Iterable[str | Path], label: str = "") -> pd.DataFrame:
+def source_table(runs: Runs, elsewhere: Iterable[str | Path], sources: Sequence[str], label: str = "") -> pd.DataFrame:
     """One row a (scenario, arm, test): the common test pictures, then each source's of the classes trained on."""
     others = [pd.DataFrame(read_parquet(path, ELSEWHERE)) for path in elsewhere]
     others = pd.concat(others).groupby(["scenario", "arm"]) if others else None
     rows = []
     for (scenario, arm), tested in runs.items():
-        tests = {COMMON: tested.right}
-        tests |= {str(name): tested.right[:, tested.sources == name] for name in dict.fromkeys(tested.sources)}
+        tests = {str(name): tested.right[:, tested.sources == name] for name in dict.fromkeys(tested.sources)}
         if others is not None and (scenario, arm) in others.groups:
             tests |= _rights(others.get_group((scenario, arm)))
+        tests = {COMMON: tested.right} | {name: tests[name] for name in sources if name in tests}
         for name, right in tests.items():
             row = {"scenario": scenario, "arm": arm, "test": name, "n_test": right.shape[1]}
             row |= {"n_classes": len(tested.known), **mean_columns(100 * right.mean(axis=1)), "note": label}

@@ -164,10 +164,18 @@ def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, tests: in
     row |= {"gained": int((change > 0).sum()), "lost": int((change < 0).sum())}
     # the first of its family to be tested has to pass this
     level = LEVEL / tests
-    row |= {"detectable": both.detectable(level), "detectable_pictures": pictures.detectable(level)}
+    row |= {
+        "detectable": _possible(both.detectable(level)),
+        "detectable_pictures": _possible(pictures.detectable(level)),
+    }
     # a sign-flip test that cannot get below its level finds nothing, however large
-    row["detectable_seeds"] = seeds.detectable(level) if pairs.p_least <= level else nan
+    row["detectable_seeds"] = _possible(seeds.detectable(level)) if pairs.p_least <= level else nan
     return row
+
+
+def _possible(difference: float) -> float:
+    """NaN for a difference that no two accuracies have."""
+    return difference if difference <= 100 else nan
 
 
 def _corrected(table: pd.DataFrame) -> pd.DataFrame:

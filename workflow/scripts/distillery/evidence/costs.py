@@ -20,8 +20,9 @@ STAGES = {
     "crawl": "acquire", "fetch_addresses": "acquire", "import_folder": "acquire", "generate": "acquire",
     "curate": "curate", "split": "split", "plan_scenario": "split", "prepare_teacher_data": "teach",
     "train_teacher": "teach", "evaluate_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
-    "train_student": "study",
+    "measure_diversity": "audit", "try_settings": "study", "tune": "study", "train_student": "study",
 }  # fmt: skip
+OF_SCENARIOS = ("plan_scenario", "try_settings", "tune", "train_student")  # a scenario may have a source's name
 
 
 def tabulate_costs(
@@ -45,8 +46,9 @@ def tabulate_costs(
     Raises:
         StudyError: a benchmark is damaged.
     """
-    runs, counts = pd.read_csv(runs), pd.read_csv(counts)
-    rows = [*_shared(Path(benchmarks)), *_of_sources(Path(benchmarks), counts, sources)]
+    runs, counts = (pd.read_csv(path, dtype={"scenario": str, "class": str}) for path in (runs, counts))
+    rows = list(_shared(Path(benchmarks), sorted(set(runs["scenario"]))))
+    rows += _of_sources(Path(benchmarks), counts, sources)
     rows += _of_students(Path(benchmarks), runs)
     order = list(STAGES)
     rows.sort(key=lambda row: order.index(row["rule"]))
@@ -55,10 +57,13 @@ def tabulate_costs(
     write_table(formatted(table, rates | {"jobs": 0, "pictures": 0, "pictures_per_second": 1}), output)
 
 
-def _shared(folder: Path) -> Iterator[dict[str, Any]]:
-    """Rules of one job a study, or one a scenario."""
+def _shared(folder: Path, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rules of one job a study, and those of a scenario's jobs that no arm is the cause of, all scenarios together."""
     for rule in STAGES:
-        paths = [folder / f"{rule}.tsv"] if rule != "plan_scenario" else sorted((folder / rule).glob("*.tsv"))
+        paths = [folder / f"{rule}.tsv"]
+        if rule in OF_SCENARIOS[:-1]:
+            # of scenarios that the study still has
+            paths = [path for path in sorted((folder / rule).glob("*.tsv")) if path.name.split(".")[0] in scenarios]
         yield from _row(paths, rule)
 
 
@@ -68,7 +73,7 @@ def _of_sources(folder: Path, counts: pd.DataFrame, sources: Sequence[str]) -> I
     worked_on = {"curate": "retrieved", "audit_labels": "kept"}
     for source in sources:
         classes = counts.loc[counts["source"] == source, "class"].astype(str)
-        for rule in STAGES:
+        for rule in (name for name in STAGES if name not in OF_SCENARIOS):
             stems = [source, *(f"{source}.{name}" for name in classes)]
             column = worked_on.get(rule, "retrieved")
             pictures = int(totals.at[source, column]) if source in totals.index else 0

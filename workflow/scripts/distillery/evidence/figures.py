@@ -53,13 +53,15 @@ OTHERS = (("#009E73", "s"), ("#CC79A7", "^"), ("#E69F00", "v"), ("#56B4E9", "P")
 
 
 def looks(arms: list[str]) -> dict[str, Look]:
-    """A look for every arm, the same for the same list; past eight arms, shapes and colours come again."""
+    """A look for every arm, the same for the same list and no two alike; past eight arms, colours come again."""
     known = {"scratch": SCRATCH, "kd": KD}
     others = [arm for arm in arms if arm not in known]
     for i, arm in enumerate(others):
         # trained here by the published recipe, not to be taken for the numbers that were published
         name = arm.replace("published_", "published recipe, ").replace("_", " ")
-        known[arm] = Look(name, *OTHERS[i % len(OTHERS)])
+        colour, _ = OTHERS[i % len(OTHERS)]
+        # a colour that comes again has another shape
+        known[arm] = Look(name, colour, OTHERS[(i + i // len(OTHERS)) % len(OTHERS)][1])
     return {arm: known[arm] for arm in sorted(arms, key=list(known).index)}
 
 

@@ -12,8 +12,10 @@ import pandas as pd
 from distillery.evidence.figures import looks
 from distillery.evidence.page.sentences import arm_name
 
-SHAPES = {"o": "circle", "D": "diamond", "s": "square", "^": "triangle-up", "v": "triangle-down", "P": "cross",
-          "X": "stroke", "p": "triangle-right"}  # fmt: skip
+SHAPES = {
+    "o": "circle", "D": "diamond", "s": "square", "^": "triangle-up", "v": "triangle-down", "P": "cross",
+    "p": "triangle-right", "X": "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z",
+}  # fmt: skip
 ROW = 34  # pixels a scenario
 SHOWN = ("scenario", "train", "size", "n_train", "n_test", "n_seeds", "mean_percent", "low", "high", "sd", "versus",
          "difference", "p_holm", "published_site", "published_notebook")  # fmt: skip
