@@ -41,6 +41,11 @@ def code_of(*parts):
     return hash_files(LIBRARY / part for part in parts)
 
 
+def shipped(folder, *names):
+    """Files that come with the workflow, wherever the study's files lie."""
+    return [local(str(folder / name)) for name in names]
+
+
 def named(names):
     """A wildcard's pattern: one of these names, or nothing if there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"

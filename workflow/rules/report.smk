@@ -146,11 +146,11 @@ rule write_page:
             "results/figures/acquisition.png",
             "results/figures/diversity.png",
         ],
-        captions=[REPORT / name for name in ("figures.yaml", "summary.rst", "acquisition.rst", "diversity.rst")],
+        captions=shipped(REPORT, "figures.yaml", "summary.rst", "acquisition.rst", "diversity.rst"),
         pictures="results/pictures.parquet",
         pixels=curated(used_sources(), "npy"),
         curated=curated(used_sources(), "parquet"),
-        citation=REPORT.parents[1] / "CITATION.cff",
+        citation=shipped(REPORT.parents[1], "CITATION.cff")[0],
     output:
         page=report("results/report.html", caption="../report/page.rst", category="Page"),
     log:
