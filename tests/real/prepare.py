@@ -1,6 +1,6 @@
-"""Lay out real pictures for the study of this folder; see config.yaml.
+"""Lay out real pictures for the study of a folder, this one if none is named; see its config.yaml.
 
-    python tests/real/prepare.py DATA     # DATA holds cifar10/unpack.py and web/web_images.tar
+    python tests/real/prepare.py DATA [FOLDER]     # DATA holds cifar10/unpack.py and web/web_images.tar
 
 CIFAR-10's train pictures become the teacher's data, its test pictures and the web photographs two folder sources.
 """
@@ -16,18 +16,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-HERE = Path(__file__).parent
-INPUT = HERE / "resources" / "input"
 
-
-def main(data: Path) -> None:
-    cifar10 = HERE / "resources" / "cifar10"
+def main(data: Path, folder: Path) -> None:
+    cifar10, inputs = folder / "resources" / "cifar10", folder / "resources" / "input"
     if not (cifar10 / "cifar-10-batches-py" / "test_batch").exists():
         subprocess.run([sys.executable, data / "cifar10" / "unpack.py", cifar10], check=True)
-    INPUT.mkdir(parents=True, exist_ok=True)
-    pack_test_pictures(cifar10 / "cifar-10-batches-py", INPUT / "cifar10_test.tar")
-    shutil.copyfile(data / "web" / "web_images.tar", INPUT / "web_images.tar")
-    print(f"ready: snakemake --directory {HERE} --cores all results/summary.png")
+    inputs.mkdir(parents=True, exist_ok=True)
+    pack_test_pictures(cifar10 / "cifar-10-batches-py", inputs / "cifar10_test.tar")
+    shutil.copyfile(data / "web" / "web_images.tar", inputs / "web_images.tar")
+    print(f"ready: snakemake --directory {folder} --cores all results/summary.png")
 
 
 def pack_test_pictures(batches: Path, output: Path) -> None:
@@ -51,6 +48,6 @@ def pack_test_pictures(batches: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else Path(__file__).parent)
