@@ -29,8 +29,7 @@ STUDY = {
         "bing": {"kind": "bing", "per_class": 14},
         "mine": {"kind": "folder", "path": "pictures", "classes": ["frog", "ship"]},
         "sd2": {
-            "kind": "diffusion", "per_class": 5, "model": "resources/demo-pipeline", "random_weights": True,
-            "size": 32, "steps": 2,
+            "kind": "diffusion", "per_class": 5, "model": str(ROOT / "demo" / "model"), "size": 32, "steps": 2,
         },
     },
     "split": {"test": {"google": 9, "bing": 6, "mine": 2}, "val": {"google": 3}, "common": ["google", "bing"]},

@@ -78,23 +78,6 @@ rule import_folder:
         "../scripts/import_folder.py"
 
 
-rule build_demo_pipeline:
-    output:
-        index="resources/demo-pipeline/model_index.json",
-    log:
-        "results/logs/build_demo_pipeline.log",
-    benchmark:
-        "results/benchmarks/build_demo_pipeline.tsv"
-    conda:
-        "../../envs/generate.yaml"
-    params:
-        seed=study.get("demo", {}).get("seed", 0),
-        size=32,
-        code=code_of("demo/pipelines.py"),
-    script:
-        "../scripts/build_demo_pipeline.py"
-
-
 # one job a source: loading a model takes longer than a class's pictures in a small study
 for source in sources_of_kind("diffusion"):
 
@@ -102,7 +85,8 @@ for source in sources_of_kind("diffusion"):
         name:
             f"generate_{source}"
         input:
-            model=built_model(source),
+            model=model_files(source),
+            shares=shares_of(source),
         output:
             shards=pools(source, "tar"),
             offers=pools(source, "jsonl"),
@@ -117,10 +101,39 @@ for source in sources_of_kind("diffusion"):
             mem="24GB",
             runtime="24h",
         params:
-            source=study["sources"][source],
+            source=generated_by(source),
             name=source,
             classes=configuration.words_of(study, source),
             store=f"resources/store/{source}",
             seed=study["sources"][source]["seed"],
         script:
             "../scripts/generate.py"
+
+    if study["sources"][source]["shards"] > 1:
+
+        rule:
+            name:
+                f"generate_share_{source}"
+            input:
+                model=model_files(source),
+            output:
+                offers=f"resources/pools/{source}/shares/{{share}}-of-{study['sources'][source]['shards']}.jsonl",
+            log:
+                f"results/logs/generate_share/{source}.{{share}}.log",
+            benchmark:
+                f"results/benchmarks/generate_share/{source}.{{share}}.tsv"
+            conda:
+                "../../envs/generate.yaml"
+            resources:
+                gpu=1,
+                mem="24GB",
+                runtime="24h",
+            params:
+                source=generated_by(source),
+                name=source,
+                classes=configuration.words_of(study, source),
+                store=f"resources/store/{source}",
+                seed=study["sources"][source]["seed"],
+                shares=study["sources"][source]["shards"],
+            script:
+                "../scripts/generate_share.py"

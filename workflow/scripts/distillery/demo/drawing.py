@@ -37,6 +37,7 @@ class Style:
     marks: float  # probability of a watermark, and of a border
     noise: tuple[float, float]  # standard deviation, grey levels
     blur: float  # probability
+    scenes: tuple[str, ...] = ()  # instead of those that suit the class
 
 
 STYLES = {
@@ -90,7 +91,11 @@ def draw(label: str, style: str, seed: int, size: int) -> Image.Image:
         raise StudyError(f"demo: nothing is drawn for class {label!r}; choose among {', '.join(CLASSES)}")
     if style not in STYLES:
         raise StudyError(f"demo: style {style!r} is unknown; choose one of {', '.join(STYLES)}")
-    look, rng = STYLES[style], generator(label, style, seed)
+    return draw_look(label, STYLES[style], generator(label, style, seed), size)
+
+
+def draw_look(label: str, look: Style, rng: np.random.Generator, size: int) -> Image.Image:
+    """One picture of a class in any style; see `draw`."""
     side = 2 * size  # drawn twice as large, then averaged: Pillow's polygons have hard edges
     image = _background(label, look, rng, side)
     canvas = ImageDraw.Draw(image)
@@ -145,7 +150,7 @@ def _background(label: str, look: Style, rng: np.random.Generator, side: int) ->
     if rng.random() < look.plain:
         high = _paper(rng)
         return _gradient(high, shade(high, rng.uniform(0.6, 1.0)), side, rng)
-    scene = pick(rng, SUITS[label]) if rng.random() < look.fitting else pick(rng, tuple(SCENES))
+    scene = pick(rng, look.scenes or SUITS[label]) if rng.random() < look.fitting else pick(rng, tuple(SCENES))
     above, below = (_vary(colour, rng) for colour in SCENES[scene])
     if scene == "sky":
         return _gradient(above, below, side, rng)

@@ -1,0 +1,56 @@
+"""The model that comes with the project: small, loaded as any other, and its pictures show what they are asked for."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from distillery.config import load_config, words_of
+from distillery.demo.drawing import draw_set
+from distillery.sources.teacher_data import Pictures, write_teacher_data
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "demo" / "model"
+
+
+def test_it_is_small_and_nothing_in_it_has_to_be_unpickled():
+    files = [path for path in MODEL.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".json", ".safetensors"}
+    assert 1_000_000 < sum(path.stat().st_size for path in files) < 8_000_000
+
+
+@pytest.mark.slow
+def test_its_pictures_are_recognised_by_the_demonstration_s_teacher(tmp_path, monkeypatch):
+    # measured: 0.605 (docs/demo_model.md); chance is 0.1
+    import torch
+
+    from distillery.curation.decoding import to_square
+    from distillery.learning.data import as_channels_last
+    from distillery.learning.prediction import predict_classes
+    from distillery.learning.recipe import Recipe
+    from distillery.learning.teacher import train_teacher
+    from distillery.sources.diffusion import generate
+
+    monkeypatch.chdir(ROOT / "demo")
+    study = load_config("config.yaml")
+    classes, side = list(study["classes"]), study["image_size"]
+    settings = {key: value for key, value in study["teacher"].items() if key not in ("data", "seed")}
+    train, test = (Pictures(*draw_set(classes, "teacher", count, side, seed)) for seed, count in ((0, 4000), (1, 100)))
+    write_teacher_data(tmp_path / "data.npz", train, test, classes)
+    threads = torch.get_num_threads()
+    teacher = train_teacher(
+        *(tmp_path / "data.npz", Recipe.of(settings)),
+        seed=0, classes=classes, checkpoints=tmp_path / "checkpoints", threads=1,
+    ).trained.network  # fmt: skip
+    source = study["sources"]["sd2"] | {"per_class": 20}
+    pools = dict(generate(source, "sd2", words_of(study, "sd2"), tmp_path / "store", seed=2))
+    torch.set_num_threads(threads)
+    pictures = [data for entries in pools.values() for _, data in entries if data]
+    assert len(pictures) == 200
+    pixels = np.stack([to_square(Image.open(io.BytesIO(data)), side) for data in pictures])
+    labels = np.repeat(np.arange(len(classes)), 20)
+    right = predict_classes(teacher, as_channels_last(pixels))[1] == labels
+    assert right.mean() >= 0.5
+    assert sum(right[labels == label].mean() > 0.2 for label in range(len(classes))) >= 7

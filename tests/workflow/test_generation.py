@@ -1,0 +1,42 @@
+"""What the rules of generated pictures do: shares of a source, and what a changed prompt generates again."""
+
+import copy
+import json
+
+import pytest
+
+from .conftest import CLASSES, STUDY, Study
+
+POOLS = [f"resources/pools/sd2/{label}.tar" for label in CLASSES]
+
+
+@pytest.fixture
+def study(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    return Study(tmp_path, copy.deepcopy(STUDY))
+
+
+def test_a_source_is_generated_by_one_job_or_by_as_many_as_asked(study):
+    assert study.counted(*POOLS) == {"generate_sd2": 1}
+    study.config["sources"]["sd2"]["shards"] = 3
+    study.configure(study.config)
+    assert study.counted(*POOLS) == {"generate_share_sd2": 3, "generate_sd2": 1}
+
+
+def test_shares_make_the_pictures_that_one_job_makes(study, finished):
+    study.config["sources"]["sd2"]["shards"] = 2
+    study.configure(study.config)
+    study.run(*POOLS)
+    for pool in POOLS:
+        texts = [(each.folder / pool).with_suffix(".jsonl").read_text() for each in (study, finished)]
+        shared, alone = ([json.loads(line)["key"] for line in text.splitlines()] for text in texts)
+        assert len(shared) == 5 and shared == alone
+
+
+def test_only_what_a_source_is_asked_for_generates_it_again(copied):
+    copied.config["classes"]["frog"]["subjects"] = ["a tree frog"]  # for composed prompts, which it does not use
+    copied.configure(copied.config)
+    assert copied.planned(*POOLS) == []
+    copied.config["classes"]["frog"]["prompts"] = ["a tree frog"]
+    copied.configure(copied.config)
+    assert copied.counted(*POOLS) == {"generate_sd2": 1}
