@@ -223,7 +223,7 @@ def _optimise(
         losses.append(loss.item())
         if (step + 1) % point.every == 0:
             log.info("%s: step %d, loss %.4f", name, step + 1, np.mean(losses[-point.every :]))
-            point.save(step + 1, network, optimiser, losses[-point.every :], loss.detach())
+            point.save(step + 1, network, None, optimiser, losses[-point.every :], loss.detach())
 
 
 def rate(step: int, steps: int, warm: int = 100) -> float:
