@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.colors import to_rgb
 
-from distillery.evidence.figures import INK, SOFT, band, band_height, plt, save_figure, sns
+from distillery.evidence.figures import INK, SOFT, band_height, plt, save_figure, sns, title_block
 from distillery.evidence.tables import source_title
 from distillery.jobs import StudyError
 
@@ -43,12 +43,7 @@ def plot_acquisition(
         figure = plt.figure(figsize=(WIDTH, height))
         axes = figure.add_axes((1.7 / WIDTH, 0.7 / height, (WIDTH - 2.3) / WIDTH, ROW * len(parts) / height))
         _bars(axes, parts, untrained)
-        strip = band(figure, height, label)
-        figure.text(0.3 / WIDTH, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
-        figure.text(
-            *(0.3 / WIDTH, 1 - (strip + 0.66) / height, "what became of the pictures that each source offered"),
-            fontsize=9.5, color=SOFT, va="center",
-        )  # fmt: skip
+        strip = title_block(figure, title, "what became of the pictures that each source offered", label)
         figure.legend(
             loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=5, frameon=False,
             fontsize=8, handlelength=1.2, columnspacing=1.2, borderaxespad=0,

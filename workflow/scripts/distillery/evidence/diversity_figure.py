@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from distillery.evidence.figures import INK, SOFT, Line2D, band, band_height, plt, save_figure, sns
+from distillery.evidence.figures import INK, SOFT, Line2D, band_height, plt, save_figure, sns, title_block
 from distillery.evidence.tables import source_title, write_table
 from distillery.jobs import StudyError
 
@@ -76,12 +76,7 @@ def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untra
         axes.tick_params(length=0, labelsize=9)
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
         sns.despine(figure, left=True)
-        strip = band(figure, height, label)
-        figure.text(0.3 / WIDTH, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
-        figure.text(
-            *(0.3 / WIDTH, 1 - (strip + 0.66) / height, "how different pictures of a class are, with 95 % intervals"),
-            fontsize=9.5, color=SOFT, va="center",
-        )  # fmt: skip
+        strip = title_block(figure, title, "how different pictures of a class are, with 95 % intervals", label)
         figure.legend(
             handles=keys, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=6,
             frameon=False, fontsize=8, handlelength=1.2, columnspacing=1.2, borderaxespad=0,

@@ -112,6 +112,16 @@ def band(figure: Figure, height: float, label: str) -> float:
     return strip
 
 
+def title_block(figure: Figure, title: str, text: str, label: str) -> float:
+    """Draw a label's strip, the title and a line of text below it; inches of the strip."""
+    width, height = figure.get_size_inches()
+    strip = band(figure, height, label)
+    left = 0.3 / width
+    figure.text(left, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
+    figure.text(left, 1 - (strip + 0.66) / height, text, fontsize=9.5, color=SOFT, va="center")
+    return strip
+
+
 @dataclass(frozen=True)
 class Row:
     """One scenario and where it stands: its upper edge in inches below the top of the axis, and its height."""
@@ -161,7 +171,7 @@ def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
         _heading(axes, y, text)
     for row in layout.rows:
         _row(axes, row, arms)
-    _top(figure, height, strip, title, label, table)
+    title_block(figure, title, _subtitle(table), label)
     _legend(figure, 1 - (strip + 0.88) / height, keys)
     return figure
 
@@ -257,15 +267,11 @@ def _published(axes: Axes, y: float, pair: list[tuple[Look, float]]) -> None:
         axes.plot(value, y, look.marker, markeredgecolor=look.colour, **HOLLOW)
 
 
-def _top(figure: Figure, height: float, strip: float, title: str, label: str, table: pd.DataFrame) -> None:
-    band(figure, height, label)
-    left = 0.3 / WIDTH
-    figure.text(left, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
+def _subtitle(table: pd.DataFrame) -> str:
     seeds, test = _range(table["n_seeds"]), _range(table["n_test"])
     bars = "; bars are 95 % intervals of the mean" if table["low"].notna().any() else "; one seed, so no intervals"
     text = f"mean over {seeds} seeds" if seeds != "1" else "one training each"
-    text = f"{text}, {test} test pictures{bars if seeds != '1' else '; one seed, so no intervals'}"
-    figure.text(left, 1 - (strip + 0.66) / height, text, fontsize=9.5, color=SOFT, va="center")
+    return f"{text}, {test} test pictures{bars if seeds != '1' else '; one seed, so no intervals'}"
 
 
 def _legend(figure: Figure, y: float, keys: list[Line2D]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from distillery.evidence.figures import INK, RULE, SOFT, band, band_height, plt, sns
+from distillery.evidence.figures import INK, RULE, SOFT, band_height, plt, sns, title_block
 
 HEAD = 0.95  # inches of title and text
 EDGE = 0.3
@@ -57,9 +57,7 @@ def panels(
     top = band_height(label) + HEAD + layout.legend + 0.3
     height = top + body + layout.below
     figure = plt.figure(figsize=(width, height))
-    strip = band(figure, height, label)
-    figure.text(EDGE / width, 1 - (strip + 0.34) / height, title, fontsize=14, fontweight="bold", va="center")
-    figure.text(EDGE / width, 1 - (strip + 0.66) / height, text, fontsize=9, color=SOFT, va="center")
+    title_block(figure, title, text, label)
     axes = []
     for place in range(count):
         row, column = divmod(place, columns)

@@ -58,12 +58,7 @@ class ResNet(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Normalised pictures [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
-        x, found = self.stem(x), []
-        for number, block in enumerate(self.stages, start=1):
-            x = block(x)
-            if number % self.blocks == 0:
-                found.append(x)
-        return found
+        return stage_outputs(self.stem(x), self.stages, self.blocks)
 
     def classify(self, last: Tensor) -> Tensor:
         """The last stage's activations → logits [B, C]."""
@@ -111,12 +106,7 @@ class ConvNet(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Normalised pictures [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
-        x, found = self.stem(x), []
-        for number, layer in enumerate(self.blocks, start=1):
-            x = layer(x)
-            if number % self.LAYERS == 0:
-                found.append(x)
-        return found
+        return stage_outputs(self.stem(x), self.blocks, self.LAYERS)
 
     def classify(self, last: Tensor) -> Tensor:
         """The last block's activations → logits [B, C]."""
@@ -125,6 +115,16 @@ class ConvNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalised pictures [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
+
+
+def stage_outputs(x: Tensor, layers: nn.Sequential, every: int) -> list[Tensor]:
+    """What comes out of each `every`-th layer, the last one's included."""
+    found = []
+    for number, layer in enumerate(layers, start=1):
+        x = layer(x)
+        if number % every == 0:
+            found.append(x)
+    return found
 
 
 class Normalised(nn.Module):
