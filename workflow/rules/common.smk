@@ -13,6 +13,7 @@ from distillery import config as configuration
 from distillery.devices import count_gpus
 from distillery.files import hash_files
 from distillery.jobs import StudyError
+from distillery.learning.recipe import NOT_RECIPE
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
 FIGURES = yaml.safe_load((REPORT / "figures.yaml").read_text())
@@ -136,7 +137,7 @@ def untrained_sources():
 
 def recipe_of(part):
     """How the teacher or the student is trained: the keys of the training recipe."""
-    return {key: value for key, value in study[part].items() if key not in ("data", "seed", "tune")}
+    return {key: value for key, value in study[part].items() if key not in NOT_RECIPE}
 
 
 def trials_of(scenario):

@@ -10,7 +10,6 @@ of it.
 from __future__ import annotations
 
 import argparse
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from distillery.demo.captions import draw_captioned_set, vocabulary
 from distillery.demo.drawing import CLASSES
 from distillery.demo.pipelines import seeded
 from distillery.jobs import log, progress, start_logging
+from distillery.learning.averaging import Average
 from distillery.learning.checkpoints import Checkpoint, digest
 from distillery.learning.devices import autocast, choose_device
 from distillery.learning.optimisation import Adam
@@ -145,7 +145,6 @@ def train_denoiser(
         return nn.ModuleDict({"text": model.text_model(tokenizer), "unet": model.denoiser()})
 
     parts = seeded(training.seed, build).to(device, memory_format=torch.channels_last).train()
-    average = copy.deepcopy(parts).requires_grad_(False)
     signal = model.noise_schedule().alphas_cumprod
     wordless = model.tokens_of(tokenizer, [""])[0]
 
@@ -161,14 +160,10 @@ def train_denoiser(
         made = parts["unet"](noisy.to(device), times.to(device), parts["text"](words).last_hidden_state).sample
         return F.mse_loss(made.float(), wanted.to(device))
 
-    def follow(step: int) -> None:
-        weight = 1 - min(training.averaging, (step + 1) / (step + 10))  # young averages forget faster
-        with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(parts.parameters()), weight)
-
-    both = nn.ModuleDict({"parts": parts, "average": average})
-    _optimise(both, loss, training.steps, training.lr, device, point, "denoiser", follow)
-    return average["text"].eval(), average["unet"].eval()
+    average = Average(parts, training.averaging)
+    _optimise(parts, loss, training.steps, training.lr, device, point, "denoiser", average)
+    average.apply()
+    return parts["text"].eval(), parts["unet"].eval()
 
 
 def diffuse(clean: Tensor, noise: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
@@ -204,7 +199,7 @@ def _optimise(
     device: torch.device,
     point: Checkpoint,
     name: str,
-    after: Callable[[int], None] = lambda step: None,
+    average: Average | None = None,
 ) -> None:
     """Minimise a loss by Adam, from the checkpoint if there is one; gradients are clipped to a norm of 1."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
@@ -212,6 +207,8 @@ def _optimise(
     if state := point.load(device):
         network.load_state_dict(state["network"])
         optimiser.restore(state["optimiser"])
+        if average:
+            average.restore(state["average"])
         first, losses = state["step"], state["history"]
     for step in progress(range(first, steps), label=name, unit="steps"):
         with autocast(device):
@@ -219,11 +216,12 @@ def _optimise(
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step(lr * rate(step, steps))
-        after(step)
+        if average:
+            average.update()
         losses.append(loss.item())
         if (step + 1) % point.every == 0:
             log.info("%s: step %d, loss %.4f", name, step + 1, np.mean(losses[-point.every :]))
-            point.save(step + 1, network, None, optimiser, losses[-point.every :], loss.detach())
+            point.save(step + 1, network, average, optimiser, losses[-point.every :], loss.detach())
 
 
 def rate(step: int, steps: int, warm: int = 100) -> float:
