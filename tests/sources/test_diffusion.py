@@ -52,7 +52,7 @@ class FakePipeline:
 @pytest.fixture
 def fake(monkeypatch):
     pipeline = FakePipeline()
-    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings, gpu=0: pipeline)
+    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: pipeline)
     return pipeline
 
 
@@ -143,7 +143,7 @@ def test_shares_make_what_one_job_makes(fake, tmp_path, shares):
 
 def test_what_a_share_could_not_make_is_replaced_at_the_end(monkeypatch, tmp_path):
     pipeline = FakePipeline(lambda prompt, call: 0.0 if prompt == "a tabby cat" else None)
-    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings, gpu=0: pipeline)
+    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: pipeline)
     made = [generate_share(SOURCE, "sd", CLASSES, tmp_path, 0, share, 2) for share in (0, 1)]
     assert [[offer.failure for offer in offers if offer.label == "cat"] for offers in made] == [["", ""], ["black"]]
     assert [offer.failure for offer, _ in pools_of(tmp_path)["cat"]] == ["", "black", "", "black", ""]

@@ -24,7 +24,7 @@ PAGE_TABLES = (
 )
 # a limit of its own for each kind of scarce thing; --resources and profiles may raise them
 UNLIMITED = 10_000  # without a GPU the cores are the limit
-LIMITS = {"gpu": 1 if count_gpus() else UNLIMITED, "url_crawls": 1}
+LIMITS = {"gpu": count_gpus() or UNLIMITED, "url_crawls": 1}
 LIMITS |= {f"{kind}_crawls": 1 for kind in configuration.WEB_SEARCHES}
 for resource, limit in LIMITS.items():
     workflow.global_resources.setdefault(resource, limit)

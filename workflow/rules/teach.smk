@@ -37,7 +37,7 @@ rule train_teacher:
         "results/benchmarks/train_teacher.tsv"
     conda:
         "../../envs/learning.yaml"
-    threads: 8
+    threads: study["teacher"]["threads"]
     resources:
         gpu=1,
         mem="16GB",

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from distillery.devices import claim_gpu
+
 log = logging.getLogger("distillery")
 T = TypeVar("T")
 
@@ -31,13 +33,16 @@ def job(snakemake: Any) -> Iterator[Any]:
     """Run one job's script: log to its log file, end an expected error in one line.
 
     Args:
-        snakemake: the object a workflow hands to its scripts (input, output, params, wildcards, threads, log).
+        snakemake: the object a workflow hands to its scripts (input, output, params, wildcards, threads, resources,
+            log). A job that asks for a `gpu` gets one of several for itself.
 
     Yields:
         The same object. A `StudyError` inside, or a disk that is full, ends the process with status 1 after one line on
         stderr and in the log; any other exception is logged with its trace and raised.
     """
     start_logging(snakemake.log[0] if len(snakemake.log) else None)
+    if getattr(snakemake, "resources", {}).get("gpu") and (gpu := claim_gpu()):
+        log.info("takes GPU %s", gpu)
     started = time.monotonic()
     try:
         yield snakemake

@@ -12,7 +12,7 @@ from distillery.jobs import StudyError
 SCHEDULES = ("cosine", "triangular", "constant")
 OPTIMISERS = ("sgd", "muon")
 # stand beside the recipe in the sections `teacher` and `student` of the configuration; no part of it
-NOT_RECIPE = ("data", "seed", "tune")
+NOT_RECIPE = ("data", "seed", "threads", "tune")
 
 
 @dataclass(frozen=True)

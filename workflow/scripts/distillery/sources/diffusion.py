@@ -87,7 +87,7 @@ def generate_share(
     """Generate into the store one of several jobs' share of a source's pictures; `generate` then finds them there.
 
     The share has every `shares`-th picture of each class, so that any number of jobs makes the same pictures. Those
-    that replace failures are left to `generate`. Of several GPUs that a job sees, each share takes its own.
+    that replace failures are left to `generate`.
 
     Args:
         source, name, classes, store, seed: as for `generate`.
@@ -105,7 +105,7 @@ def generate_share(
         if offer.rank % shares == share
     ]
     if missing := [offer for offer in mine if kept.get(offer.origin) is None]:
-        _generate_into(kept, load_pipeline(settings, gpu=share), missing, settings, name)
+        _generate_into(kept, load_pipeline(settings), missing, settings, name)
     return [kept.get(offer.origin)[0] for offer in mine]
 
 

@@ -69,8 +69,8 @@ def hash_model(folder: str | Path) -> str:
     return f"sha256:{digest.hexdigest()[:16]}"
 
 
-def load_pipeline(settings: Settings, gpu: int = 0) -> Any:
-    """A text-to-image pipeline of diffusers, on a GPU if there is one: number `gpu` modulo those that are seen.
+def load_pipeline(settings: Settings) -> Any:
+    """A text-to-image pipeline of diffusers, on a GPU if there is one.
 
     Raises:
         StudyError: the model is gated, absent, offline, incomplete, or no text-to-image model; the scheduler unknown.
@@ -78,7 +78,7 @@ def load_pipeline(settings: Settings, gpu: int = 0) -> Any:
     import diffusers
     import torch
 
-    device = f"cuda:{gpu % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     auto = torch.float32 if device == "cpu" else torch.bfloat16
     parts = dict.fromkeys(settings.components)  # None: leave it out
     if "safety_checker" in settings.components:
