@@ -1,9 +1,11 @@
 """An expected error ends in one line and status 1; an unexpected one keeps its trace."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
 
+from distillery import devices
 from distillery.jobs import StudyError, job, progress
 
 
@@ -28,3 +30,21 @@ def test_an_unexpected_error_keeps_its_trace(snakemake):
 
 def test_progress_passes_every_item(snakemake):
     assert list(progress(range(5), label="x")) == [0, 1, 2, 3, 4]
+
+
+def test_ctrl_c_is_one_line(snakemake, capsys):
+    with pytest.raises(SystemExit) as stop, job(snakemake):
+        raise KeyboardInterrupt
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "ERROR: interrupted. Run the same command again to go on.\n"
+
+
+def test_a_job_that_wants_a_gpu_says_which_of_several_it_takes(snakemake, tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(devices, "_held", [])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    with job(SimpleNamespace(log=snakemake.log, resources={"gpu": 0})):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,7"
+    with job(SimpleNamespace(log=snakemake.log, resources={"gpu": 1})):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
+    assert "takes GPU 4\n" in open(snakemake.log[0]).read()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -38,7 +39,7 @@ def job(snakemake: Any) -> Iterator[Any]:
 
     Yields:
         The same object. A `StudyError` inside, or a disk that is full, ends the process with status 1 after one line on
-        stderr and in the log; any other exception is logged with its trace and raised.
+        stderr and in the log, and so does Ctrl-C with status 130; any other exception is logged with its trace and raised.
     """
     start_logging(snakemake.log[0] if len(snakemake.log) else None)
     if getattr(snakemake, "resources", {}).get("gpu") and (gpu := claim_gpu()):
@@ -49,6 +50,9 @@ def job(snakemake: Any) -> Iterator[Any]:
     except StudyError as error:
         log.error("%s", error)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        log.error("interrupted. Run the same command again to go on.")
+        raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             where = f" while writing {error.filename}" if error.filename else ""

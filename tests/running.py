@@ -1,0 +1,132 @@
+"""A study run by Snakemake in a process group of its own, watched by what it prints, and killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PLANS = re.compile(r"^(\w+) +(\d+)$")
+STARTS = re.compile(r"^(?:local)?rule (\w+):$")
+ENDS = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)$")
+LOCKED = "Directory cannot be locked"
+
+
+def command(folder: Path, *arguments: str, cores: int = 2) -> list[str]:
+    start = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    return [*start, "--cores", str(cores), *arguments]
+
+
+class Run:
+    """Snakemake at work in a folder.
+
+    Attributes:
+        planned: how many jobs of each rule it means to run, once it has said so.
+        running: the rules whose jobs have started and not ended; one entry a job.
+        ended: the rules whose jobs have ended well; one entry a job.
+        lines: all that it printed.
+    """
+
+    def __init__(self, folder: Path, *targets: str, cores: int = 2):
+        environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+        self.process = subprocess.Popen(
+            command(folder, *targets, cores=cores),
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.planned: dict[str, int] = {}
+        self.running: list[str] = []
+        self.ended: list[str] = []
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            line = line.rstrip("\n")
+            with self._news:
+                self.lines.append(line)
+                if planned := PLANS.match(line):
+                    self.planned[planned[1]] = int(planned[2])
+                elif started := STARTS.match(line):
+                    self.running.append(started[1])
+                elif (ended := ENDS.match(line)) and ended[1] in self.running:
+                    self.running.remove(ended[1])
+                    self.ended.append(ended[1])
+                self._news.notify_all()
+
+    def wait_until(self, happened: Callable[[Run], bool], what: str, seconds: float = 600) -> None:
+        """Wait until something is true of this run, or it has ended.
+
+        Raises:
+            AssertionError: it ended first, or the time is over.
+        """
+        end = time.monotonic() + seconds
+        with self._news:
+            while not happened(self):
+                assert self.process.poll() is None, f"it ended before {what}:\n" + "\n".join(self.lines[-40:])
+                assert time.monotonic() < end, f"{what} did not come in {seconds:g} s:\n" + "\n".join(self.lines[-40:])
+                self._news.wait(0.2)
+
+    def wait_for(self, rule: str, seconds: float = 600) -> None:
+        """Wait until a job of a rule runs."""
+        self.wait_until(lambda run: rule in run.running, f"a job of {rule}", seconds)
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """Send a signal to every process of it, as a terminal or the loss of power does; its exit status."""
+        os.killpg(self.process.pid, number)
+        return self.end()
+
+    def end(self, seconds: float = 600) -> int:
+        """Wait for its end; its exit status."""
+        status = self.process.wait(seconds)
+        self._reader.join(10)
+        return status
+
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of the processes that work in a folder or name it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            inside = Path(os.readlink(process / "cwd")).is_relative_to(folder)
+        except OSError:  # it has ended, or is another user's
+            continue
+        if int(process.name) != os.getpid() and words and (inside or str(folder) in words):
+            found.append(words)
+    return found
+
+
+def unlock(folder: Path) -> None:
+    """The documented step after a kill."""
+    subprocess.run(command(folder, "--unlock"), cwd=ROOT, check=True, capture_output=True)
+
+
+def finish(folder: Path, *targets: str, cores: int = 2) -> tuple[Run, bool]:
+    """Run to the end as a user would, with `--unlock` if a killed run left its lock.
+
+    Returns:
+        The run that came to its end, and whether there was a lock.
+    """
+    run = Run(folder, *targets, cores=cores)
+    if locked := bool(run.end(3600)) and LOCKED in run.text():
+        unlock(folder)
+        run = Run(folder, *targets, cores=cores)
+    assert run.end(3600) == 0, run.text()[-6000:]
+    return run, locked

@@ -1,0 +1,89 @@
+"""Killed, stopped and started twice at once, a study ends as if nothing had happened; tests/faults has the campaign."""
+
+import re
+import shutil
+import signal
+from types import SimpleNamespace
+
+import pytest
+from running import LOCKED, Run, processes_of, unlock
+from sameness import contents, differences
+
+pytestmark = pytest.mark.slow
+
+# every stage up to the tables of two scenarios; the campaign goes on to the figures
+TARGETS = ("results/scenarios/web.csv", "results/scenarios/sd2.csv")
+CARDS = ("GPU-a", "GPU-b")
+
+
+@pytest.fixture(scope="module")
+def disturbed(finished, tmp_path_factory):
+    """The finished study's twin, disturbed at one stage after the other: its folder, and what was seen."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    shutil.copyfile(finished.folder / "config.yaml", folder / "config.yaml")
+    shutil.copytree(finished.folder / "pictures", folder / "pictures", copy_function=shutil.copy2)
+    seen = SimpleNamespace(folder=folder, left=[])
+    for rule in ("generate_sd2", "train_student"):  # the crawls run beside the first
+        run = Run(folder, *TARGETS)
+        run.wait_for(rule)
+        run.kill()
+        seen.left += processes_of(folder)
+        unlock(folder)
+    seen.interrupted = stop(folder, lambda run: run.kill(signal.SIGINT))
+    seen.left += processes_of(folder)
+    seen.terminated = stop(folder, lambda run: run.process.terminate())
+    seen.left += processes_of(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", ",".join(CARDS))  # stand-ins: there need be none
+        seen.last = Run(folder, *TARGETS)
+        seen.last.wait_for("train_student")
+        seen.second = Run(folder, *TARGETS)
+        seen.second.end()
+        seen.last.end()
+    return seen
+
+
+def stop(folder, how):
+    """Start, and stop it at a student's training: the run that has ended."""
+    run = Run(folder, *TARGETS)
+    run.wait_for("train_student")
+    how(run)
+    run.end()
+    return run
+
+
+def test_it_ends_as_an_undisturbed_one(disturbed, finished):
+    assert disturbed.last.process.returncode == 0, disturbed.last.text()[-6000:]
+    ours, theirs = contents(disturbed.folder), contents(finished.folder)
+    assert len(ours) > 40
+    assert differences(ours, {name: theirs.get(name) for name in ours}) == []
+
+
+def test_nothing_is_left_running(disturbed):
+    assert disturbed.left == []
+
+
+def test_ctrl_c_ends_cleanly_and_leaves_no_lock(disturbed):
+    said = disturbed.interrupted.text()
+    assert disturbed.interrupted.process.returncode != 0
+    assert "Terminating processes on user request" in said
+    assert LOCKED not in disturbed.terminated.text()  # which started after it
+
+
+def test_sigterm_lets_the_jobs_that_run_end_and_starts_no_more(disturbed):
+    run = disturbed.terminated
+    assert run.process.returncode != 0 and "train_student" in run.ended
+    assert run.ended.count("train_student") < run.planned["train_student"]
+    assert LOCKED not in disturbed.last.text()
+
+
+def test_a_second_snakemake_says_that_one_is_at_work_and_leaves_it_alone(disturbed):
+    said = disturbed.second.text()
+    assert disturbed.second.process.returncode != 0 and not disturbed.second.ended
+    assert said.count(LOCKED) == 1 and "Traceback" not in said
+
+
+def test_jobs_that_train_side_by_side_take_gpus_of_their_own(disturbed):
+    logs = [path.read_text() for path in (disturbed.folder / "results" / "logs" / "train_student").glob("*.log")]
+    taken = [found[1] for log in logs if (found := re.search(r"takes GPU (\S+)", log))]
+    assert set(taken) == set(CARDS)
