@@ -1,0 +1,140 @@
+"""How far one machine goes: planning studies of many jobs, curating and splitting many pictures.
+
+    python benchmarks/scale.py jobs                       dry-runs of studies of about 500, 5,000 and 20,000 jobs
+    python benchmarks/scale.py pictures [--pictures N]    100,000 pictures of 100 classes: pools, curation, split, plan
+
+For each step seconds and the process's largest memory.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import io
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from distillery.curation.curated import curate
+from distillery.pools import Offer, picture_key, write_pool
+from distillery.splits import plan_scenario, split_pictures
+
+ROOT = Path(__file__).parents[1]
+JOBS = (500, 5_000, 20_000)
+A_SCENARIO = 15  # jobs with six seeds of two arms: 12 trainings, a plan, a table, a test elsewhere
+CLASSES = 100
+SIDE = 200  # pixels of a picture as it comes; 32 as it is kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("jobs", "pictures"))
+    parser.add_argument("--pictures", type=int, default=100_000)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.part == "jobs":
+            for jobs in JOBS:
+                plan_jobs(Path(folder), jobs)
+        else:
+            handle_pictures(Path(folder), options.pictures, options.processes)
+
+
+def plan_jobs(folder: Path, jobs: int) -> None:
+    """Print what a dry-run of a study of that many jobs takes."""
+    classes = {f"class{number}": {"queries": [f"class {number}"]} for number in range(10)}
+    scenarios = {f"scenario{n}": {"train": {"google": 10 + 10 * n}} for n in range(jobs // A_SCENARIO)}
+    study = {
+        "title": "Large",
+        "seeds": 6,
+        "classes": classes,
+        "sources": {"google": {"kind": "google", "per_class": len(scenarios) + 20}},
+        "split": {"test": {"google": 100}},
+        "teacher": {"data": {"kind": "drawn", "train": 100, "test": 100}, "steps": 10},
+        "student": {"steps": 10},
+        "scenarios": scenarios,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    said, seconds, memory = measured([*command, "--cores", "all", "--dry-run", "--quiet", "all", "rules"], folder)
+    found = re.search(r"^total +(\d+)$", said, re.M)
+    print(f"{int(found[1]):,} jobs: planned in {seconds:.0f} s, {memory:.1f} GB", flush=True)
+
+
+def measured(command: list[str], folder: Path) -> tuple[str, float, float]:
+    """What a command says, its seconds, and its largest memory in GB."""
+    started = time.perf_counter()
+    with open(folder / "said", "w+") as said:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        said.seek(0)
+        text = said.read()
+    if status:
+        sys.exit(text[-2000:])
+    return text, time.perf_counter() - started, usage.ru_maxrss / 2**20
+
+
+def handle_pictures(folder: Path, count: int, processes: int) -> None:
+    """Print what each step takes of a source of that many pictures."""
+    labels = [f"class{number}" for number in range(CLASSES)]
+    pools = [(folder / f"{label}.tar", folder / f"{label}.jsonl") for label in labels]
+    pixels, table, splits = folder / "web.npy", folder / "web.parquet", folder / "splits.parquet"
+    per_class = count // CLASSES
+    print(f"{count:,} pictures of {SIDE} pixels in {CLASSES} classes, {processes} processes")
+    step("drawing and writing the pools", lambda: write_pools(pools, labels, per_class))
+    print(f"  {sum(shard.stat().st_size for shard, _ in pools) / 1e9:.1f} GB of pools")
+    limits = {"side": 32, "min_side": 32, "duplicate_distance": 4, "processes": processes}
+    step("curation", lambda: curate(pools, pixels, table, **limits))
+    print(f"  {pixels.stat().st_size / 1e6:.0f} MB of pixels, {table.stat().st_size / 1e6:.0f} MB of table")
+    wanted = {"test": {"web": 20 * CLASSES}, "val": {"web": 5 * CLASSES}, "train": {"web": count // 2}}
+    kept = {"classes": {"web": labels}, "shortfall": "shrink"}
+    options = {"labels": labels, "wanted": wanted, "group_distance": 8, "seed": 0, **kept}
+    step("split", lambda: split_pictures({"web": table}, splits, **options))
+    train = {"train": {"web": count // 2}, "common": ["web"], "augmented": False, **kept}
+    step("plan", lambda: plan_scenario(splits, folder / "plan.parquet", scenario="large", **train))
+
+
+def step(name: str, action: Callable[[], None]) -> None:
+    """Print an action's seconds and the largest memory until then, of this process and of its workers together."""
+    started = time.perf_counter()
+    action()
+    print(f"  {name}: {time.perf_counter() - started:.1f} s, {peak_memory():.1f} GB", flush=True)
+
+
+def peak_memory() -> float:
+    """GB; the workers' is the largest of one."""
+    return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
+
+
+def write_pools(pools: list[tuple[Path, Path]], labels: list[str], per_class: int) -> None:
+    for number, (label, (shard, offers)) in enumerate(zip(labels, pools, strict=True)):
+        chance = np.random.default_rng(number)
+        write_pool(shard, offers, (entry(label, rank, picture(chance)) for rank in range(per_class)))
+
+
+def entry(label: str, rank: int, data: bytes) -> tuple[Offer, bytes]:
+    offer = Offer("web", label, "urls", f"http://example.org/{label}/{rank}", rank, bytes=len(data))
+    return dataclasses.replace(offer, key=picture_key(data), sha256=hashlib.sha256(data).hexdigest()), data
+
+
+def picture(chance: np.random.Generator) -> bytes:
+    """A smooth JPEG like no other."""
+    coarse = Image.fromarray(chance.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    main()
