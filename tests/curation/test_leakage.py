@@ -21,7 +21,7 @@ def small(image):
 def write_curated(path, source, images, kept=None):
     hashes = [perceptual_hashes(image) for image in images]
     columns = {name: [""] * len(images) for name in SCHEMA.names}
-    columns |= {name: [0] * len(images) for name in ("width", "height", "seed", "rank")}
+    columns |= {name: [0] * len(images) for name in ("width", "height", "seed", "rank", "judged")}
     columns |= {"source": [source] * len(images), "class": ["frog"] * len(images), "row": list(range(len(images)))}
     columns |= {"key": [f"{source}{i}" for i in range(len(images))], "kept": kept or [True] * len(images)}
     columns |= {"phash": [own for own, _ in hashes], "phash_mirror": [mirror for _, mirror in hashes]}

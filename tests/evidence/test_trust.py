@@ -31,6 +31,7 @@ def audit(tmp_path):
     table["suspect"] = [int(r in (10, 12)) for r in rows]
     table["confident"] = [table["likely"][r] if r in (0, 1, 2, 3, 10, 12) else "" for r in rows]
     table["p_claimed"] = [0.05 if r == 12 else 0.1 if r == 10 else 0.9 for r in rows]
+    table["clip"] = [{0: 0.25, 2: 0.75}.get(r, -1.0) for r in rows]  # two cats were shown to CLIP
     table.to_parquet(tmp_path / "audit.parquet")
     return tmp_path / "audit.parquet"
 
@@ -47,9 +48,10 @@ def test_tables(tmp_path, audit, write_plan):
     assert tuple(leakage.columns) == LEAKAGE_COLUMNS and tuple(found.columns) == AUDIT_COLUMNS
     assert leakage.iloc[0].tolist() == ["google", 20, 3, 1, 1, 1, "a demonstration"]
     rows = found.set_index("class")
-    assert rows.loc["all"].tolist() == ["google", 20, 19, 2, 26.3, 2, 0, "a demonstration"]
-    assert rows.loc["cat"].tolist() == ["google", 10, 10, 2, 50.0, 2, 0, "a demonstration"]
-    assert rows.loc["dog"].tolist() == ["google", 10, 9, 0, 0.0, 0, 0, "a demonstration"]
+    assert rows.loc["all"].tolist() == ["google", 20, 19, 2, 26.3, 2, 0, 2, 50.0, "a demonstration"]
+    assert rows.loc["cat"].tolist() == ["google", 10, 10, 2, 50.0, 2, 0, 2, 50.0, "a demonstration"]
+    assert rows.loc["dog"].drop("clip_percent").tolist() == ["google", 10, 9, 0, 0.0, 0, 0, 0, "a demonstration"]
+    assert pd.isna(rows.loc["dog", "clip_percent"])
 
 
 def test_the_sheet_of_doubted_labels_shows_the_least_probable_first(tmp_path, audit):

@@ -26,12 +26,13 @@ def audited(study, tmp_path):
         np.save(tmp_path / "web.npy", draw(truth, seed=5, side=side))
         columns = empty(CURATED, 61) | {"row": [*range(60), -1], "kept": [True] * 60 + [False]}
         columns |= {"class": [classes[label] for label in labels] + ["red"], "key": [f"k{i}" for i in range(61)]}
+        columns["judged"] = [0.25, *[-1] * 60]
         write_parquet(tmp_path / "web.parquet", columns, CURATED)
         known = empty(LEAKAGE, 3) | {"source": ["web", "web", "web"], "row": [2, 30, 4]}
         write_parquet(tmp_path / "leakage.parquet", known | {"teacher_split": ["train", "train", "test"]}, LEAKAGE)
         paths = (tmp_path / "web.npy", tmp_path / "web.parquet", tmp_path / "leakage.parquet", study.teacher)
         audit_labels(*paths, tmp_path / "audit.parquet", source="web", threads=1)
-        names = ("source", "row", "class", "key", "judged", "p_claimed", "confident", "likely", "suspect")
+        names = ("source", "row", "class", "key", "judged", "p_claimed", "confident", "likely", "suspect", "clip")
         return truth, read_table(tmp_path / "audit.parquet", names)
 
     return audit
@@ -44,6 +45,7 @@ def test_planted_mistakes_are_doubted(audited):
     assert np.flatnonzero(found["suspect"]).tolist() == [0, 1, 3, 4]
     assert [found["likely"][row] for row in (0, 1, 3, 4)] == [CLASSES[truth[row]] for row in (0, 1, 3, 4)]
     assert found["likely"][2] == found["class"][2] and found["confident"][2] == ""  # not judged, so not doubted
+    assert found["clip"].tolist() == [0.25, *[-1] * 59]
     assert set(found["confident"]) <= {*CLASSES, ""}
     p = np.array(found["p_claimed"].tolist())
     assert (p >= 0).all() and (p <= 1).all() and p[[0, 1, 3, 4]].max() < np.median(p[5:])

@@ -39,7 +39,7 @@ def job(snakemake: Any) -> Iterator[Any]:
 
     Yields:
         The same object. A `StudyError` inside, or a disk that is full, ends the process with status 1 after one line on
-        stderr and in the log, and so does Ctrl-C with status 130; any other exception is logged with its trace and raised.
+        stderr and in the log, Ctrl-C with status 130; any other exception is logged with its trace and raised.
     """
     start_logging(snakemake.log[0] if len(snakemake.log) else None)
     if getattr(snakemake, "resources", {}).get("gpu") and (gpu := claim_gpu()):

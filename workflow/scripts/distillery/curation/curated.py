@@ -54,10 +54,11 @@ SCHEMA = pa.schema(
         ("creator", pa.string()),
         ("title", pa.string()),
         ("rank", pa.int32()),
+        ("judged", pa.float32()),  # the probability of the class that the source's own judge gave it; -1 without one
     ]
 )
 FROM_OFFER = ("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model")
-FROM_OFFER += ("license", "creator", "title", "rank")
+FROM_OFFER += ("license", "creator", "title", "rank", "judged")
 
 
 @dataclass

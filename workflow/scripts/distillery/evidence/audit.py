@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         ("confident", pa.string()),  # the class it is confidently of; empty if there is none, or it was not judged
         ("likely", pa.string()),  # of a suspect the class it probably is of, of others the claimed one
         ("suspect", pa.int16()),  # 1 if its label is probably wrong
+        ("clip", pa.float32()),  # CLIP's probability of the claimed class, where the source has it as judge; else -1
     ]
 )
 
@@ -57,7 +58,7 @@ def audit_labels(
         StudyError: a file is damaged; the teacher is of another size or lacks a class.
     """
     trained = load_weights(weights)
-    columns = read_table(table, ["row", "class", "key", "kept"])
+    columns = read_table(table, ["row", "class", "key", "kept", "judged"])
     kept = {name: column[columns["kept"]] for name, column in columns.items()}
     if unknown := set(kept["class"]) - set(trained.classes):
         raise StudyError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
@@ -88,6 +89,7 @@ def audit_labels(
         "confident": [trained.classes[label] if label >= 0 else "" for label in confident],
         "likely": [trained.classes[label] for label in likely],
         "suspect": suspect,
+        "clip": kept["judged"],
     }
     write_table(output, columns, SCHEMA)
 

@@ -11,7 +11,8 @@ from distillery.curation.noise import shares_of_wrong
 from distillery.evidence.tables import used_pictures, write_table
 
 LEAKAGE_COLUMNS = ("source", "kept", "near_teacher_train", "near_teacher_test", "trained_on", "tested_on", "note")
-AUDIT_COLUMNS = ("source", "class", "kept", "judged", "suspect", "wrong_percent", "trained_on", "tested_on", "note")
+AUDIT_COLUMNS = ("source", "class", "kept", "judged", "suspect", "wrong_percent", "trained_on", "tested_on")
+AUDIT_COLUMNS += ("clip_n", "clip_percent", "note")
 ALL = "all"
 
 
@@ -62,6 +63,7 @@ def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, o
     for name in (ALL, *dict.fromkeys(audit["class"])):
         mine = audit if name == ALL else audit[audit["class"] == name]
         wrong = share if name == ALL else by_class.get(name)
+        asked = mine["clip"][mine["clip"] >= 0]
         yield {
             "source": audit["source"].iloc[0],
             "class": name,
@@ -70,4 +72,6 @@ def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, o
             "suspect": int(mine["suspect"].sum()),
             "wrong_percent": "" if wrong is None else f"{100 * wrong:.1f}",
             **_used(mine[mine["suspect"] == 1], used),
+            "clip_n": len(asked),
+            "clip_percent": f"{100 * asked.mean():.1f}" if len(asked) else "",
         }
