@@ -101,11 +101,7 @@ for source in sources_of_kind("diffusion"):
             mem="24GB",
             runtime="24h",
         params:
-            source=generated_by(source),
-            name=source,
-            classes=configuration.words_of(study, source),
-            store=f"resources/store/{source}",
-            seed=study["sources"][source]["seed"],
+            **generation_of(source),
         script:
             "../scripts/generate.py"
 
@@ -129,11 +125,7 @@ for source in sources_of_kind("diffusion"):
                 mem="24GB",
                 runtime="24h",
             params:
-                source=generated_by(source),
-                name=source,
-                classes=configuration.words_of(study, source),
-                store=f"resources/store/{source}",
-                seed=study["sources"][source]["seed"],
+                **generation_of(source),
                 shares=study["sources"][source]["shards"],
             script:
                 "../scripts/generate_share.py"

@@ -108,9 +108,16 @@ def model_files(source):
     return sorted(str(path) for path in Path(study["sources"][source]["model"]).rglob("*") if path.is_file())
 
 
-def generated_by(source):
-    """What decides a source's generated pictures: all of it but how many jobs share them."""
-    return {key: value for key, value in study["sources"][source].items() if key != "shards"}
+def generation_of(source):
+    """What decides a source's generated pictures, and where they are kept; not how many jobs share them."""
+    settings = study["sources"][source]
+    return {
+        "source": {key: value for key, value in settings.items() if key != "shards"},
+        "name": source,
+        "classes": configuration.words_of(study, source),
+        "store": f"resources/store/{source}",
+        "seed": settings["seed"],
+    }
 
 
 def shares_of(source):

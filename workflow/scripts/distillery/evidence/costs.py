@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from distillery.evidence.tables import formatted, write_table
-from distillery.jobs import StudyError
+from distillery.evidence.tables import formatted, read_numbers, write_table
 
 COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
@@ -107,9 +106,7 @@ def read_benchmark(path: Path) -> pd.DataFrame:
     Raises:
         StudyError: the file is damaged.
     """
-    try:
-        # a job too short to be measured has NA, one of another version a dash
-        return pd.read_csv(path, sep="\t", na_values=["-"])[["s", "cpu_time", "max_rss"]].astype(float)
-    except (ValueError, KeyError, pd.errors.ParserError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise StudyError(f"benchmark {path} is damaged ({reason}). Delete it and run again.") from error
+    # a job too short to be measured has NA, one of another version a dash
+    return read_numbers(
+        path, dict.fromkeys(("s", "cpu_time", "max_rss"), float), "benchmark", sep="\t", na_values=["-"]
+    )

@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from distillery.evidence.statistics import estimate
-from distillery.evidence.tables import formatted, write_table
-from distillery.jobs import StudyError
+from distillery.evidence.tables import formatted, read_numbers, write_table
 
 COLUMNS = (
     "scenario", "arm", "step", "n_seeds", "loss", "loss_low", "loss_high", "val_percent", "val_low", "val_high", "note"
@@ -50,11 +49,7 @@ def tabulate_curves(
 
 
 def _read(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path)[["step", "loss", "val_accuracy"]].astype({"loss": float, "val_accuracy": float})
-    except (ValueError, KeyError, pd.errors.ParserError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise StudyError(f"history {path} is damaged ({reason}). Delete it and run again.") from error
+    table = read_numbers(path, {"step": int, "loss": float, "val_accuracy": float}, "history")
     scenario, arm = path.parts[-4:-2]
     return table.assign(scenario=scenario, arm=arm)
 

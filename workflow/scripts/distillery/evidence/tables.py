@@ -145,6 +145,23 @@ def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str]) -> pd.DataF
     return runs.sort_values("scenario", key=lambda names: names.map(place), kind="stable", ignore_index=True)
 
 
+def read_numbers(path: str | Path, columns: Mapping[str, type], what: str, **reading: Any) -> pd.DataFrame:
+    """Columns of numbers, by their types, of a file that a job wrote; a float's blanks are NaN.
+
+    Args:
+        what: what the file is, for the message.
+        reading: for pandas' reader.
+
+    Raises:
+        StudyError: the file is damaged.
+    """
+    try:
+        return pd.read_csv(path, **reading)[list(columns)].astype(columns)
+    except (ValueError, KeyError, pd.errors.ParserError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise StudyError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error
+
+
 def baseline(arm: str) -> str | None:
     """The arm that another is compared with in pairs of equal seeds; None for the baselines themselves."""
     scratch = "published_scratch" if arm.startswith("published_") else "scratch"
