@@ -4,9 +4,9 @@
 
 1. The demonstration undisturbed; then again in another folder with one core. Every result has to be the same.
 2. In a third folder it is started and killed (SIGKILL to the whole process group) some seconds, drawn, after a job of a
-   certain rule has begun. A copy of what is left is finished: Snakemake, the same command, after `--unlock` where it
-   asks for it. Every result has to be that of the undisturbed run. Then the killed folder itself goes on to the next
-   moment, so that later ones come on top of all earlier ones.
+   certain rule has begun. A copy of what is left is finished, with one core: Snakemake, the same command, after
+   `--unlock` where it asks for it. Every result has to be that of the undisturbed run. Meanwhile the killed folder
+   itself goes on to the next moment, so that later ones come on top of all earlier ones.
 
 Nothing is tried twice. One line a moment, and a last one; exit status 1 if any differs.
 """
@@ -17,6 +17,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -45,11 +46,14 @@ def main() -> int:
     finish(undisturbed, *TARGETS, cores=options.cores)
     expected = contents(undisturbed)
     print(f"undisturbed: {time.monotonic() - started:.0f} s, {len(expected)} results", flush=True)
-    failed = report("one core", try_one_core(options.folder / "one_core"), expected)
-    for number, outcome in enumerate(kill_and_finish(options.folder, options.cores), start=1):
-        failed += report(f"{number} of {len(MOMENTS)}: {outcome[0]}", outcome[1], expected)
-    print(f"{len(MOMENTS) + 1 - failed} of {len(MOMENTS) + 1} ended with the results of the undisturbed run")
-    return bool(failed)
+    with ThreadPoolExecutor(options.cores) as others:
+        again = lay_out(options.folder / "again")
+        ends = [("undisturbed again, on one core", others.submit(end, again))]
+        for number, (what, left) in enumerate(kill(lay_out(options.folder / "disturbed"), options.cores), start=1):
+            ends.append((f"{number} of {len(MOMENTS)}: killed {what}", others.submit(end, left)))
+        differ = [report(what, *found.result(), expected) for what, found in ends]
+    print(f"{differ.count(False)} of {len(differ)} ended with the results of the undisturbed run")
+    return any(differ)
 
 
 def lay_out(folder: Path) -> Path:
@@ -60,41 +64,44 @@ def lay_out(folder: Path) -> Path:
     return folder
 
 
-def report(what: str, found: dict[str, str], expected: dict[str, str]) -> bool:
-    """Print one line; whether any result differs."""
-    different = differences(found, expected)
-    print(f"{what}; {'same results' if not different else 'DIFFERENT: ' + ', '.join(different[:8])}", flush=True)
-    return bool(different)
-
-
-def try_one_core(folder: Path) -> dict[str, str]:
-    finish(lay_out(folder), *TARGETS, cores=1)
-    return contents(folder)
-
-
-def kill_and_finish(folder: Path, cores: int) -> Iterator[tuple[str, dict[str, str]]]:
-    """For each moment: what was killed and what it took to the end, and the results then."""
+def kill(folder: Path, cores: int) -> Iterator[tuple[str, Path]]:
+    """At each moment: what was killed, and a copy of what it left."""
     chance = random.Random(0)
-    disturbed, copy = lay_out(folder / "disturbed"), folder / "copy"
     for number, (rule, seconds) in enumerate(MOMENTS):
-        run = Run(disturbed, *TARGETS, cores=cores)
+        run = Run(folder, *TARGETS, cores=cores)
         wait_for_one_of([rule, *(later for later, _ in MOMENTS[number:])], run)
         time.sleep(chance.uniform(0, seconds))
-        killed, done = " and ".join(run.running) or f"just after {run.ended[-1]}", len(run.ended)
         run.kill()
-        left = processes_of(disturbed)
-        shutil.copytree(disturbed, copy, copy_function=shutil.copy2)
-        last, locked = finish(copy, *TARGETS, cores=cores)
-        found = contents(copy) | {f"process left: {process}": "" for process in left}
-        yield f"killed {killed}, {done} jobs done; {'unlocked, ' * locked}{len(last.ended)} jobs to the end", found
-        shutil.rmtree(copy)
-        unlock(disturbed)
+        if left := processes_of(folder):
+            sys.exit(f"{number + 1} of {len(MOMENTS)}: processes were left: {left}")
+        copy = folder.with_name(f"killed{number + 1}")
+        shutil.copytree(folder, copy, copy_function=shutil.copy2)
+        yield f"{' and '.join(run.running) or f'just after {run.ended[-1]}'}, {len(run.ended)} jobs done", copy
+        unlock(folder)
 
 
 def wait_for_one_of(rules: Sequence[str], run: Run) -> None:
     """Wait until a job runs of the first of these rules that has any left to do."""
     run.wait_until(lambda run: bool(run.running), "the first job")
     run.wait_for(next(rule for rule in rules if rule in run.planned and rule not in run.ended))
+
+
+def end(folder: Path) -> tuple[str, dict[str, str]]:
+    """Finish on one core, and clean up: what it took, and the results; none if it does not come to its end."""
+    try:
+        run, locked = finish(folder, *TARGETS, cores=1)
+    except AssertionError as error:
+        return f"{folder} did not end: {error}", {}
+    found = contents(folder)
+    shutil.rmtree(folder)
+    return f"{'unlocked, ' * locked}{len(run.ended)} jobs to the end", found
+
+
+def report(what: str, took: str, found: dict[str, str], expected: dict[str, str]) -> bool:
+    """Print one line; whether any result differs."""
+    different = differences(found, expected)
+    print(f"{what}; {took}; {'DIFFERENT: ' + ', '.join(different[:8]) if different else 'same results'}", flush=True)
+    return bool(different)
 
 
 if __name__ == "__main__":
