@@ -83,6 +83,9 @@ def test_costs_are_measured(finished):
     students = [row for row in table if row["rule"] == "train_student"]
     assert sum(int(row["jobs"]) for row in students) == 16 and all(float(row["seconds"]) > 0 for row in students)
     assert {row["source"] for row in table if row["rule"] == "crawl"} == {"google", "bing"}
+    # nothing else in the study waits for these
+    assert {row["source"] for row in table if row["rule"] == "audit_labels"} == {"google", "bing", "mine", "sd2"}
+    assert {"evaluate_teacher", "find_leakage", "measure_diversity"} <= {row["rule"] for row in table}
 
 
 def test_every_accuracy_is_that_of_its_predictions(finished):

@@ -120,6 +120,13 @@ rule tabulate_costs:
     input:
         runs="results/tables/runs.csv",
         counts="results/tables/counts.csv",
+        # measured jobs that these do not wait for
+        others=[
+            "results/teacher/metrics.json",
+            "results/tables/leakage.csv",
+            "results/tables/audit.csv",
+            "results/diversity.parquet",
+        ],
     output:
         costs=report("results/tables/costs.csv", caption="../report/table_costs.rst", category="Tables"),
     log:
