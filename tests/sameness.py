@@ -25,14 +25,15 @@ def contents(folder: Path) -> dict[str, str]:
             continue
         found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     costs = results / "tables" / "costs.csv"
-    if costs.exists():
-        found["tables/costs.csv, what is not measured"] = str(unmeasured_costs(costs))
-    return found
+    return found | (unmeasured_costs(costs) if costs.exists() else {})
 
 
-def unmeasured_costs(table: Path) -> list[dict[str, str]]:
+def unmeasured_costs(table: Path) -> dict[str, str]:
+    """Every row of the table of costs, with its columns that are not measured."""
     with open(table, newline="") as file:
-        return [{name: value for name, value in row.items() if name not in MEASURED} for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    told = [{name: value for name, value in row.items() if name not in MEASURED} for row in rows]
+    return {f"tables/costs.csv, row {number}": str(row) for number, row in enumerate(told)}
 
 
 def differences(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
