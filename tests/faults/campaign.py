@@ -1,6 +1,6 @@
 """Kill the demonstration at many moments, and see that the next run ends as if nothing had happened.
 
-    python tests/faults/campaign.py FOLDER [--cores 2]        an hour and a half on two cores; FOLDER is made, some 300 MB
+    python tests/faults/campaign.py FOLDER [--cores 2]      an hour and a half on two cores; FOLDER is made, some 1 GB
 
 1. The demonstration undisturbed; then again in another folder with one core. Every result has to be the same.
 2. In a third folder it is started and killed (SIGKILL to the whole process group) some seconds, drawn, after a job of a
