@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +20,23 @@ ENDS = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)$")
 LOCKED = "Directory cannot be locked"
 
 
-def command(folder: Path, *arguments: str, cores: int = 2) -> list[str]:
+def command(folder: Path, *arguments: str) -> list[str]:
+    """Snakemake on a study's folder."""
     start = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    return [*start, "--cores", str(cores), *arguments]
+    return [*start, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """This process's, without a user's own profile."""
+    return {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+
+
+def lay_out_demo(folder: Path) -> Path:
+    """The demonstration's own files in a new folder."""
+    folder.mkdir()
+    shutil.copyfile(ROOT / "demo" / "config.yaml", folder / "config.yaml")
+    shutil.copytree(ROOT / "demo" / "model", folder / "model")
+    return folder
 
 
 class Run:
@@ -35,11 +50,10 @@ class Run:
     """
 
     def __init__(self, folder: Path, *targets: str, cores: int = 2):
-        environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
         self.process = subprocess.Popen(
-            command(folder, *targets, cores=cores),
+            command(folder, "--cores", str(cores), *targets),
             cwd=ROOT,
-            env=environment,
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,15 +1,13 @@
 """The demonstration through profiles/slurm on a real Slurm: the same results as on one machine, jobs lost or not."""
 
 import os
-import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from running import ROOT, command, lay_out_demo
 
-ROOT = Path(__file__).parents[2]
 ONE_NODE = (  # what this machine's Slurm lacks: accounting, a shared disk that lags, memory for a large model
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
     *("--seconds-between-status-checks", "3", "--latency-wait", "5", "--max-threads", "2", "--slurm-no-account"),
@@ -18,22 +16,8 @@ ONE_NODE = (  # what this machine's Slurm lacks: accounting, a shared disk that 
 TARGETS = ("results/summary.png", "all")
 
 
-def study(folder: Path) -> Path:
-    """The demonstration's configuration in a folder of its own."""
-    folder.mkdir()
-    shutil.copyfile(ROOT / "demo" / "config.yaml", folder / "config.yaml")
-    if (ROOT / "demo" / "model").exists():
-        shutil.copytree(ROOT / "demo" / "model", folder / "model")
-    return folder
-
-
-def command(folder: Path, *arguments: str) -> list[str]:
-    start = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    return [*start, *arguments, "--", *TARGETS]
-
-
 def by_slurm(folder: Path) -> list[str]:
-    return command(folder, "--workflow-profile", str(ROOT / "profiles" / "slurm"), *ONE_NODE)
+    return command(folder, "--workflow-profile", str(ROOT / "profiles" / "slurm"), *ONE_NODE, "--", *TARGETS)
 
 
 def run(arguments: list[str]) -> str:
@@ -52,13 +36,13 @@ def made(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def on_one_machine(running_slurm, tmp_path_factory):
-    folder = study(tmp_path_factory.mktemp("local") / "demo")
-    run(command(folder, "--cores", "2"))
+    folder = lay_out_demo(tmp_path_factory.mktemp("local") / "demo")
+    run(command(folder, "--cores", "2", "--", *TARGETS))
     return made(folder)
 
 
 def test_a_study_under_slurm_is_the_study_of_one_machine(running_slurm, on_one_machine, tmp_path):
-    folder = study(tmp_path / "demo")
+    folder = lay_out_demo(tmp_path / "demo")
     run(by_slurm(folder))
     jobs = running_slurm.jobs()
     trained = [job for job in jobs if "train_student" in job["Comment"]]
@@ -71,7 +55,7 @@ def test_a_study_under_slurm_is_the_study_of_one_machine(running_slurm, on_one_m
 
 
 def test_jobs_that_are_cancelled_or_lose_their_node_are_done_again(running_slurm, on_one_machine, tmp_path):
-    folder = study(tmp_path / "demo")
+    folder = lay_out_demo(tmp_path / "demo")
     before = {job["JobId"] for job in running_slurm.jobs()}
     with open(tmp_path / "log", "w") as log:
         process = subprocess.Popen(by_slurm(folder), cwd=ROOT, stdout=log, stderr=log)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from running import ROOT, Run, finish, processes_of, unlock
+from running import Run, finish, lay_out_demo, processes_of, unlock
 from sameness import contents, differences
 
 TARGETS = ("results/summary.png", "all")
@@ -41,27 +41,19 @@ def main() -> int:
     parser.add_argument("--cores", type=int, default=2)
     options = parser.parse_args()
     options.folder.mkdir(parents=True)
-    undisturbed = lay_out(options.folder / "undisturbed")
+    undisturbed = lay_out_demo(options.folder / "undisturbed")
     started = time.monotonic()
     finish(undisturbed, *TARGETS, cores=options.cores)
     expected = contents(undisturbed)
     print(f"undisturbed: {time.monotonic() - started:.0f} s, {len(expected)} results", flush=True)
     with ThreadPoolExecutor(options.cores) as others:
-        again = lay_out(options.folder / "again")
+        again = lay_out_demo(options.folder / "again")
         ends = [others.submit(end, "undisturbed again, on one core", again, expected)]
-        for number, (what, left) in enumerate(kill(lay_out(options.folder / "disturbed"), options.cores), start=1):
+        for number, (what, left) in enumerate(kill(lay_out_demo(options.folder / "disturbed"), options.cores), start=1):
             ends.append(others.submit(end, f"{number} of {len(MOMENTS)}: killed {what}", left, expected))
         same = [found.result() for found in ends]
     print(f"{sum(same)} of {len(same)} ended with the results of the undisturbed run")
     return not all(same)
-
-
-def lay_out(folder: Path) -> Path:
-    """The demonstration's own files in a folder."""
-    folder.mkdir()
-    shutil.copyfile(ROOT / "demo" / "config.yaml", folder / "config.yaml")
-    shutil.copytree(ROOT / "demo" / "model", folder / "model")
-    return folder
 
 
 def kill(folder: Path, cores: int) -> Iterator[tuple[str, Path]]:

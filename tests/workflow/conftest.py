@@ -1,20 +1,18 @@
 """A whole study, small enough for tests: three classes, four kinds of sources, every stage real."""
 
 import copy
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
+from running import ROOT, command, environment
 
 from distillery.demo.drawing import draw
 
-ROOT = Path(__file__).parents[2]
 CLASSES = ("airplane", "frog", "ship")
 
 STUDY = {
@@ -60,11 +58,8 @@ class Study:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", self.folder]
-        environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
-        return subprocess.run(
-            [*command, "--cores", str(cores), *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
-        )
+        started = command(self.folder, "--cores", str(cores), *arguments)
+        return subprocess.run(started, cwd=ROOT, env=environment(), capture_output=True, text=True)
 
     def run(self, *targets: str) -> str:
         done = self.snakemake(*targets)
