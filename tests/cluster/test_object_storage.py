@@ -2,15 +2,13 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from running import ROOT, command
 
 from distillery.demo.drawing import draw
 
-ROOT = Path(__file__).parents[2]
 PROFILE = ROOT / "profiles" / "kubernetes"
 CLASSES = ("airplane", "frog", "ship")
 STUDY = {
@@ -55,8 +53,7 @@ def store(monkeypatch):
 
 
 def snakemake(folder, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-    done = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command(folder, *arguments), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-6000:]
     return done.stdout + done.stderr
 

@@ -127,10 +127,14 @@ def _elsewhere(tables: Tables) -> Iterator[Sentence]:
         yield Sentence(text, "test_sources")
 
 
+def _of_best_run(tables: Tables, name: str) -> pd.DataFrame:
+    """A table's rows of the best scenario and arm."""
+    table, top = tables[name], best_run(tables)
+    return table[(table["scenario"] == top["scenario"]) & (table["arm"] == top["arm"])]
+
+
 def _hard_class(tables: Tables) -> Iterator[Sentence]:
-    table = tables["per_class"]
-    top = best_run(tables)
-    rows = table[(table["scenario"] == top["scenario"]) & (table["arm"] == top["arm"])]
+    rows = _of_best_run(tables, "per_class")
     means = numbers(rows["mean_percent"])
     best, worst = rows.loc[means.idxmax()], rows.loc[means.idxmin()]
     text = f"For the best students {worst['class']} is hardest ({worst['mean_percent']} %) and"
@@ -138,9 +142,7 @@ def _hard_class(tables: Tables) -> Iterator[Sentence]:
 
 
 def _confused(tables: Tables) -> Iterator[Sentence]:
-    table = tables["confusion"]
-    top = best_run(tables)
-    rows = table[(table["scenario"] == top["scenario"]) & (table["arm"] == top["arm"])]
+    rows = _of_best_run(tables, "confusion")
     wrong = rows[rows["class"] != rows["predicted"]]
     if len(wrong):
         worst = wrong.loc[numbers(wrong["percent"]).idxmax()]
