@@ -155,11 +155,20 @@ MISTAKES = [
         "comparisons.a.within: scratch does",
     ),
     ({"sede": 3}, "top level: unknown key sede; known are title"),
-    ({"arms": {"kd": {"method": "kd", "beta": 1}}}, "arms.kd: unknown key beta; known are method, alpha, temperature"),
+    ({"arms": {"kd": {"method": "kd", "beta": 1}}}, "arms.kd: unknown key beta; known are method, tune, alpha, temperature"),
     ({"student": {"tune": {"lr": [0.1]}}}, "student.tune: key weight_decay is missing"),
     (
         {"student": {"tune": {"lr": [0.1], "weight_decay": [0]}}},
         "student.tune: split.val has no pictures of the common",
+    ),
+    (
+        {"arms": {"kd": {"method": "kd", "tune": {"lr": [0.1], "weight_decay": [0]}}}},
+        "arms.kd.tune: split.val has no pictures of the common",
+    ),
+    ({"arms": {"kd": {"method": "kd", "tune": {"lr": []}}}}, "arms.kd.tune"),
+    (
+        {"arms": {"old": {"method": "published_kd", "tune": {"lr": [0.1], "weight_decay": [0]}}}},
+        "arms.old: unknown key tune; known are method",
     ),
     ({"arms": {"kd": {"method": "dark"}}}, "arms.kd.method: 'dark' is not one of ce, label_smoothing"),
 ]
@@ -242,6 +251,8 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
     # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons,
     # no tuning
     without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
+    methods = schema["properties"]["arms"]["additionalProperties"]["properties"]["method"]["enum"]
+    without_default |= {f".{method}.tune" for method in methods} | {".arms.tune"}
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
     without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder")}

@@ -19,7 +19,7 @@ comparisons:
   distilled: {arms: [scratch, kd]}
 arms:
   scratch: {method: ce}
-  kd: {method: kd}
+  kd: {method: kd, tune: {lr: [0.1, 0.2], weight_decay: [0.001]}}
   soft: {method: label_smoothing}
   decoupled: {method: dkd}
   relations: {method: dist}

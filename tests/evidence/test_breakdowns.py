@@ -182,7 +182,9 @@ def measured(tmp_path):
         "crawl/gone.cat.tsv": (99, 99, 99), "train_student/a.kd.seed0.tsv": (4, 800, 4), "compare.tsv": (9, 9, 9),
         "train_student/a.kd.seed1.tsv": (6, 900, 5), "train_student/a.old.seed0.tsv": (99, 99, 99),
         "plan_scenario/google.tsv": (7, 8, 9), "tune/a.tsv": (1, 1, 1),
-        "try_settings/a.lr0.1_decay0_seed0.tsv": (3, 2, 1),
+        "try_settings/a.lr0.1_decay0_seed0.tsv": (3, 2, 1), "tune_arm/a.kd.tsv": (1, 1, 1),
+        "try_settings_of_arm/a.kd.lr0.1_decay0_seed0.tsv": (3, 2, 1), "tune_arm/a.old.tsv": (99, 99, 99),
+        "try_settings_of_arm/a.kd.lr0.2_decay0_seed0.tsv": (4, 2, 1),
     }.items():  # fmt: skip
         path = tmp_path / "benchmarks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -203,7 +205,9 @@ def tabulated(folder):
 
 def test_costs_are_those_of_the_study_s_own_jobs(measured):
     found = tabulated(measured)
-    assert list(found.index) == ["crawl", "split", "try_settings", "tune", "train_student"]  # google is a source
+    own = ["try_settings_of_arm", "tune_arm"]
+    assert list(found.index) == ["crawl", "split", "try_settings", "tune", *own, "train_student"]  # google is a source
+    assert found.loc[own, "arm"].tolist() == ["kd", "kd"] and found.loc[own, "seconds"].tolist() == [7, 1]
     assert found.loc["crawl", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb", "pictures"]].tolist() == [
         2,
         40,

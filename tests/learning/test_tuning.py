@@ -12,13 +12,16 @@ from tiny_study import RECIPE
 
 from distillery.jobs import StudyError, log
 from distillery.learning import student
+from distillery.learning.arms import KD, CrossEntropy
 from distillery.learning.tuning import Trial, choose, try_settings, tuned, write_choice, write_trial
 
 
 def attempt(study, lesson=None, lr=0.1, **settings):
     return try_settings(
         lesson or study.lesson(),
-        replace(RECIPE, steps=10),
+        settings.pop("teacher", ""),
+        arm=settings.pop("arm", CrossEntropy()),
+        recipe=replace(RECIPE, steps=10),
         lr=lr,
         weight_decay=1e-4,
         seed=0,
@@ -37,6 +40,27 @@ def test_a_trial_is_the_scratch_run_of_its_settings_and_knows_no_test_picture(st
     assert trial == Trial(0.05, 1e-4, 0, run.metrics["val_accuracy"])
 
 
+def test_an_arm_s_own_trial_is_its_run(study):
+    trial = attempt(study, lr=0.05, arm=KD(), teacher=study.teacher)
+    run = study.train("kd", replace(RECIPE, steps=10, lr=0.05, weight_decay=1e-4))
+    assert trial == Trial(0.05, 1e-4, 0, run.metrics["val_accuracy"])
+
+
+def test_a_trial_that_diverges_counts_for_nothing_and_leaves_nothing(study, caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)
+    with caplog.at_level(logging.WARNING, logger=log.name):
+        assert attempt(study, lr=1e30) == Trial(1e30, 1e-4, 0, 0.0)
+    assert "the loss is not finite" in caplog.text and "counts as an accuracy of 0" in caplog.text
+    assert not (study.folder / "tuning" / "checkpoint.pt").exists()
+
+
+def test_a_grid_whose_settings_all_diverge_gives_no_choice(tmp_path):
+    write_trial(tmp_path / "trial.json", Trial(9.0, 0.0, 0, 0.0))
+    with pytest.raises(StudyError, match=r"every setting of arms.dkd.tune diverged. Give arms.dkd.tune.lr smaller"):
+        write_choice(tmp_path / "choice.json", [tmp_path / "trial.json"], "arms.dkd.tune")
+    assert not (tmp_path / "choice.json").exists()
+
+
 def test_the_highest_mean_wins_and_of_equals_the_smaller():
     trials = [Trial(0.1, 0.0, 0, 0.5), Trial(0.1, 0.0, 1, 0.9), Trial(0.2, 0.0, 0, 0.8), Trial(0.2, 0.0, 1, 0.7)]
     assert choose(trials) == (0.2, 0.0)
@@ -47,8 +71,11 @@ def test_the_highest_mean_wins_and_of_equals_the_smaller():
 def test_a_best_at_the_end_of_the_grid_is_said(accuracies, warned, caplog, monkeypatch):
     monkeypatch.setattr(log, "propagate", True)
     with caplog.at_level(logging.WARNING, logger=log.name):
-        choose([Trial(lr, 0.0, 0, reached) for lr, reached in zip((0.1, 0.2, 0.4), accuracies, strict=True)])
-    assert ("lr 0.4 is at the end of what was tried; widen student.tune.lr" in caplog.text) == warned
+        tried = [Trial(lr, 0.0, 0, reached) for lr, reached in zip((0.1, 0.2, 0.4), accuracies, strict=True)]
+        choose(tried)
+        choose(tried, "arms.dkd.tune")
+    for grid in ("student.tune", "arms.dkd.tune"):
+        assert (f"lr 0.4 is at the end of what was tried; widen {grid}.lr" in caplog.text) == warned
 
 
 def test_a_choice_holds_every_trial_and_changes_the_recipe(tmp_path):
@@ -89,8 +116,9 @@ def test_a_killed_trial_goes_on(study, monkeypatch, tmp_path):
     recipe = replace(RECIPE, steps=10, checkpoint_every=3)
     monkeypatch.setattr(student, "objective_of", dying)
     settings = {"lr": 0.1, "weight_decay": 1e-4, "seed": 0, "label": "x", "checkpoints": tmp_path, "threads": 1}
+    settings |= {"arm": CrossEntropy(), "recipe": recipe}
     with pytest.raises(KeyboardInterrupt):
-        try_settings(study.lesson(), recipe, **settings)
+        try_settings(study.lesson(), "", **settings)
     assert (tmp_path / "checkpoint.pt").exists()
-    assert try_settings(study.lesson(), recipe, **settings) == whole
+    assert try_settings(study.lesson(), "", **settings) == whole
     assert len(calls) == 8 + 4 and not (tmp_path / "checkpoint.pt").exists()

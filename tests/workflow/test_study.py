@@ -227,6 +227,28 @@ def test_tuned_settings_are_chosen_on_validation_and_used_by_every_seed(copied):
     assert {rule for rule, _ in jobs} == {"try_settings", "tune", "train_student", "tabulate_scenario"}
 
 
+def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
+    grid = {"lr": [0.02, 0.05], "weight_decay": [0.001]}
+    copied.config["student"] |= {"tune": {"lr": [0.1], "weight_decay": [0.005]}}
+    copied.config["arms"] = {"scratch": {"method": "ce"}, "kd": {"method": "kd", "tune": grid}}
+    copied.configure(copied.config)
+    copied.run("results/scenarios/web.csv")
+    tuning, runs = copied.folder / "results" / "tuning", copied.folder / "results" / "runs" / "web"
+    choice = json.loads((tuning / "web.kd.json").read_text())
+    assert [trial["lr"] for trial in choice["trials"]] == [0.02, 0.05]
+    for arm, wanted in (("scratch", (0.1, 0.005)), ("kd", (choice["lr"], 0.001))):
+        metrics = json.loads((runs / arm / "seed1" / "metrics.json").read_text())
+        assert (metrics["lr"], metrics["weight_decay"]) == wanted
+    (trial,) = [trial for trial in choice["trials"] if trial["lr"] == choice["lr"]]
+    metrics = json.loads((runs / "kd" / "seed0" / "metrics.json").read_text())
+    assert trial["val_accuracy"] == metrics["val_accuracy"]  # the trial is that very training
+    grid["lr"].append(0.1)
+    copied.configure(copied.config)
+    jobs = copied.planned("results/scenarios/web.csv")
+    assert wildcards(jobs, "try_settings_of_arm") == {"scenario=web, arm=kd, lr=0.1, weight_decay=0.001, seed=0"}
+    assert wildcards(jobs, "train_student") == {f"scenario=web, arm=kd, seed={seed}" for seed in (0, 1)}
+
+
 def test_words_on_a_figure_draw_it_again_and_no_more(copied):
     copied.config["title"] = "Another title"
     copied.configure(copied.config)

@@ -147,21 +147,28 @@ def recipe_of(part):
     return {key: value for key, value in study[part].items() if key not in NOT_RECIPE}
 
 
-def trials_of(scenario):
-    """A training for every setting of the tuning's grid."""
-    grid = study["student"]["tune"]
+def settings_of_arm(arm):
+    """An arm's method and what belongs to it; how it is tuned is another matter."""
+    return {key: value for key, value in study["arms"][arm].items() if key != "tune"}
+
+
+def trials_of(tuned, grid):
+    """A training of a scenario, or of one of its arms, for every setting of a grid."""
     return expand(
-        "results/tuning/{scenario}/lr{lr}_decay{weight_decay}_seed{seed}.json",
-        scenario=scenario,
+        "results/tuning/{tuned}/lr{lr}_decay{weight_decay}_seed{seed}.json",
+        tuned=tuned,
         lr=grid["lr"],
         weight_decay=grid["weight_decay"],
         seed=range(grid["seeds"]),
     )
 
 
-def chosen_settings():
-    """The learning rate and weight decay chosen for a scenario, where the configuration has them chosen."""
-    return {"choice": "results/tuning/{scenario}.json"} if "tune" in study["student"] else {}
+def chosen_settings(wildcards):
+    """Learning rate and weight decay, where the configuration has them chosen: for the arm, or for all of them."""
+    if "tune" in study["arms"][wildcards.arm]:
+        return f"results/tuning/{wildcards.scenario}.{wildcards.arm}.json"
+    published = study["arms"][wildcards.arm]["method"].startswith("published")  # with settings of its own
+    return f"results/tuning/{wildcards.scenario}.json" if "tune" in study["student"] and not published else []
 
 
 def wanted_pictures():

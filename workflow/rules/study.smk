@@ -19,6 +19,7 @@ rule try_settings:
         mem="4GB",
         runtime="4h",
     params:
+        arm={"method": "ce"},
         recipe=recipe_of("student"),
         augment=lambda w: study["scenarios"][w.scenario]["augment"],
         sources=lambda w: pixel_sources(w.scenario),
@@ -31,9 +32,25 @@ rule try_settings:
         "../scripts/try_settings.py"
 
 
+use rule try_settings as try_settings_of_arm with:
+    input:
+        plan="results/plans/{scenario}.parquet",
+        pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
+        teacher="results/teacher/model.safetensors",
+    output:
+        trial="results/tuning/{scenario}.{arm}/lr{lr}_decay{weight_decay}_seed{seed}.json",
+    log:
+        "results/logs/try_settings_of_arm/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}.log",
+    benchmark:
+        "results/benchmarks/try_settings_of_arm/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}.tsv"
+    params:
+        arm=lambda w: settings_of_arm(w.arm),
+        checkpoints="results/checkpoints/tuning.{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}",
+
+
 rule tune:
     input:
-        trials=lambda w: trials_of(w.scenario),
+        trials=lambda w: trials_of(w.scenario, study["student"]["tune"]),
     output:
         choice="results/tuning/{scenario}.json",
     log:
@@ -43,14 +60,28 @@ rule tune:
     conda:
         "../../envs/learning.yaml"
     params:
+        grid="student.tune",
         code=code_of("learning/tuning.py"),
     script:
         "../scripts/tune.py"
 
 
+use rule tune as tune_arm with:
+    input:
+        trials=lambda w: trials_of(f"{w.scenario}.{w.arm}", study["arms"][w.arm]["tune"]),
+    output:
+        choice="results/tuning/{scenario}.{arm}.json",
+    log:
+        "results/logs/tune_arm/{scenario}.{arm}.log",
+    benchmark:
+        "results/benchmarks/tune_arm/{scenario}.{arm}.tsv"
+    params:
+        grid="arms.{arm}.tune",
+
+
 rule train_student:
     input:
-        **chosen_settings(),
+        choice=chosen_settings,
         plan="results/plans/{scenario}.parquet",
         pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
         teacher="results/teacher/model.safetensors",
@@ -73,7 +104,7 @@ rule train_student:
     params:
         scenario="{scenario}",
         arm_name="{arm}",
-        arm=lambda w: study["arms"][w.arm],
+        arm=lambda w: settings_of_arm(w.arm),
         recipe=recipe_of("student"),
         augment=lambda w: study["scenarios"][w.scenario]["augment"],
         sources=lambda w: pixel_sources(w.scenario),

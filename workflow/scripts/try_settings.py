@@ -1,6 +1,7 @@
-"""Train one student from scratch with one learning rate and weight decay, and measure it on the validation pictures."""
+"""Train one student with one learning rate and weight decay, and measure it on the validation pictures."""
 
 from distillery.jobs import job
+from distillery.learning.arms import arm_of
 from distillery.learning.recipe import Recipe
 from distillery.learning.student import load_lesson
 from distillery.learning.tuning import try_settings, write_trial
@@ -14,13 +15,16 @@ with job(snakemake) as j:  # noqa: F821
         j.params.augment,
         int(j.params.augment_seed),
     )
+    tried = ", ".join(name for name in (j.wildcards.scenario, j.wildcards.get("arm")) if name)
     trial = try_settings(
         lesson,
-        Recipe.of(j.params.recipe),
+        j.input.get("teacher") or "",
+        arm=arm_of(j.params.arm),
+        recipe=Recipe.of(j.params.recipe),
         lr=float(j.wildcards.lr),
         weight_decay=float(j.wildcards.weight_decay),
         seed=int(j.wildcards.seed),
-        label=f"{j.wildcards.scenario}, lr {j.wildcards.lr}, weight decay {j.wildcards.weight_decay}",
+        label=f"{tried}, lr {j.wildcards.lr}, weight decay {j.wildcards.weight_decay}",
         checkpoints=j.params.checkpoints,
         threads=j.threads,
         deterministic=j.params.deterministic,

@@ -164,8 +164,7 @@ def _problems(config: dict) -> Iterator[str]:
     yield from _source_problems(config)
     yield from _split_problems(config)
     yield from _scenario_problems(config)
-    if "tune" in config["student"] and not any(config["split"]["val"].get(name) for name in config["split"]["common"]):
-        yield "student.tune: split.val has no pictures of the common sources to choose by; give it counts"
+    yield from _tuning_problems(config)
     yield from _comparison_problems(config)
 
 
@@ -221,6 +220,15 @@ def _scenario_problems(config: dict) -> Iterator[str]:
         for arm in scenario["arms"]:
             if arm not in config["arms"]:
                 yield f"{key}.arms: unknown arm {arm}; known are {', '.join(config['arms'])}"
+
+
+def _tuning_problems(config: dict) -> Iterator[str]:
+    if any(config["split"]["val"].get(name) for name in config["split"]["common"]):
+        return
+    sections = {"student": config["student"]} | {f"arms.{name}": arm for name, arm in config["arms"].items()}
+    for name, section in sections.items():
+        if "tune" in section:
+            yield f"{name}.tune: split.val has no pictures of the common sources to choose by; give it counts"
 
 
 def _comparison_problems(config: dict) -> Iterator[str]:

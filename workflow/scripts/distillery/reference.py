@@ -22,8 +22,12 @@ def reference() -> str:
     schema = load_schema()
     lines = [INTRODUCTION, "## Keys", "", *HEAD, *_rows(schema, "", schema), ""]
     for section, key, heading in (("sources", "kind", "A source of kind"), ("arms", "method", "An arm of method")):
-        for choice in schema["properties"][section]["additionalProperties"]["properties"][key]["enum"]:
-            rows = list(_rows(schema["$defs"][choice], f"{section}.{{name}}", schema))
+        shared = schema["properties"][section]["additionalProperties"]["properties"]  # told of all kinds together
+        for choice in shared[key]["enum"]:
+            properties = {
+                name: part for name, part in schema["$defs"][choice]["properties"].items() if name not in shared
+            }
+            rows = list(_rows(schema["$defs"][choice] | {"properties": properties}, f"{section}.{{name}}", schema))
             if rows:
                 lines += [f"## {heading} `{choice}`", "", *HEAD, *rows, ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -31,12 +35,10 @@ def reference() -> str:
 
 def _rows(part: dict[str, Any], path: str, schema: dict[str, Any]) -> Iterator[str]:
     for key, below in part.get("properties", {}).items():
-        if "const" in below:
-            continue
         target = _resolved(below, schema)
         where = f"{path}.{key}" if path else key
         default = _default(below, key in part.get("required", ()))
-        meaning = (target | below).get("description", "").replace("|", "\\|")
+        meaning = target.get("description", "").replace("|", "\\|")
         yield f"| `{where}` | {meaning} | {_values(target)} | {default} |"
         yield from _rows(target, where, schema)
         others = target.get("additionalProperties")
@@ -45,7 +47,10 @@ def _rows(part: dict[str, Any], path: str, schema: dict[str, Any]) -> Iterator[s
 
 
 def _resolved(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    return schema["$defs"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+    """What a part refers to, with what it and those between say themselves."""
+    if "$ref" not in part:
+        return part
+    return _resolved(schema["$defs"][part["$ref"].rsplit("/", 1)[1]], schema) | part
 
 
 def _default(part: dict[str, Any], required: bool) -> str:

@@ -19,9 +19,11 @@ STAGES = {
     "crawl": "acquire", "fetch_addresses": "acquire", "import_folder": "acquire", "generate": "acquire",
     "curate": "curate", "split": "split", "plan_scenario": "split", "prepare_teacher_data": "teach",
     "train_teacher": "teach", "evaluate_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
-    "measure_diversity": "audit", "try_settings": "study", "tune": "study", "train_student": "study",
+    "measure_diversity": "audit", "try_settings": "study", "tune": "study", "try_settings_of_arm": "study",
+    "tune_arm": "study", "train_student": "study",
 }  # fmt: skip
-OF_SCENARIOS = ("plan_scenario", "try_settings", "tune", "train_student")  # a scenario may have a source's name
+OF_SCENARIOS = ("plan_scenario", "try_settings", "tune")
+OF_ARMS = ("try_settings_of_arm", "tune_arm", "train_student")
 
 
 def tabulate_costs(
@@ -60,7 +62,7 @@ def _shared(folder: Path, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Rules of one job a study, and those of a scenario's jobs that no arm is the cause of, all scenarios together."""
     for rule in STAGES:
         paths = [folder / f"{rule}.tsv"]
-        if rule in OF_SCENARIOS[:-1]:
+        if rule in OF_SCENARIOS:
             # of scenarios that the study still has
             paths = [path for path in sorted((folder / rule).glob("*.tsv")) if path.name.split(".")[0] in scenarios]
         yield from _row(paths, rule)
@@ -72,7 +74,8 @@ def _of_sources(folder: Path, counts: pd.DataFrame, sources: Sequence[str]) -> I
     worked_on = {"curate": "retrieved", "audit_labels": "kept"}
     for source in sources:
         classes = counts.loc[counts["source"] == source, "class"].astype(str)
-        for rule in (name for name in STAGES if name not in OF_SCENARIOS):
+        # a scenario may have a source's name
+        for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_ARMS)):
             stems = [source, *(f"{source}.{name}" for name in classes)]
             column = worked_on.get(rule, "retrieved")
             pictures = int(totals.at[source, column]) if source in totals.index else 0
@@ -81,6 +84,10 @@ def _of_sources(folder: Path, counts: pd.DataFrame, sources: Sequence[str]) -> I
 
 def _of_students(folder: Path, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
+        for rule in OF_ARMS[:-1]:  # of arms with a grid of their own
+            paths = sorted((folder / rule).glob("*.tsv"))
+            paths = [path for path in paths if path.name.split(".")[:2] == [scenario, arm]]
+            yield from _row(paths, rule, scenario=scenario, arm=arm)
         stems = [f"{scenario}.{arm}.seed{seed}" for seed in group["seed"]]
         pictures = int((group["steps"] * group["batch"]).sum())
         paths = [folder / "train_student" / f"{stem}.tsv" for stem in stems]

@@ -46,6 +46,10 @@ class Batch(NamedTuple):
     time: float
 
 
+class Diverged(StudyError):
+    """A training whose loss is not finite."""
+
+
 Objective = Callable[[nn.Module, Batch], Tensor]  # the scalar to make small
 
 
@@ -113,7 +117,7 @@ def train(
         validate: accuracy of the network, 0 to 1.
 
     Raises:
-        StudyError: the loss is not finite.
+        Diverged: the loss is not finite. Its checkpoint is gone: it could only lead here again.
     """
     device = next(network.parameters()).device
     side = pictures.pixels.shape[-1]
@@ -147,7 +151,9 @@ def train(
         if done in marks:
             mean = total.item() / (done - (history[-1].step if history else 0))
             if not isfinite(mean):
-                raise StudyError(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
+                if checkpoint:
+                    checkpoint.remove()
+                raise Diverged(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
             measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
             with average.applied() if average else nullcontext():
                 history.append(Row(done, mean, lr, validate(network) if measured else None))

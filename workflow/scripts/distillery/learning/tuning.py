@@ -1,7 +1,8 @@
 """The learning rate and weight decay of a scenario, chosen on the validation pictures from a declared grid.
 
 Tried from scratch, on the labels alone, and taken over by every arm: distillation is compared with the best that labels
-can do, and the arms still differ in nothing but the loss. Test pictures choose nothing.
+can do, and the arms still differ in nothing but the loss. An arm may have a grid of its own, tried with its own loss:
+then it is compared at its best, and differs in these two settings as well. Test pictures choose nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from distillery.jobs import StudyError, log
 from distillery.learning.recipe import Recipe
 
 if TYPE_CHECKING:
+    from distillery.learning.arms import Arm
     from distillery.learning.student import Lesson
 
 
@@ -34,8 +36,10 @@ class Trial:
 
 def try_settings(
     lesson: Lesson,
-    recipe: Recipe,
+    teacher: str | Path,
     *,
+    arm: Arm,
+    recipe: Recipe,
     lr: float,
     weight_decay: float,
     seed: int,
@@ -44,9 +48,10 @@ def try_settings(
     threads: int = 0,
     deterministic: bool = False,
 ) -> Trial:
-    """Train one student from scratch with a learning rate and weight decay.
+    """Train one student with a learning rate and weight decay; one that diverges has an accuracy of 0.
 
     Args:
+        teacher: weights; read only by the arms it takes part in.
         recipe: everything else.
         label: of the progress.
 
@@ -54,24 +59,31 @@ def try_settings(
         StudyError: the lesson has no validation pictures.
     """
     # torch, which choosing among trials does without
-    from distillery.learning.arms import CrossEntropy
     from distillery.learning.devices import choose_device
     from distillery.learning.student import fit
+    from distillery.learning.training import Diverged
 
     if not len(lesson.val):
-        raise StudyError(f"{label}: no validation pictures to choose by. Give split.val counts, or remove student.tune")
+        raise StudyError(f"{label}: no validation pictures to choose by. Give split.val counts, or remove tune")
     recipe = replace(recipe, lr=lr, weight_decay=weight_decay)
     device = choose_device(threads, deterministic)
-    _, history, checkpoint = fit(lesson, CrossEntropy(), recipe, "", seed, checkpoints, device, label)
+    try:
+        _, history, checkpoint = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label)
+    except Diverged as error:
+        log.warning("%s It counts as an accuracy of 0.", error)
+        return Trial(lr, weight_decay, seed, 0.0)
     if checkpoint:
         checkpoint.remove()
     return Trial(lr, weight_decay, seed, history[-1].val_accuracy)
 
 
-def choose(trials: Sequence[Trial]) -> tuple[float, float]:
+def choose(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[float, float]:
     """The learning rate and weight decay of the highest mean accuracy over seeds; of equals, the smaller ones.
 
     Says so if the best is at the end of what was tried, where a better one may lie beyond.
+
+    Args:
+        grid: the configuration's key, for what is said.
     """
     reached: dict[tuple[float, float], list[float]] = {}
     for trial in trials:
@@ -79,7 +91,7 @@ def choose(trials: Sequence[Trial]) -> tuple[float, float]:
     best = max(sorted(reached), key=lambda setting: np.mean(reached[setting]))
     for name, value, tried in zip(("lr", "weight_decay"), best, zip(*reached, strict=True), strict=True):
         if len(set(tried)) > 1 and value in (min(tried), max(tried)):
-            log.warning("%s %g is at the end of what was tried; widen student.tune.%s", name, value, name)
+            log.warning("%s %g is at the end of what was tried; widen %s.%s", name, value, grid, name)
     return best
 
 
@@ -88,10 +100,16 @@ def write_trial(path: str | Path, trial: Trial) -> None:
     write_whole(path, json.dumps(vars(trial)) + "\n")
 
 
-def write_choice(path: str | Path, trials: Iterable[str | Path]) -> None:
-    """Choose among trials written before: keys lr, weight_decay and, of every trial, `trials`."""
+def write_choice(path: str | Path, trials: Iterable[str | Path], grid: str = "student.tune") -> None:
+    """Choose among trials written before: keys lr, weight_decay and, of every trial, `trials`.
+
+    Raises:
+        StudyError: every setting diverged.
+    """
     found = [Trial(**json.loads(Path(trial).read_text())) for trial in trials]
-    lr, weight_decay = choose(found)
+    if not any(trial.val_accuracy for trial in found):
+        raise StudyError(f"{path}: every setting of {grid} diverged. Give {grid}.lr smaller values.")
+    lr, weight_decay = choose(found, grid)
     content = {"lr": lr, "weight_decay": weight_decay, "trials": [vars(trial) for trial in found]}
     write_whole(path, json.dumps(content, indent=2) + "\n")
 
