@@ -155,7 +155,10 @@ MISTAKES = [
         "comparisons.a.within: scratch does",
     ),
     ({"sede": 3}, "top level: unknown key sede; known are title"),
-    ({"arms": {"kd": {"method": "kd", "beta": 1}}}, "arms.kd: unknown key beta; known are method, tune, alpha, temperature"),
+    (
+        {"arms": {"kd": {"method": "kd", "beta": 1}}},
+        "arms.kd: unknown key beta; known are method, tune, alpha, temperature",
+    ),
     ({"student": {"tune": {"lr": [0.1]}}}, "student.tune: key weight_decay is missing"),
     (
         {"student": {"tune": {"lr": [0.1], "weight_decay": [0]}}},
