@@ -21,6 +21,7 @@ include: "workflow/rules/audit.smk"
 include: "workflow/rules/diversity.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/evidence.smk"
+include: "workflow/rules/deploy.smk"
 
 
 # on a cluster, where Snakemake itself runs: what needs the internet or the user's own files, and what is over sooner than

@@ -1,0 +1,109 @@
+"""A made-up run of a study: weights, metrics, table, plan, with the keys and columns that the real ones have."""
+
+import csv
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from distillery.deployment.card import Words
+from distillery.deployment.export import export_student
+from distillery.learning.networks import Normalised, build_network
+from distillery.learning.weights import Trained, load_weights, save_weights
+
+CLASSES = ("cat", "deer", "dog", "frog", "ship")
+SIDE = 24
+WORDS = Words("A study of animals", "", {"method": "kd", "alpha": 0.9}, {"sd2": "diffusion", "bing": "bing"}, [])
+
+
+def decided(name, classes, side, seed=0):
+    """A network of random weights that tells pictures apart: its averages are those of noise, its head is sharpened."""
+    torch.manual_seed(seed)
+    network = Normalised(build_network(name, classes), torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3]))
+    with torch.no_grad():
+        for _ in range(10):
+            network.train()(torch.rand(16, 3, side, side))
+        network.network.head.weight.mul_(2)
+    return network.eval()
+
+
+def probabilities(network, pictures, labels):
+    """What a network says of uint8 [N, S, S, 3], in the study's own way: float32 [N, K]."""
+    with torch.inference_mode():
+        logits = network(torch.tensor(pictures).permute(0, 3, 1, 2).float() / 255)
+    return logits[:, list(labels)].softmax(dim=1).numpy()
+
+
+def noise(count, side=SIDE, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Student:
+    """The files of a run of scenario `web`, arm `kd`, and its export."""
+
+    folder: Path
+    labels: tuple[int, ...] = (0, 2, 3)
+    untested: tuple[int, ...] = ()  # of the labels
+    right: tuple[int, ...] = (41, 44, 50)  # test pictures of 60 told right, one a seed
+    words: Words = field(default=WORDS)
+
+    @property
+    def model(self):
+        return self.folder / "models" / "web.kd.onnx"
+
+    @property
+    def card(self):
+        return self.folder / "models" / "web.kd.md"
+
+    @property
+    def classes(self):
+        return [CLASSES[label] for label in self.labels]
+
+    @property
+    def network(self):
+        return load_weights(self.folder / "model.safetensors").network.eval()
+
+    def write(self, network="resnet8_half", side=SIDE):
+        """The run's four files."""
+        built = decided(network, len(CLASSES), side)
+        save_weights(self.folder / "model.safetensors", Trained(built, network, CLASSES, side, "student", 400))
+        tested = [label for label in self.labels if label not in self.untested]
+        metrics = {
+            "scenario": "web", "arm": "kd", "seed": 0, "network": network, "parameters": 19_876, "steps": 400,
+            "batch": 64, "lr": 0.1, "weight_decay": 0.0005, "augment": "none", "n_train": 30 * len(self.labels),
+            "n_train_unique": 30 * len(self.labels), "n_classes": len(self.labels), "n_test": 60,
+            "accuracy": self.right[0] / 60, "val_accuracy": None,
+            "by_source": {"bing": {"accuracy": 0.775, "n": 40}, "sd2": {"accuracy": 0.5, "n": 20}},
+            "per_class": {CLASSES[label]: (number + 1) / 7 for number, label in enumerate(tested)},
+        }  # fmt: skip
+        (self.folder / "metrics.json").write_text(json.dumps(metrics))
+        with open(self.folder / "web.csv", "w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["scenario", "arm", "seed", "n_test", "n_correct"])
+            rows.writerows(["web", "kd", seed, 60, right] for seed, right in enumerate(self.right))
+            rows.writerows(["web", "scratch", seed, 60, 7] for seed in range(3))
+        plan = [("bing", 0, label, "train", False) for label in self.labels for _ in range(20)]
+        plan += [("sd2", 0, label, "train", False) for label in self.labels for _ in range(10)]
+        plan += [("bing", 0, label, "test", False) for label in tested for _ in range(60 // len(tested))]
+        names = ("source", "row", "label", "split", "augmented")
+        pq.write_table(pa.table(dict(zip(names, zip(*plan, strict=True), strict=True))), self.folder / "plan.parquet")
+        return self
+
+    def rewrite(self, **changed):
+        """Other metrics."""
+        path = self.folder / "metrics.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+    def worded(self, **changed):
+        """The same run under another configuration."""
+        return replace(self, words=replace(self.words, **changed))
+
+    def export(self):
+        files = (self.folder / name for name in ("model.safetensors", "metrics.json", "web.csv", "plan.parquet"))
+        export_student(*files, self.words, self.model, self.card)
+        return self

@@ -1,0 +1,139 @@
+"""The file says what the network says, whatever the network, of any number of pictures; or there is no file."""
+
+import json
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from made_up_run import CLASSES, SIDE, Student, decided, noise, probabilities
+
+from distillery.deployment import export
+from distillery.jobs import StudyError
+from distillery.learning.networks import NETWORKS
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+
+
+def said(model, pictures):
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"pictures": pictures})
+    return found
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_file_says_what_the_network_says(name):
+    network, labels = decided(name, 6, 32), (0, 1, 2, 3, 4, 5)
+    data = export.to_onnx(export.Deployed(network, labels).eval(), 32, {})
+    pictures = noise(5, 32)
+    wanted = probabilities(network, pictures, labels)
+    assert wanted.std(axis=0).max() > 1e-3  # a network that says the same of all would prove nothing
+    found = said(data, pictures)
+    assert found.dtype == np.float32 and found.shape == (5, 6)
+    assert np.abs(found - wanted).max() < 1e-5
+
+
+def test_of_fewer_classes_the_others_have_no_probability(exported):
+    pictures = noise(7)
+    found = said(str(exported.model), pictures)
+    assert found.shape == (7, 3) and np.allclose(found.sum(axis=1), 1)
+    assert np.abs(found - probabilities(exported.network, pictures, exported.labels)).max() < 1e-5
+    of_all = probabilities(exported.network, pictures, range(len(CLASSES)))
+    assert of_all[:, [1, 4]].max() > 0.01  # left out, not unlikely
+
+
+def test_any_number_of_pictures_at_a_time(exported):
+    pictures = noise(7)
+    together = said(str(exported.model), pictures)
+    alone = np.concatenate([said(str(exported.model), picture[None]) for picture in pictures])
+    assert together.shape == alone.shape == (7, 3) and np.abs(together - alone).max() < 1e-5
+
+
+def test_what_the_file_is_of_stands_in_it(exported):
+    session = onnxruntime.InferenceSession(str(exported.model), providers=["CPUExecutionProvider"])
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about.pop("classes")) == ["cat", "dog", "frog"]
+    assert about == {
+        "title": "A study of animals", "label": "", "scenario": "web", "arm": "kd", "seed": "0",
+        "network": "resnet8_half", "image_size": "24",
+    }  # fmt: skip
+    (taken,), (given,) = session.get_inputs(), session.get_outputs()
+    assert (taken.name, taken.type, taken.shape) == ("pictures", "tensor(uint8)", ["N", SIDE, SIDE, 3])
+    assert (given.name, given.type, given.shape) == ("probabilities", "tensor(float)", ["N", 3])
+    proto = onnx.load(exported.model)
+    assert [opset.version for opset in proto.opset_import] == [export.OPSET]
+
+
+def test_the_file_is_one_and_has_no_path_of_the_machine_that_made_it(exported):
+    assert sorted(path.name for path in exported.model.parent.iterdir()) == ["web.kd.md", "web.kd.onnx"]
+    proto = onnx.load(exported.model, load_external_data=False)
+    assert not [tensor.name for tensor in proto.graph.initializer if tensor.external_data]
+    data = exported.model.read_bytes()
+    for path in (SCRIPTS, Path(onnx.__file__).parent, Path.home(), Path.cwd()):
+        assert str(path).encode() not in data
+    assert b"stack_trace" not in data and b"networks.py" not in data
+
+
+def test_the_same_run_gives_the_same_bytes(exported, student):
+    student.export()
+    assert student.model.read_bytes() == exported.model.read_bytes()
+    assert student.card.read_text() == exported.card.read_text()
+
+
+@pytest.mark.parametrize("difference", [2e-5, float("nan")])
+def test_a_file_that_answers_differently_never_lands(student, monkeypatch, difference):
+    monkeypatch.setattr(export, "largest_difference", lambda *_: difference)
+    with pytest.raises(StudyError, match=r"web\.kd\.onnx: the exported model's .* differ .* Nothing was written"):
+        student.export()
+    assert not student.model.exists() and not student.card.exists()
+
+
+def test_other_weights_in_the_file_are_noticed(student, monkeypatch):
+    other = export.Deployed(decided("resnet8_half", len(CLASSES), SIDE, seed=1), student.labels).eval()
+    write = export.to_onnx
+    monkeypatch.setattr(export, "to_onnx", lambda _, side, metadata: write(other, side, metadata))
+    with pytest.raises(StudyError, match="more than 1e-05"):
+        student.export()
+    assert not student.model.exists()
+
+
+def test_damaged_files_and_other_runs_end_in_one_line(student):
+    good = (student.folder / "metrics.json").read_text()
+    student.rewrite(n_classes=5)
+    with pytest.raises(StudyError, match="are not of one scenario"):
+        student.export()
+    (student.folder / "metrics.json").write_text(good[:40])
+    with pytest.raises(StudyError, match="is not a run's metrics"):
+        student.export()
+    (student.folder / "metrics.json").write_text(good)
+    student.rewrite(arm="dkd")
+    with pytest.raises(StudyError, match="has no run of arm dkd"):
+        student.export()
+    (student.folder / "metrics.json").write_text(good)
+    (student.folder / "web.csv").write_text("scenario,arm\nweb,kd\n")
+    with pytest.raises(StudyError, match=r"table .*web\.csv is damaged"):
+        student.export()
+    assert not student.model.exists() and not student.card.exists()
+
+
+def test_the_script_passes_the_names_of_the_rule_on(student):
+    names = {"weights": "model.safetensors", "metrics": "metrics.json", "runs": "web.csv", "plan": "plan.parquet"}
+    snakemake = SimpleNamespace(
+        log=[str(student.folder / "log.txt")],
+        input=SimpleNamespace(**{name: str(student.folder / file) for name, file in names.items()}),
+        output=SimpleNamespace(model=str(student.model), card=str(student.card)),
+        params=SimpleNamespace(title="Title", label="", arm={"method": "kd"}, kinds=student.words.kinds, untrained=[]),
+    )
+    runpy.run_path(str(SCRIPTS / "export.py"), init_globals={"snakemake": snakemake})
+    assert student.card.read_text().startswith("# Title: a student of `web`, arm `kd`")
+    assert said(str(student.model), noise(2)).shape == (2, 3)
+    assert "at most" in (student.folder / "log.txt").read_text()
+
+
+def test_a_student_of_all_classes(tmp_path):
+    student = Student(tmp_path, labels=tuple(range(5))).write().export()
+    found = said(str(student.model), noise(3))
+    assert np.abs(found - probabilities(student.network, noise(3), student.labels)).max() < 1e-5

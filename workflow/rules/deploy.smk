@@ -1,0 +1,33 @@
+"""A student to take along. Nothing of the study waits for it: ask for the file by its name."""
+
+
+rule export:
+    input:
+        # not the seed that tests best: choosing by the test would flatter it
+        weights="results/runs/{scenario}/{arm}/seed0/model.safetensors",
+        metrics="results/runs/{scenario}/{arm}/seed0/metrics.json",
+        runs="results/scenarios/{scenario}.csv",
+        plan="results/plans/{scenario}.parquet",
+    output:
+        model="results/models/{scenario}.{arm}.onnx",
+        card="results/models/{scenario}.{arm}.md",
+    log:
+        "results/logs/export/{scenario}.{arm}.log",
+    benchmark:
+        "results/benchmarks/export/{scenario}.{arm}.tsv"
+    conda:
+        "../../envs/deployment.yaml"
+    resources:
+        mem="4GB",
+    params:
+        title=study["title"],
+        label=labels_of_figures(),
+        arm=lambda w: settings_of_arm(w.arm),
+        kinds=lambda w: {name: study["sources"][name]["kind"] for name in study["scenarios"][w.scenario]["train"]},
+        untrained=untrained_sources(),
+        code=code_of(
+            *("deployment/export.py", "deployment/card.py", "learning/networks.py", "learning/weights.py"),
+            *evidence("tables", "statistics"),
+        ),
+    script:
+        "../scripts/export.py"
