@@ -92,7 +92,7 @@ def _in_folder(folder: Path, label: str) -> list[Found]:
             record.read_bytes if (record := files.get(_record_name(origin))) else None,
         )
         for origin, file in sorted(files.items())
-        if _may_be_picture(origin)
+        if may_be_picture(origin)
     ]
 
 
@@ -116,7 +116,7 @@ def _in_tar(path: Path, where: str, prefix: str, label: str | None = None) -> li
             _reader(path, record) if (record := members.get(_record_name(inner))) else None,
         )
         for inner, member in sorted(members.items())
-        if _may_be_picture(inner)
+        if may_be_picture(inner)
     ]
 
 
@@ -136,7 +136,7 @@ def _record_name(origin: str) -> str:
     return str(PurePosixPath(origin).with_suffix(".json"))
 
 
-def _may_be_picture(origin: str) -> bool:
+def may_be_picture(origin: str) -> bool:
     """Whether a file is neither hidden (also on macOS) nor a side file by its suffix."""
     path = PurePosixPath(origin)
     return not any(part.startswith((".", "__MACOSX")) for part in path.parts) and path.suffix.lower() not in SIDE_FILES

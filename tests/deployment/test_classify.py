@@ -1,0 +1,182 @@
+"""Real files of every kind: classified as curation would prepare them, or named with the reason."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from made_up_run import SIDE, probabilities
+from PIL import Image
+
+from distillery.curation.decoding import to_square
+from distillery.deployment import classify
+from distillery.jobs import StudyError
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+ORIENTATION = 0x0112
+
+
+def picture(seed, size=(60, 40)):
+    """Coarse colours, which survive a JPEG."""
+    small = np.random.default_rng(seed).integers(0, 256, (5, 8, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def command(*arguments):
+    """The exit status of the command, in this process."""
+    with pytest.raises(SystemExit) as ended:
+        classify.main([str(argument) for argument in arguments])
+    return ended.value.code
+
+
+def lines(text):
+    return [line.split("\t") for line in text.splitlines()]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Pictures of several kinds, and what is none."""
+    folder = tmp_path / "pictures"
+    (folder / "b").mkdir(parents=True)
+    picture(0).save(folder / "photo.jpg", quality=95)
+    see_through = picture(1).convert("RGBA")
+    see_through.putalpha(Image.linear_gradient("L").resize(see_through.size))
+    see_through.save(folder / "alpha.png")
+    picture(2).quantize(16).save(folder / "b" / "palette.png")
+    turned = picture(3).transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # to be turned by 270 degrees
+    turned.save(folder / "b" / "turned.png", exif=exif)
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.jpg").write_bytes(b"no picture")
+    return folder
+
+
+def wanted(exported, image):
+    """The class and probability that the network itself gives."""
+    chances = probabilities(exported.network, to_square(image, SIDE)[None], exported.labels)[0]
+    return exported.classes[chances.argmax()], chances.max()
+
+
+def test_files_of_every_kind(exported, folder, capsys):
+    assert command(exported.model, folder) == 0
+    said = lines(capsys.readouterr().out)
+    names = ["alpha.png", "b/palette.png", "b/turned.png", "photo.jpg"]  # sorted, without the hidden and the text
+    assert [path for path, _, _ in said] == [str(folder / name) for name in names]
+    white = Image.new("RGBA", (60, 40), "white")
+    images = [
+        Image.alpha_composite(white, Image.open(folder / "alpha.png")).convert("RGB"),
+        Image.open(folder / "b" / "palette.png").convert("RGB"),
+        picture(3).transpose(Image.Transpose.ROTATE_90).transpose(Image.Transpose.ROTATE_270),
+        Image.open(folder / "photo.jpg"),
+    ]
+    for (path, name, chance), image in zip(said, images, strict=True):
+        best, probability = wanted(exported, image)
+        assert name == best and float(chance) == pytest.approx(probability, abs=1e-4), path
+    # which is not what it says of the file as it lies there
+    lying = probabilities(exported.network, to_square(Image.open(folder / "b" / "turned.png"), SIDE)[None], (0, 2, 3))
+    assert abs(lying.max() - float(said[2][2])) > 1e-3
+
+
+def test_what_cannot_be_read_is_named_and_the_others_go_on(exported, folder, tmp_path, capsys):
+    data = (folder / "photo.jpg").read_bytes()
+    (folder / "half.jpg").write_bytes(data[: len(data) // 2])
+    (folder / "page.jpg").write_text("<html>")
+    (tmp_path / "empty").mkdir()
+    assert command(exported.model, tmp_path / "missing.jpg", folder, tmp_path / "empty", folder / "notes.txt") == 1
+    said = capsys.readouterr()
+    assert len(lines(said.out)) == 4
+    assert said.err.splitlines() == [
+        f"{tmp_path / 'missing.jpg'}: No such file or directory",
+        f"{folder / 'half.jpg'}: broken",
+        f"{folder / 'page.jpg'}: not a picture",
+        f"{tmp_path / 'empty'}: no picture in this folder",
+        f"{folder / 'notes.txt'}: not a picture",
+    ]
+
+
+def test_the_table(exported, folder, tmp_path, capsys):
+    (folder / "page.jpg").write_text("<html>")
+    table = tmp_path / "new" / "answers.csv"
+    assert command(exported.model, folder, "--csv", table) == 1
+    printed = lines(capsys.readouterr().out)
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [[row["path"], row["class"], f"{float(row['probability']):.4f}"] for row in rows] == printed
+    for row in rows:
+        chances = {name: float(row[f"probability_{name}"]) for name in exported.classes}
+        assert sum(chances.values()) == pytest.approx(1, abs=1e-5)
+        assert chances[row["class"]] == max(chances.values()) == float(row["probability"])
+    assert command(exported.model, folder, "--csv", folder / "photo.jpg" / "answers.csv") != 0
+
+
+def test_more_files_than_a_batch_come_in_order(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(classify, "BATCH", 3)
+    paths = [tmp_path / f"{number}.png" for number in range(8)]
+    for number, path in enumerate(paths):
+        picture(number).save(path)
+    paths.insert(4, tmp_path / "missing.png")
+    answers = list(classify.classify(classify.load_model(exported.model), iter(paths)))
+    assert [answer.path for answer in answers] == paths and answers[4].failure
+    for number, answer in enumerate(answer for answer in answers if not answer.failure):
+        alone = probabilities(exported.network, to_square(picture(number), SIDE)[None], exported.labels)[0]
+        assert np.abs(answer.probabilities - alone).max() < 1e-5
+
+
+def test_names_of_any_bytes(exported, tmp_path, capsys):
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    picture(0).save(tmp_path / "one.png")
+    (tmp_path / "one.png").rename(path)
+    assert command(exported.model, path, "--csv", tmp_path / "answers.csv") == 0
+    assert "caf\N{REPLACEMENT CHARACTER}.png\t" in capsys.readouterr().out
+    assert "caf\N{REPLACEMENT CHARACTER}.png," in (tmp_path / "answers.csv").read_text()
+
+
+def test_a_model_that_is_none_ends_in_one_line(exported, tmp_path):
+    damaged, strange, other = (tmp_path / f"{name}.onnx" for name in ("damaged", "strange", "other"))
+    damaged.write_bytes(exported.model.read_bytes()[:5000])
+    for path, drop in ((strange, {"classes", "image_size"}), (other, set())):
+        proto = onnx.load(exported.model)
+        known = {prop.key: prop.value for prop in proto.metadata_props if prop.key not in drop}
+        if not drop:
+            known["image_size"] = "25"
+        del proto.metadata_props[:]
+        onnx.helper.set_model_props(proto, known)
+        onnx.save(proto, path)
+    said = {path: command(path, tmp_path) for path in (tmp_path / "missing.onnx", damaged, strange, other)}
+    words = ("does not exist", "is damaged or no ONNX file", "is not a student of this", "is not a student of this")
+    for (path, message), word in zip(said.items(), words, strict=True):
+        assert str(message).startswith(f"model {path} {word}") and "\n" not in message
+    with pytest.raises(StudyError, match=r"KeyError\('classes'\)"):
+        classify.load_model(strange)
+
+
+def environment():
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(SCRIPTS), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_nobody_reads_on(exported, folder):
+    start = [sys.executable, "-m", "distillery.deployment.classify", str(exported.model), str(folder)]
+    process = subprocess.Popen(start, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == -signal.SIGPIPE
+
+
+def test_the_command_imports_nothing_heavy(exported, folder):
+    program = "import sys; from distillery.deployment import classify\ntry: classify.main()\n"
+    program += "finally: print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(exported.model), str(folder)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 4, done.stderr
+    imported = set(done.stderr.split())
+    assert {"numpy", "PIL", "onnxruntime"} <= imported
+    assert not imported & {"torch", "torchvision", "pandas", "pyarrow", "scipy", "onnx", "onnxscript", "snakemake"}
