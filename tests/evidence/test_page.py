@@ -91,6 +91,10 @@ def test_the_answer_is_the_best_and_the_first_comparison(tables):
     assert len(sentences.answer(tables | {"comparisons": tables["comparisons"][:0]})) == 1
 
 
+def test_the_student_to_take_along_is_of_the_best(tables):
+    assert sentences.exported(tables) == "results/models/b.kd.onnx"
+
+
 def test_insights_are_read_from_their_tables(tables):
     said = {sentence.table: sentence.text for sentence in sentences.insights(tables)}
     assert "Google (distilled): 40.10 % with 400, 45.20 % with 800" in said["summary"]

@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 
 import numpy as np
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from running import ROOT, environment
 
 from distillery.demo.drawing import draw
 
@@ -45,6 +48,9 @@ def test_tables_and_figures(finished):
     assert (
         summary["web", "kd"]["n_test"] == "15" and summary["rotation", "kd"]["n_test"] == "10"
     )  # two classes of three
+    best = max(summary.values(), key=lambda row: float(row["mean_percent"]))
+    target = f"results/models/{best['scenario']}.{best['arm']}.onnx"
+    assert f"snakemake --cores all {target}" in (results / "report.html").read_text()
     for name in ("summary.png", "figures/acquisition.png", "figures/contact_google.png", "figures/suspects_mine.png",
                  "figures/diversity.png",
                  "figures/duplicates_bing.png"):  # fmt: skip
@@ -266,6 +272,43 @@ def test_one_scenario_by_its_target(copied):
     assert {text.split(",")[0] for rule, text in jobs if rule == "train_student"} == {"scenario=color"}
     jobs = copied.planned("results/runs/web/kd/seed0/metrics.json")
     assert jobs == [("train_student", "scenario=web, arm=kd, seed=0")]
+
+
+def test_a_student_to_take_along_classifies_files(copied):
+    jobs = copied.planned("results/models/web.kd.onnx")
+    assert jobs == [("export", "scenario=web, arm=kd")]
+    copied.run("results/models/web.kd.onnx")
+    model = copied.folder / "results" / "models" / "web.kd.onnx"
+
+    path = os.pathsep.join([str(ROOT / "workflow" / "scripts"), os.environ.get("PYTHONPATH", "")])
+    start = [sys.executable, "-m", "distillery.deployment.classify", str(model)]
+    table = copied.folder / "answers.csv"
+    done = subprocess.run(
+        [*start, str(copied.folder / "pictures"), "--csv", str(table)],
+        env=environment() | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    pictures = sorted((copied.folder / "pictures").rglob("*.png"))
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == list(map(str, pictures)) and len(pictures) == 8
+    for row in rows(table):
+        assert row["class"] in CLASSES
+        assert sum(float(row[f"probability_{name}"]) for name in CLASSES) == pytest.approx(1, abs=1e-5)
+
+    said = model.with_suffix(".md").read_text()
+    metrics = json.loads((copied.folder / "results/runs/web/kd/seed0/metrics.json").read_text())
+    right = round(metrics["accuracy"] * metrics["n_test"])
+    assert f"told {right} of 15 test pictures right, {100 * metrics['accuracy']:.2f} %" in said
+    (summary,) = [
+        row
+        for row in rows(copied.folder / "results" / "tables" / "summary.csv")
+        if (row["scenario"], row["arm"]) == ("web", "kd")
+    ]
+    assert f"the mean is {summary['mean_percent']} %" in said
+    assert f"interval of the mean {summary['low']} to {summary['high']}" in said and summary["train"] in said
+    assert "**A test on drawn pictures.**" in said.splitlines()[2]
+    assert copied.planned() == []  # the study itself waits for nothing new
 
 
 def test_the_same_configuration_gives_the_same_bytes(copied):

@@ -87,6 +87,7 @@ def write_page(study: Study, files: Files, output: str | Path) -> None:
         study=study,
         tables=tables,
         answer=sentences.answer(tables),
+        exported=sentences.exported(tables),
         insights=sentences.insights(tables),
         limitations=sentences.limitations(tables),
         sources=source_cards(study, tables, galleries),

@@ -41,6 +41,12 @@ def best_run(tables: Tables) -> pd.Series:
     return summary.loc[numbers(summary["mean_percent"]).idxmax()]
 
 
+def exported(tables: Tables) -> str:
+    """The file, and so the target, that a student of the best scenario and arm is exported to."""
+    top = best_run(tables)
+    return f"results/models/{top['scenario']}.{top['arm']}.onnx"
+
+
 def answer(tables: Tables) -> list[Sentence]:
     """The study's two questions, answered: which pictures teach best, and what the first declared comparison says."""
     found = [_best(tables)]

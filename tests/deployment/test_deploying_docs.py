@@ -1,0 +1,30 @@
+"""The Python of docs/deploying.md, run as it stands there."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from distillery.deployment import classify
+
+DOCS = Path(__file__).parents[2] / "docs" / "deploying.md"
+
+
+def test_the_python_of_the_docs_says_what_the_command_says(exported, tmp_path):
+    (block,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S)
+    shutil.copyfile(exported.model, tmp_path / "small_web.kd.onnx")
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.radial_gradient("L").convert("RGB").resize((90, 61)).crop((10, 0, 90, 40)).save(
+        tmp_path / "picture.jpg", exif=exif
+    )
+    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (answer,) = classify.classify(classify.load_model(exported.model), [tmp_path / "picture.jpg"])
+    best = answer.probabilities.argmax()
+    name, chance = done.stdout.split()
+    assert name == exported.classes[best] and float(chance) == pytest.approx(answer.probabilities[best], abs=1e-5)
