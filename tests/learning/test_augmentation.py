@@ -56,7 +56,8 @@ def test_views_are_those_of_a_plain_loop(seed, step, crop, flip, mixup):
         view = padded[row].numpy()[:, top : top + 10, left : left + 10]
         expected.append((view[:, :, ::-1] if mirrored else view) / np.float32(255))
     expected = np.stack(expected)
-    expected = draws.share * expected + (1 - draws.share) * expected[draws.partner]
+    if mixup:
+        expected = draws.share * expected + (1 - draws.share) * expected[draws.partner]
     views = make_views(padded, rows, draws, side=10)
     assert views.is_contiguous(memory_format=torch.channels_last) and views.dtype == torch.float32
     np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
@@ -73,7 +74,7 @@ def test_draws_depend_on_seed_and_step_alone_and_use_their_whole_range():
     assert first.mirrored.mean() == pytest.approx(0.5, abs=0.04)
     assert 0 < first.share < 1
     off = draw_views(replace(RECIPE, crop=0, flip=False, mixup=0), 50, 3, 0)
-    assert not off.top.any() and not off.left.any() and not off.mirrored.any() and off.share == 1
+    assert not off.top.any() and not off.left.any() and not off.mirrored.any() and off.share is None
 
 
 def test_mixed_targets_are_probabilities_in_the_pictures_shares():
@@ -81,7 +82,7 @@ def test_mixed_targets_are_probabilities_in_the_pictures_shares():
     mixed = mixed_targets(torch.tensor([0, 1, 1]), draws, 3)
     torch.testing.assert_close(mixed, torch.tensor([[0.75, 0.25, 0], [0, 1, 0], [0.25, 0.75, 0]]))
     labels = torch.tensor([2, 1])
-    assert mixed_targets(labels, replace(draws, share=1.0), 3) is labels
+    assert mixed_targets(labels, replace(draws, share=None), 3) is labels
 
 
 # --- copies -----------------------------------------------------------------------------------------------------------

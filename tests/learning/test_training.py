@@ -18,13 +18,13 @@ from tiny_study import CLASSES, RECIPE
 from distillery.jobs import StudyError
 from distillery.learning.checkpoints import Checkpoint, digest
 from distillery.learning.data import load_plan
+from distillery.learning.feed import rows_of_step
 from distillery.learning.losses import cross_entropy
 from distillery.learning.optimisation import sgd
 from distillery.learning.seeds import initialisation, stream
 from distillery.learning.training import (
     history_steps,
     optimiser_of,
-    rows_of_step,
     start_network,
     train,
     write_history,

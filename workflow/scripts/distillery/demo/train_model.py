@@ -26,7 +26,7 @@ from distillery.demo.captions import draw_captioned_set, vocabulary
 from distillery.demo.drawing import CLASSES
 from distillery.demo.pipelines import seeded
 from distillery.jobs import log, progress, start_logging
-from distillery.learning.averaging import Average
+from distillery.learning.averaging import Average, decay_after
 from distillery.learning.checkpoints import Checkpoint, digest
 from distillery.learning.devices import autocast, choose_device
 from distillery.learning.optimisation import Adam
@@ -160,8 +160,8 @@ def train_denoiser(
         made = parts["unet"](noisy.to(device), times.to(device), parts["text"](words).last_hidden_state).sample
         return F.mse_loss(made.float(), wanted.to(device))
 
-    average = Average(parts, training.averaging)
-    _optimise(parts, loss, training.steps, training.lr, device, point, "denoiser", average)
+    average = Average(parts)
+    _optimise(parts, loss, training.steps, training.lr, device, point, "denoiser", average, training.averaging)
     average.apply()
     return parts["text"].eval(), parts["unet"].eval()
 
@@ -200,6 +200,7 @@ def _optimise(
     point: Checkpoint,
     name: str,
     average: Average | None = None,
+    decay: float = 0.0,
 ) -> None:
     """Minimise a loss by Adam, from the checkpoint if there is one; gradients are clipped to a norm of 1."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
@@ -217,7 +218,7 @@ def _optimise(
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step(lr * rate(step, steps))
         if average:
-            average.update()
+            average.update(decay_after(step, decay))
         losses.append(loss.item())
         if (step + 1) % point.every == 0:
             log.info("%s: step %d, loss %.4f", name, step + 1, np.mean(losses[-point.every :]))

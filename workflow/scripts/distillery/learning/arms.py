@@ -113,8 +113,13 @@ class DKD(Arm):
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
         decoupled = dkd_loss(student.logits, teacher.logits, batch.targets, self.alpha, self.beta, self.temperature)
-        share = min(1.0, batch.time / self.warmup) if self.warmup else 1.0
-        return cross_entropy(student.logits, batch.targets) + share * decoupled
+        return cross_entropy(student.logits, batch.targets) + self._warm(batch.time) * decoupled
+
+    def _warm(self, time: float | Tensor) -> float | Tensor:
+        if not self.warmup:
+            return 1.0
+        share = time / self.warmup
+        return share.clamp(max=1) if isinstance(share, Tensor) else min(1.0, share)
 
 
 @dataclass(frozen=True)

@@ -25,20 +25,20 @@ COPY_BATCH = 1024
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decides of one batch's views, on the CPU.
+    """What chance decides of one batch's views: of NumPy as drawn, or tensors of the device the views are made on.
 
     Attributes:
         top, left: int64 [B], where the crop begins in the padded picture, 0 to 2 · crop.
         mirrored: bool [B].
         partner: int64 [B], with whom of the batch a picture is mixed.
-        share: of the picture itself in the mixture, 0 to 1; 1 without mixup.
+        share: of the picture itself in the mixture, 0 to 1; None without mixup.
     """
 
-    top: np.ndarray
-    left: np.ndarray
-    mirrored: np.ndarray
-    partner: np.ndarray
-    share: float
+    top: np.ndarray | Tensor
+    left: np.ndarray | Tensor
+    mirrored: np.ndarray | Tensor
+    partner: np.ndarray | Tensor
+    share: float | Tensor | None
 
 
 def draw_views(recipe: Recipe, batch: int, step: int, seed: int) -> Draws:
@@ -47,7 +47,7 @@ def draw_views(recipe: Recipe, batch: int, step: int, seed: int) -> Draws:
     top, left = chance.integers(0, 2 * recipe.crop + 1, size=(2, batch))
     mirrored = chance.random(batch) < (0.5 if recipe.flip else 0)
     partner = chance.permutation(batch)
-    share = float(chance.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else 1.0
+    share = float(chance.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else None
     return Draws(top, left, mirrored, partner, share)
 
 
@@ -79,7 +79,7 @@ def make_views(padded: Tensor, rows: Tensor, draws: Draws, side: int) -> Tensor:
         float32 [B, 3, S, S] in [0, 1], channels last.
     """
     device = padded.device
-    top, left, mirrored = (torch.from_numpy(part).to(device) for part in (draws.top, draws.left, draws.mirrored))
+    top, left, mirrored = (torch.as_tensor(part, device=device) for part in (draws.top, draws.left, draws.mirrored))
     windows = padded.unfold(2, side, 1).unfold(3, side, 1)  # [N, 3, P−S+1, P−S+1, S, S], a view without a copy
     views = windows[rows, :, top, left]
     views = torch.where(mirrored[:, None, None, None], views.flip(3), views)
@@ -89,15 +89,15 @@ def make_views(padded: Tensor, rows: Tensor, draws: Draws, side: int) -> Tensor:
 
 def mix(values: Tensor, draws: Draws) -> Tensor:
     """share · values + (1 − share) · their partners', of pictures or probabilities (Zhang et al. 2018, section 2)."""
-    if draws.share == 1:
+    if draws.share is None:
         return values
-    partner = torch.from_numpy(draws.partner).to(values.device)
+    partner = torch.as_tensor(draws.partner, device=values.device)
     return torch.lerp(values[partner], values, draws.share)
 
 
 def mixed_targets(labels: Tensor, draws: Draws, classes: int) -> Tensor:
     """Labels int64 [B] as they are, or mixed like the pictures into probabilities float32 [B, C]."""
-    return labels if draws.share == 1 else mix(F.one_hot(labels, classes).float(), draws)
+    return labels if draws.share is None else mix(F.one_hot(labels, classes).float(), draws)
 
 
 # --- copies: the scenario's own, made once ----------------------------------------------------------------------------

@@ -11,28 +11,35 @@ from torch import Tensor, nn
 from distillery.learning.optimisation import copy_into
 
 
+def decay_after(updates: int, decay: float) -> float:
+    """The average's decay after so many updates: min(decay, (1 + n) / (10 + n)); the random start is soon forgotten."""
+    return min(decay, (1 + updates) / (10 + updates))
+
+
 class Average:
     """Exponential moving average of a network's weights and batch-norm statistics.
 
-    average ← d · average + (1 − d) · value, d = min(decay, (1 + n) / (10 + n)) after n updates, so that the random
-    start is soon forgotten.
-
     Args:
         network: that is trained; its values now are the first average.
-        decay: 0 to 1.
     """
 
-    def __init__(self, network: nn.Module, decay: float):
-        self.decay, self.updates = decay, 0
+    def __init__(self, network: nn.Module):
         self.values = [value for value in network.state_dict().values() if value.is_floating_point()]
         self.average = [value.clone() for value in self.values]
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Take the network's values in."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self.average, self.values, 1 - decay)
-        self.updates += 1
+    def update(self, decay: float | Tensor) -> None:
+        """Take the network's values in: average ← decay · average + (1 − decay) · value.
+
+        Args:
+            decay: 0 to 1, of `decay_after`; a tensor [] where the update is recorded once and repeated.
+        """
+        if isinstance(decay, float):
+            torch._foreach_lerp_(self.average, self.values, 1 - decay)
+        else:  # the lerp of many tensors takes no tensor for a weight
+            change = torch._foreach_sub(self.values, self.average)
+            torch._foreach_mul_(change, 1 - decay)
+            torch._foreach_add_(self.average, change)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -48,11 +55,10 @@ class Average:
         """Give the network the averages for good."""
         copy_into(self.values, self.average)
 
-    def state(self) -> dict[str, list[Tensor] | int]:
+    def state(self) -> dict[str, list[Tensor]]:
         """What the next update depends on besides the network."""
-        return {"average": self.average, "updates": self.updates}
+        return {"average": self.average}
 
-    def restore(self, state: dict[str, list[Tensor] | int]) -> None:
+    def restore(self, state: dict[str, list[Tensor]]) -> None:
         """Go on from a `state`."""
         copy_into(self.average, state["average"])
-        self.updates = state["updates"]

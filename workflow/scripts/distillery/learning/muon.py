@@ -36,7 +36,7 @@ class Muon:
         self.velocity = [torch.zeros_like(weight) for weight in self.filters]
 
     @torch.no_grad()
-    def step(self, lr: float) -> None:
+    def step(self, lr: float | Tensor) -> None:
         torch._foreach_mul_(self.velocity, self.momentum)
         torch._foreach_add_(self.velocity, [weight.grad for weight in self.filters])
         for weight, velocity in zip(self.filters, self.velocity, strict=True):

@@ -1,7 +1,8 @@
 """Optimisers, and which weights decay.
 
 SGD and Adam are written out because making one of torch.optim's imports torch's compiler: 9 s a job, of which a study
-starts hundreds. Tests hold them against torch.optim's.
+starts hundreds. Tests hold them against torch.optim's. On a GPU both are torch's fused kernels: one pass over all
+weights, with a learning rate that may lie on the device.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from torch import Tensor, nn
 class Optimiser(Protocol):
     """What changes weights along their gradients; the learning rate comes with each step."""
 
-    def step(self, lr: float) -> None:
-        """Change the weights and forget their gradients."""
+    def step(self, lr: float | Tensor) -> None:
+        """Change the weights and forget their gradients.
+
+        Args:
+            lr: above 0; on a GPU also a float32 tensor [].
+        """
 
     def state(self) -> dict[str, Any]:
         """What the next step depends on besides the weights: tensors and numbers."""
@@ -45,7 +50,14 @@ class SGD:
         self.velocity = [torch.zeros_like(weight) for weight in self.weights] if momentum else []
 
     @torch.no_grad()
-    def step(self, lr: float) -> None:
+    def step(self, lr: float | Tensor) -> None:
+        if self.weights[0].is_cuda:
+            self.step_fused(lr)
+        else:
+            self._step_plain(lr)
+        forget_gradients(self.weights)
+
+    def _step_plain(self, lr: float) -> None:
         gradients = [weight.grad for weight in self.weights]
         if self.weight_decay and self.decayed:
             torch._foreach_add_(gradients[: len(self.decayed)], self.decayed, alpha=self.weight_decay)
@@ -54,7 +66,25 @@ class SGD:
             torch._foreach_add_(self.velocity, gradients)
             torch._foreach_add_(gradients, self.velocity, alpha=self.momentum)
         torch._foreach_add_(self.weights, gradients, alpha=-lr)
-        forget_gradients(self.weights)
+
+    @torch.no_grad()
+    def step_fused(self, lr: float | Tensor) -> None:
+        """The same change in one kernel; the gradients stay."""
+        split = len(self.decayed)
+        for part, decay in ((slice(split), self.weight_decay), (slice(split, None), 0.0)):
+            if weights := self.weights[part]:
+                torch._fused_sgd_(
+                    weights,
+                    [weight.grad for weight in weights],
+                    self.velocity[part],
+                    weight_decay=decay,
+                    momentum=self.momentum,
+                    lr=lr,
+                    dampening=0.0,
+                    nesterov=self.momentum > 0,
+                    maximize=False,
+                    is_first_step=False,  # the velocity starts at 0 instead
+                )
 
     def state(self) -> dict[str, Any]:
         return {"velocity": self.velocity}
@@ -72,20 +102,43 @@ class Adam:
         self.weights = list(weights)
         self.mean = [torch.zeros_like(weight) for weight in self.weights]
         self.square = [torch.zeros_like(weight) for weight in self.weights]
-        self.steps = 0
+        self.steps = torch.zeros((), device=self.weights[0].device)
 
     @torch.no_grad()
-    def step(self, lr: float) -> None:
-        gradients = [weight.grad for weight in self.weights]
+    def step(self, lr: float | Tensor) -> None:
         self.steps += 1
+        if self.weights[0].is_cuda:
+            self._step_fused(lr)
+        else:
+            self._step_plain(lr)
+        forget_gradients(self.weights)
+
+    def _step_plain(self, lr: float) -> None:
+        gradients, steps = [weight.grad for weight in self.weights], self.steps.item()
         torch._foreach_lerp_(self.mean, gradients, 1 - self.FIRST)
         torch._foreach_mul_(self.square, self.SECOND)
         torch._foreach_addcmul_(self.square, gradients, gradients, 1 - self.SECOND)
         scale = torch._foreach_sqrt(self.square)
-        torch._foreach_div_(scale, sqrt(1 - self.SECOND**self.steps))
+        torch._foreach_div_(scale, sqrt(1 - self.SECOND**steps))
         torch._foreach_add_(scale, self.EPSILON)
-        torch._foreach_addcdiv_(self.weights, self.mean, scale, -lr / (1 - self.FIRST**self.steps))
-        forget_gradients(self.weights)
+        torch._foreach_addcdiv_(self.weights, self.mean, scale, -lr / (1 - self.FIRST**steps))
+
+    def _step_fused(self, lr: float | Tensor) -> None:
+        torch._fused_adam_(
+            self.weights,
+            [weight.grad for weight in self.weights],
+            self.mean,
+            self.square,
+            [],
+            [self.steps] * len(self.weights),
+            lr=lr,
+            beta1=self.FIRST,
+            beta2=self.SECOND,
+            weight_decay=0.0,
+            eps=self.EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
 
     def state(self) -> dict[str, Any]:
         return {"mean": self.mean, "square": self.square, "steps": self.steps}
@@ -93,7 +146,7 @@ class Adam:
     def restore(self, state: dict[str, Any]) -> None:
         copy_into(self.mean, state["mean"])
         copy_into(self.square, state["square"])
-        self.steps = state["steps"]
+        self.steps.copy_(state["steps"])
 
 
 def sgd(network: nn.Module, momentum: float, weight_decay: float) -> SGD:

@@ -6,27 +6,27 @@ import csv
 import io
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from distillery.files import write_whole
 from distillery.jobs import StudyError, log, progress
-from distillery.learning.augmentation import draw_views, make_views, mixed_targets, reflect_pad
+from distillery.learning.augmentation import make_views, mixed_targets, reflect_pad
 from distillery.learning.averaging import Average
 from distillery.learning.checkpoints import Checkpoint
 from distillery.learning.data import Pictures, channel_statistics
 from distillery.learning.devices import autocast
+from distillery.learning.feed import Step, feed
+from distillery.learning.graphs import repeated
 from distillery.learning.muon import Muon
 from distillery.learning.networks import Normalised, build_network
 from distillery.learning.optimisation import Optimiser, sgd
 from distillery.learning.recipe import Recipe, learning_rate
-from distillery.learning.seeds import initialisation, stream
+from distillery.learning.seeds import initialisation
 
 ROWS = 20  # of the history; the only times the device is waited for
 VALIDATE_EVERY = 5  # rows: a validation costs as much as some steps
@@ -38,12 +38,12 @@ class Batch(NamedTuple):
     Attributes:
         views: float32 [B, 3, S, S] in [0, 1].
         targets: labels int64 [B], or, of mixed views, probabilities [B, C].
-        time: share of the steps done, 0 to 1.
+        time: share of the steps done, 0 to 1; on a GPU a tensor [].
     """
 
     views: Tensor
     targets: Tensor
-    time: float
+    time: float | Tensor
 
 
 class Diverged(StudyError):
@@ -72,25 +72,6 @@ def start_network(name: str, classes: int, train: Pictures, seed: int, device: t
 def optimiser_of(recipe: Recipe, network: nn.Module) -> Optimiser:
     """The recipe's optimiser of a network's weights."""
     return {"sgd": sgd, "muon": Muon}[recipe.optimiser](network, recipe.momentum, recipe.weight_decay)
-
-
-@lru_cache(maxsize=2)
-def _order(pictures: int, seed: int, epoch: int) -> np.ndarray:
-    return stream(seed, "order", epoch).permutation(pictures)
-
-
-def rows_of_step(pictures: int, batch: int, step: int, seed: int) -> np.ndarray:
-    """Which pictures a step sees, int64 [batch]: its part of one permutation of all after the other.
-
-    So every picture is seen as often as any other, give or take one, and batches are full whatever the number of
-    pictures.
-    """
-    first, end = step * batch, (step + 1) * batch
-    epochs = range(first // pictures, (end - 1) // pictures + 1)
-    parts = [
-        _order(pictures, seed, epoch)[max(first - epoch * pictures, 0) : end - epoch * pictures] for epoch in epochs
-    ]
-    return np.concatenate(parts)
 
 
 def train(
@@ -123,7 +104,7 @@ def train(
     side = pictures.pixels.shape[-1]
     padded = reflect_pad(pictures.pixels.to(device), recipe.crop)
     labels = pictures.labels.to(device)
-    average = Average(network, recipe.ema) if recipe.ema else None
+    average = Average(network) if recipe.ema else None
     history, total, start = [], torch.zeros((), device=device), 0
     if checkpoint and (state := checkpoint.load(device)):
         network.load_state_dict(state["network"])
@@ -134,20 +115,23 @@ def train(
         log.info("%s: goes on after step %d of %d", label, start, recipe.steps)
     marks = history_steps(recipe.steps)
     network.train()
-    for step in progress(range(start, recipe.steps), label=label, unit="steps"):
-        draws = draw_views(recipe, recipe.batch, step, seed)
-        rows = torch.from_numpy(rows_of_step(len(pictures), recipe.batch, step, seed)).to(device)
+
+    def learn(step: Step) -> None:
+        rows, draws, time, lr, decay = step.unpacked(mixed=recipe.mixup > 0)
         views = make_views(padded, rows, draws, side)
-        batch = Batch(views, mixed_targets(labels[rows], draws, classes), step / recipe.steps)
+        batch = Batch(views, mixed_targets(labels[rows], draws, classes), time)
         with autocast(device):
             loss = objective(network, batch)
         loss.backward()
-        lr = learning_rate(recipe, step)
         optimiser.step(lr)
         if average:
-            average.update()
-        total += loss.detach()
-        done = step + 1
+            average.update(decay)
+        total.add_(loss.detach())
+
+    learn = repeated(learn, device)
+    steps = feed(recipe, len(pictures), seed, start, device)
+    for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
+        learn(next(steps))
         if done in marks:
             mean = total.item() / (done - (history[-1].step if history else 0))
             if not isfinite(mean):
@@ -156,7 +140,7 @@ def train(
                 raise Diverged(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
             measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
             with average.applied() if average else nullcontext():
-                history.append(Row(done, mean, lr, validate(network) if measured else None))
+                history.append(Row(done, mean, learning_rate(recipe, done - 1), validate(network) if measured else None))
             total.zero_()
         if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
             checkpoint.save(done, network, average, optimiser, [list(row) for row in history], total)
