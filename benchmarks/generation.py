@@ -1,14 +1,14 @@
 """Pictures a second: the tutorials' loop, a call of the pipeline for each prompt, against the library's batches.
 
-    python benchmarks/generation.py                         tiny random Stable Diffusion 2 on one CPU core
-    python benchmarks/generation.py --real --pictures 32    SD 2's real architecture with random weights, on the GPU
+    python benchmarks/generation.py                   tiny random Stable Diffusion 2 on one CPU core
+    python benchmarks/generation.py --real sd2        SD 2's architecture with random weights, on the GPU
+    python benchmarks/generation.py --real sd3        SD 3-medium's, without T5
 
 The loop runs the pipeline as diffusers loads it (float32) and saves each picture; the library has its own dtype,
 encodes each of ten prompts once, and batches; both take the same number of steps.
 
 On one thread of a busy AMD EPYC with AVX-512 BF16, the tiny pipeline, 4 steps, 32 pixels: 68 pictures a second in
-batches of 20, 4.5 times the loop (40 pictures, 2 pairs, 4.3-4.7; one at a time 1.1 times). Nothing has been measured on
-a GPU yet.
+batches of 20, 4.5 times the loop (40 pictures, 2 pairs, 4.3-4.7; one at a time 1.1 times).
 """
 
 import argparse
@@ -17,54 +17,114 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from distillery.demo import pipelines
 from distillery.pools import Offer
 from distillery.sources.diffusion import plan_picture
-from distillery.sources.diffusion_models import Settings, load_pipeline
+from distillery.sources.diffusion_models import Settings, load_pipeline, place
 from distillery.sources.prompts import Asked
-from distillery.sources.sampling import fitting_batch, generate_pictures
+from distillery.sources.sampling import fitting_batch, generate_pictures, run_batch
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is measured.
+
+    Attributes:
+        loop, library: pipelines, as diffusers gives it and as the library has it.
+        looped: pictures of a measurement of the loop, which takes seconds for each on a GPU.
+    """
+
+    loop: Any
+    library: Any
+    settings: Settings
+    looped: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--real", action="store_true", help="the real architecture, 768 pixels; needs a GPU")
-    parser.add_argument("--pictures", type=int, default=100, help="pictures a measurement")
-    parser.add_argument("--pairs", type=int, default=5, help="measurements of each, taken in turns")
+    parser.add_argument("--real", choices=sorted(REAL), default="", help="a real architecture; needs a GPU")
+    parser.add_argument("--pictures", type=int, default=0, help="a measurement of the library; 0: 100, real ones 64")
+    parser.add_argument("--pairs", type=int, default=0, help="measurements, taken in turns; 0: 5, of real ones 2")
     parser.add_argument("--batch", type=int, default=0, help="0: what fits on a GPU, 20 for the tiny pipeline")
     options = parser.parse_args()
-    torch.set_num_threads(torch.get_num_threads() if options.real else 1)
-    size, steps = (768, 25) if options.real else (32, 4)
-    batch = options.batch or (fitting_batch(size) if options.real else 20)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(folder, per_class=options.pictures, size=size, steps=steps)
-        build(folder, options.real)
-        ours, plain = load_pipeline(settings), load_pipeline(replace(settings, dtype="float32"))
+    pictures = options.pictures or (64 if options.real else 100)
+    pairs = options.pairs or (2 if options.real else 5)
+    model = real(options.real, pictures) if options.real else tiny(pictures)
+    batch = options.batch or (fitting_batch(model.settings.size) if options.real else 20)
+    # name → pictures a measurement, pictures before the first, and how
     ways = {
-        "loop": lambda offers: loop(plain, offers),
-        "library, one at a time": lambda offers: library(ours, offers, replace(settings, batch=1)),
-        f"library, {batch} at a time": lambda offers: library(ours, offers, replace(settings, batch=batch)),
+        "loop": (model.looped, 1, lambda offers: loop(model.loop, offers)),
+        "library, one at a time": (model.looped, 1, lambda offers: library(model, offers, 1)),
+        f"library, {batch} at a time": (pictures, batch, lambda offers: library(model, offers, batch)),
     }
     speeds = {name: [] for name in ways}
-    for way in ways.values():
-        way(wishes(settings, batch))  # warm up
-    for _ in range(options.pairs):
-        for name, way in ways.items():
-            offers = wishes(settings, options.pictures)
-            started = time.perf_counter()
-            way(offers)
-            speeds[name].append(options.pictures / (time.perf_counter() - started))
+    for _, warm, way in ways.values():
+        way(wishes(model.settings, warm))
+    for _ in range(pairs):
+        for name, (number, _, way) in ways.items():
+            speeds[name].append(number / clock(way, wishes(model.settings, number)))
     for name, found in speeds.items():
         ratios = [one / plain for one, plain in zip(found, speeds["loop"], strict=True)]
         print(
-            f"{name}: {statistics.median(found):.1f} pictures/s ({min(found):.1f}–{max(found):.1f}), "
-            f"{statistics.median(ratios):.2f}x the loop ({min(ratios):.2f}–{max(ratios):.2f})"
+            f"{name}: {statistics.median(found):.2f} pictures/s ({min(found):.2f}–{max(found):.2f}), "
+            f"{statistics.median(ratios):.2f}x the loop ({min(ratios):.2f}–{max(ratios):.2f})",
+            flush=True,
         )
+    if options.real:
+        report_limits(model, min(batch, pictures), statistics.median(speeds[f"library, {batch} at a time"]))
+
+
+def clock(way: Callable[[list[Offer]], None], offers: list[Offer]) -> float:
+    """Seconds, until the last JPEG is made."""
+    started = time.perf_counter()
+    way(offers)
+    return time.perf_counter() - started
+
+
+def report_limits(model: Model, batch: int, speed: float) -> None:
+    """Print where a picture's time goes, and what share of the device's matrix products it is."""
+    settings = model.settings
+    fewer = replace(settings, steps=5)
+    whole, part = (
+        clock(lambda offers: library(model, offers, batch), wishes(s, batch)) / batch for s in (settings, fewer)
+    )
+    step = (whole - part) / (settings.steps - fewer.steps)
+    print(f"  {1000 * step:.1f} ms a step, {1000 * (whole - settings.steps * step):.0f} ms for decoding and saving")
+    one, two = (operations(model.library, replace(settings, steps=steps)) for steps in (2, 3))
+    total = one + (settings.steps - 2) * (two - one)
+    side = 8192
+    a = torch.rand(side, side, device="cuda", dtype=torch.bfloat16)
+    peak = max(2 * side**3 / timed(lambda: a @ a) for _ in range(5))
+    print(
+        f"  {total / 1e12:.0f} TFLOP a picture, {(two - one) / 1e12:.2f} a step: {100 * speed * total / peak:.0f} % of"
+        f" the {peak / 1e12:.0f} TFLOP/s of matrix products; the steps alone {100 * (two - one) / step / peak:.0f} %"
+    )
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Seconds on the GPU."""
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    action()
+    torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def operations(pipeline: Any, settings: Settings) -> float:
+    """Floating-point operations of one picture."""
+    with FlopCounterMode(display=False) as counter:
+        run_batch(pipeline, wishes(settings, 1))
+    return counter.get_total_flops()
 
 
 def wishes(settings: Settings, pictures: int) -> list[Offer]:
@@ -81,57 +141,124 @@ def loop(pipeline, offers: list[Offer]) -> None:
         picture.save(io.BytesIO(), format="JPEG", quality=95)
 
 
-def library(pipeline, offers: list[Offer], settings: Settings) -> None:
+def library(model: Model, offers: list[Offer], batch: int) -> None:
     """All pictures, JPEG included."""
-    for _ in generate_pictures(pipeline, offers, settings):
+    for _ in generate_pictures(model.library, offers, replace(model.settings, batch=batch)):
         pass
 
 
-def build(folder: str, real: bool) -> None:
-    """Save a pipeline with random weights: tiny, or of Stable Diffusion 2.1's published configuration."""
-    from distillery.demo import pipelines
+# --- models -----------------------------------------------------------------------------------------------------------
 
-    if not real:
+
+def tiny(pictures: int) -> Model:
+    """The demo's size, loaded from disk, on one thread."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(folder, per_class=pictures, size=32, steps=4)
         pipelines.build_stable_diffusion_2(folder, seed=0, size=32)
-        return
+        return Model(load_pipeline(replace(settings, dtype="float32")), load_pipeline(settings), settings, pictures)
+
+
+def real(name: str, pictures: int) -> Model:
+    """A published configuration with random weights, made on the GPU."""
+    build, size, steps = REAL[name]
+    plain, ours = build(), build()
+    plain.set_progress_bar_config(disable=True)
+    plain.to("cuda")
+    ours.to(torch.bfloat16)
+    place(ours, "cuda")
+    return Model(plain, ours, Settings(name, per_class=pictures, size=size, steps=steps), looped=3)
+
+
+def stable_diffusion_2() -> Any:
+    """Stable Diffusion 2.1, 768 pixels."""
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
+    from transformers import CLIPTextModel
 
     tokenizer = pipelines.byte_tokenizer()
-    text = CLIPTextConfig(
+    with torch.device("cuda"):
+        text = CLIPTextModel(clip(tokenizer, width=1024, layers=23, heads=16))
+        unet = UNet2DConditionModel(
+            sample_size=96, cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True
+        )
+        vae = AutoencoderKL(**VAE, sample_size=768)
+    return StableDiffusionPipeline(
+        vae=vae.eval(),
+        text_encoder=text.eval(),
+        tokenizer=tokenizer,
+        unet=unet.eval(),
+        scheduler=DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def stable_diffusion_3() -> Any:
+    """Stable Diffusion 3-medium without T5."""
+    from diffusers import (
+        AutoencoderKL,
+        FlowMatchEulerDiscreteScheduler,
+        SD3Transformer2DModel,
+        StableDiffusion3Pipeline,
+    )
+    from transformers import CLIPTextModelWithProjection
+
+    tokenizer = pipelines.byte_tokenizer()
+    with torch.device("cuda"):
+        small = CLIPTextModelWithProjection(clip(tokenizer, width=768, layers=12, heads=12))
+        large = CLIPTextModelWithProjection(clip(tokenizer, width=1280, layers=32, heads=20))
+        transformer = SD3Transformer2DModel(
+            sample_size=128,
+            patch_size=2,
+            in_channels=16,
+            out_channels=16,
+            num_layers=24,
+            attention_head_dim=64,
+            num_attention_heads=24,
+            joint_attention_dim=4096,
+            caption_projection_dim=1536,
+            pooled_projection_dim=2048,
+            pos_embed_max_size=192,
+        )
+        vae = AutoencoderKL(**VAE, latent_channels=16, use_quant_conv=False, use_post_quant_conv=False)
+    return StableDiffusion3Pipeline(
+        transformer=transformer.eval(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=vae.eval(),
+        text_encoder=small.eval(),
+        tokenizer=tokenizer,
+        text_encoder_2=large.eval(),
+        tokenizer_2=tokenizer,
+        text_encoder_3=None,
+        tokenizer_3=None,
+    )
+
+
+def clip(tokenizer: Any, width: int, layers: int, heads: int) -> Any:
+    """A configuration of CLIP's text model."""
+    from transformers import CLIPTextConfig
+
+    return CLIPTextConfig(
         vocab_size=len(tokenizer),
-        hidden_size=1024,
-        intermediate_size=4096,
-        num_hidden_layers=23,
-        num_attention_heads=16,
-        hidden_act="gelu",
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        projection_dim=width,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    unet = UNet2DConditionModel(
-        sample_size=96, cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True
-    )
-    vae = AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=2,
-        sample_size=768,
-    )
-    pipelines.save(
-        StableDiffusionPipeline(
-            vae=vae,
-            text_encoder=CLIPTextModel(text),
-            tokenizer=tokenizer,
-            unet=unet,
-            scheduler=DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        ),
-        folder,
-    )
+
+
+VAE = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+}
+REAL = {"sd2": (stable_diffusion_2, 768, 25), "sd3": (stable_diffusion_3, 512, 28)}  # pixels a side, steps
 
 
 if __name__ == "__main__":

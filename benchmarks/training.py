@@ -2,6 +2,7 @@
 
     python benchmarks/training.py                                            resnet18 teaching resnet8x4
     python benchmarks/training.py --teacher convnet_l --student resnet8      a pair for two processor cores
+    python benchmarks/training.py --together 8                               several trainings at once on one GPU
 
 Each pair is measured in turns in one process: the same networks, batch, views' size and number of steps.
 
@@ -46,14 +47,13 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision import transforms
 
 from distillery.learning.arms import KD
 from distillery.learning.data import Pictures, as_channels_last
-from distillery.learning.devices import choose_device, has_bfloat16
+from distillery.learning.devices import arithmetic, choose_device
 from distillery.learning.networks import NETWORKS, build_network
 from distillery.learning.recipe import Recipe
-from distillery.learning.student import objective_of
+from distillery.learning.student import objective_of, ready
 from distillery.learning.training import optimiser_of, start_network, train
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -76,19 +76,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", choices=NETWORKS, default="resnet18")
     parser.add_argument("--student", choices=NETWORKS, default="resnet8x4")
-    parser.add_argument("--steps", type=int, default=20, help="of a measurement")
+    parser.add_argument("--steps", type=int, default=0, help="of a measurement; 0: 20, on a GPU 500")
     parser.add_argument("--turns", type=int, default=3, help="measurements of each")
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0 for all")
+    parser.add_argument("--together", type=int, default=0, help="time this many whole trainings at once, and no loops")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one of those trainings
     options = parser.parse_args()
     chance = np.random.default_rng(0)
     pixels = chance.integers(0, 256, (PICTURES, 32, 32, 3), np.uint8)
     device = choose_device(options.threads)
     pair = Pair(options.teacher, options.student, pixels, chance.integers(0, 10, PICTURES), device)
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"processor, {torch.get_num_threads()} threads"
-    print(f"{options.teacher} teaching {options.student} on {where}")
+    if options.alone:
+        ours(pair, STUDY["batch"])(STUDY["steps"])
+        return
+    print(f"{options.teacher} teaching {options.student} on {where}", flush=True)
+    if options.together:
+        train_together(pair, options.together)
+        return
+    steps = options.steps or (500 if device.type == "cuda" else 20)
     for name, batch, loop in (("tutorial", 128, tutorial), ("repository", 64, repository)):
-        compare(name, pair, batch, loop, options.steps, options.turns)
-    report_limits(pair, options.steps)
+        compare(name, pair, batch, loop, steps, options.turns)
+    report_limits(pair, steps)
 
 
 def compare(name: str, pair: Pair, batch: int, loop: Callable, steps: int, turns: int) -> None:
@@ -96,7 +105,7 @@ def compare(name: str, pair: Pair, batch: int, loop: Callable, steps: int, turns
     ways = {name: loop(pair, batch), "ours": ours(pair, batch)}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for way in ways.values():
-        way(3)  # warm up
+        way(10)  # warm up
     for _ in range(turns):
         for way, run in ways.items():
             seconds[way].append(clock(lambda run=run: run(steps), pair.device) / steps)
@@ -125,6 +134,7 @@ def ours(pair: Pair, batch: int) -> Callable[[int], None]:
         as_channels_last(pair.pixels), torch.from_numpy(pair.labels), np.empty(0), np.empty(0), np.empty(0)
     )
     teacher = start_network(pair.teacher, 10, pictures, 1, pair.device).requires_grad_(False).eval()
+    teacher = ready(teacher, KD(), pair.device)
     network = start_network(pair.student, 10, pictures, 0, pair.device)
     objective = objective_of(KD(), teacher, lambda logits: logits)
 
@@ -158,6 +168,8 @@ def endless(loader: DataLoader) -> Iterator:
 
 def tutorial(pair: Pair, batch: int) -> Callable[[int], None]:
     """PyTorch's tutorial: T = 2, 0.25 of the loss from the teacher, 0.75 from the labels."""
+    from torchvision import transforms  # seconds, which a training alone does not pay
+
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
     loader = DataLoader(PicturesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=2)
     teacher, student = (build_network(name, 10).to(pair.device) for name in (pair.teacher, pair.student))
@@ -186,6 +198,8 @@ def tutorial(pair: Pair, batch: int) -> Callable[[int], None]:
 
 def repository(pair: Pair, batch: int) -> Callable[[int], None]:
     """The published distillers' loop: T = 4, 0.9 of the loss from the teacher."""
+    from torchvision import transforms  # seconds, which a training alone does not pay
+
     transform = transforms.Compose(
         [
             transforms.RandomCrop(32, padding=4),
@@ -228,7 +242,7 @@ def report_limits(pair: Pair, steps: int) -> None:
     """Print the share of the device's peak, the start-up, and the cost of a study."""
     batch = STUDY["batch"]
     run = ours(pair, batch)
-    run(3)
+    run(10)
     step = clock(lambda: run(steps), pair.device) / steps
     operations, peak = operations_of_step(pair, batch), matrix_peak(pair.device, arithmetic(pair.device))
     print(
@@ -242,6 +256,20 @@ def report_limits(pair: Pair, steps: int) -> None:
     print(f"  {start:.1f} s to start; {runs} runs of {budget} steps: {minutes:,.0f} minutes, one by one")
 
 
+def train_together(pair: Pair, number: int) -> None:
+    """Print the seconds a whole training takes, start-up included, one alone and several at once."""
+    for at_once in (1, number):
+        command = [sys.executable, __file__, "--alone", "--teacher", pair.teacher, "--student", pair.student]
+        started = time.perf_counter()
+        jobs = [subprocess.Popen([*command, "--threads", "2"]) for _ in range(at_once)]
+        if any(job.wait() for job in jobs):
+            sys.exit("a training failed")
+        seconds = (time.perf_counter() - started) / at_once
+        print(
+            f"  {at_once} at once: {seconds:.1f} s a training of {STUDY['steps']} steps, start-up included", flush=True
+        )
+
+
 def operations_of_step(pair: Pair, batch: int) -> float:
     """Floating-point operations of the student's forward and backward pass and the teacher's forward pass."""
     x = torch.rand(batch, 3, 32, 32)
@@ -250,11 +278,6 @@ def operations_of_step(pair: Pair, batch: int) -> float:
         teacher(x)
         student(x).sum().backward()
     return counter.get_total_flops()
-
-
-def arithmetic(device: torch.device) -> torch.dtype:
-    """That of our convolutions."""
-    return torch.bfloat16 if has_bfloat16(device) else torch.float32
 
 
 def matrix_peak(device: torch.device, kind: torch.dtype) -> float:

@@ -37,6 +37,11 @@ def has_bfloat16(device: torch.device) -> bool:
     return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
 
 
+def arithmetic(device: torch.device) -> torch.dtype:
+    """That of convolutions and linear layers."""
+    return torch.bfloat16 if has_bfloat16(device) else torch.float32
+
+
 def autocast(device: torch.device) -> AbstractContextManager:
     """bfloat16 for convolutions and linear layers where the device is faster in it; float32 elsewhere."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))

@@ -1,16 +1,20 @@
-"""A training step recorded once as a CUDA graph, and repeated at the cost of one launch.
+"""What keeps a GPU busy with small networks: steps recorded once as a CUDA graph, and two things at a time.
 
 A step of a small network is hundreds of kernels of a few microseconds. Launched one by one by Python they keep a GPU
-waiting most of the time; recorded, the GPU runs them on its own.
+waiting most of the time; recorded, it runs them on its own, at the cost of one launch. And few of them fill it, so that
+what does not depend on each other runs side by side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
 from distillery.learning.feed import Step
+
+T = TypeVar("T")
 
 WARM_UP = 3  # steps run one kernel at a time, in which libraries choose their algorithms
 
@@ -56,3 +60,23 @@ class Recorded:
 def repeated(function: Callable[[Step], None], device: torch.device) -> Callable[[Step], None]:
     """The function itself, or recorded where the device is a GPU."""
     return Recorded(function) if device.type == "cuda" else function
+
+
+def aside(function: Callable[[], T], device: torch.device) -> Callable[[], T]:
+    """Start a function, on a GPU beside what is started after it; the result waits for its value and gives it.
+
+    The value may be used until the next call: that one starts only after all that was started before.
+    """
+    if device.type != "cuda":
+        value = function()
+        return lambda: value
+    main, side = torch.cuda.current_stream(), torch.cuda.Stream()
+    side.wait_stream(main)
+    with torch.cuda.stream(side):
+        value = function()
+
+    def wait() -> T:
+        main.wait_stream(side)
+        return value
+
+    return wait

@@ -27,7 +27,9 @@ from distillery.learning.arms import Answer, Arm
 from distillery.learning.augmentation import alter_copies
 from distillery.learning.checkpoints import Checkpoint, digest
 from distillery.learning.data import Pictures, load_plan
-from distillery.learning.devices import choose_device
+from distillery.learning.devices import arithmetic, choose_device
+from distillery.learning.folding import folded
+from distillery.learning.graphs import aside
 from distillery.learning.networks import Normalised
 from distillery.learning.optimisation import Optimiser
 from distillery.learning.prediction import by_class, predict_classes, share, write_predictions
@@ -178,8 +180,8 @@ def fit(
     """
     network = start_network(recipe.network, len(lesson.classes), lesson.train, seed, device)
     taught_by = load_teacher(teacher, lesson.classes, device) if arm.taught else None
-    if taught_by and arm.published:
-        published.unfreeze(taught_by)
+    if taught_by:
+        taught_by = ready(taught_by, arm, device)
     checkpoint = _checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device)
     history = train(
         network,
@@ -210,8 +212,9 @@ def objective_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tenso
 
     def objective(network: Normalised, batch: Batch) -> Tensor:
         # a frozen teacher keeps nothing for a backward pass; the published one learns along
-        taught = answer(teacher, batch.views) if teacher else None
-        return arm.loss(answer(network, batch.views), taught, batch)
+        taught = aside(lambda: answer(teacher, batch.views) if teacher else None, batch.views.device)
+        told = answer(network, batch.views)
+        return arm.loss(told, taught(), batch)
 
     return objective
 
@@ -233,6 +236,14 @@ def load_teacher(path: str | Path, classes: Sequence[str], device: torch.device)
     """The teacher, frozen and in eval mode, on the device."""
     teacher = load_weights(path, classes).network.to(device, memory_format=torch.channels_last)
     return teacher.requires_grad_(False).eval()
+
+
+def ready(teacher: Normalised, arm: Arm, device: torch.device) -> Normalised:
+    """A teacher as an arm asks it: the published ones one that learns along; of the others, on a GPU, a quicker copy."""
+    if arm.published:
+        published.unfreeze(teacher)
+        return teacher
+    return folded(teacher, arithmetic(device)) if device.type == "cuda" else teacher
 
 
 def _checkpoint(

@@ -140,7 +140,9 @@ def train(
                 raise Diverged(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
             measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
             with average.applied() if average else nullcontext():
-                history.append(Row(done, mean, learning_rate(recipe, done - 1), validate(network) if measured else None))
+                history.append(
+                    Row(done, mean, learning_rate(recipe, done - 1), validate(network) if measured else None)
+                )
             total.zero_()
         if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
             checkpoint.save(done, network, average, optimiser, [list(row) for row in history], total)

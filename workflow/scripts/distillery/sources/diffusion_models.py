@@ -95,13 +95,26 @@ def load_pipeline(settings: Settings) -> Any:
         raise StudyError(_why_not_loaded(settings, error)) from error
     if settings.scheduler:
         pipeline.scheduler = _scheduler(settings.scheduler).from_config(pipeline.scheduler.config)
-    pipeline.set_progress_bar_config(disable=True)
-    pipeline.to(device)
-    if device != "cpu" and hasattr(pipeline, "unet"):
-        pipeline.unet.to(memory_format=torch.channels_last)
+    place(pipeline, device)
     if settings.compile:
         compile_denoiser(pipeline)
     return pipeline
+
+
+def place(pipeline: Any, device: str) -> None:
+    """Take a pipeline to its device (`cpu` or `cuda`), laid out in memory as it is fastest there."""
+    import torch
+
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(device)
+    if device == "cpu":
+        return
+    for part in ("unet", "vae"):
+        if hasattr(pipeline, part):
+            getattr(pipeline, part).to(memory_format=torch.channels_last)
+    if hasattr(pipeline, "vae"):
+        # one picture fills a GPU; many at full resolution fill its memory, and pass 2^31 elements
+        pipeline.vae.enable_slicing()
 
 
 def compile_denoiser(pipeline: Any) -> None:
