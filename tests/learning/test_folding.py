@@ -1,0 +1,68 @@
+"""A folded network says what the network says."""
+
+import pytest
+import torch
+from torch import nn
+
+from distillery.learning.devices import autocast
+from distillery.learning.folding import folded
+from distillery.learning.networks import NETWORKS, Normalised, build_network
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+def trained(name, device="cpu"):
+    """A network whose batch norms have statistics, gains of both signs, and shifts."""
+    torch.manual_seed(0)
+    network = Normalised(build_network(name, 7), torch.full([3], 0.4), torch.full([3], 0.2))
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.normal_()
+                module.bias.normal_()
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2)
+    return network.to(device, memory_format=torch.channels_last).requires_grad_(False).eval()
+
+
+def pictures(device="cpu"):
+    return torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(1)).to(device)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_folded_network_gives_the_same_activations_and_logits(name):
+    network = trained(name).double()
+    copy = folded(network, torch.float64)
+    x = pictures().double()
+    torch.testing.assert_close(copy(x), network(x), rtol=1e-9, atol=1e-9)
+    for ours, theirs in zip(copy.features(x), network.features(x), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_the_network_itself_is_left_alone_and_the_copy_is_frozen():
+    network = trained("resnet8").train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    copy = folded(network.eval(), torch.float32)
+    copy(pictures())
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert not copy.training and not any(weight.requires_grad for weight in copy.parameters())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnet_l"])
+def test_no_batch_norm_is_left_but_those_behind_pooling(name):
+    left = [module for module in folded(trained(name), torch.float32).modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(left) == {"resnet18": 0, "convnet_l": 3}[name]
+
+
+@gpu
+@pytest.mark.parametrize("name", NETWORKS)
+def test_on_a_gpu_in_bfloat16_it_is_as_near_to_float32_as_the_network(name):
+    network, x = trained(name, "cuda"), pictures("cuda")
+    exact = network.cpu().double()(x.cpu().double()).float()
+    network.cuda().float()
+    with autocast(torch.device("cuda")):
+        errors = [
+            (answer(x).float().cpu() - exact).norm() / exact.norm()
+            for answer in (network, folded(network, torch.bfloat16))
+        ]
+    assert errors[1] < 0.05 and errors[1] < 2 * errors[0]

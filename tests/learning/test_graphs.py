@@ -1,0 +1,108 @@
+"""Recorded steps against steps run one kernel at a time: the same bits. They need a GPU."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_study import RECIPE
+
+from distillery.learning import training
+from distillery.learning.arms import METHODS
+from distillery.learning.checkpoints import Checkpoint
+from distillery.learning.data import Pictures, as_channels_last
+from distillery.learning.graphs import WARM_UP, aside, repeated
+from distillery.learning.networks import build_network
+from distillery.learning.optimisation import SGD, Adam
+from distillery.learning.published import kd_optimiser, scratch_optimiser
+from distillery.learning.seeds import initialisation
+from distillery.learning.student import objective_of, ready
+from distillery.learning.training import optimiser_of, start_network, train
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+CPU = torch.device("cpu")
+MIXED = replace(RECIPE, steps=30, mixup=0.4, checkpoint_every=0)
+
+
+def test_on_a_processor_nothing_is_recorded():
+    def function(step):
+        return None
+
+    assert repeated(function, CPU) is function
+
+
+def test_what_is_put_aside_is_done_and_given():
+    calls = []
+    wait = aside(lambda: calls.append(1) or 7, CPU)
+    assert calls == [1] and wait() == 7 and calls == [1]
+
+
+def fit(method, recipe, checkpoint=None):
+    """Train on noise; returns the network and its history."""
+    chance = np.random.default_rng(0)
+    empty = np.empty(0)
+    pixels = as_channels_last(chance.integers(0, 256, (60, 16, 16, 3), np.uint8))
+    pictures = Pictures(pixels, torch.from_numpy(chance.integers(0, 5, 60)), empty, empty, empty)
+    device, arm = torch.device("cuda"), METHODS[method]()
+    network = start_network(recipe.network, 5, pictures, 0, device)
+    teacher = None
+    if arm.taught:
+        teacher = ready(start_network("resnet8", 5, pictures, 1, device).requires_grad_(False).eval(), arm, device)
+    if arm.published:
+        optimiser = kd_optimiser(network, teacher) if teacher else scratch_optimiser(network)
+    else:
+        optimiser = optimiser_of(recipe, network)
+    objective = objective_of(arm, teacher, lambda logits: logits)
+    history = train(network, pictures, recipe, objective, optimiser, seed=0, classes=5, checkpoint=checkpoint)
+    return network.state_dict(), history
+
+
+@pytest.fixture
+def deterministic(monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@gpu
+@pytest.mark.parametrize("method", METHODS)
+def test_recorded_steps_are_those_run_one_kernel_at_a_time(method, monkeypatch, deterministic):
+    recipe = replace(MIXED, mixup=0.0) if METHODS[method].published else replace(MIXED, ema=0.9)
+    recorded, history = fit(method, recipe)
+    monkeypatch.setattr(training, "repeated", lambda function, device: function)
+    plain, plain_history = fit(method, recipe)
+    assert recipe.steps > WARM_UP + 1 and history == plain_history
+    assert all(torch.equal(recorded[name], plain[name]) for name in plain)
+
+
+@gpu
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"optimiser": "muon", "lr": 0.24, "network": "convnet_s"}])
+def test_a_training_that_goes_on_ends_with_the_same_bits(tmp_path, changes, deterministic):
+    recipe = replace(MIXED, checkpoint_every=20, **changes)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every=20)
+    whole, history = fit("kd", recipe, checkpoint)
+    assert checkpoint.path.exists()  # of step 20: the run's own end removes it
+    resumed, resumed_history = fit("kd", recipe, checkpoint)
+    assert history == resumed_history and all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+@gpu
+@pytest.mark.parametrize("make", [lambda w: SGD(w[:3], w[3:], 0.9, 0.01), lambda w: SGD(w, [], 0.0, 0.0), Adam])
+def test_fused_optimisers_are_the_plain_ones_also_with_a_rate_on_the_device(make):
+    def descend(device, as_rate):
+        weights = [weight.to(device).detach().requires_grad_() for weight in parameters()]
+        optimiser = make(weights)
+        for number in range(20):
+            sum((weight**4).sum() + weight.sin().sum() for weight in weights).backward()
+            optimiser.step(as_rate(0.02 / (1 + number)))
+        return [weight.detach().cpu() for weight in weights]
+
+    plain = descend("cpu", float)
+    for as_rate in (float, lambda lr: torch.tensor(lr, device="cuda")):
+        torch.testing.assert_close(descend("cuda", as_rate), plain, rtol=1e-5, atol=1e-6)
+
+
+def parameters():
+    with initialisation(0):
+        return list(build_network("resnet8_half", 3).parameters())
