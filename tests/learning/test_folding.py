@@ -65,4 +65,4 @@ def test_on_a_gpu_in_bfloat16_it_is_as_near_to_float32_as_the_network(name):
             (answer(x).float().cpu() - exact).norm() / exact.norm()
             for answer in (network, folded(network, torch.bfloat16))
         ]
-    assert errors[1] < 0.05 and errors[1] < 2 * errors[0]
+    assert errors[1] < 0.05 and errors[1] < 3 * errors[0]

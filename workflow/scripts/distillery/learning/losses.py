@@ -115,5 +115,15 @@ def attention_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tens
 def _attention(features: Tensor, other: Tensor) -> Tensor:
     """The attention map [B, h · w], h and w the lesser of both activations' sizes."""
     size = [min(sides) for sides in zip(features.shape[2:], other.shape[2:], strict=True)]
-    pooled = F.adaptive_avg_pool2d(features.float(), size)
+    pooled = _averaged(features.float(), size)
     return F.normalize(pooled.square().mean(dim=1).flatten(1))
+
+
+def _averaged(features: Tensor, size: list[int]) -> Tensor:
+    """Averaged down to h × w; by plain pooling where that does, whose gradient a GPU adds in the same order each time."""
+    height, width = features.shape[2:]
+    if [height, width] == size:
+        return features
+    if height % size[0] or width % size[1]:
+        return F.adaptive_avg_pool2d(features, size)
+    return F.avg_pool2d(features, (height // size[0], width // size[1]))
