@@ -31,13 +31,13 @@ each; median of 3 turns, of the other pairs 2):
     convnet_l   resnet8     7.4x (12.8 ms)      8.5x (10.1 ms)
     convnet_m   convnet_s   9.5x (12.8 ms)      9.0x (10.2 ms)
 
-Once recorded, resnet18 teaches resnet8x4 in 1.3 ms a step: 9.4 times the tutorial's speed, 25 % of the peak. Theirs wait
-for their loaders; ours is a chain of small kernels, of which batch norm's take a quarter of the time. Launched one by
-one, without a folded teacher, ours took 5 to 9 ms.
+Once recorded, resnet18 teaches resnet8x4 in 1.3 ms a step, 9.4 times the tutorial's speed and 25 % of the peak;
+launched kernel by kernel, without a folded teacher, in about 4.7. Theirs wait for their loaders; ours is a chain of
+small kernels, of which batch norm's take a quarter of the time.
 
-The limit of the two cores is arithmetic: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the float32 loops
-already run at 0.16 to 0.22, so that no loop of the same arithmetic could be more than about four times as fast. The
-small networks lose theirs to normalisation, pooling and GELU, which move memory.
+The limit of the two cores is arithmetic: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the
+float32 loops already run at 0.16 to 0.22, so that no loop of the same arithmetic could be more than about four times as
+fast. The small networks lose theirs to normalisation, pooling and GELU, which move memory.
 """
 
 import argparse
