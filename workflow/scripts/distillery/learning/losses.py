@@ -120,7 +120,7 @@ def _attention(features: Tensor, other: Tensor) -> Tensor:
 
 
 def _averaged(features: Tensor, size: list[int]) -> Tensor:
-    """Averaged down to h × w; by plain pooling where that does, whose gradient a GPU adds in the same order each time."""
+    """Averaged down to h × w; by plain pooling where that does, whose gradient is the same each time on a GPU."""
     height, width = features.shape[2:]
     if [height, width] == size:
         return features

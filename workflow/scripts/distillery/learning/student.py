@@ -239,7 +239,7 @@ def load_teacher(path: str | Path, classes: Sequence[str], device: torch.device)
 
 
 def ready(teacher: Normalised, arm: Arm, device: torch.device) -> Normalised:
-    """A teacher as an arm asks it: the published ones one that learns along; of the others, on a GPU, a quicker copy."""
+    """A teacher as an arm asks it: the published ones one that learns along; the others, on a GPU, a quicker copy."""
     if arm.published:
         published.unfreeze(teacher)
         return teacher
