@@ -25,6 +25,9 @@ STUDY = {
     "student": {
         "network": "resnet8_half", "steps": 5, "batch": 8, "tune": {"lr": [0.05, 0.1], "weight_decay": [0.001]},
     },
+    "arms": {
+        "scratch": {"method": "ce"}, "kd": {"method": "kd", "tune": {"lr": [0.02, 0.05], "weight_decay": [0.001]}},
+    },
     "scenarios": {
         "web": {"train": {"google": 12}},
         "mixed": {"train": {"google": 6, "mine": 6}, "augment": "color", "clean": True},
