@@ -49,16 +49,26 @@ def test_an_arm_s_own_trial_is_its_run(study):
 def test_a_trial_that_diverges_counts_for_nothing_and_leaves_nothing(study, caplog, monkeypatch):
     monkeypatch.setattr(log, "propagate", True)
     with caplog.at_level(logging.WARNING, logger=log.name):
-        assert attempt(study, lr=1e30) == Trial(1e30, 1e-4, 0, 0.0)
-    assert "the loss is not finite" in caplog.text and "counts as an accuracy of 0" in caplog.text
+        assert attempt(study, lr=1e30) == Trial(1e30, 1e-4, 0, None)
+    assert "the loss is not finite" in caplog.text and "This setting is passed over" in caplog.text
     assert not (study.folder / "tuning" / "checkpoint.pt").exists()
 
 
 def test_a_grid_whose_settings_all_diverge_gives_no_choice(tmp_path):
-    write_trial(tmp_path / "trial.json", Trial(9.0, 0.0, 0, 0.0))
+    write_trial(tmp_path / "trial.json", Trial(9.0, 0.0, 0, None))
     with pytest.raises(StudyError, match=r"every setting of arms.dkd.tune diverged. Give arms.dkd.tune.lr smaller"):
         write_choice(tmp_path / "choice.json", [tmp_path / "trial.json"], "arms.dkd.tune")
     assert not (tmp_path / "choice.json").exists()
+
+
+def test_a_setting_that_diverged_with_one_seed_is_passed_over():
+    shaky = [Trial(0.1, 0.0, 0, 0.9), Trial(0.1, 0.0, 1, None)]
+    assert choose([*shaky, Trial(0.2, 0.0, 0, 0.0), Trial(0.2, 0.0, 1, 0.1)]) == (0.2, 0.0)
+
+
+def test_an_accuracy_of_nothing_is_no_divergence():
+    """As with few validation pictures and a training of some steps."""
+    assert choose([Trial(0.1, 0.0, 0, 0.0), Trial(0.05, 0.0, 0, 0.0)]) == (0.05, 0.0)
 
 
 def test_the_highest_mean_wins_and_of_equals_the_smaller():

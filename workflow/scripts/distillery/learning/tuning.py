@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """What one training with one setting reached: accuracy 0 to 1 on the validation pictures."""
+    """What one training with one setting reached: accuracy 0 to 1 on the validation pictures; None if it diverged."""
 
     lr: float
     weight_decay: float
     seed: int
-    val_accuracy: float
+    val_accuracy: float | None
 
 
 def try_settings(
@@ -48,7 +48,7 @@ def try_settings(
     threads: int = 0,
     deterministic: bool = False,
 ) -> Trial:
-    """Train one student with a learning rate and weight decay; one that diverges has an accuracy of 0.
+    """Train one student with a learning rate and weight decay; one that diverges has no accuracy.
 
     Args:
         teacher: weights; read only by the arms it takes part in.
@@ -70,8 +70,8 @@ def try_settings(
     try:
         _, history, checkpoint = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label)
     except Diverged as error:
-        log.warning("%s It counts as an accuracy of 0.", error)
-        return Trial(lr, weight_decay, seed, 0.0)
+        log.warning("%s This setting is passed over.", error)
+        return Trial(lr, weight_decay, seed, None)
     if checkpoint:
         checkpoint.remove()
     return Trial(lr, weight_decay, seed, history[-1].val_accuracy)
@@ -80,15 +80,23 @@ def try_settings(
 def choose(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[float, float]:
     """The learning rate and weight decay of the highest mean accuracy over seeds; of equals, the smaller ones.
 
+    A setting that diverged with any seed is passed over: with it, one of the study's own trainings might as well.
+
     Says so if the best is at the end of what was tried, where a better one may lie beyond.
 
     Args:
         grid: the configuration's key, for what is said.
+
+    Raises:
+        StudyError: every setting diverged.
     """
-    reached: dict[tuple[float, float], list[float]] = {}
+    reached: dict[tuple[float, float], list[float | None]] = {}
     for trial in trials:
         reached.setdefault((trial.lr, trial.weight_decay), []).append(trial.val_accuracy)
-    best = max(sorted(reached), key=lambda setting: np.mean(reached[setting]))
+    steady = sorted(setting for setting, accuracies in reached.items() if None not in accuracies)
+    if not steady:
+        raise StudyError(f"every setting of {grid} diverged. Give {grid}.lr smaller values.")
+    best = max(steady, key=lambda setting: np.mean(reached[setting]))
     for name, value, tried in zip(("lr", "weight_decay"), best, zip(*reached, strict=True), strict=True):
         if len(set(tried)) > 1 and value in (min(tried), max(tried)):
             log.warning("%s %g is at the end of what was tried; widen %s.%s", name, value, grid, name)
@@ -107,9 +115,10 @@ def write_choice(path: str | Path, trials: Iterable[str | Path], grid: str = "st
         StudyError: every setting diverged.
     """
     found = [Trial(**json.loads(Path(trial).read_text())) for trial in trials]
-    if not any(trial.val_accuracy for trial in found):
-        raise StudyError(f"{path}: every setting of {grid} diverged. Give {grid}.lr smaller values.")
-    lr, weight_decay = choose(found, grid)
+    try:
+        lr, weight_decay = choose(found, grid)
+    except StudyError as error:
+        raise StudyError(f"{path}: {error}") from None
     content = {"lr": lr, "weight_decay": weight_decay, "trials": [vars(trial) for trial in found]}
     write_whole(path, json.dumps(content, indent=2) + "\n")
 
