@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import re
 import socket
 import threading
 import time
@@ -206,7 +207,7 @@ def _causes(error: BaseException | None, depth: int = 8):
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds a server asks to wait, from its Retry-After: a number or a date (RFC 9110, 10.2.3)."""
     said = headers.get("retry-after", "").strip()
-    if said.isdigit():
+    if re.fullmatch("[0-9]+", said):
         return float(said)
     try:
         return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
