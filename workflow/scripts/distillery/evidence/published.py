@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from distillery.evidence.statistics import LEVEL
 from distillery.evidence.tables import formatted, source_title, write_table
@@ -119,7 +119,7 @@ def single_interval(mean: float, sd: float, seeds: int, tested: float, pictures:
     # a training more, and the draw of its test pictures and of ours
     share = mean / 100
     variance = sd**2 * (1 + 1 / seeds) + 1e4 * share * (1 - share) * (1 / pictures + 1 / tested)
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, seeds - 1)) * variance**0.5
+    reach = float(stdtrit(seeds - 1, (1 + LEVEL) / 2)) * variance**0.5
     return max(0.0, mean - reach), min(100.0, mean + reach)
 
 
