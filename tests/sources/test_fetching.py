@@ -67,6 +67,14 @@ class Handler(BaseHTTPRequestHandler):
         self.give(body=BODY[:-1], content_length=len(BODY))
         self.close_connection = True
 
+    def at_superscript(self, again):
+        self.give(body=BODY, content_length="\u00b9")
+        self.close_connection = True
+
+    def at_digits(self, again):
+        self.give(body=b"", content_length="9" * 5000)  # more than Python makes an int of
+        self.close_connection = True
+
     def at_hangup(self, again):
         self.close_connection = True
 
@@ -165,6 +173,7 @@ def test_an_answer(server):
         ("/noai", "its server says noimageai", 1),
         ("/bomb", "larger than 1000000 bytes", 1),
         ("/large", "larger than 1000000 bytes", 1),
+        ("/digits", "larger than 1000000 bytes", 1),
         ("/endless", "larger than 1000000 bytes", 1),
         ("/notzip", "broken encoding", 1),
         ("/drip", "slower than 0.5 s", 1),
@@ -184,7 +193,9 @@ def test_what_cannot_be_had_has_a_reason_and_is_tried_no_more_than_it_should(ser
     assert len(server.seen) == requests
 
 
-@pytest.mark.parametrize("path, requests", [("/busy", 3), ("/wait", 2), ("/zip", 1), ("/moved", 2)])
+@pytest.mark.parametrize(
+    "path, requests", [("/busy", 3), ("/wait", 2), ("/zip", 1), ("/moved", 2), ("/superscript", 1)]
+)
 def test_what_comes_in_the_end(server, path, requests):
     started = time.monotonic()
     answer = fetch(server, path)

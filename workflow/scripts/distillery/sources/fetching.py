@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import random
-import re
 import socket
 import threading
 import time
@@ -161,8 +160,8 @@ class Fetcher:
 
     def _body(self, raw: urllib3.HTTPResponse, headers: Mapping[str, str], deadline: float) -> bytes:
         too_large = f"not retrieved: larger than {self.limits.max_bytes} bytes"
-        declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self.limits.max_bytes:
+        declared = _count(headers.get("content-length", "")) or 0.0
+        if declared > self.limits.max_bytes:
             raise NotFetched(too_large)
         body = bytearray()
         # one piece at a time as it comes: a server that drips would hold a plain read for ever
@@ -172,7 +171,7 @@ class Fetcher:
                 raise NotFetched(too_large)
             if time.monotonic() > deadline:
                 raise NotFetched(f"not retrieved: slower than {self.limits.timeout_seconds:g} s")
-        if declared.isdigit() and not headers.get("content-encoding") and len(body) < int(declared):
+        if not headers.get("content-encoding") and len(body) < declared:
             raise _Retry("not retrieved: connection lost")
         return bytes(body)
 
@@ -204,11 +203,16 @@ def _causes(error: BaseException | None, depth: int = 8):
             yield from _causes(cause, depth - 1)
 
 
+def _count(said: str) -> float | None:
+    """A header's digits as a number, infinite if they are too many; None of anything else, a superscript too."""
+    return float(said) if said.isascii() and said.isdigit() else None
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds a server asks to wait, from its Retry-After: a number or a date (RFC 9110, 10.2.3)."""
     said = headers.get("retry-after", "").strip()
-    if re.fullmatch("[0-9]+", said):
-        return float(said)
+    if (seconds := _count(said)) is not None:
+        return seconds
     try:
         return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
     except (ValueError, TypeError):
