@@ -36,7 +36,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from distillery.demo import pipelines
 from distillery.pools import Offer
 from distillery.sources.diffusion import plan_picture
-from distillery.sources.diffusion_models import Settings, load_pipeline, place
+from distillery.sources.diffusion_models import Settings, compile_parts, load_pipeline, place
 from distillery.sources.prompts import Asked
 from distillery.sources.sampling import fitting_batch, generate_pictures, run_batch
 
@@ -62,17 +62,23 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=0, help="a measurement of the library; 0: 100, real ones 64")
     parser.add_argument("--pairs", type=int, default=0, help="measurements, taken in turns; 0: 5, of real ones 2")
     parser.add_argument("--batch", type=int, default=0, help="0: what fits on a GPU, 20 for the tiny pipeline")
+    parser.add_argument("--compile", action="store_true", help="the library's pipeline; its first batch is not counted")
     options = parser.parse_args()
     pictures = options.pictures or (64 if options.real else 100)
     pairs = options.pairs or (2 if options.real else 5)
     model = real(options.real, pictures) if options.real else tiny(pictures)
     batch = options.batch or (fitting_batch(model.settings.size) if options.real else 20)
+    if options.compile:
+        compile_parts(model.library)
+    batched = f"library, {batch} at a time{', compiled' * options.compile}"
     # name → pictures a measurement, pictures before the first, and how
     ways = {
         "loop": (model.looped, 1, lambda offers: loop(model.loop, offers)),
         "library, one at a time": (model.looped, 1, lambda offers: library(model, offers, 1)),
-        f"library, {batch} at a time": (pictures, batch, lambda offers: library(model, offers, batch)),
+        batched: (pictures, batch, lambda offers: library(model, offers, batch)),
     }
+    if options.compile:
+        del ways["library, one at a time"]  # a compilation more
     speeds = {name: [] for name in ways}
     for _, warm, way in ways.values():
         way(wishes(model.settings, warm))
@@ -87,7 +93,7 @@ def main() -> None:
             flush=True,
         )
     if options.real:
-        report_limits(model, min(batch, pictures), statistics.median(speeds[f"library, {batch} at a time"]))
+        report_limits(model, min(batch, pictures), statistics.median(speeds[batched]))
 
 
 def clock(way: Callable[[list[Offer]], None], offers: list[Offer]) -> float:
@@ -106,7 +112,7 @@ def report_limits(model: Model, batch: int, speed: float) -> None:
     )
     step = (whole - part) / (settings.steps - fewer.steps)
     print(f"  {1000 * step:.1f} ms a step, {1000 * (whole - settings.steps * step):.0f} ms for decoding and saving")
-    one, two = (operations(model.library, replace(settings, steps=steps)) for steps in (2, 3))
+    one, two = (operations(model.loop, replace(settings, steps=steps)) for steps in (2, 3))  # never compiled
     total = one + (settings.steps - 2) * (two - one)
     side = 8192
     a = torch.rand(side, side, device="cuda", dtype=torch.bfloat16)
@@ -227,7 +233,8 @@ def stable_diffusion_3() -> Any:
             pooled_projection_dim=2048,
             pos_embed_max_size=192,
         )
-        vae = AutoencoderKL(**VAE, latent_channels=16, use_quant_conv=False, use_post_quant_conv=False)
+        latents = {"latent_channels": 16, "scaling_factor": 1.5305, "shift_factor": 0.0609}
+        vae = AutoencoderKL(**VAE, **latents, use_quant_conv=False, use_post_quant_conv=False)
     return StableDiffusion3Pipeline(
         transformer=transformer.eval(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),

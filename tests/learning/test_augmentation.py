@@ -13,8 +13,11 @@ from tiny_study import CLASSES
 
 from distillery.jobs import StudyError
 from distillery.learning.augmentation import (
+    GREY,
+    PLACES,
     Draws,
     alter_copies,
+    cut_out,
     draw_views,
     jitter_colors,
     make_views,
@@ -77,8 +80,34 @@ def test_draws_depend_on_seed_and_step_alone_and_use_their_whole_range():
     assert not off.top.any() and not off.left.any() and not off.mirrored.any() and off.share is None
 
 
+@given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(1, 25), st.sampled_from([0.0, 1.0]))
+def test_a_square_is_cut_out_about_its_middle_before_pictures_are_mixed(seed, step, side, mixup):
+    recipe = replace(RECIPE, crop=0, flip=False, mixup=mixup, cutout=side)
+    draws = draw_views(recipe, 12, step, seed)
+    expected = pictures().numpy() / np.float32(255)
+    for picture, down, right in zip(expected, draws.down, draws.right, strict=True):
+        top, left = int(down * 10 // PLACES) - side // 2, int(right * 10 // PLACES) - side // 2
+        picture[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = GREY
+    if mixup:
+        expected = draws.share * expected + (1 - draws.share) * expected[draws.partner]
+    views = make_views(pictures(), torch.arange(12), draws, 10, side)
+    assert views.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
+
+
+def test_what_is_cut_out_may_be_anywhere_and_nothing_without_it():
+    draws = draw_views(replace(RECIPE, cutout=1), 4000, 3, 0)
+    grey = (cut_out(torch.zeros(4000, 3, 10, 10), draws, 1) == GREY).all(dim=1)
+    assert (grey.sum(dim=(1, 2)) == 1).all() and (grey.sum(dim=0) > 0).all()
+    plain = draw_views(RECIPE, 4000, 3, 0)
+    assert not plain.down.any() and not plain.right.any()
+    # the other draws stay as they are without it
+    assert all(np.array_equal(getattr(plain, name), getattr(draws, name)) for name in ("top", "mirrored", "partner"))
+    assert plain.share == draws.share
+
+
 def test_mixed_targets_are_probabilities_in_the_pictures_shares():
-    draws = Draws(None, None, None, np.array([1, 2, 0]), 0.75)
+    draws = Draws(None, None, None, None, None, np.array([1, 2, 0]), 0.75)
     mixed = mixed_targets(torch.tensor([0, 1, 1]), draws, 3)
     torch.testing.assert_close(mixed, torch.tensor([[0.75, 0.25, 0], [0, 1, 0], [0.25, 0.75, 0]]))
     labels = torch.tensor([2, 1])

@@ -14,7 +14,7 @@ from distillery.learning.feed import CHUNK, feed, rows_of_step
 from distillery.learning.recipe import learning_rate
 
 CPU = torch.device("cpu")
-LONG = replace(RECIPE, steps=2 * CHUNK + 7, mixup=0.4, ema=0.9)
+LONG = replace(RECIPE, steps=2 * CHUNK + 7, cutout=3, mixup=0.4, ema=0.9)
 
 
 def equal(a, b):
@@ -28,7 +28,7 @@ def test_there_is_one_for_each_step_and_each_is_its_own_draws():
         rows, draws, time, lr, decay = steps[number].unpacked(mixed=True)
         drawn = draw_views(LONG, LONG.batch, number, 3)
         np.testing.assert_array_equal(rows, rows_of_step(50, LONG.batch, number, 3))
-        for name in ("top", "left", "mirrored", "partner"):
+        for name in ("top", "left", "mirrored", "down", "right", "partner"):
             np.testing.assert_array_equal(getattr(draws, name), getattr(drawn, name))
         assert draws.mirrored.dtype == torch.bool
         assert (draws.share, time, lr) == (drawn.share, number / LONG.steps, learning_rate(LONG, number))

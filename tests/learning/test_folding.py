@@ -48,10 +48,10 @@ def test_the_network_itself_is_left_alone_and_the_copy_is_frozen():
     assert not copy.training and not any(weight.requires_grad for weight in copy.parameters())
 
 
-@pytest.mark.parametrize("name", ["resnet18", "convnet_l"])
+@pytest.mark.parametrize("name", ["resnet18", "convnet_l", "convnet_xl"])
 def test_no_batch_norm_is_left_but_those_behind_pooling(name):
     left = [module for module in folded(trained(name), torch.float32).modules() if isinstance(module, nn.BatchNorm2d)]
-    assert len(left) == {"resnet18": 0, "convnet_l": 3}[name]
+    assert len(left) == {"resnet18": 0, "convnet_l": 3, "convnet_xl": 3}[name]
 
 
 @gpu

@@ -17,7 +17,7 @@ def test_pictures_of_any_side_become_logits(name, side):
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("resnet18", 11_173_962), ("resnet8", 78_042), ("convnet_s", 146_778), ("convnet_m", 498_138)],
+    [("resnet18", 11_173_962), ("resnet8", 78_042), ("convnet_s", 146_778), ("convnet_m", 498_138), ("convnet_xl", 12_721_242)],
 )
 def test_parameter_counts(name, parameters):
     assert sum(weight.numel() for weight in build_network(name, 10).parameters()) == parameters
@@ -34,6 +34,7 @@ def test_every_weight_gets_a_gradient(name):
     ("resnet20", [(16, 32), (32, 16), (64, 8)]),
     ("resnet18", [(64, 32), (128, 16), (256, 8), (512, 4)]),
     ("convnet_s", [(32, 15), (64, 7), (64, 3)]),
+    ("convnet_xl", [(128, 15), (512, 7), (512, 3)]),
 ])  # fmt: skip
 def test_features_are_each_stages_and_the_last_is_what_is_classified(name, shapes):
     network = Normalised(build_network(name, 7).eval(), torch.zeros(3), torch.ones(3))

@@ -32,6 +32,7 @@ def test_a_section_of_the_configuration_becomes_a_recipe():
         ({"momentum": 1.0}, "momentum is 1.0"),
         ({"schedule": "square"}, "schedule is 'square', but must be one of cosine"),
         ({"warmup": 1.5}, "warmup is 1.5"),
+        ({"cutout": -1}, "cutout is -1"),
         ({"mixup": -1}, "mixup is -1"),
     ],
 )

@@ -19,6 +19,8 @@ JITTER = 0.4  # brightness, contrast and saturation are multiplied by 1 ± up to
 HUE = 0.1  # turns, up to, either way
 DEGREES = 30.0  # of rotation, up to, either way
 COPY_BATCH = 1024
+PLACES = 1 << 16  # a place in a picture is drawn as a part of so many, before the picture's size is known
+GREY = 0.5  # of what is cut out, in [0, 1]; about the mean of photographs
 
 # --- views: other ones at every step ----------------------------------------------------------------------------------
 
@@ -30,6 +32,7 @@ class Draws:
     Attributes:
         top, left: int64 [B], where the crop begins in the padded picture, 0 to 2 · crop.
         mirrored: bool [B].
+        down, right: int64 [B], 0 to PLACES − 1, the middle of what is cut out.
         partner: int64 [B], with whom of the batch a picture is mixed.
         share: of the picture itself in the mixture, 0 to 1; None without mixup.
     """
@@ -37,6 +40,8 @@ class Draws:
     top: np.ndarray | Tensor
     left: np.ndarray | Tensor
     mirrored: np.ndarray | Tensor
+    down: np.ndarray | Tensor
+    right: np.ndarray | Tensor
     partner: np.ndarray | Tensor
     share: float | Tensor | None
 
@@ -48,7 +53,8 @@ def draw_views(recipe: Recipe, batch: int, step: int, seed: int) -> Draws:
     mirrored = chance.random(batch) < (0.5 if recipe.flip else 0)
     partner = chance.permutation(batch)
     share = float(chance.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else None
-    return Draws(top, left, mirrored, partner, share)
+    down, right = chance.integers(0, PLACES, size=(2, batch)) if recipe.cutout else np.zeros((2, batch), int)
+    return Draws(top, left, mirrored, down, right, partner, share)
 
 
 def reflect_pad(pixels: Tensor, border: int) -> Tensor:
@@ -67,13 +73,14 @@ def reflect_pad(pixels: Tensor, border: int) -> Tensor:
     return last.index_select(1, places).index_select(2, places).permute(0, 3, 1, 2)
 
 
-def make_views(padded: Tensor, rows: Tensor, draws: Draws, side: int) -> Tensor:
-    """Crop, mirror and mix a batch.
+def make_views(padded: Tensor, rows: Tensor, draws: Draws, side: int, cutout: int = 0) -> Tensor:
+    """Crop, mirror, cut out and mix a batch.
 
     Args:
         padded: uint8 [N, 3, P, P] of `reflect_pad`, channels last.
         rows: int64 [B], of `padded`, on its device.
         side: S of the views.
+        cutout: pixels a side of what is cut out.
 
     Returns:
         float32 [B, 3, S, S] in [0, 1], channels last.
@@ -84,7 +91,26 @@ def make_views(padded: Tensor, rows: Tensor, draws: Draws, side: int) -> Tensor:
     views = windows[rows, :, top, left]
     views = torch.where(mirrored[:, None, None, None], views.flip(3), views)
     views = views.to(torch.float32, memory_format=torch.channels_last).div_(255)
-    return mix(views, draws)
+    return mix(cut_out(views, draws, cutout) if cutout else views, draws)
+
+
+def cut_out(views: Tensor, draws: Draws, side: int) -> Tensor:
+    """Lay a grey square on each of [B, 3, S, S], in place, its middle anywhere, so that it may reach over the border.
+
+    Cutout (DeVries and Taylor 2017, section 3.2).
+
+    Args:
+        side: of the square, in pixels.
+    """
+    size, device = views.shape[-1], views.device
+    places = torch.arange(size, device=device)
+    down, right = (
+        # from the square's first row or column
+        places - (torch.as_tensor(part, device=device)[:, None] * size // PLACES - side // 2)
+        for part in (draws.down, draws.right)
+    )
+    rows, columns = ((0 <= part) & (part < side) for part in (down, right))  # [B, S]
+    return views.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], GREY)
 
 
 def mix(values: Tensor, draws: Draws) -> Tensor:

@@ -22,7 +22,7 @@ class Step(NamedTuple):
     """One step's draws, packed so that two small copies take them to where a recorded step reads them.
 
     Attributes:
-        places: int64 [5, B]: rows of the pictures, top, left, mirrored, partner of `Draws`.
+        places: int64 [7, B]: rows of the pictures, top, left, mirrored, down, right, partner of `Draws`.
         numbers: share, time, lr and decay: floats, or float32 [4] of the device.
     """
 
@@ -31,9 +31,10 @@ class Step(NamedTuple):
 
     def unpacked(self, mixed: bool) -> Told:
         """By name; `mixed` says whether the recipe mixes pictures."""
-        rows, top, left, mirrored, partner = self.places
+        rows, top, left, mirrored, down, right, partner = self.places
         share, time, lr, decay = self.numbers
-        return Told(rows, Draws(top, left, mirrored.bool(), partner, share if mixed else None), time, lr, decay)
+        draws = Draws(top, left, mirrored.bool(), down, right, partner, share if mixed else None)
+        return Told(rows, draws, time, lr, decay)
 
 
 class Told(NamedTuple):
@@ -68,7 +69,7 @@ def feed(recipe: Recipe, pictures: int, seed: int, first: int, device: torch.dev
 def _draw(recipe: Recipe, pictures: int, seed: int, step: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:
     draws = draw_views(recipe, recipe.batch, step, seed)
     rows = rows_of_step(pictures, recipe.batch, step, seed)
-    places = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.partner])
+    places = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner])
     share = 1.0 if draws.share is None else draws.share
     return places, (share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
 

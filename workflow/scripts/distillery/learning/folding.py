@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from distillery.learning.networks import BasicBlock, ConvNet, Normalised, ResNet
+from distillery.learning.networks import BasicBlock, ConvNet, ConvNetShortcut, Normalised, ResNet
 
 
 class RectifiedConv(nn.Module):
@@ -67,7 +67,8 @@ def _fold_resnet(network: ResNet) -> None:
 
 
 def _fold_convnet(network: ConvNet) -> None:
-    for layers in (network.stem, network.blocks):
+    shortcuts = [module.layers for module in network.blocks if isinstance(module, ConvNetShortcut)]
+    for layers in (network.stem, network.blocks, *shortcuts):
         for number, (layer, norm) in enumerate(zip(layers, layers[1:], strict=False)):
             # where pooling comes between, a channel's factor below 0 would turn its greatest value into its least
             if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):

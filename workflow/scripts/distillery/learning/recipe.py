@@ -30,6 +30,7 @@ class Recipe:
     warmup: float = 0.05  # share of the steps
     crop: int = 4  # pixels of reflected border
     flip: bool = True
+    cutout: int = 0  # pixels a side of a grey square laid on every view; 0 for none
     mixup: float = 0.0  # α of Beta(α, α); 0 for none
     ema: float = 0.0  # decay of the weights' moving average, which is then what is tested; 0 for the last weights
     checkpoint_every: int = 500  # steps; 0 for none
@@ -64,6 +65,7 @@ class Recipe:
             ("schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
             ("warmup", 0 <= self.warmup <= 1, "a share from 0 to 1"),
             ("crop", self.crop >= 0, "at least 0"),
+            ("cutout", self.cutout >= 0, "at least 0"),
             ("mixup", self.mixup >= 0, "at least 0"),
             ("ema", 0 <= self.ema < 1, "at least 0 and below 1"),
             ("checkpoint_every", self.checkpoint_every >= 0, "at least 0"),

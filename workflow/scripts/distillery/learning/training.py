@@ -118,7 +118,7 @@ def train(
 
     def learn(step: Step) -> None:
         rows, draws, time, lr, decay = step.unpacked(mixed=recipe.mixup > 0)
-        views = make_views(padded, rows, draws, side)
+        views = make_views(padded, rows, draws, side, recipe.cutout)
         batch = Batch(views, mixed_targets(labels[rows], draws, classes), time)
         with autocast(device):
             loss = objective(network, batch)
