@@ -17,7 +17,13 @@ def test_pictures_of_any_side_become_logits(name, side):
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("resnet18", 11_173_962), ("resnet8", 78_042), ("convnet_s", 146_778), ("convnet_m", 498_138), ("convnet_xl", 12_721_242)],
+    [
+        ("resnet18", 11_173_962),
+        ("resnet8", 78_042),
+        ("convnet_s", 146_778),
+        ("convnet_m", 498_138),
+        ("convnet_xl", 12_721_242),
+    ],
 )
 def test_parameter_counts(name, parameters):
     assert sum(weight.numel() for weight in build_network(name, 10).parameters()) == parameters

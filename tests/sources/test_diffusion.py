@@ -334,6 +334,47 @@ def test_a_picture_hardly_depends_on_its_batch(tiny, kind):
     assert np.abs(together[0] - together[1]).max() > 0.05
 
 
+@pytest.fixture
+def compiler(monkeypatch):
+    """Sets the function that turns traced graphs into code, in place of the compiler itself, which takes minutes."""
+    import torch
+
+    inner, graphs = torch.compile, []
+
+    def use(backend):
+        def traced(graph, inputs):
+            graphs.append(graph)
+            return backend(graph)
+
+        monkeypatch.setattr(torch, "compile", lambda function, **ways: inner(function, backend=traced, **ways))
+        return graphs
+
+    yield use
+    torch.compiler.set_stance("default")
+    torch.compiler.reset()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sd2", "sd3"])
+def test_a_compiled_model_gives_the_same_pictures(tiny, tmp_path, compiler, kind):
+    plain = pictures_of(pools_of(tmp_path / "a", tiny[kind]))
+    graphs = compiler(lambda graph: graph.forward)
+    assert pictures_of(pools_of(tmp_path / "b", {**tiny[kind], "compile": True})) == plain
+    assert len(graphs) >= 2  # of the denoiser and of the decoder
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_compiled_is_used_as_it_is(tiny, tmp_path, compiler, caplog):
+    def fail(graph):
+        raise RuntimeError("Failed to find C compiler.\nPlease specify one")
+
+    plain = pictures_of(pools_of(tmp_path / "a", tiny["sd2"]))
+    compiler(fail)
+    assert pictures_of(pools_of(tmp_path / "b", {**tiny["sd2"], "compile": True})) == plain
+    (said,) = [record.message for record in caplog.records if "cannot be compiled" in record.message]
+    assert "Failed to find C compiler. Please specify one" in said and "\n" not in said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd2", "sd3"])
 @pytest.mark.parametrize("guidance", [1.0, 3.0])

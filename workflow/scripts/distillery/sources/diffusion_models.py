@@ -102,9 +102,7 @@ def load_pipeline(settings: Settings) -> Any:
 
 
 def place(pipeline: Any, device: str) -> None:
-    """Take a pipeline to its device (`cpu` or `cuda`), laid out in memory as it is fastest there."""
-    import torch
-
+    """Take a pipeline to its device (`cpu` or `cuda`), set up as it is fastest there."""
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
     if device == "cpu":
@@ -121,8 +119,10 @@ def compile_parts(pipeline: Any) -> None:
     # channels last suits convolutions; uncompiled, torch's group norm takes pictures out of it and back each time
     if hasattr(pipeline, "unet"):
         pipeline.unet.to(memory_format=torch.channels_last).compile()
-    if hasattr(pipeline, "transformer"):  # its blocks are alike: compiling one does for all
-        pipeline.transformer.compile_repeated_blocks()
+    if hasattr(pipeline, "transformer"):  # its blocks are alike: what is compiled of one serves all
+        lists = [part for part in pipeline.transformer.children() if isinstance(part, torch.nn.ModuleList)]
+        for block in (block for part in lists for block in part):
+            block.compile()
     if hasattr(pipeline, "vae"):
         pipeline.vae.to(memory_format=torch.channels_last).decoder.compile()
 

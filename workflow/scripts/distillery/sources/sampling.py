@@ -56,10 +56,13 @@ def generate_pictures(
 def _batches(
     pipeline: Any, offers: Sequence[Offer], settings: Settings
 ) -> Iterator[tuple[list[Offer], np.ndarray, list[bool]]]:
-    """Offers and what `run_batch` makes of them; a batch that does not fit the GPU is halved."""
+    """Offers and what `run_batch` makes of them; a batch that does not fit the GPU is halved.
+
+    A model that cannot be compiled, for want of a C compiler say, is used as it is.
+    """
     import torch
 
-    batch, start = settings.batch or fitting_batch(settings.size), 0
+    batch, start, compiled = settings.batch or fitting_batch(settings.size), 0, settings.compile
     offers = sorted(offers, key=lambda offer: offer.guidance)  # one call has one guidance; otherwise as they were
     encoder = PromptEncoder(pipeline)
     while start < len(offers):
@@ -68,6 +71,13 @@ def _batches(
             made = run_batch(pipeline, part, encoder)
         except torch.OutOfMemoryError:
             made = None  # retried outside this clause, whose error keeps the batch's memory alive
+        except Exception as error:  # compilers share no type of error; any other comes again without them
+            if not compiled:
+                raise
+            log.warning("model %s cannot be compiled (%s); going on without, slower", settings.model, one_line(error))
+            torch.compiler.set_stance("force_eager")
+            compiled = False
+            continue
         if made is None:
             if batch == 1:
                 raise StudyError(f"model {settings.model}: one picture of {settings.size} pixels does not fit the GPU.")
@@ -77,6 +87,10 @@ def _batches(
             continue
         yield part, *made
         start += len(part)
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def fitting_batch(size: int) -> int:
