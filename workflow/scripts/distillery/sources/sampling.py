@@ -90,7 +90,8 @@ def _batches(
 
 
 def one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    """What an error says, without the advice to developers after it."""
+    return " ".join(str(error).strip().split("\n\n")[0].split())[:200]
 
 
 def fitting_batch(size: int) -> int:
