@@ -82,7 +82,8 @@ def main() -> None:
     ways = {
         "loop": (model.looped, 1, lambda offers: loop(model.loop, offers)),
         "library, one at a time": (model.looped, 1, lambda offers: library(model, offers, 1)),
-        batched: (pictures, batch, lambda offers: library(model, offers, batch)),
+        # compiled for a whole batch first
+        batched: (pictures, batch if options.compile else 1, lambda offers: library(model, offers, batch)),
     }
     if options.compile:
         del ways["library, one at a time"]  # a compilation more

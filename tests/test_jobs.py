@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from distillery import devices
-from distillery.jobs import StudyError, job, progress
+from distillery.jobs import StudyError, job, one_line, progress
 
 
 @pytest.fixture
@@ -20,6 +20,11 @@ def test_a_study_error_is_one_line(snakemake, capsys):
     assert stop.value.code == 1
     assert capsys.readouterr().err == "ERROR: class deer has 612 pictures, 800 asked\n"
     assert open(snakemake.log[0]).read().count("\n") == 1
+
+
+def test_what_was_said_becomes_one_line_of_a_length():
+    assert one_line(ValueError(" no\n\tpicture ")) == "no picture"
+    assert one_line("a long answer", 6) == "a long"
 
 
 def test_an_unexpected_error_keeps_its_trace(snakemake):

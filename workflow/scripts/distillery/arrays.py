@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distillery.jobs import StudyError
+from distillery.jobs import StudyError, one_line
 
 
 def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, np.ndarray]:
@@ -25,5 +25,5 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
     except FileNotFoundError:
         raise
     except Exception as error:  # a truncated archive raises zipfile's, zlib's, numpy's and plain errors
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error, 120)
         raise StudyError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error

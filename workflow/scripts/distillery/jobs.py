@@ -29,6 +29,11 @@ class StudyError(Exception):
     """What a user can mend. Its message is one line: what is wrong, where, and what to do."""
 
 
+def one_line(said: object, length: int | None = None) -> str:
+    """What an error or another program says, without line breaks, cut to a length."""
+    return " ".join(str(said).split())[:length]
+
+
 @contextmanager
 def job(snakemake: Any) -> Iterator[Any]:
     """Run one job's script: log to its log file, end an expected error in one line.

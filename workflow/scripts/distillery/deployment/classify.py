@@ -27,7 +27,7 @@ import onnxruntime
 
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.files import write_whole
-from distillery.jobs import StudyError
+from distillery.jobs import StudyError, one_line
 from distillery.parallel import batches
 from distillery.sources.folders import MAX_BYTES, may_be_picture
 
@@ -71,7 +71,7 @@ def load_model(path: str | Path) -> Model:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors have no common base but this
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error, 120)
         raise StudyError(f"model {path} is damaged or no ONNX file ({reason}). Export it again.") from error
     about = session.get_modelmeta().custom_metadata_map
     try:

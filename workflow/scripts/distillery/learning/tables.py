@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distillery.files import whole
-from distillery.jobs import StudyError
+from distillery.jobs import StudyError, one_line
 
 NUMBERS = {"int16": np.int16, "int32": np.int32, "float": np.float32}
 
@@ -52,7 +52,7 @@ def read_table(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarray
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, KeyError, BufferError, TypeError) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error, 120)
         raise StudyError(f"table {path} is damaged ({reason}). Delete it and run again.") from error
 
 

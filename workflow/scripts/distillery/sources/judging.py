@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from distillery.jobs import StudyError, log, progress
+from distillery.jobs import StudyError, log, one_line, progress
 from distillery.pools import Offer, Store
 from distillery.sources.prompts import with_article
 
@@ -78,7 +78,7 @@ class Judge:
                 network = CLIPModel.from_pretrained(self.model).eval()
                 processor = CLIPProcessor.from_pretrained(self.model)
             except Exception as error:  # the hub and transformers share no type of error
-                reason = " ".join(str(error).split())[:200]
+                reason = one_line(error, 200)
                 raise StudyError(
                     f"judge {self.model} cannot be loaded as a CLIP model ({reason}). Check its path or id."
                 ) from error

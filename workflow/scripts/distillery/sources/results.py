@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
-from distillery.jobs import StudyError
+from distillery.jobs import StudyError, one_line
 
 MAX_URL = 4000  # characters; longer ones are data, not addresses
 
@@ -118,7 +118,7 @@ def read_answer(page: bytes, who: str, *path: str, empty: str = "") -> list[Any]
     except (KeyError, TypeError, IndexError):
         said = answer.get("error", answer.get("detail", "")) if isinstance(answer, dict) else ""
         said = text(said.get("info")) if isinstance(said, dict) else text(said)
-        reason = " ".join(said.split())[:200] or f"no list {'.'.join(path)}"
+        reason = one_line(said, 200) or f"no list {'.'.join(path)}"
     raise MarkupChanged(f"{who} answered in a form this version cannot read: {reason}. Try again later, or report it.")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from distillery.jobs import StudyError, log
+from distillery.jobs import StudyError, log, one_line
 from distillery.pools import Offer
 from distillery.sources.diffusion_models import Settings
 from distillery.sources.embeddings import PromptEncoder
@@ -74,7 +74,8 @@ def _batches(
         except Exception as error:  # compilers share no type of error; any other comes again without them
             if not compiled:
                 raise
-            log.warning("model %s cannot be compiled (%s); going on without, slower", settings.model, one_line(error))
+            reason = one_line(str(error).split("\n\n")[0], 200)  # advice to developers follows
+            log.warning("model %s cannot be compiled (%s); going on without, slower", settings.model, reason)
             torch.compiler.set_stance("force_eager")
             compiled = False
             continue
@@ -87,11 +88,6 @@ def _batches(
             continue
         yield part, *made
         start += len(part)
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, without the advice to developers after it."""
-    return " ".join(str(error).strip().split("\n\n")[0].split())[:200]
 
 
 def fitting_batch(size: int) -> int:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.files import whole
-from distillery.jobs import StudyError, log, progress
+from distillery.jobs import StudyError, log, one_line, progress
 from distillery.sources.folders import find_pictures
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -116,7 +116,7 @@ def _cifar10_part(path: str | Path, train: bool) -> Pictures:
         data = Batches(str(path), train=train, download=True)
     except (OSError, RuntimeError) as error:
         raise StudyError(
-            f"teacher.data: CIFAR-10 could not be downloaded into {path} ({_one_line(error)}). Check the network, or"
+            f"teacher.data: CIFAR-10 could not be downloaded into {path} ({one_line(error)}). Check the network, or"
             " put its folder cifar-10-batches-py there yourself."
         ) from error
     return Pictures(np.asarray(data.data, np.uint8), np.asarray(data.targets, np.int64))
@@ -181,7 +181,3 @@ def _load_folder(folder: Path, classes: Sequence[str], side: int, count: int, se
         except (Rejected, OSError) as reason:
             log.info("%s left out: %s", file.origin, reason)
     return Pictures(np.array(pixels, np.uint8).reshape(-1, side, side, 3), np.array(labels, np.int64))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
