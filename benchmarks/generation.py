@@ -79,14 +79,11 @@ def main() -> None:
         compile_parts(model.library)
     batched = f"library, {batch} at a time{', compiled' * options.compile}"
     # name → pictures a measurement, pictures before the first, and how
-    ways = {
-        "loop": (model.looped, 1, lambda offers: loop(model.loop, offers)),
-        "library, one at a time": (model.looped, 1, lambda offers: library(model, offers, 1)),
-        # compiled for a whole batch first
-        batched: (pictures, batch if options.compile else 1, lambda offers: library(model, offers, batch)),
-    }
-    if options.compile:
-        del ways["library, one at a time"]  # a compilation more
+    ways = {"loop": (model.looped, 1, lambda offers: loop(model.loop, offers))}
+    if not options.compile:  # it would be a compilation more
+        ways["library, one at a time"] = (model.looped, 1, lambda offers: library(model, offers, 1))
+    # compiled for a whole batch first
+    ways[batched] = (pictures, batch if options.compile else 1, lambda offers: library(model, offers, batch))
     speeds = {name: [] for name in ways}
     for _, warm, way in ways.values():
         way(wishes(model.settings, warm))

@@ -24,11 +24,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-from distillery.learning.data import Pictures, as_channels_last
+from distillery.learning.data import Pictures, whole_source
 from distillery.learning.devices import choose_device
 from distillery.learning.losses import cross_entropy
 from distillery.learning.prediction import predict
@@ -54,18 +53,14 @@ def main() -> None:
     options = parser.parse_args()
     recipe = RECIPES[options.teacher]
     recipe = Recipe.of(vars(recipe) | {"steps": options.steps or recipe.steps})
-    learnt, test = (as_tensors(part) for part in load_cifar10(options.folder, CIFAR10, 32, (0, 0), 0))
+    parts = zip(("learnt", "test"), load_cifar10(options.folder, CIFAR10, 32, (0, 0), 0), strict=True)
+    learnt, test = (whole_source(name, part.pixels, part.labels) for name, part in parts)
     device = choose_device()
     where = torch.cuda.get_device_name() if device.type == "cuda" else "the processor"
     print(f"{recipe.network}, {recipe.steps} steps of {recipe.batch}, on {where}", flush=True)
     report("ours", [ours(recipe, learnt, test, device, seed) for seed in range(options.seeds)])
     if options.airbench:
         report(f"airbench{AIRBENCH[options.teacher]}", airbench(AIRBENCH[options.teacher], learnt, test, options.seeds))
-
-
-def as_tensors(part) -> Pictures:
-    nothing = np.empty(0)
-    return Pictures(as_channels_last(part.pixels), torch.from_numpy(part.labels).long(), nothing, nothing, nothing)
 
 
 def report(name: str, found: list[tuple[float, float, float]]) -> None:

@@ -62,7 +62,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from distillery.learning.arms import KD
-from distillery.learning.data import Pictures, as_channels_last
+from distillery.learning.data import whole_source
 from distillery.learning.devices import arithmetic, choose_device
 from distillery.learning.networks import NETWORKS, build_network
 from distillery.learning.recipe import Recipe
@@ -143,9 +143,7 @@ def clock(action: Callable[[], None], device: torch.device) -> float:
 
 def ours(pair: Pair, batch: int) -> Callable[[int], None]:
     """The library's loop, with the arm kd, random crops and flips."""
-    pictures = Pictures(
-        as_channels_last(pair.pixels), torch.from_numpy(pair.labels), np.empty(0), np.empty(0), np.empty(0)
-    )
+    pictures = whole_source("random", pair.pixels, pair.labels)
     teacher = start_network(pair.teacher, 10, pictures, 1, pair.device).requires_grad_(False).eval()
     teacher = ready(teacher, KD(), pair.device)
     network = start_network(pair.student, 10, pictures, 0, pair.device)

@@ -30,7 +30,7 @@ class StudyError(Exception):
 
 
 def one_line(said: object, length: int | None = None) -> str:
-    """What an error or another program says, without line breaks, cut to a length."""
+    """What an error, another program or a file says, without line breaks, cut to a length."""
     return " ".join(str(said).split())[:length]
 
 

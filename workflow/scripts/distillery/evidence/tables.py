@@ -19,7 +19,7 @@ import pandas as pd
 
 from distillery.evidence.statistics import compare_pairs, estimate, holm
 from distillery.files import write_whole
-from distillery.jobs import StudyError
+from distillery.jobs import StudyError, one_line
 
 RUN_COLUMNS = (
     "scenario", "size", "arm", "seed", "train_asked", "n_train_asked", "augment", "network", "parameters", "steps",
@@ -158,7 +158,7 @@ def read_numbers(path: str | Path, columns: Mapping[str, type], what: str, **rea
     try:
         return pd.read_csv(path, **reading)[list(columns)].astype(columns)
     except (ValueError, KeyError, pd.errors.ParserError) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error, 120)
         raise StudyError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error
 
 

@@ -106,6 +106,11 @@ def open_pixels(paths: Sequence[str | Path], sources: Sequence[str]) -> dict[str
     return arrays
 
 
+def whole_source(name: str, pixels: np.ndarray, labels: np.ndarray) -> Pictures:
+    """Every picture of one source: pixels uint8 [N, S, S, 3], labels [N]."""
+    return gather({name: pixels}, np.full(len(labels), name, object), np.arange(len(labels)), labels)
+
+
 def gather(
     arrays: Mapping[str, np.ndarray],
     sources: np.ndarray,
@@ -157,7 +162,7 @@ def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[Picture
             " Delete it and run again."
         )
     train, test = (
-        gather({name: pixels}, np.full(len(labels), name, object), np.arange(len(labels)), labels)
+        whole_source(name, pixels, labels)
         for name, (pixels, labels) in zip(("own_train", "own_test"), parts, strict=True)
     )
     return train, test

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from distillery.files import write_whole
-from distillery.jobs import StudyError
+from distillery.jobs import StudyError, one_line
 from distillery.learning.networks import Normalised, build_network
 
 
@@ -79,7 +79,7 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
     except FileNotFoundError:
         raise
     except (SafetensorError, KeyError, ValueError, RuntimeError, OSError, TypeError, StudyError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:120]
+        reason = f"no {error}" if isinstance(error, KeyError) else one_line(error, 120)
         raise StudyError(
             f"weights {path} are damaged or not this study's ({reason}). Delete it and run again."
         ) from error

@@ -119,10 +119,10 @@ def compile_parts(pipeline: Any) -> None:
     # channels last suits convolutions; uncompiled, torch's group norm takes pictures out of it and back each time
     if hasattr(pipeline, "unet"):
         pipeline.unet.to(memory_format=torch.channels_last).compile()
-    if hasattr(pipeline, "transformer"):  # its blocks are alike: what is compiled of one serves all
-        lists = [part for part in pipeline.transformer.children() if isinstance(part, torch.nn.ModuleList)]
-        for block in (block for part in lists for block in part):
-            block.compile()
+    if hasattr(pipeline, "transformer"):
+        for part in pipeline.transformer.children():
+            for block in part if isinstance(part, torch.nn.ModuleList) else ():
+                block.compile()  # they are alike: what is compiled of one serves all
     if hasattr(pipeline, "vae"):
         pipeline.vae.to(memory_format=torch.channels_last).decoder.compile()
 

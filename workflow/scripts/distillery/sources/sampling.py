@@ -135,10 +135,11 @@ def run_batch(
 def quick_attention() -> AbstractContextManager:
     """Within it attention is cuDNN's on a GPU where that can do it, else as torch chooses."""
     import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
 
     if not torch.cuda.is_available():
         return nullcontext()
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
     kinds = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
     return sdpa_kernel(kinds, set_priority=True)
 

@@ -16,7 +16,7 @@ import yaml
 from distillery.evidence.page import charts, pictures, sentences
 from distillery.evidence.tables import source_title
 from distillery.files import write_whole
-from distillery.jobs import log
+from distillery.jobs import log, one_line
 
 HERE = Path(__file__).parent
 # as the study's sources are told apart on the page, without what only the retrieval needs
@@ -180,7 +180,7 @@ def read_captions(paths: Sequence[str]) -> dict[str, dict[str, Any]]:
     for path in map(Path, paths):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".rst":
-            found[path.stem] = {"title": path.stem.capitalize(), "caption": " ".join(text.split())}
+            found[path.stem] = {"title": path.stem.capitalize(), "caption": one_line(text)}
         else:
             found |= yaml.safe_load(text)
     return found
