@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+include: "workflow/rules/library.smk"
+
+
 configfile: "config.yaml"
 
 
@@ -69,3 +72,4 @@ rule all:
         "results/figures/diversity.png",
         figures("png", "svg"),
         sheets("contact", "suspects", "duplicates"),
+        sheets_of_teacher(),

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from distillery.config import (
     check_config,
-    check_unique_names,
+    check_own_files,
     classes_of,
     load_config,
     load_schema,
     pixel_sources,
+    read_config,
+    teacher_sources,
     used_sources,
     words_of,
 )
@@ -120,7 +122,9 @@ MISTAKES = [
     ({"scenarios": {"one": {"train": {"google": 81}}}}, "scenarios.one.train.google: 81 .* take a multiple of 2"),
     ({"scenarios": {"one": {"train": {"google": 800}}}}, "scenarios.one.train.google: 400 pictures a class and 10 "),
     ({"scenarios": {"one": {"augment": "blur"}}}, "scenarios.one.augment: 'blur' is not one of none, color, rotation"),
-    ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only letters"),
+    ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only a-z"),
+    ({"scenarios": {2024: {"train": {"google": 2}}}}, "scenarios: 2024 is not of type string; put it in quotes"),
+    ({"title": True}, "title: True is not of type string; put it in quotes"),
     ({"classes": {"cat": {"queries": []}}}, "classes.cat.queries: source google needs at least one"),
     ({"classes": {"dog": {"prompts": []}}}, "classes.dog.prompts: source sd needs at least one"),
     ({"classes": {"dog": {"querys": ["dog"]}}}, "classes.dog: unknown key querys; known are queries, prompts"),
@@ -181,7 +185,7 @@ MISTAKES = [
 def test_a_mistake_is_one_line_that_names_the_key(study, change, message):
     merge(study, change)
     with pytest.raises(StudyError, match=f"^config: {message}") as error:
-        check_config(study)
+        check_own_files(check_config(study))
     assert "\n" not in str(error.value)
 
 
@@ -204,9 +208,65 @@ def test_a_missing_key(study):
 def test_two_scenarios_of_one_name(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(STUDY + "  one: {train: {bing: 80}}\n")
-    for check in (load_config, check_unique_names):
-        with pytest.raises(StudyError, match="config.yaml, line 15: the name one is given twice"):
-            check(path)
+    with pytest.raises(StudyError, match="config.yaml, line 15: the name one is given twice"):
+        read_config(path)
+
+
+def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(study, indent="\t"))
+    assert load_config(path) == check_config(study)
+    path.write_text('{"title":\n}')
+    with pytest.raises(StudyError, match="config.json, line 2"):
+        read_config(path)
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        ({"kind": "folder", "path": "a"}, "teacher.data.test_path: name another folder"),
+        ({"kind": "folder", "path": "a", "test_path": "b/../a"}, "teacher.data.test_path: name another folder"),
+        ({"kind": "folder", "path": "nowhere", "test_path": "."}, "teacher.data.path: nowhere does not exist"),
+        ({"kind": "folder", "path": ".", "test_path": "nowhere"}, "teacher.data.test_path: nowhere does not exist"),
+        ({"kind": "sources"}, "teacher.data.train_sources: no source of class cat, dog"),
+        ({"kind": "sources", "train_sources": ["mine"]}, "train_sources: students learn from mine or"),
+        (
+            {"kind": "sources", "train_sources": ["yahoo"]},
+            "train_sources: unknown source yahoo; known are google, bing",
+        ),
+        (
+            {"kind": "sources", "train_sources": ["free", "dogs"], "test_sources": ["dogs"]},
+            "test_sources: dogs is trained",
+        ),
+        (
+            {"kind": "sources", "train_sources": ["free"], "test_sources": ["dogs"]},
+            "test_sources: no source of class cat",
+        ),
+    ],
+)
+def test_a_teacher_without_data_of_its_own(study, data, message):
+    study["sources"] |= {"free": {"kind": "openverse", "per_class": 9}, "dogs": study["sources"]["mine"]}
+    study["teacher"] = {"data": data}
+    with pytest.raises(StudyError, match=message):
+        check_own_files(check_config(study))
+
+
+def test_a_teacher_of_sources(study):
+    study["sources"] |= {"free": {"kind": "openverse", "per_class": 9}, "more": {"kind": "bing", "per_class": 9}}
+    assert teacher_sources(check_config(study), "train") == []
+    study["teacher"] = {"data": {"kind": "sources", "train_sources": ["free"], "test_sources": ["more"]}}
+    checked = check_config(study)
+    assert [teacher_sources(checked, part) for part in ("train", "test")] == [["free"], ["more"]]
+    assert not {"free", "more"} & set(used_sources(checked))
+
+
+def test_classes_that_the_teacher_cannot_know(study):
+    study["classes"] = {"spinach": study["classes"]["cat"], "dog": study["classes"]["dog"]}
+    with pytest.raises(StudyError, match="teacher.data: CIFAR-10 has no class spinach, only airplane"):
+        check_config(study)
+    study["teacher"] = {"data": {"kind": "drawn", "train": 4, "test": 4}}
+    with pytest.raises(StudyError, match="classes: spinach cannot be drawn"):
+        check_config(study)
 
 
 def test_no_configuration_at_all(tmp_path):

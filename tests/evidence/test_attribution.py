@@ -27,13 +27,15 @@ def test_every_picture_used_is_listed_once(tmp_path, curated, write_plan):
         curated("free", "openverse", 40, license="CC BY 4.0", creator="Ada, of Rome", url="http://a.bc/d"),
         curated("sd", "diffusion", 20, prompt="a cat", model="some/model", seed=7),
     ]
+    learnt = [curated("mine", "folder", 2, title="my cat")]
     plans = [write_plan("a", {"free": 6}, augmented=True), write_plan("b", {"free": 8, "sd": 4})]
-    attribute(tables, plans, tmp_path / "attribution.csv")
+    attribute(tables, plans, learnt, tmp_path / "attribution.csv")
     found = pd.read_csv(tmp_path / "attribution.csv", keep_default_na=False, dtype=str)
     assert tuple(found.columns) == COLUMNS
     used = {split: list(part["key"]) for split, part in found.groupby("used")}
     assert used["train"] == [f"free{i}" for i in range(10, 18)] + [f"sd{i}" for i in range(10, 14)]
     assert used["test"] == [f"free{i}" for i in range(10)] + [f"sd{i}" for i in range(10)]
+    assert used["teacher"] == ["mine0", "mine1"]
     free, made = found[found["source"] == "free"], found[found["source"] == "sd"]
     assert (
         set(free["creator"]) == {"Ada, of Rome"} and set(free["license"]) == {"CC BY 4.0"} and set(free["seed"]) == {""}

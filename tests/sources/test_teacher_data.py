@@ -9,12 +9,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from distillery.curation.curated import SCHEMA
 from distillery.jobs import StudyError
+from distillery.parquet import write_parquet
 from distillery.sources import teacher_data
 from distillery.sources.teacher_data import (
     CIFAR10,
@@ -23,6 +26,7 @@ from distillery.sources.teacher_data import (
     limited,
     load_cifar10,
     load_folders,
+    load_sources,
     write_teacher_data,
 )
 
@@ -158,6 +162,43 @@ def test_the_teacher_is_not_tested_on_what_it_learnt(tmp_path):
 def test_a_class_without_a_folder_is_named(tmp_path):
     with pytest.raises(StudyError, match="teacher.data: .*ship"):
         load_folders(*make_folders(tmp_path), ["cat", "ship"], 8, (0, 0), 0)
+
+
+def curated(folder: Path, name: str, labels: list[str], hashes: list[int], unkept: int = 0) -> tuple[Path, Path]:
+    """A source as curation writes it: picture i is all i, its mirror image's hash far away, `unkept` rows not kept."""
+    count = len(labels)
+    np.save(folder / f"{name}.npy", np.stack([np.full((4, 4, 3), i, np.uint8) for i in range(count)]))
+    columns = {
+        key: [type_default(field.type)] * (count + unkept) for key, field in zip(SCHEMA.names, SCHEMA, strict=True)
+    }
+    columns |= {
+        "source": [name] * (count + unkept),
+        "class": labels + ["cat"] * unkept,
+        "kept": [True] * count + [False] * unkept,
+        "row": [*range(count), *[-1] * unkept],
+        "phash": hashes + [0] * unkept,
+        "phash_mirror": [~one & (2**64 - 1) for one in hashes] + [0] * unkept,
+    }
+    write_parquet(folder / f"{name}.parquet", columns, SCHEMA)
+    return folder / f"{name}.npy", folder / f"{name}.parquet"
+
+
+def type_default(kind: pa.DataType) -> object:
+    return "" if pa.types.is_string(kind) else 0
+
+
+def test_sources_give_their_kept_pictures_and_no_test_picture_is_near_a_train_picture(tmp_path):
+    some = curated(tmp_path, "some", ["cat", "dog"], [0x00FF, 0xFF00], unkept=2)
+    more = curated(tmp_path, "more", ["dog", "cat", "dog"], [1 << 40, 2**64 - 1 ^ 0xFF00, 0xABCDEF0000000000])
+    other = curated(tmp_path, "other", ["cat", "dog", "dog"], [0x00FE, 0xABCDEF1234567890, 0x5555555555555555])
+    train, test = load_sources([some, more], [other], ["cat", "dog"], (0, 0), seed=0, distance=4)
+    assert train.labels.tolist() == [0, 1, 1, 0, 1] and train.pixels[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 2]
+    assert test.labels.tolist() == [1, 1] and test.pixels[:, 0, 0, 0].tolist() == [1, 2]  # the first is one bit away
+    mirrored = curated(tmp_path, "mirrored", ["cat"], [0xFF ^ (2**64 - 1)])  # its mirror image is a train picture
+    _, test = load_sources([some], [other, mirrored], ["cat", "dog"], (0, 0), seed=0, distance=4)
+    assert len(test.labels) == 2
+    train, test = load_sources([some, more], [other], ["cat", "dog"], (2, 1), seed=0, distance=4)
+    assert sorted(train.labels) == [0, 1] and len(test.labels) == 1
 
 
 def run_script(output: Path, data: dict, classes: list[str], side: int = 16) -> dict:

@@ -1,8 +1,10 @@
 """The published study's plan, and what a mistake in a configuration looks like on the command line."""
 
 import copy
+import subprocess
 
 import pytest
+from running import command, environment
 
 from .conftest import ROOT, STUDY, Study
 
@@ -65,3 +67,10 @@ def test_two_scenarios_of_one_name(tmp_path):
         file.write("seeds: 3\n")
     done = study.snakemake("--dry-run")
     assert done.returncode != 0 and len(mistakes(done)) == 1 and "the name seeds is given twice" in mistakes(done)[0]
+
+
+@pytest.mark.parametrize("slip", ["title: a: b\n", "title: [a\n", "\ttitle: a\n", "- title\n", ""])
+def test_what_is_no_yaml_is_one_line(tmp_path, slip):
+    (tmp_path / "config.yaml").write_text(slip)
+    done = subprocess.run(command(tmp_path, "--dry-run"), cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert done.returncode != 0 and [line.startswith("config: config.yaml") for line in mistakes(done)] == [True]

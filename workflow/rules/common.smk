@@ -1,18 +1,11 @@
 """The checked configuration, and the questions that rules ask about it."""
 
 import re
-import sys
-from pathlib import Path
 
 import yaml
 
-LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
-sys.path.insert(0, str(LIBRARY.parent))
-
-from distillery import config as configuration
 from distillery.devices import count_gpus
 from distillery.files import hash_files
-from distillery.jobs import StudyError
 from distillery.learning.recipe import NOT_RECIPE
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
@@ -31,10 +24,12 @@ for resource, limit in LIMITS.items():
 
 try:
     for path in workflow.configfiles:
-        configuration.check_unique_names(path)
+        configuration.read_config(path)
     study = configuration.check_config(config)
+    if workflow.is_main_process:
+        configuration.check_own_files(study)
 except StudyError as error:
-    sys.exit(str(error))  # a WorkflowError would add a file and a line that are not the user's
+    sys.exit(str(error))
 
 
 def code_of(*parts):
@@ -66,6 +61,11 @@ def classes_of_sources(names):
 
 def used_sources():
     return configuration.used_sources(study)
+
+
+def teacher_sources(*parts):
+    """The sources that the teacher learns from (`train`) and is tested on (`test`), where its data are sources."""
+    return [name for part in parts for name in configuration.teacher_sources(study, part)]
 
 
 def pixel_sources(scenario):
@@ -130,6 +130,12 @@ def teacher_folders():
     """The user's folders of pictures that the teacher learns from; here, wherever the study's files lie."""
     data = study["teacher"]["data"]
     return [local(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+
+
+def code_of_teacher_data():
+    """What of the library besides decides the teacher's data: that of its kind."""
+    kinds = {"drawn": ["demo"], "sources": ["curation/leakage.py", "curation/duplicates.py", "parquet.py"]}
+    return kinds.get(study["teacher"]["data"]["kind"], [])
 
 
 def labels_of_figures():
@@ -228,6 +234,12 @@ def tables(*names):
 
 def sheets(*kinds):
     return expand("results/figures/{kind}_{source}.png", kind=kinds, source=used_sources())
+
+
+def sheets_of_teacher():
+    """What the teacher's own sources gave, to be looked at: their labels are as good as the search."""
+    shown = teacher_sources("train", "test")
+    return expand("results/figures/{kind}_{source}.png", kind=("contact", "duplicates"), source=shown)
 
 
 wildcard_constraints:

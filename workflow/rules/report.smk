@@ -50,6 +50,7 @@ rule attribute:
     input:
         plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
         curated=curated(used_sources(), "parquet"),
+        teacher=curated(teacher_sources("train", "test"), "parquet"),
     output:
         table=report("results/attribution.csv", caption="../report/attribution.rst", category="Sources"),
     log:

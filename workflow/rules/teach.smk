@@ -4,6 +4,10 @@
 rule prepare_teacher_data:
     input:
         folders=teacher_folders(),
+        train_pixels=curated(teacher_sources("train"), "npy"),
+        train_tables=curated(teacher_sources("train"), "parquet"),
+        test_pixels=curated(teacher_sources("test"), "npy"),
+        test_tables=curated(teacher_sources("test"), "parquet"),
     output:
         data="resources/teacher/data.npz",
     log:
@@ -20,7 +24,8 @@ rule prepare_teacher_data:
         classes=list(study["classes"]),
         image_size=study["image_size"],
         seed=study["teacher"]["seed"],
-        code=code_of("sources/teacher_data.py", *(["demo"] if study["teacher"]["data"]["kind"] == "drawn" else [])),
+        distance=study["split"]["group_distance"],
+        code=code_of("sources/teacher_data.py", *code_of_teacher_data()),
     script:
         "../scripts/prepare_teacher_data.py"
 

@@ -1,7 +1,7 @@
-"""Gather the pictures the teacher learns from: CIFAR-10, folders by class, or drawn ones."""
+"""Gather the pictures the teacher learns from: CIFAR-10, folders by class, sources, or drawn ones."""
 
 from distillery.jobs import job
-from distillery.sources.teacher_data import Pictures, load_cifar10, load_folders, write_teacher_data
+from distillery.sources.teacher_data import Pictures, load_cifar10, load_folders, load_sources, write_teacher_data
 
 with job(snakemake) as j:
     data, classes, side, seed = j.params.data, list(j.params.classes), int(j.params.image_size), int(j.params.seed)
@@ -10,6 +10,10 @@ with job(snakemake) as j:
         train, test = load_cifar10(data["path"], classes, side, counts, seed)
     elif data["kind"] == "folder":
         train, test = load_folders(data["path"], data.get("test_path", ""), classes, side, counts, seed)
+    elif data["kind"] == "sources":
+        parts = ("train", "test")
+        files = (zip(j.input[f"{part}_pixels"], j.input[f"{part}_tables"], strict=True) for part in parts)
+        train, test = load_sources(*map(list, files), classes, counts, seed, int(j.params.distance))
     else:
         from distillery.demo.drawing import draw_set  # here only: the library above does not know the demo
 

@@ -6,6 +6,7 @@ Each mistake ends in one line that names the key. Standard library, jsonschema a
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from distillery.jobs import StudyError
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 WEB_SEARCHES = ("google", "bing", "openverse", "commons")
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 @cache
@@ -46,6 +48,24 @@ def check_config(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def check_own_files(config: dict[str, Any]) -> None:
+    """See that what a checked configuration names of the user's own folders and lists is there.
+
+    Apart from `check_config`: a pod of a cluster, which reads the configuration too, does not see them.
+
+    Raises:
+        StudyError: names the first key whose path does not exist.
+    """
+    data = config["teacher"]["data"]
+    own = {f"sources.{name}": each for name, each in config["sources"].items() if each["kind"] in ("folder", "urls")}
+    paths = {f"{key}.path": source["path"] for key, source in own.items()}
+    if data["kind"] == "folder":
+        paths |= {f"teacher.data.{key}": data[key] for key in ("path", "test_path")}
+    for key, path in paths.items():
+        if not Path(path).exists():
+            raise _refusal(f"{key}: {path} does not exist (paths are relative to the working directory)")
+
+
 def _refusal(problem: str) -> StudyError:
     """A mistake in one line, whatever the user's names hold."""
     return StudyError(f"config: {' '.join(problem.split())}")
@@ -55,19 +75,33 @@ def load_config(path: str | Path) -> dict[str, Any]:
     """Read and check a configuration file.
 
     Raises:
-        StudyError: as `check_config`; also for text that is not YAML and for a key given twice.
+        StudyError: as `read_config` and `check_config`.
+    """
+    return check_config(read_config(path))
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """A configuration file's keys and values, as they stand there: YAML, or JSON where the name ends so.
+
+    Raises:
+        StudyError: text that is neither, with the line; a key given twice, which Snakemake would not notice;
+            no keys at all.
     """
     try:
-        raw = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        text = Path(path).read_text(encoding="utf-8")
+        # YAML takes JSON too, but for tabs
+        raw = json.loads(text) if Path(path).suffix == ".json" else yaml.load(text, Loader=_UniqueKeys)
+    except json.JSONDecodeError as error:
+        raise _refusal(f"{path}, line {error.lineno}: {error.msg}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"config: {path} cannot be read ({error})") from error
+        raise _refusal(f"{path} cannot be read ({error})") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise StudyError(f"config: {path}{where}: {getattr(error, 'problem', error)}") from error
+        raise _refusal(f"{path}{where}: {getattr(error, 'problem', None) or error}") from error
     if not isinstance(raw, dict):
-        raise StudyError(f"config: {path} must hold keys and values, such as classes:, sources: and scenarios:")
-    return check_config(raw)
+        raise _refusal(f"{path} must hold keys and values, such as classes:, sources: and scenarios:")
+    return raw
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -83,14 +117,6 @@ class _UniqueKeys(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
-
-
-def check_unique_names(path: str | Path) -> None:
-    """Raise a StudyError for a key given twice in a YAML file, which Snakemake's own reader would not notice."""
-    try:
-        yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except yaml.constructor.ConstructorError as error:
-        raise StudyError(f"config: {path}, line {error.problem_mark.line + 1}: {error.problem}") from error
 
 
 # --- the schema -------------------------------------------------------------------------------------------------------
@@ -116,12 +142,16 @@ def _sentence(error: Any) -> str:
         return f"{where}: key {', '.join(missing)} is missing"
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
-        return f"{where}: {_short(error.instance)} is not of type {wanted}"
+        # YAML reads 2024 as a number and yes as a truth
+        quotes = "; put it in quotes" if wanted == "string" and isinstance(error.instance, int | float) else ""
+        return f"{where}: {_short(error.instance)} is not of type {wanted}{quotes}"
+    if error.validator == "minProperties":
+        return f"{where}: {len(error.instance)} given, at least {error.validator_value} needed"
     if error.validator == "enum":
         choices = ", ".join(repr(choice) if choice == "" else str(choice) for choice in error.validator_value)
         return f"{where}: {_short(error.instance)} is not one of {choices}"
     if error.validator == "pattern":
-        return f"{where}: name {_short(error.instance)} may have only letters, digits, _ and -"
+        return f"{where}: name {_short(error.instance)} may have only a-z, A-Z, 0-9, _ and -, the first no _ or -"
     return f"{where}: {error.message}"
 
 
@@ -163,6 +193,7 @@ def _schemas_of(value: Any, schema: dict, root: dict) -> Iterator[dict]:
 def _problems(config: dict) -> Iterator[str]:
     yield from _source_problems(config)
     yield from _split_problems(config)
+    yield from _teacher_problems(config)
     yield from _scenario_problems(config)
     yield from _tuning_problems(config)
     yield from _comparison_problems(config)
@@ -182,8 +213,6 @@ def _source_problems(config: dict) -> Iterator[str]:
                 yield f"classes.{label}.{wants}: source {name} needs at least one; add some or remove the source"
         if source["kind"] == "commons" and not config["contact"]:
             yield f"contact: source {name} needs your address or page; Wikimedia refuses programs that do not give one"
-        if source["kind"] in ("folder", "urls") and not Path(source["path"]).exists():
-            yield f"sources.{name}.path: {source['path']} does not exist (paths are relative to the working directory)"
 
 
 def _guidance_problem(key: str, guidance: float | list[float]) -> Iterator[str]:
@@ -205,6 +234,41 @@ def _split_problems(config: dict) -> Iterator[str]:
     for name in split["common"]:
         if name not in split["test"]:
             yield f"split.common: source {name} has no test pictures; give split.test.{name} a count"
+
+
+def _teacher_problems(config: dict) -> Iterator[str]:
+    data, unknown = config["teacher"]["data"], [name for name in config["classes"] if name not in CIFAR10]
+    if data["kind"] == "cifar10" and unknown:
+        yield (
+            f"teacher.data: CIFAR-10 has no class {', '.join(unknown)}, only {', '.join(CIFAR10)};"
+            " take kind: folder, or kind: sources, for other classes"
+        )
+    if (data["kind"] == "drawn" or "demo" in config) and unknown:
+        yield (
+            f"classes: {', '.join(unknown)} cannot be drawn, only {', '.join(CIFAR10)};"
+            " for a study of your own take demo: out and another teacher.data.kind than drawn"
+        )
+    same = not data["test_path"] or Path(data["test_path"]).resolve() == Path(data["path"]).resolve()
+    if data["kind"] == "folder" and same:
+        yield "teacher.data.test_path: name another folder than path, or the teacher is tested on what it learnt"
+    if data["kind"] == "sources":
+        yield from _teacher_source_problems(config, data)
+
+
+def _teacher_source_problems(config: dict, data: dict) -> Iterator[str]:
+    of_students = used_sources(config)
+    for key in ("train_sources", "test_sources"):
+        known = [name for name in data[key] if name in config["sources"]]
+        for name in data[key]:
+            if name not in known:
+                yield f"teacher.data.{key}: unknown source {name}; known are {', '.join(config['sources'])}"
+            elif name in of_students:
+                yield f"teacher.data.{key}: students learn from {name} or are tested on it; take a source of its own"
+            elif key == "test_sources" and name in data["train_sources"]:
+                yield f"teacher.data.{key}: {name} is trained on already; take another source"
+        covered = {label for name in known for label in classes_of(config, name)}
+        if missing := [label for label in config["classes"] if label not in covered]:
+            yield f"teacher.data.{key}: no source of class {', '.join(missing)}; name sources that have all classes"
 
 
 def _scenario_problems(config: dict) -> Iterator[str]:
@@ -329,3 +393,9 @@ def used_sources(config: dict) -> list[str]:
     """The sources that any scenario trains on or any test uses, in the configuration's order."""
     trained = {name for scenario in config["scenarios"].values() for name in scenario["train"]}
     return [name for name in config["sources"] if name in trained | set(config["split"]["test"])]
+
+
+def teacher_sources(config: dict, part: str) -> list[str]:
+    """The sources that are the teacher's to train on or to test on (part `train` or `test`), if its data are such."""
+    data = config["teacher"]["data"]
+    return data[f"{part}_sources"] if data["kind"] == "sources" else []

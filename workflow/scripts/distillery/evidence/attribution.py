@@ -1,4 +1,4 @@
-"""Whose pictures a study used: one row for every picture that any scenario trained, validated or tested on."""
+"""Whose pictures a study used: one row for every picture that its students or its teacher trained or tested on."""
 
 from __future__ import annotations
 
@@ -16,22 +16,31 @@ FROM_CURATED = (
 COLUMNS = ("source", "class", "key", "used", *FROM_CURATED[3:])
 
 
-def attribute(curated: Iterable[str | Path], plans: Iterable[str | Path], output: str | Path) -> None:
+def attribute(
+    curated: Iterable[str | Path], plans: Iterable[str | Path], teacher: Iterable[str | Path], output: str | Path
+) -> None:
     """Write the table of pictures used, with what their source says of creator and licence, if anything.
 
     Args:
-        curated: `{source}.parquet` of every source.
+        curated: `{source}.parquet` of every source that students use.
         plans: `{scenario}.parquet` of every scenario.
+        teacher: `{source}.parquet` of the sources that are the teacher's alone.
         output: the `.csv` to write, columns as in docs/tables.md, by source and row.
     """
-    write_table(attribution_table(curated, plans), output)
+    write_table(attribution_table(curated, plans, teacher), output)
 
 
-def attribution_table(curated: Iterable[str | Path], plans: Iterable[str | Path]) -> pd.DataFrame:
-    """See `attribute`. `used` is the split that a picture lies in, the same in every scenario."""
+def attribution_table(
+    curated: Iterable[str | Path], plans: Iterable[str | Path], teacher: Iterable[str | Path] = ()
+) -> pd.DataFrame:
+    """See `attribute`. `used` is the split that a picture lies in, the same in every scenario, or `teacher`."""
     used = used_pictures(plans).rename(columns={"split": "used"})
-    known = [pd.read_parquet(path, columns=["kept", "row", *FROM_CURATED]) for path in curated]
-    rows = pd.concat([table[table["kept"].astype(bool)] for table in known], ignore_index=True)
-    rows = rows.merge(used, on=["source", "row"])
+    rows = pd.concat([_kept(path) for path in curated], ignore_index=True).merge(used, on=["source", "row"])
+    rows = pd.concat([rows, *(_kept(path).assign(used="teacher") for path in teacher)], ignore_index=True)
     rows["seed"] = rows["seed"].map(lambda seed: "" if seed < 0 else str(seed))
     return rows.reindex(columns=COLUMNS)
+
+
+def _kept(path: str | Path) -> pd.DataFrame:
+    table = pd.read_parquet(path, columns=["kept", "row", *FROM_CURATED])
+    return table[table["kept"].astype(bool)]

@@ -1,4 +1,4 @@
-"""The pictures a teacher learns from, of any kind, as one file: CIFAR-10, folders by class, or arrays already made."""
+"""The pictures a teacher learns from, of any kind, as one file: CIFAR-10, folders by class, sources, or arrays made."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from distillery.config import CIFAR10
 from distillery.curation.decoding import Rejected, decode, to_square
+from distillery.curation.leakage import nearest
 from distillery.files import whole
 from distillery.jobs import StudyError, log, one_line, progress
+from distillery.parquet import read_parquet
 from distillery.sources.folders import find_pictures
-
-CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 @dataclass(frozen=True)
@@ -181,3 +182,58 @@ def _load_folder(folder: Path, classes: Sequence[str], side: int, count: int, se
         except (Rejected, OSError) as reason:
             log.info("%s left out: %s", file.origin, reason)
     return Pictures(np.array(pixels, np.uint8).reshape(-1, side, side, 3), np.array(labels, np.int64))
+
+
+@dataclass(frozen=True)
+class Curated:
+    """Curated pictures of one or more sources, and the hashes by which near-duplicates are found: uint64 [N] each."""
+
+    pictures: Pictures
+    hashes: np.ndarray
+    mirrored: np.ndarray
+
+
+def load_sources(
+    train: Sequence[tuple[str | Path, str | Path]],
+    test: Sequence[tuple[str | Path, str | Path]],
+    classes: Sequence[str],
+    counts: tuple[int, int],
+    seed: int,
+    distance: int,
+) -> tuple[Pictures, Pictures]:
+    """Train and test pictures of curated sources; no test picture is a near-duplicate of one trained on.
+
+    Args:
+        train, test: pixels (`.npy`) and table (`.parquet`) of each source.
+        classes: the study's.
+        counts: limits of train and test, 0 for all.
+        seed: of the subsets.
+        distance: bits of 64 within which two pictures, as they are or mirrored, are near-duplicates.
+
+    Raises:
+        StudyError: a file is damaged.
+    """
+    learnt, known = (_curated(part, classes) for part in (train, test))
+    doubles, _, _ = nearest(np.concatenate([known.hashes, known.mirrored]), learnt.hashes, distance)
+    log.info("%d of %d test pictures left out: near one that is trained on", len(doubles), len(known.hashes))
+    left = np.setdiff1d(np.arange(len(known.hashes)), doubles)
+    apart = Pictures(known.pictures.pixels[left], known.pictures.labels[left])
+    return limited(learnt.pictures, counts[0], seed), limited(apart, counts[1], seed)
+
+
+def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[str]) -> Curated:
+    parts = []
+    for pixels, table in files:
+        columns = read_parquet(table, ("class", "row", "kept", "phash", "phash_mirror"))
+        kept = {name: column[columns["kept"].astype(bool)] for name, column in columns.items()}
+        labels = np.array([classes.index(name) for name in kept["class"]], np.int64)
+        found = Pictures(np.load(pixels, mmap_mode="r")[kept["row"]], labels)
+        parts.append(Curated(found, *(kept[name].astype(np.uint64) for name in ("phash", "phash_mirror"))))
+    return Curated(
+        Pictures(
+            np.concatenate([part.pictures.pixels for part in parts]),
+            np.concatenate([part.pictures.labels for part in parts]),
+        ),
+        np.concatenate([part.hashes for part in parts]),
+        np.concatenate([part.mirrored for part in parts]),
+    )
