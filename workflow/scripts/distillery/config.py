@@ -9,6 +9,7 @@ import copy
 import json
 from collections.abc import Iterator
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 from distillery.jobs import StudyError
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+LEAST_OF_CONVNETS = 9  # pixels a side that three halvings leave something of
 WEB_SEARCHES = ("google", "bing", "openverse", "commons")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -123,9 +125,18 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def _check_schema(config: Any, schema: dict) -> None:
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, validators
 
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    # JSON's integers are numbers such as 6.0 too, which Python cannot count with; and YAML has .inf and .nan
+    number = {int: lambda value: True, float: isfinite}
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: type(value) is int,
+            "number": lambda _, value: type(value) in number and number[type(value)](value),
+        }
+    )
+    strict = validators.extend(Draft202012Validator, type_checker=types)
+    errors = sorted(strict(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise _refusal(_sentence(errors[0]))
 
@@ -194,9 +205,13 @@ def _problems(config: dict) -> Iterator[str]:
     yield from _source_problems(config)
     yield from _split_problems(config)
     yield from _teacher_problems(config)
+    yield from _recipe_problems(config)
     yield from _scenario_problems(config)
     yield from _tuning_problems(config)
     yield from _comparison_problems(config)
+    for name in config["scenarios"]:
+        if len(_trained_classes(config, name)) < 2:
+            yield f"scenarios.{name}.train: one class alone leaves nothing to tell apart; add a source of others"
 
 
 def _source_problems(config: dict) -> Iterator[str]:
@@ -228,6 +243,7 @@ def _split_problems(config: dict) -> Iterator[str]:
                 yield f"split.{key}: unknown source {name}; known are {', '.join(sources)}"
             else:
                 yield from _count_problem(config, f"split.{key}.{name}", name, split[key][name])
+                yield from _pool_problem(config, f"split.{key}.{name}", name)
     if not split["test"]:
         yield "split.test: name at least one source and how many of its pictures are for testing"
     split.setdefault("common", list(split["test"]))
@@ -269,6 +285,18 @@ def _teacher_source_problems(config: dict, data: dict) -> Iterator[str]:
         covered = {label for name in known for label in classes_of(config, name)}
         if missing := [label for label in config["classes"] if label not in covered]:
             yield f"teacher.data.{key}: no source of class {', '.join(missing)}; name sources that have all classes"
+
+
+def _recipe_problems(config: dict) -> Iterator[str]:
+    side = config["image_size"]
+    for part in ("teacher", "student"):
+        recipe = config[part]
+        if recipe["crop"] >= side:
+            yield f"{part}.crop: {recipe['crop']} pixels of border need pictures larger than image_size, {side}"
+        if recipe["cutout"] >= 2 * side:
+            yield f"{part}.cutout: a square of {recipe['cutout']} pixels leaves nothing of pictures of {side}"
+        if recipe["network"].startswith("convnet") and side < LEAST_OF_CONVNETS:
+            yield f"{part}.network: {recipe['network']} needs an image_size of {LEAST_OF_CONVNETS} or more, not {side}"
 
 
 def _scenario_problems(config: dict) -> Iterator[str]:
@@ -355,15 +383,16 @@ def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[
         yield f"{key}: {count} pictures cannot be balanced over {classes} classes; take a multiple of {classes}"
 
 
-def _pool_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:
-    """A scenario cannot use more pictures than its source is told to retrieve, less those for validation and test."""
+def _pool_problem(config: dict, key: str, source: str, count: int = 0) -> Iterator[str]:
+    """No more can be trained on (`count`), held out for validation and tested on than the source is to retrieve."""
     per_class, classes = config["sources"][source]["per_class"], len(classes_of(config, source))
     split = config["split"]
     held_out = (split["test"].get(source, 0) + split["val"].get(source, 0)) // classes
     if per_class and count // classes + held_out > per_class:
+        wanted = f"{count // classes} pictures a class and {held_out}" if count else f"{held_out} pictures a class"
         yield (
-            f"{key}: {count // classes} pictures a class and {held_out} for validation and test are more than the"
-            f" {per_class} that sources.{source}.per_class retrieves; raise it or lower the count"
+            f"{key}: {wanted} for validation and test are more than the {per_class} that"
+            f" sources.{source}.per_class retrieves; raise it or lower the count"
         )
 
 
