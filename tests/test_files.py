@@ -1,6 +1,7 @@
 """A file is written whole or not at all."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from distillery.files import hash_files, whole, write_whole
+from distillery.files import hash_files, hash_listing, whole, write_whole
 
 LIBRARY = Path(__file__).parent.parent / "workflow" / "scripts"
 
@@ -53,3 +54,17 @@ def test_a_hash_changes_with_any_file_of_a_folder(tmp_path):
     assert hash_files([tmp_path]) == before
     (tmp_path / "a.py").write_text("2")
     assert hash_files([tmp_path]) != before
+
+
+def test_a_listing_is_names_and_sizes_at_any_depth(tmp_path):
+    seen = [hash_listing([tmp_path / "cat", tmp_path / "cat.tar"])]
+    for path, text in (("cat/a.jpg", "1"), ("cat/deep/b.jpg", "1"), ("cat/a.jpg", "12"), ("cat.tar", "1")):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        seen.append(hash_listing([tmp_path / "cat", tmp_path / "cat.tar"]))
+    (tmp_path / "cat/a.jpg").rename(tmp_path / "cat/c.jpg")
+    seen.append(hash_listing([tmp_path / "cat", tmp_path / "cat.tar"]))
+    assert len(set(seen)) == len(seen)
+    (tmp_path / "cat/c.jpg").touch()
+    shutil.copytree(tmp_path / "cat", tmp_path / "copy")
+    assert hash_listing([tmp_path / "cat"]) == hash_listing([tmp_path / "copy"])

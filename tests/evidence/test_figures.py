@@ -103,3 +103,18 @@ def test_a_model_that_was_never_trained_is_named_under_its_scenarios():
     table = made([row("a", "scratch", 10, untrained="SD2"), row("b", "scratch", 30)])
     said = [figures._rests_on(group) for _, group in table.groupby("scenario")]
     assert said[0].startswith("SD2: random weights") and "random" not in said[1]
+
+
+@pytest.mark.parametrize("length", [5, 60, 100, 400])
+def test_a_heading_fits_its_figure(length):
+    figure = plt.figure(figsize=(7.5, 3))
+    title = ("Which pictures teach best " * 20)[:length].strip()
+    figures.title_block(figure, title, f"{title} and more of it below", "")
+    renderer = figure.canvas.get_renderer()
+    for text, wanted in zip(figure.texts, (title, f"{title} and more of it below"), strict=True):
+        box = text.get_window_extent(renderer)
+        assert 0 < box.x0 and box.x1 < figure.bbox.width - 0.2 * figure.dpi
+        assert text.get_fontsize() >= figures.LEAST_FONT
+        assert text.get_text() == wanted or text.get_fontsize() == figures.LEAST_FONT
+    plt.close(figure)
+    assert (figure.texts[0].get_fontsize() == 15) == (length == 5)

@@ -327,9 +327,12 @@ def test_the_same_results_of_training_give_the_same_bytes(copied):
 
 def test_new_pictures_of_the_user_are_noticed(copied):
     folder = copied.folder / "pictures" / "ship"
-    draw("ship", "teacher", 99, 48).save(folder / "99.png")
-    (copied.folder / "pictures").touch()
-    assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=frog", "source=mine, label=ship"}
+    draw("ship", "teacher", 99, 48).save(folder / "99.png")  # which leaves the time of `pictures` alone
+    assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=ship"}
+    (folder / "99.png").unlink()
+    assert wildcards(copied.planned(), "import_folder") == set()
+    (copied.folder / "pictures" / "frog" / "0.png").unlink()
+    assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=frog"}
 
 
 def test_too_few_pictures_end_in_one_line_and_the_other_scenarios_go_on(copied):

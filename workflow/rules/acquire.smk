@@ -74,6 +74,7 @@ rule import_folder:
         source=lambda w: study["sources"][w.source],
         name="{source}",
         label="{label}",
+        listing=lambda w: listing_of(study["sources"][w.source]["path"], [w.label]),
     script:
         "../scripts/import_folder.py"
 

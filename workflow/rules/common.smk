@@ -5,7 +5,7 @@ import re
 import yaml
 
 from distillery.devices import count_gpus
-from distillery.files import hash_files
+from distillery.files import hash_files, hash_listing
 from distillery.learning.recipe import NOT_RECIPE
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
@@ -130,6 +130,16 @@ def teacher_folders():
     """The user's folders of pictures that the teacher learns from; here, wherever the study's files lie."""
     data = study["teacher"]["data"]
     return [local(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+
+
+def listing_of(folder, labels):
+    """What the user's own folder holds of some classes: a file put there or taken away leaves the folder's time alone."""
+    return hash_listing(Path(folder) / name for label in labels for name in (label, f"{label}.tar"))
+
+
+def listings_of_teacher():
+    """The same of the folders that the teacher learns from."""
+    return [listing_of(folder, study["classes"]) for folder in teacher_folders()]
 
 
 def code_of_teacher_data():

@@ -24,7 +24,8 @@ rule prepare_teacher_data:
         classes=list(study["classes"]),
         image_size=study["image_size"],
         seed=study["teacher"]["seed"],
-        distance=study["split"]["group_distance"],
+        distance=study["split"]["group_distance"] if teacher_sources("train") else 0,
+        listings=listings_of_teacher(),
         code=code_of("sources/teacher_data.py", *code_of_teacher_data()),
     script:
         "../scripts/prepare_teacher_data.py"

@@ -41,3 +41,17 @@ def hash_files(paths: Iterable[str | os.PathLike]) -> str:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def hash_listing(paths: Iterable[str | os.PathLike]) -> str:
+    """16 hex digits over names and sizes of the files at and below some paths; what is not there counts as nothing.
+
+    Not over their times: a folder that was copied is the same folder.
+    """
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        for file in sorted([path, *path.rglob("*")]):
+            if file.is_file():
+                digest.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode(errors="surrogateescape"))
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]

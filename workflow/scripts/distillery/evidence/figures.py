@@ -20,6 +20,7 @@ import seaborn as sns  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
+from matplotlib.text import Text  # noqa: E402
 
 from distillery.files import whole  # noqa: E402
 from distillery.jobs import StudyError  # noqa: E402
@@ -31,6 +32,7 @@ ROW = 0.56  # inches a scenario of two arms; each further arm adds a step
 HEADING = 0.42  # inches a heading of a size
 STEP = 0.09  # inches from one arm of a row down to the next
 LEGEND_COLUMNS = 6
+LEAST_FONT = 8  # points
 SIZES = ("small", "medium", "large")
 INK, SOFT, RULE = "#222222", "#666666", "#D5D5D5"
 BAR = {"linewidth": 1.3, "zorder": 3}
@@ -117,9 +119,25 @@ def title_block(figure: Figure, title: str, text: str, label: str) -> float:
     width, height = figure.get_size_inches()
     strip = band(figure, height, label)
     left = 0.3 / width
-    figure.text(left, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
-    figure.text(left, 1 - (strip + 0.66) / height, text, fontsize=9.5, color=SOFT, va="center")
+    heading = figure.text(left, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
+    below = figure.text(left, 1 - (strip + 0.66) / height, text, fontsize=9.5, color=SOFT, va="center")
+    for each in (heading, below):
+        fit(each, width - 0.6)
     return strip
+
+
+def fit(text: Text, inches: float) -> None:
+    """Make a text of a figure smaller where it is wider than so many inches; cut what would be too small to read."""
+    figure = text.get_figure()
+
+    def share() -> float:
+        return inches * figure.dpi / text.get_window_extent(figure.canvas.get_renderer()).width
+
+    if share() < 1:
+        text.set_fontsize(max(LEAST_FONT, 0.99 * share() * text.get_fontsize()))
+    if share() < 1:
+        words = text.get_text()
+        text.set_text(words[: int(0.97 * share() * len(words)) - 1].rstrip() + "…")
 
 
 @dataclass(frozen=True)
