@@ -105,7 +105,7 @@ def test_a_model_that_was_never_trained_is_named_under_its_scenarios():
     assert said[0].startswith("SD2: random weights") and "random" not in said[1]
 
 
-@pytest.mark.parametrize("length", [5, 60, 100, 400])
+@pytest.mark.parametrize("length", [5, 90, 150, 400])
 def test_a_heading_fits_its_figure(length):
     figure = plt.figure(figsize=(7.5, 3))
     title = ("Which pictures teach best " * 20)[:length].strip()
