@@ -133,7 +133,7 @@ def fit(text: Text, inches: float) -> None:
     def share() -> float:
         return inches * figure.dpi / text.get_window_extent(figure.canvas.get_renderer()).width
 
-    if share() < 1:
+    while share() < 1 and text.get_fontsize() > LEAST_FONT:  # hinted letters do not shrink evenly
         text.set_fontsize(max(LEAST_FONT, 0.99 * share() * text.get_fontsize()))
     if share() < 1:
         words = text.get_text()
