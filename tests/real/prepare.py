@@ -1,8 +1,10 @@
-"""Lay out real pictures for the study of a folder, this one if none is named; see its config.yaml.
+"""Lay out real pictures for the study of a folder such as tests/real_gpu; see its config.yaml.
 
-    python tests/real/prepare.py DATA [FOLDER]     # DATA holds cifar10/unpack.py and web/web_images.tar
+    python tests/real/prepare.py FOLDER [DATA]
 
-CIFAR-10's train pictures become the teacher's data, its test pictures and the web photographs two folder sources.
+CIFAR-10's train pictures become the teacher's data, its test pictures a folder source. CIFAR-10 is downloaded, unless
+DATA has cifar10/unpack.py, which makes it. Where the study has a source `web`, its photographs are DATA's
+web/web_images.tar; we may not pass those on: put a .tar of your own, with class/*.jpg, in their place.
 """
 
 import io
@@ -16,15 +18,33 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+WEB = "resources/input/web_images.tar"
 
-def main(data: Path, folder: Path) -> None:
-    cifar10, inputs = folder / "resources" / "cifar10", folder / "resources" / "input"
-    if not (cifar10 / "cifar-10-batches-py" / "test_batch").exists():
-        subprocess.run([sys.executable, data / "cifar10" / "unpack.py", cifar10], check=True)
-    inputs.mkdir(parents=True, exist_ok=True)
-    pack_test_pictures(cifar10 / "cifar-10-batches-py", inputs / "cifar10_test.tar")
-    shutil.copyfile(data / "web" / "web_images.tar", inputs / "web_images.tar")
+
+def main(folder: Path, data: Path | None) -> None:
+    cifar10, web = folder / "resources" / "cifar10", folder / WEB
+    web.parent.mkdir(parents=True, exist_ok=True)
+    fetch_cifar10(cifar10, data)
+    pack_test_pictures(cifar10 / "cifar-10-batches-py", web.parent / "cifar10_test.tar")
+    if WEB in (folder / "config.yaml").read_text() and not web.exists():
+        if not data:
+            sys.exit(
+                f"{web} is not there: put a .tar of photographs there, as class/*.jpg of {folder}/config.yaml's classes"
+            )
+        shutil.copyfile(data / "web" / "web_images.tar", web)
     print(f"ready: snakemake --directory {folder} --cores all results/summary.png")
+
+
+def fetch_cifar10(folder: Path, data: Path | None) -> None:
+    """The official batches, made from DATA or downloaded, unless they are there."""
+    if (folder / "cifar-10-batches-py" / "test_batch").exists():
+        return
+    if data:
+        subprocess.run([sys.executable, data / "cifar10" / "unpack.py", folder], check=True)
+        return
+    from torchvision.datasets import CIFAR10  # seconds
+
+    CIFAR10(str(folder), download=True)
 
 
 def pack_test_pictures(batches: Path, output: Path) -> None:
@@ -50,4 +70,4 @@ def pack_test_pictures(batches: Path, output: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else Path(__file__).parent)
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else None)
