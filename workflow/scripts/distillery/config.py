@@ -19,6 +19,11 @@ from distillery.jobs import StudyError
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 LEAST_OF_CONVNETS = 9  # pixels a side that three halvings leave something of
+RESERVED = {  # names that mean something else in tables and figures
+    "classes": ("all",),
+    "sources": ("common", "own"),
+    "arms": ("teacher", "distilled", "from_scratch"),
+}
 WEB_SEARCHES = ("google", "bing", "openverse", "commons")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -202,6 +207,9 @@ def _schemas_of(value: Any, schema: dict, root: dict) -> Iterator[dict]:
 
 
 def _problems(config: dict) -> Iterator[str]:
+    for section, reserved in RESERVED.items():
+        for name in set(reserved) & set(config[section]):
+            yield f"{section}.{name}: the tables use this name for something else; take another"
     yield from _source_problems(config)
     yield from _split_problems(config)
     yield from _teacher_problems(config)
