@@ -48,6 +48,13 @@ def test_a_pool_gives_back_every_offer_in_order(tmp_path):
     assert list(read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")) == entries
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\r\n"])
+def test_a_title_may_hold_any_end_of_a_line(tmp_path, end):
+    entries = [(fetched(JPEG, title=f"a cat{end}asleep"), JPEG)]
+    write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
+    assert list(read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")) == entries
+
+
 def test_a_shard_is_webdataset_and_the_same_bytes_for_the_same_pictures(tmp_path):
     for name in ("a", "b"):
         write_pool(tmp_path / f"{name}.tar", tmp_path / f"{name}.jsonl", [(fetched(JPEG), JPEG)])

@@ -147,9 +147,10 @@ def read_pool(shard: str | Path, offers: str | Path) -> Iterator[tuple[Offer, by
         StudyError: a file is truncated or not what it should be; names it and says to delete it.
     """
     try:
-        with tarfile.open(shard, "r:") as tar:
+        # lines end at "\n" alone: a title may hold what str.splitlines also takes for an end, as U+2028
+        with tarfile.open(shard, "r:") as tar, open(offers, encoding="utf-8", newline="\n") as lines:
             where = {Path(m.name).stem: m for m in tar if not m.name.endswith(".json")}
-            for line in Path(offers).read_text(encoding="utf-8").splitlines():
+            for line in lines:
                 offer = Offer.from_json(line)
                 if offer.failure:
                     yield offer, None
