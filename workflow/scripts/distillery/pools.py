@@ -96,6 +96,11 @@ class Offer:
         return json.dumps(record, ensure_ascii=False, sort_keys=True)
 
 
+def as_utf8(text: str) -> str:
+    """Text that a file can hold: half a character, from JSON cut inside one or a Latin-1 file name, becomes `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def picture_key(data: bytes) -> str:
     """The name of a picture: the first 16 hex digits of its bytes' sha256."""
     return hashlib.sha256(data).hexdigest()[:16]

@@ -24,12 +24,11 @@ from distillery.jobs import StudyError, log, progress
 from distillery.pools import Offer, Store
 from distillery.sources import bing, commons, google, openverse
 from distillery.sources.fetching import Fetcher, Limits, NotFetched
-from distillery.sources.results import Record, SourceBlocked
+from distillery.sources.results import TEXTS, Record, SourceBlocked
 from distillery.sources.retrieval import retrieve
 
 DOWNLOADERS = 8  # threads; a host gets fewer at a time, see Limits
 POLL_SECONDS = 0.05  # icrawler's own defaults idle five seconds at the end of every crawl
-TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its picture
 FRUITLESS_PAGES = 2  # of a query, one after the other without a new picture: its results have ended
 ENGINES = {"google": google, "bing": bing, "openverse": openverse, "commons": commons}
 
