@@ -196,7 +196,7 @@ def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, mo
 def test_no_search_at_all(tmp_path):
     nowhere = Search("mine", "bing", "frog", ("frog",), 5, 5, home="http://127.0.0.1:9")
     with pytest.raises(
-        StudyError, match="source mine, class frog: the search did not answer .not retrieved: not a public"
+        StudyError, match="^source mine, class frog: the search did not answer .not retrieved: not a public"
     ):
         list(crawl(nowhere, LIMITS, Store(tmp_path)))
 

@@ -315,7 +315,7 @@ class _Parser(Parser):
             answer = self.fetcher.fetch(address, accept="text/html")
             records = ENGINES[self.search.kind].parse(answer.body, answer.address)
         except NotFetched as failure:
-            self._refused(query, _no_results(self.search, str(failure)))
+            self._refused(query, _no_results(str(failure)))
             return
         except StudyError as refusal:
             self._refused(query, refusal)
@@ -352,10 +352,10 @@ class _Parser(Parser):
                 continue
 
 
-def _no_results(search: Search, reason: str) -> StudyError:
+def _no_results(reason: str) -> StudyError:
     return StudyError(
-        f"source {search.source}, class {search.label}: the search did not answer ({reason}). Look at the connection to"
-        " the internet and run again; what was retrieved is kept."
+        f"the search did not answer ({reason}). Look at the connection to the internet and run again; what was"
+        " retrieved is kept."
     )
 
 
