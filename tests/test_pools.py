@@ -2,6 +2,7 @@
 
 import hashlib
 import tarfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,30 @@ def test_a_store_returns_what_it_was_given_and_retrieves_damage_again(tmp_path):
     assert store.get("http://a/2")[0].failure == "404"
     next(tmp_path.rglob("*.bin")).write_bytes(JPEG[:5])
     assert store.get("http://a/1") is None
+
+
+def test_a_replaced_picture_is_counted_once(tmp_path):
+    store = Store(tmp_path, most=3 * len(PNG))
+    for data in (JPEG, PNG, PNG, PNG, JPEG, PNG):
+        store.put("http://a/1", fetched(data), data)
+    store.put("http://a/1", fetched(PNG, judge="clip"), PNG)
+    store.put("http://a/2", fetched(PNG), PNG)
+    store.put("http://a/3", fetched(PNG), PNG)
+    with pytest.raises(StudyError, match="would hold more"):
+        store.put("http://a/4", fetched(JPEG), JPEG)
+    assert store.get("http://a/1")[0].judge == "clip" and store.get("http://a/4") is None
+
+
+def test_a_store_opens_while_another_job_writes_to_it(tmp_path, monkeypatch):
+    Store(tmp_path).put("http://a/1", fetched(JPEG), JPEG)
+    (tmp_path / "00").mkdir(exist_ok=True)
+    (tmp_path / "00" / ".half.1.part.bin").write_bytes(PNG)
+    found = [*tmp_path.rglob("*.bin"), tmp_path / "00" / "gone.bin"]
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: iter(found))
+    store = Store(tmp_path, most=len(JPEG) + len(PNG))
+    store.put("http://a/2", fetched(PNG), PNG)
+    with pytest.raises(StudyError, match="would hold more"):
+        store.put("http://a/3", fetched(PNG), PNG)
 
 
 def test_extensions_come_from_the_bytes():

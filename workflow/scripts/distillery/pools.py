@@ -185,7 +185,9 @@ class Store:
     def __init__(self, root: str | Path, most: int = 0, free: int = 0):
         self.root, self.most, self.free = Path(root), most, free
         self._lock = threading.Lock()
-        self._held = sum(file.stat().st_size for file in self.root.rglob("*.bin")) if most else 0
+        # hidden ones are half written, perhaps by another job that uses the store
+        kept = (file for file in self.root.rglob("*.bin") if not file.name.startswith("."))
+        self._held = sum(map(_size, kept)) if most else 0
 
     @classmethod
     def of(cls, root: str | Path, source: Mapping[str, Any]) -> Store:
@@ -217,19 +219,21 @@ class Store:
             StudyError: the store would hold too much, or leave too little free.
         """
         record = self._path(identity)
-        if data is not None:
-            self._make_room(len(data))
-            write_whole(record.with_suffix(".bin"), data)
+        picture = record.with_suffix(".bin")
+        if data is not None and not (_size(picture) == len(data) and picture.read_bytes() == data):
+            self._make_room(len(data) - _size(picture))
+            write_whole(picture, data)
         write_whole(record, offer.to_json())
 
     def _make_room(self, size: int) -> None:
+        """Count `size` bytes more (or less, where a picture is replaced by a smaller one), if there is room."""
         with self._lock:
+            if self.most and self._held + size > self.most:
+                raise StudyError(
+                    f"store {self.root} would hold more than {self.most:,} bytes; what was retrieved is kept. Raise the"
+                    " source's max_store_bytes, or delete what is no longer needed."
+                )
             self._held += size
-        if self.most and self._held > self.most:
-            raise StudyError(
-                f"store {self.root} would hold more than {self.most:,} bytes; what was retrieved is kept. Raise the"
-                " source's max_store_bytes, or delete what is no longer needed."
-            )
         if not self.free:
             return
         self.root.mkdir(parents=True, exist_ok=True)
@@ -238,3 +242,11 @@ class Store:
                 f"disk: store {self.root} would leave less than {self.free:,} bytes free; what was retrieved is kept."
                 " Make room, or lower the source's min_free_bytes."
             )
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file, 0 of none."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
