@@ -117,6 +117,9 @@ class Handler(BaseHTTPRequestHandler):
     def at_moved(self, again):
         self.give(302, location="/good/after?x=1")
 
+    def at_accents(self, again):
+        self.give(302, location="/good/caf\u00e9".encode().decode("latin-1"))
+
     def at_loop(self, again):
         self.give(302, location=self.path)
 
@@ -204,6 +207,11 @@ def test_what_comes_in_the_end(server, path, requests):
         assert time.monotonic() - started >= 1  # as the server asked
     if path == "/moved":
         assert answer.address == "http://one.test/good/after?x=1"
+
+
+def test_a_redirect_in_utf8_is_followed(server):
+    assert fetch(server, "/accents").address == "http://one.test/good/caf\u00e9"
+    assert [path for path, _ in server.seen] == ["/accents", "/good/caf%C3%A9"]
 
 
 def test_no_more_connections_to_a_host_than_allowed_and_waiting_is_not_held_against_it(server):

@@ -148,7 +148,7 @@ class Fetcher:
 
     def _answer(self, response: requests.Response, address: str, deadline: float) -> Answer | str:
         if response.is_redirect:
-            return urljoin(address, response.headers["location"])
+            return urljoin(address, self._session.get_redirect_target(response))  # which reads it as UTF-8
         if response.status_code in BUSY:
             raise _Retry(f"not retrieved: HTTP {response.status_code}", retry_after(response.headers))
         if response.status_code != 200:
