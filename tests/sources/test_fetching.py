@@ -169,6 +169,27 @@ def test_an_answer(server):
 
 
 @pytest.mark.parametrize(
+    "contact, sent",
+    [
+        ("http://a.bc/d?e=f#g, a@b.org", "http://a.bc/d?e=f#g, a@b.org"),
+        ("a@b.org\n", "a@b.org"),
+        ("Ada\r\nCookie: x", "Ada Cookie: x"),
+        ("Zo\u00eb, \u5c71\u7530", "Zo%C3%AB, %E5%B1%B1%E7%94%B0"),
+        ("a\x00b", "a%00b"),
+        ("\n", ""),
+    ],
+)
+def test_any_contact_makes_a_header(server, contact, sent):
+    assert fetch(server, "/good", Limits(contact=contact)).body == BODY
+    assert server.seen[0][1]["User-Agent"] == "Distillery/0.1" + (f" ({sent})" if sent else "")
+
+
+@given(st.text())
+def test_any_contact_is_printable(contact):
+    assert re.fullmatch("[ -~]+", Limits(contact=contact).agent)
+
+
+@pytest.mark.parametrize(
     "path, reason, requests",
     [
         ("/gone", "HTTP 404", 1),
