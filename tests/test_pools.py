@@ -2,6 +2,7 @@
 
 import hashlib
 import tarfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,13 @@ def test_a_pool_gives_back_every_offer_in_order(tmp_path):
     assert list(read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")) == entries
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\r\n"])
+def test_a_title_may_hold_any_end_of_a_line(tmp_path, end):
+    entries = [(fetched(JPEG, title=f"a cat{end}asleep"), JPEG)]
+    write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
+    assert list(read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")) == entries
+
+
 def test_a_shard_is_webdataset_and_the_same_bytes_for_the_same_pictures(tmp_path):
     for name in ("a", "b"):
         write_pool(tmp_path / f"{name}.tar", tmp_path / f"{name}.jsonl", [(fetched(JPEG), JPEG)])
@@ -82,6 +90,30 @@ def test_a_store_returns_what_it_was_given_and_retrieves_damage_again(tmp_path):
     assert store.get("http://a/2")[0].failure == "404"
     next(tmp_path.rglob("*.bin")).write_bytes(JPEG[:5])
     assert store.get("http://a/1") is None
+
+
+def test_a_replaced_picture_is_counted_once(tmp_path):
+    store = Store(tmp_path, most=3 * len(PNG))
+    for data in (JPEG, PNG, PNG, PNG, JPEG, PNG):
+        store.put("http://a/1", fetched(data), data)
+    store.put("http://a/1", fetched(PNG, judge="clip"), PNG)
+    store.put("http://a/2", fetched(PNG), PNG)
+    store.put("http://a/3", fetched(PNG), PNG)
+    with pytest.raises(StudyError, match="would hold more"):
+        store.put("http://a/4", fetched(JPEG), JPEG)
+    assert store.get("http://a/1")[0].judge == "clip" and store.get("http://a/4") is None
+
+
+def test_a_store_opens_while_another_job_writes_to_it(tmp_path, monkeypatch):
+    Store(tmp_path).put("http://a/1", fetched(JPEG), JPEG)
+    (tmp_path / "00").mkdir(exist_ok=True)
+    (tmp_path / "00" / ".half.1.part.bin").write_bytes(PNG)
+    found = [*tmp_path.rglob("*.bin"), tmp_path / "00" / "gone.bin"]
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: iter(found))
+    store = Store(tmp_path, most=len(JPEG) + len(PNG))
+    store.put("http://a/2", fetched(PNG), PNG)
+    with pytest.raises(StudyError, match="would hold more"):
+        store.put("http://a/3", fetched(PNG), PNG)
 
 
 def test_extensions_come_from_the_bytes():

@@ -1,12 +1,13 @@
 """Whatever the web serves becomes an upright RGB picture or a stated reason, never another exception."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.duplicates import perceptual_hashes
@@ -60,6 +61,38 @@ def test_exif_orientation_is_applied():
     exif = Image.Exif()
     exif[0x0112] = 6  # rotate by 90 degrees to see it upright
     assert decode(encoded(PHOTO, "JPEG", exif=exif)).image.size == (48, 64)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_turned_as_pillow_turns_it(format, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(PHOTO, format, exif=exif)
+    turned = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert np.array_equal(decode(data).image, turned)
+
+
+def exif_of(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """EXIF of tags, types, counts and values, little-endian, whatever they mean."""
+    packed = b"".join(struct.pack("<HHI4s", *entry) for entry in entries)
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries)) + packed + bytes(4)
+
+
+TURN = (0x0112, 3, 1, b"\6\0")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    ("exif", "size"),
+    [
+        (exif_of((0x0100, 2, 4, b"640"), TURN), (48, 64)),  # a width that is text
+        (exif_of(TURN)[:13], (64, 48)),
+        (b"Exif\0\0no EXIF", (64, 48)),
+    ],
+)
+def test_odd_exif_costs_no_picture(format, exif, size):
+    assert decode(encoded(PHOTO, format, exif=exif)).image.size == size
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,13 @@
 import csv
 import io
 import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
+from subprocess import PIPE
 from types import SimpleNamespace
 
 import pytest
@@ -115,6 +121,64 @@ def test_no_more_than_wanted(web, tmp_path):
     entries = fetched(web, tmp_path, per_class=8)
     assert sum(not offer.failure for offer, _ in entries) == 8 and not entries[-1][0].failure
     assert len(web.asked) < len(SHOTS)
+
+
+SILENT = """
+import sys
+from types import SimpleNamespace as Space
+sys.path.insert(0, {scripts!r})
+from distillery.jobs import job
+from distillery.pools import Store, write_pool
+from distillery.sources.addresses import fetch_addresses
+source = {{"path": {folder!r} + "/list.txt", "per_class": {wanted}}}
+with job(Space(log=[])):
+    entries = fetch_addresses(source, "mine", "frog", Store({folder!r} + "/store"), {port})
+    print(write_pool({folder!r} + "/frog.tar", {folder!r} + "/frog.jsonl", entries))
+"""
+
+
+@pytest.fixture
+def silent():
+    """A server that never answers where a path says so."""
+    server = Silent(Index({}, 0, 0))
+    with serve(server):
+        yield server
+        server.end.set()
+
+
+class Silent(Server):
+    def __init__(self, index):
+        super().__init__(index)
+        self.end = threading.Event()
+
+    def answer(self, host, path):
+        reply = super().answer(host, path)
+        if "silent" in path:
+            self.end.wait(60)
+        return reply
+
+
+def started(folder, server, wanted, urls):
+    write(folder, "".join(f"frog {url}\n" for url in urls), "list.txt")
+    known = {"scripts": str(SCRIPTS), "folder": str(folder), "port": server.server_address[1], "wanted": wanted}
+    return subprocess.Popen([sys.executable, "-c", SILENT.format(**known)], stderr=PIPE, stdout=PIPE, text=True)
+
+
+def test_ctrl_c_waits_for_no_server(tmp_path, silent):
+    process = started(tmp_path, silent, 20, [f"http://h{number}.test/silent{number}.jpg" for number in range(40)])
+    while len(silent.asked) < 8:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 130 and said.startswith("ERROR: interrupted") and len(silent.asked) < 20
+
+
+def test_with_enough_pictures_no_server_is_waited_for(tmp_path, silent):
+    good = [shot.url for shot in SHOTS if shot.form == "plain"][:3]
+    others = [f"http://h{number}.test/silent{number}.jpg" for number in range(40)]
+    process = started(tmp_path, silent, 3, good + others)
+    wrote, _ = process.communicate(timeout=20)
+    assert process.returncode == 0 and wrote == "3\n"
 
 
 def test_none_at_all(web, tmp_path):

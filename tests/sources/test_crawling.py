@@ -5,7 +5,9 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,32 @@ def test_an_address_of_two_queries_is_one_offer_with_both_claims(web, tmp_path):
     assert all(f"frog: {offer.query}" not in offer.also for offer in claimed)
 
 
+class Heavy(Server):
+    """Adds zeros to every picture."""
+
+    def answer(self, host, path):
+        reply = super().answer(host, path)
+        weight = bytes(200_000) if reply.content_type.startswith("image/") else b""
+        return replace(reply, body=reply.body + weight)
+
+
+def test_pictures_wait_in_the_store_not_in_memory(tmp_path):
+    server = Heavy(Index({"frog": QUERIES}, 40, seed=0))
+    with serve(server):
+        tracemalloc.start()
+        entries = crawl(search(wanted=90), LIMITS, Store(tmp_path), loopback=server.server_address[1])
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert held < 90 * 200_000 / 2  # threads that end hold their last one
+        first = next(file for file in tmp_path.rglob("*.json") if json.loads(file.read_text())["rank"] == 0)
+        url = json.loads(first.read_text())["url"]
+        first.unlink()
+        server.asked.clear()
+        good = {offer.url: data for offer, data in entries if data}
+    assert len(good) >= 90 and all(data.endswith(bytes(200_000)) for data in good.values())
+    assert url in good and server.asked == [url]
+
+
 def test_every_failure_has_its_reason(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=95)
     form = {offer.url: offer.url.rsplit("-", 2)[1] for offer, _ in entries}
@@ -168,7 +196,7 @@ def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, mo
 def test_no_search_at_all(tmp_path):
     nowhere = Search("mine", "bing", "frog", ("frog",), 5, 5, home="http://127.0.0.1:9")
     with pytest.raises(
-        StudyError, match="source mine, class frog: the search did not answer .not retrieved: not a public"
+        StudyError, match="^source mine, class frog: the search did not answer .not retrieved: not a public"
     ):
         list(crawl(nowhere, LIMITS, Store(tmp_path)))
 

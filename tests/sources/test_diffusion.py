@@ -182,6 +182,24 @@ def test_a_class_that_keeps_failing_ends_short_or_in_one_line(monkeypatch, tmp_p
     assert sampled <= diffusion.HOPELESS + sampling.CPU_BATCH  # while one is judged the next is sampled
 
 
+@pytest.mark.parametrize("per_class", [2, 20])  # all tried and found wanting; given up before
+def test_what_a_broken_machine_could_not_make_is_made_once_it_is_mended(monkeypatch, tmp_path, per_class):
+    source = {**SOURCE, "per_class": per_class}
+    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: FakePipeline(lambda prompt, call: np.nan))
+    failed = generate_share(source, "sd", CLASSES, tmp_path, 0, 1, 2)
+    assert {offer.failure for offer in failed} == {"not a number"}
+    with pytest.raises(StudyError, match="mostly because: not a number") as error:
+        pools_of(tmp_path, source)
+    assert "\n" not in str(error.value) and not list(tmp_path.rglob("*.json"))
+    late = FakePipeline(lambda prompt, call: np.nan if call == 0 else None)  # what one could not make, another could
+    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: late)
+    first = pools_of(tmp_path, source)
+    assert any(offer.failure for offer, _ in first["cat"])
+    assert all(sum(data is not None for _, data in entries) == per_class for entries in first.values())
+    calls = len(late.calls)
+    assert pools_of(tmp_path, source) == first and len(late.calls) == calls
+
+
 def test_out_of_memory_halves_the_batch(monkeypatch, tmp_path):
     import torch
 

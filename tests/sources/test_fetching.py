@@ -117,6 +117,9 @@ class Handler(BaseHTTPRequestHandler):
     def at_moved(self, again):
         self.give(302, location="/good/after?x=1")
 
+    def at_accents(self, again):
+        self.give(302, location="/good/caf\u00e9".encode().decode("latin-1"))
+
     def at_loop(self, again):
         self.give(302, location=self.path)
 
@@ -166,6 +169,27 @@ def test_an_answer(server):
 
 
 @pytest.mark.parametrize(
+    "contact, sent",
+    [
+        ("http://a.bc/d?e=f#g, a@b.org", "http://a.bc/d?e=f#g, a@b.org"),
+        ("a@b.org\n", "a@b.org"),
+        ("Ada\r\nCookie: x", "Ada Cookie: x"),
+        ("Zo\u00eb, \u5c71\u7530", "Zo%C3%AB, %E5%B1%B1%E7%94%B0"),
+        ("a\x00b", "a%00b"),
+        ("\n", ""),
+    ],
+)
+def test_any_contact_makes_a_header(server, contact, sent):
+    assert fetch(server, "/good", Limits(contact=contact)).body == BODY
+    assert server.seen[0][1]["User-Agent"] == "Distillery/0.1" + (f" ({sent})" if sent else "")
+
+
+@given(st.text())
+def test_any_contact_is_printable(contact):
+    assert re.fullmatch("[ -~]+", Limits(contact=contact).agent)
+
+
+@pytest.mark.parametrize(
     "path, reason, requests",
     [
         ("/gone", "HTTP 404", 1),
@@ -204,6 +228,11 @@ def test_what_comes_in_the_end(server, path, requests):
         assert time.monotonic() - started >= 1  # as the server asked
     if path == "/moved":
         assert answer.address == "http://one.test/good/after?x=1"
+
+
+def test_a_redirect_in_utf8_is_followed(server):
+    assert fetch(server, "/accents").address == "http://one.test/good/caf\u00e9"
+    assert [path for path, _ in server.seen] == ["/accents", "/good/caf%C3%A9"]
 
 
 def test_no_more_connections_to_a_host_than_allowed_and_waiting_is_not_held_against_it(server):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import runpy
 import tarfile
 from collections import Counter
@@ -113,6 +114,26 @@ def test_a_record_of_another_program_is_passed_over(tmp_path, record):
     root = write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": record})
     [(offer, data)] = imported(root)
     assert (offer.origin, data, offer.query) == ("cat/a.png", png(1), "")
+
+
+def test_a_record_with_half_a_character_makes_a_pool(tmp_path):
+    record = '{"source": "s", "label": "l", "kind": "bing", "origin": "o", "title": "a cat \\ud83d"}'
+    entries = imported(write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": record.encode()}))
+    write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
+    assert entries[0][0].title == "a cat ?"
+
+
+@pytest.mark.parametrize("make", [write_folder, lambda root, files: write_tar(root.with_suffix(".tar"), files)])
+def test_a_name_that_is_not_utf8_makes_a_pool(tmp_path, make):
+    name = os.fsdecode(b"cat/caf\xe9")
+    path = make(
+        tmp_path / "p",
+        {f"{name}.png": png(1), f"{name}.json": Offer("s", "l", "bing", "o", query="q").to_json().encode()},
+    )
+    entries = imported(path)
+    write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
+    [(offer, data)] = read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")
+    assert (offer.origin, offer.query, data) == ("cat/caf?.png", "q", png(1))  # its record is found all the same
 
 
 def test_what_comes_out_makes_a_pool(tmp_path):

@@ -290,7 +290,7 @@ def test_no_filter_is_no_filter():
 
 
 NOT = [None, 3, "", "ftp://a.bc/d", "//a.bc/d", "http://", "http://a b.c/d", "http://a.bc:99999/", 'http://a.bc/"']
-NOT += ["http://a.bc/\n", "data:image/png;base64,AAAA", "http://a.bc/" + "x" * MAX_URL]
+NOT += ["http://a.bc/\n", "data:image/png;base64,AAAA", "http://a.bc/" + "x" * MAX_URL, "http://a.bc/\ud83d"]
 
 
 @pytest.mark.parametrize("url", NOT)
@@ -301,3 +301,18 @@ def test_what_is_no_address(url):
 def test_the_first_of_an_address_counts():
     records = [Record("http://a.bc/d", title="one"), Record("http://a.bc/e"), Record("http://a.bc/d", title="two")]
     assert unique(records) == records[:2]
+
+
+def test_half_a_character_is_replaced():
+    """A title cut inside an emoji: JSON can say it, no file can hold it."""
+    said = {
+        "murl": "http://a.bc/d.jpg",
+        "purl": "http://a.bc/\ud83d",
+        "turl": "http://a.bc/\udc00",
+        "t": "a cat \ud83d",
+    }
+    page = f'<a class="iusc" m="{html.escape(json.dumps(said))}">'.encode()
+    assert bing.parse(page) == [Record("http://a.bc/d.jpg", "http://a.bc/?", "http://a.bc/?", "a cat ?")]
+    found = {"url": "http://a.bc/d.jpg", "title": "a cat \ud83d", "creator": "\ud83dAda", "license": "cc0"}
+    [record] = openverse.parse(json.dumps({"results": [found]}).encode())
+    assert (record.title, record.creator, record.license) == ("a cat ?", "?Ada", "CC0")

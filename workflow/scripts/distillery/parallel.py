@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from itertools import islice
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
 T, R = TypeVar("T"), TypeVar("R")
 
@@ -27,3 +29,40 @@ def ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], 
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+class DaemonThreads(Executor):
+    """Threads that nobody waits for: what has not begun when they are left is dropped, what has ends with the process.
+
+    ThreadPoolExecutor's are waited for, also at the end of Python, and a silent server may take minutes.
+    """
+
+    def __init__(self, count: int):
+        self._tasks: SimpleQueue[tuple[Future, Callable[[], Any]] | None] = SimpleQueue()
+        self._count = count
+        for _ in range(count):
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def submit(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
+        """Have a thread call a function."""
+        future: Future[R] = Future()
+        self._tasks.put((future, lambda: function(*args, **kwargs)))
+        return future
+
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:
+        """Drop what waits and let the threads end; returns at once, whatever is asked."""
+        try:
+            while task := self._tasks.get_nowait():
+                task[0].cancel()
+        except Empty:
+            pass
+        for _ in range(self._count):
+            self._tasks.put(None)
+
+    def _work(self) -> None:
+        while task := self._tasks.get():
+            future, call = task
+            try:
+                future.set_result(call())
+            except BaseException as error:  # `result` raises it again
+                future.set_exception(error)

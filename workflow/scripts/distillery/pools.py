@@ -96,6 +96,11 @@ class Offer:
         return json.dumps(record, ensure_ascii=False, sort_keys=True)
 
 
+def as_utf8(text: str) -> str:
+    """Text that a file can hold: half a character, from JSON cut inside one or a Latin-1 file name, becomes `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def picture_key(data: bytes) -> str:
     """The name of a picture: the first 16 hex digits of its bytes' sha256."""
     return hashlib.sha256(data).hexdigest()[:16]
@@ -147,9 +152,10 @@ def read_pool(shard: str | Path, offers: str | Path) -> Iterator[tuple[Offer, by
         StudyError: a file is truncated or not what it should be; names it and says to delete it.
     """
     try:
-        with tarfile.open(shard, "r:") as tar:
+        # lines end at "\n" alone: a title may hold what str.splitlines also takes for an end, as U+2028
+        with tarfile.open(shard, "r:") as tar, open(offers, encoding="utf-8", newline="\n") as lines:
             where = {Path(m.name).stem: m for m in tar if not m.name.endswith(".json")}
-            for line in Path(offers).read_text(encoding="utf-8").splitlines():
+            for line in lines:
                 offer = Offer.from_json(line)
                 if offer.failure:
                     yield offer, None
@@ -179,7 +185,9 @@ class Store:
     def __init__(self, root: str | Path, most: int = 0, free: int = 0):
         self.root, self.most, self.free = Path(root), most, free
         self._lock = threading.Lock()
-        self._held = sum(file.stat().st_size for file in self.root.rglob("*.bin")) if most else 0
+        # hidden ones are half written, perhaps by another job that uses the store
+        kept = (file for file in self.root.rglob("*.bin") if not file.name.startswith("."))
+        self._held = sum(map(_size, kept)) if most else 0
 
     @classmethod
     def of(cls, root: str | Path, source: Mapping[str, Any]) -> Store:
@@ -211,19 +219,21 @@ class Store:
             StudyError: the store would hold too much, or leave too little free.
         """
         record = self._path(identity)
-        if data is not None:
-            self._make_room(len(data))
-            write_whole(record.with_suffix(".bin"), data)
+        picture = record.with_suffix(".bin")
+        if data is not None and not (_size(picture) == len(data) and picture.read_bytes() == data):
+            self._make_room(len(data) - _size(picture))
+            write_whole(picture, data)
         write_whole(record, offer.to_json())
 
     def _make_room(self, size: int) -> None:
+        """Count `size` bytes more (or less, where a picture is replaced by a smaller one), if there is room."""
         with self._lock:
+            if self.most and self._held + size > self.most:
+                raise StudyError(
+                    f"store {self.root} would hold more than {self.most:,} bytes; what was retrieved is kept. Raise the"
+                    " source's max_store_bytes, or delete what is no longer needed."
+                )
             self._held += size
-        if self.most and self._held > self.most:
-            raise StudyError(
-                f"store {self.root} would hold more than {self.most:,} bytes; what was retrieved is kept. Raise the"
-                " source's max_store_bytes, or delete what is no longer needed."
-            )
         if not self.free:
             return
         self.root.mkdir(parents=True, exist_ok=True)
@@ -232,3 +242,11 @@ class Store:
                 f"disk: store {self.root} would leave less than {self.free:,} bytes free; what was retrieved is kept."
                 " Make room, or lower the source's min_free_bytes."
             )
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file, 0 of none."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -6,11 +6,12 @@ Every source goes through the same steps and the same resampler, since a differe
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # nothing else: EPS would run Ghostscript
 MAX_PIXELS = 50_000_000
@@ -59,17 +60,41 @@ def decode(data: bytes, min_side: int = 1, side: int = 0) -> Picture:
                 if side and kind == "JPEG":
                     image.draft(None, (OVERSAMPLING * max(side, LEAST_SIDE),) * 2)
                 image.load()  # verify() would pass half a JPEG
-                picture = to_rgb(ImageOps.exif_transpose(image))
+                picture = to_rgb(upright(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise Rejected("too many pixels") from None
     except Image.UnidentifiedImageError:
         raise Rejected("not a picture") from None
     # Pillow raises SyntaxError for a bad PNG checksum, and struct and index errors for some truncated headers
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError):
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, struct.error):
         raise Rejected("broken") from None
     if np.asarray(picture.convert("L"), dtype=np.float32).std() < BLANK_DEVIATION:
         raise Rejected("blank")
     return Picture(picture, kind, width, height)
+
+
+# what turns a picture upright, by its EXIF orientation
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A loaded picture as its EXIF orientation says, as it stands if that cannot be read.
+
+    `ImageOps.exif_transpose` would write all of the EXIF again, and fails where one entry of it is odd.
+    """
+    try:
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # a damaged block raises struct's, Pillow's and plain errors; the pixels are whole
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

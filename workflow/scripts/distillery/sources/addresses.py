@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from distillery.jobs import StudyError, log, progress
-from distillery.parallel import ordered
+from distillery.parallel import DaemonThreads, ordered
 from distillery.pools import Offer, Store
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.results import is_address
@@ -42,7 +41,7 @@ def fetch_addresses(
     wanted = source["per_class"] or len(offers)
     fetch = partial(retrieve, store=store, fetcher=Fetcher(Limits.of(source), loopback))
     different: set[str] = set()
-    with ThreadPoolExecutor(THREADS) as threads:
+    with DaemonThreads(THREADS) as threads:
         answers = ordered(threads, fetch, offers, ahead=2 * THREADS)
         for offer, data in progress(answers, len(offers), f"{name}, {label}", "pictures"):
             yield offer, data

@@ -24,12 +24,11 @@ from distillery.jobs import StudyError, log, progress
 from distillery.pools import Offer, Store
 from distillery.sources import bing, commons, google, openverse
 from distillery.sources.fetching import Fetcher, Limits, NotFetched
-from distillery.sources.results import Record, SourceBlocked
+from distillery.sources.results import TEXTS, Record, SourceBlocked
 from distillery.sources.retrieval import retrieve
 
 DOWNLOADERS = 8  # threads; a host gets fewer at a time, see Limits
 POLL_SECONDS = 0.05  # icrawler's own defaults idle five seconds at the end of every crawl
-TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its picture
 FRUITLESS_PAGES = 2  # of a query, one after the other without a new picture: its results have ended
 ENGINES = {"google": google, "bing": bing, "openverse": openverse, "commons": commons}
 
@@ -69,15 +68,15 @@ def crawl(
         store: what was retrieved before; what is new is added at once.
         loopback: see `Fetcher`.
 
-    Yields:
-        Every offer in order, with its bytes or the reason as its failure.
+    Returns:
+        Every offer in order, with its bytes, read from the store as it is asked for, or the reason as its failure.
 
     Raises:
         SourceBlocked, MarkupChanged: the search gives no results to programs; what was retrieved stays in the store.
         StudyError: not one picture was retrieved.
     """
-    results = Results(search)
-    _Crawler(search, Fetcher(limits, loopback), store, results).crawl()
+    results, fetcher = Results(search), Fetcher(limits, loopback)
+    _Crawler(search, fetcher, store, results).crawl()
     if results.error:
         raise results.error
     if results.refusal and not results.offered:
@@ -87,11 +86,11 @@ def crawl(
             "source %s, class %s: the search stopped answering; delete the class's pool to try again later. %s",
             *(search.source, search.label, results.refusal),
         )
-    entries = results.entries()
+    offers = results.offers()
     count = results.retrieved()
     if not count:
         raise StudyError(
-            f"source {search.source}, class {search.label}: none of {len(entries)} pictures offered could be retrieved."
+            f"source {search.source}, class {search.label}: none of {len(offers)} pictures offered could be retrieved."
             " Look at the connection to the internet, or change the queries."
         )
     if count < search.wanted:
@@ -99,7 +98,8 @@ def crawl(
             "source %s, class %s: %d pictures retrieved of %d wanted; more queries may find more",
             *(search.source, search.label, count, search.wanted),
         )
-    return iter(entries)
+    # a class's pictures may be more than the memory holds; one that has left the store meanwhile is fetched again
+    return ((offer, None) if offer.failure else retrieve(offer, store, fetcher) for offer in offers)
 
 
 class Results:
@@ -113,7 +113,7 @@ class Results:
         self.enough = threading.Event()  # nothing more is to be done
         self._rank: dict[str, int] = {}  # address → rank
         self._also: dict[int, list[tuple[int, str]]] = {}  # rank → claims, each after how many offers it was found
-        self._done: dict[int, tuple[Offer, bytes | None]] = {}
+        self._done: dict[int, Offer] = {}
         self._settled = 0  # ranks below are all done
         self._kept: set[str] = set()  # sha256 of the settled pictures
         self._lock = threading.Lock()
@@ -139,14 +139,14 @@ class Results:
         """Whether an address was offered."""
         return url in self._rank
 
-    def settle(self, offer: Offer, data: bytes | None) -> None:
+    def settle(self, offer: Offer) -> None:
         """Note what became of an offer. Ranks are counted in order, so that the end depends on no thread's speed."""
         with self._lock:
-            self._done[offer.rank] = (offer, data)
+            self._done[offer.rank] = offer
             while len(self._kept) < self.search.wanted and (done := self._done.get(self._settled)) is not None:
                 self._settled += 1
-                if not done[0].failure:
-                    self._kept.add(done[0].sha256)
+                if not done.failure:
+                    self._kept.add(done.sha256)
             if len(self._kept) >= self.search.wanted:
                 self.enough.set()
 
@@ -154,12 +154,12 @@ class Results:
         """Different pictures so far."""
         return len(self._kept)
 
-    def entries(self) -> list[tuple[Offer, bytes | None]]:
+    def offers(self) -> list[Offer]:
         """Every offer up to the end, with the other claims to it that were found before the end."""
         if not self.enough.is_set() and self._settled < len(self.offered):
             raise RuntimeError(f"nothing became of offer {self._settled} of {len(self.offered)}")
         done = [self._done[rank] for rank in range(self._settled)]
-        return [(replace(offer, also=self._claims(offer.rank)), data) for offer, data in done]
+        return [replace(offer, also=self._claims(offer.rank)) for offer in done]
 
     def _claims(self, rank: int) -> tuple[str, ...]:
         # how far the parser reads beyond the end is chance
@@ -315,7 +315,7 @@ class _Parser(Parser):
             answer = self.fetcher.fetch(address, accept="text/html")
             records = ENGINES[self.search.kind].parse(answer.body, answer.address)
         except NotFetched as failure:
-            self._refused(query, _no_results(self.search, str(failure)))
+            self._refused(query, _no_results(str(failure)))
             return
         except StudyError as refusal:
             self._refused(query, refusal)
@@ -352,10 +352,10 @@ class _Parser(Parser):
                 continue
 
 
-def _no_results(search: Search, reason: str) -> StudyError:
+def _no_results(reason: str) -> StudyError:
     return StudyError(
-        f"source {search.source}, class {search.label}: the search did not answer ({reason}). Look at the connection to"
-        " the internet and run again; what was retrieved is kept."
+        f"the search did not answer ({reason}). Look at the connection to the internet and run again; what was"
+        " retrieved is kept."
     )
 
 
@@ -375,7 +375,7 @@ class _Downloader(Downloader):
     def worker_exec(self, **kwargs: Any) -> None:
         for task in _tasks(self, "parser_exited"):
             offer = self.results.offered[task["rank"]]
-            self.results.settle(*retrieve(offer, self.store, self.fetcher))
+            self.results.settle(retrieve(offer, self.store, self.fetcher)[0])
 
 
 def search_of(

@@ -57,7 +57,7 @@ def generate(
                 raise StudyError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
     if not settings.revision:
         log.info("source %s: %s has no revision; name a commit to get the same pictures for ever", name, settings.model)
-    plan, kept = Plan(settings, name, source, classes, seed), Store.of(store, source)
+    plan, kept = Plan(settings, name, source, classes, seed), Kept(Store.of(store, source))
     judge = Judge(source["judge"], list(classes)) if source.get("judge") else None
     pipeline = None
     while missing := plan.missing(kept):
@@ -72,7 +72,7 @@ def generate(
         if count < settings.per_class:
             message = "source %s: class %s has %d pictures, %d asked; the others failed"
             log.warning(message, name, label, count, settings.per_class)
-        yield label, judge.judge(entries, kept) if judge else entries
+        yield label, judge.judge(entries, kept.store) if judge else entries
 
 
 def generate_share(
@@ -97,7 +97,7 @@ def generate_share(
         The share's offers, complete, failures too.
     """
     settings = Settings.of(source)
-    plan, kept = Plan(settings, name, source, classes, seed), Store.of(store, source)
+    plan, kept = Plan(settings, name, source, classes, seed), Kept(Store.of(store, source))
     mine = [
         offer
         for label in classes
@@ -109,12 +109,39 @@ def generate_share(
     return [kept.get(offer.origin)[0] for offer in mine]
 
 
-def _generate_into(kept: Store, pipeline: Any, missing: Sequence[Offer], settings: Settings, name: str) -> None:
+class Kept:
+    """What a source has, in its store; failures of this job wait in memory for the first picture that succeeds.
+
+    Until then they may be the machine's, as a broken driver's pictures that are not a number: in the store they would
+    outlive its repair.
+    """
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.failures: dict[str, Offer] = {}  # by origin
+        self.made = False  # a picture, by this job
+
+    def get(self, origin: str) -> tuple[Offer, bytes | None] | None:
+        """A picture or failure known; None if it is to be made."""
+        return (self.failures[origin], None) if origin in self.failures else self.store.get(origin)
+
+    def put(self, offer: Offer, data: bytes | None) -> None:
+        """Keep what became of an offer."""
+        if data is None and not self.made:
+            self.failures[offer.origin] = offer
+            return
+        self.store.put(offer.origin, offer, data)
+        for failed in self.failures.values():
+            self.store.put(failed.origin, failed, None)
+        self.failures, self.made = {}, True
+
+
+def _generate_into(kept: Kept, pipeline: Any, missing: Sequence[Offer], settings: Settings, name: str) -> None:
     """Generate pictures and keep each, failures too, until all are made or none of the first ones is any good."""
     made, failures = 0, []
     pictures = generate_pictures(pipeline, missing, settings)
     for offer, data in progress(pictures, len(missing), f"source {name}", "pictures"):
-        kept.put(offer.origin, offer, data)
+        kept.put(offer, data)
         made += data is not None
         failures += [offer.failure] if data is None else []
         if len(failures) >= HOPELESS and not made:
@@ -145,7 +172,7 @@ class Plan:
             asked = ask(self.source, label, self.classes[label], index, self.seed)
             yield plan_picture(self.settings, self.name, label, asked, index, self.seed)
 
-    def missing(self, kept: Store) -> list[Offer]:
+    def missing(self, kept: Kept) -> list[Offer]:
         """What the store lacks to give every class its pictures, replacements of known failures included."""
         missing = []
         for label in self.classes:
@@ -158,7 +185,7 @@ class Plan:
                     break
         return missing
 
-    def entries(self, label: str, kept: Store) -> list[tuple[Offer, bytes | None]]:
+    def entries(self, label: str, kept: Kept) -> list[tuple[Offer, bytes | None]]:
         """A class's offers in order, up to the last picture asked for."""
         entries, good = [], 0
         for offer in self.attempts(label):

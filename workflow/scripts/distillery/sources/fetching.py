@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import random
 import socket
+import string
 import threading
 import time
 from collections import defaultdict
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -24,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from distillery.jobs import one_line
 from distillery.sources.results import is_address
 
 AGENT = "Distillery/0.1"
@@ -67,8 +69,9 @@ class Limits:
 
     @property
     def agent(self) -> str:
-        """What a server is told about who asks."""
-        return f"{AGENT} ({self.contact})" if self.contact else AGENT
+        """What a server is told about who asks: a header, so in one line of ASCII, other characters as %XX."""
+        contact = quote(one_line(self.contact), safe=string.punctuation + " ", errors="replace")
+        return f"{AGENT} ({contact})" if contact else AGENT
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class Fetcher:
 
     def _answer(self, response: requests.Response, address: str, deadline: float) -> Answer | str:
         if response.is_redirect:
-            return urljoin(address, response.headers["location"])
+            return urljoin(address, self._session.get_redirect_target(response))  # which reads it as UTF-8
         if response.status_code in BUSY:
             raise _Retry(f"not retrieved: HTTP {response.status_code}", retry_after(response.headers))
         if response.status_code != 200:

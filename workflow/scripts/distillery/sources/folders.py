@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from distillery.jobs import StudyError, log, progress
-from distillery.pools import Offer
+from distillery.pools import Offer, as_utf8
 
 SIDE_FILES = {".json", ".jsonl", ".txt", ".csv", ".tsv", ".md", ".xml", ".html", ".cls", ".yaml", ".yml", ".ini", ".db"}
 MAX_BYTES = 100_000_000  # a larger file is no picture one would train on, and would be held in memory
@@ -86,7 +86,7 @@ def _in_folder(folder: Path, label: str) -> list[Found]:
     files = {f"{label}/{file.relative_to(folder).as_posix()}": file for file in folder.rglob("*") if file.is_file()}
     return [
         Found(
-            origin,
+            as_utf8(origin),
             file.stat().st_size,
             file.read_bytes,
             record.read_bytes if (record := files.get(_record_name(origin))) else None,
@@ -110,7 +110,7 @@ def _in_tar(path: Path, where: str, prefix: str, label: str | None = None) -> li
         ) from error
     return [
         Found(
-            prefix + inner,
+            as_utf8(prefix + inner),
             member.size,
             _reader(path, member),
             _reader(path, record) if (record := members.get(_record_name(inner))) else None,
@@ -164,7 +164,7 @@ def _provenance(file: Found) -> Offer:
     if file.read_record is None:
         return nothing
     try:
-        known = Offer.from_json(file.read_record())
+        known = Offer.from_json(as_utf8(Offer.from_json(file.read_record()).to_json()))
     except (OSError, ValueError, TypeError, AttributeError, StudyError):
         return nothing
     return replace(known, key="", sha256="", bytes=0, failure="")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
 from distillery.jobs import StudyError, one_line
+from distillery.pools import as_utf8
 
 MAX_URL = 4000  # characters; longer ones are data, not addresses
+TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its picture
 
 
 class SourceBlocked(StudyError):
@@ -36,10 +38,10 @@ class Record:
 
 
 def is_address(url: object) -> bool:
-    """Whether this is an absolute http(s) URL with a host, without spaces or what else would belong to a markup."""
+    """Whether this is an absolute http(s) URL with a host, without spaces, halves of characters or markup."""
     if not isinstance(url, str) or not 10 <= len(url) <= MAX_URL:
         return False
-    if any(c <= " " or c in '"<>\\\x7f' for c in url):
+    if any(c <= " " or c in '"<>\\\x7f' or "\ud800" <= c <= "\udfff" for c in url):
         return False
     try:
         parts = urlsplit(url)
@@ -49,12 +51,12 @@ def is_address(url: object) -> bool:
 
 
 def unique(records: list[Record]) -> list[Record]:
-    """The records with an address, the first of each address, in order."""
+    """The records with an address, the first of each address, in order; their texts as files can hold them."""
     first: dict[str, Record] = {}
     for record in records:
         if is_address(record.url):
             first.setdefault(record.url, record)
-    return list(first.values())
+    return [replace(record, **{name: as_utf8(getattr(record, name)) for name in TEXTS}) for record in first.values()]
 
 
 class Tags(HTMLParser):

@@ -1,0 +1,52 @@
+"""Work done side by side: in order, no further ahead than allowed, and left without waiting."""
+
+import threading
+import time
+
+import pytest
+
+from distillery.parallel import DaemonThreads, batches, ordered
+
+
+def test_batches():
+    assert list(batches(range(5), 2)) == [[0, 1], [2, 3], [4]] and not list(batches([], 2))
+
+
+def test_results_are_in_order_and_not_far_ahead():
+    begun = []
+
+    def square(number):
+        begun.append(number)
+        time.sleep(0.01 * (number % 3))
+        return number**2
+
+    with DaemonThreads(4) as threads:
+        for expected, result in enumerate(ordered(threads, square, range(30), ahead=6)):
+            assert result == expected**2 and len(begun) <= expected + 6
+
+
+def test_an_error_is_raised_where_its_result_would_be():
+    with DaemonThreads(2) as threads:
+        results = ordered(threads, lambda number: 1 // number, (1, 0), ahead=2)
+        assert next(results) == 1
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+
+
+def test_threads_that_are_left_are_not_waited_for_and_begin_nothing_more():
+    silent, begun = threading.Event(), []
+
+    def wait(number):
+        begun.append(number)
+        silent.wait(30)
+
+    before, started = threading.active_count(), time.monotonic()
+    with DaemonThreads(2) as threads:
+        futures = [threads.submit(wait, number) for number in range(9)]
+        while len(begun) < 2:
+            time.sleep(0.001)
+    assert time.monotonic() - started < 5
+    silent.set()
+    while threading.active_count() > before:
+        time.sleep(0.001)
+    assert sorted(begun) == [0, 1] and all(future.cancelled() for future in futures[2:])
