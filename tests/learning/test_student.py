@@ -11,12 +11,13 @@ import torch
 from tiny_study import CLASSES, RECIPE
 
 from distillery.jobs import StudyError
-from distillery.learning import student, training
+from distillery.learning import checkpoints, devices, student, training
 from distillery.learning.arms import METHODS, arm_of
+from distillery.learning.devices import has_bfloat16
 from distillery.learning.losses import cross_entropy
 from distillery.learning.networks import Normalised, build_network
 from distillery.learning.student import objective_of, restriction
-from distillery.learning.training import Batch
+from distillery.learning.training import Batch, Row
 from distillery.learning.weights import Trained, load_weights, save_weights
 
 TAUGHT = [method for method, arm in METHODS.items() if arm.taught and not arm.published]
@@ -170,6 +171,20 @@ def test_a_plan_without_validation_has_no_validation_accuracy(study, tmp_path):
     table = pq.read_table(study.plan())
     pq.write_table(table.filter(pc.not_equal(table["split"], "val")), plan)
     assert study.train("ce", replace(RECIPE, steps=3), plan=plan).metrics["val_accuracy"] is None
+
+
+def test_a_checkpoint_is_of_one_version_and_arithmetic_however_often_it_is_kept(study, monkeypatch):
+    def digest(every=0):
+        return study.train("kd", replace(RECIPE, checkpoint_every=every)).checkpoint.digest
+
+    monkeypatch.setattr(student, "train", lambda *_, **__: [Row(1, 0.0, 0.0, None)])
+    first = digest()
+    assert digest(every=7) == first
+    monkeypatch.setattr(devices, "has_bfloat16", lambda device: not has_bfloat16(device))
+    assert digest() != first
+    monkeypatch.setattr(devices, "has_bfloat16", has_bfloat16)
+    monkeypatch.setattr(checkpoints, "version", lambda: "after an update")
+    assert digest() != first
 
 
 def test_an_unknown_method_is_one_line():

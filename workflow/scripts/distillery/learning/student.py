@@ -25,7 +25,7 @@ from distillery.jobs import log
 from distillery.learning import published
 from distillery.learning.arms import Answer, Arm
 from distillery.learning.augmentation import alter_copies
-from distillery.learning.checkpoints import Checkpoint, digest
+from distillery.learning.checkpoints import Checkpoint, digest, how_trained
 from distillery.learning.data import Pictures, load_plan
 from distillery.learning.devices import arithmetic, choose_device
 from distillery.learning.folding import folded
@@ -261,11 +261,10 @@ def _checkpoint(
         return None
     settings = {
         "arm": {"method": arm.method, **asdict(arm)},
-        "recipe": asdict(recipe),
         "seed": seed,
         "classes": list(lesson.classes),
         "teacher": hash_files([teacher]) if arm.taught else "",
-        "device": device.type,
+        **how_trained(recipe, device),
     }
     path = Path(folder) / "checkpoint.pt"
     return Checkpoint(path, digest(settings, lesson.train.pixels, lesson.train.labels), recipe.checkpoint_every)
