@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
-from tiny_study import CLASSES, RECIPE
+from tiny_study import CLASSES, RECIPE, SIDE
 
 from distillery.jobs import StudyError
 from distillery.learning import checkpoints, devices, student, training
@@ -68,7 +68,7 @@ def test_kd_without_the_teachers_share_is_scratch(study):
 
 @pytest.mark.parametrize("method", TAUGHT)
 def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
-    teacher = student.load_teacher(study.teacher, CLASSES, torch.device("cpu"))
+    teacher = student.load_teacher(study.teacher, CLASSES, SIDE, torch.device("cpu"))
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     seen = []
     teacher.network.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -200,4 +200,14 @@ def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tm
     save_weights(path, Trained(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
     with pytest.raises(StudyError, match="are for classes cat, dog, not red, green, blue. Delete it"):
         study.train("kd", replace(RECIPE, steps=2), teacher=path)
+    study.train("ce", replace(RECIPE, steps=2), teacher=path)
+
+
+@pytest.mark.parametrize("method", ["kd", "published_kd"])
+def test_a_teacher_of_another_picture_size_is_one_line_and_scratch_needs_none(study, tmp_path, method):
+    network = Normalised(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
+    path = tmp_path / "teacher.safetensors"
+    save_weights(path, Trained(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
+    with pytest.raises(StudyError, match="learnt pictures of 32 pixels, the students' have 16. Delete it and run"):
+        study.train(method, replace(RECIPE, steps=2), teacher=path)
     study.train("ce", replace(RECIPE, steps=2), teacher=path)
