@@ -37,22 +37,22 @@ def test_what_is_put_aside_is_done_and_given():
     assert calls == [1] and wait() == 7 and calls == [1]
 
 
-def fit(method, recipe, checkpoint=None):
-    """Train on noise; returns the network and its history."""
+def fit(method, recipe, checkpoint=None, teacher="resnet8"):
+    """Train on noise, where the method is taught by a network of this name; returns the network and its history."""
     chance = np.random.default_rng(0)
     empty = np.empty(0)
     pixels = as_channels_last(chance.integers(0, 256, (60, 16, 16, 3), np.uint8))
     pictures = Pictures(pixels, torch.from_numpy(chance.integers(0, 5, 60)), empty, empty, empty)
     device, arm = torch.device("cuda"), METHODS[method]()
     network = start_network(recipe.network, 5, pictures, 0, device)
-    teacher = None
+    taught_by = None
     if arm.taught:
-        teacher = ready(start_network("resnet8", 5, pictures, 1, device).requires_grad_(False).eval(), arm, device)
+        taught_by = ready(start_network(teacher, 5, pictures, 1, device).requires_grad_(False).eval(), arm, device)
     if arm.published:
-        optimiser = kd_optimiser(network, teacher) if teacher else scratch_optimiser(network)
+        optimiser = kd_optimiser(network, taught_by) if taught_by else scratch_optimiser(network)
     else:
         optimiser = optimiser_of(recipe, network)
-    objective = objective_of(arm, teacher, lambda logits: logits)
+    objective = objective_of(arm, taught_by, lambda logits: logits)
     history = train(network, pictures, recipe, objective, optimiser, seed=0, classes=5, checkpoint=checkpoint)
     return network.state_dict(), history
 
@@ -65,13 +65,20 @@ def deterministic(monkeypatch):
     torch.use_deterministic_algorithms(False)
 
 
+# attention maps of 16, 8 and 4 pixels, averaged down to a ConvNet's 7, 3 and 1; and the other way round
+PAIRS = [("attention_transfer", "resnet8_half", "convnet_s"), ("attention_transfer", "convnet_s", "resnet8")]
+
+
 @gpu
-@pytest.mark.parametrize("method", METHODS)
-def test_recorded_steps_are_those_run_one_kernel_at_a_time(method, monkeypatch, deterministic):
+@pytest.mark.parametrize(
+    ("method", "network", "teacher"), [*((method, RECIPE.network, "resnet8") for method in METHODS), *PAIRS]
+)
+def test_recorded_steps_are_those_run_one_kernel_at_a_time(method, network, teacher, monkeypatch, deterministic):
     recipe = replace(MIXED, mixup=0.0) if METHODS[method].published else replace(MIXED, ema=0.9)
-    recorded, history = fit(method, recipe)
+    recipe = replace(recipe, network=network)
+    recorded, history = fit(method, recipe, teacher=teacher)
     monkeypatch.setattr(training, "repeated", lambda function, device: function)
-    plain, plain_history = fit(method, recipe)
+    plain, plain_history = fit(method, recipe, teacher=teacher)
     assert recipe.steps > WARM_UP + 1 and history == plain_history
     assert all(torch.equal(recorded[name], plain[name]) for name in plain)
 

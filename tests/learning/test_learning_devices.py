@@ -18,7 +18,7 @@ def calls(monkeypatch):
 def as_on_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a stand-in")
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
 
 
 @pytest.mark.parametrize("asked", [False, True])
@@ -32,3 +32,12 @@ def test_a_processor_always_is_and_waits_for_no_compiler(monkeypatch, calls):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices.choose_device(1, deterministic=True).type == "cpu"
     assert calls == [] and torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(("emulated", "kind"), [(True, torch.float32), (False, torch.bfloat16)])
+def test_bfloat16_is_for_gpus_that_have_it_not_for_those_that_emulate_it(monkeypatch, emulated, kind):
+    as_on_a_gpu(monkeypatch)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or not emulated
+    )
+    assert devices.arithmetic(torch.device("cuda")) == kind

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax, softmax
 
 from distillery.learning.losses import (
+    _averaged,
     attention_loss,
     cross_entropy,
     dist_loss,
@@ -169,6 +170,42 @@ def test_attention_pairs_stages_from_the_last_and_averages_larger_maps_down():
     torch.testing.assert_close(attention_loss([large], [small]), attention_loss([pooled], [small]))
     more = [torch.randn(2, 4, 16, 16, generator=generator), small]
     torch.testing.assert_close(attention_loss([large], more), attention_loss([large], [small]))
+
+
+def with_gradient(average, features, weights):
+    """What an average gives, and the gradient of its weighted sum."""
+    features = features.clone().requires_grad_()
+    averaged = average(features)
+    (averaged * weights).sum().backward()
+    return averaged.detach(), features.grad
+
+
+@given(st.tuples(*[st.integers(1, 20)] * 4), st.booleans())
+def test_maps_of_any_size_are_averaged_as_by_adaptive_pooling(sides, channels_last):
+    (height, h), (width, w) = sorted(sides[:2], reverse=True), sorted(sides[2:], reverse=True)
+    chance = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 3, height, width, generator=chance, dtype=torch.float64)
+    weights = torch.randn(2, 3, h, w, generator=chance, dtype=torch.float64)
+    if channels_last:
+        features = features.to(memory_format=torch.channels_last)
+    found = with_gradient(lambda maps: _averaged(maps, [h, w]), features, weights)
+    adaptive = torch.nn.AdaptiveAvgPool2d((h, w))
+    torch.testing.assert_close(found, with_gradient(adaptive, features, weights))
+
+
+def operations(node):
+    """Names of what a backward pass goes through."""
+    return {node.name()}.union(*(operations(inner) for inner, _ in node.next_functions if inner))
+
+
+def test_no_average_has_a_gradient_that_differs_from_time_to_time_on_a_gpu_and_all_are_float32_under_autocast():
+    chance = torch.Generator().manual_seed(0)
+    large, small = (torch.rand(2, 3, side, side, generator=chance) for side in (8, 3))
+    plain = attention_loss([large], [small])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = attention_loss([large.requires_grad_()], [small])
+    assert not any("AdaptiveAvgPool" in name for name in operations(loss.grad_fn))
+    assert torch.equal(loss.detach(), plain)
 
 
 # --- all --------------------------------------------------------------------------------------------------------------

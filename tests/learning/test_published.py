@@ -1,6 +1,6 @@
 """Each fault of the published recipe is there, and nowhere else."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import e, exp, log
 
 import numpy as np
@@ -44,6 +44,18 @@ def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, 
     assert (recipe.lr, recipe.schedule, recipe.warmup) == (lr, "constant", 0)
     assert (recipe.crop, recipe.flip, recipe.mixup, recipe.ema) == (0, False, 0, 0)
     assert recipe.network == RECIPE.network
+
+
+@pytest.mark.parametrize("method", ["published_ce", "published_kd"])
+def test_nothing_of_the_studys_own_recipe_but_the_network_changes_what_they_do(study, method):
+    changes = {"steps": 9, "batch": 8, "lr": 0.7, "optimiser": "muon", "momentum": 0.5, "weight_decay": 0.1,
+               "schedule": "triangular", "warmup": 0.5, "crop": 1, "flip": False, "cutout": 8, "mixup": 1.0,
+               "ema": 0.9}  # fmt: skip
+    assert {*changes, "network", "checkpoint_every"} == set(asdict(RECIPE))  # a new key belongs in here
+    assert not changes.items() & asdict(RECIPE).items()
+    plain, changed = study.train(method), study.train(method, replace(RECIPE, **changes))
+    assert np.array_equal(plain.logits, changed.logits)
+    assert plain.metrics == changed.metrics and plain.history == changed.history
 
 
 def test_scratch_is_sgd_without_momentum_or_decay(caught):

@@ -8,15 +8,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
-from tiny_study import CLASSES, RECIPE
+from tiny_study import CLASSES, RECIPE, SIDE
 
 from distillery.jobs import StudyError
-from distillery.learning import student, training
+from distillery.learning import checkpoints, devices, student, training
 from distillery.learning.arms import METHODS, arm_of
+from distillery.learning.devices import has_bfloat16
 from distillery.learning.losses import cross_entropy
 from distillery.learning.networks import Normalised, build_network
 from distillery.learning.student import objective_of, restriction
-from distillery.learning.training import Batch
+from distillery.learning.training import Batch, Row
 from distillery.learning.weights import Trained, load_weights, save_weights
 
 TAUGHT = [method for method, arm in METHODS.items() if arm.taught and not arm.published]
@@ -67,7 +68,7 @@ def test_kd_without_the_teachers_share_is_scratch(study):
 
 @pytest.mark.parametrize("method", TAUGHT)
 def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
-    teacher = student.load_teacher(study.teacher, CLASSES, torch.device("cpu"))
+    teacher = student.load_teacher(study.teacher, CLASSES, SIDE, torch.device("cpu"))
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     seen = []
     teacher.network.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -172,6 +173,20 @@ def test_a_plan_without_validation_has_no_validation_accuracy(study, tmp_path):
     assert study.train("ce", replace(RECIPE, steps=3), plan=plan).metrics["val_accuracy"] is None
 
 
+def test_a_checkpoint_is_of_one_version_and_arithmetic_however_often_it_is_kept(study, monkeypatch):
+    def digest(every=0):
+        return study.train("kd", replace(RECIPE, checkpoint_every=every)).checkpoint.digest
+
+    monkeypatch.setattr(student, "train", lambda *_, **__: [Row(1, 0.0, 0.0, None)])
+    first = digest()
+    assert digest(every=7) == first
+    monkeypatch.setattr(devices, "has_bfloat16", lambda device: not has_bfloat16(device))
+    assert digest() != first
+    monkeypatch.setattr(devices, "has_bfloat16", has_bfloat16)
+    monkeypatch.setattr(checkpoints, "version", lambda: "after an update")
+    assert digest() != first
+
+
 def test_an_unknown_method_is_one_line():
     with pytest.raises(StudyError, match="method 'dark' is unknown; choose one of ce, label_smoothing, kd"):
         arm_of({"method": "dark"})
@@ -185,4 +200,14 @@ def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tm
     save_weights(path, Trained(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
     with pytest.raises(StudyError, match="are for classes cat, dog, not red, green, blue. Delete it"):
         study.train("kd", replace(RECIPE, steps=2), teacher=path)
+    study.train("ce", replace(RECIPE, steps=2), teacher=path)
+
+
+@pytest.mark.parametrize("method", ["kd", "published_kd"])
+def test_a_teacher_of_another_picture_size_is_one_line_and_scratch_needs_none(study, tmp_path, method):
+    network = Normalised(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
+    path = tmp_path / "teacher.safetensors"
+    save_weights(path, Trained(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
+    with pytest.raises(StudyError, match="learnt pictures of 32 pixels, the students' have 16. Delete it and run"):
+        study.train(method, replace(RECIPE, steps=2), teacher=path)
     study.train("ce", replace(RECIPE, steps=2), teacher=path)

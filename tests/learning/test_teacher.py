@@ -11,7 +11,7 @@ import torch
 from tiny_study import CLASSES, RECIPE, draw
 
 from distillery.jobs import StudyError
-from distillery.learning import training
+from distillery.learning import checkpoints, teacher, training
 from distillery.learning.prediction import predict
 from distillery.learning.teacher import evaluate_teacher, train_teacher
 from distillery.learning.weights import load_weights
@@ -63,8 +63,8 @@ def test_a_killed_teacher_goes_on_and_ends_with_the_same_bytes(study, tmp_path, 
 
     def teach(name):
         settings = {"seed": 0, "classes": CLASSES, "checkpoints": tmp_path / "checkpoints", "threads": 1}
-        teacher = train_teacher(study.folder / "teacher.npz", recipe, **settings)
-        teacher.save(tmp_path / name, tmp_path / f"{name}.csv")
+        taught = train_teacher(study.folder / "teacher.npz", recipe, **settings)
+        taught.save(tmp_path / name, tmp_path / f"{name}.csv")
         return (tmp_path / name).read_bytes(), (tmp_path / f"{name}.csv").read_bytes()
 
     whole, inner, seen = teach("whole"), training.make_views, []
@@ -81,6 +81,19 @@ def test_a_killed_teacher_goes_on_and_ends_with_the_same_bytes(study, tmp_path, 
     assert teach("resumed") == whole
     assert len(seen) == 10 + 4
     assert not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_checkpoint_is_of_one_version_however_often_it_is_kept(study, tmp_path, monkeypatch):
+    def digest(every=0):
+        recipe = replace(RECIPE, checkpoint_every=every)
+        settings = {"seed": 0, "classes": CLASSES, "checkpoints": tmp_path, "threads": 1}
+        return train_teacher(study.folder / "teacher.npz", recipe, **settings).checkpoint.digest
+
+    monkeypatch.setattr(teacher, "train", lambda *_, **__: [])
+    first = digest()
+    assert digest(every=7) == first
+    monkeypatch.setattr(checkpoints, "version", lambda: "after an update")
+    assert digest() != first
 
 
 def test_predictions_do_not_depend_on_the_batch_or_change_the_mode(study, monkeypatch):

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_study import CLASSES, RECIPE
 
+from distillery.files import hash_files
 from distillery.jobs import StudyError
+from distillery.learning import checkpoints
 from distillery.learning.checkpoints import Checkpoint, digest
 from distillery.learning.data import load_plan
 from distillery.learning.feed import rows_of_step
@@ -135,6 +137,11 @@ def test_a_digest_changes_with_every_part():
     }
     assert len(found) == 5
     assert digest(settings, pixels, labels) == digest(settings, pixels.clone(), labels)
+
+
+def test_a_version_of_the_code_is_a_hash_of_the_whole_package():
+    package = Path(checkpoints.__file__).parent
+    assert checkpoints.version() == hash_files([package]) != hash_files(sorted(package.glob("*.py"))[1:])
 
 
 def test_a_loss_that_is_not_finite_is_one_line(study):

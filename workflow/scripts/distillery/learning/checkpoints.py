@@ -11,17 +11,20 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from distillery.files import write_whole
+from distillery.files import hash_files, write_whole
 from distillery.jobs import log
 from distillery.learning.averaging import Average
+from distillery.learning.devices import arithmetic
 from distillery.learning.optimisation import Optimiser
+from distillery.learning.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Checkpoint:
             state = torch.load(self.path, map_location=device, weights_only=True)
             if state["digest"] == self.digest:
                 return state
-            reason = "it is of another configuration"
+            reason = "it is of another configuration, version or device"
         except Exception as error:  # zip, pickle and torch share no type of error
             reason = f"it is damaged: {' '.join(str(error).split())[:80]}"
         log.info("checkpoint %s is not used: %s", self.path, reason)
@@ -79,6 +82,18 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget it: the training's results are written."""
         self.path.unlink(missing_ok=True)
+
+
+def how_trained(recipe: Recipe, device: torch.device) -> dict[str, Any]:
+    """What decides any training besides its data, loss and seed: settings for `digest`."""
+    deciding = asdict(replace(recipe, checkpoint_every=0))  # how often the state is kept changes no result
+    return {"recipe": deciding, "device": device.type, "arithmetic": str(arithmetic(device)), "version": version()}
+
+
+@cache
+def version() -> str:
+    """A hash of the code that trains: a training that went on after an update would mix two losses, say."""
+    return hash_files([Path(__file__).parent])
 
 
 def digest(settings: Mapping[str, Any], *arrays: Tensor) -> str:

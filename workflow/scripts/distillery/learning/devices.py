@@ -31,9 +31,9 @@ def choose_device(threads: int = 0, deterministic: bool = False) -> torch.device
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 faster than float32: CUDA, or a processor with AVX-512 BF16."""
+    """Whether the device multiplies bfloat16 faster than float32: GPUs since 2020, processors with AVX-512 BF16."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)  # slower than float32 on older ones (T4, V100)
     return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
 
 

@@ -120,10 +120,26 @@ def _attention(features: Tensor, other: Tensor) -> Tensor:
 
 
 def _averaged(features: Tensor, size: list[int]) -> Tensor:
-    """Averaged down to h × w; by plain pooling where that does, whose gradient is the same each time on a GPU."""
+    """What `adaptive_avg_pool2d` gives, down to h × w, but with a gradient that is the same each time on a GPU."""
     height, width = features.shape[2:]
     if [height, width] == size:
         return features
     if height % size[0] or width % size[1]:
-        return F.adaptive_avg_pool2d(features, size)
+        return _averaged_by_matrices(features, *size)
     return F.avg_pool2d(features, (height // size[0], width // size[1]))
+
+
+def _averaged_by_matrices(features: Tensor, height: int, width: int) -> Tensor:
+    """The windows' means as products with two constant matrices, one of the rows and one of the columns."""
+    pixels = features.permute(0, 2, 3, 1)  # channels last, as they lie in memory
+    with torch.autocast(features.device.type, enabled=False):  # or the products are in bfloat16
+        rows = (_windows(pixels.shape[1], height, features) @ pixels.flatten(2)).unflatten(2, pixels.shape[2:])
+        return (_windows(pixels.shape[2], width, features) @ rows).permute(0, 3, 1, 2)
+
+
+def _windows(length: int, count: int, like: Tensor) -> Tensor:
+    """[count, length]: in row i, 1 / the number of places in window i at each of them, 0 elsewhere."""
+    place, window = torch.arange(length, device=like.device), torch.arange(count, device=like.device)[:, None]
+    # window i is from ⌊i · length / count⌋ to before ⌈(i + 1) · length / count⌉
+    inside = (window * length // count <= place) & (place * count < (window + 1) * length)
+    return inside.to(like.dtype) / inside.sum(dim=1, keepdim=True)

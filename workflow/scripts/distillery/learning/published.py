@@ -7,7 +7,6 @@ are shuffled within the pictures trained on; views are the pictures as they are.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -29,9 +28,12 @@ TRAINED_SHARE = 0.8
 
 
 def published_recipe(recipe: Recipe, pictures: int, lr: float) -> Recipe:
-    """Fault: a budget in epochs, so that more pictures are more training. No momentum, decay, schedule or views."""
-    return replace(
-        recipe,
+    """Fault: a budget in epochs, so that more pictures are more training. No momentum, decay, schedule or views.
+
+    Of the study's own recipe it keeps the network alone, and how often a checkpoint is kept, which changes no result.
+    """
+    return Recipe(
+        recipe.network,
         steps=ceil(EPOCHS * pictures / BATCH),
         batch=BATCH,
         lr=lr,
@@ -41,8 +43,10 @@ def published_recipe(recipe: Recipe, pictures: int, lr: float) -> Recipe:
         warmup=0.0,
         crop=0,
         flip=False,
+        cutout=0,
         mixup=0.0,
         ema=0.0,
+        checkpoint_every=recipe.checkpoint_every,
     )
 
 

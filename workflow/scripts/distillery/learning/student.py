@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from distillery.files import hash_files, write_whole
-from distillery.jobs import log
+from distillery.jobs import StudyError, log
 from distillery.learning import published
 from distillery.learning.arms import Answer, Arm
 from distillery.learning.augmentation import alter_copies
-from distillery.learning.checkpoints import Checkpoint, digest
+from distillery.learning.checkpoints import Checkpoint, digest, how_trained
 from distillery.learning.data import Pictures, load_plan
 from distillery.learning.devices import arithmetic, choose_device
 from distillery.learning.folding import folded
@@ -179,7 +179,8 @@ def fit(
         The network, its history, and its checkpoint, to be removed once the results are written.
     """
     network = start_network(recipe.network, len(lesson.classes), lesson.train, seed, device)
-    taught_by = load_teacher(teacher, lesson.classes, device) if arm.taught else None
+    side = lesson.train.pixels.shape[-1]
+    taught_by = load_teacher(teacher, lesson.classes, side, device) if arm.taught else None
     if taught_by:
         taught_by = ready(taught_by, arm, device)
     checkpoint = _checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device)
@@ -232,9 +233,22 @@ def restriction(trained: Tensor, classes: int) -> Callable[[Tensor], Tensor]:
     return lambda logits: logits.index_select(1, trained)
 
 
-def load_teacher(path: str | Path, classes: Sequence[str], device: torch.device) -> Normalised:
-    """The teacher, frozen and in eval mode, on the device."""
-    teacher = load_weights(path, classes).network.to(device, memory_format=torch.channels_last)
+def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: torch.device) -> Normalised:
+    """The teacher, frozen and in eval mode, on the device.
+
+    Args:
+        side: pixels of the students' pictures.
+
+    Raises:
+        StudyError: it is damaged, or of other classes or another size.
+    """
+    trained = load_weights(path, classes)
+    if trained.image_size != side:
+        raise StudyError(
+            f"teacher {path} learnt pictures of {trained.image_size} pixels, the students' have {side}."
+            " Delete it and run again."
+        )
+    teacher = trained.network.to(device, memory_format=torch.channels_last)
     return teacher.requires_grad_(False).eval()
 
 
@@ -261,11 +275,10 @@ def _checkpoint(
         return None
     settings = {
         "arm": {"method": arm.method, **asdict(arm)},
-        "recipe": asdict(recipe),
         "seed": seed,
         "classes": list(lesson.classes),
         "teacher": hash_files([teacher]) if arm.taught else "",
-        "device": device.type,
+        **how_trained(recipe, device),
     }
     path = Path(folder) / "checkpoint.pt"
     return Checkpoint(path, digest(settings, lesson.train.pixels, lesson.train.labels), recipe.checkpoint_every)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 
 from distillery.files import write_whole
 from distillery.jobs import StudyError
-from distillery.learning.checkpoints import Checkpoint, digest
+from distillery.learning.checkpoints import Checkpoint, digest, how_trained
 from distillery.learning.data import Pictures, gather, load_teacher_data, open_pixels
 from distillery.learning.devices import choose_device
 from distillery.learning.losses import cross_entropy
@@ -58,7 +58,7 @@ def train_teacher(
     pictures, _ = load_teacher_data(data, classes)
     device = choose_device(threads, deterministic)
     network = start_network(recipe.network, len(classes), pictures, seed, device)
-    settings = {"recipe": asdict(recipe), "seed": seed, "classes": list(classes), "device": device.type}
+    settings = {"seed": seed, "classes": list(classes), **how_trained(recipe, device)}
     checkpoint = Checkpoint(
         Path(checkpoints) / "checkpoint.pt",
         digest(settings, pictures.pixels, pictures.labels),
