@@ -1,7 +1,11 @@
 """A picture that the teacher knows is found, as it is, mirrored or reduced; others are not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from distillery.curation.curated import SCHEMA
@@ -69,6 +73,39 @@ def test_the_nearest_counts_once():
     pictures, others, bits = nearest(views, hashes, 3)
     assert (pictures.tolist(), others.tolist(), bits.tolist()) == ([0], [1], [1])
     assert [len(part) for part in nearest(views[:0], hashes, 3)] == [0, 0, 0]
+
+
+hashes_nearby = st.builds(
+    lambda base, flips: base ^ (flips & flips >> 7), st.sampled_from([0, 2**63, 5**27]), st.integers(0, 2**12)
+)
+
+
+@given(
+    st.lists(st.tuples(hashes_nearby, hashes_nearby), max_size=12),
+    st.lists(hashes_nearby, max_size=12),
+    st.integers(0, 6),
+)
+def test_the_nearest_is_what_comparing_all_finds(pictures, hashes, distance):
+    views = np.array([own for own, _ in pictures] + [mirror for _, mirror in pictures], dtype=np.uint64)
+    expected = []
+    for place, both in enumerate(pictures):
+        near = (
+            min((min((view ^ h).bit_count() for view in both), j) for j, h in enumerate(hashes)) if hashes else (99, 0)
+        )
+        if near[0] <= distance:
+            expected.append((place, near[1], near[0]))
+    found = nearest(views, np.array(hashes, dtype=np.uint64), distance)
+    assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
+
+
+def test_many_frames_that_the_teacher_has_of_one_scene_cost_no_list_of_pairs():
+    scene = np.uint64(5**27) ^ (np.uint64(1) << np.arange(64, dtype=np.uint64))  # all within 2 bits of each other
+    hashes = (scene[:, None] ^ (np.arange(64, dtype=np.uint64) << np.uint64(32))).ravel()
+    tracemalloc.start()
+    nearest(np.array([1, 2], dtype=np.uint64), hashes, 8)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_damaged_teacher_data(tmp_path):

@@ -13,7 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from distillery.arrays import read_arrays
-from distillery.curation.duplicates import close_pairs, perceptual_hashes
+from distillery.curation.duplicates import BITS, near_to, perceptual_hashes
 from distillery.jobs import log, progress
 from distillery.parquet import read_parquet, write_parquet
 
@@ -70,15 +70,16 @@ def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.nd
     Returns:
         Pictures [P] ascending, their nearest among M, and the bits between them.
     """
-    count = len(views) // 2
-    pairs = close_pairs(np.concatenate([views, hashes]), distance)
-    pairs = pairs[(pairs[:, 0] < 2 * count) & (pairs[:, 1] >= 2 * count)]
-    picture, other = pairs[:, 0] % max(count, 1), pairs[:, 1] - 2 * count
-    bits = np.bitwise_count(views[pairs[:, 0]] ^ hashes[other]).astype(np.int16)
-    order = np.lexsort((other, bits, picture))
-    picture, other, bits = picture[order], other[order], bits[order]
-    first = np.flatnonzero(np.r_[True, picture[1:] != picture[:-1]]) if len(picture) else np.empty(0, dtype=np.int64)
-    return picture[first], other[first], bits[first]
+    unique, place = np.unique(hashes, return_index=True)
+    size = max(len(hashes), 1)
+    best = np.full(len(views), (BITS + 1) * size)  # bits, then the place, as one number
+    for here, other in near_to(views, unique, distance):
+        bits = np.bitwise_count(views[here] ^ unique[other]).astype(np.int64)
+        best[here] = np.minimum(best[here], bits * size + place[other])
+    best = best.reshape(2, -1).min(axis=0)  # as it is or mirrored
+    pictures = np.flatnonzero(best < (BITS + 1) * size)
+    bits, others = np.divmod(best[pictures], size)
+    return pictures, others, bits.astype(np.int16)
 
 
 def _kept(tables: Iterable[str | Path]) -> dict[str, np.ndarray]:
