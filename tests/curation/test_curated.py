@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from distillery.curation.curated import SCHEMA, Candidate, batches, curate, drop_near_duplicates, ordered
+from distillery.curation.curated import SCHEMA, Candidate, curate, drop_near_duplicates
 from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import near_pairs
 from distillery.jobs import StudyError
+from distillery.parallel import batches, ordered
 from distillery.pools import Offer, picture_key, write_pool
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from distillery.curation.curated import SCHEMA
+from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import perceptual_hashes
 from distillery.curation.leakage import find_leakage, nearest
 from distillery.demo.drawing import draw
@@ -16,10 +17,6 @@ from distillery.jobs import StudyError
 from distillery.parquet import read_parquet, write_parquet
 
 SIDE = 32
-
-
-def small(image):
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
 def write_curated(path, source, images, kept=None):
@@ -30,15 +27,17 @@ def write_curated(path, source, images, kept=None):
     columns |= {"key": [f"{source}{i}" for i in range(len(images))], "kept": kept or [True] * len(images)}
     columns |= {"phash": [own for own, _ in hashes], "phash_mirror": [mirror for _, mirror in hashes]}
     write_parquet(path, columns, SCHEMA)
-    return path
+    squares = [to_square(image, SIDE) for image, keep in zip(images, columns["kept"], strict=True) if keep]
+    np.save(path.with_suffix(".npy"), np.stack(squares))
+    return path.with_suffix(".npy"), path
 
 
 def write_teacher(path, train, test):
     np.savez(
         path,
-        train_pixels=np.stack([small(image) for image in train]),
+        train_pixels=np.stack([to_square(image, SIDE) for image in train]),
         train_labels=np.array([1] * len(train)),
-        test_pixels=np.stack([small(image) for image in test]),
+        test_pixels=np.stack([to_square(image, SIDE) for image in test]),
         test_labels=np.array([0] * len(test)),
         classes=np.array(["cat", "frog"]),
     )
@@ -51,11 +50,11 @@ def test_what_the_teacher_knows_is_found(tmp_path):
     data = write_teacher(
         tmp_path / "data.npz", [*teacher, images[2], ImageOps.mirror(images[5])], [images[2], *teacher]
     )
-    tables = [
+    sources = [
         write_curated(tmp_path / "a.parquet", "a", images[:4]),
         write_curated(tmp_path / "b.parquet", "b", images[4:], kept=[True, True, True, False]),
     ]
-    find_leakage(tables, data, tmp_path / "leakage.parquet", distance=4)
+    find_leakage(sources, data, tmp_path / "leakage.parquet", distance=4)
     columns = ("source", "row", "class", "key", "teacher_split", "teacher_row", "teacher_class", "distance")
     found = read_parquet(tmp_path / "leakage.parquet", columns)
     rows = list(zip(*(found[name].tolist() for name in columns), strict=True))
@@ -65,6 +64,17 @@ def test_what_the_teacher_knows_is_found(tmp_path):
         ("a", 2, "frog", "a2", "test", 0, "cat"),
     ]
     assert all(row[7] <= 4 for row in rows)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_is_not_square_is_found_by_the_square_that_both_are_cut_to(tmp_path, processes):
+    images = [draw("frog", "google", seed, 160).resize((160, 120)) for seed in range(70)]
+    data = write_teacher(tmp_path / "data.npz", [ImageOps.mirror(image) for image in images[:40]], images[40:])
+    source = write_curated(tmp_path / "a.parquet", "a", images)
+    find_leakage([source], data, tmp_path / "leakage.parquet", 4, processes)
+    found = read_parquet(tmp_path / "leakage.parquet", ("row", "teacher_split"))
+    assert found["row"].tolist() == list(range(70))
+    assert found["teacher_split"].tolist() == ["train"] * 40 + ["test"] * 30
 
 
 def test_the_nearest_counts_once():
@@ -109,8 +119,16 @@ def test_many_frames_that_the_teacher_has_of_one_scene_cost_no_list_of_pairs():
 
 
 def test_damaged_teacher_data(tmp_path):
-    table = write_curated(tmp_path / "a.parquet", "a", [draw("frog", "google", 0, 64)])
+    source = write_curated(tmp_path / "a.parquet", "a", [draw("frog", "google", 0, 64)])
     (tmp_path / "data.npz").write_bytes(b"PK\x03\x04 half a file")
     with pytest.raises(StudyError, match="teacher's data .* is damaged"):
-        find_leakage([table], tmp_path / "data.npz", tmp_path / "out.parquet", 4)
+        find_leakage([source], tmp_path / "data.npz", tmp_path / "out.parquet", 4)
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_damaged_pixels(tmp_path):
+    images = [draw("frog", "google", 0, 64)]
+    pixels, table = write_curated(tmp_path / "a.parquet", "a", images)
+    pixels.write_bytes(pixels.read_bytes()[:200])
+    with pytest.raises(StudyError, match="pixels .*a.npy are damaged"):
+        find_leakage([(pixels, table)], write_teacher(tmp_path / "data.npz", images, images), tmp_path / "out", 4)

@@ -6,12 +6,10 @@ phrase, then after a colon the particulars, so that reasons can be counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,12 +18,9 @@ from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.duplicates import first_near, perceptual_hashes
 from distillery.files import whole
 from distillery.jobs import log, progress
-from distillery.parallel import batches, ordered
+from distillery.parallel import in_processes
 from distillery.parquet import write_parquet
 from distillery.pools import Offer, read_pool
-
-T, R = TypeVar("T"), TypeVar("R")
-BATCH = 32  # pictures a task: enough to hide the hand-over, few enough to keep memory small
 
 SCHEMA = pa.schema(
     [
@@ -100,7 +95,7 @@ def curate(
     Raises:
         StudyError: a pool is damaged.
     """
-    candidates = list(inspect_all(_entries(pools), partial(inspect, min_side=min_side, side=side), processes))
+    candidates = list(in_processes(partial(inspect, min_side=min_side, side=side), _entries(pools), processes))
     drop_claimed_twice(candidates)
     drop_near_duplicates(candidates, duplicate_distance)
     kept = [candidate for candidate in candidates if not candidate.reason]
@@ -118,22 +113,6 @@ def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[O
         for offer, data in progress(read_pool(shard, offers), label=f"curating {Path(shard).stem}", unit="pictures"):
             yield offer, None if offer.sha256 in seen else data
             seen.add(offer.sha256)
-
-
-def inspect_all(
-    entries: Iterable[tuple[Offer, bytes | None]], function: Callable[..., Candidate], processes: int
-) -> Iterator[Candidate]:
-    """Inspect every entry, in order, in several processes."""
-    if processes <= 1:
-        yield from (function(entry) for entry in entries)
-        return
-    with ProcessPoolExecutor(processes) as executor:
-        for batch in ordered(executor, partial(_each, function), batches(entries, BATCH), ahead=4 * processes):
-            yield from batch
-
-
-def _each(function: Callable[[T], R], items: list[T]) -> list[R]:
-    return [function(item) for item in items]
 
 
 def inspect(entry: tuple[Offer, bytes | None], min_side: int, side: int) -> Candidate:
