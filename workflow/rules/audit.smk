@@ -27,6 +27,7 @@ rule audit_labels:
         pixels="results/curated/{source}.npy",
         table="results/curated/{source}.parquet",
         leakage="results/leakage.parquet",
+        splits="results/splits.parquet",
         weights="results/teacher/model.safetensors",
     output:
         audit="results/audit/{source}.parquet",
