@@ -24,8 +24,9 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageOps
 
-from distillery.curation.curated import inspect, inspect_all
+from distillery.curation.curated import inspect
 from distillery.curation.duplicates import close_pairs
+from distillery.parallel import in_processes
 from distillery.pools import Offer
 
 DISTANCE = 8
@@ -136,8 +137,8 @@ def pictures(count: int, repeats: int) -> None:
     entries = [(offer, data) for data in files] * 5
     function = partial(inspect, min_side=32, side=32)
     ways = {
-        "ours": lambda: len(list(inspect_all(entries, function, 1))),
-        "two processes": lambda: len(list(inspect_all(entries, function, 2))),
+        "ours": lambda: len(list(in_processes(function, entries, 1))),
+        "two processes": lambda: len(list(in_processes(function, entries, 2))),
     }
     compare(ways, repeats, f"{len(entries)} photographs, one process against two")
 

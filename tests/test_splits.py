@@ -125,7 +125,7 @@ def test_quotas_are_totals_over_the_classes_of_each_source():
 def study(tmp_path):
     """Writes curated tables of `per_class` different pictures a class and source, and splits them."""
 
-    def make(per_class: dict[str, dict[str, int]], shortfall="error", **wanted):
+    def make(per_class: dict[str, dict[str, int]], shortfall="error", overlap=False, **wanted):
         tables, rng = {}, np.random.default_rng(0)
         for source, counts in per_class.items():
             names = [name for name, n in counts.items() for _ in range(n)]
@@ -134,6 +134,10 @@ def study(tmp_path):
             columns |= {"source": [source] * n, "class": names, "kept": [True] * n, "row": range(n)}
             columns["key"] = [f"{source}{i:08d}" for i in range(n)]
             columns["phash"], columns["phash_mirror"] = rng.integers(0, 2**64, (2, n), dtype=np.uint64)
+            if overlap:  # each source's i-th pictures of a class are the same
+                same = [names[:i].count(name) + 1000 * LABELS.index(name) for i, name in enumerate(names)]
+                columns["phash"] = np.random.default_rng(1).integers(0, 2**64, 3000, dtype=np.uint64)[same]
+                columns["phash_mirror"] = ~columns["phash"]
             tables[source] = tmp_path / f"{source}.parquet"
             write_parquet(tables[source], columns, SCHEMA)
         defaults = {"test": {s: 2 * len(c) for s, c in per_class.items()}, "val": {}, "train": {}}
@@ -277,6 +281,42 @@ def test_shrinking_leaves_something_to_train_on(study):
     parts = [(r["class"], r["split"]) for r in rows_of(splits)]
     assert parts.count(("cat", "test")) == parts.count(("dog", "test")) == 5
     assert parts.count(("cat", "train")) == 5 and parts.count(("dog", "train")) == 15
+
+
+def counts_of(splits, source):
+    parts = [(r["class"], r["split"]) for r in rows_of(splits) if r["source"] == source]
+    return {part: [parts.count((name, part)) for name in ("cat", "dog")] for part in ("test", "val")}
+
+
+def test_shrinking_gives_way_to_the_sources_that_took_the_same_pictures(study):
+    sizes = {"google": {"cat": 60, "dog": 60}, "bing": {"cat": 20, "dog": 20}}
+    wanted = {"test": {"google": 80, "bing": 10}, "val": {"bing": 10}, "train": {"google": 40, "bing": 10}}
+    with pytest.raises(
+        StudyError, match="has . val pictures in source bing, 5 asked; .* repeat .* of google.* shrink$"
+    ):
+        study(sizes, "error", overlap=True, **wanted)
+    splits, _ = study(sizes, "shrink", overlap=True, **wanted)
+    google, bing = counts_of(splits, "google"), counts_of(splits, "bing")
+    assert google == {"test": [40, 40], "val": [0, 0]} and bing["test"] == [5, 5]
+    assert bing["val"][0] == bing["val"][1] and 1 <= bing["val"][0] < 5
+
+
+def test_where_another_source_took_all_the_message_says_so_and_not_to_shrink(study):
+    sizes = {"google": {"cat": 40, "dog": 40}, "bing": {"cat": 8, "dog": 8}}
+    wanted = {"test": {"google": 80}, "val": {"bing": 4}}
+    says = "has 0 val pictures in source bing, 1 asked; 8 more repeat test or validation pictures of google. Add"
+    with pytest.raises(StudyError, match=f"class cat {says} queries, prompts or pictures for cat, or lower the count$"):
+        study(sizes, "shrink", overlap=True, **wanted)
+
+
+def test_nobody_is_told_to_shrink_what_is_shrunk_already(study, tmp_path):
+    with pytest.raises(StudyError, match="class dog has 0 test .*, or lower the count$"):
+        study({"google": {"cat": 9, "dog": 0}}, "shrink")
+    splits, classes = study({"google": {"cat": 9, "dog": 1}}, "shrink")
+    with pytest.raises(StudyError, match="class dog has 0 train .*, or lower the count$"):
+        plan(splits, classes, tmp_path, {"google": 4}, shortfall="shrink")
+    with pytest.raises(StudyError, match="lower the count, or set split.shortfall: shrink$"):
+        plan(splits, classes, tmp_path, {"google": 4})
 
 
 def test_a_table_of_the_wrong_columns_is_named(tmp_path):

@@ -2,18 +2,21 @@
 
 import io
 import tarfile
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from distillery.curation.curated import SCHEMA, batches, curate, ordered
+from distillery.curation.curated import SCHEMA, Candidate, curate, drop_near_duplicates
 from distillery.curation.decoding import to_square
+from distillery.curation.duplicates import near_pairs
 from distillery.jobs import StudyError
+from distillery.parallel import batches, ordered
 from distillery.pools import Offer, picture_key, write_pool
 
 
@@ -120,6 +123,68 @@ def test_a_picture_claimed_by_two_classes_is_dropped_from_both(run):
         "claimed by two classes: cat, dog",
         "claimed by two classes: near-duplicate under cat",
     ]
+
+
+def drop_by_all_pairs(candidates, distance):
+    """What `drop_near_duplicates` is to do, by a list of all pairs, quadratic in frames of one scene."""
+    usable = [candidate for candidate in candidates if not candidate.reason]
+    views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
+    neighbours: dict[int, list[int]] = {}
+    for first, second in near_pairs(*views.T, distance).tolist():
+        neighbours.setdefault(first, []).append(second)
+        neighbours.setdefault(second, []).append(first)
+    for index, others in neighbours.items():
+        rivals = [other for other in others if usable[other].offer.label != usable[index].offer.label]
+        if rivals:
+            usable[index].reason = f"claimed by two classes: near-duplicate under {usable[rivals[0]].offer.label}"
+            usable[index].duplicate_of = usable[rivals[0]].offer.key
+    kept: set[int] = set()
+    for index in sorted(neighbours, key=lambda i: (-usable[i].width * usable[i].height, i)):
+        if usable[index].reason:
+            continue
+        better = next((other for other in neighbours[index] if other in kept), None)
+        if better is None:
+            kept.add(index)
+        else:
+            usable[index].reason = "near-duplicate"
+            usable[index].duplicate_of = usable[better].offer.key
+
+
+def candidate(index, label, phash, mirror, side, reason=""):
+    offer = Offer("web", label, "folder", str(index), index, key=f"k{index}")
+    return Candidate(offer, reason=reason, phash=phash, phash_mirror=mirror, width=side, height=side)
+
+
+# few scenes with few bits flipped: chains, in which a neighbour's neighbour is none
+near_hashes = st.builds(lambda scene, bits: scene ^ bits, st.sampled_from([0, 2**64 - 1, 5**27]), st.integers(0, 255))
+offered = st.tuples(
+    st.sampled_from(["cat", "cat", "cat", "dog", "frog"]), near_hashes, near_hashes, st.integers(1, 3),
+    st.sampled_from(["", "", "", "broken"]),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(offered, max_size=30), st.integers(0, 6), st.booleans())
+def test_near_duplicates_are_dropped_as_by_a_list_of_all_pairs(some, distance, one_class):
+    some = [("cat", *rest) if one_class else (label, *rest) for label, *rest in some]
+    ours, expected = ([candidate(index, *each) for index, each in enumerate(some)] for _ in range(2))
+    drop_near_duplicates(ours, distance)
+    drop_by_all_pairs(expected, distance)
+    assert [(c.reason, c.duplicate_of) for c in ours] == [(c.reason, c.duplicate_of) for c in expected]
+
+
+@pytest.mark.parametrize("classes", [["cat"], ["cat", "dog"]])
+def test_many_frames_of_one_scene_cost_no_list_of_pairs(classes):
+    rng = np.random.default_rng(0)
+    frames = [
+        candidate(i, label, *(5**27 ^ 1 << int(bit) for bit in rng.integers(0, 64, 2)), 64)
+        for i, label in enumerate(sorted(classes * 1000))
+    ]
+    tracemalloc.start()
+    drop_near_duplicates(frames, 4)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000 and sum(not frame.reason for frame in frames) == (len(classes) == 1)
 
 
 def test_processes_change_nothing(run):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
 from distillery.curation import duplicates
-from distillery.curation.duplicates import close_pairs, groups, near_pairs, perceptual_hashes
+from distillery.curation.duplicates import close_pairs, first_near, groups, near_pairs, near_to, perceptual_hashes
 
 
 def every_pair(hashes, distance):
@@ -41,6 +41,39 @@ def test_the_size_of_blocks_changes_nothing(hashes, distance, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duplicates, "BLOCK", block)
         assert [tuple(pair) for pair in close_pairs(hashes, distance)] == every_pair(hashes, distance)
+
+
+@given(clustered_hashes(), clustered_hashes(), st.integers(0, 15))
+def test_near_to_gives_every_pair_and_a_hash_once_a_part(hashes, others, distance):
+    others = np.concatenate([others, hashes[:3]])
+    parts = [list(zip(here.tolist(), other.tolist(), strict=True)) for here, other in near_to(hashes, others, distance)]
+    assert all(len({here for here, _ in part}) == len(part) for part in parts)
+    expected = {
+        (i, j)
+        for i, one in enumerate(hashes.tolist())
+        for j, other in enumerate(others.tolist())
+        if (one ^ other).bit_count() <= distance
+    }
+    assert {pair for part in parts for pair in part} == expected
+
+
+@given(clustered_hashes(), st.integers(0, 15), st.randoms(use_true_random=False))
+def test_the_first_near_of_another_kind(hashes, distance, random):
+    views = hashes[: len(hashes) // 2 * 2].reshape(-1, 2)[random.sample(range(len(hashes) // 2), len(hashes) // 2)]
+    kind = np.array([random.randrange(3) for _ in views], dtype=int)
+    both = [[int(view) for view in pair] for pair in views]
+    expected = [
+        next(
+            (
+                j
+                for j in range(len(views))
+                if kind[j] != kind[i] and any((a ^ b).bit_count() <= distance for a in both[i] for b in both[j])
+            ),
+            len(views),
+        )
+        for i in range(len(views))
+    ]
+    assert first_near(views, kind, distance).tolist() == expected
 
 
 def test_no_hashes_give_no_pairs():

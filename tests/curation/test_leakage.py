@@ -1,10 +1,15 @@
 """A picture that the teacher knows is found, as it is, mirrored or reduced; others are not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ImageOps
 
 from distillery.curation.curated import SCHEMA
+from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import perceptual_hashes
 from distillery.curation.leakage import find_leakage, nearest
 from distillery.demo.drawing import draw
@@ -12,10 +17,6 @@ from distillery.jobs import StudyError
 from distillery.parquet import read_parquet, write_parquet
 
 SIDE = 32
-
-
-def small(image):
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
 def write_curated(path, source, images, kept=None):
@@ -26,15 +27,17 @@ def write_curated(path, source, images, kept=None):
     columns |= {"key": [f"{source}{i}" for i in range(len(images))], "kept": kept or [True] * len(images)}
     columns |= {"phash": [own for own, _ in hashes], "phash_mirror": [mirror for _, mirror in hashes]}
     write_parquet(path, columns, SCHEMA)
-    return path
+    squares = [to_square(image, SIDE) for image, keep in zip(images, columns["kept"], strict=True) if keep]
+    np.save(path.with_suffix(".npy"), np.stack(squares))
+    return path.with_suffix(".npy"), path
 
 
 def write_teacher(path, train, test):
     np.savez(
         path,
-        train_pixels=np.stack([small(image) for image in train]),
+        train_pixels=np.stack([to_square(image, SIDE) for image in train]),
         train_labels=np.array([1] * len(train)),
-        test_pixels=np.stack([small(image) for image in test]),
+        test_pixels=np.stack([to_square(image, SIDE) for image in test]),
         test_labels=np.array([0] * len(test)),
         classes=np.array(["cat", "frog"]),
     )
@@ -47,11 +50,11 @@ def test_what_the_teacher_knows_is_found(tmp_path):
     data = write_teacher(
         tmp_path / "data.npz", [*teacher, images[2], ImageOps.mirror(images[5])], [images[2], *teacher]
     )
-    tables = [
+    sources = [
         write_curated(tmp_path / "a.parquet", "a", images[:4]),
         write_curated(tmp_path / "b.parquet", "b", images[4:], kept=[True, True, True, False]),
     ]
-    find_leakage(tables, data, tmp_path / "leakage.parquet", distance=4)
+    find_leakage(sources, data, tmp_path / "leakage.parquet", distance=4)
     columns = ("source", "row", "class", "key", "teacher_split", "teacher_row", "teacher_class", "distance")
     found = read_parquet(tmp_path / "leakage.parquet", columns)
     rows = list(zip(*(found[name].tolist() for name in columns), strict=True))
@@ -63,6 +66,17 @@ def test_what_the_teacher_knows_is_found(tmp_path):
     assert all(row[7] <= 4 for row in rows)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_is_not_square_is_found_by_the_square_that_both_are_cut_to(tmp_path, processes):
+    images = [draw("frog", "google", seed, 160).resize((160, 120)) for seed in range(70)]
+    data = write_teacher(tmp_path / "data.npz", [ImageOps.mirror(image) for image in images[:40]], images[40:])
+    source = write_curated(tmp_path / "a.parquet", "a", images)
+    find_leakage([source], data, tmp_path / "leakage.parquet", 4, processes)
+    found = read_parquet(tmp_path / "leakage.parquet", ("row", "teacher_split"))
+    assert found["row"].tolist() == list(range(70))
+    assert found["teacher_split"].tolist() == ["train"] * 40 + ["test"] * 30
+
+
 def test_the_nearest_counts_once():
     views = np.array([0b0, 0b1111_0000, 2**60, 2**63 - 1], dtype=np.uint64)  # two pictures, then their mirrors
     hashes = np.array([0b111, 0b1, 0b1, 2**60 + 1], dtype=np.uint64)
@@ -71,9 +85,50 @@ def test_the_nearest_counts_once():
     assert [len(part) for part in nearest(views[:0], hashes, 3)] == [0, 0, 0]
 
 
+hashes_nearby = st.builds(
+    lambda base, flips: base ^ (flips & flips >> 7), st.sampled_from([0, 2**63, 5**27]), st.integers(0, 2**12)
+)
+
+
+@given(
+    st.lists(st.tuples(hashes_nearby, hashes_nearby), max_size=12),
+    st.lists(hashes_nearby, max_size=12),
+    st.integers(0, 6),
+)
+def test_the_nearest_is_what_comparing_all_finds(pictures, hashes, distance):
+    views = np.array([own for own, _ in pictures] + [mirror for _, mirror in pictures], dtype=np.uint64)
+    expected = []
+    for place, both in enumerate(pictures):
+        near = (
+            min((min((view ^ h).bit_count() for view in both), j) for j, h in enumerate(hashes)) if hashes else (99, 0)
+        )
+        if near[0] <= distance:
+            expected.append((place, near[1], near[0]))
+    found = nearest(views, np.array(hashes, dtype=np.uint64), distance)
+    assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
+
+
+def test_many_frames_that_the_teacher_has_of_one_scene_cost_no_list_of_pairs():
+    scene = np.uint64(5**27) ^ (np.uint64(1) << np.arange(64, dtype=np.uint64))  # all within 2 bits of each other
+    hashes = (scene[:, None] ^ (np.arange(64, dtype=np.uint64) << np.uint64(32))).ravel()
+    tracemalloc.start()
+    nearest(np.array([1, 2], dtype=np.uint64), hashes, 8)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
 def test_damaged_teacher_data(tmp_path):
-    table = write_curated(tmp_path / "a.parquet", "a", [draw("frog", "google", 0, 64)])
+    source = write_curated(tmp_path / "a.parquet", "a", [draw("frog", "google", 0, 64)])
     (tmp_path / "data.npz").write_bytes(b"PK\x03\x04 half a file")
     with pytest.raises(StudyError, match="teacher's data .* is damaged"):
-        find_leakage([table], tmp_path / "data.npz", tmp_path / "out.parquet", 4)
+        find_leakage([source], tmp_path / "data.npz", tmp_path / "out.parquet", 4)
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_damaged_pixels(tmp_path):
+    images = [draw("frog", "google", 0, 64)]
+    pixels, table = write_curated(tmp_path / "a.parquet", "a", images)
+    pixels.write_bytes(pixels.read_bytes()[:200])
+    with pytest.raises(StudyError, match="pixels .*a.npy are damaged"):
+        find_leakage([(pixels, table)], write_teacher(tmp_path / "data.npz", images, images), tmp_path / "out", 4)

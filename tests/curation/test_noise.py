@@ -58,6 +58,31 @@ def test_it_is_the_definition(seed, classes, count):
     assert 0 <= share <= 1 and set(by_label) == set(names(labels))
 
 
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40), st.integers(0, 20))
+def test_pictures_outside_the_basis_change_no_verdict_on_it(seed, classes, count, others):
+    chance = np.random.default_rng(seed)
+    labels = chance.integers(0, classes, count + others)
+    probabilities = judge(chance.integers(0, classes, count + others), classes, 2.0, seed)
+    basis = chance.permutation(count + others) < count
+    found = find_noise(probabilities, labels, basis)
+    alone = find_noise(probabilities[basis], labels[basis])
+    for name in ("suspect", "likely", "confident"):
+        assert getattr(found, name)[basis].tolist() == getattr(alone, name).tolist()
+    unknown = ~np.isin(labels, labels[basis])
+    assert (found.confident[unknown] == -1).all() and not found.suspect[unknown].any()
+
+
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40))
+def test_a_picture_outside_the_basis_is_judged_as_its_like_within(seed, classes, count):
+    chance = np.random.default_rng(seed)
+    labels = chance.integers(0, classes, count)
+    probabilities = judge(chance.integers(0, classes, count), classes, 2.0, seed)
+    twice = find_noise(np.tile(probabilities, (2, 1)), np.tile(labels, 2), np.arange(2 * count) < count)
+    for name in ("suspect", "likely", "confident"):
+        within, outside = np.split(getattr(twice, name), 2)
+        assert within.tolist() == outside.tolist()
+
+
 @pytest.mark.parametrize("planted", [0.0, 0.1, 0.3])
 def test_planted_mistakes_are_found_and_their_share_estimated(planted):
     chance = np.random.default_rng(1)

@@ -3,6 +3,7 @@
 
 rule find_leakage:
     input:
+        pixels=curated(used_sources(), "npy"),
         tables=curated(used_sources(), "parquet"),
         data="resources/teacher/data.npz",
     output:
@@ -13,9 +14,10 @@ rule find_leakage:
         "results/benchmarks/find_leakage.tsv"
     conda:
         "../../envs/curate.yaml"
+    threads: 4
     params:
         distance=study["curation"]["duplicate_distance"],
-        code=code_of("curation/leakage.py", "curation/duplicates.py", "arrays.py", "parquet.py"),
+        code=code_of("curation/leakage.py", "curation/duplicates.py", "arrays.py", "parallel.py", "parquet.py"),
     script:
         "../scripts/find_leakage.py"
 
@@ -25,6 +27,7 @@ rule audit_labels:
         pixels="results/curated/{source}.npy",
         table="results/curated/{source}.parquet",
         leakage="results/leakage.parquet",
+        splits="results/splits.parquet",
         weights="results/teacher/model.safetensors",
     output:
         audit="results/audit/{source}.parquet",

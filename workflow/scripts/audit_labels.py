@@ -8,6 +8,7 @@ with job(snakemake) as j:
         j.input.pixels,
         j.input.table,
         j.input.leakage,
+        j.input.splits,
         j.input.weights,
         j.output.audit,
         source=j.params.source,

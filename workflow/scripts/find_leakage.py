@@ -4,4 +4,10 @@ from distillery.curation.leakage import find_leakage
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    find_leakage(j.input.tables, j.input.data, j.output.leakage, j.params.distance)
+    find_leakage(
+        list(zip(j.input.pixels, j.input.tables, strict=True)),
+        j.input.data,
+        j.output.leakage,
+        j.params.distance,
+        processes=j.threads,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -223,7 +223,8 @@ def split_pictures(
         wanted: for test, val and train the total of each source.
         group_distance: bits of 64; see `group_pictures`.
         seed: of the shuffled order.
-        shortfall: "error", or "shrink" to take the same proportions of what the smallest class has.
+        shortfall: "error", or "shrink" to take the same proportions of what the smallest class has, and fewer where
+            other sources' test and validation pictures take its groups.
         leakage: table of `curation.leakage`, whose pictures near the teacher's train pictures are left out; or None.
 
     Raises:
@@ -239,7 +240,10 @@ def split_pictures(
             source: _shrunk_to_pool(quotas[source], pictures, group, source, classes, labels) for source in quotas
         }
     split = assign(pictures, group, quotas, seed)
-    _require_quotas(pictures, split, quotas, classes, labels)
+    if shortfall == "shrink":
+        while (capped := _capped(quotas, pictures, split, classes, labels)) != quotas:
+            quotas, split = capped, assign(pictures, group, capped, seed)
+    _require_quotas(pictures, group, split, quotas, classes, labels, shortfall)
     columns = {
         **{name: getattr(pictures, name) for name in ("source", "row", "label", "key")},
         "class": [labels[label] for label in pictures.label],
@@ -283,23 +287,73 @@ def _shrunk_to_pool(
     return smaller
 
 
+def _capped(
+    quotas: Mapping[str, Quota],
+    pictures: Pictures,
+    split: np.ndarray,
+    classes: Mapping[str, Sequence[str]],
+    labels: Sequence[str],
+) -> dict[str, Quota]:
+    """What was assigned to each source's smallest class: another source may have taken its groups.
+
+    At least one of what is wanted remains.
+    """
+    capped = {}
+    for source, quota in quotas.items():
+        cells = [_of_class(pictures, source, labels.index(name)) for name in classes[source]]
+        found = {part: min(int((split[cell] == part).sum()) for cell in cells) for part in SPLITS[:-1]}
+        least = {part: max(count, min(1, getattr(quota, part))) for part, count in found.items()}
+        capped[source] = replace(quota, **least)
+        if capped[source] != quota:
+            log.warning(
+                "source %s: test %d, validation %d a class; more of its pictures are like those of other sources",
+                *(source, capped[source].test, capped[source].val),
+            )
+    return capped
+
+
+def _of_class(pictures: Pictures, source: str, label: int) -> np.ndarray:
+    """Which pictures are of a source and a class, bool [N]."""
+    return (pictures.source == source) & (pictures.label == label)
+
+
 def _require_quotas(
     pictures: Pictures,
+    group: np.ndarray,
     split: np.ndarray,
     quotas: Mapping[str, Quota],
     classes: Mapping[str, Sequence[str]],
     labels: Sequence[str],
+    shortfall: str,
 ) -> None:
     for source, quota in quotas.items():
         for name in classes[source]:
-            mine = (pictures.source == source) & (pictures.label == labels.index(name))
+            mine = _of_class(pictures, source, labels.index(name))
             for part in SPLITS[:-1]:
                 asked, found = getattr(quota, part), int((split[mine] == part).sum())
                 if found < asked:
                     raise StudyError(
-                        f"split.{part}: class {name} has {found} {part} pictures in source {source}, {asked} asked. Add"
-                        f" queries, prompts or pictures for {name}, lower the count, or set split.shortfall: shrink"
+                        f"split.{part}: class {name} has {found} {part} pictures in source {source}, {asked} asked"
+                        f"{_repeats(pictures, group, split, mine)}. {_way_out(name, shortfall)}"
                     )
+
+
+def _repeats(pictures: Pictures, group: np.ndarray, split: np.ndarray, mine: np.ndarray) -> str:
+    """How many of some pictures are unused, and whose test or validation pictures they repeat; nothing if none."""
+    unused = mine & (split == "unused")
+    taken = np.isin(group, group[unused]) & np.isin(split, SPLITS[:-1])
+    names = ", ".join(np.unique(pictures.source[taken]).tolist())
+    return f"; {unused.sum()} more repeat test or validation pictures of {names}" if names else ""
+
+
+def _way_out(name: str, shortfall: str) -> str:
+    """What to do about a class with too few pictures."""
+    way = f"Add queries, prompts or pictures for {name}"
+    return (
+        f"{way}, or lower the count"
+        if shortfall == "shrink"
+        else f"{way}, lower the count, or set split.shortfall: shrink"
+    )
 
 
 # --- scenarios --------------------------------------------------------------------------------------------------------
@@ -381,8 +435,8 @@ def _fill_or_shrink(scenario: str, source: str, per_class: int, available: Mappi
         )
         return found
     raise StudyError(
-        f"scenario {scenario}: class {smallest} has {found} train pictures in source {source}, {per_class} asked. Add"
-        f" queries, prompts or pictures for {smallest}, lower the count, or set split.shortfall: shrink"
+        f"scenario {scenario}: class {smallest} has {found} train pictures in source {source}, {per_class} asked."
+        f" {_way_out(smallest, shortfall)}"
     )
 
 

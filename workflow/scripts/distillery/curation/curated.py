@@ -6,26 +6,21 @@ phrase, then after a colon the particulars, so that reasons can be counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from distillery.curation.decoding import Rejected, decode, to_square
-from distillery.curation.duplicates import near_pairs, perceptual_hashes
+from distillery.curation.duplicates import first_near, perceptual_hashes
 from distillery.files import whole
 from distillery.jobs import log, progress
-from distillery.parallel import batches, ordered
+from distillery.parallel import in_processes
 from distillery.parquet import write_parquet
 from distillery.pools import Offer, read_pool
-
-T, R = TypeVar("T"), TypeVar("R")
-BATCH = 32  # pictures a task: enough to hide the hand-over, few enough to keep memory small
 
 SCHEMA = pa.schema(
     [
@@ -100,7 +95,7 @@ def curate(
     Raises:
         StudyError: a pool is damaged.
     """
-    candidates = list(inspect_all(_entries(pools), partial(inspect, min_side=min_side, side=side), processes))
+    candidates = list(in_processes(partial(inspect, min_side=min_side, side=side), _entries(pools), processes))
     drop_claimed_twice(candidates)
     drop_near_duplicates(candidates, duplicate_distance)
     kept = [candidate for candidate in candidates if not candidate.reason]
@@ -118,22 +113,6 @@ def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[O
         for offer, data in progress(read_pool(shard, offers), label=f"curating {Path(shard).stem}", unit="pictures"):
             yield offer, None if offer.sha256 in seen else data
             seen.add(offer.sha256)
-
-
-def inspect_all(
-    entries: Iterable[tuple[Offer, bytes | None]], function: Callable[..., Candidate], processes: int
-) -> Iterator[Candidate]:
-    """Inspect every entry, in order, in several processes."""
-    if processes <= 1:
-        yield from (function(entry) for entry in entries)
-        return
-    with ProcessPoolExecutor(processes) as executor:
-        for batch in ordered(executor, partial(_each, function), batches(entries, BATCH), ahead=4 * processes):
-            yield from batch
-
-
-def _each(function: Callable[[T], R], items: list[T]) -> list[R]:
-    return [function(item) for item in items]
 
 
 def inspect(entry: tuple[Offer, bytes | None], min_side: int, side: int) -> Candidate:
@@ -179,27 +158,34 @@ def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None
     The largest is kept, then the first offered. Near-duplicates under two classes are both dropped.
     """
     usable = [candidate for candidate in candidates if not candidate.reason]
-    hashes = np.array([c.phash for c in usable], dtype=np.uint64)
-    pairs = near_pairs(hashes, np.array([c.phash_mirror for c in usable], dtype=np.uint64), distance)
-    neighbours: dict[int, list[int]] = {}
-    for first, second in pairs.tolist():
-        neighbours.setdefault(first, []).append(second)
-        neighbours.setdefault(second, []).append(first)
-    for index, others in neighbours.items():
-        rivals = [other for other in others if usable[other].offer.label != usable[index].offer.label]
-        if rivals:
-            usable[index].reason = f"claimed by two classes: near-duplicate under {usable[rivals[0]].offer.label}"
-            usable[index].duplicate_of = usable[rivals[0]].offer.key
-    kept: set[int] = set()
-    for index in sorted(neighbours, key=lambda i: (-usable[i].width * usable[i].height, i)):
-        if usable[index].reason:
-            continue
-        better = next((other for other in neighbours[index] if other in kept), None)
-        if better is None:
-            kept.add(index)
-        else:
+    views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
+    _, labels = np.unique([c.offer.label for c in usable], return_inverse=True)
+    rivals = first_near(views, labels, distance)
+    for index in np.flatnonzero(rivals < len(usable)):
+        rival = usable[rivals[index]].offer
+        usable[index].reason = f"claimed by two classes: near-duplicate under {rival.label}"
+        usable[index].duplicate_of = rival.key
+    repeated = np.flatnonzero(first_near(views, np.arange(len(usable)), distance) < len(usable)).tolist()
+    order = [index for index in repeated if not usable[index].reason]
+    order.sort(key=lambda index: (-usable[index].width * usable[index].height, index))
+    for index, better in zip(order, _better(views[order], np.array(order), distance), strict=True):
+        if better >= 0:
             usable[index].reason = "near-duplicate"
             usable[index].duplicate_of = usable[better].offer.key
+
+
+def _better(views: np.ndarray, names: np.ndarray, distance: int) -> Iterator[int]:
+    """For each picture, best first, the least name of those kept before it that it repeats; −1 if it is kept itself."""
+    kept, hashes, count = np.empty_like(names), np.empty_like(views.T, order="C"), 0
+    for own, name in zip(views, names, strict=True):
+        # with those kept only: of many frames of one scene these are few
+        near = (np.bitwise_count(own[:, None, None] ^ hashes[:, :count]) <= distance).any(axis=(0, 1))
+        if near.any():
+            yield int(kept[:count][near].min())
+            continue
+        kept[count], hashes[:, count] = name, own
+        count += 1
+        yield -1
 
 
 def _columns(candidates: Sequence[Candidate]) -> dict[str, list]:

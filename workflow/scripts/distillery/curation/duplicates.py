@@ -34,13 +34,17 @@ def close_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
     Returns:
         int64 [P, 2], each pair once, smaller index first, in lexicographic order.
     """
-    if not 0 <= distance < 16:
-        raise ValueError(f"distance must be 0 to 15, not {distance}")
-    hashes = np.asarray(hashes, dtype=np.uint64)
-    edges = np.linspace(0, BITS, distance + 2).astype(int)
-    bands = [np.uint64(((1 << int(high)) - 1) ^ ((1 << int(low)) - 1)) for low, high in pairwise(edges)]
+    hashes, bands = np.asarray(hashes, dtype=np.uint64), _bands(distance)
     found = [_pairs_sharing(bands[: place + 1], hashes, distance) for place in range(len(bands))]
     return _sorted_pairs(np.concatenate(found), len(hashes))
+
+
+def _bands(distance: int) -> list[np.uint64]:
+    """Masks of t + 1 bands that make up all bits."""
+    if not 0 <= distance < 16:
+        raise ValueError(f"distance must be 0 to 15, not {distance}")
+    edges = np.linspace(0, BITS, distance + 2).astype(int)
+    return [np.uint64(((1 << int(high)) - 1) ^ ((1 << int(low)) - 1)) for low, high in pairwise(edges)]
 
 
 def _pairs_sharing(bands: list[np.uint64], hashes: np.ndarray, distance: int) -> np.ndarray:
@@ -100,6 +104,60 @@ def near_pairs(hashes: np.ndarray, mirrored: np.ndarray, distance: int) -> np.nd
     pairs = close_pairs(np.concatenate([hashes, mirrored]), distance) % max(len(hashes), 1)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]  # a symmetric picture is not its own duplicate
     return _sorted_pairs(pairs, len(hashes))
+
+
+def near_to(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Places of hashes (uint64 [N]) and of others (uint64 [M]) within `distance` bits of each other, in parts.
+
+    A part has a hash once at most, so there is never a list of all pairs, which of one scene's frames are quadratic. A
+    pair comes once for each band (see `close_pairs`) that it shares.
+    """
+    for band in _bands(distance):
+        order = np.argsort(others & band, kind="stable")
+        at, end = (np.searchsorted((others & band)[order], hashes & band, side) for side in ("left", "right"))
+        here = np.arange(len(hashes))
+        while len(here := here[at[here] < end[here]]):
+            other = order[at[here]]
+            near = np.bitwise_count(hashes[here] ^ others[other]) <= distance
+            yield here[near], other[near]
+            at[here] += 1
+
+
+def first_near(views: np.ndarray, kind: np.ndarray, distance: int) -> np.ndarray:
+    """For each picture its first near-duplicate of another kind.
+
+    Linear in pictures of one kind that are all alike, and in those of several kinds: the search passes over a run of a
+    picture's own kind at once, and ends with the first that it finds.
+
+    Args:
+        views: uint64 [N, 2], hashes of each picture and of its mirror image; any two of two pictures count.
+        kind: int [N].
+
+    Returns:
+        int64 [N], N where there is none.
+    """
+    count, hashes, kind = len(kind), views.ravel(), np.repeat(kind, 2)
+    first = np.full(count, count)
+    for band in _bands(distance):
+        order = np.argsort(hashes & band, kind="stable")  # so ascending among those that share the band
+        shared = (hashes & band)[order]
+        at, end = (np.searchsorted(shared, hashes & band, side) for side in ("left", "right"))
+        run_end = _run_ends(kind[order])
+        here = np.arange(len(hashes))
+        while len(here := here[at[here] < end[here]]):
+            other = order[at[here]]
+            near = np.bitwise_count(hashes[here] ^ hashes[other]) <= distance
+            found = near & (kind[here] != kind[other])
+            np.minimum.at(first, here[found] // 2, other[found] // 2)
+            at[here] = np.where(kind[here] == kind[other], run_end[at[here]], at[here] + 1)
+            here = here[~found]
+    return first
+
+
+def _run_ends(values: np.ndarray) -> np.ndarray:
+    """For each place the end of its run of equal values, int64 [N]."""
+    ends = np.r_[np.flatnonzero(values[1:] != values[:-1]) + 1, len(values)]
+    return ends[np.searchsorted(ends, np.arange(len(values)), "right")]
 
 
 def _sorted_pairs(pairs: np.ndarray, count: int) -> np.ndarray:

@@ -5,7 +5,8 @@ A student that is tested on a picture its teacher was trained on looks better th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ import pyarrow as pa
 from PIL import Image
 
 from distillery.arrays import read_arrays
-from distillery.curation.duplicates import close_pairs, perceptual_hashes
-from distillery.jobs import log, progress
+from distillery.curation.duplicates import BITS, near_to, perceptual_hashes
+from distillery.jobs import StudyError, log, one_line, progress
+from distillery.parallel import in_processes
 from distillery.parquet import read_parquet, write_parquet
 
 PARTS = ("train", "test")  # of the teacher's data
+KEPT = ("source", "row", "class", "key")  # of a curated table's columns, those that say which picture
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),
@@ -32,26 +35,37 @@ SCHEMA = pa.schema(
 )
 
 
-def find_leakage(tables: Iterable[str | Path], data: str | Path, output: str | Path, distance: int) -> None:
+def find_leakage(
+    sources: Sequence[tuple[str | Path, str | Path]],
+    data: str | Path,
+    output: str | Path,
+    distance: int,
+    processes: int = 1,
+) -> None:
     """Find every kept picture that is a near-duplicate of one of the teacher's.
 
     Args:
-        tables: curated tables of the sources.
+        sources: curated pixels and table of each.
         data: the teacher's, an `.npz` of uint8 [N, S, S, 3], labels and classes.
         output: the `.parquet` to write, with the columns of `SCHEMA`: at most one row a picture and teacher's split.
         distance: bits of 64.
+        processes: how many hash at a time.
 
     Raises:
         StudyError: a file is damaged.
     """
-    pictures = _kept(tables)
-    views = np.concatenate([pictures["phash"], pictures["phash_mirror"]]).astype(np.uint64)
+    kept = [_kept(table) for _, table in sources]
+    pictures = {name: np.concatenate([part[name] for part in kept]) for name in KEPT}
+    parts = _teacher_parts(data)
+    # the very squares, of both: the table's hashes are of whole pictures, and the teacher's have lost their margins
+    squares = [_open(pixels) for pixels, _ in sources]
+    hashes = _hashes([*squares, *(pixels for _, pixels, _ in parts)], processes)
+    views = np.concatenate([found[part["row"]] for found, part in zip(hashes, kept, strict=False)]).T.ravel()
     found: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMA.names}
-    for part, pixels, labels in _teacher_parts(data):
-        hashes = _hashes(pixels, part)
-        mine, theirs, bits = nearest(views, hashes, distance)
+    for (part, _, labels), known in zip(parts, hashes[len(sources) :], strict=True):
+        mine, theirs, bits = nearest(views, known[:, 0], distance)
         log.info("%d of %d pictures are near the teacher's %s pictures", len(mine), len(pictures["row"]), part)
-        for name in ("source", "row", "class", "key"):
+        for name in KEPT:
             found[name].append(pictures[name][mine])
         found["teacher_split"].append(np.full(len(mine), part, dtype=object))
         found["teacher_row"].append(theirs)
@@ -70,34 +84,46 @@ def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.nd
     Returns:
         Pictures [P] ascending, their nearest among M, and the bits between them.
     """
-    count = len(views) // 2
-    pairs = close_pairs(np.concatenate([views, hashes]), distance)
-    pairs = pairs[(pairs[:, 0] < 2 * count) & (pairs[:, 1] >= 2 * count)]
-    picture, other = pairs[:, 0] % max(count, 1), pairs[:, 1] - 2 * count
-    bits = np.bitwise_count(views[pairs[:, 0]] ^ hashes[other]).astype(np.int16)
-    order = np.lexsort((other, bits, picture))
-    picture, other, bits = picture[order], other[order], bits[order]
-    first = np.flatnonzero(np.r_[True, picture[1:] != picture[:-1]]) if len(picture) else np.empty(0, dtype=np.int64)
-    return picture[first], other[first], bits[first]
+    unique, place = np.unique(hashes, return_index=True)
+    size = max(len(hashes), 1)
+    best = np.full(len(views), (BITS + 1) * size)  # bits, then the place, as one number
+    for here, other in near_to(views, unique, distance):
+        bits = np.bitwise_count(views[here] ^ unique[other]).astype(np.int64)
+        best[here] = np.minimum(best[here], bits * size + place[other])
+    best = best.reshape(2, -1).min(axis=0)  # as it is or mirrored
+    pictures = np.flatnonzero(best < (BITS + 1) * size)
+    bits, others = np.divmod(best[pictures], size)
+    return pictures, others, bits.astype(np.int16)
 
 
-def _kept(tables: Iterable[str | Path]) -> dict[str, np.ndarray]:
-    columns = ("source", "row", "class", "key", "phash", "phash_mirror", "kept")
-    parts = [read_parquet(path, columns) for path in tables]
-    kept = [part["kept"].astype(bool) for part in parts]
-    return {name: np.concatenate([part[name][k] for part, k in zip(parts, kept, strict=True)]) for name in columns}
+def _kept(table: str | Path) -> dict[str, np.ndarray]:
+    columns = read_parquet(table, (*KEPT, "kept"))
+    return {name: columns[name][columns["kept"].astype(bool)] for name in KEPT}
 
 
-def _teacher_parts(data: str | Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _open(pixels: str | Path) -> np.ndarray:
+    """A source's pictures, uint8 [N, S, S, 3], read as they are needed."""
+    try:
+        return np.asarray(np.load(pixels, mmap_mode="r", allow_pickle=False))
+    except (ValueError, EOFError) as error:
+        raise StudyError(f"pixels {pixels} are damaged ({one_line(error)}). Delete the file and run again.") from error
+
+
+def _teacher_parts(data: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """(train or test, pixels, names of their classes)."""
     names = [f"{part}_{kind}" for part in PARTS for kind in ("pixels", "labels")]
     arrays = read_arrays(data, ["classes", *names], "teacher's data")
     classes = arrays["classes"].astype(object)
-    for part in PARTS:
-        yield part, arrays[f"{part}_pixels"], classes[arrays[f"{part}_labels"]]
+    return [(part, arrays[f"{part}_pixels"], classes[arrays[f"{part}_labels"]]) for part in PARTS]
 
 
-def _hashes(pixels: np.ndarray, part: str) -> np.ndarray:
-    """uint64 [N] of pictures uint8 [N, S, S, 3]."""
-    pictures = progress(pixels, label=f"hashing the teacher's {part} pictures", unit="pictures")
-    return np.array([perceptual_hashes(Image.fromarray(picture))[0] for picture in pictures], dtype=np.uint64)
+def _hashes(sets: Sequence[np.ndarray], processes: int) -> list[np.ndarray]:
+    """uint64 [N, 2] of each set of pictures uint8 [N, S, S, 3]: of every picture and of its mirror image."""
+    counts = [len(pictures) for pictures in sets]
+    pictures = progress(chain.from_iterable(sets), sum(counts), label="hashing", unit="pictures")
+    hashes = np.array(list(in_processes(_hash, pictures, processes)), dtype=np.uint64).reshape(-1, 2)
+    return np.split(hashes, np.cumsum(counts)[:-1])
+
+
+def _hash(picture: np.ndarray) -> tuple[int, int]:
+    return perceptual_hashes(Image.fromarray(picture))

@@ -27,7 +27,7 @@ class Noise:
     confident: np.ndarray
 
 
-def find_noise(probabilities: np.ndarray, labels: np.ndarray) -> Noise:
+def find_noise(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray | None = None) -> Noise:
     """Find labels that are probably wrong.
 
     The confident joint estimates how many pictures labelled i are of class j. Suspects are those that two ways of
@@ -37,31 +37,47 @@ def find_noise(probabilities: np.ndarray, labels: np.ndarray) -> Noise:
     Args:
         probabilities: float [N, C], rows sum to 1, of a judge that has not learnt from these pictures' labels.
         labels: int [N], each below C.
+        basis: bool [N], the pictures that everything is estimated from and chosen among; None for all. The others
+            change no verdict on these, and are suspect where they lie on the side of these suspects. Where the basis
+            has no picture of a label, nothing is said of the others.
     """
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.int64)
-    confident = confident_class(probabilities, labels)
-    wrong = _numbers_wrong(labels, confident, probabilities.shape[1])
+    basis = np.ones(len(labels), dtype=bool) if basis is None else np.asarray(basis, dtype=bool)
+    confident = confident_class(probabilities, labels, basis)
+    wrong = _numbers_wrong(labels[basis], confident[basis], probabilities.shape[1])
     by_class, by_rate = np.zeros(len(labels), dtype=bool), np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         mine = np.flatnonzero(labels == label)
         own = probabilities[mine, label]
-        by_class[mine[np.argsort(own, kind="stable")][: wrong[label].sum()]] = True
+        by_class[mine] = _lowest(own, basis[mine], wrong[label].sum())
         for other in np.flatnonzero(wrong[label]):
-            margin = probabilities[mine, other] - own
-            by_rate[mine[np.argsort(-margin, kind="stable")][: wrong[label, other]]] = True
+            by_rate[mine] |= _lowest(own - probabilities[mine, other], basis[mine], wrong[label, other])
     suspect = by_class & by_rate
     others = probabilities.copy()
     others[np.arange(len(labels)), labels] = -1
     return Noise(suspect, np.where(suspect, others.argmax(axis=1), labels), confident)
 
 
-def confident_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _lowest(values: np.ndarray, basis: np.ndarray, count: int) -> np.ndarray:
+    """The `count` lowest of the basis, of equals the first, and of the others those on their side, bool [N]."""
+    order = np.flatnonzero(basis)[np.argsort(values[basis], kind="stable")]
+    low = np.zeros(len(values), dtype=bool)
+    if count := min(count, len(order)):  # rounded numbers may add up to more
+        # half way to the next: at the last of a few the limit would be too strict for the others
+        low = ~basis & (values <= values[order[count - 1 : count + 1]].mean())
+        low[order[:count]] = True
+    return low
+
+
+def confident_class(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """The class that each picture is confidently of, int [N], −1 where there is none (ibid., section 3.1)."""
     thresholds = np.full(probabilities.shape[1], np.inf)  # a class nobody claims is nobody's
-    for label in np.unique(labels):
-        thresholds[label] = probabilities[labels == label, label].mean()
+    for label in np.unique(labels[basis]):
+        thresholds[label] = probabilities[basis & (labels == label), label].mean()
     among = np.where(probabilities >= thresholds, probabilities, -1.0)
-    return np.where(among.max(axis=1, initial=-1.0) >= 0, among.argmax(axis=1), -1)
+    # a label without a threshold could only be found wrong
+    known = (among.max(axis=1, initial=-1.0) >= 0) & np.isfinite(thresholds)[labels]
+    return np.where(known, among.argmax(axis=1), -1)
 
 
 def _numbers_wrong(labels: np.ndarray, confident: np.ndarray, classes: int) -> np.ndarray:

@@ -36,6 +36,7 @@ def audit_labels(
     pixels: str | Path,
     table: str | Path,
     leakage: str | Path,
+    splits: str | Path,
     weights: str | Path,
     output: str | Path,
     *,
@@ -45,10 +46,13 @@ def audit_labels(
     """Judge the label of every kept picture of a source.
 
     A near-duplicate of a picture the teacher was trained on is not judged: the teacher would repeat what it was told.
+    The verdicts are estimated from train pictures alone, since a scenario with `clean` trains on those that they leave:
+    test and validation pictures choose nothing, and are judged by what the others gave.
 
     Args:
         pixels, table: the source's curated pictures.
         leakage: of `curation.leakage`.
+        splits: of `splits`.
         weights: the teacher's.
         output: the `.parquet` to write, with the columns of `SCHEMA`, one row a kept picture.
         source: its name.
@@ -74,7 +78,9 @@ def audit_labels(
     probabilities = torch.softmax(logits[:, torch.from_numpy(claimed)], dim=1).numpy()
     places = np.searchsorted(claimed, labels)
     judged = ~np.isin(kept["row"], _learnt_from(leakage, source))
-    noise = find_noise(probabilities[judged], places[judged])
+    basis = np.isin(kept["row"], _train_rows(splits, source))[judged]
+    # nothing is chosen from a source that no judged picture of is trained on: all its pictures tell how good it is
+    noise = find_noise(probabilities[judged], places[judged], basis if basis.any() else None)
     likely, confident, suspect = labels.copy(), np.full(len(labels), -1), np.zeros(len(labels), dtype=bool)
     likely[judged], suspect[judged] = claimed[noise.likely], noise.suspect
     confident[judged] = np.where(noise.confident >= 0, claimed[noise.confident], -1)
@@ -98,3 +104,8 @@ def _learnt_from(leakage: str | Path, source: str) -> np.ndarray:
     """Rows of a source that are near-duplicates of pictures the teacher was trained on."""
     table = read_table(leakage, ["source", "row", "teacher_split"])
     return table["row"][(table["source"] == source) & (table["teacher_split"] == "train")]
+
+
+def _train_rows(splits: str | Path, source: str) -> np.ndarray:
+    table = read_table(splits, ["source", "row", "split"])
+    return table["row"][(table["source"] == source) & (table["split"] == "train")]
