@@ -42,3 +42,11 @@ def test_every_picture_used_is_listed_once(tmp_path, curated, write_plan):
     )
     assert set(made["seed"]) == {"7"} and set(made["prompt"]) == {"a cat"} and set(made["license"]) == {""}
     assert list(free["class"][:2]) == ["cat", "dog"]
+
+
+def test_pictures_that_students_are_tested_on_elsewhere_are_listed(tmp_path, curated, write_plan, write_splits):
+    sources, plan = [curated("free", "openverse", 20), curated("sd", "diffusion", 20)], write_plan("a", {"free": 6})
+    splits = write_splits(["free", "sd"])
+    attribute(sources, [plan], [], tmp_path / "attribution.csv", splits=splits, elsewhere=["sd"])
+    found = pd.read_csv(tmp_path / "attribution.csv").groupby(["source", "used"]).size()
+    assert found.to_dict() == {("free", "test"): 10, ("free", "train"): 6, ("sd", "test"): 7}

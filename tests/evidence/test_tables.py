@@ -184,6 +184,18 @@ def test_counts_add_up(write_curated, write_plan):
     assert list(found["test"]) == [5, 5, 5, 5] and list(found["val"]) == [0] * 4
 
 
+def test_pictures_of_a_source_outside_the_common_test_are_tested_on_too(write_curated, write_plan, write_splits):
+    curated, splits = [write_curated("google"), write_curated("sd2")], write_splits(["google", "sd2", "bing"])
+    plans = [write_plan("a", {"google": 6})]
+    used = tables.used_pictures(plans, splits, ["sd2"])
+    # no scenario trains label 2, so that no student is tested on it
+    assert list(used.loc[used["source"] == "sd2", "row"]) == [0, 1, 3, 4, 6, 7, 9]
+    assert set(used.loc[used["source"] == "sd2", "split"]) == {"test"} and "bing" not in set(used["source"])
+    found = tables.counts_table(curated, plans, splits, ["sd2"]).set_index("source")
+    assert found.loc["sd2", "test"].sum() == 7 and found.loc["sd2", "train"].sum() == 0
+    assert found.loc["google", "test"].sum() == 10 and found.loc["google", "train"].sum() == 6
+
+
 def test_teacher_table(teacher):
     found = tables.teacher_table(teacher, "a demonstration")
     assert found.drop(columns="note").to_csv(index=False, lineterminator="\n") == (

@@ -289,12 +289,18 @@ def decimals(value: Any, places: int = 2) -> str:
 # --- pictures and teacher ---------------------------------------------------------------------------------------------
 
 
-def counts_table(curated: Iterable[str | Path], plans: Iterable[str | Path]) -> pd.DataFrame:
+def counts_table(
+    curated: Iterable[str | Path],
+    plans: Iterable[str | Path],
+    splits: str | Path | None = None,
+    elsewhere: Sequence[str] = (),
+) -> pd.DataFrame:
     """One row a (source, class): pictures offered, retrieved, kept, dropped for each reason, and used by any scenario.
 
     Args:
         curated: the curated tables of the sources, in the order of the rows wanted.
         plans: every scenario's plan; `train`, `val` and `test` count the distinct pictures that any of them uses.
+        splits, elsewhere: see `used_pictures`.
     """
     columns = ["source", "class", "key", "kept", "reason", "row", "sha256"]
     tables = [pd.read_parquet(path, columns=columns) for path in curated]
@@ -309,7 +315,7 @@ def counts_table(curated: Iterable[str | Path], plans: Iterable[str | Path]) -> 
             "kept": groups["kept"].sum(),
         }
     ).reindex(groups.size().index)
-    used = _used(offers, plans)
+    used = _used(offers, used_pictures(plans, splits, elsewhere))
     for split in ("train", "val", "test"):
         table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
     dropped = offers[~offers["kept"]]
@@ -326,17 +332,30 @@ def reason_column(reason: str) -> str:
     return f"dropped_{re.sub(r'[^a-z0-9]+', '_', head).strip('_') or 'unsaid'}"
 
 
-def used_pictures(plans: Iterable[str | Path]) -> pd.DataFrame:
-    """The distinct pictures of all plans together: source, row, split."""
-    columns = ["source", "row", "split"]
+def used_pictures(
+    plans: Iterable[str | Path], splits: str | Path | None = None, elsewhere: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The distinct pictures that any scenario trains on, is validated on or tested on: source, row, split.
+
+    Args:
+        plans: every scenario's, which hold the common test pictures alone.
+        splits: every picture's split.
+        elsewhere: sources outside the common test, on whose test pictures every student is tested as well.
+    """
+    columns = ["source", "row", "split", "label"]
     parts = [pd.read_parquet(path, columns=columns).drop_duplicates() for path in plans]
-    rows = pd.concat(parts) if parts else pd.DataFrame({"source": [], "row": pd.Series(dtype=int), "split": []})
-    return rows.drop_duplicates().astype({"source": str})
+    rows = pd.concat(parts) if parts else pd.DataFrame({name: pd.Series(dtype=int) for name in columns})
+    if elsewhere:
+        # a student is tested on the classes that it was trained on
+        trained = rows.loc[rows["split"] == "train", "label"]
+        tested = pd.read_parquet(splits, columns=columns)
+        tested = tested[(tested["split"] == "test") & tested["source"].isin(elsewhere) & tested["label"].isin(trained)]
+        rows = pd.concat([rows, tested])
+    return rows[columns[:3]].drop_duplicates().astype({"source": str})
 
 
-def _used(offers: pd.DataFrame, plans: Iterable[str | Path]) -> dict[str, pd.Series]:
-    """Number of distinct pictures by (source, class) in each split of all plans together."""
-    rows = used_pictures(plans)
+def _used(offers: pd.DataFrame, rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Number of the distinct pictures used by (source, class), in each split."""
     # a picture offered twice may stand twice in the table with one row of pixels
     classes = offers.loc[offers["kept"], ["source", "row", "class"]].drop_duplicates(["source", "row"])
     rows = rows.merge(classes, on=["source", "row"])
@@ -389,6 +408,8 @@ def tabulate(
     scenarios: Mapping[str, Mapping[str, Any]],
     label: str = "",
     untrained: Sequence[str] = (),
+    splits: str | Path | None = None,
+    elsewhere: Sequence[str] = (),
 ) -> Tables:
     """All tables of a study.
 
@@ -399,6 +420,7 @@ def tabulate(
         teacher: its `metrics.json`.
         scenarios: as configured, in order.
         label, untrained: see `summary_table`.
+        splits, elsewhere: see `used_pictures`.
     """
     plans = list(plans)
     runs = read_runs(scenario_tables, list(scenarios))
@@ -406,7 +428,7 @@ def tabulate(
     return Tables(
         runs=_as_written(runs),
         summary=summary_table(runs, read, scenarios, label, untrained),
-        counts=counts_table(curated, plans),
+        counts=counts_table(curated, plans, splits, elsewhere),
         teacher=teacher_table(teacher, label),
     )
 
