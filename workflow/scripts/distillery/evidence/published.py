@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from distillery.evidence.statistics import LEVEL
+from distillery.evidence.statistics import Spread
 from distillery.evidence.tables import formatted, source_title, write_table
 
 COLUMNS = (
@@ -116,11 +115,11 @@ def single_interval(mean: float, sd: float, seeds: int, tested: float, pictures:
     """
     if seeds < 2 or any(map(np.isnan, (sd, pictures))):
         return np.nan, np.nan
-    # a training more, and the draw of its test pictures and of ours
+    # a training more, and the draw of its test pictures and of ours: the second is known however few the seeds
     share = mean / 100
-    variance = sd**2 * (1 + 1 / seeds) + 1e4 * share * (1 - share) * (1 / pictures + 1 / tested)
-    reach = float(stdtrit(seeds - 1, (1 + LEVEL) / 2)) * variance**0.5
-    return max(0.0, mean - reach), min(100.0, mean + reach)
+    variances = sd**2 * (1 + 1 / seeds), 1e4 * share * (1 - share) * (1 / pictures + 1 / tested)
+    low, high = Spread(mean, variances, (seeds - 1, pictures + tested)).interval()
+    return max(0.0, low), min(100.0, high)
 
 
 def _reasons(row: dict[str, Any]) -> Iterator[str]:
