@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -193,6 +194,20 @@ def test_what_was_said_stands_at_its_picture(tested, monkeypatch):
     assert len(fewer.places) == 2 and fewer.total == 4 and len(fewer.said["a"]["kd"][0]) == 2
 
 
+def test_every_one_of_many_classes_is_told_apart(tested):
+    classes = [f"class {i}" for i in range(300)]
+    rows = {"scenario": "a", "arm": "kd", "source": "google", "row": range(300), "class": classes, "predicted": classes}
+    pd.DataFrame(rows | {"n_right": range(300)}).to_parquet(tested / "pictures.parquet")
+    np.save(tested / "google.npy", np.zeros((300, 1, 1, 3), np.uint8))
+    found = pictures.tests(tested / "pictures.parquet", {"google": tested / "google.npy"}, classes)
+    for text in found.said["a"]["kd"]:
+        # as the script reads them, 16 bits a character
+        units = np.frombuffer(json.loads(for_script(text)).encode("utf-16-le"), np.uint16)
+        assert (units - ord(pictures.ZERO)).tolist() == list(range(300))
+    script = (Path(pictures.__file__).parent / "script.js").read_text()
+    assert f'const ZERO = "{pictures.ZERO}".charCodeAt(0);' in script and ord(pictures.UNTESTED) < ord(pictures.ZERO)
+
+
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
@@ -217,8 +232,6 @@ def test_the_chart_draws_the_summary_s_numbers(tables):
 
 
 def test_how_to_cite(tmp_path):
-    from pathlib import Path
-
     text = citation(Path(__file__).parents[2] / "CITATION.cff")
     assert text.startswith("@software{distillery,") and "Hinton, Geoffrey and Vinyals, Oriol" in text
     assert text.count("@") == 3 and text.count("{") == text.count("}")
