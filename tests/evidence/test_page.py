@@ -96,6 +96,16 @@ def test_the_student_to_take_along_is_of_the_best(tables):
     assert sentences.exported(tables) == "results/models/b.kd.onnx"
 
 
+def test_students_of_fewer_classes_are_not_the_best(tables):
+    easy = tables["summary"].assign(scenario="easy", n_classes="2", mean_percent="95.00")
+    tables["summary"] = pd.concat([easy, tables["summary"]], ignore_index=True)
+    tables["ranking"] = pd.concat([tables["ranking"].assign(scenario="easy", n_classes="2"), tables["ranking"]])
+    assert sentences.exported(tables) == "results/models/b.kd.onnx"
+    assert sentences.answer(tables)[0].text.startswith(
+        "Of all that was trained on 10 classes, 800 Google (distilled) teach best: 45.20 % [44.00, 46.40]"
+    )
+
+
 def test_insights_are_read_from_their_tables(tables):
     said = {sentence.table: sentence.text for sentence in sentences.insights(tables)}
     assert "Google (distilled): 40.10 % with 400, 45.20 % with 800" in said["summary"]
