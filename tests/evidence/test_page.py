@@ -121,6 +121,17 @@ def test_insights_are_read_from_their_tables(tables):
     )
 
 
+def test_more_pictures_that_do_not_help_are_not_said_to(tables):
+    tables["summary"]["n_train"] = ["800", "800", "400", "400"]  # both arms are better with fewer
+    assert not any("More pictures" in sentence.text for sentence in sentences.insights(tables))
+
+
+def test_an_arm_that_trains_on_a_part_is_no_shortfall(tables):
+    tables["summary"]["n_train"] = ["400", "500", "640", "800"]  # by the published recipe the first arm has 80 %
+    said = [sentence.text for sentence in sentences.limitations(tables)]
+    assert any("1 of 2 scenarios have fewer pictures than asked for; a has 500 of 800" in text for text in said)
+
+
 def test_limitations_are_those_of_this_study(tables):
     said = [sentence.text for sentence in sentences.limitations(tables)]
     assert any(

@@ -111,7 +111,7 @@ def _more_pictures(tables: Tables) -> Iterator[Sentence]:
         first, last = rows.loc[order[0]], rows.loc[order[-1]]
         gain = float(last["mean_percent"]) - float(first["mean_percent"])
         comparable = first["n_train"] != last["n_train"] and first["n_classes"] == last["n_classes"]
-        if comparable and (best is None or gain > best[0]):
+        if comparable and gain > (best[0] if best else 0):
             best = gain, name, arm, first, last
     if best:
         _, name, arm, first, last = best
@@ -236,7 +236,9 @@ def _small_differences(tables: Tables) -> Iterator[Sentence]:
 
 
 def _shortfall(tables: Tables) -> Iterator[Sentence]:
-    rows = tables["summary"].drop_duplicates("scenario")
+    summary = tables["summary"]
+    # an arm may train on a part by its recipe: what the scenario has, the arm with the most pictures shows
+    rows = summary.loc[numbers(summary["n_train"]).groupby(summary["scenario"], sort=False).idxmax()]
     short = rows[numbers(rows["n_train"]) < numbers(rows["n_train_asked"])]
     if len(short):
         worst = short.loc[(numbers(short["n_train"]) / numbers(short["n_train_asked"])).idxmin()]
