@@ -222,6 +222,13 @@ def test_costs_are_those_of_the_study_s_own_jobs(measured):
     assert found.loc["split", "seconds"] == 2 and np.isnan(found.loc["split", "pictures"])
 
 
+def test_a_class_called_none_has_its_costs(measured):
+    (measured / "benchmarks" / "crawl" / "google.dog.tsv").rename(measured / "benchmarks" / "crawl" / "google.None.tsv")
+    counts = (measured / "counts.csv").read_text()
+    (measured / "counts.csv").write_text(counts.replace(",dog,", ",None,"))
+    assert tabulated(measured).loc["crawl", "jobs"] == 2
+
+
 def test_a_study_without_benchmarks_has_an_empty_table_and_a_damaged_one_is_named(measured):
     (measured / "benchmarks" / "split.tsv").write_text("s\n1\n")
     with pytest.raises(StudyError, match="split.tsv is damaged"):
@@ -313,6 +320,14 @@ def test_a_study_that_nothing_was_published_of_has_an_empty_table(tmp_path, tabl
     said = {"a": {"published": {"site": [15.61, 40.0], "test": ""}}}
     published.tabulate_published(*paths, scenarios=said, label="x")
     assert pd.read_csv(paths[2])["within"].isna().all()
+
+
+def test_a_scenario_named_by_a_number_has_its_published_numbers(tmp_path, tables):
+    paths = [tmp_path / f"{name}.csv" for name in ("summary", "sources", "published")]
+    for path, table in zip(paths, tables, strict=False):
+        table.assign(scenario="800").to_csv(path, index=False)
+    published.tabulate_published(*paths, scenarios={"800": {"published": {"site": [15.61, 40.0]}}})
+    assert pd.read_csv(paths[2])["arm"].tolist() == ["scratch", "kd"]
 
 
 # --- typesetting ------------------------------------------------------------------------------------------------------

@@ -231,6 +231,19 @@ def test_scenarios_of_an_untrained_model_are_marked(study):
     assert dict(zip(found["scenario"], found["untrained"], strict=True)) == {"a": "SD2", "b": ""}
 
 
+def test_names_of_digits_are_names(study):
+    """Arms `1` and `4` of scenario `007` are read back as they are called."""
+    scenarios = {"007": scenario({"google": 800}, arms=["1", "scratch"])}
+    found = summary(study(scenarios, {"007": {"1": KD, "scratch": SCRATCH}}), scenarios)
+    assert list(found.index) == [("007", "1"), ("007", "scratch")] and found.loc["007", "1"]["versus"] == "scratch"
+
+
+def test_what_is_written_is_read(tmp_path):
+    names = pd.DataFrame({name: ["None", "300", "007"] for name in tables.NAMES}).assign(p=[0.5, None, 1])
+    tables.write_table(names, tmp_path / "names.csv")
+    pd.testing.assert_frame_equal(tables.read_table(tmp_path / "names.csv"), names)
+
+
 def test_no_run_at_all_is_said(tmp_path):
     tables.write_table(pd.DataFrame(columns=tables.RUN_COLUMNS), tmp_path / "a.csv")
     with pytest.raises(StudyError, match="no run"):

@@ -120,6 +120,8 @@ def test_fates_add_up_to_what_was_offered(tmp_path):
         acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / path, "A study", "A demonstration")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert Image.open(tmp_path / "one.png").convert("RGB").getpixel((3, 3)) == (240, 228, 66)
+    counts.assign(source=["800", "800", "None"]).to_csv(tmp_path / "counts.csv", index=False)
+    acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / "names.png", "A study", untrained=["None"])
     counts[:0].to_csv(tmp_path / "counts.csv", index=False)
     with pytest.raises(StudyError, match="has no rows"):
         acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / "x.png", "A study")

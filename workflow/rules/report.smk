@@ -83,7 +83,7 @@ rule plot_summary:
     params:
         title=study["title"],
         label=labels_of_figures(),
-        code=code_of("evidence/figures.py"),
+        code=code_of("evidence/figures.py", "evidence/tables.py"),
     script:
         "../scripts/plot_summary.py"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from distillery.evidence.tables import formatted, read_numbers, write_table
+from distillery.evidence.tables import NAMES_OF_COUNTS, formatted, read_numbers, read_table, write_table
 
 COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
@@ -47,7 +47,7 @@ def tabulate_costs(
     Raises:
         StudyError: a benchmark is damaged.
     """
-    runs, counts = (pd.read_csv(path, dtype={"scenario": str, "class": str}) for path in (runs, counts))
+    runs, counts = read_table(runs), read_table(counts, NAMES_OF_COUNTS)
     rows = list(_shared(Path(benchmarks), sorted(set(runs["scenario"]))))
     rows += _of_sources(Path(benchmarks), counts, sources)
     rows += _of_students(Path(benchmarks), runs)
@@ -73,7 +73,7 @@ def _of_sources(folder: Path, counts: pd.DataFrame, sources: Sequence[str]) -> I
     totals = counts.groupby("source")[["offered", "retrieved", "kept"]].sum()
     worked_on = {"curate": "retrieved", "audit_labels": "kept"}
     for source in sources:
-        classes = counts.loc[counts["source"] == source, "class"].astype(str)
+        classes = counts.loc[counts["source"] == source, "class"]
         # a scenario may have a source's name
         for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_ARMS)):
             stems = [source, *(f"{source}.{name}" for name in classes)]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from distillery.evidence.statistics import Spread
-from distillery.evidence.tables import formatted, source_title, write_table
+from distillery.evidence.tables import formatted, read_table, source_title, write_table
 
 COLUMNS = (
     "scenario", "train", "arm", "published_site", "published_notebook", "published_test", "published_n", "ours_arm",
@@ -41,7 +41,7 @@ def tabulate_published(
         scenarios: as configured, in order.
         label: what must be said of all numbers.
     """
-    tables = [pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (summary, test_sources)]
+    tables = [read_table(path) for path in (summary, test_sources)]
     rows = [row | {"note": label} for row in published_rows(*tables, scenarios)]
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     points = ("published_site", "published_notebook", "ours_percent", "ours_low", "ours_high", "single_low",

@@ -32,11 +32,18 @@ SUMMARY_COLUMNS = (
     "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
 )  # fmt: skip
 COUNT_COLUMNS = ("source", "class", "offered", "retrieved", "kept", "train", "val", "test")
+NAMES_OF_COUNTS = COUNT_COLUMNS[:2]  # its `test` is a number, which elsewhere names what was tested on
 TEACHER_COLUMNS = ("test", "class", "n", "accuracy_percent", "note")
 SCALARS = (
     "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "lr", "weight_decay", "n_train",
     "n_train_unique",
     "n_classes", "n_test",
+)  # fmt: skip
+
+# what a configuration names, or is named after it
+NAMES = (
+    "scenario", "size", "arm", "class", "predicted", "source", "test", "comparison", "versus", "versus_scenario",
+    "versus_arm", "ours_arm", "ours_test",
 )  # fmt: skip
 
 P_DECIMALS = 5
@@ -136,7 +143,7 @@ def read_plan(path: str | Path) -> Plan:
 
 def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str]) -> pd.DataFrame:
     """The scenarios' tables one after the other, in the configuration's order of scenarios."""
-    tables = [pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"scenario": str}) for path in paths]
+    tables = [read_table(path) for path in paths]
     tables = [table for table in tables if len(table)]
     if not tables:
         raise StudyError("no run in any scenario's table. Give a scenario at least one arm and run again.")
@@ -376,7 +383,12 @@ def teacher_table(metrics: str | Path, label: str = "") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=TEACHER_COLUMNS)
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------
+# --- reading and writing ----------------------------------------------------------------------------------------------
+
+
+def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
+    """What `write_table` wrote: names are text, such as a scenario `300` or a class `None`; blank is missing."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(names, str))
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
