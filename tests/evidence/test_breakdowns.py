@@ -196,11 +196,10 @@ def measured(tmp_path):
     return tmp_path
 
 
-def tabulated(folder):
-    costs.tabulate_costs(
-        folder / "benchmarks", folder / "runs.csv", folder / "counts.csv", folder / "costs.csv", sources=["google"]
-    )
-    return pd.read_csv(folder / "costs.csv").set_index("rule")
+def tabulated(folder, sources=None):
+    paths = [folder / name for name in ("benchmarks", "runs.csv", "counts.csv", "costs.csv")]
+    costs.tabulate_costs(*paths, sources=sources or {"google": ["cat", "dog"]})
+    return pd.read_csv(paths[-1]).set_index("rule")
 
 
 def test_costs_are_those_of_the_study_s_own_jobs(measured):
@@ -222,11 +221,33 @@ def test_costs_are_those_of_the_study_s_own_jobs(measured):
     assert found.loc["split", "seconds"] == 2 and np.isnan(found.loc["split", "pictures"])
 
 
-def test_a_class_called_none_has_its_costs(measured):
-    (measured / "benchmarks" / "crawl" / "google.dog.tsv").rename(measured / "benchmarks" / "crawl" / "google.None.tsv")
+def test_a_source_named_by_a_number_has_its_pictures(measured):
     counts = (measured / "counts.csv").read_text()
-    (measured / "counts.csv").write_text(counts.replace(",dog,", ",None,"))
-    assert tabulated(measured).loc["crawl", "jobs"] == 2
+    (measured / "counts.csv").write_text(counts.replace("google,", "800,"))
+    (measured / "benchmarks" / "generate").mkdir()
+    (measured / "benchmarks" / "generate" / "800.tsv").write_text(BENCHMARK.format(5, 6, 7))
+    found = tabulated(measured, {"800": ["cat", "dog"]})
+    assert found.loc["generate", ["seconds", "pictures"]].tolist() == [5, 100]
+
+
+def test_the_shares_of_a_source_are_its_generation(measured):
+    for name, seconds in {
+        "generate/google": 20,
+        "generate_share/google.0": 300,
+        "generate_share/google.1": 180,
+    }.items():
+        path = measured / "benchmarks" / f"{name}.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(BENCHMARK.format(seconds, 10 * seconds, seconds))
+    row = tabulated(measured).loc["generate"]
+    assert row[["jobs", "seconds", "peak_memory_mb", "pictures_per_second"]].tolist() == [3, 500, 3000, 0.2]
+
+
+def test_what_the_teacher_alone_uses_has_its_costs(measured):
+    path = measured / "benchmarks" / "crawl" / "learnt.cat.tsv"
+    path.write_text(BENCHMARK.format(60, 70, 8))
+    found = tabulated(measured, {"google": ["cat", "dog"], "learnt": ["cat"]}).loc["crawl"].set_index("source")
+    assert found["seconds"].to_dict() == {"google": 40, "learnt": 60} and np.isnan(found.loc["learnt", "pictures"])
 
 
 def test_a_study_without_benchmarks_has_an_empty_table_and_a_damaged_one_is_named(measured):
