@@ -332,6 +332,13 @@ def test_published_numbers_are_held_against_the_same_recipe_and_kind_of_pictures
     assert "our corrected recipe" in kd["explanation"] and "is not what chance explains" in kd["explanation"]
 
 
+def test_what_nothing_explains_has_no_explanation(tables):
+    summary, sources = (table[table["arm"] == "scratch"] for table in tables)
+    alone = sources.assign(n_seeds=1, sd=np.nan, low=np.nan, high=np.nan)
+    (row,) = published.published_rows(summary, alone, {"a": {"published": {"site": [15.61, 30.0]}}})
+    assert row["explanation"] == "" and row["within"] == ""
+
+
 def test_a_study_that_nothing_was_published_of_has_an_empty_table(tmp_path, tables):
     for name, table in zip(("summary", "sources"), tables, strict=True):
         table.to_csv(tmp_path / f"{name}.csv", index=False)

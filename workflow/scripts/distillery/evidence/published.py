@@ -100,7 +100,7 @@ def _verdict(row: dict[str, Any]) -> dict[str, Any]:
     theirs = row["published_notebook"] if not np.isnan(row["published_notebook"]) else row["published_site"]
     within = "" if np.isnan(low) else "yes" if low <= theirs <= high else "no"
     found = {"single_low": low, "single_high": high, "difference": theirs - row["ours_percent"], "within": within}
-    return found | {"explanation": ". ".join(_reasons(row | found)) + "."}
+    return found | {"explanation": " ".join(f"{reason}." for reason in _reasons(row | found))}
 
 
 def single_interval(mean: float, sd: float, seeds: int, tested: float, pictures: float) -> tuple[float, float]:
