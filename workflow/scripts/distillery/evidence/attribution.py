@@ -8,11 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from distillery.evidence.tables import used_pictures, write_table
+from distillery.jobs import one_line
 
 FROM_CURATED = (
     "source", "class", "key", "kind", "title", "creator", "license", "page", "url", "query", "prompt", "model", "seed",
     "origin",
 )  # fmt: skip
+FREE_TEXT = ("title", "creator", "license", "query", "prompt")
 COLUMNS = ("source", "class", "key", "used", *FROM_CURATED[3:])
 
 
@@ -44,6 +46,9 @@ def attribution_table(
     used = used.rename(columns={"split": "used"})
     rows = pd.concat([_kept(path) for path in curated], ignore_index=True).merge(used, on=["source", "row"])
     rows = pd.concat([rows, *(_kept(path).assign(used="teacher") for path in teacher)], ignore_index=True)
+    for name in FREE_TEXT:
+        # a lone carriage return would end the row for readers, and is not quoted
+        rows[name] = rows[name].map(one_line, na_action="ignore")
     rows["seed"] = rows["seed"].map(lambda seed: "" if seed < 0 else str(seed))
     return rows.reindex(columns=COLUMNS)
 
