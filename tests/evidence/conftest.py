@@ -49,6 +49,19 @@ def write_plan(tmp_path):
 
 
 @pytest.fixture
+def write_splits(tmp_path):
+    """Write the split of every picture: of each source 10 tests, then train pictures, labels 0, 1, 2 in turns."""
+
+    def write(sources, rows=20):
+        table = [(source, row, row % 3, "test" if row < 10 else "train") for source in sources for row in range(rows)]
+        table = pd.DataFrame(table, columns=["source", "row", "label", "split"])
+        table.astype({"row": "int32", "label": "int16"}).to_parquet(tmp_path / "splits.parquet", index=False)
+        return tmp_path / "splits.parquet"
+
+    return write
+
+
+@pytest.fixture
 def write_curated(tmp_path):
     """Write a source's curated table and pixels: `kept` pictures of each class, and the reasons given."""
 

@@ -42,3 +42,20 @@ def test_every_picture_used_is_listed_once(tmp_path, curated, write_plan):
     )
     assert set(made["seed"]) == {"7"} and set(made["prompt"]) == {"a cat"} and set(made["license"]) == {""}
     assert list(free["class"][:2]) == ["cat", "dog"]
+
+
+def test_a_title_with_line_breaks_is_one_row(tmp_path, curated, write_plan):
+    odd = "A dog\rby the\r\nsea"
+    sources = [curated("free", "openverse", 20, title=odd), curated("mine", "folder", 2, creator=odd)]
+    attribute(sources[:1], [write_plan("a", {"free": 6})], sources[1:], tmp_path / "attribution.csv")
+    assert b"\r" not in (tmp_path / "attribution.csv").read_bytes()
+    found = pd.read_csv(tmp_path / "attribution.csv")
+    assert len(found) == 18 and found["title"][0] == "A dog by the sea" == found["creator"].iloc[-1]
+
+
+def test_pictures_that_students_are_tested_on_elsewhere_are_listed(tmp_path, curated, write_plan, write_splits):
+    sources, plan = [curated("free", "openverse", 20), curated("sd", "diffusion", 20)], write_plan("a", {"free": 6})
+    splits = write_splits(["free", "sd"])
+    attribute(sources, [plan], [], tmp_path / "attribution.csv", splits=splits, elsewhere=["sd"])
+    found = pd.read_csv(tmp_path / "attribution.csv").groupby(["source", "used"]).size()
+    assert found.to_dict() == {("free", "test"): 10, ("free", "train"): 6, ("sd", "test"): 7}

@@ -196,11 +196,10 @@ def measured(tmp_path):
     return tmp_path
 
 
-def tabulated(folder):
-    costs.tabulate_costs(
-        folder / "benchmarks", folder / "runs.csv", folder / "counts.csv", folder / "costs.csv", sources=["google"]
-    )
-    return pd.read_csv(folder / "costs.csv").set_index("rule")
+def tabulated(folder, sources=None):
+    paths = [folder / name for name in ("benchmarks", "runs.csv", "counts.csv", "costs.csv")]
+    costs.tabulate_costs(*paths, sources=sources or {"google": ["cat", "dog"]})
+    return pd.read_csv(paths[-1]).set_index("rule")
 
 
 def test_costs_are_those_of_the_study_s_own_jobs(measured):
@@ -220,6 +219,35 @@ def test_costs_are_those_of_the_study_s_own_jobs(measured):
         "pictures_per_second"
     ] == 100
     assert found.loc["split", "seconds"] == 2 and np.isnan(found.loc["split", "pictures"])
+
+
+def test_a_source_named_by_a_number_has_its_pictures(measured):
+    counts = (measured / "counts.csv").read_text()
+    (measured / "counts.csv").write_text(counts.replace("google,", "800,"))
+    (measured / "benchmarks" / "generate").mkdir()
+    (measured / "benchmarks" / "generate" / "800.tsv").write_text(BENCHMARK.format(5, 6, 7))
+    found = tabulated(measured, {"800": ["cat", "dog"]})
+    assert found.loc["generate", ["seconds", "pictures"]].tolist() == [5, 100]
+
+
+def test_the_shares_of_a_source_are_its_generation(measured):
+    for name, seconds in {
+        "generate/google": 20,
+        "generate_share/google.0": 300,
+        "generate_share/google.1": 180,
+    }.items():
+        path = measured / "benchmarks" / f"{name}.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(BENCHMARK.format(seconds, 10 * seconds, seconds))
+    row = tabulated(measured).loc["generate"]
+    assert row[["jobs", "seconds", "peak_memory_mb", "pictures_per_second"]].tolist() == [3, 500, 3000, 0.2]
+
+
+def test_what_the_teacher_alone_uses_has_its_costs(measured):
+    path = measured / "benchmarks" / "crawl" / "learnt.cat.tsv"
+    path.write_text(BENCHMARK.format(60, 70, 8))
+    found = tabulated(measured, {"google": ["cat", "dog"], "learnt": ["cat"]}).loc["crawl"].set_index("source")
+    assert found["seconds"].to_dict() == {"google": 40, "learnt": 60} and np.isnan(found.loc["learnt", "pictures"])
 
 
 def test_a_study_without_benchmarks_has_an_empty_table_and_a_damaged_one_is_named(measured):
@@ -262,14 +290,22 @@ def test_what_the_published_study_tested_on(text, pictures, sources):
     assert published.sources_in(text, ["google", "bing", "sd2"]) == sources
 
 
-def test_one_training_on_few_pictures_lies_in_its_interval_95_times_of_100():
-    rng, draws, hits = np.random.default_rng(0), 2000, 0
+@pytest.mark.parametrize(("seeds", "sd"), [(2, 0.005), (3, 0.005), (6, 0.005), (6, 0.02)])
+def test_one_training_on_few_pictures_lies_in_its_interval_95_times_of_100(seeds, sd):
+    rng, draws, hits, widths = np.random.default_rng(0), 2000, 0, []
     for _ in range(draws):
-        truths = rng.normal(0.4, 0.02, 7)
-        ours, theirs = 100 * rng.binomial(4000, truths[:6]) / 4000, 100 * rng.binomial(200, truths[6]) / 200
-        low, high = published.single_interval(ours.mean(), ours.std(ddof=1), 6, 4000, 200)
+        truths = rng.normal(0.4, sd, seeds + 1)
+        # all of ours were tested on the same pictures
+        ours = 100 * (truths[:seeds] + rng.normal(0, (0.24 / 4000) ** 0.5))
+        theirs = 100 * rng.binomial(200, truths[seeds]) / 200
+        low, high = published.single_interval(ours.mean(), ours.std(ddof=1), seeds, 4000, 200)
         hits += low <= theirs <= high
-    assert hits / draws >= 0.95 - 4 * (0.05 * 0.95 / draws) ** 0.5
+        widths.append(high - low)
+    error = (0.05 * 0.95 / draws) ** 0.5
+    # rather too wide than too narrow, but no wider than it need be, or every published number would lie within
+    assert 0.95 - 4 * error <= hits / draws <= 0.98
+    needed = 2 * 1.96 * 100 * (sd**2 * (1 + 1 / seeds) + 0.24 * (1 / 200 + 1 / 4000)) ** 0.5
+    assert np.median(widths) < 1.2 * needed
 
 
 @pytest.fixture
@@ -296,6 +332,13 @@ def test_published_numbers_are_held_against_the_same_recipe_and_kind_of_pictures
     assert "our corrected recipe" in kd["explanation"] and "is not what chance explains" in kd["explanation"]
 
 
+def test_what_nothing_explains_has_no_explanation(tables):
+    summary, sources = (table[table["arm"] == "scratch"] for table in tables)
+    alone = sources.assign(n_seeds=1, sd=np.nan, low=np.nan, high=np.nan)
+    (row,) = published.published_rows(summary, alone, {"a": {"published": {"site": [15.61, 30.0]}}})
+    assert row["explanation"] == "" and row["within"] == ""
+
+
 def test_a_study_that_nothing_was_published_of_has_an_empty_table(tmp_path, tables):
     for name, table in zip(("summary", "sources"), tables, strict=True):
         table.to_csv(tmp_path / f"{name}.csv", index=False)
@@ -305,6 +348,14 @@ def test_a_study_that_nothing_was_published_of_has_an_empty_table(tmp_path, tabl
     said = {"a": {"published": {"site": [15.61, 40.0], "test": ""}}}
     published.tabulate_published(*paths, scenarios=said, label="x")
     assert pd.read_csv(paths[2])["within"].isna().all()
+
+
+def test_a_scenario_named_by_a_number_has_its_published_numbers(tmp_path, tables):
+    paths = [tmp_path / f"{name}.csv" for name in ("summary", "sources", "published")]
+    for path, table in zip(paths, tables, strict=False):
+        table.assign(scenario="800").to_csv(path, index=False)
+    published.tabulate_published(*paths, scenarios={"800": {"published": {"site": [15.61, 40.0]}}})
+    assert pd.read_csv(paths[2])["arm"].tolist() == ["scratch", "kd"]
 
 
 # --- typesetting ------------------------------------------------------------------------------------------------------

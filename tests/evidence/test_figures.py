@@ -32,6 +32,7 @@ STUDIES = {
     "seven classes": [row("a", "scratch", 30, n_classes=7), row("b", "kd", 40, n_classes=10)],
     "many arms": [row("a", f"kd_t{i}", 20 + i) for i in range(11)],
     "thirty": [row(f"s{i}", arm, 3 * i, size=figures.SIZES[i % 3]) for i in range(30) for arm in ("scratch", "kd")],
+    "digits for names": [row("800", "1", 30), row("007", "1", 40)],
     "extremes": [row("a", "scratch", 0, low=0), row("a", "kd", 100, high=100)],
 }
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -95,6 +96,16 @@ def test_the_student_to_take_along_is_of_the_best(tables):
     assert sentences.exported(tables) == "results/models/b.kd.onnx"
 
 
+def test_students_of_fewer_classes_are_not_the_best(tables):
+    easy = tables["summary"].assign(scenario="easy", n_classes="2", mean_percent="95.00")
+    tables["summary"] = pd.concat([easy, tables["summary"]], ignore_index=True)
+    tables["ranking"] = pd.concat([tables["ranking"].assign(scenario="easy", n_classes="2"), tables["ranking"]])
+    assert sentences.exported(tables) == "results/models/b.kd.onnx"
+    assert sentences.answer(tables)[0].text.startswith(
+        "Of all that was trained on 10 classes, 800 Google (distilled) teach best: 45.20 % [44.00, 46.40]"
+    )
+
+
 def test_insights_are_read_from_their_tables(tables):
     said = {sentence.table: sentence.text for sentence in sentences.insights(tables)}
     assert "Google (distilled): 40.10 % with 400, 45.20 % with 800" in said["summary"]
@@ -108,6 +119,17 @@ def test_insights_are_read_from_their_tables(tables):
         "Of 100 pictures that google offered 80 were kept; the commonest reason against one: near duplicate (14)"
         in said["counts"]
     )
+
+
+def test_more_pictures_that_do_not_help_are_not_said_to(tables):
+    tables["summary"]["n_train"] = ["800", "800", "400", "400"]  # both arms are better with fewer
+    assert not any("More pictures" in sentence.text for sentence in sentences.insights(tables))
+
+
+def test_an_arm_that_trains_on_a_part_is_no_shortfall(tables):
+    tables["summary"]["n_train"] = ["400", "500", "640", "800"]  # by the published recipe the first arm has 80 %
+    said = [sentence.text for sentence in sentences.limitations(tables)]
+    assert any("1 of 2 scenarios have fewer pictures than asked for; a has 500 of 800" in text for text in said)
 
 
 def test_limitations_are_those_of_this_study(tables):
@@ -193,6 +215,20 @@ def test_what_was_said_stands_at_its_picture(tested, monkeypatch):
     assert len(fewer.places) == 2 and fewer.total == 4 and len(fewer.said["a"]["kd"][0]) == 2
 
 
+def test_every_one_of_many_classes_is_told_apart(tested):
+    classes = [f"class {i}" for i in range(300)]
+    rows = {"scenario": "a", "arm": "kd", "source": "google", "row": range(300), "class": classes, "predicted": classes}
+    pd.DataFrame(rows | {"n_right": range(300)}).to_parquet(tested / "pictures.parquet")
+    np.save(tested / "google.npy", np.zeros((300, 1, 1, 3), np.uint8))
+    found = pictures.tests(tested / "pictures.parquet", {"google": tested / "google.npy"}, classes)
+    for text in found.said["a"]["kd"]:
+        # as the script reads them, 16 bits a character
+        units = np.frombuffer(json.loads(for_script(text)).encode("utf-16-le"), np.uint16)
+        assert (units - ord(pictures.ZERO)).tolist() == list(range(300))
+    script = (Path(pictures.__file__).parent / "script.js").read_text()
+    assert f'const ZERO = "{pictures.ZERO}".charCodeAt(0);' in script and ord(pictures.UNTESTED) < ord(pictures.ZERO)
+
+
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
@@ -217,8 +253,6 @@ def test_the_chart_draws_the_summary_s_numbers(tables):
 
 
 def test_how_to_cite(tmp_path):
-    from pathlib import Path
-
     text = citation(Path(__file__).parents[2] / "CITATION.cff")
     assert text.startswith("@software{distillery,") and "Hinton, Geoffrey and Vinyals, Oriol" in text
     assert text.count("@") == 3 and text.count("{") == text.count("}")

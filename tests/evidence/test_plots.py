@@ -93,6 +93,7 @@ STUDIES = {
     "ten arms": (ARMS, ["a", "b", "c"], 6),
     "one run": (["kd", "published_kd"], ["a"], 1),
     "other names": (["ours", "published_ours"], ["a", "b"], 3),
+    "digits for names": (["1", "published_1", "4"], ["800", "007"], 3),
 }
 
 

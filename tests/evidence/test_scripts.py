@@ -30,8 +30,8 @@ def test_from_runs_to_evidence(tmp_path, write_run, write_plan, write_curated, t
     plans = [write_plan(name, settings["train"], augmented=name == "both") for name, settings in scenarios.items()]
     curated = [write_curated(source) for source in ("google", "bing")]
     out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in ("runs", "summary", "counts", "teacher")}
-    inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher)}
-    params = {"scenarios": scenarios, "sources": ["google", "bing"], "label": "Demonstration", "untrained": []}
+    inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher), "splits": ""}
+    params = {"scenarios": scenarios, "elsewhere": [], "label": "Demonstration", "untrained": []}
     run("tabulate_study", inputs, out, params)
     summary = pd.read_csv(out["summary"])
     assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 colour-altered"] * 2

@@ -184,6 +184,18 @@ def test_counts_add_up(write_curated, write_plan):
     assert list(found["test"]) == [5, 5, 5, 5] and list(found["val"]) == [0] * 4
 
 
+def test_pictures_of_a_source_outside_the_common_test_are_tested_on_too(write_curated, write_plan, write_splits):
+    curated, splits = [write_curated("google"), write_curated("sd2")], write_splits(["google", "sd2", "bing"])
+    plans = [write_plan("a", {"google": 6})]
+    used = tables.used_pictures(plans, splits, ["sd2"])
+    # no scenario trains label 2, so that no student is tested on it
+    assert list(used.loc[used["source"] == "sd2", "row"]) == [0, 1, 3, 4, 6, 7, 9]
+    assert set(used.loc[used["source"] == "sd2", "split"]) == {"test"} and "bing" not in set(used["source"])
+    found = tables.counts_table(curated, plans, splits, ["sd2"]).set_index("source")
+    assert found.loc["sd2", "test"].sum() == 7 and found.loc["sd2", "train"].sum() == 0
+    assert found.loc["google", "test"].sum() == 10 and found.loc["google", "train"].sum() == 6
+
+
 def test_teacher_table(teacher):
     found = tables.teacher_table(teacher, "a demonstration")
     assert found.drop(columns="note").to_csv(index=False, lineterminator="\n") == (
@@ -217,6 +229,19 @@ def test_scenarios_of_an_untrained_model_are_marked(study):
     paths = study(scenarios, {name: {"scratch": SCRATCH} for name in scenarios})
     found = tables.summary_table(tables.read_runs(paths, list(scenarios)), {}, scenarios, untrained=["sd2"])
     assert dict(zip(found["scenario"], found["untrained"], strict=True)) == {"a": "SD2", "b": ""}
+
+
+def test_names_of_digits_are_names(study):
+    """Arms `1` and `4` of scenario `007` are read back as they are called."""
+    scenarios = {"007": scenario({"google": 800}, arms=["1", "scratch"])}
+    found = summary(study(scenarios, {"007": {"1": KD, "scratch": SCRATCH}}), scenarios)
+    assert list(found.index) == [("007", "1"), ("007", "scratch")] and found.loc["007", "1"]["versus"] == "scratch"
+
+
+def test_what_is_written_is_read(tmp_path):
+    names = pd.DataFrame({name: ["None", "300", "007"] for name in tables.NAMES}).assign(p=[0.5, None, 1])
+    tables.write_table(names, tmp_path / "names.csv")
+    pd.testing.assert_frame_equal(tables.read_table(tmp_path / "names.csv"), names)
 
 
 def test_no_run_at_all_is_said(tmp_path):

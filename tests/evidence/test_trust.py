@@ -54,6 +54,18 @@ def test_tables(tmp_path, audit, write_plan):
     assert pd.isna(rows.loc["dog", "clip_percent"])
 
 
+def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, write_plan, write_splits):
+    pd.DataFrame({"source": "google", "row": [0, 2, 19], "teacher_split": "train"}).to_parquet(tmp_path / "l.parquet")
+    doubted = pd.read_parquet(audit).assign(suspect=[int(row in (1, 2, 3)) for row in range(20)])
+    doubted.to_parquet(audit)
+    paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
+    plans, splits = [write_plan("a", {"bing": 5})], write_splits(["google"])
+    tabulate_trust(tmp_path / "l.parquet", [audit], plans, *paths, splits=splits, elsewhere=["google"])
+    leakage, found = (pd.read_csv(path) for path in paths)
+    # row 2 is of a class that no scenario trains
+    assert leakage["tested_on"].item() == 1 and found.set_index("class").loc["all", "tested_on"] == 2
+
+
 def test_the_sheet_of_doubted_labels_shows_the_least_probable_first(tmp_path, audit):
     pixels = np.zeros((20, 8, 8, 3), np.uint8)
     pixels[10], pixels[12] = (200, 0, 0), (0, 0, 200)
@@ -108,6 +120,8 @@ def test_fates_add_up_to_what_was_offered(tmp_path):
         acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / path, "A study", "A demonstration")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert Image.open(tmp_path / "one.png").convert("RGB").getpixel((3, 3)) == (240, 228, 66)
+    counts.assign(source=["800", "800", "None"]).to_csv(tmp_path / "counts.csv", index=False)
+    acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / "names.png", "A study", untrained=["None"])
     counts[:0].to_csv(tmp_path / "counts.csv", index=False)
     with pytest.raises(StudyError, match="has no rows"):
         acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / "x.png", "A study")

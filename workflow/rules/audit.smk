@@ -53,6 +53,7 @@ rule tabulate_trust:
         leakage="results/leakage.parquet",
         audits=expand("results/audit/{source}.parquet", source=used_sources()),
         plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        splits="results/splits.parquet",
     output:
         leakage=report("results/tables/leakage.csv", caption="../report/table_leakage.rst", category="Tables"),
         audit=report("results/tables/audit.csv", caption="../report/table_audit.rst", category="Tables"),
@@ -64,6 +65,7 @@ rule tabulate_trust:
         "../../envs/report.yaml"
     params:
         label=labels_of_figures(),
+        elsewhere=sources_elsewhere(),
         code=code_of("evidence/trust.py", "evidence/tables.py", "curation/noise.py"),
     script:
         "../scripts/tabulate_trust.py"

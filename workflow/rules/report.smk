@@ -24,6 +24,7 @@ rule tabulate:
     input:
         scenarios=expand("results/scenarios/{scenario}.csv", scenario=study["scenarios"]),
         plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        splits="results/splits.parquet",
         curated=curated(used_sources(), "parquet"),
         teacher="results/teacher/metrics.json",
     output:
@@ -40,6 +41,7 @@ rule tabulate:
     params:
         scenarios=study["scenarios"],
         label=labels_of_figures(),
+        elsewhere=sources_elsewhere(),
         untrained=untrained_sources(),
         code=code_of("evidence/tables.py", "evidence/statistics.py"),
     script:
@@ -49,6 +51,7 @@ rule tabulate:
 rule attribute:
     input:
         plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        splits="results/splits.parquet",
         curated=curated(used_sources(), "parquet"),
         teacher=curated(teacher_sources("train", "test"), "parquet"),
     output:
@@ -60,6 +63,7 @@ rule attribute:
     conda:
         "../../envs/report.yaml"
     params:
+        elsewhere=sources_elsewhere(),
         code=code_of("evidence/attribution.py", "evidence/tables.py"),
     script:
         "../scripts/attribute.py"
@@ -79,7 +83,7 @@ rule plot_summary:
     params:
         title=study["title"],
         label=labels_of_figures(),
-        code=code_of("evidence/figures.py"),
+        code=code_of("evidence/figures.py", "evidence/tables.py"),
     script:
         "../scripts/plot_summary.py"
 

@@ -4,4 +4,11 @@ from distillery.evidence.attribution import attribute
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    attribute(j.input.curated, j.input.plans, j.input.teacher, j.output.table)
+    attribute(
+        j.input.curated,
+        j.input.plans,
+        j.input.teacher,
+        j.output.table,
+        splits=j.input.splits,
+        elsewhere=list(j.params.elsewhere),
+    )

@@ -9,6 +9,6 @@ with job(snakemake) as j:
         j.input.runs,
         j.input.counts,
         j.output.costs,
-        sources=list(j.params.sources),
+        sources=j.params.sources,
         label=j.params.label,
     )

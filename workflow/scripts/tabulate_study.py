@@ -12,5 +12,7 @@ with job(snakemake) as j:
         j.params.scenarios,
         j.params.label,
         j.params.untrained,
+        j.input.splits,
+        list(j.params.elsewhere),
     )
     tables.write(j.output.runs, j.output.summary, j.output.counts, j.output.teacher)

@@ -5,5 +5,12 @@ from distillery.jobs import job
 
 with job(snakemake) as j:
     tabulate_trust(
-        j.input.leakage, j.input.audits, j.input.plans, j.output.leakage, j.output.audit, label=j.params.label
+        j.input.leakage,
+        j.input.audits,
+        j.input.plans,
+        j.output.leakage,
+        j.output.audit,
+        label=j.params.label,
+        splits=j.input.splits,
+        elsewhere=list(j.params.elsewhere),
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 
 from distillery.evidence.figures import INK, SOFT, band_height, plt, save_figure, sns, title_block
-from distillery.evidence.tables import source_title
+from distillery.evidence.tables import NAMES_OF_COUNTS, read_table, source_title
 from distillery.jobs import StudyError
 
 WIDTH = 10.5  # inches
@@ -34,7 +34,7 @@ def plot_acquisition(
     Raises:
         StudyError: the table has no rows.
     """
-    table = pd.read_csv(counts)
+    table = read_table(counts, NAMES_OF_COUNTS)
     if table.empty:
         raise StudyError(f"{counts} has no rows, so there is nothing to draw. Use at least one source.")
     parts = fates(table)

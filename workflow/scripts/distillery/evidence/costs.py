@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from distillery.evidence.tables import formatted, read_numbers, write_table
+from distillery.evidence.tables import NAMES_OF_COUNTS, formatted, read_numbers, read_table, write_table
 
 COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
@@ -32,7 +32,7 @@ def tabulate_costs(
     counts: str | Path,
     output: str | Path,
     *,
-    sources: Sequence[str],
+    sources: Mapping[str, Sequence[str]],
     label: str = "",
 ) -> None:
     """Write the table, columns as in docs/tables.md.
@@ -41,13 +41,13 @@ def tabulate_costs(
         benchmarks: folder of `{rule}.tsv` and `{rule}/….tsv`. What is not there has no row: a copied study may lack it.
         runs, counts: the study's tables, which tell how many pictures were worked on.
         output: the `.csv` to write.
-        sources: of the study.
+        sources: that students or the teacher use, with their classes.
         label: what must be said of all numbers.
 
     Raises:
         StudyError: a benchmark is damaged.
     """
-    runs, counts = (pd.read_csv(path, dtype={"scenario": str, "class": str}) for path in (runs, counts))
+    runs, counts = read_table(runs), read_table(counts, NAMES_OF_COUNTS)
     rows = list(_shared(Path(benchmarks), sorted(set(runs["scenario"]))))
     rows += _of_sources(Path(benchmarks), counts, sources)
     rows += _of_students(Path(benchmarks), runs)
@@ -68,18 +68,20 @@ def _shared(folder: Path, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
         yield from _row(paths, rule)
 
 
-def _of_sources(folder: Path, counts: pd.DataFrame, sources: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Rules of one job a source, or one a source and class."""
+def _of_sources(folder: Path, counts: pd.DataFrame, sources: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
+    """Rules of one job a source, or one a source and class; no counts are known of what the teacher alone uses."""
     totals = counts.groupby("source")[["offered", "retrieved", "kept"]].sum()
     worked_on = {"curate": "retrieved", "audit_labels": "kept"}
-    for source in sources:
-        classes = counts.loc[counts["source"] == source, "class"].astype(str)
+    for source, classes in sources.items():
         # a scenario may have a source's name
         for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_ARMS)):
             stems = [source, *(f"{source}.{name}" for name in classes)]
             column = worked_on.get(rule, "retrieved")
             pictures = int(totals.at[source, column]) if source in totals.index else 0
-            yield from _row([folder / rule / f"{stem}.tsv" for stem in stems], rule, pictures, source=source)
+            paths = [folder / rule / f"{stem}.tsv" for stem in stems]
+            # where several jobs share a source, these make the pictures and `generate` only gathers them
+            paths += sorted((folder / f"{rule}_share").glob(f"{source}.*.tsv"))
+            yield from _row(paths, rule, pictures, source=source)
 
 
 def _of_students(folder: Path, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:

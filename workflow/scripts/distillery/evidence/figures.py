@@ -22,6 +22,7 @@ from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
 
+from distillery.evidence.tables import read_table  # noqa: E402
 from distillery.files import whole  # noqa: E402
 from distillery.jobs import StudyError  # noqa: E402
 
@@ -79,7 +80,7 @@ def plot_summary(summary: str | Path, output: str | Path, title: str, label: str
     Raises:
         StudyError: the table has no rows.
     """
-    table = pd.read_csv(summary, keep_default_na=False, na_values=[""])
+    table = read_table(summary)
     if table.empty:
         raise StudyError(f"{summary} has no rows, so there is nothing to draw. Give a scenario at least one arm.")
     style = {"font.family": "DejaVu Sans", "text.color": INK, "axes.labelcolor": INK, "xtick.color": SOFT}

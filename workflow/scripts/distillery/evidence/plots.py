@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
-
 from distillery.evidence import heatmaps, lines, marks
 from distillery.evidence.figures import save_figure
 from distillery.evidence.panels import style
+from distillery.evidence.tables import read_table
 from distillery.jobs import StudyError
 
 FIGURES = {
@@ -39,7 +38,7 @@ def plot(name: str, tables: Iterable[str | Path], outputs: Iterable[str | Path],
         StudyError: the first table has no rows.
     """
     paths = list(map(Path, tables))
-    read = {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in paths}
+    read = {path.stem: read_table(path) for path in paths}
     if read[paths[0].stem].empty:
         raise StudyError(f"{paths[0]} has no rows, so there is nothing to draw. Run a scenario with at least one arm.")
     with style():

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from distillery.evidence.statistics import LEVEL
-from distillery.evidence.tables import formatted, source_title, write_table
+from distillery.evidence.statistics import Spread
+from distillery.evidence.tables import formatted, read_table, source_title, write_table
 
 COLUMNS = (
     "scenario", "train", "arm", "published_site", "published_notebook", "published_test", "published_n", "ours_arm",
@@ -42,7 +41,7 @@ def tabulate_published(
         scenarios: as configured, in order.
         label: what must be said of all numbers.
     """
-    tables = [pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (summary, test_sources)]
+    tables = [read_table(path) for path in (summary, test_sources)]
     rows = [row | {"note": label} for row in published_rows(*tables, scenarios)]
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     points = ("published_site", "published_notebook", "ours_percent", "ours_low", "ours_high", "single_low",
@@ -101,7 +100,7 @@ def _verdict(row: dict[str, Any]) -> dict[str, Any]:
     theirs = row["published_notebook"] if not np.isnan(row["published_notebook"]) else row["published_site"]
     within = "" if np.isnan(low) else "yes" if low <= theirs <= high else "no"
     found = {"single_low": low, "single_high": high, "difference": theirs - row["ours_percent"], "within": within}
-    return found | {"explanation": ". ".join(_reasons(row | found)) + "."}
+    return found | {"explanation": " ".join(f"{reason}." for reason in _reasons(row | found))}
 
 
 def single_interval(mean: float, sd: float, seeds: int, tested: float, pictures: float) -> tuple[float, float]:
@@ -116,11 +115,11 @@ def single_interval(mean: float, sd: float, seeds: int, tested: float, pictures:
     """
     if seeds < 2 or any(map(np.isnan, (sd, pictures))):
         return np.nan, np.nan
-    # a training more, and the draw of its test pictures and of ours
+    # a training more, and the draw of its test pictures and of ours: the second is known however few the seeds
     share = mean / 100
-    variance = sd**2 * (1 + 1 / seeds) + 1e4 * share * (1 - share) * (1 / pictures + 1 / tested)
-    reach = float(stdtrit(seeds - 1, (1 + LEVEL) / 2)) * variance**0.5
-    return max(0.0, mean - reach), min(100.0, mean + reach)
+    variances = sd**2 * (1 + 1 / seeds), 1e4 * share * (1 - share) * (1 / pictures + 1 / tested)
+    low, high = Spread(mean, variances, (seeds - 1, pictures + tested)).interval()
+    return max(0.0, low), min(100.0, high)
 
 
 def _reasons(row: dict[str, Any]) -> Iterator[str]:

@@ -32,11 +32,18 @@ SUMMARY_COLUMNS = (
     "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
 )  # fmt: skip
 COUNT_COLUMNS = ("source", "class", "offered", "retrieved", "kept", "train", "val", "test")
+NAMES_OF_COUNTS = COUNT_COLUMNS[:2]  # its `test` is a number, which elsewhere names what was tested on
 TEACHER_COLUMNS = ("test", "class", "n", "accuracy_percent", "note")
 SCALARS = (
     "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "lr", "weight_decay", "n_train",
     "n_train_unique",
     "n_classes", "n_test",
+)  # fmt: skip
+
+# what a configuration names, or is named after it
+NAMES = (
+    "scenario", "size", "arm", "class", "predicted", "source", "test", "comparison", "versus", "versus_scenario",
+    "versus_arm", "ours_arm", "ours_test",
 )  # fmt: skip
 
 P_DECIMALS = 5
@@ -136,7 +143,7 @@ def read_plan(path: str | Path) -> Plan:
 
 def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str]) -> pd.DataFrame:
     """The scenarios' tables one after the other, in the configuration's order of scenarios."""
-    tables = [pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"scenario": str}) for path in paths]
+    tables = [read_table(path) for path in paths]
     tables = [table for table in tables if len(table)]
     if not tables:
         raise StudyError("no run in any scenario's table. Give a scenario at least one arm and run again.")
@@ -289,12 +296,18 @@ def decimals(value: Any, places: int = 2) -> str:
 # --- pictures and teacher ---------------------------------------------------------------------------------------------
 
 
-def counts_table(curated: Iterable[str | Path], plans: Iterable[str | Path]) -> pd.DataFrame:
+def counts_table(
+    curated: Iterable[str | Path],
+    plans: Iterable[str | Path],
+    splits: str | Path | None = None,
+    elsewhere: Sequence[str] = (),
+) -> pd.DataFrame:
     """One row a (source, class): pictures offered, retrieved, kept, dropped for each reason, and used by any scenario.
 
     Args:
         curated: the curated tables of the sources, in the order of the rows wanted.
         plans: every scenario's plan; `train`, `val` and `test` count the distinct pictures that any of them uses.
+        splits, elsewhere: see `used_pictures`.
     """
     columns = ["source", "class", "key", "kept", "reason", "row", "sha256"]
     tables = [pd.read_parquet(path, columns=columns) for path in curated]
@@ -309,7 +322,7 @@ def counts_table(curated: Iterable[str | Path], plans: Iterable[str | Path]) -> 
             "kept": groups["kept"].sum(),
         }
     ).reindex(groups.size().index)
-    used = _used(offers, plans)
+    used = _used(offers, used_pictures(plans, splits, elsewhere))
     for split in ("train", "val", "test"):
         table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
     dropped = offers[~offers["kept"]]
@@ -326,17 +339,30 @@ def reason_column(reason: str) -> str:
     return f"dropped_{re.sub(r'[^a-z0-9]+', '_', head).strip('_') or 'unsaid'}"
 
 
-def used_pictures(plans: Iterable[str | Path]) -> pd.DataFrame:
-    """The distinct pictures of all plans together: source, row, split."""
-    columns = ["source", "row", "split"]
+def used_pictures(
+    plans: Iterable[str | Path], splits: str | Path | None = None, elsewhere: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The distinct pictures that any scenario trains on, is validated on or tested on: source, row, split.
+
+    Args:
+        plans: every scenario's, which hold the common test pictures alone.
+        splits: every picture's split.
+        elsewhere: sources outside the common test, on whose test pictures every student is tested as well.
+    """
+    columns = ["source", "row", "split", "label"]
     parts = [pd.read_parquet(path, columns=columns).drop_duplicates() for path in plans]
-    rows = pd.concat(parts) if parts else pd.DataFrame({"source": [], "row": pd.Series(dtype=int), "split": []})
-    return rows.drop_duplicates().astype({"source": str})
+    rows = pd.concat(parts) if parts else pd.DataFrame({name: pd.Series(dtype=int) for name in columns})
+    if elsewhere:
+        # a student is tested on the classes that it was trained on
+        trained = rows.loc[rows["split"] == "train", "label"]
+        tested = pd.read_parquet(splits, columns=columns)
+        tested = tested[(tested["split"] == "test") & tested["source"].isin(elsewhere) & tested["label"].isin(trained)]
+        rows = pd.concat([rows, tested])
+    return rows[columns[:3]].drop_duplicates().astype({"source": str})
 
 
-def _used(offers: pd.DataFrame, plans: Iterable[str | Path]) -> dict[str, pd.Series]:
-    """Number of distinct pictures by (source, class) in each split of all plans together."""
-    rows = used_pictures(plans)
+def _used(offers: pd.DataFrame, rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Number of the distinct pictures used by (source, class), in each split."""
     # a picture offered twice may stand twice in the table with one row of pixels
     classes = offers.loc[offers["kept"], ["source", "row", "class"]].drop_duplicates(["source", "row"])
     rows = rows.merge(classes, on=["source", "row"])
@@ -357,7 +383,12 @@ def teacher_table(metrics: str | Path, label: str = "") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=TEACHER_COLUMNS)
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------
+# --- reading and writing ----------------------------------------------------------------------------------------------
+
+
+def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
+    """What `write_table` wrote: names are text, such as a scenario `300` or a class `None`; blank is missing."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(names, str))
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
@@ -389,6 +420,8 @@ def tabulate(
     scenarios: Mapping[str, Mapping[str, Any]],
     label: str = "",
     untrained: Sequence[str] = (),
+    splits: str | Path | None = None,
+    elsewhere: Sequence[str] = (),
 ) -> Tables:
     """All tables of a study.
 
@@ -399,6 +432,7 @@ def tabulate(
         teacher: its `metrics.json`.
         scenarios: as configured, in order.
         label, untrained: see `summary_table`.
+        splits, elsewhere: see `used_pictures`.
     """
     plans = list(plans)
     runs = read_runs(scenario_tables, list(scenarios))
@@ -406,7 +440,7 @@ def tabulate(
     return Tables(
         runs=_as_written(runs),
         summary=summary_table(runs, read, scenarios, label, untrained),
-        counts=counts_table(curated, plans),
+        counts=counts_table(curated, plans, splits, elsewhere),
         teacher=teacher_table(teacher, label),
     )
 

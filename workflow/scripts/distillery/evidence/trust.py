@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +24,8 @@ def tabulate_trust(
     audit_table: str | Path,
     *,
     label: str = "",
+    splits: str | Path | None = None,
+    elsewhere: Sequence[str] = (),
 ) -> None:
     """Write both tables, columns as in docs/tables.md.
 
@@ -33,9 +35,10 @@ def tabulate_trust(
         plans: of every scenario.
         leakage_table, audit_table: the `.csv` to write.
         label: what must be said of all numbers, such as that they come from a demonstration.
+        splits, elsewhere: see `used_pictures`.
     """
     audited = [pd.read_parquet(path) for path in audits]
-    used = used_pictures(plans)
+    used = used_pictures(plans, splits, elsewhere)
     known = pd.read_parquet(leakage)
     rows = [_leakage_row(audit, known, used) for audit in audited if len(audit)]
     write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=LEAKAGE_COLUMNS), leakage_table)

@@ -19,8 +19,8 @@ LARGEST = 64  # pixels a side inside the page
 COLUMNS = 50  # pictures side by side in a sheet
 PER_CLASS = 8  # of a gallery
 MOST = 4000  # test pictures inside the page
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-UNTESTED = "-"
+ZERO = "0"  # one character a number, counted from here, however many classes: as script.js reads them
+UNTESTED = "-"  # before ZERO, so no number
 TOLD = ("title", "creator", "license", "page", "url", "query", "prompt", "model", "origin")
 
 
@@ -86,8 +86,8 @@ class Tests:
     Attributes:
         sheets: by source.
         places: (source, row, class) of every picture, in the order of the texts below; sheets are in the same order.
-        said: by scenario and arm two texts, a digit a picture: how many seeds told it right, and which class most of
-            them said (of `classes`); `UNTESTED` where the scenario was not tested on it.
+        said: by scenario and arm two texts, a character a picture: how many seeds told it right, and which class most
+            of them said (of `classes`); `UNTESTED` where the scenario was not tested on it.
         total: of test pictures; more than `places` where they are too many for a page.
     """
 
@@ -125,7 +125,11 @@ def tests(pictures: str | Path, pixels: Mapping[str, str | Path], classes: Seque
 
 def _said(table: pd.DataFrame, places: pd.MultiIndex, classes: Sequence[str]) -> tuple[str, str]:
     mine = table.set_index(["source", "row"]).reindex(places)
-    label = {name: DIGITS[min(i, len(DIGITS) - 1)] for i, name in enumerate(classes)}
-    counts = ["" if pd.isna(n) else DIGITS[min(int(n), len(DIGITS) - 1)] for n in mine["n_right"]]
+    label = {name: _character(i) for i, name in enumerate(classes)}
+    counts = [UNTESTED if pd.isna(n) else _character(int(n)) for n in mine["n_right"]]
     names = [label.get(name, UNTESTED) for name in mine["predicted"]]
-    return "".join(text or UNTESTED for text in counts), "".join(names)
+    return "".join(counts), "".join(names)
+
+
+def _character(number: int) -> str:
+    return chr(ord(ZERO) + number)

@@ -114,7 +114,7 @@
   // --- what the students said of the test pictures -------------------------------------------------------------------
 
   const PAGE = 120;
-  const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  const ZERO = "0".charCodeAt(0); // one character a number, counted from here: as pictures.py writes them
   const browse = byId("browse");
   const within = {}; // place of every test picture in its source's sheet
   const places = data.tests.places.map(([source]) => (within[source] = (within[source] ?? -1) + 1));
@@ -125,8 +125,8 @@
     const [right, labels] = data.tests.said[scenario][arm];
     if (right[i] === "-") return null;
     const seeds = arm === "teacher" ? 1 : data.seeds[scenario][arm];
-    const n = DIGITS.indexOf(right[i]);
-    return { n, seeds, right: 2 * n > seeds, label: data.classes[DIGITS.indexOf(labels[i])] };
+    const n = right.charCodeAt(i) - ZERO;
+    return { n, seeds, right: 2 * n > seeds, label: data.classes[labels.charCodeAt(i) - ZERO] };
   }
 
   function fillArms() {
