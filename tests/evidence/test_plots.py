@@ -137,6 +137,18 @@ def test_cells_say_the_tables_numbers():
     plt.close(figure)
 
 
+@pytest.mark.parametrize(("name", "draw"), [("test_sources", "draw_test_sources"), ("per_class", "draw_classes")])
+def test_a_row_is_of_one_scenario_in_every_panel(name, draw):
+    tables = made(["scratch", "kd"], ["a", "b", "c"])
+    whole = tables[name]
+    tables[name] = whole[(whole["arm"] == "scratch") | (whole["scenario"] == "c")]
+    figure = getattr(heatmaps, draw)(tables, "A study", "")
+    plt.close(figure)
+    scratch, kd = (np.asarray(axes.images[0].get_array().filled(np.nan), float) for axes in figure.axes)
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()][:3] == ["a", "b", "c"]
+    assert scratch[:3, 0].tolist() == [20, 23, 26] and kd[2, 0] == 27 and np.isnan(kd[:2]).all()
+
+
 def test_marks_stand_at_the_tables_numbers():
     tables = made(["scratch", "kd"], ["a", "b"])
     figure = marks.draw_comparisons(tables, "A study", "")

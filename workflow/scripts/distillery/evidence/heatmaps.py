@@ -19,12 +19,12 @@ NAME = 26  # characters of a row's name
 def draw_test_sources(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
     """Train pictures in rows, test pictures in columns, one panel an arm; the teacher below."""
     table, teacher = tables["test_sources"], tables["teacher"]
-    tests = list(dict.fromkeys(table["test"]))
+    tests, scenarios = (list(dict.fromkeys(table[name])) for name in ("test", "scenario"))
     taught = teacher[teacher["class"] == "all"].set_index("test")["accuracy_percent"]
     grids = {}
     for arm, mine in table.groupby("arm", sort=False):
-        grid = mine.pivot(index="scenario", columns="test", values="mean_percent")
-        grid = grid.reindex(index=list(dict.fromkeys(mine["scenario"])), columns=tests)
+        # all scenarios in every panel: an arm that some do not train would stand beside other scenarios' names
+        grid = mine.pivot(index="scenario", columns="test", values="mean_percent").reindex(scenarios, columns=tests)
         grids[arm] = pd.concat([grid, taught.reindex(tests).to_frame("teacher").T])
     names = ["common" if test == "common" else source_title(test) for test in tests]
     text = "accuracy on each source's test pictures, percent, mean over seeds"
@@ -34,11 +34,9 @@ def draw_test_sources(tables: dict[str, pd.DataFrame], title: str, label: str) -
 def draw_classes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
     """Scenarios in rows, classes in columns, one panel an arm."""
     table = tables["per_class"]
-    classes = list(dict.fromkeys(table["class"]))
+    classes, scenarios = (list(dict.fromkeys(table[name])) for name in ("class", "scenario"))
     grids = {
-        arm: mine.pivot(index="scenario", columns="class", values="mean_percent").reindex(
-            index=list(dict.fromkeys(mine["scenario"])), columns=classes
-        )
+        arm: mine.pivot(index="scenario", columns="class", values="mean_percent").reindex(scenarios, columns=classes)
         for arm, mine in table.groupby("arm", sort=False)
     }
     return _by_arm(grids, classes, title, "accuracy by class, percent, mean over seeds", label)
