@@ -149,6 +149,43 @@ def test_a_row_is_of_one_scenario_in_every_panel(name, draw):
     assert scratch[:3, 0].tolist() == [20, 23, 26] and kd[2, 0] == 27 and np.isnan(kd[:2]).all()
 
 
+def confusions(pairs, classes):
+    rows = [(s, a, c, c, 50.0) for s, a in pairs for c in classes]
+    return {"confusion": pd.DataFrame(rows, columns=["scenario", "arm", "class", "predicted", "percent"])}
+
+
+def labels(axes):
+    return [[text.get_text() for text in axis.get_ticklabels()] for axis in (axes.yaxis, axes.xaxis)]
+
+
+def test_every_confusion_is_named_and_so_are_its_classes():
+    pairs = [("small_google_rotation", "scratch"), ("small_google_rotation", "published_scratch")]
+    pairs += [("small_google_rotation", "published_kd"), ("b", "published_scratch"), ("c", "kd")]
+    figure = heatmaps.draw_confusion(confusions(pairs, CLASSES), "A study", "")
+    plt.close(figure)
+    drawn = {axes.get_title(loc="left"): labels(axes) for axes in figure.axes if axes.axison}
+    assert drawn == {
+        "small_google_rotation\nfrom scratch": [CLASSES, CLASSES],
+        "small_google_rotation\npublished recipe, scratch": [[], []],
+        "small_google_rotation\npublished recipe, kd": [[], CLASSES],
+        "b\npublished recipe, scratch": [CLASSES, CLASSES],
+        "c\ndistilled": [CLASSES, CLASSES],
+    }
+
+
+@pytest.mark.parametrize(("arms", "count"), [(2, 3), (2, 100), (4, 13), (10, 40)])
+def test_labels_of_confusions_never_overlap_and_lie_inside(arms, count):
+    classes = [f"spotted_woodpecker_{i}" for i in range(count)]
+    figure = heatmaps.draw_confusion(confusions([("a", arm) for arm in ARMS[:arms]], classes), "A study", "")
+    renderer, axes = figure.canvas.get_renderer(), figure.axes[0]
+    for axis, side in ((axes.yaxis, "height"), (axes.xaxis, "width")):
+        boxes = [text.get_window_extent(renderer) for text in axis.get_ticklabels() if text.get_text()]
+        places = sorted(box.y1 if side == "height" else box.x1 for box in boxes)
+        assert len(boxes) >= min(count, 15) and min(np.diff(places)) >= 0.11 * figure.dpi
+        assert all(box.x0 > 0 and box.y0 > 0 for box in boxes)
+    plt.close(figure)
+
+
 def test_marks_stand_at_the_tables_numbers():
     tables = made(["scratch", "kd"], ["a", "b"])
     figure = marks.draw_comparisons(tables, "A study", "")

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
+from matplotlib.textpath import TextPath  # noqa: E402
 
 from distillery.files import whole  # noqa: E402
 from distillery.jobs import StudyError  # noqa: E402
@@ -138,6 +139,11 @@ def fit(text: Text, inches: float) -> None:
     if share() < 1:
         words = text.get_text()
         text.set_text(words[: int(0.97 * share() * len(words)) - 1].rstrip() + "…")
+
+
+def text_width(text: str, points: float) -> float:
+    """Inches that a text of one line takes."""
+    return TextPath((0, 0), text, size=points).get_extents().width / 72 if text.strip() else 0.0
 
 
 @dataclass(frozen=True)
