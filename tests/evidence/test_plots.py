@@ -186,6 +186,30 @@ def test_labels_of_confusions_never_overlap_and_lie_inside(arms, count):
     plt.close(figure)
 
 
+@pytest.mark.parametrize("draw", [lines.draw_curves, lines.draw_reliability, lines.draw_sizes])
+@pytest.mark.parametrize("scenarios", [1, 6])
+def test_a_legend_stays_inside_and_clear_of_the_panels(draw, scenarios):
+    arms = ["scratch", *(f"kd_at_a_temperature_of_{i}_and_no_warm_up" for i in range(7))]
+    tables = made(arms, [f"s{i}" for i in range(scenarios)])
+    tables["summary"]["train"] = [f"800 {arm} + 800 Openverse" for arm in tables["summary"]["arm"]]
+    figure = draw(tables, "A study", "")
+    renderer = figure.canvas.get_renderer()
+    box = figure.legends[0].get_window_extent(renderer)
+    tops = [axes._left_title.get_window_extent(renderer).y1 for axes in figure.axes]
+    plt.close(figure)
+    assert 0 < box.x0 and box.x1 < figure.bbox.width and max(tops) < box.y0
+
+
+def test_long_names_of_classes_lie_inside():
+    tables = made(["scratch", "kd"], ["a"])
+    tables["per_class"]["class"] = tables["per_class"]["class"].replace("cat", "great_spotted_woodpecker")
+    figure = heatmaps.draw_classes(tables, "A study", "")
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for axes in figure.axes for text in axes.get_xticklabels()]
+    plt.close(figure)
+    assert len(boxes) == 6 and all(box.x0 > 0 and box.y0 > 0 for box in boxes)
+
+
 def test_marks_stand_at_the_tables_numbers():
     tables = made(["scratch", "kd"], ["a", "b"])
     figure = marks.draw_comparisons(tables, "A study", "")

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from distillery.evidence.figures import INK, looks, text_width
-from distillery.evidence.panels import Layout, cut, heading, panels
+from distillery.evidence.figures import INK, cut, looks, text_width
+from distillery.evidence.panels import Layout, heading, panels
 from distillery.evidence.tables import source_title
 
 COLOURS = "cividis"  # as dark in grey as in colour, and the same to every eye (Nuñez et al. 2018)
@@ -93,13 +93,15 @@ def _thinned(names: list[str], inches: float) -> list[str]:
 def _by_arm(grids: dict[str, pd.DataFrame], columns: list[str], title: str, text: str, label: str) -> Figure:
     rows = max(len(grid) for grid in grids.values())
     known = looks(list(grids))
-    layout = Layout(CELL[0] * len(columns), CELL[1] * rows, across=0.3, left=2.1, below=1.0, down=1.25)
+    columns = [cut(name, NAME) for name in columns]
+    below = max(1.0, 0.71 * max(text_width(name, FONT) for name in columns) + 0.3)
+    layout = Layout(CELL[0] * len(columns), CELL[1] * rows, across=0.3, left=2.1, below=below, down=below + 0.25)
     per_row = max(1, int(11 // layout.width))
     figure, axes = panels(len(grids), per_row, layout, title, text, label)
     for place, (arm, axis) in enumerate(zip(known, axes, strict=True)):
         grid = grids[arm]
         _cells(axis, grid.to_numpy(float))
-        heading(axis, known[arm].name)
+        heading(axis, cut(known[arm].name, int(15 * (layout.width + layout.across))))
         _ticks(axis, [cut(name, NAME) for name in grid.index] if place % per_row == 0 else [], columns)
     return figure
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from distillery.evidence.figures import OTHERS, SOFT, Look, looks
-from distillery.evidence.panels import Layout, cut, heading, legend, panels
+from distillery.evidence.figures import OTHERS, SOFT, Look, cut, looks
+from distillery.evidence.panels import Layout, heading, panels
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 SOURCES = (("#D55E00", "o"), ("#0072B2", "D"), *OTHERS)
@@ -33,7 +33,8 @@ def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figur
     text = "accuracy on the test pictures against train pictures (log scale); bars are 95 % intervals of the mean"
     rows = -(-len(mixes) // 4)
     layout = Layout(2.65, 2.2, across=0.45, down=0.7, left=0.75, legend=0.25 + 0.19 * rows)
-    figure, axes = panels(len(arms), 4, layout, title, text, label)
+    keys = [_key(look, DASHES[i % len(DASHES)]) for i, look in enumerate(known.values())]
+    figure, axes = panels(len(arms), 4, layout, title, text, label, keys, most=4)
     for axis, arm in zip(axes, arms, strict=True):
         for place, name in enumerate(mixes):
             mine = table[(table["arm"] == arm) & (table["mix"] == name)].sort_values("n_train")
@@ -48,7 +49,6 @@ def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figur
         axis.grid(axis="y", color="#EDEDED", linewidth=0.8)
     axes[0].set_ylabel("percent", fontsize=8.5)
     figure.text(0.5, 0.2 / figure.get_size_inches()[1], "train pictures", ha="center", fontsize=8.5)
-    legend(figure, [_key(look, DASHES[i % len(DASHES)]) for i, look in enumerate(known.values())], label, 4)
     return figure
 
 
@@ -60,7 +60,8 @@ def draw_curves(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
     text = "accuracy on the validation pictures, percent" if tested else "training loss (log); arms have other losses"
     text += ", by optimiser step; bands are 95 % intervals of the mean over seeds"
     arms = looks(list(dict.fromkeys(table["arm"])))
-    figure, axes, scenarios = _by_scenario(table, title, text, label)
+    keys = [_key(look, DASHES[i % len(DASHES)], marker=False) for i, look in enumerate(arms.values())]
+    figure, axes, scenarios = _by_scenario(table, title, text, label, keys)
     for axis, scenario in zip(axes, scenarios, strict=True):
         for place, arm in enumerate(arms):
             mine = table[(table["scenario"] == scenario) & (table["arm"] == arm)].dropna(subset=what[:1])
@@ -72,8 +73,6 @@ def draw_curves(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
             axis.yaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:g}"))
             axis.yaxis.set_minor_formatter(NullFormatter())
         axis.grid(axis="y", color="#EDEDED", linewidth=0.8)
-    keys = [_key(look, DASHES[i % len(DASHES)], marker=False) for i, look in enumerate(arms.values())]
-    legend(figure, keys, label)
     return figure
 
 
@@ -82,7 +81,8 @@ def draw_reliability(tables: dict[str, pd.DataFrame], title: str, label: str) ->
     table = tables["reliability"]
     text = "accuracy of predictions by their confidence, percent, all seeds together; below the dashed line: too sure"
     arms = looks(list(dict.fromkeys(table["arm"])))
-    figure, axes, scenarios = _by_scenario(table, title, text, label)
+    keys = [_key(look, DASHES[i % len(DASHES)]) for i, look in enumerate(arms.values())]
+    figure, axes, scenarios = _by_scenario(table, title, text, label, keys)
     for axis, scenario in zip(axes, scenarios, strict=True):
         axis.plot([0, 100], [0, 100], color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
         for place, (arm, look) in enumerate(arms.items()):
@@ -94,13 +94,14 @@ def draw_reliability(tables: dict[str, pd.DataFrame], title: str, label: str) ->
             )  # fmt: skip
         axis.set(xlim=(0, 100), ylim=(0, 100))
         axis.grid(color="#EDEDED", linewidth=0.8)
-    legend(figure, [_key(look, DASHES[i % len(DASHES)]) for i, look in enumerate(arms.values())], label)
     return figure
 
 
-def _by_scenario(table: pd.DataFrame, title: str, text: str, label: str) -> tuple[Figure, list[Axes], list[str]]:
+def _by_scenario(
+    table: pd.DataFrame, title: str, text: str, label: str, keys: list[Line2D]
+) -> tuple[Figure, list[Axes], list[str]]:
     scenarios = list(dict.fromkeys(table["scenario"]))
-    figure, axes = panels(len(scenarios), 4, PANEL, title, text, label)
+    figure, axes = panels(len(scenarios), 4, PANEL, title, text, label, keys)
     for axis, scenario in zip(axes, scenarios, strict=True):
         heading(axis, cut(scenario, 36))
     return figure, axes, scenarios
