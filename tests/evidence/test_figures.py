@@ -155,3 +155,19 @@ def test_long_names_stay_inside_and_the_legend_clear_of_the_panel(draw, tmp_path
     plt.close(figure)
     assert len(boxes) >= 9 and all(0 < box.x0 and box.x1 < figure.bbox.width for box in boxes)
     assert figure.legends[0].get_window_extent(renderer).y0 > axes.get_window_extent(renderer).y1
+
+
+def test_dollars_are_no_mathematics(tmp_path):
+    made([row("cost_$\\a$", "scratch", 30, train="800 $^$")]).to_csv(tmp_path / "summary.csv", index=False)
+    plot_summary(tmp_path / "summary.csv", tmp_path / "summary.png", "Worth $\\a$?", "Not $^$")
+    rows = {
+        "source": ["$_$"],
+        "class": ["$\\b$"],
+        "generated": 0,
+        "pictures": 9,
+        "distance": 0.3,
+        "low": 0.2,
+        "high": 0.4,
+    }
+    diversity_figure._plot(pd.DataFrame(rows), tmp_path / "diversity.png", "At $5 and $10^", "", [])
+    assert figures.text_width("$a$ and $b$", 9) > figures.text_width("a and b", 9)

@@ -125,6 +125,14 @@ def test_every_figure_has_a_caption_and_an_empty_table_is_said(tmp_path):
         drawn(folder, "sizes")
 
 
+@pytest.mark.parametrize("name", ["sizes", "confusion", "curves"])
+def test_dollars_are_no_mathematics(tmp_path, name):
+    folder = written(tmp_path / "t", made(["scratch", "kd"], ["a"]))
+    tables = [folder / f"{table}.csv" for table in CAPTIONS[name]["tables"]]
+    plots.plot(name, tables, [folder / "figure.png"], "Cost $\\a$")
+    assert (folder / "figure.png").exists()
+
+
 def numbers_of(figure):
     return [[text.get_text() for text in axes.texts] for axes in figure.axes]
 

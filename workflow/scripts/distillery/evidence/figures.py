@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
+matplotlib.rcParams["text.parse_math"] = False  # titles and names are the user's: `$5 against $10` is no formula
 
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
