@@ -53,7 +53,7 @@ def plot_acquisition(
         columns = legend_columns(parts.columns, WIDTH - 0.4, 5, points=8, handle=1.5, spacing=1.2)
         more = 0.17 * max(0, -(-parts.shape[1] // columns) - 2)  # the legend's rows after the second
         height = band_height(label) + 1.35 + more + ROW * len(parts) + 0.75
-        left = max(1.7, 0.15 + max(text_width(_named(name), 9) for name in parts.index))
+        left = max(1.7, 0.25 + max(text_width(_named(name), 9) for name in parts.index))
         figure = plt.figure(figsize=(WIDTH, height))
         axes = figure.add_axes((left / WIDTH, 0.7 / height, (WIDTH - left - 0.6) / WIDTH, ROW * len(parts) / height))
         _bars(axes, parts, untrained)

@@ -76,7 +76,7 @@ def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untra
         columns = legend_columns(named, WIDTH - 0.4, 6, points=8, handle=1.5, spacing=1.2)
         more = 0.17 * max(0, -(-len(named) // columns) - 2)  # the legend's rows after the second
         height = band_height(label) + 1.35 + more + ROW * len(classes) + 0.75
-        left = max(1.5, 0.15 + max(text_width(name, 9) for name in shown))
+        left = max(1.5, 0.25 + max(text_width(name, 9) for name in shown))
         figure = plt.figure(figsize=(WIDTH, height))
         axes = figure.add_axes((left / WIDTH, 0.7 / height, (WIDTH - left - 0.5) / WIDTH, ROW * len(classes) / height))
         keys = [
@@ -117,4 +117,4 @@ def _named(table: pd.DataFrame, sources: Sequence[str], untrained: Sequence[str]
     kinds = [
         ", random weights" if name in untrained else ", generated" if name in generated else "" for name in sources
     ]
-    return [cut(source_title(name), 30) + kind for name, kind in zip(sources, kinds, strict=True)]
+    return [cut(source_title(name), 44) + kind for name, kind in zip(sources, kinds, strict=True)]

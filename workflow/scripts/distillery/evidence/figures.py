@@ -149,8 +149,8 @@ def cut(text: object, length: int) -> str:
 
 
 def text_width(text: str, points: float) -> float:
-    """Inches that a text of one line takes."""
-    return TextPath((0, 0), text, size=points).get_extents().width / 72 if text.strip() else 0.0
+    """Inches that a text of one line takes, and a little more, since hinted letters are wider than their outlines."""
+    return 1.05 * TextPath((0, 0), text, size=points).get_extents().width / 72 if text.strip() else 0.0
 
 
 def legend_columns(
