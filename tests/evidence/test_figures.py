@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from distillery.evidence import figures
+from distillery.evidence import acquisition, diversity_figure, figures
 from distillery.evidence.figures import KD, SCRATCH, lay_out, looks, plot_summary, published_pair
 from distillery.evidence.tables import SUMMARY_COLUMNS
 from distillery.jobs import StudyError
@@ -119,3 +119,56 @@ def test_a_heading_fits_its_figure(length):
         assert text.get_text() == wanted or text.get_fontsize() == figures.LEAST_FONT
     plt.close(figure)
     assert (figure.texts[0].get_fontsize() == 15) == (length == 5)
+
+
+LONG = "kd_at_a_temperature_of_4_and_no_warm_up"
+
+
+def summary_of_long_names(folder):
+    table = made([row("a", arm, 30) for arm in ("scratch", *(f"{LONG}_{i}" for i in range(7)))])
+    return figures._draw(table, "A study", "")
+
+
+def acquisition_of_long_names(folder):
+    rows = {"source": [LONG, "bing"], "class": "cat", "offered": 100, "retrieved": 90, "kept": 50, "train": 20}
+    dropped = {f"dropped_{LONG}_{i}": 5 for i in range(9)}
+    pd.DataFrame(rows | {"val": 5, "test": 5} | dropped).to_csv(folder / "counts.csv", index=False)
+    acquisition.plot_acquisition(folder / "counts.csv", "", "A study")
+
+
+def diversity_of_long_names(folder):
+    rows = [
+        (f"{LONG}_{i}", name, 1, 9, 0.3, 0.2, 0.4) for i in range(9) for name in ("great_spotted_woodpecker", "dog")
+    ]
+    columns = ["source", "class", "generated", "pictures", "distance", "low", "high"]
+    diversity_figure._plot(pd.DataFrame(rows, columns=columns), "", "A study", "", [])
+
+
+@pytest.mark.parametrize("draw", [summary_of_long_names, acquisition_of_long_names, diversity_of_long_names])
+def test_long_names_stay_inside_and_the_legend_clear_of_the_panel(draw, tmp_path, monkeypatch):
+    for module in (acquisition, diversity_figure):
+        monkeypatch.setattr(module, "save_figure", lambda figure, *outputs: None)
+    draw(tmp_path)
+    figure = plt.gcf()
+    figure.draw_without_rendering()
+    renderer, axes = figure.canvas.get_renderer(), figure.axes[0]
+    boxes = [text.get_window_extent(renderer) for text in [*figure.legends[0].get_texts(), *axes.get_yticklabels()]]
+    plt.close(figure)
+    assert len(boxes) >= 9 and all(0 < box.x0 and box.x1 < figure.bbox.width for box in boxes)
+    assert figure.legends[0].get_window_extent(renderer).y0 > axes.get_window_extent(renderer).y1
+
+
+def test_dollars_are_no_mathematics(tmp_path):
+    made([row("cost_$\\a$", "scratch", 30, train="800 $^$")]).to_csv(tmp_path / "summary.csv", index=False)
+    plot_summary(tmp_path / "summary.csv", tmp_path / "summary.png", "Worth $\\a$?", "Not $^$")
+    rows = {
+        "source": ["$_$"],
+        "class": ["$\\b$"],
+        "generated": 0,
+        "pictures": 9,
+        "distance": 0.3,
+        "low": 0.2,
+        "high": 0.4,
+    }
+    diversity_figure._plot(pd.DataFrame(rows), tmp_path / "diversity.png", "At $5 and $10^", "", [])
+    assert figures.text_width("$a$ and $b$", 9) > figures.text_width("a and b", 9)

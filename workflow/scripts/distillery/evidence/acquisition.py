@@ -8,7 +8,18 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.colors import to_rgb
 
-from distillery.evidence.figures import INK, SOFT, band_height, plt, save_figure, sns, title_block
+from distillery.evidence.figures import (
+    INK,
+    SOFT,
+    band_height,
+    cut,
+    legend_columns,
+    plt,
+    save_figure,
+    sns,
+    text_width,
+    title_block,
+)
 from distillery.evidence.tables import NAMES_OF_COUNTS, read_table, source_title
 from distillery.jobs import StudyError
 
@@ -39,13 +50,16 @@ def plot_acquisition(
         raise StudyError(f"{counts} has no rows, so there is nothing to draw. Use at least one source.")
     parts = fates(table)
     with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
-        height = band_height(label) + 1.35 + ROW * len(parts) + 0.75
+        columns = legend_columns(parts.columns, WIDTH - 0.4, 5, points=8, handle=1.5, spacing=1.2)
+        more = 0.17 * max(0, -(-parts.shape[1] // columns) - 2)  # the legend's rows after the second
+        height = band_height(label) + 1.35 + more + ROW * len(parts) + 0.75
+        left = max(1.7, 0.25 + max(text_width(_named(name), 9) for name in parts.index))
         figure = plt.figure(figsize=(WIDTH, height))
-        axes = figure.add_axes((1.7 / WIDTH, 0.7 / height, (WIDTH - 2.3) / WIDTH, ROW * len(parts) / height))
+        axes = figure.add_axes((left / WIDTH, 0.7 / height, (WIDTH - left - 0.6) / WIDTH, ROW * len(parts) / height))
         _bars(axes, parts, untrained)
         strip = title_block(figure, title, "what became of the pictures that each source offered", label)
         figure.legend(
-            loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=5, frameon=False,
+            loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=columns, frameon=False,
             fontsize=8, handlelength=1.2, columnspacing=1.2, borderaxespad=0,
         )  # fmt: skip
         save_figure(figure, output)
@@ -65,6 +79,10 @@ def fates(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(parts).loc[by_source.index]
 
 
+def _named(source: str) -> str:
+    return cut(source_title(source), 30)
+
+
 def _bars(axes: plt.Axes, parts: pd.DataFrame, untrained: Sequence[str]) -> None:
     greys = sns.color_palette("Greys_r", max(1, parts.shape[1] - 2) + 2)[1:-1]
     colours = [USED, KEPT, *greys]
@@ -80,9 +98,7 @@ def _bars(axes: plt.Axes, parts: pd.DataFrame, untrained: Sequence[str]) -> None
         left += share
     axes.set(xlim=(0, 100), ylim=(len(parts) - 0.5, -0.5), yticks=range(len(parts)))
     notes = ["\nrandom weights" if name in untrained else "" for name in total.index]
-    names = [
-        f"{source_title(name)}\n{int(n):,} offered{note}" for (name, n), note in zip(total.items(), notes, strict=True)
-    ]
+    names = [f"{_named(name)}\n{int(n):,} offered{note}" for (name, n), note in zip(total.items(), notes, strict=True)]
     axes.set_yticklabels(names, fontsize=9)
     axes.set_xlabel("percent of the pictures offered", fontsize=9.5, color=INK)
     axes.tick_params(length=0, labelsize=9)

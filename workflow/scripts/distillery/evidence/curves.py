@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from distillery.evidence.statistics import estimate
@@ -56,8 +57,10 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _over_seeds(group: pd.DataFrame) -> dict[str, float]:
     loss, tested = estimate(group["loss"]), group["val_accuracy"].dropna()
-    row = {"n_seeds": len(group), "loss": loss.mean, "loss_low": loss.low, "loss_high": loss.high}
+    # no accuracy and no loss lies outside; a cut interval holds the true mean as often as the whole one
+    row = {"n_seeds": len(group), "loss": loss.mean, "loss_low": np.maximum(0, loss.low), "loss_high": loss.high}
     if not len(tested):
         return row
     accuracy = estimate(100 * tested)
-    return row | {"val_percent": accuracy.mean, "val_low": accuracy.low, "val_high": accuracy.high}
+    low, high = np.clip([accuracy.low, accuracy.high], 0, 100)
+    return row | {"val_percent": accuracy.mean, "val_low": low, "val_high": high}

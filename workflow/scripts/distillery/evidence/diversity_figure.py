@@ -9,7 +9,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from distillery.evidence.figures import INK, SOFT, Line2D, band_height, plt, save_figure, sns, title_block
+from distillery.evidence.figures import (
+    INK,
+    SOFT,
+    Line2D,
+    band_height,
+    cut,
+    legend_columns,
+    plt,
+    save_figure,
+    sns,
+    text_width,
+    title_block,
+)
 from distillery.evidence.tables import source_title, write_table
 from distillery.jobs import StudyError
 
@@ -60,17 +72,22 @@ def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untra
     """A row a class, real sources in blue and generated ones in vermilion."""
     classes, sources = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["source"]))
     with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
-        height = band_height(label) + 1.35 + ROW * len(classes) + 0.75
+        named, shown = _named(table, sources, untrained), [cut(name, 30) for name in classes]
+        columns = legend_columns(named, WIDTH - 0.4, 6, points=8, handle=1.5, spacing=1.2)
+        more = 0.17 * max(0, -(-len(named) // columns) - 2)  # the legend's rows after the second
+        height = band_height(label) + 1.35 + more + ROW * len(classes) + 0.75
+        left = max(1.5, 0.25 + max(text_width(name, 9) for name in shown))
         figure = plt.figure(figsize=(WIDTH, height))
-        axes = figure.add_axes((1.5 / WIDTH, 0.7 / height, (WIDTH - 2.0) / WIDTH, ROW * len(classes) / height))
+        axes = figure.add_axes((left / WIDTH, 0.7 / height, (WIDTH - left - 0.5) / WIDTH, ROW * len(classes) / height))
         keys = [
             _dots(
                 axes, table[table["source"] == name], classes, (i + 0.5) / len(sources) - 0.5, MARKERS[i % len(MARKERS)]
             )
             for i, name in enumerate(sources)
         ]
-        _name(keys, table, sources, untrained)
-        axes.set(ylim=(len(classes) - 0.5, -0.5), yticks=range(len(classes)), yticklabels=classes)
+        for key, name in zip(keys, named, strict=True):
+            key.set_label(name)
+        axes.set(ylim=(len(classes) - 0.5, -0.5), yticks=range(len(classes)), yticklabels=shown)
         axes.set_xlim(left=0)
         axes.set_xlabel("mean distance of two pictures in the teacher's features (1 − cosine)", fontsize=9.5, color=INK)
         axes.tick_params(length=0, labelsize=9)
@@ -78,7 +95,7 @@ def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untra
         sns.despine(figure, left=True)
         strip = title_block(figure, title, "how different pictures of a class are, with 95 % intervals", label)
         figure.legend(
-            handles=keys, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=6,
+            handles=keys, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=columns,
             frameon=False, fontsize=8, handlelength=1.2, columnspacing=1.2, borderaxespad=0,
         )  # fmt: skip
         save_figure(figure, output)
@@ -94,9 +111,10 @@ def _dots(axes: plt.Axes, part: pd.DataFrame, classes: list[str], shift: float, 
     return Line2D([], [], **dots)
 
 
-def _name(keys: Sequence[Line2D], table: pd.DataFrame, sources: Sequence[str], untrained: Sequence[str]) -> None:
-    """Label the legend's keys."""
+def _named(table: pd.DataFrame, sources: Sequence[str], untrained: Sequence[str]) -> list[str]:
+    """The sources as the legend calls them."""
     generated = set(table["source"][table["generated"] == 1])
-    for key, name in zip(keys, sources, strict=True):
-        kind = ", random weights" if name in untrained else ", generated" if name in generated else ""
-        key.set_label(source_title(name) + kind)
+    kinds = [
+        ", random weights" if name in untrained else ", generated" if name in generated else "" for name in sources
+    ]
+    return [cut(source_title(name), 44) + kind for name, kind in zip(sources, kinds, strict=True)]

@@ -5,13 +5,14 @@ Matplotlib without a screen, its own fonts, no dates: the same table gives the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")
+matplotlib.rcParams["text.parse_math"] = False  # titles and names are the user's: `$5 against $10` is no formula
 
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
@@ -21,6 +22,7 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
+from matplotlib.textpath import TextPath  # noqa: E402
 
 from distillery.evidence.tables import read_table  # noqa: E402
 from distillery.files import whole  # noqa: E402
@@ -141,6 +143,30 @@ def fit(text: Text, inches: float) -> None:
         text.set_text(words[: int(0.97 * share() * len(words)) - 1].rstrip() + "…")
 
 
+def cut(text: object, length: int) -> str:
+    """`text`, its end cut to `length` characters."""
+    text = str(text)  # tables read names made of digits as numbers
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def text_width(text: str, points: float) -> float:
+    """Inches that a text of one line takes, and a little more, since hinted letters are wider than their outlines."""
+    return 1.05 * TextPath((0, 0), text, size=points).get_extents().width / 72 if text.strip() else 0.0
+
+
+def legend_columns(
+    names: Sequence[str], inches: float, most: int, points: float = 8.5, handle: float = 2.0, spacing: float = 1.4
+) -> int:
+    """Columns of a legend, so many at most, that fit into so many inches; `handle` and `spacing` as Matplotlib's."""
+    em = points / 72
+    widths = [text_width(name, points) + (handle + 0.5) * em for name in names]
+    for columns in range(most, 1, -1):
+        widest = [part.max() for part in np.array_split(widths, columns) if len(part)]  # filled column by column
+        if sum(widest) + (len(widest) - 1) * spacing * em <= inches:
+            return columns
+    return 1
+
+
 @dataclass(frozen=True)
 class Row:
     """One scenario and where it stands: its upper edge in inches below the top of the axis, and its height."""
@@ -178,7 +204,8 @@ def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
     arms = looks(list(dict.fromkeys(table["arm"])))
     keys = list(_keys(arms, table))
     strip, bottom = band_height(label), 0.75
-    top = strip + 1.0 + 0.2 * -(-len(keys) // LEGEND_COLUMNS)
+    columns = legend_columns([key.get_label() for key in keys], WIDTH - 0.4, LEGEND_COLUMNS)
+    top = strip + 1.0 + 0.2 * -(-len(keys) // columns)
     height = top + layout.height + bottom
     figure = plt.figure(figsize=(WIDTH, height))
     axes = figure.add_axes(
@@ -191,7 +218,7 @@ def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
     for row in layout.rows:
         _row(axes, row, arms)
     title_block(figure, title, _subtitle(table), label)
-    _legend(figure, 1 - (strip + 0.88) / height, keys)
+    _legend(figure, 1 - (strip + 0.88) / height, keys, columns)
     return figure
 
 
@@ -225,8 +252,8 @@ def _heading(axes: Axes, y: float, text: str) -> None:
 def _row(axes: Axes, row: Row, arms: dict[str, Look]) -> None:
     table, first = row.table, row.table.iloc[0]
     middle = row.y + row.height / 2
-    _left(axes, middle - 0.1, 0.3, _fitted(first["train"], 48), fontsize=9.5)
-    _left(axes, middle + 0.11, 0.3, _fitted(_rests_on(table), 62), fontsize=7.5, color=SOFT)
+    _left(axes, middle - 0.1, 0.3, cut(first["train"], 48), fontsize=9.5)
+    _left(axes, middle + 0.11, 0.3, cut(_rests_on(table), 62), fontsize=7.5, color=SOFT)
     chance = 100 / float(first["n_classes"])
     axes.plot([chance] * 2, [row.y, row.y + row.height], zorder=1, **CHANCE)
     published = published_pair(table)
@@ -246,11 +273,6 @@ def _rests_on(table: pd.DataFrame) -> str:
 def _range(numbers: pd.Series) -> str:
     low, high = int(numbers.min()), int(numbers.max())
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
-
-
-def _fitted(text: str, length: int) -> str:
-    text = str(text)
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _ours(axes: Axes, y: float, table: pd.DataFrame, arms: dict[str, Look]) -> None:
@@ -293,9 +315,9 @@ def _subtitle(table: pd.DataFrame) -> str:
     return f"{text}, {test} test pictures{bars if seeds != '1' else '; one seed, so no intervals'}"
 
 
-def _legend(figure: Figure, y: float, keys: list[Line2D]) -> None:
+def _legend(figure: Figure, y: float, keys: list[Line2D], columns: int) -> None:
     legend = figure.legend(
-        handles=keys, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, y), ncols=LEGEND_COLUMNS, frameon=False,
+        handles=keys, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, y), ncols=columns, frameon=False,
         fontsize=8.5, handletextpad=0.5, columnspacing=1.4, borderaxespad=0, borderpad=0,
     )  # fmt: skip
     legend.set_zorder(5)

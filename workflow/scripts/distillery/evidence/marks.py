@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from distillery.evidence.figures import HOLLOW, INK, KD, SCRATCH, SOFT, looks
-from distillery.evidence.panels import Layout, cut, heading, legend, panels
+from distillery.evidence.figures import HOLLOW, INK, KD, SCRATCH, SOFT, cut, looks
+from distillery.evidence.panels import Layout, heading, panels
 from distillery.jobs import StudyError
 
 ROW = 0.3  # inches
@@ -31,7 +31,9 @@ def draw_comparisons(tables: dict[str, pd.DataFrame], title: str, label: str) ->
         "difference in percentage points; thin bars: 95 % interval over trainings and pictures, thick: trainings alone"
     )
     layout = Layout(3.2, ROW * rows, across=1.75, down=0.75, left=1.85, below=0.6, legend=0.3)
-    figure, axes = panels(len(names), 3 if rows <= 8 else 2, layout, title, text, label)
+    used = [verdict for verdict in VERDICTS if verdict and (table["verdict"] == verdict).any()]
+    keys = [_mark(*VERDICTS[verdict], verdict) for verdict in used]
+    figure, axes = panels(len(names), 3 if rows <= 8 else 2, layout, title, text, label, keys)
     reach = np.nanmax(np.abs(table[["difference", "low", "high", "seeds_low", "seeds_high"]].to_numpy(float)))
     for axis, name in zip(axes, names, strict=True):
         mine = table[table["comparison"] == name].reset_index(drop=True)
@@ -45,8 +47,6 @@ def draw_comparisons(tables: dict[str, pd.DataFrame], title: str, label: str) ->
         axis.set_yticks(range(len(mine)), [cut(str(text), 22) for text in mine[varies]], fontsize=8, color=INK)
         axis.grid(axis="x", color="#EDEDED", linewidth=0.8)
         axis.spines["left"].set_visible(False)
-    used = [verdict for verdict in VERDICTS if verdict and (table["verdict"] == verdict).any()]
-    legend(figure, [_mark(*VERDICTS[verdict], verdict) for verdict in used], label)
     return figure
 
 
@@ -64,7 +64,8 @@ def draw_published(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     theirs = table["published_notebook"].fillna(table["published_site"])
     text = "bars: where one training of ours, tested on as many pictures, lies 95 times of 100; outside: named"
     layout = Layout(6.2, 5.2, left=0.9, below=0.75, legend=0.3)
-    figure, (axis,) = panels(1, 1, layout, title, text, label)
+    keys = [_mark(look.colour, look.marker, look.name) for look in (SCRATCH, KD)]
+    figure, (axis,) = panels(1, 1, layout, title, text, label, keys)
     top = np.nanmax([theirs.max(), table[["ours_percent", "single_high"]].max().max()]) + 4
     axis.plot([0, top], [0, top], color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
     for x, (_, row) in zip(theirs, table.iterrows(), strict=True):
@@ -81,7 +82,6 @@ def draw_published(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     axis.set_ylabel("ours, percent", fontsize=9)
     heading(axis, "on the dashed line ours is what was published")
     axis.grid(color="#EDEDED", linewidth=0.8)
-    legend(figure, [_mark(look.colour, look.marker, look.name) for look in (SCRATCH, KD)], label)
     return figure
 
 
@@ -94,7 +94,10 @@ def draw_faults(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
     scenarios = list(dict.fromkeys(table["scenario"]))
     text = "from the published recipe with its faults (hollow) to ours; crosses are the published numbers"
     layout = Layout(3.6, ROW * len(scenarios), across=0.35, left=1.95, below=0.7, legend=0.3)
-    figure, axes = panels(len(arms), 2, layout, title, text, label)
+    hollow = {"color": "none", "marker": "o", "markeredgecolor": INK, "markerfacecolor": "white"}
+    keys = [Line2D([], [], label="published recipe, run here", **hollow)]
+    keys += [_mark(INK, "o", "corrected recipe"), _mark(SOFT, "x", "published number")]
+    figure, axes = panels(len(arms), 2, layout, title, text, label, keys)
     for axis, arm in zip(axes, arms, strict=True):
         look = looks([arm])[arm]
         for y, scenario in enumerate(scenarios):
@@ -110,19 +113,6 @@ def draw_faults(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
         axis.set_xlabel("accuracy, percent", fontsize=8.5)
         axis.grid(axis="x", color="#EDEDED", linewidth=0.8)
         axis.spines["left"].set_visible(False)
-    keys = [
-        Line2D(
-            [],
-            [],
-            color="none",
-            marker="o",
-            markeredgecolor=INK,
-            markerfacecolor="white",
-            label="published recipe, run here",
-        )
-    ]
-    keys += [_mark(INK, "o", "corrected recipe"), _mark(SOFT, "x", "published number")]
-    legend(figure, keys, label)
     return figure
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from distillery.evidence.figures import INK, RULE, SOFT, band_height, plt, sns, title_block
+from distillery.evidence.figures import INK, RULE, SOFT, band_height, legend_columns, plt, sns, title_block
 
 HEAD = 0.95  # inches of title and text
 EDGE = 0.3
@@ -26,7 +27,7 @@ class Layout:
     down: float = 0.55
     left: float = 0.9  # of all panels
     below: float = 0.7
-    legend: float = 0.0  # between the heading and the panels
+    legend: float = 0.0  # between the heading and the panels; more where its rows need more
 
 
 @contextmanager
@@ -39,7 +40,14 @@ def style() -> Iterator[None]:
 
 
 def panels(
-    count: int, columns: int, layout: Layout, title: str, text: str, label: str = ""
+    count: int,
+    columns: int,
+    layout: Layout,
+    title: str,
+    text: str,
+    label: str = "",
+    keys: Sequence[Line2D] = (),
+    most: int = 6,
 ) -> tuple[Figure, list[Axes]]:
     """A figure and its panels, row by row.
 
@@ -48,16 +56,21 @@ def panels(
         columns: of them at most in a row.
         title, text: the heading and the line below it.
         label: stands in a strip across the top when not empty.
+        keys: of a legend below the heading, in so many columns at `most`.
     """
     columns = max(1, min(columns, count))
     rows = max(1, -(-count // columns))
     width = layout.left + columns * layout.width + (columns - 1) * layout.across + EDGE
     width = max(width, LEAST_WIDTH)
     body = rows * layout.height + (rows - 1) * layout.down
-    top = band_height(label) + HEAD + layout.legend + 0.3
+    across = legend_columns([key.get_label() for key in keys], width - EDGE - 0.1, most)
+    room = max(layout.legend, 0.11 + 0.19 * -(-len(keys) // across)) if keys else layout.legend
+    top = band_height(label) + HEAD + room + 0.3
     height = top + body + layout.below
     figure = plt.figure(figsize=(width, height))
     title_block(figure, title, text, label)
+    if keys:
+        _legend(figure, keys, label, across)
     axes = []
     for place in range(count):
         row, column = divmod(place, columns)
@@ -73,16 +86,10 @@ def heading(axes: Axes, text: str) -> None:
     axes.tick_params(labelsize=8, length=0)
 
 
-def legend(figure: Figure, handles: Sequence, label: str, columns: int = 6) -> None:
-    """The legend below the heading; `Layout.legend` must leave it room."""
+def _legend(figure: Figure, handles: Sequence[Line2D], label: str, columns: int) -> None:
     width, height = figure.get_size_inches()
     figure.legend(
         handles=handles, loc="upper left", ncols=columns, frameon=False, fontsize=8.5, handletextpad=0.5,
         bbox_to_anchor=(EDGE / width, 1 - (band_height(label) + 0.84) / height), columnspacing=1.4, borderaxespad=0,
         borderpad=0,
     )  # fmt: skip
-
-
-def cut(text: str, length: int) -> str:
-    """`text`, its end cut to `length` characters."""
-    return text if len(text) <= length else text[: length - 1] + "…"
