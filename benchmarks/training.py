@@ -34,9 +34,9 @@ On two cores of an AMD EPYC with AVX-512 BF16 and without AMX (median of 3 turns
     convnet_l   resnet8     2.5x       2.3x         57 %
     convnet_m   convnet_s   2.2x       2.0x         40 %
 
-On two cores of an Intel Xeon with AMX, shared with others, whose matrix products reached 0.6 to 1.8 TFLOP/s from one hour
-to the next: convnet_m and convnet_s as measured now 2.7x and 2.7x (2.3 to 3.0); as before, resnet18 and resnet8x4 2.7x
-and 2.6x, convnet_l and resnet8 3.0x and 2.5x.
+On two cores of an Intel Xeon with AMX, shared with others, whose matrix products reached 0.6 to 1.8 TFLOP/s from one
+hour to the next: convnet_m and convnet_s as measured now 2.7x and 2.7x (2.3 to 3.0); as before, resnet18 and resnet8x4
+2.7x and 2.6x, convnet_l and resnet8 3.0x and 2.5x.
 
 On one NVIDIA H200 with 16 cores (PyTorch 2.11; 200 steps a measurement, in which ours records its step anew, 0.05 s
 of each; median of 3 turns, of the other pairs 2):
