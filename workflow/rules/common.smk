@@ -23,10 +23,11 @@ for resource, limit in LIMITS.items():
     workflow.global_resources.setdefault(resource, limit)
 
 try:
-    for path in workflow.configfiles:
-        configuration.read_config(path)
     study = configuration.check_config(config)
     if workflow.is_main_process:
+        for path in workflow.configfiles:
+            if Path(path).resolve() != OWN.resolve():  # given on the command line
+                configuration.read_config(path)
         configuration.check_own_files(study)
 except StudyError as error:
     sys.exit(str(error))

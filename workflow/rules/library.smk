@@ -9,8 +9,10 @@ sys.path.insert(0, str(LIBRARY.parent))
 from distillery import config as configuration
 from distillery.jobs import StudyError
 
-if Path("config.yaml").exists():
+OWN = Path("config.yaml")
+# once a study, not once a job
+if workflow.is_main_process and OWN.exists():
     try:
-        configuration.read_config("config.yaml")
+        configuration.read_config(OWN)
     except StudyError as error:
         sys.exit(str(error))  # a WorkflowError would add a file and a line that are not the user's
