@@ -201,6 +201,13 @@ def test_sources_give_their_kept_pictures_and_no_test_picture_is_near_a_train_pi
     assert sorted(train.labels) == [0, 1] and len(test.labels) == 1
 
 
+def test_a_damaged_source_is_one_line(tmp_path):
+    some, other = (curated(tmp_path, name, ["cat"], [place]) for place, name in enumerate(("some", "other")))
+    some[0].write_bytes(some[0].read_bytes()[:-20])
+    with pytest.raises(StudyError, match="pixels .*some.npy are damaged .* Delete the file"):
+        load_sources([some], [other], ["cat"], (0, 0), seed=0, distance=4)
+
+
 def run_script(output: Path, data: dict, classes: list[str], side: int = 16) -> dict:
     params = SimpleNamespace(data=data, classes=classes, image_size=side, seed=1)
     job = SimpleNamespace(log=[], input=SimpleNamespace(), output=SimpleNamespace(data=str(output)), params=params)

@@ -145,7 +145,7 @@ def listings_of_teacher():
 
 def code_of_teacher_data():
     """What of the library besides decides the teacher's data: that of its kind."""
-    kinds = {"drawn": ["demo"], "sources": ["curation/leakage.py", "curation/duplicates.py", "parquet.py"]}
+    kinds = {"drawn": ["demo"], "sources": ["curation/leakage.py", "curation/duplicates.py", "arrays.py", "parquet.py"]}
     return kinds.get(study["teacher"]["data"]["kind"], [])
 
 

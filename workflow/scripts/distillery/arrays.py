@@ -1,4 +1,4 @@
-"""Named arrays of an `.npz`: read with one clear line when damaged or too large. Imports numpy alone."""
+"""Arrays of files: read with one clear line when damaged or too large. Imports numpy alone."""
 
 from __future__ import annotations
 
@@ -32,3 +32,18 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
     except Exception as error:  # a truncated archive raises zipfile's, zlib's, numpy's and plain errors
         reason = one_line(error, 120)
         raise StudyError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error
+
+
+def map_pixels(path: str | Path) -> np.ndarray:
+    """Pictures of a `.npy`, a memory map uint8 [N, S, S, 3].
+
+    Raises:
+        StudyError: the file is damaged; names it and says to delete it.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
+            raise ValueError(f"{array.dtype} {array.shape} instead of uint8 [N, S, S, 3]")
+    except (ValueError, EOFError) as error:
+        raise StudyError(f"pixels {path} are damaged ({one_line(error)}). Delete the file and run again.") from error
+    return array

@@ -133,11 +133,10 @@ def _check_schema(config: Any, schema: dict) -> None:
     from jsonschema import Draft202012Validator, validators
 
     # JSON's integers are numbers such as 6.0 too, which Python cannot count with; and YAML has .inf and .nan
-    number = {int: lambda value: True, float: isfinite}
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(
         {
             "integer": lambda _, value: type(value) is int,
-            "number": lambda _, value: type(value) in number and number[type(value)](value),
+            "number": lambda _, value: type(value) is int or (type(value) is float and isfinite(value)),
         }
     )
     strict = validators.extend(Draft202012Validator, type_checker=types)

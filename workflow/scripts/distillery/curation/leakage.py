@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from distillery.arrays import read_arrays
+from distillery.arrays import map_pixels, read_arrays
 from distillery.curation.duplicates import BITS, near_to, perceptual_hashes
-from distillery.jobs import StudyError, log, one_line, progress
+from distillery.jobs import log, progress
 from distillery.parallel import in_processes
 from distillery.parquet import read_parquet, write_parquet
 
@@ -58,7 +58,7 @@ def find_leakage(
     pictures = {name: np.concatenate([part[name] for part in kept]) for name in KEPT}
     parts = _teacher_parts(data)
     # the very squares, of both: the table's hashes are of whole pictures, and the teacher's have lost their margins
-    squares = [_open(pixels) for pixels, _ in sources]
+    squares = [np.asarray(map_pixels(pixels)) for pixels, _ in sources]
     hashes = _hashes([*squares, *(pixels for _, pixels, _ in parts)], processes)
     views = np.concatenate([found[part["row"]] for found, part in zip(hashes, kept, strict=False)]).T.ravel()
     found: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMA.names}
@@ -99,14 +99,6 @@ def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.nd
 def _kept(table: str | Path) -> dict[str, np.ndarray]:
     columns = read_parquet(table, (*KEPT, "kept"))
     return {name: columns[name][columns["kept"].astype(bool)] for name in KEPT}
-
-
-def _open(pixels: str | Path) -> np.ndarray:
-    """A source's pictures, uint8 [N, S, S, 3], read as they are needed."""
-    try:
-        return np.asarray(np.load(pixels, mmap_mode="r", allow_pickle=False))
-    except (ValueError, EOFError) as error:
-        raise StudyError(f"pixels {pixels} are damaged ({one_line(error)}). Delete the file and run again.") from error
 
 
 def _teacher_parts(data: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distillery.arrays import read_arrays
+from distillery.arrays import map_pixels, read_arrays
 from distillery.jobs import StudyError
 from distillery.learning.tables import read_table
 
@@ -93,14 +93,7 @@ def open_pixels(paths: Sequence[str | Path], sources: Sequence[str]) -> dict[str
     Raises:
         StudyError: a file is damaged, or their sizes differ.
     """
-    arrays = {}
-    for name, path in zip(sources, paths, strict=True):
-        try:
-            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-            if arrays[name].dtype != np.uint8 or arrays[name].ndim != 4 or arrays[name].shape[3] != 3:
-                raise ValueError(f"{arrays[name].dtype} {arrays[name].shape} instead of uint8 [N, S, S, 3]")
-        except (ValueError, EOFError) as error:
-            raise StudyError(f"pixels {path} are damaged ({error}). Delete the file and run again.") from error
+    arrays = {name: map_pixels(path) for name, path in zip(sources, paths, strict=True)}
     if len(sizes := {array.shape[1:] for array in arrays.values()}) > 1:
         raise StudyError(f"sources {', '.join(sources)} have pictures of several sizes {sorted(sizes)}. Curate again.")
     return arrays

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from distillery.arrays import map_pixels
 from distillery.config import CIFAR10
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.leakage import nearest
@@ -227,7 +228,7 @@ def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[s
         columns = read_parquet(table, ("class", "row", "kept", "phash", "phash_mirror"))
         kept = {name: column[columns["kept"].astype(bool)] for name, column in columns.items()}
         labels = np.array([classes.index(name) for name in kept["class"]], np.int64)
-        found = Pictures(np.load(pixels, mmap_mode="r")[kept["row"]], labels)
+        found = Pictures(map_pixels(pixels)[kept["row"]], labels)
         parts.append(Curated(found, *(kept[name].astype(np.uint64) for name in ("phash", "phash_mirror"))))
     return Curated(
         Pictures(
