@@ -143,9 +143,8 @@ def fit(text: Text, inches: float) -> None:
         text.set_text(words[: int(0.97 * share() * len(words)) - 1].rstrip() + "…")
 
 
-def cut(text: object, length: int) -> str:
+def cut(text: str, length: int) -> str:
     """`text`, its end cut to `length` characters."""
-    text = str(text)  # tables read names made of digits as numbers
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
