@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distillery.jobs import StudyError
+from distillery.learning.layers import BatchNorm2d, Conv2d
 
 
 class BasicBlock(nn.Module):
@@ -18,13 +19,13 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, width: int, stride: int):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(width)
+        self.conv1 = Conv2d(inputs, width, 3, stride, 1)
+        self.norm1 = BatchNorm2d(width)
+        self.conv2 = Conv2d(width, width, 3, 1, 1)
+        self.norm2 = BatchNorm2d(width)
         self.shortcut = nn.Identity()
         if stride != 1 or inputs != width:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+            self.shortcut = nn.Sequential(Conv2d(inputs, width, 1, stride), BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
         inner = F.relu(self.norm1(self.conv1(x)), inplace=True)
@@ -43,8 +44,8 @@ class ResNet(nn.Module):
 
     def __init__(self, stem: int, widths: Sequence[int], blocks: int, classes: int):
         super().__init__()
-        self.blocks = blocks
-        self.stem = nn.Sequential(nn.Conv2d(3, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True))
+        self.blocks, self.widths = blocks, tuple(widths)
+        self.stem = nn.Sequential(Conv2d(3, stem, 3, 1, 1), BatchNorm2d(stem), nn.ReLU(inplace=True))
         stages, inputs = [], stem
         for number, width in enumerate(widths):
             for block in range(blocks):
@@ -58,7 +59,8 @@ class ResNet(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Normalised pictures [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
-        return stage_outputs(self.stem(x), self.stages, self.blocks)
+        outputs = stage_outputs(self.stem(x), self.stages, self.blocks)
+        return [found[:, :width] for found, width in zip(outputs, self.widths, strict=True)]
 
     def classify(self, last: Tensor) -> Tensor:
         """The last stage's activations → logits [B, C]."""
@@ -70,7 +72,7 @@ class ResNet(nn.Module):
 
 
 def _conv_norm_gelu(width: int) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.GELU()
+    return Conv2d(width, width, 3, padding=1), BatchNorm2d(width), nn.GELU()
 
 
 class ConvNetShortcut(nn.Module):
@@ -101,14 +103,14 @@ class ConvNet(nn.Module):
     def __init__(self, widths: Sequence[int], deep: bool, classes: int):
         super().__init__()
         self.layers = 5 if deep else 7  # of a block
-        self.stem = nn.Sequential(nn.Conv2d(3, self.STEM, 2, bias=False), nn.BatchNorm2d(self.STEM), nn.GELU())
+        self.stem = nn.Sequential(Conv2d(3, self.STEM, 2), BatchNorm2d(self.STEM), nn.GELU())
         blocks, inputs = [], self.STEM
         for width in widths:
             blocks += [
                 *(
-                    nn.Conv2d(inputs, width, 3, padding=1, bias=False),
+                    Conv2d(inputs, width, 3, padding=1),
                     nn.MaxPool2d(2),
-                    nn.BatchNorm2d(width),
+                    BatchNorm2d(width),
                     nn.GELU(),
                 ),
                 *((ConvNetShortcut(width),) if deep else _conv_norm_gelu(width)),

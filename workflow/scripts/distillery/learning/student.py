@@ -253,11 +253,11 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
 
 
 def ready(teacher: Normalised, arm: Arm, device: torch.device) -> Normalised:
-    """A teacher as an arm asks it: the published ones one that learns along; the others, on a GPU, a quicker copy."""
+    """A teacher as an arm asks it: the published ones one that learns along; the others a quicker copy."""
     if arm.published:
         published.unfreeze(teacher)
         return teacher
-    return folded(teacher, arithmetic(device)) if device.type == "cuda" else teacher
+    return folded(teacher, arithmetic(device))
 
 
 def _checkpoint(
