@@ -54,7 +54,8 @@ def test_logits_gradients_and_statistics_are_those_of_torchs_layers(name):
     for (key, ours), theirs in zip(network.named_parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-7, atol=1e-7, msg=key)
     for (key, ours), theirs in zip(network.named_buffers(), reference.buffers(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9, msg=key)
+        if not key.endswith("num_batches_tracked"):
+            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9, msg=key)
 
 
 @pytest.mark.parametrize(("name", "channels"), [("resnet8_half", 16), ("convnet_s", 32)])

@@ -135,6 +135,6 @@ rule plot_acquisition:
         title=study["title"],
         label=labels_of_figures(),
         untrained=untrained_sources(),
-        code=code_of("evidence/acquisition.py", "evidence/figures.py", "evidence/tables.py"),
+        code=code_of("evidence/acquisition.py", "evidence/row_figure.py", "evidence/figures.py", "evidence/tables.py"),
     script:
         "../scripts/plot_acquisition.py"

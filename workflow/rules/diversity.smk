@@ -41,6 +41,8 @@ rule plot_diversity:
         title=study["title"],
         label=labels_of_figures(),
         untrained=untrained_sources(),
-        code=code_of("evidence/diversity_figure.py", "evidence/figures.py", "evidence/tables.py"),
+        code=code_of(
+            "evidence/diversity_figure.py", "evidence/row_figure.py", "evidence/figures.py", "evidence/tables.py"
+        ),
     script:
         "../scripts/plot_diversity.py"

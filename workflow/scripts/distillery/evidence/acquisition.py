@@ -8,22 +8,11 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.colors import to_rgb
 
-from distillery.evidence.figures import (
-    INK,
-    SOFT,
-    band_height,
-    cut,
-    legend_columns,
-    plt,
-    save_figure,
-    sns,
-    text_width,
-    title_block,
-)
+from distillery.evidence.figures import INK, SOFT, cut, plt, save_figure, sns
+from distillery.evidence.row_figure import RowFigure
 from distillery.evidence.tables import NAMES_OF_COUNTS, read_table, source_title
 from distillery.jobs import StudyError
 
-WIDTH = 10.5  # inches
 ROW = 0.62  # inches a source
 # used and kept in Okabe and Ito's blue and sky blue; what was dropped in greys that differ in print as well
 USED, KEPT = "#0072B2", "#56B4E9"
@@ -50,19 +39,10 @@ def plot_acquisition(
         raise StudyError(f"{counts} has no rows, so there is nothing to draw. Use at least one source.")
     parts = fates(table)
     with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
-        columns = legend_columns(parts.columns, WIDTH - 0.4, 5, points=8, handle=1.5, spacing=1.2)
-        more = 0.17 * max(0, -(-parts.shape[1] // columns) - 2)  # the legend's rows after the second
-        height = band_height(label) + 1.35 + more + ROW * len(parts) + 0.75
-        left = max(1.7, 0.25 + max(text_width(_named(name), 9) for name in parts.index))
-        figure = plt.figure(figsize=(WIDTH, height))
-        axes = figure.add_axes((left / WIDTH, 0.7 / height, (WIDTH - left - 0.6) / WIDTH, ROW * len(parts) / height))
-        _bars(axes, parts, untrained)
-        strip = title_block(figure, title, "what became of the pictures that each source offered", label)
-        figure.legend(
-            loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=columns, frameon=False,
-            fontsize=8, handlelength=1.2, columnspacing=1.2, borderaxespad=0,
-        )  # fmt: skip
-        save_figure(figure, output)
+        drawn = RowFigure([_named(name) for name in parts.index], ROW, parts.columns, 5, label)
+        _bars(drawn.axes, parts, untrained)
+        drawn.crown(title, "what became of the pictures that each source offered")
+        save_figure(drawn.figure, output)
 
 
 def fates(counts: pd.DataFrame) -> pd.DataFrame:

@@ -9,25 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from distillery.evidence.figures import (
-    INK,
-    SOFT,
-    Line2D,
-    band_height,
-    cut,
-    legend_columns,
-    plt,
-    save_figure,
-    sns,
-    text_width,
-    title_block,
-)
+from distillery.evidence.figures import INK, SOFT, Line2D, cut, plt, save_figure, sns
+from distillery.evidence.row_figure import RowFigure
 from distillery.evidence.tables import source_title, write_table
 from distillery.jobs import StudyError
 
 REAL, GENERATED = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion
 MARKERS = "oDs^vPXp"
-WIDTH = 10.5  # inches
 ROW = 0.42  # inches a class
 
 
@@ -73,12 +61,8 @@ def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untra
     classes, sources = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["source"]))
     with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
         named, shown = _named(table, sources, untrained), [cut(name, 30) for name in classes]
-        columns = legend_columns(named, WIDTH - 0.4, 6, points=8, handle=1.5, spacing=1.2)
-        more = 0.17 * max(0, -(-len(named) // columns) - 2)  # the legend's rows after the second
-        height = band_height(label) + 1.35 + more + ROW * len(classes) + 0.75
-        left = max(1.5, 0.25 + max(text_width(name, 9) for name in shown))
-        figure = plt.figure(figsize=(WIDTH, height))
-        axes = figure.add_axes((left / WIDTH, 0.7 / height, (WIDTH - left - 0.5) / WIDTH, ROW * len(classes) / height))
+        drawn = RowFigure(shown, ROW, named, 6, label)
+        axes = drawn.axes
         keys = [
             _dots(
                 axes, table[table["source"] == name], classes, (i + 0.5) / len(sources) - 0.5, MARKERS[i % len(MARKERS)]
@@ -92,13 +76,9 @@ def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untra
         axes.set_xlabel("mean distance of two pictures in the teacher's features (1 − cosine)", fontsize=9.5, color=INK)
         axes.tick_params(length=0, labelsize=9)
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
-        sns.despine(figure, left=True)
-        strip = title_block(figure, title, "how different pictures of a class are, with 95 % intervals", label)
-        figure.legend(
-            handles=keys, loc="upper left", bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / height), ncols=columns,
-            frameon=False, fontsize=8, handlelength=1.2, columnspacing=1.2, borderaxespad=0,
-        )  # fmt: skip
-        save_figure(figure, output)
+        sns.despine(drawn.figure, left=True)
+        drawn.crown(title, "how different pictures of a class are, with 95 % intervals", keys)
+        save_figure(drawn.figure, output)
 
 
 def _dots(axes: plt.Axes, part: pd.DataFrame, classes: list[str], shift: float, marker: str) -> Line2D:

@@ -37,17 +37,19 @@ class Conv2d(nn.Conv2d):
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """As torch's; learning it may be given channels of zeros after its own, which it leaves alone."""
+    """As torch's, but that it does not count its batches; learning it may be given channels of zeros after its own.
+
+    Torch counts for averages that weigh all batches alike, which nobody takes here: on a GPU one kernel a layer.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        more = x.shape[1] - self.num_features
-        if not self.training or not more:
+        if not self.training:
             return super().forward(x)
-        self.num_batches_tracked.add_(1)
-        mean, variance, weight, bias = (
-            F.pad(part, (0, more)) for part in (self.running_mean, self.running_var, self.weight, self.bias)
-        )
+        own, more = self.num_features, x.shape[1] - self.num_features
+        parts = (self.running_mean, self.running_var, self.weight, self.bias)
+        mean, variance, weight, bias = (F.pad(part, (0, more)) for part in parts) if more else parts
         x = F.batch_norm(x, mean, variance, weight, bias, True, self.momentum, self.eps)
-        self.running_mean.copy_(mean[: self.num_features])
-        self.running_var.copy_(variance[: self.num_features])
+        if more:
+            self.running_mean.copy_(mean[:own])
+            self.running_var.copy_(variance[:own])
         return x
