@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from distillery.jobs import StudyError
 from distillery.learning.tables import read_table, write_table
+from distillery.parquet import read_parquet
 
 SCHEMA = pa.schema(
     [("source", pa.string()), ("row", pa.int32()), ("label", pa.int16()), ("logits", pa.list_(pa.float32(), 2))]
@@ -50,3 +51,18 @@ def test_damaged_tables_are_one_line(tmp_path):
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(StudyError, match=r"table\.parquet is damaged"):
         read_table(path, ["row"])
+
+
+def test_a_table_that_the_memory_does_not_hold_is_not_to_be_deleted(tmp_path, monkeypatch):
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"row": [1]}), path)
+
+    def no_room(*_, **__):
+        raise pa.ArrowMemoryError("malloc of size 99 failed")
+
+    monkeypatch.setattr(pq.ParquetFile, "read", no_room)
+    monkeypatch.setattr(pq, "read_table", no_room)
+    for read in (read_table, read_parquet):
+        with pytest.raises(StudyError, match=r"table .*table\.parquet does not fit into the memory .*size 99") as said:
+            read(path, ["row"])
+        assert "Delete" not in str(said.value)

@@ -116,6 +116,22 @@ def test_a_checkpoint_of_another_configuration_or_half_a_one_is_not_used(study, 
     assert steps == recipe.steps and not path.exists()
 
 
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_a_checkpoint_that_the_memory_does_not_hold_is_kept(study, tmp_path, monkeypatch, error):
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        fit(study, Checkpoint(path, "d", 5), kill_at=14)
+    before = path.read_bytes()
+
+    def no_room(*_, **__):
+        raise error("no room")
+
+    monkeypatch.setattr(torch, "load", no_room)
+    with pytest.raises(error):
+        fit(study, Checkpoint(path, "d", 5))
+    assert path.read_bytes() == before
+
+
 def test_a_checkpoint_holds_no_teacher_and_nothing_to_unpickle(study, tmp_path):
     checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", 5)
     with pytest.raises(Killed):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distillery.jobs import StudyError, one_line
+from distillery.jobs import StudyError, one_line, too_large
 
 
 def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, np.ndarray]:
@@ -25,10 +25,7 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
     except FileNotFoundError:
         raise
     except MemoryError as error:
-        raise StudyError(
-            f"{what} {path} does not fit into the memory that is free ({one_line(error, 120)}). Run fewer"
-            " jobs at a time, or where there is more of it."
-        ) from error
+        raise too_large(f"{what} {path}", error) from error
     except Exception as error:  # a truncated archive raises zipfile's, zlib's, numpy's and plain errors
         reason = one_line(error, 120)
         raise StudyError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error

@@ -34,6 +34,14 @@ def one_line(said: object, length: int | None = None) -> str:
     return " ".join(str(said).split())[:length]
 
 
+def too_large(what: str, error: MemoryError) -> StudyError:
+    """That a file, which is not damaged, does not fit into the memory."""
+    return StudyError(
+        f"{what} does not fit into the memory that is free ({one_line(error, 120)}). Run fewer jobs at a time, or where"
+        " there is more of it."
+    )
+
+
 @contextmanager
 def job(snakemake: Any) -> Iterator[Any]:
     """Run one job's script: log to its log file, end an expected error in one line.

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distillery.files import whole
-from distillery.jobs import StudyError
+from distillery.jobs import StudyError, too_large
 
 
 def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schema) -> None:
@@ -24,7 +24,7 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, Any]:
     """Columns of a table as numpy arrays (text as arrays of str objects).
 
     Raises:
-        StudyError: the file is damaged or lacks a column; names it and says to delete it.
+        StudyError: the file is damaged or lacks a column; names it and says to delete it. Or the memory is too small.
     """
     try:
         table = pq.read_table(path, columns=list(columns))
@@ -33,6 +33,8 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, Any]:
             raise pa.ArrowInvalid(f"no column {', '.join(sorted(missing))}")
     except FileNotFoundError:
         raise
+    except MemoryError as error:  # Arrow's is one too
+        raise too_large(f"table {path}", error) from error
     except (pa.ArrowException, OSError) as error:
         first = str(error).splitlines()[0]
         raise StudyError(f"table {path} is damaged ({first}). Delete it and run again.") from error

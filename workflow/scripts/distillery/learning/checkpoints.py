@@ -73,6 +73,8 @@ class Checkpoint:
             if state["digest"] == self.digest:
                 return state
             reason = "it is of another configuration, version or device"
+        except (MemoryError, torch.OutOfMemoryError):  # it is whole: once there is room, the training goes on from it
+            raise
         except Exception as error:  # zip, pickle and torch share no type of error
             reason = f"it is damaged: {' '.join(str(error).split())[:80]}"
         log.info("checkpoint %s is not used: %s", self.path, reason)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distillery.files import whole
-from distillery.jobs import StudyError, one_line
+from distillery.jobs import StudyError, one_line, too_large
 
 NUMBERS = {"int16": np.int16, "int32": np.int32, "float": np.float32}
 
@@ -43,7 +43,8 @@ def read_table(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarray
     """Columns of a table: numbers and truths as arrays of their types, text as an array of str objects.
 
     Raises:
-        StudyError: the file is damaged or lacks a column, or a value; names it and says to delete it.
+        StudyError: the file is damaged or lacks a column, or a value; names it and says to delete it. Or the memory is
+            too small.
     """
     try:
         with pq.ParquetFile(path) as file:  # pq.read_table would import pandas
@@ -51,6 +52,8 @@ def read_table(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarray
         return {name: _from_column(table.column(name)) for name in columns}
     except FileNotFoundError:
         raise
+    except MemoryError as error:  # Arrow's is one too
+        raise too_large(f"table {path}", error) from error
     except (pa.ArrowException, OSError, KeyError, BufferError, TypeError) as error:
         reason = one_line(error, 120)
         raise StudyError(f"table {path} is damaged ({reason}). Delete it and run again.") from error
