@@ -87,7 +87,7 @@ from distillery.learning.data import whole_source
 from distillery.learning.devices import arithmetic, choose_device
 from distillery.learning.networks import NETWORKS, build_network
 from distillery.learning.recipe import Recipe
-from distillery.learning.student import objective_of, ready
+from distillery.learning.student import objective_of, ready, teacher_of
 from distillery.learning.training import optimiser_of, start_network, train
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -185,11 +185,11 @@ def ours(pair: Pair, batch: int) -> Callable[[int], None]:
     teacher = start_network(pair.teacher, 10, pictures, 1, pair.device).requires_grad_(False).eval()
     teacher = ready(teacher, KD(), pair.device)
     network = start_network(pair.student, 10, pictures, 0, pair.device)
-    objective = objective_of(KD(), teacher, lambda logits: logits)
+    objective, ask = (make(KD(), teacher, lambda logits: logits) for make in (objective_of, teacher_of))
 
     def run(steps: int) -> None:
         recipe = Recipe(pair.student, steps=steps, batch=batch, lr=0.01, checkpoint_every=0)
-        train(network, pictures, recipe, objective, optimiser_of(recipe, network), seed=0, classes=10)
+        train(network, pictures, recipe, objective, optimiser_of(recipe, network), ask=ask, seed=0, classes=10)
 
     return run
 

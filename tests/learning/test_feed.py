@@ -1,20 +1,24 @@
 """What each step is told: the draws of its seed and number, wherever a training starts."""
 
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 from tiny_study import RECIPE
 
-from distillery.learning.augmentation import draw_views
+from distillery.learning.augmentation import draw_views, make_views, mixed_targets, reflect_pad
 from distillery.learning.averaging import decay_after
-from distillery.learning.feed import CHUNK, feed, rows_of_step
+from distillery.learning.feed import Block, feed, rows_of_step
+from distillery.learning.graphs import split_steps
 from distillery.learning.recipe import learning_rate
 
 CPU = torch.device("cpu")
-LONG = replace(RECIPE, steps=2 * CHUNK + 7, cutout=3, mixup=0.4, ema=0.9)
+LONG = replace(RECIPE, steps=137, cutout=3, mixup=0.4, ema=0.9)
+
+
+def singly(recipe, first=0):
+    return feed(recipe, 50, 3, split_steps(first, [recipe.steps], 1), CPU)
 
 
 def equal(a, b):
@@ -22,26 +26,50 @@ def equal(a, b):
 
 
 def test_there_is_one_for_each_step_and_each_is_its_own_draws():
-    steps = list(feed(LONG, 50, 3, 0, CPU))
-    assert len(steps) == LONG.steps
-    for number in (0, CHUNK - 1, CHUNK, LONG.steps - 1):
-        rows, draws, time, lr, decay = steps[number].unpacked(mixed=True)
+    blocks = list(singly(LONG))
+    assert len(blocks) == LONG.steps
+    for number in (0, 63, 64, LONG.steps - 1):
+        (step,), (rows, draws) = blocks[number].steps(), blocks[number].views(mixed=True)
         drawn = draw_views(LONG, LONG.batch, number, 3)
         np.testing.assert_array_equal(rows, rows_of_step(50, LONG.batch, number, 3))
         for name in ("top", "left", "mirrored", "down", "right", "partner"):
             np.testing.assert_array_equal(getattr(draws, name), getattr(drawn, name))
-        assert draws.mirrored.dtype == torch.bool
-        assert (draws.share, time, lr) == (drawn.share, number / LONG.steps, learning_rate(LONG, number))
-        assert decay == decay_after(number, 0.9)
+        assert draws.mirrored.dtype == torch.bool and draws.share == step.share == drawn.share
+        assert (step.time, step.lr) == (number / LONG.steps, learning_rate(LONG, number))
+        assert step.decay == decay_after(number, 0.9)
 
 
-@pytest.mark.parametrize("first", [1, CHUNK - 1, CHUNK, LONG.steps - 1, LONG.steps])
+@pytest.mark.parametrize("first", [1, 63, 64, LONG.steps - 1, LONG.steps])
 def test_a_training_that_goes_on_is_told_what_one_without_a_break_is(first):
-    whole = list(islice(feed(LONG, 50, 3, 0, CPU), first, None))
-    rest = list(feed(LONG, 50, 3, first, CPU))
+    whole, rest = list(singly(LONG))[first:], list(singly(LONG, first))
     assert len(rest) == LONG.steps - first and all(map(equal, whole, rest))
 
 
 def test_without_mixup_nothing_is_shared():
-    step = next(feed(replace(LONG, mixup=0.0), 50, 3, 0, CPU))
-    assert step.unpacked(mixed=False).draws.share is None
+    _, draws = next(singly(replace(LONG, mixup=0.0))).views(mixed=False)
+    assert draws.share is None
+
+
+def views_of(block, recipe):
+    """Views and targets, as training makes them of pictures of noise."""
+    chance = np.random.default_rng(0)
+    padded = reflect_pad(torch.from_numpy(chance.integers(0, 256, (50, 3, 16, 16), np.uint8)), recipe.crop)
+    labels = torch.from_numpy(chance.integers(0, 5, 50))
+    rows, draws = block.views(mixed=recipe.mixup > 0)
+    return make_views(padded, rows, draws, 16, recipe.cutout), mixed_targets(labels[rows], draws, 5)
+
+
+@pytest.mark.parametrize("mixup", [0.4, 0.0])
+def test_the_views_of_several_steps_at_once_are_those_of_each_alone(mixup):
+    recipe = replace(LONG, mixup=mixup)
+    blocks = list(singly(recipe))[20:27]
+    (drawn,) = feed(recipe, 50, 3, [range(20, 27)], CPU)
+    together = Block(drawn.places, torch.tensor(drawn.numbers, dtype=torch.float32))  # as a GPU has them
+    views, targets = views_of(together, recipe)
+    for number, block in enumerate(blocks):
+        here = slice(number * recipe.batch, (number + 1) * recipe.batch)
+        alone = views_of(block, recipe)
+        torch.testing.assert_close(views[here], alone[0], rtol=0, atol=1e-6)
+        torch.testing.assert_close(targets[here], alone[1], rtol=0, atol=1e-6)
+        (step,) = block.steps()
+        torch.testing.assert_close(torch.stack(list(together.steps()[number])), torch.tensor(step))

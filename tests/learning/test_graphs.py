@@ -5,23 +5,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_study import RECIPE
 
 from distillery.learning import training
 from distillery.learning.arms import METHODS
 from distillery.learning.checkpoints import Checkpoint
 from distillery.learning.data import Pictures, as_channels_last
-from distillery.learning.graphs import WARM_UP, aside, repeated
+from distillery.learning.graphs import STEPS, aside, block_length, repeated, split_steps
 from distillery.learning.networks import build_network
 from distillery.learning.optimisation import SGD, Adam
 from distillery.learning.published import kd_optimiser, scratch_optimiser
 from distillery.learning.seeds import initialisation
-from distillery.learning.student import objective_of, ready
+from distillery.learning.student import objective_of, ready, teacher_of
 from distillery.learning.training import optimiser_of, start_network, train
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 CPU = torch.device("cpu")
-MIXED = replace(RECIPE, steps=30, mixup=0.4, checkpoint_every=0)
+MIXED = replace(RECIPE, steps=100, mixup=0.4, checkpoint_every=0)
 
 
 def test_on_a_processor_nothing_is_recorded():
@@ -33,8 +35,31 @@ def test_on_a_processor_nothing_is_recorded():
 
 def test_what_is_put_aside_is_done_and_given():
     calls = []
-    wait = aside(lambda: calls.append(1) or 7, CPU)
-    assert calls == [1] and wait() == 7 and calls == [1]
+    waits = aside([lambda: calls.append(1) or 7, lambda: calls.append(2) or 8], CPU)
+    assert calls == [1, 2] and [wait() for wait in waits] == [7, 8] and calls == [1, 2]
+
+
+@given(
+    steps=st.integers(1, 300), length=st.integers(1, 12), data=st.data(),
+)  # fmt: skip
+def test_blocks_go_through_all_steps_and_end_where_they_must(steps, length, data):
+    first = data.draw(st.integers(0, steps))
+    ends = sorted({*data.draw(st.lists(st.integers(1, steps), max_size=8)), steps})
+    blocks = split_steps(first, ends, length)
+    assert [step for block in blocks for step in block] == list(range(first, steps))
+    assert all(1 <= len(block) <= length for block in blocks)
+    assert {end for end in ends if end > first} <= {block.stop for block in blocks}
+    # a training that goes on from a block's end has the same blocks
+    for block in blocks[::3]:
+        assert split_steps(block.stop, ends, length) == [other for other in blocks if other.start >= block.stop]
+
+
+def test_on_a_processor_a_block_is_a_step_and_on_a_gpu_views_of_a_bounded_size():
+    gpu = torch.device("cuda")
+    assert block_length(1, CPU) == 1
+    assert block_length(128 * 3 * 32**2, gpu) == STEPS
+    assert 1 < block_length(256 * 3 * 96**2, gpu) < STEPS
+    assert block_length(10**9, gpu) == 1
 
 
 def fit(method, recipe, checkpoint=None, teacher="resnet8"):
@@ -52,8 +77,8 @@ def fit(method, recipe, checkpoint=None, teacher="resnet8"):
         optimiser = kd_optimiser(network, taught_by) if taught_by else scratch_optimiser(network)
     else:
         optimiser = optimiser_of(recipe, network)
-    objective = objective_of(arm, taught_by, lambda logits: logits)
-    history = train(network, pictures, recipe, objective, optimiser, seed=0, classes=5, checkpoint=checkpoint)
+    objective, ask = (make(arm, taught_by, lambda logits: logits) for make in (objective_of, teacher_of))
+    history = train(network, pictures, recipe, objective, optimiser, ask=ask, seed=0, classes=5, checkpoint=checkpoint)
     return network.state_dict(), history
 
 
@@ -79,17 +104,17 @@ def test_recorded_steps_are_those_run_one_kernel_at_a_time(method, network, teac
     recorded, history = fit(method, recipe, teacher=teacher)
     monkeypatch.setattr(training, "repeated", lambda function, device: function)
     plain, plain_history = fit(method, recipe, teacher=teacher)
-    assert recipe.steps > WARM_UP + 1 and history == plain_history
+    assert history == plain_history
     assert all(torch.equal(recorded[name], plain[name]) for name in plain)
 
 
 @gpu
 @pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"optimiser": "muon", "lr": 0.24, "network": "convnet_s"}])
 def test_a_training_that_goes_on_ends_with_the_same_bits(tmp_path, changes, deterministic):
-    recipe = replace(MIXED, checkpoint_every=20, **changes)
-    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every=20)
+    recipe = replace(MIXED, checkpoint_every=43, **changes)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every=43)
     whole, history = fit("kd", recipe, checkpoint)
-    assert checkpoint.path.exists()  # of step 20: the run's own end removes it
+    assert checkpoint.path.exists()  # of step 90, a block's end: the run's own end removes it
     resumed, resumed_history = fit("kd", recipe, checkpoint)
     assert history == resumed_history and all(torch.equal(whole[name], resumed[name]) for name in whole)
 

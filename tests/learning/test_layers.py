@@ -18,14 +18,21 @@ def wide_registers(monkeypatch):
     monkeypatch.setattr(layers, "LANES", 16)
 
 
+class PlainNorm(nn.BatchNorm2d):
+    """Torch's batch norm, and its activations after it."""
+
+    def forward(self, x, residual=None):
+        x = super().forward(x)
+        x = x if residual is None else x + residual
+        return {"none": nn.Identity(), "relu": nn.ReLU(), "gelu": nn.GELU()}[self.activation](x)
+
+
 def plain(network):
     """The same network of torch's own layers."""
     copy = deepcopy(network)
+    ours = {layers.Conv2d: nn.Conv2d, layers.BatchNorm2d: PlainNorm, layers.Linear: nn.Linear}
     for module in copy.modules():
-        if isinstance(module, layers.Conv2d):
-            module.__class__ = nn.Conv2d
-        if isinstance(module, layers.BatchNorm2d):
-            module.__class__ = nn.BatchNorm2d
+        module.__class__ = ours.get(type(module), type(module))
     return copy
 
 
@@ -80,3 +87,21 @@ def test_layers_keep_the_names_and_shapes_of_torchs_weights():
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     assert shapes == {key: value.shape for key, value in plain(network).state_dict().items()}
     assert shapes["stem.0.weight"] == (24, 3, 2, 2)
+
+
+def test_lent_weights_round_as_each_by_itself_and_gradients_reach_the_weights():
+    network, x = learning("resnet8").float(), torch.randn(4, 3, 16, 16)
+    with layers.lent(network, torch.bfloat16), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert network.head.lent.dtype == torch.bfloat16
+        logits = network(x)
+    assert network.head.lent is None
+    logits.float().square().sum().backward()
+    found = [weight.grad.clone() for weight in network.parameters()]
+    network.zero_grad()
+    fresh = learning("resnet8").float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected = fresh(x)
+    expected.float().square().sum().backward()
+    assert torch.equal(logits, expected)
+    for ours, weight in zip(found, fresh.parameters(), strict=True):
+        assert ours.dtype == torch.float32 and torch.equal(ours, weight.grad)

@@ -34,7 +34,7 @@ class Draws:
         mirrored: bool [B].
         down, right: int64 [B], 0 to PLACES − 1, the middle of what is cut out.
         partner: int64 [B], with whom of the batch a picture is mixed.
-        share: of the picture itself in the mixture, 0 to 1; None without mixup.
+        share: of the picture itself in the mixture, 0 to 1, of all or float32 [B]; None without mixup.
     """
 
     top: np.ndarray | Tensor
@@ -120,8 +120,10 @@ def mix(values: Tensor, draws: Draws) -> Tensor:
     """share · values + (1 − share) · their partners', of pictures or probabilities (Zhang et al. 2018, section 2)."""
     if draws.share is None:
         return values
-    partner = torch.as_tensor(draws.partner, device=values.device)
-    return torch.lerp(values[partner], values, draws.share)
+    partner, share = torch.as_tensor(draws.partner, device=values.device), draws.share
+    if isinstance(share, Tensor):
+        share = share.reshape(-1, *[1] * (values.dim() - 1))
+    return torch.lerp(values[partner], values, share)
 
 
 def mixed_targets(labels: Tensor, draws: Draws, classes: int) -> Tensor:

@@ -1,8 +1,8 @@
-"""What each step of a training is told: which pictures, the draws of their views, and a few numbers."""
+"""What the steps of a training are told: which pictures, the draws of their views, and a few numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,63 +15,75 @@ from distillery.learning.averaging import decay_after
 from distillery.learning.recipe import Recipe, learning_rate
 from distillery.learning.seeds import stream
 
-CHUNK = 64  # steps whose draws go to a GPU in one transfer, while it works on those before
 
-
-class Step(NamedTuple):
-    """One step's draws, packed so that two small copies take them to where a recorded step reads them.
+class Numbers(NamedTuple):
+    """Of one step.
 
     Attributes:
-        places: int64 [7, B]: rows of the pictures, top, left, mirrored, down, right, partner of `Draws`.
-        numbers: share, time, lr and decay: floats, or float32 [4] of the device.
-    """
-
-    places: Tensor
-    numbers: tuple[float, float, float, float] | Tensor
-
-    def unpacked(self, mixed: bool) -> Told:
-        """By name; `mixed` says whether the recipe mixes pictures."""
-        rows, top, left, mirrored, down, right, partner = self.places
-        share, time, lr, decay = self.numbers
-        draws = Draws(top, left, mirrored.bool(), down, right, partner, share if mixed else None)
-        return Told(rows, draws, time, lr, decay)
-
-
-class Told(NamedTuple):
-    """A step's draws by name.
-
-    Attributes:
-        rows: int64 [B].
+        share: of the picture itself in a mixture, 0 to 1.
         time: share of the steps done, 0 to 1.
         lr: learning rate.
         decay: of the weights' moving average.
     """
 
-    rows: Tensor
-    draws: Draws
+    share: float | Tensor
     time: float | Tensor
     lr: float | Tensor
     decay: float | Tensor
 
 
-def feed(recipe: Recipe, pictures: int, seed: int, first: int, device: torch.device) -> Iterator[Step]:
-    """The steps from `first` on, each a function of recipe, number of pictures, seed and its number alone."""
-    for start in range(first, recipe.steps, CHUNK):
-        drawn = [_draw(recipe, pictures, seed, step) for step in range(start, min(start + CHUNK, recipe.steps))]
-        places, numbers = torch.from_numpy(np.stack([place for place, _ in drawn])), [number for _, number in drawn]
+class Block(NamedTuple):
+    """The draws of k steps, packed so that two small copies take them to where recorded steps read them.
+
+    Attributes:
+        places: int64 [7, k · B], step after step: rows of the pictures, top, left, mirrored, down, right, partner of
+            `Draws`.
+        numbers: `Numbers` of each step: floats, of one step alone, or float32 [k, 4] of the device.
+    """
+
+    places: Tensor
+    numbers: tuple[Numbers] | Tensor
+
+    def steps(self) -> list[Numbers]:
+        """The numbers of each step."""
+        return [Numbers(*row) for row in self.numbers]
+
+    def views(self, mixed: bool) -> tuple[Tensor, Draws]:
+        """Rows int64 [k · B] and draws of all the steps' views; `mixed` says whether the recipe mixes pictures."""
+        rows, top, left, mirrored, down, right, partner = self.places
+        return rows, Draws(top, left, mirrored.bool(), down, right, partner, self._shares() if mixed else None)
+
+    def _shares(self) -> float | Tensor:
+        if not isinstance(self.numbers, Tensor):
+            return self.numbers[0].share
+        return self.numbers[:, 0].repeat_interleave(self.places.shape[1] // len(self.numbers))
+
+
+def feed(recipe: Recipe, pictures: int, seed: int, blocks: Iterable[range], device: torch.device) -> Iterator[Block]:
+    """The steps of each of `blocks`, each a function of recipe, number of pictures, seed and its number alone.
+
+    Args:
+        blocks: numbers of steps from 0; on a processor of one step each.
+    """
+    for block in blocks:
+        drawn = [_draw(recipe, pictures, seed, step) for step in block]
+        places = np.concatenate([place for place, _ in drawn], axis=1)
+        places[6] += np.repeat(np.arange(len(block)) * recipe.batch, recipe.batch)  # partners are of the same step
+        numbers: tuple[Numbers] | Tensor = tuple(number for _, number in drawn)
+        places = torch.from_numpy(places)
         if device.type == "cuda":
             # pinned, so that neither the transfer waits for the GPU nor the GPU for it
             places = places.pin_memory().to(device, non_blocking=True)
             numbers = torch.tensor(numbers, dtype=torch.float32).pin_memory().to(device, non_blocking=True)
-        yield from map(Step, places, numbers)
+        yield Block(places, numbers)
 
 
-def _draw(recipe: Recipe, pictures: int, seed: int, step: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+def _draw(recipe: Recipe, pictures: int, seed: int, step: int) -> tuple[np.ndarray, Numbers]:
     draws = draw_views(recipe, recipe.batch, step, seed)
     rows = rows_of_step(pictures, recipe.batch, step, seed)
     places = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner])
     share = 1.0 if draws.share is None else draws.share
-    return places, (share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
+    return places, Numbers(share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
 
 
 @lru_cache(maxsize=2)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from distillery.learning.layers import BatchNorm2d
 from distillery.learning.networks import BasicBlock, ConvNet, ConvNetShortcut, Normalised, ResNet
 
 
@@ -48,6 +49,18 @@ class FoldedBlock(nn.Module):
         return self.second(self.first(x), self.shortcut(x))
 
 
+class FoldedShortcut(nn.Module):
+    """A ConvNet's block with a shortcut, its batch norms folded."""
+
+    def __init__(self, block: ConvNetShortcut):
+        super().__init__()
+        self.first = fuse_conv_bn_eval(block.conv1, block.norm1)
+        self.second = fuse_conv_bn_eval(block.conv2, block.norm2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.gelu(self.second(F.gelu(self.first(x))) + x)
+
+
 def folded(network: Normalised, dtype: torch.dtype) -> Normalised:
     """A copy for prediction alone, its convolutions in `dtype`.
 
@@ -61,15 +74,15 @@ def folded(network: Normalised, dtype: torch.dtype) -> Normalised:
 
 
 def _fold_resnet(network: ResNet) -> None:
-    conv, norm, _ = network.stem
-    network.stem = nn.Sequential(RectifiedConv(fuse_conv_bn_eval(conv, norm)))
+    network.stem = nn.Sequential(RectifiedConv(fuse_conv_bn_eval(*network.stem)))
     network.stages = nn.Sequential(*map(FoldedBlock, network.stages))
 
 
 def _fold_convnet(network: ConvNet) -> None:
-    shortcuts = [module.layers for module in network.blocks if isinstance(module, ConvNetShortcut)]
-    for layers in (network.stem, network.blocks, *shortcuts):
-        for number, (layer, norm) in enumerate(zip(layers, layers[1:], strict=False)):
+    for layers in (network.stem, network.blocks):
+        for number, layer in enumerate(layers):
+            if isinstance(layer, ConvNetShortcut):
+                layers[number] = FoldedShortcut(layer)
             # where pooling comes between, a channel's factor below 0 would turn its greatest value into its least
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                layers[number], layers[number + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
+            elif isinstance(layer, BatchNorm2d) and isinstance(layers[number - 1], nn.Conv2d):
+                layers[number - 1], layers[number] = fuse_conv_bn_eval(layers[number - 1], layer), nn.GELU()

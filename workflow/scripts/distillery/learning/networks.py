@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distillery.jobs import StudyError
-from distillery.learning.layers import BatchNorm2d, Conv2d
+from distillery.learning.layers import BatchNorm2d, Conv2d, Linear
 
 
 class BasicBlock(nn.Module):
@@ -20,16 +19,16 @@ class BasicBlock(nn.Module):
     def __init__(self, inputs: int, width: int, stride: int):
         super().__init__()
         self.conv1 = Conv2d(inputs, width, 3, stride, 1)
-        self.norm1 = BatchNorm2d(width)
+        self.norm1 = BatchNorm2d(width, "relu")
         self.conv2 = Conv2d(width, width, 3, 1, 1)
-        self.norm2 = BatchNorm2d(width)
+        self.norm2 = BatchNorm2d(width, "relu")
         self.shortcut = nn.Identity()
         if stride != 1 or inputs != width:
             self.shortcut = nn.Sequential(Conv2d(inputs, width, 1, stride), BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = F.relu(self.norm1(self.conv1(x)), inplace=True)
-        return F.relu(self.norm2(self.conv2(inner)) + self.shortcut(x), inplace=True)
+        inner = self.norm1(self.conv1(x))
+        return self.norm2(self.conv2(inner), self.shortcut(x))
 
 
 class ResNet(nn.Module):
@@ -45,14 +44,14 @@ class ResNet(nn.Module):
     def __init__(self, stem: int, widths: Sequence[int], blocks: int, classes: int):
         super().__init__()
         self.blocks, self.widths = blocks, tuple(widths)
-        self.stem = nn.Sequential(Conv2d(3, stem, 3, 1, 1), BatchNorm2d(stem), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(Conv2d(3, stem, 3, 1, 1), BatchNorm2d(stem, "relu"))
         stages, inputs = [], stem
         for number, width in enumerate(widths):
             for block in range(blocks):
                 stages.append(BasicBlock(inputs, width, stride=2 if number and not block else 1))
                 inputs = width
         self.stages = nn.Sequential(*stages)
-        self.head = nn.Linear(inputs, classes)
+        self.head = Linear(inputs, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -71,19 +70,19 @@ class ResNet(nn.Module):
         return self.classify(self.features(x)[-1])
 
 
-def _conv_norm_gelu(width: int) -> tuple[nn.Module, ...]:
-    return Conv2d(width, width, 3, padding=1), BatchNorm2d(width), nn.GELU()
-
-
 class ConvNetShortcut(nn.Module):
     """Two 3x3 convolutions and a shortcut, with batch norm and GELU: [B, width, H, W] → [B, width, H, W]."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.layers = nn.Sequential(*_conv_norm_gelu(width), *_conv_norm_gelu(width)[:2])
+        self.conv1 = Conv2d(width, width, 3, padding=1)
+        self.norm1 = BatchNorm2d(width, "gelu")
+        self.conv2 = Conv2d(width, width, 3, padding=1)
+        self.norm2 = BatchNorm2d(width, "gelu")
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.gelu(self.layers(x) + x)
+        inner = self.norm1(self.conv1(x))
+        return self.norm2(self.conv2(inner), x)
 
 
 class ConvNet(nn.Module):
@@ -102,22 +101,18 @@ class ConvNet(nn.Module):
 
     def __init__(self, widths: Sequence[int], deep: bool, classes: int):
         super().__init__()
-        self.layers = 5 if deep else 7  # of a block
-        self.stem = nn.Sequential(Conv2d(3, self.STEM, 2), BatchNorm2d(self.STEM), nn.GELU())
+        self.layers = 4 if deep else 5  # of a block
+        self.stem = nn.Sequential(Conv2d(3, self.STEM, 2), BatchNorm2d(self.STEM, "gelu"))
         blocks, inputs = [], self.STEM
         for width in widths:
-            blocks += [
-                *(
-                    Conv2d(inputs, width, 3, padding=1),
-                    nn.MaxPool2d(2),
-                    BatchNorm2d(width),
-                    nn.GELU(),
-                ),
-                *((ConvNetShortcut(width),) if deep else _conv_norm_gelu(width)),
-            ]
+            blocks += [Conv2d(inputs, width, 3, padding=1), nn.MaxPool2d(2), BatchNorm2d(width, "gelu")]
+            if deep:
+                blocks.append(ConvNetShortcut(width))
+            else:
+                blocks += [Conv2d(width, width, 3, padding=1), BatchNorm2d(width, "gelu")]
             inputs = width
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Linear(inputs, classes)
+        self.head = Linear(inputs, classes)
         for module in self.blocks.modules():
             if isinstance(module, nn.Conv2d):  # starts by passing its input on, as airbench does
                 nn.init.dirac_(module.weight[: module.in_channels].detach())

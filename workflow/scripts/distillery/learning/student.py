@@ -27,14 +27,13 @@ from distillery.learning.arms import Answer, Arm
 from distillery.learning.augmentation import alter_copies
 from distillery.learning.checkpoints import Checkpoint, digest, how_trained
 from distillery.learning.data import Pictures, load_plan
-from distillery.learning.devices import arithmetic, choose_device
+from distillery.learning.devices import arithmetic, autocast, choose_device
 from distillery.learning.folding import folded
-from distillery.learning.graphs import aside
 from distillery.learning.networks import Normalised
 from distillery.learning.optimisation import Optimiser
 from distillery.learning.prediction import by_class, predict_classes, share, write_predictions
 from distillery.learning.recipe import Recipe
-from distillery.learning.training import Batch, Objective, Row, optimiser_of, start_network, train, write_history
+from distillery.learning.training import Ask, Batch, Objective, Row, optimiser_of, start_network, train, write_history
 from distillery.learning.weights import Trained, load_weights, save_weights
 
 
@@ -184,12 +183,14 @@ def fit(
     if taught_by:
         taught_by = ready(taught_by, arm, device)
     checkpoint = _checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device)
+    restrict = restriction(lesson.trained.to(device), len(lesson.classes))
     history = train(
         network,
         replace(lesson.train, labels=torch.searchsorted(lesson.trained, lesson.train.labels)),
         recipe,
-        objective_of(arm, taught_by, restriction(lesson.trained.to(device), len(lesson.classes))),
+        objective_of(arm, taught_by, restrict),
         _optimiser(arm, recipe, network, taught_by),
+        ask=teacher_of(arm, taught_by, restrict),
         seed=seed,
         classes=len(lesson.trained),
         validate=lambda network: _accuracy(network, lesson.val, lesson.trained),
@@ -202,22 +203,35 @@ def fit(
 def objective_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
     """An arm's loss with a live teacher that sees the very views the student sees, mixed ones too.
 
-    Patient and consistent, as Beyer et al. (2022) have it.
+    Patient and consistent, as Beyer et al. (2022) have it. The teacher is asked here where `teacher_of` was not.
     """
 
-    def answer(network: Normalised, views: Tensor) -> Answer:
-        if not arm.attentive:
-            return Answer(restrict(network(views)), [])
-        features = network.features(views)
-        return Answer(restrict(network.classify(features[-1])), features)
-
     def objective(network: Normalised, batch: Batch) -> Tensor:
-        # a frozen teacher keeps nothing for a backward pass; the published one learns along
-        taught = aside(lambda: answer(teacher, batch.views) if teacher else None, batch.views.device)
-        told = answer(network, batch.views)
-        return arm.loss(told, taught(), batch)
+        taught = batch.taught
+        if teacher and taught is None:
+            taught = _answer(arm, teacher, batch.views, restrict)
+        return arm.loss(_answer(arm, network, batch.views, restrict), taught, batch)
 
     return objective
+
+
+def teacher_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tensor], Tensor]) -> Ask | None:
+    """What asks a frozen teacher ahead; None where there is none, or it learns along as the published one does."""
+    if not teacher or arm.published:
+        return None
+
+    def ask(views: Tensor, batch: int) -> list[Answer]:
+        with torch.no_grad(), autocast(views.device):
+            return _answer(arm, teacher, views, restrict).split(batch)
+
+    return ask
+
+
+def _answer(arm: Arm, network: Normalised, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> Answer:
+    if not arm.attentive:
+        return Answer(restrict(network(views)), [])
+    features = network.features(views)
+    return Answer(restrict(network.classify(features[-1])), features)
 
 
 def _optimiser(arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module | None) -> Optimiser:
