@@ -1,0 +1,206 @@
+"""The fused batch norm against torch's own in float64: in Triton's interpreter anywhere, compiled on a GPU.
+
+Triton is imported either to interpret or to compile, its own functions too, so that the former takes a process of its
+own: one test here runs this file again.
+"""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+pytest.importorskip("triton", reason="no Triton")
+fused_norm = pytest.importorskip("distillery.learning.fused_norm")
+
+INTERPRETED = fused_norm.INTERPRETED
+interpreted = pytest.mark.skipif(not INTERPRETED, reason="run by test_in_tritons_interpreter")
+gpu = pytest.mark.skipif(INTERPRETED or not torch.cuda.is_available(), reason="no GPU")
+each_kind = pytest.mark.parametrize("added", [False, True], ids=["alone", "residual"])
+each_activation = pytest.mark.parametrize("activation", ["none", "relu", "gelu"])
+each_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+
+ACTIVATED = {"none": lambda z: z, "relu": F.relu, "gelu": F.gelu}
+MOMENTUM, EPS = 0.1, 1e-5
+# a step of bfloat16 is at most 2^-7 of a value: kernels round to half of it, the interpreter cuts;
+# float32 is left what sums and the mean lose
+TOLERANCE = {torch.float32: (1e-4, 2e-5), torch.bfloat16: (2**-7 if INTERPRETED else 2**-8, 1e-3)}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A GPU of four multiprocessors and small tiles: small matrices have several chunks, and programs several tiles."""
+    if INTERPRETED:
+        sizes = {"MULTIPROCESSORS": 4, "SMALLEST": 256, "SUMMED": 512, "SUMMED_BACKWARD": 256, "MAPPED": 256}
+        for name, value in sizes.items():
+            monkeypatch.setattr(fused_norm, name, value)
+
+
+def drawn(shape, dtype, added, device="cpu", mean=0.0):
+    """Arguments of norm_act and a gradient of its result."""
+    chance = torch.Generator().manual_seed(0)
+
+    def normal(*size):
+        return torch.randn(size, generator=chance)
+
+    def pictures(values):
+        return values.to(device, dtype).contiguous(memory_format=torch.channels_last)
+
+    channels = shape[1]
+    return SimpleNamespace(
+        x=pictures(normal(*shape) + mean),
+        weight=(1 + 0.2 * normal(channels)).to(device),
+        bias=(0.2 * normal(channels)).to(device),
+        residual=pictures(normal(*shape)) if added else None,
+        running_mean=normal(channels).to(device),
+        running_var=normal(channels).exp().to(device),
+        dy=pictures(normal(*shape)),
+    )
+
+
+def leaves(given):
+    return [t.detach().requires_grad_() for t in (given.x, given.weight, given.bias, given.residual) if t is not None]
+
+
+def fused(given, activation):
+    """The result, the gradients of x, weight, bias and residual, and the running statistics after."""
+    x, weight, bias, *residual = inputs = leaves(given)
+    running = given.running_mean.clone(), given.running_var.clone()
+    y = fused_norm.norm_act(x, weight, bias, *running, MOMENTUM, EPS, activation, *residual)
+    return [y.detach(), *torch.autograd.grad(y, inputs, given.dy), *running]
+
+
+def expected(given, activation):
+    """What fused gives, by torch in float64; relu's gradient is first made 0 where rounding decides its side."""
+    exact = SimpleNamespace(**{name: None if t is None else t.double() for name, t in vars(given).items()})
+    x, weight, bias, *residual = inputs = leaves(exact)
+    running = exact.running_mean, exact.running_var
+    z = F.batch_norm(x, *running, weight, bias, training=True, momentum=MOMENTUM, eps=EPS) + sum(residual)
+    if activation == "relu":
+        given.dy[z.abs() < 1e-3] = 0
+    y = ACTIVATED[activation](z)
+    return [y.detach(), *torch.autograd.grad(y, inputs, given.dy.double()), *running]
+
+
+def compare(given, activation):
+    rtol, atol = TOLERANCE[given.x.dtype]
+    want = expected(given, activation)
+    got = fused(given, activation)
+    assert got[0].dtype == got[1].dtype == given.x.dtype
+    assert got[0].is_contiguous(memory_format=torch.channels_last)
+    for value, right in zip(got, want, strict=True):
+        if value.dim() == 4:
+            torch.testing.assert_close(value.double(), right, rtol=rtol, atol=atol)
+        else:
+            # sums over the M rows of terms of size 1; those are never rounded to x's dtype
+            rounding = 1e-5 * (given.x.numel() / given.x.shape[1]) ** 0.5
+            torch.testing.assert_close(value.double(), right, rtol=1e-5, atol=rounding)
+
+
+def test_in_tritons_interpreter():
+    if INTERPRETED:
+        pytest.skip("this is the process")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "interpreted", __file__]
+    run = subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
+    assert run.returncode == 0 and " passed" in run.stdout, run.stdout + run.stderr
+
+
+@interpreted
+@each_kind
+@each_activation
+@each_dtype
+@pytest.mark.parametrize("shape", [(3, 24, 5, 7), (2, 40, 9, 5), (2, 8, 4, 4)], ids=str)
+def test_interpreted_it_is_torchs_batch_norm(small, shape, dtype, activation, added):
+    compare(drawn(shape, dtype, added), activation)
+
+
+@interpreted
+def test_interpreted_a_mean_far_from_0_leaves_the_variance_right(small):
+    given = drawn((3, 24, 5, 7), torch.float32, False, mean=100.0)
+    running_var = fused(given, "none")[-1]
+    batch_var = (running_var - (1 - MOMENTUM) * given.running_var) / MOMENTUM
+    torch.testing.assert_close(batch_var.double(), given.x.double().var((0, 2, 3)), rtol=1e-4, atol=0)
+    compare(given, "gelu")
+
+
+@interpreted
+def test_interpreted_a_residual_and_a_gradient_in_another_layout_are_read_right(small):
+    given = drawn((3, 24, 5, 7), torch.float32, True)
+    want = fused(given, "gelu")
+    given.residual, given.dy = given.residual.contiguous(), given.dy.contiguous()
+    assert all(map(torch.equal, fused(given, "gelu"), want))
+
+
+@interpreted
+def test_interpreted_it_takes_what_lies_channels_last(small):
+    x = torch.zeros(2, 8, 4, 4).contiguous(memory_format=torch.channels_last)
+    assert fused_norm.usable(x) and fused_norm.usable(x.half()) and fused_norm.usable(x.bfloat16())
+    assert not fused_norm.usable(x.double())
+    assert not fused_norm.usable(x.contiguous())
+    assert not fused_norm.usable(x[0])
+
+
+@pytest.mark.skipif(INTERPRETED, reason="interpreted, it takes them")
+def test_it_takes_nothing_on_a_processor():
+    assert not fused_norm.usable(torch.zeros(2, 8, 4, 4).contiguous(memory_format=torch.channels_last))
+
+
+@pytest.mark.parametrize("rows", [2, 2_000, 12_544, 131_072, 500_000])
+@pytest.mark.parametrize("channels", [8, 24, 64, 256, 512])
+def test_every_row_is_in_one_chunk_and_partial_sums_are_few(rows, channels):
+    chunks, launch = fused_norm._launch(rows, channels, fused_norm.SUMMED, 1)
+    per_chunk = launch["tiles"] * launch["BLOCK_M"]
+    assert (chunks - 1) * per_chunk < rows <= chunks * per_chunk
+    assert chunks * launch["grid"][1] <= fused_norm.MULTIPROCESSORS
+
+
+def test_an_unknown_activation_is_refused():
+    with pytest.raises(ValueError, match="tanh"):
+        fused(drawn((2, 8, 4, 4), torch.float32, False), "tanh")
+
+
+REALISTIC = pytest.mark.parametrize(
+    "shape", [(128, 64, 32, 32), (128, 24, 31, 31), (256, 256, 7, 7), (64, 512, 4, 4)], ids=str
+)
+
+
+@gpu
+@each_kind
+@each_activation
+@each_dtype
+@REALISTIC
+def test_compiled_it_is_torchs_batch_norm(shape, dtype, activation, added):
+    compare(drawn(shape, dtype, added, "cuda"), activation)
+
+
+@gpu
+def test_compiled_a_mean_far_from_0_leaves_the_variance_right():
+    compare(drawn((128, 24, 31, 31), torch.float32, False, "cuda", mean=100.0), "gelu")
+
+
+@gpu
+@REALISTIC
+def test_two_calls_give_the_same_bits(shape):
+    given = drawn(shape, torch.bfloat16, True, "cuda")
+    assert all(map(torch.equal, fused(given, "gelu"), fused(given, "gelu")))
+
+
+@gpu
+@each_kind
+@each_activation
+def test_recorded_it_gives_the_same_bits(activation, added):
+    given, other = (drawn((128, 24, 31, 31), torch.bfloat16, added, "cuda", mean) for mean in (0.0, 3.0))
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        fused(given, activation)  # compiles
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        recorded = fused(given, activation)
+    given.x.copy_(other.x)
+    graph.replay()
+    assert all(map(torch.equal, recorded, fused(given, activation)))
