@@ -75,7 +75,7 @@ class BatchNorm2d(nn.BatchNorm2d):
         self.activation = activation
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        if self.training and x.is_cuda and (fused := _fused()):
+        if self.training and x.is_cuda and (fused := _fused()) and fused.usable(x):
             statistics = (self.running_mean, self.running_var, self.momentum, self.eps)
             return fused.norm_act(x, self.weight, self.bias, *statistics, self.activation, residual)
         x = self._normalised(x)
@@ -112,7 +112,9 @@ def _fused() -> ModuleType | None:
         from distillery.learning import fused_norm  # half a second, which a training on a processor does not pay
 
         parts = torch.zeros(4, 8, device="cuda")
-        fused_norm.norm_act(torch.zeros(1, 8, 2, 2, device="cuda"), *parts, 0.1, 1e-5, "none")
+        fused_norm.norm_act(
+            torch.zeros(1, 8, 2, 2, device="cuda").to(memory_format=torch.channels_last), *parts, 0.1, 1e-5, "none"
+        )
     except Exception as error:  # Triton's compilers raise what they like
         log.info("batch norm as torch has it: no kernels of our own (%s)", " ".join(str(error).split())[:80])
         return None
