@@ -44,18 +44,23 @@ Batch norm of 24 channels took four times as long as of 32 before the layers car
 teacher's batch norm was not yet folded: 56 ms a step of the second pair became 50 (in turns within one process), 362
 of the first 338, and 65 of the demo's, resnet8 teaching resnet8_half, 39.
 
-On one NVIDIA H200 with 16 cores (PyTorch 2.11; 200 steps a measurement, in which ours records its step anew, 0.05 s
-of each; median of 3 turns, of the other pairs 2):
+On one NVIDIA H200 with 16 cores (PyTorch 2.11), ours in milliseconds a step, from trainings of 400 and 1,200 steps on
+8,000 pictures: one step a graph and torch's batch norm (as it was), then ten steps a graph, then batch norm's own
+kernels too:
 
-    teacher     student     tutorial            repository
-    resnet18    resnet8x4   5.3x (12.6 ms)      7.0x (11.4 ms)
-    convnet_l   resnet8     7.4x (12.8 ms)      8.5x (10.1 ms)
-    convnet_m   convnet_s   9.5x (12.8 ms)      9.0x (10.2 ms)
+    teacher     student     batch 128              batch 64
+    resnet18    resnet8x4   2.15   2.01   1.71     1.48   1.30   1.09
+    convnet_m   convnet_s   1.13   1.01   0.87     0.87   0.71   0.61
+    convnet_l   resnet8     1.44   1.30   1.18     1.03   0.84   0.69
 
-In trainings of a study's length, on another day (1,100 steps), a step takes 2.0 ms for the first pair and 1.05 for the
-last: 6.3 and 12 times as fast as the tutorial's above. 278 GFLOP in 2.0 ms are 17 % of the peak. Theirs wait for their
-loaders; ours is a chain of 297 (235) kernels, too small to fill the card, of which batch norm's take a quarter of the
-time and the convolutions half.
+Theirs were measured on such a card weeks before and wait for their loaders: the tutorial's loop took 12.6 to 12.8 ms a
+step (batches of 128) for every pair, the repositories' 10.1 to 11.4 (batches of 64). So ours would be, against the one
+and the other, 7 and 10 times as fast for the first pair, 15 and 17 for the second, 11 and 15 for the third; not
+measured in turns yet.
+
+A step of the first pair is 174 kernels (297 before), of the second 143 (235). 278 GFLOP in 1.71 ms are 20 % of the
+peak. Summed up, the first pair's kernels take 1.95 ms a step, some of them beside others: batch norm 0.49, a stem's
+convolution of three channels 0.2 with what cuDNN does before and after it, the other convolutions most of the rest.
 
 The limit of the two cores is arithmetic: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the
 float32 loops already run at 0.16 to 0.22, so that no loop of the same arithmetic could be more than about four times as

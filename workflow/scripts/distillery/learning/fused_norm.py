@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 
+os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")  # Triton 3.9 warns where nothing is said, 3.10 changes it
+
 import torch
 import triton
 import triton.language as tl

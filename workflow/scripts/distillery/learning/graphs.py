@@ -18,7 +18,7 @@ from distillery.learning.feed import Block
 T = TypeVar("T")
 
 STEPS = 10  # recorded as one
-ASKED = 2  # steps whose views a teacher is asked for at once
+ASKED = 5  # steps whose views a teacher is asked for at once; the first of them wait for it
 NUMBERS = 1 << 25  # of a block's views, at most: 128 MiB
 
 
