@@ -185,6 +185,13 @@ def test_touching_nothing_runs_nothing(finished):
     assert finished.planned() == []
 
 
+def test_how_often_checkpoints_are_kept_trains_nothing_again(copied):
+    for part in ("teacher", "student"):
+        copied.config[part]["checkpoint_every"] = 3
+    copied.configure(copied.config)
+    assert copied.planned() == []
+
+
 def test_one_class_s_queries_crawl_that_class_alone(copied):
     copied.config["classes"]["frog"]["queries"].append("green frog")
     copied.configure(copied.config)

@@ -160,8 +160,11 @@ def untrained_sources():
 
 
 def recipe_of(part):
-    """How the teacher or the student is trained: the keys of the training recipe."""
-    return {key: value for key, value in study[part].items() if key not in NOT_RECIPE}
+    """How the teacher or the student is trained: the keys of the training recipe that change a result.
+
+    How often its state is kept is a resource of the rule: changed resources make nothing again.
+    """
+    return {key: value for key, value in study[part].items() if key not in (*NOT_RECIPE, "checkpoint_every")}
 
 
 def settings_of_arm(arm):

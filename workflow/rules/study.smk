@@ -18,6 +18,7 @@ rule try_settings:
         gpu=1,
         mem="4GB",
         runtime="4h",
+        checkpoint_every=study["student"]["checkpoint_every"],
     params:
         arm={"method": "ce"},
         recipe=recipe_of("student"),
@@ -101,6 +102,7 @@ rule train_student:
         gpu=1,
         mem="4GB",
         runtime="4h",
+        checkpoint_every=study["student"]["checkpoint_every"],
     params:
         scenario="{scenario}",
         arm_name="{arm}",

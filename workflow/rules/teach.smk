@@ -48,6 +48,7 @@ rule train_teacher:
         gpu=1,
         mem="16GB",
         runtime="12h",
+        checkpoint_every=study["teacher"]["checkpoint_every"],
     params:
         recipe=recipe_of("teacher"),
         seed=study["teacher"]["seed"],

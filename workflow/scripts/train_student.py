@@ -17,7 +17,9 @@ with job(snakemake) as j:  # noqa: F821
         scenario=j.params.scenario,
         arm_name=j.params.arm_name,
         arm=arm_of(j.params.arm),
-        recipe=tuned(Recipe.of(j.params.recipe), j.input.get("choice")),
+        recipe=tuned(
+            Recipe.of({**j.params.recipe, "checkpoint_every": j.resources.checkpoint_every}), j.input.get("choice")
+        ),
         augment=augment,
         sources=sources,
         seed=int(j.wildcards.seed),

@@ -7,7 +7,7 @@ from distillery.learning.teacher import train_teacher
 with job(snakemake) as j:  # noqa: F821
     teacher = train_teacher(
         j.input.data,
-        Recipe.of(j.params.recipe),
+        Recipe.of({**j.params.recipe, "checkpoint_every": j.resources.checkpoint_every}),
         seed=int(j.params.seed),
         classes=list(j.params.classes),
         checkpoints=j.params.checkpoints,

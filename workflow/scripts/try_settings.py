@@ -20,7 +20,7 @@ with job(snakemake) as j:  # noqa: F821
         lesson,
         j.input.get("teacher") or "",
         arm=arm_of(j.params.arm),
-        recipe=Recipe.of(j.params.recipe),
+        recipe=Recipe.of({**j.params.recipe, "checkpoint_every": j.resources.checkpoint_every}),
         lr=float(j.wildcards.lr),
         weight_decay=float(j.wildcards.weight_decay),
         seed=int(j.wildcards.seed),
