@@ -38,6 +38,7 @@ localrules:
     split,
     plan_scenario,
     tune,
+    tune_arm,
     tabulate_scenario,
     tabulate,
     tabulate_trust,
