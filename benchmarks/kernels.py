@@ -39,7 +39,14 @@ from distillery.learning import graphs, layers, training
 
 PAIRS = (("resnet18", "resnet8x4"), ("convnet_m", "convnet_s"), ("convnet_l", "resnet8"))
 BATCHES = (128, 64)
-RECORDED = ((1, 1, False), (10, 1, False), (10, 2, True), (10, 5, True), (10, 10, True))  # steps, asked, our norms
+RECORDED = (
+    (1, 1, False),
+    (10, 1, False),
+    (10, 2, True),
+    (10, 5, True),
+    (10, 10, True),
+    (20, 4, True),
+)  # steps, asked, our norms
 STEPS = 400
 # size, padding, channels, pictures: of resnet8x4, a resnet18 asked for two steps, and the convnets
 STEMS = ((3, 1, 32, 128), (3, 1, 64, 256), (2, 0, 24, 128), (2, 0, 24, 256), (2, 0, 32, 128))

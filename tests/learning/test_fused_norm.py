@@ -126,6 +126,24 @@ def test_interpreted_a_mean_far_from_0_leaves_the_variance_right(small):
     compare(given, "gelu")
 
 
+def not_finite(given, activation, value):
+    """Whether values that are no numbers go where torch's do: a training that diverged must look like one."""
+    given.x[0, 3, 1, 2] = value
+    exact = [t.double() for t in (given.x, given.running_mean, given.running_var, given.weight, given.bias)]
+    want = ACTIVATED[activation](F.batch_norm(*exact, training=True, momentum=MOMENTUM, eps=EPS))
+    got = fused(given, activation)
+    torch.testing.assert_close(got[0].isnan(), want.isnan())
+    assert got[0].isnan().any() and got[1].isnan().any()
+    torch.testing.assert_close(got[-1].isnan(), exact[2].isnan())
+
+
+@interpreted
+@each_activation
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_interpreted_what_is_not_finite_stays_so(small, activation, value):
+    not_finite(drawn((3, 24, 5, 7), torch.float32, False), activation, value)
+
+
 @interpreted
 def test_interpreted_a_residual_and_a_gradient_in_another_layout_are_read_right(small):
     given = drawn((3, 24, 5, 7), torch.float32, True)
@@ -165,6 +183,13 @@ def test_an_unknown_activation_is_refused():
 REALISTIC = pytest.mark.parametrize(
     "shape", [(128, 64, 32, 32), (128, 24, 31, 31), (256, 256, 7, 7), (64, 512, 4, 4)], ids=str
 )
+
+
+@gpu
+@each_activation
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_stays_so(activation, value):
+    not_finite(drawn((3, 24, 5, 7), torch.bfloat16, False, "cuda"), activation, value)
 
 
 @gpu

@@ -13,7 +13,7 @@ from distillery.learning import training
 from distillery.learning.arms import METHODS
 from distillery.learning.checkpoints import Checkpoint
 from distillery.learning.data import Pictures, as_channels_last
-from distillery.learning.graphs import STEPS, aside, block_length, repeated, split_steps
+from distillery.learning.graphs import ASKED, STEPS, aside, block_length, repeated, split_steps
 from distillery.learning.networks import build_network
 from distillery.learning.optimisation import SGD, Adam
 from distillery.learning.published import kd_optimiser, scratch_optimiser
@@ -23,7 +23,8 @@ from distillery.learning.training import optimiser_of, start_network, train
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 CPU = torch.device("cpu")
-MIXED = replace(RECIPE, steps=100, mixup=0.4, checkpoint_every=0)
+# a row of history every 13 steps: blocks of 10, in which a teacher is asked twice, and of 3
+MIXED = replace(RECIPE, steps=260, mixup=0.4, checkpoint_every=0)
 
 
 def test_on_a_processor_nothing_is_recorded():
@@ -37,6 +38,20 @@ def test_what_is_put_aside_is_done_and_given():
     calls = []
     waits = aside([lambda: calls.append(1) or 7, lambda: calls.append(2) or 8], CPU)
     assert calls == [1, 2] and [wait() for wait in waits] == [7, 8] and calls == [1, 2]
+
+
+@pytest.mark.parametrize("steps", [1, ASKED, 2 * ASKED + 1])
+def test_each_step_is_told_of_its_own_views(steps):
+    asked = []
+
+    def ask(views, batch):
+        asked.append(len(views))
+        return [part.mean() for part in views.split(batch)]
+
+    views = torch.arange(steps, dtype=torch.float32).repeat_interleave(4)
+    assert [wait().item() for wait in training._asked(ask, views, 4)] == list(range(steps))
+    assert sum(asked) == 4 * steps and max(asked) <= 4 * ASKED
+    assert [wait() for wait in training._asked(None, views, 4)] == [None] * steps
 
 
 @given(
@@ -109,12 +124,22 @@ def test_recorded_steps_are_those_run_one_kernel_at_a_time(method, network, teac
 
 
 @gpu
+@pytest.mark.parametrize("method", ["kd", "attention_transfer"])
+def test_a_teacher_asked_beside_the_student_says_what_it_says_before(method, monkeypatch, deterministic):
+    beside, history = fit(method, MIXED)
+    monkeypatch.setattr(training, "aside", lambda functions, device: aside(functions, CPU))
+    before, before_history = fit(method, MIXED)
+    assert history == before_history
+    assert all(torch.equal(beside[name], before[name]) for name in before)
+
+
+@gpu
 @pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"optimiser": "muon", "lr": 0.24, "network": "convnet_s"}])
 def test_a_training_that_goes_on_ends_with_the_same_bits(tmp_path, changes, deterministic):
     recipe = replace(MIXED, checkpoint_every=43, **changes)
     checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every=43)
     whole, history = fit("kd", recipe, checkpoint)
-    assert checkpoint.path.exists()  # of step 90, a block's end: the run's own end removes it
+    assert checkpoint.path.exists()  # of step 218, a block's end: the run's own end removes it
     resumed, resumed_history = fit("kd", recipe, checkpoint)
     assert history == resumed_history and all(torch.equal(whole[name], resumed[name]) for name in whole)
 

@@ -174,7 +174,7 @@ def _launch(rows: int, channels: int, largest: int, programs: int) -> tuple[int,
 @triton.jit
 def _activated(z, ACTIVATION: tl.constexpr):
     if ACTIVATION == "relu":
-        z = tl.maximum(z, 0.0)
+        z = tl.where(z < 0.0, 0.0, z)  # a maximum would make 0 of NaN, and a training that diverged look well
     if ACTIVATION == "gelu":
         z = z * 0.5 * (1.0 + tl.erf(z * 0.7071067811865476))
     return z
@@ -184,7 +184,7 @@ def _activated(z, ACTIVATION: tl.constexpr):
 def _slope(z, ACTIVATION: tl.constexpr):
     """The activation's derivative at z, for activations that have another than 1."""
     if ACTIVATION == "relu":
-        slope = tl.where(z > 0.0, 1.0, 0.0)
+        slope = tl.where(z <= 0.0, 0.0, 1.0)
     else:
         # Phi(z) + z phi(z), of the standard normal distribution
         slope = 0.5 * (1.0 + tl.erf(z * 0.7071067811865476)) + z * 0.3989422804014327 * tl.exp(-0.5 * z * z)
@@ -257,7 +257,8 @@ def _map_forward(
     total, squares = _summed(partial, cols, C, CHUNKS, PADDED)
     shift = total / rows
     mean = tl.load(x + cols, mask=kept, other=0.0).to(tl.float32) + shift
-    var = tl.maximum(squares / rows - shift * shift, 0.0)
+    var = squares / rows - shift * shift
+    var = tl.where(var < 0.0, 0.0, var)  # NaN stays
     rstd = 1.0 / tl.sqrt(var + eps)
     if chunk == 0:
         tl.store(mean_out + cols, mean, mask=kept)

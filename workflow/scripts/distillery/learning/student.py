@@ -1,7 +1,8 @@
 """One run: a student of one scenario, arm and seed.
 
 All arms of one seed start from the same initialisation and, where they train on the same pictures, see the same order
-and views: they differ in the loss alone (the published ones in what `published.py` says).
+and views: they differ in the loss alone, and in learning rate and weight decay where each is tuned by itself (the
+published ones in what `published.py` says).
 
 A scenario may train on fewer classes than the study has. Its students keep the study's C logits, so that predictions
 of all runs are columns of one table, but every softmax, of student and teacher, is over the trained classes only: the
