@@ -354,7 +354,7 @@ def test_the_published_study(monkeypatch):
     assert {name for name, n in totals.items() if n == 400} == {"small_web_color", "small_web_rotation"}
     assert {name for name, n in totals.items() if n == 4000} == {"medium_web", "medium_web_sd"}
     assert {n for name, n in totals.items() if name.startswith("large")} == {8000}
-    assert set(study["arms"]) == {"scratch", "kd", "published_scratch", "published_kd"}
+    assert set(study["arms"]) == {"scratch", "kd", "kd_tuned", "published_scratch", "published_kd"}
     published = {name: s["published"] for name, s in study["scenarios"].items() if "published" in s}
     assert set(published) == set(totals) - varied
     assert all(len(said["site"]) == len(said["notebook"]) == 2 for said in published.values())
