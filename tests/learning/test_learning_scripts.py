@@ -23,13 +23,14 @@ class Named(SimpleNamespace):
 
 
 def run(name, log, **parts):
-    parts = {part: Named(**values) for part, values in parts.items()}
+    parts = {part: Named(**values) for part, values in {**parts, "resources": {"checkpoint_every": 2}}.items()}
     snakemake = SimpleNamespace(log=[str(log)], threads=1, **parts)
     runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
 
 
 def test_from_the_teachers_data_to_a_runs_metrics(study, tmp_path):
-    section = asdict(replace(RECIPE, steps=6, checkpoint_every=2))
+    section = asdict(replace(RECIPE, steps=6))
+    del section["checkpoint_every"]  # of the rule's resources
     data, pixels = str(study.folder / "teacher.npz"), [str(path) for path in study.pixels]
     out = {name: str(tmp_path / name) for name in ("weights", "history", "predictions", "metrics")}
     log = tmp_path / "log.txt"
