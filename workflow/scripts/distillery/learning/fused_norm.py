@@ -203,6 +203,13 @@ def _summed(partial, cols, C: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.con
 
 
 @triton.jit
+def _tile(number, cols, rows, C: tl.constexpr, BLOCK_M: tl.constexpr):
+    """Where a tile's elements [BLOCK_M, BLOCK_C] lie in the matrix, and which of them are in it."""
+    row = number.to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
+    return row[:, None] * C + cols[None, :], (row[:, None] < rows) & (cols[None, :] < C)
+
+
+@triton.jit
 def _sum_forward(x, partial, rows, tiles, C: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_C: tl.constexpr):
     """Partial sums [chunks, 2, C] of x - pivot and its square.
 
@@ -214,9 +221,8 @@ def _sum_forward(x, partial, rows, tiles, C: tl.constexpr, BLOCK_M: tl.constexpr
     total = tl.zeros([BLOCK_M, BLOCK_C], tl.float32)
     squares = tl.zeros([BLOCK_M, BLOCK_C], tl.float32)
     for tile in range(tiles):
-        row = (chunk * tiles + tile).to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
-        inside = (row[:, None] < rows) & (cols[None, :] < C)
-        value = tl.load(x + row[:, None] * C + cols[None, :], mask=inside, other=0.0).to(tl.float32)
+        at, inside = _tile(chunk * tiles + tile, cols, rows, C, BLOCK_M)
+        value = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
         value = tl.where(inside, value - pivot[None, :], 0.0)
         total += value
         squares += value * value
@@ -270,9 +276,7 @@ def _map_forward(
     w = tl.load(weight + cols, mask=kept, other=0.0)
     b = tl.load(bias + cols, mask=kept, other=0.0)
     for tile in range(tiles):
-        row = (chunk * tiles + tile).to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
-        inside = (row[:, None] < rows) & kept[None, :]
-        at = row[:, None] * C + cols[None, :]
+        at, inside = _tile(chunk * tiles + tile, cols, rows, C, BLOCK_M)
         value = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
         z = (value - mean[None, :]) * rstd[None, :] * w[None, :] + b[None, :]
         if RESIDUAL:
@@ -323,9 +327,7 @@ def _sum_backward(
     total = tl.zeros([BLOCK_M, BLOCK_C], tl.float32)
     product = tl.zeros([BLOCK_M, BLOCK_C], tl.float32)
     for tile in range(tiles):
-        row = (chunk * tiles + tile).to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
-        inside = (row[:, None] < rows) & kept[None, :]
-        at = row[:, None] * C + cols[None, :]
+        at, inside = _tile(chunk * tiles + tile, cols, rows, C, BLOCK_M)
         # dy is read as 0 outside the matrix, so that nothing is added there
         xhat, dz = _gradients(x, dy, residual, at, inside, w, b, mean, rstd, ACTIVATION, RESIDUAL)
         total += dz
@@ -375,9 +377,7 @@ def _map_backward(
     scale = w * rstd
     offset, steepness = total / rows, product / rows
     for tile in range(tiles):
-        row = (chunk * tiles + tile).to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
-        inside = (row[:, None] < rows) & kept[None, :]
-        at = row[:, None] * C + cols[None, :]
+        at, inside = _tile(chunk * tiles + tile, cols, rows, C, BLOCK_M)
         xhat, dz = _gradients(x, dy, residual, at, inside, w, b, mean, rstd, ACTIVATION, RESIDUAL)
         if STORED:
             tl.store(dresidual + at, dz.to(dresidual.dtype.element_ty), mask=inside)
