@@ -285,6 +285,13 @@ def _map_forward(
 
 
 @triton.jit
+def _channels(weight, bias, mean, rstd, cols, kept):
+    """What is known of a block of channels, [BLOCK_C] each."""
+    w, b = tl.load(weight + cols, mask=kept, other=0.0), tl.load(bias + cols, mask=kept, other=0.0)
+    return w, b, tl.load(mean + cols, mask=kept, other=0.0), tl.load(rstd + cols, mask=kept, other=0.0)
+
+
+@triton.jit
 def _gradients(x, dy, residual, at, inside, w, b, mean, rstd, ACTIVATION: tl.constexpr, RESIDUAL: tl.constexpr):
     """The normalised x and the gradient before the activation, of a tile; both are computed anew, not kept."""
     value = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
@@ -320,10 +327,7 @@ def _sum_backward(
     chunk = tl.program_id(0)
     cols = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
     kept = cols < C
-    mean = tl.load(mean_in + cols, mask=kept, other=0.0)
-    rstd = tl.load(rstd_in + cols, mask=kept, other=0.0)
-    w = tl.load(weight + cols, mask=kept, other=0.0)
-    b = tl.load(bias + cols, mask=kept, other=0.0)
+    w, b, mean, rstd = _channels(weight, bias, mean_in, rstd_in, cols, kept)
     total = tl.zeros([BLOCK_M, BLOCK_C], tl.float32)
     product = tl.zeros([BLOCK_M, BLOCK_C], tl.float32)
     for tile in range(tiles):
@@ -370,10 +374,7 @@ def _map_backward(
     if chunk == 0:
         tl.store(dbias + cols, total, mask=kept)
         tl.store(dweight + cols, product, mask=kept)
-    mean = tl.load(mean_in + cols, mask=kept, other=0.0)
-    rstd = tl.load(rstd_in + cols, mask=kept, other=0.0)
-    w = tl.load(weight + cols, mask=kept, other=0.0)
-    b = tl.load(bias + cols, mask=kept, other=0.0)
+    w, b, mean, rstd = _channels(weight, bias, mean_in, rstd_in, cols, kept)
     scale = w * rstd
     offset, steepness = total / rows, product / rows
     for tile in range(tiles):

@@ -138,13 +138,13 @@ def train(
                 average.update(step.decay)
             total.add_(loss.detach())
 
-    learn, kept = repeated(learn, device), start
+    learn = repeated(learn, device)
     blocks = split_steps(start, sorted(marks), block_length(recipe.batch * 3 * side**2, device))
-    told, ends = feed(recipe, len(pictures), seed, blocks, device), {block.stop for block in blocks}
+    fed, ends, kept = feed(recipe, len(pictures), seed, blocks, device), {block.stop for block in blocks}, start
     for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
         if done not in ends:
             continue
-        learn(next(told))
+        learn(next(fed))
         if done in marks:
             mean = total.item() / (done - (history[-1].step if history else 0))
             if not isfinite(mean):
@@ -158,10 +158,10 @@ def train(
                 )
             total.zero_()
         # at a block's end, so that how often the state is kept does not change the blocks, and no bit of the results
-        if checkpoint and checkpoint.every and done // checkpoint.every > kept // checkpoint.every:
+        every = checkpoint.every if checkpoint and done < recipe.steps else 0
+        if every and done // every > kept // every:
+            checkpoint.save(done, network, average, optimiser, [list(row) for row in history], total)
             kept = done
-            if done < recipe.steps:
-                checkpoint.save(done, network, average, optimiser, [list(row) for row in history], total)
     if average:
         average.apply()
     return history
