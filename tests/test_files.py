@@ -53,7 +53,12 @@ def test_a_hash_changes_with_any_file_of_a_folder(tmp_path):
     before = hash_files([tmp_path])
     assert hash_files([tmp_path]) == before
     (tmp_path / "a.py").write_text("2")
-    assert hash_files([tmp_path]) != before
+    changed = hash_files([tmp_path])
+    assert changed != before
+    (tmp_path / "a.pyc").write_text("what Python makes of it")
+    assert hash_files([tmp_path]) == changed
+    (tmp_path / "a.c").write_text("1")
+    assert hash_files([tmp_path]) != changed
 
 
 def test_a_listing_is_names_and_sizes_at_any_depth(tmp_path):

@@ -54,6 +54,19 @@ def test_no_batch_norm_is_left_but_those_behind_pooling(name):
     assert len(left) == {"resnet18": 0, "convnet_l": 3, "convnet_xl": 3}[name]
 
 
+@pytest.mark.parametrize(("dtype", "share"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)], ids=str)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_on_a_processor_it_is_near_to_float64(name, dtype, share):
+    network, x = trained(name), pictures().contiguous(memory_format=torch.channels_last)
+    copy, before = folded(network, dtype), x.clone()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        answers = [*copy.features(x), copy(x)]
+    exact = network.double()
+    for ours, theirs in zip(answers, [*exact.features(x.double()), exact(x.double())], strict=True):
+        assert (ours.double() - theirs).norm() < share * theirs.norm()
+    assert torch.equal(x, before)
+
+
 @gpu
 @pytest.mark.parametrize("name", NETWORKS)
 def test_on_a_gpu_in_bfloat16_it_is_as_near_to_float32_as_the_network(name):

@@ -35,10 +35,11 @@ def write_whole(path: str | os.PathLike, data: bytes | str) -> None:
 
 
 def hash_files(paths: Iterable[str | os.PathLike]) -> str:
-    """16 hex digits over the contents of files; folders count with every `.py` file below them."""
+    """16 hex digits over the contents of files; folders count with every `.py` and `.c` file below them."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        below = (file for file in path.rglob("*") if file.suffix in (".py", ".c"))
+        for file in sorted(below) if path.is_dir() else [path]:
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""A frozen network that is quicker to ask: batch norm folded into the convolutions before it, ReLU done by them.
+"""A frozen network that is quicker to ask: batch norm folded into the convolutions before it.
 
 A frozen batch norm is one multiplication and addition a channel, which a convolution can do with its weights and bias:
 γ (W x − μ) / √(σ² + ε) + β = (γ / √(σ² + ε)) W x + β − γ μ / √(σ² + ε). The answers are the same up to rounding: in
@@ -10,25 +10,61 @@ from __future__ import annotations
 from copy import deepcopy
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from distillery.learning.layers import BatchNorm2d
+from distillery.learning import native
+from distillery.learning.layers import ACTIVATIONS, BatchNorm2d, MaxPool2d
 from distillery.learning.networks import BasicBlock, ConvNet, ConvNetShortcut, Normalised, ResNet
 
 
+class Activated(nn.Module):
+    """activation(x + residual): [B, C, H, W] → [B, C, H, W]. Writes over x where it has a kernel to do so."""
+
+    def __init__(self, activation: str):
+        super().__init__()
+        self.activation = activation
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        if native.usable(x):
+            return native.activate_(x, self.activation, residual)
+        return ACTIVATIONS[self.activation](x if residual is None else x + residual)
+
+
+class Normed(nn.Module):
+    """A frozen batch norm and its activation: [B, C, H, W] → [B, C, H, W]. Writes over x likewise."""
+
+    def __init__(self, norm: BatchNorm2d):
+        super().__init__()
+        self.norm = norm
+        # float32 whatever becomes of the network, as batch norm's own
+        scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+        self.scale, self.shift = scale.float(), (norm.bias - norm.running_mean * scale).float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if native.usable(x):
+            return native.activate_(x, self.norm.activation, None, self.scale, self.shift)
+        return self.norm(x)
+
+
+class Pooled(MaxPool2d):
+    """Max-pooling, also while it does not learn by its kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return native.max_pool(x) if native.usable(x) else super().forward(x)
+
+
 class RectifiedConv(nn.Module):
-    """relu(conv(x) + residual) in one kernel of cuDNN; on a processor one after the other."""
+    """relu(conv(x) + residual), on a GPU in one kernel of cuDNN."""
 
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
-        self.conv = conv
+        self.conv, self.relu = conv, Activated("relu")
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         conv, x = self.conv, x.to(self.conv.weight.dtype)
         if not x.is_cuda:
-            return F.relu(conv(x) if residual is None else conv(x) + residual)
+            return self.relu(conv(x), residual)
         window = (conv.stride, conv.padding, conv.dilation, conv.groups)
         if residual is None:
             return torch.cudnn_convolution_relu(x, conv.weight, conv.bias, *window)
@@ -56,9 +92,10 @@ class FoldedShortcut(nn.Module):
         super().__init__()
         self.first = fuse_conv_bn_eval(block.conv1, block.norm1)
         self.second = fuse_conv_bn_eval(block.conv2, block.norm2)
+        self.gelu = Activated("gelu")
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.gelu(self.second(F.gelu(self.first(x))) + x)
+        return self.gelu(self.second(self.gelu(self.first(x))), x)
 
 
 def folded(network: Normalised, dtype: torch.dtype) -> Normalised:
@@ -83,6 +120,9 @@ def _fold_convnet(network: ConvNet) -> None:
         for number, layer in enumerate(layers):
             if isinstance(layer, ConvNetShortcut):
                 layers[number] = FoldedShortcut(layer)
-            # where pooling comes between, a channel's factor below 0 would turn its greatest value into its least
             elif isinstance(layer, BatchNorm2d) and isinstance(layers[number - 1], nn.Conv2d):
-                layers[number - 1], layers[number] = fuse_conv_bn_eval(layers[number - 1], layer), nn.GELU()
+                layers[number - 1] = fuse_conv_bn_eval(layers[number - 1], layer)
+                layers[number] = Activated(layer.activation)
+            # where pooling comes between, a channel's factor below 0 would turn its greatest value into its least
+            elif isinstance(layer, BatchNorm2d):
+                layers[number - 1], layers[number] = Pooled(), Normed(layer)

@@ -1,13 +1,11 @@
 """The layers of the networks here, which know what they learn on.
 
-A processor computes batch norm 16 channels at a time (with AVX-512), and what is left over one by one: 24 channels take
-four times as long as 32, 8 nine times as long as 16. While they learn on a processor, these layers therefore carry
-channels of zeros up to the next multiple. Their weights are zeros too, so that a zero stays one through batch norm,
-ReLU, GELU and pooling, and adds nothing to a sum: the network is the same, and its weights have the same shapes.
+Batch norm, what is added to it and its activation are one thing here, for which there are kernels of our own: on a GPU,
+where a step of a small network is a chain of some hundred kernels of a few microseconds each, two forward and two back
+instead of a dozen (`fused_norm.py`); on a processor, which waits for memory, half of the reading and writing
+(`native.py`). Where they cannot be compiled, torch's own operations do the same.
 
-A GPU waits for kernels: a step of a small network is a chain of some hundred, of a few microseconds each. There, batch
-norm, what is added to it and its activation are two kernels forward and two back (`fused_norm.py`), and the weights
-become bfloat16 all at once (`lent`) instead of one by one.
+A GPU also gets all weights in bfloat16 at once (`lent`) instead of one by one.
 """
 
 from __future__ import annotations
@@ -23,20 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distillery.jobs import log
-
-LANES = 16 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 8  # float32 numbers of a vector register
-
-
-def whole_vectors(channels: int) -> int:
-    """The next multiple of a vector's numbers."""
-    return -(-channels // LANES) * LANES
+from distillery.learning import native
 
 
 class Conv2d(nn.Conv2d):
-    """As torch's, without a bias; learning on a processor it gives, and may be given, channels of zeros after its own.
-
-    [B, at least in_channels, H, W] → [B, at least out_channels, h, w].
-    """
+    """As torch's, without a bias: [B, in_channels, H, W] → [B, out_channels, h, w]."""
 
     lent: Tensor | None = None
 
@@ -44,11 +33,7 @@ class Conv2d(nn.Conv2d):
         super().__init__(inputs, outputs, size, stride, padding, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight if self.lent is None else self.lent
-        more_in, more_out = x.shape[1] - self.in_channels, whole_vectors(self.out_channels) - self.out_channels
-        if self.training and not x.is_cuda and (more_in or more_out):
-            weight = F.pad(weight, (0, 0, 0, 0, 0, more_in, 0, more_out))
-        return self._conv_forward(x, weight, self.bias)
+        return self._conv_forward(x, self.weight if self.lent is None else self.lent, self.bias)
 
 
 class Linear(nn.Linear):
@@ -63,8 +48,7 @@ class Linear(nn.Linear):
 class BatchNorm2d(nn.BatchNorm2d):
     """Batch norm, then what is added to it, then an activation: [B, C, H, W] → [B, C, H, W].
 
-    Learning on a processor it may be given channels of zeros after its own. It does not count its batches: torch does
-    for averages that weigh all batches alike, which nobody takes here.
+    It does not count its batches: torch does for averages that weigh all batches alike, which nobody takes here.
 
     Args:
         activation: none, relu or gelu.
@@ -75,23 +59,22 @@ class BatchNorm2d(nn.BatchNorm2d):
         self.activation = activation
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        if self.training and x.is_cuda and (fused := _fused()) and fused.usable(x):
-            statistics = (self.running_mean, self.running_var, self.momentum, self.eps)
-            return fused.norm_act(x, self.weight, self.bias, *statistics, self.activation, residual)
-        x = self._normalised(x)
+        statistics = (self.running_mean, self.running_var)
+        if self.training and (kernels := kernels_for(x)):
+            parts = (self.weight, self.bias, *statistics, self.momentum, self.eps)
+            return kernels.norm_act(x, *parts, self.activation, residual)
+        x = F.batch_norm(x, *statistics, self.weight, self.bias, self.training, self.momentum, self.eps)
         return ACTIVATIONS[self.activation](x if residual is None else x + residual)
 
-    def _normalised(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(x)
-        own, more = self.num_features, x.shape[1] - self.num_features
-        parts = (self.running_mean, self.running_var, self.weight, self.bias)
-        mean, variance, weight, bias = (F.pad(part, (0, more)) for part in parts) if more else parts
-        x = F.batch_norm(x, mean, variance, weight, bias, True, self.momentum, self.eps)
-        if more:
-            self.running_mean.copy_(mean[:own])
-            self.running_var.copy_(variance[:own])
-        return x
+
+class MaxPool2d(nn.MaxPool2d):
+    """The greatest of each 2 x 2 places: [B, C, H, W] → [B, C, H // 2, W // 2]."""
+
+    def __init__(self):
+        super().__init__(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return native.max_pool(x) if self.training and native.usable(x) else super().forward(x)
 
 
 def _relu(x: Tensor) -> Tensor:
@@ -103,6 +86,12 @@ def _same(x: Tensor) -> Tensor:
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"none": _same, "relu": _relu, "gelu": F.gelu}
+
+
+def kernels_for(x: Tensor) -> ModuleType | None:
+    """The module whose norm_act takes these activations [B, C, H, W]; None for torch's own operations."""
+    kernels = _fused() if x.is_cuda else native
+    return kernels if kernels and kernels.usable(x) else None
 
 
 @cache

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from distillery.jobs import StudyError
-from distillery.learning.layers import BatchNorm2d, Conv2d, Linear
+from distillery.learning.layers import BatchNorm2d, Conv2d, Linear, MaxPool2d
 
 
 class BasicBlock(nn.Module):
@@ -43,7 +43,7 @@ class ResNet(nn.Module):
 
     def __init__(self, stem: int, widths: Sequence[int], blocks: int, classes: int):
         super().__init__()
-        self.blocks, self.widths = blocks, tuple(widths)
+        self.blocks = blocks
         self.stem = nn.Sequential(Conv2d(3, stem, 3, 1, 1), BatchNorm2d(stem, "relu"))
         stages, inputs = [], stem
         for number, width in enumerate(widths):
@@ -58,8 +58,7 @@ class ResNet(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Normalised pictures [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
-        outputs = stage_outputs(self.stem(x), self.stages, self.blocks)
-        return [found[:, :width] for found, width in zip(outputs, self.widths, strict=True)]
+        return stage_outputs(self.stem(x), self.stages, self.blocks)
 
     def classify(self, last: Tensor) -> Tensor:
         """The last stage's activations → logits [B, C]."""
@@ -105,7 +104,7 @@ class ConvNet(nn.Module):
         self.stem = nn.Sequential(Conv2d(3, self.STEM, 2), BatchNorm2d(self.STEM, "gelu"))
         blocks, inputs = [], self.STEM
         for width in widths:
-            blocks += [Conv2d(inputs, width, 3, padding=1), nn.MaxPool2d(2), BatchNorm2d(width, "gelu")]
+            blocks += [Conv2d(inputs, width, 3, padding=1), MaxPool2d(), BatchNorm2d(width, "gelu")]
             if deep:
                 blocks.append(ConvNetShortcut(width))
             else:

@@ -1,0 +1,239 @@
+"""The processor's kernels against torch's own operations, and how they come about."""
+
+import math
+import os
+import subprocess
+import sys
+
+import norms
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from norms import MOMENTUM, drawn, each_activation, each_dtype, each_kind
+
+from distillery.learning import native
+
+compiled = pytest.mark.skipif(native.library() is None, reason="no C compiler")
+# between its two sweeps back, the gradient before the activation is kept in x's numbers
+TOLERANCE = norms.TOLERANCE | {torch.bfloat16: (2**-7, 4e-3)}
+# a last row that is not whole, channels that fill no register, one chunk and many, one thread and two
+shapes = pytest.mark.parametrize("shape", [(3, 24, 5, 7), (2, 7, 3, 3), (1, 3, 2, 5), (16, 24, 31, 31), (8, 512, 4, 4)])
+
+
+def channels_last(x):
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.fixture
+def threads():
+    """Sets the number of torch's threads; puts it back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+# --- batch norm -------------------------------------------------------------------------------------------------------
+
+
+@compiled
+@each_kind
+@each_activation
+@each_dtype
+@shapes
+def test_it_is_torchs_batch_norm(shape, dtype, activation, added):
+    norms.compare(native.norm_act, drawn(shape, dtype, added), activation, TOLERANCE)
+
+
+@compiled
+@given(
+    shape=st.tuples(*(st.integers(1, n) for n in (5, 70, 9, 9))).filter(lambda s: s[0] * s[2] * s[3] > 1),
+    activation=st.sampled_from(native.ACTIVATIONS),
+    added=st.booleans(),
+)
+def test_it_is_torchs_for_any_shape(shape, activation, added):
+    # of two or three values a variance may be next to nothing, and the gradient anything
+    arguments = drawn(shape, torch.float32, added)
+    channels = torch.linspace(-3, 3, arguments.x.numel() // shape[1]).reshape(shape[0], 1, *shape[2:])
+    arguments.x = channels_last(0.1 * arguments.x + channels)
+    norms.compare(native.norm_act, arguments, activation)
+
+
+@compiled
+def test_a_mean_far_from_0_leaves_the_variance_right():
+    arguments = drawn((3, 24, 5, 7), torch.float32, False, mean=100.0)
+    running_var = norms.results(native.norm_act, arguments, "none")[-1]
+    batch_var = (running_var - (1 - MOMENTUM) * arguments.running_var) / MOMENTUM
+    torch.testing.assert_close(batch_var.double(), arguments.x.double().var((0, 2, 3)), rtol=1e-4, atol=0)
+
+
+@compiled
+@each_activation
+@each_dtype
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_stays_so(dtype, activation, value):
+    norms.not_finite(native.norm_act, drawn((3, 24, 5, 7), dtype, False), activation, value)
+
+
+@compiled
+@each_activation
+def test_any_number_of_threads_gives_the_same_bits(threads, activation):
+    arguments, found = drawn((16, 24, 31, 31), torch.bfloat16, True), []
+    for number in (1, 2, 3):
+        threads(number)
+        found.append(norms.results(native.norm_act, arguments, activation))
+    assert all(map(torch.equal, found[0], found[1])) and all(map(torch.equal, found[0], found[2]))
+
+
+@compiled
+def test_a_residual_and_a_gradient_in_another_layout_are_read_right():
+    arguments = drawn((3, 24, 5, 7), torch.float32, True)
+    want = norms.results(native.norm_act, arguments, "gelu")
+    arguments.residual, arguments.dy = arguments.residual.contiguous(), arguments.dy.contiguous()
+    assert all(map(torch.equal, norms.results(native.norm_act, arguments, "gelu"), want))
+
+
+@compiled
+def test_what_it_was_given_is_left_alone():
+    arguments = drawn((3, 24, 5, 7), torch.float32, True)
+    before = [part.clone() for part in (arguments.x, arguments.residual, arguments.dy)]
+    for activation in native.ACTIVATIONS:
+        norms.results(native.norm_act, arguments, activation)
+    assert all(map(torch.equal, (arguments.x, arguments.residual, arguments.dy), before))
+
+
+@compiled
+def test_it_takes_what_lies_channels_last_in_numbers_it_knows():
+    x = channels_last(torch.zeros(2, 8, 4, 4))
+    assert native.usable(x) and native.usable(x.bfloat16())
+    assert not native.usable(x.double()) and not native.usable(x.half())
+    assert not native.usable(x.contiguous()) and not native.usable(x[0]) and not native.usable(x[:0])
+    assert not native.usable(x.to("meta"))
+
+
+# --- activations ------------------------------------------------------------------------------------------------------
+
+
+@compiled
+@each_kind
+@each_activation
+@each_dtype
+@pytest.mark.parametrize("scaled", [False, True])
+def test_activations_are_written_over_their_input(dtype, activation, added, scaled):
+    arguments = drawn((3, 24, 5, 7), dtype, added)
+    scale, shift = (arguments.weight, arguments.bias) if scaled else (None, None)
+    z = arguments.x.double()
+    z = z * scale.double()[:, None, None] + shift.double()[:, None, None] if scaled else z
+    z = z if arguments.residual is None else z + arguments.residual.double()
+    found = native.activate_(arguments.x, activation, arguments.residual, scale, shift)
+    assert found is arguments.x
+    rtol, atol = norms.TOLERANCE[dtype]
+    torch.testing.assert_close(found.double(), norms.ACTIVATED[activation](z), rtol=rtol, atol=atol)
+
+
+@compiled
+def test_gelu_and_its_slope_are_those_of_the_normal_distribution():
+    z = torch.linspace(-12, 12, 100_001).reshape(1, 1, -1, 1).double()
+    below = (1 + torch.special.erf(z / math.sqrt(2))) / 2
+    density = torch.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    found = native.activate_(z.float(), "gelu").double()
+    assert ((found - z * below).abs() <= 2e-7 * z.abs().clamp(min=1)).all()
+    # through a batch norm that changes nothing, and a gradient that is left as it is: sums of 0 over both halves
+    x = torch.cat([z, -z], dim=2).float()
+    weight, bias = x.std(correction=0).reshape(1), torch.zeros(1)
+    dy = torch.cat([torch.ones_like(z), torch.zeros_like(z)], dim=2).float()
+    x.requires_grad_()
+    y = native.norm_act(x, weight, bias, torch.zeros(1), torch.ones(1), 0.1, 0.0, "gelu")
+    dx = torch.autograd.grad(y, x, dy)[0].double()
+    dz = dy.double() * torch.cat([below + z * density] * 2, dim=2)
+    xhat = x.detach().double() / weight.double()
+    want = dz - dz.mean() - xhat * (dz * xhat).mean()
+    assert (dx - want).abs().max() < 2e-6
+
+
+@compiled
+@each_activation
+def test_activations_of_numbers_far_out(activation):
+    x = torch.tensor([-100.0, 0.0, 100.0, math.inf, math.nan]).reshape(1, 1, -1, 1)
+    want = norms.ACTIVATED[activation](x[:, :, :3].clone())
+    found = native.activate_(x, activation)
+    torch.testing.assert_close(found[:, :, :3], want)
+    assert found[0, 0, 3, 0] == math.inf and found[0, 0, 4, 0].isnan()
+
+
+# --- pooling ----------------------------------------------------------------------------------------------------------
+
+
+@compiled
+@each_dtype
+@pytest.mark.parametrize("shape", [(2, 24, 5, 7), (3, 32, 31, 31), (1, 7, 2, 2), (2, 128, 3, 2), (4, 64, 15, 14)])
+def test_pooling_is_torchs_bit_for_bit_its_gradient_too(shape, dtype):
+    chance = torch.Generator().manual_seed(0)
+    x = torch.randint(-3, 4, shape, generator=chance).to(dtype)  # so few values that many places are as great
+    x.flatten()[::97] = math.nan
+    x = channels_last(x).requires_grad_()
+    found, want = native.max_pool(x), F.max_pool2d(x, 2)
+    assert torch.equal(found.nan_to_num(9), want.nan_to_num(9)) and found.dtype == dtype
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    dy = torch.randn(found.shape, generator=chance).to(dtype)
+    assert torch.equal(torch.autograd.grad(found, x, dy)[0], torch.autograd.grad(want, x, dy)[0])
+
+
+# --- the library ------------------------------------------------------------------------------------------------------
+
+TRAIN = """
+import sys, torch
+from distillery.learning import native
+from distillery.learning.layers import BatchNorm2d
+torch.manual_seed(0)
+norm = BatchNorm2d(8, "gelu").train()
+x = torch.randn(4, 8, 6, 6).contiguous(memory_format=torch.channels_last)
+print(native.library() is not None, round(norm(x).double().sum().item(), 2))
+"""
+
+
+def train(tmp_path, **environment):
+    """What a process says that learns a batch norm, its cache in tmp_path."""
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), **environment}
+    code = "import logging; logging.basicConfig(level='INFO')" + TRAIN
+    path = os.pathsep.join(sys.path)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.split(), run.stderr
+
+
+def libraries(tmp_path):
+    return sorted((tmp_path / "cache" / "distillery").iterdir())
+
+
+@compiled
+def test_it_is_compiled_once_and_kept(tmp_path):
+    first, _ = train(tmp_path)
+    (library,) = libraries(tmp_path)
+    made = library.stat().st_mtime_ns
+    assert train(tmp_path)[0] == first and first[0] == "True"
+    assert [path.stat().st_mtime_ns for path in libraries(tmp_path)] == [made]
+
+
+@pytest.mark.parametrize("compiler", ["/there/is/none", "false"])
+def test_without_a_compiler_torch_does_the_same(tmp_path, compiler):
+    (found, total), said = train(tmp_path, CC=compiler)
+    assert found == "False" and said.count("batch norm and pooling as torch has them") == 1
+    assert not libraries(tmp_path)
+    if native.library():
+        assert total == train(tmp_path)[0][1]
+
+
+@compiled
+def test_where_nothing_can_be_kept_it_is_compiled_for_the_process(tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    assert train(tmp_path, TMPDIR=str(scratch))[0][0] == "True"
+    assert not list(scratch.iterdir())
