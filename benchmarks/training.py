@@ -37,12 +37,12 @@ On two cores of an AMD EPYC with AVX-512 BF16 and without AMX (median of 3 turns
 On two cores of an Intel Xeon with AMX, as measured now (median of 3 turns):
 
     teacher     student     tutorial              repository            share of the peak
-    resnet18    resnet8x4   4.0x (3.9 to 4.2)     3.5x (3.3 to 3.6)     35 %
-    convnet_m   convnet_s   3.9x (3.5 to 3.9)     3.6x (3.3 to 3.6)     17 %
+    resnet18    resnet8x4   4.6x                  4.1x (4.0 to 4.2)     43 %
+    convnet_m   convnet_s   5.0x (4.6 to 5.1)     4.7x (4.5 to 4.9)     25 %
 
-Batch norm of 24 channels took four times as long as of 32 before the layers carried zeros (`layers.py`), and the
-teacher's batch norm was not yet folded: 56 ms a step of the second pair became 50 (in turns within one process), 362
-of the first 338, and 65 of the demo's, resnet8 teaching resnet8_half, 39.
+(309 and 43 ms a step of 128 pictures. A first turn of the first pair was left out of its range: another process ended
+within it.) Before batch norm, activations and pooling had kernels of their own on a processor it was 4.0x and 3.5x of
+the first pair, 3.9x and 3.6x of the second; `benchmarks/native.py` tells what each is worth.
 
 On one NVIDIA H200 with 16 cores (PyTorch 2.11), ours in milliseconds a step, from trainings of 400 and 1,200 steps on
 8,000 pictures: one step a graph and torch's batch norm (as it was), then ten steps a graph, then batch norm's own
@@ -64,7 +64,8 @@ convolution of three channels 0.2 with what cuDNN does before and after it, the 
 
 The limit of the two cores is arithmetic: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the
 float32 loops already run at 0.16 to 0.22, so that no loop of the same arithmetic could be more than about four times as
-fast. The small networks lose theirs to normalisation, pooling and GELU, which move memory.
+fast. (That is of the first machine: AMX multiplies more than twice as much.) The small networks lose theirs to
+normalisation, pooling and GELU, which move memory.
 """
 
 import argparse

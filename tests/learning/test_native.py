@@ -1,9 +1,7 @@
 """The processor's kernels against torch's own operations, and how they come about."""
 
 import math
-import os
-import subprocess
-import sys
+import tempfile
 
 import norms
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from norms import MOMENTUM, drawn, each_activation, each_dtype, each_kind
 
-from distillery.learning import native
+from distillery.learning import layers, native
 
 compiled = pytest.mark.skipif(native.library() is None, reason="no C compiler")
 # between its two sweeps back, the gradient before the activation is kept in x's numbers
@@ -182,58 +180,51 @@ def test_pooling_is_torchs_bit_for_bit_its_gradient_too(shape, dtype):
 
 # --- the library ------------------------------------------------------------------------------------------------------
 
-TRAIN = """
-import sys, torch
-from distillery.learning import native
-from distillery.learning.layers import BatchNorm2d
-torch.manual_seed(0)
-norm = BatchNorm2d(8, "gelu").train()
-x = torch.randn(4, 8, 6, 6).contiguous(memory_format=torch.channels_last)
-print(native.library() is not None, round(norm(x).double().sum().item(), 2))
-"""
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The folder of compiled libraries, not there yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "distillery"
 
 
-def train(tmp_path, **environment):
-    """What a process says that learns a batch norm, its cache in tmp_path."""
-    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), **environment}
-    code = "import logging; logging.basicConfig(level='INFO')" + TRAIN
-    path = os.pathsep.join(sys.path)
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": path, **environment},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout.split(), run.stderr
-
-
-def libraries(tmp_path):
-    return sorted((tmp_path / "cache" / "distillery").iterdir())
+def found():
+    """The library as a new process finds it."""
+    return native.library.__wrapped__()
 
 
 @compiled
-def test_it_is_compiled_once_and_kept(tmp_path):
-    first, _ = train(tmp_path)
-    (library,) = libraries(tmp_path)
+def test_it_is_compiled_once_and_kept(cache):
+    assert found().norm_forward
+    (library,) = cache.iterdir()
     made = library.stat().st_mtime_ns
-    assert train(tmp_path)[0] == first and first[0] == "True"
-    assert [path.stat().st_mtime_ns for path in libraries(tmp_path)] == [made]
+    assert found().norm_forward
+    assert [path.stat().st_mtime_ns for path in cache.iterdir()] == [made]
 
 
-@pytest.mark.parametrize("compiler", ["/there/is/none", "false"])
-def test_without_a_compiler_torch_does_the_same(tmp_path, compiler):
-    (found, total), said = train(tmp_path, CC=compiler)
-    assert found == "False" and said.count("batch norm and pooling as torch has them") == 1
-    assert not libraries(tmp_path)
-    if native.library():
-        assert total == train(tmp_path)[0][1]
+@pytest.mark.parametrize(("compiler", "reason"), [("/there/is/none", "No such file"), ("false", "false ended with 1.")])
+def test_without_a_compiler_it_says_so_and_leaves_nothing(cache, monkeypatch, caplog, compiler, reason):
+    monkeypatch.setenv("CC", compiler)
+    with caplog.at_level("INFO"):
+        assert found() is None
+    (said,) = caplog.messages
+    assert said.startswith("batch norm and pooling as torch has them, more slowly") and reason in said
+    assert not list(cache.iterdir())
+
+
+def test_without_it_torch_computes_the_same(monkeypatch):
+    arguments = drawn((3, 24, 6, 8), torch.float32, True)
+    norm, pool = layers.BatchNorm2d(24, "gelu").train(), layers.MaxPool2d().train()
+    own = pool(norm(arguments.x, arguments.residual))
+    monkeypatch.setattr(native, "library", lambda: None)
+    torch.testing.assert_close(pool(norm(arguments.x, arguments.residual)), own, rtol=1e-5, atol=1e-5)
 
 
 @compiled
-def test_where_nothing_can_be_kept_it_is_compiled_for_the_process(tmp_path):
-    (tmp_path / "cache").write_text("a file where the folder should be")
+def test_where_nothing_can_be_kept_it_is_compiled_for_the_process(cache, tmp_path, monkeypatch):
+    cache.parent.write_text("a file where the folder should be")
     scratch = tmp_path / "tmp"
     scratch.mkdir()
-    assert train(tmp_path, TMPDIR=str(scratch))[0][0] == "True"
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    assert found().norm_forward
     assert not list(scratch.iterdir())

@@ -36,14 +36,6 @@ INLINE float load(const void *from, int64_t i, int half) {
     return half ? from_bits((uint32_t)((const uint16_t *)from)[i] << 16) : ((const float *)from)[i];
 }
 
-/* Asks for `numbers` two kilobytes from here. While it computes, a processor's own foresight does not reach far enough:
-   kernels took up to three times as long. Past the end of memory, nothing is fetched and nothing happens. */
-INLINE void ask_ahead(const void *from, int64_t i, int64_t numbers, int half) {
-    const int64_t size = half ? 2 : 4, line = 64;
-    const char *ahead = (const char *)from + i * size + 2048;
-    for (int64_t at = 0; at < numbers * size; at += line) __builtin_prefetch(ahead + at);
-}
-
 INLINE void store(void *to, int64_t i, float x, int half) {
     if (!half) {
         ((float *)to)[i] = x;
@@ -51,6 +43,14 @@ INLINE void store(void *to, int64_t i, float x, int half) {
     }
     uint32_t bits = to_bits(x), nearest_even = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
     ((uint16_t *)to)[i] = x != x ? 0x7fc0 : nearest_even;
+}
+
+/* Asks for `numbers` two kilobytes from here. While it computes, a processor's own foresight does not reach far enough:
+   kernels took up to three times as long. Past the end of memory, nothing is fetched and nothing happens. */
+INLINE void ask_ahead(const void *from, int64_t i, int64_t numbers, int half) {
+    const int64_t size = half ? 2 : 4, line = 64;
+    const char *ahead = (const char *)from + i * size + 2048;
+    for (int64_t at = 0; at < numbers * size; at += line) __builtin_prefetch(ahead + at);
 }
 
 /* exp(x) of x <= 0, to 2e-7 of itself: 2^n times a Taylor polynomial on half a power of two. */
@@ -110,11 +110,11 @@ static Matrix matrix(double *scratch, int64_t rows, int64_t channels, int64_t wi
     return m;
 }
 
-/* The numbers of one chunk: [*from, the result). */
-INLINE int64_t chunk_of(const Matrix *m, int64_t chunk, int64_t *from) {
-    int64_t to = (chunk + 1) * m->per_chunk;
-    *from = chunk * m->per_chunk;
-    return to < m->total ? to : m->total;
+/* The numbers of one chunk: [first_of, end_of). */
+INLINE int64_t first_of(const Matrix *m, int64_t chunk) { return chunk * m->per_chunk; }
+INLINE int64_t end_of(const Matrix *m, int64_t chunk) {
+    int64_t end = first_of(m, chunk + 1);
+    return end < m->total ? end : m->total;
 }
 
 /* sums[0, c] and sums[1, c]: both sums of each channel, over chunks and over the columns that are of the channel. */
@@ -128,10 +128,10 @@ static void add_up(const Matrix *m) {
     }
 }
 
-/* Numbers at [at, at + inside) of a chunk are columns 0 to inside: all but the matrix's last are a whole `width`. */
+/* Numbers [at, at + inside) of a chunk are columns 0 to inside: all, but in what may be left over of the last rows. */
 #define EACH_WIDE_ROW(m, chunk) \
-    int64_t from, to = chunk_of(m, chunk, &from); \
-    for (int64_t at = from, inside = m->width; at < to && (inside = to - at < inside ? to - at : inside); at += m->width)
+    for (int64_t at = first_of(m, chunk), end = end_of(m, chunk), inside; \
+         (inside = end - at < m->width ? end - at : m->width) > 0; at += m->width)
 
 /* Sums and sums of squares of what is left after the first row is taken off: near the mean, no digits are lost. */
 INLINE void sum_forward(const Matrix *m, int64_t chunk, const void *x, int half) {

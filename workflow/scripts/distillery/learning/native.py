@@ -64,7 +64,9 @@ def library() -> ctypes.CDLL | None:
         with _cache() as folder:
             found = ctypes.CDLL(str(_compiled(folder)))
     except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
+        said = str(error)
+        if isinstance(error, subprocess.CalledProcessError):
+            said = f"{error.cmd[0]} ended with {error.returncode}. {error.stderr}"
         log.info("batch norm and pooling as torch has them, more slowly: %s", " ".join(said.split())[:120])
         return None
     for name, arguments in ARGUMENTS.items():
