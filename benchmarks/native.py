@@ -4,7 +4,8 @@
     python benchmarks/native.py steps       ms a step, in turns within one process
 
 Parts meet memory that no cache holds, as in a step: each call takes the next of twenty tensors of 128 pictures in
-bfloat16. A copy of the same tensor stands beside them: what reads once and writes once takes as long at least.
+bfloat16 (a residual is the same in all). A copy of the same tensor stands beside them: what reads once and writes once
+takes as long at least.
 
 On two cores of an Intel Xeon with AMX (PyTorch 2.15), torch's -> ours:
 

@@ -48,6 +48,13 @@ def test_the_network_itself_is_left_alone_and_the_copy_is_frozen():
     assert not copy.training and not any(weight.requires_grad for weight in copy.parameters())
 
 
+@pytest.mark.parametrize("name", ["resnet8", "convnet_s"])
+def test_gradients_of_the_pictures_are_the_networks(name):
+    network, x = trained(name), pictures().contiguous(memory_format=torch.channels_last).requires_grad_()
+    theirs, ours = (torch.autograd.grad(answer(x).sum(), x)[0] for answer in (network, folded(network, torch.float32)))
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3 * theirs.abs().max().item())
+
+
 @pytest.mark.parametrize("name", ["resnet18", "convnet_l", "convnet_xl"])
 def test_no_batch_norm_is_left_but_those_behind_pooling(name):
     left = [module for module in folded(trained(name), torch.float32).modules() if isinstance(module, nn.BatchNorm2d)]

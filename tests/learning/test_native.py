@@ -110,6 +110,33 @@ def test_it_takes_what_lies_channels_last_in_numbers_it_knows():
     assert not native.usable(x.to("meta"))
 
 
+@compiled
+@pytest.mark.parametrize("part", ["weight", "bias", "running_mean", "running_var"])
+def test_what_does_not_fit_is_refused(part):
+    for wrong in (torch.ones(23), torch.ones(24).double()):
+        arguments = drawn((3, 24, 5, 7), torch.float32, False)
+        setattr(arguments, part, wrong)
+        with pytest.raises(ValueError, match="24 channels"):
+            norms.results(native.norm_act, arguments, "gelu")
+
+
+@compiled
+def test_one_value_a_channel_is_refused():
+    with pytest.raises(ValueError, match="one value a channel"):
+        norms.results(native.norm_act, drawn((1, 24, 1, 1), torch.float32, False), "none")
+
+
+@compiled
+def test_a_residual_may_be_the_same_in_all_places():
+    arguments = drawn((3, 24, 5, 7), torch.float32, True)
+    arguments.residual = arguments.residual[:, :, :1, :1]
+    found = norms.results(native.norm_act, arguments, "gelu")
+    arguments.residual = channels_last(arguments.residual.expand(-1, -1, 5, 7))
+    want = norms.results(native.norm_act, arguments, "gelu")
+    assert torch.equal(found[0], want[0])
+    torch.testing.assert_close(found[4], want[4].sum((2, 3), keepdim=True))
+
+
 # --- activations ------------------------------------------------------------------------------------------------------
 
 
@@ -178,6 +205,21 @@ def test_pooling_is_torchs_bit_for_bit_its_gradient_too(shape, dtype):
     assert torch.equal(torch.autograd.grad(found, x, dy)[0], torch.autograd.grad(want, x, dy)[0])
 
 
+@compiled
+def test_pooling_keeps_what_is_unpacked_until_it_is_read():
+    x = channels_last(torch.randn(4, 32, 8, 8)).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(lambda kept: kept.clone(), lambda kept: kept.clone()):
+        found = native.max_pool(x)
+    dy = torch.randn(found.shape)
+    assert torch.equal(torch.autograd.grad(found, x, dy)[0], torch.autograd.grad(F.max_pool2d(x, 2), x, dy)[0])
+
+
+@compiled
+def test_pooling_of_a_line_is_refused():
+    with pytest.raises(ValueError, match="has fewer"):
+        native.max_pool(channels_last(torch.zeros(2, 8, 1, 4)))
+
+
 # --- the library ------------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +244,18 @@ def test_it_is_compiled_once_and_kept(cache):
     assert [path.stat().st_mtime_ns for path in cache.iterdir()] == [made]
 
 
-@pytest.mark.parametrize(("compiler", "reason"), [("/there/is/none", "No such file"), ("false", "false ended with 1.")])
+@compiled
+def test_what_does_not_load_is_made_anew(cache):
+    found()
+    (library,) = cache.iterdir()
+    library.write_bytes(b"")
+    assert found().norm_forward and library.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("compiler", "reason"),
+    [("/there/is/none", "No such file"), ("false", "false ended with 1."), ("true", "native"), ("gcc '", "quotation")],
+)
 def test_without_a_compiler_it_says_so_and_leaves_nothing(cache, monkeypatch, caplog, compiler, reason):
     monkeypatch.setenv("CC", compiler)
     with caplog.at_level("INFO"):
@@ -212,6 +265,7 @@ def test_without_a_compiler_it_says_so_and_leaves_nothing(cache, monkeypatch, ca
     assert not list(cache.iterdir())
 
 
+@compiled
 def test_without_it_torch_computes_the_same(monkeypatch):
     arguments = drawn((3, 24, 6, 8), torch.float32, True)
     norm, pool = layers.BatchNorm2d(24, "gelu").train(), layers.MaxPool2d().train()

@@ -23,6 +23,7 @@ from distillery.files import hash_files, write_whole
 from distillery.jobs import log
 from distillery.learning.averaging import Average
 from distillery.learning.devices import arithmetic
+from distillery.learning.layers import has_kernels
 from distillery.learning.optimisation import Optimiser
 from distillery.learning.recipe import Recipe
 
@@ -89,7 +90,8 @@ class Checkpoint:
 def how_trained(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """What decides any training besides its data, loss and seed: settings for `digest`."""
     deciding = asdict(replace(recipe, checkpoint_every=0))  # how often the state is kept changes no result
-    return {"recipe": deciding, "device": device.type, "arithmetic": str(arithmetic(device)), "version": version()}
+    where = {"device": device.type, "arithmetic": str(arithmetic(device)), "kernels": has_kernels(device)}
+    return {"recipe": deciding, **where, "version": version()}
 
 
 @cache

@@ -40,8 +40,8 @@ def _keep_freed_memory() -> None:
     with a ResNet-18 as the teacher 5 % of a step.
     """
     mallopt, mmap_threshold, trim_threshold = getattr(ctypes.CDLL(None), "mallopt", None), -3, -1
-    if mallopt:
-        mallopt(mmap_threshold, 2**30)
+    # 32 MiB is the most that every glibc takes; the second alone would fix the first at 128 KiB
+    if mallopt and mallopt(mmap_threshold, 2**25):
         mallopt(trim_threshold, 2**31 - 1)
 
 

@@ -18,6 +18,10 @@ from distillery.learning.layers import ACTIVATIONS, BatchNorm2d, MaxPool2d
 from distillery.learning.networks import BasicBlock, ConvNet, ConvNetShortcut, Normalised, ResNet
 
 
+def _overwritable(x: Tensor) -> bool:
+    return not x.requires_grad and native.usable(x)
+
+
 class Activated(nn.Module):
     """activation(x + residual): [B, C, H, W] → [B, C, H, W]. Writes over x where it has a kernel to do so."""
 
@@ -26,7 +30,7 @@ class Activated(nn.Module):
         self.activation = activation
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        if native.usable(x):
+        if _overwritable(x):
             return native.activate_(x, self.activation, residual)
         return ACTIVATIONS[self.activation](x if residual is None else x + residual)
 
@@ -38,11 +42,12 @@ class Normed(nn.Module):
         super().__init__()
         self.norm = norm
         # float32 whatever becomes of the network, as batch norm's own
-        scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-        self.scale, self.shift = scale.float(), (norm.bias - norm.running_mean * scale).float()
+        with torch.no_grad():
+            scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+            self.scale, self.shift = scale.float(), (norm.bias - norm.running_mean * scale).float()
 
     def forward(self, x: Tensor) -> Tensor:
-        if native.usable(x):
+        if _overwritable(x):
             return native.activate_(x, self.norm.activation, None, self.scale, self.shift)
         return self.norm(x)
 

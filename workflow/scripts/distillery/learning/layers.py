@@ -88,6 +88,11 @@ def _same(x: Tensor) -> Tensor:
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"none": _same, "relu": _relu, "gelu": F.gelu}
 
 
+def has_kernels(device: torch.device) -> bool:
+    """Whether batch norm has kernels of our own there."""
+    return (_fused() if device.type == "cuda" else native.library()) is not None
+
+
 def kernels_for(x: Tensor) -> ModuleType | None:
     """The module whose norm_act takes these activations [B, C, H, W]; None for torch's own operations."""
     kernels = _fused() if x.is_cuda else native

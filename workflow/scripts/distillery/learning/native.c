@@ -133,7 +133,7 @@ static void add_up(const Matrix *m) {
     for (int64_t at = first_of(m, chunk), end = end_of(m, chunk), inside; \
          (inside = end - at < m->width ? end - at : m->width) > 0; at += m->width)
 
-/* Sums and sums of squares of what is left after the first row is taken off: near the mean, no digits are lost. */
+/* Sums and sums of squares of what is left after `centre` is taken off: near the mean, few digits are lost. */
 INLINE void sum_forward(const Matrix *m, int64_t chunk, const void *x, int half) {
     float *sum = m->partial + chunk * 2 * m->width, *squares = sum + m->width;
     const float *centre = m->centre;
@@ -169,7 +169,11 @@ void norm_forward(const void *x, const void *residual, void *y, const float *wei
                   float *rstd, float *running_mean, float *running_var, double *scratch, int64_t rows, int64_t channels,
                   int64_t width, int64_t chunks, double momentum, double eps, int activation, int half, int threads) {
     const Matrix of_x = matrix(scratch, rows, channels, width, chunks), *m = &of_x;
-    for (int64_t j = 0; j < width; j++) m->centre[j] = load(x, j % channels, half);
+    const int64_t some = rows < 16 ? rows : 16;  // rows, spread over the matrix, whose mean is near that of all
+    for (int64_t j = 0; j < width; j++) {
+        m->centre[j] = 0;
+        for (int64_t i = 0; i < some; i++) m->centre[j] += load(x, i * rows / some * channels + j % channels, half) / some;
+    }
     #pragma omp parallel num_threads(threads)
     {
         #pragma omp for schedule(static)

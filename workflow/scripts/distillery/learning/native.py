@@ -14,12 +14,14 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import platform
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from ctypes import c_double, c_int, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -36,8 +38,11 @@ DTYPES = (torch.bfloat16, torch.float32)
 SOURCE = Path(__file__).with_suffix(".c")
 # no errno and no traps: else nothing is vectorised; NaN and infinity are kept
 FLAGS = ("-O3", "-fPIC", "-fopenmp", "-fno-math-errno", "-fno-trapping-math")
-# what torch found, not "native": a cache in a home folder may serve many kinds of machines
-WIDE = {"AVX512": ("-march=x86-64-v4", "-mprefer-vector-width=512"), "AVX2": ("-march=x86-64-v3",)}
+# what torch checked, not "native": a cache in a home folder may serve many kinds of machines
+WIDE = {
+    "AVX512": ("-mfma", *(f"-mavx512{part}" for part in ("f", "bw", "dq", "vl")), "-mprefer-vector-width=512"),
+    "AVX2": ("-mavx2", "-mfma"),
+}
 
 VECTOR = 16  # float32 numbers of the widest register
 COLUMNS = 64  # at least as many at a time
@@ -62,8 +67,8 @@ def library() -> ctypes.CDLL | None:
     """The compiled functions; None where they cannot be compiled."""
     try:
         with _cache() as folder:
-            found = ctypes.CDLL(str(_compiled(folder)))
-    except (OSError, subprocess.SubprocessError) as error:
+            found = _loaded(folder)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         said = str(error)
         if isinstance(error, subprocess.CalledProcessError):
             said = f"{error.cmd[0]} ended with {error.returncode}. {error.stderr}"
@@ -91,27 +96,39 @@ def _cache() -> Iterator[Path]:
             yield Path(folder)
 
 
-def _compiled(folder: Path) -> Path:
-    """The library's file in a folder, made if it is not there.
+def _loaded(folder: Path) -> ctypes.CDLL:
+    """The library from its file in a folder, made where that is not there or does not load.
 
     Raises:
-        OSError: no compiler, or no space.
+        OSError: no compiler, no space, or what was compiled does not load.
+        ValueError: CC cannot be read.
         subprocess.SubprocessError: it does not compile.
     """
     flags = (*FLAGS, *WIDE.get(torch.backends.cpu.get_cpu_capability(), ()))
-    digest = hashlib.sha256(SOURCE.read_bytes() + "\0".join(flags).encode()).hexdigest()[:16]
-    path = folder / f"{SOURCE.stem}-{digest}.so"
+    kind = "\0".join((*flags, sys.platform, platform.machine()))
+    path = folder / f"{SOURCE.stem}-{hashlib.sha256(SOURCE.read_bytes() + kind.encode()).hexdigest()[:16]}.so"
     if path.exists():
-        return path
-    compiler = shlex.split(os.environ.get("CC", "")) or [*filter(shutil.which, ("cc", "gcc", "clang"))][:1]
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:  # cut short by a machine that went down
+            path.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = Path(scratch) / path.name
+        _compile(made, flags)
+        found = ctypes.CDLL(str(made))
+        with suppress(OSError):  # there by now: jobs may compile side by side; or a file system without links
+            os.link(made, path)
+    return found
+
+
+def _compile(path: Path, flags: Sequence[str]) -> None:
+    """Linked without OpenMP, which torch has loaded: threads and their number are then torch's."""
+    compiler = shlex.split(os.environ.get("CC", "")) or [*filter(shutil.which, ("gcc", "cc"))][:1]
     if not compiler:
         raise OSError("this machine has no C compiler")
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:  # jobs may compile side by side
-        # linked without OpenMP, which torch has loaded: threads and their number are then torch's
-        for arguments in ([*flags, "-c", SOURCE, "-o", "native.o"], ["-shared", "native.o", "-o", path.name]):
-            subprocess.run([*compiler, *map(str, arguments)], cwd=scratch, check=True, capture_output=True, text=True)
-        os.replace(Path(scratch) / path.name, path)
-    return path
+    for arguments in ([*flags, "-c", SOURCE, "-o", "native.o"], ["-shared", "native.o", "-o", path.name]):
+        command = [*compiler, *map(str, arguments)]
+        subprocess.run(command, cwd=path.parent, check=True, capture_output=True, text=True, errors="replace")
 
 
 def usable(x: Tensor) -> bool:
@@ -149,7 +166,13 @@ def norm_act(
 
     Returns:
         [B, C, H, W] in x's dtype, channels last. Gradients flow to x, weight, bias and residual.
+
+    Raises:
+        ValueError: of another shape or dtype; or one value a channel, which has no variance.
     """
+    _check(x, weight, bias, running_mean, running_var)
+    if x.numel() == x.shape[1]:
+        raise ValueError(f"batch norm: one value a channel in {tuple(x.shape)}; more are needed")
     if residual is not None:
         residual = _laid_out(residual, x)
     return _NormAct.apply(x, weight, bias, residual, running_mean, running_var, momentum, eps, activation)
@@ -196,7 +219,11 @@ def activate_(
         activation: "none", "relu" or "gelu", the exact one.
         residual: like x, or None.
         scale, shift: float32 [C], or None.
+
+    Raises:
+        ValueError: of another shape or dtype.
     """
+    _check(x, *(part for part in (scale, shift) if part is not None))
     if residual is not None:
         residual = _laid_out(residual, x)
     scratch, shape = _matrix(x)
@@ -204,8 +231,18 @@ def activate_(
     return x
 
 
+def _check(x: Tensor, *parts: Tensor) -> None:
+    """Whether there are as many numbers as C takes from an address."""
+    for part in parts:
+        if part.shape != x.shape[1:2] or part.dtype != torch.float32 or not part.is_contiguous() or not part.is_cpu:
+            kind = f"{part.dtype} {tuple(part.shape)} on {part.device}"
+            raise ValueError(f"{kind} for {x.shape[1]} channels: float32 of that shape is needed")
+
+
 def _laid_out(tensor: Tensor, like: Tensor) -> Tensor:
-    """In the memory's order and the dtype of another tensor of its shape."""
+    """In the memory's order, the shape and the dtype of another tensor."""
+    if tensor.shape != like.shape:
+        tensor = tensor.expand_as(like)
     return tensor.to(like.dtype).contiguous(memory_format=torch.channels_last)
 
 
@@ -243,7 +280,12 @@ def max_pool(x: Tensor) -> Tensor:
 
     Returns:
         [B, C, H // 2, W // 2] in x's dtype, channels last.
+
+    Raises:
+        ValueError: smaller pictures.
     """
+    if min(x.shape[2:]) < 2:
+        raise ValueError(f"pooling of 2 x 2 places: {tuple(x.shape)} has fewer")
     return _MaxPool.apply(x)
 
 
@@ -264,10 +306,11 @@ class _MaxPool(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, dy):
+        (which,) = ctx.saved_tensors
         pictures, height, width, channels, *_ = ctx.shape
         dy = dy.contiguous(memory_format=torch.channels_last)
         dx = _empty((pictures, channels, height, width), dy.dtype)
-        library().pool_backward(*_addresses(dy, *ctx.saved_tensors, dx), *ctx.shape)
+        library().pool_backward(*_addresses(dy, which, dx), *ctx.shape)
         return dx
 
 
