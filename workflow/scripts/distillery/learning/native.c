@@ -128,6 +128,16 @@ static void add_up(const Matrix *m) {
     }
 }
 
+/* What is known of a column once its channel's mean and rstd are. */
+static void set_columns(const Matrix *m, const float *weight, const float *bias, const float *mean, const float *rstd) {
+    for (int64_t j = 0; j < m->width; j++) {
+        int64_t c = j % m->channels;
+        m->centre[j] = mean[c];
+        m->scale[j] = weight[c] * rstd[c];
+        m->shift[j] = bias[c] - mean[c] * m->scale[j];
+    }
+}
+
 /* Numbers [at, at + inside) of a chunk are columns 0 to inside: all, but in what may be left over of the last rows. */
 #define EACH_WIDE_ROW(m, chunk) \
     for (int64_t at = first_of(m, chunk), end = end_of(m, chunk), inside; \
@@ -190,13 +200,9 @@ void norm_forward(const void *x, const void *residual, void *y, const float *wei
                 mean[c] = m->centre[c] + off;
                 rstd[c] = 1 / sqrt(variance + eps);
                 running_mean[c] += momentum * (mean[c] - running_mean[c]);
-                running_var[c] += momentum * (variance * rows / (rows > 1 ? rows - 1 : 1) - running_var[c]);
+                running_var[c] += momentum * (variance * rows / (rows - 1) - running_var[c]);
             }
-            for (int64_t j = 0; j < width; j++) {
-                int64_t c = j % channels;
-                m->scale[j] = weight[c] * rstd[c];
-                m->shift[j] = bias[c] - mean[c] * m->scale[j];
-            }
+            set_columns(m, weight, bias, mean, rstd);
         }
 
         #define MAP(activation, residual, half) map_forward(m, chunk, x, residual, y, activation, half)
@@ -265,12 +271,7 @@ void norm_backward(const void *x, const void *dy, const void *residual, void *dz
                    double *scratch, int64_t rows, int64_t channels, int64_t width, int64_t chunks, int activation,
                    int half, int threads) {
     const Matrix of_x = matrix(scratch, rows, channels, width, chunks), *m = &of_x;
-    for (int64_t j = 0; j < width; j++) {
-        int64_t c = j % channels;
-        m->centre[j] = mean[c];
-        m->scale[j] = weight[c] * rstd[c];
-        m->shift[j] = bias[c] - mean[c] * m->scale[j];
-    }
+    set_columns(m, weight, bias, mean, rstd);
     #pragma omp parallel num_threads(threads)
     {
         #define SUM(activation, residual, half) sum_backward(m, chunk, x, dy, residual, dz, activation, half)
