@@ -64,13 +64,13 @@ def test_scratch_is_sgd_without_momentum_or_decay(caught):
 
 
 def test_kd_is_adam_and_changes_a_teacher_in_train_mode(caught):
-    calls = caught("published_kd")
+    calls = caught("published_kd", recipe=replace(RECIPE, checkpoint_every=3))
     optimiser, network = calls["optimiser"], calls["network"]
     assert isinstance(optimiser, Adam)
     own = {id(weight) for weight in network.parameters()}
     others = [weight for weight in optimiser.weights if id(weight) not in own]
     assert len(others) == len(own)  # the teacher's, which is of the same network here
-    assert calls["checkpoint"] is None  # it would have to hold the teacher
+    assert calls["checkpoint"].every == 0  # it would have to hold the teacher
     before = [weight.detach().clone() for weight in others]
     batch = Batch(torch.rand(8, 3, 16, 16), torch.zeros(8, dtype=torch.int64), 0.0)
     calls["objective"](network.train(), batch).backward()
@@ -114,8 +114,9 @@ def test_twice_softmax_leaves_a_certain_and_right_student_most_of_the_loss():
 
 @pytest.mark.parametrize("method", ["ce", "kd"])
 def test_our_own_arms_have_none_of_it(caught, method):
-    calls = caught(method)
-    assert calls["recipe"] == RECIPE and len(calls["pictures"]) == 30
+    recipe = replace(RECIPE, checkpoint_every=3)
+    calls = caught(method, recipe=recipe)
+    assert calls["recipe"] == recipe and len(calls["pictures"]) == 30
     assert isinstance(calls["optimiser"], SGD) and calls["optimiser"].momentum == RECIPE.momentum
     assert {id(w) for w in calls["optimiser"].weights} == {id(w) for w in calls["network"].parameters()}
-    assert calls["checkpoint"] is not None
+    assert calls["checkpoint"].every == 3

@@ -106,7 +106,6 @@ def test_the_same_settings_give_the_same_bytes(study, tmp_path):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
     other = save(study.train("kd", recipe, seed=1), tmp_path / "c")
     assert first[0].read_bytes() != other[0].read_bytes()
-    assert not (study.folder / "checkpoints" / "checkpoint.pt").exists()
 
 
 def test_results_are_complete_and_agree_with_each_other(study, tmp_path):
@@ -175,16 +174,47 @@ def test_a_plan_without_validation_has_no_validation_accuracy(study, tmp_path):
 
 def test_a_checkpoint_is_of_one_version_and_arithmetic_however_often_it_is_kept(study, monkeypatch):
     def digest(every=0):
-        return study.train("kd", replace(RECIPE, checkpoint_every=every)).checkpoint.digest
+        study.train("kd", replace(RECIPE, checkpoint_every=every))
+        return found[-1].digest
 
-    monkeypatch.setattr(student, "train", lambda *_, **__: [Row(1, 0.0, 0.0, None)])
+    found = []
+    monkeypatch.setattr(
+        student, "train", lambda *_, checkpoint, **__: found.append(checkpoint) or [Row(1, 0.0, 0.0, None)]
+    )
     first = digest()
-    assert digest(every=7) == first
+    assert digest(every=7) == first and found[-1].every == 7
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+        assert digest() != first
     monkeypatch.setattr(devices, "has_bfloat16", lambda device: not has_bfloat16(device))
     assert digest() != first
     monkeypatch.setattr(devices, "has_bfloat16", has_bfloat16)
     monkeypatch.setattr(checkpoints, "version", lambda: "after an update")
     assert digest() != first
+
+
+@pytest.mark.parametrize("method", ["kd", "published_kd"])
+def test_a_run_that_is_made_again_with_other_test_pictures_trains_nothing(study, tmp_path, monkeypatch, method):
+    """As after a choice that stays the same, or a test composition more; other validation pictures train anew."""
+    recipe, folder, steps = replace(RECIPE, steps=6), tmp_path / "checkpoints", []
+    first = save(study.train(method, recipe, checkpoints=folder), tmp_path / "a")
+    inner = training.make_views
+    monkeypatch.setattr(training, "make_views", lambda *given: steps.append(1) or inner(*given))
+    again = save(study.train(method, recipe, checkpoints=folder), tmp_path / "b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+
+    def without(split, name):
+        table = pq.read_table(study.plan())
+        left = pc.or_(pc.not_equal(table["split"], split), pc.not_equal(table["source"], "web"))
+        pq.write_table(table.filter(left), tmp_path / name)
+        return tmp_path / name
+
+    fewer = save(study.train(method, recipe, without("test", "test"), checkpoints=folder), tmp_path / "c")
+    assert json.loads(fewer[-1].read_text())["n_test"] == 15
+    assert [path.read_bytes() for path in fewer[:2]] == [path.read_bytes() for path in first[:2]]
+    assert not steps
+    study.train(method, recipe, without("val", "val"), checkpoints=folder)
+    assert steps
 
 
 def test_an_unknown_method_is_one_line():

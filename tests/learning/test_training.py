@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_study import CLASSES, RECIPE
 
+from distillery import spending
 from distillery.files import hash_files
 from distillery.jobs import StudyError
 from distillery.learning import checkpoints
@@ -110,10 +111,50 @@ def test_a_checkpoint_of_another_configuration_or_half_a_one_is_not_used(study, 
         fit(study, Checkpoint(path, "one", 5), recipe, kill_at=14)
     assert path.exists()
     *_, steps = fit(study, Checkpoint(path, "other", 0), recipe)
-    assert steps == recipe.steps and not path.exists()
+    assert steps == recipe.steps
     path.write_bytes(b"PK\x03\x04 half")
     *_, steps = fit(study, Checkpoint(path, "one", 0), recipe)
-    assert steps == recipe.steps and not path.exists()
+    assert steps == recipe.steps
+
+
+@pytest.mark.parametrize("every", [0, 5])
+def test_a_finished_training_is_not_done_again(study, tmp_path, every):
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every)
+    first, history, _ = fit(study, checkpoint)
+    again, its_history, steps = fit(study, checkpoint)
+    assert steps == 0 and its_history == history
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    *_, steps = fit(study, replace(checkpoint, digest="other"))
+    assert steps == RECIPE.steps
+
+
+def test_of_a_finished_trial_the_history_alone_is_kept(study, tmp_path):
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", 5, weights=False)
+    with pytest.raises(Killed):
+        fit(study, checkpoint, kill_at=14)
+    _, history, steps = fit(study, checkpoint)
+    assert steps == RECIPE.steps - 10
+    assert torch.load(checkpoint.path, weights_only=True)["network"] == {}
+    assert fit(study, checkpoint)[1:] == (history, 0)
+
+
+def test_what_a_training_took_is_of_all_its_parts(study, tmp_path, monkeypatch):
+    checkpoint, clock = Checkpoint(tmp_path / "checkpoint.pt", "d", 5), [100.0]
+    monkeypatch.setattr(spending.time, "monotonic", lambda: spending.STARTED + clock[0])
+
+    def kept():
+        names, values = (line.split("\t") for line in (tmp_path / spending.FILE).read_text().splitlines())
+        return dict(zip(names, map(float, values), strict=True))
+
+    with pytest.raises(Killed):
+        fit(study, checkpoint, kill_at=14)
+    assert not (tmp_path / spending.FILE).exists()
+    clock[0] = 7.0  # another process
+    fit(study, checkpoint)
+    assert kept()["s"] == pytest.approx(107) and kept()["cpu_time"] > 0 and kept()["max_rss"] > 100
+    before = kept()
+    fit(study, checkpoint)
+    assert kept() == before  # finding it took nothing worth adding
 
 
 @pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
@@ -137,8 +178,10 @@ def test_a_checkpoint_holds_no_teacher_and_nothing_to_unpickle(study, tmp_path):
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=8)
     state = torch.load(checkpoint.path, weights_only=True)
-    assert set(state) == {"digest", "step", "network", "average", "optimiser", "history", "loss"}
+    assert set(state) == {"digest", "step", "network", "average", "optimiser", "history", "loss", "spent"}
     assert not any("teacher" in name for name in state["network"])
+    fit(study, checkpoint)
+    assert set(torch.load(checkpoint.path, weights_only=True)) == {"digest", "step", "network", "history"}
 
 
 def test_a_digest_changes_with_every_part():
@@ -238,4 +281,3 @@ def test_a_job_imports_no_more_than_it_needs_and_gives_the_same_bytes_after_sigk
     assert again.returncode == 0 and printed.strip() == "[]"
     for name in RESULTS:
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / name).read_bytes()
-    assert not checkpoint.exists()

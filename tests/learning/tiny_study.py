@@ -1,5 +1,6 @@
 """A study of three colours: two sources, plans, a teacher. 16 pixels a side, trained in a second."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,6 @@ class Study:
             augment=augment,
             sources=["web", "drawn"],
             seed=seed,
-            checkpoints=checkpoints or self.folder / "checkpoints",
+            checkpoints=checkpoints or tempfile.mkdtemp(dir=self.folder),
             threads=1,
         )

@@ -403,7 +403,7 @@ def test_damaged_and_foreign_files_are_named_and_never_used(copied, tmp_path):
     needs[plan] = runs / "color" / "scratch" / "seed0"
     other = [runs / "web" / "scratch" / f"seed{seed}" for seed in (0, 1)]  # with checkpoints that are not theirs
     for seed, state in enumerate((trap, {"digest": "of another configuration", "step": 3})):
-        folder = results / "checkpoints" / f"web.scratch.seed{seed}"
+        folder = results / "checkpoints" / "train_student" / f"web.scratch.seed{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(state, folder / "checkpoint.pt")
     before = [(run / "model.safetensors").read_bytes() for run in other]

@@ -27,7 +27,7 @@ rule try_settings:
         classes=list(study["classes"]),
         augment_seed=study["augment_seed"],
         deterministic=study["deterministic"],
-        checkpoints="results/checkpoints/tuning.{scenario}.lr{lr}_decay{weight_decay}_seed{seed}",
+        checkpoints="results/checkpoints/try_settings/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}",
         code=code_of("learning", "arrays.py"),
     script:
         "../scripts/try_settings.py"
@@ -46,7 +46,7 @@ use rule try_settings as try_settings_of_arm with:
         "results/benchmarks/try_settings_of_arm/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}.tsv"
     params:
         arm=lambda w: settings_of_arm(w.arm),
-        checkpoints="results/checkpoints/tuning.{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}",
+        checkpoints="results/checkpoints/try_settings_of_arm/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}",
 
 
 rule tune:
@@ -113,7 +113,7 @@ rule train_student:
         classes=list(study["classes"]),
         augment_seed=study["augment_seed"],
         deterministic=study["deterministic"],
-        checkpoints="results/checkpoints/{scenario}.{arm}.seed{seed}",
+        checkpoints="results/checkpoints/train_student/{scenario}.{arm}.seed{seed}",
         code=code_of("learning", "arrays.py"),
     script:
         "../scripts/train_student.py"

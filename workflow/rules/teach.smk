@@ -54,7 +54,7 @@ rule train_teacher:
         seed=study["teacher"]["seed"],
         classes=list(study["classes"]),
         deterministic=study["deterministic"],
-        checkpoints="results/checkpoints/teacher",
+        checkpoints="results/checkpoints/train_teacher",
         code=code_of("learning", "arrays.py"),
     script:
         "../scripts/train_teacher.py"

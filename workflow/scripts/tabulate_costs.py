@@ -6,6 +6,7 @@ from distillery.jobs import job
 with job(snakemake) as j:
     tabulate_costs(
         j.params.benchmarks,
+        j.params.checkpoints,
         j.input.runs,
         j.input.counts,
         j.output.costs,

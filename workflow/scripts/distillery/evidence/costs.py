@@ -1,14 +1,20 @@
-"""What each stage cost, from the benchmarks that Snakemake keeps of finished jobs."""
+"""What each stage cost, from the benchmarks that Snakemake keeps of finished jobs.
+
+Of a training that was killed, or was found finished when its job ran again, such a benchmark knows the last part alone;
+what all its parts took lies beside its checkpoint (`spending.py`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from distillery.evidence.tables import NAMES_OF_COUNTS, formatted, read_numbers, read_table, write_table
+from distillery.spending import FILE, Spent
 
 COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
@@ -28,6 +34,7 @@ OF_ARMS = ("try_settings_of_arm", "tune_arm", "train_student")
 
 def tabulate_costs(
     benchmarks: str | Path,
+    checkpoints: str | Path,
     runs: str | Path,
     counts: str | Path,
     output: str | Path,
@@ -39,6 +46,7 @@ def tabulate_costs(
 
     Args:
         benchmarks: folder of `{rule}.tsv` and `{rule}/….tsv`. What is not there has no row: a copied study may lack it.
+        checkpoints: folder of `{rule}/…/`, for the trainings among them; may lack them too.
         runs, counts: the study's tables, which tell how many pictures were worked on.
         output: the `.csv` to write.
         sources: that students or the teacher use, with their classes.
@@ -48,9 +56,10 @@ def tabulate_costs(
         StudyError: a benchmark is damaged.
     """
     runs, counts = read_table(runs), read_table(counts, NAMES_OF_COUNTS)
-    rows = list(_shared(Path(benchmarks), sorted(set(runs["scenario"]))))
-    rows += _of_sources(Path(benchmarks), counts, sources)
-    rows += _of_students(Path(benchmarks), runs)
+    jobs = Jobs(Path(benchmarks), Path(checkpoints))
+    rows = list(_shared(jobs, sorted(set(runs["scenario"]))))
+    rows += _of_sources(jobs, counts, sources)
+    rows += _of_students(jobs, runs)
     order = list(STAGES)
     rows.sort(key=lambda row: order.index(row["rule"]))
     table = pd.DataFrame(rows).reindex(columns=COLUMNS).assign(note=label)
@@ -58,17 +67,36 @@ def tabulate_costs(
     write_table(formatted(table, rates | {"jobs": 0, "pictures": 0, "pictures_per_second": 1}), output)
 
 
-def _shared(folder: Path, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class Jobs:
+    """Where what jobs took was measured."""
+
+    benchmarks: Path
+    checkpoints: Path
+
+    def measured(self, path: Path) -> pd.DataFrame:
+        """Of the job with the benchmark `path`, one row: all its parts', if those took longer than the last alone."""
+        last = read_measurement(path)
+        every = self.checkpoints / path.relative_to(self.benchmarks).with_suffix("") / FILE
+        if not every.exists():
+            return last
+        parts = read_measurement(every)
+        return parts if parts["s"].sum() > last["s"].sum() else last
+
+
+def _shared(jobs: Jobs, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Rules of one job a study, and those of a scenario's jobs that no arm is the cause of, all scenarios together."""
     for rule in STAGES:
-        paths = [folder / f"{rule}.tsv"]
+        paths = [jobs.benchmarks / f"{rule}.tsv"]
         if rule in OF_SCENARIOS:
             # of scenarios that the study still has
-            paths = [path for path in sorted((folder / rule).glob("*.tsv")) if path.name.split(".")[0] in scenarios]
-        yield from _row(paths, rule)
+            paths = [
+                path for path in sorted((jobs.benchmarks / rule).glob("*.tsv")) if path.name.split(".")[0] in scenarios
+            ]
+        yield from _row(jobs, paths, rule)
 
 
-def _of_sources(folder: Path, counts: pd.DataFrame, sources: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
+def _of_sources(jobs: Jobs, counts: pd.DataFrame, sources: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
     """Rules of one job a source, or one a source and class; no counts are known of what the teacher alone uses."""
     totals = counts.groupby("source")[["offered", "retrieved", "kept"]].sum()
     worked_on = {"curate": "retrieved", "audit_labels": "kept"}
@@ -78,44 +106,42 @@ def _of_sources(folder: Path, counts: pd.DataFrame, sources: Mapping[str, Sequen
             stems = [source, *(f"{source}.{name}" for name in classes)]
             column = worked_on.get(rule, "retrieved")
             pictures = int(totals.at[source, column]) if source in totals.index else 0
-            paths = [folder / rule / f"{stem}.tsv" for stem in stems]
+            paths = [jobs.benchmarks / rule / f"{stem}.tsv" for stem in stems]
             # where several jobs share a source, these make the pictures and `generate` only gathers them
-            paths += sorted((folder / f"{rule}_share").glob(f"{source}.*.tsv"))
-            yield from _row(paths, rule, pictures, source=source)
+            paths += sorted((jobs.benchmarks / f"{rule}_share").glob(f"{source}.*.tsv"))
+            yield from _row(jobs, paths, rule, pictures, source=source)
 
 
-def _of_students(folder: Path, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _of_students(jobs: Jobs, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
         for rule in OF_ARMS[:-1]:  # of arms with a grid of their own
-            paths = sorted((folder / rule).glob("*.tsv"))
+            paths = sorted((jobs.benchmarks / rule).glob("*.tsv"))
             paths = [path for path in paths if path.name.split(".")[:2] == [scenario, arm]]
-            yield from _row(paths, rule, scenario=scenario, arm=arm)
+            yield from _row(jobs, paths, rule, scenario=scenario, arm=arm)
         stems = [f"{scenario}.{arm}.seed{seed}" for seed in group["seed"]]
         pictures = int((group["steps"] * group["batch"]).sum())
-        paths = [folder / "train_student" / f"{stem}.tsv" for stem in stems]
-        yield from _row(paths, "train_student", pictures, scenario=scenario, arm=arm)
+        paths = [jobs.benchmarks / "train_student" / f"{stem}.tsv" for stem in stems]
+        yield from _row(jobs, paths, "train_student", pictures, scenario=scenario, arm=arm)
 
 
-def _row(paths: Iterable[Path], rule: str, pictures: int = 0, **names: str) -> Iterator[dict[str, Any]]:
+def _row(jobs: Jobs, paths: Iterable[Path], rule: str, pictures: int = 0, **names: str) -> Iterator[dict[str, Any]]:
     """One row for the jobs that have a benchmark, none where there is none."""
-    measured = [read_benchmark(path) for path in paths if path.exists()]
-    if not measured:
+    found = [jobs.measured(path) for path in paths if path.exists()]
+    if not found:
         return
-    jobs = pd.concat(measured, ignore_index=True)
-    seconds = float(jobs["s"].sum())
-    row = {"stage": STAGES[rule], "rule": rule, **names, "jobs": len(jobs), "seconds": seconds}
-    row |= {"seconds_each": seconds / len(jobs), "cpu_seconds": jobs["cpu_time"].sum(min_count=1)}
-    row["peak_memory_mb"] = jobs["max_rss"].max()
+    measured = pd.concat(found, ignore_index=True)
+    seconds = float(measured["s"].sum())
+    row = {"stage": STAGES[rule], "rule": rule, **names, "jobs": len(measured), "seconds": seconds}
+    row |= {"seconds_each": seconds / len(measured), "cpu_seconds": measured["cpu_time"].sum(min_count=1)}
+    row["peak_memory_mb"] = measured["max_rss"].max()
     yield row | ({"pictures": pictures, "pictures_per_second": pictures / seconds} if pictures and seconds else {})
 
 
-def read_benchmark(path: Path) -> pd.DataFrame:
+def read_measurement(path: Path) -> pd.DataFrame:
     """Seconds `s`, `cpu_time` in seconds and `max_rss` in MB of a job; what Snakemake could not measure is NaN.
 
     Raises:
         StudyError: the file is damaged.
     """
     # a job too short to be measured has NA, one of another version a dash
-    return read_numbers(
-        path, dict.fromkeys(("s", "cpu_time", "max_rss"), float), "benchmark", sep="\t", na_values=["-"]
-    )
+    return read_numbers(path, dict.fromkeys(Spent._fields, float), "benchmark", sep="\t", na_values=["-"])

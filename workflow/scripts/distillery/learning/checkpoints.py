@@ -1,8 +1,9 @@
-"""Where a killed training goes on.
+"""Where a killed training goes on, and where a finished one is found again.
 
-One file in a folder outside the workflow's declared outputs, which a failed job loses. It holds the network, its
-average, the optimiser, the step and the history so far; no generator, since the draws of a step are a function of seed
-and step (`seeds.py`), and no teacher.
+One file in a folder outside the workflow's declared outputs, which a failed job loses and one that runs again. It holds
+the network, its average, the optimiser, the step and the history so far; no generator, since the draws of a step are a
+function of seed and step (`seeds.py`), and no teacher. At the end only the network and the history are left in it: a
+job that runs again for what decides nothing, such as a value more in a grid whose choice stays, trains nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from distillery.learning.devices import arithmetic
 from distillery.learning.layers import has_kernels
 from distillery.learning.optimisation import Optimiser
 from distillery.learning.recipe import Recipe
+from distillery.spending import NOTHING, Spent
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class Checkpoint:
     Attributes:
         path: of the file.
         digest: of everything that decides the training; a file of another is not used.
-        every: steps between two; 0 for none.
+        every: steps between two; 0 for none before the end.
+        weights: whether a finished training's are kept; else its history alone.
     """
 
     path: Path
     digest: str
     every: int
+    weights: bool = True
 
     def save(
         self,
@@ -50,19 +54,32 @@ class Checkpoint:
         optimiser: Optimiser,
         history: list,
         loss: Tensor,
+        before: Spent = NOTHING,
     ) -> None:
-        """Keep the state after `step` steps, whole or not at all."""
+        """Keep the state after `step` steps, whole or not at all.
+
+        Args:
+            before: what the training had taken when this process went on with it.
+        """
         state = {
-            "digest": self.digest,
             "step": step,
             "network": network.state_dict(),
             "average": average.state() if average else {},
             "optimiser": optimiser.state(),
             "history": history,
             "loss": loss,
+            "spent": list(before.and_now()),
         }
+        self._write(state)
+
+    def finish(self, step: int, network: nn.Module, history: list, before: Spent = NOTHING) -> None:
+        """Keep the end of a training, and beside it what all of it took."""
+        self._write({"step": step, "network": network.state_dict() if self.weights else {}, "history": history})
+        before.and_now().write(self.path.parent)
+
+    def _write(self, state: dict[str, Any]) -> None:
         buffer = io.BytesIO()  # torch's own writer hides a full disk behind an error of its own
-        torch.save(state, buffer)
+        torch.save({"digest": self.digest, **state}, buffer)
         write_whole(self.path, buffer.getvalue())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
@@ -83,7 +100,7 @@ class Checkpoint:
         return None
 
     def remove(self) -> None:
-        """Forget it: the training's results are written."""
+        """Forget it."""
         self.path.unlink(missing_ok=True)
 
 
@@ -91,6 +108,7 @@ def how_trained(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """What decides any training besides its data, loss and seed: settings for `digest`."""
     deciding = asdict(replace(recipe, checkpoint_every=0))  # how often the state is kept changes no result
     where = {"device": device.type, "arithmetic": str(arithmetic(device)), "kernels": has_kernels(device)}
+    where["deterministic"] = torch.are_deterministic_algorithms_enabled()
     return {"recipe": deciding, **where, "version": version()}
 
 

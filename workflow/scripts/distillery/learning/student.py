@@ -48,16 +48,13 @@ class Run:
     logits: np.ndarray
     predicted: np.ndarray
     metrics: dict[str, Any]
-    checkpoint: Checkpoint | None
 
     def save(self, weights: str | Path, history: str | Path, predictions: str | Path, metrics: str | Path) -> None:
-        """Write the run's four files, then forget its checkpoint."""
+        """Write the run's four files."""
         write_history(history, self.history)
         write_predictions(predictions, self.test, self.logits, self.predicted)
         save_weights(weights, self.trained)
         write_whole(metrics, json.dumps(self.metrics, indent=2) + "\n")
-        if self.checkpoint:
-            self.checkpoint.remove()
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ def train_student(
         lesson, recipe = _published(arm, lesson, recipe)
     device = choose_device(threads, deterministic)
     label = f"{scenario}, {arm_name}, seed {seed}"
-    network, history, checkpoint = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label)
+    network, history = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label)
     logits, predicted = predict_classes(network, lesson.test.pixels, lesson.trained)
     metrics = {
         "scenario": scenario,
@@ -152,7 +149,7 @@ def train_student(
     }
     side = lesson.train.pixels.shape[-1]
     trained = Trained(network, recipe.network, lesson.classes, side, "student", recipe.steps)
-    return Run(trained, history, lesson.test, logits, predicted, metrics, checkpoint)
+    return Run(trained, history, lesson.test, logits, predicted, metrics)
 
 
 def _published(arm: Arm, lesson: Lesson, recipe: Recipe) -> tuple[Lesson, Recipe]:
@@ -172,18 +169,21 @@ def fit(
     checkpoints: str | Path,
     device: torch.device,
     label: str,
-) -> tuple[Normalised, list[Row], Checkpoint | None]:
+    keep_weights: bool = True,
+) -> tuple[Normalised, list[Row]]:
     """Train a student on the train pictures alone; the validation pictures measure it, the test pictures are not used.
 
-    Returns:
-        The network, its history, and its checkpoint, to be removed once the results are written.
+    Args:
+        checkpoints: folder to go on from, where the end is kept as well.
+        keep_weights: at the end too, so that the same training need not be done again; else the history alone is kept,
+            and the network that is returned the next time has not learnt.
     """
     network = start_network(recipe.network, len(lesson.classes), lesson.train, seed, device)
     side = lesson.train.pixels.shape[-1]
     taught_by = load_teacher(teacher, lesson.classes, side, device) if arm.taught else None
     if taught_by:
         taught_by = ready(taught_by, arm, device)
-    checkpoint = _checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device)
+    checkpoint = replace(_checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device), weights=keep_weights)
     restrict = restriction(lesson.trained.to(device), len(lesson.classes))
     history = train(
         network,
@@ -198,7 +198,7 @@ def fit(
         checkpoint=checkpoint,
         label=label,
     )
-    return network, history, checkpoint
+    return network, history
 
 
 def objective_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
@@ -283,11 +283,12 @@ def _checkpoint(
     teacher: str | Path,
     folder: str | Path,
     device: torch.device,
-) -> Checkpoint | None:
+) -> Checkpoint:
+    every = recipe.checkpoint_every
     if arm.published and arm.taught:
         # its teacher changes, and checkpoints hold no teacher; seven epochs are soon done again
-        log.info("no checkpoints: the method changes the teacher")
-        return None
+        log.info("no checkpoints before the end: the method changes the teacher")
+        every = 0
     settings = {
         "arm": {"method": arm.method, **asdict(arm)},
         "seed": seed,
@@ -295,8 +296,8 @@ def _checkpoint(
         "teacher": hash_files([teacher]) if arm.taught else "",
         **how_trained(recipe, device),
     }
-    path = Path(folder) / "checkpoint.pt"
-    return Checkpoint(path, digest(settings, lesson.train.pixels, lesson.train.labels), recipe.checkpoint_every)
+    pictures = [lesson.train.pixels, lesson.train.labels, lesson.val.pixels, lesson.val.labels]  # the history's too
+    return Checkpoint(Path(folder) / "checkpoint.pt", digest(settings, *pictures), every)
 
 
 def _accuracy(network: nn.Module, pictures: Pictures, trained_classes: Tensor) -> float | None:

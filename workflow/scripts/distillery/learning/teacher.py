@@ -30,13 +30,11 @@ class Teacher:
 
     trained: Trained
     history: list[Row]
-    checkpoint: Checkpoint
 
     def save(self, weights: str | Path, history: str | Path) -> None:
-        """Write both files, then forget the checkpoint."""
+        """Write both files."""
         write_history(history, self.history)
         save_weights(weights, self.trained)
-        self.checkpoint.remove()
 
 
 def train_teacher(
@@ -53,7 +51,7 @@ def train_teacher(
 
     Args:
         data: `.npz` of `sources.teacher_data`.
-        checkpoints: folder to go on from.
+        checkpoints: folder to go on from, where the end is kept as well.
     """
     pictures, _ = load_teacher_data(data, classes)
     device = choose_device(threads, deterministic)
@@ -77,7 +75,7 @@ def train_teacher(
     )
     side = pictures.pixels.shape[-1]
     trained = Trained(network, recipe.network, tuple(classes), side, "teacher", recipe.steps)
-    return Teacher(trained, history, checkpoint)
+    return Teacher(trained, history)
 
 
 @dataclass(frozen=True)

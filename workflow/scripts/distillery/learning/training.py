@@ -28,6 +28,7 @@ from distillery.learning.networks import Normalised, build_network
 from distillery.learning.optimisation import Optimiser, sgd
 from distillery.learning.recipe import Recipe, learning_rate
 from distillery.learning.seeds import initialisation
+from distillery.spending import NOTHING, Spent
 
 ROWS = 20  # of the history; the only times the device is waited for
 VALIDATE_EVERY = 5  # rows: a validation costs as much as some steps
@@ -92,7 +93,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     label: str = "training",
 ) -> list[Row]:
-    """Train a network in place, from its checkpoint if there is one.
+    """Train a network in place, from its checkpoint if there is one; one that is of a finished training is its end.
 
     Args:
         network: on its device, in channels-last format; every picture is held there too.
@@ -107,18 +108,27 @@ def train(
         Diverged: the loss is not finite. Its checkpoint is gone: it could only lead here again.
     """
     device = next(network.parameters()).device
-    side = pictures.pixels.shape[-1]
-    padded = reflect_pad(pictures.pixels.to(device), recipe.crop)
-    labels = pictures.labels.to(device)
     average = Average(network) if recipe.ema else None
-    history, total, start = [], torch.zeros((), device=device), 0
+    history, total, start, spent = [], torch.zeros((), device=device), 0, NOTHING
     if checkpoint and (state := checkpoint.load(device)):
-        network.load_state_dict(state["network"])
+        history, start = [Row(*row) for row in state["history"]], state["step"]
+        if checkpoint.weights or start < recipe.steps:
+            network.load_state_dict(state["network"])
+        if start == recipe.steps:
+            log.info(
+                "%s: the same training was done before; nothing is trained. Delete %s for it to be done anew.",
+                label,
+                checkpoint.path,
+            )
+            return history
         optimiser.restore(state["optimiser"])
         if average:
             average.restore(state["average"])
-        history, total, start = [Row(*row) for row in state["history"]], state["loss"], state["step"]
+        total, spent = state["loss"], Spent(*state["spent"])
         log.info("%s: goes on after step %d of %d", label, start, recipe.steps)
+    side = pictures.pixels.shape[-1]
+    padded = reflect_pad(pictures.pixels.to(device), recipe.crop)
+    labels = pictures.labels.to(device)
     marks, lends = history_steps(recipe.steps), device.type == "cuda" and has_bfloat16(device)
     network.train()
 
@@ -160,10 +170,12 @@ def train(
         # at a block's end, so that how often the state is kept does not change the blocks, and no bit of the results
         every = checkpoint.every if checkpoint and done < recipe.steps else 0
         if every and done // every > kept // every:
-            checkpoint.save(done, network, average, optimiser, [list(row) for row in history], total)
+            checkpoint.save(done, network, average, optimiser, [list(row) for row in history], total, spent)
             kept = done
     if average:
         average.apply()
+    if checkpoint:
+        checkpoint.finish(recipe.steps, network, [list(row) for row in history], spent)
     return history
 
 

@@ -68,12 +68,10 @@ def try_settings(
     recipe = replace(recipe, lr=lr, weight_decay=weight_decay)
     device = choose_device(threads, deterministic)
     try:
-        _, history, checkpoint = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label)
+        _, history = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label, keep_weights=False)
     except Diverged as error:
         log.warning("%s This setting is passed over.", error)
         return Trial(lr, weight_decay, seed, None)
-    if checkpoint:
-        checkpoint.remove()
     return Trial(lr, weight_decay, seed, history[-1].val_accuracy)
 
 
