@@ -274,6 +274,15 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
     assert wildcards(jobs, "try_settings_of_arm") == {"scenario=web, arm=kd, lr=0.1, weight_decay=0.001, seed=0"}
     assert wildcards(jobs, "train_student") == {f"scenario=web, arm=kd, seed={seed}" for seed in (0, 1)}
 
+    grid["lr"][-1] = 1e15  # diverges, so that the choice stays
+    copied.configure(copied.config)
+    before = {path: path.read_bytes() for path in runs.rglob("*.*")}
+    copied.run("results/scenarios/web.csv")
+    assert len(json.loads((tuning / "web.kd.json").read_text())["trials"]) == 3
+    assert len(before) == 16 and all(path.read_bytes() == content for path, content in before.items())
+    logs = sorted((copied.folder / "results" / "logs" / "train_student").glob("web.kd.*"))
+    assert len(logs) == 2 and all("nothing is trained" in log.read_text() for log in logs)
+
 
 def test_words_on_a_figure_draw_it_again_and_no_more(copied):
     copied.config["title"] = "Another title"
