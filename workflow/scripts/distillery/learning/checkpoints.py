@@ -74,8 +74,8 @@ class Checkpoint:
 
     def finish(self, step: int, network: nn.Module, history: list, before: Spent = NOTHING) -> None:
         """Keep the end of a training, and beside it what all of it took."""
-        self._write({"step": step, "network": network.state_dict() if self.weights else {}, "history": history})
         before.and_now().write(self.path.parent)
+        self._write({"step": step, "network": network.state_dict() if self.weights else {}, "history": history})
 
     def _write(self, state: dict[str, Any]) -> None:
         buffer = io.BytesIO()  # torch's own writer hides a full disk behind an error of its own
