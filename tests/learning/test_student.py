@@ -217,6 +217,41 @@ def test_a_run_that_is_made_again_with_other_test_pictures_trains_nothing(study,
     assert steps
 
 
+def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(student, "train", lambda *_, checkpoint, **__: found.append(checkpoint.digest) or [])
+    lesson, other = study.lesson(), tmp_path / "other.safetensors"
+    trained = load_weights(study.teacher)
+    with torch.no_grad():
+        next(trained.network.parameters())[0] += 1e-3
+    save_weights(other, trained)
+    pixels, labels = lesson.train.pixels.clone(), lesson.train.labels.clone()
+    pixels[3, 1, 5, 7] += 1
+    labels[4] = (labels[4] + 1) % 3
+    cases = [
+        {}, {"seed": 1}, {"teacher": other}, {"keep_weights": False}, {"arm": arm_of({"method": "kd", "alpha": 0.5})},
+        {"arm": arm_of({"method": "ce"})}, {"arm": arm_of({"method": "hard_teacher"})},
+        *({"recipe": replace(RECIPE, **change)} for change in ({"lr": 0.05}, {"ema": 0.9}, {"network": "resnet8"})),
+        *({"lesson": replace(lesson, train=replace(lesson.train, **change))}
+          for change in ({"pixels": pixels}, {"labels": labels})),
+        {"lesson": replace(lesson, val=lesson.train)}, {"lesson": study.lesson(study.plan("two", classes=(0, 1)))},
+        {"lesson": replace(lesson, trained=torch.tensor([0, 1]))},
+        {"lesson": replace(lesson, classes=("red", "green", "grey")), "arm": arm_of({"method": "ce"})},
+    ]  # fmt: skip
+    usual = {"lesson": lesson, "arm": arm_of({"method": "kd"}), "recipe": RECIPE, "teacher": study.teacher, "seed": 0}
+    usual |= {"checkpoints": tmp_path, "device": torch.device("cpu"), "label": "x"}
+    for case in cases:
+        student.fit(**usual | case)
+    assert len(set(found)) == len(cases)
+    student.fit(**usual | {"lesson": replace(lesson, test=lesson.train)})
+    assert found[-1] == found[0]
+    for library in (torch, np):
+        with monkeypatch.context() as patch:
+            patch.setattr(library, "__version__", "9.9.9")
+            student.fit(**usual)
+        assert found[-1] not in found[:-1]
+
+
 def test_an_unknown_method_is_one_line():
     with pytest.raises(StudyError, match="method 'dark' is unknown; choose one of ce, label_smoothing, kd"):
         arm_of({"method": "dark"})

@@ -84,16 +84,22 @@ def test_a_killed_teacher_goes_on_and_ends_with_the_same_bytes(study, tmp_path, 
 
 
 def test_a_checkpoint_is_of_one_version_however_often_it_is_kept(study, tmp_path, monkeypatch):
-    def digest(every=0):
-        recipe = replace(RECIPE, checkpoint_every=every)
-        settings = {"seed": 0, "classes": CLASSES, "checkpoints": tmp_path, "threads": 1}
-        train_teacher(study.folder / "teacher.npz", recipe, **settings)
+    def digest(every=0, seed=0, lr=0.1, changed=None):
+        recipe = replace(RECIPE, checkpoint_every=every, lr=lr)
+        settings = {"seed": seed, "classes": CLASSES, "checkpoints": tmp_path, "threads": 1}
+        data = dict(np.load(study.folder / "teacher.npz"))
+        if changed:
+            data[changed].flat[5] ^= 1
+        np.savez(tmp_path / "teacher.npz", **data)
+        train_teacher(tmp_path / "teacher.npz", recipe, **settings)
         return found[-1].digest
 
     found = []
     monkeypatch.setattr(teacher, "train", lambda *_, checkpoint, **__: found.append(checkpoint) or [])
     first = digest()
     assert digest(every=7) == first
+    different = [digest(seed=1), digest(lr=0.05), digest(changed="train_labels"), digest(changed="train_pixels")]
+    assert len({first, *different}) == 5 and digest(changed="test_pixels") == first
     monkeypatch.setattr(checkpoints, "version", lambda: "after an update")
     assert digest() != first
 

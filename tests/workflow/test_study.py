@@ -282,6 +282,11 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
     assert len(before) == 16 and all(path.read_bytes() == content for path, content in before.items())
     logs = sorted((copied.folder / "results" / "logs" / "train_student").glob("web.kd.*"))
     assert len(logs) == 2 and all("nothing is trained" in log.read_text() for log in logs)
+    benchmarks, checkpoints = (copied.folder / "results" / name for name in ("benchmarks", "checkpoints"))
+    for rule in ("train_teacher", "try_settings", "try_settings_of_arm", "train_student"):
+        measured = [benchmarks / f"{rule}.tsv"] if rule == "train_teacher" else (benchmarks / rule).glob("web.*")
+        spent = [checkpoints / path.relative_to(benchmarks).with_suffix("") / "spent.tsv" for path in measured]
+        assert spent and all(path.exists() for path in spent)  # where the table of costs looks for it
 
 
 def test_words_on_a_figure_draw_it_again_and_no_more(copied):

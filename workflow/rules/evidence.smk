@@ -141,7 +141,7 @@ rule tabulate_costs:
         checkpoints="results/checkpoints",
         sources=classes_of_sources([*used_sources(), *teacher_sources("train", "test")]),
         label=labels_of_figures(),
-        code=code_of(*evidence("costs", "tables")),
+        code=code_of(*evidence("costs", "tables"), "spending.py"),
     script:
         "../scripts/tabulate_costs.py"
 

@@ -1,6 +1,7 @@
-"""What a job has taken so far, and keeps for a later one that goes on from it: the columns of Snakemake's benchmarks.
+"""What a job has taken so far, for a later one that goes on from it.
 
 Snakemake measures each start of a job by itself, so that of a training that was killed it knows the last part alone.
+The columns are those of its benchmarks.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ STARTED = time.monotonic()
 class Spent(NamedTuple):
     """What was spent, named as in a benchmark."""
 
-    s: float = 0.0  # seconds since this module was imported, which a training does at its start
+    s: float = 0.0  # seconds; of a process, since this module was imported
     cpu_time: float = 0.0  # seconds of the processor, all threads
     max_rss: float = 0.0  # MB
 
@@ -31,7 +32,7 @@ class Spent(NamedTuple):
         return Spent(self.s + now.s, self.cpu_time + now.cpu_time, max(self.max_rss, now.max_rss))
 
     def write(self, folder: Path) -> None:
-        """Keep it as a table of one row."""
+        """Keep it as a table of one row, `FILE` in a folder."""
         write_whole(folder / FILE, "\t".join(self._fields) + "\n" + "\t".join(f"{part:.4f}" for part in self) + "\n")
 
 

@@ -1,7 +1,7 @@
 """What each stage cost, from the benchmarks that Snakemake keeps of finished jobs.
 
 Of a training that was killed, or was found finished when its job ran again, such a benchmark knows the last part alone;
-what all its parts took lies beside its checkpoint (`spending.py`).
+what the earlier ones took lies beside its checkpoint (`spending.py`).
 """
 
 from __future__ import annotations
@@ -75,13 +75,18 @@ class Jobs:
     checkpoints: Path
 
     def measured(self, path: Path) -> pd.DataFrame:
-        """Of the job with the benchmark `path`, one row: all its parts', if those took longer than the last alone."""
-        last = read_measurement(path)
-        every = self.checkpoints / path.relative_to(self.benchmarks).with_suffix("") / FILE
-        if not every.exists():
-            return last
-        parts = read_measurement(every)
-        return parts if parts["s"].sum() > last["s"].sum() else last
+        """Of the job with the benchmark `path`, one row: its last part and, of a training, those before."""
+        parts, before = [read_measurement(path)], self.checkpoints / path.relative_to(self.benchmarks).with_suffix("")
+        if (before / FILE).exists():
+            parts.append(read_measurement(before / FILE).query("s > 0"))
+        every = pd.concat(parts)
+        return pd.DataFrame(
+            {
+                "s": [every["s"].sum()],
+                "cpu_time": [every["cpu_time"].sum(min_count=1)],
+                "max_rss": [every["max_rss"].max()],
+            }
+        )
 
 
 def _shared(jobs: Jobs, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:

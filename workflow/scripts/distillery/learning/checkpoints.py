@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -52,7 +53,7 @@ class Checkpoint:
         network: nn.Module,
         average: Average | None,
         optimiser: Optimiser,
-        history: list,
+        history: Sequence[tuple],
         loss: Tensor,
         before: Spent = NOTHING,
     ) -> None:
@@ -66,20 +67,21 @@ class Checkpoint:
             "network": network.state_dict(),
             "average": average.state() if average else {},
             "optimiser": optimiser.state(),
-            "history": history,
             "loss": loss,
-            "spent": list(before.and_now()),
         }
-        self._write(state)
+        self._write(state, history, before)
 
-    def finish(self, step: int, network: nn.Module, history: list, before: Spent = NOTHING) -> None:
-        """Keep the end of a training, and beside it what all of it took."""
-        before.and_now().write(self.path.parent)
-        self._write({"step": step, "network": network.state_dict() if self.weights else {}, "history": history})
+    def finish(self, step: int, network: nn.Module, history: Sequence[tuple], before: Spent = NOTHING) -> None:
+        """Keep the end of a training, if there is room: its results are written elsewhere."""
+        try:
+            self._write({"step": step, "network": network.state_dict() if self.weights else {}}, history, before)
+        except OSError as error:
+            log.info("the training's end is not kept in %s (%s)", self.path, error.strerror)
 
-    def _write(self, state: dict[str, Any]) -> None:
+    def _write(self, state: dict[str, Any], history: Sequence[tuple], before: Spent) -> None:
+        told = {"history": [list(row) for row in history], "spent": list(before.and_now())}
         buffer = io.BytesIO()  # torch's own writer hides a full disk behind an error of its own
-        torch.save({"digest": self.digest, **state}, buffer)
+        torch.save({"digest": self.digest, **state, **told}, buffer)
         write_whole(self.path, buffer.getvalue())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
@@ -108,8 +110,8 @@ def how_trained(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """What decides any training besides its data, loss and seed: settings for `digest`."""
     deciding = asdict(replace(recipe, checkpoint_every=0))  # how often the state is kept changes no result
     where = {"device": device.type, "arithmetic": str(arithmetic(device)), "kernels": has_kernels(device)}
-    where["deterministic"] = torch.are_deterministic_algorithms_enabled()
-    return {"recipe": deciding, **where, "version": version()}
+    where |= {"deterministic": torch.are_deterministic_algorithms_enabled(), "torch": torch.__version__}
+    return {"recipe": deciding, **where, "numpy": np.__version__, "version": version()}
 
 
 @cache

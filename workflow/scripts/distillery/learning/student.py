@@ -183,7 +183,7 @@ def fit(
     taught_by = load_teacher(teacher, lesson.classes, side, device) if arm.taught else None
     if taught_by:
         taught_by = ready(taught_by, arm, device)
-    checkpoint = replace(_checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device), weights=keep_weights)
+    checkpoint = _checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device, keep_weights)
     restrict = restriction(lesson.trained.to(device), len(lesson.classes))
     history = train(
         network,
@@ -283,6 +283,7 @@ def _checkpoint(
     teacher: str | Path,
     folder: str | Path,
     device: torch.device,
+    keep_weights: bool,
 ) -> Checkpoint:
     every = recipe.checkpoint_every
     if arm.published and arm.taught:
@@ -294,10 +295,11 @@ def _checkpoint(
         "seed": seed,
         "classes": list(lesson.classes),
         "teacher": hash_files([teacher]) if arm.taught else "",
+        "weights kept": keep_weights,
         **how_trained(recipe, device),
     }
-    pictures = [lesson.train.pixels, lesson.train.labels, lesson.val.pixels, lesson.val.labels]  # the history's too
-    return Checkpoint(Path(folder) / "checkpoint.pt", digest(settings, *pictures), every)
+    pictures = [part for shown in (lesson.train, lesson.val) for part in (shown.pixels, shown.labels)]  # val: history
+    return Checkpoint(Path(folder) / "checkpoint.pt", digest(settings, lesson.trained, *pictures), every, keep_weights)
 
 
 def _accuracy(network: nn.Module, pictures: Pictures, trained_classes: Tensor) -> float | None:

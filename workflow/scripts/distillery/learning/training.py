@@ -109,22 +109,11 @@ def train(
     """
     device = next(network.parameters()).device
     average = Average(network) if recipe.ema else None
-    history, total, start, spent = [], torch.zeros((), device=device), 0, NOTHING
-    if checkpoint and (state := checkpoint.load(device)):
-        history, start = [Row(*row) for row in state["history"]], state["step"]
-        if checkpoint.weights or start < recipe.steps:
-            network.load_state_dict(state["network"])
-        if start == recipe.steps:
-            log.info(
-                "%s: the same training was done before; nothing is trained. Delete %s for it to be done anew.",
-                label,
-                checkpoint.path,
-            )
-            return history
-        optimiser.restore(state["optimiser"])
-        if average:
-            average.restore(state["average"])
-        total, spent = state["loss"], Spent(*state["spent"])
+    history, total, start, before = _go_on(checkpoint, network, average, optimiser, device)
+    if start == recipe.steps:
+        log.info("%s: the same training was done before, its end is in %s; nothing is trained", label, checkpoint.path)
+        return history
+    if start:
         log.info("%s: goes on after step %d of %d", label, start, recipe.steps)
     side = pictures.pixels.shape[-1]
     padded = reflect_pad(pictures.pixels.to(device), recipe.crop)
@@ -170,13 +159,42 @@ def train(
         # at a block's end, so that how often the state is kept does not change the blocks, and no bit of the results
         every = checkpoint.every if checkpoint and done < recipe.steps else 0
         if every and done // every > kept // every:
-            checkpoint.save(done, network, average, optimiser, [list(row) for row in history], total, spent)
+            checkpoint.save(done, network, average, optimiser, history, total, before)
             kept = done
     if average:
         average.apply()
     if checkpoint:
-        checkpoint.finish(recipe.steps, network, [list(row) for row in history], spent)
+        checkpoint.finish(recipe.steps, network, history, before)
     return history
+
+
+def _go_on(
+    checkpoint: Checkpoint | None,
+    network: nn.Module,
+    average: Average | None,
+    optimiser: Optimiser,
+    device: torch.device,
+) -> tuple[list[Row], Tensor, int, Spent]:
+    """Restore a training from its checkpoint, and keep beside that what it had taken, which nobody else knows.
+
+    Returns:
+        Its history, the loss since the last row, the steps done and what they took; of a new one nothing.
+    """
+    state = checkpoint.load(device) if checkpoint else None
+    before = Spent(*state["spent"]) if state else NOTHING
+    if checkpoint:
+        before.write(checkpoint.path.parent)
+    total = torch.zeros((), device=device)
+    if not state:
+        return [], total, 0, before
+    if state["network"]:
+        network.load_state_dict(state["network"])
+    if "optimiser" in state:  # not at the end
+        optimiser.restore(state["optimiser"])
+        if average:
+            average.restore(state["average"])
+        total = state["loss"]
+    return [Row(*row) for row in state["history"]], total, state["step"], before
 
 
 def _asked(ask: Ask | None, views: Tensor, batch: int) -> list[Callable[[], Any]]:
