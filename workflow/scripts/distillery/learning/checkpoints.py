@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -53,7 +53,7 @@ class Checkpoint:
         network: nn.Module,
         average: Average | None,
         optimiser: Optimiser,
-        history: Sequence[tuple],
+        history: list,
         loss: Tensor,
         before: Spent = NOTHING,
     ) -> None:
@@ -71,15 +71,15 @@ class Checkpoint:
         }
         self._write(state, history, before)
 
-    def finish(self, step: int, network: nn.Module, history: Sequence[tuple], before: Spent = NOTHING) -> None:
+    def finish(self, step: int, network: nn.Module, history: list, before: Spent = NOTHING) -> None:
         """Keep the end of a training, if there is room: its results are written elsewhere."""
         try:
             self._write({"step": step, "network": network.state_dict() if self.weights else {}}, history, before)
         except OSError as error:
             log.info("the training's end is not kept in %s (%s)", self.path, error.strerror)
 
-    def _write(self, state: dict[str, Any], history: Sequence[tuple], before: Spent) -> None:
-        told = {"history": [list(row) for row in history], "spent": list(before.and_now())}
+    def _write(self, state: dict[str, Any], history: list, before: Spent) -> None:
+        told = {"history": history, "spent": list(before.and_now())}
         buffer = io.BytesIO()  # torch's own writer hides a full disk behind an error of its own
         torch.save({"digest": self.digest, **state, **told}, buffer)
         write_whole(self.path, buffer.getvalue())

@@ -159,13 +159,17 @@ def train(
         # at a block's end, so that how often the state is kept does not change the blocks, and no bit of the results
         every = checkpoint.every if checkpoint and done < recipe.steps else 0
         if every and done // every > kept // every:
-            checkpoint.save(done, network, average, optimiser, history, total, before)
+            checkpoint.save(done, network, average, optimiser, _plain(history), total, before)
             kept = done
     if average:
         average.apply()
     if checkpoint:
-        checkpoint.finish(recipe.steps, network, history, before)
+        checkpoint.finish(recipe.steps, network, _plain(history), before)
     return history
+
+
+def _plain(history: list[Row]) -> list[list]:
+    return [list(row) for row in history]  # what is read with weights_only
 
 
 def _go_on(
