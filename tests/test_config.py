@@ -151,6 +151,7 @@ MISTAKES = [
     ({"split": {"val": {"google": 3}}}, "split.val.google: 3 pictures cannot be balanced over 2 classes"),
     ({"split": {"common": ["sd"]}}, "split.common: source sd has no test pictures"),
     ({"seeds": "many"}, "seeds: 'many' is not of type integer"),
+    ({"student": {"lr": "1e-3"}}, "student.lr: '1e-3' is not of type number; YAML takes it for text, write 0.001"),
     ({"seeds": 0}, "seeds: 0 is less than the minimum of 1"),
     ({"student": {"network": "resnet9"}}, "student.network: 'resnet9' is not one of resnet8_half, resnet8"),
     ({"split": {"\n": None}}, "split: unknown key ; known are seed"),

@@ -185,6 +185,8 @@ def measured(tmp_path):
         "try_settings/a.lr0.1_decay0_seed0.tsv": (3, 2, 1), "tune_arm/a.kd.tsv": (1, 1, 1),
         "try_settings_of_arm/a.kd.lr0.1_decay0_seed0.tsv": (3, 2, 1), "tune_arm/a.old.tsv": (99, 99, 99),
         "try_settings_of_arm/a.kd.lr0.2_decay0_seed0.tsv": (4, 2, 1),
+        "try_settings_of_arm/a.kd.lr0.9_decay0_seed0.tsv": (99, 99, 99),  # of a former grid
+        "try_settings/a.lr0.9_decay0_seed0.tsv": (99, 99, 99),
     }.items():  # fmt: skip
         path = tmp_path / "benchmarks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +200,8 @@ def measured(tmp_path):
 
 def tabulated(folder, sources=None):
     paths = [folder / name for name in ("benchmarks", "checkpoints", "runs.csv", "counts.csv", "costs.csv")]
-    costs.tabulate_costs(*paths, sources=sources or {"google": ["cat", "dog"]})
+    trials = ["a.lr0.1_decay0_seed0", "a.kd.lr0.1_decay0_seed0", "a.kd.lr0.2_decay0_seed0"]
+    costs.tabulate_costs(*paths, sources=sources or {"google": ["cat", "dog"]}, trials=trials)
     return pd.read_csv(paths[-1]).set_index("rule")
 
 

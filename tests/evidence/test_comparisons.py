@@ -130,7 +130,10 @@ def test_p_and_interval_say_the_same(mean, a, b, few, many):
         low, _ = both.interval(1 - p)
         assert low == pytest.approx(0, abs=1e-6 * max(1, mean))
     parts = stats.t.isf(0.025, (few, many))
-    assert min(parts) - 1e-9 <= both.quantile(0.025) <= max(parts) + 1e-9
+    reach, alone = both.reach(0.025), parts * np.sqrt([a, b])
+    assert max(*alone, min(parts) * both.se) - 1e-9 <= reach <= max(parts) * both.se + 1e-9
+    weighted = np.average(parts, weights=[a, b]) * both.se
+    assert reach == pytest.approx(max(weighted, *alone))
 
 
 def test_what_can_be_detected_is_what_statsmodels_computes():

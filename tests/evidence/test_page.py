@@ -72,7 +72,11 @@ def tables():
         "summary": summary, "ranking": ranking, "comparisons": comparisons, "test_sources": sources,
         "per_class": classes,
         "confusion": confusion, "calibration": calibration, "agreement": agreement, "costs": costs, "counts": counts,
-        "leakage": trust, "audit": trust,
+        "leakage": trust, "audit": trust, "runs": pd.DataFrame(columns=["accuracy_percent_on_google"]),
+        "teacher": text_table([
+            {"test": t, "class": c, "accuracy_percent": p}
+            for t, c, p in [("own", "all", "68.75"), ("own", "cat", "9.00"), ("google", "all", "50.00")]
+        ]),
     }  # fmt: skip
 
 
@@ -140,12 +144,18 @@ def test_limitations_are_those_of_this_study(tables):
     assert any(text.startswith("Differences below 3.00 to 4.50 points") for text in said)
     assert any("1 of 2 scenarios have fewer pictures than asked for; a has 400 of 700" in text for text in said)
     assert sum("3 test pictures of google" in text for text in said) == 2
+    assert any(
+        "right on 68.75 % of its own test pictures, 50.00 % of those of google: distilling" in text for text in said
+    )
+    tables["audit"] = pd.concat([tables["audit"], text_table([{"source": "mine", "class": "all", "tested_on": 9}])])
+    again = [sentence.text for sentence in sentences.limitations(tables)]
+    assert again == said  # of no source that the accuracies are of
     tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
     tables["summary"]["n_train_asked"] = "400"
     tables["comparisons"] = tables["comparisons"][:0]
     tables["leakage"] = tables["audit"] = tables["audit"].assign(tested_on="0")
     said = [sentence.text for sentence in sentences.limitations(tables)]
-    assert len(said) == 2 and said[0].startswith("A demonstration") and "model of SD2 was never trained" in said[1]
+    assert len(said) == 3 and said[0].startswith("A demonstration") and "model of SD2 was never trained" in said[2]
 
 
 def test_a_study_of_one_run_has_a_page_too(tables):

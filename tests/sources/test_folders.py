@@ -182,6 +182,7 @@ def test_an_absent_class_is_named(tmp_path, make):
     with pytest.raises(StudyError, match="ship") as error:
         imported(make(tmp_path), "ship")
     assert "source mine" in str(error.value) and "\n" not in str(error.value)
+    assert "leave the class out of the source's `classes`" in str(error.value)
 
 
 def test_an_absent_path_and_an_empty_folder_are_named(tmp_path):

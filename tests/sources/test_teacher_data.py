@@ -160,7 +160,7 @@ def test_the_teacher_is_not_tested_on_what_it_learnt(tmp_path):
 
 
 def test_a_class_without_a_folder_is_named(tmp_path):
-    with pytest.raises(StudyError, match="teacher.data: .*ship"):
+    with pytest.raises(StudyError, match=r"teacher.data: .*neither a folder ship nor a file ship.tar. Add one\.$"):
         load_folders(*make_folders(tmp_path), ["cat", "ship"], 8, (0, 0), 0)
 
 

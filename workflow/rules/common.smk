@@ -168,8 +168,8 @@ def recipe_of(part):
 
 
 def settings_of_arm(arm):
-    """An arm's method and what belongs to it; how it is tuned is another matter."""
-    return {key: value for key, value in study["arms"][arm].items() if key != "tune"}
+    """An arm's method and what belongs to it, the defaults too, in one order; how it is tuned is another matter."""
+    return {key: value for key, value in sorted(study["arms"][arm].items()) if key != "tune"}
 
 
 def trials_of(tuned, grid):
@@ -181,6 +181,18 @@ def trials_of(tuned, grid):
         weight_decay=grid["weight_decay"],
         seed=range(grid["seeds"]),
     )
+
+
+def names_of_trials():
+    """Of every setting that the configuration has tried, as benchmarks are named: {scenario}[.{arm}].lr…"""
+    grids = {}
+    for scenario, settings in study["scenarios"].items():
+        for arm in settings["arms"]:
+            if "tune" in study["arms"][arm]:
+                grids[f"{scenario}.{arm}"] = study["arms"][arm]["tune"]
+            elif "tune" in study["student"]:
+                grids[scenario] = study["student"]["tune"]
+    return [f"{tuned}.{Path(path).stem}" for tuned, grid in grids.items() for path in trials_of(tuned, grid)]
 
 
 def chosen_settings(wildcards):

@@ -139,6 +139,7 @@ rule tabulate_costs:
         # no inputs: a study copied without its benchmarks must not be trained again for them
         benchmarks="results/benchmarks",
         checkpoints="results/checkpoints",
+        trials=names_of_trials(),
         sources=classes_of_sources([*used_sources(), *teacher_sources("train", "test")]),
         label=labels_of_figures(),
         code=code_of(*evidence("costs", "tables"), "spending.py"),

@@ -11,5 +11,6 @@ with job(snakemake) as j:
         j.input.counts,
         j.output.costs,
         sources=j.params.sources,
+        trials=list(j.params.trials),
         label=j.params.label,
     )

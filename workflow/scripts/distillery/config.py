@@ -159,6 +159,8 @@ def _sentence(error: Any) -> str:
         wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
         # YAML reads 2024 as a number and yes as a truth
         quotes = "; put it in quotes" if wanted == "string" and isinstance(error.instance, int | float) else ""
+        if wanted in ("number", "integer") and (meant := _meant(error.instance)) is not None:
+            quotes = f"; YAML takes it for text, write {meant}"
         return f"{where}: {_short(error.instance)} is not of type {wanted}{quotes}"
     if error.validator == "minProperties":
         return f"{where}: {len(error.instance)} given, at least {error.validator_value} needed"
@@ -168,6 +170,15 @@ def _sentence(error: Any) -> str:
     if error.validator == "pattern":
         return f"{where}: name {_short(error.instance)} may have only a-z, A-Z, 0-9, _ and -, the first no _ or -"
     return f"{where}: {error.message}"
+
+
+def _meant(text: Any) -> str | None:
+    """The number that a text such as 1e-3 is, as YAML reads it."""
+    try:
+        number = float(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return None if number is None else f"{number:f}".rstrip("0").rstrip(".") if 1e-6 <= abs(number) < 1e15 else None
 
 
 def _short(value: Any) -> str:

@@ -31,7 +31,7 @@ KINDS = {
 }
 RUN = {"arm": str, "seed": int, "n_correct": float, "n_test": float}
 MEASURED = ("scenario", "arm", "seed", "accuracy", "n_test", "n_train", "n_classes", "network", "parameters", "steps")
-MEASURED += ("batch", "augment", "by_source", "per_class")
+MEASURED += ("batch", "lr", "weight_decay", "augment", "by_source", "per_class")
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,7 @@ def _head(facts: Facts, words: Words) -> Iterator[str]:
 def _file(facts: Facts, words: Words, student: Trained, model: str, size: int, opset: int) -> Iterator[str]:
     measured, side = facts.metrics, student.image_size
     settings = [f"{key} {value}" for key, value in words.arm.items()]
+    settings += [f"learning rate {measured['lr']:g}", f"weight decay {measured['weight_decay']:g}"]
     counts = {name: facts.train[name] for name in words.kinds if facts.train[name]}
     trained = train_text(counts, measured["augment"], facts.copies)
     if measured["n_train"] != (planned := sum(counts.values()) + facts.copies):
@@ -210,7 +211,10 @@ def _all_seeds(facts: Facts) -> Iterator[str]:
         yield "It was trained once, so that nothing is known of how much another training would differ.\n"
         return
     yield f"Over all {count} trainings, which differ in their seed alone, the mean is {found['mean_percent']} %"
-    yield f"(95 % interval of the mean {found['low']} to {found['high']}; standard deviation {found['sd']} points;"
+    if found["low"]:
+        yield f"(95 % interval of the mean {found['low']} to {found['high']}; standard deviation {found['sd']} points;"
+    else:
+        yield "(all the same, so that nothing is known of how much another would differ;"
     yield f"from {decimals(facts.accuracies.min())} to {decimals(facts.accuracies.max())} %)."
     yield f"Seed {facts.seed} is given whatever its place among them: to take the one that tests best would flatter it."
     yield "Of another training, and of other pictures of the same kinds, expect the mean.\n"

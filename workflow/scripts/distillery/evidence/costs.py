@@ -29,6 +29,7 @@ STAGES = {
     "tune_arm": "study", "train_student": "study",
 }  # fmt: skip
 OF_SCENARIOS = ("plan_scenario", "try_settings", "tune")
+TRIALS = ("try_settings", "try_settings_of_arm")
 OF_ARMS = ("try_settings_of_arm", "tune_arm", "train_student")
 
 
@@ -40,6 +41,7 @@ def tabulate_costs(
     output: str | Path,
     *,
     sources: Mapping[str, Sequence[str]],
+    trials: Sequence[str],
     label: str = "",
 ) -> None:
     """Write the table, columns as in docs/tables.md.
@@ -50,13 +52,14 @@ def tabulate_costs(
         runs, counts: the study's tables, which tell how many pictures were worked on.
         output: the `.csv` to write.
         sources: that students or the teacher use, with their classes.
+        trials: names of the settings that the study tries: those of a former grid do not count.
         label: what must be said of all numbers.
 
     Raises:
         StudyError: a benchmark is damaged.
     """
     runs, counts = read_table(runs), read_table(counts, NAMES_OF_COUNTS)
-    jobs = Jobs(Path(benchmarks), Path(checkpoints))
+    jobs = Jobs(Path(benchmarks), Path(checkpoints), frozenset(trials))
     rows = list(_shared(jobs, sorted(set(runs["scenario"]))))
     rows += _of_sources(jobs, counts, sources)
     rows += _of_students(jobs, runs)
@@ -73,6 +76,13 @@ class Jobs:
 
     benchmarks: Path
     checkpoints: Path
+    trials: frozenset[str]
+
+    def of(self, rule: str, *names: str) -> list[Path]:
+        """The benchmarks of a rule's jobs whose names begin with these, of trials those that the study has."""
+        found = sorted((self.benchmarks / rule).glob("*.tsv"))
+        found = [path for path in found if tuple(path.name.split(".")[: len(names)]) == names]
+        return [path for path in found if path.stem in self.trials] if rule in TRIALS else found
 
     def measured(self, path: Path) -> pd.DataFrame:
         """Of the job with the benchmark `path`, one row: its last part and, of a training, those before."""
@@ -94,10 +104,7 @@ def _shared(jobs: Jobs, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
     for rule in STAGES:
         paths = [jobs.benchmarks / f"{rule}.tsv"]
         if rule in OF_SCENARIOS:
-            # of scenarios that the study still has
-            paths = [
-                path for path in sorted((jobs.benchmarks / rule).glob("*.tsv")) if path.name.split(".")[0] in scenarios
-            ]
+            paths = [path for scenario in scenarios for path in jobs.of(rule, scenario)]  # that the study still has
         yield from _row(jobs, paths, rule)
 
 
@@ -120,9 +127,7 @@ def _of_sources(jobs: Jobs, counts: pd.DataFrame, sources: Mapping[str, Sequence
 def _of_students(jobs: Jobs, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
         for rule in OF_ARMS[:-1]:  # of arms with a grid of their own
-            paths = sorted((jobs.benchmarks / rule).glob("*.tsv"))
-            paths = [path for path in paths if path.name.split(".")[:2] == [scenario, arm]]
-            yield from _row(jobs, paths, rule, scenario=scenario, arm=arm)
+            yield from _row(jobs, jobs.of(rule, scenario, arm), rule, scenario=scenario, arm=arm)
         stems = [f"{scenario}.{arm}.seed{seed}" for seed in group["seed"]]
         pictures = int((group["steps"] * group["batch"]).sum())
         paths = [jobs.benchmarks / "train_student" / f"{stem}.tsv" for stem in stems]

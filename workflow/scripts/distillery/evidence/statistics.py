@@ -22,7 +22,7 @@ LEAST_TAIL = 1e-15
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over `n` values with its sample standard deviation and interval; NaN where `n` is too small for them."""
+    """A mean over `n` values, its sample standard deviation and interval; NaN where the values do not tell."""
 
     mean: float
     sd: float
@@ -50,7 +50,8 @@ def estimate(values: Sequence[float], level: float = LEVEL) -> Estimate:
     """Mean, standard deviation (n − 1) and Student-t interval of independent values.
 
     Args:
-        values: one a seed; at least one. With one, the deviation and the interval are NaN.
+        values: one a seed; at least one. With one, the deviation and the interval are NaN; the interval is where all
+            values are the same, which counts of pictures may be by chance: one of no width would claim to be certain.
         level: share of such intervals that hold the true mean, if the values are normal.
     """
     values = np.asarray(values, dtype=np.float64)
@@ -59,6 +60,8 @@ def estimate(values: Sequence[float], level: float = LEVEL) -> Estimate:
     if n < 2:
         return Estimate(mean, nan, nan, nan, n)
     sd = float(values.std(ddof=1))
+    if np.ptp(values) <= TIE:
+        return Estimate(mean, sd, nan, nan, n)
     reach = float(stdtrit(n - 1, (1 + level) / 2)) * sd / n**0.5
     return Estimate(mean, sd, mean - reach, mean + reach, n)
 
@@ -131,7 +134,8 @@ class Spread:
     """A mean, and the variances that its error is made of, each with the degrees of freedom that it is known to.
 
     With one variance everything is Student's t. With two, quantiles are the t quantiles weighted by the variances
-    (Cochran and Cox 1957, *Experimental Designs*, § 4.14): rather too wide than too narrow, also for two seeds.
+    (Cochran and Cox 1957, *Experimental Designs*, § 4.14): rather too wide than too narrow, also for two seeds. With
+    two or three that may reach less far than one of the variances alone; then the interval is as wide as that one's.
     """
 
     mean: float
@@ -143,38 +147,43 @@ class Spread:
         """Standard error; NaN where a variance is not known."""
         return float(sum(self.variances) ** 0.5) if min(self.dofs) > 0 else nan
 
-    def quantile(self, tail: float) -> float:
-        """How many standard errors are exceeded with chance `tail`, on one side."""
-        weights = np.asarray(self.variances) if self.se else np.ones(len(self.variances))
-        return float(np.average(-stdtrit(self.dofs, tail), weights=weights))
+    def reach(self, tail: float) -> float:
+        """How far from the true mean this one is, or farther, with chance `tail` on one side; an error is known."""
+        quantiles, variances = -stdtrit(self.dofs, tail), np.asarray(self.variances)
+        if not self.se:
+            return 0.0
+        alone = quantiles * np.sqrt(variances)
+        return float(max(np.average(quantiles, weights=variances) * self.se, *alone))
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """NaN, NaN without an error."""
         if np.isnan(self.se):
             return nan, nan
-        reach = self.quantile((1 - level) / 2) * self.se
+        reach = self.reach((1 - level) / 2)
         return self.mean - reach, self.mean + reach
 
     def p(self) -> float:
         """Two-sided p of a mean of zero; NaN without an error."""
         if np.isnan(self.se) or not self.se:
             return nan if np.isnan(self.se) else float(self.mean == 0)
-        reached = abs(self.mean) / self.se
-        # the tail lies between those of the parts, since the quantile is between theirs
-        tails = stdtr(self.dofs, -reached)
-        if np.ptp(tails) == 0:
+        reached = abs(self.mean)
+        tails = stdtr(self.dofs, -reached / self.se)
+        if np.ptp(tails) == 0:  # one variance, or two known equally well
             return float(2 * tails[0])
-        low, high = max(0.9 * tails.min(), LEAST_TAIL), min(1.1 * tails.max(), 0.5)
-        if self.quantile(low) <= reached:
+        # the weighted quantile is between those of the parts, and so is its tail; one of a variance alone may be larger
+        known = np.asarray(self.variances) > 0
+        alone = stdtr(np.asarray(self.dofs)[known], -reached / np.sqrt(np.asarray(self.variances)[known]))
+        low, high = max(0.9 * tails.min(), LEAST_TAIL), min(1.1 * max(*tails, *alone), 0.5)
+        if self.reach(low) <= reached:
             return 2 * low
         from scipy.optimize import brentq  # half a second to import, for a comparison alone
 
-        logarithm = brentq(lambda u: self.quantile(np.exp(u)) - reached, np.log(low), np.log(high))
+        logarithm = brentq(lambda u: self.reach(np.exp(u)) - reached, np.log(low), np.log(high))
         return float(2 * np.exp(logarithm))
 
     def detectable(self, level: float, power: float = 0.8) -> float:
         """The smallest true mean that a two-sided test finds with such a power, about; NaN without an error."""
-        return nan if np.isnan(self.se) else (self.quantile(level / 2) + self.quantile(1 - power)) * self.se
+        return nan if np.isnan(self.se) else self.reach(level / 2) + self.reach(1 - power)
 
 
 def over_seeds(values: Sequence[float]) -> Spread:

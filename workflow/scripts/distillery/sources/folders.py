@@ -61,6 +61,7 @@ def find_pictures(path: str | Path, label: str, where: str) -> list[Found]:
         StudyError: as `import_folder`.
     """
     path = Path(path)
+    leave_out = "" if where.startswith("teacher") else ", or leave the class out of the source's `classes`"
     if path.is_file():
         found = _in_tar(path, where, prefix="", label=label)
     elif (path / label).is_dir():
@@ -68,17 +69,11 @@ def find_pictures(path: str | Path, label: str, where: str) -> list[Found]:
     elif (path / f"{label}.tar").is_file():
         found = _in_tar(path / f"{label}.tar", where, prefix=f"{label}.tar/")
     elif path.is_dir():
-        raise StudyError(
-            f"{where}: {path} has neither a folder {label} nor a file {label}.tar. Add one, or leave the class out of"
-            " the source's `classes`."
-        )
+        raise StudyError(f"{where}: {path} has neither a folder {label} nor a file {label}.tar. Add one{leave_out}.")
     else:
         raise StudyError(f"{where}: there is no {path}. Give `path` a folder of class folders, or a .tar.")
     if not found:
-        raise StudyError(
-            f"{where}: {path} has no picture of class {label}. Add some, or leave the class out of the source's"
-            " `classes`."
-        )
+        raise StudyError(f"{where}: {path} has no picture of class {label}. Add some{leave_out}.")
     return found
 
 

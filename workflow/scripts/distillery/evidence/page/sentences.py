@@ -203,7 +203,7 @@ def _dropped(tables: Tables) -> Iterator[Sentence]:
 
 def limitations(tables: Tables) -> list[Sentence]:
     """What the tables cannot tell, and why."""
-    makers = (_note, _few_seeds, _small_differences, _shortfall, _untrained, _leaked, _doubted)
+    makers = (_note, _few_seeds, _small_differences, _taught, _shortfall, _untrained, _leaked, _doubted)
     return [sentence for maker in makers for sentence in maker(tables)]
 
 
@@ -211,6 +211,16 @@ def _note(tables: Tables) -> Iterator[Sentence]:
     note = tables["summary"]["note"].iloc[0]
     if note:
         yield Sentence(f"{note}: the numbers say nothing of photographs.", "summary")
+
+
+def _taught(tables: Tables) -> Iterator[Sentence]:
+    table = tables["teacher"]
+    rows = table[(table["class"] == "all") & (table["accuracy_percent"] != "")]
+    if len(rows):
+        names = ["its own test pictures" if test == "own" else f"those of {test}" for test in rows["test"]]
+        told = [f"{percent} % of {name}" for name, percent in zip(names, rows["accuracy_percent"], strict=True)]
+        text = f"The teacher is right on {', '.join(told)}: distilling hands on its mistakes, and where students from"
+        yield Sentence(f"{text} scratch do better it can teach them little.", "teacher")
 
 
 def _few_seeds(tables: Tables) -> Iterator[Sentence]:
@@ -261,8 +271,10 @@ def _leaked(tables: Tables) -> Iterator[Sentence]:
 
 
 def _doubted(tables: Tables) -> Iterator[Sentence]:
-    table = tables["audit"]
-    rows = table[table["class"] == "all"]
+    table, tests = tables["audit"], tables["runs"]
+    # those that the accuracies are of
+    common = table["source"].map(lambda source: f"accuracy_percent_on_{source}" in tests).astype(bool)
+    rows = table[(table["class"] == "all") & common]
     tested = numbers(rows["tested_on"])
     if tested.sum():
         worst = rows.loc[tested.idxmax()]
