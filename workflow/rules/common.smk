@@ -183,24 +183,29 @@ def trials_of(tuned, grid):
     )
 
 
+def tuning_of(scenario, arm):
+    """Where an arm's learning rate and weight decay are chosen, {scenario}[.{arm}], and its grid; None where given."""
+    if "tune" in study["arms"][arm]:
+        return f"{scenario}.{arm}", study["arms"][arm]["tune"]
+    published = study["arms"][arm]["method"].startswith("published")  # with settings of its own
+    return (scenario, study["student"]["tune"]) if "tune" in study["student"] and not published else None
+
+
 def names_of_trials():
-    """Of every setting that the configuration has tried, as benchmarks are named: {scenario}[.{arm}].lr…"""
-    grids = {}
-    for scenario, settings in study["scenarios"].items():
-        for arm in settings["arms"]:
-            if "tune" in study["arms"][arm]:
-                grids[f"{scenario}.{arm}"] = study["arms"][arm]["tune"]
-            elif "tune" in study["student"]:
-                grids[scenario] = study["student"]["tune"]
+    """Of every setting that the configuration tries, as benchmarks are named: {scenario}[.{arm}].lr…"""
+    grids = dict(
+        found
+        for scenario, settings in study["scenarios"].items()
+        for arm in settings["arms"]
+        if (found := tuning_of(scenario, arm))
+    )
     return [f"{tuned}.{Path(path).stem}" for tuned, grid in grids.items() for path in trials_of(tuned, grid)]
 
 
 def chosen_settings(wildcards):
-    """Learning rate and weight decay, where the configuration has them chosen: for the arm, or for all of them."""
-    if "tune" in study["arms"][wildcards.arm]:
-        return f"results/tuning/{wildcards.scenario}.{wildcards.arm}.json"
-    published = study["arms"][wildcards.arm]["method"].startswith("published")  # with settings of its own
-    return f"results/tuning/{wildcards.scenario}.json" if "tune" in study["student"] and not published else []
+    """The file of what was chosen for a run, where the configuration has it chosen."""
+    found = tuning_of(wildcards.scenario, wildcards.arm)
+    return f"results/tuning/{found[0]}.json" if found else []
 
 
 def wanted_pictures():

@@ -85,18 +85,11 @@ class Jobs:
         return [path for path in found if path.stem in self.trials] if rule in TRIALS else found
 
     def measured(self, path: Path) -> pd.DataFrame:
-        """Of the job with the benchmark `path`, one row: its last part and, of a training, those before."""
+        """Of the job with the benchmark `path`: a row of its last part and, of a training, one of all before."""
         parts, before = [read_measurement(path)], self.checkpoints / path.relative_to(self.benchmarks).with_suffix("")
         if (before / FILE).exists():
             parts.append(read_measurement(before / FILE).query("s > 0"))
-        every = pd.concat(parts)
-        return pd.DataFrame(
-            {
-                "s": [every["s"].sum()],
-                "cpu_time": [every["cpu_time"].sum(min_count=1)],
-                "max_rss": [every["max_rss"].max()],
-            }
-        )
+        return pd.concat(parts)
 
 
 def _shared(jobs: Jobs, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -141,8 +134,8 @@ def _row(jobs: Jobs, paths: Iterable[Path], rule: str, pictures: int = 0, **name
         return
     measured = pd.concat(found, ignore_index=True)
     seconds = float(measured["s"].sum())
-    row = {"stage": STAGES[rule], "rule": rule, **names, "jobs": len(measured), "seconds": seconds}
-    row |= {"seconds_each": seconds / len(measured), "cpu_seconds": measured["cpu_time"].sum(min_count=1)}
+    row = {"stage": STAGES[rule], "rule": rule, **names, "jobs": len(found), "seconds": seconds}
+    row |= {"seconds_each": seconds / len(found), "cpu_seconds": measured["cpu_time"].sum(min_count=1)}
     row["peak_memory_mb"] = measured["max_rss"].max()
     yield row | ({"pictures": pictures, "pictures_per_second": pictures / seconds} if pictures and seconds else {})
 

@@ -170,15 +170,13 @@ class Spread:
         tails = stdtr(self.dofs, -reached / self.se)
         if np.ptp(tails) == 0:  # one variance, or two known equally well
             return float(2 * tails[0])
-        # the weighted quantile is between those of the parts, and so is its tail; one of a variance alone may be larger
-        known = np.asarray(self.variances) > 0
-        alone = stdtr(np.asarray(self.dofs)[known], -reached / np.sqrt(np.asarray(self.variances)[known]))
-        low, high = max(0.9 * tails.min(), LEAST_TAIL), min(1.1 * max(*tails, *alone), 0.5)
+        # the weighted quantile is between those of the parts, and so is its tail; one of a variance alone is no smaller
+        low = max(0.9 * tails.min(), LEAST_TAIL)
         if self.reach(low) <= reached:
             return 2 * low
         from scipy.optimize import brentq  # half a second to import, for a comparison alone
 
-        logarithm = brentq(lambda u: self.reach(np.exp(u)) - reached, np.log(low), np.log(high))
+        logarithm = brentq(lambda u: self.reach(np.exp(u)) - reached, np.log(low), np.log(0.5))
         return float(2 * np.exp(logarithm))
 
     def detectable(self, level: float, power: float = 0.8) -> float:

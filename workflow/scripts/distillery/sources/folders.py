@@ -46,22 +46,23 @@ def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, 
     Raises:
         StudyError: nothing at `path`, a tar that is compressed or damaged, or no picture of the class.
     """
-    found = find_pictures(source["path"], label, where=f"source {name}")
+    leave_out = ", or leave the class out of the source's `classes`"
+    found = find_pictures(source["path"], label, where=f"source {name}", otherwise=leave_out)
     limit = int(source.get("per_class") or 0)
     return _offers(found[: limit or None], name, label)
 
 
-def find_pictures(path: str | Path, label: str, where: str) -> list[Found]:
+def find_pictures(path: str | Path, label: str, where: str, otherwise: str = "") -> list[Found]:
     """The files of one class below `path` (see `import_folder`), sorted by name.
 
     Args:
         where: how an error names the place in the configuration.
+        otherwise: what can be done instead of adding pictures of a class that has none.
 
     Raises:
         StudyError: as `import_folder`.
     """
     path = Path(path)
-    leave_out = "" if where.startswith("teacher") else ", or leave the class out of the source's `classes`"
     if path.is_file():
         found = _in_tar(path, where, prefix="", label=label)
     elif (path / label).is_dir():
@@ -69,11 +70,11 @@ def find_pictures(path: str | Path, label: str, where: str) -> list[Found]:
     elif (path / f"{label}.tar").is_file():
         found = _in_tar(path / f"{label}.tar", where, prefix=f"{label}.tar/")
     elif path.is_dir():
-        raise StudyError(f"{where}: {path} has neither a folder {label} nor a file {label}.tar. Add one{leave_out}.")
+        raise StudyError(f"{where}: {path} has neither a folder {label} nor a file {label}.tar. Add one{otherwise}.")
     else:
         raise StudyError(f"{where}: there is no {path}. Give `path` a folder of class folders, or a .tar.")
     if not found:
-        raise StudyError(f"{where}: {path} has no picture of class {label}. Add some{leave_out}.")
+        raise StudyError(f"{where}: {path} has no picture of class {label}. Add some{otherwise}.")
     return found
 
 
