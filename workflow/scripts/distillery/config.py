@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from math import isfinite
 from pathlib import Path
@@ -158,10 +159,10 @@ def _sentence(error: Any) -> str:
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
         # YAML reads 2024 as a number and yes as a truth
-        quotes = "; put it in quotes" if wanted == "string" and isinstance(error.instance, int | float) else ""
+        hint = "; put it in quotes" if wanted == "string" and isinstance(error.instance, int | float) else ""
         if wanted in ("number", "integer") and (meant := _meant(error.instance)) is not None:
-            quotes = f"; YAML takes it for text, write {meant}"
-        return f"{where}: {_short(error.instance)} is not of type {wanted}{quotes}"
+            hint = f"; YAML takes it for text, write {meant}"
+        return f"{where}: {_short(error.instance)} is not of type {wanted}{hint}"
     if error.validator == "minProperties":
         return f"{where}: {len(error.instance)} given, at least {error.validator_value} needed"
     if error.validator == "enum":
@@ -173,12 +174,14 @@ def _sentence(error: Any) -> str:
 
 
 def _meant(text: Any) -> str | None:
-    """The number that a text such as 1e-3 is, as YAML reads it."""
+    """The number that a text such as 1e-3 is, as YAML reads it; None of what is none, or none of a usual size."""
+    if not isinstance(text, str):
+        return None
     try:
-        number = float(text) if isinstance(text, str) else None
+        number = float(text)
     except ValueError:
         return None
-    return None if number is None else f"{number:f}".rstrip("0").rstrip(".") if 1e-6 <= abs(number) < 1e15 else None
+    return f"{Decimal(repr(number)).normalize():f}" if 1e-6 <= abs(number) < 1e15 else None
 
 
 def _short(value: Any) -> str:
