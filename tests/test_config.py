@@ -152,7 +152,10 @@ MISTAKES = [
     ({"split": {"common": ["sd"]}}, "split.common: source sd has no test pictures"),
     ({"seeds": "many"}, "seeds: 'many' is not of type integer"),
     ({"student": {"lr": "1e-3"}}, "student.lr: '1e-3' is not of type number; YAML takes it for text, write 0.001"),
-    ({"student": {"lr": "2.5e-6"}}, "student.lr: '2.5e-6' is not of type number; YAML takes it for text, write 0.0000025"),
+    (
+        {"student": {"lr": "2.5e-6"}},
+        "student.lr: '2.5e-6' is not of type number; YAML takes it for text, write 0.0000025",
+    ),
     ({"seeds": 0}, "seeds: 0 is less than the minimum of 1"),
     ({"student": {"network": "resnet9"}}, "student.network: 'resnet9' is not one of resnet8_half, resnet8"),
     ({"split": {"\n": None}}, "split: unknown key ; known are seed"),
