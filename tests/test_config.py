@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -143,10 +144,8 @@ MISTAKES = [
     ({"sources": {"google": {"kind": "yahoo"}}}, "sources.google.kind: 'yahoo' is not one of google, bing"),
     ({"sources": {"google": {"steps": 3}}}, "sources.google: unknown key steps; known are kind, per_class"),
     ({"sources": {"mine": {"classes": ["bee"]}}}, "sources.mine.classes: unknown class bee; known are cat, dog"),
-    ({"sources": {"mine": {"path": "nowhere"}}}, "sources.mine.path: nowhere does not exist"),
     ({"sources": {"free": {"kind": "commons", "per_class": 9}}}, "contact: source free needs your address or page"),
     ({"sources": {"free": {"kind": "openverse"}}}, "sources.free: key per_class is missing"),
-    ({"sources": {"list": {"kind": "urls", "path": "a.csv"}}}, "sources.list.path: a.csv does not exist"),
     ({"split": {"test": {"yahoo": 20}}}, "split.test: unknown source yahoo"),
     ({"split": {"val": {"google": 3}}}, "split.val.google: 3 pictures cannot be balanced over 2 classes"),
     ({"split": {"common": ["sd"]}}, "split.common: source sd has no test pictures"),
@@ -202,7 +201,7 @@ MISTAKES = [
 def test_a_mistake_is_one_line_that_names_the_key(study, change, message):
     merge(study, change)
     with pytest.raises(StudyError, match=f"^config: {message}") as error:
-        check_own_files(check_config(study))
+        check_config(study)
     assert "\n" not in str(error.value)
 
 
@@ -243,8 +242,6 @@ def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
     [
         ({"kind": "folder", "path": "a"}, "teacher.data.test_path: name another folder"),
         ({"kind": "folder", "path": "a", "test_path": "b/../a"}, "teacher.data.test_path: name another folder"),
-        ({"kind": "folder", "path": "nowhere", "test_path": "."}, "teacher.data.path: nowhere does not exist"),
-        ({"kind": "folder", "path": ".", "test_path": "nowhere"}, "teacher.data.test_path: nowhere does not exist"),
         ({"kind": "sources"}, "teacher.data.train_sources: no source of class cat, dog"),
         ({"kind": "sources", "train_sources": ["mine"]}, "train_sources: students learn from mine or"),
         (
@@ -265,7 +262,51 @@ def test_a_teacher_without_data_of_its_own(study, data, message):
     study["sources"] |= {"free": {"kind": "openverse", "per_class": 9}, "dogs": study["sources"]["mine"]}
     study["teacher"] = {"data": data}
     with pytest.raises(StudyError, match=message):
-        check_own_files(check_config(study))
+        check_config(study)
+
+
+@pytest.fixture
+def own_folders(study, tmp_path, monkeypatch):
+    """A study whose source of dogs and whose teacher's pictures are all there."""
+    monkeypatch.chdir(tmp_path)
+    study["teacher"] = {"data": {"kind": "folder", "path": "learnt", "test_path": "tested"}}
+    study["sources"]["list"] = {"kind": "urls", "path": "list.csv"}
+    Path("list.csv").touch()
+    for folder in ("dog", "learnt/cat", "learnt/dog", "tested/cat"):
+        Path(folder).mkdir(parents=True)
+    Path("tested/dog.tar").touch()
+    return check_config(study)
+
+
+def test_own_folders_that_are_there(own_folders):
+    check_own_files(own_folders)
+    Path("all.tar").touch()
+    own_folders["sources"]["mine"]["path"] = "all.tar"  # what is in it, its import reads
+    check_own_files(own_folders)
+
+
+@pytest.mark.parametrize(
+    "gone, message",
+    [
+        ("dog", "sources.mine.path: . has neither a folder nor a .tar of class dog; add it, or name under"),
+        ("tested/dog.tar", "teacher.data.test_path: tested has neither a folder nor a .tar of class dog; add it: the"),
+        ("list.csv", "sources.list.path: list.csv does not exist"),
+        ("learnt", "teacher.data.path: learnt does not exist"),
+        ("tested", "teacher.data.test_path: tested does not exist"),
+    ],
+)
+def test_own_folders_that_are_not_there(own_folders, gone, message):
+    Path(gone).rename("elsewhere")
+    with pytest.raises(StudyError, match=f"^config: {re.escape(message)}") as error:
+        check_own_files(own_folders)
+    assert "\n" not in str(error.value)
+
+
+def test_all_the_classes_that_a_folder_lacks(own_folders):
+    del own_folders["sources"]["mine"]["classes"]
+    Path("dog").rmdir()
+    with pytest.raises(StudyError, match="of class cat, dog; "):
+        check_own_files(own_folders)
 
 
 def test_a_teacher_of_sources(study):

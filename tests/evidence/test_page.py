@@ -260,6 +260,9 @@ def test_the_chart_draws_the_summary_s_numbers(tables):
     assert rows[1]["interval"] == "one seed" and "low_" not in rows[1] and rows[3]["interval"] == "44.00 to 46.40"
     spec = charts.summary_chart(summary)
     assert spec["datasets"]["rows"] == rows and "http" not in json.dumps(spec).replace(spec["$schema"], "")
+    assert "published" not in json.dumps(spec["layer"])  # nothing was
+    summary.loc[1, "published_site"] = "61.50"
+    assert "published" in json.dumps(charts.summary_chart(summary)["layer"])
 
 
 def test_how_to_cite(tmp_path):

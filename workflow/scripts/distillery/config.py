@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cache
 from math import isfinite
@@ -62,16 +62,26 @@ def check_own_files(config: dict[str, Any]) -> None:
     Apart from `check_config`: a pod of a cluster, which reads the configuration too, does not see them.
 
     Raises:
-        StudyError: names the first key whose path does not exist.
+        StudyError: names the first key whose path does not exist, or is a folder without one of the classes.
     """
-    data = config["teacher"]["data"]
-    own = {f"sources.{name}": each for name, each in config["sources"].items() if each["kind"] in ("folder", "urls")}
-    paths = {f"{key}.path": source["path"] for key, source in own.items()}
-    if data["kind"] == "folder":
-        paths |= {f"teacher.data.{key}": data[key] for key in ("path", "test_path")}
-    for key, path in paths.items():
-        if not Path(path).exists():
+    for key, path, labels, otherwise in _own_paths(config):
+        if not path.exists():
             raise _refusal(f"{key}: {path} does not exist (paths are relative to the working directory)")
+        missing = [label for label in labels if not (path / label).is_dir() and not (path / f"{label}.tar").is_file()]
+        if path.is_dir() and missing:
+            raise _refusal(f"{key}: {path} has neither a folder nor a .tar of class {', '.join(missing)}; {otherwise}")
+
+
+def _own_paths(config: dict[str, Any]) -> Iterator[tuple[str, Path, Iterable[str], str]]:
+    """Key, path, classes that it holds if it is a folder, and what can be done where it lacks one."""
+    for name, source in config["sources"].items():
+        if source["kind"] in ("folder", "urls"):
+            labels = classes_of(config, name) if source["kind"] == "folder" else ()
+            otherwise = f"add it, or name under sources.{name}.classes only those that are there"
+            yield f"sources.{name}.path", Path(source["path"]), labels, otherwise
+    data = config["teacher"]["data"]
+    for key in ("path", "test_path") if data["kind"] == "folder" else ():
+        yield f"teacher.data.{key}", Path(data[key]), config["classes"], "add it: the teacher learns all classes"
 
 
 def _refusal(problem: str) -> StudyError:

@@ -43,11 +43,12 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
     shape = alt.Scale(domain=names, range=[SHAPES[look.marker] for look in known.values()])
     y = alt.Y("scenario:N", sort=None, title=None, axis=alt.Axis(labelLimit=180, domain=False, ticks=False))
     offset = alt.YOffset("name:N", sort=names)
+    data = rows(summary)
     hover = [alt.Tooltip(f"{name}:N", title=title) for name, title in (
         ("train", "train pictures"), ("name", "arm"), ("n_train", "n"), ("mean_percent", "accuracy, %"),
         ("interval", "95 % interval"), ("n_seeds", "seeds"), ("n_test", "test pictures"),
         ("difference", "difference, points"), ("p_holm", "p (Holm)"), ("published_site", "published, %"),
-    )]  # fmt: skip
+    ) if name != "published_site" or any(row[name] for row in data)]  # fmt: skip
     base = alt.Chart(alt.NamedData("rows")).encode(y=y, yOffset=offset)
     axis, scale = alt.Axis(tickCount=8), alt.Scale(domain=[0, _top(summary)])
     x = alt.X("mean_percent_:Q", title="accuracy on the test pictures, percent", axis=axis, scale=scale)
@@ -66,7 +67,7 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
     chart = chart.configure(background="transparent").configure_view(stroke=None)
     chart = chart.configure_axis(**ink, gridOpacity=0.25, gridColor="gray", labelFontSize=12, titleFontWeight="normal")
     chart = chart.configure_legend(labelColor="currentColor", orient="top", labelFontSize=12, columns=4, labelLimit=260)
-    return chart.to_dict() | {"datasets": {"rows": rows(summary)}}
+    return chart.to_dict() | {"datasets": {"rows": data}}
 
 
 def row_height(summary: pd.DataFrame) -> int:
