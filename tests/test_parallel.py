@@ -1,11 +1,26 @@
 """Work done side by side: in order, no further ahead than allowed, and left without waiting."""
 
+import os
+import runpy
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from distillery.parallel import DaemonThreads, batches, ordered
+
+SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
+MAIN = """
+import multiprocessing
+from distillery.parallel import in_processes
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("METHOD")
+    print(sum(in_processes(abs, range(-99, 0), processes=2)))
+"""
 
 
 def test_batches():
@@ -50,3 +65,18 @@ def test_threads_that_are_left_are_not_waited_for_and_begin_nothing_more():
     while threading.active_count() > before:
         time.sleep(0.001)
     assert sorted(begun) == [0, 1] and all(future.cancelled() for future in futures[2:])
+
+
+@pytest.mark.parametrize(
+    "script", [path for path in SCRIPTS.glob("*.py") if "processes=" in path.read_text()], ids=lambda path: path.stem
+)
+def test_a_process_that_helps_a_job_reads_its_script_and_does_nothing(script):
+    runpy.run_path(str(script), run_name="__mp_main__")  # Snakemake's `snakemake` is not there
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_processes_however_they_are_started(tmp_path, method):
+    (tmp_path / "main.py").write_text(MAIN.replace("METHOD", method))
+    path = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    run = subprocess.run([sys.executable, tmp_path / "main.py"], env=path, capture_output=True, text=True)
+    assert run.stdout == f"{99 * 100 // 2}\n", run.stderr

@@ -3,12 +3,13 @@
 from distillery.curation.curated import curate
 from distillery.jobs import job
 
-with job(snakemake) as j:
-    curate(
-        list(zip(j.input.shards, j.input.offers, strict=True)),
-        j.output.pixels,
-        j.output.table,
-        side=j.params.image_size,
-        **j.params.curation,
-        processes=j.threads,
-    )
+if __name__ == "__main__":  # not in the processes that help: they read this file too
+    with job(snakemake) as j:
+        curate(
+            list(zip(j.input.shards, j.input.offers, strict=True)),
+            j.output.pixels,
+            j.output.table,
+            side=j.params.image_size,
+            **j.params.curation,
+            processes=j.threads,
+        )

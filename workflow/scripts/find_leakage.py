@@ -3,11 +3,12 @@
 from distillery.curation.leakage import find_leakage
 from distillery.jobs import job
 
-with job(snakemake) as j:
-    find_leakage(
-        list(zip(j.input.pixels, j.input.tables, strict=True)),
-        j.input.data,
-        j.output.leakage,
-        j.params.distance,
-        processes=j.threads,
-    )
+if __name__ == "__main__":  # not in the processes that help: they read this file too
+    with job(snakemake) as j:
+        find_leakage(
+            list(zip(j.input.pixels, j.input.tables, strict=True)),
+            j.input.data,
+            j.output.leakage,
+            j.params.distance,
+            processes=j.threads,
+        )

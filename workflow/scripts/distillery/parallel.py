@@ -71,7 +71,11 @@ class DaemonThreads(Executor):
 
 
 def in_processes(function: Callable[[T], R], items: Iterable[T], processes: int) -> Iterator[R]:
-    """The function's result of every item, in order, in several processes."""
+    """The function's result of every item, in order, in several processes.
+
+    Where Python starts them afresh (from 3.14 on, and on macOS) each of them reads the main script: it must do its work
+    under `if __name__ == "__main__"`.
+    """
     if processes <= 1:
         yield from map(function, items)
         return
