@@ -12,7 +12,8 @@ POOLS = [f"resources/pools/sd2/{label}.tar" for label in CLASSES]
 
 @pytest.fixture
 def study(tmp_path):
-    (tmp_path / "pictures").mkdir()
+    for name in ("frog", "ship"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
     return Study(tmp_path, copy.deepcopy(STUDY))
 
 
