@@ -7,7 +7,7 @@ BIN := .venv/bin
 setup: .venv/.ready
 
 .venv/.ready: requirements.txt constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Distillery needs Python 3.11 or newer; set PYTHON=python3.x")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14) and "Distillery needs Python 3.11 to 3.14; set PYTHON=python3.x")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -c constraints.txt

@@ -36,7 +36,7 @@ def test_environments_are_in_step_with_the_pins(path):
     environment = yaml.safe_load(path.read_text())
     installed = pins(environment["dependencies"][-1]["pip"])
     assert installed and installed == {name: REQUIREMENTS[name] for name in installed}
-    assert "python >=3.11" in environment["dependencies"]
+    assert "python >=3.11,<3.15" in environment["dependencies"]
 
 
 def test_every_rule_has_an_environment_that_is_here():
