@@ -3,6 +3,7 @@
 import re
 import shutil
 import signal
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -47,6 +48,7 @@ def stop(folder, how):
     """Start, and stop it at a student's training: the run that has ended."""
     run = Run(folder, *TARGETS)
     run.wait_for("train_student")
+    time.sleep(1)  # Snakemake loses a Ctrl-C between a job's announcement and its start
     how(run)
     run.end()
     return run
