@@ -118,6 +118,23 @@ def test_questions_of_the_rules(study):
 
 
 MISTAKES = [
+    ({"scenarios": {"teacher": {"train": {"google": 4}}}}, "scenarios.teacher: the tables use this name"),
+    ({"sources": {"own_test": {"kind": "bing", "per_class": 9}}}, "sources.own_test: the tables use this name"),
+    (
+        {"scenarios": {"One": {"train": {"google": 4}}}},
+        "scenarios.One: the name is one in other letters; on some disks",
+    ),
+    ({"sources": {"sd": {"size": 500}}}, "sources.sd.size: 500 is not a multiple of 8"),
+    ({"teacher": {"data": {"kind": "cifar10", "test": 1}}}, "teacher.data.test: 1 pictures are too few for 2 classes"),
+    (
+        {
+            "classes": {name: {"queries": [name], "prompts": [name]} for name in ("frog", "ship")},
+            "sources": {"free": {"kind": "folder", "path": ".", "classes": ["frog", "ship"]}},
+            "split": {"test": {"mine": 5}, "common": ["mine"]},
+            "scenarios": {"wild": {"train": {"free": 4}}},
+        },
+        "scenarios.wild.train: no source of split.common has any of its classes",
+    ),
     ({"scenarios": {"one": {"train": {"yahoo": 80}}}}, "scenarios.one.train: unknown source yahoo; known are google"),
     ({"scenarios": {"one": {"arms": ["dkd"]}}}, "scenarios.one.arms: unknown arm dkd; known are scratch, kd"),
     ({"scenarios": {"one": {"train": {"google": 81}}}}, "scenarios.one.train.google: 81 .* take a multiple of 2"),

@@ -72,4 +72,13 @@ def test_a_listing_is_names_and_sizes_at_any_depth(tmp_path):
     assert len(set(seen)) == len(seen)
     (tmp_path / "cat/c.jpg").touch()
     shutil.copytree(tmp_path / "cat", tmp_path / "copy")
+    (tmp_path / "cat/.DS_Store").touch()
     assert hash_listing([tmp_path / "cat"]) == hash_listing([tmp_path / "copy"])
+
+
+def test_a_tar_of_the_same_size_may_hold_other_pictures(tmp_path):
+    tar = tmp_path / "cat.tar"
+    tar.write_text("1")
+    before = hash_listing([tar])
+    os.utime(tar, (0, 0))
+    assert hash_listing([tar]) != before

@@ -201,6 +201,20 @@ def test_how_often_checkpoints_are_kept_trains_nothing_again(copied):
     assert copied.planned() == []
 
 
+def test_how_the_web_is_asked_and_when_the_disk_is_full_retrieves_nothing_again(copied):
+    copied.config["contact"] = "me@example.org"
+    limits = {"connections_per_host": 1, "max_store_bytes": 10**9, "min_free_bytes": 10**6}
+    copied.config["sources"]["google"].update(limits)
+    copied.configure(copied.config)
+    assert copied.planned() == []
+
+
+def test_a_diffusion_source_that_nothing_uses_runs_nothing(copied):
+    copied.config["sources"]["more"] = dict(copied.config["sources"]["sd2"])
+    copied.configure(copied.config)
+    assert copied.planned() == []
+
+
 def test_one_class_s_queries_crawl_that_class_alone(copied):
     copied.config["classes"]["frog"]["queries"].append("green frog")
     copied.configure(copied.config)
@@ -367,6 +381,12 @@ def test_new_pictures_of_the_user_are_noticed(copied):
     assert wildcards(copied.planned(), "import_folder") == set()
     (copied.folder / "pictures" / "frog" / "0.png").unlink()
     assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=frog"}
+
+
+def test_a_look_at_a_folder_imports_nothing(copied):
+    for place in ("", "frog"):
+        (copied.folder / "pictures" / place / ".DS_Store").touch()  # as macOS's Finder does
+    assert copied.planned() == []
 
 
 def test_too_few_pictures_end_in_one_line_and_the_other_scenarios_go_on(copied):

@@ -14,6 +14,7 @@ rule crawl:
     conda:
         "../../envs/acquire.yaml"
     resources:
+        **manners(),
         google_crawls=lambda w: int(study["sources"][w.source]["kind"] == "google"),
         bing_crawls=lambda w: int(study["sources"][w.source]["kind"] == "bing"),
         openverse_crawls=lambda w: int(study["sources"][w.source]["kind"] == "openverse"),
@@ -45,6 +46,7 @@ rule fetch_addresses:
     conda:
         "../../envs/acquire.yaml"
     resources:
+        **manners(),
         url_crawls=1,
         runtime="12h",
     params:
@@ -58,7 +60,7 @@ rule fetch_addresses:
 
 rule import_folder:
     input:
-        path=lambda w: local(study["sources"][w.source]["path"]),
+        path=lambda w: own_pictures(study["sources"][w.source]["path"]),
     output:
         shard="resources/pools/{source}/{label}.tar",
         offers="resources/pools/{source}/{label}.jsonl",

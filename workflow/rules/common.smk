@@ -95,8 +95,17 @@ def audits_of(scenario):
 
 
 def web_source(name):
-    """A source as its crawl sees it."""
-    return study["sources"][name] | {"contact": study["contact"]}
+    """What of a source decides what is asked for; how it is asked, and when the disk is full, is in `manners`."""
+    return {key: value for key, value in study["sources"][name].items() if key not in MANNERS}
+
+
+def manners():
+    """Resources of the rules that ask the web: a change of them asks nothing again."""
+
+    def of(name):
+        return lambda w: study["contact"] if name == "contact" else study["sources"][w.source][name]
+
+    return {name: of(name) for name in MANNERS}
 
 
 def imitated_web():
@@ -127,14 +136,19 @@ def shares_of(source):
     return [f"resources/pools/{source}/shares/{share}-of-{shards}.jsonl" for share in range(shards) if shards > 1]
 
 
+def own_pictures(path):
+    """The user's own folder or tar; here, wherever the study's files lie. Of a folder not its time: see `listing_of`."""
+    return ancient(local(path)) if Path(path).is_dir() else local(path)
+
+
 def teacher_folders():
-    """The user's folders of pictures that the teacher learns from; here, wherever the study's files lie."""
+    """The user's folders of pictures that the teacher learns from."""
     data = study["teacher"]["data"]
-    return [local(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+    return [own_pictures(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
 
 
 def listing_of(folder, labels):
-    """What the user's own folder holds of some classes: a file put there or taken away leaves the folder's time alone."""
+    """What the user's own folder holds of some classes. Its time says less, and more: a look at it may change that."""
     return hash_listing(Path(folder) / name for label in labels for name in (label, f"{label}.tar"))
 
 
@@ -145,8 +159,13 @@ def listings_of_teacher():
 
 def code_of_teacher_data():
     """What of the library besides decides the teacher's data: that of its kind."""
-    kinds = {"drawn": ["demo"], "sources": ["curation/leakage.py", "curation/duplicates.py", "arrays.py", "parquet.py"]}
-    return kinds.get(study["teacher"]["data"]["kind"], [])
+    kinds = {
+        "drawn": ["demo"],
+        "cifar10": ["curation/decoding.py"],
+        "folder": ["curation/decoding.py", "sources/folders.py"],
+        "sources": ["curation/leakage.py", "curation/duplicates.py", "arrays.py", "parquet.py"],
+    }
+    return kinds[study["teacher"]["data"]["kind"]]
 
 
 def labels_of_figures():

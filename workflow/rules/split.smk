@@ -43,7 +43,7 @@ rule plan_scenario:
         common=study["split"]["common"],
         augmented=lambda w: study["scenarios"][w.scenario]["augment"] != "none",
         shortfall=study["split"]["shortfall"],
-        generated=sources_of_kind("diffusion"),
+        generated=lambda w: [name for name in sources_of_kind("diffusion") if name in study["scenarios"][w.scenario]["train"]],
         code=code_of("splits.py", "parquet.py"),
     script:
         "../scripts/plan_scenario.py"

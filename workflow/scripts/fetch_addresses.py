@@ -1,9 +1,10 @@
 """Fetch the pictures of one class from the addresses that the user lists."""
 
-from distillery.jobs import job
+from distillery.jobs import job, with_manners
 from distillery.pools import Store, write_pool
 from distillery.sources.addresses import fetch_addresses
 
 with job(snakemake) as j:
-    entries = fetch_addresses(j.params.source, j.params.name, j.params.label, Store.of(j.params.store, j.params.source))
+    source = with_manners(j)
+    entries = fetch_addresses(source, j.params.name, j.params.label, Store.of(j.params.store, source))
     write_pool(j.output.shard, j.output.offers, entries)

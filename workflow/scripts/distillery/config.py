@@ -22,8 +22,9 @@ SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 LEAST_OF_CONVNETS = 9  # pixels a side that three halvings leave something of
 RESERVED = {  # names that mean something else in tables and figures
     "classes": ("all",),
-    "sources": ("common", "own"),
+    "sources": ("common", "own", "own_test"),
     "arms": ("teacher", "distilled", "from_scratch"),
+    "scenarios": ("teacher",),
 }
 WEB_SEARCHES = ("google", "bing", "openverse", "commons")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -230,9 +231,7 @@ def _schemas_of(value: Any, schema: dict, root: dict) -> Iterator[dict]:
 
 
 def _problems(config: dict) -> Iterator[str]:
-    for section, reserved in RESERVED.items():
-        for name in set(reserved) & set(config[section]):
-            yield f"{section}.{name}: the tables use this name for something else; take another"
+    yield from _name_problems(config)
     yield from _source_problems(config)
     yield from _split_problems(config)
     yield from _teacher_problems(config)
@@ -241,8 +240,21 @@ def _problems(config: dict) -> Iterator[str]:
     yield from _tuning_problems(config)
     yield from _comparison_problems(config)
     for name in config["scenarios"]:
-        if len(_trained_classes(config, name)) < 2:
+        trained = _trained_classes(config, name)
+        if len(trained) < 2:
             yield f"scenarios.{name}.train: one class alone leaves nothing to tell apart; add a source of others"
+        if not any(trained & set(classes_of(config, source)) for source in config["split"]["common"]):
+            yield f"scenarios.{name}.train: no source of split.common has any of its classes, so nothing tests it"
+
+
+def _name_problems(config: dict) -> Iterator[str]:
+    for section, reserved in RESERVED.items():
+        known: dict[str, str] = {}
+        for name in config[section]:
+            if name in reserved:
+                yield f"{section}.{name}: the tables use this name for something else; take another"
+            if (other := known.setdefault(name.lower(), name)) != name:
+                yield f"{section}.{name}: the name is {other} in other letters; on some disks both have the same files"
 
 
 def _source_problems(config: dict) -> Iterator[str]:
@@ -295,6 +307,9 @@ def _teacher_problems(config: dict) -> Iterator[str]:
             f"classes: {', '.join(unknown)} cannot be drawn, only {', '.join(CIFAR10)};"
             " for a study of your own take demo: out and another teacher.data.kind than drawn"
         )
+    for key in ("train", "test"):
+        if 0 < data[key] < len(config["classes"]):
+            yield f"teacher.data.{key}: {data[key]} pictures are too few for {len(config['classes'])} classes"
     same = not data["test_path"] or Path(data["test_path"]).resolve() == Path(data["path"]).resolve()
     if data["kind"] == "folder" and same:
         yield "teacher.data.test_path: name another folder than path, or the teacher is tested on what it learnt"

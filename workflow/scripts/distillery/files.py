@@ -47,12 +47,16 @@ def hash_files(paths: Iterable[str | os.PathLike]) -> str:
 def hash_listing(paths: Iterable[str | os.PathLike]) -> str:
     """16 hex digits over names and sizes of the files at and below some paths; what is not there counts as nothing.
 
-    Not over their times: a folder that was copied is the same folder.
+    Not over their times, since a folder that was copied is the same folder, but of tars: one of other pictures may have
+    the same size. Hidden files, such as those by which macOS remembers a folder's look, do not count.
     """
     digest = hashlib.sha256()
     for path in map(Path, paths):
         for file in sorted([path, *path.rglob("*")]):
-            if file.is_file():
-                digest.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode(errors="surrogateescape"))
+            name = file.relative_to(path)
+            if file.is_file() and not any(part.startswith(".") for part in name.parts):
+                seen = file.stat()
+                time = seen.st_mtime_ns if file.suffix == ".tar" else ""
+                digest.update(f"{name}\0{seen.st_size}\0{time}\0".encode(errors="surrogateescape"))
         digest.update(b"\0")
     return digest.hexdigest()[:16]

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 LOG_EVERY_SECONDS = 10.0
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+# how the web is asked, and when the disk is full: rules pass these as resources, whose change makes nothing again
+MANNERS = ("contact", "connections_per_host", "max_store_bytes", "min_free_bytes")
 
 
 class StudyError(Exception):
@@ -40,6 +42,11 @@ def too_large(what: str, error: MemoryError) -> StudyError:
         f"{what} does not fit into the memory that is free ({one_line(error, 120)}). Run fewer jobs at a time, or where"
         " there is more of it."
     )
+
+
+def with_manners(snakemake: Any) -> dict[str, Any]:
+    """A web source's settings as a rule hands them to its script, those of `MANNERS` among them."""
+    return snakemake.params.source | {name: getattr(snakemake.resources, name) for name in MANNERS}
 
 
 @contextmanager
