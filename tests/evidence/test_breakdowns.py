@@ -250,6 +250,12 @@ def test_a_source_named_by_a_number_has_its_pictures(measured):
     assert found.loc["generate", ["seconds", "pictures"]].tolist() == [5, 100]
 
 
+def test_a_training_whose_time_is_unknown_counts_no_pictures(measured):
+    (measured / "benchmarks" / "train_student" / "a.kd.seed1.tsv").unlink()
+    student = tabulated(measured).loc["train_student"]
+    assert student[["jobs", "seconds", "pictures", "pictures_per_second"]].tolist() == [1, 4, 500, 125]
+
+
 def test_the_shares_of_a_source_are_its_generation(measured):
     for name, seconds in {
         "generate/google": 20,
@@ -385,19 +391,26 @@ def test_a_scenario_named_by_a_number_has_its_published_numbers(tmp_path, tables
 
 def test_the_summary_in_markdown_and_latex(tmp_path):
     row = dict.fromkeys(
-        ("train", "arm", "n_train", "n_seeds", "mean_percent", "low", "high", "difference", "p_holm"), ""
+        ("scenario", "train", "arm", "n_train", "n_seeds", "mean_percent", "low", "high", "difference", "p_holm"), ""
     )
     row |= dict.fromkeys(("difference_low", "difference_high", "published_site", "published_notebook"), "")
-    row |= {"train": "8 a|b_c", "arm": "kd_2", "mean_percent": "50.00", "low": "1.00", "high": "2.00"}
+    row |= {
+        "scenario": "web",
+        "train": "8 a|b_c",
+        "arm": "kd_2",
+        "mean_percent": "50.00",
+        "low": "1.00",
+        "high": "2.00",
+    }
     pd.DataFrame([row]).to_csv(tmp_path / "s.csv", index=False)
     typeset_summary(tmp_path / "s.csv", tmp_path / "s.md", tmp_path / "s.tex", "A 100 % study", "Demo")
     markdown, latex = (tmp_path / "s.md").read_text(), (tmp_path / "s.tex").read_text()
     lines = [line for line in markdown.splitlines() if line.startswith("|")]
     assert markdown.startswith("# A 100 % study\n\n*Demo*") and len(lines) == 3
-    assert lines[2] == "| 8 a\\|b_c | kd_2 |  |  | 50.00 | [1.00, 2.00] |  |  |  |  |"
-    assert {line.replace("\\|", "").count("|") for line in lines} == {11}
+    assert lines[2] == "| web | 8 a\\|b_c | kd_2 |  |  | 50.00 | [1.00, 2.00] |  |  |  |  |"
+    assert {line.replace("\\|", "").count("|") for line in lines} == {12}
     assert r"8 a|b\_c & kd\_2" in latex and r"A 100 \% study. Demo" in latex and "nan" not in latex.lower()
-    assert r"\toprule" in latex and latex.count("&") == 18
+    assert r"\toprule" in latex and latex.count("&") == 20
 
 
 def test_latex_is_escaped():

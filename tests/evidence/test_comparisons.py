@@ -215,6 +215,15 @@ def test_one_seed_tells_of_pictures_alone(runs):
     assert (row[blank] == "").all() and row["pictures_low"] and row["p_pictures"]
 
 
+def test_pairs_that_agree_tell_nothing_of_other_trainings(runs):
+    before = np.zeros((3, 90), bool)
+    after = np.arange(90) < np.full((3, 1), 30)  # a third more in each
+    runs = {("a", "scratch"): answers(before), ("a", "kd"): answers(after)}
+    row = comparisons_table(runs, groups_of(90), {"helps": ARMS | {"within": ["a"]}}).iloc[0]
+    assert (row[["seeds_low", "seeds_high", "detectable_seeds"]] == "").all()
+    assert row["difference"] == "33.33" and float(row["low"]) < 33 and row["p_seeds"]
+
+
 def test_what_cannot_be_compared_is_said(runs):
     runs["a", "kd"] = answers(runs["a", "kd"].right, seeds=range(10, 16))
     with pytest.raises(StudyError, match="a scratch and a kd share no seed"):
@@ -241,6 +250,7 @@ def test_ranks_are_sure_where_scenarios_differ_and_not_where_they_do_not():
     assert set(table.loc[["fair", "alike"], "rank_low"]) == {"2"} and set(
         table.loc[["fair", "alike"], "rank_high"]
     ) == {"3"}
+    assert table["n_ranked"].to_dict() == dict.fromkeys(shares, "3") | {"other": "1"}
     assert table.loc["other", "rank"] == "1" and table["best_percent"].astype(float).sum() == pytest.approx(
         200, abs=0.2
     )

@@ -76,3 +76,8 @@ def test_a_sheet_needs_neither_matplotlib_nor_pandas():
     environment = {"PYTHONPATH": ":".join(sys.path)}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert found.stdout == "set()\n", found.stderr
+
+
+def test_letters_beyond_ascii_are_drawn():
+    boxes = {sheets._font(20).getmask(letter).getbbox() for letter in "éßøžπШ–"}
+    assert None not in boxes and len(boxes) > 3  # a missing letter is the same empty box as any other

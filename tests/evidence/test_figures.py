@@ -37,6 +37,14 @@ STUDIES = {
 }
 
 
+def test_no_interval_is_explained():
+    said = {name: figures._subtitle(made(STUDIES[name])) for name in ("published", "one seed")}
+    assert said["published"].endswith("; bars are 95 % intervals of the mean")
+    assert said["one seed"].endswith("; one seed, so no intervals")
+    agreeing = made([row("a", arm, 100, low=None, high=None) for arm in ("scratch", "kd")])
+    assert figures._subtitle(agreeing).endswith("; seeds agree, so no intervals")
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_any_study_is_drawn(tmp_path, name):
     made(STUDIES[name]).to_csv(tmp_path / "summary.csv", index=False)

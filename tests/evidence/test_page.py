@@ -21,7 +21,7 @@ def text_table(rows):
 @pytest.fixture
 def tables():
     """Two scenarios of one size, two arms; cells as text, as the page reads them."""
-    base = {"size": "small", "n_test": 200, "n_classes": 10, "untrained": "", "note": ""}
+    base = {"clean": "", "size": "small", "n_test": 200, "n_classes": 10, "untrained": "", "note": ""}
     summary = text_table([
         base | {"scenario": s, "arm": a, "train": f"{n} Google", "n_train": n, "n_train_asked": {"a": 700, "b": 800}[s],
                 "mean_percent": mean, "low": low, "high": high}
@@ -31,7 +31,7 @@ def tables():
         ]
     ])  # fmt: skip
     ranking = text_table([
-        {"size": "small", "arm": a, "scenario": s, "n_classes": 10, "best_percent": p}
+        {"size": "small", "arm": a, "scenario": s, "n_classes": 10, "n_ranked": 2, "best_percent": p}
         for s, a, p in [("b", "kd", "97.5"), ("a", "kd", "2.5"), ("b", "scratch", "90.0"), ("a", "scratch", "10.0")]
     ])  # fmt: skip
     comparisons = text_table([
@@ -83,8 +83,8 @@ def tables():
 def test_the_answer_is_the_best_and_the_first_comparison(tables):
     best, first = sentences.answer(tables)
     assert best.text == (
-        "Of all that was trained, 800 Google (distilled) teach best: 45.20 % [44.00, 46.40] of 200 test pictures;"
-        " among the 2 scenarios of its size it is first in 97.5 % of redraws of seeds and pictures."
+        "Of all that was trained, b (800 Google, distilled) teaches best: 45.20 % [44.00, 46.40] of 200 test pictures;"
+        " among the 2 scenarios of its size and classes it is first in 97.5 % of redraws of seeds and pictures."
     )
     assert first.text == (
         "Does it help? Better in 1, not told apart in 1 of 2 tests, corrected for their number;"
@@ -106,7 +106,7 @@ def test_students_of_fewer_classes_are_not_the_best(tables):
     tables["ranking"] = pd.concat([tables["ranking"].assign(scenario="easy", n_classes="2"), tables["ranking"]])
     assert sentences.exported(tables) == "results/models/b.kd.onnx"
     assert sentences.answer(tables)[0].text.startswith(
-        "Of all that was trained on 10 classes, 800 Google (distilled) teach best: 45.20 % [44.00, 46.40]"
+        "Of all that was trained on 10 classes, b (800 Google, distilled) teaches best: 45.20 % [44.00, 46.40]"
     )
 
 
@@ -164,7 +164,7 @@ def test_a_study_of_one_run_has_a_page_too(tables):
         for name, table in tables.items()
     }
     one["summary"] = one["summary"][one["summary"]["arm"] == "kd"]
-    one["ranking"] = one["ranking"][one["ranking"]["arm"] == "kd"]
+    one["ranking"] = one["ranking"][one["ranking"]["arm"] == "kd"].assign(n_ranked="1")
     one |= {
         "comparisons": tables["comparisons"][:0],
         "test_sources": tables["test_sources"][:0],
@@ -257,7 +257,9 @@ def test_the_chart_draws_the_summary_s_numbers(tables):
     summary = tables["summary"].reindex(columns=[*charts.SHOWN, "arm"], fill_value="")
     rows = charts.rows(summary)
     assert [row["mean_percent_"] for row in rows] == [30.0, 40.1, 35.0, 45.2]
-    assert rows[1]["interval"] == "one seed" and "low_" not in rows[1] and rows[3]["interval"] == "44.00 to 46.40"
+    assert rows[1]["interval"] == "none: the seeds agree" and "low_" not in rows[1]
+    assert rows[3]["interval"] == "44.00 to 46.40"
+    assert charts.rows(summary.assign(n_seeds="1"))[1]["interval"] == "one seed"
     spec = charts.summary_chart(summary)
     assert spec["datasets"]["rows"] == rows and "http" not in json.dumps(spec).replace(spec["$schema"], "")
     assert "published" not in json.dumps(spec["layer"])  # nothing was

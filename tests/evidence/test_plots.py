@@ -27,7 +27,8 @@ def made(arms, scenarios, seeds=6):
     trains = {s: (400 * (1 + i % 4), "Google" if i % 2 else "Bing") for i, s in enumerate(scenarios)}
     summary = pd.DataFrame([
         {"scenario": s, "arm": a, "train": f"{trains[s][0]:,} {trains[s][1]}", "n_train": trains[s][0],
-         "n_train_asked": trains[s][0], "n_classes": 10, "mean_percent": m, "low": m + low, "high": m - low,
+         "n_train_asked": trains[s][0], "n_classes": 10, "clean": np.nan,
+         "mean_percent": m, "low": m + low, "high": m - low,
          "published_site": 15.0, "published_notebook": np.nan}
         for s, a, m in keys
     ])  # fmt: skip
@@ -183,6 +184,15 @@ def test_every_confusion_is_named_and_so_are_its_classes():
     }
 
 
+def test_a_confusion_has_a_column_of_every_class_that_was_said():
+    table = confusions([("a", "kd")], CLASSES)["confusion"]
+    table.loc[len(table)] = ["a", "kd", "cat", "bird", 7.0]  # trained on, not tested
+    figure = heatmaps.draw_confusion({"confusion": table}, "A study", "")
+    plt.close(figure)
+    assert labels(figure.axes[0])[1] == [*CLASSES, "bird"]
+    assert figure.axes[0].images[0].get_array()[0, -1] == 7
+
+
 @pytest.mark.parametrize(("arms", "count"), [(2, 3), (2, 100), (4, 13), (10, 40)])
 def test_labels_of_confusions_never_overlap_and_lie_inside(arms, count):
     classes = [f"spotted_woodpecker_{i}" for i in range(count)]
@@ -263,8 +273,10 @@ def test_a_line_is_of_scenarios_that_differ_in_the_number_of_pictures_alone():
         ("ten", "4,000 Google", 4000, 10, "Google, 10 classes"),
         ("large", "8,000 Google", 8000, 10, "Google, 10 classes"),
         ("two", "800 Google", 800, 2, "Google, 2 classes"),
-        ("ten_clean", "3,600 Google", 4000, 10, "Google, 10 classes, ten_clean"),
-        ("large_clean", "7,100 Google", 8000, 10, "Google, 10 classes, ten_clean"),
+        ("ten_again", "3,600 Google", 4000, 10, "Google, 10 classes, ten_again"),
+        ("large_again", "7,100 Google", 8000, 10, "Google, 10 classes, ten_again"),
+        ("tiny_clean", "80 Google", 100, 10, "Google, 10 classes, without doubted labels"),
+        ("large_clean", "7,200 Google", 8000, 10, "Google, 10 classes, without doubted labels"),
         ("half", "400 Google + 400 Bing", 800, 10, "50 % Google + 50 % Bing"),
         ("half_large", "4,000 Google + 3,700 Bing", 8000, 10, "50 % Google + 50 % Bing"),
         ("mostly_bing", "100 Google + 700 Bing", 800, 10, "12 % Google + 88 % Bing"),
@@ -273,6 +285,7 @@ def test_a_line_is_of_scenarios_that_differ_in_the_number_of_pictures_alone():
         ("turned", "400 Google + 400 rotated", 800, 10, "Google + rotated"),
     ]
     table = pd.DataFrame(rows, columns=["scenario", "train", "n_train_asked", "n_classes", "expected"])
+    table["clean"] = ["yes" if name.endswith("clean") else np.nan for name in table["scenario"]]
     assert lines.mixes(table).tolist() == table["expected"].tolist()
     assert lines.mixes(table.astype(str)).tolist() == table["expected"].tolist()  # as the page reads tables
     twice = pd.concat([table, table], ignore_index=True)  # of two arms

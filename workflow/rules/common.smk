@@ -144,7 +144,9 @@ def own_pictures(path):
 def teacher_folders():
     """The user's folders of pictures that the teacher learns from."""
     data = study["teacher"]["data"]
-    return [own_pictures(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+    return (
+        [own_pictures(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+    )
 
 
 def listing_of(folder, labels):

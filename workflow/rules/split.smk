@@ -43,7 +43,9 @@ rule plan_scenario:
         common=study["split"]["common"],
         augmented=lambda w: study["scenarios"][w.scenario]["augment"] != "none",
         shortfall=study["split"]["shortfall"],
-        generated=lambda w: [name for name in sources_of_kind("diffusion") if name in study["scenarios"][w.scenario]["train"]],
+        generated=lambda w: [
+            name for name in sources_of_kind("diffusion") if name in study["scenarios"][w.scenario]["train"]
+        ],
         code=code_of("splits.py", "parquet.py"),
     script:
         "../scripts/plan_scenario.py"

@@ -61,7 +61,7 @@ def agreement(tested: Answers, teacher: np.ndarray) -> dict[str, Any]:
         "repeated_percent": 100 * same[:, wrong].mean() if wrong.any() else np.nan,
         "kl": divergence.mean,
         "kl_sd": divergence.sd,
-        "kl_low": max(0.0, divergence.low) if divergence.n > 1 else np.nan,
+        "kl_low": np.maximum(0.0, divergence.low),
         "kl_high": divergence.high,
     }
 

@@ -170,6 +170,8 @@ def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, tests: in
     }
     # a sign-flip test that cannot get below its level finds nothing, however large
     row["detectable_seeds"] = _possible(seeds.detectable(level)) if pairs.p_least <= level else nan
+    if np.isnan(pairs.low):  # one pair, or all differ alike, which tells nothing of other trainings
+        row |= dict.fromkeys(("seeds_low", "seeds_high", "detectable_seeds"), nan)
     return row
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -218,8 +220,11 @@ def _strip(sheet: Image.Image, y: int, strip: Strip, pictures: np.ndarray, facto
         draw.text((x, top + LINE * i), _fitted(text, font, RIGHT - GAP), fill=ink, font=font, anchor="lm")
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size=size)
+    """Matplotlib's DejaVu, found without importing that: Pillow's own font has no letter beyond ASCII."""
+    fonts = Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf"
+    return ImageFont.truetype(fonts / "DejaVuSans.ttf", size)
 
 
 def _fitted(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:

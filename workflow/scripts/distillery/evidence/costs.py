@@ -121,9 +121,10 @@ def _of_students(jobs: Jobs, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
         for rule in OF_ARMS[:-1]:  # of arms with a grid of their own
             yield from _row(jobs, jobs.of(rule, scenario, arm), rule, scenario=scenario, arm=arm)
-        stems = [f"{scenario}.{arm}.seed{seed}" for seed in group["seed"]]
-        pictures = int((group["steps"] * group["batch"]).sum())
-        paths = [jobs.benchmarks / "train_student" / f"{stem}.tsv" for stem in stems]
+        folder = jobs.benchmarks / "train_student"
+        paths = [folder / f"{scenario}.{arm}.seed{seed}.tsv" for seed in group["seed"]]
+        measured = [path.exists() for path in paths]  # a copied study may lack some
+        pictures = int((group["steps"] * group["batch"])[measured].sum())
         yield from _row(jobs, paths, "train_student", pictures, scenario=scenario, arm=arm)
 
 

@@ -309,9 +309,11 @@ def _published(axes: Axes, y: float, pair: list[tuple[Look, float]]) -> None:
 
 def _subtitle(table: pd.DataFrame) -> str:
     seeds, test = _range(table["n_seeds"]), _range(table["n_test"])
-    bars = "; bars are 95 % intervals of the mean" if table["low"].notna().any() else "; one seed, so no intervals"
     text = f"mean over {seeds} seeds" if seeds != "1" else "one training each"
-    return f"{text}, {test} test pictures{bars if seeds != '1' else '; one seed, so no intervals'}"
+    bars = "one seed, so no intervals" if seeds == "1" else "seeds agree, so no intervals"
+    if table["low"].notna().any():
+        bars = "bars are 95 % intervals of the mean"
+    return f"{text}, {test} test pictures; {bars}"
 
 
 def _legend(figure: Figure, y: float, keys: list[Line2D], columns: int) -> None:

@@ -48,7 +48,9 @@ def draw_classes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Fig
 def draw_confusion(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
     """True classes in rows, predicted in columns; scenarios in rows of panels, arms in columns."""
     table = tables["confusion"]
-    classes, scenarios = (list(dict.fromkeys(table[name])) for name in ("class", "scenario"))
+    scenarios = list(dict.fromkeys(table["scenario"]))
+    # a class that is trained on and not tested has a column, and an empty row
+    classes = list(dict.fromkeys([*table["class"], *table["predicted"]]))
     arms = looks(list(dict.fromkeys(table["arm"])))
     grids = dict(list(table.groupby(["scenario", "arm"], sort=False)))
     drawn = [pair for pair in product(scenarios, arms) if pair in grids]

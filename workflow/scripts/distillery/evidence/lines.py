@@ -28,7 +28,7 @@ def mix(train: str) -> str:
 def mixes(summary: pd.DataFrame) -> pd.Series:
     """The name of each row's mix. Scenarios of one mix differ in how many train pictures they have, and in no more.
 
-    Of one number asked for a mix has one scenario: another differs in what the table does not say, such as `clean`.
+    Of one number asked for a mix has one scenario: another differs in what the table does not say.
     """
     found: list[list[dict]] = []
     for row in summary.drop_duplicates("scenario").to_dict("records"):
@@ -47,7 +47,13 @@ def _continues(rows: list[dict], row: dict) -> bool:
 
 
 def _alike(one: dict, other: dict) -> bool:
-    return one["n_classes"] == other["n_classes"] and _proportional(one["train"], other["train"])
+    if one["n_classes"] != other["n_classes"] or _clean(one) != _clean(other):
+        return False
+    return _proportional(one["train"], other["train"])
+
+
+def _clean(row: dict) -> bool:
+    return row["clean"] == "yes"  # else blank
 
 
 def _proportional(one: str, other: str) -> bool:
@@ -74,6 +80,8 @@ def _mix_name(first: dict, before: list[dict], after: list[dict]) -> str:
         name = " + ".join(f"{100 * share:.0f} % {source}" for source, share in shares(first["train"]).items())
     if any(other["n_classes"] != first["n_classes"] for other in same):
         name += f", {first['n_classes']} classes"
+    if _clean(first) and not all(map(_clean, same)):
+        name += ", without doubted labels"
     return f"{name}, {first['scenario']}" if any(_alike(first, other) for other in before) else name
 
 

@@ -11,8 +11,8 @@ from distillery.evidence.predictions import Answers, Runs
 from distillery.evidence.tables import formatted
 
 COLUMNS = (
-    "size", "arm", "scenario", "n_classes", "n_seeds", "n_test", "mean_percent", "rank", "rank_low", "rank_high",
-    "best_percent", "note",
+    "size", "arm", "scenario", "n_classes", "n_ranked", "n_seeds", "n_test", "mean_percent", "rank", "rank_low",
+    "rank_high", "best_percent", "note",
 )  # fmt: skip
 RESAMPLES = 2000
 SEED = 0
@@ -36,9 +36,10 @@ def ranking_table(runs: Runs, groups: pd.Series, sizes: Mapping[str, str], label
     rows = []
     for (size, arm, known), scenarios in families.items():
         for row in _ranked([runs[scenario, arm] for scenario in scenarios], scenarios, groups):
-            rows.append({"size": size, "arm": arm, "n_classes": len(known), **row, "note": label})
+            family = {"size": size, "arm": arm, "n_classes": len(known), "n_ranked": len(scenarios)}
+            rows.append(family | row | {"note": label})
     table = pd.DataFrame(rows, columns=COLUMNS)
-    places = dict.fromkeys(("n_classes", "n_seeds", "n_test", "rank", "rank_low", "rank_high"), 0)
+    places = dict.fromkeys(("n_classes", "n_ranked", "n_seeds", "n_test", "rank", "rank_low", "rank_high"), 0)
     return formatted(table, places | {"mean_percent": 2, "best_percent": 1})
 
 

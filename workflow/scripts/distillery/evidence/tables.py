@@ -27,9 +27,9 @@ RUN_COLUMNS = (
     "val_accuracy_percent",
 )  # fmt: skip
 SUMMARY_COLUMNS = (
-    "scenario", "size", "arm", "train", "n_train", "n_train_asked", "n_test", "n_classes", "n_seeds", "mean_percent",
-    "sd", "low", "high", "versus", "difference", "difference_low", "difference_high", "n_pairs", "p", "p_least",
-    "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
+    "scenario", "size", "arm", "train", "clean", "n_train", "n_train_asked", "n_test", "n_classes", "n_seeds",
+    "mean_percent", "sd", "low", "high", "versus", "difference", "difference_low", "difference_high", "n_pairs", "p",
+    "p_least", "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
 )  # fmt: skip
 COUNT_COLUMNS = ("source", "class", "offered", "retrieved", "kept", "train", "val", "test")
 NAMES_OF_COUNTS = COUNT_COLUMNS[:2]  # its `test` is a number, which elsewhere names what was tested on
@@ -195,6 +195,7 @@ def summary_table(
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
         settings = scenarios.get(scenario, {})
         row = {"scenario": scenario, "arm": arm, **_what(group, settings, plans.get(scenario))}
+        row["clean"] = "yes" if settings.get("clean") else ""
         row |= (
             mean_columns(_accuracies(group))
             | _difference(runs, scenario, arm)

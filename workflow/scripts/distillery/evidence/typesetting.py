@@ -9,8 +9,8 @@ import pandas as pd
 from distillery.files import write_whole
 
 HEAD = (
-    "train pictures", "arm", "n", "seeds", "accuracy, %", "95 % interval", "difference", "95 % interval ", "p (Holm)",
-    "published, %",
+    "scenario", "train pictures", "arm", "n", "seeds", "accuracy, %", "95 % interval", "difference",
+    "95 % interval ", "p (Holm)", "published, %",
 )  # fmt: skip
 
 
@@ -28,15 +28,15 @@ def typeset_summary(summary: str | Path, markdown: str | Path, latex: str | Path
     write_whole(markdown, _markdown(cells, title, label))
     caption = escaped(f"{title}. {label}" if label else title)
     cells = cells.map(escaped).rename(columns=escaped)
-    styled = cells.style.hide(axis="index").to_latex(hrules=True, caption=caption, column_format="llrrrlrlrr")
+    styled = cells.style.hide(axis="index").to_latex(hrules=True, caption=caption, column_format="lllrrrlrlrr")
     write_whole(latex, styled)
 
 
 def _cells(row: pd.Series) -> list[str]:
     interval, reach = (_interval(row[f"{part}low"], row[f"{part}high"]) for part in ("", "difference_"))
     published = row["published_site"] or row["published_notebook"]
-    return [row["train"], row["arm"], row["n_train"], row["n_seeds"], row["mean_percent"], interval, row["difference"],
-            reach, row["p_holm"], published]  # fmt: skip
+    return [row["scenario"], row["train"], row["arm"], row["n_train"], row["n_seeds"], row["mean_percent"], interval,
+            row["difference"], reach, row["p_holm"], published]  # fmt: skip
 
 
 def _interval(low: str, high: str) -> str:

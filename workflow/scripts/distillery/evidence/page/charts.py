@@ -27,7 +27,8 @@ def rows(summary: pd.DataFrame) -> list[dict[str, Any]]:
     for row in summary.to_dict("records"):
         item = {name: row[name] for name in SHOWN} | {"arm": row["arm"], "name": arm_name(row["arm"])}
         item |= {f"{name}_": float(row[name]) for name in ("mean_percent", "low", "high") if row[name]}
-        item["interval"] = f"{row['low']} to {row['high']}" if row["low"] else "one seed"
+        none = "one seed" if row["n_seeds"] == "1" else "none: the seeds agree"
+        item["interval"] = f"{row['low']} to {row['high']}" if row["low"] else none
         found.append(item)
     return found
 

@@ -63,15 +63,13 @@ def _best(tables: Tables) -> Sentence:
     top, ranking = best_run(tables), tables["ranking"]
     alike = tables["summary"]["n_classes"].nunique() == 1
     text = "Of all that was trained" + ("" if alike else f" on {top['n_classes']} classes")
-    text += f", {top['train']} ({arm_name(top['arm'])}) teach best: {top['mean_percent']} %"
+    text += f", {top['scenario']} ({top['train']}, {arm_name(top['arm'])}) teaches best: {top['mean_percent']} %"
     text += f" [{top['low']}, {top['high']}]" if top["low"] else ""
     text += f" of {top['n_test']} test pictures"
     place = ranking[(ranking["scenario"] == top["scenario"]) & (ranking["arm"] == top["arm"])].iloc[0]
-    rivals = ranking[(ranking["size"] == place["size"]) & (ranking["arm"] == place["arm"])]
-    rivals = rivals[rivals["n_classes"] == place["n_classes"]]
-    if len(rivals) > 1:
-        text += f"; among the {len(rivals)} scenarios of its size it is first in {place['best_percent']} % of redraws"
-        return Sentence(text + " of seeds and pictures.", "ranking")
+    if place["n_ranked"] != "1":
+        text += f"; among the {place['n_ranked']} scenarios of its size and classes it is first in"
+        return Sentence(f"{text} {place['best_percent']} % of redraws of seeds and pictures.", "ranking")
     return Sentence(text + ".", "summary")
 
 
