@@ -54,13 +54,21 @@ print("went on")
 
 WRITERS = """
 import torch
-from distillery.files import write_whole
+from distillery.arrays import write_array
+from distillery.files import whole, write_whole
 from distillery.learning.checkpoints import Checkpoint
 from distillery.learning.networks import build_network
 from distillery.learning.optimisation import sgd
 from distillery.learning.tables import write_table
 from distillery.parquet import write_parquet
 import pyarrow as pa
+
+
+def write_pixels(path):
+    with whole(path) as temporary:
+        write_array(temporary, np.zeros((200, 32, 32, 3), np.uint8))
+
+
 network = build_network("resnet8", 10)
 checkpoint = Checkpoint(disk / "checkpoint.pt", "d", 1)
 schema = pa.schema([("x", pa.float32())])
@@ -70,6 +78,7 @@ actions = {
     "text": lambda: write_whole(disk / "text", "x" * 600_000),
     "a.parquet": lambda: write_table(disk / "a.parquet", columns, schema),
     "b.parquet": lambda: write_parquet(disk / "b.parquet", columns, schema),
+    "c.npy": lambda: write_pixels(disk / "c.npy"),
 }
 for name, action in actions.items():
     assert run(action) == 1, name

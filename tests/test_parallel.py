@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import threading
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from distillery.parallel import DaemonThreads, batches, ordered
+from distillery.jobs import StudyError
+from distillery.parallel import DaemonThreads, batches, in_processes, ordered
 
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 MAIN = """
@@ -72,6 +74,15 @@ def test_threads_that_are_left_are_not_waited_for_and_begin_nothing_more():
 )
 def test_a_process_that_helps_a_job_reads_its_script_and_does_nothing(script):
     runpy.run_path(str(script), run_name="__mp_main__")  # Snakemake's `snakemake` is not there
+
+
+def test_a_process_that_is_killed_is_told_in_one_line():
+    with pytest.raises(StudyError, match="mostly for want of memory"):
+        list(in_processes(kill_process, [None], processes=2))
+
+
+def kill_process(_):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])

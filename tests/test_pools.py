@@ -34,6 +34,10 @@ def test_an_offer_survives_its_json(query, prompt, seed, also):
 def test_unknown_provenance_is_refused_rather_than_lost():
     with pytest.raises(StudyError, match="colour"):
         Offer.from_json('{"source": "s", "label": "l", "kind": "k", "origin": "o", "colour": "red"}')
+    for name, value in (("seed", '"abc"'), ("title", "5"), ("guidance", '"7"'), ("label", "null")):
+        record = {"source": '"s"', "label": '"l"', "kind": '"k"', "origin": '"o"', name: value}
+        with pytest.raises(TypeError, match=f"provenance: {name} is"):
+            Offer.from_json("{" + ", ".join(f'"{key}": {text}' for key, text in record.items()) + "}")
 
 
 def test_a_pool_gives_back_every_offer_in_order(tmp_path):

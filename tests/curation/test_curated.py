@@ -91,6 +91,21 @@ def test_provenance_reaches_the_table(run):
     assert {name: row[name] for name in expected} == expected
 
 
+def test_a_picture_and_its_crop_to_a_square_are_the_same_to_a_network(run):
+    whole = photo(1, 128).resize((192, 128))
+    wide = Image.new("RGB", (192, 128), "red")  # its margins are others
+    wide.paste(whole.crop((32, 0, 160, 128)), (32, 0))
+    squares = [whole.crop((32, 0, 160, 128)), whole.crop((32, 0, 160, 128)).resize((64, 64))]
+    _, rows = run([entry("cat", i, encode(image)) for i, image in enumerate([whole, wide, *squares])])
+    assert [row["reason"] for row in rows] == ["", *["near-duplicate"] * 3]
+
+
+def test_a_banner_of_which_a_network_sees_nothing_is_blank(run):
+    banner = Image.new("RGB", (400, 100), "white")
+    banner.paste(photo(1, 100), (0, 0))
+    assert run([entry("cat", 0, encode(banner))])[1][0]["reason"] == "blank"
+
+
 def test_of_near_duplicates_the_largest_is_kept_then_the_first(run):
     small, large = photo(1, 64), photo(1, 128)
     entries = [

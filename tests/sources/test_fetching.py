@@ -117,6 +117,28 @@ class Handler(BaseHTTPRequestHandler):
     def at_moved(self, again):
         self.give(302, location="/good/after?x=1")
 
+    def at_moved_dripping(self, again):
+        self.send_response(302)
+        self.send_header("location", "/good")
+        self.send_header("content-length", "100")
+        self.end_headers()
+        self.close_connection = True
+        for _ in range(100):
+            self.wfile.write(b".")
+            self.wfile.flush()
+            time.sleep(0.02)
+
+    def at_moved_cut(self, again):  # a body that is compressed and ends too soon
+        self.give(302, location="/good", body=gzip.compress(BODY)[:-9], content_encoding="gzip", content_length=9**5)
+        self.close_connection = True
+
+    def at_moved_digits(self, again):
+        self.give(302, location="/good", content_length="9" * 30)
+        self.close_connection = True
+
+    def at_never_ending(self, again):
+        self.give(503, retry_after="Mon, 01 Jan 99999999999999999999 00:00:00 GMT")
+
     def at_accents(self, again):
         self.give(302, location="/good/caf\u00e9".encode().decode("latin-1"))
 
@@ -235,6 +257,13 @@ def test_a_redirect_in_utf8_is_followed(server):
     assert [path for path, _ in server.seen] == ["/accents", "/good/caf%C3%A9"]
 
 
+@pytest.mark.parametrize("path", ["/moved_dripping", "/moved_cut", "/moved_digits"])
+def test_a_redirect_s_body_is_not_read(server, path):
+    started = time.monotonic()
+    assert fetch(server, path).body == BODY
+    assert time.monotonic() - started < 1  # of the two seconds that it drips
+
+
 def test_no_more_connections_to_a_host_than_allowed_and_waiting_is_not_held_against_it(server):
     fetcher = Fetcher(LIMITS, loopback=server.server_address[1])
     bodies = []
@@ -285,6 +314,7 @@ def test_retry_after():
     assert 50 < retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)}) <= 60
     assert retry_after({"retry-after": formatdate(time.time() - 60, usegmt=True)}) == 0
     assert retry_after({}) is None and retry_after({"retry-after": "soon"}) is None
+    assert retry_after({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}) is None
 
 
 @pytest.mark.parametrize(

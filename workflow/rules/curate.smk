@@ -25,7 +25,7 @@ rule curate:
             "curation/curated.py",
             "curation/decoding.py",
             "curation/duplicates.py",
-            *("pools.py", "parallel.py", "parquet.py"),
+            *("arrays.py", "pools.py", "parallel.py", "parquet.py"),
         ),
     script:
         "../scripts/curate.py"

@@ -44,3 +44,10 @@ def map_pixels(path: str | Path) -> np.ndarray:
     except (ValueError, EOFError) as error:
         raise StudyError(f"pixels {path} are damaged ({one_line(error)}). Delete the file and run again.") from error
     return array
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write a `.npy` as np.save does, whose error on a full disk would not say so."""
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(np.ascontiguousarray(array).data)

@@ -46,7 +46,7 @@ def too_large(what: str, error: MemoryError) -> StudyError:
 
 def with_manners(snakemake: Any) -> dict[str, Any]:
     """A web source's settings as a rule hands them to its script, those of `MANNERS` among them."""
-    return snakemake.params.source | {name: getattr(snakemake.resources, name) for name in MANNERS}
+    return snakemake.params.source | {name: snakemake.resources.get(name) for name in MANNERS}
 
 
 @contextmanager

@@ -6,13 +6,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from distillery.jobs import StudyError
+
 T, R = TypeVar("T"), TypeVar("R")
-BATCH = 32  # pictures a task: enough to hide the hand-over, few enough to keep memory small
+BATCH = 16  # pictures a task: enough to hide the hand-over, few enough to keep memory small
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -75,13 +78,22 @@ def in_processes(function: Callable[[T], R], items: Iterable[T], processes: int)
 
     Where Python starts them afresh (from 3.14 on, and on macOS) each of them reads the main script: it must do its work
     under `if __name__ == "__main__"`.
+
+    Raises:
+        StudyError: one of them was killed.
     """
     if processes <= 1:
         yield from map(function, items)
         return
     with ProcessPoolExecutor(processes) as executor:
-        for batch in ordered(executor, partial(_each, function), batches(items, BATCH), ahead=4 * processes):
-            yield from batch
+        try:
+            for batch in ordered(executor, partial(_each, function), batches(items, BATCH), ahead=2 * processes):
+                yield from batch
+        except BrokenProcessPool as error:
+            raise StudyError(
+                "a process that helped was ended from outside, mostly for want of memory."
+                " Run fewer jobs at a time, or where there is more of it."
+            ) from error
 
 
 def _each(function: Callable[[T], R], items: list[T]) -> list[R]:

@@ -87,13 +87,21 @@ class Offer:
         if unknown:
             raise StudyError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
         lists = {name: tuple(record.get(name, ())) for name in ("also", "components")}
-        return cls(**{**record, **lists})
+        offer = cls(**{**record, **lists})
+        for name in record:  # the rest has defaults
+            if not isinstance(getattr(offer, name), TYPES[name]):
+                raise TypeError(f"provenance: {name} is {record[name]!r}")
+        return offer
 
     def to_json(self) -> str:
         """One line of JSON, defaults left out so that it stays readable."""
         default = {field.name: field.default for field in fields(self)}
         record = {name: value for name, value in asdict(self).items() if value != default[name]}
         return json.dumps(record, ensure_ascii=False, sort_keys=True)
+
+
+# of the fields, by name
+TYPES = {field.name: {"str": str, "int": int, "float": (int, float)}.get(field.type, tuple) for field in fields(Offer)}
 
 
 def as_utf8(text: str) -> str:

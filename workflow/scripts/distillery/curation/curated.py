@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distillery.curation.decoding import Rejected, decode, to_square
+from distillery.arrays import write_array
+from distillery.curation.decoding import Rejected, centre, decode, to_square
 from distillery.curation.duplicates import first_near, perceptual_hashes
 from distillery.files import whole
 from distillery.jobs import log, progress
@@ -102,7 +103,7 @@ def curate(
     log.info("%d of %d pictures offered are kept", len(kept), len(candidates))
     array = np.stack([c.pixels for c in kept]) if kept else np.empty((0, side, side, 3), dtype=np.uint8)
     with whole(pixels) as temporary:
-        np.save(temporary, array)
+        write_array(temporary, array)
     write_parquet(table, _columns(candidates), SCHEMA)
 
 
@@ -126,10 +127,11 @@ def inspect(entry: tuple[Offer, bytes | None], min_side: int, side: int) -> Cand
         picture = decode(data, min_side, side)
     except Rejected as rejected:
         return Candidate(offer, reason=str(rejected))
-    phash, mirrored = perceptual_hashes(picture.image)
+    square = centre(picture.image)  # of the whole, a picture and its own crop to a square would not be alike
+    phash, mirrored = perceptual_hashes(square)
     return Candidate(
         offer,
-        pixels=to_square(picture.image, side),
+        pixels=to_square(square, side),
         phash=phash,
         phash_mirror=mirrored,
         width=picture.width,

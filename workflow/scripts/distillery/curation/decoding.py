@@ -68,7 +68,7 @@ def decode(data: bytes, min_side: int = 1, side: int = 0) -> Picture:
     # Pillow raises SyntaxError for a bad PNG checksum, and struct and index errors for some truncated headers
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, struct.error):
         raise Rejected("broken") from None
-    if np.asarray(picture.convert("L"), dtype=np.float32).std() < BLANK_DEVIATION:
+    if np.asarray(centre(picture).convert("L"), dtype=np.float32).std() < BLANK_DEVIATION:
         raise Rejected("blank")
     return Picture(picture, kind, width, height)
 
@@ -109,14 +109,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def centre(image: Image.Image) -> Image.Image:
+    """The centre square of a picture: all that a network sees of it."""
+    short = min(image.size)
+    left, top = (image.width - short) // 2, (image.height - short) // 2
+    return image.crop((left, top, left + short, top + short))
+
+
 def to_square(image: Image.Image, side: int) -> np.ndarray:
     """The centre square of an RGB picture, resized with antialiasing (Lanczos).
 
     Returns:
         uint8 [side, side, 3].
     """
-    short = min(image.size)
-    left, top = (image.width - short) // 2, (image.height - short) // 2
     # cropped first: resizing with a box would let the filter see pixels outside it
-    square = image.crop((left, top, left + short, top + short))
-    return np.asarray(square.resize((side, side), Image.Resampling.LANCZOS), dtype=np.uint8)
+    return np.asarray(centre(image).resize((side, side), Image.Resampling.LANCZOS), dtype=np.uint8)

@@ -57,7 +57,7 @@ def find_leakage(
     kept = [_kept(table) for _, table in sources]
     pictures = {name: np.concatenate([part[name] for part in kept]) for name in KEPT}
     parts = _teacher_parts(data)
-    # the very squares, of both: the table's hashes are of whole pictures, and the teacher's have lost their margins
+    # the very pixels, of both: the table's hashes are of the pictures before they were made small
     squares = [np.asarray(map_pixels(pixels)) for pixels, _ in sources]
     hashes = _hashes([*squares, *(pixels for _, pixels, _ in parts)], processes)
     views = np.concatenate([found[part["row"]] for found, part in zip(hashes, kept, strict=False)]).T.ravel()

@@ -13,7 +13,7 @@ import string
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -83,6 +83,12 @@ class Answer:
     content_type: str
 
 
+class _Session(requests.Session):
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[requests.Response]:
+        """Nothing: `send` asks for it whatever it was told, and would read all of a redirect's body, without limit."""
+        return iter(())
+
+
 class Fetcher:
     """Fetches addresses for several threads.
 
@@ -98,7 +104,7 @@ class Fetcher:
             lambda: threading.Semaphore(limits.connections_per_host)
         )
         self._lock = threading.Lock()
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.headers.update({"User-Agent": limits.agent, "Accept-Language": "en"})
         for scheme in ("http://", "https://"):
@@ -146,7 +152,13 @@ class Fetcher:
                     address, headers={"Accept": accept}, stream=True, timeout=silence, allow_redirects=False
                 ) as response:
                     return self._answer(response, address, deadline), deadline - time.monotonic()
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            except (
+                requests.RequestException,
+                urllib3.exceptions.HTTPError,
+                OSError,
+                ValueError,
+                OverflowError,
+            ) as error:
                 raise _reason(error) from error
 
     def _answer(self, response: requests.Response, address: str, deadline: float) -> Answer | str:
@@ -218,7 +230,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return seconds
     try:
         return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
