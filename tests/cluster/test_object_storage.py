@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+import requests
 import yaml
 from running import ROOT, command
 
@@ -49,7 +50,9 @@ def store(monkeypatch):
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
+    endpoint = f"http://{host}:{port}"
+    requests.post(f"{endpoint}/moto-api/reset", timeout=60)  # servers of one process share what is stored
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
     client.create_bucket(Bucket="bucket")
     yield client
     server.stop()
