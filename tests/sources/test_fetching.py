@@ -100,15 +100,18 @@ class Handler(BaseHTTPRequestHandler):
         for _ in range(100):
             self.wfile.write(bytes(65536))
 
-    def at_drip(self, again):
-        self.send_response(200)
-        self.send_header("content-length", "1000")
-        self.end_headers()
+    def drip(self):
         self.close_connection = True
         for _ in range(100):
             self.wfile.write(b".")
             self.wfile.flush()
             time.sleep(0.02)
+
+    def at_drip(self, again):
+        self.send_response(200)
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        self.drip()
 
     def at_silent(self, again):
         self.close_connection = True
@@ -122,11 +125,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("location", "/good")
         self.send_header("content-length", "100")
         self.end_headers()
-        self.close_connection = True
-        for _ in range(100):
-            self.wfile.write(b".")
-            self.wfile.flush()
-            time.sleep(0.02)
+        self.drip()
 
     def at_moved_cut(self, again):  # a body that is compressed and ends too soon
         self.give(302, location="/good", body=gzip.compress(BODY)[:-9], content_encoding="gzip", content_length=9**5)
