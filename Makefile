@@ -46,7 +46,7 @@ check: setup
 	$(BIN)/snakemake --lint --directory demo
 
 docs: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.reference > docs/configuration.md
+	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.config.reference docs/configuration.md workflow/schemas/config.schema.yaml
 
 # docs/gallery.md and its figures, from the finished study of tests/real
 gallery: setup

@@ -40,6 +40,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from distillery.config.defaults import source_defaults
 from distillery.demo import pipelines
 from distillery.pools import Offer
 from distillery.sources.diffusion import plan_picture
@@ -171,7 +172,7 @@ def tiny(pictures: int) -> Model:
     """The demo's size, loaded from disk, on one thread."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(folder, per_class=pictures, size=32, steps=4)
+        settings = Settings.of(DEFAULTS | {"model": folder, "per_class": pictures, "size": 32, "steps": 4})
         pipelines.build_stable_diffusion_2(folder, seed=0, size=32)
         return Model(load_pipeline(replace(settings, dtype="float32")), load_pipeline(settings), settings, pictures)
 
@@ -184,7 +185,8 @@ def real(name: str, pictures: int) -> Model:
     plain.to("cuda")
     ours.to(torch.bfloat16)
     place(ours, "cuda")
-    return Model(plain, ours, Settings(name, per_class=pictures, size=size, steps=steps), looped=3)
+    settings = Settings.of(DEFAULTS | {"model": name, "per_class": pictures, "size": size, "steps": steps})
+    return Model(plain, ours, settings, looped=3)
 
 
 def stable_diffusion_2() -> Any:
@@ -270,6 +272,7 @@ def clip(tokenizer: Any, width: int, layers: int, heads: int) -> Any:
     )
 
 
+DEFAULTS = source_defaults("diffusion")
 VAE = {
     "block_out_channels": (128, 256, 512, 512),
     "down_block_types": ("DownEncoderBlock2D",) * 4,

@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import numpy as np
 import torch
 
+from distillery.config.choices import CIFAR10
+from distillery.config.defaults import recipe_defaults
 from distillery.curation.noise import find_noise, shares_of_wrong
 from distillery.learning.arms import CrossEntropy
 from distillery.learning.data import gather
@@ -32,7 +34,7 @@ from distillery.learning.prediction import predict
 from distillery.learning.recipe import Recipe
 from distillery.learning.student import objective_of
 from distillery.learning.training import optimiser_of, start_network, train
-from distillery.sources.teacher_data import CIFAR10, load_cifar10
+from distillery.sources.teacher_data import load_cifar10
 
 FOLDS = 3
 
@@ -69,7 +71,8 @@ def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torc
     """Probabilities [N, 10] of judges that learnt from the other folds."""
     fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     probabilities = np.empty((len(labels), 10), np.float32)
-    recipe = Recipe("convnet_s", steps=steps, batch=128, lr=0.2, crop=4, checkpoint_every=0)
+    changes = {"network": "convnet_s", "steps": steps, "batch": 128, "lr": 0.2, "crop": 4, "checkpoint_every": 0}
+    recipe = Recipe.of(recipe_defaults() | changes)
     objective = objective_of(CrossEntropy(), None, lambda logits: logits)
     for held in range(FOLDS):
         rows = np.flatnonzero(fold != held)

@@ -29,18 +29,23 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import torch
 import torch.nn.functional as F
 
+from distillery.config.choices import CIFAR10
+from distillery.config.defaults import recipe_defaults
 from distillery.learning.data import Pictures, whole_source
 from distillery.learning.devices import choose_device
 from distillery.learning.losses import cross_entropy
 from distillery.learning.prediction import predict
 from distillery.learning.recipe import Recipe
 from distillery.learning.training import optimiser_of, start_network, train
-from distillery.sources.teacher_data import CIFAR10, load_cifar10
+from distillery.sources.teacher_data import load_cifar10
 
-MUON = {"optimiser": "muon", "momentum": 0.6, "schedule": "triangular", "warmup": 0.2, "checkpoint_every": 0}
+MUON = recipe_defaults()
+MUON |= {"optimizer": "muon", "momentum": 0.6, "schedule": "triangular", "warmup": 0.2, "checkpoint_every": 0}
 RECIPES = {
-    "fast": Recipe("convnet_l", steps=1000, batch=1000, lr=0.24, crop=3, **MUON),  # 20 epochs
-    "best": Recipe("convnet_xl", steps=3900, batch=512, lr=0.1, crop=4, cutout=12, **MUON),  # 40 epochs
+    # 20 epochs
+    "fast": Recipe(**MUON | {"network": "convnet_l", "steps": 1000, "batch": 1000, "lr": 0.24, "crop": 3}),
+    # 40 epochs
+    "best": Recipe(**MUON | {"network": "convnet_xl", "steps": 3900, "batch": 512, "lr": 0.1, "crop": 4, "cutout": 12}),
 }
 T = TypeVar("T")
 AIRBENCH = {"fast": "94", "best": "96"}

@@ -88,10 +88,12 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from distillery.learning.arms import KD
+from distillery.config.choices import NETWORKS
+from distillery.config.defaults import arm_defaults, recipe_defaults
+from distillery.learning.arms import arm_of
 from distillery.learning.data import whole_source
 from distillery.learning.devices import arithmetic, choose_device
-from distillery.learning.networks import NETWORKS, build_network
+from distillery.learning.networks import build_network
 from distillery.learning.recipe import Recipe
 from distillery.learning.student import objective_of, ready, teacher_of
 from distillery.learning.training import optimiser_of, start_network, train
@@ -189,12 +191,14 @@ def ours(pair: Pair, batch: int) -> Callable[[int], None]:
     """The library's loop, with the arm kd, random crops and flips."""
     pictures = whole_source("random", pair.pixels, pair.labels)
     teacher = start_network(pair.teacher, 10, pictures, 1, pair.device).requires_grad_(False).eval()
-    teacher = ready(teacher, KD(), pair.device)
+    arm = arm_of(arm_defaults("kd"))
+    teacher = ready(teacher, arm, pair.device)
     network = start_network(pair.student, 10, pictures, 0, pair.device)
-    objective, ask = (make(KD(), teacher, lambda logits: logits) for make in (objective_of, teacher_of))
+    objective, ask = (make(arm, teacher, lambda logits: logits) for make in (objective_of, teacher_of))
 
     def run(steps: int) -> None:
-        recipe = Recipe(pair.student, steps=steps, batch=batch, lr=0.01, checkpoint_every=0)
+        changes = {"network": pair.student, "steps": steps, "batch": batch, "lr": 0.01, "checkpoint_every": 0}
+        recipe = Recipe.of(recipe_defaults() | changes)
         train(network, pictures, recipe, objective, optimiser_of(recipe, network), ask=ask, seed=0, classes=10)
 
     return run

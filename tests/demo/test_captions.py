@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distillery.config import load_config
+from distillery.config.reading import load_config
 from distillery.demo import captions
 from distillery.demo.captions import SUBJECTS, draw_captioned_set, vocabulary
 from distillery.demo.drawing import CLASSES, SCENES

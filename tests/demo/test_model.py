@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from distillery.config import load_config, words_of
+from distillery.config.queries import recipe_of, words_of
+from distillery.config.reading import load_config
 from distillery.demo.drawing import draw_set
 from distillery.sources.teacher_data import Pictures, write_teacher_data
 
@@ -36,12 +37,11 @@ def test_its_pictures_are_recognised_by_the_demonstration_s_teacher(tmp_path, mo
     monkeypatch.chdir(ROOT / "demo")
     study = load_config("config.yaml")
     classes, side = list(study["classes"]), study["image_size"]
-    settings = {key: value for key, value in study["teacher"].items() if key not in ("data", "seed")}
     train, test = (Pictures(*draw_set(classes, "teacher", count, side, seed)) for seed, count in ((0, 4000), (1, 100)))
     write_teacher_data(tmp_path / "data.npz", train, test, classes)
     threads = torch.get_num_threads()
     teacher = train_teacher(
-        *(tmp_path / "data.npz", Recipe.of(settings)),
+        *(tmp_path / "data.npz", Recipe.of(recipe_of(study, "teacher") | {"checkpoint_every": 0})),
         seed=0, classes=classes, checkpoints=tmp_path / "checkpoints", threads=1,
     ).trained.network  # fmt: skip
     source = study["sources"]["sd2"] | {"per_class": 20}

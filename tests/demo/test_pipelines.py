@@ -35,6 +35,7 @@ def test_pictures_pass_curation_and_are_not_near_duplicates(name, size, tmp_path
     import numpy as np
     import torch
 
+    from distillery.config.defaults import source_defaults
     from distillery.curation.decoding import decode
     from distillery.curation.duplicates import near_pairs, perceptual_hashes
     from distillery.sources.diffusion import generate
@@ -42,7 +43,8 @@ def test_pictures_pass_curation_and_are_not_near_duplicates(name, size, tmp_path
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # layers too small to share out
     folder = build(name, tmp_path / "model", size=size)
-    source = {"model": str(folder), "per_class": 30, "size": size, "steps": 4, "guidance": 2.0, "batch": 20}
+    changes = {"model": str(folder), "per_class": 30, "size": size, "steps": 4, "guidance": 2.0, "batch": 20}
+    source = source_defaults("diffusion") | changes
     source["components"] = COMPONENTS[name]
     classes = {label: {"prompts": [f"a photo of a {label}"]} for label in ("cat", "dog")}
     pools = dict(generate(source, "sd", classes, tmp_path / "store", seed=0))

@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 from made_up_run import CLASSES, SIDE, Student, decided, noise, probabilities
 
+from distillery.config.choices import NETWORKS
 from distillery.deployment import export
 from distillery.jobs import StudyError
-from distillery.learning.networks import NETWORKS
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 

@@ -1,4 +1,4 @@
-"""Arms: each is its authors' sum of losses, with their settings, the same in the schema."""
+"""Arms: each is its authors' sum of losses, with their settings, which the configuration gives."""
 
 from dataclasses import asdict
 
@@ -6,7 +6,9 @@ import pytest
 import torch
 from tiny_study import CLASSES
 
-from distillery.config import load_schema
+from distillery.config.arm_models import ARMS
+from distillery.config.defaults import arm_defaults
+from distillery.jobs import StudyError
 from distillery.learning.arms import METHODS, Answer, arm_of
 from distillery.learning.losses import (
     attention_loss,
@@ -26,7 +28,7 @@ CE = cross_entropy(S, LABELS)
 
 
 def loss_of(method, time=1.0, targets=LABELS, **settings):
-    arm = arm_of({"method": method, **settings})
+    arm = arm_of(arm_defaults(method) | settings)
     student, teacher = Answer(S, FEATURES[:1]), Answer(T, FEATURES[1:])
     return arm.loss(student, teacher if arm.taught else None, Batch(torch.empty(0), targets, time))
 
@@ -37,7 +39,7 @@ EXPECTED = {
     "kd": 0.1 * CE + 0.9 * kd_loss(S, T, 4.0),
     "dkd": CE + dkd_loss(S, T, LABELS, 1.0, 8.0, 4.0),
     "dist": CE + dist_loss(S, T, 1.0, 1.0, 4.0),
-    "kd_standardised": 0.1 * CE + 9.0 * kd_loss(standardised(S), standardised(T), 2.0),
+    "kd_standardized": 0.1 * CE + 9.0 * kd_loss(standardised(S), standardised(T), 2.0),
     "attention_transfer": CE + 1000 * attention_loss(FEATURES[:1], FEATURES[1:]),
     "hard_teacher": 0.1 * CE + 0.9 * cross_entropy(S, T.argmax(1)),
     "uniform_teacher": 0.1 * CE + 0.9 * kd_loss(S, torch.zeros(4, 3), 4.0),
@@ -69,13 +71,18 @@ def test_mixed_targets_are_learnt_from(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_settings_and_their_defaults_are_those_of_the_schema(method):
-    properties = load_schema()["$defs"][method]["properties"]
-    settings = {name: part["default"] for name, part in properties.items() if name not in ("method", "tune")}
-    assert settings == asdict(METHODS[method]())
+def test_settings_are_those_of_the_configuration(method):
+    settings = {name for name in ARMS[method].model_fields if name not in ("method", "tune")}
+    defaults = arm_defaults(method)
+    assert {"method": method} | asdict(arm_of(defaults)) == defaults and settings == set(defaults) - {"method"}
 
 
-def test_methods_are_those_of_the_schema():
-    arms = load_schema()["properties"]["arms"]["additionalProperties"]
-    assert set(arms["properties"]["method"]["enum"]) == set(METHODS)
+def test_a_setting_that_is_missing_is_named():
+    with pytest.raises(StudyError, match="arm: kd needs temperature") as error:
+        arm_of({"method": "kd", "alpha": 0.9})
+    assert "\n" not in str(error.value)
+
+
+def test_methods_are_those_of_the_configuration():
+    assert list(ARMS) == list(METHODS)
     assert len(CLASSES) == S.shape[1]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_study import CLASSES
 
+from distillery.config.defaults import recipe_defaults
 from distillery.jobs import StudyError
 from distillery.learning.augmentation import (
     GREY,
@@ -28,7 +29,9 @@ from distillery.learning.augmentation import (
 from distillery.learning.data import load_plan
 from distillery.learning.recipe import Recipe
 
-RECIPE = Recipe("resnet8", steps=10, batch=8, lr=0.1, crop=3, mixup=0.4)
+RECIPE = Recipe.of(
+    recipe_defaults() | {"network": "resnet8", "steps": 10, "batch": 8, "lr": 0.1, "crop": 3, "mixup": 0.4}
+)
 
 
 def pictures(count=12, side=10, seed=0):

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from distillery.config.choices import NETWORKS
 from distillery.learning.devices import autocast
 from distillery.learning.folding import folded
-from distillery.learning.networks import NETWORKS, Normalised, build_network
+from distillery.learning.networks import Normalised, build_network
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 

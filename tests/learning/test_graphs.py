@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_study import RECIPE
 
+from distillery.config.defaults import arm_defaults
 from distillery.learning import training
-from distillery.learning.arms import METHODS
+from distillery.learning.arms import METHODS, arm_of
 from distillery.learning.checkpoints import Checkpoint
 from distillery.learning.data import Pictures, as_channels_last
 from distillery.learning.graphs import ASKED, STEPS, aside, block_length, repeated, split_steps
@@ -83,7 +84,7 @@ def fit(method, recipe, checkpoint=None, teacher="resnet8"):
     empty = np.empty(0)
     pixels = as_channels_last(chance.integers(0, 256, (60, 16, 16, 3), np.uint8))
     pictures = Pictures(pixels, torch.from_numpy(chance.integers(0, 5, 60)), empty, empty, empty)
-    device, arm = torch.device("cuda"), METHODS[method]()
+    device, arm = torch.device("cuda"), arm_of(arm_defaults(method))
     network = start_network(recipe.network, 5, pictures, 0, device)
     taught_by = None
     if arm.taught:
@@ -134,7 +135,7 @@ def test_a_teacher_asked_beside_the_student_says_what_it_says_before(method, mon
 
 
 @gpu
-@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"optimiser": "muon", "lr": 0.24, "network": "convnet_s"}])
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"optimizer": "muon", "lr": 0.24, "network": "convnet_s"}])
 def test_a_training_that_goes_on_ends_with_the_same_bits(tmp_path, changes, deterministic, monkeypatch):
     monkeypatch.setattr(Checkpoint, "finish", lambda *_: None)  # as if killed after its last checkpoint
     recipe = replace(MIXED, checkpoint_every=43, **changes)

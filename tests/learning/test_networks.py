@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from distillery.config.choices import NETWORKS
 from distillery.jobs import StudyError
-from distillery.learning.networks import NETWORKS, Normalised, build_network
+from distillery.learning.networks import Normalised, build_network
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -48,7 +48,7 @@ def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, 
 
 @pytest.mark.parametrize("method", ["published_ce", "published_kd"])
 def test_nothing_of_the_studys_own_recipe_but_the_network_changes_what_they_do(study, method):
-    changes = {"steps": 9, "batch": 8, "lr": 0.7, "optimiser": "muon", "momentum": 0.5, "weight_decay": 0.1,
+    changes = {"steps": 9, "batch": 8, "lr": 0.7, "optimizer": "muon", "momentum": 0.5, "weight_decay": 0.1,
                "schedule": "triangular", "warmup": 0.5, "crop": 1, "flip": False, "cutout": 8, "mixup": 1.0,
                "ema": 0.9}  # fmt: skip
     assert {*changes, "network", "checkpoint_every"} == set(asdict(RECIPE))  # a new key belongs in here

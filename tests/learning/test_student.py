@@ -10,6 +10,7 @@ import pytest
 import torch
 from tiny_study import CLASSES, RECIPE, SIDE
 
+from distillery.config.defaults import arm_defaults
 from distillery.jobs import StudyError
 from distillery.learning import checkpoints, devices, student, training
 from distillery.learning.arms import METHODS, arm_of
@@ -74,7 +75,7 @@ def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
     teacher.network.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     network = Normalised(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     views = torch.rand(4, 3, 16, 16)
-    objective = objective_of(METHODS[method](), teacher, lambda logits: logits)
+    objective = objective_of(arm_of(arm_defaults(method)), teacher, lambda logits: logits)
     objective(network, Batch(views, torch.zeros(4, dtype=torch.int64), 0.5)).backward()
     assert torch.equal(seen[0], (views - teacher.mean) / teacher.std) and not teacher.training
     assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
@@ -229,8 +230,9 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
     pixels[3, 1, 5, 7] += 1
     labels[4] = (labels[4] + 1) % 3
     cases = [
-        {}, {"seed": 1}, {"teacher": other}, {"keep_weights": False}, {"arm": arm_of({"method": "kd", "alpha": 0.5})},
-        {"arm": arm_of({"method": "ce"})}, {"arm": arm_of({"method": "hard_teacher"})},
+        {}, {"seed": 1}, {"teacher": other}, {"keep_weights": False},
+        {"arm": arm_of(arm_defaults("kd") | {"alpha": 0.5})},
+        {"arm": arm_of({"method": "ce"})}, {"arm": arm_of(arm_defaults("hard_teacher"))},
         *({"recipe": replace(RECIPE, **change)} for change in ({"lr": 0.05}, {"ema": 0.9}, {"network": "resnet8"})),
         *({"lesson": replace(lesson, train=replace(lesson.train, **change))}
           for change in ({"pixels": pixels}, {"labels": labels})),
@@ -238,7 +240,7 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
         {"lesson": replace(lesson, trained=torch.tensor([0, 1]))},
         {"lesson": replace(lesson, classes=("red", "green", "grey")), "arm": arm_of({"method": "ce"})},
     ]  # fmt: skip
-    usual = {"lesson": lesson, "arm": arm_of({"method": "kd"}), "recipe": RECIPE, "teacher": study.teacher, "seed": 0}
+    usual = {"lesson": lesson, "arm": arm_of(arm_defaults("kd")), "recipe": RECIPE, "teacher": study.teacher, "seed": 0}
     usual |= {"checkpoints": tmp_path, "device": torch.device("cpu"), "label": "x"}
     for case in cases:
         student.fit(**usual | case)

@@ -90,7 +90,7 @@ def fit(study, checkpoint=None, recipe=RECIPE, kill_at=None, **settings):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"mixup": 0.3, "momentum": 0.0}, {"ema": 0.9}, {"optimiser": "muon", "lr": 0.24, "momentum": 0.6}]
+    "changes", [{}, {"mixup": 0.3, "momentum": 0.0}, {"ema": 0.9}, {"optimizer": "muon", "lr": 0.24, "momentum": 0.6}]
 )
 def test_a_killed_training_ends_with_the_same_bits(study, tmp_path, changes):
     recipe = replace(RECIPE, checkpoint_every=5, **changes)

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_study import RECIPE
 
+from distillery.config.defaults import arm_defaults
 from distillery.jobs import StudyError, log
 from distillery.learning import student
-from distillery.learning.arms import KD, CrossEntropy
+from distillery.learning.arms import CrossEntropy, arm_of
 from distillery.learning.tuning import Trial, choose, try_settings, tuned, write_choice, write_trial
 
 
@@ -42,7 +43,7 @@ def test_a_trial_is_the_scratch_run_of_its_settings_and_knows_no_test_picture(st
 
 
 def test_an_arm_s_own_trial_is_its_run(study):
-    trial = attempt(study, lr=0.05, arm=KD(), teacher=study.teacher)
+    trial = attempt(study, lr=0.05, arm=arm_of(arm_defaults("kd")), teacher=study.teacher)
     run = study.train("kd", replace(RECIPE, steps=10, lr=0.05, weight_decay=1e-4))
     assert trial == Trial(0.05, 1e-4, 0, run.metrics["val_accuracy"])
 

@@ -8,13 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from distillery.config.defaults import arm_defaults, recipe_defaults
 from distillery.learning.arms import arm_of
 from distillery.learning.recipe import Recipe
 from distillery.learning.student import Lesson, Run, load_lesson, train_student
 
 CLASSES = ["red", "green", "blue"]
 SIDE = 16
-RECIPE = Recipe("resnet8_half", steps=24, batch=16, lr=0.1, crop=2, checkpoint_every=0)
+CHANGES = {"network": "resnet8_half", "steps": 24, "batch": 16, "lr": 0.1, "crop": 2, "checkpoint_every": 0}
+RECIPE = Recipe.of(recipe_defaults() | CHANGES)
 
 
 def draw(labels, seed, side=SIDE):
@@ -66,7 +68,7 @@ class Study:
             teacher or self.teacher,
             scenario="colours",
             arm_name=method,
-            arm=arm_of({"method": method, **settings}),
+            arm=arm_of(arm_defaults(method) | settings),
             recipe=recipe,
             augment=augment,
             sources=["web", "drawn"],

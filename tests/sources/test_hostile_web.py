@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from distillery.config.defaults import source_defaults
 from distillery.curation.curated import curate
 from distillery.demo.drawing import draw
 from distillery.demo.web import serve
@@ -325,7 +326,8 @@ def outcome(tmp_path_factory):
     urls |= {name: f"http://names.test{path}" for name, path in NAMES.items()}
     urls |= {"unknown-host": "http://nowhere.example/x.jpg", "rebinding": f"http://rebinding.example:{port}/good.jpg"}
     (folder / "list.txt").write_text("".join(f"frog {url}\n" for url in urls.values()))
-    source = {"path": folder / "list.txt", "per_class": 0, "timeout_seconds": 1, "max_bytes": MAX_BYTES, "retries": 1}
+    changes = {"path": folder / "list.txt", "timeout_seconds": 1, "max_bytes": MAX_BYTES, "retries": 1}
+    source = source_defaults("urls") | {"contact": ""} | changes
     pool = folder / "frog.tar", folder / "frog.jsonl"
     try:
         with serve(server):

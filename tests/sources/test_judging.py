@@ -79,6 +79,6 @@ def test_no_picture_is_judged_twice_unless_the_question_changes(clip, tmp_path, 
 
 
 def test_what_is_no_clip_model_ends_in_one_line(tmp_path):
-    with pytest.raises(StudyError, match="judge .* cannot be loaded as a CLIP model") as raised:
+    with pytest.raises(StudyError, match="clip_scorer .* cannot be loaded as a CLIP model") as raised:
         Judge(str(tmp_path), ["cat"]).judge(entries(1, "cat"), Store(tmp_path / "store"))
     assert "\n" not in str(raised.value)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.config import load_config, words_of
+from distillery.config.queries import words_of
+from distillery.config.reading import load_config
 from distillery.sources.prompts import LEVELS, Asked, ask, compose, with_article
 
 COMPOSE = {
@@ -26,7 +27,8 @@ def asked(count, source=COMPOSED, label="cat", words=CAT, seed=0):
 
 def test_published_prompts_are_taken_as_they_are_in_turn():
     words = {"prompts": ["one", "two", "three"]}
-    assert asked(4, {"guidance": 7}, words=words) == [Asked(text, 7.0) for text in ("one", "two", "three", "one")]
+    source = {"prompt_style": "published", "guidance": 7}
+    assert asked(4, source, words=words) == [Asked(text, 7.0) for text in ("one", "two", "three", "one")]
 
 
 def test_the_parts_make_a_phrase_and_empty_ones_leave_no_trace():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from distillery.config.defaults import source_defaults
 from distillery.jobs import StudyError
 from distillery.pools import Offer, picture_key, write_pool
 from distillery.sources.remake import find_picture, main, remake, settings_of
@@ -57,7 +58,8 @@ def test_made_alone_and_in_batches_a_picture_is_the_same_but_for_rounding(tmp_pa
 
     torch.set_num_threads(1)
     build_stable_diffusion_2(tmp_path / "model", seed=0)
-    source = {"kind": "diffusion", "model": str(tmp_path / "model"), "per_class": 6, "size": 32, "steps": 3}
+    changes = {"model": str(tmp_path / "model"), "per_class": 6, "size": 32, "steps": 3}
+    source = source_defaults("diffusion") | changes
     compose = {"media": ["a photo of", ""], "settings": ["at sea"], "viewpoints": [], "lights": ["at night", ""]}
     source |= {"prompt_style": "composed", "compose": compose, "guidance": [1.5, 4], "quality": 100}
     differences = {}

@@ -229,7 +229,11 @@ def test_the_script_writes_every_kind(tmp_path):
 
 def test_a_mistake_ends_the_script_in_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        run_script(tmp_path / "data.npz", {"kind": "drawn", "train": 2, "test": 2}, ["cat", "unicorn"])
+        run_script(
+            tmp_path / "data.npz",
+            {"kind": "drawn", "path": "", "test_path": "", "train": 2, "test": 2},
+            ["cat", "unicorn"],
+        )
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (tmp_path / "data.npz").exists()
 

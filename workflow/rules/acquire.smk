@@ -10,11 +10,11 @@ rule crawl:
     benchmark:
         "results/benchmarks/crawl/{source}.{label}.tsv"
     wildcard_constraints:
-        source=named(sources_of_kind(*configuration.WEB_SEARCHES)),
+        source=named(sources_of_kind(*WEB_SEARCHES)),
     conda:
         "../../envs/acquire.yaml"
     resources:
-        **manners(),
+        **crawl_policy(),
         google_crawls=lambda w: int(study["sources"][w.source]["kind"] == "google"),
         bing_crawls=lambda w: int(study["sources"][w.source]["kind"] == "bing"),
         openverse_crawls=lambda w: int(study["sources"][w.source]["kind"] == "openverse"),
@@ -46,7 +46,7 @@ rule fetch_addresses:
     conda:
         "../../envs/acquire.yaml"
     resources:
-        **manners(),
+        **crawl_policy(),
         url_crawls=1,
         runtime="12h",
     params:
@@ -60,7 +60,7 @@ rule fetch_addresses:
 
 rule import_folder:
     input:
-        path=lambda w: own_pictures(study["sources"][w.source]["path"]),
+        path=lambda w: own_images(study["sources"][w.source]["path"]),
     output:
         shard="resources/pools/{source}/{label}.tar",
         offers="resources/pools/{source}/{label}.jsonl",

@@ -64,8 +64,8 @@ rule tabulate_trust:
     conda:
         "../../envs/report.yaml"
     params:
-        label=labels_of_figures(),
-        elsewhere=sources_elsewhere(),
+        label=label_of_figures(),
+        elsewhere=other_test_sources(),
         code=code_of("evidence/trust.py", "evidence/tables.py", "curation/noise.py"),
     script:
         "../scripts/tabulate_trust.py"
@@ -86,7 +86,7 @@ rule suspects_sheet:
     params:
         source="{source}",
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
         code=code_of("evidence/contact_sheets.py"),
     script:
@@ -109,7 +109,7 @@ rule duplicates_sheet:
     params:
         source="{source}",
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
         side=study["image_size"],
         code=code_of(
@@ -133,7 +133,7 @@ rule plot_acquisition:
         "../../envs/report.yaml"
     params:
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         untrained=untrained_sources(),
         code=code_of("evidence/acquisition.py", "evidence/row_figure.py", "evidence/figures.py", "evidence/tables.py"),
     script:

@@ -21,7 +21,7 @@ rule export:
         mem="4GB",
     params:
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         arm=lambda w: settings_of_arm(w.arm),
         kinds=lambda w: {name: study["sources"][name]["kind"] for name in study["scenarios"][w.scenario]["train"]},
         untrained=untrained_sources(),

@@ -39,7 +39,7 @@ rule plot_diversity:
         "../../envs/report.yaml"
     params:
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         untrained=untrained_sources(),
         code=code_of(
             "evidence/diversity_figure.py", "evidence/row_figure.py", "evidence/figures.py", "evidence/tables.py"

@@ -6,7 +6,7 @@ rule test_elsewhere:
         weights=lambda w: runs_of(w.scenario, "model.safetensors"),
         plan="results/plans/{scenario}.parquet",
         splits="results/splits.parquet",
-        pixels=curated(sources_elsewhere(), "npy"),
+        pixels=curated(other_test_sources(), "npy"),
     output:
         predictions="results/elsewhere/{scenario}.parquet",
     log:
@@ -20,7 +20,7 @@ rule test_elsewhere:
         gpu=1,
         mem="8GB",
     params:
-        sources=sources_elsewhere(),
+        sources=other_test_sources(),
         classes=list(study["classes"]),
         code=code_of("learning", "arrays.py", "evidence/elsewhere.py"),
     script:
@@ -48,7 +48,7 @@ rule compare:
         comparisons=study["comparisons"],
         sizes={name: scenario["size"] for name, scenario in study["scenarios"].items()},
         arms=list(study["arms"]),
-        label=labels_of_figures(),
+        label=label_of_figures(),
         code=code_of(*evidence("comparisons", "ranking", "predictions", "statistics", "tables"), "parquet.py"),
     script:
         "../scripts/compare.py"
@@ -58,7 +58,7 @@ rule break_down:
     input:
         predictions=runs_of_all("predictions.parquet"),
         elsewhere=expand(
-            "results/elsewhere/{scenario}.parquet", scenario=study["scenarios"] if sources_elsewhere() else []
+            "results/elsewhere/{scenario}.parquet", scenario=study["scenarios"] if other_test_sources() else []
         ),
         teacher="results/teacher/predictions.parquet",
     output:
@@ -88,7 +88,7 @@ rule break_down:
         sources=used_sources(),
         scenarios=list(study["scenarios"]),
         arms=list(study["arms"]),
-        label=labels_of_figures(),
+        label=label_of_figures(),
         code=code_of(
             *evidence("breakdowns", "calibration", "agreement", "predictions", "statistics", "tables"), "parquet.py"
         ),
@@ -110,7 +110,7 @@ rule tabulate_curves:
     params:
         scenarios=list(study["scenarios"]),
         arms=list(study["arms"]),
-        label=labels_of_figures(),
+        label=label_of_figures(),
         code=code_of(*evidence("curves", "statistics", "tables")),
     script:
         "../scripts/tabulate_curves.py"
@@ -141,7 +141,7 @@ rule tabulate_costs:
         checkpoints="results/checkpoints",
         trials=names_of_trials(),
         sources=classes_of_sources([*used_sources(), *teacher_sources("train", "test")]),
-        label=labels_of_figures(),
+        label=label_of_figures(),
         code=code_of(*evidence("costs", "tables"), "spending.py"),
     script:
         "../scripts/tabulate_costs.py"
@@ -161,7 +161,7 @@ rule explain_published:
         "../../envs/report.yaml"
     params:
         scenarios={name: {"published": settings.get("published")} for name, settings in study["scenarios"].items()},
-        label=labels_of_figures(),
+        label=label_of_figures(),
         code=code_of(*evidence("published", "statistics", "tables")),
     script:
         "../scripts/explain_published.py"
@@ -181,7 +181,7 @@ rule typeset_summary:
         "../../envs/report.yaml"
     params:
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         code=code_of(*evidence("typesetting")),
     script:
         "../scripts/typeset_summary.py"

@@ -1,4 +1,4 @@
-"""The library, for the rules to call; and a first look into the configuration, whose slips Snakemake tells without a line."""
+"""The library, for the rules to call; and a first look into the configuration, whose mistakes Snakemake reports without a line."""
 
 import sys
 from pathlib import Path
@@ -6,13 +6,14 @@ from pathlib import Path
 LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 sys.path.insert(0, str(LIBRARY.parent))
 
-from distillery import config as configuration
-from distillery.jobs import MANNERS, StudyError
+from distillery.config import queries, reading, targets
+from distillery.config.choices import WEB_SEARCHES
+from distillery.jobs import CRAWL_POLICY_KEYS, StudyError
 
 OWN = Path("config.yaml")
 # once a study, not once a job
 if workflow.is_main_process and OWN.exists():
     try:
-        configuration.read_config(OWN)
+        reading.read_config(OWN)
     except StudyError as error:
         sys.exit(str(error))  # a WorkflowError would add a file and a line that are not the user's

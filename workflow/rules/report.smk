@@ -40,8 +40,8 @@ rule tabulate:
         "../../envs/report.yaml"
     params:
         scenarios=study["scenarios"],
-        label=labels_of_figures(),
-        elsewhere=sources_elsewhere(),
+        label=label_of_figures(),
+        elsewhere=other_test_sources(),
         untrained=untrained_sources(),
         code=code_of("evidence/tables.py", "evidence/statistics.py"),
     script:
@@ -63,7 +63,7 @@ rule attribute:
     conda:
         "../../envs/report.yaml"
     params:
-        elsewhere=sources_elsewhere(),
+        elsewhere=other_test_sources(),
         code=code_of("evidence/attribution.py", "evidence/tables.py"),
     script:
         "../scripts/attribute.py"
@@ -82,7 +82,7 @@ rule plot_summary:
         "../../envs/report.yaml"
     params:
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         code=code_of("evidence/figures.py", "evidence/tables.py"),
     script:
         "../scripts/plot_summary.py"
@@ -103,7 +103,7 @@ rule contact_sheet:
     params:
         source="{source}",
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
         code=code_of("evidence/contact_sheets.py"),
     script:
@@ -136,7 +136,7 @@ rule plot:
         figure="{figure}",
         caption=lambda w: FIGURES[w.figure]["caption"],
         title=lambda w: f"{FIGURES[w.figure]['title']}: {study['title']}",
-        label=labels_of_figures(),
+        label=label_of_figures(),
         code=code_of(*evidence("plots", "panels", "figures", "heatmaps", "lines", "marks", "tables")),
     script:
         "../scripts/plot_figure.py"
@@ -168,7 +168,7 @@ rule write_page:
         mem="4GB",
     params:
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         classes=study["classes"],
         sources={name: study["sources"][name] for name in used_sources()},
         scenarios=study["scenarios"],

@@ -16,7 +16,7 @@ rule split:
     params:
         classes=classes_of_sources(used_sources()),
         labels=list(study["classes"]),
-        wanted=wanted_pictures(),
+        wanted=wanted_images(),
         group_distance=study["split"]["group_distance"],
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
@@ -43,9 +43,7 @@ rule plan_scenario:
         common=study["split"]["common"],
         augmented=lambda w: study["scenarios"][w.scenario]["augment"] != "none",
         shortfall=study["split"]["shortfall"],
-        generated=lambda w: [
-            name for name in sources_of_kind("diffusion") if name in study["scenarios"][w.scenario]["train"]
-        ],
+        generated=lambda w: generated_sources(w.scenario),
         code=code_of("splits.py", "parquet.py"),
     script:
         "../scripts/plan_scenario.py"

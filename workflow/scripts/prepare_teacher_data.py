@@ -5,11 +5,11 @@ from distillery.sources.teacher_data import Pictures, load_cifar10, load_folders
 
 with job(snakemake) as j:
     data, classes, side, seed = j.params.data, list(j.params.classes), int(j.params.image_size), int(j.params.seed)
-    counts = (int(data.get("train") or 0), int(data.get("test") or 0))
+    counts = (data["train"], data["test"])
     if data["kind"] == "cifar10":
         train, test = load_cifar10(data["path"], classes, side, counts, seed)
     elif data["kind"] == "folder":
-        train, test = load_folders(data["path"], data.get("test_path", ""), classes, side, counts, seed)
+        train, test = load_folders(data["path"], data["test_path"], classes, side, counts, seed)
     elif data["kind"] == "sources":
         parts = ("train", "test")
         files = (zip(j.input[f"{part}_pixels"], j.input[f"{part}_tables"], strict=True) for part in parts)

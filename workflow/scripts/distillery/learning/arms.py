@@ -1,4 +1,4 @@
-"""The ways to train a student: what each makes small, with its authors' settings.
+"""The ways to train a student: what each makes small. Their settings come from the configuration.
 
 An arm's fields are its settings in the configuration. All arms but the published ones share everything else: the
 network, its initialisation, the order, the views, the optimiser and the number of steps.
@@ -82,7 +82,7 @@ class LabelSmoothing(Arm):
     """Control: softened labels, without any teacher (Szegedy et al. 2016)."""
 
     method = "label_smoothing"
-    smoothing: float = 0.1
+    smoothing: float
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
         return cross_entropy(student.logits, batch.targets, self.smoothing)
@@ -97,8 +97,8 @@ class KD(Arm):
 
     method = "kd"
     taught = True
-    alpha: float = 0.9
-    temperature: float = 4.0
+    alpha: float
+    temperature: float
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
         soft = kd_loss(student.logits, teacher.logits, self.temperature)
@@ -111,10 +111,10 @@ class DKD(Arm):
 
     method = "dkd"
     taught = True
-    alpha: float = 1.0
-    beta: float = 8.0
-    temperature: float = 4.0
-    warmup: float = 0.083  # the authors' 20 of 240 epochs
+    alpha: float
+    beta: float
+    temperature: float
+    warmup: float  # fraction of the steps
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
         decoupled = dkd_loss(student.logits, teacher.logits, batch.targets, self.alpha, self.beta, self.temperature)
@@ -133,9 +133,9 @@ class DIST(Arm):
 
     method = "dist"
     taught = True
-    beta: float = 1.0
-    gamma: float = 1.0
-    temperature: float = 4.0  # usual for CIFAR; the authors' ImageNet students have 1
+    beta: float
+    gamma: float
+    temperature: float
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
         relations = dist_loss(student.logits, teacher.logits, self.beta, self.gamma, self.temperature)
@@ -146,11 +146,11 @@ class DIST(Arm):
 class StandardisedKD(Arm):
     """w · CE(labels) + v · T² · KL of standardised logits (Sun et al. 2024)."""
 
-    method = "kd_standardised"
+    method = "kd_standardized"
     taught = True
-    label_weight: float = 0.1
-    teacher_weight: float = 9.0
-    temperature: float = 2.0
+    label_weight: float
+    teacher_weight: float
+    temperature: float
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
         soft = kd_loss(standardised(student.logits), standardised(teacher.logits), self.temperature)
@@ -164,7 +164,7 @@ class AttentionTransfer(Arm):
     method = "attention_transfer"
     taught = True
     attentive = True
-    beta: float = 1000.0
+    beta: float
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
         attention = attention_loss(student.features, teacher.features)
@@ -180,7 +180,7 @@ class HardTeacher(Arm):
 
     method = "hard_teacher"
     taught = True
-    alpha: float = 0.9
+    alpha: float
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
         relabelled = cross_entropy(student.logits, teacher.logits.argmax(dim=1))
@@ -192,8 +192,8 @@ class UniformTeacher(Arm):
     """Control: `kd` from a teacher that holds all classes equally likely; the smoothing alone."""
 
     method = "uniform_teacher"
-    alpha: float = 0.9
-    temperature: float = 4.0
+    alpha: float
+    temperature: float
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
         uniform = kd_loss(student.logits, torch.zeros_like(student.logits), self.temperature)
@@ -236,7 +236,7 @@ def arm_of(section: Mapping[str, Any]) -> Arm:
     """An arm of the configuration.
 
     Raises:
-        StudyError: the method or one of its settings is unknown.
+        StudyError: the method or one of its settings is unknown, or a setting is missing.
     """
     settings = dict(section)
     method = settings.pop("method")
@@ -245,4 +245,6 @@ def arm_of(section: Mapping[str, Any]) -> Arm:
     known = [field.name for field in fields(METHODS[method])]
     if unknown := sorted(set(settings) - set(known)):
         raise StudyError(f"arm: {method} has no {', '.join(unknown)}; it has {', '.join(known) or 'no settings'}")
+    if missing := [name for name in known if name not in settings]:
+        raise StudyError(f"arm: {method} needs {', '.join(missing)}")
     return METHODS[method](**{name: float(value) for name, value in settings.items()})

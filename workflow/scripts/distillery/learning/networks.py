@@ -181,7 +181,6 @@ CONVNETS = {
     "convnet_l": ((64, 256, 256), False),  # 2.0 million: airbench94's widths
     "convnet_xl": ((128, 512, 512), True),  # 12.7 million: airbench96's; the best teacher here
 }
-NETWORKS = (*RESNETS, *CONVNETS)
 
 
 def build_network(name: str, classes: int) -> nn.Module:
@@ -193,6 +192,6 @@ def build_network(name: str, classes: int) -> nn.Module:
     if name in CONVNETS:
         return ConvNet(*CONVNETS[name], classes)
     if name not in RESNETS:
-        raise StudyError(f"network {name!r} is unknown; choose one of {', '.join(NETWORKS)}")
+        raise StudyError(f"network {name!r} is unknown; choose one of {', '.join((*RESNETS, *CONVNETS))}")
     stem, widths, blocks = RESNETS[name]
     return ResNet(stem, widths, blocks, classes)

@@ -37,6 +37,7 @@ def published_recipe(recipe: Recipe, pictures: int, lr: float) -> Recipe:
         steps=ceil(EPOCHS * pictures / BATCH),
         batch=BATCH,
         lr=lr,
+        optimizer="sgd",
         momentum=0.0,
         weight_decay=0.0,
         schedule="constant",

@@ -76,7 +76,7 @@ def start_network(name: str, classes: int, train: Pictures, seed: int, device: t
 
 def optimiser_of(recipe: Recipe, network: nn.Module) -> Optimiser:
     """The recipe's optimiser of a network's weights."""
-    return {"sgd": sgd, "muon": Muon}[recipe.optimiser](network, recipe.momentum, recipe.weight_decay)
+    return {"sgd": sgd, "muon": Muon}[recipe.optimizer](network, recipe.momentum, recipe.weight_decay)
 
 
 def train(

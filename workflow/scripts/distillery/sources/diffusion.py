@@ -51,14 +51,14 @@ def generate(
         StudyError: a class without prompts; a model that cannot be had or used; a model all of whose pictures fail.
     """
     settings = Settings.of(source)
-    if source.get("prompt_style", "published") == "published":
+    if source["prompt_style"] == "published":
         for label, words in classes.items():
             if not words.get("prompts"):
                 raise StudyError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
     if not settings.revision:
         log.info("source %s: %s has no revision; name a commit to get the same pictures for ever", name, settings.model)
     plan, kept = Plan(settings, name, source, classes, seed), Kept(Store.of(store, source))
-    judge = Judge(source["judge"], list(classes)) if source.get("judge") else None
+    judge = Judge(source["clip_scorer"], list(classes)) if source["clip_scorer"] else None
     pipeline = None
     while missing := plan.missing(kept):
         log.info("source %s: %d pictures to generate with %s", name, len(missing), settings.model)

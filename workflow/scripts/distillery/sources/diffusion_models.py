@@ -19,32 +19,27 @@ class Settings:
 
     model: str  # id on the Hugging Face hub, or a folder
     per_class: int
-    revision: str = ""
-    steps: int = 28
-    size: int = 512  # pixels a side
-    scheduler: str = ""  # a scheduler class of diffusers; empty for the model's own
-    dtype: str = "auto"  # auto: bfloat16 on CUDA (float16 turns Stable Diffusion 2 black), float32 on the CPU
-    negative_prompt: str = ""
-    components: tuple[str, ...] = ()  # parts of the pipeline to leave out
-    batch: int = 0  # pictures at a time; 0 for what fits
-    quality: int = 95  # of the JPEG
-    compile: bool = False  # compile the denoiser first
+    revision: str
+    steps: int
+    size: int  # pixels a side
+    scheduler: str  # a scheduler class of diffusers; empty for the model's own
+    dtype: str  # auto: bfloat16 on CUDA (float16 turns Stable Diffusion 2 black), float32 on the CPU
+    negative_prompt: str
+    components: tuple[str, ...]  # parts of the pipeline to leave out
+    batch: int  # images at a time; 0 for what fits
+    quality: int  # of the JPEG
+    compile: bool  # compile the denoiser first
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> Settings:
         """Settings of a source of the configuration: an old model id replaced, a local model's revision filled in.
 
         A folder's revision is a hash of its files: another model at the same place means other pictures.
-
-        Raises:
-            StudyError: a size no model can generate.
         """
         known = {field.name for field in fields(cls)}
         values = {key: value for key, value in source.items() if key in known}
         values["model"] = available_model(values["model"])
-        values["components"] = tuple(values.get("components", ()))
-        if values.get("size", cls.size) % 8:
-            raise StudyError(f"model {values['model']}: size {values['size']} is no multiple of 8. Choose one that is.")
+        values["components"] = tuple(values["components"])
         if Path(values["model"]).is_dir():
             values["revision"] = hash_model(values["model"])
         return cls(**values)

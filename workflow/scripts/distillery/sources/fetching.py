@@ -55,11 +55,11 @@ class _Retry(NotFetched):
 class Limits:
     """How an address may be fetched."""
 
-    connections_per_host: int = 2
-    timeout_seconds: float = 30.0  # for one request, redirects and body included
-    max_bytes: int = 20_000_000  # after decompression
-    retries: int = 2
-    contact: str = ""  # of a person, sent with every request
+    connections_per_host: int
+    timeout_seconds: float  # for one request, redirects and body included
+    max_bytes: int  # after decompression
+    retries: int
+    contact: str  # of a person, sent with every request
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> Limits:

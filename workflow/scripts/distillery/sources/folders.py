@@ -48,7 +48,7 @@ def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, 
     """
     leave_out = ", or leave the class out of the source's `classes`"
     found = find_pictures(source["path"], label, where=f"source {name}", otherwise=leave_out)
-    limit = int(source.get("per_class") or 0)
+    limit = source["per_class"]
     return _offers(found[: limit or None], name, label)
 
 

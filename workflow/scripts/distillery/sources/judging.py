@@ -80,7 +80,7 @@ class Judge:
             except Exception as error:  # the hub and transformers share no type of error
                 reason = one_line(error, 200)
                 raise StudyError(
-                    f"judge {self.model} cannot be loaded as a CLIP model ({reason}). Check its path or id."
+                    f"clip_scorer {self.model} cannot be loaded as a CLIP model ({reason}). Check its path or id."
                 ) from error
             self._loaded = network.to("cuda" if torch.cuda.is_available() else "cpu"), processor
             log.info("judging with %s", self.model)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-STYLES = ("published", "composed")
 PARTS = ("media", "settings", "viewpoints", "lights")  # of `compose`; a class may have settings of its own
 LEVELS = 6  # of guidance in a range: pictures made together share theirs, so few levels make large batches
 
@@ -40,8 +39,8 @@ def ask(source: Mapping[str, Any], label: str, words: Mapping[str, Any], index: 
     rng = np.random.default_rng([seed, index, *label.encode()])
     # every part has a number of its own, so that a longer list of one changes no other
     shares = dict(zip((*PARTS, "subjects", "guidance"), rng.random(len(PARTS) + 2), strict=True))
-    guidance = _level(source.get("guidance", 7.0), shares["guidance"])
-    if source.get("prompt_style", "published") == "published":
+    guidance = _level(source["guidance"], shares["guidance"])
+    if source["prompt_style"] == "published":
         return Asked(words["prompts"][index % len(words["prompts"])], guidance)
     lists = dict(source["compose"])
     lists["settings"] = words.get("settings") or lists["settings"]

@@ -103,6 +103,7 @@ def settings_of(offer: Offer) -> Settings:
         components=offer.components,
         batch=1,
         quality=offer.quality,
+        compile=False,
     )
 
 

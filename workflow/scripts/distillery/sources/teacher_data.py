@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from distillery.arrays import map_pixels
-from distillery.config import CIFAR10
+from distillery.config.choices import CIFAR10
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.leakage import nearest
 from distillery.files import whole

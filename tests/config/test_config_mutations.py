@@ -8,7 +8,8 @@ import pytest
 import yaml
 from test_config import STUDY
 
-from distillery.config import check_config, check_own_files, load_config, load_schema
+from distillery.config.reading import check_config, check_own_files, load_config
+from distillery.config.schema import json_schema
 from distillery.jobs import StudyError
 
 WRONG = {
@@ -23,7 +24,7 @@ arms:
   soft: {method: label_smoothing}
   decoupled: {method: dkd}
   relations: {method: dist}
-  standard: {method: kd_standardised}
+  standard: {method: kd_standardized}
   attention: {method: attention_transfer}
   hard: {method: hard_teacher}
   uniform: {method: uniform_teacher}
@@ -37,14 +38,13 @@ def resolved(part, value, schema):
     part = dict(part)
     if "$ref" in part:
         part |= {k: v for k, v in schema["$defs"][part["$ref"].rsplit("/", 1)[1]].items() if k not in part}
-    for branch in part.get("allOf", ()):
-        (condition,) = branch["if"]["properties"].items()
-        if isinstance(value, dict) and value.get(condition[0]) == condition[1]["const"]:
-            chosen = resolved(branch["then"], value, schema)
-            part["properties"] = {**chosen.get("properties", {}), **part.get("properties", {})}
-            part["additionalProperties"] = chosen.get("additionalProperties", True)
-            part["required"] = [*part.get("required", ()), *chosen.get("required", ())]
-    return part
+    if "discriminator" in part:
+        key = part["discriminator"]["propertyName"]
+        choices = [resolved(choice, value, schema) for choice in part["oneOf"]]
+        (part,) = [choice for choice in choices if choice["properties"][key]["const"] == value[key]]
+        names = [choice["properties"][key]["const"] for choice in choices]
+        part["properties"] = part["properties"] | {key: {"type": "string", "enum": names}}
+    return resolved(part["anyOf"][0], value, schema) if "anyOf" in part else part
 
 
 def places(value, part, schema, path=()):
@@ -106,7 +106,7 @@ def changed(study, path, value):
 
 
 def everything():
-    schema = load_schema()
+    schema = json_schema()
     study = yaml.safe_load(STUDY) | yaml.safe_load(MORE)
     study["split"]["val"] = {"google": 10}
     study = check_config(study)  # every key is there

@@ -10,21 +10,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.config import (
-    check_config,
-    check_own_files,
-    classes_of,
-    load_config,
-    load_schema,
-    pixel_sources,
-    read_config,
-    teacher_sources,
-    used_sources,
-    words_of,
-)
+from distillery.config.arm_models import ARMS
+from distillery.config.queries import classes_of, pixel_sources, teacher_sources, used_sources, words_of
+from distillery.config.reading import check_config, check_own_files, load_config, read_config
+from distillery.config.reference import reference
+from distillery.config.schema import json_schema, schema_file
 from distillery.jobs import StudyError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STUDY = """
 classes:
   cat: {queries: [cat], prompts: [a cat]}
@@ -125,7 +118,7 @@ MISTAKES = [
         "scenarios.One: the name is one in other letters; on some disks",
     ),
     ({"sources": {"sd": {"size": 500}}}, "sources.sd.size: 500 is not a multiple of 8"),
-    ({"teacher": {"data": {"kind": "cifar10", "test": 1}}}, "teacher.data.test: 1 pictures are too few for 2 classes"),
+    ({"teacher": {"data": {"kind": "cifar10", "test": 1}}}, "teacher.data.test: 1 images are too few for 2 classes"),
     (
         {
             "classes": {name: {"queries": [name], "prompts": [name]} for name in ("frog", "ship")},
@@ -138,19 +131,19 @@ MISTAKES = [
     ({"scenarios": {"one": {"train": {"yahoo": 80}}}}, "scenarios.one.train: unknown source yahoo; known are google"),
     ({"scenarios": {"one": {"arms": ["dkd"]}}}, "scenarios.one.arms: unknown arm dkd; known are scratch, kd"),
     ({"scenarios": {"one": {"train": {"google": 81}}}}, "scenarios.one.train.google: 81 .* take a multiple of 2"),
-    ({"scenarios": {"one": {"train": {"google": 800}}}}, "scenarios.one.train.google: 400 pictures a class and 10 "),
+    ({"scenarios": {"one": {"train": {"google": 800}}}}, "scenarios.one.train.google: 400 images a class and 10 "),
     ({"scenarios": {"one": {"augment": "blur"}}}, "scenarios.one.augment: 'blur' is not one of none, color, rotation"),
     ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only a-z"),
     ({"scenarios": {2024: {"train": {"google": 2}}}}, "scenarios: 2024 is not of type string; put it in quotes"),
     ({"seeds": 6.0}, "seeds: 6.0 is not of type integer"),
     ({"student": {"lr": float("inf")}}, "student.lr: inf is not of type number"),
     ({"student": {"mixup": float("nan")}}, "student.mixup: nan is not of type number"),
-    ({"student": {"crop": 32}}, "student.crop: 32 pixels of border need pictures larger than image_size, 32"),
+    ({"student": {"crop": 32}}, "student.crop: 32 pixels of border need images larger than image_size, 32"),
     ({"teacher": {"cutout": 64}}, "teacher.cutout: a square of 64 pixels leaves nothing"),
     ({"image_size": 8, "student": {"network": "convnet_s"}}, "student.network: convnet_s needs an image_size of 9"),
     ({"scenarios": {"dogs": {"train": {"mine": 5}}}}, "scenarios.dogs.train: one class alone leaves nothing"),
-    ({"split": {"test": {"sd": 120}}}, "split.test.sd: 60 pictures a class for validation and test are more"),
-    ({"split": {"val": {"google": 200}}}, "split.test.google: 110 pictures a class for validation and test"),
+    ({"split": {"test": {"sd": 120}}}, "split.test.sd: 60 images a class for validation and test are more"),
+    ({"split": {"val": {"google": 200}}}, "split.test.google: 110 images a class for validation and test"),
     ({"sources": {"common": {"kind": "bing", "per_class": 9}}}, "sources.common: the tables use this name"),
     ({"arms": {"teacher": {"method": "ce"}}}, "arms.teacher: the tables use this name"),
     ({"classes": {"all": {"queries": ["all"], "prompts": ["all"]}}}, "classes.all: the tables use this name"),
@@ -164,8 +157,8 @@ MISTAKES = [
     ({"sources": {"free": {"kind": "commons", "per_class": 9}}}, "contact: source free needs your address or page"),
     ({"sources": {"free": {"kind": "openverse"}}}, "sources.free: key per_class is missing"),
     ({"split": {"test": {"yahoo": 20}}}, "split.test: unknown source yahoo"),
-    ({"split": {"val": {"google": 3}}}, "split.val.google: 3 pictures cannot be balanced over 2 classes"),
-    ({"split": {"common": ["sd"]}}, "split.common: source sd has no test pictures"),
+    ({"split": {"val": {"google": 3}}}, "split.val.google: 3 images cannot be balanced over 2 classes"),
+    ({"split": {"common": ["sd"]}}, "split.common: source sd has no test images"),
     ({"seeds": "many"}, "seeds: 'many' is not of type integer"),
     ({"student": {"lr": "1e-3"}}, "student.lr: '1e-3' is not of type number; YAML takes it for text, write 0.001"),
     (
@@ -173,6 +166,30 @@ MISTAKES = [
         "student.lr: '2.5e-6' is not of type number; YAML takes it for text, write 0.0000025",
     ),
     ({"seeds": 0}, "seeds: 0 is less than the minimum of 1"),
+    ({"student": {"batch": 1}}, "student.batch: 1 is less than the minimum of 2"),
+    ({"student": {"lr": float("nan")}}, "student.lr: nan is not of type number"),
+    ({"student": {"lr": 0}}, "student.lr: 0 is not greater than 0"),
+    ({"teacher": {"momentum": 1.0}}, "teacher.momentum: 1.0 is not less than 1"),
+    ({"student": {"schedule": "square"}}, "student.schedule: 'square' is not one of cosine, triangular, constant"),
+    ({"student": {"warmup": 1.5}}, "student.warmup: 1.5 is greater than the maximum of 1"),
+    ({"student": {"cutout": -1}}, "student.cutout: -1 is less than the minimum of 0"),
+    ({"student": {"mixup": -1}}, "student.mixup: -1 is less than the minimum of 0"),
+    ({"student": {"steps": True}}, "student.steps: True is not of type integer"),
+    ({"student": {"lr": True}}, "student.lr: True is not of type number"),
+    ({"student": {"flip": 1}}, "student.flip: 1 is not of type boolean"),
+    ({"student": {"tune": None}}, "student.tune: None is not keys and values"),
+    ({"student": []}, r"student: \[\] is not keys and values"),
+    ({"sources": {"google": {"kind": 3}}}, "sources.google.kind: 3 is not one of google, bing"),
+    ({"sources": {"free": {}}}, "sources.free: key kind is missing"),
+    (
+        {"sources": {"google": {"filters": {"size": "tiny"}}}},
+        "sources.google.filters.size: 'tiny' is not one of ''",
+    ),
+    ({"sources": {"sd": {"guidance": "much"}}}, "sources.sd.guidance: 'much' is not of type number"),
+    ({"sources": {"sd": {"guidance": None}}}, "sources.sd.guidance: None is not of type number or list"),
+    ({"classes": {"cat": {"queries": ["cat", "cat"]}}}, "classes.cat.queries: .* has the same value twice"),
+    ({"classes": {"cat": {"queries": [""]}}}, "classes.cat.queries.0: '' is too short"),
+    ({"a": 1, "b": 2}, "top level: unknown key a, b; known are title"),
     ({"student": {"network": "resnet9"}}, "student.network: 'resnet9' is not one of resnet8_half, resnet8"),
     ({"split": {"\n": None}}, "split: unknown key ; known are seed"),
     ({"scenarios": {"one": {"train": {"a\nb": 2}}}}, "scenarios.one.train: unknown source a b; known are google"),
@@ -199,11 +216,11 @@ MISTAKES = [
     ({"student": {"tune": {"lr": [0.1]}}}, "student.tune: key weight_decay is missing"),
     (
         {"student": {"tune": {"lr": [0.1], "weight_decay": [0]}}},
-        "student.tune: split.val has no pictures of the common",
+        "student.tune: split.val has no images of the common",
     ),
     (
         {"arms": {"kd": {"method": "kd", "tune": {"lr": [0.1], "weight_decay": [0]}}}},
-        "arms.kd.tune: split.val has no pictures of the common",
+        "arms.kd.tune: split.val has no images of the common",
     ),
     ({"arms": {"kd": {"method": "kd", "tune": {"lr": []}}}}, "arms.kd.tune"),
     (
@@ -260,7 +277,7 @@ def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
         ({"kind": "folder", "path": "a"}, "teacher.data.test_path: name another folder"),
         ({"kind": "folder", "path": "a", "test_path": "b/../a"}, "teacher.data.test_path: name another folder"),
         ({"kind": "sources"}, "teacher.data.train_sources: no source of class cat, dog"),
-        ({"kind": "sources", "train_sources": ["mine"]}, "train_sources: students learn from mine or"),
+        ({"kind": "sources", "train_sources": ["mine"]}, "train_sources: students are trained or tested on mine"),
         (
             {"kind": "sources", "train_sources": ["yahoo"]},
             "train_sources: unknown source yahoo; known are google, bing",
@@ -375,29 +392,30 @@ def test_whatever_stands_there_is_taken_or_refused_in_one_line(key, value):
 def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required():
     def walk(part, path):
         for key, below in part.get("properties", {}).items():
-            target = schema["$defs"][below["$ref"].rsplit("/", 1)[1]] if "$ref" in below else below
+            target = resolved(below)
             where = f"{path}.{key}"
             assert "description" in below or "description" in target or "const" in below, where
             optional = key not in part.get("required", ()) and "const" not in below
             if optional and where not in without_default:
                 assert "default" in below, where
             walk(target, where)
-            if isinstance(target.get("additionalProperties"), dict):
-                walk(target["additionalProperties"], where)
+            named = target.get("additionalProperties")
+            for each in named.get("oneOf", named.get("anyOf", [named])) if isinstance(named, dict) else ():
+                inner = resolved(each)
+                walk(inner, f".{inner['properties'][key]['const']}" if (key := choices.get(where)) else where)
 
-    schema = load_schema()
+    def resolved(part):
+        return schema["$defs"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+
+    schema, choices = json_schema(), {".sources": "kind", ".arms": "method"}
     # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons,
     # no tuning
     without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
-    methods = schema["properties"]["arms"]["additionalProperties"]["properties"]["method"]["enum"]
-    without_default |= {f".{method}.tune" for method in methods} | {".arms.tune"}
+    without_default |= {f".{method}.tune" for method in ARMS}
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
     without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder")}
     walk(schema, "")
-    for section, key in (("sources", "kind"), ("arms", "method")):
-        for kind in schema["properties"][section]["additionalProperties"]["properties"][key]["enum"]:
-            walk(schema["$defs"][kind], f".{kind}")
 
 
 # --- the configurations that come with the project --------------------------------------------------------------------
@@ -448,24 +466,24 @@ def test_the_demonstration(monkeypatch):
     assert all(kind in kinds for kind in ({"google"}, {"bing"}, {"google", "bing"}, {"diffusion"}))
 
 
-def test_the_reference_page_is_in_step_with_the_schema():
-    from distillery.reference import reference
-
+def test_the_reference_page_and_the_schema_are_in_step_with_the_models():
     assert (ROOT / "docs" / "configuration.md").read_text() == reference(), "run `make docs`"
+    assert (ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text() == schema_file(), "run `make docs`"
 
 
 def test_every_search_can_be_crawled_and_is_imitated():
-    from distillery.config import WEB_SEARCHES
+    from distillery.config.choices import WEB_SEARCHES
     from distillery.demo.web import SEARCHES
     from distillery.sources.crawling import ENGINES
 
     assert tuple(ENGINES) == WEB_SEARCHES == SEARCHES
 
 
-def test_the_schema_knows_every_network():
-    from distillery.learning.networks import NETWORKS
+def test_every_network_can_be_chosen_and_built():
+    from distillery.config.choices import NETWORKS
+    from distillery.learning.networks import CONVNETS, RESNETS
 
-    assert tuple(load_schema()["$defs"]["network"]["enum"]) == NETWORKS
+    assert (*RESNETS, *CONVNETS) == NETWORKS
 
 
 def test_the_readme_s_example(tmp_path, monkeypatch):

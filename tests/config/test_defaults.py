@@ -1,0 +1,43 @@
+"""Defaults come from the models, at every depth, and are not shared between two configurations."""
+
+import pytest
+
+from distillery.config.arm_models import ARMS
+from distillery.config.choices import SOURCE_KINDS
+from distillery.config.defaults import arm_defaults, fill_defaults, recipe_defaults, source_defaults
+from distillery.config.source_models import SOURCES
+
+
+def test_defaults_of_a_source_include_those_of_its_sections():
+    google = source_defaults("google")
+    assert google["kind"] == "google" and google["filters"] == {
+        "type": "photo", "size": "large", "license": "commercial", "color": "color"}  # fmt: skip
+    assert "per_class" not in google  # which has no default
+    google["filters"]["size"] = ""
+    assert source_defaults("google")["filters"]["size"] == "large"
+
+
+def test_what_is_given_stays_first_and_as_it_is():
+    section = {"classes": {}, "sources": {"s": {"per_class": 1, "kind": "bing", "retries": 0}}, "seeds": 2}
+    fill_defaults(section)
+    assert list(section)[:3] == ["classes", "sources", "seeds"] and section["seeds"] == 2
+    assert list(section["sources"]["s"])[:3] == ["per_class", "kind", "retries"]
+    assert section["sources"]["s"]["retries"] == 0 and section["sources"]["s"]["timeout_seconds"] == 30
+    assert section["teacher"]["data"]["kind"] == "cifar10" and section["arms"]["kd"]["alpha"] == 0.9
+    for key in ("demo", "comparisons"):
+        assert key not in section
+
+
+def test_every_kind_and_method_has_a_model():
+    assert tuple(SOURCES) == SOURCE_KINDS
+    assert all(arm_defaults(method)["method"] == method for method in ARMS)
+
+
+def test_the_recipe_has_no_default_where_teacher_and_student_differ():
+    assert not {"network", "steps", "batch", "lr", "data", "tune"} & set(recipe_defaults())
+    assert recipe_defaults()["weight_decay"] == 0.0005
+
+
+@pytest.mark.parametrize("method", ["published_ce", "published_kd", "ce"])
+def test_an_arm_without_settings(method):
+    assert arm_defaults(method) == {"method": method}

@@ -1,0 +1,49 @@
+"""Jobs wait for no library that they do not use: pydantic belongs to the configuration, torch to the training."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+JOBS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+RETRIEVE = ("crawl", "fetch_addresses", "import_folder", "generate", "generate_share", "curate", "split")
+TRAIN = ("prepare_teacher_data", "train_teacher", "evaluate_teacher", "train_student", "try_settings", "tune")
+
+
+def imported_by(code):
+    """The modules that a piece of code imports, in a process of its own."""
+    code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def imports_of(job):
+    """The import statements of a job's script."""
+    statements = ast.parse((SCRIPTS / f"{job}.py").read_text()).body
+    return "\n".join(ast.unparse(each) for each in statements if isinstance(each, ast.Import | ast.ImportFrom))
+
+
+@pytest.mark.parametrize("jobs", [RETRIEVE, TRAIN], ids=["retrieve", "train"])
+def test_no_job_that_retrieves_or_trains_imports_pydantic(jobs):
+    assert set(jobs) <= set(JOBS)
+    found = imported_by("\n".join(map(imports_of, jobs)))
+    assert "distillery.jobs" in found and "pydantic" not in found
+
+
+def test_no_job_imports_the_models():
+    found = imported_by("\n".join(map(imports_of, JOBS)))
+    assert {name for name in found if name.startswith("distillery.config")} <= {
+        "distillery.config", "distillery.config.choices",
+    }  # fmt: skip
+
+
+def test_the_configuration_is_read_without_heavy_libraries():
+    modules = ("reading", "queries", "targets", "schema", "reference")
+    found = imported_by("\n".join(f"import distillery.config.{name}" for name in modules))
+    assert "pydantic" in found
+    heavy = {"torch", "numpy", "pandas", "pyarrow", "jsonschema", "PIL", "requests"}
+    assert not heavy & {name.partition(".")[0] for name in found}

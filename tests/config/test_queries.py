@@ -1,0 +1,143 @@
+"""What the rules ask of a checked configuration: its sources, classes and settings."""
+
+import pytest
+import yaml
+
+from distillery.config import queries
+from distillery.config.reading import check_config
+
+STUDY = """
+classes:
+  cat: {queries: [cat], prompts: [a cat], subjects: [a tabby cat], settings: [on a sofa]}
+  dog: {queries: [dog], prompts: [a dog]}
+contact: someone@example.org
+sources:
+  google: {kind: google, per_class: 100, connections_per_host: 1}
+  bing: {kind: bing, per_class: 100}
+  mine: {kind: folder, path: ., classes: [dog]}
+  sd: {kind: diffusion, model: some/model, per_class: 50, shards: 3, seed: 5}
+  varied: {kind: diffusion, model: some/model, per_class: 50, prompt_style: composed, random_weights: true}
+  extra: {kind: bing, per_class: 9}
+split:
+  test: {google: 20, bing: 20}
+  val: {google: 10}
+  common: [google]
+student: {steps: 7, tune: {lr: [0.1, 0.2], weight_decay: [0.001]}}
+arms:
+  scratch: {method: ce}
+  kd: {temperature: 2, method: kd, tune: {lr: [0.3], weight_decay: [0, 0.01], seeds: 2}}
+  published_kd: {method: published_kd}
+scenarios:
+  one: {train: {google: 80}}
+  two: {train: {sd: 40, mine: 5, google: 20}, arms: [kd]}
+"""
+
+
+@pytest.fixture
+def study():
+    return check_config(yaml.safe_load(STUDY))
+
+
+def test_sources_by_kind(study):
+    assert queries.sources_of_kind(study, "bing") == ["bing", "extra"]
+    assert queries.sources_of_kind(study, "diffusion", "google") == ["google", "sd", "varied"]
+    assert queries.sources_of_kind(study, "urls") == []
+
+
+def test_classes_of_sources_are_in_the_study_s_order(study):
+    assert queries.classes_of(study, "mine") == ["dog"] and queries.classes_of(study, "sd") == ["cat", "dog"]
+    study["sources"]["mine"]["classes"] = ["dog", "cat"]
+    assert queries.classes_of_sources(study, ["mine", "bing"]) == {"mine": ["cat", "dog"], "bing": ["cat", "dog"]}
+
+
+def test_trained_classes(study):
+    assert queries.trained_classes(study, "one") == {"cat", "dog"}
+    study["scenarios"]["two"]["train"] = {"mine": 5}
+    assert queries.trained_classes(study, "two") == {"dog"}
+
+
+def test_sources_that_a_study_or_a_scenario_uses(study):
+    assert queries.used_sources(study) == ["google", "bing", "mine", "sd"]
+    assert queries.pixel_sources(study, "one") == ["google"]
+    assert queries.pixel_sources(study, "two") == ["google", "mine", "sd"]
+    assert queries.generated_sources(study, "one") == [] and queries.generated_sources(study, "two") == ["sd"]
+    assert queries.other_test_sources(study) == ["bing"]
+    assert queries.untrained_sources(study) == ["varied"]
+
+
+def test_sources_of_the_teacher(study):
+    assert queries.teacher_sources(study, "train", "test") == []
+    study["teacher"]["data"] |= {"kind": "sources", "train_sources": ["extra"], "test_sources": ["varied"]}
+    assert queries.teacher_sources(study, "train") == ["extra"]
+    assert queries.teacher_sources(study, "train", "test") == ["extra", "varied"]
+
+
+def test_how_a_web_source_is_asked_is_apart_from_what_it_is_asked_for(study):
+    asked, policy = queries.web_source(study, "google"), queries.crawl_policy(study, "google")
+    assert policy == {
+        "contact": "someone@example.org", "connections_per_host": 1, "max_store_bytes": 0,
+        "min_free_bytes": 1_000_000_000,
+    }  # fmt: skip
+    assert asked | {key: policy[key] for key in policy if key != "contact"} == study["sources"]["google"]
+    assert not set(asked) & set(policy) and list(asked)[:2] == ["kind", "per_class"]
+
+
+def test_the_imitated_web_of_a_demonstration(study):
+    assert queries.imitated_web(study) == {} and queries.label_of_figures(study) == ""
+    study["demo"] = {"label": "Drawn", "seed": 3, "results_per_query": 40}
+    assert queries.imitated_web(study) == {"results_per_query": 40, "seed": 3}
+    assert queries.label_of_figures(study) == "Drawn"
+
+
+def test_prompts_are_made_of_what_their_style_uses(study):
+    assert queries.words_of(study, "sd") == {"cat": {"prompts": ["a cat"]}, "dog": {"prompts": ["a dog"]}}
+    assert queries.words_of(study, "varied")["cat"] == {"subjects": ["a tabby cat"], "settings": ["on a sofa"]}
+    assert queries.words_of(study, "varied")["dog"] == {"subjects": [], "settings": []}
+
+
+def test_what_decides_generated_images_is_not_how_many_jobs_share_the_work(study):
+    found = queries.generation_of(study, "sd")
+    assert found["source"] == {key: value for key, value in study["sources"]["sd"].items() if key != "shards"}
+    assert (found["name"], found["seed"], found["store"]) == ("sd", 5, "resources/store/sd")
+    assert found["classes"] == queries.words_of(study, "sd")
+    study["sources"]["sd"]["shards"] = 8
+    assert queries.generation_of(study, "sd") == found
+
+
+def test_of_train_images_the_most_that_a_scenario_uses_is_wanted(study):
+    assert queries.wanted_images(study) == {
+        "test": {"google": 20, "bing": 20}, "val": {"google": 10}, "train": {"google": 80, "sd": 40, "mine": 5},
+    }  # fmt: skip
+
+
+def test_the_recipe_is_what_changes_a_result(study):
+    recipe = queries.recipe_of(study, "student")
+    assert recipe["steps"] == 7 and recipe["network"] == "resnet8x4"
+    assert not {"checkpoint_every", "tune"} & set(recipe)
+    teacher = queries.recipe_of(study, "teacher")
+    assert set(teacher) == set(recipe) and teacher["lr"] == 0.2
+
+
+def test_settings_of_an_arm_are_sorted_and_without_its_grid(study):
+    assert list(queries.settings_of_arm(study, "kd").items()) == [("alpha", 0.9), ("method", "kd"), ("temperature", 2)]
+    assert queries.settings_of_arm(study, "scratch") == {"method": "ce"}
+
+
+def test_where_an_arm_is_tuned(study):
+    assert queries.tuning_of(study, "one", "scratch") == ("one", study["student"]["tune"])
+    assert queries.tuning_of(study, "one", "kd") == ("one.kd", study["arms"]["kd"]["tune"])
+    assert queries.tuning_of(study, "one", "published_kd") is None  # it has settings of its own
+    del study["student"]["tune"]
+    assert queries.tuning_of(study, "one", "scratch") is None
+
+
+def test_figures_without_anything_to_show_are_left_out(study):
+    names = ["accuracy", "comparisons", "faults", "published"]
+    assert queries.figures_of_study(study, names) == ["accuracy", "comparisons", "faults"]
+    study["scenarios"]["one"]["published"] = {"site": [1, 2]}
+    assert queries.figures_of_study(study, names) == names
+    study["scenarios"]["one"]["arms"] = study["scenarios"]["two"]["arms"] = ["kd"]
+    study["comparisons"] = {}
+    assert queries.figures_of_study(study, names) == ["accuracy", "published"]
+    study["scenarios"]["one"]["arms"] = ["other"]
+    assert queries.figures_of_study(study, names) == ["accuracy"]

@@ -1,0 +1,43 @@
+"""A study made with version 0.1 is told, in one line, what is called otherwise now."""
+
+import pytest
+import yaml
+from test_config import STUDY, merge
+
+from distillery.config.reading import check_config
+from distillery.jobs import StudyError
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"student": {"optimiser": "muon"}}, "student.optimiser is now student.optimizer"),
+        ({"teacher": {"optimiser": "sgd"}}, "teacher.optimiser is now teacher.optimizer"),
+        ({"sources": {"sd": {"judge": "some/clip"}}}, "sources.sd.judge is now sources.sd.clip_scorer"),
+        (
+            {"arms": {"standard": {"method": "kd_standardised"}}},
+            "arms.standard.method: kd_standardised is now kd_standardized",
+        ),
+        ({"scenarios": {"two": {"augment": "colour"}}}, "scenarios.two.augment: colour is now color"),
+    ],
+)
+def test_an_old_name_is_told_its_new_one(change, message):
+    study = yaml.safe_load(STUDY)
+    merge(study, change)
+    with pytest.raises(StudyError) as error:
+        check_config(study)
+    assert str(error.value) == f"config: {message}"
+
+
+@pytest.mark.parametrize("section", ["teacher", "sources", "arms", "scenarios"])
+@pytest.mark.parametrize("value", [None, 3, [], {"a": None}, {"a": []}, {"a": {"method": [], "augment": {}}}])
+def test_sections_that_are_none_are_left_to_the_check(section, value):
+    with pytest.raises(StudyError, match="^config: ") as error:
+        check_config(yaml.safe_load(STUDY) | {section: value})
+    assert "is now" not in str(error.value)
+
+
+def test_names_of_a_user_are_no_keys():
+    study = yaml.safe_load(STUDY)
+    study["arms"] = {"kd_standardised": {"method": "kd_standardized"}, "kd": {"method": "kd"}}
+    assert check_config(study)["arms"]["kd_standardised"]["temperature"] == 2.0

@@ -1,0 +1,92 @@
+"""What the rules ask of a checked configuration: the names of files."""
+
+import re
+
+import pytest
+import yaml
+from test_queries import STUDY
+
+from distillery.config import targets
+from distillery.config.reading import check_config
+
+
+@pytest.fixture
+def study():
+    return check_config(yaml.safe_load(STUDY))
+
+
+def test_a_pattern_matches_the_names_and_nothing_else():
+    pattern = targets.pattern_of(["a", "b.c"])
+    assert [bool(re.fullmatch(pattern, name)) for name in ("a", "b.c", "bxc", "")] == [True, True, False, False]
+    assert not re.search(targets.pattern_of([]), "") and not re.search(targets.pattern_of({}), "a")
+
+
+def test_files_of_sources(study):
+    assert targets.pools(study, "mine", "tar") == ["resources/pools/mine/dog.tar"]
+    assert targets.pools(study, "sd", "jsonl") == ["resources/pools/sd/cat.jsonl", "resources/pools/sd/dog.jsonl"]
+    assert targets.curated(["a", "b"], "npy") == ["results/curated/a.npy", "results/curated/b.npy"]
+
+
+def test_shares_of_a_source_that_several_jobs_generate(study):
+    assert targets.shares_of(study, "sd") == [f"resources/pools/sd/shares/{share}-of-3.jsonl" for share in range(3)]
+    assert targets.shares_of(study, "varied") == []
+
+
+def test_files_of_a_model_that_is_a_folder(study, tmp_path):
+    assert targets.model_files(study, "sd") == []
+    (tmp_path / "unet").mkdir()
+    for name in ("unet/weights", "index.json"):
+        (tmp_path / name).touch()
+    study["sources"]["sd"]["model"] = str(tmp_path)
+    assert targets.model_files(study, "sd") == [str(tmp_path / "index.json"), str(tmp_path / "unet" / "weights")]
+
+
+def test_what_splits_and_plans_depend_on(study):
+    assert targets.leakage_to_drop(study) == {} and targets.audits_of(study, "two") == []
+    study["split"]["leakage"], study["scenarios"]["two"]["clean"] = "drop", True
+    assert targets.leakage_to_drop(study) == {"leakage": "results/leakage.parquet"}
+    assert targets.audits_of(study, "two") == [f"results/audit/{name}.parquet" for name in ("sd", "mine", "google")]
+    assert targets.plans(study) == ["results/plans/one.parquet", "results/plans/two.parquet"]
+
+
+def test_folders_of_the_teacher(study):
+    assert targets.teacher_folders(study) == []
+    study["teacher"]["data"] |= {"kind": "folder", "path": "a", "test_path": "b"}
+    assert targets.teacher_folders(study) == ["a", "b"]
+
+
+def test_trials(study):
+    grid = study["arms"]["kd"]["tune"]
+    assert targets.trials_of("one.kd", grid) == [
+        f"results/tuning/one.kd/lr0.3_decay{decay}_seed{seed}.json" for decay in ("0", "0.01") for seed in (0, 1)
+    ]
+    names = targets.names_of_trials(study)
+    assert names[:2] == ["one.lr0.1_decay0.001_seed0", "one.lr0.2_decay0.001_seed0"]
+    assert len(names) == len(set(names)) == 2 + 4 + 4 and names[-1] == "two.kd.lr0.3_decay0.01_seed1"
+
+
+def test_chosen_settings(study):
+    assert targets.chosen_settings(study, "one", "scratch") == "results/tuning/one.json"
+    assert targets.chosen_settings(study, "two", "kd") == "results/tuning/two.kd.json"
+    assert targets.chosen_settings(study, "one", "published_kd") is None
+
+
+def test_runs(study):
+    study["seeds"] = 2
+    assert targets.runs_of(study, "two") == [f"results/runs/two/kd/seed{seed}/metrics.json" for seed in (0, 1)]
+    found = targets.runs_of_all(study, "history.csv")
+    assert len(found) == 3 * 2 + 2 and found[2] == "results/runs/one/kd/seed0/history.csv"
+
+
+def test_files_of_the_report(study):
+    assert targets.tables("a", "b") == ["results/tables/a.csv", "results/tables/b.csv"]
+    assert targets.figures(["a", "b"], "png", "svg")[:3] == [
+        f"results/figures/{name}" for name in ("a.png", "a.svg", "b.png")
+    ]
+    found = targets.sheets(study, "contact", "duplicates")
+    assert len(found) == 2 * 4 and found[:2] == [f"results/figures/contact_{name}.png" for name in ("google", "bing")]
+    assert targets.sheets_of_teacher(study) == []
+    study["teacher"]["data"] |= {"kind": "sources", "train_sources": ["extra"], "test_sources": []}
+    assert targets.sheets_of_teacher(study) == [
+        f"results/figures/{kind}_extra.png" for kind in ("contact", "duplicates")
+    ]

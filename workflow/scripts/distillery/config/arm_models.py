@@ -1,0 +1,122 @@
+"""The section `arms`: training methods under comparison, each with its authors' settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from distillery.config.fields import Section, optional
+from distillery.config.recipe_models import Grid
+
+METHOD = "The loss that is minimized; docs/arms.md has the formulas."
+Alpha = Annotated[float, Field(ge=0, le=1, description="Weight of the teacher in the loss; the labels have 1 - alpha.")]
+Temperature = Annotated[float, Field(gt=0, description="Divides the logits of both sides before the softmax.")]
+
+
+class Arm(Section):
+    """A training method under comparison."""
+
+    method: str
+
+
+class TunableArm(Arm):
+    """An arm that may have a grid of its own."""
+
+    tune: Grid = optional(
+        "Chooses lr and weight_decay of this arm for each scenario by the validation accuracy of its own loss."
+        " Not for the published arms, whose recipe is fixed."
+    )
+
+
+class CrossEntropy(TunableArm):
+    method: Literal["ce"] = Field(description=METHOD)
+
+
+class LabelSmoothing(TunableArm):
+    method: Literal["label_smoothing"] = Field(description=METHOD)
+    smoothing: float = Field(
+        0.1, ge=0, le=1, description="Probability that is moved from the label to all classes evenly."
+    )
+
+
+class KD(TunableArm):
+    method: Literal["kd"] = Field(description=METHOD)
+    alpha: Alpha = 0.9
+    temperature: Temperature = 4.0
+
+
+class DKD(TunableArm):
+    method: Literal["dkd"] = Field(description=METHOD)
+    alpha: float = Field(
+        1.0, ge=0, description="Weight of the target-class part: the probability of the label against all others."
+    )
+    beta: float = Field(
+        8.0, ge=0, description="Weight of the non-target part: the distribution over the other classes."
+    )
+    temperature: Temperature = 4.0
+    # the authors' 20 of 240 epochs
+    warmup: float = Field(
+        0.083, ge=0, le=1, description="Fraction of the steps in which the weight of the teacher's part rises from 0."
+    )
+
+
+class DIST(TunableArm):
+    method: Literal["dist"] = Field(description=METHOD)
+    beta: float = Field(1.0, ge=0, description="Weight of the correlation over the classes of each image.")
+    gamma: float = Field(1.0, ge=0, description="Weight of the correlation over the images of each class.")
+    # usual for CIFAR; the authors' ImageNet students have 1
+    temperature: Temperature = 4.0
+
+
+class KDStandardized(TunableArm):
+    method: Literal["kd_standardized"] = Field(description=METHOD)
+    label_weight: float = Field(0.1, ge=0, description="Weight of the labels.")
+    teacher_weight: float = Field(9.0, ge=0, description="Weight of the teacher.")
+    temperature: Temperature = 2.0
+
+
+class AttentionTransfer(TunableArm):
+    method: Literal["attention_transfer"] = Field(description=METHOD)
+    beta: float = Field(
+        1000.0, ge=0, description="Weight of the differences of the attention maps, summed over the stages."
+    )
+
+
+class HardTeacher(TunableArm):
+    method: Literal["hard_teacher"] = Field(description=METHOD)
+    alpha: Alpha = 0.9
+
+
+class UniformTeacher(TunableArm):
+    method: Literal["uniform_teacher"] = Field(description=METHOD)
+    alpha: Alpha = 0.9
+    temperature: Temperature = 4.0
+
+
+class PublishedCrossEntropy(Arm):
+    method: Literal["published_ce"] = Field(description=METHOD)
+
+
+class PublishedKD(Arm):
+    method: Literal["published_kd"] = Field(description=METHOD)
+
+
+AnyArm = Annotated[
+    CrossEntropy
+    | LabelSmoothing
+    | KD
+    | DKD
+    | DIST
+    | KDStandardized
+    | AttentionTransfer
+    | HardTeacher
+    | UniformTeacher
+    | PublishedCrossEntropy
+    | PublishedKD,
+    Field(discriminator="method"),
+]
+# method → model
+ARMS: dict[str, type[Arm]] = {
+    get_args(model.model_fields["method"].annotation)[0]: model for model in get_args(get_args(AnyArm)[0])
+}

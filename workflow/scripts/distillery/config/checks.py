@@ -1,0 +1,231 @@
+"""What the models cannot check: references between sections, counts that do not add up, and names that clash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from distillery.config.choices import CIFAR10, WEB_SEARCHES
+from distillery.config.queries import classes_of, trained_classes, used_sources
+
+MIN_SIDE_OF_CONVNETS = 9  # pixels; three halvings leave something of it
+RESERVED = {  # names that mean something else in tables and figures
+    "classes": ("all",),
+    "sources": ("common", "own", "own_test"),
+    "arms": ("teacher", "distilled", "from_scratch"),
+    "scenarios": ("teacher",),
+}
+
+
+def problems(config: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a configuration whose sections are valid one by one, one line for each problem.
+
+    Fills in what depends on other sections: split.common, the arms of scenarios, and the comparisons.
+    """
+    yield from _name_problems(config)
+    yield from _source_problems(config)
+    yield from _split_problems(config)
+    yield from _teacher_problems(config)
+    yield from _recipe_problems(config)
+    yield from _scenario_problems(config)
+    yield from _tuning_problems(config)
+    yield from _comparison_problems(config)
+    for name in config["scenarios"]:
+        trained = trained_classes(config, name)
+        if len(trained) < 2:
+            yield f"scenarios.{name}.train: one class alone leaves nothing to classify; add a source of others"
+        if not any(trained & set(classes_of(config, source)) for source in config["split"]["common"]):
+            yield f"scenarios.{name}.train: no source of split.common has any of its classes, so nothing tests it"
+
+
+def _name_problems(config: dict) -> Iterator[str]:
+    for section, reserved in RESERVED.items():
+        known: dict[str, str] = {}
+        for name in config[section]:
+            if name in reserved:
+                yield f"{section}.{name}: the tables use this name for something else; take another"
+            if (other := known.setdefault(name.lower(), name)) != name:
+                yield f"{section}.{name}: the name is {other} in other letters; on some disks both have the same files"
+
+
+def _source_problems(config: dict) -> Iterator[str]:
+    for name, source in config["sources"].items():
+        for label in source.get("classes", ()):
+            if label not in config["classes"]:
+                yield f"sources.{name}.classes: unknown class {label}; known are {', '.join(config['classes'])}"
+        wants = "queries" if source["kind"] in WEB_SEARCHES else None
+        if source["kind"] == "diffusion":
+            wants = "prompts" if source["prompt_style"] == "published" else None
+            yield from _guidance_problem(f"sources.{name}.guidance", source["guidance"])
+        for label in classes_of(config, name) if wants else ():
+            if not config["classes"][label][wants]:
+                yield f"classes.{label}.{wants}: source {name} needs at least one; add some or remove the source"
+        if source["kind"] == "commons" and not config["contact"]:
+            yield f"contact: source {name} needs your address or page; Wikimedia refuses programs that do not give one"
+
+
+def _guidance_problem(key: str, guidance: float | list[float]) -> Iterator[str]:
+    if isinstance(guidance, list) and guidance[0] > guidance[1]:
+        yield f"{key}: {guidance[0]} is more than {guidance[1]}; give the lowest guidance first"
+
+
+def _split_problems(config: dict) -> Iterator[str]:
+    split, sources = config["split"], config["sources"]
+    for key in ("test", "val"):
+        for name in split[key]:
+            if name not in sources:
+                yield f"split.{key}: unknown source {name}; known are {', '.join(sources)}"
+            else:
+                yield from _count_problem(config, f"split.{key}.{name}", name, split[key][name])
+                yield from _pool_problem(config, f"split.{key}.{name}", name)
+    if not split["test"]:
+        yield "split.test: name at least one source and how many of its images are for testing"
+    split.setdefault("common", list(split["test"]))
+    for name in split["common"]:
+        if name not in split["test"]:
+            yield f"split.common: source {name} has no test images; give split.test.{name} a count"
+
+
+def _teacher_problems(config: dict) -> Iterator[str]:
+    data, unknown = config["teacher"]["data"], [name for name in config["classes"] if name not in CIFAR10]
+    if data["kind"] == "cifar10" and unknown:
+        yield (
+            f"teacher.data: CIFAR-10 has no class {', '.join(unknown)}, only {', '.join(CIFAR10)};"
+            " take kind: folder, or kind: sources, for other classes"
+        )
+    if (data["kind"] == "drawn" or "demo" in config) and unknown:
+        yield (
+            f"classes: {', '.join(unknown)} cannot be drawn, only {', '.join(CIFAR10)};"
+            " for a study of your own take demo: out and another teacher.data.kind than drawn"
+        )
+    for key in ("train", "test"):
+        if 0 < data[key] < len(config["classes"]):
+            yield f"teacher.data.{key}: {data[key]} images are too few for {len(config['classes'])} classes"
+    same = not data["test_path"] or Path(data["test_path"]).resolve() == Path(data["path"]).resolve()
+    if data["kind"] == "folder" and same:
+        yield "teacher.data.test_path: name another folder than path, or the teacher is tested on its train images"
+    if data["kind"] == "sources":
+        yield from _teacher_source_problems(config, data)
+
+
+def _teacher_source_problems(config: dict, data: dict) -> Iterator[str]:
+    of_students = used_sources(config)
+    for key in ("train_sources", "test_sources"):
+        known = [name for name in data[key] if name in config["sources"]]
+        for name in data[key]:
+            if name not in known:
+                yield f"teacher.data.{key}: unknown source {name}; known are {', '.join(config['sources'])}"
+            elif name in of_students:
+                yield f"teacher.data.{key}: students are trained or tested on {name}; take a source of its own"
+            elif key == "test_sources" and name in data["train_sources"]:
+                yield f"teacher.data.{key}: {name} is trained on already; take another source"
+        covered = {label for name in known for label in classes_of(config, name)}
+        if missing := [label for label in config["classes"] if label not in covered]:
+            yield f"teacher.data.{key}: no source of class {', '.join(missing)}; name sources that have all classes"
+
+
+def _recipe_problems(config: dict) -> Iterator[str]:
+    side = config["image_size"]
+    for part in ("teacher", "student"):
+        recipe = config[part]
+        if recipe["crop"] >= side:
+            yield f"{part}.crop: {recipe['crop']} pixels of border need images larger than image_size, {side}"
+        if recipe["cutout"] >= 2 * side:
+            yield f"{part}.cutout: a square of {recipe['cutout']} pixels leaves nothing of images of {side}"
+        if recipe["network"].startswith("convnet") and side < MIN_SIDE_OF_CONVNETS:
+            network = recipe["network"]
+            yield f"{part}.network: {network} needs an image_size of {MIN_SIDE_OF_CONVNETS} or more, not {side}"
+
+
+def _scenario_problems(config: dict) -> Iterator[str]:
+    for name, scenario in config["scenarios"].items():
+        key = f"scenarios.{name}"
+        for source, count in scenario["train"].items():
+            if source not in config["sources"]:
+                yield f"{key}.train: unknown source {source}; known are {', '.join(config['sources'])}"
+                continue
+            yield from _count_problem(config, f"{key}.train.{source}", source, count)
+            yield from _pool_problem(config, f"{key}.train.{source}", source, count)
+        scenario.setdefault("arms", list(config["arms"]))
+        for arm in scenario["arms"]:
+            if arm not in config["arms"]:
+                yield f"{key}.arms: unknown arm {arm}; known are {', '.join(config['arms'])}"
+
+
+def _tuning_problems(config: dict) -> Iterator[str]:
+    if any(config["split"]["val"].get(name) for name in config["split"]["common"]):
+        return
+    sections = {"student": config["student"]} | {f"arms.{name}": arm for name, arm in config["arms"].items()}
+    for name, section in sections.items():
+        if "tune" in section:
+            yield f"{name}.tune: split.val has no images of the common sources to choose by; give it counts"
+
+
+def _comparison_problems(config: dict) -> Iterator[str]:
+    config.setdefault("comparisons", _usual_comparisons(config))
+    for name, declared in config["comparisons"].items():
+        key = f"comparisons.{name}"
+        kinds = [kind for kind in ("arms", "scenarios") if kind in declared]
+        if len(kinds) != 1:
+            yield f"{key}: give two arms or two scenarios, such as arms: [scratch, kd]"
+            continue
+        kind = kinds[0]
+        for each in declared[kind]:
+            if each not in config[kind]:
+                yield f"{key}.{kind}: unknown {kind[:-1]} {each}; known are {', '.join(config[kind])}"
+                return
+        before, after = declared[kind]
+        declared["question"] = declared["question"] or f"Is {after} better than {before}?"
+        if kind == "scenarios" and trained_classes(config, before) != trained_classes(config, after):
+            yield f"{key}.scenarios: {before} and {after} train on other classes; compare scenarios of the same ones"
+        places = _places_of_both(config, kind, before, after)
+        for place in declared.setdefault("within", places):
+            if place not in places:
+                yield f"{key}.within: {place} does not train both {before} and {after}; {_suggestion(places)}"
+        if not places:
+            yield f"{key}.{kind}: nothing trains both {before} and {after}; take the comparison out or add one of them"
+
+
+def _suggestion(places: list[str]) -> str:
+    return f"those that do are {', '.join(places)}" if places else "nothing does"
+
+
+def _usual_comparisons(config: dict) -> dict[str, dict[str, Any]]:
+    """The comparisons of a study that declares none: what distillation does, and what the published faults do."""
+    usual = [("scratch", "kd"), ("published_scratch", "published_kd"), ("published_scratch", "scratch")]
+    pairs = [pair for pair in (*usual, ("published_kd", "kd")) if set(pair) <= set(config["arms"])]
+    first, *others = config["arms"]
+    declared = {f"{after}_against_{before}": (before, after) for before, after in pairs or [(first, o) for o in others]}
+    return {
+        name: {"question": "", "arms": list(pair)}
+        for name, pair in declared.items()
+        if _places_of_both(config, "arms", *pair)
+    }
+
+
+def _places_of_both(config: dict, kind: str, before: str, after: str) -> list[str]:
+    """The scenarios that train both arms, or the arms that both scenarios train."""
+    scenarios = config["scenarios"]
+    if kind == "arms":
+        return [name for name, scenario in scenarios.items() if {before, after} <= set(scenario["arms"])]
+    return [arm for arm in config["arms"] if all(arm in scenarios[name]["arms"] for name in (before, after))]
+
+
+def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:
+    classes = len(classes_of(config, source))
+    if count % classes:
+        yield f"{key}: {count} images cannot be balanced over {classes} classes; take a multiple of {classes}"
+
+
+def _pool_problem(config: dict, key: str, source: str, count: int = 0) -> Iterator[str]:
+    """More images for training (`count`), validation and test than the source is to retrieve."""
+    per_class, classes = config["sources"][source]["per_class"], len(classes_of(config, source))
+    split = config["split"]
+    held_out = (split["test"].get(source, 0) + split["val"].get(source, 0)) // classes
+    if per_class and count // classes + held_out > per_class:
+        wanted = f"{count // classes} images a class and {held_out}" if count else f"{held_out} images a class"
+        yield (
+            f"{key}: {wanted} for validation and test are more than the {per_class} that"
+            f" sources.{source}.per_class retrieves; raise it or lower the count"
+        )

@@ -1,0 +1,26 @@
+"""The choices that a configuration offers where it takes one of several words.
+
+Standard library only: jobs that train or crawl import these lists, and must not wait for pydantic.
+"""
+
+from typing import Literal, get_args
+
+WebSearch = Literal["google", "bing", "openverse", "commons"]
+SourceKind = Literal[WebSearch, "urls", "folder", "diffusion"]
+Network = Literal[
+    "resnet8_half", "resnet8", "resnet20", "resnet8x4", "resnet18", "convnet_s", "convnet_m", "convnet_l", "convnet_xl"
+]
+Optimizer = Literal["sgd", "muon"]
+Schedule = Literal["cosine", "triangular", "constant"]
+PromptStyle = Literal["published", "composed"]
+Augmentation = Literal["none", "color", "rotation"]
+TeacherDataKind = Literal["cifar10", "folder", "sources", "drawn"]
+
+WEB_SEARCHES: tuple[str, ...] = get_args(WebSearch)
+SOURCE_KINDS: tuple[str, ...] = get_args(SourceKind)
+NETWORKS: tuple[str, ...] = get_args(Network)
+OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
+SCHEDULES: tuple[str, ...] = get_args(Schedule)
+
+# classes of CIFAR-10, in the order of its labels
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

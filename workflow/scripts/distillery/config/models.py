@@ -1,0 +1,181 @@
+"""The configuration of a study as pydantic models.
+
+The one place where a key, its type, range, default, unit and meaning live: the JSON schema, the page of the
+documentation and the checks follow from here. Jobs that train or crawl never import this module; they get checked
+values.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from distillery.config.arm_models import AnyArm
+from distillery.config.choices import Augmentation
+from distillery.config.fields import (
+    Counts,
+    FullTexts,
+    HashDistance,
+    Name,
+    PercentPair,
+    Section,
+    Seed,
+    SomeTexts,
+    Texts,
+    TwoNames,
+    optional,
+)
+from distillery.config.recipe_models import Student, Teacher
+from distillery.config.source_models import AnySource
+
+
+class Class(Section):
+    """What searches and diffusion models are asked for."""
+
+    queries: FullTexts = Field([], description="Queries for the image searches, tried in this order.")
+    prompts: FullTexts = Field(
+        [], description="Prompts for the diffusion models; image i uses prompt i modulo their number."
+    )
+    subjects: FullTexts = Field(
+        [],
+        description="Subjects of composed prompts; empty for the name of the class with an article, such as a cat.",
+    )
+    settings: Texts = Field([], description="Settings of composed prompts; empty for compose.settings of the source.")
+
+
+class Curation(Section):
+    """Which images are kept."""
+
+    min_side: int = Field(32, ge=1, description="Pixels; an image whose shorter side is less is dropped.")
+    duplicate_distance: HashDistance = Field(
+        4,
+        description="Bits of 64. If the perceptual hashes (pHash) of two images of a source differ in at most so many,"
+        " the later image is dropped.",
+    )
+
+
+class Split(Section):
+    """Train, validation and test images."""
+
+    seed: Seed = Field(0, description="Decides which images go where.")
+    group_distance: HashDistance = Field(
+        8,
+        description="Bits of 64. Images of any source or class whose perceptual hashes differ in at most so many form a"
+        " group; a group is never split.",
+    )
+    leakage: Literal["report", "drop"] = Field(
+        "report",
+        description="What happens to near-duplicates of the teacher's train images. report: they are listed in"
+        " results/tables/leakage.csv. drop: no split uses them.",
+    )
+    test: Counts = Field({}, description="Test images of each source, in total.")
+    val: Counts = Field({}, description="Validation images of each source, in total.")
+    common: SomeTexts = optional("Sources whose test images every run is tested on; all of split.test by default.")
+    shortfall: Literal["error", "shrink"] = Field(
+        "error",
+        description="What happens if a source has fewer images than asked for. error: the study stops. shrink: the"
+        " largest balanced set is used and its true size reported.",
+    )
+
+
+class Published(Section):
+    """What the published study reported."""
+
+    site: PercentPair = optional("Accuracy on its website in percent: from scratch, and distilled.")
+    notebook: PercentPair = optional("Accuracy printed by its notebook in percent: from scratch, and distilled.")
+    test: str = Field("", description="Its test images.")
+
+
+class Scenario(Section):
+    """A set of train images."""
+
+    train: Counts = Field(description="Train images of each source, in total.", min_length=1)
+    augment: Augmentation = Field(
+        "none", description="Adds one altered copy of every train image: with other colors, or rotated."
+    )
+    clean: bool = Field(
+        False,
+        description="Leave out train images whose label the teacher flags as an issue (confident learning, see"
+        " docs/pipeline.md). Test images stay as they are.",
+    )
+    size: Literal["small", "medium", "large"] = Field("small", description="The group it is shown in.")
+    arms: SomeTexts = optional("Arms to train; all by default.")
+    published: Published = optional(
+        "What the published study reported: accuracy in percent from scratch and distilled, shown beside ours."
+    )
+
+
+class Comparison(Section):
+    """A question that is tested."""
+
+    question: str = Field("", description="The question in words; made from the names if it is left out.")
+    arms: TwoNames = optional("Two arms, the baseline first; tested in every scenario that trains both.")
+    scenarios: TwoNames = optional(
+        "Two scenarios of the same classes, the baseline first; tested with every arm that both train."
+    )
+    within: SomeTexts = optional(
+        "The scenarios (for arms) or arms (for scenarios) in which it is tested; all by default."
+    )
+
+
+class Demo(Section):
+    """What makes a study a demonstration."""
+
+    label: str = Field("Demonstration on drawn images", description="Stands on every figure.")
+    seed: Seed = Field(0, description="Decides the drawn images.")
+    results_per_query: int = Field(40, ge=1, description="Images that the imitated searches find for a query.")
+
+
+class Study(Section):
+    """Everything a user decides. Counts are totals over the classes."""
+
+    title: str = Field("A Distillery study", description="Name of the study, the heading of its figures.")
+    classes: dict[Name, Class | None] = Field(
+        min_length=2,
+        description="The classes, in the order of the labels (0, 1, …). A name is a folder's as well: a-z, A-Z, 0-9, _"
+        " and -, starting with a letter or digit. Put names such as 2024 or yes in quotes.",
+    )
+    image_size: int = Field(32, ge=8, le=512, description="Side in pixels of the square images that networks see.")
+    seeds: int = Field(
+        6,
+        ge=1,
+        le=1000,
+        description="Trainings of each scenario and arm, numbered from 0. Adding one retrains none of the others.",
+    )
+    contact: str = Field(
+        "",
+        description="Address of a person or page, sent with every web request so that the owner of a site can ask you"
+        " to stop.",
+    )
+    sources: dict[Name, AnySource] = Field(min_length=1, description="Where images come from, by name.")
+    curation: Curation = Field({}, description="Which images are kept.")
+    split: Split = Field(
+        {}, description="Which images are for training, for choosing settings, and for the one final test."
+    )
+    teacher: Teacher = Field({}, description="The network that students are distilled from.")
+    student: Student = Field(
+        {},
+        description="The small network, and how it is trained: the same for every scenario, except lr and weight_decay"
+        " where they are tuned.",
+    )
+    arms: dict[Name, AnyArm] = Field(
+        {"scratch": {"method": "ce"}, "kd": {"method": "kd"}},
+        min_length=1,
+        description="Training methods under comparison, by name.",
+    )
+    scenarios: dict[Name, Scenario] = Field(min_length=1, description="Sets of train images to compare, by name.")
+    deterministic: bool = Field(
+        False, description="On a GPU, the same bits every time, at the price of speed. A CPU gives them in any case."
+    )
+    comparisons: dict[Name, Comparison] = optional(
+        "Questions that are tested, by name, declared before the results are seen. The tests of one question are"
+        " corrected for their number (Holm). By default, where the study has these arms: kd against scratch,"
+        " published_kd against published_scratch, and each published arm against its corrected one; without them,"
+        " every arm against the first."
+    )
+    augment_seed: Seed = Field(0, description="Decides the altered copies of the scenarios with an augmentation.")
+    demo: Demo = optional(
+        "Makes the study a demonstration: image searches are answered on this machine with images drawn by the program,"
+        " and every figure says so."
+    )

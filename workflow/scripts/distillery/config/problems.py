@@ -1,0 +1,137 @@
+"""What pydantic finds wrong with a configuration, as one line that names key, value and remedy."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, get_args, get_origin
+
+from pydantic import ValidationError
+
+from distillery.config.defaults import model_of
+from distillery.config.fields import Section
+from distillery.config.models import Study
+
+Path = tuple[Any, ...]  # keys and places in lists, from the outermost
+
+TYPES = {
+    "string_type": "string",
+    "int_type": "integer",
+    "float_type": "number",
+    "finite_number": "number",
+    "bool_type": "boolean",
+    "list_type": "list",
+    "guidance": "number or list",
+}
+MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
+BOUNDS = {
+    "greater_than_equal": ("ge", "less than the minimum of"),
+    "greater_than": ("gt", "not greater than"),
+    "less_than_equal": ("le", "greater than the maximum of"),
+    "less_than": ("lt", "not less than"),
+    "multiple_of": ("multiple_of", "not a multiple of"),
+}
+
+
+def first_problem(config: dict[str, Any], error: ValidationError) -> str:
+    """The first wrong key of a configuration in the order of their names, and what is wrong with it."""
+    found = [(_path(each), each) for each in error.errors(include_url=False)]
+    path, first = min(found, key=_order)
+    alike = [each for other, each in found if other == path and each["type"] == first["type"]]
+    return f"{'.'.join(map(str, path)) or 'top level'}: {_sentence(config, path, alike)}"
+
+
+def _order(problem: tuple[Path, Any]) -> tuple[list[str], bool, bool]:
+    path, error = problem
+    return list(map(str, path)), error["type"] != "extra_forbidden", error["type"] != "missing"
+
+
+def _path(error: Any) -> Path:
+    """Where a problem is: of an unknown or missing key, and of a wrong name, the section."""
+    path, kind = error["loc"], error["type"]
+    if path[:1] in (("sources",), ("arms",)) and path[2:3] != ("[key]",):
+        path = path[:2] + path[3:]  # pydantic inserts the kind or method
+    if path[:1] == ("sources",) and path[2:3] == ("guidance",):
+        path = path[:3]  # and which of two types it took the value for
+    if path[-1:] == ("[key]",):
+        path = path[:-2]
+    elif kind in ("extra_forbidden", "missing"):
+        path = path[:-1]
+    return (*path, error["ctx"]["discriminator"].strip("'")) if kind == "union_tag_invalid" else path
+
+
+def _sentence(config: dict[str, Any], path: Path, errors: list[Any]) -> str:
+    """What is wrong at a path; errors of the same type there share the sentence."""
+    error, kind, value = errors[0], errors[0]["type"], errors[0]["input"]
+    context = error.get("ctx", {})
+    if kind == "extra_forbidden":
+        unknown = sorted(str(each["loc"][-1]) for each in errors)
+        return f"unknown key {', '.join(unknown)}; known are {', '.join(_known_keys(config, path))}"
+    if kind == "missing":
+        return f"key {', '.join(each['loc'][-1] for each in errors)} is missing"
+    if kind == "union_tag_not_found":
+        return f"key {context['discriminator'].strip(chr(39))} is missing"
+    if kind in MAPPINGS:
+        return f"{_short(value)} is not keys and values"
+    if kind in TYPES:
+        return f"{_short(value)} is not of type {TYPES[kind]}{_hint(TYPES[kind], value)}"
+    if kind == "union_tag_invalid":
+        return f"{_short(value[path[-1]])} is not one of {_choices(context['expected_tags'])}"
+    if kind == "literal_error":
+        return f"{_short(value)} is not one of {_choices(context['expected'])}"
+    if kind in BOUNDS:
+        name, words = BOUNDS[kind]
+        return f"{_short(value)} is {words} {context[name]:g}"
+    if kind == "string_pattern_mismatch":
+        return f"name {_short(value)} may have only a-z, A-Z, 0-9, _ and -, the first no _ or -"
+    if kind == "too_short" and context["field_type"] == "Dictionary":
+        return f"{context['actual_length']} given, at least {context['min_length']} needed"
+    if kind in ("too_short", "string_too_short"):
+        return f"{_short(value)} is too short, at least {context['min_length']} needed"
+    if kind == "too_long":
+        return f"{_short(value)} is too long, at most {context['max_length']} allowed"
+    if kind == "not_unique":
+        return f"{_short(value)} has the same value twice"
+    return f"{_short(value)}: {error['msg']}"
+
+
+def _known_keys(config: dict[str, Any], path: Path) -> list[str]:
+    """The keys of the section at a path."""
+    model: type[Section] = Study
+    by_name: Any = None  # what the sections are that a user names, such as those in sources
+    for key in path:
+        config = config[key]
+        annotation = by_name or model.model_fields[key].annotation
+        by_name = get_args(annotation)[1] if get_origin(annotation) is dict else None
+        model = model_of(annotation, config) or model
+    return list(model.model_fields)
+
+
+def _hint(wanted: str, value: Any) -> str:
+    """What to write instead, where YAML reads something else than what was meant."""
+    if wanted == "string" and isinstance(value, int | float):  # 2024 is a number, yes a truth value
+        return "; put it in quotes"
+    if wanted in ("number", "integer") and (number := _number_meant(value)) is not None:
+        return f"; YAML takes it for text, write {number}"
+    return ""
+
+
+def _number_meant(text: Any) -> str | None:
+    """The number that a text such as 1e-3 stands for, as YAML reads it; None if the text is no number of usual size."""
+    if not isinstance(text, str):
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return f"{Decimal(repr(number)).normalize():f}" if 1e-6 <= abs(number) < 1e15 else None
+
+
+def _choices(quoted: str) -> str:
+    """Pydantic's list of choices, such as "'', 'photo' or 'face'", with quotes around the empty one only."""
+    return ", ".join(choice or "''" for choice in re.findall(r"'([^']*)'", quoted))
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

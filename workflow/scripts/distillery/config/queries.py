@@ -1,0 +1,165 @@
+"""Questions about a checked configuration: which sources, classes and settings a part of the study uses.
+
+Each function takes the study as `reading.check_config` returns it. `targets` has the questions about files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from distillery.config.recipe_models import Recipe
+from distillery.jobs import CRAWL_POLICY_KEYS
+
+Study = Mapping[str, Any]
+
+
+# --- sources and classes ----------------------------------------------------------------------------------------------
+
+
+def sources_of_kind(study: Study, *kinds: str) -> list[str]:
+    """The sources of one of these kinds, in the configuration's order."""
+    return [name for name, source in study["sources"].items() if source["kind"] in kinds]
+
+
+def classes_of(study: Study, source: str) -> list[str]:
+    """The classes a source has images of, in the study's order."""
+    subset = study["sources"][source].get("classes") or study["classes"]
+    return [label for label in study["classes"] if label in subset]
+
+
+def classes_of_sources(study: Study, sources: Iterable[str]) -> dict[str, list[str]]:
+    """The classes of several sources, by source."""
+    return {source: classes_of(study, source) for source in sources}
+
+
+def trained_classes(study: Study, scenario: str) -> set[str]:
+    """The classes that a scenario trains on."""
+    return {label for source in study["scenarios"][scenario]["train"] for label in classes_of(study, source)}
+
+
+def used_sources(study: Study) -> list[str]:
+    """The sources that any scenario trains on or any test uses, in the configuration's order."""
+    trained = {name for scenario in study["scenarios"].values() for name in scenario["train"]}
+    return [name for name in study["sources"] if name in trained | set(study["split"]["test"])]
+
+
+def pixel_sources(study: Study, scenario: str) -> list[str]:
+    """The sources whose images a run of a scenario needs: those it trains on and those of the common test."""
+    needed = {*study["scenarios"][scenario]["train"], *study["split"]["common"]}
+    return [name for name in study["sources"] if name in needed]
+
+
+def generated_sources(study: Study, scenario: str) -> list[str]:
+    """The diffusion sources that a scenario trains on."""
+    return [name for name in sources_of_kind(study, "diffusion") if name in study["scenarios"][scenario]["train"]]
+
+
+def teacher_sources(study: Study, *parts: str) -> list[str]:
+    """The sources that the teacher is trained on (`train`) and tested on (`test`), if its data are sources."""
+    data = study["teacher"]["data"]
+    return [name for part in parts for name in data[f"{part}_sources"]] if data["kind"] == "sources" else []
+
+
+def other_test_sources(study: Study) -> list[str]:
+    """Sources with test images that are not in the common test."""
+    split = study["split"]
+    return [name for name in used_sources(study) if name in set(split["test"]) - set(split["common"])]
+
+
+def untrained_sources(study: Study) -> list[str]:
+    """Sources whose diffusion model has random weights: their images show nothing, and every figure says so."""
+    return [name for name, source in study["sources"].items() if source.get("random_weights")]
+
+
+# --- retrieval --------------------------------------------------------------------------------------------------------
+
+
+def web_source(study: Study, name: str) -> dict[str, Any]:
+    """The keys of a source that decide what is asked for. How it is asked is in `crawl_policy`."""
+    return {key: value for key, value in study["sources"][name].items() if key not in CRAWL_POLICY_KEYS}
+
+
+def crawl_policy(study: Study, source: str) -> dict[str, Any]:
+    """How a web source is asked, and when the disk is full: a change of these asks nothing again."""
+    values = {"contact": study["contact"]} | study["sources"][source]
+    return {key: values[key] for key in CRAWL_POLICY_KEYS}
+
+
+def imitated_web(study: Study) -> dict[str, Any]:
+    """What decides the imitated searches of a demonstration; empty for a study."""
+    return {key: study["demo"][key] for key in ("results_per_query", "seed")} if "demo" in study else {}
+
+
+def words_of(study: Study, source: str) -> dict[str, dict[str, list[str]]]:
+    """What the prompts of a diffusion source are made of, by class: only what its prompt style uses."""
+    published = study["sources"][source]["prompt_style"] == "published"
+    parts = ("prompts",) if published else ("subjects", "settings")
+    return {label: {part: study["classes"][label][part] for part in parts} for label in classes_of(study, source)}
+
+
+def generation_of(study: Study, source: str) -> dict[str, Any]:
+    """What decides a source's generated images, and where they are kept; not how many jobs share the work."""
+    settings = study["sources"][source]
+    return {
+        "source": {key: value for key, value in settings.items() if key != "shards"},
+        "name": source,
+        "classes": words_of(study, source),
+        "store": f"resources/store/{source}",
+        "seed": settings["seed"],
+    }
+
+
+def wanted_images(study: Study) -> dict[str, dict[str, int]]:
+    """The total of each source for test, validation and training; for training, the most that any scenario uses."""
+    train: dict[str, int] = {}
+    for scenario in study["scenarios"].values():
+        for source, count in scenario["train"].items():
+            train[source] = max(count, train.get(source, 0))
+    return {"test": study["split"]["test"], "val": study["split"]["val"], "train": train}
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def recipe_of(study: Study, part: str) -> dict[str, Any]:
+    """The training recipe of the teacher or the student: the keys that change a result.
+
+    How often a checkpoint is written is a resource of the rule, because changed resources retrain nothing.
+    """
+    keys = set(Recipe.model_fields) - {"checkpoint_every"}
+    return {key: value for key, value in study[part].items() if key in keys}
+
+
+def settings_of_arm(study: Study, arm: str) -> dict[str, Any]:
+    """An arm's method and its settings, sorted by key; without its grid."""
+    return {key: value for key, value in sorted(study["arms"][arm].items()) if key != "tune"}
+
+
+def tuning_of(study: Study, scenario: str, arm: str) -> tuple[str, dict[str, Any]] | None:
+    """Where an arm's learning rate and weight decay are chosen, `{scenario}[.{arm}]`, and the grid; None if given."""
+    settings = study["arms"][arm]
+    if "tune" in settings:
+        return f"{scenario}.{arm}", settings["tune"]
+    published = settings["method"].startswith("published")  # with settings of its own
+    return (scenario, study["student"]["tune"]) if "tune" in study["student"] and not published else None
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def label_of_figures(study: Study) -> str:
+    """The label on every figure of a demonstration; empty for a study."""
+    return study["demo"]["label"] if "demo" in study else ""
+
+
+def figures_of_study(study: Study, figures: Iterable[str]) -> list[str]:
+    """Those of the figures drawn from tables alone that have something to show in this study."""
+    arms = [set(scenario["arms"]) for scenario in study["scenarios"].values()]
+    empty = set() if study["comparisons"] else {"comparisons"}
+    if not any(f"published_{arm}" in names for names in arms for arm in names):
+        empty.add("faults")
+    usual = {"scratch", "kd", "published_scratch", "published_kd"}
+    if not any(scenario.get("published") and usual & set(scenario["arms"]) for scenario in study["scenarios"].values()):
+        empty.add("published")
+    return [name for name in figures if name not in empty]

@@ -1,0 +1,125 @@
+"""Read a configuration, check it, and fill in its defaults. Each mistake ends in one line that names the key."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from distillery.config.checks import problems
+from distillery.config.defaults import fill_defaults
+from distillery.config.models import Study
+from distillery.config.problems import first_problem
+from distillery.config.queries import classes_of
+from distillery.config.renamed import renamed
+from distillery.jobs import StudyError
+
+
+def load_config(path: str | Path) -> dict[str, Any]:
+    """Read and check a configuration file.
+
+    Raises:
+        StudyError: as `read_config` and `check_config`.
+    """
+    return check_config(read_config(path))
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The keys and values of a configuration file as they are written there: YAML, or JSON if its name ends in .json.
+
+    Raises:
+        StudyError: text that is neither, with the line; a key given twice, which Snakemake would not notice;
+            no keys at all.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        # YAML takes JSON too, except tabs
+        raw = json.loads(text) if Path(path).suffix == ".json" else yaml.load(text, Loader=_UniqueKeys)
+    except json.JSONDecodeError as error:
+        raise _refusal(f"{path}, line {error.lineno}: {error.msg}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refusal(f"{path} cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise _refusal(f"{path}{where}: {getattr(error, 'problem', None) or error}") from error
+    if not isinstance(raw, dict):
+        raise _refusal(f"{path} must hold keys and values, such as classes:, sources: and scenarios:")
+    return raw
+
+
+def check_config(config: dict[str, Any]) -> dict[str, Any]:
+    """A study's configuration, checked, with every default filled in: plain dicts, lists and values.
+
+    Args:
+        config: as read from config.yaml; not changed.
+
+    Raises:
+        StudyError: names the first wrong key, what is wrong with it, and what would be right.
+    """
+    if now := renamed(config):
+        raise _refusal(now)
+    try:
+        Study.model_validate(config)
+    except ValidationError as error:
+        raise _refusal(first_problem(config, error)) from None
+    config = copy.deepcopy(config)
+    # a class may be a name and nothing else
+    config["classes"] = {name: words or {} for name, words in config["classes"].items()}
+    fill_defaults(config)
+    for problem in problems(config):
+        raise _refusal(problem)
+    return config
+
+
+def check_own_files(config: dict[str, Any]) -> None:
+    """Check that the user's own folders and lists, as a checked configuration names them, exist.
+
+    Separate from `check_config`: a pod of a cluster, which reads the configuration too, does not see them.
+
+    Raises:
+        StudyError: names the first key whose path does not exist, or is a folder without one of the classes.
+    """
+    for key, path, labels, remedy in _own_paths(config):
+        if not path.exists():
+            raise _refusal(f"{key}: {path} does not exist (paths are relative to the working directory)")
+        missing = [label for label in labels if not (path / label).is_dir() and not (path / f"{label}.tar").is_file()]
+        if path.is_dir() and missing:
+            raise _refusal(f"{key}: {path} has neither a folder nor a .tar of class {', '.join(missing)}; {remedy}")
+
+
+def _own_paths(config: dict[str, Any]) -> Iterator[tuple[str, Path, Iterable[str], str]]:
+    """Key, path, the classes it holds if it is a folder, and what to do if it lacks one."""
+    for name, source in config["sources"].items():
+        if source["kind"] in ("folder", "urls"):
+            labels = classes_of(config, name) if source["kind"] == "folder" else ()
+            remedy = f"add it, or name under sources.{name}.classes only those that are there"
+            yield f"sources.{name}.path", Path(source["path"]), labels, remedy
+    data = config["teacher"]["data"]
+    for key in ("path", "test_path") if data["kind"] == "folder" else ():
+        yield f"teacher.data.{key}", Path(data[key]), config["classes"], "add it: the teacher is trained on all classes"
+
+
+def _refusal(problem: str) -> StudyError:
+    """A mistake in one line, whatever the user's names contain."""
+    return StudyError(f"config: {' '.join(problem.split())}")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A YAML loader that refuses a key given twice: plain YAML would keep the last one silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the name {key} is given twice; rename one", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,146 @@
+"""The sections `teacher` and `student`: a network, and how it is trained."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from distillery.config.choices import Network, Optimizer, Schedule, TeacherDataKind
+from distillery.config.fields import UNIQUE, Section, Seed, Texts, Unique, optional
+
+# with their range and description, because teacher and student have defaults of their own
+NetworkName = Annotated[
+    Network,
+    Field(
+        description="Residual networks with a stem for small images (resnet8_half has 20 thousand parameters, resnet8"
+        " 78, resnet20 272, resnet8x4 1,200, resnet18 11,200) and plain convolutional networks that train faster"
+        " (convnet_s 150, convnet_m 500, convnet_l 2,000, convnet_xl 12,700)."
+    ),
+]
+Steps = Annotated[int, Field(ge=1, description="Optimizer steps, the same for every number of images.")]
+Batch = Annotated[int, Field(ge=2, description="Images per step. Batch normalization needs at least two.")]
+LearningRate = Annotated[float, Field(gt=0, description="Highest learning rate.")]
+
+
+class Grid(Section):
+    """Settings among which the best is chosen."""
+
+    lr: Annotated[list[Annotated[float, Field(gt=0)]], Unique] = Field(
+        description="Highest learning rates to try.", min_length=1, json_schema_extra=UNIQUE
+    )
+    weight_decay: Annotated[list[Annotated[float, Field(ge=0)]], Unique] = Field(
+        description="L2 weight decays to try with each learning rate.", min_length=1, json_schema_extra=UNIQUE
+    )
+    seeds: int = Field(1, ge=1, description="Trainings of each setting.")
+
+
+class Recipe(Section):
+    """The training recipe: what decides a training, besides data, loss and seed."""
+
+    network: NetworkName
+    steps: Steps
+    batch: Batch
+    lr: LearningRate
+    optimizer: Optimizer = Field(
+        "sgd",
+        description="Stochastic gradient descent with Nesterov momentum, or Muon (Jordan et al. 2024) for convolutions,"
+        " which takes an lr of about 0.24 and a momentum of about 0.6.",
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum.")
+    weight_decay: float = Field(
+        0.0005, ge=0, description="L2 penalty on the weights of convolutions and linear layers."
+    )
+    schedule: Schedule = Field("cosine", description="How the learning rate falls after the warm-up.")
+    warmup: float = Field(
+        0.05, ge=0, le=1, description="Fraction of the steps in which the learning rate rises from 0."
+    )
+    crop: int = Field(
+        4, ge=0, description="Pixels of reflected border from which a view is cropped at random; 0 for none."
+    )
+    flip: bool = Field(True, description="Mirror half of the views.")
+    cutout: int = Field(
+        0,
+        ge=0,
+        description="Side in pixels of a gray square placed at random on every view (DeVries and Taylor 2017);"
+        " 0 for none.",
+    )
+    mixup: float = Field(
+        0.0, ge=0, description="Parameter of the Beta distribution that mixes pairs of images; 0 for none."
+    )
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Decay of a moving average of the weights. The average is what is saved and tested; 0 for the"
+        " weights of the last step.",
+    )
+    checkpoint_every: int = Field(
+        500,
+        ge=0,
+        description="Steps between checkpoints (up to nine more on a GPU), from which an interrupted training resumes;"
+        " 0 for none before the end. A change retrains nothing.",
+    )
+
+
+class Student(Recipe):
+    """The student, and how it is trained."""
+
+    network: NetworkName = "resnet8x4"
+    steps: Steps = 3000
+    batch: Batch = 128
+    lr: LearningRate = 0.1
+    tune: Grid = optional(
+        "Chooses lr and weight_decay for each scenario by the validation accuracy of training on the labels alone. All"
+        " arms use the choice, except the published ones and those with a grid of their own. Without it, lr and"
+        " weight_decay are as given."
+    )
+
+
+class TeacherData(Section):
+    """The images that the teacher is trained and tested on."""
+
+    kind: TeacherDataKind = Field(
+        "cifar10",
+        description="cifar10: CIFAR-10, downloaded if absent. folder: folders of labeled images by class. sources:"
+        " sources that no student is trained or tested on, if you have no labeled images. drawn: images drawn by the"
+        " program, for demonstrations.",
+    )
+    path: str = Field(
+        "resources/cifar10",
+        description="Folder of CIFAR-10, or of the train images (a subfolder or a .tar for each class).",
+    )
+    test_path: str = Field("", description="Folder of the test images, for kind folder.")
+    train_sources: Texts = Field([], description="Names of the sources to train on, for kind sources.")
+    test_sources: Texts = Field(
+        [],
+        description="Names of other sources to test on, for kind sources. Near-duplicates of train images are left"
+        " out.",
+    )
+    train: int = Field(0, ge=0, description="Train images in total; 0 for all there are.")
+    test: int = Field(0, ge=0, description="Test images in total; 0 for all there are.")
+
+
+class TeacherOnly(Section):
+    """What the section `teacher` has and `student` has not."""
+
+    data: TeacherData = Field({}, description="The images the teacher is trained on.")
+    seed: Seed = Field(
+        0,
+        description="Decides initialization, order and views. Students have the seeds 0, 1, …: if the teacher has their"
+        " network, give it a number that no student has.",
+    )
+    threads: int = Field(
+        8,
+        ge=1,
+        description="CPU threads, at most. Without a GPU, another number gives other last digits.",
+    )
+
+
+class Teacher(Recipe, TeacherOnly):  # in this order the keys of TeacherOnly come first
+    """The teacher, its data, and how it is trained."""
+
+    network: NetworkName = "resnet18"
+    steps: Steps = 9750
+    batch: Batch = 256
+    lr: LearningRate = 0.2

@@ -1,0 +1,39 @@
+"""Keys and values of version 0.1 that have another name now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+# path of the old key, * for any name → its new name
+KEYS = {
+    ("teacher", "optimiser"): "optimizer",
+    ("student", "optimiser"): "optimizer",
+    ("sources", "*", "judge"): "clip_scorer",
+}
+# path of a key → old value → new value
+VALUES = {
+    ("arms", "*", "method"): {"kd_standardised": "kd_standardized"},
+    ("scenarios", "*", "augment"): {"colour": "color"},
+}
+
+
+def renamed(config: dict[str, Any]) -> str | None:
+    """Where a configuration has an old key or value, and what it is called now; None if there is none."""
+    for old, new in KEYS.items():
+        for path, _ in _found(config, old):
+            return f"{path} is now {path.rpartition('.')[0]}.{new}"
+    for key, names in VALUES.items():
+        for path, value in _found(config, key):
+            if isinstance(value, str) and value in names:
+                return f"{path}: {value} is now {names[value]}"
+    return None
+
+
+def _found(section: Any, path: tuple[str, ...], before: str = "") -> Iterator[tuple[str, Any]]:
+    """The values at a path, each with the path written out."""
+    if not path:
+        yield before, section
+    elif isinstance(section, dict):
+        for key in section if path[0] == "*" else [path[0]] if path[0] in section else []:
+            yield from _found(section[key], path[1:], f"{before}.{key}" if before else str(key))

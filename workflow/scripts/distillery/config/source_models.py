@@ -1,0 +1,248 @@
+"""The section `sources`: where images come from, one model for each kind of source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Discriminator, Field, Tag
+
+from distillery.config.choices import PromptStyle
+from distillery.config.fields import Section, Seed, SomeTexts, Texts, optional
+
+KIND = "How the images are obtained."
+FILTERS = "The filters of the search."
+PUBLISHED_FILTERS = "The filters of the search; by default those of the published study."
+
+FilterType = Annotated[
+    Literal["", "photo", "clipart", "lineart", "face", "animated"],
+    Field(description="The search's filter by type of image; empty for none."),
+]
+FilterSize = Annotated[
+    Literal["", "large", "medium", "icon"], Field(description="The search's filter by size; empty for none.")
+]
+FilterLicense = Annotated[
+    Literal["", "commercial", "noncommercial"], Field(description="The search's filter by license; empty for none.")
+]
+FilterColor = Annotated[
+    Literal["", "color", "blackandwhite", "transparent"],
+    Field(description="The search's filter by color; empty for none."),
+]
+PerClass = Annotated[
+    int,
+    Field(ge=1, description="Images to retrieve for each class. Ask for more than you use, since curation drops some."),
+]
+MaxPerQuery = Annotated[int, Field(ge=1, description="Images to take from the results of one query.")]
+Classes = Annotated[SomeTexts, Field(description="The classes this source has images of; all by default.")]
+
+
+class Source(Section):
+    """Where images come from."""
+
+    kind: str
+
+
+class Fetching(Section):
+    """How images are fetched from the web."""
+
+    connections_per_host: int = Field(2, ge=1, le=4, description="Requests at a time to one host.")
+    timeout_seconds: float = Field(30, gt=0, description="Seconds for one request, from its start to its last byte.")
+    max_bytes: int = Field(20_000_000, ge=1000, description="Bytes; a larger response is refused.")
+    retries: int = Field(2, ge=0, le=10, description="Further tries after a failed connection or a busy server.")
+    max_store_bytes: int = Field(0, ge=0, description="Bytes that the source's store may hold; 0 for no limit.")
+    min_free_bytes: int = Field(
+        1_000_000_000, ge=0, description="Bytes to leave free on the disk; a retrieval stops before it takes them."
+    )
+
+
+class Search(Source):
+    """An image search."""
+
+    per_class: PerClass
+    max_per_query: MaxPerQuery = 200
+
+
+class FilteredSearch(Search):
+    """An image search with filters of its own."""
+
+    filters: Section
+
+
+class GoogleFilters(Section):
+    type: FilterType = "photo"
+    size: FilterSize = "large"
+    license: FilterLicense = "commercial"
+    color: FilterColor = "color"
+
+
+# in this order of the bases the keys of the last one come first
+class Google(Fetching, FilteredSearch):
+    kind: Literal["google"] = Field(description=KIND)
+    max_per_query: MaxPerQuery = 50
+    filters: GoogleFilters = Field({}, description=PUBLISHED_FILTERS)
+
+
+class BingFilters(Section):
+    type: FilterType = "photo"
+    size: FilterSize = ""
+    license: FilterLicense = "commercial"
+    color: FilterColor = ""
+
+
+class Bing(Fetching, FilteredSearch):
+    kind: Literal["bing"] = Field(description=KIND)
+    filters: BingFilters = Field({}, description=PUBLISHED_FILTERS)
+
+
+class OpenverseFilters(Section):
+    type: Literal["", "photo", "illustration"] = Field(
+        "photo", description="The search's filter by type of image; empty for none."
+    )
+    size: Literal["", "large", "medium", "small"] = Field(
+        "", description="The search's filter by size; empty for none."
+    )
+    license: Literal["", "commercial", "modification"] = Field(
+        "commercial",
+        description="Only images whose license allows commercial use, or modification; empty for all.",
+    )
+
+
+class Openverse(Fetching, FilteredSearch):
+    kind: Literal["openverse"] = Field(description=KIND)
+    max_per_query: int = Field(
+        200,
+        ge=1,
+        le=240,
+        description="Images to take from the results of one query. Openverse gives at most 240 without an account.",
+    )
+    filters: OpenverseFilters = Field({}, description=FILTERS)
+
+
+class Commons(Fetching, Search):
+    kind: Literal["commons"] = Field(description=KIND)
+
+
+class Files(Source):
+    """A list or folder of the user's own."""
+
+    path: str
+    per_class: int = Field(0, ge=0, description="Images to take of each class; 0 for all.")
+    classes: Classes = optional("The classes this source has images of; all by default.")
+
+
+class Urls(Fetching, Files):
+    kind: Literal["urls"] = Field(description=KIND)
+    path: str = Field(
+        description="A .csv with the columns class and url and, optionally, page, title, license and creator; or a .txt"
+        " with a class and a URL on each line."
+    )
+
+
+class Folder(Files):
+    kind: Literal["folder"] = Field(description=KIND)
+    path: str = Field(
+        description="A folder with a subfolder or a .tar for each class, or one .tar with class/image members."
+    )
+
+
+class Compose(Section):
+    """Lists that composed prompts are drawn from."""
+
+    media: Texts = Field(
+        ["a photo of", "a candid snapshot of", "a close-up photo of", "a blurry phone picture of", ""],
+        description="How the subject is depicted; stands before the subject.",
+    )
+    settings: Texts = Field(
+        ["in a field", "in a city", "by the water", "in the mountains", "on a plain background", "among trees",
+         "in a village", ""],
+        description="Where the subject is; stands after the subject. A class may have its own.",
+    )  # fmt: skip
+    viewpoints: Texts = Field(
+        ["seen from the side", "seen from the front", "seen from behind", "seen from above", "seen from afar",
+         "partly hidden", ""],
+        description="The viewpoint.",
+    )  # fmt: skip
+    lights: Texts = Field(
+        ["in bright sunlight", "at dusk", "at night", "in fog", "in the rain", "on a cloudy day", "in winter", ""],
+        description="The light.",
+    )
+
+
+def _shape_of_guidance(value: Any) -> str | None:
+    if isinstance(value, list):
+        return "range"
+    return "number" if isinstance(value, int | float | str) else None
+
+
+Scale = Annotated[float, Field(ge=0)]
+Guidance = Annotated[
+    Annotated[Scale, Tag("number")] | Annotated[list[Scale], Field(min_length=2, max_length=2), Tag("range")],
+    Discriminator(_shape_of_guidance, custom_error_type="guidance", custom_error_message="is not a number or a list"),
+]
+
+
+class Diffusion(Source):
+    kind: Literal["diffusion"] = Field(description=KIND)
+    per_class: PerClass
+    model: str = Field(
+        min_length=1,
+        description="A text-to-image model: its id on the Hugging Face hub, or a folder that holds one.",
+    )
+    revision: str = Field("", description="The model's revision on the hub, preferably a commit.")
+    steps: int = Field(28, ge=1, description="Denoising steps.")
+    guidance: Guidance = Field(
+        7.0,
+        description="Scale of classifier-free guidance, 1 and below for none; or two numbers, lowest first: each"
+        " image's scale is then drawn from six evenly spaced values between them.",
+    )
+    prompt_style: PromptStyle = Field(
+        "published",
+        description="published: the classes' prompts as they are, in turn. composed: every prompt is composed of a"
+        " subject, setting, viewpoint, light and medium, drawn from the classes' subjects and settings and from"
+        " compose.",
+    )
+    compose: Compose = Field(
+        {},
+        description="Lists for composed prompts, such as a photo of a cat in a meadow, seen from the side, at dusk."
+        " Each part is drawn independently; an empty text leaves the part out.",
+    )
+    size: int = Field(512, ge=8, multiple_of=8, description="Side in pixels of a generated image; a multiple of 8.")
+    scheduler: str = Field("", description="Name of a scheduler class of diffusers; empty for the model's own.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Floating-point type; auto is bfloat16 on a GPU and float32 on a CPU."
+    )
+    negative_prompt: str = Field("", description="What the images should not show.")
+    components: list[str] = Field(
+        [],
+        description="Components of the pipeline to leave out, such as text_encoder_3 and tokenizer_3 of Stable"
+        " Diffusion 3.",
+    )
+    batch: int = Field(0, ge=0, description="Images per batch; 0 for as many as fit.")
+    quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored images.")
+    compile: bool = Field(
+        False,
+        description="Compile the model first. The first batch takes a minute or two longer, the images of Stable"
+        " Diffusion 2 a quarter less: worth it for a thousand images or more on a GPU. Needs a C compiler; without one"
+        " a warning says so.",
+    )
+    shards: int = Field(
+        1, ge=1, description="Jobs that share the generation, each on a GPU of its own where there are several."
+    )
+    clip_scorer: str = Field(
+        "",
+        description="A CLIP model (its id on the Hugging Face hub, or a folder) whose probability of the intended class"
+        " is recorded with every image; empty for none.",
+    )
+    random_weights: bool = Field(
+        False, description="The model was never trained and its images show nothing; every figure of them says so."
+    )
+    seed: Seed = Field(0, description="Decides the images, together with model, prompt and number.")
+
+
+AnySource = Annotated[
+    Google | Bing | Openverse | Commons | Urls | Folder | Diffusion,
+    Field(discriminator="kind"),
+]
+# kind → model
+SOURCES: dict[str, type[Source]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(get_args(AnySource)[0])
+}

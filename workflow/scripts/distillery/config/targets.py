@@ -1,0 +1,131 @@
+"""Questions about a checked configuration: the names of the files that a part of the study reads or makes.
+
+Each function takes the study as `reading.check_config` returns it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from distillery.config.queries import Study, classes_of, teacher_sources, tuning_of, used_sources
+
+
+def pattern_of(names: Iterable[str]) -> str:
+    """The pattern of a wildcard: one of these names, or nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+# --- acquire, curate, split -------------------------------------------------------------------------------------------
+
+
+def pools(study: Study, source: str, extension: str) -> list[str]:
+    """A file of every class's pool of a source."""
+    return [f"resources/pools/{source}/{label}.{extension}" for label in classes_of(study, source)]
+
+
+def model_files(study: Study, source: str) -> list[str]:
+    """The files of a source's diffusion model if it is a folder; none of a model from the hub."""
+    return sorted(str(path) for path in Path(study["sources"][source]["model"]).rglob("*") if path.is_file())
+
+
+def shares_of(study: Study, source: str) -> list[str]:
+    """The results of the jobs that share the generation of a source; none if one job does it all."""
+    shards = study["sources"][source]["shards"]
+    return [f"resources/pools/{source}/shares/{share}-of-{shards}.jsonl" for share in range(shards) if shards > 1]
+
+
+def curated(sources: Iterable[str], extension: str) -> list[str]:
+    """A file of each source after curation."""
+    return [f"results/curated/{source}.{extension}" for source in sources]
+
+
+def leakage_to_drop(study: Study) -> dict[str, str]:
+    """The near-duplicates of the teacher's images, if no split may use them."""
+    return {"leakage": "results/leakage.parquet"} if study["split"]["leakage"] == "drop" else {}
+
+
+def audits_of(study: Study, scenario: str) -> list[str]:
+    """The label audits that a scenario needs: those of its sources if it leaves out flagged images."""
+    settings = study["scenarios"][scenario]
+    return [f"results/audit/{source}.parquet" for source in settings["train"]] if settings["clean"] else []
+
+
+def plans(study: Study) -> list[str]:
+    """The plan of every scenario."""
+    return [f"results/plans/{scenario}.parquet" for scenario in study["scenarios"]]
+
+
+# --- teach, study -----------------------------------------------------------------------------------------------------
+
+
+def teacher_folders(study: Study) -> list[str]:
+    """The user's own folders of images that the teacher is trained and tested on."""
+    data = study["teacher"]["data"]
+    return [path for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+
+
+def trials_of(tuned: str, grid: Mapping[str, Any]) -> list[str]:
+    """The trials of a scenario, or of one of its arms: a training with every setting of a grid.
+
+    Args:
+        tuned: `{scenario}[.{arm}]`.
+        grid: lists `lr` and `weight_decay`, and the number of `seeds`.
+    """
+    settings = product(grid["lr"], grid["weight_decay"], range(grid["seeds"]))
+    return [f"results/tuning/{tuned}/lr{lr}_decay{decay}_seed{seed}.json" for lr, decay, seed in settings]
+
+
+def names_of_trials(study: Study) -> list[str]:
+    """Every trial as its benchmark is named: `{scenario}[.{arm}].lr…`."""
+    grids = dict(
+        found
+        for scenario, settings in study["scenarios"].items()
+        for arm in settings["arms"]
+        if (found := tuning_of(study, scenario, arm))
+    )
+    return [f"{tuned}.{Path(path).stem}" for tuned, grid in grids.items() for path in trials_of(tuned, grid)]
+
+
+def chosen_settings(study: Study, scenario: str, arm: str) -> str | None:
+    """The file of the settings chosen for a run; None if they are given."""
+    found = tuning_of(study, scenario, arm)
+    return f"results/tuning/{found[0]}.json" if found else None
+
+
+def runs_of(study: Study, scenario: str, file: str = "metrics.json") -> list[str]:
+    """One file of every run of a scenario."""
+    runs = product(study["scenarios"][scenario]["arms"], range(study["seeds"]))
+    return [f"results/runs/{scenario}/{arm}/seed{seed}/{file}" for arm, seed in runs]
+
+
+def runs_of_all(study: Study, file: str) -> list[str]:
+    """One file of every run of the study."""
+    return [path for scenario in study["scenarios"] for path in runs_of(study, scenario, file)]
+
+
+# --- report -----------------------------------------------------------------------------------------------------------
+
+
+def figures(names: Iterable[str], *formats: str) -> list[str]:
+    """Figures in each format."""
+    return [f"results/figures/{name}.{extension}" for name, extension in product(names, formats)]
+
+
+def tables(*names: str) -> list[str]:
+    """Tables by name."""
+    return [f"results/tables/{name}.csv" for name in names]
+
+
+def sheets(study: Study, *kinds: str) -> list[str]:
+    """Sheets of every source's images."""
+    return [f"results/figures/{kind}_{source}.png" for kind, source in product(kinds, used_sources(study))]
+
+
+def sheets_of_teacher(study: Study) -> list[str]:
+    """Sheets of the teacher's own sources, whose labels are only as good as the search."""
+    shown = product(("contact", "duplicates"), teacher_sources(study, "train", "test"))
+    return [f"results/figures/{kind}_{source}.png" for kind, source in shown]
