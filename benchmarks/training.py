@@ -34,33 +34,16 @@ On two cores of an AMD EPYC with AVX-512 BF16 and without AMX (median of 3 turns
     convnet_l   resnet8     2.5x       2.3x         57 %
     convnet_m   convnet_s   2.2x       2.0x         40 %
 
-On two cores of an Intel Xeon with AMX, as measured now (median of 3 turns):
-
-    teacher     student     tutorial              repository            share of the peak
-    resnet18    resnet8x4   4.6x                  4.1x (4.0 to 4.2)     43 %
-    convnet_m   convnet_s   5.0x (4.6 to 5.1)     4.7x (4.5 to 4.9)     25 %
-
-(309 and 43 ms a step of 128 pictures. A first turn of the first pair was left out of its range: another process ended
-within it.) Before batch norm, activations and pooling had kernels of their own on a processor it was 4.0x and 3.5x of
-the first pair, 3.9x and 3.6x of the second; `benchmarks/native.py` tells what each is worth.
-
 On one NVIDIA H200 with 16 cores (PyTorch 2.11), ours in milliseconds a step, from trainings of 400 and 1,200 steps on
-8,000 pictures: one step a graph and torch's batch norm (as it was), then ten steps a graph, then batch norm's own
-kernels too:
+8,000 pictures:
 
-    teacher     student     batch 128              batch 64
-    resnet18    resnet8x4   2.15   2.01   1.71     1.48   1.30   1.09
-    convnet_m   convnet_s   1.13   1.01   0.87     0.87   0.71   0.61
-    convnet_l   resnet8     1.44   1.30   1.18     1.03   0.84   0.69
+    teacher     student     batch 128   batch 64
+    resnet18    resnet8x4   2.15        1.48
+    convnet_m   convnet_s   1.13        0.87
+    convnet_l   resnet8     1.44        1.03
 
 Theirs were measured on such a card weeks before and wait for their loaders: the tutorial's loop took 12.6 to 12.8 ms a
-step (batches of 128) for every pair, the repositories' 10.1 to 11.4 (batches of 64). So ours would be, against the one
-and the other, 7 and 10 times as fast for the first pair, 15 and 17 for the second, 11 and 15 for the third; not
-measured in turns yet.
-
-A step of the first pair is 174 kernels (297 before), of the second 143 (235). 278 GFLOP in 1.71 ms are 20 % of the
-peak. Summed up, the first pair's kernels take 1.95 ms a step, some of them beside others: batch norm 0.49, a stem's
-convolution of three channels 0.2 with what cuDNN does before and after it, the other convolutions most of the rest.
+step (batches of 128) for every pair, the repositories' 10.1 to 11.4 (batches of 64).
 
 The limit of the two cores is arithmetic: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the
 float32 loops already run at 0.16 to 0.22, so that no loop of the same arithmetic could be more than about four times as
@@ -93,7 +76,7 @@ from distillery.learning.data import whole_source
 from distillery.learning.devices import arithmetic, choose_device
 from distillery.learning.networks import NETWORKS, build_network
 from distillery.learning.recipe import Recipe
-from distillery.learning.student import objective_of, ready, teacher_of
+from distillery.learning.student import objective_of, ready
 from distillery.learning.training import optimiser_of, start_network, train
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -191,11 +174,11 @@ def ours(pair: Pair, batch: int) -> Callable[[int], None]:
     teacher = start_network(pair.teacher, 10, pictures, 1, pair.device).requires_grad_(False).eval()
     teacher = ready(teacher, KD(), pair.device)
     network = start_network(pair.student, 10, pictures, 0, pair.device)
-    objective, ask = (make(KD(), teacher, lambda logits: logits) for make in (objective_of, teacher_of))
+    objective = objective_of(KD(), teacher, lambda logits: logits)
 
     def run(steps: int) -> None:
         recipe = Recipe(pair.student, steps=steps, batch=batch, lr=0.01, checkpoint_every=0)
-        train(network, pictures, recipe, objective, optimiser_of(recipe, network), ask=ask, seed=0, classes=10)
+        train(network, pictures, recipe, objective, optimiser_of(recipe, network), seed=0, classes=10)
 
     return run
 

@@ -59,7 +59,6 @@ from distillery.files import whole, write_whole
 from distillery.learning.checkpoints import Checkpoint
 from distillery.learning.networks import build_network
 from distillery.learning.optimisation import sgd
-from distillery.learning.tables import write_table
 from distillery.parquet import write_parquet
 import pyarrow as pa
 
@@ -76,8 +75,7 @@ columns = {"x": np.random.default_rng(0).random(150_000).astype(np.float32)}
 actions = {
     "checkpoint.pt": lambda: checkpoint.save(1, network, None, sgd(network, 0.9, 0.0), [], torch.zeros(())),
     "text": lambda: write_whole(disk / "text", "x" * 600_000),
-    "a.parquet": lambda: write_table(disk / "a.parquet", columns, schema),
-    "b.parquet": lambda: write_parquet(disk / "b.parquet", columns, schema),
+    "a.parquet": lambda: write_parquet(disk / "a.parquet", columns, schema),
     "c.npy": lambda: write_pixels(disk / "c.npy"),
 }
 for name, action in actions.items():

@@ -8,8 +8,7 @@ from distillery.curation.curated import SCHEMA as CURATED
 from distillery.curation.leakage import SCHEMA as LEAKAGE
 from distillery.evidence.audit import audit_labels
 from distillery.jobs import StudyError
-from distillery.learning.tables import read_table
-from distillery.parquet import write_parquet
+from distillery.parquet import read_parquet, write_parquet
 from distillery.splits import SPLITS_SCHEMA
 
 
@@ -38,7 +37,7 @@ def audited(study, tmp_path):
         paths = [tmp_path / name for name in ("web.npy", "web.parquet", "leakage.parquet", "splits.parquet")]
         audit_labels(*paths, study.teacher, tmp_path / "audit.parquet", source="web", threads=1)
         names = ("source", "row", "class", "key", "judged", "p_claimed", "confident", "likely", "suspect", "clip")
-        return truth, read_table(tmp_path / "audit.parquet", names)
+        return truth, read_parquet(tmp_path / "audit.parquet", names)
 
     return audit
 

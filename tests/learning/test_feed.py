@@ -10,7 +10,6 @@ from tiny_study import RECIPE
 from distillery.learning.augmentation import draw_views, make_views, mixed_targets, reflect_pad
 from distillery.learning.averaging import decay_after
 from distillery.learning.feed import Block, feed, rows_of_step
-from distillery.learning.graphs import split_steps
 from distillery.learning.recipe import learning_rate
 
 CPU = torch.device("cpu")
@@ -18,7 +17,7 @@ LONG = replace(RECIPE, steps=137, cutout=3, mixup=0.4, ema=0.9)
 
 
 def singly(recipe, first=0):
-    return feed(recipe, 50, 3, split_steps(first, [recipe.steps], 1), CPU)
+    return feed(recipe, 50, 3, range(first, recipe.steps), CPU)
 
 
 def equal(a, b):
@@ -29,7 +28,7 @@ def test_there_is_one_for_each_step_and_each_is_its_own_draws():
     blocks = list(singly(LONG))
     assert len(blocks) == LONG.steps
     for number in (0, 63, 64, LONG.steps - 1):
-        (step,), (rows, draws) = blocks[number].steps(), blocks[number].views(mixed=True)
+        step, (rows, draws) = blocks[number].scalars(), blocks[number].views(mixed=True)
         drawn = draw_views(LONG, LONG.batch, number, 3)
         np.testing.assert_array_equal(rows, rows_of_step(50, LONG.batch, number, 3))
         for name in ("top", "left", "mirrored", "down", "right", "partner"):
@@ -60,16 +59,10 @@ def views_of(block, recipe):
 
 
 @pytest.mark.parametrize("mixup", [0.4, 0.0])
-def test_the_views_of_several_steps_at_once_are_those_of_each_alone(mixup):
+def test_views_with_numbers_on_a_device_are_those_of_plain_numbers(mixup):
     recipe = replace(LONG, mixup=mixup)
-    blocks = list(singly(recipe))[20:27]
-    (drawn,) = feed(recipe, 50, 3, [range(20, 27)], CPU)
-    together = Block(drawn.places, torch.tensor(drawn.numbers, dtype=torch.float32))  # as a GPU has them
-    views, targets = views_of(together, recipe)
-    for number, block in enumerate(blocks):
-        here = slice(number * recipe.batch, (number + 1) * recipe.batch)
-        alone = views_of(block, recipe)
-        torch.testing.assert_close(views[here], alone[0], rtol=0, atol=1e-6)
-        torch.testing.assert_close(targets[here], alone[1], rtol=0, atol=1e-6)
-        (step,) = block.steps()
-        torch.testing.assert_close(torch.stack(list(together.steps()[number])), torch.tensor(step))
+    block = list(singly(recipe))[20]
+    on_device = Block(block.places, torch.tensor(block.numbers, dtype=torch.float32))  # as a GPU has them
+    for ours, plain in zip(views_of(on_device, recipe), views_of(block, recipe), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=0, atol=1e-6)
+    torch.testing.assert_close(torch.stack(list(on_device.scalars())), torch.tensor(block.numbers))

@@ -5,25 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from tiny_study import RECIPE
 
 from distillery.learning import training
 from distillery.learning.arms import METHODS
 from distillery.learning.checkpoints import Checkpoint
 from distillery.learning.data import Pictures, as_channels_last
-from distillery.learning.graphs import ASKED, STEPS, aside, block_length, repeated, split_steps
+from distillery.learning.graphs import step_runner
 from distillery.learning.networks import build_network
 from distillery.learning.optimisation import SGD, Adam
 from distillery.learning.published import kd_optimiser, scratch_optimiser
 from distillery.learning.seeds import initialisation
-from distillery.learning.student import objective_of, ready, teacher_of
+from distillery.learning.student import objective_of, ready
 from distillery.learning.training import optimiser_of, start_network, train
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 CPU = torch.device("cpu")
-# a row of history every 13 steps: blocks of 10, in which a teacher is asked twice, and of 3
+# a row of history every 13 steps
 MIXED = replace(RECIPE, steps=260, mixup=0.4, checkpoint_every=0)
 
 
@@ -31,50 +29,7 @@ def test_on_a_processor_nothing_is_recorded():
     def function(step):
         return None
 
-    assert repeated(function, CPU) is function
-
-
-def test_what_is_put_aside_is_done_and_given():
-    calls = []
-    waits = aside([lambda: calls.append(1) or 7, lambda: calls.append(2) or 8], CPU)
-    assert calls == [1, 2] and [wait() for wait in waits] == [7, 8] and calls == [1, 2]
-
-
-@pytest.mark.parametrize("steps", [1, ASKED, 2 * ASKED + 1])
-def test_each_step_is_told_of_its_own_views(steps):
-    asked = []
-
-    def ask(views, batch):
-        asked.append(len(views))
-        return [part.mean() for part in views.split(batch)]
-
-    views = torch.arange(steps, dtype=torch.float32).repeat_interleave(4)
-    assert [wait().item() for wait in training._asked(ask, views, 4)] == list(range(steps))
-    assert sum(asked) == 4 * steps and max(asked) <= 4 * ASKED
-    assert [wait() for wait in training._asked(None, views, 4)] == [None] * steps
-
-
-@given(
-    steps=st.integers(1, 300), length=st.integers(1, 12), data=st.data(),
-)  # fmt: skip
-def test_blocks_go_through_all_steps_and_end_where_they_must(steps, length, data):
-    first = data.draw(st.integers(0, steps))
-    ends = sorted({*data.draw(st.lists(st.integers(1, steps), max_size=8)), steps})
-    blocks = split_steps(first, ends, length)
-    assert [step for block in blocks for step in block] == list(range(first, steps))
-    assert all(1 <= len(block) <= length for block in blocks)
-    assert {end for end in ends if end > first} <= {block.stop for block in blocks}
-    # a training that goes on from a block's end has the same blocks
-    for block in blocks[::3]:
-        assert split_steps(block.stop, ends, length) == [other for other in blocks if other.start >= block.stop]
-
-
-def test_on_a_processor_a_block_is_a_step_and_on_a_gpu_views_of_a_bounded_size():
-    gpu = torch.device("cuda")
-    assert block_length(1, CPU) == 1
-    assert block_length(128 * 3 * 32**2, gpu) == STEPS
-    assert 1 < block_length(256 * 3 * 96**2, gpu) < STEPS
-    assert block_length(10**9, gpu) == 1
+    assert step_runner(function, CPU) is function
 
 
 def fit(method, recipe, checkpoint=None, teacher="resnet8"):
@@ -92,8 +47,8 @@ def fit(method, recipe, checkpoint=None, teacher="resnet8"):
         optimiser = kd_optimiser(network, taught_by) if taught_by else scratch_optimiser(network)
     else:
         optimiser = optimiser_of(recipe, network)
-    objective, ask = (make(arm, taught_by, lambda logits: logits) for make in (objective_of, teacher_of))
-    history = train(network, pictures, recipe, objective, optimiser, ask=ask, seed=0, classes=5, checkpoint=checkpoint)
+    objective = objective_of(arm, taught_by, lambda logits: logits)
+    history = train(network, pictures, recipe, objective, optimiser, seed=0, classes=5, checkpoint=checkpoint)
     return network.state_dict(), history
 
 
@@ -117,20 +72,10 @@ def test_recorded_steps_are_those_run_one_kernel_at_a_time(method, network, teac
     recipe = replace(MIXED, mixup=0.0) if METHODS[method].published else replace(MIXED, ema=0.9)
     recipe = replace(recipe, network=network)
     recorded, history = fit(method, recipe, teacher=teacher)
-    monkeypatch.setattr(training, "repeated", lambda function, device: function)
+    monkeypatch.setattr(training, "step_runner", lambda step, device: step)
     plain, plain_history = fit(method, recipe, teacher=teacher)
     assert history == plain_history
     assert all(torch.equal(recorded[name], plain[name]) for name in plain)
-
-
-@gpu
-@pytest.mark.parametrize("method", ["kd", "attention_transfer"])
-def test_a_teacher_asked_beside_the_student_says_what_it_says_before(method, monkeypatch, deterministic):
-    beside, history = fit(method, MIXED)
-    monkeypatch.setattr(training, "aside", lambda functions, device: aside(functions, CPU))
-    before, before_history = fit(method, MIXED)
-    assert history == before_history
-    assert all(torch.equal(beside[name], before[name]) for name in before)
 
 
 @gpu
@@ -140,7 +85,7 @@ def test_a_training_that_goes_on_ends_with_the_same_bits(tmp_path, changes, dete
     recipe = replace(MIXED, checkpoint_every=43, **changes)
     checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every=43)
     whole, history = fit("kd", recipe, checkpoint)
-    assert checkpoint.path.exists()  # of step 218, a block's end
+    assert checkpoint.path.exists()  # of step 258
     resumed, resumed_history = fit("kd", recipe, checkpoint)
     assert history == resumed_history and all(torch.equal(whole[name], resumed[name]) for name in whole)
 

@@ -17,8 +17,8 @@ import numpy as np
 from distillery.evidence.tables import decimals, mean_columns, read_numbers, source_title, train_text
 from distillery.files import write_whole
 from distillery.jobs import StudyError, one_line
-from distillery.learning.tables import read_table
 from distillery.learning.weights import Trained
+from distillery.parquet import read_parquet
 
 KINDS = {
     "google": "found by Google's picture search",
@@ -101,7 +101,7 @@ def read_facts(metrics: str | Path, runs: str | Path, plan: str | Path, classes:
         StudyError: a file is damaged, or they are not of one run.
     """
     measured = _read_metrics(metrics)
-    table = read_table(plan, ["source", "label", "split", "augmented"])
+    table = read_parquet(plan, ["source", "label", "split", "augmented"])
     train, test = table["split"] == "train", table["split"] == "test"
     labels = tuple(int(label) for label in np.unique(table["label"][train]))
     if len(labels) != measured["n_classes"] or test.sum() != measured["n_test"] or max(labels) >= len(classes):

@@ -13,8 +13,8 @@ from distillery.jobs import StudyError, log
 from distillery.learning.data import gather, open_pixels
 from distillery.learning.devices import choose_device
 from distillery.learning.prediction import predict
-from distillery.learning.tables import read_table, write_table
 from distillery.learning.weights import load_weights
+from distillery.parquet import read_parquet, write_parquet
 
 SCHEMA = pa.schema(
     [
@@ -62,7 +62,7 @@ def audit_labels(
         StudyError: a file is damaged; the teacher is of another size or lacks a class.
     """
     trained = load_weights(weights)
-    columns = read_table(table, ["row", "class", "key", "kept", "judged"])
+    columns = read_parquet(table, ["row", "class", "key", "kept", "judged"])
     kept = {name: column[columns["kept"]] for name, column in columns.items()}
     if unknown := set(kept["class"]) - set(trained.classes):
         raise StudyError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
@@ -97,15 +97,15 @@ def audit_labels(
         "suspect": suspect,
         "clip": kept["judged"],
     }
-    write_table(output, columns, SCHEMA)
+    write_parquet(output, columns, SCHEMA)
 
 
 def _learnt_from(leakage: str | Path, source: str) -> np.ndarray:
     """Rows of a source that are near-duplicates of pictures the teacher was trained on."""
-    table = read_table(leakage, ["source", "row", "teacher_split"])
+    table = read_parquet(leakage, ["source", "row", "teacher_split"])
     return table["row"][(table["source"] == source) & (table["teacher_split"] == "train")]
 
 
 def _train_rows(splits: str | Path, source: str) -> np.ndarray:
-    table = read_table(splits, ["source", "row", "split"])
+    table = read_parquet(splits, ["source", "row", "split"])
     return table["row"][(table["source"] == source) & (table["split"] == "train")]

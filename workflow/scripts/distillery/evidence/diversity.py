@@ -20,8 +20,8 @@ from distillery.learning.data import as_channels_last, open_pixels
 from distillery.learning.devices import autocast, choose_device
 from distillery.learning.networks import Normalised
 from distillery.learning.prediction import BATCH, evaluating
-from distillery.learning.tables import read_table, write_table
 from distillery.learning.weights import load_weights
+from distillery.parquet import read_parquet, write_parquet
 
 MOST = 300  # pictures of a class and source, the first ones: 44,850 pairs
 SCHEMA = pa.schema(
@@ -64,7 +64,7 @@ def measure_diversity(
     for (source, kind), table in zip(kinds.items(), tables, strict=True):
         if len(arrays[source]) and arrays[source].shape[1] != trained.image_size:
             raise StudyError(f"source {source} has pictures of another size than the teacher's. Curate again.")
-        columns = read_table(table, ["row", "class", "kept"])
+        columns = read_parquet(table, ["row", "class", "kept"])
         for name in trained.classes:
             here = np.unique(columns["row"][columns["kept"] & (columns["class"] == name)])[:MOST]
             if len(here):
@@ -72,7 +72,7 @@ def measure_diversity(
                 rows.append((source, name, int(kind == "diffusion"), len(here), *mean_distance(features)))
     if not rows:
         raise StudyError(f"sources {', '.join(kinds)} have no picture that was kept. See their curated tables for why.")
-    write_table(output, dict(zip(SCHEMA.names, zip(*rows, strict=True), strict=True)), SCHEMA)
+    write_parquet(output, dict(zip(SCHEMA.names, zip(*rows, strict=True), strict=True)), SCHEMA)
 
 
 def embed(network: Normalised, pixels: Tensor) -> np.ndarray:

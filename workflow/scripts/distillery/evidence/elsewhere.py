@@ -13,8 +13,8 @@ from distillery.jobs import progress
 from distillery.learning.data import gather, open_pixels
 from distillery.learning.devices import choose_device
 from distillery.learning.prediction import predict_classes
-from distillery.learning.tables import read_table, write_table
 from distillery.learning.weights import load_weights
+from distillery.parquet import read_parquet, write_parquet
 
 SCHEMA = pa.schema(
     [
@@ -55,7 +55,7 @@ def predict_elsewhere(
         StudyError: a file is damaged.
     """
     trained = _trained_classes(plan)
-    table = read_table(splits, ["source", "row", "label", "split"])
+    table = read_parquet(splits, ["source", "row", "label", "split"])
     here = np.isin(table["source"], list(sources)) & (table["split"] == "test") & np.isin(table["label"], trained)
     asked = {name: table[name][here] for name in ("source", "row", "label")}
     pictures = gather(open_pixels(pixels, sources), asked["source"], asked["row"], asked["label"])
@@ -70,10 +70,10 @@ def predict_elsewhere(
         }
         numbers = {"seed": np.full(len(predicted), int(seed.removeprefix("seed"))), "predicted": predicted}
         parts.append(names | asked | numbers)
-    write_table(output, {name: np.concatenate([part[name] for part in parts]) for name in SCHEMA.names}, SCHEMA)
+    write_parquet(output, {name: np.concatenate([part[name] for part in parts]) for name in SCHEMA.names}, SCHEMA)
 
 
 def _trained_classes(plan: str | Path) -> np.ndarray:
     """int64, sorted: the labels of a plan's train pictures."""
-    table = read_table(plan, ["label", "split"])
+    table = read_parquet(plan, ["label", "split"])
     return np.unique(table["label"][table["split"] == "train"]).astype(np.int64)

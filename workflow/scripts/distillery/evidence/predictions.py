@@ -85,9 +85,7 @@ def _read_seeds(paths: Mapping[int, Path]) -> Answers:
 
 def read_predictions(path: str | Path) -> dict[str, np.ndarray]:
     """The columns of one `predictions.parquet`; logits as float32 [N, C]."""
-    table = read_parquet(path, ["source", "row", "label", "predicted", "logits"])
-    logits = np.stack(table["logits"]) if len(table["row"]) else np.empty((0, 0), np.float32)
-    return table | {"logits": logits}
+    return read_parquet(path, ["source", "row", "label", "predicted", "logits"])
 
 
 def teacher_on(path: str | Path, tested: Answers) -> np.ndarray:

@@ -37,11 +37,6 @@ class Answer(NamedTuple):
     logits: Tensor
     features: list[Tensor]
 
-    def split(self, batch: int) -> list[Answer]:
-        """The answers to batch after batch, of B views each."""
-        logits, stages = self.logits.split(batch), [stage.split(batch) for stage in self.features]
-        return [Answer(part, [stage[number] for stage in stages]) for number, part in enumerate(logits)]
-
 
 @dataclass(frozen=True)
 class Arm:

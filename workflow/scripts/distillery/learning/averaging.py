@@ -34,12 +34,8 @@ class Average:
         Args:
             decay: 0 to 1, of `decay_after`; a tensor [] where the update is recorded once and repeated.
         """
-        if isinstance(decay, float):
-            torch._foreach_lerp_(self.average, self.values, 1 - decay)
-        else:  # the lerp of many tensors takes no tensor for a weight
-            change = torch._foreach_sub(self.values, self.average)
-            torch._foreach_mul_(change, 1 - decay)
-            torch._foreach_add_(self.average, change)
+        for average, value in zip(self.average, self.values, strict=True):
+            average.lerp_(value, 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -25,7 +25,6 @@ from distillery.files import hash_files, write_whole
 from distillery.jobs import log
 from distillery.learning.averaging import Average
 from distillery.learning.devices import arithmetic
-from distillery.learning.layers import has_kernels
 from distillery.learning.optimisation import Optimiser
 from distillery.learning.recipe import Recipe
 from distillery.spending import NOTHING, Spent
@@ -109,7 +108,7 @@ class Checkpoint:
 def how_trained(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """What decides any training besides its data, loss and seed: settings for `digest`."""
     deciding = asdict(replace(recipe, checkpoint_every=0))  # how often the state is kept changes no result
-    where = {"device": device.type, "arithmetic": str(arithmetic(device)), "kernels": has_kernels(device)}
+    where = {"device": device.type, "arithmetic": str(arithmetic(device))}
     where |= {"deterministic": torch.are_deterministic_algorithms_enabled(), "torch": torch.__version__}
     return {"recipe": deciding, **where, "numpy": np.__version__, "version": version()}
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distillery.arrays import map_pixels, read_arrays
 from distillery.jobs import StudyError
-from distillery.learning.tables import read_table
+from distillery.parquet import read_parquet
 
 LEAST_STD = 1e-3  # of a channel in [0, 1]; pictures of one colour would divide by 0
 
@@ -67,7 +67,7 @@ def load_plan(
     Raises:
         StudyError: the plan names what is not there, has nothing to train or test on, or tests what it does not train.
     """
-    table = read_table(plan, ["source", "row", "label", "split", "augmented"])
+    table = read_parquet(plan, ["source", "row", "label", "split", "augmented"])
     if len(table["label"]) and not 0 <= table["label"].min() <= table["label"].max() < len(classes):
         raise StudyError(f"plan {plan} has labels beyond the {len(classes)} classes. Delete it and run again.")
     arrays = open_pixels(pixels, sources)

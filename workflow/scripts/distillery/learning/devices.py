@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from contextlib import AbstractContextManager
 
@@ -26,23 +25,9 @@ def choose_device(threads: int = 0, deterministic: bool = False) -> torch.device
     if deterministic and device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS refuses
         torch.use_deterministic_algorithms(True)
-    if device.type == "cpu":
-        _keep_freed_memory()
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"processor, {torch.get_num_threads()} threads"
     log.info("on %s, in %s", name, "bfloat16" if has_bfloat16(device) else "float32")
     return device
-
-
-def _keep_freed_memory() -> None:
-    """Where glibc allocates, memory that was freed stays with the process.
-
-    The activations of a step come and go; handed back to the system, their pages are emptied and mapped anew each time:
-    with a ResNet-18 as the teacher 5 % of a step.
-    """
-    mallopt, mmap_threshold, trim_threshold = getattr(ctypes.CDLL(None), "mallopt", None), -3, -1
-    # 32 MiB is the most that every glibc takes; the second alone would fix the first at 128 KiB
-    if mallopt and mallopt(mmap_threshold, 2**25):
-        mallopt(trim_threshold, 2**31 - 1)
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -33,43 +33,31 @@ class Numbers(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The draws of k steps, packed so that two small copies take them to where recorded steps read them.
+    """The draws of one step, packed so that two small copies take them to where a recorded step reads them.
 
     Attributes:
-        places: int64 [7, k · B], step after step: rows of the pictures, top, left, mirrored, down, right, partner of
-            `Draws`.
-        numbers: `Numbers` of each step: floats, of one step alone, or float32 [k, 4] of the device.
+        places: int64 [7, B]: rows of the pictures, top, left, mirrored, down, right, partner of `Draws`.
+        numbers: `Numbers` of floats, or float32 [4] of the device.
     """
 
     places: Tensor
-    numbers: tuple[Numbers] | Tensor
+    numbers: Numbers | Tensor
 
-    def steps(self) -> list[Numbers]:
-        """The numbers of each step."""
-        return [Numbers(*row) for row in self.numbers]
+    def scalars(self) -> Numbers:
+        """The step's numbers, by name."""
+        return Numbers(*self.numbers)
 
     def views(self, mixed: bool) -> tuple[Tensor, Draws]:
-        """Rows int64 [k · B] and draws of all the steps' views; `mixed` says whether the recipe mixes pictures."""
+        """Rows int64 [B] and draws of the step's views; `mixed` says whether the recipe mixes pictures."""
         rows, top, left, mirrored, down, right, partner = self.places
-        return rows, Draws(top, left, mirrored.bool(), down, right, partner, self._shares() if mixed else None)
-
-    def _shares(self) -> float | Tensor:
-        if not isinstance(self.numbers, Tensor):
-            return self.numbers[0].share
-        return self.numbers[:, 0].repeat_interleave(self.places.shape[1] // len(self.numbers))
+        share = self.scalars().share if mixed else None
+        return rows, Draws(top, left, mirrored.bool(), down, right, partner, share)
 
 
-def feed(recipe: Recipe, pictures: int, seed: int, blocks: Iterable[range], device: torch.device) -> Iterator[Block]:
-    """The steps of each of `blocks`, each a function of recipe, number of pictures, seed and its number alone.
-
-    Args:
-        blocks: numbers of steps from 0; on a processor of one step each.
-    """
-    for block in blocks:
-        drawn = [_draw(recipe, pictures, seed, step) for step in block]
-        places = np.concatenate([place for place, _ in drawn], axis=1)
-        places[6] += np.repeat(np.arange(len(block)) * recipe.batch, recipe.batch)  # partners are of the same step
-        numbers: tuple[Numbers] | Tensor = tuple(number for _, number in drawn)
+def feed(recipe: Recipe, pictures: int, seed: int, steps: Iterable[int], device: torch.device) -> Iterator[Block]:
+    """Each of `steps`, from 0, as a function of recipe, number of pictures, seed and its number alone."""
+    for step in steps:
+        places, numbers = _draw(recipe, pictures, seed, step)
         places = torch.from_numpy(places)
         if device.type == "cuda":
             # pinned, so that neither the transfer waits for the GPU nor the GPU for it

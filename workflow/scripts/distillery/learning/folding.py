@@ -10,70 +10,23 @@ from __future__ import annotations
 from copy import deepcopy
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from distillery.learning import native
-from distillery.learning.layers import ACTIVATIONS, BatchNorm2d, MaxPool2d
+from distillery.learning.layers import ACTIVATIONS, BatchNorm2d
 from distillery.learning.networks import BasicBlock, ConvNet, ConvNetShortcut, Normalised, ResNet
 
 
-def _overwritable(x: Tensor) -> bool:
-    return not x.requires_grad and native.usable(x)
+class Activation(nn.Module):
+    """An activation by its name: [B, C, H, W] → [B, C, H, W]."""
 
-
-class Activated(nn.Module):
-    """activation(x + residual): [B, C, H, W] → [B, C, H, W]. Writes over x where it has a kernel to do so."""
-
-    def __init__(self, activation: str):
+    def __init__(self, name: str):
         super().__init__()
-        self.activation = activation
-
-    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        if _overwritable(x):
-            return native.activate_(x, self.activation, residual)
-        return ACTIVATIONS[self.activation](x if residual is None else x + residual)
-
-
-class Normed(nn.Module):
-    """A frozen batch norm and its activation: [B, C, H, W] → [B, C, H, W]. Writes over x likewise."""
-
-    def __init__(self, norm: BatchNorm2d):
-        super().__init__()
-        self.norm = norm
-        # float32 whatever becomes of the network, as batch norm's own
-        with torch.no_grad():
-            scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-            self.scale, self.shift = scale.float(), (norm.bias - norm.running_mean * scale).float()
+        self.name = name
 
     def forward(self, x: Tensor) -> Tensor:
-        if _overwritable(x):
-            return native.activate_(x, self.norm.activation, None, self.scale, self.shift)
-        return self.norm(x)
-
-
-class Pooled(MaxPool2d):
-    """Max-pooling, also while it does not learn by its kernel."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return native.max_pool(x) if native.usable(x) else super().forward(x)
-
-
-class RectifiedConv(nn.Module):
-    """relu(conv(x) + residual), on a GPU in one kernel of cuDNN."""
-
-    def __init__(self, conv: nn.Conv2d):
-        super().__init__()
-        self.conv, self.relu = conv, Activated("relu")
-
-    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        conv, x = self.conv, x.to(self.conv.weight.dtype)
-        if not x.is_cuda:
-            return self.relu(conv(x), residual)
-        window = (conv.stride, conv.padding, conv.dilation, conv.groups)
-        if residual is None:
-            return torch.cudnn_convolution_relu(x, conv.weight, conv.bias, *window)
-        return torch.cudnn_convolution_add_relu(x, conv.weight, residual, 1.0, conv.bias, *window)
+        return ACTIVATIONS[self.name](x)
 
 
 class FoldedBlock(nn.Module):
@@ -81,13 +34,14 @@ class FoldedBlock(nn.Module):
 
     def __init__(self, block: BasicBlock):
         super().__init__()
-        self.first = RectifiedConv(fuse_conv_bn_eval(block.conv1, block.norm1))
-        self.second = RectifiedConv(fuse_conv_bn_eval(block.conv2, block.norm2))
+        self.first = fuse_conv_bn_eval(block.conv1, block.norm1)
+        self.second = fuse_conv_bn_eval(block.conv2, block.norm2)
         projects = isinstance(block.shortcut, nn.Sequential)
         self.shortcut = fuse_conv_bn_eval(*block.shortcut) if projects else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(self.first(x), self.shortcut(x))
+        inner = F.relu(self.first(x), inplace=True)
+        return F.relu(self.second(inner) + self.shortcut(x), inplace=True)
 
 
 class FoldedShortcut(nn.Module):
@@ -97,10 +51,9 @@ class FoldedShortcut(nn.Module):
         super().__init__()
         self.first = fuse_conv_bn_eval(block.conv1, block.norm1)
         self.second = fuse_conv_bn_eval(block.conv2, block.norm2)
-        self.gelu = Activated("gelu")
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.gelu(self.second(self.gelu(self.first(x))), x)
+        return F.gelu(self.second(F.gelu(self.first(x))) + x)
 
 
 def folded(network: Normalised, dtype: torch.dtype) -> Normalised:
@@ -116,7 +69,7 @@ def folded(network: Normalised, dtype: torch.dtype) -> Normalised:
 
 
 def _fold_resnet(network: ResNet) -> None:
-    network.stem = nn.Sequential(RectifiedConv(fuse_conv_bn_eval(*network.stem)))
+    network.stem = nn.Sequential(fuse_conv_bn_eval(*network.stem), nn.ReLU(inplace=True))
     network.stages = nn.Sequential(*map(FoldedBlock, network.stages))
 
 
@@ -127,7 +80,5 @@ def _fold_convnet(network: ConvNet) -> None:
                 layers[number] = FoldedShortcut(layer)
             elif isinstance(layer, BatchNorm2d) and isinstance(layers[number - 1], nn.Conv2d):
                 layers[number - 1] = fuse_conv_bn_eval(layers[number - 1], layer)
-                layers[number] = Activated(layer.activation)
-            # where pooling comes between, a channel's factor below 0 would turn its greatest value into its least
-            elif isinstance(layer, BatchNorm2d):
-                layers[number - 1], layers[number] = Pooled(), Normed(layer)
+                layers[number] = Activation(layer.activation)
+            # a batch norm behind pooling stays: a channel's factor below 0 would turn its greatest value into its least

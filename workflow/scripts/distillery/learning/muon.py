@@ -37,9 +37,8 @@ class Muon:
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
-        torch._foreach_mul_(self.velocity, self.momentum)
-        torch._foreach_add_(self.velocity, [weight.grad for weight in self.filters])
         for weight, velocity in zip(self.filters, self.velocity, strict=True):
+            velocity.mul_(self.momentum).add_(weight.grad)
             update = (weight.grad + self.momentum * velocity).flatten(1)
             weight.mul_(sqrt(len(weight)) / weight.norm())
             weight.sub_(lr * orthogonal(update).view_as(weight).to(weight.dtype))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from distillery.jobs import StudyError
-from distillery.learning.layers import BatchNorm2d, Conv2d, Linear, MaxPool2d
+from distillery.learning.layers import BatchNorm2d, Conv2d
 
 
 class BasicBlock(nn.Module):
@@ -51,7 +51,7 @@ class ResNet(nn.Module):
                 stages.append(BasicBlock(inputs, width, stride=2 if number and not block else 1))
                 inputs = width
         self.stages = nn.Sequential(*stages)
-        self.head = Linear(inputs, classes)
+        self.head = nn.Linear(inputs, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -104,14 +104,14 @@ class ConvNet(nn.Module):
         self.stem = nn.Sequential(Conv2d(3, self.STEM, 2), BatchNorm2d(self.STEM, "gelu"))
         blocks, inputs = [], self.STEM
         for width in widths:
-            blocks += [Conv2d(inputs, width, 3, padding=1), MaxPool2d(), BatchNorm2d(width, "gelu")]
+            blocks += [Conv2d(inputs, width, 3, padding=1), nn.MaxPool2d(2), BatchNorm2d(width, "gelu")]
             if deep:
                 blocks.append(ConvNetShortcut(width))
             else:
                 blocks += [Conv2d(width, width, 3, padding=1), BatchNorm2d(width, "gelu")]
             inputs = width
         self.blocks = nn.Sequential(*blocks)
-        self.head = Linear(inputs, classes)
+        self.head = nn.Linear(inputs, classes)
         for module in self.blocks.modules():
             if isinstance(module, nn.Conv2d):  # starts by passing its input on, as airbench does
                 nn.init.dirac_(module.weight[: module.in_channels].detach())

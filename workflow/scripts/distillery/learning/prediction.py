@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from distillery.learning.data import Pictures
 from distillery.learning.devices import autocast
-from distillery.learning.tables import write_table
+from distillery.parquet import write_parquet
 
 BATCH = {"cpu": 250, "cuda": 2000}  # larger ones are no faster
 
@@ -91,4 +91,4 @@ def write_predictions(path: str | Path, pictures: Pictures, logits: np.ndarray, 
         "predicted": predicted,
         "logits": logits,
     }
-    write_table(path, columns, schema)
+    write_parquet(path, columns, schema)

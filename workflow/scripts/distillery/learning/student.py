@@ -28,13 +28,13 @@ from distillery.learning.arms import Answer, Arm
 from distillery.learning.augmentation import alter_copies
 from distillery.learning.checkpoints import Checkpoint, digest, how_trained
 from distillery.learning.data import Pictures, load_plan
-from distillery.learning.devices import arithmetic, autocast, choose_device
+from distillery.learning.devices import arithmetic, choose_device
 from distillery.learning.folding import folded
 from distillery.learning.networks import Normalised
 from distillery.learning.optimisation import Optimiser
 from distillery.learning.prediction import by_class, predict_classes, share, write_predictions
 from distillery.learning.recipe import Recipe
-from distillery.learning.training import Ask, Batch, Objective, Row, optimiser_of, start_network, train, write_history
+from distillery.learning.training import Batch, Objective, Row, optimiser_of, start_network, train, write_history
 from distillery.learning.weights import Trained, load_weights, save_weights
 
 
@@ -191,7 +191,6 @@ def fit(
         recipe,
         objective_of(arm, taught_by, restrict),
         _optimiser(arm, recipe, network, taught_by),
-        ask=teacher_of(arm, taught_by, restrict),
         seed=seed,
         classes=len(lesson.trained),
         validate=lambda network: _accuracy(network, lesson.val, lesson.trained),
@@ -204,28 +203,18 @@ def fit(
 def objective_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
     """An arm's loss with a live teacher that sees the very views the student sees, mixed ones too.
 
-    Patient and consistent, as Beyer et al. (2022) have it. The teacher is asked here where `teacher_of` was not.
+    Patient and consistent, as Beyer et al. (2022) have it. A frozen teacher needs no gradients; the published one
+    learns along.
     """
 
     def objective(network: Normalised, batch: Batch) -> Tensor:
-        taught = batch.taught
-        if teacher and taught is None:
-            taught = _answer(arm, teacher, batch.views, restrict)
+        taught = None
+        if teacher:
+            with torch.set_grad_enabled(arm.published):
+                taught = _answer(arm, teacher, batch.views, restrict)
         return arm.loss(_answer(arm, network, batch.views, restrict), taught, batch)
 
     return objective
-
-
-def teacher_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tensor], Tensor]) -> Ask | None:
-    """What asks a frozen teacher ahead; None where there is none, or it learns along as the published one does."""
-    if not teacher or arm.published:
-        return None
-
-    def ask(views: Tensor, batch: int) -> list[Answer]:
-        with torch.no_grad(), autocast(views.device):
-            return _answer(arm, teacher, views, restrict).split(batch)
-
-    return ask
 
 
 def _answer(arm: Arm, network: Normalised, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> Answer:

@@ -19,9 +19,9 @@ from distillery.learning.devices import choose_device
 from distillery.learning.losses import cross_entropy
 from distillery.learning.prediction import by_class, predict_classes, share, write_predictions
 from distillery.learning.recipe import Recipe
-from distillery.learning.tables import read_table
 from distillery.learning.training import Row, optimiser_of, start_network, train, write_history
 from distillery.learning.weights import Trained, load_weights, save_weights
+from distillery.parquet import read_parquet
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def evaluate_teacher(
     trained = load_weights(weights)
     network = trained.network.to(choose_device(threads))
     _, own = load_teacher_data(data, trained.classes)
-    table = read_table(splits, ["source", "row", "label", "split"])
+    table = read_parquet(splits, ["source", "row", "label", "split"])
     arrays = open_pixels(pixels, sources)
     parts, logits, predicted, found = [], [], [], {}
     for name in ("own_test", *sources):

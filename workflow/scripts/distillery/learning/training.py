@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +19,9 @@ from distillery.learning.augmentation import make_views, mixed_targets, reflect_
 from distillery.learning.averaging import Average
 from distillery.learning.checkpoints import Checkpoint
 from distillery.learning.data import Pictures, channel_statistics
-from distillery.learning.devices import autocast, has_bfloat16
+from distillery.learning.devices import autocast
 from distillery.learning.feed import Block, feed
-from distillery.learning.graphs import ASKED, aside, block_length, repeated, split_steps
-from distillery.learning.layers import lent
+from distillery.learning.graphs import step_runner
 from distillery.learning.muon import Muon
 from distillery.learning.networks import Normalised, build_network
 from distillery.learning.optimisation import Optimiser, sgd
@@ -41,13 +40,11 @@ class Batch(NamedTuple):
         views: float32 [B, 3, S, S] in [0, 1].
         targets: labels int64 [B], or, of mixed views, probabilities [B, C].
         time: share of the steps done, 0 to 1; on a GPU a tensor [].
-        taught: what a frozen teacher said of the views; None where none was asked.
     """
 
     views: Tensor
     targets: Tensor
     time: float | Tensor
-    taught: Any = None
 
 
 class Diverged(StudyError):
@@ -55,7 +52,6 @@ class Diverged(StudyError):
 
 
 Objective = Callable[[nn.Module, Batch], Tensor]  # the scalar to make small
-Ask = Callable[[Tensor, int], Sequence[Any]]  # views [k · B, 3, S, S] and B → what is `taught` of each of k batches
 
 
 class Row(NamedTuple):
@@ -89,7 +85,6 @@ def train(
     seed: int,
     classes: int,
     validate: Callable[[nn.Module], float | None] = lambda network: None,
-    ask: Ask | None = None,
     checkpoint: Checkpoint | None = None,
     label: str = "training",
 ) -> list[Row]:
@@ -102,7 +97,6 @@ def train(
         objective: the loss, computed under autocast.
         seed: of order and views.
         validate: accuracy of the network, 0 to 1.
-        ask: a frozen teacher, which on a GPU labels the views of several steps at once.
 
     Raises:
         Diverged: the loss is not finite. Its checkpoint is gone: it could only lead here again.
@@ -118,32 +112,26 @@ def train(
     side = pictures.pixels.shape[-1]
     padded = reflect_pad(pictures.pixels.to(device), recipe.crop)
     labels = pictures.labels.to(device)
-    marks, lends = history_steps(recipe.steps), device.type == "cuda" and has_bfloat16(device)
+    marks = history_steps(recipe.steps)
     network.train()
 
-    def learn(block: Block) -> None:
+    def train_step(block: Block) -> None:
         rows, draws = block.views(mixed=recipe.mixup > 0)
+        scalars = block.scalars()
         views = make_views(padded, rows, draws, side, recipe.cutout)
-        targets = mixed_targets(labels[rows], draws, classes)
-        taught = _asked(ask, views, recipe.batch)
-        for step, of_step, labelled, told in zip(
-            block.steps(), views.split(recipe.batch), targets.split(recipe.batch), taught, strict=True
-        ):
-            with autocast(device), lent(network, torch.bfloat16) if lends else nullcontext():
-                loss = objective(network, Batch(of_step, labelled, step.time, told()))
-            loss.backward()
-            optimiser.step(step.lr)
-            if average:
-                average.update(step.decay)
-            total.add_(loss.detach())
+        batch = Batch(views, mixed_targets(labels[rows], draws, classes), scalars.time)
+        with autocast(device):
+            loss = objective(network, batch)
+        loss.backward()
+        optimiser.step(scalars.lr)
+        if average:
+            average.update(scalars.decay)
+        total.add_(loss.detach())
 
-    learn = repeated(learn, device)
-    blocks = split_steps(start, sorted(marks), block_length(recipe.batch * 3 * side**2, device))
-    fed, ends, kept = feed(recipe, len(pictures), seed, blocks, device), {block.stop for block in blocks}, start
+    run_step = step_runner(train_step, device)
+    fed = feed(recipe, len(pictures), seed, range(start, recipe.steps), device)
     for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
-        if done not in ends:
-            continue
-        learn(next(fed))
+        run_step(next(fed))
         if done in marks:
             mean = total.item() / (done - (history[-1].step if history else 0))
             if not isfinite(mean):
@@ -156,11 +144,8 @@ def train(
                     Row(done, mean, learning_rate(recipe, done - 1), validate(network) if measured else None)
                 )
             total.zero_()
-        # at a block's end, so that how often the state is kept does not change the blocks, and no bit of the results
-        every = checkpoint.every if checkpoint and done < recipe.steps else 0
-        if every and done // every > kept // every:
+        if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
             checkpoint.save(done, network, average, optimiser, _plain(history), total, before)
-            kept = done
     if average:
         average.apply()
     if checkpoint:
@@ -199,19 +184,6 @@ def _go_on(
             average.restore(state["average"])
         total = state["loss"]
     return [Row(*row) for row in state["history"]], total, state["step"], before
-
-
-def _asked(ask: Ask | None, views: Tensor, batch: int) -> list[Callable[[], Any]]:
-    """What waits for a teacher's answer to each of the steps' views, B of them; on a GPU it answers meanwhile."""
-    parts = views.split(ASKED * batch)
-    if not ask:
-        return [lambda: None] * (len(views) // batch)
-    waits = aside([lambda part=part: ask(part, batch) for part in parts], views.device)
-    return [
-        lambda wait=wait, step=step: wait()[step]
-        for wait, part in zip(waits, parts, strict=True)
-        for step in range(len(part) // batch)
-    ]
 
 
 def history_steps(steps: int) -> set[int]:
