@@ -27,7 +27,7 @@ from PIL import Image, ImageOps
 from distillery.curation.curated import inspect
 from distillery.curation.duplicates import close_pairs
 from distillery.parallel import in_processes
-from distillery.pools import Offer
+from distillery.storage.pools import Offer
 
 DISTANCE = 8
 

@@ -40,12 +40,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from distillery.demo import pipelines
-from distillery.pools import Offer
-from distillery.sources.diffusion import plan_picture
-from distillery.sources.diffusion_models import Settings, compile_parts, load_pipeline, place
-from distillery.sources.prompts import Asked
-from distillery.sources.sampling import fitting_batch, generate_pictures, run_batch
+from distillery.generation.diffusion import plan_picture
+from distillery.generation.diffusion_models import Settings, compile_parts, load_pipeline, place
+from distillery.generation.prompts import Asked
+from distillery.generation.sampling import fitting_batch, generate_pictures, run_batch
+from distillery.storage.pools import Offer
+from distillery_demo import pipelines
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import numpy as np
 import torch
 
-from distillery.curation.noise import find_noise, shares_of_wrong
-from distillery.learning.arms import CrossEntropy
-from distillery.learning.data import gather
-from distillery.learning.devices import choose_device
-from distillery.learning.prediction import predict
-from distillery.learning.recipe import Recipe
-from distillery.learning.student import objective_of
-from distillery.learning.training import optimiser_of, start_network, train
-from distillery.sources.teacher_data import CIFAR10, load_cifar10
+from distillery.curation.label_issues import find_noise, shares_of_wrong
+from distillery.curation.teacher_data import CIFAR10, load_cifar10
+from distillery.distillation.methods import CrossEntropy
+from distillery.distillation.student import objective_of
+from distillery.training.dataset import gather
+from distillery.training.hardware import choose_device
+from distillery.training.loop import optimiser_of, start_network, train
+from distillery.training.prediction import predict
+from distillery.training.recipe import Recipe
 
 FOLDS = 3
 

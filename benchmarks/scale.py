@@ -27,8 +27,8 @@ import yaml
 from PIL import Image
 
 from distillery.curation.curated import curate
-from distillery.pools import Offer, picture_key, write_pool
-from distillery.splits import plan_scenario, split_pictures
+from distillery.splits.split import plan_scenario, split_pictures
+from distillery.storage.pools import Offer, picture_key, write_pool
 
 ROOT = Path(__file__).parents[1]
 JOBS = (500, 5_000, 20_000)

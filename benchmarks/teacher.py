@@ -29,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import torch
 import torch.nn.functional as F
 
-from distillery.learning.data import Pictures, whole_source
-from distillery.learning.devices import choose_device
-from distillery.learning.losses import cross_entropy
-from distillery.learning.prediction import predict
-from distillery.learning.recipe import Recipe
-from distillery.learning.training import optimiser_of, start_network, train
-from distillery.sources.teacher_data import CIFAR10, load_cifar10
+from distillery.curation.teacher_data import CIFAR10, load_cifar10
+from distillery.distillation.losses import cross_entropy
+from distillery.training.dataset import Pictures, whole_source
+from distillery.training.hardware import choose_device
+from distillery.training.loop import optimiser_of, start_network, train
+from distillery.training.prediction import predict
+from distillery.training.recipe import Recipe
 
 MUON = {"optimiser": "muon", "momentum": 0.6, "schedule": "triangular", "warmup": 0.2, "checkpoint_every": 0}
 RECIPES = {

@@ -71,13 +71,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from distillery.learning.arms import KD
-from distillery.learning.data import whole_source
-from distillery.learning.devices import arithmetic, choose_device
-from distillery.learning.networks import NETWORKS, build_network
-from distillery.learning.recipe import Recipe
-from distillery.learning.student import objective_of, ready
-from distillery.learning.training import optimiser_of, start_network, train
+from distillery.distillation.methods import KD
+from distillery.distillation.student import objective_of, ready
+from distillery.models.architectures import NETWORKS, build_network
+from distillery.training.dataset import whole_source
+from distillery.training.hardware import arithmetic, choose_device
+from distillery.training.loop import optimiser_of, start_network, train
+from distillery.training.recipe import Recipe
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 PICTURES = 50_000  # CIFAR-10's: with fewer, theirs would start their workers anew more often
@@ -331,7 +331,7 @@ def matrix_peak(device: torch.device, kind: torch.dtype) -> float:
 def start_up() -> float:
     """Seconds of a new process until a run's modules are imported and the device is there; the median of three."""
     code = (
-        "from distillery.learning import student, tuning; from distillery.learning.devices import choose_device;"
+        "from distillery.distillation import hyperparameter_search as tuning, student; from distillery.training.hardware import choose_device;"
         "import torch; torch.zeros(1, device=choose_device())"
     )
     environment = os.environ | {"PYTHONPATH": sys.path[0]}

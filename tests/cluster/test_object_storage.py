@@ -8,7 +8,7 @@ import requests
 import yaml
 from running import ROOT, command
 
-from distillery.demo.drawing import draw
+from distillery_demo.drawing import draw
 
 PROFILE = ROOT / "profiles" / "kubernetes"
 CLASSES = ("airplane", "frog", "ship")

@@ -17,7 +17,7 @@ from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import near_pairs
 from distillery.jobs import StudyError
 from distillery.parallel import batches, ordered
-from distillery.pools import Offer, picture_key, write_pool
+from distillery.storage.pools import Offer, picture_key, write_pool
 
 
 def photo(seed: int, side: int = 96) -> Image.Image:

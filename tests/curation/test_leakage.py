@@ -12,9 +12,9 @@ from distillery.curation.curated import SCHEMA
 from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import perceptual_hashes
 from distillery.curation.leakage import find_leakage, nearest
-from distillery.demo.drawing import draw
 from distillery.jobs import StudyError
-from distillery.parquet import read_parquet, write_parquet
+from distillery.storage.parquet import read_parquet, write_parquet
+from distillery_demo.drawing import draw
 
 SIDE = 32
 

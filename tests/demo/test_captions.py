@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from distillery.config import load_config
-from distillery.demo import captions
-from distillery.demo.captions import SUBJECTS, draw_captioned_set, vocabulary
-from distillery.demo.drawing import CLASSES, SCENES
+from distillery_demo import captions
+from distillery_demo.captions import SUBJECTS, draw_captioned_set, vocabulary
+from distillery_demo.drawing import CLASSES, SCENES
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distillery.curation.duplicates import near_pairs, perceptual_hashes
-from distillery.demo.drawing import CLASSES, STYLES, draw, draw_set
+from distillery.curation.teacher_data import CIFAR10
 from distillery.jobs import StudyError
-from distillery.sources.teacher_data import CIFAR10
+from distillery_demo.drawing import CLASSES, STYLES, draw, draw_set
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 
@@ -32,7 +32,7 @@ def test_a_picture_is_rgb_square_and_depends_on_its_arguments_alone(label, style
 
 
 def test_another_process_draws_the_same():
-    code = "from distillery.demo.drawing import draw; print(draw('frog', 'bing', 5, 16).tobytes().hex())"
+    code = "from distillery_demo.drawing import draw; print(draw('frog', 'bing', 5, 16).tobytes().hex())"
     environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONHASHSEED": "7"}
     other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert bytes.fromhex(other.stdout) == draw("frog", "bing", 5, 16).tobytes()

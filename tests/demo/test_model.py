@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from distillery.config import load_config, words_of
-from distillery.demo.drawing import draw_set
-from distillery.sources.teacher_data import Pictures, write_teacher_data
+from distillery.curation.teacher_data import Pictures, write_teacher_data
+from distillery_demo.drawing import draw_set
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "demo" / "model"
@@ -27,11 +27,11 @@ def test_its_pictures_are_recognised_by_the_demonstration_s_teacher(tmp_path, mo
     import torch
 
     from distillery.curation.decoding import to_square
-    from distillery.learning.data import as_channels_last
-    from distillery.learning.prediction import predict_classes
-    from distillery.learning.recipe import Recipe
-    from distillery.learning.teacher import train_teacher
-    from distillery.sources.diffusion import generate
+    from distillery.distillation.teachers import train_teacher
+    from distillery.generation.diffusion import generate
+    from distillery.training.dataset import as_channels_last
+    from distillery.training.prediction import predict_classes
+    from distillery.training.recipe import Recipe
 
     monkeypatch.chdir(ROOT / "demo")
     study = load_config("config.yaml")

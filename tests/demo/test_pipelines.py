@@ -9,7 +9,7 @@ COMPONENTS = {"stable_diffusion_2": [], "stable_diffusion_3": ["text_encoder_3",
 
 
 def build(name, folder, seed=0, size=32):
-    from distillery.demo import pipelines
+    from distillery_demo import pipelines
 
     getattr(pipelines, f"build_{name}")(folder, seed=seed, size=size)
     return folder
@@ -19,7 +19,7 @@ def build(name, folder, seed=0, size=32):
 def test_the_seed_decides_every_file_and_the_global_state_stays(name, tmp_path):
     import torch
 
-    from distillery.sources.diffusion_models import hash_model
+    from distillery.generation.diffusion_models import hash_model
 
     before = torch.random.get_rng_state()
     one, same, other = (build(name, tmp_path / str(i), seed) for i, seed in enumerate([0, 0, 1]))
@@ -37,7 +37,7 @@ def test_pictures_pass_curation_and_are_not_near_duplicates(name, size, tmp_path
 
     from distillery.curation.decoding import decode
     from distillery.curation.duplicates import near_pairs, perceptual_hashes
-    from distillery.sources.diffusion import generate
+    from distillery.generation.diffusion import generate
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # layers too small to share out

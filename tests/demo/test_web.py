@@ -12,8 +12,8 @@ from PIL import Image, UnidentifiedImageError
 
 from distillery.curation.decoding import Rejected, decode
 from distillery.curation.duplicates import near_pairs, perceptual_hashes
-from distillery.demo.drawing import CLASSES, STYLES
-from distillery.demo.web import ANSWERS, FAULTS, FORMATS, SEARCHES, SIDES, Index, Server, Shot, serve
+from distillery_demo.drawing import CLASSES, STYLES
+from distillery_demo.web import ANSWERS, FAULTS, FORMATS, SEARCHES, SIDES, Index, Server, Shot, serve
 
 QUERIES = {"frog": ["frog", "green frog", "frog on leaf"], "cat": ["cat"]}
 shots = st.builds(

@@ -12,8 +12,8 @@ import torch
 
 from distillery.deployment.card import Words
 from distillery.deployment.export import export_student
-from distillery.learning.networks import Normalised, build_network
-from distillery.learning.weights import Trained, load_weights, save_weights
+from distillery.models.architectures import Normalised, build_network
+from distillery.models.weights import Trained, load_weights, save_weights
 
 CLASSES = ("cat", "deer", "dog", "frog", "ship")
 SIDE = 24

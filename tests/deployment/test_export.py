@@ -13,7 +13,7 @@ from made_up_run import CLASSES, SIDE, Student, decided, noise, probabilities
 
 from distillery.deployment import export
 from distillery.jobs import StudyError
-from distillery.learning.networks import NETWORKS
+from distillery.models.architectures import NETWORKS
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.demo.web import Index, Server, Shot, serve
 from distillery.jobs import StudyError
-from distillery.pools import Store
 from distillery.sources.addresses import fetch_addresses, read_addresses
 from distillery.sources.results import is_address
+from distillery.storage.pools import Store
+from distillery_demo.web import Index, Server, Shot, serve
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 SHOTS = [Shot("google", "frog", number, "gone" if number % 4 == 1 else "plain", 80, "jpg") for number in range(30)]
@@ -128,7 +128,7 @@ import sys
 from types import SimpleNamespace as Space
 sys.path.insert(0, {scripts!r})
 from distillery.jobs import job
-from distillery.pools import Store, write_pool
+from distillery.storage.pools import Store, write_pool
 from distillery.sources.addresses import fetch_addresses
 source = {{"path": {folder!r} + "/list.txt", "per_class": {wanted}}}
 with job(Space(log=[])):

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from distillery.demo.web import Index, Server, Shot, serve
 from distillery.jobs import StudyError
-from distillery.pools import Store
 from distillery.sources import crawling, fetching
 from distillery.sources.crawling import Search, crawl, search_of
 from distillery.sources.fetching import Limits
 from distillery.sources.results import MarkupChanged, SourceBlocked
+from distillery.storage.pools import Store
+from distillery_demo.web import Index, Server, Shot, serve
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 QUERIES = ("frog", "green frog", "frog & toad")

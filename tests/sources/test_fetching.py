@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.demo.web import serve
 from distillery.sources import fetching
 from distillery.sources.fetching import Fetcher, Limits, NotFetched, forbidden_use, is_public, retry_after
+from distillery_demo.web import serve
 
 BODY = bytes(range(256)) * 40
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.jobs import StudyError
-from distillery.pools import Offer, picture_key, read_pool, write_pool
 from distillery.sources import folders
 from distillery.sources.folders import import_folder
+from distillery.storage.pools import Offer, picture_key, read_pool, write_pool
 
 WEB = Path(__file__).parents[3] / "shared/data/web/web_images.tar"
 

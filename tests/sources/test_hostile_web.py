@@ -22,11 +22,11 @@ import pytest
 from PIL import Image
 
 from distillery.curation.curated import curate
-from distillery.demo.drawing import draw
-from distillery.demo.web import serve
-from distillery.pools import Store, read_pool, write_pool
 from distillery.sources import fetching
 from distillery.sources.addresses import fetch_addresses
+from distillery.storage.pools import Store, read_pool, write_pool
+from distillery_demo.drawing import draw
+from distillery_demo.web import serve
 
 MAX_BYTES = 400_000
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.demo.web import PAGES as MAKERS
-from distillery.demo.web import SEARCHES, Index, Shot
 from distillery.sources import bing, commons, google, openverse
 from distillery.sources.crawling import ENGINES
 from distillery.sources.results import MAX_URL, MarkupChanged, Record, SourceBlocked, is_address, unique
+from distillery_demo.web import PAGES as MAKERS
+from distillery_demo.web import SEARCHES, Index, Shot
 
 PAGES = Path(__file__).parents[3] / "shared/data/pages"
 needs_pages = pytest.mark.skipif(not PAGES.exists(), reason="the saved pages of ../shared/data are not here")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from running import ROOT, command, environment
 
-from distillery.demo.drawing import draw
+from distillery_demo.drawing import draw
 
 CLASSES = ("airplane", "frog", "ship")
 

@@ -18,7 +18,7 @@ from PIL import Image
 from running import ROOT, environment
 from sameness import contents, differences
 
-from distillery.demo.drawing import draw
+from distillery_demo.drawing import draw
 
 from .conftest import CLASSES
 

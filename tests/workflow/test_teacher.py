@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 
-from distillery.demo.drawing import draw
+from distillery_demo.drawing import draw
 
 from .conftest import STUDY, Study
 

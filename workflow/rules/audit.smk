@@ -17,7 +17,9 @@ rule find_leakage:
     threads: 4
     params:
         distance=study["curation"]["duplicate_distance"],
-        code=code_of("curation/leakage.py", "curation/duplicates.py", "arrays.py", "parallel.py", "parquet.py"),
+        code=code_of(
+            "curation/leakage.py", "curation/duplicates.py", "storage/arrays.py", "parallel.py", "storage/parquet.py"
+        ),
     script:
         "../scripts/find_leakage.py"
 
@@ -43,7 +45,14 @@ rule audit_labels:
         mem="8GB",
     params:
         source="{source}",
-        code=code_of("learning", "arrays.py", "curation/noise.py", "evidence/audit.py"),
+        code=code_of(
+            "models",
+            "training",
+            "distillation",
+            "storage/arrays.py",
+            "curation/label_issues.py",
+            "analysis/label_audit.py",
+        ),
     script:
         "../scripts/audit_labels.py"
 
@@ -66,7 +75,7 @@ rule tabulate_trust:
     params:
         label=labels_of_figures(),
         elsewhere=sources_elsewhere(),
-        code=code_of("evidence/trust.py", "evidence/tables.py", "curation/noise.py"),
+        code=code_of("analysis/data_quality.py", "analysis/tables.py", "curation/label_issues.py"),
     script:
         "../scripts/tabulate_trust.py"
 
@@ -88,7 +97,7 @@ rule suspects_sheet:
         title=study["title"],
         label=labels_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
-        code=code_of("evidence/contact_sheets.py"),
+        code=code_of("figures/contact_sheets.py"),
     script:
         "../scripts/suspects_sheet.py"
 
@@ -113,8 +122,8 @@ rule duplicates_sheet:
         random_weights=lambda w: w.source in untrained_sources(),
         side=study["image_size"],
         code=code_of(
-            *("evidence/contact_sheets.py", "evidence/duplicates_sheets.py"),
-            *("curation/decoding.py", "pools.py"),
+            *("figures/contact_sheets.py", "figures/duplicate_sheets.py"),
+            *("curation/decoding.py", "storage/pools.py"),
         ),
     script:
         "../scripts/duplicates_sheet.py"
@@ -135,6 +144,6 @@ rule plot_acquisition:
         title=study["title"],
         label=labels_of_figures(),
         untrained=untrained_sources(),
-        code=code_of("evidence/acquisition.py", "evidence/row_figure.py", "evidence/figures.py", "evidence/tables.py"),
+        code=code_of("figures/acquisition.py", "figures/rows.py", "figures/summary.py", "analysis/tables.py"),
     script:
         "../scripts/plot_acquisition.py"

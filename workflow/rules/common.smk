@@ -5,8 +5,8 @@ import re
 import yaml
 
 from distillery.devices import count_gpus
-from distillery.files import hash_files, hash_listing
-from distillery.learning.recipe import NOT_RECIPE
+from distillery.storage.files import hash_files, hash_listing
+from distillery.training.recipe import NOT_RECIPE
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
 FIGURES = yaml.safe_load((REPORT / "figures.yaml").read_text())
@@ -162,17 +162,17 @@ def listings_of_teacher():
 def code_of_teacher_data():
     """What of the library besides decides the teacher's data: that of its kind."""
     kinds = {
-        "drawn": ["demo"],
+        "drawn": ["../distillery_demo"],
         "cifar10": ["curation/decoding.py"],
         "folder": ["curation/decoding.py", "sources/folders.py"],
-        "sources": ["curation/leakage.py", "curation/duplicates.py", "arrays.py", "parquet.py"],
+        "sources": ["curation/leakage.py", "curation/duplicates.py", "storage/arrays.py", "storage/parquet.py"],
     }
     return kinds[study["teacher"]["data"]["kind"]]
 
 
 def labels_of_figures():
     """What stands on every figure of a demonstration; empty for a study."""
-    return study["demo"]["label"] if "demo" in study else ""
+    return study["../distillery_demo"]["label"] if "demo" in study else ""
 
 
 def untrained_sources():
@@ -261,7 +261,8 @@ def sources_elsewhere():
 
 def evidence(*names):
     """Modules of the library's evidence, as `code_of` takes them."""
-    return [f"evidence/{name}.py" for name in names]
+    rooms = ("analysis", "figures")
+    return [f"{room}/{name}.py" for name in names for room in rooms if (LIBRARY / room / f"{name}.py").exists()]
 
 
 def figures_of_study():

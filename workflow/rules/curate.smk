@@ -25,7 +25,7 @@ rule curate:
             "curation/curated.py",
             "curation/decoding.py",
             "curation/duplicates.py",
-            *("arrays.py", "pools.py", "parallel.py", "parquet.py"),
+            *("storage/arrays.py", "storage/pools.py", "parallel.py", "storage/parquet.py"),
         ),
     script:
         "../scripts/curate.py"

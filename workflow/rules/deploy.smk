@@ -26,7 +26,7 @@ rule export:
         kinds=lambda w: {name: study["sources"][name]["kind"] for name in study["scenarios"][w.scenario]["train"]},
         untrained=untrained_sources(),
         code=code_of(
-            *("deployment/export.py", "deployment/card.py", "learning/networks.py", "learning/weights.py"),
+            *("deployment/export.py", "deployment/card.py", "models/architectures.py", "models/weights.py"),
             *evidence("tables", "statistics"),
         ),
     script:

@@ -20,7 +20,7 @@ rule measure_diversity:
         mem="8GB",
     params:
         kinds={source: study["sources"][source]["kind"] for source in used_sources()},
-        code=code_of("evidence/diversity.py", "learning"),
+        code=code_of("analysis/diversity.py", "models", "training", "distillation"),
     script:
         "../scripts/measure_diversity.py"
 
@@ -41,8 +41,6 @@ rule plot_diversity:
         title=study["title"],
         label=labels_of_figures(),
         untrained=untrained_sources(),
-        code=code_of(
-            "evidence/diversity_figure.py", "evidence/row_figure.py", "evidence/figures.py", "evidence/tables.py"
-        ),
+        code=code_of("figures/diversity.py", "figures/rows.py", "figures/summary.py", "analysis/tables.py"),
     script:
         "../scripts/plot_diversity.py"

@@ -22,7 +22,7 @@ rule test_elsewhere:
     params:
         sources=sources_elsewhere(),
         classes=list(study["classes"]),
-        code=code_of("learning", "arrays.py", "evidence/elsewhere.py"),
+        code=code_of("models", "training", "distillation", "storage/arrays.py", "analysis/other_test_sets.py"),
     script:
         "../scripts/test_elsewhere.py"
 
@@ -49,7 +49,7 @@ rule compare:
         sizes={name: scenario["size"] for name, scenario in study["scenarios"].items()},
         arms=list(study["arms"]),
         label=labels_of_figures(),
-        code=code_of(*evidence("comparisons", "ranking", "predictions", "statistics", "tables"), "parquet.py"),
+        code=code_of(*evidence("comparisons", "ranking", "predictions", "statistics", "tables"), "storage/parquet.py"),
     script:
         "../scripts/compare.py"
 
@@ -90,7 +90,8 @@ rule break_down:
         arms=list(study["arms"]),
         label=labels_of_figures(),
         code=code_of(
-            *evidence("breakdowns", "calibration", "agreement", "predictions", "statistics", "tables"), "parquet.py"
+            *evidence("breakdowns", "calibration", "agreement", "predictions", "statistics", "tables"),
+            "storage/parquet.py",
         ),
     script:
         "../scripts/break_down.py"
@@ -142,7 +143,7 @@ rule tabulate_costs:
         trials=names_of_trials(),
         sources=classes_of_sources([*used_sources(), *teacher_sources("train", "test")]),
         label=labels_of_figures(),
-        code=code_of(*evidence("costs", "tables"), "spending.py"),
+        code=code_of(*evidence("costs", "tables"), "usage.py"),
     script:
         "../scripts/tabulate_costs.py"
 
@@ -162,7 +163,7 @@ rule explain_published:
     params:
         scenarios={name: {"published": settings.get("published")} for name, settings in study["scenarios"].items()},
         label=labels_of_figures(),
-        code=code_of(*evidence("published", "statistics", "tables")),
+        code=code_of(*evidence("published_comparison", "statistics", "tables")),
     script:
         "../scripts/explain_published.py"
 

@@ -20,7 +20,7 @@ rule split:
         group_distance=study["split"]["group_distance"],
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
-        code=code_of("splits.py", "curation/duplicates.py", "parquet.py"),
+        code=code_of("splits/split.py", "curation/duplicates.py", "storage/parquet.py"),
     script:
         "../scripts/split.py"
 
@@ -46,6 +46,6 @@ rule plan_scenario:
         generated=lambda w: [
             name for name in sources_of_kind("diffusion") if name in study["scenarios"][w.scenario]["train"]
         ],
-        code=code_of("splits.py", "parquet.py"),
+        code=code_of("splits/split.py", "storage/parquet.py"),
     script:
         "../scripts/plan_scenario.py"

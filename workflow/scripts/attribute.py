@@ -1,6 +1,6 @@
 """Whose pictures the study used."""
 
-from distillery.evidence.attribution import attribute
+from distillery.analysis.attribution import attribute
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -1,6 +1,6 @@
 """Accuracy by class, by test source and by confusion; calibration and agreement with the teacher."""
 
-from distillery.evidence.breakdowns import Outputs, tabulate_breakdowns
+from distillery.analysis.breakdowns import Outputs, tabulate_breakdowns
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -1,6 +1,6 @@
 """A contact sheet of a source's largest groups of near-duplicates: the one kept, and those dropped for it."""
 
-from distillery.evidence.duplicates_sheets import duplicates_sheet
+from distillery.figures.duplicate_sheets import duplicates_sheet
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -1,8 +1,8 @@
 """Fetch the pictures of one class from the addresses that the user lists."""
 
 from distillery.jobs import job, with_manners
-from distillery.pools import Store, write_pool
 from distillery.sources.addresses import fetch_addresses
+from distillery.storage.pools import Store, write_pool
 
 with job(snakemake) as j:
     source = with_manners(j)

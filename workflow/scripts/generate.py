@@ -1,8 +1,8 @@
 """Generate a source's pictures: a pool for each class."""
 
+from distillery.generation.diffusion import generate
 from distillery.jobs import job
-from distillery.pools import write_pool
-from distillery.sources.diffusion import generate
+from distillery.storage.pools import write_pool
 
 with job(snakemake) as j:
     pools = generate(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed)

@@ -1,8 +1,8 @@
 """Generate one job's share of a source's pictures into its store."""
 
-from distillery.files import write_whole
+from distillery.generation.diffusion import generate_share
 from distillery.jobs import job
-from distillery.sources.diffusion import generate_share
+from distillery.storage.files import write_whole
 
 with job(snakemake) as j:
     share = int(j.wildcards.share), int(j.params.shares)

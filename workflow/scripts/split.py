@@ -1,7 +1,7 @@
 """Assign every kept picture of every source to train, validation or test."""
 
 from distillery.jobs import job
-from distillery.splits import split_pictures
+from distillery.splits.split import split_pictures
 
 with job(snakemake) as j:
     split_pictures(

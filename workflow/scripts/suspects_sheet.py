@@ -1,6 +1,6 @@
 """A contact sheet of the labels that the teacher doubts most."""
 
-from distillery.evidence.contact_sheets import suspects_sheet
+from distillery.figures.contact_sheets import suspects_sheet
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -1,6 +1,6 @@
 """The study's tables: runs, summary, counts, teacher."""
 
-from distillery.evidence.tables import tabulate
+from distillery.analysis.tables import tabulate
 from distillery.jobs import job
 
 with job(snakemake) as j:

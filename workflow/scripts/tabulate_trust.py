@@ -1,6 +1,6 @@
 """How many pictures the teacher knows already, and how many labels it doubts."""
 
-from distillery.evidence.trust import tabulate_trust
+from distillery.analysis.data_quality import tabulate_trust
 from distillery.jobs import job
 
 with job(snakemake) as j:

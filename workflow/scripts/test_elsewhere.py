@@ -1,6 +1,6 @@
 """The students of one scenario on the test pictures of sources that are not in the common test."""
 
-from distillery.evidence.elsewhere import predict_elsewhere
+from distillery.analysis.other_test_sets import predict_elsewhere
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -1,10 +1,10 @@
 """Train one student with one learning rate and weight decay, and measure it on the validation pictures."""
 
+from distillery.distillation.hyperparameter_search import try_settings, write_trial
+from distillery.distillation.methods import arm_of
+from distillery.distillation.student import load_lesson
 from distillery.jobs import job
-from distillery.learning.arms import arm_of
-from distillery.learning.recipe import Recipe
-from distillery.learning.student import load_lesson
-from distillery.learning.tuning import try_settings, write_trial
+from distillery.training.recipe import Recipe
 
 with job(snakemake) as j:  # noqa: F821
     lesson = load_lesson(

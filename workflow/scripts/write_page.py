@@ -1,7 +1,7 @@
 """The page: the whole study in one file."""
 
-from distillery.evidence.page.render import Files, Study, write_page
 from distillery.jobs import job
+from distillery.page.render import Files, Study, write_page
 
 with job(snakemake) as j:
     study = Study(j.params.title, j.params.label, j.params.classes, j.params.sources, j.params.scenarios, j.params.arms)

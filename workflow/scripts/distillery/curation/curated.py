@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distillery.arrays import write_array
 from distillery.curation.decoding import Rejected, centre, decode, to_square
 from distillery.curation.duplicates import first_near, perceptual_hashes
-from distillery.files import whole
 from distillery.jobs import log, progress
 from distillery.parallel import in_processes
-from distillery.parquet import write_parquet
-from distillery.pools import Offer, read_pool
+from distillery.storage.arrays import write_array
+from distillery.storage.files import whole
+from distillery.storage.parquet import write_parquet
+from distillery.storage.pools import Offer, read_pool
 
 SCHEMA = pa.schema(
     [

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from distillery.arrays import map_pixels, read_arrays
 from distillery.curation.duplicates import BITS, near_to, perceptual_hashes
 from distillery.jobs import log, progress
 from distillery.parallel import in_processes
-from distillery.parquet import read_parquet, write_parquet
+from distillery.storage.arrays import map_pixels, read_arrays
+from distillery.storage.parquet import read_parquet, write_parquet
 
 PARTS = ("train", "test")  # of the teacher's data
 KEPT = ("source", "row", "class", "key")  # of a curated table's columns, those that say which picture

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from distillery.evidence.tables import decimals, mean_columns, read_numbers, source_title, train_text
-from distillery.files import write_whole
+from distillery.analysis.tables import decimals, mean_columns, read_numbers, source_title, train_text
 from distillery.jobs import StudyError, one_line
-from distillery.learning.weights import Trained
-from distillery.parquet import read_parquet
+from distillery.models.weights import Trained
+from distillery.storage.files import write_whole
+from distillery.storage.parquet import read_parquet
 
 KINDS = {
     "google": "found by Google's picture search",

@@ -26,10 +26,10 @@ import numpy as np
 import onnxruntime
 
 from distillery.curation.decoding import Rejected, decode, to_square
-from distillery.files import write_whole
 from distillery.jobs import StudyError, one_line
 from distillery.parallel import batches
 from distillery.sources.folders import MAX_BYTES, may_be_picture
+from distillery.storage.files import write_whole
 
 BATCH = 64
 

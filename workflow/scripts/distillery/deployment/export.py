@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from distillery.deployment.card import Words, read_facts, write_card
-from distillery.files import write_whole
 from distillery.jobs import StudyError, log
-from distillery.learning.weights import load_weights
+from distillery.models.weights import load_weights
+from distillery.storage.files import write_whole
 
 OPSET = 18  # the exporter's own, so that nothing is converted; ONNX Runtime 1.18 (2024) and later read the file
 TOLERANCE = 1e-5  # of a probability; float32 added in another order differs by 1e-7 or so

@@ -10,10 +10,10 @@ from typing import Any
 
 from distillery.jobs import StudyError, log, progress
 from distillery.parallel import DaemonThreads, ordered
-from distillery.pools import Offer, Store
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.results import is_address
 from distillery.sources.retrieval import retrieve
+from distillery.storage.pools import Offer, Store
 
 THREADS = 8  # a host gets fewer at a time, see Limits
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")

@@ -21,11 +21,11 @@ from typing import Any
 from icrawler import Crawler, Downloader, Feeder, Parser
 
 from distillery.jobs import StudyError, log, progress
-from distillery.pools import Offer, Store
 from distillery.sources import bing, commons, google, openverse
 from distillery.sources.fetching import Fetcher, Limits, NotFetched
 from distillery.sources.results import TEXTS, Record, SourceBlocked
 from distillery.sources.retrieval import retrieve
+from distillery.storage.pools import Offer, Store
 
 DOWNLOADERS = 8  # threads; a host gets fewer at a time, see Limits
 POLL_SECONDS = 0.05  # icrawler's own defaults idle five seconds at the end of every crawl

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from distillery.pools import Offer, Store, extension, picture_key
 from distillery.sources.fetching import Fetcher, NotFetched
+from distillery.storage.pools import Offer, Store, extension, picture_key
 
 PICTURES = "image/webp,image/png,image/jpeg,image/*;q=0.8"
 

@@ -1,0 +1,477 @@
+"""The configuration: defaults filled in, every mistake one line that names the key."""
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.config import (
+    check_config,
+    check_own_files,
+    classes_of,
+    load_config,
+    load_schema,
+    pixel_sources,
+    read_config,
+    teacher_sources,
+    used_sources,
+    words_of,
+)
+from distillery.jobs import StudyError
+
+ROOT = Path(__file__).parents[2]
+STUDY = """
+classes:
+  cat: {queries: [cat], prompts: [a cat]}
+  dog: {queries: [dog], prompts: [a dog]}
+sources:
+  google: {kind: google, per_class: 100}
+  bing: {kind: bing, per_class: 100}
+  mine: {kind: folder, path: ., classes: [dog]}
+  sd: {kind: diffusion, model: some/model, per_class: 50}
+split:
+  test: {google: 20, bing: 20}
+scenarios:
+  one: {train: {google: 80}}
+  two: {train: {sd: 100, mine: 5}, augment: color, arms: [kd]}
+"""
+
+
+@pytest.fixture
+def study():
+    return yaml.safe_load(STUDY)
+
+
+def test_defaults_are_filled_in_and_the_argument_is_left_alone(study):
+    before = copy.deepcopy(study)
+    checked = check_config(study)
+    assert study == before
+    assert checked["image_size"] == 32 and checked["seeds"] == 6
+    assert checked["arms"]["kd"] == {"method": "kd", "alpha": 0.9, "temperature": 4.0}
+    assert checked["scenarios"]["one"]["arms"] == ["scratch", "kd"] and checked["scenarios"]["two"]["arms"] == ["kd"]
+    assert checked["sources"]["google"]["filters"]["size"] == "large"
+    assert checked["sources"]["bing"]["filters"]["size"] == "" and checked["sources"]["bing"]["max_per_query"] == 200
+    assert checked["sources"]["sd"]["steps"] == 28 and "steps" not in checked["sources"]["mine"]
+    assert checked["split"]["common"] == ["google", "bing"]
+    assert check_config(checked) == checked
+
+
+def test_comparisons_that_are_not_declared_are_the_usual_ones(study):
+    found = check_config(study)["comparisons"]
+    assert found == {"kd_against_scratch": {
+        "question": "Is kd better than scratch?", "arms": ["scratch", "kd"], "within": ["one"]}}  # fmt: skip
+    study["arms"] = {name: {"method": "ce"} for name in ("scratch", "published_scratch", "other")}
+    study["scenarios"]["two"]["arms"] = ["scratch"]
+    assert list(check_config(study)["comparisons"]) == ["scratch_against_published_scratch"]
+    study["arms"] = {name: {"method": "ce"} for name in ("first", "second", "third")}
+    study["scenarios"]["two"]["arms"] = ["first", "third"]
+    found = check_config(study)["comparisons"]
+    assert {name: declared["within"] for name, declared in found.items()} == {
+        "second_against_first": ["one"], "third_against_first": ["one", "two"]}  # fmt: skip
+    study["arms"] = {"first": {"method": "ce"}}
+    study["scenarios"]["two"]["arms"] = ["first"]
+    assert check_config(study)["comparisons"] == {}
+
+
+def test_scenarios_can_be_compared(study):
+    study["scenarios"]["two"] = {"train": {"bing": 80}}
+    study["comparisons"] = {"engines": {"question": "Bing or Google?", "scenarios": ["one", "two"]}}
+    assert check_config(study)["comparisons"]["engines"]["within"] == ["scratch", "kd"]
+    study["scenarios"]["two"] = {"train": {"mine": 5}}
+    with pytest.raises(StudyError, match="comparisons.engines.scenarios: one and two train on other classes"):
+        check_config(study)
+
+
+def test_a_range_of_guidance_starts_with_the_lowest(study):
+    study["sources"]["sd"]["guidance"] = [1.5, 4]
+    assert check_config(study)["sources"]["sd"]["guidance"] == [1.5, 4]
+    study["sources"]["sd"]["guidance"] = [4, 1.5]
+    with pytest.raises(StudyError, match="sources.sd.guidance: 4 is more than 1.5"):
+        check_config(study)
+    study["sources"]["sd"]["guidance"] = [1]
+    with pytest.raises(StudyError, match="sources.sd.guidance"):
+        check_config(study)
+
+
+def test_composed_prompts_need_no_list_of_prompts_and_see_no_more_of_a_class_than_they_use(study):
+    del study["classes"]["cat"]["prompts"]
+    with pytest.raises(StudyError, match="classes.cat.prompts: source sd needs at least one"):
+        check_config(study)
+    study["sources"]["sd"]["prompt_style"] = "composed"
+    checked = check_config(study)
+    assert words_of(checked, "sd")["cat"] == {"subjects": [], "settings": []}
+    assert checked["sources"]["sd"]["compose"]["lights"]
+
+
+def test_questions_of_the_rules(study):
+    checked = check_config(study)
+    assert classes_of(checked, "mine") == ["dog"] and classes_of(checked, "sd") == ["cat", "dog"]
+    assert pixel_sources(checked, "two") == ["google", "bing", "mine", "sd"]
+    assert pixel_sources(checked, "one") == ["google", "bing"]
+    del study["scenarios"]["two"]
+    assert used_sources(check_config(study)) == ["google", "bing"]
+
+
+MISTAKES = [
+    ({"scenarios": {"teacher": {"train": {"google": 4}}}}, "scenarios.teacher: the tables use this name"),
+    ({"sources": {"own_test": {"kind": "bing", "per_class": 9}}}, "sources.own_test: the tables use this name"),
+    (
+        {"scenarios": {"One": {"train": {"google": 4}}}},
+        "scenarios.One: the name is one in other letters; on some disks",
+    ),
+    ({"sources": {"sd": {"size": 500}}}, "sources.sd.size: 500 is not a multiple of 8"),
+    ({"teacher": {"data": {"kind": "cifar10", "test": 1}}}, "teacher.data.test: 1 pictures are too few for 2 classes"),
+    (
+        {
+            "classes": {name: {"queries": [name], "prompts": [name]} for name in ("frog", "ship")},
+            "sources": {"free": {"kind": "folder", "path": ".", "classes": ["frog", "ship"]}},
+            "split": {"test": {"mine": 5}, "common": ["mine"]},
+            "scenarios": {"wild": {"train": {"free": 4}}},
+        },
+        "scenarios.wild.train: no source of split.common has any of its classes",
+    ),
+    ({"scenarios": {"one": {"train": {"yahoo": 80}}}}, "scenarios.one.train: unknown source yahoo; known are google"),
+    ({"scenarios": {"one": {"arms": ["dkd"]}}}, "scenarios.one.arms: unknown arm dkd; known are scratch, kd"),
+    ({"scenarios": {"one": {"train": {"google": 81}}}}, "scenarios.one.train.google: 81 .* take a multiple of 2"),
+    ({"scenarios": {"one": {"train": {"google": 800}}}}, "scenarios.one.train.google: 400 pictures a class and 10 "),
+    ({"scenarios": {"one": {"augment": "blur"}}}, "scenarios.one.augment: 'blur' is not one of none, color, rotation"),
+    ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only a-z"),
+    ({"scenarios": {2024: {"train": {"google": 2}}}}, "scenarios: 2024 is not of type string; put it in quotes"),
+    ({"seeds": 6.0}, "seeds: 6.0 is not of type integer"),
+    ({"student": {"lr": float("inf")}}, "student.lr: inf is not of type number"),
+    ({"student": {"mixup": float("nan")}}, "student.mixup: nan is not of type number"),
+    ({"student": {"crop": 32}}, "student.crop: 32 pixels of border need pictures larger than image_size, 32"),
+    ({"teacher": {"cutout": 64}}, "teacher.cutout: a square of 64 pixels leaves nothing"),
+    ({"image_size": 8, "student": {"network": "convnet_s"}}, "student.network: convnet_s needs an image_size of 9"),
+    ({"scenarios": {"dogs": {"train": {"mine": 5}}}}, "scenarios.dogs.train: one class alone leaves nothing"),
+    ({"split": {"test": {"sd": 120}}}, "split.test.sd: 60 pictures a class for validation and test are more"),
+    ({"split": {"val": {"google": 200}}}, "split.test.google: 110 pictures a class for validation and test"),
+    ({"sources": {"common": {"kind": "bing", "per_class": 9}}}, "sources.common: the tables use this name"),
+    ({"arms": {"teacher": {"method": "ce"}}}, "arms.teacher: the tables use this name"),
+    ({"classes": {"all": {"queries": ["all"], "prompts": ["all"]}}}, "classes.all: the tables use this name"),
+    ({"title": True}, "title: True is not of type string; put it in quotes"),
+    ({"classes": {"cat": {"queries": []}}}, "classes.cat.queries: source google needs at least one"),
+    ({"classes": {"dog": {"prompts": []}}}, "classes.dog.prompts: source sd needs at least one"),
+    ({"classes": {"dog": {"querys": ["dog"]}}}, "classes.dog: unknown key querys; known are queries, prompts"),
+    ({"sources": {"google": {"kind": "yahoo"}}}, "sources.google.kind: 'yahoo' is not one of google, bing"),
+    ({"sources": {"google": {"steps": 3}}}, "sources.google: unknown key steps; known are kind, per_class"),
+    ({"sources": {"mine": {"classes": ["bee"]}}}, "sources.mine.classes: unknown class bee; known are cat, dog"),
+    ({"sources": {"free": {"kind": "commons", "per_class": 9}}}, "contact: source free needs your address or page"),
+    ({"sources": {"free": {"kind": "openverse"}}}, "sources.free: key per_class is missing"),
+    ({"split": {"test": {"yahoo": 20}}}, "split.test: unknown source yahoo"),
+    ({"split": {"val": {"google": 3}}}, "split.val.google: 3 pictures cannot be balanced over 2 classes"),
+    ({"split": {"common": ["sd"]}}, "split.common: source sd has no test pictures"),
+    ({"seeds": "many"}, "seeds: 'many' is not of type integer"),
+    ({"student": {"lr": "1e-3"}}, "student.lr: '1e-3' is not of type number; YAML takes it for text, write 0.001"),
+    (
+        {"student": {"lr": "2.5e-6"}},
+        "student.lr: '2.5e-6' is not of type number; YAML takes it for text, write 0.0000025",
+    ),
+    ({"seeds": 0}, "seeds: 0 is less than the minimum of 1"),
+    ({"student": {"network": "resnet9"}}, "student.network: 'resnet9' is not one of resnet8_half, resnet8"),
+    ({"split": {"\n": None}}, "split: unknown key ; known are seed"),
+    ({"scenarios": {"one": {"train": {"a\nb": 2}}}}, "scenarios.one.train: unknown source a b; known are google"),
+    (
+        {"comparisons": {"a": {"arms": ["scratch", "dkd"]}}},
+        "comparisons.a.arms: unknown arm dkd; known are scratch, kd",
+    ),
+    ({"comparisons": {"a": {"scenarios": ["x", "one"]}}}, "comparisons.a.scenarios: unknown scenario x; known are one"),
+    ({"comparisons": {"a": {}}}, "comparisons.a: give two arms or two scenarios"),
+    ({"comparisons": {"a": {"arms": ["kd"]}}}, r"comparisons.a.arms: \['kd'\] is too short"),
+    (
+        {"comparisons": {"a": {"arms": ["scratch", "kd"], "within": ["two"]}}},
+        "comparisons.a.within: two does not train",
+    ),
+    (
+        {"comparisons": {"a": {"scenarios": ["one", "two"], "within": ["scratch"]}}},
+        "comparisons.a.within: scratch does",
+    ),
+    ({"sede": 3}, "top level: unknown key sede; known are title"),
+    (
+        {"arms": {"kd": {"method": "kd", "beta": 1}}},
+        "arms.kd: unknown key beta; known are method, tune, alpha, temperature",
+    ),
+    ({"student": {"tune": {"lr": [0.1]}}}, "student.tune: key weight_decay is missing"),
+    (
+        {"student": {"tune": {"lr": [0.1], "weight_decay": [0]}}},
+        "student.tune: split.val has no pictures of the common",
+    ),
+    (
+        {"arms": {"kd": {"method": "kd", "tune": {"lr": [0.1], "weight_decay": [0]}}}},
+        "arms.kd.tune: split.val has no pictures of the common",
+    ),
+    ({"arms": {"kd": {"method": "kd", "tune": {"lr": []}}}}, "arms.kd.tune"),
+    (
+        {"arms": {"old": {"method": "published_kd", "tune": {"lr": [0.1], "weight_decay": [0]}}}},
+        "arms.old: unknown key tune; known are method",
+    ),
+    ({"arms": {"kd": {"method": "dark"}}}, "arms.kd.method: 'dark' is not one of ce, label_smoothing"),
+]
+
+
+@pytest.mark.parametrize("change, message", MISTAKES, ids=[message[:40] for _, message in MISTAKES])
+def test_a_mistake_is_one_line_that_names_the_key(study, change, message):
+    merge(study, change)
+    with pytest.raises(StudyError, match=f"^config: {message}") as error:
+        check_config(study)
+    assert "\n" not in str(error.value)
+
+
+def merge(into, change):
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def test_a_missing_key(study):
+    del study["sources"]["google"]["per_class"]
+    with pytest.raises(StudyError, match="config: sources.google: key per_class is missing"):
+        check_config(study)
+    with pytest.raises(StudyError, match="config: top level: key classes, sources, scenarios is missing"):
+        check_config({})
+
+
+def test_two_scenarios_of_one_name(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(STUDY + "  one: {train: {bing: 80}}\n")
+    with pytest.raises(StudyError, match="config.yaml, line 15: the name one is given twice"):
+        read_config(path)
+
+
+def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(study, indent="\t"))
+    assert load_config(path) == check_config(study)
+    path.write_text('{"title":\n}')
+    with pytest.raises(StudyError, match="config.json, line 2"):
+        read_config(path)
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        ({"kind": "folder", "path": "a"}, "teacher.data.test_path: name another folder"),
+        ({"kind": "folder", "path": "a", "test_path": "b/../a"}, "teacher.data.test_path: name another folder"),
+        ({"kind": "sources"}, "teacher.data.train_sources: no source of class cat, dog"),
+        ({"kind": "sources", "train_sources": ["mine"]}, "train_sources: students learn from mine or"),
+        (
+            {"kind": "sources", "train_sources": ["yahoo"]},
+            "train_sources: unknown source yahoo; known are google, bing",
+        ),
+        (
+            {"kind": "sources", "train_sources": ["free", "dogs"], "test_sources": ["dogs"]},
+            "test_sources: dogs is trained",
+        ),
+        (
+            {"kind": "sources", "train_sources": ["free"], "test_sources": ["dogs"]},
+            "test_sources: no source of class cat",
+        ),
+    ],
+)
+def test_a_teacher_without_data_of_its_own(study, data, message):
+    study["sources"] |= {"free": {"kind": "openverse", "per_class": 9}, "dogs": study["sources"]["mine"]}
+    study["teacher"] = {"data": data}
+    with pytest.raises(StudyError, match=message):
+        check_config(study)
+
+
+@pytest.fixture
+def own_folders(study, tmp_path, monkeypatch):
+    """A study whose source of dogs and whose teacher's pictures are all there."""
+    monkeypatch.chdir(tmp_path)
+    study["teacher"] = {"data": {"kind": "folder", "path": "learnt", "test_path": "tested"}}
+    study["sources"]["list"] = {"kind": "urls", "path": "list.csv"}
+    Path("list.csv").touch()
+    for folder in ("dog", "learnt/cat", "learnt/dog", "tested/cat"):
+        Path(folder).mkdir(parents=True)
+    Path("tested/dog.tar").touch()
+    return check_config(study)
+
+
+def test_own_folders_that_are_there(own_folders):
+    check_own_files(own_folders)
+    Path("all.tar").touch()
+    own_folders["sources"]["mine"]["path"] = "all.tar"  # what is in it, its import reads
+    check_own_files(own_folders)
+
+
+@pytest.mark.parametrize(
+    "gone, message",
+    [
+        ("dog", "sources.mine.path: . has neither a folder nor a .tar of class dog; add it, or name under"),
+        ("tested/dog.tar", "teacher.data.test_path: tested has neither a folder nor a .tar of class dog; add it: the"),
+        ("list.csv", "sources.list.path: list.csv does not exist"),
+        ("learnt", "teacher.data.path: learnt does not exist"),
+        ("tested", "teacher.data.test_path: tested does not exist"),
+    ],
+)
+def test_own_folders_that_are_not_there(own_folders, gone, message):
+    Path(gone).rename("elsewhere")
+    with pytest.raises(StudyError, match=f"^config: {re.escape(message)}") as error:
+        check_own_files(own_folders)
+    assert "\n" not in str(error.value)
+
+
+def test_all_the_classes_that_a_folder_lacks(own_folders):
+    del own_folders["sources"]["mine"]["classes"]
+    Path("dog").rmdir()
+    with pytest.raises(StudyError, match="of class cat, dog; "):
+        check_own_files(own_folders)
+
+
+def test_a_teacher_of_sources(study):
+    study["sources"] |= {"free": {"kind": "openverse", "per_class": 9}, "more": {"kind": "bing", "per_class": 9}}
+    assert teacher_sources(check_config(study), "train") == []
+    study["teacher"] = {"data": {"kind": "sources", "train_sources": ["free"], "test_sources": ["more"]}}
+    checked = check_config(study)
+    assert [teacher_sources(checked, part) for part in ("train", "test")] == [["free"], ["more"]]
+    assert not {"free", "more"} & set(used_sources(checked))
+
+
+def test_classes_that_the_teacher_cannot_know(study):
+    study["classes"] = {"spinach": study["classes"]["cat"], "dog": study["classes"]["dog"]}
+    with pytest.raises(StudyError, match="teacher.data: CIFAR-10 has no class spinach, only airplane"):
+        check_config(study)
+    study["teacher"] = {"data": {"kind": "drawn", "train": 4, "test": 4}}
+    with pytest.raises(StudyError, match="classes: spinach cannot be drawn"):
+        check_config(study)
+
+
+def test_no_configuration_at_all(tmp_path):
+    path = tmp_path / "config.yaml"
+    for text, message in {"- a": "must hold keys", "a: [": "line 1", "a: \x00": "config.yaml"}.items():
+        path.write_text(text)
+        with pytest.raises(StudyError, match=message):
+            load_config(path)
+    with pytest.raises(StudyError, match="missing.yaml cannot be read"):
+        load_config(tmp_path / "missing.yaml")
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+
+
+@given(
+    st.sampled_from(["classes", "sources", "split", "teacher", "arms", "scenarios", "comparisons", "demo"]), anything
+)
+def test_whatever_stands_there_is_taken_or_refused_in_one_line(key, value):
+    study = yaml.safe_load(STUDY)
+    study[key] = value
+    try:
+        check_config(study)
+    except StudyError as error:
+        assert "\n" not in str(error) and str(error).startswith("config: ")
+
+
+def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required():
+    def walk(part, path):
+        for key, below in part.get("properties", {}).items():
+            target = schema["$defs"][below["$ref"].rsplit("/", 1)[1]] if "$ref" in below else below
+            where = f"{path}.{key}"
+            assert "description" in below or "description" in target or "const" in below, where
+            optional = key not in part.get("required", ()) and "const" not in below
+            if optional and where not in without_default:
+                assert "default" in below, where
+            walk(target, where)
+            if isinstance(target.get("additionalProperties"), dict):
+                walk(target["additionalProperties"], where)
+
+    schema = load_schema()
+    # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons,
+    # no tuning
+    without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
+    methods = schema["properties"]["arms"]["additionalProperties"]["properties"]["method"]["enum"]
+    without_default |= {f".{method}.tune" for method in methods} | {".arms.tune"}
+    without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
+    without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
+    without_default |= {f".{kind}.classes" for kind in ("urls", "folder")}
+    walk(schema, "")
+    for section, key in (("sources", "kind"), ("arms", "method")):
+        for kind in schema["properties"][section]["additionalProperties"]["properties"][key]["enum"]:
+            walk(schema["$defs"][kind], f".{kind}")
+
+
+# --- the configurations that come with the project --------------------------------------------------------------------
+
+
+def test_the_published_study(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = load_config("config.yaml")
+    assert len(study["classes"]) == 10 and study["seeds"] == 6
+    assert all(len(c["queries"]) == 30 and len(c["prompts"]) == 10 for c in study["classes"].values())
+    totals = {name: sum(scenario["train"].values()) for name, scenario in study["scenarios"].items()}
+    assert len(totals) == 13 + 4
+    small = {"small_google", "small_bing", "small_web", "small_sd2", "small_sd3"}
+    varied = {name for name in totals if name.endswith("_varied")}
+    assert varied == {f"{size}_{model}_varied" for size in ("small", "large") for model in ("sd2", "sd3")}
+    assert {name for name, n in totals.items() if n == 800} - varied == small
+    assert {name for name, n in totals.items() if n == 400} == {"small_web_color", "small_web_rotation"}
+    assert {name for name, n in totals.items() if n == 4000} == {"medium_web", "medium_web_sd"}
+    assert {n for name, n in totals.items() if name.startswith("large")} == {8000}
+    assert set(study["arms"]) == {"scratch", "kd", "kd_tuned", "published_scratch", "published_kd"}
+    published = {name: s["published"] for name, s in study["scenarios"].items() if "published" in s}
+    assert set(published) == set(totals) - varied
+    assert all(len(said["site"]) == len(said["notebook"]) == 2 for said in published.values())
+    sources = study["sources"]
+    assert [name for name in sources if sources[name].get("prompt_style") == "composed"] == ["sd2_varied", "sd3_varied"]
+
+
+def test_the_published_study_word_for_word(monkeypatch):
+    facts = ROOT.parent / "shared" / "facts" / "study.yaml"
+    if not facts.exists():
+        pytest.skip("the published study's facts are not beside this checkout")
+    monkeypatch.chdir(ROOT)
+    study, facts = load_config("config.yaml"), yaml.safe_load(facts.read_text())
+    asked = {name: {key: words[key] for key in ("queries", "prompts")} for name, words in study["classes"].items()}
+    assert json.dumps(asked) == json.dumps(facts["classes"])  # order as well
+    for result in facts["results"]:
+        published = study["scenarios"][result["id"]]["published"]
+        assert (published["site"], published["notebook"]) == (result["site"], result["notebook"])
+        assert published["test"] == result["test"]
+
+
+def test_the_demonstration(monkeypatch):
+    monkeypatch.chdir(ROOT / "demo")
+    study = load_config("config.yaml")
+    assert len(study["classes"]) == 10 and study["seeds"] == 3 and "demo" in study
+    assert {s["augment"] for s in study["scenarios"].values()} == {"none", "color", "rotation"}
+    kinds = [{study["sources"][name]["kind"] for name in s["train"]} for s in study["scenarios"].values()]
+    assert all(kind in kinds for kind in ({"google"}, {"bing"}, {"google", "bing"}, {"diffusion"}))
+
+
+def test_the_reference_page_is_in_step_with_the_schema():
+    from distillery.reference import reference
+
+    assert (ROOT / "docs" / "configuration.md").read_text() == reference(), "run `make docs`"
+
+
+def test_every_search_can_be_crawled_and_is_imitated():
+    from distillery.config import WEB_SEARCHES
+    from distillery.sources.crawling import ENGINES
+    from distillery_demo.web import SEARCHES
+
+    assert tuple(ENGINES) == WEB_SEARCHES == SEARCHES
+
+
+def test_the_schema_knows_every_network():
+    from distillery.models.architectures import NETWORKS
+
+    assert tuple(load_schema()["$defs"]["network"]["enum"]) == NETWORKS
+
+
+def test_the_readme_s_example(tmp_path, monkeypatch):
+    text = (ROOT / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "config.yaml").write_text(text)
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir(tmp_path)
+    study = load_config("config.yaml")
+    assert set(study["scenarios"]) == {"own", "web"} and study["teacher"]["data"]["kind"] == "folder"

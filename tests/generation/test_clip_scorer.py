@@ -1,0 +1,84 @@
+"""The judge's opinion is a probability over the classes, recorded once with each picture."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from distillery.generation.clip_scorer import Judge
+from distillery.jobs import StudyError
+from distillery.storage.pools import Offer, Store, picture_key
+
+pytestmark = pytest.mark.slow  # transformers takes seconds to import
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A CLIP model of two layers with random weights."""
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
+
+    from distillery_demo.pipelines import byte_tokenizer, seeded
+
+    tokenizer = byte_tokenizer()
+    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config=small | ids | {"vocab_size": len(tokenizer)},
+        vision_config=small | {"image_size": 32, "patch_size": 8},
+        projection_dim=32,
+    )
+    folder = tmp_path_factory.mktemp("clip")
+    seeded(0, lambda: CLIPModel(config)).save_pretrained(folder)
+    sizes = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    CLIPProcessor(CLIPImageProcessor(**sizes), tokenizer).save_pretrained(folder)
+    return str(folder)
+
+
+def entries(count, label="dog"):
+    found = []
+    for number in range(count):
+        buffer = io.BytesIO()
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(buffer, "PNG")
+        key = picture_key(buffer.getvalue())
+        offer = Offer("sd", label, "diffusion", f"origin {number}", rank=number, key=key, sha256="x")
+        found.append((offer, buffer.getvalue()))
+    return [*found, (Offer("sd", label, "diffusion", "black", failure="black"), None)]
+
+
+def test_the_probability_is_that_of_the_formula(clip, tmp_path):
+    import torch
+    from transformers import CLIPModel, CLIPProcessor
+
+    judged = Judge(clip, ["cat", "dog", "ape"]).judge(entries(3), Store(tmp_path))
+    network, processor = CLIPModel.from_pretrained(clip).eval(), CLIPProcessor.from_pretrained(clip)
+    words = ["a photo of a cat", "a photo of a dog", "a photo of an ape"]
+    for offer, data in judged[:3]:
+        given = processor(text=words, images=Image.open(io.BytesIO(data)), return_tensors="pt", padding=True)
+        with torch.inference_mode():
+            text = network.text_projection(network.text_model(given["input_ids"]).pooler_output)
+            image = network.visual_projection(network.vision_model(given["pixel_values"]).pooler_output)
+        cosine = torch.nn.functional.cosine_similarity(image, text)
+        expected = torch.softmax(network.logit_scale.exp() * cosine, 0)[1].item()
+        assert offer.judged == pytest.approx(expected, abs=1e-4)
+        assert offer.judge == f"{clip}: cat, dog, ape"
+    assert judged[3] == entries(0)[0]  # a failure is left alone
+
+
+def test_no_picture_is_judged_twice_unless_the_question_changes(clip, tmp_path, monkeypatch):
+    judge, store = Judge(clip, ["cat", "dog"]), Store(tmp_path)
+    first = judge.judge(entries(2), store)
+    asked = []
+    monkeypatch.setattr(judge, "probabilities", lambda pictures: asked.extend(pictures) or np.array([[0.1, 0.9]] * 2))
+    assert judge.judge(first, store) == first and not asked
+    more = judge.judge([*first, *entries(4)[2:4]], store)
+    assert len(asked) == 2 and [offer.judged for offer, _ in more[3:]] == [0.9, 0.9]
+    other = Judge(clip, ["cat", "dog", "eel"])
+    assert other.judge(first, store)[0][0].judge != first[0][0].judge
+
+
+def test_what_is_no_clip_model_ends_in_one_line(tmp_path):
+    with pytest.raises(StudyError, match="judge .* cannot be loaded as a CLIP model") as raised:
+        Judge(str(tmp_path), ["cat"]).judge(entries(1, "cat"), Store(tmp_path / "store"))
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,243 @@
+"""The ways to train a student: what each makes small, with its authors' settings.
+
+An arm's fields are its settings in the configuration. All arms but the published ones share everything else: the
+network, its initialisation, the order, the views, the optimiser and the number of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from distillery.distillation.losses import (
+    attention_loss,
+    cross_entropy,
+    dist_loss,
+    dkd_loss,
+    kd_loss,
+    standardised,
+)
+from distillery.distillation.published_recipe import double_softmax_loss
+from distillery.jobs import StudyError
+from distillery.training.loop import Batch
+
+
+class Answer(NamedTuple):
+    """What a network says of a batch's views.
+
+    Attributes:
+        logits: [B, C], of the classes trained on.
+        features: the activations of each stage [B, channels, H, W]; none where the arm does not ask for them.
+    """
+
+    logits: Tensor
+    features: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way to train a student.
+
+    Attributes:
+        method: its name in the configuration.
+        taught: whether the teacher is asked.
+        attentive: whether activations are compared, not logits alone.
+        published: whether it has the published recipe's faults.
+    """
+
+    method: ClassVar[str]
+    taught: ClassVar[bool] = False
+    attentive: ClassVar[bool] = False
+    published: ClassVar[bool] = False
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        """The scalar to make small; `teacher` is None where the arm is not taught."""
+        raise NotImplementedError
+
+
+# --- on the labels ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Arm):
+    """The labels alone: from scratch."""
+
+    method = "ce"
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        return cross_entropy(student.logits, batch.targets)
+
+
+@dataclass(frozen=True)
+class LabelSmoothing(Arm):
+    """Control: softened labels, without any teacher (Szegedy et al. 2016)."""
+
+    method = "label_smoothing"
+    smoothing: float = 0.1
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        return cross_entropy(student.logits, batch.targets, self.smoothing)
+
+
+# --- from the teacher -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KD(Arm):
+    """(1 − α) · CE(labels) + α · T² · KL(teacher_T ‖ student_T) (Hinton et al. 2015)."""
+
+    method = "kd"
+    taught = True
+    alpha: float = 0.9
+    temperature: float = 4.0
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        soft = kd_loss(student.logits, teacher.logits, self.temperature)
+        return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * soft
+
+
+@dataclass(frozen=True)
+class DKD(Arm):
+    """CE(labels) + DKD (Zhao et al. 2022), which grows in a line from 0 over the warm-up, a twelfth of the steps."""
+
+    method = "dkd"
+    taught = True
+    alpha: float = 1.0
+    beta: float = 8.0
+    temperature: float = 4.0
+    warmup: float = 0.083  # the authors' 20 of 240 epochs
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        decoupled = dkd_loss(student.logits, teacher.logits, batch.targets, self.alpha, self.beta, self.temperature)
+        return cross_entropy(student.logits, batch.targets) + self._warm(batch.time) * decoupled
+
+    def _warm(self, time: float | Tensor) -> float | Tensor:
+        if not self.warmup:
+            return 1.0
+        share = time / self.warmup
+        return share.clamp(max=1) if isinstance(share, Tensor) else min(1.0, share)
+
+
+@dataclass(frozen=True)
+class DIST(Arm):
+    """CE(labels) + DIST (Huang et al. 2022)."""
+
+    method = "dist"
+    taught = True
+    beta: float = 1.0
+    gamma: float = 1.0
+    temperature: float = 4.0  # usual for CIFAR; the authors' ImageNet students have 1
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        relations = dist_loss(student.logits, teacher.logits, self.beta, self.gamma, self.temperature)
+        return cross_entropy(student.logits, batch.targets) + relations
+
+
+@dataclass(frozen=True)
+class StandardisedKD(Arm):
+    """w · CE(labels) + v · T² · KL of standardised logits (Sun et al. 2024)."""
+
+    method = "kd_standardised"
+    taught = True
+    label_weight: float = 0.1
+    teacher_weight: float = 9.0
+    temperature: float = 2.0
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        soft = kd_loss(standardised(student.logits), standardised(teacher.logits), self.temperature)
+        return self.label_weight * cross_entropy(student.logits, batch.targets) + self.teacher_weight * soft
+
+
+@dataclass(frozen=True)
+class AttentionTransfer(Arm):
+    """CE(labels) + β · differences of attention maps (Zagoruyko and Komodakis 2017)."""
+
+    method = "attention_transfer"
+    taught = True
+    attentive = True
+    beta: float = 1000.0
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        attention = attention_loss(student.features, teacher.features)
+        return cross_entropy(student.logits, batch.targets) + self.beta * attention
+
+
+# --- controls: what `kd` does without the teacher's probabilities -----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HardTeacher(Arm):
+    """Control: the teacher's choice as a label; of what it knows, the relabelling alone."""
+
+    method = "hard_teacher"
+    taught = True
+    alpha: float = 0.9
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        relabelled = cross_entropy(student.logits, teacher.logits.argmax(dim=1))
+        return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * relabelled
+
+
+@dataclass(frozen=True)
+class UniformTeacher(Arm):
+    """Control: `kd` from a teacher that holds all classes equally likely; the smoothing alone."""
+
+    method = "uniform_teacher"
+    alpha: float = 0.9
+    temperature: float = 4.0
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        uniform = kd_loss(student.logits, torch.zeros_like(student.logits), self.temperature)
+        return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * uniform
+
+
+# --- the published ones -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PublishedCrossEntropy(CrossEntropy):
+    """From scratch with the published recipe."""
+
+    method = "published_ce"
+    published = True
+
+
+@dataclass(frozen=True)
+class PublishedKD(Arm):
+    """Distilled with the published recipe and loss, from a teacher that learns along."""
+
+    method = "published_kd"
+    taught = True
+    published = True
+
+    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+        return double_softmax_loss(student.logits, teacher.logits, batch.targets)
+
+
+ARMS = (
+    *(CrossEntropy, LabelSmoothing),
+    *(KD, DKD, DIST, StandardisedKD, AttentionTransfer),
+    *(HardTeacher, UniformTeacher),
+    *(PublishedCrossEntropy, PublishedKD),
+)
+METHODS = {arm.method: arm for arm in ARMS}
+
+
+def arm_of(section: Mapping[str, Any]) -> Arm:
+    """An arm of the configuration.
+
+    Raises:
+        StudyError: the method or one of its settings is unknown.
+    """
+    settings = dict(section)
+    method = settings.pop("method")
+    if method not in METHODS:
+        raise StudyError(f"arm: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
+    known = [field.name for field in fields(METHODS[method])]
+    if unknown := sorted(set(settings) - set(known)):
+        raise StudyError(f"arm: {method} has no {', '.join(unknown)}; it has {', '.join(known) or 'no settings'}")
+    return METHODS[method](**{name: float(value) for name, value in settings.items()})

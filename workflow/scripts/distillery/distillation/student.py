@@ -1,0 +1,310 @@
+"""One run: a student of one scenario, arm and seed.
+
+All arms of one seed start from the same initialisation and, where they train on the same pictures, see the same order
+and views: they differ in the loss alone, and in learning rate and weight decay where each is tuned by itself (the
+published ones in what `published.py` says).
+
+A scenario may train on fewer classes than the study has. Its students keep the study's C logits, so that predictions
+of all runs are columns of one table, but every softmax, of student and teacher, is over the trained classes only: the
+other logits get no gradient, and no probability at the test.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distillery.distillation import published_recipe as published
+from distillery.distillation.methods import Answer, Arm
+from distillery.jobs import StudyError, log
+from distillery.models.architectures import Normalised
+from distillery.models.batchnorm_folding import folded
+from distillery.models.weights import Trained, load_weights, save_weights
+from distillery.storage.files import hash_files, write_whole
+from distillery.training.augmentation import alter_copies
+from distillery.training.checkpoints import Checkpoint, digest, how_trained
+from distillery.training.dataset import Pictures, load_plan
+from distillery.training.hardware import arithmetic, choose_device
+from distillery.training.loop import Batch, Objective, Row, optimiser_of, start_network, train, write_history
+from distillery.training.optimizers import Optimiser
+from distillery.training.prediction import by_class, predict_classes, share, write_predictions
+from distillery.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained student, how it came about, and what it says of the test pictures."""
+
+    trained: Trained
+    history: list[Row]
+    test: Pictures
+    logits: np.ndarray
+    predicted: np.ndarray
+    metrics: dict[str, Any]
+
+    def save(self, weights: str | Path, history: str | Path, predictions: str | Path, metrics: str | Path) -> None:
+        """Write the run's four files."""
+        write_history(history, self.history)
+        write_predictions(predictions, self.test, self.logits, self.predicted)
+        save_weights(weights, self.trained)
+        write_whole(metrics, json.dumps(self.metrics, indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a scenario's students learn from and are tested on.
+
+    Attributes:
+        train: its altered copies made.
+        val, test: of the common sources.
+        trained: int64, the classes trained on, sorted; often all.
+        classes: the study's C.
+    """
+
+    train: Pictures
+    val: Pictures
+    test: Pictures
+    trained: Tensor
+    classes: tuple[str, ...]
+
+
+def load_lesson(
+    plan: str | Path,
+    pixels: Sequence[str | Path],
+    sources: Sequence[str],
+    classes: Sequence[str],
+    augment: str,
+    augment_seed: int,
+) -> Lesson:
+    """Read a scenario's pictures.
+
+    Args:
+        plan: parquet of the scenario's pictures.
+        pixels: curated `.npy` of each of `sources`.
+        augment: how the plan's altered copies are altered: none, color or rotation.
+
+    Raises:
+        StudyError: damaged files, or a plan of pictures that are not there.
+    """
+    parts = load_plan(plan, pixels, sources, classes)
+    train = alter_copies(parts["train"], augment, augment_seed)
+    return Lesson(train, parts["val"], parts["test"], parts["train"].labels.unique(), tuple(classes))
+
+
+def train_student(
+    lesson: Lesson,
+    teacher: str | Path,
+    *,
+    scenario: str,
+    arm_name: str,
+    arm: Arm,
+    recipe: Recipe,
+    augment: str,
+    sources: Sequence[str],
+    seed: int,
+    checkpoints: str | Path,
+    threads: int = 0,
+    deterministic: bool = False,
+) -> Run:
+    """Train and test one student.
+
+    Args:
+        teacher: weights; read only by the arms it takes part in.
+        sources: of the test pictures, in the study's order.
+        seed: of initialisation, order and views.
+        checkpoints: folder to go on from, one a run.
+
+    Raises:
+        StudyError: damaged files, a teacher of other classes or sizes, a loss that is not finite.
+    """
+    if arm.published:
+        lesson, recipe = _published(arm, lesson, recipe)
+    device = choose_device(threads, deterministic)
+    label = f"{scenario}, {arm_name}, seed {seed}"
+    network, history = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label)
+    logits, predicted = predict_classes(network, lesson.test.pixels, lesson.trained)
+    metrics = {
+        "scenario": scenario,
+        "arm": arm_name,
+        "seed": seed,
+        "network": recipe.network,
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "steps": recipe.steps,
+        "batch": recipe.batch,
+        "lr": recipe.lr,
+        "weight_decay": recipe.weight_decay,
+        "augment": augment,
+        "n_train": len(lesson.train),
+        "n_train_unique": int((~lesson.train.augmented).sum()),
+        "n_classes": len(lesson.trained),
+        **_test_metrics(lesson.test, predicted, sources, lesson.classes),
+        "val_accuracy": history[-1].val_accuracy,
+    }
+    side = lesson.train.pixels.shape[-1]
+    trained = Trained(network, recipe.network, lesson.classes, side, "student", recipe.steps)
+    return Run(trained, history, lesson.test, logits, predicted, metrics)
+
+
+def _published(arm: Arm, lesson: Lesson, recipe: Recipe) -> tuple[Lesson, Recipe]:
+    """What the published recipe trains on, and how."""
+    if arm.taught:
+        lesson = replace(lesson, train=published.first_of_class_order(lesson.train))
+    lr = published.KD_LR if arm.taught else published.SCRATCH_LR
+    return lesson, published.published_recipe(recipe, len(lesson.train), lr)
+
+
+def fit(
+    lesson: Lesson,
+    arm: Arm,
+    recipe: Recipe,
+    teacher: str | Path,
+    seed: int,
+    checkpoints: str | Path,
+    device: torch.device,
+    label: str,
+    keep_weights: bool = True,
+) -> tuple[Normalised, list[Row]]:
+    """Train a student on the train pictures alone; the validation pictures measure it, the test pictures are not used.
+
+    Args:
+        checkpoints: folder to go on from, where the end is kept as well.
+        keep_weights: at the end too, so that the same training need not be done again; else the history alone is kept,
+            and the network that is returned the next time has not learnt.
+    """
+    network = start_network(recipe.network, len(lesson.classes), lesson.train, seed, device)
+    side = lesson.train.pixels.shape[-1]
+    taught_by = load_teacher(teacher, lesson.classes, side, device) if arm.taught else None
+    if taught_by:
+        taught_by = ready(taught_by, arm, device)
+    checkpoint = _checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device, keep_weights)
+    restrict = restriction(lesson.trained.to(device), len(lesson.classes))
+    history = train(
+        network,
+        replace(lesson.train, labels=torch.searchsorted(lesson.trained, lesson.train.labels)),
+        recipe,
+        objective_of(arm, taught_by, restrict),
+        _optimiser(arm, recipe, network, taught_by),
+        seed=seed,
+        classes=len(lesson.trained),
+        validate=lambda network: _accuracy(network, lesson.val, lesson.trained),
+        checkpoint=checkpoint,
+        label=label,
+    )
+    return network, history
+
+
+def objective_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
+    """An arm's loss with a live teacher that sees the very views the student sees, mixed ones too.
+
+    Patient and consistent, as Beyer et al. (2022) have it. A frozen teacher needs no gradients; the published one
+    learns along.
+    """
+
+    def objective(network: Normalised, batch: Batch) -> Tensor:
+        taught = None
+        if teacher:
+            with torch.set_grad_enabled(arm.published):
+                taught = _answer(arm, teacher, batch.views, restrict)
+        return arm.loss(_answer(arm, network, batch.views, restrict), taught, batch)
+
+    return objective
+
+
+def _answer(arm: Arm, network: Normalised, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> Answer:
+    if not arm.attentive:
+        return Answer(restrict(network(views)), [])
+    features = network.features(views)
+    return Answer(restrict(network.classify(features[-1])), features)
+
+
+def _optimiser(arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module | None) -> Optimiser:
+    if not arm.published:
+        return optimiser_of(recipe, network)
+    return published.kd_optimiser(network, teacher) if teacher else published.scratch_optimiser(network)
+
+
+def restriction(trained: Tensor, classes: int) -> Callable[[Tensor], Tensor]:
+    """A function from logits [B, C] to those of the classes trained on, [B, len(trained)]."""
+    if len(trained) == classes:
+        return lambda logits: logits
+    return lambda logits: logits.index_select(1, trained)
+
+
+def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: torch.device) -> Normalised:
+    """The teacher, frozen and in eval mode, on the device.
+
+    Args:
+        side: pixels of the students' pictures.
+
+    Raises:
+        StudyError: it is damaged, or of other classes or another size.
+    """
+    trained = load_weights(path, classes)
+    if trained.image_size != side:
+        raise StudyError(
+            f"teacher {path} learnt pictures of {trained.image_size} pixels, the students' have {side}."
+            " Delete it and run again."
+        )
+    teacher = trained.network.to(device, memory_format=torch.channels_last)
+    return teacher.requires_grad_(False).eval()
+
+
+def ready(teacher: Normalised, arm: Arm, device: torch.device) -> Normalised:
+    """A teacher as an arm asks it: the published ones one that learns along; the others a quicker copy."""
+    if arm.published:
+        published.unfreeze(teacher)
+        return teacher
+    return folded(teacher, arithmetic(device))
+
+
+def _checkpoint(
+    arm: Arm,
+    recipe: Recipe,
+    seed: int,
+    lesson: Lesson,
+    teacher: str | Path,
+    folder: str | Path,
+    device: torch.device,
+    keep_weights: bool,
+) -> Checkpoint:
+    every = recipe.checkpoint_every
+    if arm.published and arm.taught:
+        # its teacher changes, and checkpoints hold no teacher; seven epochs are soon done again
+        log.info("no checkpoints before the end: the method changes the teacher")
+        every = 0
+    settings = {
+        "arm": {"method": arm.method, **asdict(arm)},
+        "seed": seed,
+        "classes": list(lesson.classes),
+        "teacher": hash_files([teacher]) if arm.taught else "",
+        "weights kept": keep_weights,
+        **how_trained(recipe, device),
+    }
+    pictures = [part for shown in (lesson.train, lesson.val) for part in (shown.pixels, shown.labels)]  # val: history
+    return Checkpoint(Path(folder) / "checkpoint.pt", digest(settings, lesson.trained, *pictures), every, keep_weights)
+
+
+def _accuracy(network: nn.Module, pictures: Pictures, trained_classes: Tensor) -> float | None:
+    _, predicted = predict_classes(network, pictures.pixels, trained_classes)
+    return share(predicted == pictures.labels.numpy())
+
+
+def _test_metrics(
+    test: Pictures, predicted: np.ndarray, sources: Sequence[str], classes: Sequence[str]
+) -> dict[str, Any]:
+    labels = test.labels.numpy()
+    right = predicted == labels
+    by_source = {name: right[test.sources == name] for name in sources if (test.sources == name).any()}
+    return {
+        "n_test": len(test),
+        "accuracy": share(right),
+        "by_source": {name: {"accuracy": share(part), "n": len(part)} for name, part in by_source.items()},
+        "per_class": by_class(right, labels, classes),
+    }

@@ -1,0 +1,93 @@
+"""What the steps of a training are told: which pictures, the draws of their views, and a few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distillery.training.augmentation import Draws, draw_views
+from distillery.training.ema import decay_after
+from distillery.training.recipe import Recipe, learning_rate
+from distillery.training.rng import stream
+
+
+class Numbers(NamedTuple):
+    """Of one step.
+
+    Attributes:
+        share: of the picture itself in a mixture, 0 to 1.
+        time: share of the steps done, 0 to 1.
+        lr: learning rate.
+        decay: of the weights' moving average.
+    """
+
+    share: float | Tensor
+    time: float | Tensor
+    lr: float | Tensor
+    decay: float | Tensor
+
+
+class Block(NamedTuple):
+    """The draws of one step, packed so that two small copies take them to where a recorded step reads them.
+
+    Attributes:
+        places: int64 [7, B]: rows of the pictures, top, left, mirrored, down, right, partner of `Draws`.
+        numbers: `Numbers` of floats, or float32 [4] of the device.
+    """
+
+    places: Tensor
+    numbers: Numbers | Tensor
+
+    def scalars(self) -> Numbers:
+        """The step's numbers, by name."""
+        return Numbers(*self.numbers)
+
+    def views(self, mixed: bool) -> tuple[Tensor, Draws]:
+        """Rows int64 [B] and draws of the step's views; `mixed` says whether the recipe mixes pictures."""
+        rows, top, left, mirrored, down, right, partner = self.places
+        share = self.scalars().share if mixed else None
+        return rows, Draws(top, left, mirrored.bool(), down, right, partner, share)
+
+
+def feed(recipe: Recipe, pictures: int, seed: int, steps: Iterable[int], device: torch.device) -> Iterator[Block]:
+    """Each of `steps`, from 0, as a function of recipe, number of pictures, seed and its number alone."""
+    for step in steps:
+        places, numbers = _draw(recipe, pictures, seed, step)
+        places = torch.from_numpy(places)
+        if device.type == "cuda":
+            # pinned, so that neither the transfer waits for the GPU nor the GPU for it
+            places = places.pin_memory().to(device, non_blocking=True)
+            numbers = torch.tensor(numbers, dtype=torch.float32).pin_memory().to(device, non_blocking=True)
+        yield Block(places, numbers)
+
+
+def _draw(recipe: Recipe, pictures: int, seed: int, step: int) -> tuple[np.ndarray, Numbers]:
+    draws = draw_views(recipe, recipe.batch, step, seed)
+    rows = rows_of_step(pictures, recipe.batch, step, seed)
+    places = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner])
+    share = 1.0 if draws.share is None else draws.share
+    return places, Numbers(share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
+
+
+@lru_cache(maxsize=2)
+def _order(pictures: int, seed: int, epoch: int) -> np.ndarray:
+    return stream(seed, "order", epoch).permutation(pictures)
+
+
+def rows_of_step(pictures: int, batch: int, step: int, seed: int) -> np.ndarray:
+    """Which pictures a step sees, int64 [batch]: its part of one permutation of all after the other.
+
+    So every picture is seen as often as any other, give or take one, and batches are full whatever the number of
+    pictures.
+    """
+    first, end = step * batch, (step + 1) * batch
+    epochs = range(first // pictures, (end - 1) // pictures + 1)
+    parts = [
+        _order(pictures, seed, epoch)[max(first - epoch * pictures, 0) : end - epoch * pictures] for epoch in epochs
+    ]
+    return np.concatenate(parts)
