@@ -331,7 +331,8 @@ def matrix_peak(device: torch.device, kind: torch.dtype) -> float:
 def start_up() -> float:
     """Seconds of a new process until a run's modules are imported and the device is there; the median of three."""
     code = (
-        "from distillery.distillation import hyperparameter_search as tuning, student; from distillery.training.hardware import choose_device;"
+        "from distillery.distillation import hyperparameter_search, student;"
+        "from distillery.training.hardware import choose_device;"
         "import torch; torch.zeros(1, device=choose_device())"
     )
     environment = os.environ | {"PYTHONPATH": sys.path[0]}

@@ -172,7 +172,7 @@ def code_of_teacher_data():
 
 def labels_of_figures():
     """What stands on every figure of a demonstration; empty for a study."""
-    return study["../distillery_demo"]["label"] if "demo" in study else ""
+    return study["demo"]["label"] if "demo" in study else ""
 
 
 def untrained_sources():
