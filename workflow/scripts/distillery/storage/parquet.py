@@ -43,7 +43,7 @@ def to_column(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarray]:
-    """Columns of a table: numbers and bools as arrays of their types, text as str objects, lists as [N, C].
+    """Columns of a table: numbers and bools as arrays of their types, text as str objects, lists of one length as [N, C].
 
     Raises:
         StudyError: the file is damaged or lacks a column, or a value; names it and says to delete it. Or the memory is
@@ -57,7 +57,7 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
         raise
     except MemoryError as error:  # Arrow's is one too
         raise too_large(f"table {path}", error) from error
-    except (pa.ArrowException, OSError, KeyError, BufferError, TypeError) as error:
+    except (pa.ArrowException, OSError, KeyError, BufferError, TypeError, ValueError) as error:
         reason = one_line(error, 120)
         raise StudyError(f"table {path} is damaged ({reason}). Delete it and run again.") from error
 
@@ -70,10 +70,10 @@ def _from_column(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         empty = np.empty(0, column.type.to_pandas_dtype())
         return np.concatenate([empty, *(np.from_dlpack(chunk) for chunk in column.chunks)])
-    if pa.types.is_fixed_size_list(column.type):
-        parts = [_from_column(pa.chunked_array([chunk.flatten()])) for chunk in column.chunks]
+    if pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type):
         empty = np.empty(0, column.type.value_type.to_pandas_dtype())
-        return np.concatenate([empty, *parts]).reshape(-1, column.type.list_size)
+        flat = np.concatenate([empty, *(_from_column(pa.chunked_array([chunk.flatten()])) for chunk in column.chunks)])
+        return flat.reshape(len(column), len(flat) // max(1, len(column)))
     values = np.empty(len(column), object)
     values[:] = column.to_pylist()
     return values
