@@ -1,4 +1,4 @@
-"""ImageDataset a second: the tutorials' loop, a call of the pipeline for each prompt, against the library's batches.
+"""Images a second: the tutorials' loop, a call of the pipeline for each prompt, against the library's batches.
 
     python benchmarks/generation.py                   tiny random Stable Diffusion 2 on one CPU core
     python benchmarks/generation.py --real sd2        SD 2's architecture with random weights, on the GPU; --compile

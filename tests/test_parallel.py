@@ -66,7 +66,7 @@ def test_threads_that_are_left_are_not_waited_for_and_begin_nothing_more():
     silent.set()
     while threading.active_count() > before:
         time.sleep(0.001)
-    assert sorted(begun) == [0, 1] and all(future.canceled() for future in futures[2:])
+    assert sorted(begun) == [0, 1] and all(future.cancelled() for future in futures[2:])
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def lines(text):
 
 @pytest.fixture
 def folder(tmp_path):
-    """ImageDataset of several kinds, and what is none."""
+    """Images of several kinds, and what is none."""
     folder = tmp_path / "images"
     (folder / "b").mkdir(parents=True)
     image(0).save(folder / "photo.jpg", quality=95)

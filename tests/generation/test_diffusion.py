@@ -31,7 +31,7 @@ SOURCE = {"kind": "diffusion", "model": "someone/model", "revision": "abc", "per
 
 
 class FakePipeline:
-    """ImageDataset of noise from the generators it is given; remembers its calls; spoils what `spoil` says."""
+    """Images of noise from the generators it is given; remembers its calls; spoils what `spoil` says."""
 
     def __init__(self, spoil=lambda prompt, call: None):
         self.calls = []

@@ -1,4 +1,4 @@
-"""ImageDataset for a study without a network: figures before backgrounds, in the manner of each source.
+"""Images for a study without a network: figures before backgrounds, in the manner of each source.
 
 An image depends on (label, style, seed) alone and is the same at every size but for sampling. Styles differ as sources
 do: `google` is clean, large and saturated; `bing` busy, off center, with borders and watermarks; `teacher` spans both;

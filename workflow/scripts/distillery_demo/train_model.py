@@ -177,7 +177,7 @@ def diffuse(clean: Tensor, noise: Tensor, signal: Tensor) -> tuple[Tensor, Tenso
 
 
 def scaled(images: Tensor, device: torch.device) -> Tensor:
-    """ImageDataset of uint8 in -1 to 1, as the autoencoder takes them."""
+    """Images of uint8 in -1 to 1, as the autoencoder takes them."""
     return (images.to(device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 

@@ -125,7 +125,7 @@ def _cifar10_part(path: str | Path, train: bool) -> LabeledImages:
 
 
 def _only(images: LabeledImages, classes: Sequence[str]) -> LabeledImages:
-    """LabeledImages of CIFAR-10's labels → those of the classes, labeled by their place among them."""
+    """Images of CIFAR-10's labels → those of the classes, labeled by their place among them."""
     place = np.full(len(CIFAR10), -1, np.int64)
     for label, name in enumerate(classes):
         place[CIFAR10.index(name)] = label
@@ -145,7 +145,7 @@ def load_folders(
 ) -> tuple[LabeledImages, LabeledImages]:
     """Train and test images from two places, each a folder of class folders or tars, or a tar (see `folders`).
 
-    LabeledImages that cannot be decoded are left out and logged.
+    Images that cannot be decoded are left out and logged.
 
     Args:
         path: what to train on.

@@ -257,7 +257,7 @@ def _limits(facts: Facts, words: Words) -> Iterator[str]:
         yield "* It learnt from generated images, and with them what their model shows too often or never."
     yield "\n## Whose images it learnt from\n"
     yield "`results/attribution.csv` of the study names creator, license and page of every image, as far as its"
-    yield "source states them. ImageDataset belong to their authors: check the licenses before you pass the model on.\n"
+    yield "source states them. Images belong to their authors: check the licenses before you pass the model on.\n"
 
 
 def _percent(share: float) -> str:

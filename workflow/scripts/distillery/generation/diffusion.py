@@ -1,4 +1,4 @@
-"""ImageDataset generated from text by a diffusion model; each can be made again, alone, from its provenance.
+"""Images generated from text by a diffusion model; each can be made again, alone, from its provenance.
 
 Image i of a class has the prompt that `prompts.ask` gives it, and noise from a generator of its own on the CPU, whose
 seed is a hash of everything that decides the image. An image enters the store as soon as its batch ends, so a job

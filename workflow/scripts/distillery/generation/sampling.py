@@ -89,7 +89,7 @@ def _batches(
 
 
 def fitting_batch(size: int) -> int:
-    """ImageDataset of `size` pixels a side to make at a time, by the GPU's free memory; 4 on the CPU."""
+    """Images of `size` pixels a side to make at a time, by the GPU's free memory; 4 on the CPU."""
     import torch
 
     if not torch.cuda.is_available():
@@ -109,7 +109,7 @@ def run_batch(
         encoder: of the pipeline, to remember prompts from batch to batch.
 
     Returns:
-        ImageDataset as float [B, H, W, 3] in [0, 1] (or not a number), and whether the safety checker flagged each.
+        Images as float [B, H, W, 3] in [0, 1] (or not a number), and whether the safety checker flagged each.
     """
     import torch
 

@@ -26,7 +26,7 @@ TOLD = ("title", "creator", "license", "page", "url", "query", "prompt", "model"
 
 @dataclass(frozen=True)
 class Sheet:
-    """ImageDataset of one size in one image, row by row.
+    """Images of one size in one image, row by row.
 
     Attributes:
         data: a data URL.
@@ -42,7 +42,7 @@ class Sheet:
 
 
 def sheet(images: np.ndarray) -> Sheet:
-    """ImageDataset uint8 [N, S, S, 3] as one WebP, shrunk to at most `LARGEST` pixels a side."""
+    """Images uint8 [N, S, S, 3] as one WebP, shrunk to at most `LARGEST` pixels a side."""
     side = min(LARGEST, images.shape[1]) if len(images) else 1
     columns = max(1, min(COLUMNS, len(images)))
     canvas = Image.new("RGB", (columns * side, max(1, -(-len(images) // columns)) * side), "white")

@@ -1,7 +1,7 @@
 """Wikimedia Commons: freely licensed images, by MediaWiki's public interface (commons.wikimedia.org/w/api.php).
 
 Every result states its license and author. Wikimedia asks programs to say who runs them (`contact`) and refuses those
-that do not. ImageDataset are taken 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
+that do not. Images are taken 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
 """
 
 from __future__ import annotations

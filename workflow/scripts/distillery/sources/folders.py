@@ -1,4 +1,4 @@
-"""ImageDataset the user already has: folders by class, tars by class, or one tar with folders by class.
+"""Images the user already has: folders by class, tars by class, or one tar with folders by class.
 
 Nothing is extracted to the disk, so a tar's names can point nowhere; links in a tar are not followed.
 """

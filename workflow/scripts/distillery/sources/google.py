@@ -99,7 +99,7 @@ def _forms(script: str) -> Iterator[str]:
 
 
 def _from_script(script: str) -> Iterator[Record]:
-    """ImageDataset in a script's data: a thumbnail of Google's own, then the image, then what is said about it."""
+    """Images in a script's data: a thumbnail of Google's own, then the image, then what is said about it."""
     thumbnail = ""
     matches = list(IN_SCRIPT.finditer(script))
     for index, match in enumerate(matches):
@@ -133,7 +133,7 @@ def _is_own(url: str) -> bool:
 
 
 def _from_meta(text: str) -> Iterator[Record]:
-    """ImageDataset of the older pages' JSON objects with the key ou."""
+    """Images of the older pages' JSON objects with the key ou."""
     for match in re.finditer(r'\{[^{}<>]{0,8000}"ou":[^{}<>]{0,8000}\}', text):
         try:
             said = json.loads(match[0])
@@ -146,7 +146,7 @@ def _from_meta(text: str) -> Iterator[Record]:
 
 
 def _from_links(found: Tags) -> Iterator[Record]:
-    """ImageDataset of the oldest pages' links, and of today's pages without scripts."""
+    """Images of the oldest pages' links, and of today's pages without scripts."""
     for tag, attributes in found.tags:
         link = attributes.get("href", "")
         if tag != "a" or "/imgres?" not in link:

@@ -57,7 +57,7 @@ class SplitCandidates:
 
 @dataclass(frozen=True)
 class Quota:
-    """SplitCandidates wanted of each class of a source."""
+    """Images wanted of each class of a source."""
 
     test: int
     val: int
@@ -173,7 +173,7 @@ def ranks(images: SplitCandidates, split: np.ndarray, seed: int) -> np.ndarray:
 
 
 def quotas_for(wanted: Mapping[str, Mapping[str, int]], classes: Mapping[str, Sequence[str]]) -> dict[str, Quota]:
-    """SplitCandidates of each class, from totals.
+    """Images of each class, from totals.
 
     Args:
         wanted: for test, val and train the total of each source.

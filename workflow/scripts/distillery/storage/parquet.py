@@ -43,7 +43,7 @@ def to_column(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarray]:
-    """Columns of a table: numbers and bools as arrays of their types, text as str objects, lists of one length as [N, C].
+    """Columns of a table: numbers and bools as arrays of their types, text as str objects, lists as [N, C].
 
     Raises:
         StudyError: the file is damaged or lacks a column, or a value; names it and says to delete it. Or the memory is

@@ -58,7 +58,7 @@ def draw_views(recipe: Recipe, batch: int, step: int, seed: int) -> Draws:
 
 
 def reflect_pad(pixels: Tensor, border: int) -> Tensor:
-    """ImageDataset with a mirrored border, as F.pad's `reflect` but for uint8: [N, 3, S, S] → [N, 3, S + 2b, S + 2b].
+    """Images with a mirrored border, as F.pad's `reflect` but for uint8: [N, 3, S, S] → [N, 3, S + 2b, S + 2b].
 
     Raises:
         StudyError: the border is as wide as the image.

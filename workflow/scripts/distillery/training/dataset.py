@@ -19,7 +19,7 @@ LEAST_STD = 1e-3  # of a channel in [0, 1]; images of one color would divide by 
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """ImageDataset with their classes, and where each is from.
+    """Images with their classes, and where each is from.
 
     Attributes:
         pixels: uint8 [N, 3, S, S], channels last in memory.
