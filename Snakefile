@@ -1,4 +1,4 @@
-"""A study: which pictures teach a small image classifier best, and does distilling it help?"""
+"""A study: which images teach a small image classifier best, and does distilling it help?"""
 
 from snakemake.utils import min_version
 

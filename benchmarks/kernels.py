@@ -7,7 +7,7 @@
 Microseconds of a part are of a graph that repeats it alone, the best of five replays. Steps are those of
 `benchmarks/training.py`.
 
-On one NVIDIA H200 (PyTorch 2.11), ms a step of 128 pictures (of 64):
+On one NVIDIA H200 (PyTorch 2.11), ms a step of 128 images (of 64):
 
     teacher     student
     resnet18    resnet8x4   2.15 (1.48)
@@ -35,7 +35,7 @@ from training import Pair, clock, ours
 PAIRS = (("resnet18", "resnet8x4"), ("convnet_m", "convnet_s"), ("convnet_l", "resnet8"))
 BATCHES = (128, 64)
 STEPS = 400
-# size, padding, channels, pictures: of resnet8x4, a resnet18 asked for two steps, and the convnets
+# size, padding, channels, images: of resnet8x4, a resnet18 asked for two steps, and the convnets
 STEMS = ((3, 1, 32, 128), (3, 1, 64, 256), (2, 0, 24, 128), (2, 0, 24, 256), (2, 0, 32, 128))
 
 
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def pair_of(teacher: str, student: str) -> Pair:
-    """The pair, and 8,000 pictures of noise."""
+    """The pair, and 8,000 images of noise."""
     chance = np.random.default_rng(0)
     pixels = chance.integers(0, 256, (8000, 32, 32, 3), np.uint8)
     return Pair(teacher, student, pixels, chance.integers(0, 10, 8000), torch.device("cuda"))
@@ -128,13 +128,13 @@ def time_stems() -> None:
     """Print the forward and the weights' backward pass of a stem, and with bias and ReLU in one kernel or two."""
     for stem in STEMS:
         found = [f"{channels} channels {_stem(channels, *stem)}" for channels in (3, 4, 8, 16)]
-        size, _, outputs, pictures = stem
-        print(f"  {size}x{size}, {outputs} channels, {pictures} pictures: {' | '.join(found)}", flush=True)
+        size, _, outputs, images = stem
+        print(f"  {size}x{size}, {outputs} channels, {images} images: {' | '.join(found)}", flush=True)
     print("  (us forward, backward, with bias and ReLU in one kernel, in two)")
 
 
-def _stem(channels: int, size: int, border: int, outputs: int, pictures: int) -> str:
-    x, weight = noise(pictures, channels, 32, 32), noise(outputs, channels, size, size)
+def _stem(channels: int, size: int, border: int, outputs: int, images: int) -> str:
+    x, weight = noise(images, channels, 32, 32), noise(outputs, channels, size, size)
     bias, window = torch.randn(outputs, device="cuda", dtype=torch.bfloat16), ((1, 1), (border, border), (1, 1))
     gradient = torch.randn_like(F.conv2d(x, weight, None, *window))
     backward = (None, *window, False, (0, 0), 1, (False, True, False))

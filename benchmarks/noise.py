@@ -3,7 +3,7 @@
     pip install cleanlab==2.9.0    # compared with; the study does not need it
     python benchmarks/noise.py FOLDER    # holds cifar-10-batches-py and CIFAR-10N's cifar10n_human_labels.npz
 
-A judge never sees the labels that it judges: three networks are each trained on two thirds of the 50,000 pictures, with
+A judge never sees the labels that it judges: three networks are each trained on two thirds of the 50,000 images, with
 the noisy labels, and asked about the last third.
 
 One run, seed 0, judges of 150 thousand weights and 2,000 steps. Ours are cleanlab's "both" (99.98 % the same or more):
@@ -73,10 +73,10 @@ def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torc
     objective = objective_of(CrossEntropy(), None, lambda logits: logits)
     for held in range(FOLDS):
         rows = np.flatnonzero(fold != held)
-        pictures = gather({"x": pixels}, np.full(len(rows), "x", object), rows, labels[rows])
-        network = start_network(recipe.network, 10, pictures, held, device)
+        images = gather({"x": pixels}, np.full(len(rows), "x", object), rows, labels[rows])
+        network = start_network(recipe.network, 10, images, held, device)
         optimiser = optimiser_of(recipe, network)
-        train(network, pictures, recipe, objective, optimiser, seed=held, classes=10)
+        train(network, images, recipe, objective, optimiser, seed=held, classes=10)
         others = np.flatnonzero(fold == held)
         asked = gather({"x": pixels}, np.full(len(others), "x", object), others, labels[others])
         probabilities[others] = torch.softmax(predict(network, asked.pixels), dim=1).numpy()

@@ -4,14 +4,14 @@
     python benchmarks/teacher.py resources/cifar10 --teacher best    convnet_xl, a good one
     python benchmarks/teacher.py resources/cifar10 --airbench        and airbench94 or airbench96 (pip install airbench)
 
-The folder holds torchvision's CIFAR-10. Seconds are of the training alone, from pictures in memory to the last step;
+The folder holds torchvision's CIFAR-10. Seconds are of the training alone, from images in memory to the last step;
 airbench's is warmed up first, as its authors do, and what it takes to read its files is taken off; ours chooses its
-kernels anew in every training. Accuracy is on the 10,000 test pictures as they are, and as airbench counts it: the mean
-over each picture, its mirror image, and both moved by a pixel either way along the diagonal. Airbench smooths labels; a
+kernels anew in every training. Accuracy is on the 10,000 test images as they are, and as airbench counts it: the mean
+over each image, its mirror image, and both moved by a pixel either way along the diagonal. Airbench smooths labels; a
 teacher of ours does not, since that spoils distilling.
 
 On one NVIDIA H200 (PyTorch 2.11), one training, beside twelve others on the card: `best` took 31 s and had 95.1 % of
-the pictures as they are. Not yet run: more seeds, `fast`, airbench.
+the images as they are. Not yet run: more seeds, `fast`, airbench.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import torch.nn.functional as F
 
 from distillery.curation.teacher_data import CIFAR10, load_cifar10
 from distillery.distillation.losses import cross_entropy
-from distillery.training.dataset import Pictures, whole_source
+from distillery.training.dataset import ImageDataset, whole_source
 from distillery.training.hardware import choose_device
 from distillery.training.loop import optimiser_of, start_network, train
 from distillery.training.prediction import predict
@@ -78,7 +78,9 @@ def report(name: str, found: list[tuple[float, float, float]]) -> None:
     )
 
 
-def ours(recipe: Recipe, learnt: Pictures, test: Pictures, device: torch.device, seed: int) -> tuple[float, ...]:
+def ours(
+    recipe: Recipe, learnt: ImageDataset, test: ImageDataset, device: torch.device, seed: int
+) -> tuple[float, ...]:
     """Seconds of a training, and both accuracies."""
 
     def learn():
@@ -105,7 +107,7 @@ def loss(network, batch) -> torch.Tensor:
 
 
 def over_moved_views(network, pixels: torch.Tensor) -> torch.Tensor:
-    """Logits, half of them of the picture and half of it moved, each with its mirror image, as airbench weighs them."""
+    """Logits, half of them of the image and half of it moved, each with its mirror image, as airbench weighs them."""
     border = F.pad(pixels.float(), (1, 1, 1, 1), mode="reflect").to(torch.uint8)
     moved = (border[:, :, :32, :32], border[:, :, 2:, 2:])
 
@@ -119,14 +121,14 @@ def right(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return (logits.argmax(dim=1) == labels).float().mean().item()
 
 
-def airbench(name: str, learnt: Pictures, test: Pictures, seeds: int) -> list[tuple[float, float, float]]:
-    """The same of airbench's own training, from the same pictures."""
+def airbench(name: str, learnt: ImageDataset, test: ImageDataset, seeds: int) -> list[tuple[float, float, float]]:
+    """The same of airbench's own training, from the same images."""
     import airbench as other
 
     folder = Path("cifar10")  # where it looks
     folder.mkdir(exist_ok=True)
-    for part, pictures in (("train", learnt), ("test", test)):
-        values = {"images": pictures.pixels.permute(0, 2, 3, 1), "labels": pictures.labels, "classes": list(CIFAR10)}
+    for part, images in (("train", learnt), ("test", test)):
+        values = {"images": images.pixels.permute(0, 2, 3, 1), "labels": images.labels, "classes": list(CIFAR10)}
         torch.save(values, folder / f"{part}.pt")
     with redirect_stdout(io.StringIO()):  # a warm-up that prints nothing would be a whole training
         getattr(other, f"warmup{name}")()

@@ -9,22 +9,22 @@ Each pair is measured in turns in one process: the same networks, batch, views' 
 * tutorial: PyTorch's knowledge-distillation tutorial: a DataLoader of torchvision's CIFAR10 with ToTensor and Normalize
   in two workers, float32, Adam, the loss read after every step; batches of 128.
 * repository: the loop of RepDistiller and mdistiller: a DataLoader with RandomCrop, RandomHorizontalFlip, ToTensor and
-  Normalize of each picture in workers, float32, SGD with momentum, loss and accuracy read after every step; batches
+  Normalize of each image in workers, float32, SGD with momentum, loss and accuracy read after every step; batches
   of 64.
 
-Ours crops and flips in both cases. Both are written from their description. The pictures are random, as many as
+Ours crops and flips in both cases. Both are written from their description. The images are random, as many as
 CIFAR-10 has to train on; their contents cost nothing.
 
 Measured are steps one after another, with all that comes back during a training: a new epoch, for which theirs start
 their workers anew and ours draws an order, and ours' rows of history. Not measured is what comes once: ours pads all
-pictures (the time of a training of one step is taken off, as it is from theirs), theirs start their first workers. Each
+images (the time of a training of one step is taken off, as it is from theirs), theirs start their first workers. Each
 turn starts on a quiet machine, with theirs' loaders full: the few batches that they have ahead are theirs to gain. On a
 GPU ours records its step within each measurement.
 
-Also printed: pictures a second, the share of the device's measured matrix-product peak, the seconds until
+Also printed: images a second, the share of the device's measured matrix-product peak, the seconds until
 the first step, and what a study of 13 scenarios, 2 arms and 6 seeds comes to.
 
-The two tables were measured with 8,000 pictures, and 20 steps (on the GPU 200) that began as soon as the other's ended
+The two tables were measured with 8,000 images, and 20 steps (on the GPU 200) that began as soon as the other's ended
 and paid for the padding.
 
 On two cores of an AMD EPYC with AVX-512 BF16 and without AMX (median of 3 turns, which differ by less than 0.3):
@@ -35,7 +35,7 @@ On two cores of an AMD EPYC with AVX-512 BF16 and without AMX (median of 3 turns
     convnet_m   convnet_s   2.2x       2.0x         40 %
 
 On one NVIDIA H200 with 16 cores (PyTorch 2.11), ours in milliseconds a step, from trainings of 400 and 1,200 steps on
-8,000 pictures:
+8,000 images:
 
     teacher     student     batch 128   batch 64
     resnet18    resnet8x4   2.15        1.48
@@ -80,15 +80,15 @@ from distillery.training.loop import optimiser_of, start_network, train
 from distillery.training.recipe import Recipe
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-PICTURES = 50_000  # CIFAR-10's: with fewer, theirs would start their workers anew more often
-STUDY = {"scenarios": 13, "arms": 2, "seeds": 6, "steps": 3000, "batch": 128, "pictures": 8000}  # config.yaml's budget
+IMAGES = 50_000  # CIFAR-10's: with fewer, theirs would start their workers anew more often
+STUDY = {"scenarios": 13, "arms": 2, "seeds": 6, "steps": 3000, "batch": 128, "images": 8000}  # config.yaml's budget
 QUIET = 1.0  # seconds, in which loaders come to rest
 ENOUGH = 10.0  # seconds of a measurement of ours
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A teacher, a student, and the pictures they see."""
+    """A teacher, a student, and the images they see."""
 
     teacher: str
     student: str
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--together", type=int, default=0, help="time this many whole trainings at once, and no loops")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one of those trainings
     options = parser.parse_args()
-    chance, count = np.random.default_rng(0), STUDY["pictures"] if options.alone else PICTURES
+    chance, count = np.random.default_rng(0), STUDY["images"] if options.alone else IMAGES
     pixels = chance.integers(0, 256, (count, 32, 32, 3), np.uint8)
     device = choose_device(options.threads)
     pair = Pair(options.teacher, options.student, pixels, chance.integers(0, 10, count), device)
@@ -136,7 +136,7 @@ def compare(name: str, pair: Pair, batch: int, loop: Callable, steps: int, turns
             seconds[way].append(seconds_a_step(run, steps, pair.device))
     for way, found in seconds.items():
         speed = batch / statistics.median(found)
-        print(f"  {way}, batch {batch}: {1000 * statistics.median(found):.1f} ms a step, {speed:,.0f} pictures/s")
+        print(f"  {way}, batch {batch}: {1000 * statistics.median(found):.1f} ms a step, {speed:,.0f} images/s")
     ratios = [theirs / mine for theirs, mine in zip(*seconds.values(), strict=True)]
     print(f"  ours is {statistics.median(ratios):.1f}x as fast ({min(ratios):.1f}–{max(ratios):.1f}, {turns} turns)")
 
@@ -170,15 +170,15 @@ def clock(action: Callable[[], None], device: torch.device) -> float:
 
 def ours(pair: Pair, batch: int) -> Callable[[int], None]:
     """The library's loop, with the arm kd, random crops and flips."""
-    pictures = whole_source("random", pair.pixels, pair.labels)
-    teacher = start_network(pair.teacher, 10, pictures, 1, pair.device).requires_grad_(False).eval()
+    images = whole_source("random", pair.pixels, pair.labels)
+    teacher = start_network(pair.teacher, 10, images, 1, pair.device).requires_grad_(False).eval()
     teacher = ready(teacher, KD(), pair.device)
-    network = start_network(pair.student, 10, pictures, 0, pair.device)
+    network = start_network(pair.student, 10, images, 0, pair.device)
     objective = objective_of(KD(), teacher, lambda logits: logits)
 
     def run(steps: int) -> None:
         recipe = Recipe(pair.student, steps=steps, batch=batch, lr=0.01, checkpoint_every=0)
-        train(network, pictures, recipe, objective, optimiser_of(recipe, network), seed=0, classes=10)
+        train(network, images, recipe, objective, optimiser_of(recipe, network), seed=0, classes=10)
 
     return run
 
@@ -186,8 +186,8 @@ def ours(pair: Pair, batch: int) -> Callable[[int], None]:
 # --- theirs -----------------------------------------------------------------------------------------------------------
 
 
-class PicturesOfPillow(Dataset):
-    """As torchvision's CIFAR10: each picture through Pillow and a transformation."""
+class ImagesOfPillow(Dataset):
+    """As torchvision's CIFAR10: each image through Pillow and a transformation."""
 
     def __init__(self, pair: Pair, transform: Callable):
         self.pixels, self.labels, self.transform = pair.pixels, pair.labels, transform
@@ -209,7 +209,7 @@ def tutorial(pair: Pair, batch: int) -> Callable[[int], None]:
     from torchvision import transforms  # seconds, which a training alone does not pay
 
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
-    loader = DataLoader(PicturesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=2)
+    loader = DataLoader(ImagesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=2)
     teacher, student = (build_network(name, 10).to(pair.device) for name in (pair.teacher, pair.student))
     optimiser = torch.optim.Adam(student.parameters(), lr=0.001)
     teacher.eval()
@@ -247,7 +247,7 @@ def repository(pair: Pair, batch: int) -> Callable[[int], None]:
         ]
     )
     workers = min(8, os.cpu_count() or 1)
-    loader = DataLoader(PicturesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=workers)
+    loader = DataLoader(ImagesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=workers)
     teacher, student = (build_network(name, 10).to(pair.device) for name in (pair.teacher, pair.student))
     optimiser = torch.optim.SGD(student.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
     divergence = nn.KLDivLoss(reduction="batchmean")

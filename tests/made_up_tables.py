@@ -31,7 +31,7 @@ def write_run(tmp_path):
 
 @pytest.fixture
 def write_plan(tmp_path):
-    """Write a scenario's plan from {source: train pictures}; every source's first 10 kept pictures are tests."""
+    """Write a scenario's plan from {source: train images}; every source's first 10 kept images are tests."""
 
     def write(scenario, counts, augmented=False, test=10):
         rows = []
@@ -50,7 +50,7 @@ def write_plan(tmp_path):
 
 @pytest.fixture
 def write_splits(tmp_path):
-    """Write the split of every picture: of each source 10 tests, then train pictures, labels 0, 1, 2 in turns."""
+    """Write the split of every image: of each source 10 tests, then train images, labels 0, 1, 2 in turns."""
 
     def write(sources, rows=20):
         table = [(source, row, row % 3, "test" if row < 10 else "train") for source in sources for row in range(rows)]
@@ -63,7 +63,7 @@ def write_splits(tmp_path):
 
 @pytest.fixture
 def write_curated(tmp_path):
-    """Write a source's curated table and pixels: `kept` pictures of each class, and the reasons given."""
+    """Write a source's curated table and pixels: `kept` images of each class, and the reasons given."""
 
     def write(source, classes=("cat", "dog"), kept=20, reasons=("too small", "not retrieved: HTTP 404"), size=8):
         rows, pixels = [], []

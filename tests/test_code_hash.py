@@ -225,7 +225,7 @@ def test_every_rule_that_computes_passes_the_hash_of_its_own_script():
         assert code == ([] if script in RETRIEVAL else [f'code_of("{script}")']), script
 
 
-def test_drawing_counts_where_the_teacher_learns_from_drawn_pictures_alone():
+def test_drawing_counts_where_the_teacher_learns_from_drawn_images_alone():
     (demo,) = re.findall(r'== "drawn" else \("(\w+)",\)', (ROOT / "workflow" / "rules" / "common.smk").read_text())
     drawn, real = modules_of("prepare_teacher_data"), modules_of("prepare_teacher_data", (demo,))
     assert drawn > real and all(re.match(r"distillery_demo\b", name) for name in drawn - real)

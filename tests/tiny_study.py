@@ -18,7 +18,7 @@ RECIPE = Recipe("resnet8_half", steps=24, batch=16, lr=0.1, crop=2, checkpoint_e
 
 
 def draw(labels, seed, side=SIDE):
-    """Noisy pictures uint8 [N, S, S, 3] of the labels' colours."""
+    """Noisy images uint8 [N, S, S, 3] of the labels' colours."""
     chance = np.random.default_rng(seed)
     pixels = chance.integers(0, 150, size=(len(labels), side, side, 3))
     pixels[np.arange(len(labels)), :, :, labels] += 60
@@ -40,7 +40,7 @@ class Study:
         return self.folder / "teacher.safetensors"
 
     def plan(self, name="all", classes=(0, 1, 2), train=10, copies=0):
-        """A plan with `train` pictures a class of source web, 4 for validation, and 5 of both sources for testing."""
+        """A plan with `train` images a class of source web, 4 for validation, and 5 of both sources for testing."""
         path = self.folder / f"{name}.parquet"
         rows = []
         for label in classes:

@@ -1,8 +1,8 @@
-"""Lay out real pictures for the study of a folder such as studies/real_gpu; see its config.yaml.
+"""Lay out real images for the study of a folder such as studies/real_gpu; see its config.yaml.
 
     python studies/real/prepare.py FOLDER [DATA]
 
-CIFAR-10's train pictures become the teacher's data, its test pictures a folder source. CIFAR-10 is downloaded, unless
+CIFAR-10's train images become the teacher's data, its test images a folder source. CIFAR-10 is downloaded, unless
 DATA has cifar10/unpack.py, which makes it. Where the study has a source `web`, its photographs are DATA's
 web/web_images.tar; we may not pass those on: put a .tar of your own, with class/*.jpg, in their place.
 """
@@ -25,7 +25,7 @@ def main(folder: Path, data: Path | None) -> None:
     cifar10, web = folder / "resources" / "cifar10", folder / WEB
     web.parent.mkdir(parents=True, exist_ok=True)
     fetch_cifar10(cifar10, data)
-    pack_test_pictures(cifar10 / "cifar-10-batches-py", web.parent / "cifar10_test.tar")
+    pack_test_images(cifar10 / "cifar-10-batches-py", web.parent / "cifar10_test.tar")
     if WEB in (folder / "config.yaml").read_text() and not web.exists():
         if not data:
             sys.exit(
@@ -47,8 +47,8 @@ def fetch_cifar10(folder: Path, data: Path | None) -> None:
     CIFAR10(str(folder), download=True)
 
 
-def pack_test_pictures(batches: Path, output: Path) -> None:
-    """The 10,000 test pictures as class/number.png, in the official order."""
+def pack_test_images(batches: Path, output: Path) -> None:
+    """The 10,000 test images as class/number.png, in the official order."""
     if output.exists():
         return
     # the official archive's own format; unpack.py has checked its MD5
@@ -57,9 +57,9 @@ def pack_test_pictures(batches: Path, output: Path) -> None:
     pixels = np.asarray(batch[b"data"]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     partial = output.with_suffix(".part")
     with tarfile.open(partial, "w") as tar:
-        for number, (picture, label) in enumerate(zip(pixels, batch[b"labels"], strict=True)):
+        for number, (image, label) in enumerate(zip(pixels, batch[b"labels"], strict=True)):
             buffer = io.BytesIO()
-            Image.fromarray(picture).save(buffer, "PNG")
+            Image.fromarray(image).save(buffer, "PNG")
             member = tarfile.TarInfo(f"{names[label]}/{number:05d}.png")
             member.size = buffer.tell()
             buffer.seek(0)

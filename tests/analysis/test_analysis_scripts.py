@@ -38,7 +38,7 @@ def test_from_runs_to_evidence(tmp_path, write_run, write_plan, write_curated, t
     assert list(summary["arm"]) == ["scratch", "kd", "kd", "scratch"]
     words = {"title": "A study", "label": "Demonstration", "untrained": []}
     run("plot_summary", {"summary": out["summary"]}, {"figure": str(tmp_path / "summary.png")}, words)
-    pictures = {"pixels": str(curated[0].with_suffix(".npy")), "table": str(curated[0])}
+    images = {"pixels": str(curated[0].with_suffix(".npy")), "table": str(curated[0])}
     figure = {"figure": str(tmp_path / "sheet.png")}
-    run("contact_sheet", pictures, figure, words | {"source": "google", "random_weights": True})
+    run("contact_sheet", images, figure, words | {"source": "google", "random_weights": True})
     assert all(Image.open(tmp_path / f"{name}.png").format == "PNG" for name in ("summary", "sheet"))

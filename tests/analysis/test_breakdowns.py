@@ -65,9 +65,9 @@ def test_runs_come_in_the_order_of_the_configuration_with_seeds_ascending(study)
     assert study.runs["few", "kd"].known.tolist() == [0, 1] and tested.known.tolist() == [0, 1, 2]
 
 
-def test_runs_tested_on_other_pictures_are_named(study, tmp_path):
+def test_runs_tested_on_other_images_are_named(study, tmp_path):
     write_predictions(study.paths[0], np.zeros((6, 3)), rows=range(1, 7))
-    with pytest.raises(StudyError, match="seed1/p.parquet is of other test pictures than .*seed0"):
+    with pytest.raises(StudyError, match="seed1/p.parquet is of other test images than .*seed0"):
         read_runs(study.paths, ["few", "all"], ["scratch", "kd"])
 
 
@@ -100,8 +100,8 @@ def test_confusions_add_up(study):
     assert set(table[table["scenario"] == "few"]["predicted"]) == {"cat", "dog"}
 
 
-def test_pictures_by_how_many_seeds_told_them_right(study):
-    table = pd.DataFrame(breakdowns.picture_columns(study.runs, study.teacher, CLASSES))
+def test_images_by_how_many_seeds_told_them_right(study):
+    table = pd.DataFrame(breakdowns.image_columns(study.runs, study.teacher, CLASSES))
     mine = table[(table["scenario"] == "all") & (table["arm"] == "kd")]
     assert mine["n_right"].tolist() == study.runs["all", "kd"].right.sum(axis=0).tolist()
     taught = table[(table["scenario"] == "few") & (table["arm"] == "teacher")]
@@ -166,7 +166,7 @@ def test_agreement_is_with_the_teacher_right_or_wrong(study):
     wrong = favoured != LABELS
     assert found["n_teacher_wrong"] == wrong.sum() > 0
     assert found["repeated_percent"] == pytest.approx(100 * (tested.predicted == favoured)[:, wrong].mean())
-    with pytest.raises(StudyError, match="lacks test pictures"):
+    with pytest.raises(StudyError, match="lacks test images"):
         teacher_on(write_predictions(study.teacher, study.taught[:4], LABELS[:4], SOURCES[:4]), tested)
 
 
@@ -211,7 +211,7 @@ def test_costs_are_those_of_the_study_s_own_jobs(measured):
     own = ["try_settings_of_arm", "tune_arm"]
     assert list(found.index) == ["crawl", "split", "try_settings", "tune", *own, "train_student"]  # google is a source
     assert found.loc[own, "arm"].tolist() == ["kd", "kd"] and found.loc[own, "seconds"].tolist() == [7, 1]
-    assert found.loc["crawl", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb", "pictures"]].tolist() == [
+    assert found.loc["crawl", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb", "images"]].tolist() == [
         2,
         40,
         3,
@@ -220,9 +220,9 @@ def test_costs_are_those_of_the_study_s_own_jobs(measured):
     ]
     student = found.loc["train_student"]
     assert (student["arm"], student["jobs"], student["seconds_each"]) == ("kd", 2, 5) and student[
-        "pictures_per_second"
+        "images_per_second"
     ] == 100
-    assert found.loc["split", "seconds"] == 2 and np.isnan(found.loc["split", "pictures"])
+    assert found.loc["split", "seconds"] == 2 and np.isnan(found.loc["split", "images"])
 
 
 def test_a_training_s_costs_are_those_of_all_its_parts(measured):
@@ -242,19 +242,19 @@ def test_a_training_s_costs_are_those_of_all_its_parts(measured):
         tabulated(measured)
 
 
-def test_a_source_named_by_a_number_has_its_pictures(measured):
+def test_a_source_named_by_a_number_has_its_images(measured):
     counts = (measured / "counts.csv").read_text()
     (measured / "counts.csv").write_text(counts.replace("google,", "800,"))
     (measured / "benchmarks" / "generate").mkdir()
     (measured / "benchmarks" / "generate" / "800.tsv").write_text(BENCHMARK.format(5, 6, 7))
     found = tabulated(measured, {"800": ["cat", "dog"]})
-    assert found.loc["generate", ["seconds", "pictures"]].tolist() == [5, 100]
+    assert found.loc["generate", ["seconds", "images"]].tolist() == [5, 100]
 
 
-def test_a_training_whose_time_is_unknown_counts_no_pictures(measured):
+def test_a_training_whose_time_is_unknown_counts_no_images(measured):
     (measured / "benchmarks" / "train_student" / "a.kd.seed1.tsv").unlink()
     student = tabulated(measured).loc["train_student"]
-    assert student[["jobs", "seconds", "pictures", "pictures_per_second"]].tolist() == [1, 4, 500, 125]
+    assert student[["jobs", "seconds", "images", "images_per_second"]].tolist() == [1, 4, 500, 125]
 
 
 def test_the_shares_of_a_source_are_its_generation(measured):
@@ -267,14 +267,14 @@ def test_the_shares_of_a_source_are_its_generation(measured):
         path.parent.mkdir(exist_ok=True)
         path.write_text(BENCHMARK.format(seconds, 10 * seconds, seconds))
     row = tabulated(measured).loc["generate"]
-    assert row[["jobs", "seconds", "peak_memory_mb", "pictures_per_second"]].tolist() == [3, 500, 3000, 0.2]
+    assert row[["jobs", "seconds", "peak_memory_mb", "images_per_second"]].tolist() == [3, 500, 3000, 0.2]
 
 
 def test_what_the_teacher_alone_uses_has_its_costs(measured):
     path = measured / "benchmarks" / "crawl" / "learnt.cat.tsv"
     path.write_text(BENCHMARK.format(60, 70, 8))
     found = tabulated(measured, {"google": ["cat", "dog"], "learnt": ["cat"]}).loc["crawl"].set_index("source")
-    assert found["seconds"].to_dict() == {"google": 40, "learnt": 60} and np.isnan(found.loc["learnt", "pictures"])
+    assert found["seconds"].to_dict() == {"google": 40, "learnt": 60} and np.isnan(found.loc["learnt", "images"])
 
 
 def test_a_study_without_benchmarks_has_an_empty_table_and_a_damaged_one_is_named(measured):
@@ -308,23 +308,23 @@ def test_curves_are_means_over_seeds(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "pictures", "sources"),
+    ("text", "images", "sources"),
     [
         ("200 Google", 200, ["google"]), ("500 Google + 500 Bing", 1000, ["google", "bing"]), ("", np.nan, []),
-        ("2,000 Bing", 2000, ["bing"]), ("200 SD2", 200, ["sd2"]), ("some pictures", np.nan, []),
+        ("2,000 Bing", 2000, ["bing"]), ("200 SD2", 200, ["sd2"]), ("some images", np.nan, []),
     ],
 )  # fmt: skip
-def test_what_the_published_study_tested_on(text, pictures, sources):
-    assert published.pictures_in(text) == pytest.approx(pictures, nan_ok=True)
+def test_what_the_published_study_tested_on(text, images, sources):
+    assert published.images_in(text) == pytest.approx(images, nan_ok=True)
     assert published.sources_in(text, ["google", "bing", "sd2"]) == sources
 
 
 @pytest.mark.parametrize(("seeds", "sd"), [(2, 0.005), (3, 0.005), (6, 0.005), (6, 0.02)])
-def test_one_training_on_few_pictures_lies_in_its_interval_95_times_of_100(seeds, sd):
+def test_one_training_on_few_images_lies_in_its_interval_95_times_of_100(seeds, sd):
     rng, draws, hits, widths = np.random.default_rng(0), 2000, 0, []
     for _ in range(draws):
         truths = rng.normal(0.4, sd, seeds + 1)
-        # all of ours were tested on the same pictures
+        # all of ours were tested on the same images
         ours = 100 * (truths[:seeds] + rng.normal(0, (0.24 / 4000) ** 0.5))
         theirs = 100 * rng.binomial(200, truths[seeds]) / 200
         low, high = published.single_interval(ours.mean(), ours.std(ddof=1), seeds, 4000, 200)
@@ -350,7 +350,7 @@ def tables():
     return summary, sources
 
 
-def test_published_numbers_are_held_against_the_same_recipe_and_kind_of_pictures(tables):
+def test_published_numbers_are_held_against_the_same_recipe_and_kind_of_images(tables):
     said = {"site": [15.61, 30.0], "notebook": [15.0, 29.0], "test": "200 Google"}
     scratch, kd = published.published_rows(*tables, {"a": {"published": said}, "b": {"published": None}})
     assert (scratch["ours_arm"], scratch["ours_test"], scratch["ours_n"]) == ("published_scratch", "google", 200)

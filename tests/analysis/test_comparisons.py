@@ -16,7 +16,7 @@ from distillery.analysis.statistics import (
     Spread,
     groups_sign_flip_p,
     holm,
-    over_pictures,
+    over_images,
     over_seeds,
     sign_flip_p,
     together,
@@ -24,10 +24,10 @@ from distillery.analysis.statistics import (
 from distillery.jobs import StudyError
 
 
-def simulated(rng, seeds, groups, size, by_seed, by_picture):
-    """Rights of two arms that are equally good on average, over trainings that differ and pictures that prefer one."""
+def simulated(rng, seeds, groups, size, by_seed, by_image):
+    """Rights of two arms that are equally good on average, over trainings that differ and images that prefer one."""
     names = np.repeat(np.arange(groups), size)
-    ease, preference = rng.normal(0, 1.5, groups)[names], rng.normal(0, by_picture, groups)[names]
+    ease, preference = rng.normal(0, 1.5, groups)[names], rng.normal(0, by_image, groups)[names]
 
     def arm(sign):
         noise = rng.normal(0, 0.7, (seeds, len(names))) + rng.normal(0, by_seed, (seeds, 1))
@@ -46,7 +46,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_intervals_over_trainings_and_pictures_cover_and_raise_no_false_alarms(setting):
+def test_intervals_over_trainings_and_images_cover_and_raise_no_false_alarms(setting):
     rng, draws = np.random.default_rng(0), 500
     found = pd.DataFrame([compare(*simulated(rng, *setting)) for _ in range(draws)])
     slack = 4 * (0.05 * 0.95 / draws) ** 0.5
@@ -55,13 +55,13 @@ def test_intervals_over_trainings_and_pictures_cover_and_raise_no_false_alarms(s
         assert (found["p"] <= level).mean() <= level + 4 * (level * (1 - level) / draws) ** 0.5
 
 
-def test_over_seeds_alone_and_over_pictures_alone_hold_for_what_they_ask():
-    """Over seeds where pictures prefer no arm; over pictures where trainings do not differ."""
+def test_over_seeds_alone_and_over_images_alone_hold_for_what_they_ask():
+    """Over seeds where images prefer no arm; over images where trainings do not differ."""
     rng, draws = np.random.default_rng(1), 500
     slack = 4 * (0.05 * 0.95 / draws) ** 0.5
     seeds = pd.DataFrame([compare(*simulated(rng, 6, 150, 1, 0.3, 0.0)) for _ in range(draws)])
-    pictures = pd.DataFrame([compare(*simulated(rng, 3, 60, 3, 0.0, 1.0)) for _ in range(draws)])
-    for found, name in ((seeds, "seeds"), (pictures, "pictures")):
+    images = pd.DataFrame([compare(*simulated(rng, 3, 60, 3, 0.0, 1.0)) for _ in range(draws)])
+    for found, name in ((seeds, "seeds"), (images, "images")):
         assert ((found[f"{name}_low"] <= 0) & (found[f"{name}_high"] >= 0)).mean() >= 0.95 - slack
         assert (found[f"p_{name}"] <= 0.05).mean() <= 0.05 + slack
 
@@ -77,11 +77,11 @@ def test_near_duplicates_are_no_further_evidence():
     before, after = rng.random((3, 40)) < 0.5, rng.random((3, 40)) < 0.7
     once = compare(before, after, np.arange(40))
     five_times = compare(np.repeat(before, 5, axis=1), np.repeat(after, 5, axis=1), np.repeat(np.arange(40), 5))
-    assert five_times["p_pictures"] == pytest.approx(once["p_pictures"])
-    widths = [found["pictures_high"] - found["pictures_low"] for found in (five_times, once)]
-    assert 0.85 < widths[0] / widths[1] <= 1  # less by the two pseudo-pictures, which weigh less among 200
+    assert five_times["p_images"] == pytest.approx(once["p_images"])
+    widths = [found["images_high"] - found["images_low"] for found in (five_times, once)]
+    assert 0.85 < widths[0] / widths[1] <= 1  # less by the two pseudo-images, which weigh less among 200
     taken_for_others = compare(np.repeat(before, 5, axis=1), np.repeat(after, 5, axis=1), np.arange(200))
-    assert taken_for_others["p_pictures"] < once["p_pictures"] / 10
+    assert taken_for_others["p_images"] < once["p_images"] / 10
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=60))
@@ -98,10 +98,10 @@ def test_over_groups_the_exact_p_is_that_of_their_sums(sums, size):
     assert groups_sign_flip_p(differences, groups) == pytest.approx(sign_flip_p(size * np.array(sums)))
 
 
-def test_the_interval_over_pictures_is_bonett_and_prices():
+def test_the_interval_over_images_is_bonett_and_prices():
     """Their adjusted Wald interval for paired shares, with t for z: 12 won, 5 lost, of 100."""
     change = np.array([1] * 12 + [-1] * 5 + [0] * 83)
-    found = over_pictures(change, np.arange(100))
+    found = over_images(change, np.arange(100))
     won, lost, n = 13 / 102, 6 / 102, 102
     assert found.se == pytest.approx((((won + lost) - (won - lost) ** 2) / n * n / (n - 1)) ** 0.5)
     assert found.mean == pytest.approx(0.07)
@@ -110,7 +110,7 @@ def test_the_interval_over_pictures_is_bonett_and_prices():
 def test_arms_that_never_differ_are_not_known_to_be_the_same():
     right = np.ones((6, 15), bool)
     found = compare(right, right, np.arange(15))
-    assert found["low"] < -5 and found["high"] > 5 and found["p"] == found["p_pictures"] == 1
+    assert found["low"] < -5 and found["high"] > 5 and found["p"] == found["p_images"] == 1
 
 
 @given(st.lists(st.floats(-50, 50).map(lambda x: round(x, 2)), min_size=2, max_size=8))
@@ -153,7 +153,7 @@ def test_a_difference_that_can_be_detected_is_found_four_times_in_five():
 
 
 def answers(right, labels=None, seeds=None, classes=3, source="google"):
-    """A test whose pictures are told right as `right` [S, N] says."""
+    """A test whose images are told right as `right` [S, N] says."""
     right = np.asarray(right, bool)
     labels = np.arange(right.shape[1]) % classes if labels is None else labels
     predicted = np.where(right, labels, (labels + 1) % classes)
@@ -201,18 +201,18 @@ def test_a_row_a_test_in_the_order_declared(runs):
     assert (table["detectable"].astype(float) > 0).all()
 
 
-def test_pairs_are_of_equal_seeds_and_pictures(runs):
+def test_pairs_are_of_equal_seeds_and_images(runs):
     runs["a", "kd"] = answers(runs["a", "kd"].right[:4], seeds=[1, 2, 7, 9])
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS | {"within": ["a"]}}).iloc[0]
     expected = 100 * (runs["a", "kd"].right[:2].mean() - runs["a", "scratch"].right[1:3].mean())
     assert row["n_pairs"] == "2" and float(row["difference"]) == pytest.approx(expected, abs=0.0051)
 
 
-def test_one_seed_tells_of_pictures_alone(runs):
+def test_one_seed_tells_of_images_alone(runs):
     runs = {key: answers(value.right[:1]) for key, value in runs.items()}
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS}).iloc[0]
     blank = ["low", "high", "p", "p_holm", "verdict", "detectable", "seeds_low", "p_seeds", "p_seeds_holm"]
-    assert (row[blank] == "").all() and row["pictures_low"] and row["p_pictures"]
+    assert (row[blank] == "").all() and row["images_low"] and row["p_images"]
 
 
 def test_pairs_that_agree_tell_nothing_of_other_trainings(runs):
@@ -228,7 +228,7 @@ def test_what_cannot_be_compared_is_said(runs):
     runs["a", "kd"] = answers(runs["a", "kd"].right, seeds=range(10, 16))
     with pytest.raises(StudyError, match="a scratch and a kd share no seed"):
         comparisons_table(runs, groups_of(90), {"helps": ARMS})
-    with pytest.raises(StudyError, match="splits.parquet lacks test pictures"):
+    with pytest.raises(StudyError, match="splits.parquet lacks test images"):
         comparisons_table(runs, groups_of(80), {"helps": ARMS | {"within": ["b"]}})
 
 
@@ -260,6 +260,6 @@ def test_draws_of_groups_and_seeds_spread_as_the_errors_say():
     rng = np.random.default_rng(7)
     right = rng.random((5, 120)) < rng.random((5, 1))
     means = resampled_means([right], np.arange(120), np.random.default_rng(0))[:, 0]
-    by_seed, by_picture = right.mean(axis=1).var() / 5, right.mean(axis=0).var() / 120
+    by_seed, by_image = right.mean(axis=1).var() / 5, right.mean(axis=0).var() / 120
     assert means.mean() == pytest.approx(right.mean(), abs=0.02)
-    assert means.var() == pytest.approx(by_seed + by_picture, rel=0.3)
+    assert means.var() == pytest.approx(by_seed + by_image, rel=0.3)

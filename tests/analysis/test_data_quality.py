@@ -15,13 +15,13 @@ from distillery.figures import acquisition
 from distillery.figures.contact_sheets import suspects_sheet
 from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
 from distillery.jobs import StudyError
-from distillery.storage.pools import Offer, picture_key, write_pool
+from distillery.storage.pools import Offer, image_key, write_pool
 from distillery_demo.drawing import draw
 
 
 @pytest.fixture
 def audit(tmp_path):
-    """20 pictures of source google, cats and dogs in turns; rows 10 and 12 are taken for dogs, row 5 is not judged."""
+    """20 images of source google, cats and dogs in turns; rows 10 and 12 are taken for dogs, row 5 is not judged."""
     rows = range(20)
     table = pd.DataFrame(
         {"source": "google", "row": rows, "class": ["cat", "dog"] * 10, "key": [f"k{r}" for r in rows]}
@@ -88,7 +88,7 @@ def test_the_sheet_of_near_duplicates(tmp_path):
     for rank, version in enumerate(versions):
         buffer = io.BytesIO()
         version.save(buffer, "PNG")
-        key = picture_key(buffer.getvalue())
+        key = image_key(buffer.getvalue())
         offer = Offer("google", "frog", "google", str(rank), rank, key=key, sha256=key + "0" * 48)
         entries.append((offer, buffer.getvalue()))
     entries = [(replace(offer, sha256=hashlib.sha256(data).hexdigest()), data) for offer, data in entries]

@@ -32,7 +32,7 @@ def test_the_distance_is_the_mean_over_all_pairs(count):
     assert diversity.mean_distance(features)[0] == pytest.approx(np.mean(pairs))
 
 
-def test_one_picture_again_and_again_has_none_and_one_alone_is_no_pair():
+def test_one_image_again_and_again_has_none_and_one_alone_is_no_pair():
     distance, error = diversity.mean_distance(np.repeat(directions(1), 9, axis=0))
     assert (distance, error) == pytest.approx((0, 0), abs=1e-12)
     assert all(np.isnan(diversity.mean_distance(directions(1))))
@@ -68,10 +68,10 @@ def run(name, inputs, outputs, params):
     runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
 
 
-def test_from_pictures_to_the_figure(tmp_path, write_curated):
+def test_from_images_to_the_figure(tmp_path, write_curated):
     tables = [write_curated("google", kept=12, size=16), write_curated("sd2", kept=6, size=16)]
     pixels = np.load(tables[1].with_suffix(".npy"))
-    pixels[:] = pixels[:1]  # the model makes one picture again and again
+    pixels[:] = pixels[:1]  # the model makes one image again and again
     np.save(tables[1].with_suffix(".npy"), pixels)
     network = Normalised(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
     save_weights(tmp_path / "teacher.safetensors", Trained(network, "resnet8", ("cat", "dog"), 16, "teacher", 1))
@@ -83,7 +83,7 @@ def test_from_pictures_to_the_figure(tmp_path, write_curated):
     run("plot_diversity", {"measured": measured}, {"table": table, "figure": figure}, words)
     found = pd.read_csv(table)
     assert list(found["class"]) == ["cat", "dog"] * 2 and list(found["generated"]) == [0, 0, 1, 1]
-    assert list(found["pictures"]) == [12, 12, 6, 6] and set(found["note"]) == {"Made up"}
+    assert list(found["images"]) == [12, 12, 6, 6] and set(found["note"]) == {"Made up"}
     assert (found["distance"][:2] > 0.001).all() and (found["distance"][2:] == 0).all()
     assert (found["low"] <= found["distance"]).all() and (found["distance"] <= found["high"]).all()
     first = figure.read_bytes()

@@ -18,7 +18,7 @@ def empty(schema, count):
 
 @pytest.fixture
 def audited(study, tmp_path):
-    """Audit 60 pictures of the study's colours, of which rows 0 to 4 are mislabelled, 2 and 30 known to the teacher."""
+    """Audit 60 images of the study's colours, of which rows 0 to 4 are mislabelled, 2 and 30 known to the teacher."""
     truth = np.arange(60) % 3
     labels = np.where(np.arange(60) < 5, (truth + 1) % 3, truth)
 
@@ -58,17 +58,17 @@ def test_planted_mistakes_are_doubted(audited):
 PARTS = ("train", "train", "train", "test", "test", "test", "val", "train", "unused")
 
 
-def test_test_pictures_decide_nothing_about_the_others_but_are_judged(audited):
+def test_test_images_decide_nothing_about_the_others_but_are_judged(audited):
     _, found = audited(parts=PARTS)
     _, other = audited(parts=PARTS, test_seed=6)
     others = np.resize(np.array(PARTS), 60) != "test"
     assert (found["p_claimed"][~others] != other["p_claimed"][~others]).any()
     for name in ("p_claimed", "confident", "likely", "suspect"):
         assert found[name][others].tolist() == other[name][others].tolist()
-    assert np.flatnonzero(found["suspect"]).tolist() == [0, 1, 3, 4]  # 3 and 4 are test pictures
+    assert np.flatnonzero(found["suspect"]).tolist() == [0, 1, 3, 4]  # 3 and 4 are test images
 
 
-def test_a_source_that_is_only_tested_on_is_judged_by_all_its_pictures(audited):
+def test_a_source_that_is_only_tested_on_is_judged_by_all_its_images(audited):
     (_, trained), (_, tested) = audited(), audited(parts=("test",))
     assert tested["suspect"].tolist() == trained["suspect"].tolist() and tested["suspect"].any()
 

@@ -78,7 +78,7 @@ def test_no_difference_is_no_evidence():
 
 
 def test_many_seeds_on_one_test_set_stay_exact():
-    """Differences in steps of one picture of 300: 200 seeds, where 2^200 choices cannot be listed."""
+    """Differences in steps of one image of 300: 200 seeds, where 2^200 choices cannot be listed."""
     steps = np.random.default_rng(1).integers(-9, 10, 200)
     exact, shares = {0: 1.0}, {}
     for step in np.abs(steps):

@@ -86,7 +86,7 @@ def test_the_summary_is_the_statistics_of_the_runs(study):
 
 
 def test_two_decimals_in_the_file_break_no_tie(study):
-    """32/300 − 31/300 and 31/300 − 30/300 are one picture each, though 10.67 − 10.33 and 10.33 − 10.00 differ."""
+    """32/300 − 31/300 and 31/300 − 30/300 are one image each, though 10.67 − 10.33 and 10.33 − 10.00 differ."""
     scenarios = {"a": scenario({"google": 800})}
     scratch, kd = np.array([31, 31, 30]) / 300, np.array([32, 30, 31]) / 300
     found = summary(study(scenarios, {"a": {"scratch": scratch, "kd": kd}}, n_test=300), scenarios)
@@ -162,7 +162,7 @@ def test_runs_of_two_versions_are_not_averaged(tmp_path, write_run):
 
 def test_counts_add_up(write_curated, write_plan):
     curated = [write_curated("google", kept=20), write_curated("bing", kept=30, reasons=["duplicate (of x)"] * 2)]
-    # 5 train pictures of bing in one plan are among the 12 of the other
+    # 5 train images of bing in one plan are among the 12 of the other
     plans = [write_plan("a", {"google": 6, "bing": 5}), write_plan("b", {"bing": 12}, augmented=True)]
     found = tables.counts_table(curated, plans)
     assert list(found["source"]) == ["google", "google", "bing", "bing"]
@@ -175,10 +175,10 @@ def test_counts_add_up(write_curated, write_plan):
     assert list(found["test"]) == [5, 5, 5, 5] and list(found["val"]) == [0] * 4
 
 
-def test_pictures_of_a_source_outside_the_common_test_are_tested_on_too(write_curated, write_plan, write_splits):
+def test_images_of_a_source_outside_the_common_test_are_tested_on_too(write_curated, write_plan, write_splits):
     curated, splits = [write_curated("google"), write_curated("sd2")], write_splits(["google", "sd2", "bing"])
     plans = [write_plan("a", {"google": 6})]
-    used = tables.used_pictures(plans, splits, ["sd2"])
+    used = tables.used_images(plans, splits, ["sd2"])
     # no scenario trains label 2, so that no student is tested on it
     assert list(used.loc[used["source"] == "sd2", "row"]) == [0, 1, 3, 4, 6, 7, 9]
     assert set(used.loc[used["source"] == "sd2", "split"]) == {"test"} and "bing" not in set(used["source"])
@@ -247,8 +247,8 @@ def test_no_run_at_all_is_said(tmp_path):
         ({"google": 800}, "none", "800 Google"),
         ({"google": 2000, "bing": 2000}, "none", "2,000 Google + 2,000 Bing"),
         ({"google": 1000, "bing": 1000, "sd2": 1000, "sd_v3": 1000}, "none", "1,000 each of Google, Bing, SD2, SD V3"),
-        ({"my_pictures": 40, "bing": 0}, "color", "40 my pictures + 40 colour-altered"),
-        ({}, "none", "no pictures"),
+        ({"my_images": 40, "bing": 0}, "color", "40 my images + 40 colour-altered"),
+        ({}, "none", "no images"),
     ],
 )
 def test_train_text(counts, augment, text):

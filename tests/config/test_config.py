@@ -125,7 +125,7 @@ MISTAKES = [
         "scenarios.One: the name is one in other letters; on some disks",
     ),
     ({"sources": {"sd": {"size": 500}}}, "sources.sd.size: 500 is not a multiple of 8"),
-    ({"teacher": {"data": {"kind": "cifar10", "test": 1}}}, "teacher.data.test: 1 pictures are too few for 2 classes"),
+    ({"teacher": {"data": {"kind": "cifar10", "test": 1}}}, "teacher.data.test: 1 images are too few for 2 classes"),
     (
         {
             "classes": {name: {"queries": [name], "prompts": [name]} for name in ("frog", "ship")},
@@ -138,19 +138,19 @@ MISTAKES = [
     ({"scenarios": {"one": {"train": {"yahoo": 80}}}}, "scenarios.one.train: unknown source yahoo; known are google"),
     ({"scenarios": {"one": {"arms": ["dkd"]}}}, "scenarios.one.arms: unknown arm dkd; known are scratch, kd"),
     ({"scenarios": {"one": {"train": {"google": 81}}}}, "scenarios.one.train.google: 81 .* take a multiple of 2"),
-    ({"scenarios": {"one": {"train": {"google": 800}}}}, "scenarios.one.train.google: 400 pictures a class and 10 "),
+    ({"scenarios": {"one": {"train": {"google": 800}}}}, "scenarios.one.train.google: 400 images a class and 10 "),
     ({"scenarios": {"one": {"augment": "blur"}}}, "scenarios.one.augment: 'blur' is not one of none, color, rotation"),
     ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only a-z"),
     ({"scenarios": {2024: {"train": {"google": 2}}}}, "scenarios: 2024 is not of type string; put it in quotes"),
     ({"seeds": 6.0}, "seeds: 6.0 is not of type integer"),
     ({"student": {"lr": float("inf")}}, "student.lr: inf is not of type number"),
     ({"student": {"mixup": float("nan")}}, "student.mixup: nan is not of type number"),
-    ({"student": {"crop": 32}}, "student.crop: 32 pixels of border need pictures larger than image_size, 32"),
+    ({"student": {"crop": 32}}, "student.crop: 32 pixels of border need images larger than image_size, 32"),
     ({"teacher": {"cutout": 64}}, "teacher.cutout: a square of 64 pixels leaves nothing"),
     ({"image_size": 8, "student": {"network": "convnet_s"}}, "student.network: convnet_s needs an image_size of 9"),
     ({"scenarios": {"dogs": {"train": {"mine": 5}}}}, "scenarios.dogs.train: one class alone leaves nothing"),
-    ({"split": {"test": {"sd": 120}}}, "split.test.sd: 60 pictures a class for validation and test are more"),
-    ({"split": {"val": {"google": 200}}}, "split.test.google: 110 pictures a class for validation and test"),
+    ({"split": {"test": {"sd": 120}}}, "split.test.sd: 60 images a class for validation and test are more"),
+    ({"split": {"val": {"google": 200}}}, "split.test.google: 110 images a class for validation and test"),
     ({"sources": {"common": {"kind": "bing", "per_class": 9}}}, "sources.common: the tables use this name"),
     ({"arms": {"teacher": {"method": "ce"}}}, "arms.teacher: the tables use this name"),
     ({"classes": {"all": {"queries": ["all"], "prompts": ["all"]}}}, "classes.all: the tables use this name"),
@@ -164,8 +164,8 @@ MISTAKES = [
     ({"sources": {"free": {"kind": "commons", "per_class": 9}}}, "contact: source free needs your address or page"),
     ({"sources": {"free": {"kind": "openverse"}}}, "sources.free: key per_class is missing"),
     ({"split": {"test": {"yahoo": 20}}}, "split.test: unknown source yahoo"),
-    ({"split": {"val": {"google": 3}}}, "split.val.google: 3 pictures cannot be balanced over 2 classes"),
-    ({"split": {"common": ["sd"]}}, "split.common: source sd has no test pictures"),
+    ({"split": {"val": {"google": 3}}}, "split.val.google: 3 images cannot be balanced over 2 classes"),
+    ({"split": {"common": ["sd"]}}, "split.common: source sd has no test images"),
     ({"seeds": "many"}, "seeds: 'many' is not of type integer"),
     ({"student": {"lr": "1e-3"}}, "student.lr: '1e-3' is not of type number; YAML takes it for text, write 0.001"),
     (
@@ -199,11 +199,11 @@ MISTAKES = [
     ({"student": {"tune": {"lr": [0.1]}}}, "student.tune: key weight_decay is missing"),
     (
         {"student": {"tune": {"lr": [0.1], "weight_decay": [0]}}},
-        "student.tune: split.val has no pictures of the common",
+        "student.tune: split.val has no images of the common",
     ),
     (
         {"arms": {"kd": {"method": "kd", "tune": {"lr": [0.1], "weight_decay": [0]}}}},
-        "arms.kd.tune: split.val has no pictures of the common",
+        "arms.kd.tune: split.val has no images of the common",
     ),
     ({"arms": {"kd": {"method": "kd", "tune": {"lr": []}}}}, "arms.kd.tune"),
     (
@@ -284,7 +284,7 @@ def test_a_teacher_without_data_of_its_own(study, data, message):
 
 @pytest.fixture
 def own_folders(study, tmp_path, monkeypatch):
-    """A study whose source of dogs and whose teacher's pictures are all there."""
+    """A study whose source of dogs and whose teacher's images are all there."""
     monkeypatch.chdir(tmp_path)
     study["teacher"] = {"data": {"kind": "folder", "path": "learnt", "test_path": "tested"}}
     study["sources"]["list"] = {"kind": "urls", "path": "list.csv"}
@@ -471,7 +471,7 @@ def test_the_schema_knows_every_network():
 def test_the_readme_s_example(tmp_path, monkeypatch):
     text = (ROOT / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
     (tmp_path / "config.yaml").write_text(text)
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     monkeypatch.chdir(tmp_path)
     study = load_config("config.yaml")
     assert set(study["scenarios"]) == {"own", "web"} and study["teacher"]["data"]["kind"] == "folder"

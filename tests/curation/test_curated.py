@@ -1,4 +1,4 @@
-"""Curation of a whole pool: every picture offered has its row and its reason."""
+"""Curation of a whole pool: every image offered has its row and its reason."""
 
 import io
 import tarfile
@@ -17,11 +17,11 @@ from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import near_pairs
 from distillery.jobs import StudyError
 from distillery.parallel import batches, ordered
-from distillery.storage.pools import Offer, picture_key, write_pool
+from distillery.storage.pools import Offer, image_key, write_pool
 
 
 def photo(seed: int, side: int = 96) -> Image.Image:
-    """A smooth random picture: pHashes of different seeds are far apart."""
+    """A smooth random image: pHashes of different seeds are far apart."""
     grid = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
     return Image.fromarray(grid).resize((side, side), Image.Resampling.BICUBIC)
 
@@ -36,7 +36,7 @@ def entry(label: str, rank: int, data: bytes | None, failure: str = "") -> tuple
     import hashlib
 
     sha = hashlib.sha256(data).hexdigest() if data else ""
-    key = picture_key(data) if data else ""
+    key = image_key(data) if data else ""
     url = f"https://example.org/{label}/{rank}"
     return Offer(
         "web", label, "bing", url, rank=rank, key=key, sha256=sha, failure=failure, url=url, query=f"{label} q",
@@ -75,7 +75,7 @@ def test_every_offer_has_a_row_with_its_reason(run):
     ]
     pixels, rows = run(entries)
     assert [row["reason"] for row in rows] == [
-        "", "not retrieved: HTTP 404", "exact duplicate", "broken", "too small", "not a picture", "blank", "",
+        "", "not retrieved: HTTP 404", "exact duplicate", "broken", "too small", "not an image", "blank", "",
     ]  # fmt: skip
     assert [row["row"] for row in rows] == [0, -1, -1, -1, -1, -1, -1, 1]
     assert rows[2]["duplicate_of"] == rows[0]["key"]
@@ -91,7 +91,7 @@ def test_provenance_reaches_the_table(run):
     assert {name: row[name] for name in expected} == expected
 
 
-def test_a_picture_and_its_crop_to_a_square_are_the_same_to_a_network(run):
+def test_an_image_and_its_crop_to_a_square_are_the_same_to_a_network(run):
     whole = photo(1, 128).resize((192, 128))
     wide = Image.new("RGB", (192, 128), "red")  # its margins are others
     wide.paste(whole.crop((32, 0, 160, 128)), (32, 0))
@@ -121,7 +121,7 @@ def test_of_near_duplicates_the_largest_is_kept_then_the_first(run):
     assert [rows[i]["duplicate_of"] for i in (0, 2, 4)] == [rows[i]["key"] for i in (1, 1, 3)]
 
 
-def test_a_picture_claimed_by_two_classes_is_dropped_from_both(run):
+def test_an_image_claimed_by_two_classes_is_dropped_from_both(run):
     same, near = encode(photo(1)), encode(photo(2))
     entries = [
         entry("cat", 0, same),
@@ -209,7 +209,7 @@ def test_processes_change_nothing(run):
     assert one[1] == two[1] and len(one[0]) == 60
 
 
-def test_no_picture_at_all_is_an_empty_array(run):
+def test_no_image_at_all_is_an_empty_array(run):
     pixels, rows = run([entry("cat", 0, None, "not retrieved: timed out")])
     assert pixels.shape == (0, 16, 16, 3) and len(rows) == 1
 

@@ -22,7 +22,7 @@ def names(classes):
 
 
 def confident_by_definition(probabilities, labels):
-    """Northcutt et al. 2021, section 3.1, written out picture by picture."""
+    """Northcutt et al. 2021, section 3.1, written out image by image."""
     classes = probabilities.shape[1]
     means = [probabilities[labels == j, j].mean() if (labels == j).any() else np.inf for j in range(classes)]
     found = []
@@ -59,7 +59,7 @@ def test_it_is_the_definition(seed, classes, count):
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40), st.integers(0, 20))
-def test_pictures_outside_the_basis_change_no_verdict_on_it(seed, classes, count, others):
+def test_images_outside_the_basis_change_no_verdict_on_it(seed, classes, count, others):
     chance = np.random.default_rng(seed)
     labels = chance.integers(0, classes, count + others)
     probabilities = judge(chance.integers(0, classes, count + others), classes, 2.0, seed)
@@ -73,7 +73,7 @@ def test_pictures_outside_the_basis_change_no_verdict_on_it(seed, classes, count
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40))
-def test_a_picture_outside_the_basis_is_judged_as_its_like_within(seed, classes, count):
+def test_an_image_outside_the_basis_is_judged_as_its_like_within(seed, classes, count):
     chance = np.random.default_rng(seed)
     labels = chance.integers(0, classes, count)
     probabilities = judge(chance.integers(0, classes, count), classes, 2.0, seed)
@@ -104,7 +104,7 @@ def test_a_judge_that_is_timid_about_one_class_does_not_condemn_it():
     assert not find_noise(probabilities, labels).suspect.any()
 
 
-def test_no_picture_and_a_class_without_any():
+def test_no_image_and_a_class_without_any():
     nothing = find_noise(np.empty((0, 3)), np.empty(0, dtype=int))
     assert len(nothing.suspect) == 0 and shares_of_wrong([], []) == (None, {})
     one = find_noise(np.array([[0.2, 0.8], [0.3, 0.7]]), np.array([1, 1]))

@@ -1,4 +1,4 @@
-"""A picture that the teacher knows is found, as it is, mirrored or reduced; others are not."""
+"""An image that the teacher knows is found, as it is, mirrored or reduced; others are not."""
 
 import tracemalloc
 
@@ -78,10 +78,10 @@ def test_what_is_not_square_is_found_by_the_square_that_both_are_cut_to(tmp_path
 
 
 def test_the_nearest_counts_once():
-    views = np.array([0b0, 0b1111_0000, 2**60, 2**63 - 1], dtype=np.uint64)  # two pictures, then their mirrors
+    views = np.array([0b0, 0b1111_0000, 2**60, 2**63 - 1], dtype=np.uint64)  # two images, then their mirrors
     hashes = np.array([0b111, 0b1, 0b1, 2**60 + 1], dtype=np.uint64)
-    pictures, others, bits = nearest(views, hashes, 3)
-    assert (pictures.tolist(), others.tolist(), bits.tolist()) == ([0], [1], [1])
+    images, others, bits = nearest(views, hashes, 3)
+    assert (images.tolist(), others.tolist(), bits.tolist()) == ([0], [1], [1])
     assert [len(part) for part in nearest(views[:0], hashes, 3)] == [0, 0, 0]
 
 
@@ -95,10 +95,10 @@ hashes_nearby = st.builds(
     st.lists(hashes_nearby, max_size=12),
     st.integers(0, 6),
 )
-def test_the_nearest_is_what_comparing_all_finds(pictures, hashes, distance):
-    views = np.array([own for own, _ in pictures] + [mirror for _, mirror in pictures], dtype=np.uint64)
+def test_the_nearest_is_what_comparing_all_finds(images, hashes, distance):
+    views = np.array([own for own, _ in images] + [mirror for _, mirror in images], dtype=np.uint64)
     expected = []
-    for place, both in enumerate(pictures):
+    for place, both in enumerate(images):
         near = (
             min((min((view ^ h).bit_count() for view in both), j) for j, h in enumerate(hashes)) if hashes else (99, 0)
         )

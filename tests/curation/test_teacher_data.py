@@ -1,4 +1,4 @@
-"""The teacher's data: the right pictures, balanced, labelled in the study's order."""
+"""The teacher's data: the right images, balanced, labelled in the study's order."""
 
 import io
 import pickle
@@ -19,7 +19,7 @@ from distillery.curation import teacher_data
 from distillery.curation.curated import SCHEMA
 from distillery.curation.teacher_data import (
     CIFAR10,
-    Pictures,
+    LabeledImages,
     balanced,
     limited,
     load_cifar10,
@@ -52,18 +52,20 @@ def test_subsets_nest_and_come_from_the_seed(labels, a, b, seed):
     assert set(balanced(labels, a, seed)) in (small, large)
 
 
-def pictures(labels, side=4):
+def images(labels, side=4):
     labels = np.array(labels, np.int64)
-    return Pictures(np.broadcast_to(labels[:, None, None, None], (len(labels), side, side, 3)).astype(np.uint8), labels)
+    return LabeledImages(
+        np.broadcast_to(labels[:, None, None, None], (len(labels), side, side, 3)).astype(np.uint8), labels
+    )
 
 
-def test_limited_keeps_pictures_and_labels_together():
-    some = limited(pictures([0, 1, 2] * 10), 7, seed=1)
+def test_limited_keeps_images_and_labels_together():
+    some = limited(images([0, 1, 2] * 10), 7, seed=1)
     assert len(some.labels) == 7 and (some.pixels[:, 0, 0, 0] == some.labels).all()
 
 
 def test_the_file_has_the_arrays_it_promises(tmp_path):
-    write_teacher_data(tmp_path / "d.npz", pictures([0, 1, 1]), pictures([1, 0]), ["cat", "Eichhörnchen"])
+    write_teacher_data(tmp_path / "d.npz", images([0, 1, 1]), images([1, 0]), ["cat", "Eichhörnchen"])
     with np.load(tmp_path / "d.npz", allow_pickle=False) as data:
         assert set(data) == {"train_pixels", "train_labels", "test_pixels", "test_labels", "classes"}
         assert data["train_pixels"].shape == (3, 4, 4, 3) and data["train_pixels"].dtype == np.uint8
@@ -74,23 +76,25 @@ def test_the_file_has_the_arrays_it_promises(tmp_path):
 
 def test_the_file_is_the_same_bytes_every_time(tmp_path):
     for name in "ab":
-        write_teacher_data(tmp_path / f"{name}.npz", pictures([0, 1]), pictures([1, 0]), ["cat", "dog"])
+        write_teacher_data(tmp_path / f"{name}.npz", images([0, 1]), images([1, 0]), ["cat", "dog"])
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_a_class_without_pictures_is_named(tmp_path):
-    with pytest.raises(StudyError, match="no test picture of dog"):
-        write_teacher_data(tmp_path / "d.npz", pictures([0, 1]), pictures([0]), ["cat", "dog"])
+def test_a_class_without_images_is_named(tmp_path):
+    with pytest.raises(StudyError, match="no test image of dog"):
+        write_teacher_data(tmp_path / "d.npz", images([0, 1]), images([0]), ["cat", "dog"])
     assert not (tmp_path / "d.npz").exists()
 
 
 def fake_cifar10(monkeypatch):
-    """Ten pictures a class in official layout, pixel value = 10 x label + number (train) or the label (test)."""
+    """Ten images a class in official layout, pixel value = 10 x label + number (train) or the label (test)."""
 
     def part(path, train):
         labels = np.tile(np.arange(10), 10 if train else 2)
         values = labels * 10 + np.arange(len(labels)) // 10
-        return Pictures(np.broadcast_to(values[:, None, None, None], (len(labels), 32, 32, 3)).astype(np.uint8), labels)
+        return LabeledImages(
+            np.broadcast_to(values[:, None, None, None], (len(labels), 32, 32, 3)).astype(np.uint8), labels
+        )
 
     monkeypatch.setattr(teacher_data, "_cifar10_part", part)
 
@@ -103,8 +107,8 @@ def test_cifar10_is_relabelled_in_the_studys_order_and_resized(monkeypatch, side
     assert train.pixels.shape == (12, side, side, 3) and test.pixels.shape == (6, side, side, 3)
     assert np.bincount(train.labels).tolist() == [4, 4, 4]
     for part in (train, test):
-        for picture, label in zip(part.pixels, part.labels, strict=True):
-            assert CIFAR10[picture[0, 0, 0] // 10] == classes[label]
+        for image, label in zip(part.pixels, part.labels, strict=True):
+            assert CIFAR10[image[0, 0, 0] // 10] == classes[label]
 
 
 def test_a_class_cifar10_lacks_is_named():
@@ -141,7 +145,7 @@ def make_folders(root: Path, count: int = 4) -> tuple[Path, Path]:
     return root / "train", root / "test"
 
 
-def test_folders_give_their_pictures_square(tmp_path):
+def test_folders_give_their_images_square(tmp_path):
     path, test_path = make_folders(tmp_path)
     (path / "dog/broken.png").write_bytes(png(7)[:60])
     train, test = load_folders(path, test_path, ["dog", "cat"], 8, (0, 2), seed=0)
@@ -165,7 +169,7 @@ def test_a_class_without_a_folder_is_named(tmp_path):
 
 
 def curated(folder: Path, name: str, labels: list[str], hashes: list[int], unkept: int = 0) -> tuple[Path, Path]:
-    """A source as curation writes it: picture i is all i, its mirror image's hash far away, `unkept` rows not kept."""
+    """A source as curation writes it: image i is all i, its mirror image's hash far away, `unkept` rows not kept."""
     count = len(labels)
     np.save(folder / f"{name}.npy", np.stack([np.full((4, 4, 3), i, np.uint8) for i in range(count)]))
     columns = {
@@ -187,14 +191,14 @@ def type_default(kind: pa.DataType) -> object:
     return "" if pa.types.is_string(kind) else 0
 
 
-def test_sources_give_their_kept_pictures_and_no_test_picture_is_near_a_train_picture(tmp_path):
+def test_sources_give_their_kept_images_and_no_test_image_is_near_a_train_image(tmp_path):
     some = curated(tmp_path, "some", ["cat", "dog"], [0x00FF, 0xFF00], unkept=2)
     more = curated(tmp_path, "more", ["dog", "cat", "dog"], [1 << 40, 2**64 - 1 ^ 0xFF00, 0xABCDEF0000000000])
     other = curated(tmp_path, "other", ["cat", "dog", "dog"], [0x00FE, 0xABCDEF1234567890, 0x5555555555555555])
     train, test = load_sources([some, more], [other], ["cat", "dog"], (0, 0), seed=0, distance=4)
     assert train.labels.tolist() == [0, 1, 1, 0, 1] and train.pixels[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 2]
     assert test.labels.tolist() == [1, 1] and test.pixels[:, 0, 0, 0].tolist() == [1, 2]  # the first is one bit away
-    mirrored = curated(tmp_path, "mirrored", ["cat"], [0xFF ^ (2**64 - 1)])  # its mirror image is a train picture
+    mirrored = curated(tmp_path, "mirrored", ["cat"], [0xFF ^ (2**64 - 1)])  # its mirror image is a train image
     _, test = load_sources([some], [other, mirrored], ["cat", "dog"], (0, 0), seed=0, distance=4)
     assert len(test.labels) == 2
     train, test = load_sources([some, more], [other], ["cat", "dog"], (2, 1), seed=0, distance=4)

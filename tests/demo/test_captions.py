@@ -1,4 +1,4 @@
-"""Drawn pictures show what their captions say."""
+"""Drawn images show what their captions say."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_captions_name_their_class_and_hardly_repeat(drawn):
     assert len(set(texts)) > 1500
 
 
-def test_the_words_change_the_picture(drawn):
+def test_the_words_change_the_image(drawn):
     pixels, texts, _ = drawn
     values = {word: [i for i, text in enumerate(texts) if text.endswith(word)] for word in captions.LIGHTS}
     means = {word: np.mean([brightness(pixels[i]) for i in rows]) for word, rows in values.items()}

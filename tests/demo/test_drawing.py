@@ -1,4 +1,4 @@
-"""Drawn pictures are the same everywhere, all different, and carry their class."""
+"""Drawn images are the same everywhere, all different, and carry their class."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def test_the_classes_are_cifar10s_in_its_order():
 
 @settings(max_examples=60)
 @given(st.sampled_from(CLASSES), st.sampled_from(sorted(STYLES)), st.integers(-(2**70), 2**70), st.integers(8, 64))
-def test_a_picture_is_rgb_square_and_depends_on_its_arguments_alone(label, style, seed, size):
+def test_an_image_is_rgb_square_and_depends_on_its_arguments_alone(label, style, seed, size):
     image = draw(label, style, seed, size)
     assert (image.mode, image.size) == ("RGB", (size, size))
     np.random.seed(0)  # the global state has no say
@@ -39,19 +39,19 @@ def test_another_process_draws_the_same():
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_no_two_pictures_are_alike(style):
+def test_no_two_images_are_alike(style):
     drawn = {draw(label, style, seed, 24).tobytes() for label in CLASSES for seed in range(10)}
     assert len(drawn) == 100
 
 
 @pytest.mark.parametrize("label", ["cat", "frog", "airplane"])
-def test_few_pictures_are_near_duplicates(label):
+def test_few_images_are_near_duplicates(label):
     both = [perceptual_hashes(draw(label, "google", seed, 96)) for seed in range(60)]
     hashes, mirrored = np.array(both, np.uint64).T
     assert len(near_pairs(hashes, mirrored, 4)) <= 2  # curation would drop these
 
 
-def test_a_picture_is_the_same_at_every_size_but_for_sampling():
+def test_an_image_is_the_same_at_every_size_but_for_sampling():
     for label in CLASSES:
         small, large = (np.asarray(draw(label, "google", 3, size).resize((8, 8)), float) for size in (48, 96))
         assert np.abs(small - large).mean() < 12
@@ -67,7 +67,7 @@ def test_a_set_is_balanced(count, classes):
     assert counts.max() - counts.min() <= 1
 
 
-def test_sets_of_other_seeds_share_no_picture():
+def test_sets_of_other_seeds_share_no_image():
     sets = [{p.tobytes() for p in draw_set(CLASSES, "google", 50, 16, seed)[0]} for seed in (0, 1)]
     assert not sets[0] & sets[1]
 

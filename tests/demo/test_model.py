@@ -1,4 +1,4 @@
-"""The model that comes with the project: small, loaded as any other, and its pictures show what they are asked for."""
+"""The model that comes with the project: small, loaded as any other, and its images show what they are asked for."""
 
 import io
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from distillery.config import load_config, words_of
-from distillery.curation.teacher_data import Pictures, write_teacher_data
+from distillery.curation.teacher_data import ImageDataset, write_teacher_data
 from distillery_demo.drawing import draw_set
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ def test_it_is_small_and_nothing_in_it_has_to_be_unpickled():
 
 
 @pytest.mark.slow
-def test_its_pictures_are_recognised_by_the_demonstration_s_teacher(tmp_path, monkeypatch):
+def test_its_images_are_recognised_by_the_demonstration_s_teacher(tmp_path, monkeypatch):
     # measured: 0.605 (docs/demo_model.md); chance is 0.1
     import torch
 
@@ -37,7 +37,9 @@ def test_its_pictures_are_recognised_by_the_demonstration_s_teacher(tmp_path, mo
     study = load_config("config.yaml")
     classes, side = list(study["classes"]), study["image_size"]
     settings = {key: value for key, value in study["teacher"].items() if key not in ("data", "seed")}
-    train, test = (Pictures(*draw_set(classes, "teacher", count, side, seed)) for seed, count in ((0, 4000), (1, 100)))
+    train, test = (
+        ImageDataset(*draw_set(classes, "teacher", count, side, seed)) for seed, count in ((0, 4000), (1, 100))
+    )
     write_teacher_data(tmp_path / "data.npz", train, test, classes)
     threads = torch.get_num_threads()
     teacher = train_teacher(
@@ -47,9 +49,9 @@ def test_its_pictures_are_recognised_by_the_demonstration_s_teacher(tmp_path, mo
     source = study["sources"]["sd2"] | {"per_class": 20}
     pools = dict(generate(source, "sd2", words_of(study, "sd2"), tmp_path / "store", seed=2))
     torch.set_num_threads(threads)
-    pictures = [data for entries in pools.values() for _, data in entries if data]
-    assert len(pictures) == 200
-    pixels = np.stack([to_square(Image.open(io.BytesIO(data)), side) for data in pictures])
+    images = [data for entries in pools.values() for _, data in entries if data]
+    assert len(images) == 200
+    pixels = np.stack([to_square(Image.open(io.BytesIO(data)), side) for data in images])
     labels = np.repeat(np.arange(len(classes)), 20)
     right = predict_classes(teacher, as_channels_last(pixels))[1] == labels
     assert right.mean() >= 0.5

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from distillery_demo.train_model import Training, diffuse, rate, reconstruction_loss, train_model
 
 TINY = Training(
-    pictures=20,
-    tidy_pictures=20,
+    images=20,
+    tidy_images=20,
     autoencoder_steps=4,
     autoencoder_batch=4,
     decoder_steps=4,
@@ -39,7 +39,7 @@ def test_clean_and_noise_can_be_told_from_noisy_and_velocity(signal):
 
 
 @pytest.mark.slow
-def test_a_perfect_denoiser_is_led_back_to_the_clean_picture_by_the_schedule():
+def test_a_perfect_denoiser_is_led_back_to_the_clean_image_by_the_schedule():
     # training's noise and sampling's have to be the same function of the step
     from distillery_demo.text_to_image import TRAINED_STEPS, noise_schedule
 

@@ -1,4 +1,4 @@
-"""The file says what the network says, whatever the network, of any number of pictures; or there is no file."""
+"""The file says what the network says, whatever the network, of any number of images; or there is no file."""
 
 import json
 import runpy
@@ -18,9 +18,9 @@ from distillery.models.architectures import NETWORKS
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
-def said(model, pictures):
+def said(model, images):
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"pictures": pictures})
+    (found,) = session.run(None, {"images": images})
     return found
 
 
@@ -28,27 +28,27 @@ def said(model, pictures):
 def test_the_file_says_what_the_network_says(name):
     network, labels = decided(name, 6, 32), (0, 1, 2, 3, 4, 5)
     data = export.to_onnx(export.Deployed(network, labels).eval(), 32, {})
-    pictures = noise(5, 32)
-    wanted = probabilities(network, pictures, labels)
+    images = noise(5, 32)
+    wanted = probabilities(network, images, labels)
     assert wanted.std(axis=0).max() > 1e-3  # a network that says the same of all would prove nothing
-    found = said(data, pictures)
+    found = said(data, images)
     assert found.dtype == np.float32 and found.shape == (5, 6)
     assert np.abs(found - wanted).max() < 1e-5
 
 
 def test_of_fewer_classes_the_others_have_no_probability(exported):
-    pictures = noise(7)
-    found = said(str(exported.model), pictures)
+    images = noise(7)
+    found = said(str(exported.model), images)
     assert found.shape == (7, 3) and np.allclose(found.sum(axis=1), 1)
-    assert np.abs(found - probabilities(exported.network, pictures, exported.labels)).max() < 1e-5
-    of_all = probabilities(exported.network, pictures, range(len(CLASSES)))
+    assert np.abs(found - probabilities(exported.network, images, exported.labels)).max() < 1e-5
+    of_all = probabilities(exported.network, images, range(len(CLASSES)))
     assert of_all[:, [1, 4]].max() > 0.01  # left out, not unlikely
 
 
-def test_any_number_of_pictures_at_a_time(exported):
-    pictures = noise(7)
-    together = said(str(exported.model), pictures)
-    alone = np.concatenate([said(str(exported.model), picture[None]) for picture in pictures])
+def test_any_number_of_images_at_a_time(exported):
+    images = noise(7)
+    together = said(str(exported.model), images)
+    alone = np.concatenate([said(str(exported.model), image[None]) for image in images])
     assert together.shape == alone.shape == (7, 3) and np.abs(together - alone).max() < 1e-5
 
 
@@ -61,7 +61,7 @@ def test_what_the_file_is_of_stands_in_it(exported):
         "network": "resnet8_half", "image_size": "24",
     }  # fmt: skip
     (taken,), (given,) = session.get_inputs(), session.get_outputs()
-    assert (taken.name, taken.type, taken.shape) == ("pictures", "tensor(uint8)", ["N", SIDE, SIDE, 3])
+    assert (taken.name, taken.type, taken.shape) == ("images", "tensor(uint8)", ["N", SIDE, SIDE, 3])
     assert (given.name, given.type, given.shape) == ("probabilities", "tensor(float)", ["N", 3])
     proto = onnx.load(exported.model)
     assert [opset.version for opset in proto.opset_import] == [export.OPSET]

@@ -1,4 +1,4 @@
-"""Tuning: by the validation pictures, from scratch, and never by the test pictures."""
+"""Tuning: by the validation images, from scratch, and never by the test images."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ def attempt(study, lesson=None, lr=0.1, **settings):
     )
 
 
-def test_a_trial_is_the_scratch_run_of_its_settings_and_knows_no_test_picture(study, monkeypatch):
+def test_a_trial_is_the_scratch_run_of_its_settings_and_knows_no_test_image(study, monkeypatch):
     lesson = study.lesson()
     blind = replace(lesson, test=lesson.test.take(np.zeros(len(lesson.test), bool)))
     trial = attempt(study, blind, lr=0.05)
@@ -68,7 +68,7 @@ def test_a_setting_that_diverged_with_one_seed_is_passed_over():
 
 
 def test_an_accuracy_of_nothing_is_no_divergence():
-    """As with few validation pictures and a training of some steps."""
+    """As with few validation images and a training of some steps."""
     assert choose([Trial(0.1, 0.0, 0, 0.0), Trial(0.05, 0.0, 0, 0.0)]) == (0.05, 0.0)
 
 
@@ -101,11 +101,11 @@ def test_a_choice_holds_every_trial_and_changes_the_recipe(tmp_path):
     assert tuned(RECIPE, None) is RECIPE
 
 
-def test_without_validation_pictures_nothing_can_be_chosen(study, tmp_path):
+def test_without_validation_images_nothing_can_be_chosen(study, tmp_path):
     plan = tmp_path / "plan.parquet"
     table = pq.read_table(study.plan())
     pq.write_table(table.filter(pc.not_equal(table["split"], "val")), plan)
-    with pytest.raises(StudyError, match="no validation pictures to choose by. Give split.val counts"):
+    with pytest.raises(StudyError, match="no validation images to choose by. Give split.val counts"):
         attempt(study, study.lesson(plan))
 
 

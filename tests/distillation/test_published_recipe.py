@@ -24,8 +24,8 @@ def caught(study, monkeypatch):
     def catch(method, **settings):
         calls = {}
 
-        def train(network, pictures, recipe, objective, optimiser, **rest):
-            calls.update(network=network, pictures=pictures, recipe=recipe, optimiser=optimiser, **rest)
+        def train(network, images, recipe, objective, optimiser, **rest):
+            calls.update(network=network, images=images, recipe=recipe, optimiser=optimiser, **rest)
             calls["objective"] = objective
             return [Row(1, 0.0, 0.0, None)]
 
@@ -36,12 +36,12 @@ def caught(study, monkeypatch):
     return catch
 
 
-@pytest.mark.parametrize(("method", "pictures", "lr"), [("published_ce", 30, 0.01), ("published_kd", 24, 0.001)])
-def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, method, pictures, lr):
+@pytest.mark.parametrize(("method", "images", "lr"), [("published_ce", 30, 0.01), ("published_kd", 24, 0.001)])
+def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, method, images, lr):
     calls = caught(method, recipe=replace(RECIPE, mixup=1.0, ema=0.9))
     recipe = calls["recipe"]
-    assert len(calls["pictures"]) == pictures
-    assert (recipe.steps, recipe.batch) == (-(-7 * pictures // 32), 32)
+    assert len(calls["images"]) == images
+    assert (recipe.steps, recipe.batch) == (-(-7 * images // 32), 32)
     assert (recipe.lr, recipe.schedule, recipe.warmup) == (lr, "constant", 0)
     assert (recipe.crop, recipe.flip, recipe.mixup, recipe.ema) == (0, False, 0, 0)
     assert recipe.network == RECIPE.network
@@ -86,7 +86,7 @@ def test_a_teacher_in_train_mode_averages_what_it_sees():
     assert norm[0].running_mean.tolist() == pytest.approx([0.1] * 3) and norm[0].weight.requires_grad
 
 
-def test_kd_sees_the_first_80_percent_of_pictures_in_the_order_of_classes(study):
+def test_kd_sees_the_first_80_percent_of_images_in_the_order_of_classes(study):
     train = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
     shuffled = train.take(np.random.default_rng(0).permutation(30))
     first = published.first_of_class_order(shuffled)
@@ -117,7 +117,7 @@ def test_twice_softmax_leaves_a_certain_and_right_student_most_of_the_loss():
 def test_our_own_arms_have_none_of_it(caught, method):
     recipe = replace(RECIPE, checkpoint_every=3)
     calls = caught(method, recipe=recipe)
-    assert calls["recipe"] == recipe and len(calls["pictures"]) == 30
+    assert calls["recipe"] == recipe and len(calls["images"]) == 30
     assert isinstance(calls["optimiser"], SGD) and calls["optimiser"].momentum == RECIPE.momentum
     assert {id(w) for w in calls["optimiser"].weights} == {id(w) for w in calls["network"].parameters()}
     assert calls["checkpoint"].every == 3

@@ -137,7 +137,7 @@ def test_results_are_complete_and_agree_with_each_other(study, tmp_path):
     assert (trained.name, trained.image_size, trained.kind, trained.steps) == ("resnet8_half", 16, "student", 6)
 
 
-def test_augmented_copies_count_as_train_pictures_but_not_as_unique_ones(study):
+def test_augmented_copies_count_as_train_images_but_not_as_unique_ones(study):
     plan = study.plan("some-copied", train=10, copies=5)
     metrics = study.train("ce", replace(RECIPE, steps=2), plan=plan, augment="color").metrics
     assert (metrics["n_train"], metrics["n_train_unique"], metrics["augment"]) == (45, 30, "color")
@@ -197,8 +197,8 @@ def test_a_checkpoint_is_of_one_version_and_arithmetic_however_often_it_is_kept(
 
 
 @pytest.mark.parametrize("method", ["kd", "published_kd"])
-def test_a_run_that_is_made_again_with_other_test_pictures_trains_nothing(study, tmp_path, monkeypatch, method):
-    """As after a choice that stays the same, or a test composition more; other validation pictures train anew."""
+def test_a_run_that_is_made_again_with_other_test_images_trains_nothing(study, tmp_path, monkeypatch, method):
+    """As after a choice that stays the same, or a test composition more; other validation images train anew."""
     recipe, folder, steps = replace(RECIPE, steps=6), tmp_path / "checkpoints", []
     first = save(study.train(method, recipe, checkpoints=folder), tmp_path / "a")
     inner = training.make_views
@@ -272,10 +272,10 @@ def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tm
 
 
 @pytest.mark.parametrize("method", ["kd", "published_kd"])
-def test_a_teacher_of_another_picture_size_is_one_line_and_scratch_needs_none(study, tmp_path, method):
+def test_a_teacher_of_another_image_size_is_one_line_and_scratch_needs_none(study, tmp_path, method):
     network = Normalised(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, Trained(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
-    with pytest.raises(StudyError, match="learnt pictures of 32 pixels, the students' have 16. Delete it and run"):
+    with pytest.raises(StudyError, match="learnt images of 32 pixels, the students' have 16. Delete it and run"):
         study.train(method, replace(RECIPE, steps=2), teacher=path)
     study.train("ce", replace(RECIPE, steps=2), teacher=path)

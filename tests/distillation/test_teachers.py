@@ -1,4 +1,4 @@
-"""The teacher learns, goes on from its checkpoint, and is tested on its own and every source's pictures."""
+"""The teacher learns, goes on from its checkpoint, and is tested on its own and every source's images."""
 
 import json
 from dataclasses import replace
@@ -34,7 +34,7 @@ def splits(tmp_path):
     return tmp_path / "splits.parquet"
 
 
-def test_a_teacher_is_tested_on_its_own_pictures_and_every_sources(study, splits, tmp_path):
+def test_a_teacher_is_tested_on_its_own_images_and_every_sources(study, splits, tmp_path):
     evaluation = evaluate_teacher(
         study.folder / "teacher.npz", study.teacher, splits, study.pixels, ["web", "drawn"], threads=1
     )
@@ -55,7 +55,7 @@ def test_a_teacher_is_tested_on_its_own_pictures_and_every_sources(study, splits
 def test_sources_of_another_size_are_one_line(study, splits, tmp_path):
     for name in ("web", "drawn"):
         np.save(tmp_path / f"{name}.npy", draw(np.repeat(np.arange(3), 20), 0, side=12))
-    with pytest.raises(StudyError, match="source web has pictures of 12 pixels, the teacher learnt 16"):
+    with pytest.raises(StudyError, match="source web has images of 12 pixels, the teacher learnt 16"):
         paths = [tmp_path / "web.npy", tmp_path / "drawn.npy"]
         evaluate_teacher(study.folder / "teacher.npz", study.teacher, splits, paths, ["web", "drawn"], threads=1)
 

@@ -103,9 +103,9 @@ STUDIES = {
 @pytest.mark.parametrize("name", plots.FIGURES)
 def test_any_study_is_drawn(tmp_path, name, study):
     png, svg = drawn(written(tmp_path / "t", made(*STUDIES[study])), name)
-    with Image.open(png) as picture:
-        assert picture.width >= LEAST_WIDTH * DPI - 1 and np.asarray(picture.convert("L")).std() > 3
-        assert "Software" not in picture.info
+    with Image.open(png) as image:
+        assert image.width >= LEAST_WIDTH * DPI - 1 and np.asarray(image.convert("L")).std() > 3
+        assert "Software" not in image.info
     assert svg.read_text().startswith("<?xml") and "<dc:date>" not in svg.read_text()
     assert not plt.get_fignums()
 
@@ -247,12 +247,12 @@ def test_marks_stand_at_the_tables_numbers():
     ("train", "expected"),
     [
         ("800 Google", "Google"), ("1,000 each of Google, Bing, SD2", "Google, Bing, SD2"),
-        ("200 SD2 + 400 rotated", "SD2 + rotated"), ("400 my pictures", "my pictures"),
+        ("200 SD2 + 400 rotated", "SD2 + rotated"), ("400 my images", "my images"),
         ("800 crawl 2023 + 800 x", "crawl 2023 + x"), ("800 2024 photos", "2024 photos"),
-        ("no pictures", "no pictures"),
+        ("no images", "no images"),
     ],
 )  # fmt: skip
-def test_mixes_are_train_pictures_without_numbers(train, expected):
+def test_mixes_are_train_images_without_numbers(train, expected):
     assert mix(train) == expected
 
 
@@ -261,14 +261,14 @@ def test_mixes_are_train_pictures_without_numbers(train, expected):
     [
         ("100 Google + 300 my 2024 photos", {"Google": 0.25, "my 2024 photos": 0.75}),
         ("1,000 each of Google, Bing + 2,000 rotated", {"Google": 0.25, "Bing": 0.25, "rotated": 0.5}),
-        ("no pictures", {"no pictures": 1}),
+        ("no images", {"no images": 1}),
     ],
 )
-def test_shares_of_train_pictures(train, expected):
+def test_shares_of_train_images(train, expected):
     assert lines.shares(train) == expected
 
 
-def test_a_line_is_of_scenarios_that_differ_in_the_number_of_pictures_alone():
+def test_a_line_is_of_scenarios_that_differ_in_the_number_of_images_alone():
     rows = [
         ("ten", "4,000 Google", 4000, 10, "Google, 10 classes"),
         ("large", "8,000 Google", 8000, 10, "Google, 10 classes"),

@@ -51,10 +51,10 @@ def test_no_interval_is_explained():
 def test_any_study_is_drawn(tmp_path, name):
     made(STUDIES[name]).to_csv(tmp_path / "summary.csv", index=False)
     plot_summary(tmp_path / "summary.csv", tmp_path / "out" / "summary.png", "A study")
-    with Image.open(tmp_path / "out" / "summary.png") as picture:
-        assert picture.format == "PNG" and picture.width == figures.WIDTH * figures.DPI
-        assert np.asarray(picture.convert("L")).std() > 5
-        assert "Software" not in picture.info and not any("ate" in key for key in picture.info)
+    with Image.open(tmp_path / "out" / "summary.png") as image:
+        assert image.format == "PNG" and image.width == figures.WIDTH * figures.DPI
+        assert np.asarray(image.convert("L")).std() > 5
+        assert "Software" not in image.info and not any("ate" in key for key in image.info)
     assert not plt.get_fignums()
 
 
@@ -119,7 +119,7 @@ def test_a_model_that_was_never_trained_is_named_under_its_scenarios():
 @pytest.mark.parametrize("length", [5, 90, 150, 400])
 def test_a_heading_fits_its_figure(length):
     figure = plt.figure(figsize=(7.5, 3))
-    title = ("Which pictures teach best " * 20)[:length].strip()
+    title = ("Which images teach best " * 20)[:length].strip()
     figures.title_block(figure, title, f"{title} and more of it below", "")
     renderer = figure.canvas.get_renderer()
     for text, wanted in zip(figure.texts, (title, f"{title} and more of it below"), strict=True):
@@ -150,7 +150,7 @@ def diversity_of_long_names(folder):
     rows = [
         (f"{LONG}_{i}", name, 1, 9, 0.3, 0.2, 0.4) for i in range(9) for name in ("great_spotted_woodpecker", "dog")
     ]
-    columns = ["source", "class", "generated", "pictures", "distance", "low", "high"]
+    columns = ["source", "class", "generated", "images", "distance", "low", "high"]
     diversity_figure._plot(pd.DataFrame(rows, columns=columns), "", "A study", "", [])
 
 
@@ -175,7 +175,7 @@ def test_dollars_are_no_mathematics(tmp_path):
         "source": ["$_$"],
         "class": ["$\\b$"],
         "generated": 0,
-        "pictures": 9,
+        "images": 9,
         "distance": 0.3,
         "low": 0.2,
         "high": 0.4,

@@ -1,4 +1,4 @@
-"""The judge's opinion is a probability over the classes, recorded once with each picture."""
+"""The judge's opinion is a probability over the classes, recorded once with each image."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from distillery.generation.clip_scorer import Judge
 from distillery.jobs import StudyError
-from distillery.storage.pools import Offer, Store, picture_key
+from distillery.storage.pools import Offer, Store, image_key
 
 pytestmark = pytest.mark.slow  # transformers takes seconds to import
 
@@ -41,7 +41,7 @@ def entries(count, label="dog"):
         buffer = io.BytesIO()
         pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(buffer, "PNG")
-        key = picture_key(buffer.getvalue())
+        key = image_key(buffer.getvalue())
         offer = Offer("sd", label, "diffusion", f"origin {number}", rank=number, key=key, sha256="x")
         found.append((offer, buffer.getvalue()))
     return [*found, (Offer("sd", label, "diffusion", "black", failure="black"), None)]
@@ -66,11 +66,11 @@ def test_the_probability_is_that_of_the_formula(clip, tmp_path):
     assert judged[3] == entries(0)[0]  # a failure is left alone
 
 
-def test_no_picture_is_judged_twice_unless_the_question_changes(clip, tmp_path, monkeypatch):
+def test_no_image_is_judged_twice_unless_the_question_changes(clip, tmp_path, monkeypatch):
     judge, store = Judge(clip, ["cat", "dog"]), Store(tmp_path)
     first = judge.judge(entries(2), store)
     asked = []
-    monkeypatch.setattr(judge, "probabilities", lambda pictures: asked.extend(pictures) or np.array([[0.1, 0.9]] * 2))
+    monkeypatch.setattr(judge, "probabilities", lambda images: asked.extend(images) or np.array([[0.1, 0.9]] * 2))
     assert judge.judge(first, store) == first and not asked
     more = judge.judge([*first, *entries(4)[2:4]], store)
     assert len(asked) == 2 and [offer.judged for offer, _ in more[3:]] == [0.9, 0.9]

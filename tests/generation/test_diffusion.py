@@ -1,4 +1,4 @@
-"""Generated pictures: provenance, repeatability, only what is missing, and what is said when a model cannot be had.
+"""Generated images: provenance, repeatability, only what is missing, and what is said when a model cannot be had.
 
 Tests of bookkeeping run on a pipeline made of numpy; those marked slow import diffusers (20 s, once) and run tiny
 pipelines with random weights of Stable Diffusion 2 and 3.
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.generation import diffusion, diffusion_models, sampling
-from distillery.generation.diffusion import generate, generate_share, plan_picture
+from distillery.generation.diffusion import generate, generate_share, plan_image
 from distillery.generation.diffusion_models import Settings, available_model, hash_model
 from distillery.generation.prompts import Asked
 from distillery.generation.sampling import unusable
@@ -31,7 +31,7 @@ SOURCE = {"kind": "diffusion", "model": "someone/model", "revision": "abc", "per
 
 
 class FakePipeline:
-    """Pictures of noise from the generators it is given; remembers its calls; spoils what `spoil` says."""
+    """Images of noise from the generators it is given; remembers its calls; spoils what `spoil` says."""
 
     def __init__(self, spoil=lambda prompt, call: None):
         self.calls = []
@@ -40,13 +40,13 @@ class FakePipeline:
     def __call__(self, *, prompt, height, width, generator, **settings):
         import torch
 
-        pictures = [torch.rand(height, width, 3, generator=g).numpy() for g in generator]
-        for picture, text in zip(pictures, prompt, strict=True):
+        drawn = [torch.rand(height, width, 3, generator=g).numpy() for g in generator]
+        for image, text in zip(drawn, prompt, strict=True):
             value = self.spoil(text, len(self.calls))
             if value is not None:
-                picture[:] = value
+                image[:] = value
         self.calls.append((list(prompt), settings))
-        return SimpleNamespace(images=np.stack(pictures), nsfw_content_detected=None)
+        return SimpleNamespace(images=np.stack(drawn), nsfw_content_detected=None)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def pools_of(store, source=SOURCE, classes=CLASSES, seed=0):
     return dict(generate(source, "sd", classes, store, seed))
 
 
-def pictures_of(pools):
+def images_of(pools):
     return {(label, offer.rank): data for label, entries in pools.items() for offer, data in entries}
 
 
@@ -90,9 +90,9 @@ def test_composed_prompts_and_a_range_of_guidance(fake, tmp_path):
     assert [offer.rank for offer, _ in pools["cat"]] == list(range(20))
     called = [settings["guidance_scale"] for _, settings in fake.calls]
     assert called == sorted(called) and set(called) == {offer.guidance for e in pools.values() for offer, _ in e}
-    # neither another batch nor another number of pictures changes one of them
+    # neither another batch nor another number of images changes one of them
     more = pools_of(tmp_path / "b", source | {"batch": 7, "per_class": 25}, classes)
-    assert pictures_of(pools).items() <= pictures_of(more).items()
+    assert images_of(pools).items() <= images_of(more).items()
 
 
 def test_only_what_is_missing_is_generated(fake, tmp_path):
@@ -102,10 +102,10 @@ def test_only_what_is_missing_is_generated(fake, tmp_path):
     assert len(fake.calls) == 2
     more = pools_of(tmp_path, {**SOURCE, "per_class": 4})
     assert [prompts for prompts, _ in fake.calls[2:]] == [["a tabby cat", "a dog"]]
-    assert pictures_of(first).items() <= pictures_of(more).items()
+    assert images_of(first).items() <= images_of(more).items()
 
 
-def test_a_new_prompt_leaves_the_other_prompts_pictures_alone(fake, tmp_path):
+def test_a_new_prompt_leaves_the_other_prompts_images_alone(fake, tmp_path):
     pools_of(tmp_path)
     changed = {**CLASSES, "cat": {"prompts": ["a cat", "a black cat"]}}
     pools_of(tmp_path, classes=changed)
@@ -125,7 +125,7 @@ def test_a_killed_job_goes_on_where_it_was(monkeypatch, tmp_path):
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: resumed)
     after = pools_of(tmp_path / "a", {**SOURCE, "batch": 2})
     assert sum(len(prompts) for prompts, _ in resumed.calls) == 4
-    assert pictures_of(after) == pictures_of(pools_of(tmp_path / "b", {**SOURCE, "batch": 2}))
+    assert images_of(after) == images_of(pools_of(tmp_path / "b", {**SOURCE, "batch": 2}))
 
 
 @pytest.mark.parametrize("shares", [2, 3])
@@ -137,7 +137,7 @@ def test_shares_make_what_one_job_makes(fake, tmp_path, shares):
     pools = pools_of(tmp_path / "a", source)
     assert len(fake.calls) == calls  # nothing is left to make
     assert {offer.key for offers in made for offer in offers} == {offer.key for e in pools.values() for offer, _ in e}
-    assert pictures_of(pools) == pictures_of(pools_of(tmp_path / "b", source))
+    assert images_of(pools) == images_of(pools_of(tmp_path / "b", source))
     assert generate_share(source, "sd", CLASSES, tmp_path / "a", 0, 0, shares) == made[0]
 
 
@@ -150,7 +150,7 @@ def test_what_a_share_could_not_make_is_replaced_at_the_end(monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize(("value", "reason"), [(0.0, "black"), (0.5, "flat"), (np.nan, "not a number")])
-def test_useless_pictures_are_replaced_by_the_next(monkeypatch, tmp_path, value, reason):
+def test_useless_images_are_replaced_by_the_next(monkeypatch, tmp_path, value, reason):
     pipeline = FakePipeline(lambda prompt, call: value if prompt == "a tabby cat" else None)
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: pipeline)
     pools = pools_of(tmp_path)
@@ -162,8 +162,8 @@ def test_useless_pictures_are_replaced_by_the_next(monkeypatch, tmp_path, value,
     assert len(pipeline.calls) == calls
 
 
-def test_flagged_pictures_are_failures(fake, tmp_path):
-    offer = plan_picture(Settings.of(SOURCE), "sd", "cat", CAT, 0, 0)
+def test_flagged_images_are_failures(fake, tmp_path):
+    offer = plan_image(Settings.of(SOURCE), "sd", "cat", CAT, 0, 0)
     finished, data = sampling.finish(offer, np.random.default_rng(0).random((8, 8, 3)), True, 95)
     assert data is None and finished.failure == "flagged by the safety checker"
 
@@ -214,7 +214,7 @@ def test_out_of_memory_halves_the_batch(monkeypatch, tmp_path):
     small = pools_of(tmp_path / "a", {**SOURCE, "batch": 6})
     assert [len(prompts) for prompts, _ in pipeline.calls] == [1] * 6
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: FakePipeline())
-    assert pictures_of(small) == pictures_of(pools_of(tmp_path / "b", {**SOURCE, "batch": 6}))
+    assert images_of(small) == images_of(pools_of(tmp_path / "b", {**SOURCE, "batch": 6}))
 
 
 def test_a_class_without_prompts_is_named(tmp_path):
@@ -246,17 +246,17 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_every_setting_of_the_picture_decides_its_noise(key):
+def test_every_setting_of_the_image_decides_its_noise(key):
     settings = Settings.of(SOURCE)
     changed = replace(settings, **{key: CHANGES[key]})
-    one, other = (plan_picture(s, "sd", "cat", CAT, 0, 0) for s in (settings, changed))
+    one, other = (plan_image(s, "sd", "cat", CAT, 0, 0) for s in (settings, changed))
     assert one.seed != other.seed and one.origin != other.origin
 
 
 @pytest.mark.parametrize("change", [{"dtype": "float16"}, {"components": ("text_encoder_3",)}, {"quality": 80}])
 def test_how_it_is_computed_decides_its_identity_alone(change):
     settings = Settings.of(SOURCE)
-    one, other = (plan_picture(s, "sd", "cat", CAT, 0, 0) for s in (settings, replace(settings, **change)))
+    one, other = (plan_image(s, "sd", "cat", CAT, 0, 0) for s in (settings, replace(settings, **change)))
     assert one.seed == other.seed and one.origin != other.origin
 
 
@@ -267,7 +267,7 @@ WISHES = st.tuples(
 
 @given(WISHES, WISHES)
 def test_seeds_differ_where_class_prompt_guidance_number_or_study_differ(wish, other):
-    one, two, again = (plan_picture(Settings.of(SOURCE), "sd", *what) for what in (wish, other, wish))
+    one, two, again = (plan_image(Settings.of(SOURCE), "sd", *what) for what in (wish, other, wish))
     assert one == again
     assert (one.seed == two.seed) == (one.origin == two.origin) == (wish == other)
     assert 0 <= one.seed < 2**63
@@ -328,23 +328,23 @@ def tiny(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd2", "sd3"])
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tiny, tmp_path, kind):
-    first = pictures_of(pools_of(tmp_path / "a", tiny[kind]))
-    assert pictures_of(pools_of(tmp_path / "b", tiny[kind])) == first
-    others = pictures_of(pools_of(tmp_path / "c", tiny[kind], seed=1))
+    first = images_of(pools_of(tmp_path / "a", tiny[kind]))
+    assert images_of(pools_of(tmp_path / "b", tiny[kind])) == first
+    others = images_of(pools_of(tmp_path / "c", tiny[kind], seed=1))
     assert not set(first.values()) & set(others.values())
     assert len(set(first.values())) == 6
     for data in first.values():
-        with Image.open(io.BytesIO(data)) as picture:
-            assert (picture.format, picture.size, picture.mode) == ("JPEG", (32, 32), "RGB")
+        with Image.open(io.BytesIO(data)) as image:
+            assert (image.format, image.size, image.mode) == ("JPEG", (32, 32), "RGB")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd2", "sd3"])
-def test_a_picture_hardly_depends_on_its_batch(tiny, kind):
+def test_an_image_hardly_depends_on_its_batch(tiny, kind):
     # measured on the CPU: at most 2e-6 in [0, 1]; half a level of 255 is 2e-3
     settings = Settings.of(tiny[kind])
     pipeline = diffusion_models.load_pipeline(settings)
-    offers = [plan_picture(settings, "sd", "cat", Asked(f"a cat {i}", 2.0), i, 0) for i in range(4)]
+    offers = [plan_image(settings, "sd", "cat", Asked(f"a cat {i}", 2.0), i, 0) for i in range(4)]
     together, _ = sampling.run_batch(pipeline, offers)
     alone = np.concatenate([sampling.run_batch(pipeline, [offer])[0] for offer in offers])
     assert together.shape == (4, 32, 32, 3)
@@ -373,12 +373,12 @@ def compiler(monkeypatch):
 
 
 def cats(settings, count):
-    return [plan_picture(settings, "sd", "cat", Asked(f"a cat {i}", 2.0), i, 0) for i in range(count)]
+    return [plan_image(settings, "sd", "cat", Asked(f"a cat {i}", 2.0), i, 0) for i in range(count)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd2", "sd3"])
-def test_a_compiled_model_gives_the_same_pictures(tiny, compiler, kind):
+def test_a_compiled_model_gives_the_same_images(tiny, compiler, kind):
     graphs = compiler(lambda graph: graph.forward)
     settings = Settings.of(tiny[kind])
     plain, compiled = (
@@ -396,7 +396,7 @@ def test_a_model_that_cannot_be_compiled_is_used_as_it_is(tiny, compiler, caplog
 
     compiler(fail)
     settings = replace(Settings.of(tiny["sd2"]), compile=True)
-    made = list(sampling.generate_pictures(diffusion_models.load_pipeline(settings), cats(settings, 2), settings))
+    made = list(sampling.generate_images(diffusion_models.load_pipeline(settings), cats(settings, 2), settings))
     assert [offer.failure for offer, data in made if data] == ["", ""]
     (said,) = [record.message for record in caplog.records if "cannot be compiled" in record.message]
     assert "Failed to find C compiler. Please specify one); going on without, slower" in said
@@ -405,7 +405,7 @@ def test_a_model_that_cannot_be_compiled_is_used_as_it_is(tiny, compiler, caplog
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd2", "sd3"])
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_each_text_is_encoded_once_and_gives_the_picture_of_the_text(tiny, monkeypatch, kind, guidance):
+def test_each_text_is_encoded_once_and_gives_the_image_of_the_text(tiny, monkeypatch, kind, guidance):
     import torch
 
     pipeline = diffusion_models.load_pipeline(Settings.of(tiny[kind]))
@@ -421,8 +421,8 @@ def test_each_text_is_encoded_once_and_gives_the_picture_of_the_text(tiny, monke
     monkeypatch.setattr(type(pipeline), "encode_prompt", spy)
     settings = Settings.of(source)
     asked = [Asked(text, guidance) for text in ("a cat", "a tabby cat", "a cat", "a cat", "a tabby cat")]
-    offers = [plan_picture(settings, "sd", "cat", wish, i, 0) for i, wish in enumerate(asked)]
-    found = dict(sampling.generate_pictures(pipeline, offers, replace(settings, batch=2)))
+    offers = [plan_image(settings, "sd", "cat", wish, i, 0) for i, wish in enumerate(asked)]
+    found = dict(sampling.generate_images(pipeline, offers, replace(settings, batch=2)))
     assert sorted(encoded) == sorted({"a cat", "a tabby cat"} | ({"text"} if guidance > 1 else set()))
     with torch.inference_mode():
         for offer, data in found.items():
@@ -432,23 +432,23 @@ def test_each_text_is_encoded_once_and_gives_the_picture_of_the_text(tiny, monke
             ).images[0]  # fmt: skip
             alone, _ = sampling.run_batch(pipeline, [offer])
             assert np.abs(alone[0] - plain).max() < 1e-4
-            pictures = (data, sampling.finish(offer, plain, False, settings.quality)[1])
-            one, other = (np.asarray(Image.open(io.BytesIO(picture)), int) for picture in pictures)
+            images = (data, sampling.finish(offer, plain, False, settings.quality)[1])
+            one, other = (np.asarray(Image.open(io.BytesIO(image)), int) for image in images)
             assert np.abs(one - other).max() <= 4
 
 
 @pytest.mark.slow
-def test_the_prompt_the_negative_prompt_and_the_scheduler_reach_the_picture(tiny):
+def test_the_prompt_the_negative_prompt_and_the_scheduler_reach_the_image(tiny):
     settings = Settings.of(tiny["sd2"])
-    offer = plan_picture(settings, "sd", "cat", CAT, 0, 0)
+    offer = plan_image(settings, "sd", "cat", CAT, 0, 0)
     pipeline = diffusion_models.load_pipeline(settings)
 
-    def picture(pipeline=pipeline, **change):
+    def image(pipeline=pipeline, **change):
         return sampling.run_batch(pipeline, [replace(offer, **change)])[0]
 
     other = diffusion_models.load_pipeline(replace(settings, scheduler="DPMSolverMultistepScheduler"))
-    changed = [picture(prompt="a dog"), picture(negative_prompt="text"), picture(other), picture(guidance=5.0)]
-    assert all(np.abs(picture() - one).max() > 1e-4 for one in changed)
+    changed = [image(prompt="a dog"), image(negative_prompt="text"), image(other), image(guidance=5.0)]
+    assert all(np.abs(image() - one).max() > 1e-4 for one in changed)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What each picture is asked for: published prompts in turn, or composed ones that follow from seed and number."""
+"""What each image is asked for: published prompts in turn, or composed ones that follow from seed and number."""
 
 from collections import Counter
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_guidance_is_spread_over_its_range_independently_of_the_prompt():
 
 
 @given(st.integers(0, 2**40), st.integers(0, 10_000), st.sampled_from(["cat", "dog", "Katze é"]))
-def test_a_picture_s_wish_follows_from_seed_class_and_number_alone(seed, index, label):
+def test_an_image_s_wish_follows_from_seed_class_and_number_alone(seed, index, label):
     assert ask(COMPOSED, label, CAT, index, seed) == ask(COMPOSED, label, CAT, index, seed)
 
 
@@ -83,7 +83,7 @@ def test_a_class_without_subjects_is_shown_by_its_name_and_may_have_settings_of_
     assert with_article("airplane") == "an airplane" and with_article("sea-lion") == "a sea lion"
 
 
-def test_the_study_s_varied_pictures_hardly_share_a_prompt(monkeypatch):
+def test_the_study_s_varied_images_hardly_share_a_prompt(monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[2])
     study = load_config("config.yaml")
     for source in ("sd2_varied", "sd3_varied"):
@@ -96,5 +96,5 @@ def test_the_study_s_varied_pictures_hardly_share_a_prompt(monkeypatch):
 
 
 @pytest.mark.parametrize("guidance", [0, 2, 7.5])
-def test_one_guidance_is_every_picture_s(guidance):
+def test_one_guidance_is_every_image_s(guidance):
     assert {wish.guidance for wish in asked(20, COMPOSED | {"guidance": guidance})} == {float(guidance)}

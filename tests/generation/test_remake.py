@@ -1,4 +1,4 @@
-"""Any generated picture can be made again, alone, from its provenance in the pool."""
+"""Any generated image can be made again, alone, from its provenance in the pool."""
 
 import io
 from pathlib import Path
@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from distillery.generation.remake import find_picture, main, remake, settings_of
+from distillery.generation.remake import find_image, main, remake, settings_of
 from distillery.jobs import StudyError
-from distillery.storage.pools import Offer, picture_key, write_pool
+from distillery.storage.pools import Offer, image_key, write_pool
 
-# the JPEGs of one picture, made in batches of 1 and of 4, at quality 100; measured: the same bytes or one level. At 90,
+# the JPEGs of one image, made in batches of 1 and of 4, at quality 100; measured: the same bytes or one level. At 90,
 # now and then, that one level moved a coefficient by its step: 8 levels
 MOST = 4
 
 
-def pool(folder, offer, data=b"\xff\xd8\xff picture"):
+def pool(folder, offer, data=b"\xff\xd8\xff image"):
     import hashlib
     from dataclasses import replace
 
-    offer = replace(offer, key=picture_key(data), sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    offer = replace(offer, key=image_key(data), sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
     write_pool(folder / "cat.tar", folder / "cat.jsonl", [(offer, data)])
     return folder / "cat.tar", offer.key
 
@@ -28,9 +28,9 @@ def pool(folder, offer, data=b"\xff\xd8\xff picture"):
 def test_what_cannot_be_made_again_is_said_in_one_line(tmp_path, capsys):
     shard, key = pool(tmp_path, Offer("bing", "cat", "bing", "http://x"))
     with pytest.raises(StudyError, match="was not generated but comes from bing"):
-        find_picture(shard, key)
-    with pytest.raises(StudyError, match="has no picture 0000"):
-        find_picture(shard, "0000")
+        find_image(shard, key)
+    with pytest.raises(StudyError, match="has no image 0000"):
+        find_image(shard, "0000")
     with pytest.raises(SystemExit, match="does not exist"):
         main([str(tmp_path / "dog.tar"), key])
     assert capsys.readouterr().out == ""
@@ -49,7 +49,7 @@ def test_the_settings_are_those_of_the_provenance_and_a_changed_model_is_refused
 
 
 @pytest.mark.slow
-def test_made_alone_and_in_batches_a_picture_is_the_same_but_for_rounding(tmp_path, capsys):
+def test_made_alone_and_in_batches_an_image_is_the_same_but_for_rounding(tmp_path, capsys):
     import torch
 
     from distillery.generation.diffusion import generate

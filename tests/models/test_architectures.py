@@ -9,7 +9,7 @@ from distillery.models.architectures import NETWORKS, Normalised, build_network
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("side", [24, 32])
-def test_pictures_of_any_side_become_logits(name, side):
+def test_images_of_any_side_become_logits(name, side):
     network = build_network(name, classes=7).eval()
     with torch.inference_mode():
         assert network(torch.zeros(2, 3, side, side)).shape == (2, 7)

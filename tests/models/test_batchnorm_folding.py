@@ -25,7 +25,7 @@ def trained(name, device="cpu"):
     return network.to(device, memory_format=torch.channels_last).requires_grad_(False).eval()
 
 
-def pictures(device="cpu"):
+def images(device="cpu"):
     return torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(1)).to(device)
 
 
@@ -33,7 +33,7 @@ def pictures(device="cpu"):
 def test_a_folded_network_gives_the_same_activations_and_logits(name):
     network = trained(name).double()
     copy = folded(network, torch.float64)
-    x = pictures().double()
+    x = images().double()
     torch.testing.assert_close(copy(x), network(x), rtol=1e-9, atol=1e-9)
     for ours, theirs in zip(copy.features(x), network.features(x), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
@@ -43,14 +43,14 @@ def test_the_network_itself_is_left_alone_and_the_copy_is_frozen():
     network = trained("resnet8").train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     copy = folded(network.eval(), torch.float32)
-    copy(pictures())
+    copy(images())
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert not copy.training and not any(weight.requires_grad for weight in copy.parameters())
 
 
 @pytest.mark.parametrize("name", ["resnet8", "convnet_s"])
-def test_gradients_of_the_pictures_are_the_networks(name):
-    network, x = trained(name), pictures().contiguous(memory_format=torch.channels_last).requires_grad_()
+def test_gradients_of_the_images_are_the_networks(name):
+    network, x = trained(name), images().contiguous(memory_format=torch.channels_last).requires_grad_()
     theirs, ours = (torch.autograd.grad(answer(x).sum(), x)[0] for answer in (network, folded(network, torch.float32)))
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3 * theirs.abs().max().item())
 
@@ -64,7 +64,7 @@ def test_no_batch_norm_is_left_but_those_behind_pooling(name):
 @pytest.mark.parametrize(("dtype", "share"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)], ids=str)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_on_a_processor_it_is_near_to_float64(name, dtype, share):
-    network, x = trained(name), pictures().contiguous(memory_format=torch.channels_last)
+    network, x = trained(name), images().contiguous(memory_format=torch.channels_last)
     copy, before = folded(network, dtype), x.clone()
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
         answers = [*copy.features(x), copy(x)]
@@ -77,7 +77,7 @@ def test_on_a_processor_it_is_near_to_float64(name, dtype, share):
 @gpu
 @pytest.mark.parametrize("name", NETWORKS)
 def test_on_a_gpu_in_bfloat16_it_is_as_near_to_float32_as_the_network(name):
-    network, x = trained(name, "cuda"), pictures("cuda")
+    network, x = trained(name, "cuda"), images("cuda")
     exact = network.cpu().double()(x.cpu().double()).float()
     network.cuda().float()
     with autocast(torch.device("cuda")):

@@ -42,7 +42,7 @@ def learning(name, dtype=torch.float64):
     return network.to(dtype, memory_format=torch.channels_last)
 
 
-def pictures(dtype=torch.float64):
+def images(dtype=torch.float64):
     chance = torch.Generator().manual_seed(1)
     x = torch.randn(6, 3, 16, 16, generator=chance, dtype=torch.float64)
     return x.to(dtype).contiguous(memory_format=torch.channels_last)
@@ -69,8 +69,8 @@ def errors(found, exact):
 @pytest.mark.parametrize("name", NAMES)
 def test_with_torchs_operations_logits_gradients_and_statistics_are_those_of_its_layers(name):
     network = learning(name)
-    exact = learnt(plain(network), pictures())
-    assert max(errors(learnt(network, pictures()), exact).values()) < 1e-9
+    exact = learnt(plain(network), images())
+    assert max(errors(learnt(network, images()), exact).values()) < 1e-9
 
 
 def test_layers_keep_the_names_and_shapes_of_torchs_weights():

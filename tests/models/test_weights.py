@@ -22,8 +22,8 @@ def test_there_and_back(trained, tmp_path):
     assert (back.name, back.classes, back.image_size, back.kind, back.steps) == (
         "resnet8_half", trained.classes, 24, "student", 7,
     )  # fmt: skip
-    pictures = torch.rand(2, 3, 24, 24)
-    assert torch.equal(back.network.eval()(pictures), trained.network.eval()(pictures))
+    images = torch.rand(2, 3, 24, 24)
+    assert torch.equal(back.network.eval()(images), trained.network.eval()(images))
     assert load_file(path)["mean"].flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
 
 

@@ -26,7 +26,7 @@ def results(tmp_path, monkeypatch):
     for name in ("sizes", "curves"):
         Image.effect_noise((3000, 600), 90).save(tmp_path / "results" / "figures" / f"{name}.png")
     monkeypatch.setattr(sentences, "answer", lambda tables: [sentences.Sentence("The answer.", "summary")])
-    monkeypatch.setattr(sentences, "insights", lambda tables: list(sentences._more_pictures(tables)))
+    monkeypatch.setattr(sentences, "insights", lambda tables: list(sentences._more_images(tables)))
     return tmp_path / "results"
 
 

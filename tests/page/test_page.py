@@ -1,4 +1,4 @@
-"""The page's parts: sentences read from tables, pictures in sheets, nothing of the web that could act."""
+"""The page's parts: sentences read from tables, images in sheets, nothing of the web that could act."""
 
 import base64
 import io
@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from distillery.page import charts, sentences
-from distillery.page import images as pictures
+from distillery.page import charts, images, sentences
 from distillery.page.render import citation, for_script, read_captions, vega
 
 
@@ -84,8 +83,8 @@ def tables():
 def test_the_answer_is_the_best_and_the_first_comparison(tables):
     best, first = sentences.answer(tables)
     assert best.text == (
-        "Of all that was trained, b (800 Google, distilled) teaches best: 45.20 % [44.00, 46.40] of 200 test pictures;"
-        " among the 2 scenarios of its size and classes it is first in 97.5 % of redraws of seeds and pictures."
+        "Of all that was trained, b (800 Google, distilled) teaches best: 45.20 % [44.00, 46.40] of 200 test images;"
+        " among the 2 scenarios of its size and classes it is first in 97.5 % of redraws of seeds and images."
     )
     assert first.text == (
         "Does it help? Better in 1, not told apart in 1 of 2 tests, corrected for their number;"
@@ -114,27 +113,27 @@ def test_students_of_fewer_classes_are_not_the_best(tables):
 def test_insights_are_read_from_their_tables(tables):
     said = {sentence.table: sentence.text for sentence in sentences.insights(tables)}
     assert "Google (distilled): 40.10 % with 400, 45.20 % with 800" in said["summary"]
-    assert "60.00 % on the pictures of google, 20.20 % on those of bing" in said["test_sources"]
+    assert "60.00 % on the images of google, 20.20 % on those of bing" in said["test_sources"]
     assert "cat is hardest (9.50 %) and dog easiest (80.00 %)" in said["per_class"]
-    assert "best students' commonest mistake: 90.50 % of cat pictures are taken for dog" in said["confusion"]
+    assert "best students' commonest mistake: 90.50 % of cat images are taken for dog" in said["confusion"]
     assert "a (distilled): surer than right, 70.00 % sure and 40.00 % right" in said["calibration"]
-    assert "55.50 % of the pictures, and 12.00 % of its 20 mistakes" in said["agreement"]
+    assert "55.50 % of the images, and 12.00 % of its 20 mistakes" in said["agreement"]
     assert "9.0 s (a, from scratch) to 10.5 s" in said["costs"]
     assert (
-        "Of 100 pictures that google offered 80 were kept; the commonest reason against one: near duplicate (14)"
+        "Of 100 images that google offered 80 were kept; the commonest reason against one: near duplicate (14)"
         in said["counts"]
     )
 
 
-def test_more_pictures_that_do_not_help_are_not_said_to(tables):
+def test_more_images_that_do_not_help_are_not_said_to(tables):
     tables["summary"]["n_train"] = ["800", "800", "400", "400"]  # both arms are better with fewer
-    assert not any("More pictures" in sentence.text for sentence in sentences.insights(tables))
+    assert not any("More images" in sentence.text for sentence in sentences.insights(tables))
 
 
 def test_an_arm_that_trains_on_a_part_is_no_shortfall(tables):
     tables["summary"]["n_train"] = ["400", "500", "640", "800"]  # by the published recipe the first arm has 80 %
     said = [sentence.text for sentence in sentences.limitations(tables)]
-    assert any("1 of 2 scenarios have fewer pictures than asked for; a has 500 of 700" in text for text in said)
+    assert any("1 of 2 scenarios have fewer images than asked for; a has 500 of 700" in text for text in said)
 
 
 def test_limitations_are_those_of_this_study(tables):
@@ -143,10 +142,10 @@ def test_limitations_are_those_of_this_study(tables):
         "6 seeds give a sign-flip p of 0.03125 at the least; over 2 tests it cannot reach 0.05" in text for text in said
     )
     assert any(text.startswith("Differences below 3.00 to 4.50 points") for text in said)
-    assert any("1 of 2 scenarios have fewer pictures than asked for; a has 400 of 700" in text for text in said)
-    assert sum("3 test pictures of google" in text for text in said) == 2
+    assert any("1 of 2 scenarios have fewer images than asked for; a has 400 of 700" in text for text in said)
+    assert sum("3 test images of google" in text for text in said) == 2
     assert any(
-        "right on 68.75 % of its own test pictures, 50.00 % of those of google: distilling" in text for text in said
+        "right on 68.75 % of its own test images, 50.00 % of those of google: distilling" in text for text in said
     )
     tables["audit"] = pd.concat([tables["audit"], text_table([{"source": "mine", "class": "all", "tested_on": 9}])])
     again = [sentence.text for sentence in sentences.limitations(tables)]
@@ -172,36 +171,36 @@ def test_a_study_of_one_run_has_a_page_too(tables):
         "costs": tables["costs"][:0],
     }
     (best,) = sentences.answer(one)
-    assert best.table == "summary" and best.text.endswith("of 200 test pictures.")
+    assert best.table == "summary" and best.text.endswith("of 200 test images.")
     assert {sentence.table for sentence in sentences.insights(one)} == {
         "per_class", "confusion", "calibration", "agreement", "counts"}  # fmt: skip
 
 
-# --- pictures ---------------------------------------------------------------------------------------------------------
+# --- images ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_sheet_holds_every_picture_in_its_place():
+def test_a_sheet_holds_every_image_in_its_place():
     colours = np.random.default_rng(0).integers(0, 256, (60, 1, 1, 3), dtype=np.uint8)
-    sheet = pictures.sheet(np.broadcast_to(colours, (60, 16, 16, 3)))
+    sheet = images.sheet(np.broadcast_to(colours, (60, 16, 16, 3)))
     image = Image.open(io.BytesIO(base64.b64decode(sheet.data.partition(",")[2]))).convert("RGB")
     assert (sheet.side, sheet.columns, sheet.count) == (16, 50, 60) and image.size == (800, 32)
     for place in (0, 49, 50, 59):
         middle = image.getpixel((place % 50 * 16 + 8, place // 50 * 16 + 8))
         assert np.abs(np.array(middle) - colours[place, 0, 0]).max() < 40  # lossy
-    assert pictures.sheet(np.zeros((2, 512, 512, 3), np.uint8)).side == pictures.LARGEST
-    assert pictures.sheet(np.zeros((0, 16, 16, 3), np.uint8)).count == 0
+    assert images.sheet(np.zeros((2, 512, 512, 3), np.uint8)).side == images.LARGEST
+    assert images.sheet(np.zeros((0, 16, 16, 3), np.uint8)).count == 0
 
 
 def test_a_gallery_is_spread_over_each_class(write_curated):
     table = write_curated("google", kept=20)
-    found = pictures.gallery(table.with_suffix(".npy"), table)
+    found = images.gallery(table.with_suffix(".npy"), table)
     assert [item["class"] for item in found["items"]] == ["cat"] * 8 + ["dog"] * 8
     assert found["sheet"].count == 16 and len({item["row"] for item in found["items"]}) == 16
 
 
 @pytest.fixture
 def tested(tmp_path):
-    """Four pictures of two sources; scenario b was tested on one of them alone."""
+    """Four images of two sources; scenario b was tested on one of them alone."""
     places = [("google", 0, "cat"), ("bing", 3, "dog"), ("google", 2, "dog"), ("bing", 1, "cat")]
     rows = [
         ("a", "kd", *place, 3, i, name)
@@ -209,35 +208,35 @@ def tested(tmp_path):
     ]
     rows += [("b", "kd", *places[1], 3, 3, "dog")]
     columns = ["scenario", "arm", "source", "row", "class", "n_seeds", "n_right", "predicted"]
-    pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "pictures.parquet")
+    pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "images.parquet")
     for source in ("google", "bing"):
         np.save(tmp_path / f"{source}.npy", np.zeros((4, 8, 8, 3), np.uint8))
     return tmp_path
 
 
-def test_what_was_said_stands_at_its_picture(tested, monkeypatch):
+def test_what_was_said_stands_at_its_image(tested, monkeypatch):
     pixels = {name: tested / f"{name}.npy" for name in ("google", "bing")}
-    found = pictures.tests(tested / "pictures.parquet", pixels, ["cat", "dog"])
+    found = images.tests(tested / "images.parquet", pixels, ["cat", "dog"])
     assert found.places == [("bing", 3, "dog"), ("bing", 1, "cat"), ("google", 0, "cat"), ("google", 2, "dog")]
     assert found.said == {"a": {"kd": ("1302", "1100")}, "b": {"kd": ("3---", "1---")}}
     assert {name: sheet.count for name, sheet in found.sheets.items()} == {"bing": 2, "google": 2} and found.total == 4
-    monkeypatch.setattr(pictures, "MOST", 2)
-    fewer = pictures.tests(tested / "pictures.parquet", pixels, ["cat", "dog"])
+    monkeypatch.setattr(images, "MOST", 2)
+    fewer = images.tests(tested / "images.parquet", pixels, ["cat", "dog"])
     assert len(fewer.places) == 2 and fewer.total == 4 and len(fewer.said["a"]["kd"][0]) == 2
 
 
 def test_every_one_of_many_classes_is_told_apart(tested):
     classes = [f"class {i}" for i in range(300)]
     rows = {"scenario": "a", "arm": "kd", "source": "google", "row": range(300), "class": classes, "predicted": classes}
-    pd.DataFrame(rows | {"n_right": range(300)}).to_parquet(tested / "pictures.parquet")
+    pd.DataFrame(rows | {"n_right": range(300)}).to_parquet(tested / "images.parquet")
     np.save(tested / "google.npy", np.zeros((300, 1, 1, 3), np.uint8))
-    found = pictures.tests(tested / "pictures.parquet", {"google": tested / "google.npy"}, classes)
+    found = images.tests(tested / "images.parquet", {"google": tested / "google.npy"}, classes)
     for text in found.said["a"]["kd"]:
         # as the script reads them, 16 bits a character
         units = np.frombuffer(json.loads(for_script(text)).encode("utf-16-le"), np.uint16)
-        assert (units - ord(pictures.ZERO)).tolist() == list(range(300))
-    script = (Path(pictures.__file__).parent / "script.js").read_text()
-    assert f'const ZERO = "{pictures.ZERO}".charCodeAt(0);' in script and ord(pictures.UNTESTED) < ord(pictures.ZERO)
+        assert (units - ord(images.ZERO)).tolist() == list(range(300))
+    script = (Path(images.__file__).parent / "script.js").read_text()
+    assert f'const ZERO = "{images.ZERO}".charCodeAt(0);' in script and ord(images.UNTESTED) < ord(images.ZERO)
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def test_ctrl_c_waits_for_no_server(tmp_path, silent):
     assert process.returncode == 130 and said.startswith("ERROR: interrupted") and len(silent.asked) < 20
 
 
-def test_with_enough_pictures_no_server_is_waited_for(tmp_path, silent):
+def test_with_enough_images_no_server_is_waited_for(tmp_path, silent):
     good = [shot.url for shot in SHOTS if shot.form == "plain"][:3]
     others = [f"http://h{number}.test/silent{number}.jpg" for number in range(40)]
     process = started(tmp_path, silent, 3, good + others)
@@ -182,7 +182,7 @@ def test_with_enough_pictures_no_server_is_waited_for(tmp_path, silent):
 
 
 def test_none_at_all(web, tmp_path):
-    with pytest.raises(StudyError, match="none of 3 addresses gave a picture"):
+    with pytest.raises(StudyError, match="none of 3 addresses gave an image"):
         fetched(web, tmp_path, shots=[Shot("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
 
 

@@ -1,4 +1,4 @@
-"""Crawls of the imitated web: enough pictures and no more, each with its provenance, the same ones every time."""
+"""Crawls of the imitated web: enough images and no more, each with its provenance, the same ones every time."""
 
 import json
 import subprocess
@@ -52,13 +52,13 @@ def facts(entries):
     return [{name: value for name, value in record.items() if name != "retrieved"} for record in records]
 
 
-def pictures(web):
-    """Requests for pictures."""
+def images(web):
+    """Requests for images."""
     return [address for address in web.asked if "//www." not in address]
 
 
 @pytest.mark.parametrize("kind", crawling.ENGINES)
-def test_enough_pictures_and_no_more(web, tmp_path, kind):
+def test_enough_images_and_no_more(web, tmp_path, kind):
     entries = crawled(web, tmp_path, kind=kind)
     good = [offer for offer, _ in entries if not offer.failure]
     assert len({offer.sha256 for offer in good}) == 30 and not entries[-1][0].failure
@@ -75,7 +75,7 @@ def test_enough_pictures_and_no_more(web, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", crawling.ENGINES)
-def test_the_same_pictures_whichever_thread_is_faster(web, tmp_path, kind, monkeypatch):
+def test_the_same_images_whichever_thread_is_faster(web, tmp_path, kind, monkeypatch):
     runs = []
     for number, threads in enumerate((1, 8, 8)):
         monkeypatch.setattr(crawling, "DOWNLOADERS", threads)
@@ -93,7 +93,7 @@ def test_an_address_of_two_queries_is_one_offer_with_both_claims(web, tmp_path):
 
 
 class Heavy(Server):
-    """Adds zeros to every picture."""
+    """Adds zeros to every image."""
 
     def answer(self, host, path):
         reply = super().answer(host, path)
@@ -101,7 +101,7 @@ class Heavy(Server):
         return replace(reply, body=reply.body + weight)
 
 
-def test_pictures_wait_in_the_store_not_in_memory(tmp_path):
+def test_images_wait_in_the_store_not_in_memory(tmp_path):
     server = Heavy(Index({"frog": QUERIES}, 40, seed=0))
     with serve(server):
         tracemalloc.start()
@@ -121,7 +121,7 @@ def test_pictures_wait_in_the_store_not_in_memory(tmp_path):
 def test_every_failure_has_its_reason(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=95)
     form = {offer.url: offer.url.rsplit("-", 2)[1] for offer, _ in entries}
-    reasons = {"gone": "not retrieved: HTTP 404", "note": "not a picture: image/jpeg"}
+    reasons = {"gone": "not retrieved: HTTP 404", "note": "not an image: image/jpeg"}
     reasons |= {"reserved": "not retrieved: its server says noai"}
     for offer, _ in entries:
         assert offer.failure == reasons.get(form[offer.url], "")
@@ -135,12 +135,12 @@ def test_a_second_crawl_fetches_nothing_and_wanting_more_only_more(web, tmp_path
     assert again == first
     failed = {offer.url for offer, _ in first if offer.failure}
     # downloaders run a little ahead of what turns out to be enough
-    ahead = set(pictures(web)) - {offer.url for offer, _ in first}
-    assert set(pictures(web)) <= failed | ahead and len(ahead) <= 5 * crawling.DOWNLOADERS + crawling.DOWNLOADERS
+    ahead = set(images(web)) - {offer.url for offer, _ in first}
+    assert set(images(web)) <= failed | ahead and len(ahead) <= 5 * crawling.DOWNLOADERS + crawling.DOWNLOADERS
     web.asked.clear()
     more = crawled(web, tmp_path, wanted=60)
     good = {offer.url for offer, _ in first if not offer.failure}
-    assert not good & set(pictures(web)) and len([1 for offer, _ in more if not offer.failure]) >= 60
+    assert not good & set(images(web)) and len([1 for offer, _ in more if not offer.failure]) >= 60
 
 
 def test_results_that_end_early_give_what_there_is(web, tmp_path):
@@ -201,15 +201,15 @@ def test_no_search_at_all(tmp_path):
         list(crawl(nowhere, LIMITS, Store(tmp_path)))
 
 
-def test_no_picture_at_all(tmp_path, monkeypatch):
+def test_no_image_at_all(tmp_path, monkeypatch):
     gone = [Shot("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
     server = Server(Index({}, 0, 0))
     monkeypatch.setattr(server.index, "find", lambda kind, query: gone)
-    with serve(server), pytest.raises(StudyError, match="none of 12 pictures offered could be retrieved"):
+    with serve(server), pytest.raises(StudyError, match="none of 12 images offered could be retrieved"):
         crawled(server, tmp_path)
 
 
-def test_more_results_than_the_queue_holds_while_pictures_are_slow(tmp_path, monkeypatch):
+def test_more_results_than_the_queue_holds_while_images_are_slow(tmp_path, monkeypatch):
     """icrawler's queue forgets a task for which it had no room: none may be lost."""
     server = Server(Index({"frog": QUERIES}, 200, 0))
     retrieve = crawling.retrieve
@@ -237,7 +237,7 @@ def test_a_full_disk_ends_the_crawl_in_one_line_and_nothing_is_lost(web, tmp_pat
         list(crawl(search(), LIMITS, Store(tmp_path, free=10**18), loopback=web.server_address[1]))
     web.asked.clear()
     crawled(web, tmp_path)
-    assert not kept & set(pictures(web))
+    assert not kept & set(images(web))
 
 
 @pytest.mark.parametrize("part", ["put", "get"])

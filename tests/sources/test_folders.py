@@ -17,7 +17,7 @@ from PIL import Image
 from distillery.jobs import StudyError
 from distillery.sources import folders
 from distillery.sources.folders import import_folder
-from distillery.storage.pools import Offer, picture_key, read_pool, write_pool
+from distillery.storage.pools import Offer, image_key, read_pool, write_pool
 
 WEB = Path(__file__).parents[3] / "shared/data/web/web_images.tar"
 
@@ -48,7 +48,7 @@ FILES = {
     "cat/b.png": png(2),
     "cat/a.png": png(1),
     "cat/deep/c.PNG": png(3),
-    "cat/notes.txt": b"not a picture",
+    "cat/notes.txt": b"not an image",
     "cat/.DS_Store": b"hidden",
     "cat/._a.png": b"hidden",
     "dog/d.png": png(4),
@@ -61,11 +61,11 @@ def imported(path, label="cat", **source):
 
 
 def in_folder(tmp_path: Path) -> Path:
-    return write_folder(tmp_path / "pictures", FILES)
+    return write_folder(tmp_path / "images", FILES)
 
 
 def in_one_tar(tmp_path: Path) -> Path:
-    return write_tar(tmp_path / "pictures.tar", {f"./{name}": data for name, data in FILES.items()})
+    return write_tar(tmp_path / "images.tar", {f"./{name}": data for name, data in FILES.items()})
 
 
 @pytest.mark.parametrize("make", [in_folder, in_one_tar])
@@ -75,7 +75,7 @@ def test_a_class_comes_in_order_of_names_with_its_bytes(tmp_path, make):
     assert [data for _, data in entries] == [FILES[name] for name in CATS]
     for rank, (offer, data) in enumerate(entries):
         assert (offer.source, offer.label, offer.kind, offer.rank) == ("mine", "cat", "folder", rank)
-        assert offer.key == picture_key(data) == offer.sha256[:16]
+        assert offer.key == image_key(data) == offer.sha256[:16]
         assert offer.bytes == len(data) and not offer.failure
     assert [offer.origin for offer, _ in imported(make(tmp_path), "dog")] == ["dog/d.png"]
 
@@ -93,7 +93,7 @@ def test_another_studys_pool_keeps_its_provenance(tmp_path):
         "bing",
         "http://a/1",
         rank=7,
-        key=picture_key(data),
+        key=image_key(data),
         sha256="0" * 64,
         query="a cat",
         url="http://a/1",
@@ -106,7 +106,7 @@ def test_another_studys_pool_keeps_its_provenance(tmp_path):
     assert read == data
     assert (offer.query, offer.url, offer.license, offer.also) == ("a cat", "http://a/1", "CC0", ("dog: pets",))
     assert (offer.source, offer.label, offer.kind, offer.rank) == ("mine", "cat", "folder", 0)
-    assert offer.origin == f"cat.tar/{picture_key(data)}.png" and offer.sha256 != known.sha256
+    assert offer.origin == f"cat.tar/{image_key(data)}.png" and offer.sha256 != known.sha256
 
 
 @pytest.mark.parametrize("record", [b"{", b"[1]", b"null", b"\xff", json.dumps({"caption": "a cat"}).encode()])
@@ -158,15 +158,15 @@ def test_a_tar_cannot_reach_outside_itself(tmp_path):
 
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
 def test_a_compressed_tar_is_refused_in_one_line(tmp_path, mode):
-    path = write_tar(tmp_path / "pictures.tar", FILES, mode)
+    path = write_tar(tmp_path / "images.tar", FILES, mode)
     with pytest.raises(StudyError, match="plain .tar") as error:
         imported(path)
     assert "\n" not in str(error.value) and "source mine" in str(error.value)
 
 
 @given(st.integers(0, 9000))
-def test_a_truncated_tar_gives_its_whole_pictures_or_an_error(tmp_path_factory, keep):
-    path = tmp_path_factory.mktemp("t") / "pictures.tar"
+def test_a_truncated_tar_gives_its_whole_images_or_an_error(tmp_path_factory, keep):
+    path = tmp_path_factory.mktemp("t") / "images.tar"
     whole = write_tar(path, FILES).read_bytes()
     path.write_bytes(whole[:keep])
     try:
@@ -189,7 +189,7 @@ def test_an_absent_path_and_an_empty_folder_are_named(tmp_path):
     with pytest.raises(StudyError, match="there is no"):
         imported(tmp_path / "nowhere")
     (tmp_path / "cat").mkdir()
-    with pytest.raises(StudyError, match="no picture of class cat"):
+    with pytest.raises(StudyError, match="no image of class cat"):
         imported(tmp_path)
 
 
@@ -209,8 +209,8 @@ def test_the_script_writes_a_pool(tmp_path):
     assert [offer.origin for offer, _ in read_pool(out.shard, out.offers)] == CATS
 
 
-@pytest.mark.skipif(not WEB.exists(), reason="the shared web pictures are not here")
-def test_real_web_pictures():
+@pytest.mark.skipif(not WEB.exists(), reason="the shared web images are not here")
+def test_real_web_images():
     counts = Counter(
         {label: len(imported(WEB, label)) for label in "airplane automobile bird cat dog horse ship".split()}
     )

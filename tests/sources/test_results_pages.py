@@ -1,4 +1,4 @@
-"""Pages of the picture searches: every record, or a stated refusal, whatever the bytes."""
+"""Pages of the image searches: every record, or a stated refusal, whatever the bytes."""
 
 import gzip
 import html
@@ -154,8 +154,8 @@ def test_bing_s_refusal():
 
 
 @pytest.mark.parametrize("search", ["google", "bing"])
-def test_a_page_full_of_pictures_that_cannot_be_read(search):
-    with pytest.raises(MarkupChanged, match="12 pictures in a markup"):
+def test_a_page_full_of_images_that_cannot_be_read(search):
+    with pytest.raises(MarkupChanged, match="12 images in a markup"):
         ENGINES[search].parse(b"<img src=x>" * 12)
     assert ENGINES[search].parse(b"<img src=x>" * 3) == []
 

@@ -1,4 +1,4 @@
-"""Splits: groups whole, classes balanced, subsets nested, the same whatever order pictures come in."""
+"""Splits: groups whole, classes balanced, subsets nested, the same whatever order images come in."""
 
 import dataclasses
 
@@ -12,15 +12,15 @@ from distillery.curation.curated import SCHEMA
 from distillery.jobs import StudyError
 from distillery.splits.split import (
     SPLITS_SCHEMA,
-    Pictures,
     Quota,
+    SplitCandidates,
     assign,
-    group_pictures,
+    group_images,
     plan_scenario,
     quotas_for,
     ranks,
     shrunk,
-    split_pictures,
+    split_images,
 )
 from distillery.storage.parquet import read_parquet, write_parquet
 
@@ -28,10 +28,10 @@ SOURCES = ("bing", "google")
 LABELS = ["cat", "dog", "frog"]
 
 
-def make_pictures(cells: list[tuple[int, int]], hashes: list[int]) -> Pictures:
+def make_images(cells: list[tuple[int, int]], hashes: list[int]) -> SplitCandidates:
     count = len(cells)
     phash = np.array(hashes, dtype=np.uint64)
-    return Pictures(
+    return SplitCandidates(
         source=np.array([SOURCES[s] for s, _ in cells], dtype=str) if count else np.empty(0, dtype="U6"),
         row=np.arange(count, dtype=np.int32),
         label=np.array([label for _, label in cells], dtype=np.int16),
@@ -42,20 +42,20 @@ def make_pictures(cells: list[tuple[int, int]], hashes: list[int]) -> Pictures:
 
 
 @st.composite
-def pictures(draw):
+def images(draw):
     cells = draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2)), max_size=60))
-    # few different hashes, far apart (no 8 bits between them): many groups of several pictures
+    # few different hashes, far apart (no 8 bits between them): many groups of several images
     far = [0, 0xFF << 56, 0xFFFF << 40, 0xF0F0F0F0F0 << 8, 0x3333333333333333, 0xAAAAAAAAAAAAAAAA]
-    return make_pictures(cells, [draw(st.sampled_from(far)) + draw(st.integers(0, 1)) for _ in cells])
+    return make_images(cells, [draw(st.sampled_from(far)) + draw(st.integers(0, 1)) for _ in cells])
 
 
 quotas = st.builds(Quota, st.integers(0, 3), st.integers(0, 3), st.just(0))
 
 
 @settings(deadline=None)
-@given(pictures(), quotas, quotas, st.integers(0, 5))
+@given(images(), quotas, quotas, st.integers(0, 5))
 def test_no_group_crosses_splits_and_no_quota_is_exceeded(some, bing, google, seed):
-    group = group_pictures(some, 8)
+    group = group_images(some, 8)
     split = assign(some, group, {"bing": bing, "google": google}, seed)
     for number in np.unique(group):
         inside = set(split[group == number])
@@ -70,33 +70,33 @@ def test_no_group_crosses_splits_and_no_quota_is_exceeded(some, bing, google, se
 
 
 @settings(deadline=None)
-@given(pictures(), quotas, st.randoms(use_true_random=False))
-def test_the_order_of_pictures_changes_nothing(some, quota, random):
+@given(images(), quotas, st.randoms(use_true_random=False))
+def test_the_order_of_images_changes_nothing(some, quota, random):
     shuffle = list(range(len(some.row)))
     random.shuffle(shuffle)
-    other = Pictures(**{f.name: getattr(some, f.name)[shuffle] for f in dataclasses.fields(Pictures)})
+    other = SplitCandidates(**{f.name: getattr(some, f.name)[shuffle] for f in dataclasses.fields(SplitCandidates)})
     both = []
     for each in (some, other):
-        split = assign(each, group_pictures(each, 8), {"bing": quota, "google": quota}, 0)
+        split = assign(each, group_images(each, 8), {"bing": quota, "google": quota}, 0)
         both.append(sorted(zip(each.key, split, ranks(each, split, 0), strict=True)))
     assert both[0] == both[1]
 
 
 @settings(deadline=None)
-@given(pictures())
+@given(images())
 def test_ranks_count_each_cell_from_zero(some):
-    split = assign(some, group_pictures(some, 8), {"bing": Quota(1, 1, 0), "google": Quota(2, 0, 0)}, 0)
+    split = assign(some, group_images(some, 8), {"bing": Quota(1, 1, 0), "google": Quota(2, 0, 0)}, 0)
     rank = ranks(some, split, 0)
     cells = list(zip(some.source, some.label, split, strict=True))
     for cell in set(cells):
         assert sorted(rank[[c == cell for c in cells]]) == list(range(cells.count(cell)))
 
 
-def test_groups_join_identical_near_and_mirrored_pictures():
-    some = make_pictures([(0, 0)] * 5, [0, 0, 0b11, 0xFFFFFFFF, 0xFFFF << 40])
-    assert group_pictures(some, 8).tolist() == [0, 0, 0, 0, 4]
+def test_groups_join_identical_near_and_mirrored_images():
+    some = make_images([(0, 0)] * 5, [0, 0, 0b11, 0xFFFFFFFF, 0xFFFF << 40])
+    assert group_images(some, 8).tolist() == [0, 0, 0, 0, 4]
     # fewer bits: only what is identical, or identical when mirrored
-    assert group_pictures(some, 0).tolist() == [0, 0, 2, 0, 4]
+    assert group_images(some, 0).tolist() == [0, 0, 2, 0, 4]
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 200), st.integers(0, 400))
@@ -123,7 +123,7 @@ def test_quotas_are_totals_over_the_classes_of_each_source():
 
 @pytest.fixture
 def study(tmp_path):
-    """Writes curated tables of `per_class` different pictures a class and source, and splits them."""
+    """Writes curated tables of `per_class` different images a class and source, and splits them."""
 
     def make(per_class: dict[str, dict[str, int]], shortfall="error", overlap=False, **wanted):
         tables, rng = {}, np.random.default_rng(0)
@@ -134,7 +134,7 @@ def study(tmp_path):
             columns |= {"source": [source] * n, "class": names, "kept": [True] * n, "row": range(n)}
             columns["key"] = [f"{source}{i:08d}" for i in range(n)]
             columns["phash"], columns["phash_mirror"] = rng.integers(0, 2**64, (2, n), dtype=np.uint64)
-            if overlap:  # each source's i-th pictures of a class are the same
+            if overlap:  # each source's i-th images of a class are the same
                 same = [names[:i].count(name) + 1000 * LABELS.index(name) for i, name in enumerate(names)]
                 columns["phash"] = np.random.default_rng(1).integers(0, 2**64, 3000, dtype=np.uint64)[same]
                 columns["phash_mirror"] = ~columns["phash"]
@@ -144,7 +144,7 @@ def study(tmp_path):
         classes = {source: list(counts) for source, counts in per_class.items()}
         path = tmp_path / "splits.parquet"
         settings = {"group_distance": 4, "seed": 0, "shortfall": shortfall}
-        split_pictures(tables, path, classes=classes, labels=LABELS, wanted=defaults | wanted, **settings)
+        split_images(tables, path, classes=classes, labels=LABELS, wanted=defaults | wanted, **settings)
         return path, classes
 
     return make
@@ -213,9 +213,9 @@ def test_fewer_classes_are_tested_on_those_alone(study, tmp_path):
     assert {r["label"] for r in rows} == {1} and sum(r["split"] == "test" for r in rows) == 2
 
 
-def test_too_few_pictures_are_an_error_that_says_which(study, tmp_path):
+def test_too_few_images_are_an_error_that_says_which(study, tmp_path):
     splits, classes = study({"google": {"cat": 9, "dog": 5, "frog": 9}})
-    with pytest.raises(StudyError, match="scenario small: class dog has 3 train pictures in source google, 5 asked"):
+    with pytest.raises(StudyError, match="scenario small: class dog has 3 train images in source google, 5 asked"):
         plan(splits, classes, tmp_path, {"google": 15})
     assert not (tmp_path / "small.parquet").exists()
 
@@ -228,7 +228,7 @@ def test_or_shrink_to_the_largest_balanced_set(study, tmp_path):
 
 
 def write_audit(path, suspects):
-    """An audit of 100 pictures of source google, of which some rows are suspect."""
+    """An audit of 100 images of source google, of which some rows are suspect."""
     from distillery.analysis.label_audit import SCHEMA as AUDIT
 
     columns = {field.name: [""] * 100 if str(field.type) == "string" else [0] * 100 for field in AUDIT}
@@ -252,11 +252,11 @@ def test_doubted_labels_are_not_trained_on_but_tested_on(study, tmp_path):
     rank = {r["row"]: r["rank"] for r in rows}
     assert {rank[row] for row in train[1]} == {2, 3, 4}  # the next in order take their places
     assert {r["row"] for r in plans[0] if r["split"] == "test"} == {r["row"] for r in plans[1] if r["split"] == "test"}
-    with pytest.raises(StudyError, match="has 8 train pictures in source google, 9 asked"):
+    with pytest.raises(StudyError, match="has 8 train images in source google, 9 asked"):
         plan_scenario(splits, tmp_path / "b", train={"google": 27}, audits=audits, **settings)
 
 
-def test_leaked_pictures_are_in_no_split(study, tmp_path):
+def test_leaked_images_are_in_no_split(study, tmp_path):
     from distillery.curation.leakage import SCHEMA as LEAKAGE
 
     study({"google": dict.fromkeys(LABELS, 12)})
@@ -267,12 +267,12 @@ def test_leaked_pictures_are_in_no_split(study, tmp_path):
     wanted = {"test": {"google": 6}, "val": {}, "train": {}}
     settings = {"group_distance": 4, "seed": 0, "shortfall": "error", "leakage": tmp_path / "leakage.parquet"}
     tables, classes = {"google": tmp_path / "google.parquet"}, {"google": LABELS}
-    split_pictures(tables, tmp_path / "s.parquet", classes=classes, labels=LABELS, wanted=wanted, **settings)
+    split_images(tables, tmp_path / "s.parquet", classes=classes, labels=LABELS, wanted=wanted, **settings)
     assert {r["row"] for r in rows_of(tmp_path / "s.parquet")} == set(range(36)) - {3, 20}
 
 
 def test_too_few_for_the_test_split(study):
-    with pytest.raises(StudyError, match="split.test: class dog has 1 test pictures in source google, 2 asked"):
+    with pytest.raises(StudyError, match="split.test: class dog has 1 test images in source google, 2 asked"):
         study({"google": {"cat": 9, "dog": 1}})
 
 
@@ -288,12 +288,10 @@ def counts_of(splits, source):
     return {part: [parts.count((name, part)) for name in ("cat", "dog")] for part in ("test", "val")}
 
 
-def test_shrinking_gives_way_to_the_sources_that_took_the_same_pictures(study):
+def test_shrinking_gives_way_to_the_sources_that_took_the_same_images(study):
     sizes = {"google": {"cat": 60, "dog": 60}, "bing": {"cat": 20, "dog": 20}}
     wanted = {"test": {"google": 80, "bing": 10}, "val": {"bing": 10}, "train": {"google": 40, "bing": 10}}
-    with pytest.raises(
-        StudyError, match="has . val pictures in source bing, 5 asked; .* repeat .* of google.* shrink$"
-    ):
+    with pytest.raises(StudyError, match="has . val images in source bing, 5 asked; .* repeat .* of google.* shrink$"):
         study(sizes, "error", overlap=True, **wanted)
     splits, _ = study(sizes, "shrink", overlap=True, **wanted)
     google, bing = counts_of(splits, "google"), counts_of(splits, "bing")
@@ -304,8 +302,8 @@ def test_shrinking_gives_way_to_the_sources_that_took_the_same_pictures(study):
 def test_where_another_source_took_all_the_message_says_so_and_not_to_shrink(study):
     sizes = {"google": {"cat": 40, "dog": 40}, "bing": {"cat": 8, "dog": 8}}
     wanted = {"test": {"google": 80}, "val": {"bing": 4}}
-    says = "has 0 val pictures in source bing, 1 asked; 8 more repeat test or validation pictures of google. Add"
-    with pytest.raises(StudyError, match=f"class cat {says} queries, prompts or pictures for cat, or lower the count$"):
+    says = "has 0 val images in source bing, 1 asked; 8 more repeat test or validation images of google. Add"
+    with pytest.raises(StudyError, match=f"class cat {says} queries, prompts or images for cat, or lower the count$"):
         study(sizes, "shrink", overlap=True, **wanted)
 
 

@@ -76,7 +76,7 @@ def test_a_listing_is_names_and_sizes_at_any_depth(tmp_path):
     assert hash_listing([tmp_path / "cat"]) == hash_listing([tmp_path / "copy"])
 
 
-def test_a_tar_of_the_same_size_may_hold_other_pictures(tmp_path):
+def test_a_tar_of_the_same_size_may_hold_other_images(tmp_path):
     tar = tmp_path / "cat.tar"
     tar.write_text("1")
     before = hash_listing([tar])

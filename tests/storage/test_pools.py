@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.jobs import StudyError
-from distillery.storage.pools import Offer, Store, extension, picture_key, read_pool, write_pool
+from distillery.storage.pools import Offer, Store, extension, image_key, read_pool, write_pool
 
 JPEG = b"\xff\xd8\xff\xe0 one"
 PNG = b"\x89PNG\r\n\x1a\n two"
@@ -60,10 +60,10 @@ def test_a_title_may_hold_any_end_of_a_line(tmp_path, end):
     assert list(read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")) == entries
 
 
-def test_a_shard_is_webdataset_and_the_same_bytes_for_the_same_pictures(tmp_path):
+def test_a_shard_is_webdataset_and_the_same_bytes_for_the_same_images(tmp_path):
     for name in ("a", "b"):
         write_pool(tmp_path / f"{name}.tar", tmp_path / f"{name}.jsonl", [(fetched(JPEG), JPEG)])
-    key = picture_key(JPEG)
+    key = image_key(JPEG)
     assert tarfile.open(tmp_path / "a.tar").getnames() == [f"{key}.jpg", f"{key}.json"]
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
 
@@ -96,7 +96,7 @@ def test_a_store_returns_what_it_was_given_and_retrieves_damage_again(tmp_path):
     assert store.get("http://a/1") is None
 
 
-def test_a_replaced_picture_is_counted_once(tmp_path):
+def test_a_replaced_image_is_counted_once(tmp_path):
     store = Store(tmp_path, most=3 * len(PNG))
     for data in (JPEG, PNG, PNG, PNG, JPEG, PNG):
         store.put("http://a/1", fetched(data), data)

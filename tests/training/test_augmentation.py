@@ -31,7 +31,7 @@ from distillery.training.recipe import Recipe
 RECIPE = Recipe("resnet8", steps=10, batch=8, lr=0.1, crop=3, mixup=0.4)
 
 
-def pictures(count=12, side=10, seed=0):
+def images(count=12, side=10, seed=0):
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (count, side, side, 3), generator=generator, dtype=torch.uint8)
     return pixels.permute(0, 3, 1, 2)
@@ -39,21 +39,21 @@ def pictures(count=12, side=10, seed=0):
 
 @pytest.mark.parametrize("border", [0, 1, 4, 9])
 def test_padding_is_torchs_reflection(border):
-    pixels = pictures()
+    pixels = images()
     expected = F.pad(pixels.float(), [border] * 4, mode="reflect") if border else pixels.float()
     assert torch.equal(reflect_pad(pixels, border).float(), expected)
 
 
-def test_a_border_as_wide_as_the_picture_is_one_line():
-    with pytest.raises(StudyError, match="crop is 10 pixels, but must be below the pictures' 10"):
-        reflect_pad(pictures(), 10)
+def test_a_border_as_wide_as_the_image_is_one_line():
+    with pytest.raises(StudyError, match="crop is 10 pixels, but must be below the images' 10"):
+        reflect_pad(images(), 10)
 
 
 @given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(0, 4), st.booleans(), st.sampled_from([0.0, 0.2, 1.0]))
 def test_views_are_those_of_a_plain_loop(seed, step, crop, flip, mixup):
     recipe = replace(RECIPE, crop=crop, flip=flip, mixup=mixup)
     draws = draw_views(recipe, 8, step, seed)
-    padded, rows = reflect_pad(pictures(), crop), torch.tensor([0, 3, 3, 11, 5, 1, 2, 7])
+    padded, rows = reflect_pad(images(), crop), torch.tensor([0, 3, 3, 11, 5, 1, 2, 7])
     expected = []
     for row, top, left, mirrored in zip(rows, draws.top, draws.left, draws.mirrored, strict=True):
         view = padded[row].numpy()[:, top : top + 10, left : left + 10]
@@ -81,16 +81,16 @@ def test_draws_depend_on_seed_and_step_alone_and_use_their_whole_range():
 
 
 @given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(1, 25), st.sampled_from([0.0, 1.0]))
-def test_a_square_is_cut_out_about_its_middle_before_pictures_are_mixed(seed, step, side, mixup):
+def test_a_square_is_cut_out_about_its_middle_before_images_are_mixed(seed, step, side, mixup):
     recipe = replace(RECIPE, crop=0, flip=False, mixup=mixup, cutout=side)
     draws = draw_views(recipe, 12, step, seed)
-    expected = pictures().numpy() / np.float32(255)
-    for picture, down, right in zip(expected, draws.down, draws.right, strict=True):
+    expected = images().numpy() / np.float32(255)
+    for image, down, right in zip(expected, draws.down, draws.right, strict=True):
         top, left = int(down * 10 // PLACES) - side // 2, int(right * 10 // PLACES) - side // 2
-        picture[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = GREY
+        image[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = GREY
     if mixup:
         expected = draws.share * expected + (1 - draws.share) * expected[draws.partner]
-    views = make_views(pictures(), torch.arange(12), draws, 10, side)
+    views = make_views(images(), torch.arange(12), draws, 10, side)
     assert views.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
 
@@ -106,7 +106,7 @@ def test_what_is_cut_out_may_be_anywhere_and_nothing_without_it():
     assert plain.share == draws.share
 
 
-def test_mixed_targets_are_probabilities_in_the_pictures_shares():
+def test_mixed_targets_are_probabilities_in_the_images_shares():
     draws = Draws(None, None, None, None, None, np.array([1, 2, 0]), 0.75)
     mixed = mixed_targets(torch.tensor([0, 1, 1]), draws, 3)
     torch.testing.assert_close(mixed, torch.tensor([[0.75, 0.25, 0], [0, 1, 0], [0.25, 0.75, 0]]))
@@ -120,14 +120,14 @@ ONE, NONE = torch.ones(12), torch.zeros(12)
 
 
 def test_factors_of_one_and_turns_of_none_change_nothing():
-    x = pictures() / 255
+    x = images() / 255
     torch.testing.assert_close(jitter_colors(x, ONE, ONE, ONE, NONE), x, atol=1e-5, rtol=0)
     torch.testing.assert_close(rotate(x, NONE), x, atol=1e-5, rtol=0)
     torch.testing.assert_close(jitter_colors(x, ONE, ONE, ONE, ONE), x, atol=1e-4, rtol=0)
 
 
 def test_the_ends_of_each_factor():
-    x = pictures() / 255
+    x = images() / 255
     assert not jitter_colors(x, NONE, ONE, ONE, NONE).any()
     flat = jitter_colors(x, ONE, NONE, ONE, NONE)
     assert flat.std(dim=(2, 3)).max() < 1e-5
@@ -137,7 +137,7 @@ def test_the_ends_of_each_factor():
 
 
 def test_hue_turns_hue_and_keeps_luma():
-    x = (pictures() / 255 - 0.5) * 0.1 + 0.5  # far from the ends, where clamping would bend it
+    x = (images() / 255 - 0.5) * 0.1 + 0.5  # far from the ends, where clamping would bend it
     turned = jitter_colors(x, ONE, ONE, ONE, 0.1 * ONE)
     luma = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
     torch.testing.assert_close((turned * luma).sum(1), (x * luma).sum(1), atol=1e-3, rtol=0)
@@ -148,7 +148,7 @@ def test_hue_turns_hue_and_keeps_luma():
 
 
 def test_a_quarter_turn_is_rot90_and_there_and_back_is_the_start():
-    x = pictures(side=9) / 255
+    x = images(side=9) / 255
     torch.testing.assert_close(rotate(x, 90 * ONE), torch.rot90(x, 1, dims=(2, 3)), atol=1e-4, rtol=0)
     smooth = F.avg_pool2d(F.pad(x, [4] * 4, mode="reflect"), 9, stride=1)
     back = rotate(rotate(smooth, 20 * ONE), -20 * ONE)
@@ -168,9 +168,9 @@ def test_copies_alone_are_altered_the_same_in_every_plan(study, augment):
     assert (changed > 1).all()
     fewer = alter_copies(load("fewer", train=2, copies=2), augment, 0)
     pixels = {row: p for row, p, copy in zip(altered.rows, altered.pixels, altered.augmented, strict=True) if copy}
-    for row, picture, copy in zip(fewer.rows, fewer.pixels, fewer.augmented, strict=True):
+    for row, image, copy in zip(fewer.rows, fewer.pixels, fewer.augmented, strict=True):
         # the batch's size moves the last bit of a float, and so at most one level of 255
-        assert not copy or (picture.int() - pixels[row].int()).abs().max() <= 1
+        assert not copy or (image.int() - pixels[row].int()).abs().max() <= 1
     assert not torch.equal(altered.pixels, alter_copies(plain, augment, 1).pixels)
 
 

@@ -50,7 +50,7 @@ def test_without_mixup_nothing_is_shared():
 
 
 def views_of(block, recipe):
-    """Views and targets, as training makes them of pictures of noise."""
+    """Views and targets, as training makes them of images of noise."""
     chance = np.random.default_rng(0)
     padded = reflect_pad(torch.from_numpy(chance.integers(0, 256, (50, 3, 16, 16), np.uint8)), recipe.crop)
     labels = torch.from_numpy(chance.integers(0, 5, 50))

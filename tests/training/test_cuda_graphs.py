@@ -14,7 +14,7 @@ from distillery.models.architectures import build_network
 from distillery.training import loop as training
 from distillery.training.checkpoints import Checkpoint
 from distillery.training.cuda_graphs import step_runner
-from distillery.training.dataset import Pictures, as_channels_last
+from distillery.training.dataset import ImageDataset, as_channels_last
 from distillery.training.loop import optimiser_of, start_network, train
 from distillery.training.optimizers import SGD, Adam
 from distillery.training.rng import initialisation
@@ -37,18 +37,18 @@ def fit(method, recipe, checkpoint=None, teacher="resnet8"):
     chance = np.random.default_rng(0)
     empty = np.empty(0)
     pixels = as_channels_last(chance.integers(0, 256, (60, 16, 16, 3), np.uint8))
-    pictures = Pictures(pixels, torch.from_numpy(chance.integers(0, 5, 60)), empty, empty, empty)
+    images = ImageDataset(pixels, torch.from_numpy(chance.integers(0, 5, 60)), empty, empty, empty)
     device, arm = torch.device("cuda"), METHODS[method]()
-    network = start_network(recipe.network, 5, pictures, 0, device)
+    network = start_network(recipe.network, 5, images, 0, device)
     taught_by = None
     if arm.taught:
-        taught_by = ready(start_network(teacher, 5, pictures, 1, device).requires_grad_(False).eval(), arm, device)
+        taught_by = ready(start_network(teacher, 5, images, 1, device).requires_grad_(False).eval(), arm, device)
     if arm.published:
         optimiser = kd_optimiser(network, taught_by) if taught_by else scratch_optimiser(network)
     else:
         optimiser = optimiser_of(recipe, network)
     objective = objective_of(arm, taught_by, lambda logits: logits)
-    history = train(network, pictures, recipe, objective, optimiser, seed=0, classes=5, checkpoint=checkpoint)
+    history = train(network, images, recipe, objective, optimiser, seed=0, classes=5, checkpoint=checkpoint)
     return network.state_dict(), history
 
 

@@ -1,4 +1,4 @@
-"""A plan's pictures are those it names; damaged files and impossible plans are one line."""
+"""A plan's images are those it names; damaged files and impossible plans are one line."""
 
 import numpy as np
 import pyarrow as pa
@@ -38,9 +38,9 @@ def test_take_keeps_everything_together(study):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("web", 0, 0, "train", False)], "has no test pictures"),
-        ([("web", 0, 0, "train", False), ("web", 1, 1, "test", False)], "test pictures of green, none to train on"),
-        ([("web", 999, 0, "train", False)], "source web has 60 pictures, row 999"),
+        ([("web", 0, 0, "train", False)], "has no test images"),
+        ([("web", 0, 0, "train", False), ("web", 1, 1, "test", False)], "test images of green, none to train on"),
+        ([("web", 999, 0, "train", False)], "source web has 60 images, row 999"),
         ([("moon", 0, 0, "train", False)], "source moon"),
         ([("web", 0, 7, "train", False)], "labels beyond the 3 classes"),
     ],
@@ -75,6 +75,6 @@ def test_channel_statistics_are_the_pixels_mean_and_deviation():
     torch.testing.assert_close(std.double(), scaled.std(dim=(0, 2, 3), correction=0), rtol=1e-6, atol=0)
 
 
-def test_pictures_of_one_colour_do_not_divide_by_zero():
+def test_images_of_one_colour_do_not_divide_by_zero():
     _, std = channel_statistics(torch.full((2, 3, 4, 4), 9, dtype=torch.uint8))
     assert (std > 0).all()

@@ -44,12 +44,12 @@ class Killed(Exception):
 
 
 @given(st.integers(1, 60), st.integers(2, 40), st.integers(1, 30), st.integers(0, 9))
-def test_batches_are_one_permutation_after_another(pictures, batch, steps, seed):
-    seen = np.concatenate([rows_of_step(pictures, batch, step, seed) for step in range(steps)])
+def test_batches_are_one_permutation_after_another(images, batch, steps, seed):
+    seen = np.concatenate([rows_of_step(images, batch, step, seed) for step in range(steps)])
     assert len(seen) == batch * steps
-    for start in range(0, len(seen), pictures):
-        epoch = seen[start : start + pictures]
-        assert len(set(epoch)) == len(epoch) and (len(epoch) < pictures or set(epoch) == set(range(pictures)))
+    for start in range(0, len(seen), images):
+        epoch = seen[start : start + images]
+        assert len(set(epoch)) == len(epoch) and (len(epoch) < images or set(epoch) == set(range(images)))
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
@@ -72,8 +72,8 @@ def test_streams_of_other_purposes_differ_and_torchs_generator_is_left_alone():
 
 def fit(study, checkpoint=None, recipe=RECIPE, kill_at=None, **settings):
     """Train on the tiny study; returns weights and history."""
-    pictures = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
-    network = start_network(recipe.network, 3, pictures, 0, CPU)
+    images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    network = start_network(recipe.network, 3, images, 0, CPU)
     calls = []
 
     def objective(network, batch):
@@ -83,9 +83,7 @@ def fit(study, checkpoint=None, recipe=RECIPE, kill_at=None, **settings):
         return cross_entropy(network(batch.views), batch.targets)
 
     optimiser = optimiser_of(recipe, network)
-    history = train(
-        network, pictures, recipe, objective, optimiser, seed=0, classes=3, checkpoint=checkpoint, **settings
-    )
+    history = train(network, images, recipe, objective, optimiser, seed=0, classes=3, checkpoint=checkpoint, **settings)
     return network.state_dict(), history, len(calls)
 
 
@@ -221,8 +219,8 @@ def test_history_ends_with_the_last_step_and_stays_short(steps):
 
 def test_history_is_the_mean_loss_since_the_row_before(study, tmp_path):
     losses = []
-    pictures = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
-    network = start_network("resnet8_half", 3, pictures, 0, CPU)
+    images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    network = start_network("resnet8_half", 3, images, 0, CPU)
     recipe = replace(RECIPE, steps=40)
 
     def objective(network, batch):
@@ -231,7 +229,7 @@ def test_history_is_the_mean_loss_since_the_row_before(study, tmp_path):
 
     validate = [0.25, 0.5, 0.75, 1.0]
     history = train(
-        network, pictures, recipe, objective, sgd(network, 0.9, 0), seed=0, classes=3,
+        network, images, recipe, objective, sgd(network, 0.9, 0), seed=0, classes=3,
         validate=lambda network: validate.pop(0),
     )  # fmt: skip
     assert [row.loss for row in history] == pytest.approx(torch.stack(losses).reshape(20, 2).mean(1).tolist())

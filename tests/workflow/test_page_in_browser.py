@@ -100,7 +100,7 @@ def test_filters_leave_what_they_say(browser):
     assert len(cells(browser, "#results")) == total
 
 
-def test_pictures_by_keyboard(browser):
+def test_images_by_keyboard(browser):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
@@ -112,11 +112,11 @@ def test_pictures_by_keyboard(browser):
     assert not dialog.get_attribute("open")
 
 
-def test_the_browser_of_test_pictures_agrees_with_the_predictions(browser, page):
+def test_the_browser_of_test_images_agrees_with_the_predictions(browser, page):
     import pandas as pd
     from selenium.webdriver.support.ui import Select
 
-    table = pd.read_parquet(page.parent / "pictures.parquet")
+    table = pd.read_parquet(page.parent / "images.parquet")
     mine = table[table["scenario"] == "web"].set_index(["source", "row", "arm"])
     right = (2 * mine["n_right"] > mine["n_seeds"]).unstack()
     form = browser.find_element("id", "browse")

@@ -29,7 +29,7 @@ def test_the_published_study_s_jobs(published):
 
 
 def test_the_published_study_s_evidence(published):
-    """Students are tested on the generated test pictures too, which are not in the common test."""
+    """Students are tested on the generated test images too, which are not in the common test."""
     jobs = published.counted("results/report.html")
     assert jobs["test_elsewhere"] == jobs["plan_scenario"] and jobs["plot"] == 9
     assert all(jobs[rule] == 1 for rule in ("compare", "break_down", "tabulate_curves", "explain_published"))
@@ -40,7 +40,7 @@ def test_one_of_its_scenarios(published):
     jobs = published.counted("results/scenarios/small_google.csv")
     assert jobs["train_student"] == 5 * 6 and jobs["tabulate_scenario"] == 1
     assert jobs["try_settings"] == jobs["try_settings_of_arm"] == 6 and jobs["tune"] == jobs["tune_arm"] == 1
-    # the test pictures are common to all scenarios: every source is split before any run
+    # the test images are common to all scenarios: every source is split before any run
     assert jobs["crawl"] == 20 and jobs["curate"] == 6
 
 
@@ -57,14 +57,14 @@ def mistakes(done):
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, change, message):
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     study = Study(tmp_path, copy.deepcopy(STUDY) | change)
     done = study.snakemake("--dry-run")
     assert done.returncode != 0 and [line.startswith(message) for line in mistakes(done)] == [True]
 
 
 def test_two_scenarios_of_one_name(tmp_path):
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     study = Study(tmp_path, copy.deepcopy(STUDY))
     with open(tmp_path / "config.yaml", "a") as file:
         file.write("seeds: 3\n")

@@ -1,4 +1,4 @@
-"""The whole workflow on drawn pictures: what it makes, where each number comes from, and what an edit makes again."""
+"""The whole workflow on drawn images: what it makes, where each number comes from, and what an edit makes again."""
 
 import csv
 import hashlib
@@ -59,7 +59,7 @@ def test_tables_and_figures(finished):
     assert {row["source"] for row in rows(results / "tables" / "counts.csv")} == {"google", "bing", "mine", "sd2"}
 
 
-def test_students_are_tested_on_every_source_s_test_pictures(finished):
+def test_students_are_tested_on_every_source_s_test_images(finished):
     results = finished.folder / "results"
     table = rows(results / "tables" / "test_sources.csv")
     mine = {row["test"]: row for row in table if (row["scenario"], row["arm"]) == ("web", "kd")}
@@ -106,7 +106,7 @@ def test_every_accuracy_is_that_of_its_predictions(finished):
                               np.searchsorted(sorted(set(table["label"])), table["predicted"]))  # fmt: skip
 
 
-def test_every_picture_tested_or_trained_on_can_be_traced_to_its_bytes(finished):
+def test_every_image_tested_or_trained_on_can_be_traced_to_its_bytes(finished):
     results, resources = finished.folder / "results", finished.folder / "resources"
     splits = {(r["source"], r["row"]): r for r in pq.read_table(results / "splits.parquet").to_pylist()}
     curated = {}
@@ -128,7 +128,7 @@ def test_every_picture_tested_or_trained_on_can_be_traced_to_its_bytes(finished)
         assert told["url"] == curated[place]["url"] and told["query"] and told["label"] == label
 
 
-def test_every_picture_used_is_attributed(finished):
+def test_every_image_used_is_attributed(finished):
     results = finished.folder / "results"
     listed = {(row["source"], row["key"]): row for row in rows(results / "attribution.csv")}
     splits = {(r["source"], r["row"]): r for r in pq.read_table(results / "splits.parquet").to_pylist()}
@@ -149,7 +149,7 @@ def test_no_near_duplicate_group_is_both_trained_and_tested_on(finished):
     assert all(len(splits - {"unused"}) == 1 for splits in splits_of.values())
 
 
-def test_a_clean_scenario_trains_on_no_picture_whose_label_the_teacher_doubts(copied):
+def test_a_clean_scenario_trains_on_no_image_whose_label_the_teacher_doubts(copied):
     copied.config["teacher"].update(steps=150, batch=32)  # enough to know a ship from a frog
     copied.configure(copied.config)
     results = copied.folder / "results"
@@ -173,7 +173,7 @@ def test_a_clean_scenario_trains_on_no_picture_whose_label_the_teacher_doubts(co
     assert int(said["google"]["suspect"]) == len(doubted) and int(said["google"]["kept"]) == len(audit)
 
 
-def test_pictures_that_the_teacher_learnt_from_can_be_left_out(copied):
+def test_images_that_the_teacher_learnt_from_can_be_left_out(copied):
     data = dict(np.load(copied.folder / "resources" / "teacher" / "data.npz"))
     data["train_pixels"][:5] = np.load(copied.folder / "results" / "curated" / "google.npy")[:5]
     np.savez(copied.folder / "resources" / "teacher" / "data.npz", **data)
@@ -332,14 +332,14 @@ def test_a_student_to_take_along_classifies_files(copied):
     start = [sys.executable, "-m", "distillery.deployment.classify", str(model)]
     table = copied.folder / "answers.csv"
     done = subprocess.run(
-        [*start, str(copied.folder / "pictures"), "--csv", str(table)],
+        [*start, str(copied.folder / "images"), "--csv", str(table)],
         env=environment() | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    pictures = sorted((copied.folder / "pictures").rglob("*.png"))
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == list(map(str, pictures)) and len(pictures) == 8
+    images = sorted((copied.folder / "images").rglob("*.png"))
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == list(map(str, images)) and len(images) == 8
     for row in rows(table):
         assert row["class"] in CLASSES
         assert sum(float(row[f"probability_{name}"]) for name in CLASSES) == pytest.approx(1, abs=1e-5)
@@ -347,7 +347,7 @@ def test_a_student_to_take_along_classifies_files(copied):
     said = model.with_suffix(".md").read_text()
     metrics = json.loads((copied.folder / "results/runs/web/kd/seed0/metrics.json").read_text())
     right = round(metrics["accuracy"] * metrics["n_test"])
-    assert f"told {right} of 15 test pictures right, {100 * metrics['accuracy']:.2f} %" in said
+    assert f"told {right} of 15 test images right, {100 * metrics['accuracy']:.2f} %" in said
     (summary,) = [
         row
         for row in rows(copied.folder / "results" / "tables" / "summary.csv")
@@ -356,7 +356,7 @@ def test_a_student_to_take_along_classifies_files(copied):
     assert f"the mean is {summary['mean_percent']} %" in said
     interval = f"interval of the mean {summary['low']} to {summary['high']}" if summary["low"] else "all the same, so"
     assert interval in said and summary["train"] in said
-    assert "**A test on drawn pictures.**" in said.splitlines()[2]
+    assert "**A test on drawn images.**" in said.splitlines()[2]
     assert copied.planned() == []  # the study itself waits for nothing new
 
 
@@ -364,7 +364,7 @@ def test_the_same_results_of_training_give_the_same_bytes(copied):
     """What is told of the runs is made a second time; test_faults makes everything up to a scenario's table again."""
     results = copied.folder / "results"
     before = contents(copied.folder)
-    told = ("tables/*", "summary.png", "pictures.parquet", "attribution.csv", "figures/*.svg", "figures/sizes.png")
+    told = ("tables/*", "summary.png", "images.parquet", "attribution.csv", "figures/*.svg", "figures/sizes.png")
     gone = [file for pattern in told for file in results.glob(pattern)]
     assert len(gone) > 25
     for file in gone:
@@ -373,29 +373,29 @@ def test_the_same_results_of_training_give_the_same_bytes(copied):
     assert differences(contents(copied.folder), before) == []
 
 
-def test_new_pictures_of_the_user_are_noticed(copied):
-    folder = copied.folder / "pictures" / "ship"
-    draw("ship", "teacher", 99, 48).save(folder / "99.png")  # which leaves the time of `pictures` alone
+def test_new_images_of_the_user_are_noticed(copied):
+    folder = copied.folder / "images" / "ship"
+    draw("ship", "teacher", 99, 48).save(folder / "99.png")  # which leaves the time of `images` alone
     assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=ship"}
     (folder / "99.png").unlink()
     assert wildcards(copied.planned(), "import_folder") == set()
-    (copied.folder / "pictures" / "frog" / "0.png").unlink()
+    (copied.folder / "images" / "frog" / "0.png").unlink()
     assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=frog"}
 
 
 def test_a_look_at_a_folder_imports_nothing(copied):
     for place in ("", "frog"):
-        (copied.folder / "pictures" / place / ".DS_Store").touch()  # as macOS's Finder does
+        (copied.folder / "images" / place / ".DS_Store").touch()  # as macOS's Finder does
     assert copied.planned() == []
 
 
-def test_too_few_pictures_end_in_one_line_and_the_other_scenarios_go_on(copied):
+def test_too_few_images_end_in_one_line_and_the_other_scenarios_go_on(copied):
     copied.config["scenarios"]["more"] = {"train": {"mine": 10}}
     copied.config["seeds"] = 1
     copied.configure(copied.config)
     done = copied.snakemake("results/scenarios/more.csv")
     assert done.returncode != 0
-    message = "scenario more: class frog has 3 train pictures in source mine, 5 asked. Add queries, prompts or pictures"
+    message = "scenario more: class frog has 3 train images in source mine, 5 asked. Add queries, prompts or images"
     assert message in done.stderr
     copied.config["split"]["shortfall"] = "shrink"
     copied.configure(copied.config)

@@ -1,4 +1,4 @@
-"""A teacher without labelled pictures: it learns from sources of its own."""
+"""A teacher without labelled images: it learns from sources of its own."""
 
 import copy
 import shutil
@@ -12,13 +12,13 @@ from .conftest import STUDY, Study
 CLASSES = ("frog", "ship")
 
 
-def test_a_teacher_learns_from_sources_and_is_tested_on_pictures_it_has_not_seen(tmp_path):
+def test_a_teacher_learns_from_sources_and_is_tested_on_images_it_has_not_seen(tmp_path):
     for number, source in enumerate(("mine", "learnt", "other")):
         for name in CLASSES:
             folder = tmp_path / source / name
             folder.mkdir(parents=True)
-            for picture in range(3):
-                draw(name, "teacher", 10 * number + picture, 48).save(folder / f"{picture}.png")
+            for image in range(3):
+                draw(name, "teacher", 10 * number + image, 48).save(folder / f"{image}.png")
     shutil.copyfile(tmp_path / "learnt" / "frog" / "0.png", tmp_path / "other" / "frog" / "again.png")
     config = copy.deepcopy(STUDY) | {
         "classes": {name: None for name in CLASSES},

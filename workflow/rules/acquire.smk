@@ -1,4 +1,4 @@
-"""Retrieve pictures: from searches, address lists, folders and diffusion models. What is retrieved stays in a store."""
+"""Retrieve images: from searches, address lists, folders and diffusion models. What is retrieved stays in a store."""
 
 
 rule crawl:
@@ -60,7 +60,7 @@ rule fetch_addresses:
 
 rule import_folder:
     input:
-        path=lambda w: own_pictures(study["sources"][w.source]["path"]),
+        path=lambda w: own_images(study["sources"][w.source]["path"]),
     output:
         shard="resources/pools/{source}/{label}.tar",
         offers="resources/pools/{source}/{label}.jsonl",
@@ -81,7 +81,7 @@ rule import_folder:
         "../scripts/import_folder.py"
 
 
-# one job a source: loading a model takes longer than a class's pictures in a small study
+# one job a source: loading a model takes longer than a class's images in a small study
 for source in sources_of_kind("diffusion"):
 
     rule:

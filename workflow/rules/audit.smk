@@ -1,4 +1,4 @@
-"""Which pictures the teacher knows already, and which labels it doubts."""
+"""Which images the teacher knows already, and which labels it doubts."""
 
 
 rule find_leakage:

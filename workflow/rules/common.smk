@@ -126,7 +126,7 @@ def model_files(source):
 
 
 def generation_of(source):
-    """What decides a source's generated pictures, and where they are kept; not how many jobs share them."""
+    """What decides a source's generated images, and where they are kept; not how many jobs share them."""
     settings = study["sources"][source]
     return {
         "source": {key: value for key, value in settings.items() if key != "shards"},
@@ -143,17 +143,15 @@ def shares_of(source):
     return [f"resources/pools/{source}/shares/{share}-of-{shards}.jsonl" for share in range(shards) if shards > 1]
 
 
-def own_pictures(path):
+def own_images(path):
     """The user's own folder or tar; here, wherever the study's files lie. Of a folder not its time: see `listing_of`."""
     return ancient(local(path)) if Path(path).is_dir() else local(path)
 
 
 def teacher_folders():
-    """The user's folders of pictures that the teacher learns from."""
+    """The user's folders of images that the teacher learns from."""
     data = study["teacher"]["data"]
-    return (
-        [own_pictures(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
-    )
+    return [own_images(path) for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
 
 
 def listing_of(folder, labels):
@@ -172,7 +170,7 @@ def labels_of_figures():
 
 
 def untrained_sources():
-    """Sources whose diffusion model has random weights: their pictures show nothing, and every figure says so."""
+    """Sources whose diffusion model has random weights: their images show nothing, and every figure says so."""
     return [name for name, source in study["sources"].items() if source.get("random_weights")]
 
 
@@ -225,7 +223,7 @@ def chosen_settings(wildcards):
     return f"results/tuning/{found[0]}.json" if found else []
 
 
-def wanted_pictures():
+def wanted_images():
     """For every split the total of each source; of train the most that any scenario uses."""
     train = {}
     for scenario in study["scenarios"].values():
@@ -251,7 +249,7 @@ def runs_of_all(file):
 
 
 def sources_elsewhere():
-    """Sources with test pictures that are not in the common test."""
+    """Sources with test images that are not in the common test."""
     return [name for name in used_sources() if name in set(study["split"]["test"]) - set(study["split"]["common"])]
 
 

@@ -1,4 +1,4 @@
-"""Decode, judge and resize; every picture offered has a row, with the reason if it is not kept."""
+"""Decode, judge and resize; every image offered has a row, with the reason if it is not kept."""
 
 
 rule curate:

@@ -1,4 +1,4 @@
-"""How different the pictures of each source are, real against generated."""
+"""How different the images of each source are, real against generated."""
 
 
 rule measure_diversity:

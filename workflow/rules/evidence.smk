@@ -74,7 +74,7 @@ rule break_down:
             "results/tables/reliability.csv", caption="../report/table_reliability.rst", category="Tables"
         ),
         agreement=report("results/tables/agreement.csv", caption="../report/table_agreement.rst", category="Tables"),
-        pictures="results/pictures.parquet",
+        images="results/images.parquet",
     log:
         "results/logs/break_down.log",
     benchmark:

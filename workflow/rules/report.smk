@@ -152,7 +152,7 @@ rule write_page:
             "results/figures/diversity.png",
         ],
         captions=shipped(REPORT, "figures.yaml", "summary.rst", "acquisition.rst", "diversity.rst"),
-        pictures="results/pictures.parquet",
+        images="results/images.parquet",
         pixels=curated(used_sources(), "npy"),
         curated=curated(used_sources(), "parquet"),
         citation=shipped(REPORT.parents[1], "CITATION.cff")[0],

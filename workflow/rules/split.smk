@@ -1,4 +1,4 @@
-"""Which pictures are for training, validation and test; groups of near-duplicates are never split."""
+"""Which images are for training, validation and test; groups of near-duplicates are never split."""
 
 
 rule split:
@@ -16,7 +16,7 @@ rule split:
     params:
         classes=classes_of_sources(used_sources()),
         labels=list(study["classes"]),
-        wanted=wanted_pictures(),
+        wanted=wanted_images(),
         group_distance=study["split"]["group_distance"],
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],

@@ -1,4 +1,4 @@
-"""The teacher: its data, its training, and how well it does on every source's test pictures."""
+"""The teacher: its data, its training, and how well it does on every source's test images."""
 
 
 rule prepare_teacher_data:

@@ -1,4 +1,4 @@
-"""Whose pictures the study used."""
+"""Whose images the study used."""
 
 from distillery.analysis.attribution import attribute
 from distillery.jobs import job

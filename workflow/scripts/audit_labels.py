@@ -1,4 +1,4 @@
-"""Ask the teacher about the labels of one source's pictures."""
+"""Ask the teacher about the labels of one source's images."""
 
 from distillery.analysis.label_audit import audit_labels
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""A contact sheet of one source: its kept pictures by class, and what was dropped."""
+"""A contact sheet of one source: its kept images by class, and what was dropped."""
 
 from distillery.figures.contact_sheets import contact_sheet
 from distillery.jobs import job

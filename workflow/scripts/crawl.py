@@ -1,4 +1,4 @@
-"""Crawl a picture search for one class."""
+"""Crawl an image search for one class."""
 
 from contextlib import nullcontext
 

@@ -1,4 +1,4 @@
-"""Curate one source: its kept pictures as an array, and every picture offered as a row with the reason."""
+"""Curate one source: its kept images as an array, and every image offered as a row with the reason."""
 
 from distillery.curation.curated import curate
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""Test the teacher on its own test pictures and on every source's."""
+"""Test the teacher on its own test images and on every source's."""
 
 from distillery.distillation.teachers import evaluate_teacher
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""Fetch the pictures of one class from the addresses that the user lists."""
+"""Fetch the images of one class from the addresses that the user lists."""
 
 from distillery.jobs import job, with_manners
 from distillery.sources.addresses import fetch_addresses

@@ -1,4 +1,4 @@
-"""Generate one job's share of a source's pictures into its store."""
+"""Generate one job's share of a source's images into its store."""
 
 from distillery.generation.diffusion import generate_share
 from distillery.jobs import job

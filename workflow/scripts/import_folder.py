@@ -1,4 +1,4 @@
-"""Import one class of pictures the user already has: from folders or tars."""
+"""Import one class of images the user already has: from folders or tars."""
 
 from distillery.jobs import job
 from distillery.sources.folders import import_folder

@@ -1,4 +1,4 @@
-"""Measure how different the pictures of each source and class are."""
+"""Measure how different the images of each source and class are."""
 
 from distillery.analysis.diversity import measure_diversity
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""Choose the pictures that one scenario trains on and is tested on."""
+"""Choose the images that one scenario trains on and is tested on."""
 
 from distillery.jobs import job
 from distillery.splits.split import plan_scenario

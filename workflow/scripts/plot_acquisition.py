@@ -1,4 +1,4 @@
-"""What became of the pictures that the sources offered."""
+"""What became of the images that the sources offered."""
 
 from distillery.figures.acquisition import plot_acquisition
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""How many pictures the teacher knows already, and how many labels it doubts."""
+"""How many images the teacher knows already, and how many labels it doubts."""
 
 from distillery.analysis.data_quality import tabulate_trust
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""Train the teacher on its own pictures."""
+"""Train the teacher on its own images."""
 
 from distillery.distillation.teachers import train_teacher
 from distillery.jobs import job

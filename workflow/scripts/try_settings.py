@@ -1,4 +1,4 @@
-"""Train one student with one learning rate and weight decay, and measure it on the validation pictures."""
+"""Train one student with one learning rate and weight decay, and measure it on the validation images."""
 
 from distillery.distillation.hyperparameter_search import try_settings, write_trial
 from distillery.distillation.methods import arm_of

@@ -9,7 +9,7 @@ with job(snakemake) as j:
         tables=list(j.input.tables),
         figures=list(j.input.figures),
         captions=list(j.input.captions),
-        pictures=j.input.pictures,
+        images=j.input.images,
         pixels=list(j.input.pixels),
         curated=list(j.input.curated),
         citation=j.input.citation,

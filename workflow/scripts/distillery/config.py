@@ -288,11 +288,11 @@ def _split_problems(config: dict) -> Iterator[str]:
                 yield from _count_problem(config, f"split.{key}.{name}", name, split[key][name])
                 yield from _pool_problem(config, f"split.{key}.{name}", name)
     if not split["test"]:
-        yield "split.test: name at least one source and how many of its pictures are for testing"
+        yield "split.test: name at least one source and how many of its images are for testing"
     split.setdefault("common", list(split["test"]))
     for name in split["common"]:
         if name not in split["test"]:
-            yield f"split.common: source {name} has no test pictures; give split.test.{name} a count"
+            yield f"split.common: source {name} has no test images; give split.test.{name} a count"
 
 
 def _teacher_problems(config: dict) -> Iterator[str]:
@@ -309,7 +309,7 @@ def _teacher_problems(config: dict) -> Iterator[str]:
         )
     for key in ("train", "test"):
         if 0 < data[key] < len(config["classes"]):
-            yield f"teacher.data.{key}: {data[key]} pictures are too few for {len(config['classes'])} classes"
+            yield f"teacher.data.{key}: {data[key]} images are too few for {len(config['classes'])} classes"
     same = not data["test_path"] or Path(data["test_path"]).resolve() == Path(data["path"]).resolve()
     if data["kind"] == "folder" and same:
         yield "teacher.data.test_path: name another folder than path, or the teacher is tested on what it learnt"
@@ -338,9 +338,9 @@ def _recipe_problems(config: dict) -> Iterator[str]:
     for part in ("teacher", "student"):
         recipe = config[part]
         if recipe["crop"] >= side:
-            yield f"{part}.crop: {recipe['crop']} pixels of border need pictures larger than image_size, {side}"
+            yield f"{part}.crop: {recipe['crop']} pixels of border need images larger than image_size, {side}"
         if recipe["cutout"] >= 2 * side:
-            yield f"{part}.cutout: a square of {recipe['cutout']} pixels leaves nothing of pictures of {side}"
+            yield f"{part}.cutout: a square of {recipe['cutout']} pixels leaves nothing of images of {side}"
         if recipe["network"].startswith("convnet") and side < LEAST_OF_CONVNETS:
             yield f"{part}.network: {recipe['network']} needs an image_size of {LEAST_OF_CONVNETS} or more, not {side}"
 
@@ -366,7 +366,7 @@ def _tuning_problems(config: dict) -> Iterator[str]:
     sections = {"student": config["student"]} | {f"arms.{name}": arm for name, arm in config["arms"].items()}
     for name, section in sections.items():
         if "tune" in section:
-            yield f"{name}.tune: split.val has no pictures of the common sources to choose by; give it counts"
+            yield f"{name}.tune: split.val has no images of the common sources to choose by; give it counts"
 
 
 def _comparison_problems(config: dict) -> Iterator[str]:
@@ -426,7 +426,7 @@ def _trained_classes(config: dict, scenario: str) -> set[str]:
 def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:
     classes = len(classes_of(config, source))
     if count % classes:
-        yield f"{key}: {count} pictures cannot be balanced over {classes} classes; take a multiple of {classes}"
+        yield f"{key}: {count} images cannot be balanced over {classes} classes; take a multiple of {classes}"
 
 
 def _pool_problem(config: dict, key: str, source: str, count: int = 0) -> Iterator[str]:
@@ -435,7 +435,7 @@ def _pool_problem(config: dict, key: str, source: str, count: int = 0) -> Iterat
     split = config["split"]
     held_out = (split["test"].get(source, 0) + split["val"].get(source, 0)) // classes
     if per_class and count // classes + held_out > per_class:
-        wanted = f"{count // classes} pictures a class and {held_out}" if count else f"{held_out} pictures a class"
+        wanted = f"{count // classes} images a class and {held_out}" if count else f"{held_out} images a class"
         yield (
             f"{key}: {wanted} for validation and test are more than the {per_class} that"
             f" sources.{source}.per_class retrieves; raise it or lower the count"
@@ -446,7 +446,7 @@ def _pool_problem(config: dict, key: str, source: str, count: int = 0) -> Iterat
 
 
 def classes_of(config: dict, source: str) -> list[str]:
-    """The classes a source has pictures of, in the study's order."""
+    """The classes a source has images of, in the study's order."""
     subset = config["sources"][source].get("classes") or config["classes"]
     return [label for label in config["classes"] if label in subset]
 
@@ -459,7 +459,7 @@ def words_of(config: dict, source: str) -> dict[str, dict[str, list[str]]]:
 
 
 def pixel_sources(config: dict, scenario: str) -> list[str]:
-    """The sources whose pictures a run of a scenario needs: those it trains on and those of the common test."""
+    """The sources whose images a run of a scenario needs: those it trains on and those of the common test."""
     needed = {*config["scenarios"][scenario]["train"], *config["split"]["common"]}
     return [name for name in config["sources"] if name in needed]
 

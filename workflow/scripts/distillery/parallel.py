@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from distillery.jobs import StudyError
 
 T, R = TypeVar("T"), TypeVar("R")
-BATCH = 16  # pictures a task: enough to hide the hand-over, few enough to keep memory small
+BATCH = 16  # images a task: enough to hide the hand-over, few enough to keep memory small
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

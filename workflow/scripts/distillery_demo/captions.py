@@ -1,4 +1,4 @@
-"""Captions in the manner of prompts, and drawn pictures that show what they say.
+"""Captions in the manner of prompts, and drawn images that show what they say.
 
 A caption is a subject, and perhaps a medium, a setting, a viewpoint and a light: `a photo of a tabby cat in a meadow,
 close-up, at night`. The setting decides the scene that is drawn, the others how it is: so a model that learns from
@@ -76,7 +76,7 @@ LEFT_OUT = {"medium": 0.5, "setting": 0.1, "viewpoint": 0.7, "light": 0.7}  # pr
 
 
 def draw_captioned(label: str, rng: np.random.Generator, size: int, tidy: bool = False) -> tuple[np.ndarray, str]:
-    """A picture of a class and its caption.
+    """An image of a class and its caption.
 
     Args:
         label: one of `drawing.CLASSES`.
@@ -106,7 +106,7 @@ def vocabulary() -> list[str]:
 def draw_captioned_set(
     classes: Sequence[str], count: int, size: int, seed: int, tidy: bool = False
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Pictures, captions and labels, classes taking turns; each depends on the seed and its row alone.
+    """ImageDataset, captions and labels, classes taking turns; each depends on the seed and its row alone.
 
     Returns:
         uint8 [count, size, size, 3], captions, and labels int64 [count].

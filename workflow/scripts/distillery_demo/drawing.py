@@ -1,6 +1,6 @@
-"""Pictures for a study without a network: figures before backgrounds, in the manner of each source.
+"""Images for a study without a network: figures before backgrounds, in the manner of each source.
 
-A picture depends on (label, style, seed) alone and is the same at every size but for sampling. Styles differ as sources
+An image depends on (label, style, seed) alone and is the same at every size but for sampling. Styles differ as sources
 do: `google` is clean, large and saturated; `bing` busy, off centre, with borders and watermarks; `teacher` spans both;
 `generated` is soft and centred.
 """
@@ -24,12 +24,12 @@ CLASSES = tuple(FIGURES)  # CIFAR-10's, in its order
 
 @dataclass(frozen=True)
 class Style:
-    """How a source's pictures look. Shares and probabilities are 0 to 1."""
+    """How a source's images look. Shares and probabilities are 0 to 1."""
 
     plain: float  # share of plain or gradient backgrounds, the rest are scenes
     fitting: float  # share of scenes that suit the class
-    scale: tuple[float, float]  # half the figure's width over the picture's side
-    shift: float  # largest distance of the figure from the centre, over the picture's side
+    scale: tuple[float, float]  # half the figure's width over the image's side
+    shift: float  # largest distance of the figure from the centre, over the image's side
     turn: float  # standard deviation, radians
     clutter: tuple[int, int]  # fewest and most distracting shapes behind and before the figure
     colour: tuple[float, float]  # saturation, 1 = as drawn
@@ -73,12 +73,12 @@ SCENES: dict[str, tuple[Colour, Colour]] = {
 
 
 def draw(label: str, style: str, seed: int, size: int) -> Image.Image:
-    """One picture of a class.
+    """One image of a class.
 
     Args:
         label: one of `CLASSES`.
         style: one of `STYLES`.
-        seed: any whole number; another seed is another picture.
+        seed: any whole number; another seed is another image.
         size: pixels a side, at least 8.
 
     Returns:
@@ -95,7 +95,7 @@ def draw(label: str, style: str, seed: int, size: int) -> Image.Image:
 
 
 def draw_look(label: str, look: Style, rng: np.random.Generator, size: int) -> Image.Image:
-    """One picture of a class in any style; see `draw`."""
+    """One image of a class in any style; see `draw`."""
     side = 2 * size  # drawn twice as large, then averaged: Pillow's polygons have hard edges
     image = _background(label, look, rng, side)
     canvas = ImageDraw.Draw(image)
@@ -110,13 +110,13 @@ def draw_look(label: str, look: Style, rng: np.random.Generator, size: int) -> I
 
 
 def draw_set(classes: Sequence[str], style: str, count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A balanced set of pictures, each resized from a drawing of twice the size as curation would.
+    """A balanced set of images, each resized from a drawing of twice the size as curation would.
 
     Args:
         classes: names; a label is an index into them.
         count: how many in all; the first classes get one more where it does not divide.
         size: pixels a side.
-        seed: sets of other seeds share no picture.
+        seed: sets of other seeds share no image.
 
     Returns:
         pixels uint8 [count, size, size, 3] and labels int64 [count], classes taking turns.
@@ -173,11 +173,11 @@ def _vary(colour: Colour, rng: np.random.Generator) -> Colour:
 
 
 def _gradient(top: Colour, bottom: Colour, side: int, rng: np.random.Generator) -> Image.Image:
-    """From top to bottom under uneven light, without which plain pictures would be near-duplicates of each other."""
+    """From top to bottom under uneven light, without which plain images would be near-duplicates of each other."""
     lights = rng.uniform(0.65, 1.15, (2, 3, 1))
     corners = np.array([[top] * 3, [bottom] * 3]) * lights
     image = Image.fromarray(corners.clip(0, 255).astype(np.uint8))
-    half = image.resize((side // 2, side // 2), Image.Resampling.BILINEAR)  # the picture will be halved: no loss
+    half = image.resize((side // 2, side // 2), Image.Resampling.BILINEAR)  # the image will be halved: no loss
     return half.resize((side, side), Image.Resampling.NEAREST)
 
 

@@ -20,10 +20,10 @@ CIRCLE = [(math.cos(k * math.pi / 8), math.sin(k * math.pi / 8)) for k in range(
 
 
 class Pen:
-    """Draws shapes given in a figure's plane onto a picture.
+    """Draws shapes given in a figure's plane onto an image.
 
     Args:
-        draw: the picture, RGB.
+        draw: the image, RGB.
         centre: where the figure's origin lies, pixels.
         scale: pixels per unit.
         turn: radians, clockwise.

@@ -1,7 +1,7 @@
 """Tiny text-to-image pipelines with random weights, so that a study and its tests can generate offline in seconds.
 
 They have the architecture of Stable Diffusion 2 (UNet) and 3 (transformer, without T5) and load through the same
-calls, but were never trained: their pictures are coloured noise that shows nothing, and every figure has to say so.
+calls, but were never trained: their images are coloured noise that shows nothing, and every figure has to say so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def build_stable_diffusion_2(folder: str | Path, seed: int, size: int = 32) -> N
     Args:
         folder: where to save it; `folder/model_index.json` is written last.
         seed: decides every weight.
-        size: pixels a side of its pictures, a multiple of 8.
+        size: pixels a side of its images, a multiple of 8.
     """
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
@@ -80,7 +80,7 @@ def build_stable_diffusion_3(folder: str | Path, seed: int, size: int = 32) -> N
     Args:
         folder: where to save it; `folder/model_index.json` is written last.
         seed: decides every weight.
-        size: pixels a side of its pictures, a multiple of 8.
+        size: pixels a side of its images, a multiple of 8.
     """
     from diffusers import (
         AutoencoderKL,
@@ -175,10 +175,10 @@ def text_encoder(tokenizer: Any, projection: bool = False) -> nn.Module:
 
 @torch.no_grad()
 def raise_contrast(vae: nn.Module, size: int) -> nn.Module:
-    """Scale the decoder's last layer so that noise decodes to pictures of visible contrast, not to flat grey."""
+    """Scale the decoder's last layer so that noise decodes to images of visible contrast, not to flat grey."""
     latents = torch.randn(16, vae.config.latent_channels, size // 4, size // 4)
-    pictures = vae.eval().decode(latents / vae.config.scaling_factor).sample
+    images = vae.eval().decode(latents / vae.config.scaling_factor).sample
     last = vae.decoder.conv_out
-    last.weight.mul_(CONTRAST / pictures.std())
+    last.weight.mul_(CONTRAST / images.std())
     last.bias.zero_()
     return vae

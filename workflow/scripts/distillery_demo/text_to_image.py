@@ -122,7 +122,7 @@ def tokens_of(tokenizer: Any, captions: list[str]) -> torch.Tensor:
 
 
 def noise_schedule() -> Any:
-    """How much noise a step has, and how pictures are sampled."""
+    """How much noise a step has, and how images are sampled."""
     from diffusers import DPMSolverMultistepScheduler
 
     return DPMSolverMultistepScheduler(
@@ -135,7 +135,7 @@ def noise_schedule() -> Any:
 
 
 def save_pipeline(vae: nn.Module, text: nn.Module, tokenizer: Any, unet: nn.Module, folder: str | Path) -> None:
-    """Write a pipeline that `diffusers` loads, in float16: half the size, and finer than what a picture shows."""
+    """Write a pipeline that `diffusers` loads, in float16: half the size, and finer than what an image shows."""
     from diffusers import StableDiffusionPipeline
 
     pipeline = StableDiffusionPipeline(

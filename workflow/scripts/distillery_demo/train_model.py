@@ -1,4 +1,4 @@
-"""Train the demonstration's text-to-image model on drawn pictures and their captions.
+"""Train the demonstration's text-to-image model on drawn images and their captions.
 
     PYTHONPATH=workflow/scripts python -m distillery_demo.train_model demo/model
 
@@ -37,8 +37,8 @@ class Training:
     """How the model is trained. Steps are of the optimiser, rates per step of Adam."""
 
     seed: int = 0
-    pictures: int = 40_000  # that the autoencoder learns from
-    tidy_pictures: int = 30_000  # without distractions, that the denoiser learns from
+    images: int = 40_000  # that the autoencoder learns from
+    tidy_images: int = 30_000  # without distractions, that the denoiser learns from
     autoencoder_steps: int = 1600
     autoencoder_batch: int = 32
     autoencoder_lr: float = 2e-3
@@ -62,18 +62,18 @@ def train_model(folder: str | Path, training: Training, state: str | Path) -> No
         state: folder of checkpoints, kept until the model is saved.
     """
     device = choose_device(threads=torch.get_num_threads())
-    pixels, _, _ = draw_captioned_set(CLASSES, training.pictures, model.SIZE, training.seed)
-    pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    pixels, _, _ = draw_captioned_set(CLASSES, training.images, model.SIZE, training.seed)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     tokenizer = model.learn_tokenizer(vocabulary())
     points = _checkpoints(Path(state), training)
-    vae = train_autoencoder(pictures, training, device, points[0])
-    pixels, captions, _ = draw_captioned_set(CLASSES, training.tidy_pictures, model.SIZE, training.seed + 1, tidy=True)
-    pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-    latents = encode(vae, pictures, device)
+    vae = train_autoencoder(images, training, device, points[0])
+    pixels, captions, _ = draw_captioned_set(CLASSES, training.tidy_images, model.SIZE, training.seed + 1, tidy=True)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    latents = encode(vae, images, device)
     vae.register_to_config(scaling_factor=round(1 / latents.std().item(), 4))
     latents *= vae.config.scaling_factor
     text, unet = train_denoiser(latents, model.tokens_of(tokenizer, captions), tokenizer, training, device, points[1])
-    sharpen_decoder(vae, latents, pictures, training, device, points[2])
+    sharpen_decoder(vae, latents, images, training, device, points[2])
     model.save_pipeline(vae, text, tokenizer, unet, folder)
     for point in points:
         point.remove()
@@ -82,14 +82,14 @@ def train_model(folder: str | Path, training: Training, state: str | Path) -> No
 def _checkpoints(state: Path, training: Training) -> list[Checkpoint]:
     """Of the three parts; a setting of a later part leaves an earlier one as it is."""
     settings = asdict(training)
-    first = {key: settings[key] for key in settings if key in ("seed", "pictures", "kl") or "autoencoder" in key}
+    first = {key: settings[key] for key in settings if key in ("seed", "images", "kl") or "autoencoder" in key}
     second = {key: settings[key] for key in settings if key not in ("decoder_steps", "sloppiness")}
     parts = {"autoencoder": first, "denoiser": second, "decoder": settings}
     return [Checkpoint(state / f"{part}.pt", digest(chosen), training.every) for part, chosen in parts.items()]
 
 
-def train_autoencoder(pictures: Tensor, training: Training, device: torch.device, point: Checkpoint) -> nn.Module:
-    """The autoencoder of `pictures` (uint8 [N, 3, 32, 32]): absolute error of pixels and of their differences, and KL.
+def train_autoencoder(images: Tensor, training: Training, device: torch.device, point: Checkpoint) -> nn.Module:
+    """The autoencoder of `images` (uint8 [N, 3, 32, 32]): absolute error of pixels and of their differences, and KL.
 
     The differences keep edges sharp, which the eye and a classifier look at.
     """
@@ -97,7 +97,7 @@ def train_autoencoder(pictures: Tensor, training: Training, device: torch.device
 
     def loss(step: int) -> Tensor:
         rng = np.random.default_rng((training.seed, 1, step))
-        wanted = scaled(pictures[rng.integers(len(pictures), size=training.autoencoder_batch)], device)
+        wanted = scaled(images[rng.integers(len(images), size=training.autoencoder_batch)], device)
         latents = vae.encode(wanted).latent_dist
         noise = torch.from_numpy(rng.standard_normal(latents.mean.shape, np.float32)).to(device)
         made = vae.decode(latents.mean + latents.std * noise).sample
@@ -108,17 +108,17 @@ def train_autoencoder(pictures: Tensor, training: Training, device: torch.device
 
 
 def sharpen_decoder(
-    vae: nn.Module, latents: Tensor, pictures: Tensor, training: Training, device: torch.device, point: Checkpoint
+    vae: nn.Module, latents: Tensor, images: Tensor, training: Training, device: torch.device, point: Checkpoint
 ) -> None:
     """Train the decoder alone some more, on latents as the denoiser leaves them: a little off."""
     parts = nn.ModuleDict({"in": vae.post_quant_conv, "decoder": vae.decoder}).train()
 
     def loss(step: int) -> Tensor:
         rng = np.random.default_rng((training.seed, 3, step))
-        rows = rng.integers(len(pictures), size=training.autoencoder_batch)
+        rows = rng.integers(len(images), size=training.autoencoder_batch)
         noise = torch.from_numpy(rng.standard_normal((len(rows), *model.LATENTS), np.float32))
         noisy = (latents[rows] + training.sloppiness * noise) / vae.config.scaling_factor
-        return reconstruction_loss(vae.decode(noisy.to(device)).sample, scaled(pictures[rows], device))
+        return reconstruction_loss(vae.decode(noisy.to(device)).sample, scaled(images[rows], device))
 
     _optimise(parts, loss, training.decoder_steps, training.autoencoder_lr / 2, device, point, "decoder")
     vae.eval()
@@ -176,16 +176,16 @@ def diffuse(clean: Tensor, noise: Tensor, signal: Tensor) -> tuple[Tensor, Tenso
     return keep * clean + spoil * noise, keep * noise - spoil * clean
 
 
-def scaled(pictures: Tensor, device: torch.device) -> Tensor:
-    """Pictures of uint8 in -1 to 1, as the autoencoder takes them."""
-    return (pictures.to(device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+def scaled(images: Tensor, device: torch.device) -> Tensor:
+    """Images of uint8 in -1 to 1, as the autoencoder takes them."""
+    return (images.to(device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def encode(vae: nn.Module, pictures: Tensor, device: torch.device, batch: int = 200) -> Tensor:
-    """Means of the latents of pictures (uint8 [N, 3, 32, 32]): float [N, 8, 8, 8]."""
+def encode(vae: nn.Module, images: Tensor, device: torch.device, batch: int = 200) -> Tensor:
+    """Means of the latents of images (uint8 [N, 3, 32, 32]): float [N, 8, 8, 8]."""
     found = []
-    for part in progress(pictures.split(batch), label="latents", unit="batches"):
+    for part in progress(images.split(batch), label="latents", unit="batches"):
         with autocast(device):
             found.append(vae.encode(scaled(part, device)).latent_dist.mean.float().cpu())
     return torch.cat(found).contiguous()

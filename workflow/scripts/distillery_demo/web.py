@@ -1,7 +1,7 @@
-"""A web in small on this machine: four picture searches, and sites with drawn pictures and all that goes wrong there.
+"""A web in small on this machine: four image searches, and sites with drawn images and all that goes wrong there.
 
 One HTTP server stands for every host under .test. `www.google.test`, `www.bing.test`, `www.openverse.test` and
-`www.commons.test` answer as those searches do; every other host serves pictures. What a picture shows stands in its
+`www.commons.test` answer as those searches do; every other host serves images. What an image shows stands in its
 address, so that the server remembers nothing but which addresses were busy once.
 """
 
@@ -28,13 +28,13 @@ from distillery_demo.drawing import CLASSES, STYLES, draw, generator
 # what becomes of a result, and how often of a thousand; the rest are as they should be
 FAULTS = {
     "mislabelled": 30,  # shows another class
-    "disputed": 15,  # the address of a picture that is offered for every class
+    "disputed": 15,  # the address of an image that is offered for every class
     "again": 80,  # the address of another query's result
     "elsewhere": 30,  # the address of the other search's result
-    "copy": 40,  # the picture of the result before, smaller and compressed again, at another address
+    "copy": 40,  # the image of the result before, smaller and compressed again, at another address
     "twin": 15,  # the very bytes of the result before, at another address
     "half": 15,  # ends in the middle
-    "note": 15,  # a web page where a picture should be
+    "note": 15,  # a web page where an image should be
     "gone": 25,
     "busy": 15,  # answers at the second request
     "moved": 20,  # one redirect away
@@ -52,7 +52,7 @@ ADDRESS = re.compile(
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture on the imitated web, or what stands in its place."""
+    """An image on the imitated web, or what stands in its place."""
 
     style: str  # of the drawing
     label: str  # the class it shows
@@ -64,7 +64,7 @@ class Shot:
     @property
     def url(self) -> str:
         """Its address; some have a query string, which belongs to it."""
-        return f"http://pictures{self.number % 7}.test{self.path}" + ("?size=full&v=2" if self.number % 3 == 0 else "")
+        return f"http://images{self.number % 7}.test{self.path}" + ("?size=full&v=2" if self.number % 3 == 0 else "")
 
     @property
     def path(self) -> str:
@@ -73,7 +73,7 @@ class Shot:
 
     @classmethod
     def at(cls, path: str) -> Shot | None:
-        """The picture at an address's path, None if there is none."""
+        """The image at an address's path, None if there is none."""
         found = ADDRESS.fullmatch(path)
         if not found or found["label"] not in CLASSES or found["kind"] not in FORMATS:
             return None
@@ -91,7 +91,7 @@ class Index:
     Args:
         queries: of each class.
         results: of a query.
-        seed: decides the pictures.
+        seed: decides the images.
     """
 
     def __init__(self, queries: Mapping[str, Sequence[str]], results: int, seed: int):
@@ -143,7 +143,7 @@ def _fault(chance: np.random.Generator) -> str:
 
 
 def google_page(shots: Sequence[Shot], query: str) -> str:
-    """A page of results as Google's, its pictures in the data of a script."""
+    """A page of results as Google's, its images in the data of a script."""
     items = [
         [
             1,
@@ -156,7 +156,7 @@ def google_page(shots: Sequence[Shot], query: str) -> str:
                 0,
                 "rgb(9,9,9)",
             ],
-            {"2000": [None, "pictures.test", "34KB"], "2003": [None, f"id{shot.number}", *_about(shot, query)]},
+            {"2000": [None, "images.test", "34KB"], "2003": [None, f"id{shot.number}", *_about(shot, query)]},
         ]
         for shot in shots
     ]
@@ -171,7 +171,7 @@ def google_page(shots: Sequence[Shot], query: str) -> str:
 
 
 def bing_page(shots: Sequence[Shot], query: str) -> str:
-    """A page of results as Bing's, its pictures in the attributes of links."""
+    """A page of results as Bing's, its images in the attributes of links."""
     items = []
     for place, shot in enumerate(shots):
         page, title = _about(shot, query)
@@ -246,7 +246,7 @@ def _thumbnail(shot: Shot, host: str) -> str:
 
 
 def _about(shot: Shot, query: str) -> tuple[str, str]:
-    """The page a picture stands on, and its title."""
+    """The page an image stands on, and its title."""
     return f"http://pages.test/{shot.label}/{shot.number}?from=search", f"{query} \u2013 no. {shot.number % 1000}"
 
 
@@ -264,19 +264,19 @@ class Reply:
 
 
 def encode(shot: Shot, image: Image.Image, quality: int = 90) -> Reply:
-    """A picture in the format of its address."""
+    """An image in the format of its address."""
     buffer = io.BytesIO()
     image.save(buffer, FORMATS[shot.kind], quality=quality)
     return Reply(buffer.getvalue(), f"image/{FORMATS[shot.kind].lower()}")
 
 
 def plain(shot: Shot) -> Reply:
-    """The picture as it should be."""
+    """The image as it should be."""
     return encode(shot, draw(shot.label, shot.style, shot.number, shot.side))
 
 
 def copy(shot: Shot) -> Reply:
-    """The same picture, smaller and compressed again."""
+    """The same image, smaller and compressed again."""
     side = shot.side * 3 // 4
     return encode(shot, draw(shot.label, shot.style, shot.number, shot.side).resize((side, side)), quality=75)
 
@@ -288,8 +288,8 @@ def half(shot: Shot) -> Reply:
 
 
 def note(shot: Shot) -> Reply:
-    """A web page that says it is a picture."""
-    return Reply(b"<html><body>Please sign in to see this picture.</body></html>", "image/jpeg")
+    """A web page that says it is an image."""
+    return Reply(b"<html><body>Please sign in to see this image.</body></html>", "image/jpeg")
 
 
 def gone(shot: Shot) -> Reply:
@@ -313,9 +313,9 @@ def blank(shot: Shot) -> Reply:
 
 
 def reserved(shot: Shot) -> Reply:
-    """The picture, with the wish that no model be trained on it."""
-    picture = plain(shot)
-    return Reply(picture.body, picture.content_type, headers=(("X-Robots-Tag", "noai, noimageai"),))
+    """The image, with the wish that no model be trained on it."""
+    image = plain(shot)
+    return Reply(image.body, image.content_type, headers=(("X-Robots-Tag", "noai, noimageai"),))
 
 
 ANSWERS = {

@@ -26,7 +26,7 @@ def agreement_table(runs: Runs, teacher: str | Path, label: str = "") -> pd.Data
         teacher: its `predictions.parquet`.
 
     Raises:
-        StudyError: the teacher was not tested on the students' test pictures.
+        StudyError: the teacher was not tested on the students' test images.
     """
     rows = [
         {"scenario": scenario, "arm": arm, **agreement(tested, teacher_on(teacher, tested)), "note": label}
@@ -43,7 +43,7 @@ def agreement(tested: Answers, teacher: np.ndarray) -> dict[str, Any]:
 
     Args:
         tested: the students' test.
-        teacher: logits [N, C] on the same pictures, −inf for the classes that the students do not know.
+        teacher: logits [N, C] on the same images, −inf for the classes that the students do not know.
     """
     favoured = teacher.argmax(axis=1)
     same, wrong = tested.predicted == favoured, favoured != tested.labels

@@ -1,4 +1,4 @@
-"""Whose pictures a study used: one row for every picture that its students or its teacher trained or tested on."""
+"""Whose images a study used: one row for every image that its students or its teacher trained or tested on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from distillery.analysis.tables import used_pictures, write_table
+from distillery.analysis.tables import used_images, write_table
 
 FROM_CURATED = (
     "source", "class", "key", "kind", "title", "creator", "license", "page", "url", "query", "prompt", "model", "seed",
@@ -26,22 +26,22 @@ def attribute(
     splits: str | Path | None = None,
     elsewhere: Sequence[str] = (),
 ) -> None:
-    """Write the table of pictures used, with what their source says of creator and licence, if anything.
+    """Write the table of images used, with what their source says of creator and licence, if anything.
 
     Args:
         curated: `{source}.parquet` of every source that students use.
         plans: `{scenario}.parquet` of every scenario.
         teacher: `{source}.parquet` of the sources that are the teacher's alone.
         output: the `.csv` to write, columns as in docs/tables.md, by source and row.
-        splits, elsewhere: see `used_pictures`.
+        splits, elsewhere: see `used_images`.
     """
-    write_table(attribution_table(curated, used_pictures(plans, splits, elsewhere), teacher), output)
+    write_table(attribution_table(curated, used_images(plans, splits, elsewhere), teacher), output)
 
 
 def attribution_table(
     curated: Iterable[str | Path], used: pd.DataFrame, teacher: Iterable[str | Path] = ()
 ) -> pd.DataFrame:
-    """See `attribute`. `used` is the split that a picture lies in, the same in every scenario, or `teacher`."""
+    """See `attribute`. `used` is the split that an image lies in, the same in every scenario, or `teacher`."""
     used = used.rename(columns={"split": "used"})
     rows = pd.concat([_kept(path) for path in curated], ignore_index=True).merge(used, on=["source", "row"])
     rows = pd.concat([rows, *(_kept(path).assign(used="teacher") for path in teacher)], ignore_index=True)

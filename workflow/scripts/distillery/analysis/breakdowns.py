@@ -1,4 +1,4 @@
-"""Accuracy by class, by test source and by confusion; which pictures are told right; calibration and agreement."""
+"""Accuracy by class, by test source and by confusion; which images are told right; calibration and agreement."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ESTIMATE = ("n_seeds", "mean_percent", "sd", "low", "high")
 CLASS_COLUMNS = ("scenario", "arm", "class", "n_test", *ESTIMATE, "note")
 SOURCE_COLUMNS = ("scenario", "arm", "test", "n_test", "n_classes", *ESTIMATE, "note")
 CONFUSION_COLUMNS = ("scenario", "arm", "class", "predicted", "n", "percent", "note")
-COMMON = "common"  # the test pictures that all scenarios share
-PICTURES_SCHEMA = pa.schema(
+COMMON = "common"  # the test images that all scenarios share
+IMAGES_SCHEMA = pa.schema(
     [
         ("scenario", pa.string()),
         ("arm", pa.string()),  # teacher for the teacher's own answer
         ("source", pa.string()),
-        ("row", pa.int32()),  # in the source's array of pictures
+        ("row", pa.int32()),  # in the source's array of images
         ("class", pa.string()),
         ("n_seeds", pa.int16()),
         ("n_right", pa.int16()),  # seeds that told it right
@@ -45,7 +45,7 @@ class Outputs:
     calibration: str
     reliability: str
     agreement: str
-    pictures: str
+    images: str
 
 
 def tabulate_breakdowns(
@@ -63,8 +63,8 @@ def tabulate_breakdowns(
     """Write the tables, columns as in docs/tables.md.
 
     Args:
-        predictions: of every run on the common test pictures.
-        elsewhere: of `evidence.elsewhere`, one a scenario, or none if all test pictures are common.
+        predictions: of every run on the common test images.
+        elsewhere: of `evidence.elsewhere`, one a scenario, or none if all test images are common.
         teacher: its predictions.
         classes, sources, scenarios, arms: all names, in the configuration's order.
         label: what must be said of all numbers, such as that they come from a demonstration.
@@ -76,11 +76,11 @@ def tabulate_breakdowns(
     write_table(calibration_table(runs, label), outputs.calibration)
     write_table(reliability_table(runs, label), outputs.reliability)
     write_table(agreement_table(runs, teacher, label), outputs.agreement)
-    write_parquet(outputs.pictures, picture_columns(runs, teacher, classes), PICTURES_SCHEMA)
+    write_parquet(outputs.images, image_columns(runs, teacher, classes), IMAGES_SCHEMA)
 
 
 def class_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataFrame:
-    """One row a (scenario, arm, class) on the common test pictures."""
+    """One row a (scenario, arm, class) on the common test images."""
     rows = []
     for (scenario, arm), tested in runs.items():
         for known in np.unique(tested.labels):
@@ -91,7 +91,7 @@ def class_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataF
 
 
 def source_table(runs: Runs, elsewhere: Iterable[str | Path], sources: Sequence[str], label: str = "") -> pd.DataFrame:
-    """One row a (scenario, arm, test): the common test pictures, then each source's of the classes trained on."""
+    """One row a (scenario, arm, test): the common test images, then each source's of the classes trained on."""
     others = [pd.DataFrame(read_parquet(path, ELSEWHERE)) for path in elsewhere]
     others = pd.concat(others).groupby(["scenario", "arm"]) if others else None
     rows = []
@@ -139,8 +139,8 @@ def confusion(tested: Answers, classes: int) -> np.ndarray:
     return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
 
 
-def picture_columns(runs: Runs, teacher: str | Path, classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """The columns of `PICTURES_SCHEMA`: one row a common test picture of every (scenario, arm), and the teacher's."""
+def image_columns(runs: Runs, teacher: str | Path, classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """The columns of `IMAGES_SCHEMA`: one row a common test image of every (scenario, arm), and the teacher's."""
     names, parts, taught = np.array(classes, dtype=object), [], set()
     for (scenario, arm), tested in runs.items():
         votes = np.stack([(tested.predicted == known).sum(axis=0) for known in range(len(classes))])
@@ -162,7 +162,7 @@ def picture_columns(runs: Runs, teacher: str | Path, classes: Sequence[str]) -> 
                     "predicted": names[said],
                 }
             )
-    return {name: np.concatenate([part[name] for part in parts]) for name in PICTURES_SCHEMA.names}
+    return {name: np.concatenate([part[name] for part in parts]) for name in IMAGES_SCHEMA.names}
 
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 Three answers to one difference, each to another question:
 
-* over seeds: would other trainings on these pictures, tested on these, differ likewise? Exact sign-flip test.
-* over pictures: would these very networks differ likewise on other test pictures? Exact sign-flip test over groups of
+* over seeds: would other trainings on these images, tested on these, differ likewise? Exact sign-flip test.
+* over images: would these very networks differ likewise on other test images? Exact sign-flip test over groups of
   near-duplicates, McNemar's where there is one seed and no near-duplicates.
 * over both, which the verdict rests on: Student's t with both variances added.
 
@@ -27,7 +27,7 @@ from distillery.analysis.statistics import (
     compare_pairs,
     groups_sign_flip_p,
     holm,
-    over_pictures,
+    over_images,
     over_seeds,
     together,
 )
@@ -37,11 +37,11 @@ from distillery.jobs import StudyError
 COLUMNS = (
     "comparison", "question", "scenario", "arm", "versus_scenario", "versus_arm", "n_pairs", "n_test", "n_groups",
     "mean_percent", "versus_percent", "difference", "low", "high", "p", "p_holm", "verdict", "detectable", "seeds_low",
-    "seeds_high", "p_seeds", "p_seeds_least", "p_seeds_holm", "detectable_seeds", "pictures_low", "pictures_high",
-    "p_pictures", "p_pictures_holm", "detectable_pictures", "gained", "lost", "note",
+    "seeds_high", "p_seeds", "p_seeds_least", "p_seeds_holm", "detectable_seeds", "images_low", "images_high",
+    "p_images", "p_images_holm", "detectable_images", "gained", "lost", "note",
 )  # fmt: skip
 LEVEL = 0.05  # of a family of tests
-FAMILIES = ("p", "p_seeds", "p_pictures")
+FAMILIES = ("p", "p_seeds", "p_images")
 TEXT = ("comparison", "question", "scenario", "arm", "versus_scenario", "versus_arm", "verdict", "note")
 COUNTS = ("n_pairs", "n_test", "n_groups", "gained", "lost")
 
@@ -123,22 +123,22 @@ def _row(runs: Runs, groups: pd.Series, sides: Sides, tests: int) -> dict[str, A
 def aligned(
     before: Answers, after: Answers, groups: pd.Series, sides: Sides
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rights of both sides, bool [S, N] each, for equal seeds and pictures, and the pictures' groups [N].
+    """Rights of both sides, bool [S, N] each, for equal seeds and images, and the images' groups [N].
 
     Raises:
-        StudyError: they have no seed or no test picture in common, or a picture has no group.
+        StudyError: they have no seed or no test image in common, or an image has no group.
     """
     seeds, first, second = np.intersect1d(before.seeds, after.seeds, return_indices=True)
     where = after.places.get_indexer(before.places)
     shared = where >= 0
     if not len(seeds) or not shared.any():
         raise StudyError(
-            f"{' '.join(sides.versus)} and {' '.join(sides.after)} share no seed or no test picture,"
+            f"{' '.join(sides.versus)} and {' '.join(sides.after)} share no seed or no test image,"
             " so they cannot be compared. Take the comparison out or run them again."
         )
     names = groups.reindex(before.places[shared])
     if names.isna().any():
-        raise StudyError("results/splits.parquet lacks test pictures of the runs. Delete results/runs and run again.")
+        raise StudyError("results/splits.parquet lacks test images of the runs. Delete results/runs and run again.")
     return before.right[first][:, shared], after.right[second][:, where[shared]], names.to_numpy()
 
 
@@ -146,7 +146,7 @@ def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, tests: in
     """All that is said of one difference, in percentage points and p.
 
     Args:
-        before, after: bool [S, N], right or not, seeds and pictures paired.
+        before, after: bool [S, N], right or not, seeds and images paired.
         groups: [N], near-duplicates.
         tests: in the family that this one is of.
     """
@@ -154,19 +154,19 @@ def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, tests: in
     # as the summary has them, to the last bit
     accuracies = [100 * side.sum(axis=1) / side.shape[1] for side in (before, after)]
     pairs, seeds = compare_pairs(*accuracies), over_seeds(accuracies[1] - accuracies[0])
-    pictures = over_pictures(100 * change.mean(axis=0), groups, unit=100)
-    both = together(seeds, pictures)
+    images = over_images(100 * change.mean(axis=0), groups, unit=100)
+    both = together(seeds, images)
     row = {"difference": pairs.difference, "p": both.p(), "p_seeds_least": pairs.p_least}
     row["p_seeds"] = pairs.p if pairs.n > 1 else nan  # one pair can show nothing
-    row["p_pictures"] = groups_sign_flip_p(change.sum(axis=0), groups)
-    for prefix, spread in (("", both), ("seeds_", seeds), ("pictures_", pictures)):
+    row["p_images"] = groups_sign_flip_p(change.sum(axis=0), groups)
+    for prefix, spread in (("", both), ("seeds_", seeds), ("images_", images)):
         row[f"{prefix}low"], row[f"{prefix}high"] = np.clip(spread.interval(), -100, 100)
     row |= {"gained": int((change > 0).sum()), "lost": int((change < 0).sum())}
     # the first of its family to be tested has to pass this
     level = LEVEL / tests
     row |= {
         "detectable": _possible(both.detectable(level)),
-        "detectable_pictures": _possible(pictures.detectable(level)),
+        "detectable_images": _possible(images.detectable(level)),
     }
     # a sign-flip test that cannot get below its level finds nothing, however large
     row["detectable_seeds"] = _possible(seeds.detectable(level)) if pairs.p_least <= level else nan

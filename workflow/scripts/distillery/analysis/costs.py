@@ -18,7 +18,7 @@ from distillery.usage import FILE, Spent
 
 COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
-    "pictures", "pictures_per_second", "note",
+    "images", "images_per_second", "note",
 )  # fmt: skip
 # tables and figures are left out: some are made after this one
 STAGES = {
@@ -49,7 +49,7 @@ def tabulate_costs(
     Args:
         benchmarks: folder of `{rule}.tsv` and `{rule}/….tsv`. What is not there has no row: a copied study may lack it.
         checkpoints: folder of `{rule}/…/`, for the trainings among them; may lack them too.
-        runs, counts: the study's tables, which tell how many pictures were worked on.
+        runs, counts: the study's tables, which tell how many images were worked on.
         output: the `.csv` to write.
         sources: that students or the teacher use, with their classes.
         trials: names of the settings that the study tries: those of a former grid do not count.
@@ -67,7 +67,7 @@ def tabulate_costs(
     rows.sort(key=lambda row: order.index(row["rule"]))
     table = pd.DataFrame(rows).reindex(columns=COLUMNS).assign(note=label)
     rates = dict.fromkeys(("seconds", "seconds_each", "cpu_seconds", "peak_memory_mb"), 1)
-    write_table(formatted(table, rates | {"jobs": 0, "pictures": 0, "pictures_per_second": 1}), output)
+    write_table(formatted(table, rates | {"jobs": 0, "images": 0, "images_per_second": 1}), output)
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,11 @@ def _of_sources(jobs: Jobs, counts: pd.DataFrame, sources: Mapping[str, Sequence
         for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_ARMS)):
             stems = [source, *(f"{source}.{name}" for name in classes)]
             column = worked_on.get(rule, "retrieved")
-            pictures = int(totals.at[source, column]) if source in totals.index else 0
+            images = int(totals.at[source, column]) if source in totals.index else 0
             paths = [jobs.benchmarks / rule / f"{stem}.tsv" for stem in stems]
-            # where several jobs share a source, these make the pictures and `generate` only gathers them
+            # where several jobs share a source, these make the images and `generate` only gathers them
             paths += sorted((jobs.benchmarks / f"{rule}_share").glob(f"{source}.*.tsv"))
-            yield from _row(jobs, paths, rule, pictures, source=source)
+            yield from _row(jobs, paths, rule, images, source=source)
 
 
 def _of_students(jobs: Jobs, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -124,11 +124,11 @@ def _of_students(jobs: Jobs, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
         folder = jobs.benchmarks / "train_student"
         paths = [folder / f"{scenario}.{arm}.seed{seed}.tsv" for seed in group["seed"]]
         measured = [path.exists() for path in paths]  # a copied study may lack some
-        pictures = int((group["steps"] * group["batch"])[measured].sum())
-        yield from _row(jobs, paths, "train_student", pictures, scenario=scenario, arm=arm)
+        images = int((group["steps"] * group["batch"])[measured].sum())
+        yield from _row(jobs, paths, "train_student", images, scenario=scenario, arm=arm)
 
 
-def _row(jobs: Jobs, paths: Iterable[Path], rule: str, pictures: int = 0, **names: str) -> Iterator[dict[str, Any]]:
+def _row(jobs: Jobs, paths: Iterable[Path], rule: str, images: int = 0, **names: str) -> Iterator[dict[str, Any]]:
     """One row for the jobs that have a benchmark, none where there is none."""
     found = [jobs.measured(path) for path in paths if path.exists()]
     if not found:
@@ -138,7 +138,7 @@ def _row(jobs: Jobs, paths: Iterable[Path], rule: str, pictures: int = 0, **name
     row = {"stage": STAGES[rule], "rule": rule, **names, "jobs": len(found), "seconds": seconds}
     row |= {"seconds_each": seconds / len(found), "cpu_seconds": measured["cpu_time"].sum(min_count=1)}
     row["peak_memory_mb"] = measured["max_rss"].max()
-    yield row | ({"pictures": pictures, "pictures_per_second": pictures / seconds} if pictures and seconds else {})
+    yield row | ({"images": images, "images_per_second": images / seconds} if images and seconds else {})
 
 
 def read_measurement(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""How far the pictures can be trusted: what the teacher knows already, and which labels it doubts."""
+"""How far the images can be trusted: what the teacher knows already, and which labels it doubts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from distillery.analysis.tables import used_pictures, write_table
+from distillery.analysis.tables import used_images, write_table
 from distillery.curation.label_issues import shares_of_wrong
 
 LEAKAGE_COLUMNS = ("source", "kept", "near_teacher_train", "near_teacher_test", "trained_on", "tested_on", "note")
@@ -35,10 +35,10 @@ def tabulate_trust(
         plans: of every scenario.
         leakage_table, audit_table: the `.csv` to write.
         label: what must be said of all numbers, such as that they come from a demonstration.
-        splits, elsewhere: see `used_pictures`.
+        splits, elsewhere: see `used_images`.
     """
     audited = [pd.read_parquet(path) for path in audits]
-    used = used_pictures(plans, splits, elsewhere)
+    used = used_images(plans, splits, elsewhere)
     known = pd.read_parquet(leakage)
     rows = [_leakage_row(audit, known, used) for audit in audited if len(audit)]
     write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=LEAKAGE_COLUMNS), leakage_table)
@@ -47,7 +47,7 @@ def tabulate_trust(
 
 
 def _used(places: pd.DataFrame, used: pd.DataFrame) -> dict[str, int]:
-    """How many of some pictures (source, row) any scenario trains on, and is tested on."""
+    """How many of some images (source, row) any scenario trains on, and is tested on."""
     found = places[["source", "row"]].drop_duplicates().merge(used, on=["source", "row"])["split"].value_counts()
     return {"trained_on": int(found.get("train", 0)), "tested_on": int(found.get("test", 0))}
 

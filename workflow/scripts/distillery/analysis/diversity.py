@@ -1,6 +1,6 @@
-"""How different a source's pictures of a class are from each other, real against generated.
+"""How different a source's images of a class are from each other, real against generated.
 
-The mean distance of pairs in the teacher's features, the layer before its logits: 0 for one picture again and again.
+The mean distance of pairs in the teacher's features, the layer before its logits: 0 for one image again and again.
 A teacher's features tell apart what matters for the classes, so that noise does not count as diversity as it would in
 pixels; but the measure is the teacher's, and says nothing of what the teacher does not see.
 """
@@ -23,15 +23,15 @@ from distillery.training.dataset import as_channels_last, open_pixels
 from distillery.training.hardware import autocast, choose_device
 from distillery.training.prediction import BATCH, evaluating
 
-MOST = 300  # pictures of a class and source, the first ones: 44,850 pairs
+MOST = 300  # images of a class and source, the first ones: 44,850 pairs
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),
         ("class", pa.string()),
-        ("generated", pa.int16()),  # 1 for pictures of a diffusion model
-        ("pictures", pa.int32()),  # compared
+        ("generated", pa.int16()),  # 1 for images of a diffusion model
+        ("images", pa.int32()),  # compared
         ("distance", pa.float32()),  # mean over pairs of 1 - cosine
-        ("error", pa.float32()),  # its standard error over pictures; nan for fewer than 3
+        ("error", pa.float32()),  # its standard error over images; nan for fewer than 3
     ]
 )
 
@@ -48,14 +48,14 @@ def measure_diversity(
     """Write the mean distance of pairs of each source and class.
 
     Args:
-        pixels, tables: each source's curated pictures.
+        pixels, tables: each source's curated images.
         weights: the teacher's.
         output: the `.parquet` to write, with the columns of `SCHEMA`.
         kinds: source → its kind in the configuration, in the order of `pixels`.
         threads: of the processor.
 
     Raises:
-        StudyError: a file is damaged, or the pictures are of another size than the teacher's.
+        StudyError: a file is damaged, or the images are of another size than the teacher's.
     """
     trained = load_weights(weights)
     network = trained.network.to(choose_device(threads))
@@ -63,7 +63,7 @@ def measure_diversity(
     rows = []
     for (source, kind), table in zip(kinds.items(), tables, strict=True):
         if len(arrays[source]) and arrays[source].shape[1] != trained.image_size:
-            raise StudyError(f"source {source} has pictures of another size than the teacher's. Curate again.")
+            raise StudyError(f"source {source} has images of another size than the teacher's. Curate again.")
         columns = read_parquet(table, ["row", "class", "kept"])
         for name in trained.classes:
             here = np.unique(columns["row"][columns["kept"] & (columns["class"] == name)])[:MOST]
@@ -71,12 +71,12 @@ def measure_diversity(
                 features = embed(network, as_channels_last(np.asarray(arrays[source][here])))
                 rows.append((source, name, int(kind == "diffusion"), len(here), *mean_distance(features)))
     if not rows:
-        raise StudyError(f"sources {', '.join(kinds)} have no picture that was kept. See their curated tables for why.")
+        raise StudyError(f"sources {', '.join(kinds)} have no image that was kept. See their curated tables for why.")
     write_parquet(output, dict(zip(SCHEMA.names, zip(*rows, strict=True), strict=True)), SCHEMA)
 
 
 def embed(network: Normalised, pixels: Tensor) -> np.ndarray:
-    """What the last linear layer is given, scaled to length 1: float64 [N, D] of pictures uint8 [N, 3, S, S]."""
+    """What the last linear layer is given, scaled to length 1: float64 [N, D] of images uint8 [N, 3, S, S]."""
     device = next(network.parameters()).device
     found: list[Tensor] = []
     head = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]

@@ -1,4 +1,4 @@
-"""What the teacher thinks of the labels that a source's pictures came with."""
+"""What the teacher thinks of the labels that a source's images came with."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from distillery.training.prediction import predict
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),
-        ("row", pa.int32()),  # in the source's array of pictures
+        ("row", pa.int32()),  # in the source's array of images
         ("class", pa.string()),  # as claimed
         ("key", pa.string()),
-        ("judged", pa.int16()),  # 1, or 0 for a near-duplicate of a picture the teacher learnt from
+        ("judged", pa.int16()),  # 1, or 0 for a near-duplicate of an image the teacher learnt from
         ("p_claimed", pa.float32()),  # the teacher's probability of the claimed class
         ("confident", pa.string()),  # the class it is confidently of; empty if there is none, or it was not judged
         ("likely", pa.string()),  # of a suspect the class it probably is of, of others the claimed one
@@ -43,18 +43,18 @@ def audit_labels(
     source: str,
     threads: int = 0,
 ) -> None:
-    """Judge the label of every kept picture of a source.
+    """Judge the label of every kept image of a source.
 
-    A near-duplicate of a picture the teacher was trained on is not judged: the teacher would repeat what it was told.
-    The verdicts are estimated from train pictures alone, since a scenario with `clean` trains on those that they leave:
-    test and validation pictures choose nothing, and are judged by what the others gave.
+    A near-duplicate of an image the teacher was trained on is not judged: the teacher would repeat what it was told.
+    The verdicts are estimated from train images alone, since a scenario with `clean` trains on those that they leave:
+    test and validation images choose nothing, and are judged by what the others gave.
 
     Args:
-        pixels, table: the source's curated pictures.
+        pixels, table: the source's curated images.
         leakage: of `curation.leakage`.
         splits: of `splits`.
         weights: the teacher's.
-        output: the `.parquet` to write, with the columns of `SCHEMA`, one row a kept picture.
+        output: the `.parquet` to write, with the columns of `SCHEMA`, one row a kept image.
         source: its name.
         threads: of the processor.
 
@@ -68,23 +68,23 @@ def audit_labels(
         raise StudyError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
     labels = np.array([trained.classes.index(name) for name in kept["class"]], dtype=np.int64)
     names = np.full(len(labels), source, dtype=object)
-    pictures = gather(open_pixels([pixels], [source]), names, kept["row"], labels)
-    if len(labels) and pictures.pixels.shape[-1] != trained.image_size:
-        raise StudyError(f"source {source} has pictures of another size than the teacher's. Curate again.")
+    images = gather(open_pixels([pixels], [source]), names, kept["row"], labels)
+    if len(labels) and images.pixels.shape[-1] != trained.image_size:
+        raise StudyError(f"source {source} has images of another size than the teacher's. Curate again.")
     network = trained.network.to(choose_device(threads), memory_format=torch.channels_last)
-    logits = predict(network, pictures.pixels).reshape(-1, len(trained.classes))
+    logits = predict(network, images.pixels).reshape(-1, len(trained.classes))
     # only what the source claims to show: the others are no alternative for its labels
     claimed = np.unique(labels)
     probabilities = torch.softmax(logits[:, torch.from_numpy(claimed)], dim=1).numpy()
     places = np.searchsorted(claimed, labels)
     judged = ~np.isin(kept["row"], _learnt_from(leakage, source))
     basis = np.isin(kept["row"], _train_rows(splits, source))[judged]
-    # nothing is chosen from a source that no judged picture of is trained on: all its pictures tell how good it is
+    # nothing is chosen from a source that no judged image of is trained on: all its images tell how good it is
     noise = find_noise(probabilities[judged], places[judged], basis if basis.any() else None)
     likely, confident, suspect = labels.copy(), np.full(len(labels), -1), np.zeros(len(labels), dtype=bool)
     likely[judged], suspect[judged] = claimed[noise.likely], noise.suspect
     confident[judged] = np.where(noise.confident >= 0, claimed[noise.confident], -1)
-    log.info("%d of %d pictures have a label that the teacher doubts", suspect.sum(), len(labels))
+    log.info("%d of %d images have a label that the teacher doubts", suspect.sum(), len(labels))
     columns = {
         "source": names,
         "row": kept["row"],
@@ -101,7 +101,7 @@ def audit_labels(
 
 
 def _learnt_from(leakage: str | Path, source: str) -> np.ndarray:
-    """Rows of a source that are near-duplicates of pictures the teacher was trained on."""
+    """Rows of a source that are near-duplicates of images the teacher was trained on."""
     table = read_parquet(leakage, ["source", "row", "teacher_split"])
     return table["row"][(table["source"] == source) & (table["teacher_split"] == "train")]
 

@@ -1,4 +1,4 @@
-"""Students tested on the test pictures of sources that are not in the common test."""
+"""Students tested on the test images of sources that are not in the common test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
         ("arm", pa.string()),
         ("seed", pa.int16()),
         ("source", pa.string()),
-        ("row", pa.int32()),  # in the source's array of pictures
+        ("row", pa.int32()),  # in the source's array of images
         ("label", pa.int16()),
         ("predicted", pa.int16()),
     ]
@@ -40,12 +40,12 @@ def predict_elsewhere(
     classes: Sequence[str],
     threads: int = 0,
 ) -> None:
-    """Test every student of a scenario on the test pictures of some sources, of the classes it was trained on.
+    """Test every student of a scenario on the test images of some sources, of the classes it was trained on.
 
     Args:
         weights: `…/{scenario}/{arm}/seed{n}/model.safetensors` of the scenario's runs.
         plan: the scenario's, which tells the classes trained on.
-        splits: every picture's split.
+        splits: every image's split.
         pixels: curated `.npy` of each of `sources`.
         output: the `.parquet` to write, columns of `SCHEMA`.
         sources: to be tested on.
@@ -58,13 +58,13 @@ def predict_elsewhere(
     table = read_parquet(splits, ["source", "row", "label", "split"])
     here = np.isin(table["source"], list(sources)) & (table["split"] == "test") & np.isin(table["label"], trained)
     asked = {name: table[name][here] for name in ("source", "row", "label")}
-    pictures = gather(open_pixels(pixels, sources), asked["source"], asked["row"], asked["label"])
+    images = gather(open_pixels(pixels, sources), asked["source"], asked["row"], asked["label"])
     device = choose_device(threads)
     parts = []
     for path in progress(sorted(map(Path, weights)), label="students tested", unit="students"):
         scenario, arm, seed = path.parts[-4:-1]
         network = load_weights(path, classes).network.to(device, memory_format=torch.channels_last)
-        _, predicted = predict_classes(network, pictures.pixels, torch.from_numpy(trained))
+        _, predicted = predict_classes(network, images.pixels, torch.from_numpy(trained))
         names = {
             name: np.full(len(predicted), text, dtype=object) for name, text in (("scenario", scenario), ("arm", arm))
         }
@@ -74,6 +74,6 @@ def predict_elsewhere(
 
 
 def _trained_classes(plan: str | Path) -> np.ndarray:
-    """int64, sorted: the labels of a plan's train pictures."""
+    """int64, sorted: the labels of a plan's train images."""
     table = read_parquet(plan, ["label", "split"])
     return np.unique(table["label"][table["split"] == "train"]).astype(np.int64)

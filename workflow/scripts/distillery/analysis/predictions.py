@@ -1,4 +1,4 @@
-"""What the runs said of their test pictures, brought into line: the same pictures in the same order for every seed."""
+"""What the runs said of their test images, brought into line: the same images in the same order for every seed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Answers:
     """The test of one scenario and arm.
 
     Attributes:
-        sources: str [N], of the test pictures.
+        sources: str [N], of the test images.
         rows: int [N], of the source's curated pixels.
         labels: int [N], indices into the study's classes.
         seeds: int [S], ascending.
@@ -45,7 +45,7 @@ class Answers:
 
     @property
     def places(self) -> pd.MultiIndex:
-        """(source, row) of every test picture."""
+        """(source, row) of every test image."""
         return pd.MultiIndex.from_arrays([self.sources.astype(str), self.rows], names=["source", "row"])
 
 
@@ -60,7 +60,7 @@ def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str], arms: Seque
         scenarios, arms: all names, in the order wanted.
 
     Raises:
-        StudyError: a file is damaged, or the runs of one scenario were tested on different pictures.
+        StudyError: a file is damaged, or the runs of one scenario were tested on different images.
     """
     found: dict[tuple[str, str], dict[int, Path]] = {}
     for path in map(Path, paths):
@@ -77,7 +77,7 @@ def _read_seeds(paths: Mapping[int, Path]) -> Answers:
     for seed, part in zip(seeds, parts, strict=True):
         if any(not np.array_equal(part[name], first[name]) for name in ("source", "row", "label")):
             raise StudyError(
-                f"{paths[seed]} is of other test pictures than {paths[seeds[0]]}. Delete the older one and run again."
+                f"{paths[seed]} is of other test images than {paths[seeds[0]]}. Delete the older one and run again."
             )
     predicted, logits = (np.stack([part[name] for part in parts]) for name in ("predicted", "logits"))
     return Answers(first["source"], first["row"], first["label"], np.array(seeds), predicted, logits)
@@ -89,7 +89,7 @@ def read_predictions(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def teacher_on(path: str | Path, tested: Answers) -> np.ndarray:
-    """The teacher's logits float32 [N, C] on the pictures of a test, −inf for classes that its students do not know.
+    """The teacher's logits float32 [N, C] on the images of a test, −inf for classes that its students do not know.
 
     Raises:
         StudyError: the teacher was not tested on some of them.
@@ -98,7 +98,7 @@ def teacher_on(path: str | Path, tested: Answers) -> np.ndarray:
     index = pd.MultiIndex.from_arrays([table["source"].astype(str), table["row"]])
     where = index.get_indexer(tested.places)
     if (where < 0).any():
-        raise StudyError(f"{path} lacks test pictures that the students were tested on. Delete it and run again.")
+        raise StudyError(f"{path} lacks test images that the students were tested on. Delete it and run again.")
     logits = table["logits"][where].copy()
     logits[:, np.setdiff1d(np.arange(logits.shape[1]), tested.known)] = -np.inf
     return logits
@@ -112,7 +112,7 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def read_groups(splits: str | Path) -> pd.Series:
-    """Near-duplicate group of every picture, by (source, row)."""
+    """Near-duplicate group of every image, by (source, row)."""
     table = read_parquet(splits, ["source", "row", "group"])
     index = pd.MultiIndex.from_arrays([table["source"].astype(str), table["row"]], names=["source", "row"])
     return pd.Series(table["group"], index=index)

@@ -1,7 +1,7 @@
 """Our numbers beside the published ones, and why they differ, as far as the tables tell.
 
-A published number is of one training and a few hundred pictures. So it is held against what *one* training of ours,
-tested on as many pictures, would give: a prediction interval, not the interval of a mean.
+A published number is of one training and a few hundred images. So it is held against what *one* training of ours,
+tested on as many images, would give: a prediction interval, not the interval of a mean.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ def published_rows(
             test = published.get("test") or ""
             row = {"scenario": scenario, "train": mine.at[ours, "train"], "arm": arm, "published_test": test}
             row |= {f"published_{where}": number for where, number in numbers.items()}
-            row |= {"published_n": pictures_in(test), "ours_arm": ours}
+            row |= {"published_n": images_in(test), "ours_arm": ours}
             row |= _ours(test_sources[(test_sources["scenario"] == scenario) & (test_sources["arm"] == ours)], test)
             row["corrected_percent"] = mine.at[arm, "mean_percent"] if arm in mine.index and arm != ours else np.nan
             yield row | _verdict(row)
 
 
-def pictures_in(test: str) -> float:
-    """How many pictures a test in words has: 1,000 for `500 Google + 500 Bing`; NaN if it does not say."""
+def images_in(test: str) -> float:
+    """How many images a test in words has: 1,000 for `500 Google + 500 Bing`; NaN if it does not say."""
     numbers = [int(number.replace(",", "")) for number in re.findall(rf"(?<!\w){NUMBER}", test)]
     return sum(numbers) if numbers else np.nan
 
@@ -86,7 +86,7 @@ def sources_in(test: str, known: Sequence[str]) -> list[str]:
 
 
 def _ours(rows: pd.DataFrame, test: str) -> dict[str, Any]:
-    """Our accuracy on test pictures of the kind that theirs were: of one source if they name one, else the common."""
+    """Our accuracy on test images of the kind that theirs were: of one source if they name one, else the common."""
     by_test = rows.set_index("test")
     named = sources_in(test, [name for name in by_test.index if name != "common"])
     where = named[0] if len(named) == 1 else "common"
@@ -103,22 +103,22 @@ def _verdict(row: dict[str, Any]) -> dict[str, Any]:
     return found | {"explanation": " ".join(f"{reason}." for reason in _reasons(row | found))}
 
 
-def single_interval(mean: float, sd: float, seeds: int, tested: float, pictures: float) -> tuple[float, float]:
-    """95 % prediction interval, percent, of one training's accuracy on other pictures of the same kind.
+def single_interval(mean: float, sd: float, seeds: int, tested: float, images: float) -> tuple[float, float]:
+    """95 % prediction interval, percent, of one training's accuracy on other images of the same kind.
 
     Args:
-        mean, sd: percent, over `seeds` trainings, each on the same `tested` pictures.
-        pictures: that the one training is tested on.
+        mean, sd: percent, over `seeds` trainings, each on the same `tested` images.
+        images: that the one training is tested on.
 
     Returns:
         low and high, cut to [0, 100]; NaN where a number is missing.
     """
-    if seeds < 2 or any(map(np.isnan, (sd, pictures))):
+    if seeds < 2 or any(map(np.isnan, (sd, images))):
         return np.nan, np.nan
-    # a training more, and the draw of its test pictures and of ours: the second is known however few the seeds
+    # a training more, and the draw of its test images and of ours: the second is known however few the seeds
     share = mean / 100
-    variances = sd**2 * (1 + 1 / seeds), 1e4 * share * (1 - share) * (1 / pictures + 1 / tested)
-    low, high = Spread(mean, variances, (seeds - 1, pictures + tested)).interval()
+    variances = sd**2 * (1 + 1 / seeds), 1e4 * share * (1 - share) * (1 / images + 1 / tested)
+    low, high = Spread(mean, variances, (seeds - 1, images + tested)).interval()
     return max(0.0, low), min(100.0, high)
 
 

@@ -1,4 +1,4 @@
-"""Which pictures teach best: every scenario's rank among those of its size, and how sure it is."""
+"""Which images teach best: every scenario's rank among those of its size, and how sure it is."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SEED = 0
 def ranking_table(runs: Runs, groups: pd.Series, sizes: Mapping[str, str], label: str = "") -> pd.DataFrame:
     """One row a (size, arm, scenario), the best first.
 
-    Seeds and groups of near-duplicate test pictures are drawn again with replacement, for all scenarios at once; the
+    Seeds and groups of near-duplicate test images are drawn again with replacement, for all scenarios at once; the
     ranks' 95 % intervals and how often each scenario comes first are those of the draws.
 
     Args:
         runs: tests by (scenario, arm).
         groups: of near-duplicates, by (source, row).
-        sizes: of every scenario; only scenarios of one size, arm and set of test pictures are ranked together.
+        sizes: of every scenario; only scenarios of one size, arm and set of test images are ranked together.
     """
     families: dict[tuple, list[str]] = {}
     for (scenario, arm), tested in runs.items():
@@ -71,7 +71,7 @@ def resampled_means(rights: Sequence[np.ndarray], groups: np.ndarray, rng: np.ra
     """Accuracies [B, K], 0 to 1, of K scenarios over draws of groups (the same for all) and of each one's seeds.
 
     Args:
-        rights: K arrays bool [S, N] of the same test pictures.
+        rights: K arrays bool [S, N] of the same test images.
         groups: [N], 0 to G − 1.
     """
     count = groups.max() + 1

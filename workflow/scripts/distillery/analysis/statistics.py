@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats has it from here, and takes a second to import
 
 LEVEL = 0.95
-# sums closer than this are the same sum: far below a picture more or less, far above the rounding of floats
+# sums closer than this are the same sum: far below an image more or less, far above the rounding of floats
 TIE = 1e-9
 # a chance smaller than this is given as this: nobody can tell, and quantiles beyond lose their digits
 LEAST_TAIL = 1e-15
@@ -51,7 +51,7 @@ def estimate(values: Sequence[float], level: float = LEVEL) -> Estimate:
 
     Args:
         values: one a seed; at least one. With one, the deviation and the interval are NaN; the interval is where all
-            values are the same, which counts of pictures may be by chance: one of no width would claim to be certain.
+            values are the same, which counts of images may be by chance: one of no width would claim to be certain.
         level: share of such intervals that hold the true mean, if the values are normal.
     """
     values = np.asarray(values, dtype=np.float64)
@@ -126,7 +126,7 @@ def holm(p: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-# --- other pictures, and other trainings and pictures -----------------------------------------------------------------
+# --- other images, and other trainings and images -----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -190,17 +190,17 @@ def over_seeds(values: Sequence[float]) -> Spread:
     return Spread(found.mean, (found.sd**2 / found.n,), (found.n - 1,))
 
 
-def over_pictures(differences: np.ndarray, groups: np.ndarray, unit: float = 1.0) -> Spread:
-    """The spread of a mean over pictures of which near-duplicates are not independent.
+def over_images(differences: np.ndarray, groups: np.ndarray, unit: float = 1.0) -> Spread:
+    """The spread of a mean over images of which near-duplicates are not independent.
 
     The linearised variance of a ratio of sums over groups (Cochran 1977, *Sampling Techniques*, § 9A.1), with one
-    picture won and one lost added, as Bonett and Price (2012) add them to McNemar's table: without them, two arms that
-    differ on few of the test pictures would seem known too well.
+    image won and one lost added, as Bonett and Price (2012) add them to McNemar's table: without them, two arms that
+    differ on few of the test images would seem known too well.
 
     Args:
-        differences: [N], −1 to 1 unit: how much oftener the one arm told a picture right than the other.
-        groups: [N], any names; pictures of one group count as one piece of evidence.
-        unit: what a picture won counts, such as 100 for percentage points.
+        differences: [N], −1 to 1 unit: how much oftener the one arm told an image right than the other.
+        groups: [N], any names; images of one group count as one piece of evidence.
+        unit: what an image won counts, such as 100 for percentage points.
     """
     _, place = np.unique(groups, return_inverse=True)
     sums = np.append(np.bincount(place, weights=differences), [unit, -unit])
@@ -211,23 +211,23 @@ def over_pictures(differences: np.ndarray, groups: np.ndarray, unit: float = 1.0
     return Spread(float(np.mean(differences)), (float(variance),), (count - 1,))
 
 
-def together(seeds: Spread, pictures: Spread) -> Spread:
-    """The spread of a mean over other trainings *and* other pictures: both variances, added.
+def together(seeds: Spread, images: Spread) -> Spread:
+    """The spread of a mean over other trainings *and* other images: both variances, added.
 
-    Each of the two holds the part that is neither the training's nor the picture's alone, so that their sum is no less
+    Each of the two holds the part that is neither the training's nor the image's alone, so that their sum is no less
     than the variance of a mean over two crossed random effects.
     """
-    return Spread(seeds.mean, seeds.variances + pictures.variances, seeds.dofs + pictures.dofs)
+    return Spread(seeds.mean, seeds.variances + images.variances, seeds.dofs + images.dofs)
 
 
 def groups_sign_flip_p(differences: np.ndarray, groups: np.ndarray) -> float:
-    """Exact two-sided p over groups of pictures: each as likely to favour the one arm as the other.
+    """Exact two-sided p over groups of images: each as likely to favour the one arm as the other.
 
-    With one seed and every picture a group of its own this is McNemar's exact test.
+    With one seed and every image a group of its own this is McNemar's exact test.
 
     Args:
         differences: int [N], seeds that only the one arm told right less those that only the other did.
-        groups: [N], as in `over_pictures`.
+        groups: [N], as in `over_images`.
     """
     _, place = np.unique(groups, return_inverse=True)
     sizes = np.abs(np.bincount(place, weights=differences)).astype(int)

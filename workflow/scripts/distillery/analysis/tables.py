@@ -1,4 +1,4 @@
-"""The study's tables: runs, their summary, counts of pictures, the teacher. Columns are documented in docs/tables.md.
+"""The study's tables: runs, their summary, counts of images, the teacher. Columns are documented in docs/tables.md.
 
 Every number is written with fixed decimals and every row in the order of the configuration, so that the same runs give
 the same bytes. Accuracies and their differences are in percent and percentage points; what is missing is blank.
@@ -79,7 +79,7 @@ def _run_row(path: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     try:
         metrics = json.loads(Path(path).read_text(encoding="utf-8"))
         row = {name: metrics[name] for name in SCALARS}
-        # a count of pictures, so that equal results stay equal whatever the decimals
+        # a count of images, so that equal results stay equal whatever the decimals
         row["n_correct"] = round(metrics["accuracy"] * metrics["n_test"])
         row["accuracy_percent"] = decimals(100 * metrics["accuracy"])
         row["val_accuracy_percent"] = decimals(_percent(metrics.get("val_accuracy")))
@@ -98,18 +98,18 @@ def _percent(share: float | None) -> float:
 
 
 def train_text(counts: Mapping[str, int], augment: str = "none", copies: int | None = None) -> str:
-    """Train pictures in words: `800 Google`, `1,000 each of Google, Bing, SD2`, `400 Google + 400 rotated`.
+    """Train images in words: `800 Google`, `1,000 each of Google, Bing, SD2`, `400 Google + 400 rotated`.
 
     Args:
-        counts: pictures of each source, without altered copies; sources with none are left out.
+        counts: images of each source, without altered copies; sources with none are left out.
         augment: none, color or rotation.
-        copies: how many altered copies; one of each picture by default.
+        copies: how many altered copies; one of each image by default.
     """
     counts = {source: int(n) for source, n in counts.items() if n}
     if len(counts) > 2 and len(set(counts.values())) == 1:
         text = f"{next(iter(counts.values())):,} each of {', '.join(map(source_title, counts))}"
     else:
-        text = " + ".join(f"{n:,} {source_title(source)}" for source, n in counts.items()) or "no pictures"
+        text = " + ".join(f"{n:,} {source_title(source)}" for source, n in counts.items()) or "no images"
     copies = sum(counts.values()) if copies is None else copies
     return text if augment == "none" or not copies else f"{text} + {copies:,} {COPIES.get(augment, augment)}"
 
@@ -126,14 +126,14 @@ def source_title(source: str) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a scenario trains on, as planned: pictures of each source, and altered copies."""
+    """What a scenario trains on, as planned: images of each source, and altered copies."""
 
     counts: dict[str, int]
     copies: int
 
 
 def read_plan(path: str | Path) -> Plan:
-    """The train pictures of a scenario's plan, sources in its order of rows."""
+    """The train images of a scenario's plan, sources in its order of rows."""
     rows = pd.read_parquet(path, columns=["source", "split", "augmented"])
     train = rows[rows["split"].astype(str) == "train"]
     altered = train["augmented"].astype(bool)
@@ -189,7 +189,7 @@ def summary_table(
         plans: of each scenario; without one, the text is of the counts asked for.
         scenarios: as configured, in order.
         label: what must be said of all numbers, such as that they come from a demonstration.
-        untrained: sources whose model was never trained, so that their pictures show nothing.
+        untrained: sources whose model was never trained, so that their images show nothing.
     """
     rows = []
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
@@ -294,7 +294,7 @@ def decimals(value: Any, places: int = 2) -> str:
     return f"{round(float(value), places) + 0.0:.{places}f}"
 
 
-# --- pictures and teacher ---------------------------------------------------------------------------------------------
+# --- images and teacher ---------------------------------------------------------------------------------------------
 
 
 def counts_table(
@@ -303,12 +303,12 @@ def counts_table(
     splits: str | Path | None = None,
     elsewhere: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """One row a (source, class): pictures offered, retrieved, kept, dropped for each reason, and used by any scenario.
+    """One row a (source, class): images offered, retrieved, kept, dropped for each reason, and used by any scenario.
 
     Args:
         curated: the curated tables of the sources, in the order of the rows wanted.
-        plans: every scenario's plan; `train`, `val` and `test` count the distinct pictures that any of them uses.
-        splits, elsewhere: see `used_pictures`.
+        plans: every scenario's plan; `train`, `val` and `test` count the distinct images that any of them uses.
+        splits, elsewhere: see `used_images`.
     """
     columns = ["source", "class", "key", "kept", "reason", "row", "sha256"]
     tables = [pd.read_parquet(path, columns=columns) for path in curated]
@@ -323,7 +323,7 @@ def counts_table(
             "kept": groups["kept"].sum(),
         }
     ).reindex(groups.size().index)
-    used = _used(offers, used_pictures(plans, splits, elsewhere))
+    used = _used(offers, used_images(plans, splits, elsewhere))
     for split in ("train", "val", "test"):
         table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
     dropped = offers[~offers["kept"]]
@@ -340,15 +340,15 @@ def reason_column(reason: str) -> str:
     return f"dropped_{re.sub(r'[^a-z0-9]+', '_', head).strip('_') or 'unsaid'}"
 
 
-def used_pictures(
+def used_images(
     plans: Iterable[str | Path], splits: str | Path | None = None, elsewhere: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The distinct pictures that any scenario trains on, is validated on or tested on: source, row, split.
+    """The distinct images that any scenario trains on, is validated on or tested on: source, row, split.
 
     Args:
-        plans: every scenario's, which hold the common test pictures alone.
-        splits: every picture's split.
-        elsewhere: sources outside the common test, on whose test pictures every student is tested as well.
+        plans: every scenario's, which hold the common test images alone.
+        splits: every image's split.
+        elsewhere: sources outside the common test, on whose test images every student is tested as well.
     """
     columns = ["source", "row", "split", "label"]
     parts = [pd.read_parquet(path, columns=columns).drop_duplicates() for path in plans]
@@ -363,15 +363,15 @@ def used_pictures(
 
 
 def _used(offers: pd.DataFrame, rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """Number of the distinct pictures used by (source, class), in each split."""
-    # a picture offered twice may stand twice in the table with one row of pixels
+    """Number of the distinct images used by (source, class), in each split."""
+    # an image offered twice may stand twice in the table with one row of pixels
     classes = offers.loc[offers["kept"], ["source", "row", "class"]].drop_duplicates(["source", "row"])
     rows = rows.merge(classes, on=["source", "row"])
     return {str(name): part.groupby(["source", "class"]).size() for name, part in rows.groupby("split", observed=True)}
 
 
 def teacher_table(metrics: str | Path, label: str = "") -> pd.DataFrame:
-    """The teacher's accuracy on its own test set (`own`) and on every source's test pictures, in all and by class."""
+    """The teacher's accuracy on its own test set (`own`) and on every source's test images, in all and by class."""
     try:
         found = json.loads(Path(metrics).read_text(encoding="utf-8"))
         rows = []
@@ -433,7 +433,7 @@ def tabulate(
         teacher: its `metrics.json`.
         scenarios: as configured, in order.
         label, untrained: see `summary_table`.
-        splits, elsewhere: see `used_pictures`.
+        splits, elsewhere: see `used_images`.
     """
     plans = list(plans)
     runs = read_runs(scenario_tables, list(scenarios))

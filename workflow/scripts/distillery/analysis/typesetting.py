@@ -9,7 +9,7 @@ import pandas as pd
 from distillery.storage.files import write_whole
 
 HEAD = (
-    "scenario", "train pictures", "arm", "n", "seeds", "accuracy, %", "95 % interval", "difference",
+    "scenario", "train images", "arm", "n", "seeds", "accuracy, %", "95 % interval", "difference",
     "95 % interval ", "p (Holm)", "published, %",
 )  # fmt: skip
 

@@ -1,6 +1,6 @@
-"""From a source's pools to its curated pictures: what is kept, and for every picture offered, why or why not.
+"""From a source's pools to its curated images: what is kept, and for every image offered, why or why not.
 
-Kept pictures are a uint8 array `[N, S, S, 3]`; the table beside it has one row per picture offered. A reason is a fixed
+Kept images are a uint8 array `[N, S, S, 3]`; the table beside it has one row per image offered. A reason is a fixed
 phrase, then after a colon the particulars, so that reasons can be counted.
 """
 
@@ -30,14 +30,14 @@ SCHEMA = pa.schema(
         ("key", pa.string()),  # first 16 hex digits of sha256; empty if not retrieved
         ("kept", pa.bool_()),
         ("reason", pa.string()),  # why not kept; empty if kept
-        ("row", pa.int32()),  # in the array of pictures; -1 if not kept
+        ("row", pa.int32()),  # in the array of images; -1 if not kept
         ("sha256", pa.string()),
         ("phash", pa.uint64()),
         ("phash_mirror", pa.uint64()),
         ("width", pa.int32()),  # pixels, as retrieved
         ("height", pa.int32()),
         ("format", pa.string()),
-        ("duplicate_of", pa.string()),  # key of the picture it repeats or contradicts
+        ("duplicate_of", pa.string()),  # key of the image it repeats or contradicts
         ("kind", pa.string()),
         ("origin", pa.string()),
         ("url", pa.string()),
@@ -59,7 +59,7 @@ FROM_OFFER += ("license", "creator", "title", "rank", "judged")
 
 @dataclass
 class Candidate:
-    """A picture offered, and what curation found out about it. `pixels` is [S, S, 3], or None if there is none."""
+    """An image offered, and what curation found out about it. `pixels` is [S, S, 3], or None if there is none."""
 
     offer: Offer
     reason: str = ""
@@ -82,14 +82,14 @@ def curate(
     duplicate_distance: int,
     processes: int = 1,
 ) -> None:
-    """Decode, judge and resize all pictures of a source.
+    """Decode, judge and resize all images of a source.
 
     Args:
         pools: shard and offers of each class.
         pixels: the `.npy` to write.
         table: the `.parquet` to write, with the columns of `SCHEMA`.
-        side: S, pixels of the square pictures written.
-        min_side: pixels; a picture whose shorter side is less is dropped.
+        side: S, pixels of the square images written.
+        min_side: pixels; an image whose shorter side is less is dropped.
         duplicate_distance: bits of 64; see `drop_near_duplicates`.
         processes: how many decode at a time.
 
@@ -100,7 +100,7 @@ def curate(
     drop_claimed_twice(candidates)
     drop_near_duplicates(candidates, duplicate_distance)
     kept = [candidate for candidate in candidates if not candidate.reason]
-    log.info("%d of %d pictures offered are kept", len(kept), len(candidates))
+    log.info("%d of %d images offered are kept", len(kept), len(candidates))
     array = np.stack([c.pixels for c in kept]) if kept else np.empty((0, side, side, 3), dtype=np.uint8)
     with whole(pixels) as temporary:
         write_array(temporary, array)
@@ -108,40 +108,40 @@ def curate(
 
 
 def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[Offer, bytes | None]]:
-    """Every offer of the pools; the bytes of a picture that came before are not given again."""
+    """Every offer of the pools; the bytes of an image that came before are not given again."""
     seen: set[str] = set()
     for shard, offers in pools:
-        for offer, data in progress(read_pool(shard, offers), label=f"curating {Path(shard).stem}", unit="pictures"):
+        for offer, data in progress(read_pool(shard, offers), label=f"curating {Path(shard).stem}", unit="images"):
             yield offer, None if offer.sha256 in seen else data
             seen.add(offer.sha256)
 
 
 def inspect(entry: tuple[Offer, bytes | None], min_side: int, side: int) -> Candidate:
-    """Decode, hash and resize one picture; what cannot be used gets its reason."""
+    """Decode, hash and resize one image; what cannot be used gets its reason."""
     offer, data = entry
     if offer.failure:
         return Candidate(offer, reason=offer.failure)
     if data is None:
         return Candidate(offer, reason="exact duplicate")
     try:
-        picture = decode(data, min_side, side)
+        image = decode(data, min_side, side)
     except Rejected as rejected:
         return Candidate(offer, reason=str(rejected))
-    square = centre(picture.image)  # of the whole, a picture and its own crop to a square would not be alike
+    square = centre(image.image)  # of the whole, an image and its own crop to a square would not be alike
     phash, mirrored = perceptual_hashes(square)
     return Candidate(
         offer,
         pixels=to_square(square, side),
         phash=phash,
         phash_mirror=mirrored,
-        width=picture.width,
-        height=picture.height,
-        format=picture.format,
+        width=image.width,
+        height=image.height,
+        format=image.format,
     )
 
 
 def drop_claimed_twice(candidates: Sequence[Candidate]) -> None:
-    """Drop pictures that the source gave under two classes, byte for byte: one of the two labels is wrong."""
+    """Drop images that the source gave under two classes, byte for byte: one of the two labels is wrong."""
     labels: dict[str, set[str]] = {}
     for candidate in candidates:
         if candidate.offer.sha256:
@@ -155,7 +155,7 @@ def drop_claimed_twice(candidates: Sequence[Candidate]) -> None:
 
 
 def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None:
-    """Keep one of pictures whose perceptual hashes, as they are or mirrored, differ in at most `distance` bits.
+    """Keep one of images whose perceptual hashes, as they are or mirrored, differ in at most `distance` bits.
 
     The largest is kept, then the first offered. Near-duplicates under two classes are both dropped.
     """
@@ -177,7 +177,7 @@ def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None
 
 
 def _better(views: np.ndarray, names: np.ndarray, distance: int) -> Iterator[int]:
-    """For each picture, best first, the least name of those kept before it that it repeats; −1 if it is kept itself."""
+    """For each image, best first, the least name of those kept before it that it repeats; −1 if it is kept itself."""
     kept, hashes, count = np.empty_like(names), np.empty_like(views.T, order="C"), 0
     for own, name in zip(views, names, strict=True):
         # with those kept only: of many frames of one scene these are few

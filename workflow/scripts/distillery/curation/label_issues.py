@@ -1,7 +1,7 @@
 """Which labels are probably wrong, from a judge's probabilities: confident learning (Northcutt et al. 2021).
 
-A picture counts as of class j with confidence if the judge gives j at least as much as it gives, in the mean, to the
-pictures labelled j. So a judge that is timid about a class, or everywhere, is met on its own scale.
+An image counts as of class j with confidence if the judge gives j at least as much as it gives, in the mean, to the
+images labelled j. So a judge that is timid about a class, or everywhere, is met on its own scale.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Noise:
-    """What is probably wrong among N pictures.
+    """What is probably wrong among N images.
 
     Attributes:
         suspect: bool [N].
         likely: int [N], of a suspect the class it probably is of, of others their label.
-        confident: int [N], the class that a picture is confidently of, −1 where there is none.
+        confident: int [N], the class that an image is confidently of, −1 where there is none.
     """
 
     suspect: np.ndarray
@@ -30,16 +30,16 @@ class Noise:
 def find_noise(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray | None = None) -> Noise:
     """Find labels that are probably wrong.
 
-    The confident joint estimates how many pictures labelled i are of class j. Suspects are those that two ways of
-    choosing so many agree on: of each label the pictures to which the judge gives it least, and of each pair (i, j)
+    The confident joint estimates how many images labelled i are of class j. Suspects are those that two ways of
+    choosing so many agree on: of each label the images to which the judge gives it least, and of each pair (i, j)
     those to which it most prefers j (ibid., section 3.2: prune by class, and by noise rate).
 
     Args:
-        probabilities: float [N, C], rows sum to 1, of a judge that has not learnt from these pictures' labels.
+        probabilities: float [N, C], rows sum to 1, of a judge that has not learnt from these images' labels.
         labels: int [N], each below C.
-        basis: bool [N], the pictures that everything is estimated from and chosen among; None for all. The others
+        basis: bool [N], the images that everything is estimated from and chosen among; None for all. The others
             change no verdict on these, and are suspect where they lie on the side of these suspects. Where the basis
-            has no picture of a label, nothing is said of the others.
+            has no image of a label, nothing is said of the others.
     """
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     basis = np.ones(len(labels), dtype=bool) if basis is None else np.asarray(basis, dtype=bool)
@@ -70,7 +70,7 @@ def _lowest(values: np.ndarray, basis: np.ndarray, count: int) -> np.ndarray:
 
 
 def confident_class(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """The class that each picture is confidently of, int [N], −1 where there is none (ibid., section 3.1)."""
+    """The class that each image is confidently of, int [N], −1 where there is none (ibid., section 3.1)."""
     thresholds = np.full(probabilities.shape[1], np.inf)  # a class nobody claims is nobody's
     for label in np.unique(labels[basis]):
         thresholds[label] = probabilities[basis & (labels == label), label].mean()
@@ -81,9 +81,9 @@ def confident_class(probabilities: np.ndarray, labels: np.ndarray, basis: np.nda
 
 
 def _numbers_wrong(labels: np.ndarray, confident: np.ndarray, classes: int) -> np.ndarray:
-    """How many pictures labelled i are estimated to be of class j, int [C, C], 0 where i = j.
+    """How many images labelled i are estimated to be of class j, int [C, C], 0 where i = j.
 
-    The confident joint, each row scaled to the label's number of pictures (ibid., equation 2).
+    The confident joint, each row scaled to the label's number of images (ibid., equation 2).
     """
     joint = np.zeros((classes, classes))
     sure = confident >= 0
@@ -95,10 +95,10 @@ def _numbers_wrong(labels: np.ndarray, confident: np.ndarray, classes: int) -> n
 
 
 def shares_of_wrong(labels: Sequence[str], confident: Sequence[str]) -> tuple[float | None, dict[str, float]]:
-    """Estimated share of wrong labels, 0 to 1, of all pictures (None of no picture) and of those of each label.
+    """Estimated share of wrong labels, 0 to 1, of all images (None of no image) and of those of each label.
 
-    From the confident joint: of a label's pictures that are confidently of any class, the share that is of another;
-    over all, weighted by the labels' numbers of pictures.
+    From the confident joint: of a label's images that are confidently of any class, the share that is of another;
+    over all, weighted by the labels' numbers of images.
 
     Args:
         labels: [N], the classes' names.

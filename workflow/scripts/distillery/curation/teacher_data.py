@@ -1,4 +1,4 @@
-"""The pictures a teacher learns from, of any kind, as one file: CIFAR-10, folders by class, sources, or arrays made."""
+"""The images a teacher learns from, of any kind, as one file: CIFAR-10, folders by class, sources, or arrays made."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from distillery.cifar10 import CIFAR10
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.leakage import nearest
 from distillery.jobs import StudyError, log, one_line, progress
-from distillery.sources.folders import find_pictures
+from distillery.sources.folders import find_images
 from distillery.storage.arrays import map_pixels
 from distillery.storage.files import whole
 from distillery.storage.parquet import read_parquet
 
 
 @dataclass(frozen=True)
-class Pictures:
+class LabeledImages:
     """pixels uint8 [N, S, S, 3] and labels int64 [N], indices into the study's classes."""
 
     pixels: np.ndarray
     labels: np.ndarray
 
 
-def write_teacher_data(path: str | Path, train: Pictures, test: Pictures, classes: Sequence[str]) -> None:
+def write_teacher_data(path: str | Path, train: LabeledImages, test: LabeledImages, classes: Sequence[str]) -> None:
     """Write the teacher's data as an uncompressed `.npz`, whole or not at all.
 
     Its arrays: train_pixels and test_pixels uint8 [N, S, S, 3], train_labels and test_labels int64 [N], classes (str).
 
     Raises:
-        StudyError: a class has no train or no test picture.
+        StudyError: a class has no train or no test image.
     """
-    for part, pictures in (("train", train), ("test", test)):
-        counts = np.bincount(pictures.labels, minlength=len(classes))
+    for part, images in (("train", train), ("test", test)):
+        counts = np.bincount(images.labels, minlength=len(classes))
         if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
             raise StudyError(
-                f"teacher.data: no {part} picture of {', '.join(missing)}. Add some, raise `{part}`, or drop the class."
+                f"teacher.data: no {part} image of {', '.join(missing)}. Add some, raise `{part}`, or drop the class."
             )
-        log.info("teacher's %s pictures: %d, %d to %d a class", part, len(pictures.labels), counts.min(), counts.max())
+        log.info("teacher's %s images: %d, %d to %d a class", part, len(images.labels), counts.min(), counts.max())
     with whole(path) as temporary:
         np.savez(
             temporary,
@@ -68,7 +68,7 @@ def balanced(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     if not 0 < count < len(labels):
         return np.arange(len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))
-    turn = np.empty(len(labels), np.int64)  # how many of its class come before a picture
+    turn = np.empty(len(labels), np.int64)  # how many of its class come before an image
     for label in np.unique(labels):
         own = order[labels[order] == label]
         turn[own] = np.arange(len(own))
@@ -76,21 +76,21 @@ def balanced(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.sort(by_turn[:count])
 
 
-def limited(pictures: Pictures, count: int, seed: int) -> Pictures:
-    """At most `count` of the pictures (0: all), balanced over the classes."""
-    rows = balanced(pictures.labels, count, seed)
-    return Pictures(pictures.pixels[rows], pictures.labels[rows])
+def limited(images: LabeledImages, count: int, seed: int) -> LabeledImages:
+    """At most `count` of the images (0: all), balanced over the classes."""
+    rows = balanced(images.labels, count, seed)
+    return LabeledImages(images.pixels[rows], images.labels[rows])
 
 
 def load_cifar10(
     path: str | Path, classes: Sequence[str], side: int, counts: tuple[int, int], seed: int
-) -> tuple[Pictures, Pictures]:
-    """CIFAR-10's train and test pictures of the classes, downloaded into `path` unless they are there.
+) -> tuple[LabeledImages, LabeledImages]:
+    """CIFAR-10's train and test images of the classes, downloaded into `path` unless they are there.
 
     Args:
         path: the folder of `cifar-10-batches-py`.
         classes: names among CIFAR-10's; labels become indices into these.
-        side: pixels; other than 32 the pictures are resized.
+        side: pixels; other than 32 the images are resized.
         counts: limits of train and test, 0 for all.
         seed: of the subsets.
 
@@ -109,7 +109,7 @@ def load_cifar10(
     )
 
 
-def _cifar10_part(path: str | Path, train: bool) -> Pictures:
+def _cifar10_part(path: str | Path, train: bool) -> LabeledImages:
     from torchvision.datasets import CIFAR10 as Batches
 
     Path(path).mkdir(parents=True, exist_ok=True)
@@ -121,31 +121,31 @@ def _cifar10_part(path: str | Path, train: bool) -> Pictures:
             f"teacher.data: CIFAR-10 could not be downloaded into {path} ({one_line(error)}). Check the network, or"
             " put its folder cifar-10-batches-py there yourself."
         ) from error
-    return Pictures(np.asarray(data.data, np.uint8), np.asarray(data.targets, np.int64))
+    return LabeledImages(np.asarray(data.data, np.uint8), np.asarray(data.targets, np.int64))
 
 
-def _only(pictures: Pictures, classes: Sequence[str]) -> Pictures:
-    """Pictures of CIFAR-10's labels → those of the classes, labelled by their place among them."""
+def _only(images: LabeledImages, classes: Sequence[str]) -> LabeledImages:
+    """Images of CIFAR-10's labels → those of the classes, labelled by their place among them."""
     place = np.full(len(CIFAR10), -1, np.int64)
     for label, name in enumerate(classes):
         place[CIFAR10.index(name)] = label
-    labels = place[pictures.labels]
-    return Pictures(pictures.pixels[labels >= 0], labels[labels >= 0])
+    labels = place[images.labels]
+    return LabeledImages(images.pixels[labels >= 0], labels[labels >= 0])
 
 
-def _resized(pictures: Pictures, side: int) -> Pictures:
-    if pictures.pixels.shape[1] == side:
-        return pictures
-    resized = [to_square(Image.fromarray(picture), side) for picture in pictures.pixels]
-    return Pictures(np.stack(resized), pictures.labels)
+def _resized(images: LabeledImages, side: int) -> LabeledImages:
+    if images.pixels.shape[1] == side:
+        return images
+    resized = [to_square(Image.fromarray(image), side) for image in images.pixels]
+    return LabeledImages(np.stack(resized), images.labels)
 
 
 def load_folders(
     path: str | Path, test_path: str | Path, classes: Sequence[str], side: int, counts: tuple[int, int], seed: int
-) -> tuple[Pictures, Pictures]:
-    """Train and test pictures from two places, each a folder of class folders or tars, or a tar (see `folders`).
+) -> tuple[LabeledImages, LabeledImages]:
+    """Train and test images from two places, each a folder of class folders or tars, or a tar (see `folders`).
 
-    Pictures that cannot be decoded are left out and logged.
+    Images that cannot be decoded are left out and logged.
 
     Args:
         path: what to train on.
@@ -156,12 +156,12 @@ def load_folders(
         seed: of the subsets.
 
     Raises:
-        StudyError: no test folder, the same folder twice, or a class without pictures.
+        StudyError: no test folder, the same folder twice, or a class without images.
     """
     if not test_path or Path(test_path).resolve() == Path(path).resolve():
         raise StudyError(
             f"teacher.data: test_path must be another folder than path ({path}), or the teacher is tested on what it"
-            " learnt. Put some pictures of every class into a folder of their own."
+            " learnt. Put some images of every class into a folder of their own."
         )
     return tuple(
         _load_folder(Path(folder), classes, side, count, seed)
@@ -169,27 +169,25 @@ def load_folders(
     )
 
 
-def _load_folder(folder: Path, classes: Sequence[str], side: int, count: int, seed: int) -> Pictures:
-    files = [
-        (file, label) for label, name in enumerate(classes) for file in find_pictures(folder, name, "teacher.data")
-    ]
+def _load_folder(folder: Path, classes: Sequence[str], side: int, count: int, seed: int) -> LabeledImages:
+    files = [(file, label) for label, name in enumerate(classes) for file in find_images(folder, name, "teacher.data")]
     rows = balanced(np.array([label for _, label in files], np.int64), count, seed)
     pixels, labels = [], []
-    for row in progress(rows, label=f"reading {folder}", unit="picture"):
+    for row in progress(rows, label=f"reading {folder}", unit="image"):
         file, label = files[row]
         try:
             pixels.append(to_square(decode(file.read()).image, side))
             labels.append(label)
         except (Rejected, OSError) as reason:
             log.info("%s left out: %s", file.origin, reason)
-    return Pictures(np.array(pixels, np.uint8).reshape(-1, side, side, 3), np.array(labels, np.int64))
+    return LabeledImages(np.array(pixels, np.uint8).reshape(-1, side, side, 3), np.array(labels, np.int64))
 
 
 @dataclass(frozen=True)
 class Curated:
-    """Curated pictures of one or more sources, and the hashes by which near-duplicates are found: uint64 [N] each."""
+    """Curated images of one or more sources, and the hashes by which near-duplicates are found: uint64 [N] each."""
 
-    pictures: Pictures
+    images: LabeledImages
     hashes: np.ndarray
     mirrored: np.ndarray
 
@@ -201,25 +199,25 @@ def load_sources(
     counts: tuple[int, int],
     seed: int,
     distance: int,
-) -> tuple[Pictures, Pictures]:
-    """Train and test pictures of curated sources; no test picture is a near-duplicate of one trained on.
+) -> tuple[LabeledImages, LabeledImages]:
+    """Train and test images of curated sources; no test image is a near-duplicate of one trained on.
 
     Args:
         train, test: pixels (`.npy`) and table (`.parquet`) of each source.
         classes: the study's.
         counts: limits of train and test, 0 for all.
         seed: of the subsets.
-        distance: bits of 64 within which two pictures, as they are or mirrored, are near-duplicates.
+        distance: bits of 64 within which two images, as they are or mirrored, are near-duplicates.
 
     Raises:
         StudyError: a file is damaged.
     """
     learnt, known = (_curated(part, classes) for part in (train, test))
     doubles, _, _ = nearest(np.concatenate([known.hashes, known.mirrored]), learnt.hashes, distance)
-    log.info("%d of %d test pictures left out: near one that is trained on", len(doubles), len(known.hashes))
+    log.info("%d of %d test images left out: near one that is trained on", len(doubles), len(known.hashes))
     left = np.setdiff1d(np.arange(len(known.hashes)), doubles)
-    apart = Pictures(known.pictures.pixels[left], known.pictures.labels[left])
-    return limited(learnt.pictures, counts[0], seed), limited(apart, counts[1], seed)
+    apart = LabeledImages(known.images.pixels[left], known.images.labels[left])
+    return limited(learnt.images, counts[0], seed), limited(apart, counts[1], seed)
 
 
 def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[str]) -> Curated:
@@ -228,12 +226,12 @@ def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[s
         columns = read_parquet(table, ("class", "row", "kept", "phash", "phash_mirror"))
         kept = {name: column[columns["kept"].astype(bool)] for name, column in columns.items()}
         labels = np.array([classes.index(name) for name in kept["class"]], np.int64)
-        found = Pictures(map_pixels(pixels)[kept["row"]], labels)
+        found = LabeledImages(map_pixels(pixels)[kept["row"]], labels)
         parts.append(Curated(found, *(kept[name].astype(np.uint64) for name in ("phash", "phash_mirror"))))
     return Curated(
-        Pictures(
-            np.concatenate([part.pictures.pixels for part in parts]),
-            np.concatenate([part.pictures.labels for part in parts]),
+        LabeledImages(
+            np.concatenate([part.images.pixels for part in parts]),
+            np.concatenate([part.images.labels for part in parts]),
         ),
         np.concatenate([part.hashes for part in parts]),
         np.concatenate([part.mirrored for part in parts]),

@@ -1,8 +1,8 @@
-"""The learning rate and weight decay of a scenario, chosen on the validation pictures from a declared grid.
+"""The learning rate and weight decay of a scenario, chosen on the validation images from a declared grid.
 
 Tried from scratch, on the labels alone, and taken over by every arm: distillation is compared with the best that labels
 can do, and the arms still differ in nothing but the loss. An arm may have a grid of its own, tried with its own loss:
-then it is compared at its best, and differs in these two settings as well. Test pictures choose nothing.
+then it is compared at its best, and differs in these two settings as well. Test images choose nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """What one training with one setting reached: accuracy 0 to 1 on the validation pictures; None if it diverged."""
+    """What one training with one setting reached: accuracy 0 to 1 on the validation images; None if it diverged."""
 
     lr: float
     weight_decay: float
@@ -56,7 +56,7 @@ def try_settings(
         label: of the progress.
 
     Raises:
-        StudyError: the lesson has no validation pictures.
+        StudyError: the lesson has no validation images.
     """
     # torch, which choosing among trials does without
     from distillery.distillation.student import fit
@@ -64,7 +64,7 @@ def try_settings(
     from distillery.training.loop import Diverged
 
     if not len(lesson.val):
-        raise StudyError(f"{label}: no validation pictures to choose by. Give split.val counts, or remove tune")
+        raise StudyError(f"{label}: no validation images to choose by. Give split.val counts, or remove tune")
     recipe = replace(recipe, lr=lr, weight_decay=weight_decay)
     device = choose_device(threads, deterministic)
     try:

@@ -72,7 +72,7 @@ def dist_loss(student: Tensor, teacher: Tensor, beta: float, gamma: float, tempe
     """Distillation of relations (DIST, Huang et al. 2022, equations 8 to 10): T² · (β · inter + γ · intra).
 
     Both are 1 − Pearson's correlation of student's and teacher's probabilities: `inter` over the classes, the mean over
-    the pictures; `intra` over the batch's pictures, the mean over the classes. Zero where they agree up to scale.
+    the images; `intra` over the batch's images, the mean over the classes. Zero where they agree up to scale.
 
     Args:
         student, teacher: logits [B, C].
@@ -90,7 +90,7 @@ def _correlation(a: Tensor, b: Tensor, dim: int) -> Tensor:
 
 
 def standardised(logits: Tensor) -> Tensor:
-    """Each picture's logits at mean 0 and standard deviation 1 (Sun et al. 2024, algorithm 1): [B, C] → [B, C].
+    """Each image's logits at mean 0 and standard deviation 1 (Sun et al. 2024, algorithm 1): [B, C] → [B, C].
 
     A student then has to match the teacher's order and proportions, not its size.
     """

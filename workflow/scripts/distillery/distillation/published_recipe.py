@@ -2,7 +2,7 @@
 
 Each fault is one named piece. What the study does not say is taken as mildly as possible: of the published arms'
 weights 0.2 and 0.8 the teacher has the 0.8; "not frozen" means that the optimiser changes the teacher as well; batches
-are shuffled within the pictures trained on; views are the pictures as they are.
+are shuffled within the images trained on; views are the images as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distillery.distillation.losses import cross_entropy
-from distillery.training.dataset import Pictures
+from distillery.training.dataset import ImageDataset
 from distillery.training.optimizers import SGD, Adam
 from distillery.training.recipe import Recipe
 
@@ -27,14 +27,14 @@ TEMPERATURE = 1.0
 TRAINED_SHARE = 0.8
 
 
-def published_recipe(recipe: Recipe, pictures: int, lr: float) -> Recipe:
-    """Fault: a budget in epochs, so that more pictures are more training. No momentum, decay, schedule or views.
+def published_recipe(recipe: Recipe, images: int, lr: float) -> Recipe:
+    """Fault: a budget in epochs, so that more images are more training. No momentum, decay, schedule or views.
 
     Of the study's own recipe it keeps the network alone, and how often a checkpoint is kept, which changes no result.
     """
     return Recipe(
         recipe.network,
-        steps=ceil(EPOCHS * pictures / BATCH),
+        steps=ceil(EPOCHS * images / BATCH),
         batch=BATCH,
         lr=lr,
         momentum=0.0,
@@ -50,8 +50,8 @@ def published_recipe(recipe: Recipe, pictures: int, lr: float) -> Recipe:
     )
 
 
-def first_of_class_order(train: Pictures) -> Pictures:
-    """Fault: the first 80 % of pictures sorted by class; of ten classes, the last two are never seen."""
+def first_of_class_order(train: ImageDataset) -> ImageDataset:
+    """Fault: the first 80 % of images sorted by class; of ten classes, the last two are never seen."""
     order = np.argsort(train.labels.numpy(), kind="stable")
     return train.take(order[: max(1, int(TRAINED_SHARE * len(train)))])
 

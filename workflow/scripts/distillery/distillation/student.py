@@ -1,6 +1,6 @@
 """One run: a student of one scenario, arm and seed.
 
-All arms of one seed start from the same initialisation and, where they train on the same pictures, see the same order
+All arms of one seed start from the same initialisation and, where they train on the same images, see the same order
 and views: they differ in the loss alone, and in learning rate and weight decay where each is tuned by itself (the
 published ones in what `published.py` says).
 
@@ -30,7 +30,7 @@ from distillery.models.weights import Trained, load_weights, save_weights
 from distillery.storage.files import hash_files, write_whole
 from distillery.training.augmentation import alter_copies
 from distillery.training.checkpoints import Checkpoint, digest, how_trained
-from distillery.training.dataset import Pictures, load_plan
+from distillery.training.dataset import ImageDataset, load_plan
 from distillery.training.hardware import arithmetic, choose_device
 from distillery.training.loop import Batch, Objective, Row, optimiser_of, start_network, train, write_history
 from distillery.training.optimizers import Optimiser
@@ -40,11 +40,11 @@ from distillery.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Run:
-    """A trained student, how it came about, and what it says of the test pictures."""
+    """A trained student, how it came about, and what it says of the test images."""
 
     trained: Trained
     history: list[Row]
-    test: Pictures
+    test: ImageDataset
     logits: np.ndarray
     predicted: np.ndarray
     metrics: dict[str, Any]
@@ -68,9 +68,9 @@ class Lesson:
         classes: the study's C.
     """
 
-    train: Pictures
-    val: Pictures
-    test: Pictures
+    train: ImageDataset
+    val: ImageDataset
+    test: ImageDataset
     trained: Tensor
     classes: tuple[str, ...]
 
@@ -83,15 +83,15 @@ def load_lesson(
     augment: str,
     augment_seed: int,
 ) -> Lesson:
-    """Read a scenario's pictures.
+    """Read a scenario's images.
 
     Args:
-        plan: parquet of the scenario's pictures.
+        plan: parquet of the scenario's images.
         pixels: curated `.npy` of each of `sources`.
         augment: how the plan's altered copies are altered: none, color or rotation.
 
     Raises:
-        StudyError: damaged files, or a plan of pictures that are not there.
+        StudyError: damaged files, or a plan of images that are not there.
     """
     parts = load_plan(plan, pixels, sources, classes)
     train = alter_copies(parts["train"], augment, augment_seed)
@@ -117,7 +117,7 @@ def train_student(
 
     Args:
         teacher: weights; read only by the arms it takes part in.
-        sources: of the test pictures, in the study's order.
+        sources: of the test images, in the study's order.
         seed: of initialisation, order and views.
         checkpoints: folder to go on from, one a run.
 
@@ -171,7 +171,7 @@ def fit(
     label: str,
     keep_weights: bool = True,
 ) -> tuple[Normalised, list[Row]]:
-    """Train a student on the train pictures alone; the validation pictures measure it, the test pictures are not used.
+    """Train a student on the train images alone; the validation images measure it, the test images are not used.
 
     Args:
         checkpoints: folder to go on from, where the end is kept as well.
@@ -241,7 +241,7 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
     """The teacher, frozen and in eval mode, on the device.
 
     Args:
-        side: pixels of the students' pictures.
+        side: pixels of the students' images.
 
     Raises:
         StudyError: it is damaged, or of other classes or another size.
@@ -249,7 +249,7 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
     trained = load_weights(path, classes)
     if trained.image_size != side:
         raise StudyError(
-            f"teacher {path} learnt pictures of {trained.image_size} pixels, the students' have {side}."
+            f"teacher {path} learnt images of {trained.image_size} pixels, the students' have {side}."
             " Delete it and run again."
         )
     teacher = trained.network.to(device, memory_format=torch.channels_last)
@@ -287,17 +287,17 @@ def _checkpoint(
         "weights kept": keep_weights,
         **how_trained(recipe, device),
     }
-    pictures = [part for shown in (lesson.train, lesson.val) for part in (shown.pixels, shown.labels)]  # val: history
-    return Checkpoint(Path(folder) / "checkpoint.pt", digest(settings, lesson.trained, *pictures), every, keep_weights)
+    images = [part for shown in (lesson.train, lesson.val) for part in (shown.pixels, shown.labels)]  # val: history
+    return Checkpoint(Path(folder) / "checkpoint.pt", digest(settings, lesson.trained, *images), every, keep_weights)
 
 
-def _accuracy(network: nn.Module, pictures: Pictures, trained_classes: Tensor) -> float | None:
-    _, predicted = predict_classes(network, pictures.pixels, trained_classes)
-    return share(predicted == pictures.labels.numpy())
+def _accuracy(network: nn.Module, images: ImageDataset, trained_classes: Tensor) -> float | None:
+    _, predicted = predict_classes(network, images.pixels, trained_classes)
+    return share(predicted == images.labels.numpy())
 
 
 def _test_metrics(
-    test: Pictures, predicted: np.ndarray, sources: Sequence[str], classes: Sequence[str]
+    test: ImageDataset, predicted: np.ndarray, sources: Sequence[str], classes: Sequence[str]
 ) -> dict[str, Any]:
     labels = test.labels.numpy()
     right = predicted == labels

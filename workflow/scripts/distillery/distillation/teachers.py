@@ -1,4 +1,4 @@
-"""The teacher: trained on its own pictures, tested on them and on every source's."""
+"""The teacher: trained on its own images, tested on them and on every source's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from distillery.models.weights import Trained, load_weights, save_weights
 from distillery.storage.files import write_whole
 from distillery.storage.parquet import read_parquet
 from distillery.training.checkpoints import Checkpoint, digest, how_trained
-from distillery.training.dataset import Pictures, gather, load_teacher_data, open_pixels
+from distillery.training.dataset import ImageDataset, gather, load_teacher_data, open_pixels
 from distillery.training.hardware import choose_device
 from distillery.training.loop import Row, optimiser_of, start_network, train, write_history
 from distillery.training.prediction import by_class, predict_classes, share, write_predictions
@@ -47,24 +47,24 @@ def train_teacher(
     threads: int = 0,
     deterministic: bool = False,
 ) -> Teacher:
-    """Train a teacher on its own pictures with cross-entropy on the labels, without label smoothing, which spoils kd.
+    """Train a teacher on its own images with cross-entropy on the labels, without label smoothing, which spoils kd.
 
     Args:
         data: `.npz` of `sources.teacher_data`.
         checkpoints: folder to go on from, where the end is kept as well.
     """
-    pictures, _ = load_teacher_data(data, classes)
+    images, _ = load_teacher_data(data, classes)
     device = choose_device(threads, deterministic)
-    network = start_network(recipe.network, len(classes), pictures, seed, device)
+    network = start_network(recipe.network, len(classes), images, seed, device)
     settings = {"seed": seed, "classes": list(classes), **how_trained(recipe, device)}
     checkpoint = Checkpoint(
         Path(checkpoints) / "checkpoint.pt",
-        digest(settings, pictures.pixels, pictures.labels),
+        digest(settings, images.pixels, images.labels),
         recipe.checkpoint_every,
     )
     history = train(
         network,
-        pictures,
+        images,
         recipe,
         lambda network, batch: cross_entropy(network(batch.views), batch.targets),
         optimiser_of(recipe, network),
@@ -73,28 +73,28 @@ def train_teacher(
         checkpoint=checkpoint,
         label="teacher",
     )
-    side = pictures.pixels.shape[-1]
+    side = images.pixels.shape[-1]
     trained = Trained(network, recipe.network, tuple(classes), side, "teacher", recipe.steps)
     return Teacher(trained, history)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a teacher says of all test pictures."""
+    """What a teacher says of all test images."""
 
-    pictures: list[Pictures]
+    images: list[ImageDataset]
     logits: list[np.ndarray]
     predicted: list[np.ndarray]
     metrics: dict[str, Any]
 
     def save(self, metrics: str | Path, predictions: str | Path) -> None:
         """Write metrics.json and predictions.parquet."""
-        everything = Pictures(
-            self.pictures[0].pixels[:0],
-            torch.cat([part.labels for part in self.pictures]),
-            np.concatenate([part.sources for part in self.pictures]),
-            np.concatenate([part.rows for part in self.pictures]),
-            np.concatenate([part.augmented for part in self.pictures]),
+        everything = ImageDataset(
+            self.images[0].pixels[:0],
+            torch.cat([part.labels for part in self.images]),
+            np.concatenate([part.sources for part in self.images]),
+            np.concatenate([part.rows for part in self.images]),
+            np.concatenate([part.augmented for part in self.images]),
         )
         write_predictions(predictions, everything, np.concatenate(self.logits), np.concatenate(self.predicted))
         write_whole(metrics, json.dumps(self.metrics, indent=2) + "\n")
@@ -108,14 +108,14 @@ def evaluate_teacher(
     sources: Sequence[str],
     threads: int = 0,
 ) -> Evaluation:
-    """Test a teacher on its own test pictures (source `own_test`) and on those of every source.
+    """Test a teacher on its own test images (source `own_test`) and on those of every source.
 
     Args:
         splits: parquet with columns source, row, label, split.
         pixels: curated `.npy` of each of `sources`.
 
     Raises:
-        StudyError: sources of another size than the teacher's pictures; damaged files.
+        StudyError: sources of another size than the teacher's images; damaged files.
     """
     trained = load_weights(weights)
     network = trained.network.to(choose_device(threads))
@@ -125,25 +125,25 @@ def evaluate_teacher(
     parts, logits, predicted, found = [], [], [], {}
     for name in ("own_test", *sources):
         if name == "own_test":
-            pictures = own
+            images = own
         else:
             here = (table["source"] == name) & (table["split"] == "test")
-            pictures = gather(arrays, table["source"][here], table["row"][here], table["label"][here])
-        if pictures.pixels.shape[-1] != trained.image_size:
+            images = gather(arrays, table["source"][here], table["row"][here], table["label"][here])
+        if images.pixels.shape[-1] != trained.image_size:
             raise StudyError(
-                f"source {name} has pictures of {pictures.pixels.shape[-1]} pixels, the teacher learnt"
+                f"source {name} has images of {images.pixels.shape[-1]} pixels, the teacher learnt"
                 f" {trained.image_size}. Delete {weights} and {data} and run again."
             )
-        if not len(pictures):
+        if not len(images):
             continue
-        scores, favoured = predict_classes(network, pictures.pixels)
-        right = favoured == pictures.labels.numpy()
+        scores, favoured = predict_classes(network, images.pixels)
+        right = favoured == images.labels.numpy()
         found[name] = {
             "accuracy": share(right),
             "n": len(right),
-            "per_class": by_class(right, pictures.labels.numpy(), trained.classes),
+            "per_class": by_class(right, images.labels.numpy(), trained.classes),
         }
-        parts.append(pictures)
+        parts.append(images)
         logits.append(scores)
         predicted.append(favoured)
     own_test = found.pop("own_test")

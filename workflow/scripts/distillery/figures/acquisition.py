@@ -1,4 +1,4 @@
-"""The acquisition figure: what became of the pictures that each source offered."""
+"""The acquisition figure: what became of the images that each source offered."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ REASONS = 6  # named, the most frequent first
 def plot_acquisition(
     counts: str | Path, output: str | Path, title: str, label: str = "", untrained: Sequence[str] = ()
 ) -> None:
-    """Draw one bar a source: pictures used by a scenario, kept but not used, dropped by reason.
+    """Draw one bar a source: images used by a scenario, kept but not used, dropped by reason.
 
     Args:
         counts: `counts.csv`, columns as in docs/tables.md.
         output: a PNG.
         title: the figure's heading.
         label: stands in a strip across the top when not empty.
-        untrained: sources whose model was never trained, so that their pictures show nothing.
+        untrained: sources whose model was never trained, so that their images show nothing.
 
     Raises:
         StudyError: the table has no rows.
@@ -41,12 +41,12 @@ def plot_acquisition(
     with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
         drawn = RowFigure([_named(name) for name in parts.index], ROW, parts.columns, 5, label)
         _bars(drawn.axes, parts, untrained)
-        drawn.crown(title, "what became of the pictures that each source offered")
+        drawn.crown(title, "what became of the images that each source offered")
         save_figure(drawn.figure, output)
 
 
 def fates(counts: pd.DataFrame) -> pd.DataFrame:
-    """One row a source, one column a fate, which add up to the pictures offered: used, kept not used, reasons."""
+    """One row a source, one column a fate, which add up to the images offered: used, kept not used, reasons."""
     by_source = counts.drop(columns="class").groupby("source", sort=False).sum()
     used = by_source[["train", "val", "test"]].sum(axis=1)
     parts = {"used": used, "kept, not used": by_source["kept"] - used}
@@ -80,7 +80,7 @@ def _bars(axes: plt.Axes, parts: pd.DataFrame, untrained: Sequence[str]) -> None
     notes = ["\nrandom weights" if name in untrained else "" for name in total.index]
     names = [f"{_named(name)}\n{int(n):,} offered{note}" for (name, n), note in zip(total.items(), notes, strict=True)]
     axes.set_yticklabels(names, fontsize=9)
-    axes.set_xlabel("percent of the pictures offered", fontsize=9.5, color=INK)
+    axes.set_xlabel("percent of the images offered", fontsize=9.5, color=INK)
     axes.tick_params(length=0, labelsize=9)
     for side in axes.spines.values():
         side.set_visible(False)

@@ -1,4 +1,4 @@
-"""Contact sheets: what a source's kept pictures look like, class by class, and how many were dropped.
+"""Contact sheets: what a source's kept images look like, class by class, and how many were dropped.
 
 Pillow, numpy and pyarrow only: a sheet is made beside crawls and generations, where nothing heavier is at hand.
 """
@@ -18,21 +18,21 @@ from PIL import Image, ImageDraw, ImageFont
 from distillery.jobs import StudyError
 from distillery.storage.files import whole
 
-COLUMNS = 12  # pictures shown of a class at most
-TILE = 76  # pixels a side that pictures are enlarged to, about
-GAP, ROW_GAP, EDGE = 6, 16, 24  # pixels between pictures, between classes, and around the sheet
+COLUMNS = 12  # images shown of a class at most
+TILE = 76  # pixels a side that images are enlarged to, about
+GAP, ROW_GAP, EDGE = 6, 16, 24  # pixels between images, between classes, and around the sheet
 LINE = 17  # pixels from one line of counts to the next
 LEFT, RIGHT = 150, 190  # pixels for the class's name, and for its counts
 TITLE, STRIP = 64, 34  # pixels of height
 REASONS = 2  # named of a class, the most frequent first
 INK, SOFT, PAPER = (34, 34, 34), (102, 102, 102), (255, 255, 255)
 NOTE, WARNING = (240, 228, 66), (213, 94, 0)  # Okabe and Ito's yellow and vermilion
-RANDOM = "randomly initialised model: these pictures show nothing"
+RANDOM = "randomly initialised model: these images show nothing"
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class of a source: the rows of its kept pictures, in order, and the reasons of those dropped."""
+    """One class of a source: the rows of its kept images, in order, and the reasons of those dropped."""
 
     name: str
     rows: list[int]
@@ -89,17 +89,17 @@ def contact_sheet(
         source: its name, under the title.
         title: the study's.
         label: stands in a strip across the top when not empty.
-        random_weights: the pictures come from a model nobody trained; said in a strip of its own.
+        random_weights: the images come from a model nobody trained; said in a strip of its own.
 
     Raises:
         StudyError: the table names rows that the pixels lack.
     """
-    pictures = np.load(pixels, mmap_mode="r")
+    images = np.load(pixels, mmap_mode="r")
     classes = class_rows(table)
     strips = [Strip(known.name, spread(known.rows), known.lines) for known in classes]
     text = f"source {source}: {_counted(sum(len(c.rows) for c in classes), classes)}"
-    _require_rows(pictures, [row for known in classes for row in known.rows], table, pixels)
-    draw_sheet(output, pictures, strips, title, text, label, random_weights)
+    _require_rows(images, [row for known in classes for row in known.rows], table, pixels)
+    draw_sheet(output, images, strips, title, text, label, random_weights)
 
 
 def suspects_sheet(
@@ -112,7 +112,7 @@ def suspects_sheet(
     label: str = "",
     random_weights: bool = False,
 ) -> None:
-    """Draw the pictures whose label the teacher doubts, class by class, the least probable first.
+    """Draw the images whose label the teacher doubts, class by class, the least probable first.
 
     Args:
         audit: the `.parquet` of `evidence.audit`.
@@ -121,7 +121,7 @@ def suspects_sheet(
     Raises:
         StudyError: the table names rows that the pixels lack.
     """
-    pictures = np.load(pixels, mmap_mode="r")
+    images = np.load(pixels, mmap_mode="r")
     rows = pq.read_table(audit, columns=["class", "row", "p_claimed", "likely", "suspect"]).to_pylist()
     strips = []
     for name in dict.fromkeys(row["class"] for row in rows):
@@ -132,57 +132,57 @@ def suspects_sheet(
         lines += [f"{count:,} taken for {other}" for other, count in takes_for]
         strips.append(Strip(name, [row["row"] for row in doubted[:COLUMNS]], lines))
     text = f"source {source}: labels the teacher doubts, {sum(row['suspect'] for row in rows):,} of {len(rows):,}"
-    _require_rows(pictures, [row["row"] for row in rows], audit, pixels)
-    draw_sheet(output, pictures, strips, title, text, label, random_weights)
+    _require_rows(images, [row["row"] for row in rows], audit, pixels)
+    draw_sheet(output, images, strips, title, text, label, random_weights)
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of a sheet: its name, its pictures as rows of an array, and what is said at the right."""
+    """One row of a sheet: its name, its images as rows of an array, and what is said at the right."""
 
     name: str
     rows: list[int]
     lines: list[str]
 
 
-def _require_rows(pictures: np.ndarray, rows: list[int], table: str | Path, pixels: str | Path) -> None:
+def _require_rows(images: np.ndarray, rows: list[int], table: str | Path, pixels: str | Path) -> None:
     last = max(rows, default=-1)
-    if last >= len(pictures):
-        raise StudyError(f"{table} names row {last} of {pixels}, which has {len(pictures)}. Delete both and run again.")
+    if last >= len(images):
+        raise StudyError(f"{table} names row {last} of {pixels}, which has {len(images)}. Delete both and run again.")
 
 
 def draw_sheet(
     output: str | Path,
-    pictures: np.ndarray,
+    images: np.ndarray,
     strips: list[Strip],
     title: str,
     text: str,
     label: str = "",
     random_weights: bool = False,
 ) -> None:
-    """Draw rows of pictures as PNG; the same arguments give the same bytes.
+    """Draw rows of images as PNG; the same arguments give the same bytes.
 
     Args:
-        pictures: uint8 [N, S, S, 3].
-        strips: the rows, of at most `COLUMNS` pictures each.
+        images: uint8 [N, S, S, 3].
+        strips: the rows, of at most `COLUMNS` images each.
         title, text: the heading and what stands below it.
         label, random_weights: see `contact_sheet`.
     """
-    factor = max(1, round(TILE / pictures.shape[1]))
+    factor = max(1, round(TILE / images.shape[1]))
     bands = [(label, NOTE, INK)] * bool(label) + [(RANDOM, WARNING, PAPER)] * random_weights
-    sheet = _empty(len(strips), factor * pictures.shape[1], bands)
+    sheet = _empty(len(strips), factor * images.shape[1], bands)
     y = len(bands) * STRIP
     _heading(sheet, y, title, text)
     y += TITLE + EDGE
     for strip in strips:
-        _strip(sheet, y, strip, pictures, factor)
-        y += factor * pictures.shape[1] + ROW_GAP
+        _strip(sheet, y, strip, images, factor)
+        y += factor * images.shape[1] + ROW_GAP
     with whole(output) as temporary:
         sheet.save(temporary, format="PNG")
 
 
 def _counted(kept: int, classes: list[ClassRow]) -> str:
-    return f"kept {kept:,} of {sum(known.offered for known in classes):,} pictures offered"
+    return f"kept {kept:,} of {sum(known.offered for known in classes):,} images offered"
 
 
 def _empty(rows: int, tile: int, bands: list[tuple[str, tuple, tuple]]) -> Image.Image:
@@ -205,14 +205,14 @@ def _heading(sheet: Image.Image, y: int, title: str, text: str) -> None:
     draw.text((EDGE, y + EDGE + 34), text, fill=SOFT, font=_font(16), anchor="lt")
 
 
-def _strip(sheet: Image.Image, y: int, strip: Strip, pictures: np.ndarray, factor: int) -> None:
+def _strip(sheet: Image.Image, y: int, strip: Strip, images: np.ndarray, factor: int) -> None:
     draw = ImageDraw.Draw(sheet)
-    tile = factor * pictures.shape[1]
+    tile = factor * images.shape[1]
     draw.text((EDGE, y + tile / 2), _fitted(strip.name, _font(18), LEFT - GAP), fill=INK, font=_font(18), anchor="lm")
     for i, row in enumerate(strip.rows[:COLUMNS]):
         # nearest: the very pixels the networks see
-        picture = Image.fromarray(np.asarray(pictures[row])).resize((tile, tile), Image.Resampling.NEAREST)
-        sheet.paste(picture, (EDGE + LEFT + i * (tile + GAP), y))
+        image = Image.fromarray(np.asarray(images[row])).resize((tile, tile), Image.Resampling.NEAREST)
+        sheet.paste(image, (EDGE + LEFT + i * (tile + GAP), y))
     x = EDGE + LEFT + COLUMNS * (tile + GAP) + GAP
     top = y + tile / 2 - LINE * (len(strip.lines) - 1) / 2
     for i, text in enumerate(strip.lines):

@@ -1,4 +1,4 @@
-"""The diversity table and figure: how different two pictures of a class are, real sources against generated ones."""
+"""The diversity table and figure: how different two images of a class are, real sources against generated ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def show_diversity(
         figure: a PNG.
         title: the figure's heading.
         label: of a demonstration; in the column `note`, and in a strip across the top when not empty.
-        untrained: sources whose model was never trained, so that their pictures show nothing.
+        untrained: sources whose model was never trained, so that their images show nothing.
 
     Raises:
         StudyError: nothing was measured.
@@ -43,7 +43,7 @@ def show_diversity(
     found = pd.read_parquet(measured)
     if found.empty:
         raise StudyError(f"{measured} has no rows, so there is nothing to draw. Use at least one source.")
-    ends = [interval(row.distance, row.error, row.pictures) for row in found.itertuples()]
+    ends = [interval(row.distance, row.error, row.images) for row in found.itertuples()]
     found[["low", "high"]] = pd.DataFrame(ends, index=found.index)
     found = found.drop(columns="error").assign(note=label).round({"distance": 4, "low": 4, "high": 4})
     write_table(found, table)
@@ -73,11 +73,11 @@ def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untra
             key.set_label(name)
         axes.set(ylim=(len(classes) - 0.5, -0.5), yticks=range(len(classes)), yticklabels=shown)
         axes.set_xlim(left=0)
-        axes.set_xlabel("mean distance of two pictures in the teacher's features (1 − cosine)", fontsize=9.5, color=INK)
+        axes.set_xlabel("mean distance of two images in the teacher's features (1 − cosine)", fontsize=9.5, color=INK)
         axes.tick_params(length=0, labelsize=9)
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
         sns.despine(drawn.figure, left=True)
-        drawn.crown(title, "how different pictures of a class are, with 95 % intervals", keys)
+        drawn.crown(title, "how different images of a class are, with 95 % intervals", keys)
         save_figure(drawn.figure, output)
 
 

@@ -1,4 +1,4 @@
-"""Near-duplicates to look at: each of the largest groups, the picture kept and those dropped for it."""
+"""Near-duplicates to look at: each of the largest groups, the image kept and those dropped for it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def duplicates_sheet(
     """
     groups, count = largest_groups(table)
     wanted = {key for _, keys in groups for key in keys[:COLUMNS]}
-    pictures = _read(pools, wanted, side)
-    places = {key: place for place, key in enumerate(pictures)}
+    images = _read(pools, wanted, side)
+    places = {key: place for place, key in enumerate(images)}
     strips = [
         Strip(name, [places[key] for key in keys if key in places], [f"1 kept, {len(keys) - 1} dropped"])
         for name, keys in groups
     ]
-    text = f"source {source}: {count:,} pictures dropped as near-duplicates" + "; the largest groups" * bool(groups)
-    array = np.stack(list(pictures.values())) if pictures else np.empty((0, side, side, 3), dtype=np.uint8)
+    text = f"source {source}: {count:,} images dropped as near-duplicates" + "; the largest groups" * bool(groups)
+    array = np.stack(list(images.values())) if images else np.empty((0, side, side, 3), dtype=np.uint8)
     draw_sheet(output, array, strips, title, text, label, random_weights)
 
 

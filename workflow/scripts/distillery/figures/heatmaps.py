@@ -20,7 +20,7 @@ FONT, LABEL = 8, 0.13  # points of a label, and inches it needs
 
 
 def draw_test_sources(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Train pictures in rows, test pictures in columns, one panel an arm; the teacher below."""
+    """Train images in rows, test images in columns, one panel an arm; the teacher below."""
     table, teacher = tables["test_sources"], tables["teacher"]
     tests, scenarios = (list(dict.fromkeys(table[name])) for name in ("test", "scenario"))
     taught = teacher[teacher["class"] == "all"].set_index("test")["accuracy_percent"]
@@ -30,7 +30,7 @@ def draw_test_sources(tables: dict[str, pd.DataFrame], title: str, label: str) -
         grid = mine.pivot(index="scenario", columns="test", values="mean_percent").reindex(scenarios, columns=tests)
         grids[arm] = pd.concat([grid, taught.reindex(tests).to_frame("teacher").T])
     names = ["common" if test == "common" else source_title(test) for test in tests]
-    text = "accuracy on each source's test pictures, percent, mean over seeds"
+    text = "accuracy on each source's test images, percent, mean over seeds"
     return _by_arm(grids, names, title, text, label)
 
 

@@ -1,4 +1,4 @@
-"""Figures of lines: accuracy by number of pictures, learning curves, reliability diagrams."""
+"""Figures of lines: accuracy by number of images, learning curves, reliability diagrams."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PANEL = Layout(2.65, 2.0, across=0.45, down=0.6, left=0.75, legend=0.5)
 
 
 def mix(train: str) -> str:
-    """The sources of train pictures in words, without their numbers: `Google + Bing`."""
+    """The sources of train images in words, without their numbers: `Google + Bing`."""
     return COUNT.sub("", train)
 
 
 def mixes(summary: pd.DataFrame) -> pd.Series:
-    """The name of each row's mix. Scenarios of one mix differ in how many train pictures they have, and in no more.
+    """The name of each row's mix. Scenarios of one mix differ in how many train images they have, and in no more.
 
     Of one number asked for a mix has one scenario: another differs in what the table does not say.
     """
@@ -57,13 +57,13 @@ def _clean(row: dict) -> bool:
 
 
 def _proportional(one: str, other: str) -> bool:
-    """Whether two trains are of the same sources, in the same shares but for pictures that were short."""
+    """Whether two trains are of the same sources, in the same shares but for images that were short."""
     one, other = shares(one), shares(other)
     return one.keys() == other.keys() and all(abs(one[name] - other[name]) <= 0.05 for name in one)
 
 
 def shares(train: str) -> dict[str, float]:
-    """The share of each source, and of altered copies, in train pictures in words."""
+    """The share of each source, and of altered copies, in train images in words."""
     counts = {}
     for part in train.split(" + "):
         found, names = COUNT.match(part), mix(part)
@@ -86,12 +86,12 @@ def _mix_name(first: dict, before: list[dict], after: list[dict]) -> str:
 
 
 def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Accuracy against the number of train pictures, a line for each mix of sources, a panel for each arm."""
+    """Accuracy against the number of train images, a line for each mix of sources, a panel for each arm."""
     table = tables["summary"].assign(mix=mixes(tables["summary"]))
     names = list(dict.fromkeys(table["mix"]))
     known = {name: Look(name, *SOURCES[i % len(SOURCES)]) for i, name in enumerate(names)}
     arms = looks(list(dict.fromkeys(table["arm"])))
-    text = "accuracy on the test pictures against train pictures (log scale); bars are 95 % intervals of the mean"
+    text = "accuracy on the test images against train images (log scale); bars are 95 % intervals of the mean"
     rows = -(-len(names) // 4)
     layout = Layout(2.65, 2.2, across=0.45, down=0.7, left=0.75, legend=0.25 + 0.19 * rows)
     keys = [_key(look, DASHES[i % len(DASHES)]) for i, look in enumerate(known.values())]
@@ -109,7 +109,7 @@ def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figur
         axis.minorticks_off()
         axis.grid(axis="y", color="#EDEDED", linewidth=0.8)
     axes[0].set_ylabel("percent", fontsize=8.5)
-    figure.text(0.5, 0.2 / figure.get_size_inches()[1], "train pictures", ha="center", fontsize=8.5)
+    figure.text(0.5, 0.2 / figure.get_size_inches()[1], "train images", ha="center", fontsize=8.5)
     return figure
 
 
@@ -118,7 +118,7 @@ def draw_curves(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
     table = tables["curves"]
     tested = table["val_percent"].notna().any()
     what = ("val_percent", "val_low", "val_high") if tested else ("loss", "loss_low", "loss_high")
-    text = "accuracy on the validation pictures, percent" if tested else "training loss (log); arms have other losses"
+    text = "accuracy on the validation images, percent" if tested else "training loss (log); arms have other losses"
     text += ", by optimiser step; bands are 95 % intervals of the mean over seeds"
     arms = looks(list(dict.fromkeys(table["arm"])))
     keys = [_key(look, DASHES[i % len(DASHES)], marker=False) for i, look in enumerate(arms.values())]

@@ -23,13 +23,11 @@ VERDICTS = {
 
 
 def draw_comparisons(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Differences with their intervals: thick over trainings alone, thin over trainings and pictures."""
+    """Differences with their intervals: thick over trainings alone, thin over trainings and images."""
     table = tables["comparisons"].astype({"verdict": object}).fillna({"verdict": ""})
     names = list(dict.fromkeys(table["comparison"]))
     rows = max((table["comparison"] == name).sum() for name in names)
-    text = (
-        "difference in percentage points; thin bars: 95 % interval over trainings and pictures, thick: trainings alone"
-    )
+    text = "difference in percentage points; thin bars: 95 % interval over trainings and images, thick: trainings alone"
     layout = Layout(3.2, ROW * rows, across=1.75, down=0.75, left=1.85, below=0.6, legend=0.3)
     used = [verdict for verdict in VERDICTS if verdict and (table["verdict"] == verdict).any()]
     keys = [_mark(*VERDICTS[verdict], verdict) for verdict in used]
@@ -62,7 +60,7 @@ def draw_published(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     """What was published against ours of the same recipe, with where one training of ours would lie."""
     table = tables["published"]
     theirs = table["published_notebook"].fillna(table["published_site"])
-    text = "bars: where one training of ours, tested on as many pictures, lies 95 times of 100; outside: named"
+    text = "bars: where one training of ours, tested on as many images, lies 95 times of 100; outside: named"
     layout = Layout(6.2, 5.2, left=0.9, below=0.75, legend=0.3)
     keys = [_mark(look.colour, look.marker, look.name) for look in (SCRATCH, KD)]
     figure, (axis,) = panels(1, 1, layout, title, text, label, keys)

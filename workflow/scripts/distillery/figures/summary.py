@@ -94,7 +94,7 @@ def save_figure(figure: Figure, *outputs: str | Path) -> None:
     """Write a figure as PNG or SVG, by the names' ends, whole or not at all, and forget it."""
     try:
         for output in outputs:
-            # the software's version or the date would make other bytes of the same picture
+            # the software's version or the date would make other bytes of the same image
             unsaid = {"Date": None, "Creator": None} if str(output).endswith(".svg") else {"Software": None}
             with whole(output) as temporary, plt.rc_context({"svg.hashsalt": "distillery"}):
                 figure.savefig(temporary, dpi=DPI, metadata=unsaid, facecolor="white")
@@ -225,7 +225,7 @@ def _axis(axes: Axes, table: pd.DataFrame) -> None:
     numbers = table[["mean_percent", "high", "published_site", "published_notebook"]].to_numpy(dtype=float)
     top = np.nanmax([np.nanmax(numbers), 100 / table["n_classes"].min()])
     axes.set_xlim(0, min(100.0, 10 * np.ceil((top + 2) / 10)) + 0.5)
-    axes.set_xlabel("accuracy on the test pictures, percent", fontsize=10, labelpad=8)
+    axes.set_xlabel("accuracy on the test images, percent", fontsize=10, labelpad=8)
     axes.set_yticks([])
     axes.tick_params(axis="x", labelsize=9, length=0)
     axes.grid(axis="x", color="#EDEDED", linewidth=0.8)
@@ -262,7 +262,7 @@ def _row(axes: Axes, row: Row, arms: dict[str, Look]) -> None:
 
 
 def _rests_on(table: pd.DataFrame) -> str:
-    """Scenario, train pictures and seeds: `small_google · n = 800 · 6 seeds`; ranges where arms differ."""
+    """Scenario, train images and seeds: `small_google · n = 800 · 6 seeds`; ranges where arms differ."""
     first, train, seeds = table.iloc[0], _range(table["n_train"]), _range(table["n_seeds"])
     noise = first.get("untrained")
     warning = "" if pd.isna(noise) or not noise else f"{noise}: random weights  ·  "  # first, since the end may be cut
@@ -313,7 +313,7 @@ def _subtitle(table: pd.DataFrame) -> str:
     bars = "one seed, so no intervals" if seeds == "1" else "seeds agree, so no intervals"
     if table["low"].notna().any():
         bars = "bars are 95 % intervals of the mean"
-    return f"{text}, {test} test pictures; {bars}"
+    return f"{text}, {test} test images; {bars}"
 
 
 def _legend(figure: Figure, y: float, keys: list[Line2D], columns: int) -> None:

@@ -1,4 +1,4 @@
-"""A second opinion on generated pictures: CLIP's probability that each shows the class it was made for.
+"""A second opinion on generated images: CLIP's probability that each shows the class it was made for.
 
 Zero-shot as in Radford et al. (2021), section 3.1: softmax over the classes' captions `a photo of a {class}`. It is
 recorded, never acted upon: what to leave out is decided where all sources are treated alike, by the teacher's audit.
@@ -18,12 +18,12 @@ from distillery.generation.prompts import with_article
 from distillery.jobs import StudyError, log, one_line, progress
 from distillery.storage.pools import Offer, Store
 
-BATCH = 64  # pictures at a time
+BATCH = 64  # images at a time
 Entries = list[tuple[Offer, bytes | None]]
 
 
 class Judge:
-    """CLIP, loaded when the first picture needs it.
+    """CLIP, loaded when the first image needs it.
 
     Args:
         model: a CLIP model's id on the Hugging Face hub, or a folder.
@@ -37,7 +37,7 @@ class Judge:
     def judge(self, entries: Entries, kept: Store) -> Entries:
         """Entries of one class with the probability of it (`judged`, and by whom); those judged before as they are.
 
-        New opinions go into the store, so that no picture is judged twice.
+        New opinions go into the store, so that no image is judged twice.
         """
         fresh = [i for i, (offer, data) in enumerate(entries) if data is not None and not self._knows(offer)]
         entries = list(entries)
@@ -51,14 +51,14 @@ class Judge:
                 kept.put(offer.origin, *entries[i])
         return entries
 
-    def probabilities(self, pictures: Sequence[bytes]) -> np.ndarray:
-        """Of every class for each picture: float [N, C], rows sum to 1."""
+    def probabilities(self, images: Sequence[bytes]) -> np.ndarray:
+        """Of every class for each image: float [N, C], rows sum to 1."""
         import torch
 
         network, processor = self._load()
         texts = [f"a photo of {with_article(name)}" for name in self.classes]
-        images = [Image.open(io.BytesIO(data)).convert("RGB") for data in pictures]
-        given = processor(text=texts, images=images, return_tensors="pt", padding=True).to(network.device)
+        decoded = [Image.open(io.BytesIO(data)).convert("RGB") for data in images]
+        given = processor(text=texts, images=decoded, return_tensors="pt", padding=True).to(network.device)
         with torch.inference_mode():
             return network(**given).logits_per_image.softmax(dim=1).float().cpu().numpy()
 

@@ -1,10 +1,10 @@
-"""Pictures generated from text by a diffusion model; each can be made again, alone, from its provenance.
+"""Images generated from text by a diffusion model; each can be made again, alone, from its provenance.
 
-Picture i of a class has the prompt that `prompts.ask` gives it, and noise from a generator of its own on the CPU, whose
-seed is a hash of everything that decides the picture. A picture enters the store as soon as its batch ends, so a job
-killed at any time goes on where it was; diffusers, 20 s to import, is imported only if a picture is missing.
+Image i of a class has the prompt that `prompts.ask` gives it, and noise from a generator of its own on the CPU, whose
+seed is a hash of everything that decides the image. An image enters the store as soon as its batch ends, so a job
+killed at any time goes on where it was; diffusers, 20 s to import, is imported only if an image is missing.
 
-The same settings give the same picture whatever else is generated. Its bytes are the same too if the batches are: a
+The same settings give the same image whatever else is generated. Its bytes are the same too if the batches are: a
 batch of another size computes in another order, and single pixels may differ by one level of 255.
 """
 
@@ -21,19 +21,19 @@ from typing import Any
 from distillery.generation.clip_scorer import Judge
 from distillery.generation.diffusion_models import Settings, load_pipeline
 from distillery.generation.prompts import Asked, ask
-from distillery.generation.sampling import generate_pictures
+from distillery.generation.sampling import generate_images
 from distillery.jobs import StudyError, log, progress
 from distillery.storage.pools import Offer, Store
 
-HOPELESS = 32  # pictures that have to fail, none having succeeded, to give a model up
+HOPELESS = 32  # images that have to fail, none having succeeded, to give a model up
 
 
 def generate(
     source: Mapping[str, Any], name: str, classes: Mapping[str, Any], store: str | Path, seed: int
 ) -> Iterator[tuple[str, list[tuple[Offer, bytes | None]]]]:
-    """Generate what is missing of a source's pictures, then give each class its pool.
+    """Generate what is missing of a source's images, then give each class its pool.
 
-    A picture that is flagged, black, flat or not a number is an offer with the reason as its failure, and the next
+    An image that is flagged, black, flat or not a number is an offer with the reason as its failure, and the next
     number takes its place, up to a quarter more than asked for (at least 8). A class still short then is short, with
     a warning: how to go on is the split's decision (`shortfall`).
 
@@ -48,7 +48,7 @@ def generate(
         For each class in order, its name and every offer in order, with the JPEG's bytes if there is one.
 
     Raises:
-        StudyError: a class without prompts; a model that cannot be had or used; a model all of whose pictures fail.
+        StudyError: a class without prompts; a model that cannot be had or used; a model all of whose images fail.
     """
     settings = Settings.of(source)
     if source.get("prompt_style", "published") == "published":
@@ -56,12 +56,12 @@ def generate(
             if not words.get("prompts"):
                 raise StudyError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
     if not settings.revision:
-        log.info("source %s: %s has no revision; name a commit to get the same pictures for ever", name, settings.model)
+        log.info("source %s: %s has no revision; name a commit to get the same images for ever", name, settings.model)
     plan, kept = Plan(settings, name, source, classes, seed), Kept(Store.of(store, source))
     judge = Judge(source["judge"], list(classes)) if source.get("judge") else None
     pipeline = None
     while missing := plan.missing(kept):
-        log.info("source %s: %d pictures to generate with %s", name, len(missing), settings.model)
+        log.info("source %s: %d images to generate with %s", name, len(missing), settings.model)
         pipeline = pipeline or load_pipeline(settings)
         _generate_into(kept, pipeline, missing, settings, name)
     for label in classes:
@@ -70,7 +70,7 @@ def generate(
         if not count:
             raise _hopeless(settings, [offer.failure for offer, _ in entries])
         if count < settings.per_class:
-            message = "source %s: class %s has %d pictures, %d asked; the others failed"
+            message = "source %s: class %s has %d images, %d asked; the others failed"
             log.warning(message, name, label, count, settings.per_class)
         yield label, judge.judge(entries, kept.store) if judge else entries
 
@@ -84,9 +84,9 @@ def generate_share(
     share: int,
     shares: int,
 ) -> list[Offer]:
-    """Generate into the store one of several jobs' share of a source's pictures; `generate` then finds them there.
+    """Generate into the store one of several jobs' share of a source's images; `generate` then finds them there.
 
-    The share has every `shares`-th picture of each class, so that any number of jobs makes the same pictures. Those
+    The share has every `shares`-th image of each class, so that any number of jobs makes the same images. Those
     that replace failures are left to `generate`.
 
     Args:
@@ -110,19 +110,19 @@ def generate_share(
 
 
 class Kept:
-    """What a source has, in its store; failures of this job wait in memory for the first picture that succeeds.
+    """What a source has, in its store; failures of this job wait in memory for the first image that succeeds.
 
-    Until then they may be the machine's, as a broken driver's pictures that are not a number: in the store they would
+    Until then they may be the machine's, as a broken driver's images that are not a number: in the store they would
     outlive its repair.
     """
 
     def __init__(self, store: Store):
         self.store = store
         self.failures: dict[str, Offer] = {}  # by origin
-        self.made = False  # a picture, by this job
+        self.made = False  # an image, by this job
 
     def get(self, origin: str) -> tuple[Offer, bytes | None] | None:
-        """A picture or failure known; None if it is to be made."""
+        """An image or failure known; None if it is to be made."""
         return (self.failures[origin], None) if origin in self.failures else self.store.get(origin)
 
     def put(self, offer: Offer, data: bytes | None) -> None:
@@ -137,10 +137,10 @@ class Kept:
 
 
 def _generate_into(kept: Kept, pipeline: Any, missing: Sequence[Offer], settings: Settings, name: str) -> None:
-    """Generate pictures and keep each, failures too, until all are made or none of the first ones is any good."""
+    """Generate images and keep each, failures too, until all are made or none of the first ones is any good."""
     made, failures = 0, []
-    pictures = generate_pictures(pipeline, missing, settings)
-    for offer, data in progress(pictures, len(missing), f"source {name}", "pictures"):
+    images = generate_images(pipeline, missing, settings)
+    for offer, data in progress(images, len(missing), f"source {name}", "images"):
         kept.put(offer, data)
         made += data is not None
         failures += [offer.failure] if data is None else []
@@ -151,14 +151,14 @@ def _generate_into(kept: Kept, pipeline: Any, missing: Sequence[Offer], settings
 def _hopeless(settings: Settings, failures: Sequence[str]) -> StudyError:
     reason = max(set(failures), key=failures.count)
     return StudyError(
-        f"model {settings.model}: none of {len(failures)} pictures can be used, mostly because: {reason}. "
+        f"model {settings.model}: none of {len(failures)} images can be used, mostly because: {reason}. "
         f"Try another dtype (now {settings.dtype}), size (now {settings.size}) or model."
     )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The pictures of a source, before they are made; see `generate` for its parts."""
+    """The images of a source, before they are made; see `generate` for its parts."""
 
     settings: Settings
     name: str
@@ -167,13 +167,13 @@ class Plan:
     seed: int
 
     def attempts(self, label: str) -> Iterator[Offer]:
-        """Every picture that may be tried for a class, in order."""
+        """Every image that may be tried for a class, in order."""
         for index in range(self.settings.per_class + max(8, self.settings.per_class // 4)):
             asked = ask(self.source, label, self.classes[label], index, self.seed)
-            yield plan_picture(self.settings, self.name, label, asked, index, self.seed)
+            yield plan_image(self.settings, self.name, label, asked, index, self.seed)
 
     def missing(self, kept: Kept) -> list[Offer]:
-        """What the store lacks to give every class its pictures, replacements of known failures included."""
+        """What the store lacks to give every class its images, replacements of known failures included."""
         missing = []
         for label in self.classes:
             good = 0
@@ -186,7 +186,7 @@ class Plan:
         return missing
 
     def entries(self, label: str, kept: Kept) -> list[tuple[Offer, bytes | None]]:
-        """A class's offers in order, up to the last picture asked for."""
+        """A class's offers in order, up to the last image asked for."""
         entries, good = [], 0
         for offer in self.attempts(label):
             entries.append(kept.get(offer.origin))
@@ -196,11 +196,11 @@ class Plan:
         return entries
 
 
-def plan_picture(settings: Settings, name: str, label: str, asked: Asked, index: int, seed: int) -> Offer:
-    """The offer of a class's picture number `index`, before it is made: its noise's seed and its identity.
+def plan_image(settings: Settings, name: str, label: str, asked: Asked, index: int, seed: int) -> Offer:
+    """The offer of a class's image number `index`, before it is made: its noise's seed and its identity.
 
     The noise depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed and the number; the
-    identity (`origin`) also on how it is computed and stored, so that a changed setting makes new pictures.
+    identity (`origin`) also on how it is computed and stored, so that a changed setting makes new images.
     """
     facts = {
         "model": settings.model,

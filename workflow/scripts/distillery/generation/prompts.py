@@ -1,8 +1,8 @@
-"""What a diffusion model is asked for, picture by picture.
+"""What a diffusion model is asked for, image by image.
 
 `published`: a class's prompts as they are, in turn. `composed`: subject, setting, viewpoint, light and medium, each
-drawn from a list by itself, so that 8,000 pictures do not share ten prompts: varied prompts and a low guidance teach
-better than pretty pictures ("When Pretty Isn't Useful"). The prompt and the guidance of picture i of a class follow
+drawn from a list by itself, so that 8,000 images do not share ten prompts: varied prompts and a low guidance teach
+better than pretty images ("When Pretty Isn't Useful"). The prompt and the guidance of image i of a class follow
 from the source's seed, the class and i alone, whatever else is generated.
 """
 
@@ -16,25 +16,25 @@ import numpy as np
 
 STYLES = ("published", "composed")
 PARTS = ("media", "settings", "viewpoints", "lights")  # of `compose`; a class may have settings of its own
-LEVELS = 6  # of guidance in a range: pictures made together share theirs, so few levels make large batches
+LEVELS = 6  # of guidance in a range: images made together share theirs, so few levels make large batches
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What decides the picture besides its noise: prompt, and scale of classifier-free guidance."""
+    """What decides the image besides its noise: prompt, and scale of classifier-free guidance."""
 
     prompt: str
     guidance: float
 
 
 def ask(source: Mapping[str, Any], label: str, words: Mapping[str, Any], index: int, seed: int) -> Asked:
-    """Prompt and guidance of a class's picture.
+    """Prompt and guidance of a class's image.
 
     Args:
         source: the source in the configuration; `prompt_style`, `guidance`, and for composed prompts `compose`.
         label: the class.
         words: the class in the configuration: `prompts`, or `subjects` and perhaps `settings`.
-        index: the picture's number, from 0.
+        index: the image's number, from 0.
         seed: the source's seed.
     """
     rng = np.random.default_rng([seed, index, *label.encode()])

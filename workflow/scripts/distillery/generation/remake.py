@@ -1,8 +1,8 @@
-"""Make one generated picture again from its provenance, and say whether it came out the same.
+"""Make one generated image again from its provenance, and say whether it came out the same.
 
     PYTHONPATH=workflow/scripts python -m distillery.generation.remake resources/pools/sd2/cat.tar 0123456789abcdef
 
-The key is the picture's name in the shard. On the same machine with the same batch the bytes are the same; in a batch
+The key is the image's name in the shard. On the same machine with the same batch the bytes are the same; in a batch
 of another size, or on another device, pixels may differ a little, and the command says by how much.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from distillery.generation.diffusion_models import Settings, hash_model, load_pipeline
-from distillery.generation.sampling import generate_pictures
+from distillery.generation.sampling import generate_images
 from distillery.jobs import StudyError
 from distillery.storage.files import write_whole
 from distillery.storage.pools import Offer, read_pool
@@ -27,7 +27,7 @@ from distillery.storage.pools import Offer, read_pool
 
 @dataclass(frozen=True)
 class Comparison:
-    """A picture made again, beside the one in the pool.
+    """An image made again, beside the one in the pool.
 
     Attributes:
         data: the new JPEG.
@@ -47,50 +47,50 @@ class Comparison:
 
 
 def remake(shard: str | Path, key: str) -> Comparison:
-    """Make a picture of a pool again, alone.
+    """Make an image of a pool again, alone.
 
     Args:
         shard: a class's `.tar`, its `.jsonl` beside it.
-        key: the picture's, 16 hex digits.
+        key: the image's, 16 hex digits.
 
     Raises:
-        StudyError: no such pool, no such generated picture in it, a local model that changed, or one that cannot be
-            had; a picture that fails this time.
+        StudyError: no such pool, no such generated image in it, a local model that changed, or one that cannot be
+            had; an image that fails this time.
     """
-    offer, before = find_picture(Path(shard), key)
+    offer, before = find_image(Path(shard), key)
     pipeline = load_pipeline(settings_of(offer))
-    ((made, data),) = generate_pictures(pipeline, [offer], settings_of(offer))
+    ((made, data),) = generate_images(pipeline, [offer], settings_of(offer))
     if data is None:
-        raise StudyError(f"picture {key}: this time it is unusable ({made.failure}). Check the device and its drivers.")
-    old, new = (np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), np.int16) for picture in (before, data))
+        raise StudyError(f"image {key}: this time it is unusable ({made.failure}). Check the device and its drivers.")
+    old, new = (np.asarray(Image.open(io.BytesIO(image)).convert("RGB"), np.int16) for image in (before, data))
     difference = np.abs(old - new)
     return Comparison(data, data == before, int(difference.max()), float(difference.mean()))
 
 
-def find_picture(shard: Path, key: str) -> tuple[Offer, bytes]:
-    """A generated picture of a pool: its provenance and its bytes.
+def find_image(shard: Path, key: str) -> tuple[Offer, bytes]:
+    """A generated image of a pool: its provenance and its bytes.
 
     Raises:
-        StudyError: there is no such pool, no such picture, or it was not generated.
+        StudyError: there is no such pool, no such image, or it was not generated.
     """
     if not shard.exists():
         raise StudyError(f"pool {shard} does not exist. Give the path of a class's .tar.")
     for offer, data in read_pool(shard, shard.with_suffix(".jsonl")):
         if offer.key == key and data is not None:
             if offer.kind != "diffusion":
-                raise StudyError(f"picture {key} of {shard} was not generated but comes from {offer.kind}.")
+                raise StudyError(f"image {key} of {shard} was not generated but comes from {offer.kind}.")
             return offer, data
-    raise StudyError(f"pool {shard} has no picture {key}. `tar tf {shard}` lists the keys.")
+    raise StudyError(f"pool {shard} has no image {key}. `tar tf {shard}` lists the keys.")
 
 
 def settings_of(offer: Offer) -> Settings:
-    """How a picture was made, from its provenance alone.
+    """How an image was made, from its provenance alone.
 
     Raises:
         StudyError: the model is a folder whose files are others now.
     """
     if Path(offer.model).is_dir() and hash_model(offer.model) != offer.revision:
-        raise StudyError(f"model {offer.model} is another now than {offer.revision}, which made this picture.")
+        raise StudyError(f"model {offer.model} is another now than {offer.revision}, which made this image.")
     return Settings(
         offer.model,
         per_class=1,
@@ -110,8 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command; see the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shard", help="a class's pool, such as resources/pools/sd2/cat.tar")
-    parser.add_argument("key", help="the picture's name there, without .jpg")
-    parser.add_argument("--output", help="where to write the new picture")
+    parser.add_argument("key", help="the image's name there, without .jpg")
+    parser.add_argument("--output", help="where to write the new image")
     options = parser.parse_args(arguments)
     try:
         found = remake(options.shard, options.key)

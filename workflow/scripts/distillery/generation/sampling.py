@@ -1,4 +1,4 @@
-"""Sampling a diffusion model: offers of pictures in, JPEGs or the reasons of their failure out, batch by batch."""
+"""Sampling a diffusion model: offers of images in, JPEGs or the reasons of their failure out, batch by batch."""
 
 from __future__ import annotations
 
@@ -19,22 +19,20 @@ from distillery.generation.embeddings import PromptEncoder
 from distillery.jobs import StudyError, log, one_line
 from distillery.storage.pools import Offer
 
-WRITERS = 4  # threads that check pictures and encode JPEGs
+WRITERS = 4  # threads that check images and encode JPEGs
 CPU_BATCH = 4
 GPU_BATCH = 64  # at most; larger ones are no faster
 GPU_BYTES_PER_PIXEL = 4096  # rough: the VAE's decoder at full resolution; a batch that does not fit is halved
-DARK = 2.0  # mean of 255 below which a picture is black
+DARK = 2.0  # mean of 255 below which an image is black
 FLAT = 2.0  # standard deviation of grey, of 255, below which it is flat; the same as curation's "blank"
 
 
-def generate_pictures(
-    pipeline: Any, offers: Sequence[Offer], settings: Settings
-) -> Iterator[tuple[Offer, bytes | None]]:
-    """Make pictures in batches; JPEGs of one batch are written while the next is sampled.
+def generate_images(pipeline: Any, offers: Sequence[Offer], settings: Settings) -> Iterator[tuple[Offer, bytes | None]]:
+    """Make images in batches; JPEGs of one batch are written while the next is sampled.
 
     Args:
         pipeline: of `load_pipeline`.
-        offers: of `plan_picture`, all with the size and steps of `settings`.
+        offers: of `plan_image`, all with the size and steps of `settings`.
 
     Yields:
         Each offer, completed, with the JPEG's bytes, or with its failure and None; by guidance, lowest first.
@@ -44,13 +42,13 @@ def generate_pictures(
         waiting: list[Future] = []
         try:
             for part, pixels, flagged in _batches(pipeline, offers, settings):
-                yield from (picture.result() for picture in waiting)
+                yield from (image.result() for image in waiting)
                 done = zip(part, pixels, flagged, strict=True)
                 waiting = [writers.submit(finish, replace(o, dtype=dtype), p, f, settings.quality) for o, p, f in done]
         except (Exception, KeyboardInterrupt):  # what is made is kept
-            yield from (picture.result() for picture in waiting)
+            yield from (image.result() for image in waiting)
             raise
-        yield from (picture.result() for picture in waiting)
+        yield from (image.result() for image in waiting)
 
 
 def _batches(
@@ -81,9 +79,9 @@ def _batches(
             continue
         if made is None:
             if batch == 1:
-                raise StudyError(f"model {settings.model}: one picture of {settings.size} pixels does not fit the GPU.")
+                raise StudyError(f"model {settings.model}: one image of {settings.size} pixels does not fit the GPU.")
             batch //= 2
-            log.info("out of memory; going on with %d pictures at a time", batch)
+            log.info("out of memory; going on with %d images at a time", batch)
             torch.cuda.empty_cache()
             continue
         yield part, *made
@@ -91,7 +89,7 @@ def _batches(
 
 
 def fitting_batch(size: int) -> int:
-    """Pictures of `size` pixels a side to make at a time, by the GPU's free memory; 4 on the CPU."""
+    """Images of `size` pixels a side to make at a time, by the GPU's free memory; 4 on the CPU."""
     import torch
 
     if not torch.cuda.is_available():
@@ -111,7 +109,7 @@ def run_batch(
         encoder: of the pipeline, to remember prompts from batch to batch.
 
     Returns:
-        Pictures as float [B, H, W, 3] in [0, 1] (or not a number), and whether the safety checker flagged each.
+        Images as float [B, H, W, 3] in [0, 1] (or not a number), and whether the safety checker flagged each.
     """
     import torch
 
@@ -145,7 +143,7 @@ def quick_attention() -> AbstractContextManager:
 
 
 def finish(offer: Offer, pixels: np.ndarray, flagged: bool, quality: int) -> tuple[Offer, bytes | None]:
-    """Complete an offer with its picture as a JPEG, or with the reason why it cannot be used.
+    """Complete an offer with its image as a JPEG, or with the reason why it cannot be used.
 
     Args:
         pixels: float [H, W, 3] in [0, 1].
@@ -156,15 +154,15 @@ def finish(offer: Offer, pixels: np.ndarray, flagged: bool, quality: int) -> tup
     if failure:
         return replace(offer, failure=failure, retrieved=now), None
     file = io.BytesIO()
-    picture = Image.fromarray(np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8))
-    picture.save(file, format="JPEG", quality=quality)
+    image = Image.fromarray(np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8))
+    image.save(file, format="JPEG", quality=quality)
     data = file.getvalue()
     sha256 = hashlib.sha256(data).hexdigest()
     return replace(offer, key=sha256[:16], sha256=sha256, bytes=len(data), retrieved=now), data
 
 
 def unusable(pixels: np.ndarray) -> str:
-    """Why a picture (float [H, W, 3] in [0, 1]) shows nothing: not a number, black or flat; else empty."""
+    """Why an image (float [H, W, 3] in [0, 1]) shows nothing: not a number, black or flat; else empty."""
     if not np.isfinite(pixels).all():
         return "not a number"
     grey = pixels @ np.full(3, 255 / 3, pixels.dtype)  # of a mean over the last axis NumPy takes ten times as long

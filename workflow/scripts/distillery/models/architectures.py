@@ -1,4 +1,4 @@
-"""Small networks for small pictures, all with the CIFAR stem (3x3, stride 1, no pooling).
+"""Small networks for small images, all with the CIFAR stem (3x3, stride 1, no pooling).
 
 The stem matters more than any way of distilling: 94.9 against 87.7 % for a ResNet-18 with the ImageNet stem.
 """
@@ -32,7 +32,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A stem, stages of basic blocks (each stage after the first halves the picture), mean over places, a linear layer.
+    """A stem, stages of basic blocks (each stage after the first halves the image), mean over places, a linear layer.
 
     Args:
         stem: channels of the stem.
@@ -57,7 +57,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Normalised pictures [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
+        """Normalised images [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
         return stage_outputs(self.stem(x), self.stages, self.blocks)
 
     def classify(self, last: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class ResNet(nn.Module):
         return self.head(last.mean(dim=(2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures [B, 3, H, W] → logits [B, C]."""
+        """Normalised images [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
 
 
@@ -88,10 +88,10 @@ class ConvNet(nn.Module):
     """Plain 3x3 convolutions, batch norm, GELU and max-pooling, after the airbench networks (Jordan 2024, section 3).
 
     Reaches more on CIFAR-10 in a minute of one processor than any ResNet here. Unlike airbench's, its stem is learnt
-    instead of set to whiten patches, so that the initialisation needs no pictures.
+    instead of set to whiten patches, so that the initialisation needs no images.
 
     Args:
-        widths: channels of each of the blocks; each block halves the picture.
+        widths: channels of each of the blocks; each block halves the image.
         deep: blocks of three convolutions, the last two with a shortcut (airbench96's), instead of two.
         classes: C.
     """
@@ -117,7 +117,7 @@ class ConvNet(nn.Module):
                 nn.init.dirac_(module.weight[: module.in_channels].detach())
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Normalised pictures [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
+        """Normalised images [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
         return stage_outputs(self.stem(x), self.blocks, self.layers)
 
     def classify(self, last: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class ConvNet(nn.Module):
         return self.head(last.amax(dim=(2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised pictures [B, 3, H, W] → logits [B, C]."""
+        """Normalised images [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
 
 
@@ -143,8 +143,8 @@ class Normalised(nn.Module):
     """A network with what its input is normalised by, so that weights and normalisation cannot be parted.
 
     Args:
-        network: takes normalised pictures.
-        mean, std: float [3], of each channel of the train pictures in [0, 1].
+        network: takes normalised images.
+        mean, std: float [3], of each channel of the train images in [0, 1].
     """
 
     def __init__(self, network: nn.Module, mean: Tensor, std: Tensor):

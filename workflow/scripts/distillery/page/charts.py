@@ -46,13 +46,13 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
     offset = alt.YOffset("name:N", sort=names)
     data = rows(summary)
     hover = [alt.Tooltip(f"{name}:N", title=title) for name, title in (
-        ("train", "train pictures"), ("name", "arm"), ("n_train", "n"), ("mean_percent", "accuracy, %"),
-        ("interval", "95 % interval"), ("n_seeds", "seeds"), ("n_test", "test pictures"),
+        ("train", "train images"), ("name", "arm"), ("n_train", "n"), ("mean_percent", "accuracy, %"),
+        ("interval", "95 % interval"), ("n_seeds", "seeds"), ("n_test", "test images"),
         ("difference", "difference, points"), ("p_holm", "p (Holm)"), ("published_site", "published, %"),
     ) if name != "published_site" or any(row[name] for row in data)]  # fmt: skip
     base = alt.Chart(alt.NamedData("rows")).encode(y=y, yOffset=offset)
     axis, scale = alt.Axis(tickCount=8), alt.Scale(domain=[0, _top(summary)])
-    x = alt.X("mean_percent_:Q", title="accuracy on the test pictures, percent", axis=axis, scale=scale)
+    x = alt.X("mean_percent_:Q", title="accuracy on the test images, percent", axis=axis, scale=scale)
     bars = base.mark_rule(strokeWidth=1.6).encode(
         x=alt.X("low_:Q"), x2="high_:Q", color=alt.Color("name:N", scale=colour, title=None)
     )

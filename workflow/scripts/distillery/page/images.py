@@ -1,4 +1,4 @@
-"""The pictures inside the page: galleries of the sources, and the test pictures with what was said of them."""
+"""The images inside the page: galleries of the sources, and the test images with what was said of them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from PIL import Image
 from distillery.figures.contact_sheets import spread
 
 LARGEST = 64  # pixels a side inside the page
-COLUMNS = 50  # pictures side by side in a sheet
+COLUMNS = 50  # images side by side in a sheet
 PER_CLASS = 8  # of a gallery
-MOST = 4000  # test pictures inside the page
+MOST = 4000  # test images inside the page
 ZERO = "0"  # one character a number, counted from here, however many classes: as script.js reads them
 UNTESTED = "-"  # before ZERO, so no number
 TOLD = ("title", "creator", "license", "page", "url", "query", "prompt", "model", "origin")
@@ -26,13 +26,13 @@ TOLD = ("title", "creator", "license", "page", "url", "query", "prompt", "model"
 
 @dataclass(frozen=True)
 class Sheet:
-    """Pictures of one size in one image, row by row.
+    """Images of one size in one image, row by row.
 
     Attributes:
         data: a data URL.
-        side: pixels of a picture.
-        columns: pictures in a row.
-        count: of pictures.
+        side: pixels of an image.
+        columns: images in a row.
+        count: of images.
     """
 
     data: str
@@ -41,24 +41,24 @@ class Sheet:
     count: int
 
 
-def sheet(pictures: np.ndarray) -> Sheet:
-    """Pictures uint8 [N, S, S, 3] as one WebP, shrunk to at most `LARGEST` pixels a side."""
-    side = min(LARGEST, pictures.shape[1]) if len(pictures) else 1
-    columns = max(1, min(COLUMNS, len(pictures)))
-    image = Image.new("RGB", (columns * side, max(1, -(-len(pictures) // columns)) * side), "white")
-    for place, pixels in enumerate(pictures):
-        picture = Image.fromarray(np.asarray(pixels))
-        if picture.width != side:
-            picture = picture.resize((side, side), Image.Resampling.LANCZOS)
-        image.paste(picture, (place % columns * side, place // columns * side))
+def sheet(images: np.ndarray) -> Sheet:
+    """Images uint8 [N, S, S, 3] as one WebP, shrunk to at most `LARGEST` pixels a side."""
+    side = min(LARGEST, images.shape[1]) if len(images) else 1
+    columns = max(1, min(COLUMNS, len(images)))
+    canvas = Image.new("RGB", (columns * side, max(1, -(-len(images) // columns)) * side), "white")
+    for place, pixels in enumerate(images):
+        image = Image.fromarray(np.asarray(pixels))
+        if image.width != side:
+            image = image.resize((side, side), Image.Resampling.LANCZOS)
+        canvas.paste(image, (place % columns * side, place // columns * side))
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=82, method=4)
+    canvas.save(buffer, "WEBP", quality=82, method=4)
     data = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return Sheet(data, side, columns, len(pictures))
+    return Sheet(data, side, columns, len(images))
 
 
 def gallery(pixels: str | Path, table: str | Path) -> dict[str, Any]:
-    """Some kept pictures of a source, evenly over each class's order, with their provenance.
+    """Some kept images of a source, evenly over each class's order, with their provenance.
 
     Args:
         pixels: `.npy` uint8 [N, S, S, 3].
@@ -70,25 +70,25 @@ def gallery(pixels: str | Path, table: str | Path) -> dict[str, Any]:
     for _, mine in kept.groupby("class", sort=False):
         chosen += [mine.index[place] for place in spread(list(range(len(mine))), PER_CLASS)]
     kept = kept.loc[chosen]
-    pictures = np.load(pixels, mmap_mode="r")
+    images = np.load(pixels, mmap_mode="r")
     told = [name for name in TOLD if name in kept]
     items = [
         {"class": row["class"], "row": int(row["row"])} | {name: str(row[name]) for name in told if row[name]}
         for row in kept.to_dict("records")
     ]
-    return {"sheet": sheet(pictures[kept["row"].to_numpy(dtype=int)]), "items": items}
+    return {"sheet": sheet(images[kept["row"].to_numpy(dtype=int)]), "items": items}
 
 
 @dataclass(frozen=True)
 class Tests:
-    """The common test pictures, and for each scenario and arm what was said of them.
+    """The common test images, and for each scenario and arm what was said of them.
 
     Attributes:
         sheets: by source.
-        places: (source, row, class) of every picture, in the order of the texts below; sheets are in the same order.
-        said: by scenario and arm two texts, a character a picture: how many seeds told it right, and which class most
+        places: (source, row, class) of every image, in the order of the texts below; sheets are in the same order.
+        said: by scenario and arm two texts, a character an image: how many seeds told it right, and which class most
             of them said (of `classes`); `UNTESTED` where the scenario was not tested on it.
-        total: of test pictures; more than `places` where they are too many for a page.
+        total: of test images; more than `places` where they are too many for a page.
     """
 
     sheets: dict[str, Sheet]
@@ -97,15 +97,15 @@ class Tests:
     total: int
 
 
-def tests(pictures: str | Path, pixels: Mapping[str, str | Path], classes: Sequence[str]) -> Tests:
+def tests(images: str | Path, pixels: Mapping[str, str | Path], classes: Sequence[str]) -> Tests:
     """See `Tests`.
 
     Args:
-        pictures: `pictures.parquet`.
+        images: `images.parquet`.
         pixels: `.npy` of every source.
         classes: the study's.
     """
-    table = pd.read_parquet(pictures)
+    table = pd.read_parquet(images)
     index = table.drop_duplicates(["source", "row"])[["source", "row", "class"]]
     total = len(index)
     if total > MOST:

@@ -1,4 +1,4 @@
-"""The page itself: tables, sentences, charts and pictures put into its template."""
+"""The page itself: tables, sentences, charts and images put into its template."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import yaml
 
 from distillery.analysis.tables import source_title
 from distillery.jobs import log
-from distillery.page import charts, sentences
-from distillery.page import images as pictures
+from distillery.page import charts, images, sentences
 from distillery.storage.files import write_whole
 
 HERE = Path(__file__).parent
@@ -63,7 +62,7 @@ class Files:
         tables: the `.csv`, known by their names.
         figures: the `.png`, known by their names; the summary first.
         captions: the `.yaml` of figures' titles and captions, and `.rst` of those that it does not hold.
-        pictures: `pictures.parquet`.
+        images: `images.parquet`.
         pixels, curated: `.npy` and `.parquet` of the sources used, in their order.
         citation: `CITATION.cff`.
     """
@@ -71,7 +70,7 @@ class Files:
     tables: Sequence[str]
     figures: Sequence[str]
     captions: Sequence[str]
-    pictures: str
+    images: str
     pixels: Sequence[str]
     curated: Sequence[str]
     citation: str
@@ -81,8 +80,8 @@ def write_page(study: Study, files: Files, output: str | Path) -> None:
     """Write the page, one file that needs nothing else; the same files give the same bytes."""
     tables = read_tables(files.tables)
     pixels = {Path(path).stem: path for path in files.pixels}
-    galleries = {Path(path).stem: pictures.gallery(pixels[Path(path).stem], path) for path in files.curated}
-    tests = pictures.tests(files.pictures, pixels, list(study.classes))
+    galleries = {Path(path).stem: images.gallery(pixels[Path(path).stem], path) for path in files.curated}
+    tests = images.tests(files.images, pixels, list(study.classes))
     template = _environment().get_template("template.html")
     page = template.render(
         study=study,
@@ -114,7 +113,7 @@ def read_tables(paths: Sequence[str]) -> dict[str, pd.DataFrame]:
 
 
 def page_data(
-    study: Study, tables: sentences.Tables, galleries: Mapping[str, Mapping], tests: pictures.Tests
+    study: Study, tables: sentences.Tables, galleries: Mapping[str, Mapping], tests: images.Tests
 ) -> dict[str, Any]:
     """What the page's script works on."""
     arms = list(dict.fromkeys(tables["summary"]["arm"]))
@@ -146,7 +145,7 @@ def _seeds(summary: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def source_cards(study: Study, tables: sentences.Tables, galleries: Mapping[str, Mapping]) -> list[dict[str, Any]]:
-    """A card a source: its settings, what became of its pictures, what the teacher knows and doubts of them."""
+    """A card a source: its settings, what became of its images, what the teacher knows and doubts of them."""
     counts = tables["counts"]
     cards = []
     for name, settings in study.sources.items():

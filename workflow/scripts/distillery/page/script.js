@@ -45,9 +45,9 @@
     document.documentElement.dataset.ready = "true";
   });
 
-  // --- pictures -----------------------------------------------------------------------------------------------------
+  // --- images -----------------------------------------------------------------------------------------------------
 
-  // a sheet's data URL stands once in the page's style, however many of its pictures are shown
+  // a sheet's data URL stands once in the page's style, however many of its images are shown
   const style = document.head.appendChild(document.createElement("style"));
   const known = new Map();
   function sheetClass(kind, name, sheet) {
@@ -59,7 +59,7 @@
     return known.get(key);
   }
 
-  function picture(kind, name, sheet, place, side) {
+  function image(kind, name, sheet, place, side) {
     const span = make("span", undefined, sheetClass(kind, name, sheet));
     const rows = Math.ceil(sheet.count / sheet.columns);
     span.style.width = span.style.height = `${side}px`;
@@ -73,15 +73,15 @@
     button.type = "button";
     button.setAttribute("aria-label", label);
     button.title = label;
-    button.append(picture(kind, name, sheet, place, 48));
-    button.addEventListener("click", () => showDetail(label, picture(kind, name, sheet, place, 192), facts));
+    button.append(image(kind, name, sheet, place, 48));
+    button.addEventListener("click", () => showDetail(label, image(kind, name, sheet, place, 192), facts));
     return button;
   }
 
   const dialog = byId("detail");
   function showDetail(title, image, facts) {
     byId("detail-title").textContent = title;
-    byId("detail-picture").replaceChildren(image);
+    byId("detail-image").replaceChildren(image);
     byId("detail-facts").replaceChildren(...Object.entries(facts).map(([name, value]) => {
       const row = make("div");
       const told = make("dd");
@@ -111,12 +111,12 @@
     });
   }
 
-  // --- what the students said of the test pictures -------------------------------------------------------------------
+  // --- what the students said of the test images -------------------------------------------------------------------
 
   const PAGE = 120;
-  const ZERO = "0".charCodeAt(0); // one character a number, counted from here: as pictures.py writes them
+  const ZERO = "0".charCodeAt(0); // one character a number, counted from here: as images.py writes them
   const browse = byId("browse");
-  const within = {}; // place of every test picture in its source's sheet
+  const within = {}; // place of every test image in its source's sheet
   const places = data.tests.places.map(([source]) => (within[source] = (within[source] ?? -1) + 1));
   let start = 0;
 
@@ -151,11 +151,11 @@
     });
   }
 
-  function showPictures() {
-    const pictures = found();
-    start = Math.max(0, Math.min(start, Math.floor((pictures.length - 1) / PAGE) * PAGE));
+  function showImages() {
+    const images = found();
+    start = Math.max(0, Math.min(start, Math.floor((images.length - 1) / PAGE) * PAGE));
     const scenario = browse.scenario.value;
-    byId("browser").replaceChildren(...pictures.slice(start, start + PAGE).map(({ i, a }) => {
+    byId("browser").replaceChildren(...images.slice(start, start + PAGE).map(({ i, a }) => {
       const [source, row, label] = data.tests.places[i];
       const facts = {};
       for (const arm of Object.keys(data.tests.said[scenario])) {
@@ -164,22 +164,22 @@
       }
       return tile("tests", source, data.tests.sheets[source], places[i], `${label}, ${source} number ${row}`, facts, a.right ? "good" : "bad");
     }));
-    byId("found").textContent = `${pictures.length} pictures. Solid frame: ${armName(browse.arm.value)} is right; dashed: wrong.`;
-    byId("page").textContent = pictures.length ? `${start + 1}–${Math.min(start + PAGE, pictures.length)}` : "none";
+    byId("found").textContent = `${images.length} images. Solid frame: ${armName(browse.arm.value)} is right; dashed: wrong.`;
+    byId("page").textContent = images.length ? `${start + 1}–${Math.min(start + PAGE, images.length)}` : "none";
     byId("previous").disabled = start === 0;
-    byId("next").disabled = start + PAGE >= pictures.length;
+    byId("next").disabled = start + PAGE >= images.length;
   }
 
   browse.addEventListener("change", (event) => {
     start = 0;
     if (event.target.name === "scenario") fillArms();
-    showPictures();
+    showImages();
   });
   browse.addEventListener("submit", (event) => event.preventDefault());
-  byId("previous").addEventListener("click", () => { start -= PAGE; showPictures(); });
-  byId("next").addEventListener("click", () => { start += PAGE; showPictures(); });
+  byId("previous").addEventListener("click", () => { start -= PAGE; showImages(); });
+  byId("next").addEventListener("click", () => { start += PAGE; showImages(); });
   fillArms();
-  showPictures();
+  showImages();
 
   // a link to a table opens it
   addEventListener("hashchange", () => {

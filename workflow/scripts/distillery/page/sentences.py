@@ -50,7 +50,7 @@ def exported(tables: Tables) -> str:
 
 
 def answer(tables: Tables) -> list[Sentence]:
-    """The study's two questions, answered: which pictures teach best, and what the first declared comparison says."""
+    """The study's two questions, answered: which images teach best, and what the first declared comparison says."""
     found = [_best(tables)]
     comparisons = tables["comparisons"]
     if len(comparisons):
@@ -65,11 +65,11 @@ def _best(tables: Tables) -> Sentence:
     text = "Of all that was trained" + ("" if alike else f" on {top['n_classes']} classes")
     text += f", {top['scenario']} ({top['train']}, {arm_name(top['arm'])}) teaches best: {top['mean_percent']} %"
     text += f" [{top['low']}, {top['high']}]" if top["low"] else ""
-    text += f" of {top['n_test']} test pictures"
+    text += f" of {top['n_test']} test images"
     place = ranking[(ranking["scenario"] == top["scenario"]) & (ranking["arm"] == top["arm"])].iloc[0]
     if place["n_ranked"] != "1":
         text += f"; among the {place['n_ranked']} scenarios of its size and classes it is first in"
-        return Sentence(f"{text} {place['best_percent']} % of redraws of seeds and pictures.", "ranking")
+        return Sentence(f"{text} {place['best_percent']} % of redraws of seeds and images.", "ranking")
     return Sentence(text + ".", "summary")
 
 
@@ -90,7 +90,7 @@ def _comparison(rows: pd.DataFrame) -> Sentence:
 
 def insights(tables: Tables) -> list[Sentence]:
     """Statements that the tables support, in the order of the page; those that a study has no data for are left out."""
-    makers = (_other_questions, _more_pictures, _elsewhere, _hard_class, _confused, _sure, _imitated, _costly, _dropped)
+    makers = (_other_questions, _more_images, _elsewhere, _hard_class, _confused, _sure, _imitated, _costly, _dropped)
     return [sentence for maker in makers for sentence in maker(tables)]
 
 
@@ -100,7 +100,7 @@ def _other_questions(tables: Tables) -> Iterator[Sentence]:
         yield _comparison(comparisons[comparisons["comparison"] == name])
 
 
-def _more_pictures(tables: Tables) -> Iterator[Sentence]:
+def _more_images(tables: Tables) -> Iterator[Sentence]:
     summary = tables["summary"]
     best: tuple | None = None
     for (name, arm), rows in summary.groupby([mixes(summary), summary["arm"]], sort=False):
@@ -112,7 +112,7 @@ def _more_pictures(tables: Tables) -> Iterator[Sentence]:
     if best:
         _, name, arm, first, last = best
         text = (
-            f"More pictures help most with {name} ({arm_name(arm)}): {first['mean_percent']} % with {first['n_train']},"
+            f"More images help most with {name} ({arm_name(arm)}): {first['mean_percent']} % with {first['n_train']},"
         )
         yield Sentence(f"{text} {last['mean_percent']} % with {last['n_train']}.", "summary")
 
@@ -129,7 +129,7 @@ def _elsewhere(tables: Tables) -> Iterator[Sentence]:
     if widest:
         _, scenario, arm, best, worst = widest
         text = f"What a test is made of matters most for {scenario} ({arm_name(arm)}): {best['mean_percent']} % on the"
-        text += f" pictures of {best['test']}, {worst['mean_percent']} % on those of {worst['test']}."
+        text += f" images of {best['test']}, {worst['mean_percent']} % on those of {worst['test']}."
         yield Sentence(text, "test_sources")
 
 
@@ -152,7 +152,7 @@ def _confused(tables: Tables) -> Iterator[Sentence]:
     wrong = rows[rows["class"] != rows["predicted"]]
     if len(wrong):
         worst = wrong.loc[numbers(wrong["percent"]).idxmax()]
-        text = f"The best students' commonest mistake: {worst['percent']} % of {worst['class']} pictures are taken for"
+        text = f"The best students' commonest mistake: {worst['percent']} % of {worst['class']} images are taken for"
         yield Sentence(f"{text} {worst['predicted']}.", "confusion")
 
 
@@ -172,7 +172,7 @@ def _imitated(tables: Tables) -> Iterator[Sentence]:
     table = tables["agreement"]
     most = table.loc[numbers(table["agreement_percent"]).idxmax()]
     text = f"Students of {most['scenario']} ({arm_name(most['arm'])}) say most often what the teacher says:"
-    text += f" {most['agreement_percent']} % of the pictures"
+    text += f" {most['agreement_percent']} % of the images"
     if most["repeated_percent"]:
         text += f", and {most['repeated_percent']} % of its {most['n_teacher_wrong']} mistakes"
     yield Sentence(text + ".", "agreement")
@@ -194,7 +194,7 @@ def _dropped(tables: Tables) -> Iterator[Sentence]:
     reasons = [name for name in sums if name.startswith("dropped_")]
     if reasons and sums[reasons].to_numpy().sum():
         source, reason = sums[reasons].stack().idxmax()
-        text = f"Of {sums.at[source, 'offered']} pictures that {source} offered {sums.at[source, 'kept']} were kept;"
+        text = f"Of {sums.at[source, 'offered']} images that {source} offered {sums.at[source, 'kept']} were kept;"
         why = reason.removeprefix("dropped_").replace("_", " ")
         yield Sentence(f"{text} the commonest reason against one: {why} ({sums.at[source, reason]}).", "counts")
 
@@ -215,7 +215,7 @@ def _taught(tables: Tables) -> Iterator[Sentence]:
     table = tables["teacher"]
     rows = table[(table["class"] == "all") & (table["accuracy_percent"] != "")]
     if len(rows):
-        names = ["its own test pictures" if test == "own" else f"those of {test}" for test in rows["test"]]
+        names = ["its own test images" if test == "own" else f"those of {test}" for test in rows["test"]]
         told = [f"{percent} % of {name}" for name, percent in zip(names, rows["accuracy_percent"], strict=True)]
         text = f"The teacher is right on {', '.join(told)}: distilling hands on its mistakes, and where students from"
         yield Sentence(f"{text} scratch do better it can teach them little.", "teacher")
@@ -238,17 +238,17 @@ def _small_differences(tables: Tables) -> Iterator[Sentence]:
     if len(reach):
         least, most = table.loc[reach.idxmin(), "detectable"], table.loc[reach.idxmax(), "detectable"]
         text = f"Differences below {least} to {most} points, by comparison, would mostly go unseen"
-        yield Sentence(f"{text}: more seeds or more test pictures would show smaller ones.", "comparisons")
+        yield Sentence(f"{text}: more seeds or more test images would show smaller ones.", "comparisons")
 
 
 def _shortfall(tables: Tables) -> Iterator[Sentence]:
     summary = tables["summary"]
-    # an arm may train on a part by its recipe: what the scenario has, the arm with the most pictures shows
+    # an arm may train on a part by its recipe: what the scenario has, the arm with the most images shows
     rows = summary.loc[numbers(summary["n_train"]).groupby(summary["scenario"], sort=False).idxmax()]
     short = rows[numbers(rows["n_train"]) < numbers(rows["n_train_asked"])]
     if len(short):
         worst = short.loc[(numbers(short["n_train"]) / numbers(short["n_train_asked"])).idxmin()]
-        text = f"{len(short)} of {len(rows)} scenarios have fewer pictures than asked for; {worst['scenario']} has"
+        text = f"{len(short)} of {len(rows)} scenarios have fewer images than asked for; {worst['scenario']} has"
         yield Sentence(f"{text} {worst['n_train']} of {worst['n_train_asked']}.", "summary")
 
 
@@ -256,7 +256,7 @@ def _untrained(tables: Tables) -> Iterator[Sentence]:
     names = [name for name in dict.fromkeys(tables["summary"]["untrained"]) if name]
     if names:
         text = f"The diffusion model of {', '.join(names)} was never trained"
-        yield Sentence(f"{text}: its pictures are noise, and its scenarios show nothing.", "summary")
+        yield Sentence(f"{text}: its images are noise, and its scenarios show nothing.", "summary")
 
 
 def _leaked(tables: Tables) -> Iterator[Sentence]:
@@ -264,7 +264,7 @@ def _leaked(tables: Tables) -> Iterator[Sentence]:
     tested = numbers(table["tested_on"])
     if tested.sum():
         worst = table.loc[tested.idxmax()]
-        text = f"{worst['tested_on']} test pictures of {worst['source']} are nearly those the teacher learnt from"
+        text = f"{worst['tested_on']} test images of {worst['source']} are nearly those the teacher learnt from"
         yield Sentence(f"{text}: it may look better than it is, and so may its students.", "leakage")
 
 
@@ -276,5 +276,5 @@ def _doubted(tables: Tables) -> Iterator[Sentence]:
     tested = numbers(rows["tested_on"])
     if tested.sum():
         worst = rows.loc[tested.idxmax()]
-        text = f"The teacher doubts the labels of {worst['tested_on']} test pictures of {worst['source']}"
+        text = f"The teacher doubts the labels of {worst['tested_on']} test images of {worst['source']}"
         yield Sentence(f"{text}; where it is right, students are marked down for being right.", "audit")

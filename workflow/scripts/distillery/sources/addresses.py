@@ -1,4 +1,4 @@
-"""Pictures at addresses the user lists: a table of class and URL, with licence and creator where they are known."""
+"""Images at addresses the user lists: a table of class and URL, with licence and creator where they are known."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")
 def fetch_addresses(
     source: Mapping[str, Any], name: str, label: str, store: Store, loopback: int | None = None
 ) -> Iterator[tuple[Offer, bytes | None]]:
-    """Fetch the pictures of one class, in the order of the list, until there are enough.
+    """Fetch the images of one class, in the order of the list, until there are enough.
 
     Args:
         source: `path` of the list, `per_class` (0 for all), and how to fetch (see `Limits`).
@@ -35,7 +35,7 @@ def fetch_addresses(
         Every offer tried, with its bytes or the reason as its failure.
 
     Raises:
-        StudyError: the list cannot be read, has no address of the class, or none gave a picture.
+        StudyError: the list cannot be read, has no address of the class, or none gave an image.
     """
     offers = read_addresses(source["path"], name, label)
     wanted = source["per_class"] or len(offers)
@@ -43,18 +43,18 @@ def fetch_addresses(
     different: set[str] = set()
     with DaemonThreads(THREADS) as threads:
         answers = ordered(threads, fetch, offers, ahead=2 * THREADS)
-        for offer, data in progress(answers, len(offers), f"{name}, {label}", "pictures"):
+        for offer, data in progress(answers, len(offers), f"{name}, {label}", "images"):
             yield offer, data
             different |= {offer.sha256} if data else set()
             if len(different) >= wanted:
                 break
     if not different:
         raise StudyError(
-            f"source {name}, class {label}: none of {len(offers)} addresses gave a picture. Look at the connection to"
+            f"source {name}, class {label}: none of {len(offers)} addresses gave an image. Look at the connection to"
             f" the internet and at the addresses in {source['path']}."
         )
     if len(different) < wanted:
-        log.warning("source %s, class %s: %d pictures of %d wanted", name, label, len(different), wanted)
+        log.warning("source %s, class %s: %d images of %d wanted", name, label, len(different), wanted)
 
 
 def read_addresses(path: str | Path, name: str, label: str) -> list[Offer]:

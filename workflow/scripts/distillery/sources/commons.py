@@ -1,7 +1,7 @@
-"""Wikimedia Commons: freely licensed pictures, by MediaWiki's public interface (commons.wikimedia.org/w/api.php).
+"""Wikimedia Commons: freely licensed images, by MediaWiki's public interface (commons.wikimedia.org/w/api.php).
 
 Every result states its licence and author. Wikimedia asks programs to say who runs them (`contact`) and refuses those
-that do not. Pictures are taken 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
+that do not. Images are taken 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILTERS: dict[str, dict[str, str]] = {}
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
-    """The address of a page of results: files that are pictures of pixels, not drawings, sounds or books.
+    """The address of a page of results: files that are images of pixels, not drawings, sounds or books.
 
     Args:
         query: as a person would type it.

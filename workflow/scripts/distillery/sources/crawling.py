@@ -1,9 +1,9 @@
-"""Crawl a picture search for one class, with icrawler's feeder, parser and downloader threads.
+"""Crawl an image search for one class, with icrawler's feeder, parser and downloader threads.
 
-The feeder asks for pages of results, the parser reads them and offers pictures, several downloaders fetch them. What is
+The feeder asks for pages of results, the parser reads them and offers images, several downloaders fetch them. What is
 ours: queries take turns, so that the wanted number is spread over them; an address found twice is offered once; every
 offer gets a row, whatever became of it; and the pool is decided by the order of offers alone, not by which thread was
-faster: it ends with the picture that completes the wanted number.
+faster: it ends with the image that completes the wanted number.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from distillery.storage.pools import Offer, Store
 
 DOWNLOADERS = 8  # threads; a host gets fewer at a time, see Limits
 POLL_SECONDS = 0.05  # icrawler's own defaults idle five seconds at the end of every crawl
-FRUITLESS_PAGES = 2  # of a query, one after the other without a new picture: its results have ended
+FRUITLESS_PAGES = 2  # of a query, one after the other without a new image: its results have ended
 ENGINES = {"google": google, "bing": bing, "openverse": openverse, "commons": commons}
 
 
 @dataclass(frozen=True)
 class Search:
-    """What to ask a picture search for."""
+    """What to ask an image search for."""
 
     source: str  # name
     kind: str  # of `ENGINES`
     label: str  # class
     queries: tuple[str, ...]
-    wanted: int  # pictures to retrieve
+    wanted: int  # images to retrieve
     max_per_query: int
     filters: Mapping[str, str] = field(default_factory=dict)
     home: str = ""  # where it answers; the engine's own if empty
@@ -60,7 +60,7 @@ class Search:
 def crawl(
     search: Search, limits: Limits, store: Store, loopback: int | None = None
 ) -> Iterator[tuple[Offer, bytes | None]]:
-    """Crawl until enough pictures are retrieved or the results end.
+    """Crawl until enough images are retrieved or the results end.
 
     Args:
         search: what to ask for.
@@ -73,7 +73,7 @@ def crawl(
 
     Raises:
         SourceBlocked, MarkupChanged: the search gives no results to programs; what was retrieved stays in the store.
-        StudyError: not one picture was retrieved.
+        StudyError: not one image was retrieved.
     """
     results, fetcher = Results(search), Fetcher(limits, loopback)
     _Crawler(search, fetcher, store, results).crawl()
@@ -90,15 +90,15 @@ def crawl(
     count = results.retrieved()
     if not count:
         raise StudyError(
-            f"source {search.source}, class {search.label}: none of {len(offers)} pictures offered could be retrieved."
+            f"source {search.source}, class {search.label}: none of {len(offers)} images offered could be retrieved."
             " Look at the connection to the internet, or change the queries."
         )
     if count < search.wanted:
         log.warning(
-            "source %s, class %s: %d pictures retrieved of %d wanted; more queries may find more",
+            "source %s, class %s: %d images retrieved of %d wanted; more queries may find more",
             *(search.source, search.label, count, search.wanted),
         )
-    # a class's pictures may be more than the memory holds; one that has left the store meanwhile is fetched again
+    # a class's images may be more than the memory holds; one that has left the store meanwhile is fetched again
     return ((offer, None) if offer.failure else retrieve(offer, store, fetcher) for offer in offers)
 
 
@@ -115,7 +115,7 @@ class Results:
         self._also: dict[int, list[tuple[int, str]]] = {}  # rank → claims, each after how many offers it was found
         self._done: dict[int, Offer] = {}
         self._settled = 0  # ranks below are all done
-        self._kept: set[str] = set()  # sha256 of the settled pictures
+        self._kept: set[str] = set()  # sha256 of the settled images
         self._lock = threading.Lock()
 
     def offer(self, record: Record, query: str) -> Offer | None:
@@ -151,7 +151,7 @@ class Results:
                 self.enough.set()
 
     def retrieved(self) -> int:
-        """Different pictures so far."""
+        """Different images so far."""
         return len(self._kept)
 
     def offers(self) -> list[Offer]:
@@ -197,20 +197,20 @@ class _Crawler(Crawler):
         self.logger.setLevel(logging.CRITICAL)
 
     def set_storage(self, storage: Any) -> None:
-        self.storage = None  # pictures go to the store, with their provenance
+        self.storage = None  # images go to the store, with their provenance
 
     def crawl(self) -> None:
         """Start all threads, and wait with a sign of progress."""
         for pool in (self.feeder, self.parser, self.downloader):
             pool.start()
-        for _ in progress(self._waiting(), self._results.search.wanted, self._label(), "pictures"):
+        for _ in progress(self._waiting(), self._results.search.wanted, self._label(), "images"):
             pass
 
     def _label(self) -> str:
         return f"{self._results.search.source}, {self._results.search.label}"
 
     def _waiting(self) -> Iterator[int]:
-        """A number for every picture retrieved, until all threads have ended."""
+        """A number for every image retrieved, until all threads have ended."""
         shown = 0
         while self.downloader.is_alive() or self.parser.is_alive() or self.feeder.is_alive():
             self.signal.set(feeder_exited=not self.feeder.is_alive())
@@ -295,7 +295,7 @@ class _Feeder(Feeder):
 
 
 class _Parser(Parser):
-    """Reads pages of results and offers their pictures."""
+    """Reads pages of results and offers their images."""
 
     def __init__(self, *args: Any, search: Search, results: Results, pages: _Pages, fetcher: Fetcher):
         super().__init__(*args)
@@ -360,7 +360,7 @@ def _no_results(reason: str) -> StudyError:
 
 
 class _Downloader(Downloader):
-    """Fetches pictures, or takes them from the store."""
+    """Fetches images, or takes them from the store."""
 
     def __init__(self, *args: Any, search: Search, results: Results, store: Store, fetcher: Fetcher):
         super().__init__(*args)

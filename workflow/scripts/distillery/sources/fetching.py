@@ -235,7 +235,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def forbidden_use(header: str) -> str:
-    """The first word of an X-Robots-Tag that forbids use as a training picture, or "".
+    """The first word of an X-Robots-Tag that forbids use as a training image, or "".
 
     A part may name the robot it is for ("otherbot: noindex"); those for others do not count.
     """

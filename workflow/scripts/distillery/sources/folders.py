@@ -1,4 +1,4 @@
-"""Pictures the user already has: folders by class, tars by class, or one tar with folders by class.
+"""Images the user already has: folders by class, tars by class, or one tar with folders by class.
 
 Nothing is extracted to the disk, so a tar's names can point nowhere; links in a tar are not followed.
 """
@@ -15,7 +15,7 @@ from distillery.jobs import StudyError, log, progress
 from distillery.storage.pools import Offer, as_utf8
 
 SIDE_FILES = {".json", ".jsonl", ".txt", ".csv", ".tsv", ".md", ".xml", ".html", ".cls", ".yaml", ".yml", ".ini", ".db"}
-MAX_BYTES = 100_000_000  # a larger file is no picture one would train on, and would be held in memory
+MAX_BYTES = 100_000_000  # a larger file is no image one would train on, and would be held in memory
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Found:
 
 
 def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, bytes | None]]:
-    """The pictures of one class, in the order of their names.
+    """The images of one class, in the order of their names.
 
     A file beside `{key}.json` as this program's pools have it keeps that provenance. Other side files (text, tables)
-    and hidden files are passed over; what else is no picture is left for curation to drop, with the reason.
+    and hidden files are passed over; what else is no image is left for curation to drop, with the reason.
 
     Args:
         source: `path`: a folder of `{class}/…`, a folder of `{class}.tar`, or one `.tar` of `{class}/…`;
@@ -44,20 +44,20 @@ def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, 
         Every offer with its bytes, read as it is asked for; a file that cannot be read is an offer with a failure.
 
     Raises:
-        StudyError: nothing at `path`, a tar that is compressed or damaged, or no picture of the class.
+        StudyError: nothing at `path`, a tar that is compressed or damaged, or no image of the class.
     """
     leave_out = ", or leave the class out of the source's `classes`"
-    found = find_pictures(source["path"], label, where=f"source {name}", otherwise=leave_out)
+    found = find_images(source["path"], label, where=f"source {name}", otherwise=leave_out)
     limit = int(source.get("per_class") or 0)
     return _offers(found[: limit or None], name, label)
 
 
-def find_pictures(path: str | Path, label: str, where: str, otherwise: str = "") -> list[Found]:
+def find_images(path: str | Path, label: str, where: str, otherwise: str = "") -> list[Found]:
     """The files of one class below `path` (see `import_folder`), sorted by name.
 
     Args:
         where: how an error names the place in the configuration.
-        otherwise: what can be done instead of adding pictures of a class that has none.
+        otherwise: what can be done instead of adding images of a class that has none.
 
     Raises:
         StudyError: as `import_folder`.
@@ -74,7 +74,7 @@ def find_pictures(path: str | Path, label: str, where: str, otherwise: str = "")
     else:
         raise StudyError(f"{where}: there is no {path}. Give `path` a folder of class folders, or a .tar.")
     if not found:
-        raise StudyError(f"{where}: {path} has no picture of class {label}. Add some{otherwise}.")
+        raise StudyError(f"{where}: {path} has no image of class {label}. Add some{otherwise}.")
     return found
 
 
@@ -88,7 +88,7 @@ def _in_folder(folder: Path, label: str) -> list[Found]:
             record.read_bytes if (record := files.get(_record_name(origin))) else None,
         )
         for origin, file in sorted(files.items())
-        if may_be_picture(origin)
+        if may_be_image(origin)
     ]
 
 
@@ -112,7 +112,7 @@ def _in_tar(path: Path, where: str, prefix: str, label: str | None = None) -> li
             _reader(path, record) if (record := members.get(_record_name(inner))) else None,
         )
         for inner, member in sorted(members.items())
-        if may_be_picture(inner)
+        if may_be_image(inner)
     ]
 
 
@@ -132,14 +132,14 @@ def _record_name(origin: str) -> str:
     return str(PurePosixPath(origin).with_suffix(".json"))
 
 
-def may_be_picture(origin: str) -> bool:
+def may_be_image(origin: str) -> bool:
     """Whether a file is neither hidden (also on macOS) nor a side file by its suffix."""
     path = PurePosixPath(origin)
     return not any(part.startswith((".", "__MACOSX")) for part in path.parts) and path.suffix.lower() not in SIDE_FILES
 
 
 def _offers(found: list[Found], name: str, label: str) -> Iterator[tuple[Offer, bytes | None]]:
-    for rank, file in enumerate(progress(found, label=f"importing {label}", unit="picture")):
+    for rank, file in enumerate(progress(found, label=f"importing {label}", unit="image")):
         offer = replace(_provenance(file), source=name, label=label, kind="folder", origin=file.origin, rank=rank)
         try:
             data = file.read() if file.size <= MAX_BYTES else None

@@ -1,4 +1,4 @@
-"""Google's picture search: the address of a page of results, and the records on it.
+"""Google's image search: the address of a page of results, and the records on it.
 
 Google usually answers programs with a page for browsers only, a consent page or a captcha. That is reported as
 `SourceBlocked`: nothing here pretends to be a browser.
@@ -16,7 +16,7 @@ from distillery.sources.results import MarkupChanged, Record, SourceBlocked, Tag
 HOME = "https://www.google.com"
 PAGE = 100  # results a page
 STEADY = True  # a page counts PAGE results, whatever is on it
-FULL_OF_PICTURES = 10  # <img> tags; a page with fewer may simply have no results
+FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may simply have no results
 OWN_HOSTS = ("google.com", "gstatic.com", "googleusercontent.com", "ggpht.com", "googleapis.com")
 
 FILTERS = {
@@ -33,11 +33,11 @@ BLOCKED = (
     ("enablejs", "a page for browsers only"),
 )
 
-# a picture in the data of a script: ["address",height,width], where the address may hold \u003d and \/
+# an image in the data of a script: ["address",height,width], where the address may hold \u003d and \/
 IN_SCRIPT = re.compile(r'\["(https?:(?:[^"\\]|\\.){5,4000})",\s*(\d{1,5}),\s*(\d{1,5})\]')
 # what follows it about its page: "2003":[null,"id","page","title", and before it, in the same form, the thumbnail
 ABOUT = re.compile(r'"2003":\[null,"(?:[^"\\]|\\.)*","((?:[^"\\]|\\.)*)","((?:[^"\\]|\\.)*)"')
-NEAR = 4000  # characters between a picture and what is said about it
+NEAR = 4000  # characters between an image and what is said about it
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
@@ -68,7 +68,7 @@ def parse(page: bytes, address: str = "") -> list[Record]:
 
     Raises:
         SourceBlocked: a captcha, a consent page, a page for browsers only.
-        MarkupChanged: a page full of pictures and no result in a form known.
+        MarkupChanged: a page full of images and no result in a form known.
     """
     text = page.decode("utf-8", "replace")
     found = Tags(text)
@@ -83,9 +83,9 @@ def parse(page: bytes, address: str = "") -> list[Record]:
                 f"Google answered with {what} instead of results, as it mostly does to programs. Remove the source, or"
                 " use another (bing, urls, folder, diffusion)."
             )
-    if found.count("img") >= FULL_OF_PICTURES:
+    if found.count("img") >= FULL_OF_IMAGES:
         raise MarkupChanged(
-            f"Google answered with {found.count('img')} pictures in a markup this version cannot read. Please report"
+            f"Google answered with {found.count('img')} images in a markup this version cannot read. Please report"
             " it; until then use another source (bing, urls, folder, diffusion)."
         )
     return []
@@ -99,7 +99,7 @@ def _forms(script: str) -> Iterator[str]:
 
 
 def _from_script(script: str) -> Iterator[Record]:
-    """Pictures in a script's data: a thumbnail of Google's own, then the picture, then what is said about it."""
+    """Images in a script's data: a thumbnail of Google's own, then the image, then what is said about it."""
     thumbnail = ""
     matches = list(IN_SCRIPT.finditer(script))
     for index, match in enumerate(matches):
@@ -133,7 +133,7 @@ def _is_own(url: str) -> bool:
 
 
 def _from_meta(text: str) -> Iterator[Record]:
-    """Pictures of the older pages' JSON objects with the key ou."""
+    """Images of the older pages' JSON objects with the key ou."""
     for match in re.finditer(r'\{[^{}<>]{0,8000}"ou":[^{}<>]{0,8000}\}', text):
         try:
             said = json.loads(match[0])
@@ -146,7 +146,7 @@ def _from_meta(text: str) -> Iterator[Record]:
 
 
 def _from_links(found: Tags) -> Iterator[Record]:
-    """Pictures of the oldest pages' links, and of today's pages without scripts."""
+    """Images of the oldest pages' links, and of today's pages without scripts."""
     for tag, attributes in found.tags:
         link = attributes.get("href", "")
         if tag != "a" or "/imgres?" not in link:

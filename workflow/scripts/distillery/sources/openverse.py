@@ -1,4 +1,4 @@
-"""Openverse: openly licensed pictures of many collections, by its public interface (api.openverse.org/v1).
+"""Openverse: openly licensed images of many collections, by its public interface (api.openverse.org/v1).
 
 Every result states its licence and creator. Without an account a query gives at most 240 results, 20 a page.
 """

@@ -12,7 +12,7 @@ from distillery.jobs import StudyError, one_line
 from distillery.storage.pools import as_utf8
 
 MAX_URL = 4000  # characters; longer ones are data, not addresses
-TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its picture
+TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its image
 
 
 class SourceBlocked(StudyError):
@@ -20,12 +20,12 @@ class SourceBlocked(StudyError):
 
 
 class MarkupChanged(StudyError):
-    """A page full of pictures of which none could be read: the search has changed its markup."""
+    """A page full of images of which none could be read: the search has changed its markup."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One picture on a page of results; width and height in pixels as the search declares them, 0 if it does not."""
+    """One image on a page of results; width and height in pixels as the search declares them, 0 if it does not."""
 
     url: str
     page: str = ""

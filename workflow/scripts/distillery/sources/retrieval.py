@@ -1,4 +1,4 @@
-"""From an address to a picture in the store, or the reason why not."""
+"""From an address to an image in the store, or the reason why not."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from distillery.sources.fetching import Fetcher, NotFetched
-from distillery.storage.pools import Offer, Store, extension, picture_key
+from distillery.storage.pools import Offer, Store, extension, image_key
 
-PICTURES = "image/webp,image/png,image/jpeg,image/*;q=0.8"
+IMAGES = "image/webp,image/png,image/jpeg,image/*;q=0.8"
 
 
 def retrieve(offer: Offer, store: Store, fetcher: Fetcher) -> tuple[Offer, bytes | None]:
-    """An offer's picture, from the store or its address, with what became of it noted.
+    """An offer's image, from the store or its address, with what became of it noted.
 
-    A picture is kept under its address, whatever class or query it was offered for. Failures are not kept: they may
+    An image is kept under its address, whatever class or query it was offered for. Failures are not kept: they may
     pass.
     """
     if (kept := store.get(offer.url)) is not None:
@@ -23,15 +23,15 @@ def retrieve(offer: Offer, store: Store, fetcher: Fetcher) -> tuple[Offer, bytes
         facts = {name: getattr(earlier, name) for name in ("key", "sha256", "bytes", "retrieved")}
         return replace(offer, **facts), data
     try:
-        answer = fetcher.fetch(offer.url, accept=PICTURES)
+        answer = fetcher.fetch(offer.url, accept=IMAGES)
     except NotFetched as failure:
         return replace(offer, failure=str(failure)), None
     if extension(answer.body) == "bin":
         kind = answer.content_type.partition(";")[0].strip().lower() or "no type given"
-        return replace(offer, failure=f"not a picture: {kind}"), None
+        return replace(offer, failure=f"not an image: {kind}"), None
     offer = replace(
         offer,
-        key=picture_key(answer.body),
+        key=image_key(answer.body),
         sha256=hashlib.sha256(answer.body).hexdigest(),
         bytes=len(answer.body),
         retrieved=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -32,7 +32,7 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
 
 
 def map_pixels(path: str | Path) -> np.ndarray:
-    """Pictures of a `.npy`, a memory map uint8 [N, S, S, 3].
+    """Images of a `.npy`, a memory map uint8 [N, S, S, 3].
 
     Raises:
         StudyError: the file is damaged; names it and says to delete it.

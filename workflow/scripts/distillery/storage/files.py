@@ -50,7 +50,7 @@ def hash_files(paths: Iterable[str | os.PathLike]) -> str:
 def hash_listing(paths: Iterable[str | os.PathLike]) -> str:
     """16 hex digits over names and sizes of the files at and below some paths; what is not there counts as nothing.
 
-    Not over their times, since a folder that was copied is the same folder, but of tars: one of other pictures may have
+    Not over their times, since a folder that was copied is the same folder, but of tars: one of other images may have
     the same size. Hidden files, such as those by which macOS remembers a folder's look, do not count.
     """
     digest = hashlib.sha256()

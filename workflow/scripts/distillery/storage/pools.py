@@ -1,10 +1,10 @@
-"""Pools of pictures: what was offered, what was retrieved, and where each picture came from.
+"""Pools of images: what was offered, what was retrieved, and where each image came from.
 
-A pool is two files a class: a WebDataset shard `{class}.tar` with `{key}.{jpg,png,…}` and `{key}.json` per picture, and
-`{class}.jsonl` with one line per picture *offered*, in order, failures with their reason. The key is the first 16 hex
+A pool is two files a class: a WebDataset shard `{class}.tar` with `{key}.{jpg,png,…}` and `{key}.json` per image, and
+`{class}.jsonl` with one line per image *offered*, in order, failures with their reason. The key is the first 16 hex
 digits of the bytes' sha256.
 
-A store is a folder outside the workflow's declared outputs that keeps every picture already retrieved, so that a job
+A store is a folder outside the workflow's declared outputs that keeps every image already retrieved, so that a job
 that was killed, or whose queries changed, retrieves only what is missing.
 """
 
@@ -36,10 +36,10 @@ MAGIC = (
 
 @dataclass(frozen=True)
 class Offer:
-    """One picture a source offered for a class, and what became of it (its provenance).
+    """One image a source offered for a class, and what became of it (its provenance).
 
     `origin` identifies it within its source: a URL, a path, or the generation parameters' hash. `failure` is empty
-    for a picture that was retrieved; then `key`, `sha256` and `bytes` describe it.
+    for an image that was retrieved; then `key`, `sha256` and `bytes` describe it.
     """
 
     source: str
@@ -109,8 +109,8 @@ def as_utf8(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def picture_key(data: bytes) -> str:
-    """The name of a picture: the first 16 hex digits of its bytes' sha256."""
+def image_key(data: bytes) -> str:
+    """The name of an image: the first 16 hex digits of its bytes' sha256."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 
@@ -125,12 +125,12 @@ def write_pool(shard: str | Path, offers: str | Path, entries: Iterable[tuple[Of
     """Write a class's pool, both files whole or not at all.
 
     Args:
-        shard: the `.tar` to write; the same picture offered twice is stored once.
+        shard: the `.tar` to write; the same image offered twice is stored once.
         offers: the `.jsonl` to write.
         entries: every offer in order, with its bytes if it was retrieved.
 
     Returns:
-        Number of pictures in the shard.
+        Number of images in the shard.
     """
     written: set[str] = set()
     lines = []
@@ -154,7 +154,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def read_pool(shard: str | Path, offers: str | Path) -> Iterator[tuple[Offer, bytes | None]]:
-    """Every offer of a class's pool in order, with the picture's bytes or None for a failure.
+    """Every offer of a class's pool in order, with the image's bytes or None for a failure.
 
     Raises:
         StudyError: a file is truncated or not what it should be; names it and says to delete it.
@@ -174,7 +174,7 @@ def read_pool(shard: str | Path, offers: str | Path) -> Iterator[tuple[Offer, by
                 yield offer, data
     except (tarfile.TarError, KeyError, EOFError, ValueError, TypeError, UnicodeDecodeError) as error:
         raise StudyError(
-            f"pool {shard} or {offers} is damaged ({error}). Delete both and run again; the store keeps the pictures."
+            f"pool {shard} or {offers} is damaged ({error}). Delete both and run again; the store keeps the images."
         ) from error
 
 
@@ -186,7 +186,7 @@ class Store:
 
     Args:
         root: the folder.
-        most: bytes of pictures it may hold, 0 for no limit.
+        most: bytes of images it may hold, 0 for no limit.
         free: bytes that must stay free on its disk.
     """
 
@@ -227,14 +227,14 @@ class Store:
             StudyError: the store would hold too much, or leave too little free.
         """
         record = self._path(identity)
-        picture = record.with_suffix(".bin")
-        if data is not None and not (_size(picture) == len(data) and picture.read_bytes() == data):
-            self._make_room(len(data) - _size(picture))
-            write_whole(picture, data)
+        image = record.with_suffix(".bin")
+        if data is not None and not (_size(image) == len(data) and image.read_bytes() == data):
+            self._make_room(len(data) - _size(image))
+            write_whole(image, data)
         write_whole(record, offer.to_json())
 
     def _make_room(self, size: int) -> None:
-        """Count `size` bytes more (or less, where a picture is replaced by a smaller one), if there is room."""
+        """Count `size` bytes more (or less, where an image is replaced by a smaller one), if there is room."""
         with self._lock:
             if self.most and self._held + size > self.most:
                 raise StudyError(

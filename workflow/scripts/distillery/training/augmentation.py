@@ -1,4 +1,4 @@
-"""Altered pictures, in batch and on the device: random views at every step, and fixed altered copies of a scenario."""
+"""Altered images, in batch and on the device: random views at every step, and fixed altered copies of a scenario."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from distillery.jobs import StudyError
-from distillery.training.dataset import Pictures
+from distillery.training.dataset import ImageDataset
 from distillery.training.recipe import Recipe
 from distillery.training.rng import stream
 
@@ -19,7 +19,7 @@ JITTER = 0.4  # brightness, contrast and saturation are multiplied by 1 ± up to
 HUE = 0.1  # turns, up to, either way
 DEGREES = 30.0  # of rotation, up to, either way
 COPY_BATCH = 1024
-PLACES = 1 << 16  # a place in a picture is drawn as a part of so many, before the picture's size is known
+PLACES = 1 << 16  # a place in an image is drawn as a part of so many, before the image's size is known
 GREY = 0.5  # of what is cut out, in [0, 1]; about the mean of photographs
 
 # --- views: other ones at every step ----------------------------------------------------------------------------------
@@ -30,11 +30,11 @@ class Draws:
     """What chance decides of one batch's views: of NumPy as drawn, or tensors of the device the views are made on.
 
     Attributes:
-        top, left: int64 [B], where the crop begins in the padded picture, 0 to 2 · crop.
+        top, left: int64 [B], where the crop begins in the padded image, 0 to 2 · crop.
         mirrored: bool [B].
         down, right: int64 [B], 0 to PLACES − 1, the middle of what is cut out.
-        partner: int64 [B], with whom of the batch a picture is mixed.
-        share: of the picture itself in the mixture, 0 to 1, of all or float32 [B]; None without mixup.
+        partner: int64 [B], with whom of the batch an image is mixed.
+        share: of the image itself in the mixture, 0 to 1, of all or float32 [B]; None without mixup.
     """
 
     top: np.ndarray | Tensor
@@ -58,14 +58,14 @@ def draw_views(recipe: Recipe, batch: int, step: int, seed: int) -> Draws:
 
 
 def reflect_pad(pixels: Tensor, border: int) -> Tensor:
-    """Pictures with a mirrored border, as F.pad's `reflect` but for uint8: [N, 3, S, S] → [N, 3, S + 2b, S + 2b].
+    """Images with a mirrored border, as F.pad's `reflect` but for uint8: [N, 3, S, S] → [N, 3, S + 2b, S + 2b].
 
     Raises:
-        StudyError: the border is as wide as the picture.
+        StudyError: the border is as wide as the image.
     """
     side = pixels.shape[-1]
     if border >= side:
-        raise StudyError(f"recipe: crop is {border} pixels, but must be below the pictures' {side}")
+        raise StudyError(f"recipe: crop is {border} pixels, but must be below the images' {side}")
     if not border:
         return pixels
     # strips joined, the channels last: four times as fast on a processor as choosing rows and columns by number
@@ -117,7 +117,7 @@ def cut_out(views: Tensor, draws: Draws, side: int) -> Tensor:
 
 
 def mix(values: Tensor, draws: Draws) -> Tensor:
-    """share · values + (1 − share) · their partners', of pictures or probabilities (Zhang et al. 2018, section 2)."""
+    """share · values + (1 − share) · their partners', of images or probabilities (Zhang et al. 2018, section 2)."""
     if draws.share is None:
         return values
     partner, share = torch.as_tensor(draws.partner, device=values.device), draws.share
@@ -127,15 +127,15 @@ def mix(values: Tensor, draws: Draws) -> Tensor:
 
 
 def mixed_targets(labels: Tensor, draws: Draws, classes: int) -> Tensor:
-    """Labels int64 [B] as they are, or mixed like the pictures into probabilities float32 [B, C]."""
+    """Labels int64 [B] as they are, or mixed like the images into probabilities float32 [B, C]."""
     return labels if draws.share is None else mix(F.one_hot(labels, classes).float(), draws)
 
 
 # --- copies: the scenario's own, made once ----------------------------------------------------------------------------
 
 
-def alter_copies(train: Pictures, augment: str, augment_seed: int) -> Pictures:
-    """Alter the pictures marked as augmented, each as its source, row and the seed decide: the same in every run.
+def alter_copies(train: ImageDataset, augment: str, augment_seed: int) -> ImageDataset:
+    """Alter the images marked as augmented, each as its source, row and the seed decide: the same in every run.
 
     Args:
         augment: none, color or rotation.
@@ -167,15 +167,15 @@ def alter_copies(train: Pictures, augment: str, augment_seed: int) -> Pictures:
         else:
             part = rotate(part, DEGREES * numbers[:, 4])
         pixels[some] = (part * 255).round().clamp(0, 255).to(torch.uint8)
-    return Pictures(pixels, train.labels, train.sources, train.rows, train.augmented)
+    return ImageDataset(pixels, train.labels, train.sources, train.rows, train.augmented)
 
 
 # rows: luma Y, chroma I and Q of the NTSC standard
 YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
 
-def jitter_colors(pictures: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
-    """Change brightness, then contrast, saturation and hue of pictures [N, 3, S, S] in [0, 1].
+def jitter_colors(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
+    """Change brightness, then contrast, saturation and hue of images [N, 3, S, S] in [0, 1].
 
     Args:
         brightness, contrast, saturation: factors [N]; 1 changes nothing.
@@ -185,7 +185,7 @@ def jitter_colors(pictures: Tensor, brightness: Tensor, contrast: Tensor, satura
     def factor(value: Tensor) -> Tensor:
         return value[:, None, None, None]
 
-    x = (pictures * factor(brightness)).clamp(0, 1)
+    x = (images * factor(brightness)).clamp(0, 1)
     x = torch.lerp(_luma(x).mean(dim=(2, 3), keepdim=True), x, factor(contrast)).clamp(0, 1)
     x = torch.lerp(_luma(x).expand_as(x), x, factor(saturation)).clamp(0, 1)
     turn = 2 * torch.pi * hue
@@ -196,16 +196,16 @@ def jitter_colors(pictures: Tensor, brightness: Tensor, contrast: Tensor, satura
     return torch.einsum("nij,njhw->nihw", matrix, x).clamp(0, 1)
 
 
-def _luma(pictures: Tensor) -> Tensor:
-    return (pictures * YIQ[0][:, None, None]).sum(dim=1, keepdim=True)
+def _luma(images: Tensor) -> Tensor:
+    return (images * YIQ[0][:, None, None]).sum(dim=1, keepdim=True)
 
 
-def rotate(pictures: Tensor, degrees: Tensor) -> Tensor:
-    """Turn pictures [N, 3, S, S] counter-clockwise about their middle by degrees [N]; reflected where they end."""
+def rotate(images: Tensor, degrees: Tensor) -> Tensor:
+    """Turn images [N, 3, S, S] counter-clockwise about their middle by degrees [N]; reflected where they end."""
     turn = torch.deg2rad(degrees)
-    matrix = torch.zeros(len(pictures), 2, 3)
-    # maps a place of the result to its place in the picture, y pointing down
+    matrix = torch.zeros(len(images), 2, 3)
+    # maps a place of the result to its place in the image, y pointing down
     matrix[:, 0, 0], matrix[:, 0, 1] = turn.cos(), -turn.sin()
     matrix[:, 1, 0], matrix[:, 1, 1] = turn.sin(), turn.cos()
-    grid = F.affine_grid(matrix, list(pictures.shape), align_corners=False)
-    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -1,4 +1,4 @@
-"""What the steps of a training are told: which pictures, the draws of their views, and a few numbers."""
+"""What the steps of a training are told: which images, the draws of their views, and a few numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Numbers(NamedTuple):
     """Of one step.
 
     Attributes:
-        share: of the picture itself in a mixture, 0 to 1.
+        share: of the image itself in a mixture, 0 to 1.
         time: share of the steps done, 0 to 1.
         lr: learning rate.
         decay: of the weights' moving average.
@@ -36,7 +36,7 @@ class Block(NamedTuple):
     """The draws of one step, packed so that two small copies take them to where a recorded step reads them.
 
     Attributes:
-        places: int64 [7, B]: rows of the pictures, top, left, mirrored, down, right, partner of `Draws`.
+        places: int64 [7, B]: rows of the images, top, left, mirrored, down, right, partner of `Draws`.
         numbers: `Numbers` of floats, or float32 [4] of the device.
     """
 
@@ -48,16 +48,16 @@ class Block(NamedTuple):
         return Numbers(*self.numbers)
 
     def views(self, mixed: bool) -> tuple[Tensor, Draws]:
-        """Rows int64 [B] and draws of the step's views; `mixed` says whether the recipe mixes pictures."""
+        """Rows int64 [B] and draws of the step's views; `mixed` says whether the recipe mixes images."""
         rows, top, left, mirrored, down, right, partner = self.places
         share = self.scalars().share if mixed else None
         return rows, Draws(top, left, mirrored.bool(), down, right, partner, share)
 
 
-def feed(recipe: Recipe, pictures: int, seed: int, steps: Iterable[int], device: torch.device) -> Iterator[Block]:
-    """Each of `steps`, from 0, as a function of recipe, number of pictures, seed and its number alone."""
+def feed(recipe: Recipe, images: int, seed: int, steps: Iterable[int], device: torch.device) -> Iterator[Block]:
+    """Each of `steps`, from 0, as a function of recipe, number of images, seed and its number alone."""
     for step in steps:
-        places, numbers = _draw(recipe, pictures, seed, step)
+        places, numbers = _draw(recipe, images, seed, step)
         places = torch.from_numpy(places)
         if device.type == "cuda":
             # pinned, so that neither the transfer waits for the GPU nor the GPU for it
@@ -66,28 +66,26 @@ def feed(recipe: Recipe, pictures: int, seed: int, steps: Iterable[int], device:
         yield Block(places, numbers)
 
 
-def _draw(recipe: Recipe, pictures: int, seed: int, step: int) -> tuple[np.ndarray, Numbers]:
+def _draw(recipe: Recipe, images: int, seed: int, step: int) -> tuple[np.ndarray, Numbers]:
     draws = draw_views(recipe, recipe.batch, step, seed)
-    rows = rows_of_step(pictures, recipe.batch, step, seed)
+    rows = rows_of_step(images, recipe.batch, step, seed)
     places = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner])
     share = 1.0 if draws.share is None else draws.share
     return places, Numbers(share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
 
 
 @lru_cache(maxsize=2)
-def _order(pictures: int, seed: int, epoch: int) -> np.ndarray:
-    return stream(seed, "order", epoch).permutation(pictures)
+def _order(images: int, seed: int, epoch: int) -> np.ndarray:
+    return stream(seed, "order", epoch).permutation(images)
 
 
-def rows_of_step(pictures: int, batch: int, step: int, seed: int) -> np.ndarray:
-    """Which pictures a step sees, int64 [batch]: its part of one permutation of all after the other.
+def rows_of_step(images: int, batch: int, step: int, seed: int) -> np.ndarray:
+    """Which images a step sees, int64 [batch]: its part of one permutation of all after the other.
 
-    So every picture is seen as often as any other, give or take one, and batches are full whatever the number of
-    pictures.
+    So every image is seen as often as any other, give or take one, and batches are full whatever the number of
+    images.
     """
     first, end = step * batch, (step + 1) * batch
-    epochs = range(first // pictures, (end - 1) // pictures + 1)
-    parts = [
-        _order(pictures, seed, epoch)[max(first - epoch * pictures, 0) : end - epoch * pictures] for epoch in epochs
-    ]
+    epochs = range(first // images, (end - 1) // images + 1)
+    parts = [_order(images, seed, epoch)[max(first - epoch * images, 0) : end - epoch * images] for epoch in epochs]
     return np.concatenate(parts)

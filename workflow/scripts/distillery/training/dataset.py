@@ -1,4 +1,4 @@
-"""The pictures a training works on: of a scenario's plan, or the teacher's own."""
+"""The images a training works on: of a scenario's plan, or the teacher's own."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from distillery.jobs import StudyError
 from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet
 
-LEAST_STD = 1e-3  # of a channel in [0, 1]; pictures of one colour would divide by 0
+LEAST_STD = 1e-3  # of a channel in [0, 1]; images of one colour would divide by 0
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures with their classes, and where each is from.
+class ImageDataset:
+    """Images with their classes, and where each is from.
 
     Attributes:
         pixels: uint8 [N, 3, S, S], channels last in memory.
@@ -38,10 +38,10 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, where: np.ndarray) -> Pictures:
+    def take(self, where: np.ndarray) -> ImageDataset:
         """Those at the places `where`: int [M], or bool [N]."""
         places = np.arange(len(self))[where]
-        return Pictures(
+        return ImageDataset(
             as_channels_last(self.pixels.permute(0, 2, 3, 1).numpy()[places]),
             self.labels[torch.from_numpy(places)],
             self.sources[places],
@@ -57,8 +57,8 @@ def as_channels_last(pixels: np.ndarray) -> Tensor:
 
 def load_plan(
     plan: str | Path, pixels: Sequence[str | Path], sources: Sequence[str], classes: Sequence[str]
-) -> dict[str, Pictures]:
-    """The pictures of a scenario by split (train, val, test), in the plan's order, altered copies not yet altered.
+) -> dict[str, ImageDataset]:
+    """The images of a scenario by split (train, val, test), in the plan's order, altered copies not yet altered.
 
     Args:
         plan: parquet with columns source, row, label, split, augmented.
@@ -77,13 +77,13 @@ def load_plan(
         parts[split] = gather(arrays, chosen["source"], chosen["row"], chosen["label"], chosen["augmented"])
     for split in ("train", "test"):
         if not len(parts[split]):
-            raise StudyError(f"plan {plan} has no {split} pictures. Delete it and run again.")
+            raise StudyError(f"plan {plan} has no {split} images. Delete it and run again.")
     trained = parts["train"].labels.unique()
     for split in ("val", "test"):
         strange = parts[split].labels[~torch.isin(parts[split].labels, trained)].unique().tolist()
         if strange:
             names = ", ".join(classes[label] for label in strange)
-            raise StudyError(f"plan {plan}: {split} pictures of {names}, none to train on. Delete it and run again.")
+            raise StudyError(f"plan {plan}: {split} images of {names}, none to train on. Delete it and run again.")
     return parts
 
 
@@ -95,12 +95,12 @@ def open_pixels(paths: Sequence[str | Path], sources: Sequence[str]) -> dict[str
     """
     arrays = {name: map_pixels(path) for name, path in zip(sources, paths, strict=True)}
     if len(sizes := {array.shape[1:] for array in arrays.values()}) > 1:
-        raise StudyError(f"sources {', '.join(sources)} have pictures of several sizes {sorted(sizes)}. Curate again.")
+        raise StudyError(f"sources {', '.join(sources)} have images of several sizes {sorted(sizes)}. Curate again.")
     return arrays
 
 
-def whole_source(name: str, pixels: np.ndarray, labels: np.ndarray) -> Pictures:
-    """Every picture of one source: pixels uint8 [N, S, S, 3], labels [N]."""
+def whole_source(name: str, pixels: np.ndarray, labels: np.ndarray) -> ImageDataset:
+    """Every image of one source: pixels uint8 [N, S, S, 3], labels [N]."""
     return gather({name: pixels}, np.full(len(labels), name, object), np.arange(len(labels)), labels)
 
 
@@ -110,7 +110,7 @@ def gather(
     rows: np.ndarray,
     labels: np.ndarray,
     augmented: np.ndarray | None = None,
-) -> Pictures:
+) -> ImageDataset:
     """Copy the rows named from each source's pixels.
 
     Args:
@@ -125,12 +125,12 @@ def gather(
     for name in dict.fromkeys(sources.tolist()):
         here = np.flatnonzero(sources == name)
         if name not in arrays:
-            raise StudyError(f"pictures of source {name} are asked for, but its pixels are not given")
+            raise StudyError(f"images of source {name} are asked for, but its pixels are not given")
         if rows[here].min() < 0 or rows[here].max() >= len(arrays[name]):
-            raise StudyError(f"source {name} has {len(arrays[name])} pictures, row {rows[here].max()} is asked for")
+            raise StudyError(f"source {name} has {len(arrays[name])} images, row {rows[here].max()} is asked for")
         pixels[here] = arrays[name][rows[here]]
     augmented = np.zeros(len(rows), bool) if augmented is None else augmented.astype(bool)
-    return Pictures(
+    return ImageDataset(
         as_channels_last(pixels),
         torch.from_numpy(labels.astype(np.int64)),
         sources,
@@ -139,8 +139,8 @@ def gather(
     )
 
 
-def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[Pictures, Pictures]:
-    """The teacher's train and test pictures.
+def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[ImageDataset, ImageDataset]:
+    """The teacher's train and test images.
 
     Raises:
         StudyError: the file is damaged, or of other classes.
@@ -163,7 +163,7 @@ def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[Picture
 
 def channel_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation, float32 [3] each, of the channels of uint8 [N, 3, S, S] scaled to [0, 1]."""
-    # by counting values: exact, and no float copy of the pictures
+    # by counting values: exact, and no float copy of the images
     counts = torch.stack([torch.bincount(pixels[:, c].reshape(-1), minlength=256) for c in range(3)]).double()
     share = counts / counts.sum(dim=1, keepdim=True)
     values = torch.arange(256, dtype=torch.float64) / 255

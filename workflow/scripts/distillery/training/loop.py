@@ -20,7 +20,7 @@ from distillery.training.augmentation import make_views, mixed_targets, reflect_
 from distillery.training.batches import Block, feed
 from distillery.training.checkpoints import Checkpoint
 from distillery.training.cuda_graphs import step_runner
-from distillery.training.dataset import Pictures, channel_statistics
+from distillery.training.dataset import ImageDataset, channel_statistics
 from distillery.training.ema import Average
 from distillery.training.hardware import autocast
 from distillery.training.muon import Muon
@@ -63,8 +63,8 @@ class Row(NamedTuple):
     val_accuracy: float | None  # 0 to 1; None where not measured
 
 
-def start_network(name: str, classes: int, train: Pictures, seed: int, device: torch.device) -> Normalised:
-    """A network with the seed's initialisation, normalising by the train pictures' statistics, on the device."""
+def start_network(name: str, classes: int, train: ImageDataset, seed: int, device: torch.device) -> Normalised:
+    """A network with the seed's initialisation, normalising by the train images' statistics, on the device."""
     with initialisation(seed):
         network = build_network(name, classes)
     return Normalised(network, *channel_statistics(train.pixels)).to(device, memory_format=torch.channels_last)
@@ -77,7 +77,7 @@ def optimiser_of(recipe: Recipe, network: nn.Module) -> Optimiser:
 
 def train(
     network: nn.Module,
-    pictures: Pictures,
+    images: ImageDataset,
     recipe: Recipe,
     objective: Objective,
     optimiser: Optimiser,
@@ -91,8 +91,8 @@ def train(
     """Train a network in place, from its checkpoint if there is one; one that is of a finished training is its end.
 
     Args:
-        network: on its device, in channels-last format; every picture is held there too.
-        pictures: labels from 0 to classes − 1.
+        network: on its device, in channels-last format; every image is held there too.
+        images: labels from 0 to classes − 1.
         recipe: steps, batch, learning rate and views.
         objective: the loss, computed under autocast.
         seed: of order and views.
@@ -109,9 +109,9 @@ def train(
         return history
     if start:
         log.info("%s: goes on after step %d of %d", label, start, recipe.steps)
-    side = pictures.pixels.shape[-1]
-    padded = reflect_pad(pictures.pixels.to(device), recipe.crop)
-    labels = pictures.labels.to(device)
+    side = images.pixels.shape[-1]
+    padded = reflect_pad(images.pixels.to(device), recipe.crop)
+    labels = images.labels.to(device)
     marks = history_steps(recipe.steps)
     network.train()
 
@@ -129,7 +129,7 @@ def train(
         total.add_(loss.detach())
 
     run_step = step_runner(train_step, device)
-    fed = feed(recipe, len(pictures), seed, range(start, recipe.steps), device)
+    fed = feed(recipe, len(images), seed, range(start, recipe.steps), device)
     for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
         run_step(next(fed))
         if done in marks:

@@ -1,4 +1,4 @@
-"""What a network says of pictures: logits, which of them are right, and the table that keeps them."""
+"""What a network says of images: logits, which of them are right, and the table that keeps them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from distillery.storage.parquet import write_parquet
-from distillery.training.dataset import Pictures
+from distillery.training.dataset import ImageDataset
 from distillery.training.hardware import autocast
 
 BATCH = {"cpu": 250, "cuda": 2000}  # larger ones are no faster
@@ -29,7 +29,7 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def predict(network: nn.Module, pixels: Tensor) -> Tensor:
-    """Logits float32 [N, C], on the CPU, of pictures uint8 [N, 3, S, S], wherever the network is."""
+    """Logits float32 [N, C], on the CPU, of images uint8 [N, 3, S, S], wherever the network is."""
     device = next(network.parameters()).device
     parts = []
     with evaluating(network), torch.inference_mode(), autocast(device):
@@ -59,12 +59,12 @@ def predict_classes(network: nn.Module, pixels: Tensor, trained: Tensor | None =
 
 
 def share(right: np.ndarray) -> float | None:
-    """The mean of bool [N], 0 to 1; None of no picture."""
+    """The mean of bool [N], 0 to 1; None of no image."""
     return float(right.mean()) if len(right) else None
 
 
 def by_class(right: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
-    """Accuracy, 0 to 1, of each class that has pictures, in the study's order.
+    """Accuracy, 0 to 1, of each class that has images, in the study's order.
 
     Args:
         right: bool [N].
@@ -73,8 +73,8 @@ def by_class(right: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> d
     return {name: share(right[labels == label]) for label, name in enumerate(classes) if (labels == label).any()}
 
 
-def write_predictions(path: str | Path, pictures: Pictures, logits: np.ndarray, predicted: np.ndarray) -> None:
-    """One row a picture: source, row, label, predicted, logits (C of float32, −inf for classes not trained on)."""
+def write_predictions(path: str | Path, images: ImageDataset, logits: np.ndarray, predicted: np.ndarray) -> None:
+    """One row an image: source, row, label, predicted, logits (C of float32, −inf for classes not trained on)."""
     schema = pa.schema(
         [
             ("source", pa.string()),
@@ -85,9 +85,9 @@ def write_predictions(path: str | Path, pictures: Pictures, logits: np.ndarray, 
         ]
     )
     columns = {
-        "source": pictures.sources,
-        "row": pictures.rows,
-        "label": pictures.labels.numpy(),
+        "source": images.sources,
+        "row": images.rows,
+        "label": images.labels.numpy(),
         "predicted": predicted,
         "logits": logits,
     }

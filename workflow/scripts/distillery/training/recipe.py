@@ -20,8 +20,8 @@ class Recipe:
     """What decides a training besides its data, loss and seed, in the configuration's words and with its defaults."""
 
     network: str
-    steps: int  # optimiser steps, equal for every number of pictures
-    batch: int  # pictures a step
+    steps: int  # optimiser steps, equal for every number of images
+    batch: int  # images a step
     lr: float  # the highest
     optimiser: str = "sgd"
     momentum: float = 0.9  # Nesterov
