@@ -30,7 +30,7 @@ from distillery.distillation.methods import CrossEntropy
 from distillery.distillation.student import objective_of
 from distillery.training.dataset import gather
 from distillery.training.hardware import choose_device
-from distillery.training.loop import optimiser_of, start_network, train
+from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.prediction import predict
 from distillery.training.recipe import Recipe
 
@@ -75,8 +75,8 @@ def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torc
         rows = np.flatnonzero(fold != held)
         images = gather({"x": pixels}, np.full(len(rows), "x", object), rows, labels[rows])
         network = start_network(recipe.network, 10, images, held, device)
-        optimiser = optimiser_of(recipe, network)
-        train(network, images, recipe, objective, optimiser, seed=held, classes=10)
+        optimizer = optimizer_of(recipe, network)
+        train(network, images, recipe, objective, optimizer, seed=held, classes=10)
         others = np.flatnonzero(fold == held)
         asked = gather({"x": pixels}, np.full(len(others), "x", object), others, labels[others])
         probabilities[others] = torch.softmax(predict(network, asked.pixels), dim=1).numpy()

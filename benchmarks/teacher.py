@@ -33,11 +33,11 @@ from distillery.curation.teacher_data import CIFAR10, load_cifar10
 from distillery.distillation.losses import cross_entropy
 from distillery.training.dataset import ImageDataset, whole_source
 from distillery.training.hardware import choose_device
-from distillery.training.loop import optimiser_of, start_network, train
+from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.prediction import predict
 from distillery.training.recipe import Recipe
 
-MUON = {"optimiser": "muon", "momentum": 0.6, "schedule": "triangular", "warmup": 0.2, "checkpoint_every": 0}
+MUON = {"optimizer": "muon", "momentum": 0.6, "schedule": "triangular", "warmup": 0.2, "checkpoint_every": 0}
 RECIPES = {
     "fast": Recipe("convnet_l", steps=1000, batch=1000, lr=0.24, crop=3, **MUON),  # 20 epochs
     "best": Recipe("convnet_xl", steps=3900, batch=512, lr=0.1, crop=4, cutout=12, **MUON),  # 40 epochs
@@ -85,7 +85,7 @@ def ours(
 
     def learn():
         network = start_network(recipe.network, 10, learnt, seed, device)
-        train(network, learnt, recipe, loss, optimiser_of(recipe, network), seed=seed, classes=10)
+        train(network, learnt, recipe, loss, optimizer_of(recipe, network), seed=seed, classes=10)
         return network
 
     torch.zeros(1, device=device)  # the device's own start is no part of it

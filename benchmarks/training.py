@@ -48,7 +48,7 @@ step (batches of 128) for every pair, the repositories' 10.1 to 11.4 (batches of
 The limit of the two cores is arithmetic: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the
 float32 loops already run at 0.16 to 0.22, so that no loop of the same arithmetic could be more than about four times as
 fast. (That is of the first machine: AMX multiplies more than twice as much.) The small networks lose theirs to
-normalisation, pooling and GELU, which move memory.
+normalization, pooling and GELU, which move memory.
 """
 
 import argparse
@@ -76,7 +76,7 @@ from distillery.distillation.student import objective_of, ready
 from distillery.models.architectures import NETWORKS, build_network
 from distillery.training.dataset import whole_source
 from distillery.training.hardware import arithmetic, choose_device
-from distillery.training.loop import optimiser_of, start_network, train
+from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.recipe import Recipe
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -178,7 +178,7 @@ def ours(pair: Pair, batch: int) -> Callable[[int], None]:
 
     def run(steps: int) -> None:
         recipe = Recipe(pair.student, steps=steps, batch=batch, lr=0.01, checkpoint_every=0)
-        train(network, images, recipe, objective, optimiser_of(recipe, network), seed=0, classes=10)
+        train(network, images, recipe, objective, optimizer_of(recipe, network), seed=0, classes=10)
 
     return run
 
@@ -211,7 +211,7 @@ def tutorial(pair: Pair, batch: int) -> Callable[[int], None]:
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
     loader = DataLoader(ImagesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=2)
     teacher, student = (build_network(name, 10).to(pair.device) for name in (pair.teacher, pair.student))
-    optimiser = torch.optim.Adam(student.parameters(), lr=0.001)
+    optimizer = torch.optim.Adam(student.parameters(), lr=0.001)
     teacher.eval()
     student.train()
     batches = endless(loader)
@@ -220,7 +220,7 @@ def tutorial(pair: Pair, batch: int) -> Callable[[int], None]:
         running = 0.0
         for _ in range(steps):
             inputs, labels = (part.to(pair.device) for part in next(batches))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             with torch.no_grad():
                 teacher_logits = teacher(inputs)
             logits = student(inputs)
@@ -228,7 +228,7 @@ def tutorial(pair: Pair, batch: int) -> Callable[[int], None]:
             soft_loss = torch.sum(soft_targets * (soft_targets.log() - F.log_softmax(logits / 2, dim=-1)))
             loss = 0.25 * soft_loss / len(logits) * 4 + 0.75 * F.cross_entropy(logits, labels)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             running += loss.item()
 
     return run
@@ -249,7 +249,7 @@ def repository(pair: Pair, batch: int) -> Callable[[int], None]:
     workers = min(8, os.cpu_count() or 1)
     loader = DataLoader(ImagesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=workers)
     teacher, student = (build_network(name, 10).to(pair.device) for name in (pair.teacher, pair.student))
-    optimiser = torch.optim.SGD(student.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
     divergence = nn.KLDivLoss(reduction="batchmean")
     teacher.eval()
     student.train()
@@ -266,9 +266,9 @@ def repository(pair: Pair, batch: int) -> Callable[[int], None]:
             loss = 0.1 * F.cross_entropy(logits, labels) + 0.9 * soft
             top5 = logits.topk(5).indices == labels[:, None]
             meters.append((loss.item(), top5[:, 0].float().mean().item(), top5.any(1).float().mean().item()))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
 
     return run
 

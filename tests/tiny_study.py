@@ -1,4 +1,4 @@
-"""A study of three colours: two sources, plans, a teacher. 16 pixels a side, trained in a second."""
+"""A study of three colors: two sources, plans, a teacher. 16 pixels a side, trained in a second."""
 
 import tempfile
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RECIPE = Recipe("resnet8_half", steps=24, batch=16, lr=0.1, crop=2, checkpoint_e
 
 
 def draw(labels, seed, side=SIDE):
-    """Noisy images uint8 [N, S, S, 3] of the labels' colours."""
+    """Noisy images uint8 [N, S, S, 3] of the labels' colors."""
     chance = np.random.default_rng(seed)
     pixels = chance.integers(0, 150, size=(len(labels), side, side, 3))
     pixels[np.arange(len(labels)), :, :, labels] += 60
@@ -64,7 +64,7 @@ class Study:
         return train_student(
             self.lesson(plan, augment),
             teacher or self.teacher,
-            scenario="colours",
+            scenario="colors",
             arm_name=method,
             arm=arm_of({"method": method, **settings}),
             recipe=recipe,

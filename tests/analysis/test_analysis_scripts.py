@@ -34,7 +34,7 @@ def test_from_runs_to_evidence(tmp_path, write_run, write_plan, write_curated, t
     params = {"scenarios": scenarios, "elsewhere": [], "label": "Demonstration", "untrained": []}
     run("tabulate_study", inputs, out, params)
     summary = pd.read_csv(out["summary"])
-    assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 colour-altered"] * 2
+    assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 color-altered"] * 2
     assert list(summary["arm"]) == ["scratch", "kd", "kd", "scratch"]
     words = {"title": "A study", "label": "Demonstration", "untrained": []}
     run("plot_summary", {"summary": out["summary"]}, {"figure": str(tmp_path / "summary.png")}, words)

@@ -74,7 +74,7 @@ def test_the_sheet_of_doubted_labels_shows_the_least_probable_first(tmp_path, au
         suspects_sheet(tmp_path / "google.npy", audit, tmp_path / path, source="google", title="A study")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     sheet = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
-    red, blue = (np.argwhere((sheet == colour).all(axis=2)) for colour in ((200, 0, 0), (0, 0, 200)))
+    red, blue = (np.argwhere((sheet == color).all(axis=2)) for color in ((200, 0, 0), (0, 0, 200)))
     assert len(red) and len(blue) and blue[:, 1].max() < red[:, 1].min()
     np.save(tmp_path / "google.npy", pixels[:3])
     with pytest.raises(StudyError, match="names row 19 of .* has 3"):

@@ -18,7 +18,7 @@ def empty(schema, count):
 
 @pytest.fixture
 def audited(study, tmp_path):
-    """Audit 60 images of the study's colours, of which rows 0 to 4 are mislabelled, 2 and 30 known to the teacher."""
+    """Audit 60 images of the study's colors, of which rows 0 to 4 are mislabeled, 2 and 30 known to the teacher."""
     truth = np.arange(60) % 3
     labels = np.where(np.arange(60) < 5, (truth + 1) % 3, truth)
 

@@ -247,7 +247,7 @@ def test_no_run_at_all_is_said(tmp_path):
         ({"google": 800}, "none", "800 Google"),
         ({"google": 2000, "bing": 2000}, "none", "2,000 Google + 2,000 Bing"),
         ({"google": 1000, "bing": 1000, "sd2": 1000, "sd_v3": 1000}, "none", "1,000 each of Google, Bing, SD2, SD V3"),
-        ({"my_images": 40, "bing": 0}, "color", "40 my images + 40 colour-altered"),
+        ({"my_images": 40, "bing": 0}, "color", "40 my images + 40 color-altered"),
         ({}, "none", "no images"),
     ],
 )

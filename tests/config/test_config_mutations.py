@@ -23,7 +23,7 @@ arms:
   soft: {method: label_smoothing}
   decoupled: {method: dkd}
   relations: {method: dist}
-  standard: {method: kd_standardised}
+  standard: {method: kd_standardized}
   attention: {method: attention_transfer}
   hard: {method: hard_teacher}
   uniform: {method: uniform_teacher}

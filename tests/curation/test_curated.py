@@ -144,20 +144,20 @@ def drop_by_all_pairs(candidates, distance):
     """What `drop_near_duplicates` is to do, by a list of all pairs, quadratic in frames of one scene."""
     usable = [candidate for candidate in candidates if not candidate.reason]
     views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
-    neighbours: dict[int, list[int]] = {}
+    neighbors: dict[int, list[int]] = {}
     for first, second in near_pairs(*views.T, distance).tolist():
-        neighbours.setdefault(first, []).append(second)
-        neighbours.setdefault(second, []).append(first)
-    for index, others in neighbours.items():
+        neighbors.setdefault(first, []).append(second)
+        neighbors.setdefault(second, []).append(first)
+    for index, others in neighbors.items():
         rivals = [other for other in others if usable[other].offer.label != usable[index].offer.label]
         if rivals:
             usable[index].reason = f"claimed by two classes: near-duplicate under {usable[rivals[0]].offer.label}"
             usable[index].duplicate_of = usable[rivals[0]].offer.key
     kept: set[int] = set()
-    for index in sorted(neighbours, key=lambda i: (-usable[i].width * usable[i].height, i)):
+    for index in sorted(neighbors, key=lambda i: (-usable[i].width * usable[i].height, i)):
         if usable[index].reason:
             continue
-        better = next((other for other in neighbours[index] if other in kept), None)
+        better = next((other for other in neighbors[index] if other in kept), None)
         if better is None:
             kept.add(index)
         else:
@@ -170,7 +170,7 @@ def candidate(index, label, phash, mirror, side, reason=""):
     return Candidate(offer, reason=reason, phash=phash, phash_mirror=mirror, width=side, height=side)
 
 
-# few scenes with few bits flipped: chains, in which a neighbour's neighbour is none
+# few scenes with few bits flipped: chains, in which a neighbor's neighbor is none
 near_hashes = st.builds(lambda scene, bits: scene ^ bits, st.sampled_from([0, 2**64 - 1, 5**27]), st.integers(0, 255))
 offered = st.tuples(
     st.sampled_from(["cat", "cat", "cat", "dog", "frog"]), near_hashes, near_hashes, st.integers(1, 3),

@@ -45,8 +45,8 @@ def test_cmyk_becomes_rgb():
 
 def test_sixteen_bits_are_scaled_not_clipped():
     ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
-    grey = np.asarray(decode(encoded(Image.fromarray(ramp), "PNG")).image)[..., 0]
-    assert abs(grey.astype(int) - (ramp / 257).round()).max() <= 1
+    gray = np.asarray(decode(encoded(Image.fromarray(ramp), "PNG")).image)[..., 0]
+    assert abs(gray.astype(int) - (ramp / 257).round()).max() <= 1
 
 
 def test_alpha_is_laid_over_white():
@@ -104,7 +104,7 @@ def test_odd_exif_costs_no_image(format, exif, size):
         (encoded(PHOTO, "TIFF"), "not an image"),
         (JPEG[: len(JPEG) // 2], "broken"),
         (PNG[: len(PNG) // 2], "broken"),
-        (encoded(Image.new("RGB", (64, 64), "grey"), "PNG"), "blank"),
+        (encoded(Image.new("RGB", (64, 64), "gray"), "PNG"), "blank"),
         (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "too many pixels"),
     ],
 )
@@ -162,7 +162,7 @@ def test_half_a_jpeg_is_found_broken_at_any_reduction():
             decode(data[: len(data) // 2], side=side)
 
 
-def test_the_square_is_the_centre_and_uint8():
+def test_the_square_is_the_center_and_uint8():
     wide = np.zeros((40, 120, 3), dtype=np.uint8)
     wide[:, 40:80] = 255
     square = to_square(Image.fromarray(wide), 8)

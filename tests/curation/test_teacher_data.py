@@ -1,4 +1,4 @@
-"""The teacher's data: the right images, balanced, labelled in the study's order."""
+"""The teacher's data: the right images, balanced, labeled in the study's order."""
 
 import io
 import pickle
@@ -100,7 +100,7 @@ def fake_cifar10(monkeypatch):
 
 
 @pytest.mark.parametrize("side", [32, 24, 40])
-def test_cifar10_is_relabelled_in_the_studys_order_and_resized(monkeypatch, side):
+def test_cifar10_is_relabeled_in_the_studys_order_and_resized(monkeypatch, side):
     fake_cifar10(monkeypatch)
     classes = ["truck", "cat", "airplane"]
     train, test = load_cifar10("nowhere", classes, side, (12, 0), seed=3)

@@ -41,11 +41,11 @@ def test_the_words_change_the_image(drawn):
     values = {word: [i for i, text in enumerate(texts) if text.endswith(word)] for word in captions.LIGHTS}
     means = {word: np.mean([brightness(pixels[i]) for i in rows]) for word, rows in values.items()}
     assert means["at night"] < means["in soft daylight"] - 20 < means["in bright sunlight"] - 30
-    colourful, faded = (
+    colorful, faded = (
         np.mean([np.ptp(pixels[i].astype(int), axis=2).mean() for i, text in enumerate(texts) if text.startswith(word)])
         for word in ("a colorful painting", "a faded photo")
     )
-    assert colourful > 2 * faded
+    assert colorful > 2 * faded
 
 
 def test_a_setting_is_its_scene(drawn):

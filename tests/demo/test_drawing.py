@@ -78,7 +78,7 @@ def test_a_nearest_mean_finds_the_class_more_often_than_chance():
     means = np.stack([train[labels == k].mean(0, dtype=float) for k in range(10)])
     distances = ((test[:, None].astype(float) - means) ** 2).sum((2, 3, 4))
     accuracy = (distances.argmin(1) == truth).mean()
-    assert 0.15 < accuracy < 0.6  # backgrounds and colours tell something, not all
+    assert 0.15 < accuracy < 0.6  # backgrounds and colors tell something, not all
 
 
 def test_an_unknown_class_is_answered_with_the_known_ones():

@@ -22,7 +22,7 @@ def test_it_is_small_and_nothing_in_it_has_to_be_unpickled():
 
 
 @pytest.mark.slow
-def test_its_images_are_recognised_by_the_demonstration_s_teacher(tmp_path, monkeypatch):
+def test_its_images_are_recognized_by_the_demonstration_s_teacher(tmp_path, monkeypatch):
     # measured: 0.605 (docs/demo_model.md); chance is 0.1
     import torch
 

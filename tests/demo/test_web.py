@@ -54,7 +54,7 @@ def test_all_that_goes_wrong_on_the_web_goes_wrong_here():
     assert set(forms) == set(ANSWERS) and forms["plain"] > 0.6 * len(every)
     frogs = [shot for (_, query), shots in found.items() if "frog" in query for shot in shots]
     wrong = sum(shot.label != "frog" for shot in frogs) / len(frogs)
-    assert 0.01 < wrong < 2 * (FAULTS["mislabelled"] + FAULTS["disputed"]) / 1000
+    assert 0.01 < wrong < 2 * (FAULTS["mislabeled"] + FAULTS["disputed"]) / 1000
     urls = {key: {shot.url for shot in shots} for key, shots in found.items()}
     assert urls["google", "frog"] & urls["google", "green frog"]  # one address for two queries
     assert urls["google", "frog"] & urls["bing", "frog"]  # for two searches

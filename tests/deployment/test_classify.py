@@ -22,7 +22,7 @@ ORIENTATION = 0x0112
 
 
 def image(seed, size=(60, 40)):
-    """Coarse colours, which survive a JPEG."""
+    """Coarse colors, which survive a JPEG."""
     small = np.random.default_rng(seed).integers(0, 256, (5, 8, 3), dtype=np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 

@@ -70,18 +70,18 @@ def test_from_the_teachers_data_to_a_runs_metrics(study, tmp_path):
         "output": out,
         "wildcards": {"seed": "3"},
         "params": {
-            "scenario": "colours", "arm_name": "kd", "arm": {"method": "kd", "alpha": 0.9, "temperature": 4.0},
+            "scenario": "colors", "arm_name": "kd", "arm": {"method": "kd", "alpha": 0.9, "temperature": 4.0},
             "recipe": section, "augment": "none", "sources": ["web", "drawn"], "classes": CLASSES, "augment_seed": 0,
             "checkpoints": str(tmp_path / "checkpoints"), "deterministic": False,
         },
     }  # fmt: skip
     run("train_student", log, **student)
     metrics = json.loads(Path(out["metrics"]).read_text())
-    assert (metrics["scenario"], metrics["arm"], metrics["seed"], metrics["n_test"]) == ("colours", "kd", 3, 30)
+    assert (metrics["scenario"], metrics["arm"], metrics["seed"], metrics["n_test"]) == ("colors", "kd", 3, 30)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint.pt", "spent.tsv"}
     assert torch.get_num_threads() == 1
 
-    wildcards = {"scenario": "colours", "lr": "0.05", "weight_decay": "0.001", "seed": "0"}
+    wildcards = {"scenario": "colors", "lr": "0.05", "weight_decay": "0.001", "seed": "0"}
     trial, choice = str(tmp_path / "trial.json"), str(tmp_path / "choice.json")
     run("try_settings", log, **(student | {"output": {"trial": trial}, "wildcards": wildcards}))
     run("tune", log, input={"trials": [trial]}, output={"choice": choice}, params={"grid": "arms.kd.tune"})

@@ -26,7 +26,7 @@ def attempt(study, lesson=None, lr=0.1, **settings):
         lr=lr,
         weight_decay=1e-4,
         seed=0,
-        label="colours",
+        label="colors",
         checkpoints=settings.pop("checkpoints", None) or tempfile.mkdtemp(dir=study.folder),
         threads=1,
         **settings,

@@ -15,7 +15,7 @@ from distillery.distillation.losses import (
     dist_loss,
     dkd_loss,
     kd_loss,
-    standardised,
+    standardized,
 )
 
 logits = arrays(np.float64, (4, 10), elements=st.floats(-20, 20, width=32))
@@ -139,12 +139,12 @@ def test_dist_is_its_formula(seed, beta, gamma, temperature):
     assert found == pytest.approx(dist_formula(student, teacher, beta, gamma, temperature), rel=1e-3, abs=1e-3)
 
 
-def test_standardised_logits_have_mean_0_and_deviation_1_and_forget_shift_and_scale():
+def test_standardized_logits_have_mean_0_and_deviation_1_and_forget_shift_and_scale():
     logits = torch.randn(5, 10, generator=torch.Generator().manual_seed(2))
-    found = standardised(logits)
+    found = standardized(logits)
     torch.testing.assert_close(found.mean(1), torch.zeros(5), atol=1e-6, rtol=0)
     torch.testing.assert_close(found.std(1), torch.ones(5))
-    torch.testing.assert_close(standardised(7 * logits - 3), found, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(standardized(7 * logits - 3), found, atol=1e-5, rtol=1e-4)
 
 
 # --- attention --------------------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ SAME = {
     "kd": lambda s, t: kd_loss(s, t, 4.0),
     "dkd": lambda s, t: dkd_loss(s, t, torch.tensor([0, 1, 2]), 1.0, 8.0, 4.0),
     "dist": lambda s, t: dist_loss(s, t, 1.0, 1.0, 4.0),
-    "standardised": lambda s, t: kd_loss(standardised(s), standardised(t), 2.0),
+    "standardized": lambda s, t: kd_loss(standardized(s), standardized(t), 2.0),
     "attention": lambda s, t: attention_loss([s[:, :, None, None]], [t[:, :, None, None]]),
 }
 

@@ -13,7 +13,7 @@ from distillery.distillation.losses import (
     dist_loss,
     dkd_loss,
     kd_loss,
-    standardised,
+    standardized,
 )
 from distillery.distillation.methods import METHODS, Answer, arm_of
 from distillery.training.loop import Batch
@@ -37,7 +37,7 @@ EXPECTED = {
     "kd": 0.1 * CE + 0.9 * kd_loss(S, T, 4.0),
     "dkd": CE + dkd_loss(S, T, LABELS, 1.0, 8.0, 4.0),
     "dist": CE + dist_loss(S, T, 1.0, 1.0, 4.0),
-    "kd_standardised": 0.1 * CE + 9.0 * kd_loss(standardised(S), standardised(T), 2.0),
+    "kd_standardized": 0.1 * CE + 9.0 * kd_loss(standardized(S), standardized(T), 2.0),
     "attention_transfer": CE + 1000 * attention_loss(FEATURES[:1], FEATURES[1:]),
     "hard_teacher": 0.1 * CE + 0.9 * cross_entropy(S, T.argmax(1)),
     "uniform_teacher": 0.1 * CE + 0.9 * kd_loss(S, torch.zeros(4, 3), 4.0),

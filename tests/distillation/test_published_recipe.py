@@ -24,8 +24,8 @@ def caught(study, monkeypatch):
     def catch(method, **settings):
         calls = {}
 
-        def train(network, images, recipe, objective, optimiser, **rest):
-            calls.update(network=network, images=images, recipe=recipe, optimiser=optimiser, **rest)
+        def train(network, images, recipe, objective, optimizer, **rest):
+            calls.update(network=network, images=images, recipe=recipe, optimizer=optimizer, **rest)
             calls["objective"] = objective
             return [Row(1, 0.0, 0.0, None)]
 
@@ -49,7 +49,7 @@ def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, 
 
 @pytest.mark.parametrize("method", ["published_ce", "published_kd"])
 def test_nothing_of_the_studys_own_recipe_but_the_network_changes_what_they_do(study, method):
-    changes = {"steps": 9, "batch": 8, "lr": 0.7, "optimiser": "muon", "momentum": 0.5, "weight_decay": 0.1,
+    changes = {"steps": 9, "batch": 8, "lr": 0.7, "optimizer": "muon", "momentum": 0.5, "weight_decay": 0.1,
                "schedule": "triangular", "warmup": 0.5, "crop": 1, "flip": False, "cutout": 8, "mixup": 1.0,
                "ema": 0.9}  # fmt: skip
     assert {*changes, "network", "checkpoint_every"} == set(asdict(RECIPE))  # a new key belongs in here
@@ -60,22 +60,22 @@ def test_nothing_of_the_studys_own_recipe_but_the_network_changes_what_they_do(s
 
 
 def test_scratch_is_sgd_without_momentum_or_decay(caught):
-    optimiser = caught("published_ce")["optimiser"]
-    assert isinstance(optimiser, SGD) and optimiser.momentum == 0 and optimiser.weight_decay == 0
+    optimizer = caught("published_ce")["optimizer"]
+    assert isinstance(optimizer, SGD) and optimizer.momentum == 0 and optimizer.weight_decay == 0
 
 
 def test_kd_is_adam_and_changes_a_teacher_in_train_mode(caught):
     calls = caught("published_kd", recipe=replace(RECIPE, checkpoint_every=3))
-    optimiser, network = calls["optimiser"], calls["network"]
-    assert isinstance(optimiser, Adam)
+    optimizer, network = calls["optimizer"], calls["network"]
+    assert isinstance(optimizer, Adam)
     own = {id(weight) for weight in network.parameters()}
-    others = [weight for weight in optimiser.weights if id(weight) not in own]
+    others = [weight for weight in optimizer.weights if id(weight) not in own]
     assert len(others) == len(own)  # the teacher's, which is of the same network here
     assert calls["checkpoint"].every == 0  # it would have to hold the teacher
     before = [weight.detach().clone() for weight in others]
     batch = Batch(torch.rand(8, 3, 16, 16), torch.zeros(8, dtype=torch.int64), 0.0)
     calls["objective"](network.train(), batch).backward()
-    optimiser.step(1e-3)
+    optimizer.step(1e-3)
     assert all(not torch.equal(was, weight) for was, weight in zip(before, others, strict=True))
 
 
@@ -118,6 +118,6 @@ def test_our_own_arms_have_none_of_it(caught, method):
     recipe = replace(RECIPE, checkpoint_every=3)
     calls = caught(method, recipe=recipe)
     assert calls["recipe"] == recipe and len(calls["images"]) == 30
-    assert isinstance(calls["optimiser"], SGD) and calls["optimiser"].momentum == RECIPE.momentum
-    assert {id(w) for w in calls["optimiser"].weights} == {id(w) for w in calls["network"].parameters()}
+    assert isinstance(calls["optimizer"], SGD) and calls["optimizer"].momentum == RECIPE.momentum
+    assert {id(w) for w in calls["optimizer"].weights} == {id(w) for w in calls["network"].parameters()}
     assert calls["checkpoint"].every == 3

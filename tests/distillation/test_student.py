@@ -15,7 +15,7 @@ from distillery.distillation.losses import cross_entropy
 from distillery.distillation.methods import METHODS, arm_of
 from distillery.distillation.student import objective_of, restriction
 from distillery.jobs import StudyError
-from distillery.models.architectures import Normalised, build_network
+from distillery.models.architectures import Normalized, build_network
 from distillery.models.weights import Trained, load_weights, save_weights
 from distillery.training import checkpoints
 from distillery.training import hardware as devices
@@ -33,7 +33,7 @@ def save(run, folder):
     return [folder / name for name in names]
 
 
-def test_arms_of_one_seed_share_initialisation_order_and_views(study, monkeypatch):
+def test_arms_of_one_seed_share_initialization_order_and_views(study, monkeypatch):
     seen = []
     inner = training.make_views
 
@@ -75,7 +75,7 @@ def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     seen = []
     teacher.network.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    network = Normalised(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
+    network = Normalized(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     views = torch.rand(4, 3, 16, 16)
     objective = objective_of(METHODS[method](), teacher, lambda logits: logits)
     objective(network, Batch(views, torch.zeros(4, dtype=torch.int64), 0.5)).backward()
@@ -85,7 +85,7 @@ def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if not METHODS[method].published])
-def test_a_tiny_student_learns_three_colours(study, tmp_path, method):
+def test_a_tiny_student_learns_three_colors(study, tmp_path, method):
     run = study.train(method, replace(RECIPE, steps=80, lr=0.05))
     assert run.metrics["accuracy"] > 0.9
     assert run.metrics["val_accuracy"] == run.history[-1].val_accuracy > 0.8
@@ -153,7 +153,7 @@ def test_a_scenario_of_fewer_classes_uses_those_alone(study, method):
     if method == "ce":
         assert run.metrics["accuracy"] > 0.9
         head = run.trained.network.network.head
-        with training.initialisation(0):
+        with training.initialization(0):
             start = build_network("resnet8_half", 3).head
         torch.testing.assert_close(head.bias[1], start.bias[1])  # the class never trained on gets no gradient
 
@@ -239,7 +239,7 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
           for change in ({"pixels": pixels}, {"labels": labels})),
         {"lesson": replace(lesson, val=lesson.train)}, {"lesson": study.lesson(study.plan("two", classes=(0, 1)))},
         {"lesson": replace(lesson, trained=torch.tensor([0, 1]))},
-        {"lesson": replace(lesson, classes=("red", "green", "grey")), "arm": arm_of({"method": "ce"})},
+        {"lesson": replace(lesson, classes=("red", "green", "gray")), "arm": arm_of({"method": "ce"})},
     ]  # fmt: skip
     usual = {"lesson": lesson, "arm": arm_of({"method": "kd"}), "recipe": RECIPE, "teacher": study.teacher, "seed": 0}
     usual |= {"checkpoints": tmp_path, "device": torch.device("cpu"), "label": "x"}
@@ -263,7 +263,7 @@ def test_an_unknown_method_is_one_line():
 
 
 def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tmp_path):
-    network = Normalised(build_network("resnet8_half", 2), torch.zeros(3), torch.ones(3))
+    network = Normalized(build_network("resnet8_half", 2), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, Trained(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
     with pytest.raises(StudyError, match="are for classes cat, dog, not red, green, blue. Delete it"):
@@ -273,7 +273,7 @@ def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tm
 
 @pytest.mark.parametrize("method", ["kd", "published_kd"])
 def test_a_teacher_of_another_image_size_is_one_line_and_scratch_needs_none(study, tmp_path, method):
-    network = Normalised(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
+    network = Normalized(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, Trained(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
     with pytest.raises(StudyError, match="learnt images of 32 pixels, the students' have 16. Delete it and run"):

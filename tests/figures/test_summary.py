@@ -92,16 +92,16 @@ def test_marks_and_bars_stand_at_the_numbers():
     assert drawn == [(30.0, 41.0), (27.0, 33.0), (30.0,), (40.0, 42.0), (41.0,)]
 
 
-def test_arms_differ_in_colour_and_shape():
+def test_arms_differ_in_color_and_shape():
     known = looks(["kd", "published_kd", "scratch", "kd_hot"])
     assert list(known)[:2] == ["scratch", "kd"] and known["scratch"] is SCRATCH and known["kd"] is KD
-    assert len({look.colour for look in known.values()}) == len({look.marker for look in known.values()}) == 4
+    assert len({look.color for look in known.values()}) == len({look.marker for look in known.values()}) == 4
     assert known["published_kd"].name == "published recipe, kd"
 
 
 def test_no_two_of_many_arms_look_alike():
     known = looks([f"arm{i}" for i in range(20)])
-    assert len({(look.colour, look.marker) for look in known.values()}) == 20
+    assert len({(look.color, look.marker) for look in known.values()}) == 20
 
 
 def test_published_is_the_website_else_the_notebook():

@@ -474,7 +474,7 @@ def test_without_the_hub_a_missing_model_ends_in_one_line(monkeypatch, tmp_path)
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("GatedRepoError", "is gated. Accept its licence at .* and set HF_TOKEN"),
+        ("GatedRepoError", "is gated. Accept its license at .* and set HF_TOKEN"),
         ("RepositoryNotFoundError", "neither a folder here nor on the hub"),
         ("RevisionNotFoundError", "no such revision"),
         ("LocalEntryNotFoundError", "the hub cannot be reached"),

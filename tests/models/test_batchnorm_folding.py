@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from distillery.models.architectures import NETWORKS, Normalised, build_network
+from distillery.models.architectures import NETWORKS, Normalized, build_network
 from distillery.models.batchnorm_folding import folded
 from distillery.training.hardware import autocast
 
@@ -14,7 +14,7 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def trained(name, device="cpu"):
     """A network whose batch norms have statistics, gains of both signs, and shifts."""
     torch.manual_seed(0)
-    network = Normalised(build_network(name, 7), torch.full([3], 0.4), torch.full([3], 0.2))
+    network = Normalized(build_network(name, 7), torch.full([3], 0.4), torch.full([3], 0.2))
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):

@@ -41,7 +41,7 @@ def test_figures_that_are_there_with_what_they_say(results):
         "From step 10 to step 10 the validation accuracy, percent, of b (distilled) goes from 41.00 to 41.00." in text
     )
     with Image.open(docs / "gallery" / "sizes.png") as image:
-        assert image.width == gallery.WIDTH and len(image.getcolors()) <= gallery.COLOURS
+        assert image.width == gallery.WIDTH and len(image.getcolors()) <= gallery.COLORS
 
 
 def test_without_validation_the_loss_is_told(results):

@@ -180,13 +180,13 @@ def test_a_study_of_one_run_has_a_page_too(tables):
 
 
 def test_a_sheet_holds_every_image_in_its_place():
-    colours = np.random.default_rng(0).integers(0, 256, (60, 1, 1, 3), dtype=np.uint8)
-    sheet = images.sheet(np.broadcast_to(colours, (60, 16, 16, 3)))
+    colors = np.random.default_rng(0).integers(0, 256, (60, 1, 1, 3), dtype=np.uint8)
+    sheet = images.sheet(np.broadcast_to(colors, (60, 16, 16, 3)))
     image = Image.open(io.BytesIO(base64.b64decode(sheet.data.partition(",")[2]))).convert("RGB")
     assert (sheet.side, sheet.columns, sheet.count) == (16, 50, 60) and image.size == (800, 32)
     for place in (0, 49, 50, 59):
         middle = image.getpixel((place % 50 * 16 + 8, place // 50 * 16 + 8))
-        assert np.abs(np.array(middle) - colours[place, 0, 0]).max() < 40  # lossy
+        assert np.abs(np.array(middle) - colors[place, 0, 0]).max() < 40  # lossy
     assert images.sheet(np.zeros((2, 512, 512, 3), np.uint8)).side == images.LARGEST
     assert images.sheet(np.zeros((0, 16, 16, 3), np.uint8)).count == 0
 

@@ -22,9 +22,9 @@ from distillery.storage.pools import Offer, image_key, read_pool, write_pool
 WEB = Path(__file__).parents[3] / "shared/data/web/web_images.tar"
 
 
-def png(colour: int) -> bytes:
+def png(color: int) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (4, 4), (colour, 0, 0)).save(file, "PNG")
+    Image.new("RGB", (4, 4), (color, 0, 0)).save(file, "PNG")
     return file.getvalue()
 
 

@@ -48,7 +48,7 @@ def bad_checksum(data):
 
 
 def pixel_bomb():
-    """A PNG of 30,000 x 30,000 grey pixels in few bytes."""
+    """A PNG of 30,000 x 30,000 gray pixels in few bytes."""
     rows = zlib.compressobj(9)
     side = 30_000
     data = b"".join(rows.compress(bytes(side + 1)) for _ in range(600)) + rows.flush()
@@ -68,8 +68,8 @@ def archive():
 
 
 def sixteen_bits():
-    grey = np.asarray(image(20).convert("L"), np.uint16) * 257
-    return encoded(Image.fromarray(grey), "PNG")
+    gray = np.asarray(image(20).convert("L"), np.uint16) * 257
+    return encoded(Image.fromarray(gray), "PNG")
 
 
 def turned():
@@ -117,7 +117,7 @@ BODIES = {
     "no-type": (encoded(image(3), "WEBP", quality=90), {"content-type": None}),
     "gzipped": (gzip.compress(encoded(image(4), "JPEG", quality=95)), {"content-encoding": "gzip"}),
     "palette": (encoded(image(26).convert("P"), "PNG"), {}),
-    "grey": (encoded(image(27).convert("L"), "JPEG", quality=95), {}),
+    "gray": (encoded(image(27).convert("L"), "JPEG", quality=95), {}),
     "cmyk": (encoded(image(28).convert("CMYK"), "JPEG", quality=95), {}),
     "sixteen-bits": (sixteen_bits(), {}),
     "turned": (turned(), {}),
@@ -151,7 +151,7 @@ NAMES = {
 }
 # what becomes of each case; an image that is kept has no reason
 REASONS = {
-    **dict.fromkeys(["good", "wrong-type", "no-type", "gzipped", "palette", "grey", "cmyk", "sixteen-bits"], ""),
+    **dict.fromkeys(["good", "wrong-type", "no-type", "gzipped", "palette", "gray", "cmyk", "sixteen-bits"], ""),
     **dict.fromkeys(["turned", "transparent", "animated", "busy-once", "rate-limited", "reset-once", "moved"], ""),
     **{name: "" for name in NAMES},
     "html": "not an image: image/jpeg",
@@ -392,7 +392,7 @@ def test_what_was_unusual_is_decoded_as_it_should(outcome):
         return np.abs(pixels[outcome.rows[name]["row"]] - expected).mean() < most
 
     assert near("turned", image(21)) and near("sixteen-bits", image(20).convert("L"))
-    assert near("cmyk", image(28)) and near("animated", image(23)) and near("grey", image(27).convert("L"))
+    assert near("cmyk", image(28)) and near("animated", image(23)) and near("gray", image(27).convert("L"))
     white = Image.new("RGB", (96, 96), "white")
     white.paste(image(22), mask=Image.linear_gradient("L").resize((96, 96)))
     assert near("transparent", white)

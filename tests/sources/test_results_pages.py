@@ -225,7 +225,7 @@ def test_openverse_s_documented_answer():
         ("x", "", "x"),
     ],
 )
-def test_licences_by_their_names(code, version, name):
+def test_licenses_by_their_names(code, version, name):
     assert openverse.license_name(code, version) == name
 
 

@@ -32,8 +32,8 @@ def test_an_offer_survives_its_json(query, prompt, seed, also):
 
 
 def test_unknown_provenance_is_refused_rather_than_lost():
-    with pytest.raises(StudyError, match="colour"):
-        Offer.from_json('{"source": "s", "label": "l", "kind": "k", "origin": "o", "colour": "red"}')
+    with pytest.raises(StudyError, match="color"):
+        Offer.from_json('{"source": "s", "label": "l", "kind": "k", "origin": "o", "color": "red"}')
     for name, value in (("seed", '"abc"'), ("title", "5"), ("guidance", '"7"'), ("label", "null")):
         record = {"source": '"s"', "label": '"l"', "kind": '"k"', "origin": '"o"', name: value}
         with pytest.raises(TypeError, match=f"provenance: {name} is"):

@@ -13,7 +13,7 @@ from tiny_study import CLASSES
 
 from distillery.jobs import StudyError
 from distillery.training.augmentation import (
-    GREY,
+    GRAY,
     PLACES,
     Draws,
     alter_copies,
@@ -87,7 +87,7 @@ def test_a_square_is_cut_out_about_its_middle_before_images_are_mixed(seed, step
     expected = images().numpy() / np.float32(255)
     for image, down, right in zip(expected, draws.down, draws.right, strict=True):
         top, left = int(down * 10 // PLACES) - side // 2, int(right * 10 // PLACES) - side // 2
-        image[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = GREY
+        image[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = GRAY
     if mixup:
         expected = draws.share * expected + (1 - draws.share) * expected[draws.partner]
     views = make_views(images(), torch.arange(12), draws, 10, side)
@@ -97,8 +97,8 @@ def test_a_square_is_cut_out_about_its_middle_before_images_are_mixed(seed, step
 
 def test_what_is_cut_out_may_be_anywhere_and_nothing_without_it():
     draws = draw_views(replace(RECIPE, cutout=1), 4000, 3, 0)
-    grey = (cut_out(torch.zeros(4000, 3, 10, 10), draws, 1) == GREY).all(dim=1)
-    assert (grey.sum(dim=(1, 2)) == 1).all() and (grey.sum(dim=0) > 0).all()
+    gray = (cut_out(torch.zeros(4000, 3, 10, 10), draws, 1) == GRAY).all(dim=1)
+    assert (gray.sum(dim=(1, 2)) == 1).all() and (gray.sum(dim=0) > 0).all()
     plain = draw_views(RECIPE, 4000, 3, 0)
     assert not plain.down.any() and not plain.right.any()
     # the other draws stay as they are without it
@@ -131,8 +131,8 @@ def test_the_ends_of_each_factor():
     assert not jitter_colors(x, NONE, ONE, ONE, NONE).any()
     flat = jitter_colors(x, ONE, NONE, ONE, NONE)
     assert flat.std(dim=(2, 3)).max() < 1e-5
-    grey = jitter_colors(x, ONE, ONE, NONE, NONE)
-    assert (grey.amax(dim=1) - grey.amin(dim=1)).max() < 2e-3
+    gray = jitter_colors(x, ONE, ONE, NONE, NONE)
+    assert (gray.amax(dim=1) - gray.amin(dim=1)).max() < 2e-3
     torch.testing.assert_close(jitter_colors(x, ONE / 2, ONE, ONE, NONE), x / 2, atol=1e-5, rtol=0)
 
 

@@ -8,16 +8,16 @@ import torch
 from tiny_study import RECIPE
 
 from distillery.distillation.methods import METHODS
-from distillery.distillation.published_recipe import kd_optimiser, scratch_optimiser
+from distillery.distillation.published_recipe import kd_optimizer, scratch_optimizer
 from distillery.distillation.student import objective_of, ready
 from distillery.models.architectures import build_network
 from distillery.training import loop as training
 from distillery.training.checkpoints import Checkpoint
 from distillery.training.cuda_graphs import step_runner
 from distillery.training.dataset import ImageDataset, as_channels_last
-from distillery.training.loop import optimiser_of, start_network, train
+from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.optimizers import SGD, Adam
-from distillery.training.rng import initialisation
+from distillery.training.rng import initialization
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 CPU = torch.device("cpu")
@@ -44,11 +44,11 @@ def fit(method, recipe, checkpoint=None, teacher="resnet8"):
     if arm.taught:
         taught_by = ready(start_network(teacher, 5, images, 1, device).requires_grad_(False).eval(), arm, device)
     if arm.published:
-        optimiser = kd_optimiser(network, taught_by) if taught_by else scratch_optimiser(network)
+        optimizer = kd_optimizer(network, taught_by) if taught_by else scratch_optimizer(network)
     else:
-        optimiser = optimiser_of(recipe, network)
+        optimizer = optimizer_of(recipe, network)
     objective = objective_of(arm, taught_by, lambda logits: logits)
-    history = train(network, images, recipe, objective, optimiser, seed=0, classes=5, checkpoint=checkpoint)
+    history = train(network, images, recipe, objective, optimizer, seed=0, classes=5, checkpoint=checkpoint)
     return network.state_dict(), history
 
 
@@ -79,7 +79,7 @@ def test_recorded_steps_are_those_run_one_kernel_at_a_time(method, network, teac
 
 
 @gpu
-@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"optimiser": "muon", "lr": 0.24, "network": "convnet_s"}])
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"optimizer": "muon", "lr": 0.24, "network": "convnet_s"}])
 def test_a_training_that_goes_on_ends_with_the_same_bits(tmp_path, changes, deterministic, monkeypatch):
     monkeypatch.setattr(Checkpoint, "finish", lambda *_: None)  # as if killed after its last checkpoint
     recipe = replace(MIXED, checkpoint_every=43, **changes)
@@ -92,13 +92,13 @@ def test_a_training_that_goes_on_ends_with_the_same_bits(tmp_path, changes, dete
 
 @gpu
 @pytest.mark.parametrize("make", [lambda w: SGD(w[:3], w[3:], 0.9, 0.01), lambda w: SGD(w, [], 0.0, 0.0), Adam])
-def test_fused_optimisers_are_the_plain_ones_also_with_a_rate_on_the_device(make):
+def test_fused_optimizers_are_the_plain_ones_also_with_a_rate_on_the_device(make):
     def descend(device, as_rate):
         weights = [weight.to(device).detach().requires_grad_() for weight in parameters()]
-        optimiser = make(weights)
+        optimizer = make(weights)
         for number in range(20):
             sum((weight**4).sum() + weight.sin().sum() for weight in weights).backward()
-            optimiser.step(as_rate(0.02 / (1 + number)))
+            optimizer.step(as_rate(0.02 / (1 + number)))
         return [weight.detach().cpu() for weight in weights]
 
     plain = descend("cpu", float)
@@ -107,5 +107,5 @@ def test_fused_optimisers_are_the_plain_ones_also_with_a_rate_on_the_device(make
 
 
 def parameters():
-    with initialisation(0):
+    with initialization(0):
         return list(build_network("resnet8_half", 3).parameters())

@@ -75,6 +75,6 @@ def test_channel_statistics_are_the_pixels_mean_and_deviation():
     torch.testing.assert_close(std.double(), scaled.std(dim=(0, 2, 3), correction=0), rtol=1e-6, atol=0)
 
 
-def test_images_of_one_colour_do_not_divide_by_zero():
+def test_images_of_one_color_do_not_divide_by_zero():
     _, std = channel_statistics(torch.full((2, 3, 4, 4), 9, dtype=torch.uint8))
     assert (std > 0).all()

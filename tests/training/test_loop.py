@@ -25,13 +25,13 @@ from distillery.training.checkpoints import Checkpoint, digest
 from distillery.training.dataset import load_plan
 from distillery.training.loop import (
     history_steps,
-    optimiser_of,
+    optimizer_of,
     start_network,
     train,
     write_history,
 )
 from distillery.training.optimizers import sgd
-from distillery.training.rng import initialisation, stream
+from distillery.training.rng import initialization, stream
 
 CPU = torch.device("cpu")
 
@@ -60,9 +60,9 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 def test_streams_of_other_purposes_differ_and_torchs_generator_is_left_alone():
     assert stream(0, "order", 1).random() != stream(0, "views", 1).random()
     before = torch.get_rng_state()
-    with initialisation(3):
+    with initialization(3):
         first = torch.rand(3)
-    with initialisation(3):
+    with initialization(3):
         assert torch.equal(first, torch.rand(3))
     assert torch.equal(before, torch.get_rng_state())
 
@@ -82,13 +82,13 @@ def fit(study, checkpoint=None, recipe=RECIPE, kill_at=None, **settings):
             raise Killed
         return cross_entropy(network(batch.views), batch.targets)
 
-    optimiser = optimiser_of(recipe, network)
-    history = train(network, images, recipe, objective, optimiser, seed=0, classes=3, checkpoint=checkpoint, **settings)
+    optimizer = optimizer_of(recipe, network)
+    history = train(network, images, recipe, objective, optimizer, seed=0, classes=3, checkpoint=checkpoint, **settings)
     return network.state_dict(), history, len(calls)
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"mixup": 0.3, "momentum": 0.0}, {"ema": 0.9}, {"optimiser": "muon", "lr": 0.24, "momentum": 0.6}]
+    "changes", [{}, {"mixup": 0.3, "momentum": 0.0}, {"ema": 0.9}, {"optimizer": "muon", "lr": 0.24, "momentum": 0.6}]
 )
 def test_a_killed_training_ends_with_the_same_bits(study, tmp_path, changes):
     recipe = replace(RECIPE, checkpoint_every=5, **changes)
@@ -180,7 +180,7 @@ def test_a_checkpoint_holds_no_teacher_and_nothing_to_unpickle(study, tmp_path):
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=8)
     state = torch.load(checkpoint.path, weights_only=True)
-    assert set(state) == {"digest", "step", "network", "average", "optimiser", "history", "loss", "spent"}
+    assert set(state) == {"digest", "step", "network", "average", "optimizer", "history", "loss", "spent"}
     assert not any("teacher" in name for name in state["network"])
     fit(study, checkpoint)
     assert set(torch.load(checkpoint.path, weights_only=True)) == {"digest", "step", "network", "history", "spent"}

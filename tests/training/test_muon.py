@@ -24,14 +24,14 @@ def test_an_update_has_the_gradients_directions_and_singular_values_near_1(shape
 def test_filters_are_muons_and_all_else_is_gradient_descents():
     network, twin = build_network("convnet_s", 3), build_network("convnet_s", 3)
     twin.load_state_dict(network.state_dict())
-    optimiser = Muon(network, 0.6, 0.1)
-    assert all(weight.dim() == 4 for weight in optimiser.filters)
+    optimizer = Muon(network, 0.6, 0.1)
+    assert all(weight.dim() == 4 for weight in optimizer.filters)
     x = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     for net in (network, twin):
         net(x).square().mean().backward()
     rest = [weight for weight in twin.parameters() if weight.dim() != 4 and weight is not twin.head.weight]
     SGD([twin.head.weight], rest, 0.6, 0.1).step(0.2)
-    optimiser.step(0.2)
+    optimizer.step(0.2)
     for (name, ours), theirs in zip(network.named_parameters(), twin.parameters(), strict=True):
         assert torch.equal(ours, theirs) == (ours.dim() != 4), name
     assert all(weight.grad is None for weight in network.parameters())
@@ -39,8 +39,8 @@ def test_filters_are_muons_and_all_else_is_gradient_descents():
 
 def test_a_filters_length_is_that_of_orthogonal_rows_before_each_step():
     network = build_network("resnet8_half", 3)
-    optimiser = Muon(network, 0.0, 0.0)
+    optimizer = Muon(network, 0.0, 0.0)
     network(torch.rand(8, 3, 16, 16)).square().mean().backward()
-    optimiser.step(0.0)
-    for weight in optimiser.filters:
+    optimizer.step(0.0)
+    for weight in optimizer.filters:
         assert weight.norm().item() == pytest.approx(len(weight) ** 0.5, rel=1e-5)

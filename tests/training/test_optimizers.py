@@ -1,4 +1,4 @@
-"""The optimisers against torch's own, and which weights decay."""
+"""The optimizers against torch's own, and which weights decay."""
 
 import pytest
 import torch
@@ -20,12 +20,12 @@ def run(step, parameters, steps=20):
         step(0.02 / (1 + number))
 
 
-def by_torch(optimiser):
+def by_torch(optimizer):
     def step(lr):
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = lr
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
 
     return step
 
@@ -47,11 +47,11 @@ def test_adam_is_torchs():
 
 
 @pytest.mark.parametrize("make", [lambda w: SGD(w, [], 0.9, 0.01), lambda w: SGD(w, [], 0.0, 0.0), Adam])
-def test_a_restored_optimiser_goes_on_as_if_nothing_happened(make):
+def test_a_restored_optimizer_goes_on_as_if_nothing_happened(make):
     through, halves = weights(), weights()
-    optimiser = make(through)
-    run(optimiser.step, through, steps=5)
-    run(optimiser.step, through, steps=5)
+    optimizer = make(through)
+    run(optimizer.step, through, steps=5)
+    run(optimizer.step, through, steps=5)
     first = make(halves)
     run(first.step, halves, steps=5)
     second = make(halves)
@@ -63,7 +63,7 @@ def test_a_restored_optimiser_goes_on_as_if_nothing_happened(make):
 @pytest.mark.parametrize("name", ["resnet8_half", "convnet_s"])
 def test_only_weights_of_convolutions_and_linear_layers_decay(name):
     network = build_network(name, 3)
-    optimiser = sgd(network, 0.9, 0.1)
-    assert all(weight.dim() > 1 for weight in optimiser.decayed)
-    assert all(weight.dim() == 1 for weight in optimiser.weights[len(optimiser.decayed) :])
-    assert len(optimiser.weights) == len(set(map(id, optimiser.weights))) == len(list(network.parameters()))
+    optimizer = sgd(network, 0.9, 0.1)
+    assert all(weight.dim() > 1 for weight in optimizer.decayed)
+    assert all(weight.dim() == 1 for weight in optimizer.weights[len(optimizer.decayed) :])
+    assert len(optimizer.weights) == len(set(map(id, optimizer.weights))) == len(list(network.parameters()))

@@ -142,7 +142,7 @@ def test_on_a_phone_and_in_the_dark(page, window):
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         script = "return ['backgroundColor', 'color'].map((name) => getComputedStyle(document.body)[name])"
         paper_and_ink = browser.execute_script(script)
-        light = [sum(map(int, colour.strip("rgba()").split(",")[:3])) for colour in paper_and_ink]
+        light = [sum(map(int, color.strip("rgba()").split(",")[:3])) for color in paper_and_ink]
         assert (light[0] < light[1]) == window.get("dark", False)
         assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     finally:

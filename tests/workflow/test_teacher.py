@@ -1,4 +1,4 @@
-"""A teacher without labelled images: it learns from sources of its own."""
+"""A teacher without labeled images: it learns from sources of its own."""
 
 import copy
 import shutil

@@ -28,7 +28,7 @@ def count_gpus() -> int:
 def claim_gpu() -> str:
     """Take one of several GPUs for this process: it becomes the only one that CUDA sees.
 
-    Call before CUDA is initialised. Jobs that run side by side take different GPUs; where they are more than the GPUs,
+    Call before CUDA is initialized. Jobs that run side by side take different GPUs; where they are more than the GPUs,
     they share them evenly. The lock that says so is on a file of this user and machine.
 
     Returns:

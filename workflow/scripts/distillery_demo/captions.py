@@ -69,8 +69,8 @@ LIGHTS: dict[str, dict[str, Any]] = {
 }
 MEDIA: dict[str, dict[str, Any]] = {
     "a photo of": {},
-    "a faded photo of": {"colour": (0.4, 0.55)},
-    "a colorful painting of": {"colour": (1.5, 1.8)},
+    "a faded photo of": {"color": (0.4, 0.55)},
+    "a colorful painting of": {"color": (1.5, 1.8)},
 }
 LEFT_OUT = {"medium": 0.5, "setting": 0.1, "viewpoint": 0.7, "light": 0.7}  # probability of each part
 

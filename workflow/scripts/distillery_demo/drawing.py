@@ -1,8 +1,8 @@
 """Images for a study without a network: figures before backgrounds, in the manner of each source.
 
 An image depends on (label, style, seed) alone and is the same at every size but for sampling. Styles differ as sources
-do: `google` is clean, large and saturated; `bing` busy, off centre, with borders and watermarks; `teacher` spans both;
-`generated` is soft and centred.
+do: `google` is clean, large and saturated; `bing` busy, off center, with borders and watermarks; `teacher` spans both;
+`generated` is soft and centerd.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from distillery.curation.decoding import to_square
 from distillery.jobs import StudyError
-from distillery_demo.figures import FIGURES, PAINT, Colour, Pen, pick, shade
+from distillery_demo.figures import FIGURES, PAINT, Color, Pen, pick, shade
 
 CLASSES = tuple(FIGURES)  # CIFAR-10's, in its order
 
@@ -29,13 +29,13 @@ class Style:
     plain: float  # share of plain or gradient backgrounds, the rest are scenes
     fitting: float  # share of scenes that suit the class
     scale: tuple[float, float]  # half the figure's width over the image's side
-    shift: float  # largest distance of the figure from the centre, over the image's side
+    shift: float  # largest distance of the figure from the center, over the image's side
     turn: float  # standard deviation, radians
     clutter: tuple[int, int]  # fewest and most distracting shapes behind and before the figure
-    colour: tuple[float, float]  # saturation, 1 = as drawn
+    color: tuple[float, float]  # saturation, 1 = as drawn
     light: tuple[float, float]  # brightness and contrast, 1 = as drawn
     marks: float  # probability of a watermark, and of a border
-    noise: tuple[float, float]  # standard deviation, grey levels
+    noise: tuple[float, float]  # standard deviation, gray levels
     blur: float  # probability
     scenes: tuple[str, ...] = ()  # instead of those that suit the class
 
@@ -47,7 +47,7 @@ STYLES = {
     "generated": Style(0.35, 0.9, (0.38, 0.46), 0.05, 0.05, (0, 2), (0.8, 1.3), (0.9, 1.1), 0.0, (0, 3), 0.60),
 }
 
-# scenes that suit each class; neighbours share theirs, so that the background does not tell them apart
+# scenes that suit each class; neighbors share theirs, so that the background does not tell them apart
 SUITS = {
     "airplane": ("sky", "sky", "road"),
     "bird": ("sky", "grass", "water"),
@@ -61,7 +61,7 @@ SUITS = {
     "ship": ("water", "water", "sky"),
 }
 # above and below the horizon
-SCENES: dict[str, tuple[Colour, Colour]] = {
+SCENES: dict[str, tuple[Color, Color]] = {
     "sky": ((110, 165, 225), (200, 220, 240)),
     "grass": ((165, 200, 230), (95, 140, 60)),
     "water": ((180, 205, 225), (50, 100, 140)),
@@ -138,7 +138,7 @@ def _pen(canvas: ImageDraw.ImageDraw, look: Style, rng: np.random.Generator, sid
     shift = rng.uniform(-look.shift, look.shift, 2)
     return Pen(
         canvas,
-        centre=(side * (0.5 + shift[0]), side * (0.5 + shift[1])),
+        center=(side * (0.5 + shift[0]), side * (0.5 + shift[1])),
         scale=side * rng.uniform(*look.scale),
         turn=rng.normal(0.0, look.turn),
         mirror=bool(rng.random() < 0.5),
@@ -151,7 +151,7 @@ def _background(label: str, look: Style, rng: np.random.Generator, side: int) ->
         high = _paper(rng)
         return _gradient(high, shade(high, rng.uniform(0.6, 1.0)), side, rng)
     scene = pick(rng, look.scenes or SUITS[label]) if rng.random() < look.fitting else pick(rng, tuple(SCENES))
-    above, below = (_vary(colour, rng) for colour in SCENES[scene])
+    above, below = (_vary(color, rng) for color in SCENES[scene])
     if scene == "sky":
         return _gradient(above, below, side, rng)
     image = _gradient(shade(above, rng.uniform(0.75, 1.0)), above, side, rng)
@@ -160,19 +160,19 @@ def _background(label: str, look: Style, rng: np.random.Generator, side: int) ->
     return image
 
 
-def _paper(rng: np.random.Generator) -> Colour:
+def _paper(rng: np.random.Generator) -> Color:
     """White, or a light tint."""
     if rng.random() < 0.4:
         return 250, 250, 250
-    grey = rng.uniform(120, 245)
-    return tuple(int(c) for c in np.clip(grey + rng.normal(0, 22, 3), 0, 255))
+    gray = rng.uniform(120, 245)
+    return tuple(int(c) for c in np.clip(gray + rng.normal(0, 22, 3), 0, 255))
 
 
-def _vary(colour: Colour, rng: np.random.Generator) -> Colour:
-    return tuple(int(c) for c in np.clip(np.array(colour) * rng.uniform(0.8, 1.15) + rng.normal(0, 14, 3), 0, 255))
+def _vary(color: Color, rng: np.random.Generator) -> Color:
+    return tuple(int(c) for c in np.clip(np.array(color) * rng.uniform(0.8, 1.15) + rng.normal(0, 14, 3), 0, 255))
 
 
-def _gradient(top: Colour, bottom: Colour, side: int, rng: np.random.Generator) -> Image.Image:
+def _gradient(top: Color, bottom: Color, side: int, rng: np.random.Generator) -> Image.Image:
     """From top to bottom under uneven light, without which plain images would be near-duplicates of each other."""
     lights = rng.uniform(0.65, 1.15, (2, 3, 1))
     corners = np.array([[top] * 3, [bottom] * 3]) * lights
@@ -182,20 +182,20 @@ def _gradient(top: Colour, bottom: Colour, side: int, rng: np.random.Generator) 
 
 
 def _distraction(canvas: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> None:
-    """A tree, a block, a pole or a blob of any colour, anywhere."""
+    """A tree, a block, a pole or a blob of any color, anywhere."""
     x, y = rng.uniform(0, side, 2)
     w, h = side * rng.uniform(0.03, 0.16, 2)
-    colour = _vary(pick(rng, [*PAINT, (70, 110, 50), (110, 85, 60), (170, 170, 165)]), rng)
+    color = _vary(pick(rng, [*PAINT, (70, 110, 50), (110, 85, 60), (170, 170, 165)]), rng)
     kind = rng.integers(4)
     if kind == 0:
         canvas.rectangle((x, y - 2 * h, x + w / 3, y + 2 * h), fill=(95, 75, 55))
         canvas.ellipse((x - w, y - 3 * h, x + 1.3 * w, y), fill=_vary((60, 105, 50), rng))
     elif kind == 1:
-        canvas.rectangle((x - w, y - h, x + w, y + h), fill=colour)
+        canvas.rectangle((x - w, y - h, x + w, y + h), fill=color)
     elif kind == 2:
-        canvas.line((x, y, x + 3 * w * math.cos(h), y + 3 * w * math.sin(h)), fill=colour, width=max(1, side // 40))
+        canvas.line((x, y, x + 3 * w * math.cos(h), y + 3 * w * math.sin(h)), fill=color, width=max(1, side // 40))
     else:
-        canvas.ellipse((x - w, y - h, x + w, y + h), fill=colour)
+        canvas.ellipse((x - w, y - h, x + w, y + h), fill=color)
 
 
 def _marks(canvas: ImageDraw.ImageDraw, look: Style, rng: np.random.Generator, side: int) -> None:
@@ -212,7 +212,7 @@ def _marks(canvas: ImageDraw.ImageDraw, look: Style, rng: np.random.Generator, s
 
 def _develop(image: Image.Image, look: Style, rng: np.random.Generator) -> Image.Image:
     """Saturation, brightness, contrast, blur and noise, as a camera and its processing would add."""
-    image = ImageEnhance.Color(image).enhance(rng.uniform(*look.colour))
+    image = ImageEnhance.Color(image).enhance(rng.uniform(*look.color))
     if rng.random() < look.blur:
         image = image.filter(ImageFilter.BoxBlur(image.width / 96))
     brightness, contrast = rng.uniform(*look.light, 2)

@@ -1,7 +1,7 @@
 """What the ten classes look like: figures of polygons in a plane of their own.
 
-A figure is drawn facing right, centred, within about [-1, 1] on both axes, y down, its ground at y = 0.8. Each draws
-its own proportions from the generator, so that no two are alike and neighbours (cat and dog, deer and horse,
+A figure is drawn facing right, centerd, within about [-1, 1] on both axes, y down, its ground at y = 0.8. Each draws
+its own proportions from the generator, so that no two are alike and neighbors (cat and dog, deer and horse,
 automobile and truck, airplane and bird) overlap in all but what makes them what they are.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import ImageDraw
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 Point = tuple[float, float]
 
 CIRCLE = [(math.cos(k * math.pi / 8), math.sin(k * math.pi / 8)) for k in range(16)]
@@ -24,7 +24,7 @@ class Pen:
 
     Args:
         draw: the image, RGB.
-        centre: where the figure's origin lies, pixels.
+        center: where the figure's origin lies, pixels.
         scale: pixels per unit.
         turn: radians, clockwise.
         mirror: whether the figure faces left.
@@ -34,27 +34,27 @@ class Pen:
     def __init__(
         self,
         draw: ImageDraw.ImageDraw,
-        centre: Point,
+        center: Point,
         scale: float,
         turn: float = 0.0,
         mirror: bool = False,
         stretch: float = 1.0,
     ):
-        self.draw, self.scale, (self.left, self.top) = draw, scale, centre
+        self.draw, self.scale, (self.left, self.top) = draw, scale, center
         c, s, across = scale * math.cos(turn), scale * math.sin(turn), (-stretch if mirror else stretch)
         self.xx, self.xy, self.yx, self.yy = c * across, -s, s * across, c
 
-    def polygon(self, points: Sequence[Point], colour: Colour) -> None:
+    def polygon(self, points: Sequence[Point], color: Color) -> None:
         """Fill a polygon."""
         left, top, xx, xy, yx, yy = self.left, self.top, self.xx, self.xy, self.yx, self.yy
-        self.draw.polygon([(left + xx * x + xy * y, top + yx * x + yy * y) for x, y in points], fill=colour)
+        self.draw.polygon([(left + xx * x + xy * y, top + yx * x + yy * y) for x, y in points], fill=color)
 
-    def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour, turn: float = 0.0) -> None:
+    def ellipse(self, x: float, y: float, rx: float, ry: float, color: Color, turn: float = 0.0) -> None:
         """Fill an ellipse of half axes rx and ry, turned by radians."""
         c, s = math.cos(turn), math.sin(turn)
-        self.polygon([(x + c * rx * u - s * ry * v, y + s * rx * u + c * ry * v) for u, v in CIRCLE], colour)
+        self.polygon([(x + c * rx * u - s * ry * v, y + s * rx * u + c * ry * v) for u, v in CIRCLE], color)
 
-    def limb(self, points: Sequence[Point], width: float, colour: Colour, end: float | None = None) -> None:
+    def limb(self, points: Sequence[Point], width: float, color: Color, end: float | None = None) -> None:
         """A chain of segments, `width` wide at its start and `end` (the same by default) at its end."""
         end = width if end is None else end
         pieces = len(points) - 1
@@ -69,13 +69,13 @@ class Pen:
                     (x1 - nx * b, y1 - ny * b),
                     (x0 - nx * a, y0 - ny * a),
                 ],
-                colour,
+                color,
             )
 
 
-def shade(colour: Colour, factor: float) -> Colour:
+def shade(color: Color, factor: float) -> Color:
     """Lighter (factor > 1) or darker."""
-    return tuple(max(0, min(255, int(c * factor))) for c in colour)
+    return tuple(max(0, min(255, int(c * factor))) for c in color)
 
 
 def pick(rng: np.random.Generator, options: Sequence):
@@ -83,7 +83,7 @@ def pick(rng: np.random.Generator, options: Sequence):
     return options[int(rng.integers(len(options)))]
 
 
-# colours overlap between the classes that are confused, but each has its own favourites
+# colors overlap between the classes that are confused, but each has its own favorites
 CAT = [(110, 110, 115), (185, 120, 60), (215, 140, 60), (60, 55, 55), (225, 215, 200)]
 DOG = [(150, 100, 60), (200, 160, 110), (225, 215, 200), (120, 75, 45), (60, 55, 55)]
 DEER = [(185, 135, 85), (165, 110, 65), (150, 95, 55)]
@@ -94,13 +94,13 @@ SKIN = [(90, 150, 50), (70, 130, 45), (130, 150, 60), (110, 110, 55), (150, 180,
 DARK, LIGHT, GLASS = (30, 28, 30), (240, 238, 230), (150, 190, 215)
 
 
-def legs(pen: Pen, rng: np.random.Generator, xs: Sequence[float], top: float, width: float, colour: Colour) -> None:
+def legs(pen: Pen, rng: np.random.Generator, xs: Sequence[float], top: float, width: float, color: Color) -> None:
     """Four legs at xs, far ones darker, mid-stride by a random amount."""
     stride = rng.uniform(-0.15, 0.15)
     for k, x in enumerate(xs):
         swing = stride * (1 if k % 2 else -1)
         knee = (x + swing * 0.3 + 0.03, (top + 0.8) / 2)
-        pen.limb([(x, top), knee, (x + swing, 0.8)], width, shade(colour, 0.75 if k % 2 else 0.95), width * 0.7)
+        pen.limb([(x, top), knee, (x + swing, 0.8)], width, shade(color, 0.75 if k % 2 else 0.95), width * 0.7)
 
 
 def cat(pen: Pen, rng: np.random.Generator) -> None:
@@ -123,7 +123,7 @@ def cat(pen: Pen, rng: np.random.Generator) -> None:
         _cat_head(pen, rng, 0.6, -0.08, 0.31, fur)
 
 
-def _cat_head(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, fur: Colour) -> None:
+def _cat_head(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, fur: Color) -> None:
     for side in (-1, 1):
         tip = (x + side * r * 0.8, y - r * rng.uniform(1.2, 1.45))
         pen.polygon([(x + side * r * 0.15, y - r * 0.7), tip, (x + side * r * 0.95, y - r * 0.15)], shade(fur, 0.85))
@@ -136,7 +136,7 @@ def _cat_head(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, 
     pen.polygon([(x - r * 0.1, y + r * 0.25), (x + r * 0.1, y + r * 0.25), (x, y + r * 0.38)], (200, 120, 120))
 
 
-def _stripes(pen: Pen, rng: np.random.Generator, fur: Colour) -> None:
+def _stripes(pen: Pen, rng: np.random.Generator, fur: Color) -> None:
     if rng.random() < 0.4:
         for x in (-0.4, -0.2, 0.0, 0.2):
             pen.limb([(x, 0.02), (x - 0.04, 0.25)], 0.07, shade(fur, 0.65))
@@ -161,7 +161,7 @@ def dog(pen: Pen, rng: np.random.Generator) -> None:
         _dog_head(pen, rng, 0.62, -0.34, rng.uniform(0.22, 0.28), fur)
 
 
-def _dog_head(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, fur: Colour) -> None:
+def _dog_head(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, fur: Color) -> None:
     pen.ellipse(x, y, r, r * 0.85, fur)
     long = rng.uniform(0.9, 1.35)
     pen.limb([(x + r * 0.3, y + r * 0.2), (x + r * long * 1.1, y + r * 0.4)], r * 0.75, shade(fur, 1.1), r * 0.55)
@@ -170,7 +170,7 @@ def _dog_head(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, 
     pen.ellipse(x - r * 0.45, y + r * 0.3, r * 0.3, r * 0.8, shade(fur, 0.65), 0.2)
 
 
-def _dog_face(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, fur: Colour) -> None:
+def _dog_face(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, fur: Color) -> None:
     pen.ellipse(x, y, r * 0.8, r, fur)
     for side in (-1, 1):
         pen.ellipse(x + side * r * 0.85, y, r * 0.27, r * rng.uniform(0.6, 0.8), shade(fur, 0.65), -side * 0.2)

@@ -1,7 +1,7 @@
 """Tiny text-to-image pipelines with random weights, so that a study and its tests can generate offline in seconds.
 
 They have the architecture of Stable Diffusion 2 (UNet) and 3 (transformer, without T5) and load through the same
-calls, but were never trained: their images are coloured noise that shows nothing, and every figure has to say so.
+calls, but were never trained: their images are colored noise that shows nothing, and every figure has to say so.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def text_encoder(tokenizer: Any, projection: bool = False) -> nn.Module:
 
 @torch.no_grad()
 def raise_contrast(vae: nn.Module, size: int) -> nn.Module:
-    """Scale the decoder's last layer so that noise decodes to images of visible contrast, not to flat grey."""
+    """Scale the decoder's last layer so that noise decodes to images of visible contrast, not to flat gray."""
     latents = torch.randn(16, vae.config.latent_channels, size // 4, size // 4)
     images = vae.eval().decode(latents / vae.config.scaling_factor).sample
     last = vae.decoder.conv_out

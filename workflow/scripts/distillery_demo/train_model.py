@@ -34,7 +34,7 @@ from distillery_demo.pipelines import seeded
 
 @dataclass(frozen=True)
 class Training:
-    """How the model is trained. Steps are of the optimiser, rates per step of Adam."""
+    """How the model is trained. Steps are of the optimizer, rates per step of Adam."""
 
     seed: int = 0
     images: int = 40_000  # that the autoencoder learns from
@@ -103,7 +103,7 @@ def train_autoencoder(images: Tensor, training: Training, device: torch.device, 
         made = vae.decode(latents.mean + latents.std * noise).sample
         return reconstruction_loss(made, wanted) + training.kl * latents.kl().mean()
 
-    _optimise(vae, loss, training.autoencoder_steps, training.autoencoder_lr, device, point, "autoencoder")
+    _optimize(vae, loss, training.autoencoder_steps, training.autoencoder_lr, device, point, "autoencoder")
     return vae.eval()
 
 
@@ -120,12 +120,12 @@ def sharpen_decoder(
         noisy = (latents[rows] + training.sloppiness * noise) / vae.config.scaling_factor
         return reconstruction_loss(vae.decode(noisy.to(device)).sample, scaled(images[rows], device))
 
-    _optimise(parts, loss, training.decoder_steps, training.autoencoder_lr / 2, device, point, "decoder")
+    _optimize(parts, loss, training.decoder_steps, training.autoencoder_lr / 2, device, point, "decoder")
     vae.eval()
 
 
 def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute error of pixels [B, C, H, W], and of the differences to their right and lower neighbours."""
+    """Mean absolute error of pixels [B, C, H, W], and of the differences to their right and lower neighbors."""
     error = made.float() - wanted.float()
     return error.abs().mean() + error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
 
@@ -161,7 +161,7 @@ def train_denoiser(
         return F.mse_loss(made.float(), wanted.to(device))
 
     average = Average(parts)
-    _optimise(parts, loss, training.steps, training.lr, device, point, "denoiser", average, training.averaging)
+    _optimize(parts, loss, training.steps, training.lr, device, point, "denoiser", average, training.averaging)
     average.apply()
     return parts["text"].eval(), parts["unet"].eval()
 
@@ -191,7 +191,7 @@ def encode(vae: nn.Module, images: Tensor, device: torch.device, batch: int = 20
     return torch.cat(found).contiguous()
 
 
-def _optimise(
+def _optimize(
     network: nn.Module,
     loss_of: Callable[[int], Tensor],
     steps: int,
@@ -204,10 +204,10 @@ def _optimise(
 ) -> None:
     """Minimise a loss by Adam, from the checkpoint if there is one; gradients are clipped to a norm of 1."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    optimiser, first, losses = Adam(weights), 0, []
+    optimizer, first, losses = Adam(weights), 0, []
     if state := point.load(device):
         network.load_state_dict(state["network"])
-        optimiser.restore(state["optimiser"])
+        optimizer.restore(state["optimizer"])
         if average:
             average.restore(state["average"])
         first, losses = state["step"], state["history"]
@@ -216,13 +216,13 @@ def _optimise(
             loss = loss_of(step)
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
-        optimiser.step(lr * rate(step, steps))
+        optimizer.step(lr * rate(step, steps))
         if average:
             average.update(decay_after(step, decay))
         losses.append(loss.item())
         if (step + 1) % point.every == 0:
             log.info("%s: step %d, loss %.4f", name, step + 1, np.mean(losses[-point.every :]))
-            point.save(step + 1, network, average, optimiser, losses[-point.every :], loss.detach())
+            point.save(step + 1, network, average, optimizer, losses[-point.every :], loss.detach())
 
 
 def rate(step: int, steps: int, warm: int = 100) -> float:

@@ -27,7 +27,7 @@ from distillery_demo.drawing import CLASSES, STYLES, draw, generator
 
 # what becomes of a result, and how often of a thousand; the rest are as they should be
 FAULTS = {
-    "mislabelled": 30,  # shows another class
+    "mislabeled": 30,  # shows another class
     "disputed": 15,  # the address of an image that is offered for every class
     "again": 80,  # the address of another query's result
     "elsewhere": 30,  # the address of the other search's result
@@ -116,7 +116,7 @@ class Index:
             return self._plain("bing" if search == "google" else "google", query, place)
         if fault in ("copy", "twin"):
             return replace(self._plain(search, query, place - 1), form=fault)
-        if fault == "mislabelled":
+        if fault == "mislabeled":
             other = [name for name in CLASSES if name != label]
             return self._plain(search, query, place, shows=other[int(chance.integers(len(other)))])
         return replace(self._plain(search, query, place), form=fault if fault in ANSWERS else "plain")
@@ -308,7 +308,7 @@ def tiny(shot: Shot) -> Reply:
 
 
 def blank(shot: Shot) -> Reply:
-    """One colour, as placeholders are."""
+    """One color, as placeholders are."""
     return encode(shot, Image.new("RGB", (shot.side, shot.side), (shot.number % 256, 190, 190)))
 
 

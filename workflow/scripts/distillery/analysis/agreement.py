@@ -45,12 +45,12 @@ def agreement(tested: Answers, teacher: np.ndarray) -> dict[str, Any]:
         tested: the students' test.
         teacher: logits [N, C] on the same images, −inf for the classes that the students do not know.
     """
-    favoured = teacher.argmax(axis=1)
-    same, wrong = tested.predicted == favoured, favoured != tested.labels
+    favored = teacher.argmax(axis=1)
+    same, wrong = tested.predicted == favored, favored != tested.labels
     agreed = estimate(100 * same.mean(axis=1))
     divergence = estimate([divergences(teacher, logits).mean() for logits in tested.logits])
     return {
-        "n_test": len(favoured),
+        "n_test": len(favored),
         "n_seeds": len(same),
         "teacher_percent": 100 * (~wrong).mean(),
         "agreement_percent": agreed.mean,

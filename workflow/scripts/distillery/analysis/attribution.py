@@ -26,7 +26,7 @@ def attribute(
     splits: str | Path | None = None,
     elsewhere: Sequence[str] = (),
 ) -> None:
-    """Write the table of images used, with what their source says of creator and licence, if anything.
+    """Write the table of images used, with what their source says of creator and license, if anything.
 
     Args:
         curated: `{source}.parquet` of every source that students use.

@@ -147,8 +147,8 @@ def image_columns(runs: Runs, teacher: str | Path, classes: Sequence[str]) -> di
         answers = {arm: (tested.right.sum(axis=0), votes.argmax(axis=0), len(tested.seeds))}
         if scenario not in taught:
             taught.add(scenario)
-            favoured = teacher_on(teacher, tested).argmax(axis=1)
-            answers["teacher"] = (favoured == tested.labels, favoured, 1)
+            favored = teacher_on(teacher, tested).argmax(axis=1)
+            answers["teacher"] = (favored == tested.labels, favored, 1)
         for name, (right, said, seeds) in answers.items():
             parts.append(
                 {

@@ -193,7 +193,7 @@ def over_seeds(values: Sequence[float]) -> Spread:
 def over_images(differences: np.ndarray, groups: np.ndarray, unit: float = 1.0) -> Spread:
     """The spread of a mean over images of which near-duplicates are not independent.
 
-    The linearised variance of a ratio of sums over groups (Cochran 1977, *Sampling Techniques*, § 9A.1), with one
+    The linearized variance of a ratio of sums over groups (Cochran 1977, *Sampling Techniques*, § 9A.1), with one
     image won and one lost added, as Bonett and Price (2012) add them to McNemar's table: without them, two arms that
     differ on few of the test images would seem known too well.
 
@@ -221,7 +221,7 @@ def together(seeds: Spread, images: Spread) -> Spread:
 
 
 def groups_sign_flip_p(differences: np.ndarray, groups: np.ndarray) -> float:
-    """Exact two-sided p over groups of images: each as likely to favour the one arm as the other.
+    """Exact two-sided p over groups of images: each as likely to favor the one arm as the other.
 
     With one seed and every image a group of its own this is McNemar's exact test.
 

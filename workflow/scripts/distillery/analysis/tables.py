@@ -49,7 +49,7 @@ NAMES = (
 P_DECIMALS = 5
 # must be the same in all runs of one (scenario, arm), or their mean is of different things
 CONSTANT = ("n_train", "n_test", "n_classes", "steps", "network")
-COPIES = {"color": "colour-altered", "rotation": "rotated"}
+COPIES = {"color": "color-altered", "rotation": "rotated"}
 TITLES = {"google": "Google", "bing": "Bing", "openverse": "Openverse", "commons": "Wikimedia Commons"}
 
 

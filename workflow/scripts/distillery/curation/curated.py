@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distillery.curation.decoding import Rejected, centre, decode, to_square
+from distillery.curation.decoding import Rejected, center, decode, to_square
 from distillery.curation.duplicates import first_near, perceptual_hashes
 from distillery.jobs import log, progress
 from distillery.parallel import in_processes
@@ -127,7 +127,7 @@ def inspect(entry: tuple[Offer, bytes | None], min_side: int, side: int) -> Cand
         image = decode(data, min_side, side)
     except Rejected as rejected:
         return Candidate(offer, reason=str(rejected))
-    square = centre(image.image)  # of the whole, an image and its own crop to a square would not be alike
+    square = center(image.image)  # of the whole, an image and its own crop to a square would not be alike
     phash, mirrored = perceptual_hashes(square)
     return Candidate(
         offer,

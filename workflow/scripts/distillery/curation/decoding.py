@@ -16,10 +16,10 @@ from PIL import ExifTags, Image
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # nothing else: EPS would run Ghostscript
 MAX_PIXELS = 50_000_000
 # a JPEG's own reduction differs from Lanczos's a little: decoded at 8 times the final side, the result differs by 0.2
-# grey levels in the mean of photographs (1.3 at most), at 4 times by 0.7, at twice by 1.9
+# gray levels in the mean of photographs (1.3 at most), at 4 times by 0.7, at twice by 1.9
 OVERSAMPLING = 8
 LEAST_SIDE = 32  # pixels; what the perceptual hash sees
-BLANK_DEVIATION = 2.0  # grey levels of 255; flatter images have colliding perceptual hashes
+BLANK_DEVIATION = 2.0  # gray levels of 255; flatter images have colliding perceptual hashes
 
 
 class Rejected(Exception):
@@ -68,7 +68,7 @@ def decode(data: bytes, min_side: int = 1, side: int = 0) -> DecodedImage:
     # Pillow raises SyntaxError for a bad PNG checksum, and struct and index errors for some truncated headers
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, struct.error):
         raise Rejected("broken") from None
-    if np.asarray(centre(decoded).convert("L"), dtype=np.float32).std() < BLANK_DEVIATION:
+    if np.asarray(center(decoded).convert("L"), dtype=np.float32).std() < BLANK_DEVIATION:
         raise Rejected("blank")
     return DecodedImage(decoded, kind, width, height)
 
@@ -98,10 +98,10 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """RGB of any mode: 16-bit grey is scaled rather than clipped, alpha is laid over white."""
+    """RGB of any mode: 16-bit gray is scaled rather than clipped, alpha is laid over white."""
     if image.mode.startswith("I"):
-        grey = np.asarray(image, dtype=np.float64)
-        return Image.fromarray((grey / 65535 * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
+        gray = np.asarray(image, dtype=np.float64)
+        return Image.fromarray((gray / 65535 * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
@@ -109,18 +109,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def centre(image: Image.Image) -> Image.Image:
-    """The centre square of an image: all that a network sees of it."""
+def center(image: Image.Image) -> Image.Image:
+    """The center square of an image: all that a network sees of it."""
     short = min(image.size)
     left, top = (image.width - short) // 2, (image.height - short) // 2
     return image.crop((left, top, left + short, top + short))
 
 
 def to_square(image: Image.Image, side: int) -> np.ndarray:
-    """The centre square of an RGB image, resized with antialiasing (Lanczos).
+    """The center square of an RGB image, resized with antialiasing (Lanczos).
 
     Returns:
         uint8 [side, side, 3].
     """
     # cropped first: resizing with a box would let the filter see pixels outside it
-    return np.asarray(centre(image).resize((side, side), Image.Resampling.LANCZOS), dtype=np.uint8)
+    return np.asarray(center(image).resize((side, side), Image.Resampling.LANCZOS), dtype=np.uint8)

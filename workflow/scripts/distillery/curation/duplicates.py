@@ -16,7 +16,7 @@ def perceptual_hashes(image: Image.Image) -> tuple[int, int]:
     """64-bit pHash of an RGB image and of its mirror image (imagehash's, Zauner 2010)."""
     import imagehash
 
-    # the hash sees 32x32 greys only: reduce once for both views
+    # the hash sees 32x32 grays only: reduce once for both views
     small = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
     return tuple(int(str(imagehash.phash(view)), 16) for view in (small, ImageOps.mirror(small)))
 

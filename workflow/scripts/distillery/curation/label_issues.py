@@ -1,7 +1,7 @@
 """Which labels are probably wrong, from a judge's probabilities: confident learning (Northcutt et al. 2021).
 
 An image counts as of class j with confidence if the judge gives j at least as much as it gives, in the mean, to the
-images labelled j. So a judge that is timid about a class, or everywhere, is met on its own scale.
+images labeled j. So a judge that is timid about a class, or everywhere, is met on its own scale.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Noise:
 def find_noise(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray | None = None) -> Noise:
     """Find labels that are probably wrong.
 
-    The confident joint estimates how many images labelled i are of class j. Suspects are those that two ways of
+    The confident joint estimates how many images labeled i are of class j. Suspects are those that two ways of
     choosing so many agree on: of each label the images to which the judge gives it least, and of each pair (i, j)
     those to which it most prefers j (ibid., section 3.2: prune by class, and by noise rate).
 
@@ -81,7 +81,7 @@ def confident_class(probabilities: np.ndarray, labels: np.ndarray, basis: np.nda
 
 
 def _numbers_wrong(labels: np.ndarray, confident: np.ndarray, classes: int) -> np.ndarray:
-    """How many images labelled i are estimated to be of class j, int [C, C], 0 where i = j.
+    """How many images labeled i are estimated to be of class j, int [C, C], 0 where i = j.
 
     The confident joint, each row scaled to the label's number of images (ibid., equation 2).
     """

@@ -125,7 +125,7 @@ def _cifar10_part(path: str | Path, train: bool) -> LabeledImages:
 
 
 def _only(images: LabeledImages, classes: Sequence[str]) -> LabeledImages:
-    """Images of CIFAR-10's labels → those of the classes, labelled by their place among them."""
+    """Images of CIFAR-10's labels → those of the classes, labeled by their place among them."""
     place = np.full(len(CIFAR10), -1, np.int64)
     for label, name in enumerate(classes):
         place[CIFAR10.index(name)] = label
@@ -151,7 +151,7 @@ def load_folders(
         path: what to train on.
         test_path: the same to test on, disjoint from `path`.
         classes: names of the folders or tars.
-        side: pixels; the centre square is resized to it.
+        side: pixels; the center square is resized to it.
         counts: limits of train and test, 0 for all.
         seed: of the subsets.
 

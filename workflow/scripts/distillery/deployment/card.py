@@ -226,9 +226,9 @@ def _preparation(side: int) -> Iterator[str]:
 As those it was trained on, or it does worse than the figures say:
 
 1. turned upright as EXIF says; transparency laid over white; RGB;
-2. cut to the centre square;
+2. cut to the center square;
 3. resized to {side} x {side} pixels with Lanczos, antialiased (Pillow's `LANCZOS`);
-4. left as bytes, 0 to 255. The scale, the normalisation and the softmax are in the file.
+4. left as bytes, 0 to 255. The scale, the normalization and the softmax are in the file.
 """
 
 
@@ -256,8 +256,8 @@ def _limits(facts: Facts, words: Words) -> Iterator[str]:
     if any(words.kinds[name] == "diffusion" for name in facts.train):
         yield "* It learnt from generated images, and with them what their model shows too often or never."
     yield "\n## Whose images it learnt from\n"
-    yield "`results/attribution.csv` of the study names creator, licence and page of every image, as far as its"
-    yield "source states them. Images belong to their authors: check the licences before you pass the model on.\n"
+    yield "`results/attribution.csv` of the study names creator, license and page of every image, as far as its"
+    yield "source states them. Images belong to their authors: check the licenses before you pass the model on.\n"
 
 
 def _one_line(text: str) -> str:

@@ -1,7 +1,7 @@
 """From a student's weights to one ONNX file that needs neither this program nor PyTorch.
 
 Input `images`: uint8 [N, S, S, 3], RGB as Pillow gives it. Output `probabilities`: float32 [N, K], of the classes
-trained on. The scale, the normalisation and the softmax are in the graph, so that a program around it has nothing to
+trained on. The scale, the normalization and the softmax are in the graph, so that a program around it has nothing to
 get wrong but the preparation of the images; the names of the classes and S are in the file's metadata.
 """
 

@@ -89,7 +89,7 @@ def _correlation(a: Tensor, b: Tensor, dim: int) -> Tensor:
     return F.cosine_similarity(a, b, dim=dim)
 
 
-def standardised(logits: Tensor) -> Tensor:
+def standardized(logits: Tensor) -> Tensor:
     """Each image's logits at mean 0 and standard deviation 1 (Sun et al. 2024, algorithm 1): [B, C] → [B, C].
 
     A student then has to match the teacher's order and proportions, not its size.

@@ -1,7 +1,7 @@
 """The ways to train a student: what each makes small, with its authors' settings.
 
 An arm's fields are its settings in the configuration. All arms but the published ones share everything else: the
-network, its initialisation, the order, the views, the optimiser and the number of steps.
+network, its initialization, the order, the views, the optimizer and the number of steps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from distillery.distillation.losses import (
     dist_loss,
     dkd_loss,
     kd_loss,
-    standardised,
+    standardized,
 )
 from distillery.distillation.published_recipe import double_softmax_loss
 from distillery.jobs import StudyError
@@ -138,17 +138,17 @@ class DIST(Arm):
 
 
 @dataclass(frozen=True)
-class StandardisedKD(Arm):
-    """w · CE(labels) + v · T² · KL of standardised logits (Sun et al. 2024)."""
+class StandardizedKD(Arm):
+    """w · CE(labels) + v · T² · KL of standardized logits (Sun et al. 2024)."""
 
-    method = "kd_standardised"
+    method = "kd_standardized"
     taught = True
     label_weight: float = 0.1
     teacher_weight: float = 9.0
     temperature: float = 2.0
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
-        soft = kd_loss(standardised(student.logits), standardised(teacher.logits), self.temperature)
+        soft = kd_loss(standardized(student.logits), standardized(teacher.logits), self.temperature)
         return self.label_weight * cross_entropy(student.logits, batch.targets) + self.teacher_weight * soft
 
 
@@ -171,15 +171,15 @@ class AttentionTransfer(Arm):
 
 @dataclass(frozen=True)
 class HardTeacher(Arm):
-    """Control: the teacher's choice as a label; of what it knows, the relabelling alone."""
+    """Control: the teacher's choice as a label; of what it knows, the relabeling alone."""
 
     method = "hard_teacher"
     taught = True
     alpha: float = 0.9
 
     def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
-        relabelled = cross_entropy(student.logits, teacher.logits.argmax(dim=1))
-        return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * relabelled
+        relabeled = cross_entropy(student.logits, teacher.logits.argmax(dim=1))
+        return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * relabeled
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class PublishedKD(Arm):
 
 ARMS = (
     *(CrossEntropy, LabelSmoothing),
-    *(KD, DKD, DIST, StandardisedKD, AttentionTransfer),
+    *(KD, DKD, DIST, StandardizedKD, AttentionTransfer),
     *(HardTeacher, UniformTeacher),
     *(PublishedCrossEntropy, PublishedKD),
 )

@@ -1,7 +1,7 @@
 """The published recipe, faults included, so that its numbers can be explained.
 
 Each fault is one named piece. What the study does not say is taken as mildly as possible: of the published arms'
-weights 0.2 and 0.8 the teacher has the 0.8; "not frozen" means that the optimiser changes the teacher as well; batches
+weights 0.2 and 0.8 the teacher has the 0.8; "not frozen" means that the optimizer changes the teacher as well; batches
 are shuffled within the images trained on; views are the images as they are.
 """
 
@@ -77,11 +77,11 @@ def unfreeze(teacher: nn.Module) -> None:
     teacher.requires_grad_(True).train()
 
 
-def scratch_optimiser(network: nn.Module) -> SGD:
+def scratch_optimizer(network: nn.Module) -> SGD:
     """Plain gradient descent: no momentum, no decay."""
     return SGD([], list(network.parameters()), momentum=0.0, weight_decay=0.0)
 
 
-def kd_optimiser(network: nn.Module, teacher: nn.Module) -> Adam:
-    """Fault: another optimiser than from scratch, and it changes the teacher too."""
+def kd_optimizer(network: nn.Module, teacher: nn.Module) -> Adam:
+    """Fault: another optimizer than from scratch, and it changes the teacher too."""
     return Adam([*network.parameters(), *teacher.parameters()])

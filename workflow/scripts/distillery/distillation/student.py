@@ -1,6 +1,6 @@
 """One run: a student of one scenario, arm and seed.
 
-All arms of one seed start from the same initialisation and, where they train on the same images, see the same order
+All arms of one seed start from the same initialization and, where they train on the same images, see the same order
 and views: they differ in the loss alone, and in learning rate and weight decay where each is tuned by itself (the
 published ones in what `published.py` says).
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from distillery.distillation import published_recipe as published
 from distillery.distillation.methods import Answer, Arm
 from distillery.jobs import StudyError, log
-from distillery.models.architectures import Normalised
+from distillery.models.architectures import Normalized
 from distillery.models.batchnorm_folding import folded
 from distillery.models.weights import Trained, load_weights, save_weights
 from distillery.storage.files import hash_files, write_whole
@@ -32,8 +32,8 @@ from distillery.training.augmentation import alter_copies
 from distillery.training.checkpoints import Checkpoint, digest, how_trained
 from distillery.training.dataset import ImageDataset, load_plan
 from distillery.training.hardware import arithmetic, choose_device
-from distillery.training.loop import Batch, Objective, Row, optimiser_of, start_network, train, write_history
-from distillery.training.optimizers import Optimiser
+from distillery.training.loop import Batch, Objective, Row, optimizer_of, start_network, train, write_history
+from distillery.training.optimizers import Optimizer
 from distillery.training.prediction import by_class, predict_classes, share, write_predictions
 from distillery.training.recipe import Recipe
 
@@ -118,7 +118,7 @@ def train_student(
     Args:
         teacher: weights; read only by the arms it takes part in.
         sources: of the test images, in the study's order.
-        seed: of initialisation, order and views.
+        seed: of initialization, order and views.
         checkpoints: folder to go on from, one a run.
 
     Raises:
@@ -170,7 +170,7 @@ def fit(
     device: torch.device,
     label: str,
     keep_weights: bool = True,
-) -> tuple[Normalised, list[Row]]:
+) -> tuple[Normalized, list[Row]]:
     """Train a student on the train images alone; the validation images measure it, the test images are not used.
 
     Args:
@@ -190,7 +190,7 @@ def fit(
         replace(lesson.train, labels=torch.searchsorted(lesson.trained, lesson.train.labels)),
         recipe,
         objective_of(arm, taught_by, restrict),
-        _optimiser(arm, recipe, network, taught_by),
+        _optimizer(arm, recipe, network, taught_by),
         seed=seed,
         classes=len(lesson.trained),
         validate=lambda network: _accuracy(network, lesson.val, lesson.trained),
@@ -200,14 +200,14 @@ def fit(
     return network, history
 
 
-def objective_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
+def objective_of(arm: Arm, teacher: Normalized | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
     """An arm's loss with a live teacher that sees the very views the student sees, mixed ones too.
 
     Patient and consistent, as Beyer et al. (2022) have it. A frozen teacher needs no gradients; the published one
     learns along.
     """
 
-    def objective(network: Normalised, batch: Batch) -> Tensor:
+    def objective(network: Normalized, batch: Batch) -> Tensor:
         taught = None
         if teacher:
             with torch.set_grad_enabled(arm.published):
@@ -217,17 +217,17 @@ def objective_of(arm: Arm, teacher: Normalised | None, restrict: Callable[[Tenso
     return objective
 
 
-def _answer(arm: Arm, network: Normalised, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> Answer:
+def _answer(arm: Arm, network: Normalized, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> Answer:
     if not arm.attentive:
         return Answer(restrict(network(views)), [])
     features = network.features(views)
     return Answer(restrict(network.classify(features[-1])), features)
 
 
-def _optimiser(arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module | None) -> Optimiser:
+def _optimizer(arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module | None) -> Optimizer:
     if not arm.published:
-        return optimiser_of(recipe, network)
-    return published.kd_optimiser(network, teacher) if teacher else published.scratch_optimiser(network)
+        return optimizer_of(recipe, network)
+    return published.kd_optimizer(network, teacher) if teacher else published.scratch_optimizer(network)
 
 
 def restriction(trained: Tensor, classes: int) -> Callable[[Tensor], Tensor]:
@@ -237,7 +237,7 @@ def restriction(trained: Tensor, classes: int) -> Callable[[Tensor], Tensor]:
     return lambda logits: logits.index_select(1, trained)
 
 
-def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: torch.device) -> Normalised:
+def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: torch.device) -> Normalized:
     """The teacher, frozen and in eval mode, on the device.
 
     Args:
@@ -256,7 +256,7 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
     return teacher.requires_grad_(False).eval()
 
 
-def ready(teacher: Normalised, arm: Arm, device: torch.device) -> Normalised:
+def ready(teacher: Normalized, arm: Arm, device: torch.device) -> Normalized:
     """A teacher as an arm asks it: the published ones one that learns along; the others a quicker copy."""
     if arm.published:
         published.unfreeze(teacher)

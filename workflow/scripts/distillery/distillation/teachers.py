@@ -19,7 +19,7 @@ from distillery.storage.parquet import read_parquet
 from distillery.training.checkpoints import Checkpoint, digest, how_trained
 from distillery.training.dataset import ImageDataset, gather, load_teacher_data, open_pixels
 from distillery.training.hardware import choose_device
-from distillery.training.loop import Row, optimiser_of, start_network, train, write_history
+from distillery.training.loop import Row, optimizer_of, start_network, train, write_history
 from distillery.training.prediction import by_class, predict_classes, share, write_predictions
 from distillery.training.recipe import Recipe
 
@@ -67,7 +67,7 @@ def train_teacher(
         images,
         recipe,
         lambda network, batch: cross_entropy(network(batch.views), batch.targets),
-        optimiser_of(recipe, network),
+        optimizer_of(recipe, network),
         seed=seed,
         classes=len(classes),
         checkpoint=checkpoint,
@@ -136,8 +136,8 @@ def evaluate_teacher(
             )
         if not len(images):
             continue
-        scores, favoured = predict_classes(network, images.pixels)
-        right = favoured == images.labels.numpy()
+        scores, favored = predict_classes(network, images.pixels)
+        right = favored == images.labels.numpy()
         found[name] = {
             "accuracy": share(right),
             "n": len(right),
@@ -145,7 +145,7 @@ def evaluate_teacher(
         }
         parts.append(images)
         logits.append(scores)
-        predicted.append(favoured)
+        predicted.append(favored)
     own_test = found.pop("own_test")
     metrics = {
         "network": trained.name,

@@ -14,7 +14,7 @@ from distillery.figures.summary import INK, SOFT, cut, plt, save_figure, sns
 from distillery.jobs import StudyError
 
 ROW = 0.62  # inches a source
-# used and kept in Okabe and Ito's blue and sky blue; what was dropped in greys that differ in print as well
+# used and kept in Okabe and Ito's blue and sky blue; what was dropped in grays that differ in print as well
 USED, KEPT = "#0072B2", "#56B4E9"
 REASONS = 6  # named, the most frequent first
 
@@ -64,16 +64,16 @@ def _named(source: str) -> str:
 
 
 def _bars(axes: plt.Axes, parts: pd.DataFrame, untrained: Sequence[str]) -> None:
-    greys = sns.color_palette("Greys_r", max(1, parts.shape[1] - 2) + 2)[1:-1]
-    colours = [USED, KEPT, *greys]
+    grays = sns.color_palette("Grays_r", max(1, parts.shape[1] - 2) + 2)[1:-1]
+    colors = [USED, KEPT, *grays]
     total = parts.sum(axis=1)
     left = pd.Series(0.0, index=parts.index)
-    for name, colour in zip(parts.columns, colours, strict=False):
+    for name, color in zip(parts.columns, colors, strict=False):
         share = 100 * parts[name] / total
-        axes.barh(range(len(parts)), share, left=left, color=colour, edgecolor="white", linewidth=0.8, label=name)
+        axes.barh(range(len(parts)), share, left=left, color=color, edgecolor="white", linewidth=0.8, label=name)
         for place, (width, start, count) in enumerate(zip(share, left, parts[name], strict=True)):
             if width >= 4:
-                ink = "white" if sum(to_rgb(colour)) < 1.5 else INK
+                ink = "white" if sum(to_rgb(color)) < 1.5 else INK
                 axes.text(start + width / 2, place, f"{count:,}", ha="center", va="center", fontsize=8, color=ink)
         left += share
     axes.set(xlim=(0, 100), ylim=(len(parts) - 0.5, -0.5), yticks=range(len(parts)))

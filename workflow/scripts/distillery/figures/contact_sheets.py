@@ -27,7 +27,7 @@ TITLE, STRIP = 64, 34  # pixels of height
 REASONS = 2  # named of a class, the most frequent first
 INK, SOFT, PAPER = (34, 34, 34), (102, 102, 102), (255, 255, 255)
 NOTE, WARNING = (240, 228, 66), (213, 94, 0)  # Okabe and Ito's yellow and vermilion
-RANDOM = "randomly initialised model: these images show nothing"
+RANDOM = "randomly initialized model: these images show nothing"
 
 
 @dataclass(frozen=True)

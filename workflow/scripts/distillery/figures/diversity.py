@@ -83,10 +83,10 @@ def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untra
 
 def _dots(axes: plt.Axes, part: pd.DataFrame, classes: list[str], shift: float, marker: str) -> Line2D:
     """One source's dots and intervals, `shift` rows below each class's middle; gives its key for the legend."""
-    colour = GENERATED if part["generated"].iloc[0] else REAL
+    color = GENERATED if part["generated"].iloc[0] else REAL
     places = part["class"].map(classes.index) + 0.6 * shift
-    axes.hlines(places, part["low"], part["high"], color=colour, linewidth=1.1, alpha=0.7)
-    dots = {"linestyle": "", "marker": marker, "markersize": 6, "markeredgecolor": "white", "color": colour}
+    axes.hlines(places, part["low"], part["high"], color=color, linewidth=1.1, alpha=0.7)
+    dots = {"linestyle": "", "marker": marker, "markersize": 6, "markeredgecolor": "white", "color": color}
     axes.plot(part["distance"], places, **dots)
     return Line2D([], [], **dots)
 

@@ -13,7 +13,7 @@ from distillery.analysis.tables import source_title
 from distillery.figures.panels import Layout, heading, panels
 from distillery.figures.summary import INK, cut, looks, text_width
 
-COLOURS = "cividis"  # as dark in grey as in colour, and the same to every eye (Nuñez et al. 2018)
+COLORS = "cividis"  # as dark in gray as in color, and the same to every eye (Nuñez et al. 2018)
 CELL = 0.52, 0.27  # inches
 NAME = 26  # characters of a row's name
 FONT, LABEL = 8, 0.13  # points of a label, and inches it needs
@@ -71,7 +71,7 @@ def draw_confusion(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
             continue
         grid = grids[scenario, arm].pivot(index="class", columns="predicted", values="percent")
         grid = grid.reindex(index=classes, columns=classes)
-        axis.imshow(grid.to_numpy(float), cmap=COLOURS, vmin=0, vmax=100, aspect="auto")
+        axis.imshow(grid.to_numpy(float), cmap=COLORS, vmin=0, vmax=100, aspect="auto")
         letters = int(15 * (side + layout.across))
         heading(axis, f"{cut(scenario, letters)}\n{cut(arms[arm].name, letters)}")
         # upright where another column's panels go on below
@@ -109,7 +109,7 @@ def _by_arm(grids: dict[str, pd.DataFrame], columns: list[str], title: str, text
 
 
 def _cells(axis: Axes, numbers: np.ndarray) -> None:
-    axis.imshow(numbers, cmap=COLOURS, vmin=0, vmax=100, aspect="auto")
+    axis.imshow(numbers, cmap=COLORS, vmin=0, vmax=100, aspect="auto")
     for (row, column), number in np.ndenumerate(numbers):
         if not np.isnan(number):
             ink = "white" if number < 55 else INK

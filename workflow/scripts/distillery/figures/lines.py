@@ -119,14 +119,14 @@ def draw_curves(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
     tested = table["val_percent"].notna().any()
     what = ("val_percent", "val_low", "val_high") if tested else ("loss", "loss_low", "loss_high")
     text = "accuracy on the validation images, percent" if tested else "training loss (log); arms have other losses"
-    text += ", by optimiser step; bands are 95 % intervals of the mean over seeds"
+    text += ", by optimizer step; bands are 95 % intervals of the mean over seeds"
     arms = looks(list(dict.fromkeys(table["arm"])))
     keys = [_key(look, DASHES[i % len(DASHES)], marker=False) for i, look in enumerate(arms.values())]
     figure, axes, scenarios = _by_scenario(table, title, text, label, keys)
     for axis, scenario in zip(axes, scenarios, strict=True):
         for place, arm in enumerate(arms):
             mine = table[(table["scenario"] == scenario) & (table["arm"] == arm)].dropna(subset=what[:1])
-            dash = {"linestyle": DASHES[place % len(DASHES)], "color": arms[arm].colour}
+            dash = {"linestyle": DASHES[place % len(DASHES)], "color": arms[arm].color}
             axis.plot(mine["step"], mine[what[0]], linewidth=1.4, **dash)
             axis.fill_between(mine["step"], mine[what[1]], mine[what[2]], color=dash["color"], alpha=0.18, linewidth=0)
         axis.set(yscale="linear" if tested else "log")
@@ -150,7 +150,7 @@ def draw_reliability(tables: dict[str, pd.DataFrame], title: str, label: str) ->
             mine = table[(table["scenario"] == scenario) & (table["arm"] == arm)]
             mine = mine[mine["n"] >= 10]  # a handful of predictions is noise
             axis.plot(
-                mine["confidence_percent"], mine["accuracy_percent"], marker=look.marker, color=look.colour,
+                mine["confidence_percent"], mine["accuracy_percent"], marker=look.marker, color=look.color,
                 linestyle=DASHES[place % len(DASHES)], linewidth=1.2, markersize=3.5,
             )  # fmt: skip
         axis.set(xlim=(0, 100), ylim=(0, 100))
@@ -169,19 +169,19 @@ def _by_scenario(
 
 
 def _line(axis: Axes, table: pd.DataFrame, look: Look, dash) -> None:
-    axis.plot(table["n_train"], table["mean_percent"], color=look.colour, linestyle=dash, linewidth=1.3, zorder=2)
+    axis.plot(table["n_train"], table["mean_percent"], color=look.color, linestyle=dash, linewidth=1.3, zorder=2)
     for _, row in table.iterrows():
         if not np.isnan(row["low"]):
-            axis.plot([row["n_train"]] * 2, [row["low"], row["high"]], color=look.colour, linewidth=1.2, zorder=2)
+            axis.plot([row["n_train"]] * 2, [row["low"], row["high"]], color=look.color, linewidth=1.2, zorder=2)
     axis.plot(
-        table["n_train"], table["mean_percent"], look.marker, color=look.colour, markersize=6, markeredgecolor="white",
+        table["n_train"], table["mean_percent"], look.marker, color=look.color, markersize=6, markeredgecolor="white",
         markeredgewidth=0.7, zorder=3,
     )  # fmt: skip
 
 
 def _key(look: Look, dash, marker: bool = True) -> Line2D:
     shape = {"marker": look.marker, "markersize": 5} if marker else {}
-    return Line2D([], [], color=look.colour, linestyle=dash, linewidth=1.3, label=cut(look.name, 60), **shape)
+    return Line2D([], [], color=look.color, linestyle=dash, linewidth=1.3, label=cut(look.name, 60), **shape)
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:

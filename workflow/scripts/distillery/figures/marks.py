@@ -49,11 +49,11 @@ def draw_comparisons(tables: dict[str, pd.DataFrame], title: str, label: str) ->
 
 
 def _difference(axis: Axes, y: int, row: pd.Series) -> None:
-    colour, marker = VERDICTS[row["verdict"]]
+    color, marker = VERDICTS[row["verdict"]]
     for prefix, width in (("", 1.1), ("seeds_", 3.2)):
         if not np.isnan(row[f"{prefix}low"]):
-            axis.plot([row[f"{prefix}low"], row[f"{prefix}high"]], [y, y], color=colour, linewidth=width, alpha=0.75)
-    axis.plot(row["difference"], y, marker, color=colour, **FILLED)
+            axis.plot([row[f"{prefix}low"], row[f"{prefix}high"]], [y, y], color=color, linewidth=width, alpha=0.75)
+    axis.plot(row["difference"], y, marker, color=color, **FILLED)
 
 
 def draw_published(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
@@ -62,16 +62,16 @@ def draw_published(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     theirs = table["published_notebook"].fillna(table["published_site"])
     text = "bars: where one training of ours, tested on as many images, lies 95 times of 100; outside: named"
     layout = Layout(6.2, 5.2, left=0.9, below=0.75, legend=0.3)
-    keys = [_mark(look.colour, look.marker, look.name) for look in (SCRATCH, KD)]
+    keys = [_mark(look.color, look.marker, look.name) for look in (SCRATCH, KD)]
     figure, (axis,) = panels(1, 1, layout, title, text, label, keys)
     top = np.nanmax([theirs.max(), table[["ours_percent", "single_high"]].max().max()]) + 4
     axis.plot([0, top], [0, top], color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
     for x, (_, row) in zip(theirs, table.iterrows(), strict=True):
         look = SCRATCH if row["arm"] == "scratch" else KD
         if not np.isnan(row["single_low"]):
-            axis.plot([x, x], [row["single_low"], row["single_high"]], color=look.colour, linewidth=1, alpha=0.6)
+            axis.plot([x, x], [row["single_low"], row["single_high"]], color=look.color, linewidth=1, alpha=0.6)
         axis.plot(
-            x, row["ours_percent"], look.marker, color=look.colour, markersize=6, markeredgecolor="white", zorder=3
+            x, row["ours_percent"], look.marker, color=look.color, markersize=6, markeredgecolor="white", zorder=3
         )
         if row["within"] != "yes":  # the others would hide each other, and need no name
             axis.annotate(row["scenario"], (x, row["ours_percent"]), (4, 4), textcoords="offset points", fontsize=6.5)
@@ -116,14 +116,14 @@ def draw_faults(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
 
 def _step(axis: Axes, y: int, before: pd.Series, after: pd.Series, look) -> None:
     axis.plot([before["mean_percent"], after["mean_percent"]], [y, y], color="#BDBDBD", linewidth=2.4, zorder=1)
-    axis.plot(before["mean_percent"], y, look.marker, markeredgecolor=look.colour, **HOLLOW)
+    axis.plot(before["mean_percent"], y, look.marker, markeredgecolor=look.color, **HOLLOW)
     axis.plot(
-        after["mean_percent"], y, look.marker, color=look.colour, markersize=6.5, markeredgecolor="white", zorder=3
+        after["mean_percent"], y, look.marker, color=look.color, markersize=6.5, markeredgecolor="white", zorder=3
     )
     known = before["published_site"] if not np.isnan(before["published_site"]) else before["published_notebook"]
     if not np.isnan(known):
         axis.plot(known, y, "x", color=SOFT, markersize=5, zorder=2)
 
 
-def _mark(colour: str, marker: str, name: str) -> Line2D:
-    return Line2D([], [], color="none", marker=marker, markerfacecolor=colour, markeredgecolor=colour, label=name)
+def _mark(color: str, marker: str, name: str) -> Line2D:
+    return Line2D([], [], color="none", marker=marker, markerfacecolor=color, markeredgecolor=color, label=name)

@@ -46,10 +46,10 @@ HOLLOW = {"markersize": 5.2, "markerfacecolor": "white", "markeredgewidth": 1.2,
 
 @dataclass(frozen=True)
 class Look:
-    """How an arm is drawn: colours of Okabe and Ito (2008), and a shape of its own for eyes and printers without."""
+    """How an arm is drawn: colors of Okabe and Ito (2008), and a shape of its own for eyes and printers without."""
 
     name: str
-    colour: str
+    color: str
     marker: str
 
 
@@ -58,15 +58,15 @@ OTHERS = (("#009E73", "s"), ("#CC79A7", "^"), ("#E69F00", "v"), ("#56B4E9", "P")
 
 
 def looks(arms: list[str]) -> dict[str, Look]:
-    """A look for every arm, the same for the same list and no two alike; past eight arms, colours come again."""
+    """A look for every arm, the same for the same list and no two alike; past eight arms, colors come again."""
     known = {"scratch": SCRATCH, "kd": KD}
     others = [arm for arm in arms if arm not in known]
     for i, arm in enumerate(others):
         # trained here by the published recipe, not to be taken for the numbers that were published
         name = arm.replace("published_", "published recipe, ").replace("_", " ")
-        colour, _ = OTHERS[i % len(OTHERS)]
-        # a colour that comes again has another shape
-        known[arm] = Look(name, colour, OTHERS[(i + i // len(OTHERS)) % len(OTHERS)][1])
+        color, _ = OTHERS[i % len(OTHERS)]
+        # a color that comes again has another shape
+        known[arm] = Look(name, color, OTHERS[(i + i // len(OTHERS)) % len(OTHERS)][1])
     return {arm: known[arm] for arm in sorted(arms, key=list(known).index)}
 
 
@@ -285,8 +285,8 @@ def _ours(axes: Axes, y: float, table: pd.DataFrame, arms: dict[str, Look]) -> N
     for arm in present:
         look, run = arms[arm], by_arm.loc[arm]
         if not np.isnan(run["low"]):
-            axes.plot([run["low"], run["high"]], [place[arm]] * 2, "|-", color=look.colour, markersize=5, **BAR)
-        axes.plot(run["mean_percent"], place[arm], look.marker, color=look.colour, **FILLED)
+            axes.plot([run["low"], run["high"]], [place[arm]] * 2, "|-", color=look.color, markersize=5, **BAR)
+        axes.plot(run["mean_percent"], place[arm], look.marker, color=look.color, **FILLED)
 
 
 def published_pair(table: pd.DataFrame) -> list[tuple[Look, float]]:
@@ -304,7 +304,7 @@ def _published(axes: Axes, y: float, pair: list[tuple[Look, float]]) -> None:
     if len(pair) == 2:
         axes.plot([value for _, value in pair], [y, y], color="#BDBDBD", linewidth=1, zorder=2)
     for look, value in pair:
-        axes.plot(value, y, look.marker, markeredgecolor=look.colour, **HOLLOW)
+        axes.plot(value, y, look.marker, markeredgecolor=look.color, **HOLLOW)
 
 
 def _subtitle(table: pd.DataFrame) -> str:
@@ -326,13 +326,13 @@ def _legend(figure: Figure, y: float, keys: list[Line2D], columns: int) -> None:
 
 def _keys(arms: dict[str, Look], table: pd.DataFrame) -> Iterator[Line2D]:
     for look in arms.values():
-        bar = look.colour if table["low"].notna().any() else "none"
+        bar = look.color if table["low"].notna().any() else "none"
         style = FILLED | {"clip_on": True}
         yield Line2D(
-            [], [], color=bar, linewidth=1.3, marker=look.marker, markerfacecolor=look.colour, label=look.name, **style
+            [], [], color=bar, linewidth=1.3, marker=look.marker, markerfacecolor=look.color, label=look.name, **style
         )
     for look in dict.fromkeys(look for look, _ in published_pair(table)):
         style = HOLLOW | {"clip_on": True}
         name = f"published, {look.name}"
-        yield Line2D([], [], color="none", marker=look.marker, markeredgecolor=look.colour, label=name, **style)
+        yield Line2D([], [], color="none", marker=look.marker, markeredgecolor=look.color, label=name, **style)
     yield Line2D([], [], label="chance", **CHANCE)

@@ -149,7 +149,7 @@ def _why_not_loaded(settings: Settings, error: BaseException) -> str:
 
     model = f"model {settings.model}" + (f" at {settings.revision}" if settings.revision else "")
     if raised(errors.GatedRepoError):
-        return f"{model} is gated. Accept its licence at https://huggingface.co/{settings.model} and set HF_TOKEN."
+        return f"{model} is gated. Accept its license at https://huggingface.co/{settings.model} and set HF_TOKEN."
     if raised(errors.RevisionNotFoundError, errors.RevisionResolutionError):
         return f"{model}: the hub has no such revision. Check `revision`."
     if raised(errors.RepositoryNotFoundError):

@@ -24,7 +24,7 @@ CPU_BATCH = 4
 GPU_BATCH = 64  # at most; larger ones are no faster
 GPU_BYTES_PER_PIXEL = 4096  # rough: the VAE's decoder at full resolution; a batch that does not fit is halved
 DARK = 2.0  # mean of 255 below which an image is black
-FLAT = 2.0  # standard deviation of grey, of 255, below which it is flat; the same as curation's "blank"
+FLAT = 2.0  # standard deviation of gray, of 255, below which it is flat; the same as curation's "blank"
 
 
 def generate_images(pipeline: Any, offers: Sequence[Offer], settings: Settings) -> Iterator[tuple[Offer, bytes | None]]:
@@ -165,5 +165,5 @@ def unusable(pixels: np.ndarray) -> str:
     """Why an image (float [H, W, 3] in [0, 1]) shows nothing: not a number, black or flat; else empty."""
     if not np.isfinite(pixels).all():
         return "not a number"
-    grey = pixels @ np.full(3, 255 / 3, pixels.dtype)  # of a mean over the last axis NumPy takes ten times as long
-    return "black" if grey.mean() < DARK else "flat" if grey.std() < FLAT else ""
+    gray = pixels @ np.full(3, 255 / 3, pixels.dtype)  # of a mean over the last axis NumPy takes ten times as long
+    return "black" if gray.mean() < DARK else "flat" if gray.std() < FLAT else ""

@@ -57,7 +57,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Normalised images [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
+        """Normalized images [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
         return stage_outputs(self.stem(x), self.stages, self.blocks)
 
     def classify(self, last: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class ResNet(nn.Module):
         return self.head(last.mean(dim=(2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images [B, 3, H, W] → logits [B, C]."""
+        """Normalized images [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
 
 
@@ -88,7 +88,7 @@ class ConvNet(nn.Module):
     """Plain 3x3 convolutions, batch norm, GELU and max-pooling, after the airbench networks (Jordan 2024, section 3).
 
     Reaches more on CIFAR-10 in a minute of one processor than any ResNet here. Unlike airbench's, its stem is learnt
-    instead of set to whiten patches, so that the initialisation needs no images.
+    instead of set to whiten patches, so that the initialization needs no images.
 
     Args:
         widths: channels of each of the blocks; each block halves the image.
@@ -117,7 +117,7 @@ class ConvNet(nn.Module):
                 nn.init.dirac_(module.weight[: module.in_channels].detach())
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Normalised images [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
+        """Normalized images [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
         return stage_outputs(self.stem(x), self.blocks, self.layers)
 
     def classify(self, last: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class ConvNet(nn.Module):
         return self.head(last.amax(dim=(2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images [B, 3, H, W] → logits [B, C]."""
+        """Normalized images [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
 
 
@@ -139,11 +139,11 @@ def stage_outputs(x: Tensor, layers: nn.Sequential, every: int) -> list[Tensor]:
     return found
 
 
-class Normalised(nn.Module):
-    """A network with what its input is normalised by, so that weights and normalisation cannot be parted.
+class Normalized(nn.Module):
+    """A network with what its input is normalized by, so that weights and normalization cannot be parted.
 
     Args:
-        network: takes normalised images.
+        network: takes normalized images.
         mean, std: float [3], of each channel of the train images in [0, 1].
     """
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from distillery.models.architectures import BasicBlock, ConvNet, ConvNetShortcut, Normalised, ResNet
+from distillery.models.architectures import BasicBlock, ConvNet, ConvNetShortcut, Normalized, ResNet
 from distillery.models.layers import ACTIVATIONS, BatchNorm2d
 
 
@@ -56,7 +56,7 @@ class FoldedShortcut(nn.Module):
         return F.gelu(self.second(F.gelu(self.first(x))) + x)
 
 
-def folded(network: Normalised, dtype: torch.dtype) -> Normalised:
+def folded(network: Normalized, dtype: torch.dtype) -> Normalized:
     """A copy for prediction alone, its convolutions in `dtype`.
 
     Args:

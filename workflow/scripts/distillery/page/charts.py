@@ -34,13 +34,13 @@ def rows(summary: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
-    """Scenarios in rows, arms as coloured shapes, intervals as bars; its data set is named `rows`.
+    """Scenarios in rows, arms as colored shapes, intervals as bars; its data set is named `rows`.
 
     The page gives it the rows that its filters leave.
     """
     known = looks(list(dict.fromkeys(summary["arm"])))
     names = [look.name for look in known.values()]
-    colour = alt.Scale(domain=names, range=[look.colour for look in known.values()])
+    color = alt.Scale(domain=names, range=[look.color for look in known.values()])
     shape = alt.Scale(domain=names, range=[SHAPES[look.marker] for look in known.values()])
     y = alt.Y("scenario:N", sort=None, title=None, axis=alt.Axis(labelLimit=180, domain=False, ticks=False))
     offset = alt.YOffset("name:N", sort=names)
@@ -54,10 +54,10 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
     axis, scale = alt.Axis(tickCount=8), alt.Scale(domain=[0, _top(summary)])
     x = alt.X("mean_percent_:Q", title="accuracy on the test images, percent", axis=axis, scale=scale)
     bars = base.mark_rule(strokeWidth=1.6).encode(
-        x=alt.X("low_:Q"), x2="high_:Q", color=alt.Color("name:N", scale=colour, title=None)
+        x=alt.X("low_:Q"), x2="high_:Q", color=alt.Color("name:N", scale=color, title=None)
     )
     points = base.mark_point(filled=True, size=95, opacity=1).encode(
-        x=x, color=alt.Color("name:N", scale=colour, title=None), shape=alt.Shape("name:N", scale=shape, title=None),
+        x=x, color=alt.Color("name:N", scale=color, title=None), shape=alt.Shape("name:N", scale=shape, title=None),
         tooltip=hover,
     )  # fmt: skip
     count = summary["scenario"].nunique()

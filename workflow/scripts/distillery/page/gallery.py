@@ -19,7 +19,7 @@ from distillery.storage.files import whole, write_whole
 
 REPORT = Path(__file__).parents[2] / "report"
 WIDTH = 1100  # pixels at most
-COLOURS = 64
+COLORS = 64
 
 
 def write_gallery(results: str | Path, docs: str | Path) -> None:
@@ -71,13 +71,13 @@ def _curves(tables: sentences.Tables) -> sentences.Sentence:
 
 
 def shrink(figure: Path, output: Path) -> None:
-    """A figure of at most `WIDTH` pixels and `COLOURS` colours."""
+    """A figure of at most `WIDTH` pixels and `COLORS` colors."""
     with Image.open(figure) as image:
         image = image.convert("RGB")
         if image.width > WIDTH:
             image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
         with whole(output) as temporary:
-            image.quantize(COLOURS, dither=Image.Dither.NONE).save(temporary, format="PNG", optimize=True)
+            image.quantize(COLORS, dither=Image.Dither.NONE).save(temporary, format="PNG", optimize=True)
 
 
 if __name__ == "__main__":

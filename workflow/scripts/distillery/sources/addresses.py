@@ -1,4 +1,4 @@
-"""Images at addresses the user lists: a table of class and URL, with licence and creator where they are known."""
+"""Images at addresses the user lists: a table of class and URL, with license and creator where they are known."""
 
 from __future__ import annotations
 

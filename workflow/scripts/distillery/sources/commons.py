@@ -1,6 +1,6 @@
 """Wikimedia Commons: freely licensed images, by MediaWiki's public interface (commons.wikimedia.org/w/api.php).
 
-Every result states its licence and author. Wikimedia asks programs to say who runs them (`contact`) and refuses those
+Every result states its license and author. Wikimedia asks programs to say who runs them (`contact`) and refuses those
 that do not. Images are taken 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
 """
 

@@ -1,6 +1,6 @@
 """Openverse: openly licensed images of many collections, by its public interface (api.openverse.org/v1).
 
-Every result states its licence and creator. Without an account a query gives at most 240 results, 20 a page.
+Every result states its license and creator. Without an account a query gives at most 240 results, 20 a page.
 """
 
 from __future__ import annotations

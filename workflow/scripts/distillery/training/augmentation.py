@@ -20,7 +20,7 @@ HUE = 0.1  # turns, up to, either way
 DEGREES = 30.0  # of rotation, up to, either way
 COPY_BATCH = 1024
 PLACES = 1 << 16  # a place in an image is drawn as a part of so many, before the image's size is known
-GREY = 0.5  # of what is cut out, in [0, 1]; about the mean of photographs
+GRAY = 0.5  # of what is cut out, in [0, 1]; about the mean of photographs
 
 # --- views: other ones at every step ----------------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ def make_views(padded: Tensor, rows: Tensor, draws: Draws, side: int, cutout: in
 
 
 def cut_out(views: Tensor, draws: Draws, side: int) -> Tensor:
-    """Lay a grey square on each of [B, 3, S, S], in place, its middle anywhere, so that it may reach over the border.
+    """Lay a gray square on each of [B, 3, S, S], in place, its middle anywhere, so that it may reach over the border.
 
     Cutout (DeVries and Taylor 2017, section 3.2).
 
@@ -113,7 +113,7 @@ def cut_out(views: Tensor, draws: Draws, side: int) -> Tensor:
         for part in (draws.down, draws.right)
     )
     rows, columns = ((0 <= part) & (part < side) for part in (down, right))  # [B, S]
-    return views.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], GREY)
+    return views.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], GRAY)
 
 
 def mix(values: Tensor, draws: Draws) -> Tensor:

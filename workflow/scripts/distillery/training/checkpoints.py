@@ -1,7 +1,7 @@
 """Where a killed training goes on, and where a finished one is found again.
 
 One file in a folder outside the workflow's declared outputs, which a failed job loses and one that runs again. It holds
-the network, its average, the optimiser, the step and the history so far; no generator, since the draws of a step are a
+the network, its average, the optimizer, the step and the history so far; no generator, since the draws of a step are a
 function of seed and step (`seeds.py`), and no teacher. At the end only the network and the history are left in it: a
 job that runs again for what decides nothing, such as a value more in a grid whose choice stays, trains nothing.
 """
@@ -25,7 +25,7 @@ from distillery.jobs import log
 from distillery.storage.files import hash_files, write_whole
 from distillery.training.ema import Average
 from distillery.training.hardware import arithmetic
-from distillery.training.optimizers import Optimiser
+from distillery.training.optimizers import Optimizer
 from distillery.training.recipe import Recipe
 from distillery.usage import NOTHING, Spent
 
@@ -51,7 +51,7 @@ class Checkpoint:
         step: int,
         network: nn.Module,
         average: Average | None,
-        optimiser: Optimiser,
+        optimizer: Optimizer,
         history: list,
         loss: Tensor,
         before: Spent = NOTHING,
@@ -65,7 +65,7 @@ class Checkpoint:
             "step": step,
             "network": network.state_dict(),
             "average": average.state() if average else {},
-            "optimiser": optimiser.state(),
+            "optimizer": optimizer.state(),
             "loss": loss,
         }
         self._write(state, history, before)

@@ -14,7 +14,7 @@ from distillery.jobs import StudyError
 from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet
 
-LEAST_STD = 1e-3  # of a channel in [0, 1]; images of one colour would divide by 0
+LEAST_STD = 1e-3  # of a channel in [0, 1]; images of one color would divide by 0
 
 
 @dataclass(frozen=True)

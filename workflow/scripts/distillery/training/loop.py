@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from distillery.jobs import StudyError, log, progress
-from distillery.models.architectures import Normalised, build_network
+from distillery.models.architectures import Normalized, build_network
 from distillery.storage.files import write_whole
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
 from distillery.training.batches import Block, feed
@@ -24,9 +24,9 @@ from distillery.training.dataset import ImageDataset, channel_statistics
 from distillery.training.ema import Average
 from distillery.training.hardware import autocast
 from distillery.training.muon import Muon
-from distillery.training.optimizers import Optimiser, sgd
+from distillery.training.optimizers import Optimizer, sgd
 from distillery.training.recipe import Recipe, learning_rate
-from distillery.training.rng import initialisation
+from distillery.training.rng import initialization
 from distillery.usage import NOTHING, Spent
 
 ROWS = 20  # of the history; the only times the device is waited for
@@ -63,16 +63,16 @@ class Row(NamedTuple):
     val_accuracy: float | None  # 0 to 1; None where not measured
 
 
-def start_network(name: str, classes: int, train: ImageDataset, seed: int, device: torch.device) -> Normalised:
-    """A network with the seed's initialisation, normalising by the train images' statistics, on the device."""
-    with initialisation(seed):
+def start_network(name: str, classes: int, train: ImageDataset, seed: int, device: torch.device) -> Normalized:
+    """A network with the seed's initialization, normalizing by the train images' statistics, on the device."""
+    with initialization(seed):
         network = build_network(name, classes)
-    return Normalised(network, *channel_statistics(train.pixels)).to(device, memory_format=torch.channels_last)
+    return Normalized(network, *channel_statistics(train.pixels)).to(device, memory_format=torch.channels_last)
 
 
-def optimiser_of(recipe: Recipe, network: nn.Module) -> Optimiser:
-    """The recipe's optimiser of a network's weights."""
-    return {"sgd": sgd, "muon": Muon}[recipe.optimiser](network, recipe.momentum, recipe.weight_decay)
+def optimizer_of(recipe: Recipe, network: nn.Module) -> Optimizer:
+    """The recipe's optimizer of a network's weights."""
+    return {"sgd": sgd, "muon": Muon}[recipe.optimizer](network, recipe.momentum, recipe.weight_decay)
 
 
 def train(
@@ -80,7 +80,7 @@ def train(
     images: ImageDataset,
     recipe: Recipe,
     objective: Objective,
-    optimiser: Optimiser,
+    optimizer: Optimizer,
     *,
     seed: int,
     classes: int,
@@ -103,7 +103,7 @@ def train(
     """
     device = next(network.parameters()).device
     average = Average(network) if recipe.ema else None
-    history, total, start, before = _go_on(checkpoint, network, average, optimiser, device)
+    history, total, start, before = _go_on(checkpoint, network, average, optimizer, device)
     if start == recipe.steps:
         log.info("%s: the same training was done before, its end is in %s; nothing is trained", label, checkpoint.path)
         return history
@@ -123,7 +123,7 @@ def train(
         with autocast(device):
             loss = objective(network, batch)
         loss.backward()
-        optimiser.step(scalars.lr)
+        optimizer.step(scalars.lr)
         if average:
             average.update(scalars.decay)
         total.add_(loss.detach())
@@ -145,7 +145,7 @@ def train(
                 )
             total.zero_()
         if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
-            checkpoint.save(done, network, average, optimiser, _plain(history), total, before)
+            checkpoint.save(done, network, average, optimizer, _plain(history), total, before)
     if average:
         average.apply()
     if checkpoint:
@@ -161,7 +161,7 @@ def _go_on(
     checkpoint: Checkpoint | None,
     network: nn.Module,
     average: Average | None,
-    optimiser: Optimiser,
+    optimizer: Optimizer,
     device: torch.device,
 ) -> tuple[list[Row], Tensor, int, Spent]:
     """Restore a training from its checkpoint, and keep beside that what it had taken, which nobody else knows.
@@ -178,8 +178,8 @@ def _go_on(
         return [], total, 0, before
     if state["network"]:
         network.load_state_dict(state["network"])
-    if "optimiser" in state:  # not at the end
-        optimiser.restore(state["optimiser"])
+    if "optimizer" in state:  # not at the end
+        optimizer.restore(state["optimizer"])
         if average:
             average.restore(state["average"])
         total = state["loss"]

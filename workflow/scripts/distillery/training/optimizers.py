@@ -1,4 +1,4 @@
-"""Optimisers, and which weights decay.
+"""Optimizers, and which weights decay.
 
 The functional forms of torch.optim: making one of its classes imports torch's compiler, 9 s a job, of which a study
 starts hundreds. On a GPU they are torch's fused kernels, with a learning rate that may lie on the device.
@@ -15,7 +15,7 @@ from torch.optim import adam as functional_adam
 from torch.optim import sgd as functional_sgd
 
 
-class Optimiser(Protocol):
+class Optimizer(Protocol):
     """What changes weights along their gradients; the learning rate comes with each step."""
 
     def step(self, lr: float | Tensor) -> None:

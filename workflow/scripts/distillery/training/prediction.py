@@ -40,7 +40,7 @@ def predict(network: nn.Module, pixels: Tensor) -> Tensor:
 
 
 def predict_classes(network: nn.Module, pixels: Tensor, trained: Tensor | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and the class they favour.
+    """Logits and the class they favor.
 
     Args:
         trained: int64, the classes the network was trained on, if not all. The others' logits mean nothing and become
@@ -54,8 +54,8 @@ def predict_classes(network: nn.Module, pixels: Tensor, trained: Tensor | None =
         strange = torch.ones(logits.shape[1], dtype=torch.bool)
         strange[trained] = False
         logits[:, strange] = -torch.inf
-    favoured = logits.argmax(dim=1) if len(logits) else torch.empty(0)
-    return logits.numpy(), favoured.numpy().astype(np.int16)
+    favored = logits.argmax(dim=1) if len(logits) else torch.empty(0)
+    return logits.numpy(), favored.numpy().astype(np.int16)
 
 
 def share(right: np.ndarray) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 from distillery.jobs import StudyError
 
 SCHEDULES = ("cosine", "triangular", "constant")
-OPTIMISERS = ("sgd", "muon")
+OPTIMIZERS = ("sgd", "muon")
 # stand beside the recipe in the sections `teacher` and `student` of the configuration; no part of it
 NOT_RECIPE = ("data", "seed", "threads", "tune")
 
@@ -20,17 +20,17 @@ class Recipe:
     """What decides a training besides its data, loss and seed, in the configuration's words and with its defaults."""
 
     network: str
-    steps: int  # optimiser steps, equal for every number of images
+    steps: int  # optimizer steps, equal for every number of images
     batch: int  # images a step
     lr: float  # the highest
-    optimiser: str = "sgd"
+    optimizer: str = "sgd"
     momentum: float = 0.9  # Nesterov
     weight_decay: float = 5e-4  # L2, of convolutions' and linear layers' weights only
     schedule: str = "cosine"
     warmup: float = 0.05  # share of the steps
     crop: int = 4  # pixels of reflected border
     flip: bool = True
-    cutout: int = 0  # pixels a side of a grey square laid on every view; 0 for none
+    cutout: int = 0  # pixels a side of a gray square laid on every view; 0 for none
     mixup: float = 0.0  # α of Beta(α, α); 0 for none
     ema: float = 0.0  # decay of the weights' moving average, which is then what is tested; 0 for the last weights
     checkpoint_every: int = 500  # steps; 0 for none before the end
@@ -59,7 +59,7 @@ class Recipe:
             ("steps", self.steps >= 1, "at least 1"),
             ("batch", self.batch >= 2, "at least 2, or batch norm has nothing to compare"),
             ("lr", self.lr > 0 and isfinite(self.lr), "above 0"),
-            ("optimiser", self.optimiser in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
+            ("optimizer", self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
             ("momentum", 0 <= self.momentum < 1, "at least 0 and below 1"),
             ("weight_decay", self.weight_decay >= 0, "at least 0"),
             ("schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),

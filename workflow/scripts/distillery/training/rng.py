@@ -1,6 +1,6 @@
 """One seed, many independent streams of random numbers.
 
-Each draw has a stream of its own, named by its purpose and a number such as the step. So initialisation, order and
+Each draw has a stream of its own, named by its purpose and a number such as the step. So initialization, order and
 views never disturb each other, every arm of one seed sees the same of each, and a training that goes on at step k
 needs no generator's state: the draws of a step are a function of the seed and the step. NumPy's numbers, which do not
 depend on torch's version or on the device.
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-PURPOSES = ("initialisation", "order", "views", "copies")
+PURPOSES = ("initialization", "order", "views", "copies")
 
 
 def stream(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
@@ -23,10 +23,10 @@ def stream(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
 
 
 @contextmanager
-def initialisation(seed: int) -> Iterator[None]:
-    """Within it, networks are initialised from the seed; torch's own generator is afterwards as it was."""
+def initialization(seed: int) -> Iterator[None]:
+    """Within it, networks are initialized from the seed; torch's own generator is afterwards as it was."""
     before = torch.default_generator.get_state()
-    torch.default_generator.manual_seed(int(stream(seed, "initialisation").integers(2**63)))
+    torch.default_generator.manual_seed(int(stream(seed, "initialization").integers(2**63)))
     try:
         yield
     finally:
