@@ -17,9 +17,7 @@ rule find_leakage:
     threads: 4
     params:
         distance=study["curation"]["duplicate_distance"],
-        code=code_of(
-            "curation/leakage.py", "curation/duplicates.py", "storage/arrays.py", "parallel.py", "storage/parquet.py"
-        ),
+        code=code_of("find_leakage"),
     script:
         "../scripts/find_leakage.py"
 
@@ -45,14 +43,7 @@ rule audit_labels:
         mem="8GB",
     params:
         source="{source}",
-        code=code_of(
-            "models",
-            "training",
-            "distillation",
-            "storage/arrays.py",
-            "curation/label_issues.py",
-            "analysis/label_audit.py",
-        ),
+        code=code_of("audit_labels"),
     script:
         "../scripts/audit_labels.py"
 
@@ -75,7 +66,7 @@ rule tabulate_trust:
     params:
         label=labels_of_figures(),
         elsewhere=sources_elsewhere(),
-        code=code_of("analysis/data_quality.py", "analysis/tables.py", "curation/label_issues.py"),
+        code=code_of("tabulate_trust"),
     script:
         "../scripts/tabulate_trust.py"
 
@@ -97,7 +88,7 @@ rule suspects_sheet:
         title=study["title"],
         label=labels_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
-        code=code_of("figures/contact_sheets.py"),
+        code=code_of("suspects_sheet"),
     script:
         "../scripts/suspects_sheet.py"
 
@@ -121,10 +112,7 @@ rule duplicates_sheet:
         label=labels_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
         side=study["image_size"],
-        code=code_of(
-            *("figures/contact_sheets.py", "figures/duplicate_sheets.py"),
-            *("curation/decoding.py", "storage/pools.py"),
-        ),
+        code=code_of("duplicates_sheet"),
     script:
         "../scripts/duplicates_sheet.py"
 
@@ -144,6 +132,6 @@ rule plot_acquisition:
         title=study["title"],
         label=labels_of_figures(),
         untrained=untrained_sources(),
-        code=code_of("figures/acquisition.py", "figures/rows.py", "figures/summary.py", "analysis/tables.py"),
+        code=code_of("plot_acquisition"),
     script:
         "../scripts/plot_acquisition.py"

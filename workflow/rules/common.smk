@@ -4,8 +4,9 @@ import re
 
 import yaml
 
+from distillery.code_hash import code_hash
 from distillery.devices import count_gpus
-from distillery.storage.files import hash_files, hash_listing
+from distillery.storage.files import hash_listing
 from distillery.training.recipe import NOT_RECIPE
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
@@ -33,9 +34,15 @@ except StudyError as error:
     sys.exit(str(error))
 
 
-def code_of(*parts):
-    """A hash of parts of the library: a changed library reruns what it changes."""
-    return hash_files(LIBRARY / part for part in parts)
+def code_of(script):
+    """A hash of a script and of all it imports: a changed library reruns what it changes.
+
+    Computed when a job needs it, since the process of every job reads every rule.
+    """
+    # one script prepares the teacher's data of every kind, and imports the drawing for drawn data alone
+    without = () if study["teacher"]["data"]["kind"] == "drawn" else ("distillery_demo",)
+    scripts = LIBRARY.parent
+    return lambda _: code_hash(scripts / f"{script}.py", scripts, without)
 
 
 def shipped(folder, *names):
@@ -157,17 +164,6 @@ def listings_of_teacher():
     return [listing_of(folder, study["classes"]) for folder in teacher_folders()]
 
 
-def code_of_teacher_data():
-    """What of the library besides decides the teacher's data: that of its kind."""
-    kinds = {
-        "drawn": ["../distillery_demo"],
-        "cifar10": ["curation/decoding.py"],
-        "folder": ["curation/decoding.py", "sources/folders.py"],
-        "sources": ["curation/leakage.py", "curation/duplicates.py", "storage/arrays.py", "storage/parquet.py"],
-    }
-    return kinds[study["teacher"]["data"]["kind"]]
-
-
 def labels_of_figures():
     """What stands on every figure of a demonstration; empty for a study."""
     return study["demo"]["label"] if "demo" in study else ""
@@ -255,12 +251,6 @@ def runs_of_all(file):
 def sources_elsewhere():
     """Sources with test images that are not in the common test."""
     return [name for name in used_sources() if name in set(study["split"]["test"]) - set(study["split"]["common"])]
-
-
-def evidence(*names):
-    """Modules of the library's evidence, as `code_of` takes them."""
-    rooms = ("analysis", "figures")
-    return [f"{room}/{name}.py" for name in names for room in rooms if (LIBRARY / room / f"{name}.py").exists()]
 
 
 def figures_of_study():

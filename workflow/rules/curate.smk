@@ -21,11 +21,6 @@ rule curate:
     params:
         image_size=study["image_size"],
         curation=study["curation"],
-        code=code_of(
-            "curation/curated.py",
-            "curation/decoding.py",
-            "curation/duplicates.py",
-            *("storage/arrays.py", "storage/pools.py", "parallel.py", "storage/parquet.py"),
-        ),
+        code=code_of("curate"),
     script:
         "../scripts/curate.py"

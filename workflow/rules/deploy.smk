@@ -25,9 +25,6 @@ rule export:
         arm=lambda w: settings_of_arm(w.arm),
         kinds=lambda w: {name: study["sources"][name]["kind"] for name in study["scenarios"][w.scenario]["train"]},
         untrained=untrained_sources(),
-        code=code_of(
-            *("deployment/export.py", "deployment/card.py", "models/architectures.py", "models/weights.py"),
-            *evidence("tables", "statistics"),
-        ),
+        code=code_of("export"),
     script:
         "../scripts/export.py"

@@ -20,7 +20,7 @@ rule measure_diversity:
         mem="8GB",
     params:
         kinds={source: study["sources"][source]["kind"] for source in used_sources()},
-        code=code_of("analysis/diversity.py", "models", "training", "distillation"),
+        code=code_of("measure_diversity"),
     script:
         "../scripts/measure_diversity.py"
 
@@ -41,6 +41,6 @@ rule plot_diversity:
         title=study["title"],
         label=labels_of_figures(),
         untrained=untrained_sources(),
-        code=code_of("figures/diversity.py", "figures/rows.py", "figures/summary.py", "analysis/tables.py"),
+        code=code_of("plot_diversity"),
     script:
         "../scripts/plot_diversity.py"

@@ -22,7 +22,7 @@ rule test_elsewhere:
     params:
         sources=sources_elsewhere(),
         classes=list(study["classes"]),
-        code=code_of("models", "training", "distillation", "storage/arrays.py", "analysis/other_test_sets.py"),
+        code=code_of("test_elsewhere"),
     script:
         "../scripts/test_elsewhere.py"
 
@@ -49,7 +49,7 @@ rule compare:
         sizes={name: scenario["size"] for name, scenario in study["scenarios"].items()},
         arms=list(study["arms"]),
         label=labels_of_figures(),
-        code=code_of(*evidence("comparisons", "ranking", "predictions", "statistics", "tables"), "storage/parquet.py"),
+        code=code_of("compare"),
     script:
         "../scripts/compare.py"
 
@@ -89,10 +89,7 @@ rule break_down:
         scenarios=list(study["scenarios"]),
         arms=list(study["arms"]),
         label=labels_of_figures(),
-        code=code_of(
-            *evidence("breakdowns", "calibration", "agreement", "predictions", "statistics", "tables"),
-            "storage/parquet.py",
-        ),
+        code=code_of("break_down"),
     script:
         "../scripts/break_down.py"
 
@@ -112,7 +109,7 @@ rule tabulate_curves:
         scenarios=list(study["scenarios"]),
         arms=list(study["arms"]),
         label=labels_of_figures(),
-        code=code_of(*evidence("curves", "statistics", "tables")),
+        code=code_of("tabulate_curves"),
     script:
         "../scripts/tabulate_curves.py"
 
@@ -143,7 +140,7 @@ rule tabulate_costs:
         trials=names_of_trials(),
         sources=classes_of_sources([*used_sources(), *teacher_sources("train", "test")]),
         label=labels_of_figures(),
-        code=code_of(*evidence("costs", "tables"), "usage.py"),
+        code=code_of("tabulate_costs"),
     script:
         "../scripts/tabulate_costs.py"
 
@@ -163,7 +160,7 @@ rule explain_published:
     params:
         scenarios={name: {"published": settings.get("published")} for name, settings in study["scenarios"].items()},
         label=labels_of_figures(),
-        code=code_of(*evidence("published_comparison", "statistics", "tables")),
+        code=code_of("explain_published"),
     script:
         "../scripts/explain_published.py"
 
@@ -183,6 +180,6 @@ rule typeset_summary:
     params:
         title=study["title"],
         label=labels_of_figures(),
-        code=code_of(*evidence("typesetting")),
+        code=code_of("typeset_summary"),
     script:
         "../scripts/typeset_summary.py"

@@ -15,7 +15,7 @@ rule tabulate_scenario:
     params:
         scenario="{scenario}",
         settings=lambda w: study["scenarios"][w.scenario],
-        code=code_of("analysis/tables.py", "analysis/statistics.py"),
+        code=code_of("tabulate_scenario"),
     script:
         "../scripts/tabulate_scenario.py"
 
@@ -43,7 +43,7 @@ rule tabulate:
         label=labels_of_figures(),
         elsewhere=sources_elsewhere(),
         untrained=untrained_sources(),
-        code=code_of("analysis/tables.py", "analysis/statistics.py"),
+        code=code_of("tabulate_study"),
     script:
         "../scripts/tabulate_study.py"
 
@@ -64,7 +64,7 @@ rule attribute:
         "../../envs/report.yaml"
     params:
         elsewhere=sources_elsewhere(),
-        code=code_of("analysis/attribution.py", "analysis/tables.py"),
+        code=code_of("attribute"),
     script:
         "../scripts/attribute.py"
 
@@ -83,7 +83,7 @@ rule plot_summary:
     params:
         title=study["title"],
         label=labels_of_figures(),
-        code=code_of("figures/summary.py", "analysis/tables.py"),
+        code=code_of("plot_summary"),
     script:
         "../scripts/plot_summary.py"
 
@@ -105,7 +105,7 @@ rule contact_sheet:
         title=study["title"],
         label=labels_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
-        code=code_of("figures/contact_sheets.py"),
+        code=code_of("contact_sheet"),
     script:
         "../scripts/contact_sheet.py"
 
@@ -137,7 +137,7 @@ rule plot:
         caption=lambda w: FIGURES[w.figure]["caption"],
         title=lambda w: f"{FIGURES[w.figure]['title']}: {study['title']}",
         label=labels_of_figures(),
-        code=code_of(*evidence("plots", "panels", "summary", "heatmaps", "lines", "marks", "tables")),
+        code=code_of("plot_figure"),
     script:
         "../scripts/plot_figure.py"
 
@@ -173,9 +173,6 @@ rule write_page:
         sources={name: study["sources"][name] for name in used_sources()},
         scenarios=study["scenarios"],
         arms=study["arms"],
-        code=code_of(
-            *("page", *(f"page/{name}" for name in ("template.html", "style.css", "script.js"))),
-            *evidence("contact_sheets", "summary", "lines", "panels", "tables"),
-        ),
+        code=code_of("write_page"),
     script:
         "../scripts/write_page.py"

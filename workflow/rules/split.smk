@@ -20,7 +20,7 @@ rule split:
         group_distance=study["split"]["group_distance"],
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
-        code=code_of("splits/split.py", "curation/duplicates.py", "storage/parquet.py"),
+        code=code_of("split"),
     script:
         "../scripts/split.py"
 
@@ -46,6 +46,6 @@ rule plan_scenario:
         generated=lambda w: [
             name for name in sources_of_kind("diffusion") if name in study["scenarios"][w.scenario]["train"]
         ],
-        code=code_of("splits/split.py", "storage/parquet.py"),
+        code=code_of("plan_scenario"),
     script:
         "../scripts/plan_scenario.py"

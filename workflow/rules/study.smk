@@ -28,7 +28,7 @@ rule try_settings:
         augment_seed=study["augment_seed"],
         deterministic=study["deterministic"],
         checkpoints="results/checkpoints/try_settings/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}",
-        code=code_of("models", "training", "distillation", "storage/arrays.py"),
+        code=code_of("try_settings"),
     script:
         "../scripts/try_settings.py"
 
@@ -62,7 +62,7 @@ rule tune:
         "../../envs/learning.yaml"
     params:
         grid="student.tune",
-        code=code_of("distillation/hyperparameter_search.py"),
+        code=code_of("tune"),
     script:
         "../scripts/tune.py"
 
@@ -114,6 +114,6 @@ rule train_student:
         augment_seed=study["augment_seed"],
         deterministic=study["deterministic"],
         checkpoints="results/checkpoints/train_student/{scenario}.{arm}.seed{seed}",
-        code=code_of("models", "training", "distillation", "storage/arrays.py"),
+        code=code_of("train_student"),
     script:
         "../scripts/train_student.py"

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from distillery.cifar10 import CIFAR10
 from distillery.jobs import StudyError
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
@@ -27,7 +28,6 @@ RESERVED = {  # names that mean something else in tables and figures
     "scenarios": ("teacher",),
 }
 WEB_SEARCHES = ("google", "bing", "openverse", "commons")
-CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 @cache

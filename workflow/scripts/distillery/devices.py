@@ -9,6 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
+# which of several GPUs a job takes; how it computes on one is in `learning`
+CHANGES_NO_RESULT = True
+
 DEVICES = Path("/dev")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOCKS = Path(tempfile.gettempdir()) / f"distillery-gpus-{os.getuid()}"

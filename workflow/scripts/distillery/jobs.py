@@ -18,6 +18,9 @@ from typing import Any, TypeVar
 
 from distillery.devices import claim_gpu
 
+# log, progress, messages and the way an error ends a job: what is computed passes by it
+CHANGES_NO_RESULT = True
+
 log = logging.getLogger("distillery")
 T = TypeVar("T")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from distillery.analysis.tables import used_images, write_table
-from distillery.jobs import one_line
 
 FROM_CURATED = (
     "source", "class", "key", "kind", "title", "creator", "license", "page", "url", "query", "prompt", "model", "seed",
@@ -48,7 +47,7 @@ def attribution_table(
     rows = pd.concat([rows, *(_kept(path).assign(used="teacher") for path in teacher)], ignore_index=True)
     for name in FREE_TEXT:
         # a lone carriage return would end the row for readers, and is not quoted
-        rows[name] = rows[name].map(one_line, na_action="ignore")
+        rows[name] = rows[name].map(lambda text: " ".join(str(text).split()), na_action="ignore")
     rows["seed"] = rows["seed"].map(lambda seed: "" if seed < 0 else str(seed))
     return rows.reindex(columns=COLUMNS)
 

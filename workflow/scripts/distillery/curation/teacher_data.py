@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from distillery.config import CIFAR10
+from distillery.cifar10 import CIFAR10
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.leakage import nearest
 from distillery.jobs import StudyError, log, one_line, progress

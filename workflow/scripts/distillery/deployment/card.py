@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from distillery.analysis.tables import decimals, mean_columns, read_numbers, source_title, train_text
-from distillery.jobs import StudyError, one_line
+from distillery.jobs import StudyError
 from distillery.models.weights import Trained
 from distillery.storage.files import write_whole
 from distillery.storage.parquet import read_parquet
@@ -160,9 +160,9 @@ def write_card(
 
 
 def _head(facts: Facts, words: Words) -> Iterator[str]:
-    yield f"# {one_line(words.title)}: a student of `{facts.scenario}`, arm `{facts.arm}`\n"
+    yield f"# {_one_line(words.title)}: a student of `{facts.scenario}`, arm `{facts.arm}`\n"
     if words.label:
-        yield f"**{one_line(words.label)}.** Its numbers say nothing of photographs.\n"
+        yield f"**{_one_line(words.label)}.** Its numbers say nothing of photographs.\n"
     if noise := [source_title(source) for source in facts.train if source in words.untrained]:
         yield f"**The diffusion model of {', '.join(noise)} was never trained:** its images are noise.\n"
     yield f"A small classifier of images. It tells apart {len(facts.classes)} classes: {', '.join(facts.classes)}.\n"
@@ -258,6 +258,10 @@ def _limits(facts: Facts, words: Words) -> Iterator[str]:
     yield "\n## Whose images it learnt from\n"
     yield "`results/attribution.csv` of the study names creator, license and page of every image, as far as its"
     yield "source states them. Images belong to their authors: check the licenses before you pass the model on.\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _percent(share: float) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from distillery.analysis.tables import source_title
-from distillery.jobs import log, one_line
+from distillery.jobs import log
 from distillery.page import charts, images, sentences
 from distillery.storage.files import write_whole
 
@@ -180,7 +180,7 @@ def read_captions(paths: Sequence[str]) -> dict[str, dict[str, Any]]:
     for path in map(Path, paths):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".rst":
-            found[path.stem] = {"title": path.stem.capitalize(), "caption": one_line(text)}
+            found[path.stem] = {"title": path.stem.capitalize(), "caption": " ".join(text.split())}
         else:
             found |= yaml.safe_load(text)
     return found

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# how bytes reach the disk, not which
+CHANGES_NO_RESULT = True
+
 
 @contextmanager
 def whole(path: str | os.PathLike) -> Iterator[Path]:
