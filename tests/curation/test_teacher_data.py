@@ -240,7 +240,7 @@ def test_a_mistake_ends_the_script_in_one_line(tmp_path, capsys):
 
 def test_importing_it_loads_no_torch():
     code = (
-        "import sys, distillery.sources.teacher_data; print('torch' in sys.modules, 'distillery_demo' in sys.modules)"
+        "import sys, distillery.curation.teacher_data; print('torch' in sys.modules, 'distillery_demo' in sys.modules)"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=True

@@ -17,7 +17,7 @@ from distillery.page import sentences
 from distillery.page.render import read_captions, read_tables
 from distillery.storage.files import whole, write_whole
 
-REPORT = Path(__file__).parents[2] / "report"
+REPORT = Path(__file__).parents[3] / "report"
 WIDTH = 1100  # pixels at most
 COLORS = 64
 
