@@ -27,7 +27,7 @@ from PIL import Image, ImageOps
 from distillery.curation.curated import inspect
 from distillery.curation.duplicates import close_pairs
 from distillery.parallel import in_processes
-from distillery.storage.pools import Offer
+from distillery.storage.pools import ImageRecord
 
 DISTANCE = 8
 
@@ -126,15 +126,15 @@ def apart(data: bytes) -> None:
 
 def images(count: int, repeats: int) -> None:
     files = [photograph(seed) for seed in range(count)]
-    offer = Offer("s", "c", "urls", "x")
+    record = ImageRecord("s", "c", "urls", "x")
     ways = {
-        "ours": lambda: [inspect((offer, data), 32, 32) for data in files],
+        "ours": lambda: [inspect((record, data), 32, 32) for data in files],
         "one after the other": lambda: [apart(data) for data in files],
         "decoding alone": lambda: [Image.open(io.BytesIO(data)).load() for data in files],
     }
     what = f"{count} photographs of 600-1400 pixels"
     compare({name: lambda way=way: len(way()) for name, way in ways.items()}, repeats, what)
-    entries = [(offer, data) for data in files] * 5
+    entries = [(record, data) for data in files] * 5
     function = partial(inspect, min_side=32, side=32)
     ways = {
         "ours": lambda: len(list(in_processes(function, entries, 1))),

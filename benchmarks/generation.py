@@ -44,7 +44,7 @@ from distillery.generation.diffusion import plan_image
 from distillery.generation.diffusion_models import Settings, compile_parts, load_pipeline, place
 from distillery.generation.prompts import Asked
 from distillery.generation.sampling import fitting_batch, generate_images, run_batch
-from distillery.storage.pools import Offer
+from distillery.storage.pools import ImageRecord
 from distillery_demo import pipelines
 
 
@@ -79,11 +79,11 @@ def main() -> None:
         compile_parts(model.library)
     batched = f"library, {batch} at a time{', compiled' * options.compile}"
     # name → images a measurement, images before the first, and how
-    ways = {"loop": (model.looped, 1, lambda offers: loop(model.loop, offers))}
+    ways = {"loop": (model.looped, 1, lambda records: loop(model.loop, records))}
     if not options.compile:  # it would be a compilation more
-        ways["library, one at a time"] = (model.looped, 1, lambda offers: library(model, offers, 1))
+        ways["library, one at a time"] = (model.looped, 1, lambda records: library(model, records, 1))
     # compiled for a whole batch first
-    ways[batched] = (images, batch if options.compile else 1, lambda offers: library(model, offers, batch))
+    ways[batched] = (images, batch if options.compile else 1, lambda records: library(model, records, batch))
     speeds = {name: [] for name in ways}
     for _, warm, way in ways.values():
         way(wishes(model.settings, warm))
@@ -101,10 +101,10 @@ def main() -> None:
         report_limits(model, min(batch, images), statistics.median(speeds[batched]))
 
 
-def clock(way: Callable[[list[Offer]], None], offers: list[Offer]) -> float:
+def clock(way: Callable[[list[ImageRecord]], None], records: list[ImageRecord]) -> float:
     """Seconds, until the last JPEG is made."""
     started = time.perf_counter()
-    way(offers)
+    way(records)
     return time.perf_counter() - started
 
 
@@ -113,7 +113,7 @@ def report_limits(model: Model, batch: int, speed: float) -> None:
     settings = model.settings
     fewer = replace(settings, steps=5)
     whole, part = (
-        clock(lambda offers: library(model, offers, batch), wishes(s, batch)) / batch for s in (settings, fewer)
+        clock(lambda records: library(model, records, batch), wishes(s, batch)) / batch for s in (settings, fewer)
     )
     step = (whole - part) / (settings.steps - fewer.steps)
     print(f"  {1000 * step:.1f} ms a step, {1000 * (whole - settings.steps * step):.0f} ms for decoding and saving")
@@ -144,23 +144,23 @@ def operations(pipeline: Any, settings: Settings) -> float:
     return counter.get_total_flops()
 
 
-def wishes(settings: Settings, images: int) -> list[Offer]:
+def wishes(settings: Settings, images: int) -> list[ImageRecord]:
     """Offers with ten prompts in turn, as the published study's."""
     asked = [Asked(f"a photo of a cat {i}", 2.0) for i in range(10)]
     return [plan_image(settings, "sd", "cat", asked[i % 10], i, seed=0) for i in range(images)]
 
 
-def loop(pipeline, offers: list[Offer]) -> None:
+def loop(pipeline, records: list[ImageRecord]) -> None:
     """A call and a JPEG for each image."""
-    for offer in offers:
-        given = {"height": offer.size, "width": offer.size, "guidance_scale": offer.guidance}
-        image = pipeline(offer.prompt, num_inference_steps=offer.steps, **given).images[0]
+    for record in records:
+        given = {"height": record.size, "width": record.size, "guidance_scale": record.guidance}
+        image = pipeline(record.prompt, num_inference_steps=record.steps, **given).images[0]
         image.save(io.BytesIO(), format="JPEG", quality=95)
 
 
-def library(model: Model, offers: list[Offer], batch: int) -> None:
+def library(model: Model, records: list[ImageRecord], batch: int) -> None:
     """All images, JPEG included."""
-    for _ in generate_images(model.library, offers, replace(model.settings, batch=batch)):
+    for _ in generate_images(model.library, records, replace(model.settings, batch=batch)):
         pass
 
 

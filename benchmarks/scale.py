@@ -28,7 +28,7 @@ from PIL import Image
 
 from distillery.curation.curated import curate
 from distillery.splits.split import plan_scenario, split_images
-from distillery.storage.pools import Offer, image_key, write_pool
+from distillery.storage.pools import ImageRecord, image_key, write_pool
 
 ROOT = Path(__file__).parents[1]
 JOBS = (500, 5_000, 20_000)
@@ -118,14 +118,14 @@ def peak_memory() -> float:
 
 
 def write_pools(pools: list[tuple[Path, Path]], labels: list[str], per_class: int) -> None:
-    for number, (label, (shard, offers)) in enumerate(zip(labels, pools, strict=True)):
+    for number, (label, (shard, records)) in enumerate(zip(labels, pools, strict=True)):
         chance = np.random.default_rng(number)
-        write_pool(shard, offers, (entry(label, rank, image(chance)) for rank in range(per_class)))
+        write_pool(shard, records, (entry(label, rank, image(chance)) for rank in range(per_class)))
 
 
-def entry(label: str, rank: int, data: bytes) -> tuple[Offer, bytes]:
-    offer = Offer("web", label, "urls", f"http://example.org/{label}/{rank}", rank, bytes=len(data))
-    return dataclasses.replace(offer, key=image_key(data), sha256=hashlib.sha256(data).hexdigest()), data
+def entry(label: str, rank: int, data: bytes) -> tuple[ImageRecord, bytes]:
+    record = ImageRecord("web", label, "urls", f"http://example.org/{label}/{rank}", rank, bytes=len(data))
+    return dataclasses.replace(record, key=image_key(data), sha256=hashlib.sha256(data).hexdigest()), data
 
 
 def image(chance: np.random.Generator) -> bytes:

@@ -194,7 +194,7 @@ def measured(tmp_path):
         path.write_text(BENCHMARK.format(*numbers))
     runs = {"scenario": "a", "arm": ["kd", "kd", "scratch"], "seed": [0, 1, 0], "steps": 100, "batch": 5}
     pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
-    counts = {"source": "google", "class": ["cat", "dog"], "offered": 60, "retrieved": [55, 45], "kept": 40}
+    counts = {"source": "google", "class": ["cat", "dog"], "candidates": 60, "retrieved": [55, 45], "kept": 40}
     pd.DataFrame(counts).to_csv(tmp_path / "counts.csv", index=False)
     return tmp_path
 

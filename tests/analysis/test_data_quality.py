@@ -15,7 +15,7 @@ from distillery.figures import acquisition
 from distillery.figures.contact_sheets import suspects_sheet
 from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
 from distillery.jobs import StudyError
-from distillery.storage.pools import Offer, image_key, write_pool
+from distillery.storage.pools import ImageRecord, image_key, write_pool
 from distillery_demo.drawing import draw
 
 
@@ -89,14 +89,14 @@ def test_the_sheet_of_near_duplicates(tmp_path):
         buffer = io.BytesIO()
         version.save(buffer, "PNG")
         key = image_key(buffer.getvalue())
-        offer = Offer("google", "frog", "google", str(rank), rank, key=key, sha256=key + "0" * 48)
-        entries.append((offer, buffer.getvalue()))
-    entries = [(replace(offer, sha256=hashlib.sha256(data).hexdigest()), data) for offer, data in entries]
+        record = ImageRecord("google", "frog", "google", str(rank), rank, key=key, sha256=key + "0" * 48)
+        entries.append((record, buffer.getvalue()))
+    entries = [(replace(record, sha256=hashlib.sha256(data).hexdigest()), data) for record, data in entries]
     pool = tmp_path / "frog.tar", tmp_path / "frog.jsonl"
     write_pool(*pool, entries)
     curate([pool], tmp_path / "g.npy", tmp_path / "g.parquet", side=24, min_side=20, duplicate_distance=4)
     groups, count = largest_groups(tmp_path / "g.parquet")
-    keys = [offer.key for offer, _ in entries]
+    keys = [record.key for record, _ in entries]
     assert count == 3 and groups == [("frog", [keys[0], keys[2], keys[3]]), ("frog", [keys[1], keys[4]])]
     duplicates_sheet([pool], tmp_path / "g.parquet", tmp_path / "d.png", side=24, source="google", title="A study")
     assert Image.open(tmp_path / "d.png").height > 200
@@ -104,7 +104,7 @@ def test_the_sheet_of_near_duplicates(tmp_path):
 
 def test_fates_add_up_to_what_was_offered(tmp_path):
     counts = pd.DataFrame({
-        "source": ["google", "google", "sd2"], "class": ["cat", "dog", "cat"], "offered": [30, 20, 9],
+        "source": ["google", "google", "sd2"], "class": ["cat", "dog", "cat"], "candidates": [30, 20, 9],
         "retrieved": [28, 20, 9], "kept": [20, 15, 9], "train": [10, 5, 4], "val": [1, 1, 0], "test": [4, 4, 0],
         **{f"dropped_r{i}": [i, 0, 0] for i in range(4)}, "dropped_not_retrieved": [2, 5, 0],
         **{f"dropped_s{i}": [1, 0, 0] for i in range(2)},

@@ -169,7 +169,7 @@ def test_counts_add_up(write_curated, write_plan):
     assert list(found["class"]) == ["cat", "dog"] * 2
     reasons = [name for name in found.columns if name.startswith("dropped_")]
     assert reasons == ["dropped_duplicate", "dropped_not_retrieved", "dropped_too_small"]
-    assert (found["offered"] == found["kept"] + found[reasons].sum(axis=1)).all()
+    assert (found["candidates"] == found["kept"] + found[reasons].sum(axis=1)).all()
     assert list(found["retrieved"]) == [21, 21, 32, 32]
     assert list(found["train"]) == [3, 3, 6, 6]
     assert list(found["test"]) == [5, 5, 5, 5] and list(found["val"]) == [0] * 4

@@ -1,4 +1,4 @@
-"""Curation of a whole pool: every image offered has its row and its reason."""
+"""Curation of a whole pool: every candidate has its row and its reason."""
 
 import io
 import tarfile
@@ -17,7 +17,7 @@ from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import near_pairs
 from distillery.jobs import StudyError
 from distillery.parallel import batches, ordered
-from distillery.storage.pools import Offer, image_key, write_pool
+from distillery.storage.pools import ImageRecord, image_key, write_pool
 
 
 def photo(seed: int, side: int = 96) -> Image.Image:
@@ -32,13 +32,13 @@ def encode(image: Image.Image, form: str = "PNG", **options) -> bytes:
     return buffer.getvalue()
 
 
-def entry(label: str, rank: int, data: bytes | None, failure: str = "") -> tuple[Offer, bytes | None]:
+def entry(label: str, rank: int, data: bytes | None, failure: str = "") -> tuple[ImageRecord, bytes | None]:
     import hashlib
 
     sha = hashlib.sha256(data).hexdigest() if data else ""
     key = image_key(data) if data else ""
     url = f"https://example.org/{label}/{rank}"
-    return Offer(
+    return ImageRecord(
         "web", label, "bing", url, rank=rank, key=key, sha256=sha, failure=failure, url=url, query=f"{label} q",
         license="CC0", creator="someone", title="a title", page="https://example.org",
     ), data  # fmt: skip
@@ -48,9 +48,9 @@ def entry(label: str, rank: int, data: bytes | None, failure: str = "") -> tuple
 def run(tmp_path):
     def curated(entries, distance=4, processes=1):
         pools = []
-        for label in dict.fromkeys(offer.label for offer, _ in entries):
+        for label in dict.fromkeys(record.label for record, _ in entries):
             paths = (tmp_path / f"{label}.tar", tmp_path / f"{label}.jsonl")
-            write_pool(*paths, [(offer, data) for offer, data in entries if offer.label == label])
+            write_pool(*paths, [(record, data) for record, data in entries if record.label == label])
             pools.append(paths)
         files = tmp_path / "web.npy", tmp_path / "web.parquet"
         sizes = {"side": 16, "min_side": 32, "duplicate_distance": distance}
@@ -149,10 +149,10 @@ def drop_by_all_pairs(candidates, distance):
         neighbors.setdefault(first, []).append(second)
         neighbors.setdefault(second, []).append(first)
     for index, others in neighbors.items():
-        rivals = [other for other in others if usable[other].offer.label != usable[index].offer.label]
+        rivals = [other for other in others if usable[other].record.label != usable[index].record.label]
         if rivals:
-            usable[index].reason = f"claimed by two classes: near-duplicate under {usable[rivals[0]].offer.label}"
-            usable[index].duplicate_of = usable[rivals[0]].offer.key
+            usable[index].reason = f"claimed by two classes: near-duplicate under {usable[rivals[0]].record.label}"
+            usable[index].duplicate_of = usable[rivals[0]].record.key
     kept: set[int] = set()
     for index in sorted(neighbors, key=lambda i: (-usable[i].width * usable[i].height, i)):
         if usable[index].reason:
@@ -162,12 +162,12 @@ def drop_by_all_pairs(candidates, distance):
             kept.add(index)
         else:
             usable[index].reason = "near-duplicate"
-            usable[index].duplicate_of = usable[better].offer.key
+            usable[index].duplicate_of = usable[better].record.key
 
 
 def candidate(index, label, phash, mirror, side, reason=""):
-    offer = Offer("web", label, "folder", str(index), index, key=f"k{index}")
-    return Candidate(offer, reason=reason, phash=phash, phash_mirror=mirror, width=side, height=side)
+    record = ImageRecord("web", label, "folder", str(index), index, key=f"k{index}")
+    return Candidate(record, reason=reason, phash=phash, phash_mirror=mirror, width=side, height=side)
 
 
 # few scenes with few bits flipped: chains, in which a neighbor's neighbor is none
@@ -215,12 +215,12 @@ def test_no_image_at_all_is_an_empty_array(run):
 
 
 def test_a_truncated_shard_is_named(tmp_path):
-    shard, offers = tmp_path / "cat.tar", tmp_path / "cat.jsonl"
-    write_pool(shard, offers, [entry("cat", 0, encode(photo(1)))])
+    shard, records = tmp_path / "cat.tar", tmp_path / "cat.jsonl"
+    write_pool(shard, records, [entry("cat", 0, encode(photo(1)))])
     shard.write_bytes(shard.read_bytes()[:1000])
     with pytest.raises(StudyError, match="cat.tar.*Delete"):
         sizes = {"side": 16, "min_side": 32, "duplicate_distance": 4}
-        curate([(shard, offers)], tmp_path / "a.npy", tmp_path / "a.parquet", **sizes)
+        curate([(shard, records)], tmp_path / "a.npy", tmp_path / "a.parquet", **sizes)
     assert not (tmp_path / "a.npy").exists() and not (tmp_path / "a.parquet").exists()
     assert tarfile.is_tarfile(shard)  # it looks whole from its first header: only reading it through tells
 

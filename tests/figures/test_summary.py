@@ -140,7 +140,7 @@ def summary_of_long_names(folder):
 
 
 def acquisition_of_long_names(folder):
-    rows = {"source": [LONG, "bing"], "class": "cat", "offered": 100, "retrieved": 90, "kept": 50, "train": 20}
+    rows = {"source": [LONG, "bing"], "class": "cat", "candidates": 100, "retrieved": 90, "kept": 50, "train": 20}
     dropped = {f"dropped_{LONG}_{i}": 5 for i in range(9)}
     pd.DataFrame(rows | {"val": 5, "test": 5} | dropped).to_csv(folder / "counts.csv", index=False)
     acquisition.plot_acquisition(folder / "counts.csv", "", "A study")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from distillery.generation.clip_scorer import Judge
 from distillery.jobs import StudyError
-from distillery.storage.pools import Offer, Store, image_key
+from distillery.storage.pools import ImageRecord, Store, image_key
 
 pytestmark = pytest.mark.slow  # transformers takes seconds to import
 
@@ -42,9 +42,9 @@ def entries(count, label="dog"):
         pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(buffer, "PNG")
         key = image_key(buffer.getvalue())
-        offer = Offer("sd", label, "diffusion", f"origin {number}", rank=number, key=key, sha256="x")
-        found.append((offer, buffer.getvalue()))
-    return [*found, (Offer("sd", label, "diffusion", "black", failure="black"), None)]
+        record = ImageRecord("sd", label, "diffusion", f"origin {number}", rank=number, key=key, sha256="x")
+        found.append((record, buffer.getvalue()))
+    return [*found, (ImageRecord("sd", label, "diffusion", "black", failure="black"), None)]
 
 
 def test_the_probability_is_that_of_the_formula(clip, tmp_path):
@@ -54,15 +54,15 @@ def test_the_probability_is_that_of_the_formula(clip, tmp_path):
     judged = Judge(clip, ["cat", "dog", "ape"]).judge(entries(3), Store(tmp_path))
     network, processor = CLIPModel.from_pretrained(clip).eval(), CLIPProcessor.from_pretrained(clip)
     words = ["a photo of a cat", "a photo of a dog", "a photo of an ape"]
-    for offer, data in judged[:3]:
+    for record, data in judged[:3]:
         given = processor(text=words, images=Image.open(io.BytesIO(data)), return_tensors="pt", padding=True)
         with torch.inference_mode():
             text = network.text_projection(network.text_model(given["input_ids"]).pooler_output)
             image = network.visual_projection(network.vision_model(given["pixel_values"]).pooler_output)
         cosine = torch.nn.functional.cosine_similarity(image, text)
         expected = torch.softmax(network.logit_scale.exp() * cosine, 0)[1].item()
-        assert offer.judged == pytest.approx(expected, abs=1e-4)
-        assert offer.judge == f"{clip}: cat, dog, ape"
+        assert record.judged == pytest.approx(expected, abs=1e-4)
+        assert record.judge == f"{clip}: cat, dog, ape"
     assert judged[3] == entries(0)[0]  # a failure is left alone
 
 
@@ -73,7 +73,7 @@ def test_no_image_is_judged_twice_unless_the_question_changes(clip, tmp_path, mo
     monkeypatch.setattr(judge, "probabilities", lambda images: asked.extend(images) or np.array([[0.1, 0.9]] * 2))
     assert judge.judge(first, store) == first and not asked
     more = judge.judge([*first, *entries(4)[2:4]], store)
-    assert len(asked) == 2 and [offer.judged for offer, _ in more[3:]] == [0.9, 0.9]
+    assert len(asked) == 2 and [record.judged for record, _ in more[3:]] == [0.9, 0.9]
     other = Judge(clip, ["cat", "dog", "eel"])
     assert other.judge(first, store)[0][0].judge != first[0][0].judge
 

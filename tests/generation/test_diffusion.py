@@ -61,21 +61,26 @@ def pools_of(store, source=SOURCE, classes=CLASSES, seed=0):
 
 
 def images_of(pools):
-    return {(label, offer.rank): data for label, entries in pools.items() for offer, data in entries}
+    return {(label, record.rank): data for label, entries in pools.items() for record, data in entries}
 
 
 def test_prompts_are_cycled_and_provenance_is_complete(fake, tmp_path):
     source = {**SOURCE, "negative_prompt": "text", "guidance": 2}
     pools = pools_of(tmp_path, source)
     assert list(pools) == ["cat", "dog"]
-    assert [offer.prompt for offer, _ in pools["cat"]] == ["a cat", "a tabby cat", "a cat"]
+    assert [record.prompt for record, _ in pools["cat"]] == ["a cat", "a tabby cat", "a cat"]
     assert fake.calls[0][1]["negative_prompt"] == ["text"] * sampling.CPU_BATCH
-    offers = [offer for entries in pools.values() for offer, _ in entries]
-    for offer in offers:
-        assert (offer.source, offer.kind, offer.model, offer.revision) == ("sd", "diffusion", "someone/model", "abc")
-        assert (offer.steps, offer.guidance, offer.size, offer.negative_prompt) == (2, 2.0, 16, "text")
-        assert 0 <= offer.seed < 2**63 and not offer.failure and offer.retrieved.endswith("+00:00")
-    assert len({offer.seed for offer in offers}) == len({offer.origin for offer in offers}) == 6
+    records = [record for entries in pools.values() for record, _ in entries]
+    for record in records:
+        assert (record.source, record.kind, record.model, record.revision) == (
+            "sd",
+            "diffusion",
+            "someone/model",
+            "abc",
+        )
+        assert (record.steps, record.guidance, record.size, record.negative_prompt) == (2, 2.0, 16, "text")
+        assert 0 <= record.seed < 2**63 and not record.failure and record.retrieved.endswith("+00:00")
+    assert len({record.seed for record in records}) == len({record.origin for record in records}) == 6
     for label, entries in pools.items():
         assert write_pool(tmp_path / f"{label}.tar", tmp_path / f"{label}.jsonl", entries) == 3
 
@@ -85,11 +90,11 @@ def test_composed_prompts_and_a_range_of_guidance(fake, tmp_path):
     source = {**SOURCE, "per_class": 20, "prompt_style": "composed", "guidance": [1.5, 4], "compose": compose}
     classes = {"cat": {"subjects": ["a cat", "a kitten"], "settings": []}, "dog": {"subjects": [], "settings": []}}
     pools = pools_of(tmp_path / "a", source, classes)
-    assert all(len({offer.prompt for offer, _ in entries}) > 3 for entries in pools.values())
-    assert all("a dog at sea" in offer.prompt for offer, _ in pools["dog"])
-    assert [offer.rank for offer, _ in pools["cat"]] == list(range(20))
+    assert all(len({record.prompt for record, _ in entries}) > 3 for entries in pools.values())
+    assert all("a dog at sea" in record.prompt for record, _ in pools["dog"])
+    assert [record.rank for record, _ in pools["cat"]] == list(range(20))
     called = [settings["guidance_scale"] for _, settings in fake.calls]
-    assert called == sorted(called) and set(called) == {offer.guidance for e in pools.values() for offer, _ in e}
+    assert called == sorted(called) and set(called) == {record.guidance for e in pools.values() for record, _ in e}
     # neither another batch nor another number of images changes one of them
     more = pools_of(tmp_path / "b", source | {"batch": 7, "per_class": 25}, classes)
     assert images_of(pools).items() <= images_of(more).items()
@@ -132,11 +137,13 @@ def test_a_killed_job_goes_on_where_it_was(monkeypatch, tmp_path):
 def test_shares_make_what_one_job_makes(fake, tmp_path, shares):
     source = {**SOURCE, "per_class": 5, "batch": 2}
     made = [generate_share(source, "sd", CLASSES, tmp_path / "a", 0, share, shares) for share in range(shares)]
-    assert sorted(len(offers) for offers in made) == ([4, 6] if shares == 2 else [2, 4, 4])
+    assert sorted(len(records) for records in made) == ([4, 6] if shares == 2 else [2, 4, 4])
     calls = len(fake.calls)
     pools = pools_of(tmp_path / "a", source)
     assert len(fake.calls) == calls  # nothing is left to make
-    assert {offer.key for offers in made for offer in offers} == {offer.key for e in pools.values() for offer, _ in e}
+    assert {record.key for records in made for record in records} == {
+        record.key for e in pools.values() for record, _ in e
+    }
     assert images_of(pools) == images_of(pools_of(tmp_path / "b", source))
     assert generate_share(source, "sd", CLASSES, tmp_path / "a", 0, 0, shares) == made[0]
 
@@ -145,8 +152,11 @@ def test_what_a_share_could_not_make_is_replaced_at_the_end(monkeypatch, tmp_pat
     pipeline = FakePipeline(lambda prompt, call: 0.0 if prompt == "a tabby cat" else None)
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: pipeline)
     made = [generate_share(SOURCE, "sd", CLASSES, tmp_path, 0, share, 2) for share in (0, 1)]
-    assert [[offer.failure for offer in offers if offer.label == "cat"] for offers in made] == [["", ""], ["black"]]
-    assert [offer.failure for offer, _ in pools_of(tmp_path)["cat"]] == ["", "black", "", "black", ""]
+    assert [[record.failure for record in records if record.label == "cat"] for records in made] == [
+        ["", ""],
+        ["black"],
+    ]
+    assert [record.failure for record, _ in pools_of(tmp_path)["cat"]] == ["", "black", "", "black", ""]
 
 
 @pytest.mark.parametrize(("value", "reason"), [(0.0, "black"), (0.5, "flat"), (np.nan, "not a number")])
@@ -154,17 +164,17 @@ def test_useless_images_are_replaced_by_the_next(monkeypatch, tmp_path, value, r
     pipeline = FakePipeline(lambda prompt, call: value if prompt == "a tabby cat" else None)
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: pipeline)
     pools = pools_of(tmp_path)
-    assert [offer.failure for offer, _ in pools["cat"]] == ["", reason, "", reason, ""]
+    assert [record.failure for record, _ in pools["cat"]] == ["", reason, "", reason, ""]
     assert [data is None for _, data in pools["cat"]] == [False, True, False, True, False]
-    assert [offer.rank for offer, _ in pools["cat"]] == [0, 1, 2, 3, 4]
+    assert [record.rank for record, _ in pools["cat"]] == [0, 1, 2, 3, 4]
     calls = len(pipeline.calls)
     assert pools_of(tmp_path) == pools  # failures are remembered, not tried again
     assert len(pipeline.calls) == calls
 
 
 def test_flagged_images_are_failures(fake, tmp_path):
-    offer = plan_image(Settings.of(SOURCE), "sd", "cat", CAT, 0, 0)
-    finished, data = sampling.finish(offer, np.random.default_rng(0).random((8, 8, 3)), True, 95)
+    record = plan_image(Settings.of(SOURCE), "sd", "cat", CAT, 0, 0)
+    finished, data = sampling.finish(record, np.random.default_rng(0).random((8, 8, 3)), True, 95)
     assert data is None and finished.failure == "flagged by the safety checker"
 
 
@@ -187,14 +197,14 @@ def test_what_a_broken_machine_could_not_make_is_made_once_it_is_mended(monkeypa
     source = {**SOURCE, "per_class": per_class}
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: FakePipeline(lambda prompt, call: np.nan))
     failed = generate_share(source, "sd", CLASSES, tmp_path, 0, 1, 2)
-    assert {offer.failure for offer in failed} == {"not a number"}
+    assert {record.failure for record in failed} == {"not a number"}
     with pytest.raises(StudyError, match="mostly because: not a number") as error:
         pools_of(tmp_path, source)
     assert "\n" not in str(error.value) and not list(tmp_path.rglob("*.json"))
     late = FakePipeline(lambda prompt, call: np.nan if call == 0 else None)  # what one could not make, another could
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: late)
     first = pools_of(tmp_path, source)
-    assert any(offer.failure for offer, _ in first["cat"])
+    assert any(record.failure for record, _ in first["cat"])
     assert all(sum(data is not None for _, data in entries) == per_class for entries in first.values())
     calls = len(late.calls)
     assert pools_of(tmp_path, source) == first and len(late.calls) == calls
@@ -344,9 +354,9 @@ def test_an_image_hardly_depends_on_its_batch(tiny, kind):
     # measured on the CPU: at most 2e-6 in [0, 1]; half a level of 255 is 2e-3
     settings = Settings.of(tiny[kind])
     pipeline = diffusion_models.load_pipeline(settings)
-    offers = [plan_image(settings, "sd", "cat", Asked(f"a cat {i}", 2.0), i, 0) for i in range(4)]
-    together, _ = sampling.run_batch(pipeline, offers)
-    alone = np.concatenate([sampling.run_batch(pipeline, [offer])[0] for offer in offers])
+    records = [plan_image(settings, "sd", "cat", Asked(f"a cat {i}", 2.0), i, 0) for i in range(4)]
+    together, _ = sampling.run_batch(pipeline, records)
+    alone = np.concatenate([sampling.run_batch(pipeline, [record])[0] for record in records])
     assert together.shape == (4, 32, 32, 3)
     assert np.abs(together - alone).max() < 1e-4
     assert np.abs(together[0] - together[1]).max() > 0.05
@@ -397,8 +407,8 @@ def test_a_model_that_cannot_be_compiled_is_used_as_it_is(tiny, compiler, caplog
     compiler(fail)
     settings = replace(Settings.of(tiny["sd2"]), compile=True)
     made = list(sampling.generate_images(diffusion_models.load_pipeline(settings), cats(settings, 2), settings))
-    assert [offer.failure for offer, data in made if data] == ["", ""]
-    (said,) = [record.message for record in caplog.records if "cannot be compiled" in record.message]
+    assert [record.failure for record, data in made if data] == ["", ""]
+    (said,) = [line.message for line in caplog.records if "cannot be compiled" in line.message]
     assert "Failed to find C compiler. Please specify one); going on without, slower" in said
 
 
@@ -421,18 +431,18 @@ def test_each_text_is_encoded_once_and_gives_the_image_of_the_text(tiny, monkeyp
     monkeypatch.setattr(type(pipeline), "encode_prompt", spy)
     settings = Settings.of(source)
     asked = [Asked(text, guidance) for text in ("a cat", "a tabby cat", "a cat", "a cat", "a tabby cat")]
-    offers = [plan_image(settings, "sd", "cat", wish, i, 0) for i, wish in enumerate(asked)]
-    found = dict(sampling.generate_images(pipeline, offers, replace(settings, batch=2)))
+    records = [plan_image(settings, "sd", "cat", wish, i, 0) for i, wish in enumerate(asked)]
+    found = dict(sampling.generate_images(pipeline, records, replace(settings, batch=2)))
     assert sorted(encoded) == sorted({"a cat", "a tabby cat"} | ({"text"} if guidance > 1 else set()))
     with torch.inference_mode():
-        for offer, data in found.items():
+        for record, data in found.items():
             plain = pipeline(
-                prompt=offer.prompt, negative_prompt="text", height=32, width=32, num_inference_steps=offer.steps,
-                guidance_scale=guidance, generator=torch.Generator("cpu").manual_seed(offer.seed), output_type="np",
+                prompt=record.prompt, negative_prompt="text", height=32, width=32, num_inference_steps=record.steps,
+                guidance_scale=guidance, generator=torch.Generator("cpu").manual_seed(record.seed), output_type="np",
             ).images[0]  # fmt: skip
-            alone, _ = sampling.run_batch(pipeline, [offer])
+            alone, _ = sampling.run_batch(pipeline, [record])
             assert np.abs(alone[0] - plain).max() < 1e-4
-            images = (data, sampling.finish(offer, plain, False, settings.quality)[1])
+            images = (data, sampling.finish(record, plain, False, settings.quality)[1])
             one, other = (np.asarray(Image.open(io.BytesIO(image)), int) for image in images)
             assert np.abs(one - other).max() <= 4
 
@@ -440,11 +450,11 @@ def test_each_text_is_encoded_once_and_gives_the_image_of_the_text(tiny, monkeyp
 @pytest.mark.slow
 def test_the_prompt_the_negative_prompt_and_the_scheduler_reach_the_image(tiny):
     settings = Settings.of(tiny["sd2"])
-    offer = plan_image(settings, "sd", "cat", CAT, 0, 0)
+    record = plan_image(settings, "sd", "cat", CAT, 0, 0)
     pipeline = diffusion_models.load_pipeline(settings)
 
     def image(pipeline=pipeline, **change):
-        return sampling.run_batch(pipeline, [replace(offer, **change)])[0]
+        return sampling.run_batch(pipeline, [replace(record, **change)])[0]
 
     other = diffusion_models.load_pipeline(replace(settings, scheduler="DPMSolverMultistepScheduler"))
     changed = [image(prompt="a dog"), image(negative_prompt="text"), image(other), image(guidance=5.0)]

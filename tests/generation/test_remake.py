@@ -9,24 +9,24 @@ from PIL import Image
 
 from distillery.generation.remake import find_image, main, remake, settings_of
 from distillery.jobs import StudyError
-from distillery.storage.pools import Offer, image_key, write_pool
+from distillery.storage.pools import ImageRecord, image_key, write_pool
 
 # the JPEGs of one image, made in batches of 1 and of 4, at quality 100; measured: the same bytes or one level. At 90,
 # now and then, that one level moved a coefficient by its step: 8 levels
 MOST = 4
 
 
-def pool(folder, offer, data=b"\xff\xd8\xff image"):
+def pool(folder, record, data=b"\xff\xd8\xff image"):
     import hashlib
     from dataclasses import replace
 
-    offer = replace(offer, key=image_key(data), sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
-    write_pool(folder / "cat.tar", folder / "cat.jsonl", [(offer, data)])
-    return folder / "cat.tar", offer.key
+    record = replace(record, key=image_key(data), sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    write_pool(folder / "cat.tar", folder / "cat.jsonl", [(record, data)])
+    return folder / "cat.tar", record.key
 
 
 def test_what_cannot_be_made_again_is_said_in_one_line(tmp_path, capsys):
-    shard, key = pool(tmp_path, Offer("bing", "cat", "bing", "http://x"))
+    shard, key = pool(tmp_path, ImageRecord("bing", "cat", "bing", "http://x"))
     with pytest.raises(StudyError, match="was not generated but comes from bing"):
         find_image(shard, key)
     with pytest.raises(StudyError, match="has no image 0000"):
@@ -38,12 +38,14 @@ def test_what_cannot_be_made_again_is_said_in_one_line(tmp_path, capsys):
 
 def test_the_settings_are_those_of_the_provenance_and_a_changed_model_is_refused(tmp_path):
     made = {"steps": 3, "guidance": 2.5, "size": 32, "scheduler": "DDIMScheduler", "dtype": "bfloat16", "quality": 80}
-    offer = Offer("sd", "cat", "diffusion", "x", model="some/model", revision="abc", components=("a", "b"), **made)
-    settings = settings_of(Offer.from_json(offer.to_json()))
+    record = ImageRecord(
+        "sd", "cat", "diffusion", "x", model="some/model", revision="abc", components=("a", "b"), **made
+    )
+    settings = settings_of(ImageRecord.from_json(record.to_json()))
     assert (settings.model, settings.revision, settings.components) == ("some/model", "abc", ("a", "b"))
     assert {name: getattr(settings, name) for name in made if name != "guidance"} | {"guidance": 2.5} == made
     (tmp_path / "weights").write_bytes(b"others")
-    local = Offer("sd", "cat", "diffusion", "x", model=str(tmp_path), revision="sha256:0123456789abcdef", **made)
+    local = ImageRecord("sd", "cat", "diffusion", "x", model=str(tmp_path), revision="sha256:0123456789abcdef", **made)
     with pytest.raises(StudyError, match="is another now than sha256:0123456789abcdef"):
         settings_of(local)
 
@@ -65,7 +67,7 @@ def test_made_alone_and_in_batches_an_image_is_the_same_but_for_rounding(tmp_pat
         folder = tmp_path / str(batch)
         ((_, entries),) = generate(source | {"batch": batch}, "sd", {"cat": {}}, folder / "store", seed=0)
         write_pool(folder / "cat.tar", folder / "cat.jsonl", entries)
-        differences[batch] = [remake(folder / "cat.tar", offer.key) for offer, _ in entries]
+        differences[batch] = [remake(folder / "cat.tar", record.key) for record, _ in entries]
     assert all(found.same and found.most == 0 for found in differences[1])
     assert max(found.most for found in differences[4]) <= MOST
     key = entries[2][0].key

@@ -64,7 +64,7 @@ def tables():
         for a, s in [("scratch", "9.0"), ("kd", "10.5")]
     ])  # fmt: skip
     counts = text_table([
-        {"source": "google", "class": c, "offered": 50, "kept": 40, "dropped_blank": 3, "dropped_near_duplicate": 7}
+        {"source": "google", "class": c, "candidates": 50, "kept": 40, "dropped_blank": 3, "dropped_near_duplicate": 7}
         for c in ("cat", "dog")
     ])  # fmt: skip
     trust = text_table([{"source": "google", "class": "all", "tested_on": 3}])

@@ -46,8 +46,8 @@ def test_a_csv_with_all_columns(tmp_path):
 
 def test_a_text_file(tmp_path):
     path = write(tmp_path, "# my list\nfrog http://a.bc/d\n\n  cat   http://a.bc/e  \nfrog http://a.bc/f\n", "list.txt")
-    assert [offer.url for offer in read_addresses(path, "mine", "frog")] == ["http://a.bc/d", "http://a.bc/f"]
-    assert [offer.url for offer in read_addresses(path, "mine", "cat")] == ["http://a.bc/e"]
+    assert [record.url for record in read_addresses(path, "mine", "frog")] == ["http://a.bc/d", "http://a.bc/f"]
+    assert [record.url for record in read_addresses(path, "mine", "cat")] == ["http://a.bc/e"]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_any_file_gives_addresses_or_one_line(tmp_path_factory, data, name):
     path = tmp_path_factory.mktemp("list", numbered=True) / name
     path.write_bytes(data)
     try:
-        assert all(is_address(offer.url) for offer in read_addresses(path, "mine", "frog"))
+        assert all(is_address(record.url) for record in read_addresses(path, "mine", "frog"))
     except StudyError as error:
         assert str(path) in str(error)
 
@@ -91,7 +91,7 @@ def test_what_is_written_is_read(tmp_path_factory, urls, labels):
     path = write(tmp_path_factory.mktemp("list", numbered=True), table.getvalue())
     mine = list(dict.fromkeys(url for label, url in zip(labels, urls, strict=False) if label == "frog"))
     if mine:
-        assert [offer.url for offer in read_addresses(path, "mine", "frog")] == mine
+        assert [record.url for record in read_addresses(path, "mine", "frog")] == mine
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def fetched(web, folder, per_class=0, shots=SHOTS):
 
 def test_all_of_them_in_the_list_s_order(web, tmp_path):
     entries = fetched(web, tmp_path)
-    assert [offer.url for offer, _ in entries] == [shot.url for shot in SHOTS]
-    assert [offer.failure for offer, _ in entries] == [
+    assert [record.url for record, _ in entries] == [shot.url for shot in SHOTS]
+    assert [record.failure for record, _ in entries] == [
         "not retrieved: HTTP 404" if shot.form == "gone" else "" for shot in SHOTS
     ]
     web.asked.clear()
@@ -119,7 +119,7 @@ def test_all_of_them_in_the_list_s_order(web, tmp_path):
 
 def test_no_more_than_wanted(web, tmp_path):
     entries = fetched(web, tmp_path, per_class=8)
-    assert sum(not offer.failure for offer, _ in entries) == 8 and not entries[-1][0].failure
+    assert sum(not record.failure for record, _ in entries) == 8 and not entries[-1][0].failure
     assert len(web.asked) < len(SHOTS)
 
 
@@ -188,7 +188,7 @@ def test_none_at_all(web, tmp_path):
 
 def test_the_script_ends_a_mistake_in_one_line(tmp_path, capsys):
     params = SimpleNamespace(source={"path": "nowhere.csv", "per_class": 0}, name="mine", label="frog", store=tmp_path)
-    output = SimpleNamespace(shard=tmp_path / "frog.tar", offers=tmp_path / "frog.jsonl")
+    output = SimpleNamespace(shard=tmp_path / "frog.tar", records=tmp_path / "frog.jsonl")
     manners = {"contact": "", "connections_per_host": 2, "max_store_bytes": 0, "min_free_bytes": 0}
     snakemake = SimpleNamespace(params=params, output=output, resources=manners, log=[])
     with pytest.raises(SystemExit):

@@ -48,8 +48,8 @@ def crawled(web, folder, asked=None, **changes):
 
 def facts(entries):
     """Entries without the time of retrieval."""
-    records = [json.loads(offer.to_json()) | {"data": data} for offer, data in entries]
-    return [{name: value for name, value in record.items() if name != "retrieved"} for record in records]
+    found = [json.loads(record.to_json()) | {"data": data} for record, data in entries]
+    return [{name: value for name, value in fields.items() if name != "retrieved"} for fields in found]
 
 
 def images(web):
@@ -60,17 +60,17 @@ def images(web):
 @pytest.mark.parametrize("kind", crawling.ENGINES)
 def test_enough_images_and_no_more(web, tmp_path, kind):
     entries = crawled(web, tmp_path, kind=kind)
-    good = [offer for offer, _ in entries if not offer.failure]
-    assert len({offer.sha256 for offer in good}) == 30 and not entries[-1][0].failure
-    assert [offer.rank for offer, _ in entries] == list(range(len(entries)))
-    assert all((data is None) == bool(offer.failure) for offer, data in entries)
-    for offer in good:
-        assert (offer.source, offer.label, offer.kind) == ("mine", "frog", kind)
-        assert offer.query in QUERIES and offer.url and offer.page and offer.title and offer.retrieved
-        assert offer.declared_width == offer.declared_height > 0
-        assert (offer.license and offer.creator) if kind in ("openverse", "commons") else offer.thumbnail
+    good = [record for record, _ in entries if not record.failure]
+    assert len({record.sha256 for record in good}) == 30 and not entries[-1][0].failure
+    assert [record.rank for record, _ in entries] == list(range(len(entries)))
+    assert all((data is None) == bool(record.failure) for record, data in entries)
+    for record in good:
+        assert (record.source, record.label, record.kind) == ("mine", "frog", kind)
+        assert record.query in QUERIES and record.url and record.page and record.title and record.retrieved
+        assert record.declared_width == record.declared_height > 0
+        assert (record.license and record.creator) if kind in ("openverse", "commons") else record.thumbnail
     # queries share the number: ten results each, some of them the same, then more in turns
-    asked = Counter(offer.query for offer, _ in entries)
+    asked = Counter(record.query for record, _ in entries)
     assert min(asked[query] for query in QUERIES) >= 5
 
 
@@ -85,11 +85,11 @@ def test_the_same_images_whichever_thread_is_faster(web, tmp_path, kind, monkeyp
 
 def test_an_address_of_two_queries_is_one_offer_with_both_claims(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=90)
-    urls = [offer.url for offer, _ in entries]
+    urls = [record.url for record, _ in entries]
     assert len(set(urls)) == len(urls)
-    claimed = [offer for offer, _ in entries if offer.also]
-    assert claimed and all(claim.startswith("frog: ") for offer in claimed for claim in offer.also)
-    assert all(f"frog: {offer.query}" not in offer.also for offer in claimed)
+    claimed = [record for record, _ in entries if record.also]
+    assert claimed and all(claim.startswith("frog: ") for record in claimed for claim in record.also)
+    assert all(f"frog: {record.query}" not in record.also for record in claimed)
 
 
 class Heavy(Server):
@@ -113,18 +113,18 @@ def test_images_wait_in_the_store_not_in_memory(tmp_path):
         url = json.loads(first.read_text())["url"]
         first.unlink()
         server.asked.clear()
-        good = {offer.url: data for offer, data in entries if data}
+        good = {record.url: data for record, data in entries if data}
     assert len(good) >= 90 and all(data.endswith(bytes(200_000)) for data in good.values())
     assert url in good and server.asked == [url]
 
 
 def test_every_failure_has_its_reason(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=95)
-    form = {offer.url: offer.url.rsplit("-", 2)[1] for offer, _ in entries}
+    form = {record.url: record.url.rsplit("-", 2)[1] for record, _ in entries}
     reasons = {"gone": "not retrieved: HTTP 404", "note": "not an image: image/jpeg"}
     reasons |= {"reserved": "not retrieved: its server says noai"}
-    for offer, _ in entries:
-        assert offer.failure == reasons.get(form[offer.url], "")
+    for record, _ in entries:
+        assert record.failure == reasons.get(form[record.url], "")
     assert {"gone", "note", "moved", "busy", "half"} <= set(form.values())
 
 
@@ -133,14 +133,14 @@ def test_a_second_crawl_fetches_nothing_and_wanting_more_only_more(web, tmp_path
     web.asked.clear()
     again = crawled(web, tmp_path, wanted=20)
     assert again == first
-    failed = {offer.url for offer, _ in first if offer.failure}
+    failed = {record.url for record, _ in first if record.failure}
     # downloaders run a little ahead of what turns out to be enough
-    ahead = set(images(web)) - {offer.url for offer, _ in first}
+    ahead = set(images(web)) - {record.url for record, _ in first}
     assert set(images(web)) <= failed | ahead and len(ahead) <= 5 * crawling.DOWNLOADERS + crawling.DOWNLOADERS
     web.asked.clear()
     more = crawled(web, tmp_path, wanted=60)
-    good = {offer.url for offer, _ in first if not offer.failure}
-    assert not good & set(images(web)) and len([1 for offer, _ in more if not offer.failure]) >= 60
+    good = {record.url for record, _ in first if not record.failure}
+    assert not good & set(images(web)) and len([1 for record, _ in more if not record.failure]) >= 60
 
 
 def test_results_that_end_early_give_what_there_is(web, tmp_path):
@@ -150,7 +150,7 @@ def test_results_that_end_early_give_what_there_is(web, tmp_path):
 
 def test_no_more_of_a_query_than_allowed(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=500, most=7)
-    assert max(Counter(offer.query for offer, _ in entries).values()) <= 7
+    assert max(Counter(record.query for record, _ in entries).values()) <= 7
     assert 3 * 7 - 4 <= len(entries) <= 3 * 7
 
 
@@ -189,7 +189,7 @@ def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, mo
     with serve(server):
         entries = crawled(server, tmp_path, wanted=100)
     found = {shot.url for shot in server.index.find("google", "frog")}
-    assert {offer.url for offer, _ in entries} == found
+    assert {record.url for record, _ in entries} == found
     assert "stopped answering" in warnings[0] and "a captcha" in warnings[0] and "of 100 wanted" in warnings[1]
 
 
@@ -205,7 +205,7 @@ def test_no_image_at_all(tmp_path, monkeypatch):
     gone = [Shot("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
     server = Server(Index({}, 0, 0))
     monkeypatch.setattr(server.index, "find", lambda kind, query: gone)
-    with serve(server), pytest.raises(StudyError, match="none of 12 images offered could be retrieved"):
+    with serve(server), pytest.raises(StudyError, match="none of 12 images candidates could be retrieved"):
         crawled(server, tmp_path)
 
 
@@ -216,7 +216,7 @@ def test_more_results_than_the_queue_holds_while_images_are_slow(tmp_path, monke
     monkeypatch.setattr(crawling, "retrieve", lambda *arguments: (time.sleep(0.03), retrieve(*arguments))[1])
     with serve(server):
         entries = crawled(server, tmp_path, wanted=10_000, queries=("frog",), most=200)
-    assert [offer.url for offer, _ in entries] == list(
+    assert [record.url for record, _ in entries] == list(
         dict.fromkeys(s.url for s in server.index.find("google", "frog"))
     )
 
@@ -261,7 +261,7 @@ sys.path.insert(0, {scripts!r})
 source = dict(kind="google", per_class=25, max_per_query=40, filters={{}}, retries=1, timeout_seconds=5)
 params = Space(source=source, name="mine", label="frog", queries=["frog", "green frog"],
                store={folder!r} + "/store", demo=dict(results_per_query=40, seed=0))
-output = Space(shard={folder!r} + "/frog.tar", offers={folder!r} + "/frog.jsonl")
+output = Space(shard={folder!r} + "/frog.tar", records={folder!r} + "/frog.jsonl")
 manners = dict(contact="", connections_per_host=2, max_store_bytes=0, min_free_bytes=0)
 snakemake = Space(params=params, output=output, resources=manners, log=[{folder!r} + "/log"])
 exec(compile(open({scripts!r} + "/crawl.py").read(), "crawl.py", "exec"))

@@ -17,7 +17,7 @@ from PIL import Image
 from distillery.jobs import StudyError
 from distillery.sources import folders
 from distillery.sources.folders import import_folder
-from distillery.storage.pools import Offer, image_key, read_pool, write_pool
+from distillery.storage.pools import ImageRecord, image_key, read_pool, write_pool
 
 WEB = Path(__file__).parents[3] / "shared/data/web/web_images.tar"
 
@@ -71,23 +71,23 @@ def in_one_tar(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("make", [in_folder, in_one_tar])
 def test_a_class_comes_in_order_of_names_with_its_bytes(tmp_path, make):
     entries = imported(make(tmp_path))
-    assert [offer.origin for offer, _ in entries] == CATS
+    assert [record.origin for record, _ in entries] == CATS
     assert [data for _, data in entries] == [FILES[name] for name in CATS]
-    for rank, (offer, data) in enumerate(entries):
-        assert (offer.source, offer.label, offer.kind, offer.rank) == ("mine", "cat", "folder", rank)
-        assert offer.key == image_key(data) == offer.sha256[:16]
-        assert offer.bytes == len(data) and not offer.failure
-    assert [offer.origin for offer, _ in imported(make(tmp_path), "dog")] == ["dog/d.png"]
+    for rank, (record, data) in enumerate(entries):
+        assert (record.source, record.label, record.kind, record.rank) == ("mine", "cat", "folder", rank)
+        assert record.key == image_key(data) == record.sha256[:16]
+        assert record.bytes == len(data) and not record.failure
+    assert [record.origin for record, _ in imported(make(tmp_path), "dog")] == ["dog/d.png"]
 
 
 @pytest.mark.parametrize("make", [in_folder, in_one_tar])
 def test_the_limit_takes_the_first(tmp_path, make):
-    assert [offer.origin for offer, _ in imported(make(tmp_path), per_class=2)] == CATS[:2]
+    assert [record.origin for record, _ in imported(make(tmp_path), per_class=2)] == CATS[:2]
 
 
 def test_another_studys_pool_keeps_its_provenance(tmp_path):
     data = png(9)
-    known = Offer(
+    known = ImageRecord(
         "bing",
         "cats",
         "bing",
@@ -102,23 +102,23 @@ def test_another_studys_pool_keeps_its_provenance(tmp_path):
     )
     (tmp_path / "pools").mkdir()
     write_pool(tmp_path / "pools/cat.tar", tmp_path / "pools/cat.jsonl", [(known, data)])
-    [(offer, read)] = imported(tmp_path / "pools")
+    [(record, read)] = imported(tmp_path / "pools")
     assert read == data
-    assert (offer.query, offer.url, offer.license, offer.also) == ("a cat", "http://a/1", "CC0", ("dog: pets",))
-    assert (offer.source, offer.label, offer.kind, offer.rank) == ("mine", "cat", "folder", 0)
-    assert offer.origin == f"cat.tar/{image_key(data)}.png" and offer.sha256 != known.sha256
+    assert (record.query, record.url, record.license, record.also) == ("a cat", "http://a/1", "CC0", ("dog: pets",))
+    assert (record.source, record.label, record.kind, record.rank) == ("mine", "cat", "folder", 0)
+    assert record.origin == f"cat.tar/{image_key(data)}.png" and record.sha256 != known.sha256
 
 
-@pytest.mark.parametrize("record", [b"{", b"[1]", b"null", b"\xff", json.dumps({"caption": "a cat"}).encode()])
-def test_a_record_of_another_program_is_passed_over(tmp_path, record):
-    root = write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": record})
-    [(offer, data)] = imported(root)
-    assert (offer.origin, data, offer.query) == ("cat/a.png", png(1), "")
+@pytest.mark.parametrize("sidecar", [b"{", b"[1]", b"null", b"\xff", json.dumps({"caption": "a cat"}).encode()])
+def test_a_record_of_another_program_is_passed_over(tmp_path, sidecar):
+    root = write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": sidecar})
+    [(record, data)] = imported(root)
+    assert (record.origin, data, record.query) == ("cat/a.png", png(1), "")
 
 
 def test_a_record_with_half_a_character_makes_a_pool(tmp_path):
-    record = '{"source": "s", "label": "l", "kind": "bing", "origin": "o", "title": "a cat \\ud83d"}'
-    entries = imported(write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": record.encode()}))
+    sidecar = '{"source": "s", "label": "l", "kind": "bing", "origin": "o", "title": "a cat \\ud83d"}'
+    entries = imported(write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": sidecar.encode()}))
     write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
     assert entries[0][0].title == "a cat ?"
 
@@ -128,12 +128,12 @@ def test_a_name_that_is_not_utf8_makes_a_pool(tmp_path, make):
     name = os.fsdecode(b"cat/caf\xe9")
     path = make(
         tmp_path / "p",
-        {f"{name}.png": png(1), f"{name}.json": Offer("s", "l", "bing", "o", query="q").to_json().encode()},
+        {f"{name}.png": png(1), f"{name}.json": ImageRecord("s", "l", "bing", "o", query="q").to_json().encode()},
     )
     entries = imported(path)
     write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
-    [(offer, data)] = read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")
-    assert (offer.origin, offer.query, data) == ("cat/caf?.png", "q", png(1))  # its record is found all the same
+    [(record, data)] = read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")
+    assert (record.origin, record.query, data) == ("cat/caf?.png", "q", png(1))  # its sidecar is found all the same
 
 
 def test_what_comes_out_makes_a_pool(tmp_path):
@@ -173,8 +173,8 @@ def test_a_truncated_tar_gives_its_whole_images_or_an_error(tmp_path_factory, ke
         entries = imported(path)
     except StudyError:
         return
-    for offer, data in entries:
-        assert data == FILES[offer.origin] if data is not None else offer.failure == "unreadable"
+    for record, data in entries:
+        assert data == FILES[record.origin] if data is not None else record.failure == "unreadable"
 
 
 @pytest.mark.parametrize("make", [in_folder, in_one_tar])
@@ -195,18 +195,18 @@ def test_an_absent_path_and_an_empty_folder_are_named(tmp_path):
 
 def test_a_file_that_is_too_large_is_an_offer_that_failed(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "MAX_BYTES", len(png(1)) - 1)
-    assert {(offer.failure, data) for offer, data in imported(in_folder(tmp_path))} == {("too large", None)}
+    assert {(record.failure, data) for record, data in imported(in_folder(tmp_path))} == {("too large", None)}
 
 
 def test_the_script_writes_a_pool(tmp_path):
-    out = SimpleNamespace(shard=str(tmp_path / "cat.tar"), offers=str(tmp_path / "cat.jsonl"))
+    out = SimpleNamespace(shard=str(tmp_path / "cat.tar"), records=str(tmp_path / "cat.jsonl"))
     source = {"kind": "folder", "path": str(in_one_tar(tmp_path)), "per_class": 0}
     params = SimpleNamespace(source=source, name="mine", label="cat")
     script = Path(__file__).parents[2] / "workflow/scripts/import_folder.py"
     runpy.run_path(
         str(script), init_globals={"snakemake": SimpleNamespace(log=[], input=None, output=out, params=params)}
     )
-    assert [offer.origin for offer, _ in read_pool(out.shard, out.offers)] == CATS
+    assert [record.origin for record, _ in read_pool(out.shard, out.records)] == CATS
 
 
 @pytest.mark.skipif(not WEB.exists(), reason="the shared web images are not here")

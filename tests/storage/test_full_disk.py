@@ -27,20 +27,20 @@ def run(action):
 
 STORE = """
 from hashlib import sha256
-from distillery.storage.pools import Offer, Store, write_pool
+from distillery.storage.pools import ImageRecord, Store, write_pool
 images = [np.random.default_rng(i).bytes(40_000) for i in range(12)]
 digests = [sha256(image).hexdigest() for image in images]
-offers = [
-    Offer("s", "cat", "urls", origin=str(i), key=digest[:16], sha256=digest, bytes=40_000)
+records = [
+    ImageRecord("s", "cat", "urls", origin=str(i), key=digest[:16], sha256=digest, bytes=40_000)
     for i, digest in enumerate(digests)
 ]
 store = Store(disk / "store")
 def fill():
-    for offer, image in zip(offers, images):
-        if not store.get(offer.origin):
-            store.put(offer.origin, offer, image)
+    for record, image in zip(records, images):
+        if not store.get(record.origin):
+            store.put(record.origin, record, image)
 status = run(fill)
-kept = [store.get(offer.origin) for offer in offers]
+kept = [store.get(record.origin) for record in records]
 whole = [entry for entry in kept if entry]
 assert status == 1 and 0 < len(whole) < 12, (status, len(whole))
 assert all(entry[1] == images[int(entry[0].origin)] for entry in whole)
@@ -48,7 +48,7 @@ assert not list(disk.rglob("*.part*"))
 status = run(lambda: write_pool(disk / "cat.tar", disk / "cat.jsonl", whole))
 assert status == 1 and not (disk / "cat.tar").exists() and not (disk / "cat.jsonl").exists(), status
 (disk / "ballast").unlink()
-assert run(fill) == 0 and all(store.get(offer.origin) for offer in offers)
+assert run(fill) == 0 and all(store.get(record.origin) for record in records)
 print("went on")
 """
 

@@ -1,4 +1,4 @@
-"""What a pool is given, it gives back: every offer, in order, with its bytes and its provenance."""
+"""What a pool is given, it gives back: every record, in order, with its bytes and its provenance."""
 
 import hashlib
 import tarfile
@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.jobs import StudyError
-from distillery.storage.pools import Offer, Store, extension, image_key, read_pool, write_pool
+from distillery.storage.pools import ImageRecord, Store, extension, image_key, read_pool, write_pool
 
 JPEG = b"\xff\xd8\xff\xe0 one"
 PNG = b"\x89PNG\r\n\x1a\n two"
 
 
-def fetched(data: bytes, **known) -> Offer:
+def fetched(data: bytes, **known) -> ImageRecord:
     digest = hashlib.sha256(data).hexdigest()
-    return Offer("bing", "cat", "bing", "http://a/1", key=digest[:16], sha256=digest, bytes=len(data), **known)
+    return ImageRecord("bing", "cat", "bing", "http://a/1", key=digest[:16], sha256=digest, bytes=len(data), **known)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -25,23 +25,23 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 @given(texts, texts, st.integers(-1, 2**62), st.lists(texts, max_size=3))
 def test_an_offer_survives_its_json(query, prompt, seed, also):
-    offer = Offer("sd2", "cat", "diffusion", "x", query=query, prompt=prompt, seed=seed, also=tuple(also))
-    line = offer.to_json()
+    record = ImageRecord("sd2", "cat", "diffusion", "x", query=query, prompt=prompt, seed=seed, also=tuple(also))
+    line = record.to_json()
     assert "\n" not in line
-    assert Offer.from_json(line) == offer
+    assert ImageRecord.from_json(line) == record
 
 
 def test_unknown_provenance_is_refused_rather_than_lost():
     with pytest.raises(StudyError, match="color"):
-        Offer.from_json('{"source": "s", "label": "l", "kind": "k", "origin": "o", "color": "red"}')
+        ImageRecord.from_json('{"source": "s", "label": "l", "kind": "k", "origin": "o", "color": "red"}')
     for name, value in (("seed", '"abc"'), ("title", "5"), ("guidance", '"7"'), ("label", "null")):
         record = {"source": '"s"', "label": '"l"', "kind": '"k"', "origin": '"o"', name: value}
         with pytest.raises(TypeError, match=f"provenance: {name} is"):
-            Offer.from_json("{" + ", ".join(f'"{key}": {text}' for key, text in record.items()) + "}")
+            ImageRecord.from_json("{" + ", ".join(f'"{key}": {text}' for key, text in record.items()) + "}")
 
 
 def test_a_pool_gives_back_every_offer_in_order(tmp_path):
-    failed = Offer("bing", "cat", "bing", "http://a/2", rank=1, failure="404")
+    failed = ImageRecord("bing", "cat", "bing", "http://a/2", rank=1, failure="404")
     entries = [
         (fetched(JPEG, rank=0), JPEG),
         (failed, None),
@@ -89,7 +89,7 @@ def test_a_store_returns_what_it_was_given_and_retrieves_damage_again(tmp_path):
     store = Store(tmp_path)
     assert store.get("http://a/1") is None
     store.put("http://a/1", fetched(JPEG), JPEG)
-    store.put("http://a/2", Offer("bing", "cat", "bing", "http://a/2", failure="404"), None)
+    store.put("http://a/2", ImageRecord("bing", "cat", "bing", "http://a/2", failure="404"), None)
     assert store.get("http://a/1") == (fetched(JPEG), JPEG)
     assert store.get("http://a/2")[0].failure == "404"
     next(tmp_path.rglob("*.bin")).write_bytes(JPEG[:5])

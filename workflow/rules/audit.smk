@@ -96,7 +96,7 @@ rule suspects_sheet:
 rule duplicates_sheet:
     input:
         shards=lambda w: pools(w.source, "tar"),
-        offers=lambda w: pools(w.source, "jsonl"),
+        records=lambda w: pools(w.source, "jsonl"),
         table="results/curated/{source}.parquet",
     output:
         figure=report("results/figures/duplicates_{source}.png", caption="../report/duplicates.rst", category="Sources"),

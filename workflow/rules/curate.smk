@@ -1,10 +1,10 @@
-"""Decode, judge and resize; every image offered has a row, with the reason if it is not kept."""
+"""Decode, judge and resize; every candidate has a row, with the reason if it is not kept."""
 
 
 rule curate:
     input:
         shards=lambda w: pools(w.source, "tar"),
-        offers=lambda w: pools(w.source, "jsonl"),
+        records=lambda w: pools(w.source, "jsonl"),
     output:
         pixels="results/curated/{source}.npy",
         table="results/curated/{source}.parquet",

@@ -17,4 +17,4 @@ with job(snakemake) as j:
     with web as port:
         search = search_of(source, j.params.name, label, j.params.queries, imitated=bool(demo))
         entries = crawl(search, Limits.of(source), Store.of(j.params.store, source), loopback=port)
-        write_pool(j.output.shard, j.output.offers, entries)
+        write_pool(j.output.shard, j.output.records, entries)

@@ -5,7 +5,7 @@ from distillery.jobs import job
 
 with job(snakemake) as j:
     duplicates_sheet(
-        list(zip(j.input.shards, j.input.offers, strict=True)),
+        list(zip(j.input.shards, j.input.records, strict=True)),
         j.input.table,
         j.output.figure,
         side=j.params.side,

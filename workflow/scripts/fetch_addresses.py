@@ -7,4 +7,4 @@ from distillery.storage.pools import Store, write_pool
 with job(snakemake) as j:
     source = with_manners(j)
     entries = fetch_addresses(source, j.params.name, j.params.label, Store.of(j.params.store, source))
-    write_pool(j.output.shard, j.output.offers, entries)
+    write_pool(j.output.shard, j.output.records, entries)

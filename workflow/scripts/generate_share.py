@@ -6,5 +6,5 @@ from distillery.storage.files import write_whole
 
 with job(snakemake) as j:
     share = int(j.wildcards.share), int(j.params.shares)
-    offers = generate_share(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed, *share)
-    write_whole(j.output.offers, "".join(offer.to_json() + "\n" for offer in offers))
+    records = generate_share(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed, *share)
+    write_whole(j.output.records, "".join(record.to_json() + "\n" for record in records))

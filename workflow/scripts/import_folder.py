@@ -6,4 +6,4 @@ from distillery.storage.pools import write_pool
 
 with job(snakemake) as j:
     entries = import_folder(j.params.source, j.params.name, j.params.label)
-    write_pool(j.output.shard, j.output.offers, entries)
+    write_pool(j.output.shard, j.output.records, entries)

@@ -103,7 +103,7 @@ def _shared(jobs: Jobs, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 def _of_sources(jobs: Jobs, counts: pd.DataFrame, sources: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
     """Rules of one job a source, or one a source and class; no counts are known of what the teacher alone uses."""
-    totals = counts.groupby("source")[["offered", "retrieved", "kept"]].sum()
+    totals = counts.groupby("source")[["candidates", "retrieved", "kept"]].sum()
     worked_on = {"curate": "retrieved", "audit_labels": "kept"}
     for source, classes in sources.items():
         # a scenario may have a source's name

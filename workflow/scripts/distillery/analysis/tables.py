@@ -31,7 +31,7 @@ SUMMARY_COLUMNS = (
     "mean_percent", "sd", "low", "high", "versus", "difference", "difference_low", "difference_high", "n_pairs", "p",
     "p_least", "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
 )  # fmt: skip
-COUNT_COLUMNS = ("source", "class", "offered", "retrieved", "kept", "train", "val", "test")
+COUNT_COLUMNS = ("source", "class", "candidates", "retrieved", "kept", "train", "val", "test")
 NAMES_OF_COUNTS = COUNT_COLUMNS[:2]  # its `test` is a number, which elsewhere names what was tested on
 TEACHER_COLUMNS = ("test", "class", "n", "accuracy_percent", "note")
 SCALARS = (
@@ -303,7 +303,7 @@ def counts_table(
     splits: str | Path | None = None,
     elsewhere: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """One row a (source, class): images offered, retrieved, kept, dropped for each reason, and used by any scenario.
+    """One row a (source, class): candidates, retrieved, kept, dropped for each reason, and used by any scenario.
 
     Args:
         curated: the curated tables of the sources, in the order of the rows wanted.
@@ -313,20 +313,20 @@ def counts_table(
     columns = ["source", "class", "key", "kept", "reason", "row", "sha256"]
     tables = [pd.read_parquet(path, columns=columns) for path in curated]
     # an empty table would decide the types of the others
-    offers = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-    offers["kept"] = offers["kept"].astype(bool)
-    groups = offers.groupby(["source", "class"], sort=False, observed=True)
+    records = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+    records["kept"] = records["kept"].astype(bool)
+    groups = records.groupby(["source", "class"], sort=False, observed=True)
     table = pd.DataFrame(
         {
-            "offered": groups.size(),
-            "retrieved": offers["sha256"].fillna("").ne("").groupby([offers["source"], offers["class"]]).sum(),
+            "candidates": groups.size(),
+            "retrieved": records["sha256"].fillna("").ne("").groupby([records["source"], records["class"]]).sum(),
             "kept": groups["kept"].sum(),
         }
     ).reindex(groups.size().index)
-    used = _used(offers, used_images(plans, splits, elsewhere))
+    used = _used(records, used_images(plans, splits, elsewhere))
     for split in ("train", "val", "test"):
         table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
-    dropped = offers[~offers["kept"]]
+    dropped = records[~records["kept"]]
     reasons = dropped["reason"].fillna("").map(reason_column)
     for name in sorted(reasons.unique()):
         mine = dropped[reasons == name].groupby(["source", "class"], observed=True).size()
@@ -362,10 +362,10 @@ def used_images(
     return rows[columns[:3]].drop_duplicates().astype({"source": str})
 
 
-def _used(offers: pd.DataFrame, rows: pd.DataFrame) -> dict[str, pd.Series]:
+def _used(records: pd.DataFrame, rows: pd.DataFrame) -> dict[str, pd.Series]:
     """Number of the distinct images used by (source, class), in each split."""
-    # an image offered twice may stand twice in the table with one row of pixels
-    classes = offers.loc[offers["kept"], ["source", "row", "class"]].drop_duplicates(["source", "row"])
+    # an candidate twice may stand twice in the table with one row of pixels
+    classes = records.loc[records["kept"], ["source", "row", "class"]].drop_duplicates(["source", "row"])
     rows = rows.merge(classes, on=["source", "row"])
     return {str(name): part.groupby(["source", "class"]).size() for name, part in rows.groupby("split", observed=True)}
 

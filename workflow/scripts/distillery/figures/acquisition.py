@@ -46,7 +46,7 @@ def plot_acquisition(
 
 
 def fates(counts: pd.DataFrame) -> pd.DataFrame:
-    """One row a source, one column a fate, which add up to the images offered: used, kept not used, reasons."""
+    """One row a source, one column a fate, which add up to the candidates: used, kept not used, reasons."""
     by_source = counts.drop(columns="class").groupby("source", sort=False).sum()
     used = by_source[["train", "val", "test"]].sum(axis=1)
     parts = {"used": used, "kept, not used": by_source["kept"] - used}
@@ -80,7 +80,7 @@ def _bars(axes: plt.Axes, parts: pd.DataFrame, untrained: Sequence[str]) -> None
     notes = ["\nrandom weights" if name in untrained else "" for name in total.index]
     names = [f"{_named(name)}\n{int(n):,} offered{note}" for (name, n), note in zip(total.items(), notes, strict=True)]
     axes.set_yticklabels(names, fontsize=9)
-    axes.set_xlabel("percent of the images offered", fontsize=9.5, color=INK)
+    axes.set_xlabel("percent of the candidates", fontsize=9.5, color=INK)
     axes.tick_params(length=0, labelsize=9)
     for side in axes.spines.values():
         side.set_visible(False)

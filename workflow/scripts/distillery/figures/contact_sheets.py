@@ -182,7 +182,7 @@ def draw_sheet(
 
 
 def _counted(kept: int, classes: list[ClassRow]) -> str:
-    return f"kept {kept:,} of {sum(known.offered for known in classes):,} images offered"
+    return f"kept {kept:,} of {sum(known.offered for known in classes):,} candidates"
 
 
 def _empty(rows: int, tile: int, bands: list[tuple[str, tuple, tuple]]) -> Image.Image:

@@ -30,7 +30,7 @@ def duplicates_sheet(
     """Draw one source's sheet as PNG.
 
     Args:
-        pools: shard and offers of each class.
+        pools: shard and records of each class.
         table: the source's curated `.parquet`.
         output: the PNG.
         side: pixels of the squares.
@@ -64,8 +64,8 @@ def largest_groups(table: str | Path) -> tuple[list[tuple[str, list[str]]], int]
 
 def _read(pools: Sequence[tuple[str | Path, str | Path]], keys: set[str], side: int) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
-    for shard, offers in pools:
-        for offer, data in read_pool(shard, offers):
-            if offer.key in keys and offer.key not in found:
-                found[offer.key] = to_square(decode(data, side=side).image, side)
+    for shard, records in pools:
+        for record, data in read_pool(shard, records):
+            if record.key in keys and record.key not in found:
+                found[record.key] = to_square(decode(data, side=side).image, side)
     return found

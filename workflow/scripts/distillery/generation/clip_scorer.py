@@ -16,10 +16,10 @@ from PIL import Image
 
 from distillery.generation.prompts import with_article
 from distillery.jobs import StudyError, log, one_line, progress
-from distillery.storage.pools import Offer, Store
+from distillery.storage.pools import ImageRecord, Store
 
 BATCH = 64  # images at a time
-Entries = list[tuple[Offer, bytes | None]]
+Entries = list[tuple[ImageRecord, bytes | None]]
 
 
 class Judge:
@@ -39,16 +39,16 @@ class Judge:
 
         New opinions go into the store, so that no image is judged twice.
         """
-        fresh = [i for i, (offer, data) in enumerate(entries) if data is not None and not self._knows(offer)]
+        fresh = [i for i, (record, data) in enumerate(entries) if data is not None and not self._knows(record)]
         entries = list(entries)
         batches = [fresh[start : start + BATCH] for start in range(0, len(fresh), BATCH)]
         for batch in progress(batches, label="judging", unit="batches"):
             found = self.probabilities([entries[i][1] for i in batch])
             for i, row in zip(batch, found, strict=True):
-                offer, data = entries[i]
-                probability = round(float(row[self.classes.index(offer.label)]), 6)
-                entries[i] = replace(offer, judge=self._name(), judged=probability), data
-                kept.put(offer.origin, *entries[i])
+                record, data = entries[i]
+                probability = round(float(row[self.classes.index(record.label)]), 6)
+                entries[i] = replace(record, judge=self._name(), judged=probability), data
+                kept.put(record.origin, *entries[i])
         return entries
 
     def probabilities(self, images: Sequence[bytes]) -> np.ndarray:
@@ -66,8 +66,8 @@ class Judge:
         """Who judges, and among what."""
         return f"{self.model}: {', '.join(self.classes)}"
 
-    def _knows(self, offer: Offer) -> bool:
-        return offer.judge == self._name()
+    def _knows(self, record: ImageRecord) -> bool:
+        return record.judge == self._name()
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:

@@ -23,17 +23,17 @@ from distillery.generation.diffusion_models import Settings, load_pipeline
 from distillery.generation.prompts import Asked, ask
 from distillery.generation.sampling import generate_images
 from distillery.jobs import StudyError, log, progress
-from distillery.storage.pools import Offer, Store
+from distillery.storage.pools import ImageRecord, Store
 
 HOPELESS = 32  # images that have to fail, none having succeeded, to give a model up
 
 
 def generate(
     source: Mapping[str, Any], name: str, classes: Mapping[str, Any], store: str | Path, seed: int
-) -> Iterator[tuple[str, list[tuple[Offer, bytes | None]]]]:
+) -> Iterator[tuple[str, list[tuple[ImageRecord, bytes | None]]]]:
     """Generate what is missing of a source's images, then give each class its pool.
 
-    An image that is flagged, black, flat or not a number is an offer with the reason as its failure, and the next
+    An image that is flagged, black, flat or not a number is a record with the reason as its failure, and the next
     number takes its place, up to a quarter more than asked for (at least 8). A class still short then is short, with
     a warning: how to go on is the split's decision (`shortfall`).
 
@@ -45,7 +45,7 @@ def generate(
         seed: the source's seed.
 
     Yields:
-        For each class in order, its name and every offer in order, with the JPEG's bytes if there is one.
+        For each class in order, its name and every record in order, with the JPEG's bytes if there is one.
 
     Raises:
         StudyError: a class without prompts; a model that cannot be had or used; a model all of whose images fail.
@@ -68,7 +68,7 @@ def generate(
         entries = plan.entries(label, kept)
         count = sum(data is not None for _, data in entries)
         if not count:
-            raise _hopeless(settings, [offer.failure for offer, _ in entries])
+            raise _hopeless(settings, [record.failure for record, _ in entries])
         if count < settings.per_class:
             message = "source %s: class %s has %d images, %d asked; the others failed"
             log.warning(message, name, label, count, settings.per_class)
@@ -83,7 +83,7 @@ def generate_share(
     seed: int,
     share: int,
     shares: int,
-) -> list[Offer]:
+) -> list[ImageRecord]:
     """Generate into the store one of several jobs' share of a source's images; `generate` then finds them there.
 
     The share has every `shares`-th image of each class, so that any number of jobs makes the same images. Those
@@ -94,19 +94,19 @@ def generate_share(
         share: from 0 to `shares` - 1.
 
     Returns:
-        The share's offers, complete, failures too.
+        The share's records, complete, failures too.
     """
     settings = Settings.of(source)
     plan, kept = Plan(settings, name, source, classes, seed), Kept(Store.of(store, source))
     mine = [
-        offer
+        record
         for label in classes
-        for offer in islice(plan.attempts(label), settings.per_class)
-        if offer.rank % shares == share
+        for record in islice(plan.attempts(label), settings.per_class)
+        if record.rank % shares == share
     ]
-    if missing := [offer for offer in mine if kept.get(offer.origin) is None]:
+    if missing := [record for record in mine if kept.get(record.origin) is None]:
         _generate_into(kept, load_pipeline(settings), missing, settings, name)
-    return [kept.get(offer.origin)[0] for offer in mine]
+    return [kept.get(record.origin)[0] for record in mine]
 
 
 class Kept:
@@ -118,32 +118,32 @@ class Kept:
 
     def __init__(self, store: Store):
         self.store = store
-        self.failures: dict[str, Offer] = {}  # by origin
+        self.failures: dict[str, ImageRecord] = {}  # by origin
         self.made = False  # an image, by this job
 
-    def get(self, origin: str) -> tuple[Offer, bytes | None] | None:
+    def get(self, origin: str) -> tuple[ImageRecord, bytes | None] | None:
         """An image or failure known; None if it is to be made."""
         return (self.failures[origin], None) if origin in self.failures else self.store.get(origin)
 
-    def put(self, offer: Offer, data: bytes | None) -> None:
-        """Keep what became of an offer."""
+    def put(self, record: ImageRecord, data: bytes | None) -> None:
+        """Keep what became of a record."""
         if data is None and not self.made:
-            self.failures[offer.origin] = offer
+            self.failures[record.origin] = record
             return
-        self.store.put(offer.origin, offer, data)
+        self.store.put(record.origin, record, data)
         for failed in self.failures.values():
             self.store.put(failed.origin, failed, None)
         self.failures, self.made = {}, True
 
 
-def _generate_into(kept: Kept, pipeline: Any, missing: Sequence[Offer], settings: Settings, name: str) -> None:
+def _generate_into(kept: Kept, pipeline: Any, missing: Sequence[ImageRecord], settings: Settings, name: str) -> None:
     """Generate images and keep each, failures too, until all are made or none of the first ones is any good."""
     made, failures = 0, []
     images = generate_images(pipeline, missing, settings)
-    for offer, data in progress(images, len(missing), f"source {name}", "images"):
-        kept.put(offer, data)
+    for record, data in progress(images, len(missing), f"source {name}", "images"):
+        kept.put(record, data)
         made += data is not None
-        failures += [offer.failure] if data is None else []
+        failures += [record.failure] if data is None else []
         if len(failures) >= HOPELESS and not made:
             raise _hopeless(settings, failures)
 
@@ -166,38 +166,38 @@ class Plan:
     classes: Mapping[str, Any]
     seed: int
 
-    def attempts(self, label: str) -> Iterator[Offer]:
+    def attempts(self, label: str) -> Iterator[ImageRecord]:
         """Every image that may be tried for a class, in order."""
         for index in range(self.settings.per_class + max(8, self.settings.per_class // 4)):
             asked = ask(self.source, label, self.classes[label], index, self.seed)
             yield plan_image(self.settings, self.name, label, asked, index, self.seed)
 
-    def missing(self, kept: Kept) -> list[Offer]:
+    def missing(self, kept: Kept) -> list[ImageRecord]:
         """What the store lacks to give every class its images, replacements of known failures included."""
         missing = []
         for label in self.classes:
             good = 0
-            for offer in self.attempts(label):
-                entry = kept.get(offer.origin)
+            for record in self.attempts(label):
+                entry = kept.get(record.origin)
                 good += entry is None or entry[1] is not None
-                missing += [offer] if entry is None else []
+                missing += [record] if entry is None else []
                 if good == self.settings.per_class:
                     break
         return missing
 
-    def entries(self, label: str, kept: Kept) -> list[tuple[Offer, bytes | None]]:
-        """A class's offers in order, up to the last image asked for."""
+    def entries(self, label: str, kept: Kept) -> list[tuple[ImageRecord, bytes | None]]:
+        """A class's records in order, up to the last image asked for."""
         entries, good = [], 0
-        for offer in self.attempts(label):
-            entries.append(kept.get(offer.origin))
+        for record in self.attempts(label):
+            entries.append(kept.get(record.origin))
             good += entries[-1][1] is not None
             if good == self.settings.per_class:
                 break
         return entries
 
 
-def plan_image(settings: Settings, name: str, label: str, asked: Asked, index: int, seed: int) -> Offer:
-    """The offer of a class's image number `index`, before it is made: its noise's seed and its identity.
+def plan_image(settings: Settings, name: str, label: str, asked: Asked, index: int, seed: int) -> ImageRecord:
+    """The record of a class's image number `index`, before it is made: its noise's seed and its identity.
 
     The noise depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed and the number; the
     identity (`origin`) also on how it is computed and stored, so that a changed setting makes new images.
@@ -216,7 +216,7 @@ def plan_image(settings: Settings, name: str, label: str, asked: Asked, index: i
         "index": index,
     }
     made_so = {"dtype": settings.dtype, "components": sorted(settings.components), "quality": settings.quality}
-    return Offer(
+    return ImageRecord(
         source=name,
         label=label,
         kind="diffusion",

@@ -22,7 +22,7 @@ from distillery.generation.diffusion_models import Settings, hash_model, load_pi
 from distillery.generation.sampling import generate_images
 from distillery.jobs import StudyError
 from distillery.storage.files import write_whole
-from distillery.storage.pools import Offer, read_pool
+from distillery.storage.pools import ImageRecord, read_pool
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ def remake(shard: str | Path, key: str) -> Comparison:
         StudyError: no such pool, no such generated image in it, a local model that changed, or one that cannot be
             had; an image that fails this time.
     """
-    offer, before = find_image(Path(shard), key)
-    pipeline = load_pipeline(settings_of(offer))
-    ((made, data),) = generate_images(pipeline, [offer], settings_of(offer))
+    record, before = find_image(Path(shard), key)
+    pipeline = load_pipeline(settings_of(record))
+    ((made, data),) = generate_images(pipeline, [record], settings_of(record))
     if data is None:
         raise StudyError(f"image {key}: this time it is unusable ({made.failure}). Check the device and its drivers.")
     old, new = (np.asarray(Image.open(io.BytesIO(image)).convert("RGB"), np.int16) for image in (before, data))
@@ -67,7 +67,7 @@ def remake(shard: str | Path, key: str) -> Comparison:
     return Comparison(data, data == before, int(difference.max()), float(difference.mean()))
 
 
-def find_image(shard: Path, key: str) -> tuple[Offer, bytes]:
+def find_image(shard: Path, key: str) -> tuple[ImageRecord, bytes]:
     """A generated image of a pool: its provenance and its bytes.
 
     Raises:
@@ -75,34 +75,34 @@ def find_image(shard: Path, key: str) -> tuple[Offer, bytes]:
     """
     if not shard.exists():
         raise StudyError(f"pool {shard} does not exist. Give the path of a class's .tar.")
-    for offer, data in read_pool(shard, shard.with_suffix(".jsonl")):
-        if offer.key == key and data is not None:
-            if offer.kind != "diffusion":
-                raise StudyError(f"image {key} of {shard} was not generated but comes from {offer.kind}.")
-            return offer, data
+    for record, data in read_pool(shard, shard.with_suffix(".jsonl")):
+        if record.key == key and data is not None:
+            if record.kind != "diffusion":
+                raise StudyError(f"image {key} of {shard} was not generated but comes from {record.kind}.")
+            return record, data
     raise StudyError(f"pool {shard} has no image {key}. `tar tf {shard}` lists the keys.")
 
 
-def settings_of(offer: Offer) -> Settings:
+def settings_of(record: ImageRecord) -> Settings:
     """How an image was made, from its provenance alone.
 
     Raises:
         StudyError: the model is a folder whose files are others now.
     """
-    if Path(offer.model).is_dir() and hash_model(offer.model) != offer.revision:
-        raise StudyError(f"model {offer.model} is another now than {offer.revision}, which made this image.")
+    if Path(record.model).is_dir() and hash_model(record.model) != record.revision:
+        raise StudyError(f"model {record.model} is another now than {record.revision}, which made this image.")
     return Settings(
-        offer.model,
+        record.model,
         per_class=1,
-        revision=offer.revision,
-        steps=offer.steps,
-        size=offer.size,
-        scheduler=offer.scheduler,
-        dtype=offer.dtype or "auto",
-        negative_prompt=offer.negative_prompt,
-        components=offer.components,
+        revision=record.revision,
+        steps=record.steps,
+        size=record.size,
+        scheduler=record.scheduler,
+        dtype=record.dtype or "auto",
+        negative_prompt=record.negative_prompt,
+        components=record.components,
         batch=1,
-        quality=offer.quality,
+        quality=record.quality,
     )
 
 

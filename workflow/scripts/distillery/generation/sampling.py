@@ -1,4 +1,4 @@
-"""Sampling a diffusion model: offers of images in, JPEGs or the reasons of their failure out, batch by batch."""
+"""Sampling a diffusion model: records of images in, JPEGs or the reasons of their failure out, batch by batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 from distillery.generation.diffusion_models import Settings
 from distillery.generation.embeddings import PromptEncoder
 from distillery.jobs import StudyError, log, one_line
-from distillery.storage.pools import Offer
+from distillery.storage.pools import ImageRecord
 
 WRITERS = 4  # threads that check images and encode JPEGs
 CPU_BATCH = 4
@@ -27,21 +27,23 @@ DARK = 2.0  # mean of 255 below which an image is black
 FLAT = 2.0  # standard deviation of gray, of 255, below which it is flat; the same as curation's "blank"
 
 
-def generate_images(pipeline: Any, offers: Sequence[Offer], settings: Settings) -> Iterator[tuple[Offer, bytes | None]]:
+def generate_images(
+    pipeline: Any, records: Sequence[ImageRecord], settings: Settings
+) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """Make images in batches; JPEGs of one batch are written while the next is sampled.
 
     Args:
         pipeline: of `load_pipeline`.
-        offers: of `plan_image`, all with the size and steps of `settings`.
+        records: of `plan_image`, all with the size and steps of `settings`.
 
     Yields:
-        Each offer, completed, with the JPEG's bytes, or with its failure and None; by guidance, lowest first.
+        Each record, completed, with the JPEG's bytes, or with its failure and None; by guidance, lowest first.
     """
     dtype = str(getattr(pipeline, "dtype", settings.dtype)).removeprefix("torch.")
     with ThreadPoolExecutor(WRITERS) as writers:
         waiting: list[Future] = []
         try:
-            for part, pixels, flagged in _batches(pipeline, offers, settings):
+            for part, pixels, flagged in _batches(pipeline, records, settings):
                 yield from (image.result() for image in waiting)
                 done = zip(part, pixels, flagged, strict=True)
                 waiting = [writers.submit(finish, replace(o, dtype=dtype), p, f, settings.quality) for o, p, f in done]
@@ -52,8 +54,8 @@ def generate_images(pipeline: Any, offers: Sequence[Offer], settings: Settings) 
 
 
 def _batches(
-    pipeline: Any, offers: Sequence[Offer], settings: Settings
-) -> Iterator[tuple[list[Offer], np.ndarray, list[bool]]]:
+    pipeline: Any, records: Sequence[ImageRecord], settings: Settings
+) -> Iterator[tuple[list[ImageRecord], np.ndarray, list[bool]]]:
     """Offers and what `run_batch` makes of them; a batch that does not fit the GPU is halved.
 
     A model that cannot be compiled, for want of a C compiler say, is used as it is.
@@ -61,10 +63,10 @@ def _batches(
     import torch
 
     batch, start, compiled = settings.batch or fitting_batch(settings.size), 0, settings.compile
-    offers = sorted(offers, key=lambda offer: offer.guidance)  # one call has one guidance; otherwise as they were
+    records = sorted(records, key=lambda record: record.guidance)  # one call has one guidance; otherwise as they were
     encoder = PromptEncoder(pipeline)
-    while start < len(offers):
-        part = [offer for offer in offers[start : start + batch] if offer.guidance == offers[start].guidance]
+    while start < len(records):
+        part = [record for record in records[start : start + batch] if record.guidance == records[start].guidance]
         try:
             made = run_batch(pipeline, part, encoder)
         except torch.OutOfMemoryError:
@@ -99,13 +101,13 @@ def fitting_batch(size: int) -> int:
 
 
 def run_batch(
-    pipeline: Any, offers: Sequence[Offer], encoder: PromptEncoder | None = None
+    pipeline: Any, records: Sequence[ImageRecord], encoder: PromptEncoder | None = None
 ) -> tuple[np.ndarray, list[bool]]:
     """One call of the pipeline.
 
     Args:
         pipeline: of `load_pipeline`.
-        offers: of one size, guidance, number of steps and negative prompt.
+        records: of one size, guidance, number of steps and negative prompt.
         encoder: of the pipeline, to remember prompts from batch to batch.
 
     Returns:
@@ -113,9 +115,9 @@ def run_batch(
     """
     import torch
 
-    first, encoder = offers[0], encoder or PromptEncoder(pipeline)
+    first, encoder = records[0], encoder or PromptEncoder(pipeline)
     with torch.inference_mode(), quick_attention():
-        prompts = [offer.prompt for offer in offers]
+        prompts = [record.prompt for record in records]
         output = pipeline(
             **encoder.arguments(prompts, first.negative_prompt, guided=first.guidance > 1),
             height=first.size,
@@ -123,11 +125,11 @@ def run_batch(
             num_inference_steps=first.steps,
             guidance_scale=first.guidance,
             # on the CPU, whose numbers are the same on every machine
-            generator=[torch.Generator("cpu").manual_seed(offer.seed) for offer in offers],
+            generator=[torch.Generator("cpu").manual_seed(record.seed) for record in records],
             output_type="np",
         )
     flagged = getattr(output, "nsfw_content_detected", None)
-    return output.images, [bool(flag) for flag in flagged] if flagged else [False] * len(offers)
+    return output.images, [bool(flag) for flag in flagged] if flagged else [False] * len(records)
 
 
 def quick_attention() -> AbstractContextManager:
@@ -142,8 +144,8 @@ def quick_attention() -> AbstractContextManager:
     return sdpa_kernel(kinds, set_priority=True)
 
 
-def finish(offer: Offer, pixels: np.ndarray, flagged: bool, quality: int) -> tuple[Offer, bytes | None]:
-    """Complete an offer with its image as a JPEG, or with the reason why it cannot be used.
+def finish(record: ImageRecord, pixels: np.ndarray, flagged: bool, quality: int) -> tuple[ImageRecord, bytes | None]:
+    """Complete a record with its image as a JPEG, or with the reason why it cannot be used.
 
     Args:
         pixels: float [H, W, 3] in [0, 1].
@@ -152,13 +154,13 @@ def finish(offer: Offer, pixels: np.ndarray, flagged: bool, quality: int) -> tup
     now = datetime.now(UTC).isoformat(timespec="seconds")
     failure = "flagged by the safety checker" if flagged else unusable(pixels)
     if failure:
-        return replace(offer, failure=failure, retrieved=now), None
+        return replace(record, failure=failure, retrieved=now), None
     file = io.BytesIO()
     image = Image.fromarray(np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8))
     image.save(file, format="JPEG", quality=quality)
     data = file.getvalue()
     sha256 = hashlib.sha256(data).hexdigest()
-    return replace(offer, key=sha256[:16], sha256=sha256, bytes=len(data), retrieved=now), data
+    return replace(record, key=sha256[:16], sha256=sha256, bytes=len(data), retrieved=now), data
 
 
 def unusable(pixels: np.ndarray) -> str:

@@ -13,7 +13,7 @@ from distillery.parallel import DaemonThreads, ordered
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.results import is_address
 from distillery.sources.retrieval import retrieve
-from distillery.storage.pools import Offer, Store
+from distillery.storage.pools import ImageRecord, Store
 
 THREADS = 8  # a host gets fewer at a time, see Limits
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")
@@ -21,7 +21,7 @@ REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")
 
 def fetch_addresses(
     source: Mapping[str, Any], name: str, label: str, store: Store, loopback: int | None = None
-) -> Iterator[tuple[Offer, bytes | None]]:
+) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """Fetch the images of one class, in the order of the list, until there are enough.
 
     Args:
@@ -32,33 +32,33 @@ def fetch_addresses(
         loopback: see `Fetcher`.
 
     Yields:
-        Every offer tried, with its bytes or the reason as its failure.
+        Every record tried, with its bytes or the reason as its failure.
 
     Raises:
         StudyError: the list cannot be read, has no address of the class, or none gave an image.
     """
-    offers = read_addresses(source["path"], name, label)
-    wanted = source["per_class"] or len(offers)
+    records = read_addresses(source["path"], name, label)
+    wanted = source["per_class"] or len(records)
     fetch = partial(retrieve, store=store, fetcher=Fetcher(Limits.of(source), loopback))
     different: set[str] = set()
     with DaemonThreads(THREADS) as threads:
-        answers = ordered(threads, fetch, offers, ahead=2 * THREADS)
-        for offer, data in progress(answers, len(offers), f"{name}, {label}", "images"):
-            yield offer, data
-            different |= {offer.sha256} if data else set()
+        answers = ordered(threads, fetch, records, ahead=2 * THREADS)
+        for record, data in progress(answers, len(records), f"{name}, {label}", "images"):
+            yield record, data
+            different |= {record.sha256} if data else set()
             if len(different) >= wanted:
                 break
     if not different:
         raise StudyError(
-            f"source {name}, class {label}: none of {len(offers)} addresses gave an image. Look at the connection to"
+            f"source {name}, class {label}: none of {len(records)} addresses gave an image. Look at the connection to"
             f" the internet and at the addresses in {source['path']}."
         )
     if len(different) < wanted:
         log.warning("source %s, class %s: %d images of %d wanted", name, label, len(different), wanted)
 
 
-def read_addresses(path: str | Path, name: str, label: str) -> list[Offer]:
-    """The offers a list makes for one class, each address once.
+def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]:
+    """The records a list makes for one class, each address once.
 
     A `.csv` has the columns class and url, and perhaps page, title, license, creator; any other file a class and a URL
     on each line, with # before what is to be passed over.
@@ -87,7 +87,7 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[Offer]:
             " of the source's `classes`."
         )
     return [
-        Offer(name, label, "urls", url, rank, url=url, **{key: row.get(key) or "" for key in OPTIONAL})
+        ImageRecord(name, label, "urls", url, rank, url=url, **{key: row.get(key) or "" for key in OPTIONAL})
         for rank, (url, row) in enumerate(mine.items())
     ]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from distillery.sources.results import MarkupChanged, Record, SourceBlocked, Tags, unique
+from distillery.sources.results import MarkupChanged, SearchResult, SourceBlocked, Tags, unique
 
 HOME = "https://www.bing.com"
 PAGE = 35  # results asked for at a time
@@ -43,7 +43,7 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
     return f"{home}/images/async?{urlencode(parameters)}"
 
 
-def parse(page: bytes, address: str = "") -> list[Record]:
+def parse(page: bytes, address: str = "") -> list[SearchResult]:
     """The records of an `/images/async` answer, in order; empty where the results end.
 
     Each result is an `<a class="iusc" m="…">` whose attribute is JSON: murl the image, purl its page, turl the
@@ -59,7 +59,9 @@ def parse(page: bytes, address: str = "") -> list[Record]:
     """
     text = page.decode("utf-8", "replace")
     found = Tags(text)
-    records = unique([record for tag, attributes in found.tags if tag == "a" and (record := _record(attributes))])
+    records = unique(
+        [record for tag, attributes in found.tags if tag == "a" and (record := _search_result(attributes))]
+    )
     if records:
         return records
     lower = text.lower()
@@ -76,7 +78,7 @@ def parse(page: bytes, address: str = "") -> list[Record]:
     return []
 
 
-def _record(attributes: Mapping[str, str]) -> Record | None:
+def _search_result(attributes: Mapping[str, str]) -> SearchResult | None:
     if "iusc" not in attributes.get("class", "").split() or "m" not in attributes:
         return None
     try:
@@ -87,7 +89,7 @@ def _record(attributes: Mapping[str, str]) -> Record | None:
         return None
     texts = {key: said[name] for key, name in NAMES.items() if isinstance(said.get(name), str)}
     width, height = _declared_size(attributes.get("href", ""))
-    return Record(**texts, width=width, height=height)
+    return SearchResult(**texts, width=width, height=height)
 
 
 NAMES = {"url": "murl", "page": "purl", "thumbnail": "turl", "title": "t"}

@@ -1,8 +1,8 @@
 """Crawl an image search for one class, with icrawler's feeder, parser and downloader threads.
 
-The feeder asks for pages of results, the parser reads them and offers images, several downloaders fetch them. What is
-ours: queries take turns, so that the wanted number is spread over them; an address found twice is offered once; every
-offer gets a row, whatever became of it; and the pool is decided by the order of offers alone, not by which thread was
+The feeder asks for pages of results, the parser reads them and records images, several downloaders fetch them. What is
+ours: queries take turns, so that the wanted number is spread over them; an address found twice is candidates once; every
+record gets a row, whatever became of it; and the pool is decided by the order of records alone, not by which thread was
 faster: it ends with the image that completes the wanted number.
 """
 
@@ -23,9 +23,9 @@ from icrawler import Crawler, Downloader, Feeder, Parser
 from distillery.jobs import StudyError, log, progress
 from distillery.sources import bing, commons, google, openverse
 from distillery.sources.fetching import Fetcher, Limits, NotFetched
-from distillery.sources.results import TEXTS, Record, SourceBlocked
+from distillery.sources.results import TEXTS, SearchResult, SourceBlocked
 from distillery.sources.retrieval import retrieve
-from distillery.storage.pools import Offer, Store
+from distillery.storage.pools import ImageRecord, Store
 
 DOWNLOADERS = 8  # threads; a host gets fewer at a time, see Limits
 POLL_SECONDS = 0.05  # icrawler's own defaults idle five seconds at the end of every crawl
@@ -59,7 +59,7 @@ class Search:
 
 def crawl(
     search: Search, limits: Limits, store: Store, loopback: int | None = None
-) -> Iterator[tuple[Offer, bytes | None]]:
+) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """Crawl until enough images are retrieved or the results end.
 
     Args:
@@ -69,7 +69,7 @@ def crawl(
         loopback: see `Fetcher`.
 
     Returns:
-        Every offer in order, with its bytes, read from the store as it is asked for, or the reason as its failure.
+        Every record in order, with its bytes, read from the store as it is asked for, or the reason as its failure.
 
     Raises:
         SourceBlocked, MarkupChanged: the search gives no results to programs; what was retrieved stays in the store.
@@ -79,18 +79,18 @@ def crawl(
     _Crawler(search, fetcher, store, results).crawl()
     if results.error:
         raise results.error
-    if results.refusal and not results.offered:
+    if results.refusal and not results.candidates:
         raise type(results.refusal)(f"source {search.source}, class {search.label}: {results.refusal}")
     if results.refusal:
         log.warning(
             "source %s, class %s: the search stopped answering; delete the class's pool to try again later. %s",
             *(search.source, search.label, results.refusal),
         )
-    offers = results.offers()
+    records = results.records()
     count = results.retrieved()
     if not count:
         raise StudyError(
-            f"source {search.source}, class {search.label}: none of {len(offers)} images offered could be retrieved."
+            f"source {search.source}, class {search.label}: none of {len(records)} images candidates could be retrieved."
             " Look at the connection to the internet, or change the queries."
         )
     if count < search.wanted:
@@ -99,50 +99,50 @@ def crawl(
             *(search.source, search.label, count, search.wanted),
         )
     # a class's images may be more than the memory holds; one that has left the store meanwhile is fetched again
-    return ((offer, None) if offer.failure else retrieve(offer, store, fetcher) for offer in offers)
+    return ((record, None) if record.failure else retrieve(record, store, fetcher) for record in records)
 
 
 class Results:
-    """What was offered and what became of it, shared by the threads of a crawl."""
+    """What was candidates and what became of it, shared by the threads of a crawl."""
 
     def __init__(self, search: Search):
         self.search = search
-        self.offered: list[Offer] = []  # by rank
+        self.candidates: list[ImageRecord] = []  # by rank
         self.refusal: StudyError | None = None
         self.error: BaseException | None = None  # of a thread, which has to end them all
         self.enough = threading.Event()  # nothing more is to be done
         self._rank: dict[str, int] = {}  # address → rank
-        self._also: dict[int, list[tuple[int, str]]] = {}  # rank → claims, each after how many offers it was found
-        self._done: dict[int, Offer] = {}
+        self._also: dict[int, list[tuple[int, str]]] = {}  # rank → claims, each after how many records it was found
+        self._done: dict[int, ImageRecord] = {}
         self._settled = 0  # ranks below are all done
         self._kept: set[str] = set()  # sha256 of the settled images
         self._lock = threading.Lock()
 
-    def offer(self, record: Record, query: str) -> Offer | None:
-        """Give a record its rank, or note another claim to an address that has one."""
+    def add(self, result: SearchResult, query: str) -> ImageRecord | None:
+        """Give a result its rank, or note another claim to an address that has one."""
         with self._lock:
-            if (rank := self._rank.get(record.url)) is not None:
-                if self.offered[rank].query != query:
-                    claim = (len(self.offered), f"{self.search.label}: {query}")
+            if (rank := self._rank.get(result.url)) is not None:
+                if self.candidates[rank].query != query:
+                    claim = (len(self.candidates), f"{self.search.label}: {query}")
                     self._also.setdefault(rank, []).append(claim)
                 return None
-            rank = self._rank[record.url] = len(self.offered)
-            texts = {name: getattr(record, name) for name in TEXTS}
-            offer = Offer(
-                self.search.source, self.search.label, self.search.kind, record.url, rank, query=query, url=record.url,
-                declared_width=record.width, declared_height=record.height, **texts,
+            rank = self._rank[result.url] = len(self.candidates)
+            texts = {name: getattr(result, name) for name in TEXTS}
+            record = ImageRecord(
+                self.search.source, self.search.label, self.search.kind, result.url, rank, query=query, url=result.url,
+                declared_width=result.width, declared_height=result.height, **texts,
             )  # fmt: skip
-            self.offered.append(offer)
-            return offer
+            self.candidates.append(record)
+            return record
 
     def knows(self, url: str) -> bool:
-        """Whether an address was offered."""
+        """Whether an address was candidates."""
         return url in self._rank
 
-    def settle(self, offer: Offer) -> None:
-        """Note what became of an offer. Ranks are counted in order, so that the end depends on no thread's speed."""
+    def settle(self, record: ImageRecord) -> None:
+        """Note what became of a record. Ranks are counted in order, so that the end depends on no thread's speed."""
         with self._lock:
-            self._done[offer.rank] = offer
+            self._done[record.rank] = record
             while len(self._kept) < self.search.wanted and (done := self._done.get(self._settled)) is not None:
                 self._settled += 1
                 if not done.failure:
@@ -154,12 +154,12 @@ class Results:
         """Different images so far."""
         return len(self._kept)
 
-    def offers(self) -> list[Offer]:
-        """Every offer up to the end, with the other claims to it that were found before the end."""
-        if not self.enough.is_set() and self._settled < len(self.offered):
-            raise RuntimeError(f"nothing became of offer {self._settled} of {len(self.offered)}")
+    def records(self) -> list[ImageRecord]:
+        """Every record up to the end, with the other claims to it that were found before the end."""
+        if not self.enough.is_set() and self._settled < len(self.candidates):
+            raise RuntimeError(f"nothing became of record {self._settled} of {len(self.candidates)}")
         done = [self._done[rank] for rank in range(self._settled)]
-        return [replace(offer, also=self._claims(offer.rank)) for offer in done]
+        return [replace(record, also=self._claims(record.rank)) for record in done]
 
     def _claims(self, rank: int) -> tuple[str, ...]:
         # how far the parser reads beyond the end is chance
@@ -222,11 +222,11 @@ class _Crawler(Crawler):
 
 
 class _Pages:
-    """What feeder and parser know of each query: how far it was read, and results read but not yet offered."""
+    """What feeder and parser know of each query: how far it was read, and results read but not yet candidates."""
 
     def __init__(self) -> None:
         self.read: dict[str, int] = {}  # results read
-        self.waiting: dict[str, list[Record]] = {}
+        self.waiting: dict[str, list[SearchResult]] = {}
         self.fruitless: dict[str, int] = {}
         self.ended: set[str] = set()
         self.parsed = threading.Event()
@@ -277,7 +277,7 @@ class _Feeder(Feeder):
                     return
 
     def _turn(self, query: str, count: int) -> int:
-        """Have the parser offer `count` results of a query, reading pages as needed; how many it could."""
+        """Have the parser record `count` results of a query, reading pages as needed; how many it could."""
         pages, given = self.pages, 0
         while given < count and not self.results.enough.is_set():
             waiting = len(pages.waiting.get(query, ()))
@@ -295,7 +295,7 @@ class _Feeder(Feeder):
 
 
 class _Parser(Parser):
-    """Reads pages of results and offers their images."""
+    """Reads pages of results and records their images."""
 
     def __init__(self, *args: Any, search: Search, results: Results, pages: _Pages, fetcher: Fetcher):
         super().__init__(*args)
@@ -306,7 +306,7 @@ class _Parser(Parser):
         for task in _tasks(self, "feeder_exited"):
             if task["address"]:
                 self._read(task["query"], task["address"])
-            self._offer(task["query"], task["take"])
+            self._record(task["query"], task["take"])
             self.pages.parsed.set()
 
     def _read(self, query: str, address: str) -> None:
@@ -323,7 +323,7 @@ class _Parser(Parser):
         pages.waiting.setdefault(query, []).extend(records)
         engine = ENGINES[self.search.kind]
         pages.read[query] = pages.read.get(query, 0) + (engine.PAGE if engine.STEADY else max(len(records), 1))
-        new = any(not self.results.knows(record.url) for record in records)
+        new = any(not self.results.knows(result.url) for result in records)
         pages.fruitless[query] = 0 if new else pages.fruitless.get(query, 0) + 1
         if not records or pages.fruitless[query] >= FRUITLESS_PAGES:
             pages.ended.add(query)
@@ -333,20 +333,20 @@ class _Parser(Parser):
         self.results.refusal = refusal
         self.pages.ended.update(self.search.queries if isinstance(refusal, SourceBlocked) else [query])
 
-    def _offer(self, query: str, count: int) -> None:
+    def _record(self, query: str, count: int) -> None:
         waiting = self.pages.waiting.get(query, [])
-        for record in waiting[:count]:
-            if offer := self.results.offer(record, query):
-                self._hand_over(offer)
+        for result in waiting[:count]:
+            if record := self.results.add(result, query):
+                self._hand_over(record)
         del waiting[:count]
 
-    def _hand_over(self, offer: Offer) -> None:
+    def _hand_over(self, record: ImageRecord) -> None:
         for attempt in itertools.count():
             if self.results.enough.is_set():
                 return
             try:
                 # a number for each attempt: icrawler's queue drops a task it has seen, also one it had no room for
-                self.output({"rank": offer.rank, "attempt": attempt}, timeout=POLL_SECONDS)
+                self.output({"rank": record.rank, "attempt": attempt}, timeout=POLL_SECONDS)
                 return
             except queue.Full:
                 continue
@@ -374,8 +374,8 @@ class _Downloader(Downloader):
     @_guarded
     def worker_exec(self, **kwargs: Any) -> None:
         for task in _tasks(self, "parser_exited"):
-            offer = self.results.offered[task["rank"]]
-            self.results.settle(retrieve(offer, self.store, self.fetcher)[0])
+            record = self.results.candidates[task["rank"]]
+            self.results.settle(retrieve(record, self.store, self.fetcher)[0])
 
 
 def search_of(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from distillery.jobs import StudyError, log, progress
-from distillery.storage.pools import Offer, as_utf8
+from distillery.storage.pools import ImageRecord, as_utf8
 
 SIDE_FILES = {".json", ".jsonl", ".txt", ".csv", ".tsv", ".md", ".xml", ".html", ".cls", ".yaml", ".yml", ".ini", ".db"}
 MAX_BYTES = 100_000_000  # a larger file is no image one would train on, and would be held in memory
@@ -25,10 +25,10 @@ class Found:
     origin: str
     size: int  # bytes
     read: Callable[[], bytes]
-    read_record: Callable[[], bytes] | None  # WebDataset's {key}.json
+    read_search_result: Callable[[], bytes] | None  # WebDataset's {key}.json
 
 
-def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, bytes | None]]:
+def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """The images of one class, in the order of their names.
 
     A file beside `{key}.json` as this program's pools have it keeps that provenance. Other side files (text, tables)
@@ -41,7 +41,7 @@ def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, 
         label: the class, which is the name of its folder or tar.
 
     Returns:
-        Every offer with its bytes, read as it is asked for; a file that cannot be read is an offer with a failure.
+        Every record with its bytes, read as it is asked for; a file that cannot be read is a record with a failure.
 
     Raises:
         StudyError: nothing at `path`, a tar that is compressed or damaged, or no image of the class.
@@ -49,7 +49,7 @@ def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, 
     leave_out = ", or leave the class out of the source's `classes`"
     found = find_images(source["path"], label, where=f"source {name}", otherwise=leave_out)
     limit = int(source.get("per_class") or 0)
-    return _offers(found[: limit or None], name, label)
+    return _records(found[: limit or None], name, label)
 
 
 def find_images(path: str | Path, label: str, where: str, otherwise: str = "") -> list[Found]:
@@ -138,29 +138,29 @@ def may_be_image(origin: str) -> bool:
     return not any(part.startswith((".", "__MACOSX")) for part in path.parts) and path.suffix.lower() not in SIDE_FILES
 
 
-def _offers(found: list[Found], name: str, label: str) -> Iterator[tuple[Offer, bytes | None]]:
+def _records(found: list[Found], name: str, label: str) -> Iterator[tuple[ImageRecord, bytes | None]]:
     for rank, file in enumerate(progress(found, label=f"importing {label}", unit="image")):
-        offer = replace(_provenance(file), source=name, label=label, kind="folder", origin=file.origin, rank=rank)
+        record = replace(_provenance(file), source=name, label=label, kind="folder", origin=file.origin, rank=rank)
         try:
             data = file.read() if file.size <= MAX_BYTES else None
         except OSError as error:
             log.info("%s cannot be read: %s", file.origin, error)
-            yield replace(offer, failure="unreadable"), None
+            yield replace(record, failure="unreadable"), None
             continue
         if data is None:
-            yield replace(offer, failure="too large"), None
+            yield replace(record, failure="too large"), None
             continue
         digest = hashlib.sha256(data).hexdigest()
-        yield replace(offer, key=digest[:16], sha256=digest, bytes=len(data)), data
+        yield replace(record, key=digest[:16], sha256=digest, bytes=len(data)), data
 
 
-def _provenance(file: Found) -> Offer:
+def _provenance(file: Found) -> ImageRecord:
     """What the record beside a file says; nothing if there is none or it is another program's."""
-    nothing = Offer(source="", label="", kind="folder", origin="")
-    if file.read_record is None:
+    nothing = ImageRecord(source="", label="", kind="folder", origin="")
+    if file.read_search_result is None:
         return nothing
     try:
-        known = Offer.from_json(as_utf8(Offer.from_json(file.read_record()).to_json()))
+        known = ImageRecord.from_json(as_utf8(ImageRecord.from_json(file.read_search_result()).to_json()))
     except (OSError, ValueError, TypeError, AttributeError, StudyError):
         return nothing
     return replace(known, key="", sha256="", bytes=0, failure="")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from distillery.sources.results import MarkupChanged, Record, SourceBlocked, Tags, is_address, unique
+from distillery.sources.results import MarkupChanged, SearchResult, SourceBlocked, Tags, is_address, unique
 
 HOME = "https://www.google.com"
 PAGE = 100  # results a page
@@ -56,7 +56,7 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
     return f"{home}/search?{urlencode(parameters)}"
 
 
-def parse(page: bytes, address: str = "") -> list[Record]:
+def parse(page: bytes, address: str = "") -> list[SearchResult]:
     """The records of a page of results, in order; empty where the results end.
 
     Reads the data in every script, the JSON of older pages (`rg_meta`: ou, ru, ow, oh, pt, tu), and the links of the
@@ -98,7 +98,7 @@ def _forms(script: str) -> Iterator[str]:
         yield script.replace("\\x22", '"').replace('\\"', '"').replace("\\\\", "\\")
 
 
-def _from_script(script: str) -> Iterator[Record]:
+def _from_script(script: str) -> Iterator[SearchResult]:
     """Images in a script's data: a thumbnail of Google's own, then the image, then what is said about it."""
     thumbnail = ""
     matches = list(IN_SCRIPT.finditer(script))
@@ -112,7 +112,7 @@ def _from_script(script: str) -> Iterator[Record]:
         end = matches[index + 1].start() if index + 1 < len(matches) else len(script)
         said = ABOUT.search(script, match.end(), min(end, match.end() + NEAR))
         page, title = (unescape(said[1]), unescape(said[2])) if said else ("", "")
-        yield Record(url, page, thumbnail, title, width=int(match[3]), height=int(match[2]))
+        yield SearchResult(url, page, thumbnail, title, width=int(match[3]), height=int(match[2]))
         thumbnail = ""
 
 
@@ -132,7 +132,7 @@ def _is_own(url: str) -> bool:
     return any(host == own or host.endswith("." + own) for own in OWN_HOSTS)
 
 
-def _from_meta(text: str) -> Iterator[Record]:
+def _from_meta(text: str) -> Iterator[SearchResult]:
     """Images of the older pages' JSON objects with the key ou."""
     for match in re.finditer(r'\{[^{}<>]{0,8000}"ou":[^{}<>]{0,8000}\}', text):
         try:
@@ -142,10 +142,10 @@ def _from_meta(text: str) -> Iterator[Record]:
             continue
         texts = [said.get(name) for name in ("ou", "ru", "tu", "pt")]
         if isinstance(texts[0], str):
-            yield Record(*(value if isinstance(value, str) else "" for value in texts), *size)
+            yield SearchResult(*(value if isinstance(value, str) else "" for value in texts), *size)
 
 
-def _from_links(found: Tags) -> Iterator[Record]:
+def _from_links(found: Tags) -> Iterator[SearchResult]:
     """Images of the oldest pages' links, and of today's pages without scripts."""
     for tag, attributes in found.tags:
         link = attributes.get("href", "")
@@ -156,4 +156,4 @@ def _from_links(found: Tags) -> Iterator[Record]:
             size = int(values.get("w", 0)), int(values.get("h", 0))
         except ValueError:
             continue
-        yield Record(values.get("imgurl", ""), values.get("imgrefurl", ""), "", "", *size)
+        yield SearchResult(values.get("imgurl", ""), values.get("imgrefurl", ""), "", "", *size)

@@ -24,7 +24,7 @@ class MarkupChanged(StudyError):
 
 
 @dataclass(frozen=True)
-class Record:
+class SearchResult:
     """One image on a page of results; width and height in pixels as the search declares them, 0 if it does not."""
 
     url: str
@@ -50,9 +50,9 @@ def is_address(url: object) -> bool:
         return False
 
 
-def unique(records: list[Record]) -> list[Record]:
+def unique(records: list[SearchResult]) -> list[SearchResult]:
     """The records with an address, the first of each address, in order; their texts as files can hold them."""
-    first: dict[str, Record] = {}
+    first: dict[str, SearchResult] = {}
     for record in records:
         if is_address(record.url):
             first.setdefault(record.url, record)

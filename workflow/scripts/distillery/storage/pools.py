@@ -1,7 +1,7 @@
 """Pools of images: what was offered, what was retrieved, and where each image came from.
 
 A pool is two files a class: a WebDataset shard `{class}.tar` with `{key}.{jpg,png,…}` and `{key}.json` per image, and
-`{class}.jsonl` with one line per image *offered*, in order, failures with their reason. The key is the first 16 hex
+`{class}.jsonl` with one line per candidate, in order, failures with their reason. The key is the first 16 hex
 digits of the bytes' sha256.
 
 A store is a folder outside the workflow's declared outputs that keeps every image already retrieved, so that a job
@@ -35,8 +35,8 @@ MAGIC = (
 
 
 @dataclass(frozen=True)
-class Offer:
-    """One image a source offered for a class, and what became of it (its provenance).
+class ImageRecord:
+    """One candidate for a class, and what became of it (its provenance).
 
     `origin` identifies it within its source: a URL, a path, or the generation parameters' hash. `failure` is empty
     for an image that was retrieved; then `key`, `sha256` and `bytes` describe it.
@@ -80,28 +80,30 @@ class Offer:
     judged: float = -1.0  # its probability of the label, 0 to 1
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Offer:
-        """Read one offer; unknown fields are an error, since they would be lost."""
-        record = json.loads(text)
-        unknown = set(record) - {field.name for field in fields(cls)}
+    def from_json(cls, text: str | bytes) -> ImageRecord:
+        """Read one record; unknown fields are an error, since they would be lost."""
+        fields_found = json.loads(text)
+        unknown = set(fields_found) - {field.name for field in fields(cls)}
         if unknown:
             raise StudyError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
-        lists = {name: tuple(record.get(name, ())) for name in ("also", "components")}
-        offer = cls(**{**record, **lists})
-        for name in record:  # the rest has defaults
-            if not isinstance(getattr(offer, name), TYPES[name]):
-                raise TypeError(f"provenance: {name} is {record[name]!r}")
-        return offer
+        lists = {name: tuple(fields_found.get(name, ())) for name in ("also", "components")}
+        record = cls(**{**fields_found, **lists})
+        for name in fields_found:  # the rest has defaults
+            if not isinstance(getattr(record, name), TYPES[name]):
+                raise TypeError(f"provenance: {name} is {fields_found[name]!r}")
+        return record
 
     def to_json(self) -> str:
         """One line of JSON, defaults left out so that it stays readable."""
         default = {field.name: field.default for field in fields(self)}
-        record = {name: value for name, value in asdict(self).items() if value != default[name]}
-        return json.dumps(record, ensure_ascii=False, sort_keys=True)
+        found = {name: value for name, value in asdict(self).items() if value != default[name]}
+        return json.dumps(found, ensure_ascii=False, sort_keys=True)
 
 
 # of the fields, by name
-TYPES = {field.name: {"str": str, "int": int, "float": (int, float)}.get(field.type, tuple) for field in fields(Offer)}
+TYPES = {
+    field.name: {"str": str, "int": int, "float": (int, float)}.get(field.type, tuple) for field in fields(ImageRecord)
+}
 
 
 def as_utf8(text: str) -> str:
@@ -121,13 +123,13 @@ def extension(data: bytes) -> str:
     return next((name for magic, name in MAGIC if data.startswith(magic)), "bin")
 
 
-def write_pool(shard: str | Path, offers: str | Path, entries: Iterable[tuple[Offer, bytes | None]]) -> int:
+def write_pool(shard: str | Path, records: str | Path, entries: Iterable[tuple[ImageRecord, bytes | None]]) -> int:
     """Write a class's pool, both files whole or not at all.
 
     Args:
-        shard: the `.tar` to write; the same image offered twice is stored once.
-        offers: the `.jsonl` to write.
-        entries: every offer in order, with its bytes if it was retrieved.
+        shard: the `.tar` to write; the same candidate twice is stored once.
+        records: the `.jsonl` to write.
+        entries: every record in order, with its bytes if it was retrieved.
 
     Returns:
         Number of images in the shard.
@@ -136,14 +138,14 @@ def write_pool(shard: str | Path, offers: str | Path, entries: Iterable[tuple[Of
     lines = []
     with whole(shard) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for offer, data in entries:
-                lines.append(offer.to_json())
-                if data is None or offer.key in written:
+            for record, data in entries:
+                lines.append(record.to_json())
+                if data is None or record.key in written:
                     continue
-                written.add(offer.key)
-                _add(tar, f"{offer.key}.{extension(data)}", data)
-                _add(tar, f"{offer.key}.json", offer.to_json().encode())
-        write_whole(offers, "".join(line + "\n" for line in lines))
+                written.add(record.key)
+                _add(tar, f"{record.key}.{extension(data)}", data)
+                _add(tar, f"{record.key}.json", record.to_json().encode())
+        write_whole(records, "".join(line + "\n" for line in lines))
     return len(written)
 
 
@@ -153,28 +155,28 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-def read_pool(shard: str | Path, offers: str | Path) -> Iterator[tuple[Offer, bytes | None]]:
-    """Every offer of a class's pool in order, with the image's bytes or None for a failure.
+def read_pool(shard: str | Path, records: str | Path) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    """Every record of a class's pool in order, with the image's bytes or None for a failure.
 
     Raises:
         StudyError: a file is truncated or not what it should be; names it and says to delete it.
     """
     try:
         # lines end at "\n" alone: a title may hold what str.splitlines also takes for an end, as U+2028
-        with tarfile.open(shard, "r:") as tar, open(offers, encoding="utf-8", newline="\n") as lines:
+        with tarfile.open(shard, "r:") as tar, open(records, encoding="utf-8", newline="\n") as lines:
             where = {Path(m.name).stem: m for m in tar if not m.name.endswith(".json")}
             for line in lines:
-                offer = Offer.from_json(line)
-                if offer.failure:
-                    yield offer, None
+                record = ImageRecord.from_json(line)
+                if record.failure:
+                    yield record, None
                     continue
-                data = tar.extractfile(where[offer.key]).read()
-                if hashlib.sha256(data).hexdigest() != offer.sha256:
-                    raise KeyError(f"{offer.key} has other bytes than recorded")
-                yield offer, data
+                data = tar.extractfile(where[record.key]).read()
+                if hashlib.sha256(data).hexdigest() != record.sha256:
+                    raise KeyError(f"{record.key} has other bytes than recorded")
+                yield record, data
     except (tarfile.TarError, KeyError, EOFError, ValueError, TypeError, UnicodeDecodeError) as error:
         raise StudyError(
-            f"pool {shard} or {offers} is damaged ({error}). Delete both and run again; the store keeps the images."
+            f"pool {shard} or {records} is damaged ({error}). Delete both and run again; the store keeps the images."
         ) from error
 
 
@@ -206,32 +208,32 @@ class Store:
         name = hashlib.sha256(identity.encode()).hexdigest()[:32]
         return self.root / name[:2] / f"{name}.json"
 
-    def get(self, identity: str) -> tuple[Offer, bytes | None] | None:
+    def get(self, identity: str) -> tuple[ImageRecord, bytes | None] | None:
         """The entry of `identity`, or None if it is missing or damaged (then it will be retrieved again)."""
-        record = self._path(identity)
-        if not record.exists():
+        path = self._path(identity)
+        if not path.exists():
             return None
         try:
-            offer = Offer.from_json(record.read_text(encoding="utf-8"))
-            if offer.failure:
-                return offer, None
-            data = record.with_suffix(".bin").read_bytes()
+            record = ImageRecord.from_json(path.read_text(encoding="utf-8"))
+            if record.failure:
+                return record, None
+            data = path.with_suffix(".bin").read_bytes()
         except (OSError, ValueError, TypeError, StudyError):
             return None
-        return (offer, data) if hashlib.sha256(data).hexdigest() == offer.sha256 else None
+        return (record, data) if hashlib.sha256(data).hexdigest() == record.sha256 else None
 
-    def put(self, identity: str, offer: Offer, data: bytes | None) -> None:
+    def put(self, identity: str, record: ImageRecord, data: bytes | None) -> None:
         """Keep an entry, replacing an older one.
 
         Raises:
             StudyError: the store would hold too much, or leave too little free.
         """
-        record = self._path(identity)
-        image = record.with_suffix(".bin")
+        path = self._path(identity)
+        image = path.with_suffix(".bin")
         if data is not None and not (_size(image) == len(data) and image.read_bytes() == data):
             self._make_room(len(data) - _size(image))
             write_whole(image, data)
-        write_whole(record, offer.to_json())
+        write_whole(path, record.to_json())
 
     def _make_room(self, size: int) -> None:
         """Count `size` bytes more (or less, where an image is replaced by a smaller one), if there is room."""
