@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distillery.distillation.methods import arm_of
-from distillery.distillation.student import Lesson, Run, load_lesson, train_student
+from distillery.distillation.student import Run, ScenarioData, load_scenario_data, train_student
 from distillery.training.recipe import Recipe
 
 CLASSES = ["red", "green", "blue"]
@@ -55,14 +55,14 @@ class Study:
         pq.write_table(pa.table(columns, names=names), path)
         return path
 
-    def lesson(self, plan=None, augment="none") -> Lesson:
-        return load_lesson(plan or self.plan(), self.pixels, ["web", "drawn"], CLASSES, augment, augment_seed=0)
+    def data(self, plan=None, augment="none") -> ScenarioData:
+        return load_scenario_data(plan or self.plan(), self.pixels, ["web", "drawn"], CLASSES, augment, augment_seed=0)
 
     def train(
         self, method="ce", recipe=RECIPE, plan=None, seed=0, checkpoints=None, augment="none", teacher=None, **settings
     ) -> Run:
         return train_student(
-            self.lesson(plan, augment),
+            self.data(plan, augment),
             teacher or self.teacher,
             scenario="colors",
             arm_name=method,

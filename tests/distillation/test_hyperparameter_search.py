@@ -17,9 +17,9 @@ from distillery.distillation.methods import KD, CrossEntropy
 from distillery.jobs import StudyError, log
 
 
-def attempt(study, lesson=None, lr=0.1, **settings):
+def attempt(study, data=None, lr=0.1, **settings):
     return try_settings(
-        lesson or study.lesson(),
+        data or study.data(),
         settings.pop("teacher", ""),
         arm=settings.pop("arm", CrossEntropy()),
         recipe=replace(RECIPE, steps=10),
@@ -34,8 +34,8 @@ def attempt(study, lesson=None, lr=0.1, **settings):
 
 
 def test_a_trial_is_the_scratch_run_of_its_settings_and_knows_no_test_image(study, monkeypatch):
-    lesson = study.lesson()
-    blind = replace(lesson, test=lesson.test.take(np.zeros(len(lesson.test), bool)))
+    data = study.data()
+    blind = replace(data, test=data.test.take(np.zeros(len(data.test), bool)))
     trial = attempt(study, blind, lr=0.05)
     run = study.train("ce", replace(RECIPE, steps=10, lr=0.05, weight_decay=1e-4))
     assert trial == Trial(0.05, 1e-4, 0, run.metrics["val_accuracy"])
@@ -106,7 +106,7 @@ def test_without_validation_images_nothing_can_be_chosen(study, tmp_path):
     table = pq.read_table(study.plan())
     pq.write_table(table.filter(pc.not_equal(table["split"], "val")), plan)
     with pytest.raises(StudyError, match="no validation images to choose by. Give split.val counts"):
-        attempt(study, study.lesson(plan))
+        attempt(study, study.data(plan))
 
 
 def test_a_killed_trial_goes_on(study, monkeypatch, tmp_path):
@@ -129,8 +129,8 @@ def test_a_killed_trial_goes_on(study, monkeypatch, tmp_path):
     settings = {"lr": 0.1, "weight_decay": 1e-4, "seed": 0, "label": "x", "checkpoints": tmp_path, "threads": 1}
     settings |= {"arm": CrossEntropy(), "recipe": recipe}
     with pytest.raises(KeyboardInterrupt):
-        try_settings(study.lesson(), "", **settings)
+        try_settings(study.data(), "", **settings)
     assert (tmp_path / "checkpoint.pt").exists()
-    assert try_settings(study.lesson(), "", **settings) == whole
+    assert try_settings(study.data(), "", **settings) == whole
     assert len(calls) == 8 + 4
-    assert try_settings(study.lesson(), "", **settings) == whole and len(calls) == 8 + 4
+    assert try_settings(study.data(), "", **settings) == whole and len(calls) == 8 + 4

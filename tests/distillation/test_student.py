@@ -223,30 +223,30 @@ def test_a_run_that_is_made_again_with_other_test_images_trains_nothing(study, t
 def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, monkeypatch):
     found = []
     monkeypatch.setattr(student, "train", lambda *_, checkpoint, **__: found.append(checkpoint.digest) or [])
-    lesson, other = study.lesson(), tmp_path / "other.safetensors"
+    data, other = study.data(), tmp_path / "other.safetensors"
     trained = load_weights(study.teacher)
     with torch.no_grad():
         next(trained.network.parameters())[0] += 1e-3
     save_weights(other, trained)
-    pixels, labels = lesson.train.pixels.clone(), lesson.train.labels.clone()
+    pixels, labels = data.train.pixels.clone(), data.train.labels.clone()
     pixels[3, 1, 5, 7] += 1
     labels[4] = (labels[4] + 1) % 3
     cases = [
         {}, {"seed": 1}, {"teacher": other}, {"keep_weights": False}, {"arm": arm_of({"method": "kd", "alpha": 0.5})},
         {"arm": arm_of({"method": "ce"})}, {"arm": arm_of({"method": "hard_teacher"})},
         *({"recipe": replace(RECIPE, **change)} for change in ({"lr": 0.05}, {"ema": 0.9}, {"network": "resnet8"})),
-        *({"lesson": replace(lesson, train=replace(lesson.train, **change))}
+        *({"data": replace(data, train=replace(data.train, **change))}
           for change in ({"pixels": pixels}, {"labels": labels})),
-        {"lesson": replace(lesson, val=lesson.train)}, {"lesson": study.lesson(study.plan("two", classes=(0, 1)))},
-        {"lesson": replace(lesson, trained=torch.tensor([0, 1]))},
-        {"lesson": replace(lesson, classes=("red", "green", "gray")), "arm": arm_of({"method": "ce"})},
+        {"data": replace(data, val=data.train)}, {"data": study.data(study.plan("two", classes=(0, 1)))},
+        {"data": replace(data, trained=torch.tensor([0, 1]))},
+        {"data": replace(data, classes=("red", "green", "gray")), "arm": arm_of({"method": "ce"})},
     ]  # fmt: skip
-    usual = {"lesson": lesson, "arm": arm_of({"method": "kd"}), "recipe": RECIPE, "teacher": study.teacher, "seed": 0}
+    usual = {"data": data, "arm": arm_of({"method": "kd"}), "recipe": RECIPE, "teacher": study.teacher, "seed": 0}
     usual |= {"checkpoints": tmp_path, "device": torch.device("cpu"), "label": "x"}
     for case in cases:
         student.fit(**usual | case)
     assert len(set(found)) == len(cases)
-    student.fit(**usual | {"lesson": replace(lesson, test=lesson.train)})
+    student.fit(**usual | {"data": replace(data, test=data.train)})
     assert found[-1] == found[0]
     for library in (torch, np):
         with monkeypatch.context() as patch:

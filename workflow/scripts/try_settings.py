@@ -2,12 +2,12 @@
 
 from distillery.distillation.hyperparameter_search import try_settings, write_trial
 from distillery.distillation.methods import arm_of
-from distillery.distillation.student import load_lesson
+from distillery.distillation.student import load_scenario_data
 from distillery.jobs import job
 from distillery.training.recipe import Recipe
 
 with job(snakemake) as j:  # noqa: F821
-    lesson = load_lesson(
+    data = load_scenario_data(
         j.input.plan,
         list(j.input.pixels),
         list(j.params.sources),
@@ -17,7 +17,7 @@ with job(snakemake) as j:  # noqa: F821
     )
     tried = ", ".join(name for name in (j.wildcards.scenario, j.wildcards.get("arm")) if name)
     trial = try_settings(
-        lesson,
+        data,
         j.input.get("teacher") or "",
         arm=arm_of(j.params.arm),
         recipe=Recipe.of({**j.params.recipe, "checkpoint_every": j.resources.checkpoint_every}),

@@ -21,7 +21,7 @@ from distillery.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from distillery.distillation.methods import Arm
-    from distillery.distillation.student import Lesson
+    from distillery.distillation.student import ScenarioData
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Trial:
 
 
 def try_settings(
-    lesson: Lesson,
+    data: ScenarioData,
     teacher: str | Path,
     *,
     arm: Arm,
@@ -56,19 +56,19 @@ def try_settings(
         label: of the progress.
 
     Raises:
-        StudyError: the lesson has no validation images.
+        StudyError: the data has no validation images.
     """
     # torch, which choosing among trials does without
     from distillery.distillation.student import fit
     from distillery.training.hardware import choose_device
     from distillery.training.loop import Diverged
 
-    if not len(lesson.val):
+    if not len(data.val):
         raise StudyError(f"{label}: no validation images to choose by. Give split.val counts, or remove tune")
     recipe = replace(recipe, lr=lr, weight_decay=weight_decay)
     device = choose_device(threads, deterministic)
     try:
-        _, history = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label, keep_weights=False)
+        _, history = fit(data, arm, recipe, teacher, seed, checkpoints, device, label, keep_weights=False)
     except Diverged as error:
         log.warning("%s This setting is passed over.", error)
         return Trial(lr, weight_decay, seed, None)

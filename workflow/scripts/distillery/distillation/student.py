@@ -58,7 +58,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class ScenarioData:
     """What a scenario's students learn from and are tested on.
 
     Attributes:
@@ -75,14 +75,14 @@ class Lesson:
     classes: tuple[str, ...]
 
 
-def load_lesson(
+def load_scenario_data(
     plan: str | Path,
     pixels: Sequence[str | Path],
     sources: Sequence[str],
     classes: Sequence[str],
     augment: str,
     augment_seed: int,
-) -> Lesson:
+) -> ScenarioData:
     """Read a scenario's images.
 
     Args:
@@ -95,11 +95,11 @@ def load_lesson(
     """
     parts = load_plan(plan, pixels, sources, classes)
     train = alter_copies(parts["train"], augment, augment_seed)
-    return Lesson(train, parts["val"], parts["test"], parts["train"].labels.unique(), tuple(classes))
+    return ScenarioData(train, parts["val"], parts["test"], parts["train"].labels.unique(), tuple(classes))
 
 
 def train_student(
-    lesson: Lesson,
+    data: ScenarioData,
     teacher: str | Path,
     *,
     scenario: str,
@@ -125,11 +125,11 @@ def train_student(
         StudyError: damaged files, a teacher of other classes or sizes, a loss that is not finite.
     """
     if arm.published:
-        lesson, recipe = _published(arm, lesson, recipe)
+        data, recipe = _published(arm, data, recipe)
     device = choose_device(threads, deterministic)
     label = f"{scenario}, {arm_name}, seed {seed}"
-    network, history = fit(lesson, arm, recipe, teacher, seed, checkpoints, device, label)
-    logits, predicted = predict_classes(network, lesson.test.pixels, lesson.trained)
+    network, history = fit(data, arm, recipe, teacher, seed, checkpoints, device, label)
+    logits, predicted = predict_classes(network, data.test.pixels, data.trained)
     metrics = {
         "scenario": scenario,
         "arm": arm_name,
@@ -141,27 +141,27 @@ def train_student(
         "lr": recipe.lr,
         "weight_decay": recipe.weight_decay,
         "augment": augment,
-        "n_train": len(lesson.train),
-        "n_train_unique": int((~lesson.train.augmented).sum()),
-        "n_classes": len(lesson.trained),
-        **_test_metrics(lesson.test, predicted, sources, lesson.classes),
+        "n_train": len(data.train),
+        "n_train_unique": int((~data.train.augmented).sum()),
+        "n_classes": len(data.trained),
+        **_test_metrics(data.test, predicted, sources, data.classes),
         "val_accuracy": history[-1].val_accuracy,
     }
-    side = lesson.train.pixels.shape[-1]
-    trained = Trained(network, recipe.network, lesson.classes, side, "student", recipe.steps)
-    return Run(trained, history, lesson.test, logits, predicted, metrics)
+    side = data.train.pixels.shape[-1]
+    trained = Trained(network, recipe.network, data.classes, side, "student", recipe.steps)
+    return Run(trained, history, data.test, logits, predicted, metrics)
 
 
-def _published(arm: Arm, lesson: Lesson, recipe: Recipe) -> tuple[Lesson, Recipe]:
+def _published(arm: Arm, data: ScenarioData, recipe: Recipe) -> tuple[ScenarioData, Recipe]:
     """What the published recipe trains on, and how."""
     if arm.taught:
-        lesson = replace(lesson, train=published.first_of_class_order(lesson.train))
+        data = replace(data, train=published.first_of_class_order(data.train))
     lr = published.KD_LR if arm.taught else published.SCRATCH_LR
-    return lesson, published.published_recipe(recipe, len(lesson.train), lr)
+    return data, published.published_recipe(recipe, len(data.train), lr)
 
 
 def fit(
-    lesson: Lesson,
+    data: ScenarioData,
     arm: Arm,
     recipe: Recipe,
     teacher: str | Path,
@@ -178,22 +178,22 @@ def fit(
         keep_weights: at the end too, so that the same training need not be done again; else the history alone is kept,
             and the network that is returned the next time has not learnt.
     """
-    network = start_network(recipe.network, len(lesson.classes), lesson.train, seed, device)
-    side = lesson.train.pixels.shape[-1]
-    taught_by = load_teacher(teacher, lesson.classes, side, device) if arm.taught else None
+    network = start_network(recipe.network, len(data.classes), data.train, seed, device)
+    side = data.train.pixels.shape[-1]
+    taught_by = load_teacher(teacher, data.classes, side, device) if arm.taught else None
     if taught_by:
         taught_by = ready(taught_by, arm, device)
-    checkpoint = _checkpoint(arm, recipe, seed, lesson, teacher, checkpoints, device, keep_weights)
-    restrict = restriction(lesson.trained.to(device), len(lesson.classes))
+    checkpoint = _checkpoint(arm, recipe, seed, data, teacher, checkpoints, device, keep_weights)
+    restrict = restriction(data.trained.to(device), len(data.classes))
     history = train(
         network,
-        replace(lesson.train, labels=torch.searchsorted(lesson.trained, lesson.train.labels)),
+        replace(data.train, labels=torch.searchsorted(data.trained, data.train.labels)),
         recipe,
         objective_of(arm, taught_by, restrict),
         _optimizer(arm, recipe, network, taught_by),
         seed=seed,
-        classes=len(lesson.trained),
-        validate=lambda network: _accuracy(network, lesson.val, lesson.trained),
+        classes=len(data.trained),
+        validate=lambda network: _accuracy(network, data.val, data.trained),
         checkpoint=checkpoint,
         label=label,
     )
@@ -268,7 +268,7 @@ def _checkpoint(
     arm: Arm,
     recipe: Recipe,
     seed: int,
-    lesson: Lesson,
+    data: ScenarioData,
     teacher: str | Path,
     folder: str | Path,
     device: torch.device,
@@ -282,13 +282,13 @@ def _checkpoint(
     settings = {
         "arm": {"method": arm.method, **asdict(arm)},
         "seed": seed,
-        "classes": list(lesson.classes),
+        "classes": list(data.classes),
         "teacher": hash_files([teacher]) if arm.taught else "",
         "weights kept": keep_weights,
         **how_trained(recipe, device),
     }
-    images = [part for shown in (lesson.train, lesson.val) for part in (shown.pixels, shown.labels)]  # val: history
-    return Checkpoint(Path(folder) / "checkpoint.pt", digest(settings, lesson.trained, *images), every, keep_weights)
+    images = [part for shown in (data.train, data.val) for part in (shown.pixels, shown.labels)]  # val: history
+    return Checkpoint(Path(folder) / "checkpoint.pt", digest(settings, data.trained, *images), every, keep_weights)
 
 
 def _accuracy(network: nn.Module, images: ImageDataset, trained_classes: Tensor) -> float | None:
