@@ -230,15 +230,15 @@ def test_a_training_s_costs_are_those_of_all_its_parts(measured):
         "train_student/a.kd.seed0": (40, 50, 60), "train_student/a.kd.seed1": (0, 0, 0),
         "try_settings/a.lr0.1_decay0_seed0": (30, 2, 20), "train_student/a.old.seed0": (99, 99, 99),
     }.items():  # fmt: skip
-        path = measured / "checkpoints" / name / "spent.tsv"
+        path = measured / "checkpoints" / name / "usage.tsv"
         path.parent.mkdir(parents=True)
         path.write_text("s\tcpu_time\tmax_rss\n" + "\t".join(map(str, numbers)) + "\n")
     found = tabulated(measured)
     student = found.loc["train_student", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb"]]
     assert student.tolist() == [2, 4 + 40 + 6, 4 + 50 + 5, 900]
     assert found.loc["try_settings", "seconds"] == 3 + 30 and found.loc["try_settings_of_arm", "seconds"] == 7
-    (measured / "checkpoints" / "train_student" / "a.kd.seed0" / "spent.tsv").write_text("s\nx\n")
-    with pytest.raises(StudyError, match=r"a.kd.seed0/spent.tsv is damaged"):
+    (measured / "checkpoints" / "train_student" / "a.kd.seed0" / "usage.tsv").write_text("s\nx\n")
+    with pytest.raises(StudyError, match=r"a.kd.seed0/usage.tsv is damaged"):
         tabulated(measured)
 
 

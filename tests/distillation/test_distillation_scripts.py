@@ -78,7 +78,7 @@ def test_from_the_teachers_data_to_a_runs_metrics(study, tmp_path):
     run("train_student", log, **student)
     metrics = json.loads(Path(out["metrics"]).read_text())
     assert (metrics["scenario"], metrics["arm"], metrics["seed"], metrics["n_test"]) == ("colors", "kd", 3, 30)
-    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint.pt", "spent.tsv"}
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint.pt", "usage.tsv"}
     assert torch.get_num_threads() == 1
 
     wildcards = {"scenario": "colors", "lr": "0.05", "weight_decay": "0.001", "seed": "0"}

@@ -146,7 +146,7 @@ def test_what_a_training_took_is_of_all_its_parts(study, tmp_path, monkeypatch):
 
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=14)
-    assert kept() == dict.fromkeys(spending.Spent._fields, 0)  # the first part, which a benchmark measures
+    assert kept() == dict.fromkeys(spending.JobUsage._fields, 0)  # the first part, which a benchmark measures
     clock[0] = 7.0  # another process
     fit(study, checkpoint)
     assert kept()["s"] == 100 and kept()["cpu_time"] > 0 and kept()["max_rss"] > 100
@@ -180,10 +180,10 @@ def test_a_checkpoint_holds_no_teacher_and_nothing_to_unpickle(study, tmp_path):
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=8)
     state = torch.load(checkpoint.path, weights_only=True)
-    assert set(state) == {"digest", "step", "network", "average", "optimizer", "history", "loss", "spent"}
+    assert set(state) == {"digest", "step", "network", "average", "optimizer", "history", "loss", "usage"}
     assert not any("teacher" in name for name in state["network"])
     fit(study, checkpoint)
-    assert set(torch.load(checkpoint.path, weights_only=True)) == {"digest", "step", "network", "history", "spent"}
+    assert set(torch.load(checkpoint.path, weights_only=True)) == {"digest", "step", "network", "history", "usage"}
 
 
 def test_a_digest_changes_with_every_part():

@@ -299,7 +299,7 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
     benchmarks, checkpoints = (copied.folder / "results" / name for name in ("benchmarks", "checkpoints"))
     for rule in ("train_teacher", "try_settings", "try_settings_of_arm", "train_student"):
         measured = [benchmarks / f"{rule}.tsv"] if rule == "train_teacher" else (benchmarks / rule).glob("web.*")
-        spent = [checkpoints / path.relative_to(benchmarks).with_suffix("") / "spent.tsv" for path in measured]
+        spent = [checkpoints / path.relative_to(benchmarks).with_suffix("") / "usage.tsv" for path in measured]
         assert spent and all(path.exists() for path in spent)  # where the table of costs looks for it
 
 

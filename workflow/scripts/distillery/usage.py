@@ -14,26 +14,26 @@ from typing import NamedTuple
 
 from distillery.storage.files import write_whole
 
-FILE = "spent.tsv"
+FILE = "usage.tsv"
 STARTED = time.monotonic()
 
 
-class Spent(NamedTuple):
+class JobUsage(NamedTuple):
     """What was spent, named as in a benchmark."""
 
     s: float = 0.0  # seconds; of a process, since this module was imported
     cpu_time: float = 0.0  # seconds of the processor, all threads
     max_rss: float = 0.0  # MB
 
-    def and_now(self) -> Spent:
+    def plus_process(self) -> JobUsage:
         """This, and what the process itself has taken."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-        now = Spent(time.monotonic() - STARTED, time.process_time(), peak)
-        return Spent(self.s + now.s, self.cpu_time + now.cpu_time, max(self.max_rss, now.max_rss))
+        now = JobUsage(time.monotonic() - STARTED, time.process_time(), peak)
+        return JobUsage(self.s + now.s, self.cpu_time + now.cpu_time, max(self.max_rss, now.max_rss))
 
     def write(self, folder: Path) -> None:
         """Keep it as a table of one row, `FILE` in a folder."""
         write_whole(folder / FILE, "\t".join(self._fields) + "\n" + "\t".join(f"{part:.4f}" for part in self) + "\n")
 
 
-NOTHING = Spent()
+ZERO_USAGE = JobUsage()

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from distillery.analysis.tables import NAMES_OF_COUNTS, formatted, read_numbers, read_table, write_table
-from distillery.usage import FILE, Spent
+from distillery.usage import FILE, JobUsage
 
 COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
@@ -148,4 +148,4 @@ def read_measurement(path: Path) -> pd.DataFrame:
         StudyError: the file is damaged.
     """
     # a job too short to be measured has NA, one of another version a dash
-    return read_numbers(path, dict.fromkeys(Spent._fields, float), "benchmark", sep="\t", na_values=["-"])
+    return read_numbers(path, dict.fromkeys(JobUsage._fields, float), "benchmark", sep="\t", na_values=["-"])

@@ -27,7 +27,7 @@ from distillery.training.ema import Average
 from distillery.training.hardware import arithmetic
 from distillery.training.optimizers import Optimizer
 from distillery.training.recipe import Recipe
-from distillery.usage import NOTHING, Spent
+from distillery.usage import ZERO_USAGE, JobUsage
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Checkpoint:
         optimizer: Optimizer,
         history: list,
         loss: Tensor,
-        before: Spent = NOTHING,
+        before: JobUsage = ZERO_USAGE,
     ) -> None:
         """Keep the state after `step` steps, whole or not at all.
 
@@ -70,15 +70,15 @@ class Checkpoint:
         }
         self._write(state, history, before)
 
-    def finish(self, step: int, network: nn.Module, history: list, before: Spent = NOTHING) -> None:
+    def finish(self, step: int, network: nn.Module, history: list, before: JobUsage = ZERO_USAGE) -> None:
         """Keep the end of a training, if there is room: its results are written elsewhere."""
         try:
             self._write({"step": step, "network": network.state_dict() if self.weights else {}}, history, before)
         except OSError as error:
             log.info("the training's end is not kept in %s (%s)", self.path, error.strerror)
 
-    def _write(self, state: dict[str, Any], history: list, before: Spent) -> None:
-        told = {"history": history, "spent": list(before.and_now())}
+    def _write(self, state: dict[str, Any], history: list, before: JobUsage) -> None:
+        told = {"history": history, "usage": list(before.plus_process())}
         buffer = io.BytesIO()  # torch's own writer hides a full disk behind an error of its own
         torch.save({"digest": self.digest, **state, **told}, buffer)
         write_whole(self.path, buffer.getvalue())

@@ -27,7 +27,7 @@ from distillery.training.muon import Muon
 from distillery.training.optimizers import Optimizer, sgd
 from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import initialization
-from distillery.usage import NOTHING, Spent
+from distillery.usage import ZERO_USAGE, JobUsage
 
 ROWS = 20  # of the history; the only times the device is waited for
 VALIDATE_EVERY = 5  # rows: a validation costs as much as some steps
@@ -163,14 +163,14 @@ def _go_on(
     average: Average | None,
     optimizer: Optimizer,
     device: torch.device,
-) -> tuple[list[Row], Tensor, int, Spent]:
+) -> tuple[list[Row], Tensor, int, JobUsage]:
     """Restore a training from its checkpoint, and keep beside that what it had taken, which nobody else knows.
 
     Returns:
         Its history, the loss since the last row, the steps done and what they took; of a new one nothing.
     """
     state = checkpoint.load(device) if checkpoint else None
-    before = Spent(*state["spent"]) if state else NOTHING
+    before = JobUsage(*state["usage"]) if state else ZERO_USAGE
     if checkpoint:
         before.write(checkpoint.path.parent)
     total = torch.zeros((), device=device)
