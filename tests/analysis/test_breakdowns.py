@@ -183,11 +183,11 @@ def measured(tmp_path):
         "crawl/gone.cat.tsv": (99, 99, 99), "train_student/a.kd.seed0.tsv": (4, 800, 4), "compare.tsv": (9, 9, 9),
         "train_student/a.kd.seed1.tsv": (6, 900, 5), "train_student/a.old.seed0.tsv": (99, 99, 99),
         "plan_scenario/google.tsv": (7, 8, 9), "tune/a.tsv": (1, 1, 1),
-        "try_settings/a.lr0.1_decay0_seed0.tsv": (3, 2, 1), "tune_arm/a.kd.tsv": (1, 1, 1),
-        "try_settings_of_arm/a.kd.lr0.1_decay0_seed0.tsv": (3, 2, 1), "tune_arm/a.old.tsv": (99, 99, 99),
-        "try_settings_of_arm/a.kd.lr0.2_decay0_seed0.tsv": (4, 2, 1),
-        "try_settings_of_arm/a.kd.lr0.9_decay0_seed0.tsv": (99, 99, 99),  # of a former grid
-        "try_settings/a.lr0.9_decay0_seed0.tsv": (99, 99, 99),
+        "run_trial/a.lr0.1_decay0_seed0.tsv": (3, 2, 1), "select_arm_hyperparameters/a.kd.tsv": (1, 1, 1),
+        "run_arm_trial/a.kd.lr0.1_decay0_seed0.tsv": (3, 2, 1), "select_arm_hyperparameters/a.old.tsv": (99, 99, 99),
+        "run_arm_trial/a.kd.lr0.2_decay0_seed0.tsv": (4, 2, 1),
+        "run_arm_trial/a.kd.lr0.9_decay0_seed0.tsv": (99, 99, 99),  # of a former grid
+        "run_trial/a.lr0.9_decay0_seed0.tsv": (99, 99, 99),
     }.items():  # fmt: skip
         path = tmp_path / "benchmarks" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -208,8 +208,8 @@ def tabulated(folder, sources=None):
 
 def test_costs_are_those_of_the_study_s_own_jobs(measured):
     found = tabulated(measured)
-    own = ["try_settings_of_arm", "tune_arm"]
-    assert list(found.index) == ["crawl", "split", "try_settings", "tune", *own, "train_student"]  # google is a source
+    own = ["run_arm_trial", "select_arm_hyperparameters"]
+    assert list(found.index) == ["crawl", "split", "run_trial", "tune", *own, "train_student"]  # google is a source
     assert found.loc[own, "arm"].tolist() == ["kd", "kd"] and found.loc[own, "seconds"].tolist() == [7, 1]
     assert found.loc["crawl", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb", "images"]].tolist() == [
         2,
@@ -228,7 +228,7 @@ def test_costs_are_those_of_the_study_s_own_jobs(measured):
 def test_a_training_s_costs_are_those_of_all_its_parts(measured):
     for name, numbers in {
         "train_student/a.kd.seed0": (40, 50, 60), "train_student/a.kd.seed1": (0, 0, 0),
-        "try_settings/a.lr0.1_decay0_seed0": (30, 2, 20), "train_student/a.old.seed0": (99, 99, 99),
+        "run_trial/a.lr0.1_decay0_seed0": (30, 2, 20), "train_student/a.old.seed0": (99, 99, 99),
     }.items():  # fmt: skip
         path = measured / "checkpoints" / name / "usage.tsv"
         path.parent.mkdir(parents=True)
@@ -236,7 +236,7 @@ def test_a_training_s_costs_are_those_of_all_its_parts(measured):
     found = tabulated(measured)
     student = found.loc["train_student", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb"]]
     assert student.tolist() == [2, 4 + 40 + 6, 4 + 50 + 5, 900]
-    assert found.loc["try_settings", "seconds"] == 3 + 30 and found.loc["try_settings_of_arm", "seconds"] == 7
+    assert found.loc["run_trial", "seconds"] == 3 + 30 and found.loc["run_arm_trial", "seconds"] == 7
     (measured / "checkpoints" / "train_student" / "a.kd.seed0" / "usage.tsv").write_text("s\nx\n")
     with pytest.raises(StudyError, match=r"a.kd.seed0/usage.tsv is damaged"):
         tabulated(measured)

@@ -12,13 +12,13 @@ import pytest
 from tiny_study import RECIPE
 
 from distillery.distillation import student
-from distillery.distillation.hyperparameter_search import Trial, choose, try_settings, tuned, write_choice, write_trial
+from distillery.distillation.hyperparameter_search import Trial, choose, run_trial, tuned, write_choice, write_trial
 from distillery.distillation.methods import KD, CrossEntropy
 from distillery.jobs import StudyError, log
 
 
 def attempt(study, data=None, lr=0.1, **settings):
-    return try_settings(
+    return run_trial(
         data or study.data(),
         settings.pop("teacher", ""),
         arm=settings.pop("arm", CrossEntropy()),
@@ -129,8 +129,8 @@ def test_a_killed_trial_goes_on(study, monkeypatch, tmp_path):
     settings = {"lr": 0.1, "weight_decay": 1e-4, "seed": 0, "label": "x", "checkpoints": tmp_path, "threads": 1}
     settings |= {"arm": CrossEntropy(), "recipe": recipe}
     with pytest.raises(KeyboardInterrupt):
-        try_settings(study.data(), "", **settings)
+        run_trial(study.data(), "", **settings)
     assert (tmp_path / "checkpoint.pt").exists()
-    assert try_settings(study.data(), "", **settings) == whole
+    assert run_trial(study.data(), "", **settings) == whole
     assert len(calls) == 8 + 4
-    assert try_settings(study.data(), "", **settings) == whole and len(calls) == 8 + 4
+    assert run_trial(study.data(), "", **settings) == whole and len(calls) == 8 + 4

@@ -22,8 +22,8 @@ def test_the_published_study_s_jobs(published):
     generated = {f"generate_{source}": 1 for source in ("sd2", "sd3", "sd2_varied", "sd3_varied")}
     expected = generated | {"crawl": crawls, "curate": 6, "split": 1, "plan_scenario": scenarios + varied}
     expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate": 1, "plot_summary": 1}
-    expected |= {"try_settings": 6 * (scenarios + varied), "tune": scenarios + varied}
-    expected |= {"try_settings_of_arm": 6 * scenarios, "tune_arm": scenarios}
+    expected |= {"run_trial": 6 * (scenarios + varied), "tune": scenarios + varied}
+    expected |= {"run_arm_trial": 6 * scenarios, "select_arm_hyperparameters": scenarios}
     expected |= {"train_student": (5 * scenarios + 2 * varied) * seeds, "tabulate_scenario": scenarios + varied}
     assert jobs == expected
 
@@ -39,7 +39,7 @@ def test_the_published_study_s_evidence(published):
 def test_one_of_its_scenarios(published):
     jobs = published.counted("results/scenarios/small_google.csv")
     assert jobs["train_student"] == 5 * 6 and jobs["tabulate_scenario"] == 1
-    assert jobs["try_settings"] == jobs["try_settings_of_arm"] == 6 and jobs["tune"] == jobs["tune_arm"] == 1
+    assert jobs["run_trial"] == jobs["run_arm_trial"] == 6 and jobs["tune"] == jobs["select_arm_hyperparameters"] == 1
     # the test images are common to all scenarios: every source is split before any run
     assert jobs["crawl"] == 20 and jobs["curate"] == 6
 

@@ -263,8 +263,8 @@ def test_tuned_settings_are_chosen_on_validation_and_used_by_every_seed(copied):
     copied.config["student"]["tune"]["lr"].append(0.2)
     copied.configure(copied.config)
     jobs = copied.planned("results/scenarios/tidy.csv")
-    assert wildcards(jobs, "try_settings") == {"scenario=tidy, lr=0.2, weight_decay=0.001, seed=0"}
-    assert {rule for rule, _ in jobs} == {"try_settings", "tune", "train_student", "tabulate_scenario"}
+    assert wildcards(jobs, "run_trial") == {"scenario=tidy, lr=0.2, weight_decay=0.001, seed=0"}
+    assert {rule for rule, _ in jobs} == {"run_trial", "tune", "train_student", "tabulate_scenario"}
 
 
 def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
@@ -285,7 +285,7 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
     grid["lr"].append(0.1)
     copied.configure(copied.config)
     jobs = copied.planned("results/scenarios/web.csv")
-    assert wildcards(jobs, "try_settings_of_arm") == {"scenario=web, arm=kd, lr=0.1, weight_decay=0.001, seed=0"}
+    assert wildcards(jobs, "run_arm_trial") == {"scenario=web, arm=kd, lr=0.1, weight_decay=0.001, seed=0"}
     assert wildcards(jobs, "train_student") == {f"scenario=web, arm=kd, seed={seed}" for seed in (0, 1)}
 
     grid["lr"][-1] = 1e15  # diverges, so that the choice stays
@@ -297,7 +297,7 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
     logs = sorted((copied.folder / "results" / "logs" / "train_student").glob("web.kd.*"))
     assert len(logs) == 2 and all("nothing is trained" in log.read_text() for log in logs)
     benchmarks, checkpoints = (copied.folder / "results" / name for name in ("benchmarks", "checkpoints"))
-    for rule in ("train_teacher", "try_settings", "try_settings_of_arm", "train_student"):
+    for rule in ("train_teacher", "run_trial", "run_arm_trial", "train_student"):
         measured = [benchmarks / f"{rule}.tsv"] if rule == "train_teacher" else (benchmarks / rule).glob("web.*")
         spent = [checkpoints / path.relative_to(benchmarks).with_suffix("") / "usage.tsv" for path in measured]
         assert spent and all(path.exists() for path in spent)  # where the table of costs looks for it

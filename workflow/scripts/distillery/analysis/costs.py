@@ -25,12 +25,12 @@ STAGES = {
     "crawl": "acquire", "fetch_addresses": "acquire", "import_folder": "acquire", "generate": "acquire",
     "curate": "curate", "split": "split", "plan_scenario": "split", "prepare_teacher_data": "teach",
     "train_teacher": "teach", "evaluate_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
-    "measure_diversity": "audit", "try_settings": "study", "tune": "study", "try_settings_of_arm": "study",
-    "tune_arm": "study", "train_student": "study",
+    "measure_diversity": "audit", "run_trial": "study", "tune": "study", "run_arm_trial": "study",
+    "select_arm_hyperparameters": "study", "train_student": "study",
 }  # fmt: skip
-OF_SCENARIOS = ("plan_scenario", "try_settings", "tune")
-TRIALS = ("try_settings", "try_settings_of_arm")
-OF_ARMS = ("try_settings_of_arm", "tune_arm", "train_student")
+OF_SCENARIOS = ("plan_scenario", "run_trial", "tune")
+TRIALS = ("run_trial", "run_arm_trial")
+OF_ARMS = ("run_arm_trial", "select_arm_hyperparameters", "train_student")
 
 
 def tabulate_costs(

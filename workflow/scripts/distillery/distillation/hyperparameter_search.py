@@ -34,7 +34,7 @@ class Trial:
     val_accuracy: float | None
 
 
-def try_settings(
+def run_trial(
     data: ScenarioData,
     teacher: str | Path,
     *,

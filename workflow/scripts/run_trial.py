@@ -1,6 +1,6 @@
 """Train one student with one learning rate and weight decay, and measure it on the validation images."""
 
-from distillery.distillation.hyperparameter_search import try_settings, write_trial
+from distillery.distillation.hyperparameter_search import run_trial, write_trial
 from distillery.distillation.methods import arm_of
 from distillery.distillation.student import load_scenario_data
 from distillery.jobs import job
@@ -16,7 +16,7 @@ with job(snakemake) as j:  # noqa: F821
         int(j.params.augment_seed),
     )
     tried = ", ".join(name for name in (j.wildcards.scenario, j.wildcards.get("arm")) if name)
-    trial = try_settings(
+    trial = run_trial(
         data,
         j.input.get("teacher") or "",
         arm=arm_of(j.params.arm),
