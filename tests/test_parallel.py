@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.parallel import DaemonThreads, batches, in_processes, ordered
 
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
@@ -77,7 +77,7 @@ def test_a_process_that_helps_a_job_reads_its_script_and_does_nothing(script):
 
 
 def test_a_process_that_is_killed_is_told_in_one_line():
-    with pytest.raises(StudyError, match="mostly for want of memory"):
+    with pytest.raises(UserError, match="mostly for want of memory"):
         list(in_processes(kill_process, [None], processes=2))
 
 

@@ -16,7 +16,7 @@ from distillery.analysis.agreement import agreement, divergences
 from distillery.analysis.calibration import BINS, calibration_error, calibration_table, reliability_table
 from distillery.analysis.predictions import read_runs, teacher_on
 from distillery.analysis.typesetting import escaped, typeset_summary
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.parquet import read_parquet
 
 CLASSES = ["cat", "dog", "emu"]
@@ -67,7 +67,7 @@ def test_runs_come_in_the_order_of_the_configuration_with_seeds_ascending(study)
 
 def test_runs_tested_on_other_images_are_named(study, tmp_path):
     write_predictions(study.paths[0], np.zeros((6, 3)), rows=range(1, 7))
-    with pytest.raises(StudyError, match="seed1/p.parquet is of other test images than .*seed0"):
+    with pytest.raises(UserError, match="seed1/p.parquet is of other test images than .*seed0"):
         read_runs(study.paths, ["few", "all"], ["scratch", "kd"])
 
 
@@ -166,7 +166,7 @@ def test_agreement_is_with_the_teacher_right_or_wrong(study):
     wrong = favored != LABELS
     assert found["n_teacher_wrong"] == wrong.sum() > 0
     assert found["repeated_percent"] == pytest.approx(100 * (tested.predicted == favored)[:, wrong].mean())
-    with pytest.raises(StudyError, match="lacks test images"):
+    with pytest.raises(UserError, match="lacks test images"):
         teacher_on(write_predictions(study.teacher, study.taught[:4], LABELS[:4], SOURCES[:4]), tested)
 
 
@@ -238,7 +238,7 @@ def test_a_training_s_costs_are_those_of_all_its_parts(measured):
     assert student.tolist() == [2, 4 + 40 + 6, 4 + 50 + 5, 900]
     assert found.loc["run_trial", "seconds"] == 3 + 30 and found.loc["run_arm_trial", "seconds"] == 7
     (measured / "checkpoints" / "train_student" / "a.kd.seed0" / "usage.tsv").write_text("s\nx\n")
-    with pytest.raises(StudyError, match=r"a.kd.seed0/usage.tsv is damaged"):
+    with pytest.raises(UserError, match=r"a.kd.seed0/usage.tsv is damaged"):
         tabulated(measured)
 
 
@@ -279,7 +279,7 @@ def test_what_the_teacher_alone_uses_has_its_costs(measured):
 
 def test_a_study_without_benchmarks_has_an_empty_table_and_a_damaged_one_is_named(measured):
     (measured / "benchmarks" / "split.tsv").write_text("s\n1\n")
-    with pytest.raises(StudyError, match="split.tsv is damaged"):
+    with pytest.raises(UserError, match="split.tsv is damaged"):
         tabulated(measured)
     (measured / "benchmarks").rename(measured / "elsewhere")
     assert tabulated(measured).empty
@@ -300,7 +300,7 @@ def test_curves_are_means_over_seeds(tmp_path):
     assert table.loc[10, ["val_low", "val_high"]].tolist() == [0, 100]
     assert table.loc[5, "loss_low"] == 0 and table.loc[5, "loss_high"] == pytest.approx(2 + 12.706, abs=0.01)
     paths[0].write_text("step,loss\n1,2\n")
-    with pytest.raises(StudyError, match="history.csv is damaged"):
+    with pytest.raises(UserError, match="history.csv is damaged"):
         curves.tabulate_curves(paths, tmp_path / "curves.csv", scenarios=["a"], arms=["kd"])
 
 

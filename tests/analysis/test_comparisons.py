@@ -21,7 +21,7 @@ from distillery.analysis.statistics import (
     sign_flip_p,
     together,
 )
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 
 def simulated(rng, seeds, groups, size, by_seed, by_image):
@@ -226,9 +226,9 @@ def test_pairs_that_agree_tell_nothing_of_other_trainings(runs):
 
 def test_what_cannot_be_compared_is_said(runs):
     runs["a", "kd"] = answers(runs["a", "kd"].right, seeds=range(10, 16))
-    with pytest.raises(StudyError, match="a scratch and a kd share no seed"):
+    with pytest.raises(UserError, match="a scratch and a kd share no seed"):
         comparisons_table(runs, groups_of(90), {"helps": ARMS})
-    with pytest.raises(StudyError, match="splits.parquet lacks test images"):
+    with pytest.raises(UserError, match="splits.parquet lacks test images"):
         comparisons_table(runs, groups_of(80), {"helps": ARMS | {"within": ["b"]}})
 
 

@@ -14,7 +14,7 @@ from distillery.curation.curated import curate
 from distillery.figures import acquisition
 from distillery.figures.contact_sheets import suspects_sheet
 from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.pools import ImageRecord, image_key, write_pool
 from distillery_demo.drawing import draw
 
@@ -77,7 +77,7 @@ def test_the_sheet_of_doubted_labels_shows_the_least_probable_first(tmp_path, au
     red, blue = (np.argwhere((sheet == color).all(axis=2)) for color in ((200, 0, 0), (0, 0, 200)))
     assert len(red) and len(blue) and blue[:, 1].max() < red[:, 1].min()
     np.save(tmp_path / "google.npy", pixels[:3])
-    with pytest.raises(StudyError, match="names row 19 of .* has 3"):
+    with pytest.raises(UserError, match="names row 19 of .* has 3"):
         suspects_sheet(tmp_path / "google.npy", audit, tmp_path / "x.png", source="google", title="A study")
 
 
@@ -123,5 +123,5 @@ def test_fates_add_up_to_what_was_offered(tmp_path):
     counts.assign(source=["800", "800", "None"]).to_csv(tmp_path / "counts.csv", index=False)
     acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / "names.png", "A study", untrained=["None"])
     counts[:0].to_csv(tmp_path / "counts.csv", index=False)
-    with pytest.raises(StudyError, match="has no rows"):
+    with pytest.raises(UserError, match="has no rows"):
         acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / "x.png", "A study")

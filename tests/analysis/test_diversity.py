@@ -13,7 +13,7 @@ from PIL import Image
 
 from distillery.analysis import diversity
 from distillery.figures import diversity as diversity_figure
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.models.architectures import Normalized, build_network
 from distillery.models.weights import Trained, save_weights
 
@@ -93,12 +93,12 @@ def test_from_images_to_the_figure(tmp_path, write_curated):
 
 def test_what_cannot_be_drawn_or_compared_ends_in_one_line(tmp_path, write_curated):
     pd.DataFrame({"source": [], "class": []}).to_parquet(tmp_path / "empty.parquet")
-    with pytest.raises(StudyError, match="has no rows"):
+    with pytest.raises(UserError, match="has no rows"):
         diversity_figure.show_diversity(tmp_path / "empty.parquet", tmp_path / "x.csv", tmp_path / "x.png", "A study")
     network = Normalized(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
     save_weights(tmp_path / "teacher.safetensors", Trained(network, "resnet8", ("cat", "dog"), 32, "teacher", 1))
     table = write_curated("google", size=16)
-    with pytest.raises(StudyError, match="another size than the teacher's"):
+    with pytest.raises(UserError, match="another size than the teacher's"):
         diversity.measure_diversity(
             *([table.with_suffix(".npy")], [table], tmp_path / "teacher.safetensors", tmp_path / "x.parquet"),
             kinds={"google": "google"},

@@ -7,7 +7,7 @@ from tiny_study import CLASSES, draw
 from distillery.analysis.label_audit import audit_labels
 from distillery.curation.curated import SCHEMA as CURATED
 from distillery.curation.leakage import SCHEMA as LEAKAGE
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.splits.split import SPLITS_SCHEMA
 from distillery.storage.parquet import read_parquet, write_parquet
 
@@ -81,7 +81,7 @@ def test_the_same_bytes_again(audited, tmp_path):
 
 
 def test_a_teacher_of_other_classes_or_sizes_is_said(audited):
-    with pytest.raises(StudyError, match="the teacher does not know pink"):
+    with pytest.raises(UserError, match="the teacher does not know pink"):
         audited(classes=["red", "green", "pink"])
-    with pytest.raises(StudyError, match="another size than the teacher's"):
+    with pytest.raises(UserError, match="another size than the teacher's"):
         audited(side=18)

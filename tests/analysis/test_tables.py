@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from distillery.analysis import agreement, breakdowns, calibration, comparisons, costs, curves, ranking, tables
 from distillery.analysis import published_comparison as published
 from distillery.analysis.statistics import compare_pairs, estimate, holm
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 SCRATCH = [0.30, 0.32, 0.31, 0.33, 0.29, 0.30]
 KD = [0.36, 0.37, 0.35, 0.36, 0.38, 0.33]
@@ -64,7 +64,7 @@ def test_a_file_that_is_no_metrics_is_named(tmp_path):
     path = tmp_path / "metrics.json"
     for text in ("{", "{}", '{"scenario": 1}'):
         path.write_text(text)
-        with pytest.raises(StudyError, match="metrics.json is not a run's metrics"):
+        with pytest.raises(UserError, match="metrics.json is not a run's metrics"):
             tables.scenario_table([path], scenario({"google": 8}))
 
 
@@ -156,7 +156,7 @@ def test_rows_follow_the_configuration(study):
 def test_runs_of_two_versions_are_not_averaged(tmp_path, write_run):
     runs = [write_run("a", "kd", 0, 0.3, n_train=800), write_run("a", "kd", 1, 0.3, n_train=640)]
     tables.write_table(tables.scenario_table(runs, scenario({"google": 800})), tmp_path / "a.csv")
-    with pytest.raises(StudyError, match="scenario a, arm kd: runs differ in n_train .*800, 640"):
+    with pytest.raises(UserError, match="scenario a, arm kd: runs differ in n_train .*800, 640"):
         summary([tmp_path / "a.csv"], {"a": scenario({"google": 800})})
 
 
@@ -237,7 +237,7 @@ def test_what_is_written_is_read(tmp_path):
 
 def test_no_run_at_all_is_said(tmp_path):
     tables.write_table(pd.DataFrame(columns=tables.RUN_COLUMNS), tmp_path / "a.csv")
-    with pytest.raises(StudyError, match="no run"):
+    with pytest.raises(UserError, match="no run"):
         tables.read_runs([tmp_path / "a.csv"], ["a"])
 
 

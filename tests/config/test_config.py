@@ -22,7 +22,7 @@ from distillery.config import (
     used_sources,
     words_of,
 )
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -83,7 +83,7 @@ def test_scenarios_can_be_compared(study):
     study["comparisons"] = {"engines": {"question": "Bing or Google?", "scenarios": ["one", "two"]}}
     assert check_config(study)["comparisons"]["engines"]["within"] == ["scratch", "kd"]
     study["scenarios"]["two"] = {"train": {"mine": 5}}
-    with pytest.raises(StudyError, match="comparisons.engines.scenarios: one and two train on other classes"):
+    with pytest.raises(UserError, match="comparisons.engines.scenarios: one and two train on other classes"):
         check_config(study)
 
 
@@ -91,16 +91,16 @@ def test_a_range_of_guidance_starts_with_the_lowest(study):
     study["sources"]["sd"]["guidance"] = [1.5, 4]
     assert check_config(study)["sources"]["sd"]["guidance"] == [1.5, 4]
     study["sources"]["sd"]["guidance"] = [4, 1.5]
-    with pytest.raises(StudyError, match="sources.sd.guidance: 4 is more than 1.5"):
+    with pytest.raises(UserError, match="sources.sd.guidance: 4 is more than 1.5"):
         check_config(study)
     study["sources"]["sd"]["guidance"] = [1]
-    with pytest.raises(StudyError, match="sources.sd.guidance"):
+    with pytest.raises(UserError, match="sources.sd.guidance"):
         check_config(study)
 
 
 def test_composed_prompts_need_no_list_of_prompts_and_see_no_more_of_a_class_than_they_use(study):
     del study["classes"]["cat"]["prompts"]
-    with pytest.raises(StudyError, match="classes.cat.prompts: source sd needs at least one"):
+    with pytest.raises(UserError, match="classes.cat.prompts: source sd needs at least one"):
         check_config(study)
     study["sources"]["sd"]["prompt_style"] = "composed"
     checked = check_config(study)
@@ -217,7 +217,7 @@ MISTAKES = [
 @pytest.mark.parametrize("change, message", MISTAKES, ids=[message[:40] for _, message in MISTAKES])
 def test_a_mistake_is_one_line_that_names_the_key(study, change, message):
     merge(study, change)
-    with pytest.raises(StudyError, match=f"^config: {message}") as error:
+    with pytest.raises(UserError, match=f"^config: {message}") as error:
         check_config(study)
     assert "\n" not in str(error.value)
 
@@ -232,16 +232,16 @@ def merge(into, change):
 
 def test_a_missing_key(study):
     del study["sources"]["google"]["per_class"]
-    with pytest.raises(StudyError, match="config: sources.google: key per_class is missing"):
+    with pytest.raises(UserError, match="config: sources.google: key per_class is missing"):
         check_config(study)
-    with pytest.raises(StudyError, match="config: top level: key classes, sources, scenarios is missing"):
+    with pytest.raises(UserError, match="config: top level: key classes, sources, scenarios is missing"):
         check_config({})
 
 
 def test_two_scenarios_of_one_name(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(STUDY + "  one: {train: {bing: 80}}\n")
-    with pytest.raises(StudyError, match="config.yaml, line 15: the name one is given twice"):
+    with pytest.raises(UserError, match="config.yaml, line 15: the name one is given twice"):
         read_config(path)
 
 
@@ -250,7 +250,7 @@ def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
     path.write_text(json.dumps(study, indent="\t"))
     assert load_config(path) == check_config(study)
     path.write_text('{"title":\n}')
-    with pytest.raises(StudyError, match="config.json, line 2"):
+    with pytest.raises(UserError, match="config.json, line 2"):
         read_config(path)
 
 
@@ -278,7 +278,7 @@ def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
 def test_a_teacher_without_data_of_its_own(study, data, message):
     study["sources"] |= {"free": {"kind": "openverse", "per_class": 9}, "dogs": study["sources"]["mine"]}
     study["teacher"] = {"data": data}
-    with pytest.raises(StudyError, match=message):
+    with pytest.raises(UserError, match=message):
         check_config(study)
 
 
@@ -314,7 +314,7 @@ def test_own_folders_that_are_there(own_folders):
 )
 def test_own_folders_that_are_not_there(own_folders, gone, message):
     Path(gone).rename("elsewhere")
-    with pytest.raises(StudyError, match=f"^config: {re.escape(message)}") as error:
+    with pytest.raises(UserError, match=f"^config: {re.escape(message)}") as error:
         check_own_files(own_folders)
     assert "\n" not in str(error.value)
 
@@ -322,7 +322,7 @@ def test_own_folders_that_are_not_there(own_folders, gone, message):
 def test_all_the_classes_that_a_folder_lacks(own_folders):
     del own_folders["sources"]["mine"]["classes"]
     Path("dog").rmdir()
-    with pytest.raises(StudyError, match="of class cat, dog; "):
+    with pytest.raises(UserError, match="of class cat, dog; "):
         check_own_files(own_folders)
 
 
@@ -337,10 +337,10 @@ def test_a_teacher_of_sources(study):
 
 def test_classes_that_the_teacher_cannot_know(study):
     study["classes"] = {"spinach": study["classes"]["cat"], "dog": study["classes"]["dog"]}
-    with pytest.raises(StudyError, match="teacher.data: CIFAR-10 has no class spinach, only airplane"):
+    with pytest.raises(UserError, match="teacher.data: CIFAR-10 has no class spinach, only airplane"):
         check_config(study)
     study["teacher"] = {"data": {"kind": "drawn", "train": 4, "test": 4}}
-    with pytest.raises(StudyError, match="classes: spinach cannot be drawn"):
+    with pytest.raises(UserError, match="classes: spinach cannot be drawn"):
         check_config(study)
 
 
@@ -348,9 +348,9 @@ def test_no_configuration_at_all(tmp_path):
     path = tmp_path / "config.yaml"
     for text, message in {"- a": "must hold keys", "a: [": "line 1", "a: \x00": "config.yaml"}.items():
         path.write_text(text)
-        with pytest.raises(StudyError, match=message):
+        with pytest.raises(UserError, match=message):
             load_config(path)
-    with pytest.raises(StudyError, match="missing.yaml cannot be read"):
+    with pytest.raises(UserError, match="missing.yaml cannot be read"):
         load_config(tmp_path / "missing.yaml")
 
 
@@ -368,7 +368,7 @@ def test_whatever_stands_there_is_taken_or_refused_in_one_line(key, value):
     study[key] = value
     try:
         check_config(study)
-    except StudyError as error:
+    except UserError as error:
         assert "\n" not in str(error) and str(error).startswith("config: ")
 
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from distillery.curation.curated import SCHEMA, Candidate, curate, drop_near_duplicates
 from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import near_pairs
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.parallel import batches, ordered
 from distillery.storage.pools import ImageRecord, image_key, write_pool
 
@@ -218,7 +218,7 @@ def test_a_truncated_shard_is_named(tmp_path):
     shard, records = tmp_path / "cat.tar", tmp_path / "cat.jsonl"
     write_pool(shard, records, [entry("cat", 0, encode(photo(1)))])
     shard.write_bytes(shard.read_bytes()[:1000])
-    with pytest.raises(StudyError, match="cat.tar.*Delete"):
+    with pytest.raises(UserError, match="cat.tar.*Delete"):
         sizes = {"side": 16, "min_side": 32, "duplicate_distance": 4}
         curate([(shard, records)], tmp_path / "a.npy", tmp_path / "a.parquet", **sizes)
     assert not (tmp_path / "a.npy").exists() and not (tmp_path / "a.parquet").exists()

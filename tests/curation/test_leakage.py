@@ -12,7 +12,7 @@ from distillery.curation.curated import SCHEMA
 from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import perceptual_hashes
 from distillery.curation.leakage import find_leakage, nearest
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.parquet import read_parquet, write_parquet
 from distillery_demo.drawing import draw
 
@@ -121,7 +121,7 @@ def test_many_frames_that_the_teacher_has_of_one_scene_cost_no_list_of_pairs():
 def test_damaged_teacher_data(tmp_path):
     source = write_curated(tmp_path / "a.parquet", "a", [draw("frog", "google", 0, 64)])
     (tmp_path / "data.npz").write_bytes(b"PK\x03\x04 half a file")
-    with pytest.raises(StudyError, match="teacher's data .* is damaged"):
+    with pytest.raises(UserError, match="teacher's data .* is damaged"):
         find_leakage([source], tmp_path / "data.npz", tmp_path / "out.parquet", 4)
     assert not (tmp_path / "out.parquet").exists()
 
@@ -130,5 +130,5 @@ def test_damaged_pixels(tmp_path):
     images = [draw("frog", "google", 0, 64)]
     pixels, table = write_curated(tmp_path / "a.parquet", "a", images)
     pixels.write_bytes(pixels.read_bytes()[:200])
-    with pytest.raises(StudyError, match="pixels .*a.npy are damaged"):
+    with pytest.raises(UserError, match="pixels .*a.npy are damaged"):
         find_leakage([(pixels, table)], write_teacher(tmp_path / "data.npz", images, images), tmp_path / "out", 4)

@@ -27,7 +27,7 @@ from distillery.curation.teacher_data import (
     load_sources,
     write_teacher_data,
 )
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.parquet import write_parquet
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
@@ -81,7 +81,7 @@ def test_the_file_is_the_same_bytes_every_time(tmp_path):
 
 
 def test_a_class_without_images_is_named(tmp_path):
-    with pytest.raises(StudyError, match="no test image of dog"):
+    with pytest.raises(UserError, match="no test image of dog"):
         write_teacher_data(tmp_path / "d.npz", images([0, 1]), images([0]), ["cat", "dog"])
     assert not (tmp_path / "d.npz").exists()
 
@@ -112,7 +112,7 @@ def test_cifar10_is_relabeled_in_the_studys_order_and_resized(monkeypatch, side)
 
 
 def test_a_class_cifar10_lacks_is_named():
-    with pytest.raises(StudyError, match="no class unicorn, only airplane"):
+    with pytest.raises(UserError, match="no class unicorn, only airplane"):
         load_cifar10("nowhere", ["cat", "unicorn"], 32, (0, 0), 0)
 
 
@@ -123,7 +123,7 @@ def test_a_failed_download_is_one_line(monkeypatch, tmp_path):
     # a stand-in: importing torchvision takes seconds
     monkeypatch.setitem(sys.modules, "torchvision", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "torchvision.datasets", SimpleNamespace(CIFAR10=fail))
-    with pytest.raises(StudyError, match=r"\(no network\)") as error:
+    with pytest.raises(UserError, match=r"\(no network\)") as error:
         load_cifar10(tmp_path / "cifar10", ["cat"], 32, (0, 0), 0)
     assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
 
@@ -159,12 +159,12 @@ def test_folders_give_their_images_square(tmp_path):
 def test_the_teacher_is_not_tested_on_what_it_learnt(tmp_path):
     path, _ = make_folders(tmp_path)
     for test_path in ("", path, str(path) + "/../train"):
-        with pytest.raises(StudyError, match="test_path must be another folder"):
+        with pytest.raises(UserError, match="test_path must be another folder"):
             load_folders(path, test_path, ["cat"], 8, (0, 0), 0)
 
 
 def test_a_class_without_a_folder_is_named(tmp_path):
-    with pytest.raises(StudyError, match=r"teacher.data: .*neither a folder ship nor a file ship.tar. Add one\.$"):
+    with pytest.raises(UserError, match=r"teacher.data: .*neither a folder ship nor a file ship.tar. Add one\.$"):
         load_folders(*make_folders(tmp_path), ["cat", "ship"], 8, (0, 0), 0)
 
 
@@ -208,7 +208,7 @@ def test_sources_give_their_kept_images_and_no_test_image_is_near_a_train_image(
 def test_a_damaged_source_is_one_line(tmp_path):
     some, other = (curated(tmp_path, name, ["cat"], [place]) for place, name in enumerate(("some", "other")))
     some[0].write_bytes(some[0].read_bytes()[:-20])
-    with pytest.raises(StudyError, match="pixels .*some.npy are damaged .* Delete the file"):
+    with pytest.raises(UserError, match="pixels .*some.npy are damaged .* Delete the file"):
         load_sources([some], [other], ["cat"], (0, 0), seed=0, distance=4)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from distillery.curation.duplicates import near_pairs, perceptual_hashes
 from distillery.curation.teacher_data import CIFAR10
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery_demo.drawing import CLASSES, STYLES, draw, draw_set
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
@@ -82,9 +82,9 @@ def test_a_nearest_mean_finds_the_class_more_often_than_chance():
 
 
 def test_an_unknown_class_is_answered_with_the_known_ones():
-    with pytest.raises(StudyError) as error:
+    with pytest.raises(UserError) as error:
         draw("unicorn", "google", 0, 32)
     assert all(name in str(error.value) for name in ("unicorn", *CLASSES))
     assert "\n" not in str(error.value)
-    with pytest.raises(StudyError, match="baroque"):
+    with pytest.raises(UserError, match="baroque"):
         draw("cat", "baroque", 0, 32)

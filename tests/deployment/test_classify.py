@@ -15,7 +15,7 @@ from PIL import Image
 
 from distillery.curation.decoding import to_square
 from distillery.deployment import classify
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 ORIENTATION = 0x0112
@@ -152,7 +152,7 @@ def test_a_model_that_is_none_ends_in_one_line(exported, tmp_path):
     words = ("does not exist", "is damaged or no ONNX file", "is not a student of this", "is not a student of this")
     for (path, message), word in zip(said.items(), words, strict=True):
         assert str(message).startswith(f"model {path} {word}") and "\n" not in message
-    with pytest.raises(StudyError, match=r"KeyError\('classes'\)"):
+    with pytest.raises(UserError, match=r"KeyError\('classes'\)"):
         classify.load_model(strange)
 
 

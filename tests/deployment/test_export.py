@@ -12,7 +12,7 @@ import pytest
 from made_up_run import CLASSES, SIDE, Student, decided, noise, probabilities
 
 from distillery.deployment import export
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.models.architectures import NETWORKS
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -86,7 +86,7 @@ def test_the_same_run_gives_the_same_bytes(exported, student):
 @pytest.mark.parametrize("difference", [2e-5, float("nan")])
 def test_a_file_that_answers_differently_never_lands(student, monkeypatch, difference):
     monkeypatch.setattr(export, "largest_difference", lambda *_: difference)
-    with pytest.raises(StudyError, match=r"web\.kd\.onnx: the exported model's .* differ .* Nothing was written"):
+    with pytest.raises(UserError, match=r"web\.kd\.onnx: the exported model's .* differ .* Nothing was written"):
         student.export()
     assert not student.model.exists() and not student.card.exists()
 
@@ -95,7 +95,7 @@ def test_other_weights_in_the_file_are_noticed(student, monkeypatch):
     other = export.Deployed(decided("resnet8_half", len(CLASSES), SIDE, seed=1), student.labels).eval()
     write = export.to_onnx
     monkeypatch.setattr(export, "to_onnx", lambda _, side, metadata: write(other, side, metadata))
-    with pytest.raises(StudyError, match="more than 1e-05"):
+    with pytest.raises(UserError, match="more than 1e-05"):
         student.export()
     assert not student.model.exists()
 
@@ -103,18 +103,18 @@ def test_other_weights_in_the_file_are_noticed(student, monkeypatch):
 def test_damaged_files_and_other_runs_end_in_one_line(student):
     good = (student.folder / "metrics.json").read_text()
     student.rewrite(n_classes=5)
-    with pytest.raises(StudyError, match="are not of one scenario"):
+    with pytest.raises(UserError, match="are not of one scenario"):
         student.export()
     (student.folder / "metrics.json").write_text(good[:40])
-    with pytest.raises(StudyError, match="is not a run's metrics"):
+    with pytest.raises(UserError, match="is not a run's metrics"):
         student.export()
     (student.folder / "metrics.json").write_text(good)
     student.rewrite(arm="dkd")
-    with pytest.raises(StudyError, match="has no run of arm dkd"):
+    with pytest.raises(UserError, match="has no run of arm dkd"):
         student.export()
     (student.folder / "metrics.json").write_text(good)
     (student.folder / "web.csv").write_text("scenario,arm\nweb,kd\n")
-    with pytest.raises(StudyError, match=r"table .*web\.csv is damaged"):
+    with pytest.raises(UserError, match=r"table .*web\.csv is damaged"):
         student.export()
     assert not student.model.exists() and not student.card.exists()
 

@@ -14,7 +14,7 @@ from tiny_study import RECIPE
 from distillery.distillation import student
 from distillery.distillation.hyperparameter_search import Trial, choose, run_trial, tuned, write_choice, write_trial
 from distillery.distillation.methods import KD, CrossEntropy
-from distillery.jobs import StudyError, log
+from distillery.jobs import UserError, log
 
 
 def attempt(study, data=None, lr=0.1, **settings):
@@ -57,7 +57,7 @@ def test_a_trial_that_diverges_counts_for_nothing_and_leaves_nothing(study, capl
 
 def test_a_grid_whose_settings_all_diverge_gives_no_choice(tmp_path):
     write_trial(tmp_path / "trial.json", Trial(9.0, 0.0, 0, None))
-    with pytest.raises(StudyError, match=r"every setting of arms.dkd.tune diverged. Give arms.dkd.tune.lr smaller"):
+    with pytest.raises(UserError, match=r"every setting of arms.dkd.tune diverged. Give arms.dkd.tune.lr smaller"):
         write_choice(tmp_path / "choice.json", [tmp_path / "trial.json"], "arms.dkd.tune")
     assert not (tmp_path / "choice.json").exists()
 
@@ -105,7 +105,7 @@ def test_without_validation_images_nothing_can_be_chosen(study, tmp_path):
     plan = tmp_path / "plan.parquet"
     table = pq.read_table(study.plan())
     pq.write_table(table.filter(pc.not_equal(table["split"], "val")), plan)
-    with pytest.raises(StudyError, match="no validation images to choose by. Give split.val counts"):
+    with pytest.raises(UserError, match="no validation images to choose by. Give split.val counts"):
         attempt(study, study.data(plan))
 
 

@@ -14,7 +14,7 @@ from distillery.distillation import student
 from distillery.distillation.losses import cross_entropy
 from distillery.distillation.methods import METHODS, arm_of
 from distillery.distillation.student import objective_of, restriction
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.models.architectures import Normalized, build_network
 from distillery.models.weights import Trained, load_weights, save_weights
 from distillery.training import checkpoints
@@ -256,9 +256,9 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
 
 
 def test_an_unknown_method_is_one_line():
-    with pytest.raises(StudyError, match="method 'dark' is unknown; choose one of ce, label_smoothing, kd"):
+    with pytest.raises(UserError, match="method 'dark' is unknown; choose one of ce, label_smoothing, kd"):
         arm_of({"method": "dark"})
-    with pytest.raises(StudyError, match="kd has no beta; it has alpha, temperature"):
+    with pytest.raises(UserError, match="kd has no beta; it has alpha, temperature"):
         arm_of({"method": "kd", "beta": 1})
 
 
@@ -266,7 +266,7 @@ def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tm
     network = Normalized(build_network("resnet8_half", 2), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, Trained(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
-    with pytest.raises(StudyError, match="are for classes cat, dog, not red, green, blue. Delete it"):
+    with pytest.raises(UserError, match="are for classes cat, dog, not red, green, blue. Delete it"):
         study.train("kd", replace(RECIPE, steps=2), teacher=path)
     study.train("ce", replace(RECIPE, steps=2), teacher=path)
 
@@ -276,6 +276,6 @@ def test_a_teacher_of_another_image_size_is_one_line_and_scratch_needs_none(stud
     network = Normalized(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, Trained(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
-    with pytest.raises(StudyError, match="learnt images of 32 pixels, the students' have 16. Delete it and run"):
+    with pytest.raises(UserError, match="learnt images of 32 pixels, the students' have 16. Delete it and run"):
         study.train(method, replace(RECIPE, steps=2), teacher=path)
     study.train("ce", replace(RECIPE, steps=2), teacher=path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.figures import contact_sheets as sheets
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 
 def draw(table, output, **other):
@@ -59,7 +59,7 @@ def test_strips_say_demonstration_and_random_weights(tmp_path, write_curated):
 def test_a_table_of_other_pixels_is_said(tmp_path, write_curated):
     table = write_curated("google")
     np.save(table.with_suffix(".npy"), np.zeros((3, 8, 8, 3), np.uint8))
-    with pytest.raises(StudyError, match="names row 39 of .* has 3"):
+    with pytest.raises(UserError, match="names row 39 of .* has 3"):
         draw(table, tmp_path / "a.png")
 
 

@@ -13,7 +13,7 @@ from distillery.figures import heatmaps, lines, marks, plots
 from distillery.figures.lines import mix
 from distillery.figures.panels import LEAST_WIDTH, Layout, panels
 from distillery.figures.summary import DPI
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 ROOT = Path(__file__).parents[2]
 CAPTIONS = yaml.safe_load((ROOT / "workflow" / "report" / "figures.yaml").read_text())
@@ -123,7 +123,7 @@ def test_every_figure_has_a_caption_and_an_empty_table_is_said(tmp_path):
     assert all(set(about) == {"title", "tables", "caption"} for about in CAPTIONS.values())
     tables = made(["kd"], ["a"])
     folder = written(tmp_path / "t", tables | {"summary": tables["summary"][:0]})
-    with pytest.raises(StudyError, match="summary.csv has no rows"):
+    with pytest.raises(UserError, match="summary.csv has no rows"):
         drawn(folder, "sizes")
 
 

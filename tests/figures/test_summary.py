@@ -11,7 +11,7 @@ from distillery.figures import acquisition
 from distillery.figures import diversity as diversity_figure
 from distillery.figures import summary as figures
 from distillery.figures.summary import KD, SCRATCH, lay_out, looks, plot_summary, published_pair
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 
 def row(scenario, arm, mean, **other):
@@ -69,7 +69,7 @@ def test_the_same_table_gives_the_same_bytes_and_the_label_a_strip(tmp_path):
 
 def test_an_empty_table_is_said(tmp_path):
     made([]).to_csv(tmp_path / "summary.csv", index=False)
-    with pytest.raises(StudyError, match="has no rows"):
+    with pytest.raises(UserError, match="has no rows"):
         plot_summary(tmp_path / "summary.csv", tmp_path / "summary.png", "A study")
 
 

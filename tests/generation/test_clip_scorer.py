@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from distillery.generation.clip_scorer import Judge
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.pools import ImageRecord, Store, image_key
 
 pytestmark = pytest.mark.slow  # transformers takes seconds to import
@@ -79,6 +79,6 @@ def test_no_image_is_judged_twice_unless_the_question_changes(clip, tmp_path, mo
 
 
 def test_what_is_no_clip_model_ends_in_one_line(tmp_path):
-    with pytest.raises(StudyError, match="judge .* cannot be loaded as a CLIP model") as raised:
+    with pytest.raises(UserError, match="judge .* cannot be loaded as a CLIP model") as raised:
         Judge(str(tmp_path), ["cat"]).judge(entries(1, "cat"), Store(tmp_path / "store"))
     assert "\n" not in str(raised.value)

@@ -22,7 +22,7 @@ from distillery.generation.diffusion import generate, generate_share, plan_image
 from distillery.generation.diffusion_models import Settings, available_model, hash_model
 from distillery.generation.prompts import Asked
 from distillery.generation.sampling import unusable
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.pools import write_pool
 
 CLASSES = {"cat": {"prompts": ["a cat", "a tabby cat"]}, "dog": {"prompts": ["a dog"]}}
@@ -186,7 +186,7 @@ def test_a_class_that_keeps_failing_ends_short_or_in_one_line(monkeypatch, tmp_p
     assert len(pools["dog"]) == 3 + 8  # a quarter more than asked, at least 8
     black = FakePipeline(lambda prompt, call: 0.0)
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: black)
-    with pytest.raises(StudyError, match="mostly because: black.*dtype"):
+    with pytest.raises(UserError, match="mostly because: black.*dtype"):
         pools_of(tmp_path / "b", {**SOURCE, "per_class": 500})
     sampled = sum(len(prompts) for prompts, _ in black.calls)
     assert sampled <= diffusion.HOPELESS + sampling.CPU_BATCH  # while one is judged the next is sampled
@@ -198,7 +198,7 @@ def test_what_a_broken_machine_could_not_make_is_made_once_it_is_mended(monkeypa
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: FakePipeline(lambda prompt, call: np.nan))
     failed = generate_share(source, "sd", CLASSES, tmp_path, 0, 1, 2)
     assert {record.failure for record in failed} == {"not a number"}
-    with pytest.raises(StudyError, match="mostly because: not a number") as error:
+    with pytest.raises(UserError, match="mostly because: not a number") as error:
         pools_of(tmp_path, source)
     assert "\n" not in str(error.value) and not list(tmp_path.rglob("*.json"))
     late = FakePipeline(lambda prompt, call: np.nan if call == 0 else None)  # what one could not make, another could
@@ -228,12 +228,12 @@ def test_out_of_memory_halves_the_batch(monkeypatch, tmp_path):
 
 
 def test_a_class_without_prompts_is_named(tmp_path):
-    with pytest.raises(StudyError, match="class eel has no prompts"):
+    with pytest.raises(UserError, match="class eel has no prompts"):
         pools_of(tmp_path, classes={"eel": {"prompts": []}})
 
 
 def test_a_size_no_model_can_make_is_refused(tmp_path):
-    with pytest.raises(StudyError, match="multiple of 8"):
+    with pytest.raises(UserError, match="multiple of 8"):
         pools_of(tmp_path, {**SOURCE, "size": 100})
 
 
@@ -463,11 +463,11 @@ def test_the_prompt_the_negative_prompt_and_the_scheduler_reach_the_image(tiny):
 
 @pytest.mark.slow
 def test_a_local_model_that_cannot_be_used_is_named_in_one_line(tiny, tmp_path):
-    with pytest.raises(StudyError, match="scheduler Nothing is not in diffusers"):
+    with pytest.raises(UserError, match="scheduler Nothing is not in diffusers"):
         diffusion_models.load_pipeline(Settings.of({**tiny["sd2"], "scheduler": "Nothing"}))
-    with pytest.raises(StudyError, match="text_encoder_3.*components"):
+    with pytest.raises(UserError, match="text_encoder_3.*components"):
         diffusion_models.load_pipeline(Settings.of({**tiny["sd3"], "components": []}))
-    with pytest.raises(StudyError, match="cannot be loaded") as raised:
+    with pytest.raises(UserError, match="cannot be loaded") as raised:
         diffusion_models.load_pipeline(Settings.of({**SOURCE, "model": str(tmp_path)}))
     assert "\n" not in str(raised.value)
 
@@ -476,7 +476,7 @@ def test_a_local_model_that_cannot_be_used_is_named_in_one_line(tiny, tmp_path):
 def test_without_the_hub_a_missing_model_ends_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StudyError, match="^model nobody/nothing is not a folder here .* go online once.$"):
+    with pytest.raises(UserError, match="^model nobody/nothing is not a folder here .* go online once.$"):
         diffusion_models.load_pipeline(Settings(model="nobody/nothing", per_class=1))
 
 
@@ -508,6 +508,6 @@ def test_what_the_hub_refuses_ends_in_one_line(monkeypatch, name, says, wrapped)
             raise
 
     monkeypatch.setattr(diffusers.AutoPipelineForText2Image, "from_pretrained", refuse)
-    with pytest.raises(StudyError, match=says) as raised:
+    with pytest.raises(UserError, match=says) as raised:
         diffusion_models.load_pipeline(Settings(model="someone/model", per_class=1))
     assert "\n" not in str(raised.value) and "someone/model" in str(raised.value)

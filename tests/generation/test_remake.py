@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from distillery.generation.remake import find_image, main, remake, settings_of
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.pools import ImageRecord, image_key, write_pool
 
 # the JPEGs of one image, made in batches of 1 and of 4, at quality 100; measured: the same bytes or one level. At 90,
@@ -27,9 +27,9 @@ def pool(folder, record, data=b"\xff\xd8\xff image"):
 
 def test_what_cannot_be_made_again_is_said_in_one_line(tmp_path, capsys):
     shard, key = pool(tmp_path, ImageRecord("bing", "cat", "bing", "http://x"))
-    with pytest.raises(StudyError, match="was not generated but comes from bing"):
+    with pytest.raises(UserError, match="was not generated but comes from bing"):
         find_image(shard, key)
-    with pytest.raises(StudyError, match="has no image 0000"):
+    with pytest.raises(UserError, match="has no image 0000"):
         find_image(shard, "0000")
     with pytest.raises(SystemExit, match="does not exist"):
         main([str(tmp_path / "dog.tar"), key])
@@ -46,7 +46,7 @@ def test_the_settings_are_those_of_the_provenance_and_a_changed_model_is_refused
     assert {name: getattr(settings, name) for name in made if name != "guidance"} | {"guidance": 2.5} == made
     (tmp_path / "weights").write_bytes(b"others")
     local = ImageRecord("sd", "cat", "diffusion", "x", model=str(tmp_path), revision="sha256:0123456789abcdef", **made)
-    with pytest.raises(StudyError, match="is another now than sha256:0123456789abcdef"):
+    with pytest.raises(UserError, match="is another now than sha256:0123456789abcdef"):
         settings_of(local)
 
 

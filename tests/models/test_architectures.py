@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.models.architectures import NETWORKS, Normalized, build_network
 
 
@@ -52,7 +52,7 @@ def test_features_are_each_stages_and_the_last_is_what_is_classified(name, shape
 
 
 def test_an_unknown_network_is_one_line_with_the_choices():
-    with pytest.raises(StudyError, match="'vgg' is unknown; choose one of .*resnet18"):
+    with pytest.raises(UserError, match="'vgg' is unknown; choose one of .*resnet18"):
         build_network("vgg", 10)
 
 

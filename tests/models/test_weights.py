@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.models.architectures import Normalized, build_network
 from distillery.models.weights import Trained, load_weights, save_weights
 
@@ -45,24 +45,24 @@ def test_a_truncated_file_is_one_line(trained, tmp_path, length):
     path = tmp_path / "model.safetensors"
     save_weights(path, trained)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(StudyError, match=r"model\.safetensors are damaged .* Delete it and run again") as error:
+    with pytest.raises(UserError, match=r"model\.safetensors are damaged .* Delete it and run again") as error:
         load_weights(path)
     assert "\n" not in str(error.value)
 
 
 def test_foreign_files_are_one_line(trained, tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "foreign.safetensors")
-    with pytest.raises(StudyError, match="not this study's"):
+    with pytest.raises(UserError, match="not this study's"):
         load_weights(tmp_path / "foreign.safetensors")
     save_weights(tmp_path / "model.safetensors", trained)
     metadata = {"network": "resnet20", "classes": '["a"]', "image_size": "24", "kind": "student", "steps": "1"}
     save_file(load_file(tmp_path / "model.safetensors"), tmp_path / "other.safetensors", metadata)
-    with pytest.raises(StudyError, match="not this study's") as error:
+    with pytest.raises(UserError, match="not this study's") as error:
         load_weights(tmp_path / "other.safetensors")
     assert "\n" not in str(error.value)
 
 
 def test_other_classes_are_one_line(trained, tmp_path):
     save_weights(tmp_path / "model.safetensors", trained)
-    with pytest.raises(StudyError, match="are for classes cat, .*, not dog"):
+    with pytest.raises(UserError, match="are for classes cat, .*, not dog"):
         load_weights(tmp_path / "model.safetensors", ["dog"])

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.sources.addresses import fetch_addresses, read_addresses
 from distillery.sources.results import is_address
 from distillery.storage.pools import Store
@@ -66,7 +66,7 @@ def test_a_text_file(tmp_path):
 def test_a_mistake_is_one_line(tmp_path, name, text, message):
     if text is not None:
         write(tmp_path, text, name)
-    with pytest.raises(StudyError) as error:
+    with pytest.raises(UserError) as error:
         read_addresses(tmp_path / name, "mine", "frog")
     assert message in str(error.value) and "\n" not in str(error.value)
 
@@ -77,7 +77,7 @@ def test_any_file_gives_addresses_or_one_line(tmp_path_factory, data, name):
     path.write_bytes(data)
     try:
         assert all(is_address(record.url) for record in read_addresses(path, "mine", "frog"))
-    except StudyError as error:
+    except UserError as error:
         assert str(path) in str(error)
 
 
@@ -182,7 +182,7 @@ def test_with_enough_images_no_server_is_waited_for(tmp_path, silent):
 
 
 def test_none_at_all(web, tmp_path):
-    with pytest.raises(StudyError, match="none of 3 addresses gave an image"):
+    with pytest.raises(UserError, match="none of 3 addresses gave an image"):
         fetched(web, tmp_path, shots=[Shot("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
 
 

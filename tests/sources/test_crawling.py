@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.sources import crawling, fetching
 from distillery.sources.crawling import Search, crawl, search_of
 from distillery.sources.fetching import Limits
@@ -196,7 +196,7 @@ def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, mo
 def test_no_search_at_all(tmp_path):
     nowhere = Search("mine", "bing", "frog", ("frog",), 5, 5, home="http://127.0.0.1:9")
     with pytest.raises(
-        StudyError, match="^source mine, class frog: the search did not answer .not retrieved: not a public"
+        UserError, match="^source mine, class frog: the search did not answer .not retrieved: not a public"
     ):
         list(crawl(nowhere, LIMITS, Store(tmp_path)))
 
@@ -205,7 +205,7 @@ def test_no_image_at_all(tmp_path, monkeypatch):
     gone = [Shot("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
     server = Server(Index({}, 0, 0))
     monkeypatch.setattr(server.index, "find", lambda kind, query: gone)
-    with serve(server), pytest.raises(StudyError, match="none of 12 images candidates could be retrieved"):
+    with serve(server), pytest.raises(UserError, match="none of 12 images candidates could be retrieved"):
         crawled(server, tmp_path)
 
 
@@ -229,11 +229,11 @@ def test_a_search_that_numbers_its_pages_is_asked_for_the_next_whatever_was_on_t
 
 def test_a_full_disk_ends_the_crawl_in_one_line_and_nothing_is_lost(web, tmp_path):
     limits = {"max_store_bytes": 40_000}
-    with pytest.raises(StudyError, match="would hold more than 40,000 bytes; what was retrieved is kept"):
+    with pytest.raises(UserError, match="would hold more than 40,000 bytes; what was retrieved is kept"):
         list(crawl(search(), LIMITS, Store.of(tmp_path, limits), loopback=web.server_address[1]))
     kept = {json.loads(file.read_text())["url"] for file in tmp_path.rglob("*.json")}
     assert len(kept) > 3 and sum(file.stat().st_size for file in tmp_path.rglob("*.bin")) <= 40_000
-    with pytest.raises(StudyError, match="disk: store .* would leave less than"):
+    with pytest.raises(UserError, match="disk: store .* would leave less than"):
         list(crawl(search(), LIMITS, Store(tmp_path, free=10**18), loopback=web.server_address[1]))
     web.asked.clear()
     crawled(web, tmp_path)

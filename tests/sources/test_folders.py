@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.sources import folders
 from distillery.sources.folders import import_folder
 from distillery.storage.pools import ImageRecord, image_key, read_pool, write_pool
@@ -159,7 +159,7 @@ def test_a_tar_cannot_reach_outside_itself(tmp_path):
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
 def test_a_compressed_tar_is_refused_in_one_line(tmp_path, mode):
     path = write_tar(tmp_path / "images.tar", FILES, mode)
-    with pytest.raises(StudyError, match="plain .tar") as error:
+    with pytest.raises(UserError, match="plain .tar") as error:
         imported(path)
     assert "\n" not in str(error.value) and "source mine" in str(error.value)
 
@@ -171,7 +171,7 @@ def test_a_truncated_tar_gives_its_whole_images_or_an_error(tmp_path_factory, ke
     path.write_bytes(whole[:keep])
     try:
         entries = imported(path)
-    except StudyError:
+    except UserError:
         return
     for record, data in entries:
         assert data == FILES[record.origin] if data is not None else record.failure == "unreadable"
@@ -179,17 +179,17 @@ def test_a_truncated_tar_gives_its_whole_images_or_an_error(tmp_path_factory, ke
 
 @pytest.mark.parametrize("make", [in_folder, in_one_tar])
 def test_an_absent_class_is_named(tmp_path, make):
-    with pytest.raises(StudyError, match="ship") as error:
+    with pytest.raises(UserError, match="ship") as error:
         imported(make(tmp_path), "ship")
     assert "source mine" in str(error.value) and "\n" not in str(error.value)
     assert "leave the class out of the source's `classes`" in str(error.value)
 
 
 def test_an_absent_path_and_an_empty_folder_are_named(tmp_path):
-    with pytest.raises(StudyError, match="there is no"):
+    with pytest.raises(UserError, match="there is no"):
         imported(tmp_path / "nowhere")
     (tmp_path / "cat").mkdir()
-    with pytest.raises(StudyError, match="no image of class cat"):
+    with pytest.raises(UserError, match="no image of class cat"):
         imported(tmp_path)
 
 
@@ -216,5 +216,5 @@ def test_real_web_images():
     )
     assert counts == dict(airplane=800, automobile=123, bird=294, cat=149, dog=410, horse=199, ship=244)
     assert all(Image.open(io.BytesIO(data)).size for _, data in imported(WEB, "cat"))
-    with pytest.raises(StudyError, match="frog"):
+    with pytest.raises(UserError, match="frog"):
         imported(WEB, "frog")

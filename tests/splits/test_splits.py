@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distillery.curation.curated import SCHEMA
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.splits.split import (
     SPLITS_SCHEMA,
     Quota,
@@ -215,7 +215,7 @@ def test_fewer_classes_are_tested_on_those_alone(study, tmp_path):
 
 def test_too_few_images_are_an_error_that_says_which(study, tmp_path):
     splits, classes = study({"google": {"cat": 9, "dog": 5, "frog": 9}})
-    with pytest.raises(StudyError, match="scenario small: class dog has 3 train images in source google, 5 asked"):
+    with pytest.raises(UserError, match="scenario small: class dog has 3 train images in source google, 5 asked"):
         plan(splits, classes, tmp_path, {"google": 15})
     assert not (tmp_path / "small.parquet").exists()
 
@@ -252,7 +252,7 @@ def test_doubted_labels_are_not_trained_on_but_tested_on(study, tmp_path):
     rank = {r["row"]: r["rank"] for r in rows}
     assert {rank[row] for row in train[1]} == {2, 3, 4}  # the next in order take their places
     assert {r["row"] for r in plans[0] if r["split"] == "test"} == {r["row"] for r in plans[1] if r["split"] == "test"}
-    with pytest.raises(StudyError, match="has 8 train images in source google, 9 asked"):
+    with pytest.raises(UserError, match="has 8 train images in source google, 9 asked"):
         plan_scenario(splits, tmp_path / "b", train={"google": 27}, audits=audits, **settings)
 
 
@@ -272,7 +272,7 @@ def test_leaked_images_are_in_no_split(study, tmp_path):
 
 
 def test_too_few_for_the_test_split(study):
-    with pytest.raises(StudyError, match="split.test: class dog has 1 test images in source google, 2 asked"):
+    with pytest.raises(UserError, match="split.test: class dog has 1 test images in source google, 2 asked"):
         study({"google": {"cat": 9, "dog": 1}})
 
 
@@ -291,7 +291,7 @@ def counts_of(splits, source):
 def test_shrinking_gives_way_to_the_sources_that_took_the_same_images(study):
     sizes = {"google": {"cat": 60, "dog": 60}, "bing": {"cat": 20, "dog": 20}}
     wanted = {"test": {"google": 80, "bing": 10}, "val": {"bing": 10}, "train": {"google": 40, "bing": 10}}
-    with pytest.raises(StudyError, match="has . val images in source bing, 5 asked; .* repeat .* of google.* shrink$"):
+    with pytest.raises(UserError, match="has . val images in source bing, 5 asked; .* repeat .* of google.* shrink$"):
         study(sizes, "error", overlap=True, **wanted)
     splits, _ = study(sizes, "shrink", overlap=True, **wanted)
     google, bing = counts_of(splits, "google"), counts_of(splits, "bing")
@@ -303,17 +303,17 @@ def test_where_another_source_took_all_the_message_says_so_and_not_to_shrink(stu
     sizes = {"google": {"cat": 40, "dog": 40}, "bing": {"cat": 8, "dog": 8}}
     wanted = {"test": {"google": 80}, "val": {"bing": 4}}
     says = "has 0 val images in source bing, 1 asked; 8 more repeat test or validation images of google. Add"
-    with pytest.raises(StudyError, match=f"class cat {says} queries, prompts or images for cat, or lower the count$"):
+    with pytest.raises(UserError, match=f"class cat {says} queries, prompts or images for cat, or lower the count$"):
         study(sizes, "shrink", overlap=True, **wanted)
 
 
 def test_nobody_is_told_to_shrink_what_is_shrunk_already(study, tmp_path):
-    with pytest.raises(StudyError, match="class dog has 0 test .*, or lower the count$"):
+    with pytest.raises(UserError, match="class dog has 0 test .*, or lower the count$"):
         study({"google": {"cat": 9, "dog": 0}}, "shrink")
     splits, classes = study({"google": {"cat": 9, "dog": 1}}, "shrink")
-    with pytest.raises(StudyError, match="class dog has 0 train .*, or lower the count$"):
+    with pytest.raises(UserError, match="class dog has 0 train .*, or lower the count$"):
         plan(splits, classes, tmp_path, {"google": 4}, shortfall="shrink")
-    with pytest.raises(StudyError, match="lower the count, or set split.shortfall: shrink$"):
+    with pytest.raises(UserError, match="lower the count, or set split.shortfall: shrink$"):
         plan(splits, classes, tmp_path, {"google": 4})
 
 
@@ -322,8 +322,8 @@ def test_a_table_of_the_wrong_columns_is_named(tmp_path):
 
     path = tmp_path / "splits.parquet"
     write_parquet(path, {"a": [1]}, pa.schema([("a", pa.int64())]))
-    with pytest.raises(StudyError, match="splits.parquet is damaged.*Delete it"):
+    with pytest.raises(UserError, match="splits.parquet is damaged.*Delete it"):
         read_parquet(path, ("source", "row"))
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(StudyError, match="splits.parquet is damaged"):
+    with pytest.raises(UserError, match="splits.parquet is damaged"):
         read_parquet(path, ("a",))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.arrays import read_arrays
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -22,19 +22,19 @@ def test_arrays_come_by_name(tmp_path):
 def test_a_damaged_file_is_to_be_deleted(tmp_path, keep):
     np.savez(tmp_path / "a.npz", one=np.arange(100))
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:keep])
-    with pytest.raises(StudyError, match="a.npz is damaged .*Delete it"):
+    with pytest.raises(UserError, match="a.npz is damaged .*Delete it"):
         read_arrays(tmp_path / "a.npz", ["one"], "file")
 
 
 LITTLE_MEMORY = """
 import resource, sys
 from distillery.storage.arrays import read_arrays
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 limit = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + 60_000_000
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:
     read_arrays(sys.argv[1], ["pixels"], "teacher's data")
-except StudyError as error:
+except UserError as error:
     print(error)
 """
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.parquet import read_parquet, write_parquet
 
 SCHEMA = pa.schema(
@@ -47,10 +47,10 @@ def test_damaged_tables_are_one_line(tmp_path):
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"row": pa.array([1, None])}), path)
     for columns, message in (["other"], "other"), (["row"], "1 missing values"):
-        with pytest.raises(StudyError, match=rf"table\.parquet is damaged \(.*{message}.*\). Delete it"):
+        with pytest.raises(UserError, match=rf"table\.parquet is damaged \(.*{message}.*\). Delete it"):
             read_parquet(path, columns)
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(StudyError, match=r"table\.parquet is damaged"):
+    with pytest.raises(UserError, match=r"table\.parquet is damaged"):
         read_parquet(path, ["row"])
 
 
@@ -62,7 +62,7 @@ def test_a_table_that_the_memory_does_not_hold_is_not_to_be_deleted(tmp_path, mo
         raise pa.ArrowMemoryError("malloc of size 99 failed")
 
     monkeypatch.setattr(pq.ParquetFile, "read", no_room)
-    with pytest.raises(StudyError, match=r"table .*table\.parquet does not fit into the memory .*size 99") as said:
+    with pytest.raises(UserError, match=r"table .*table\.parquet does not fit into the memory .*size 99") as said:
         read_parquet(path, ["row"])
     assert "Delete" not in str(said.value)
 

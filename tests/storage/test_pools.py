@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.pools import ImageRecord, Store, extension, image_key, read_pool, write_pool
 
 JPEG = b"\xff\xd8\xff\xe0 one"
@@ -32,7 +32,7 @@ def test_an_offer_survives_its_json(query, prompt, seed, also):
 
 
 def test_unknown_provenance_is_refused_rather_than_lost():
-    with pytest.raises(StudyError, match="color"):
+    with pytest.raises(UserError, match="color"):
         ImageRecord.from_json('{"source": "s", "label": "l", "kind": "k", "origin": "o", "color": "red"}')
     for name, value in (("seed", '"abc"'), ("title", "5"), ("guidance", '"7"'), ("label", "null")):
         record = {"source": '"s"', "label": '"l"', "kind": '"k"', "origin": '"o"', name: value}
@@ -73,7 +73,7 @@ def test_a_truncated_shard_is_named(tmp_path, keep):
     shard = tmp_path / "cat.tar"
     write_pool(shard, tmp_path / "cat.jsonl", [(fetched(JPEG), JPEG)])
     shard.write_bytes(shard.read_bytes()[:keep])
-    with pytest.raises(StudyError, match="cat.tar.*Delete"):
+    with pytest.raises(UserError, match="cat.tar.*Delete"):
         list(read_pool(shard, tmp_path / "cat.jsonl"))
 
 
@@ -81,7 +81,7 @@ def test_changed_bytes_in_a_shard_are_noticed(tmp_path):
     shard = tmp_path / "cat.tar"
     write_pool(shard, tmp_path / "cat.jsonl", [(fetched(JPEG), JPEG)])
     shard.write_bytes(shard.read_bytes().replace(JPEG, JPEG[:-1] + b"!"))
-    with pytest.raises(StudyError, match="other bytes"):
+    with pytest.raises(UserError, match="other bytes"):
         list(read_pool(shard, tmp_path / "cat.jsonl"))
 
 
@@ -103,7 +103,7 @@ def test_a_replaced_image_is_counted_once(tmp_path):
     store.put("http://a/1", fetched(PNG, judge="clip"), PNG)
     store.put("http://a/2", fetched(PNG), PNG)
     store.put("http://a/3", fetched(PNG), PNG)
-    with pytest.raises(StudyError, match="would hold more"):
+    with pytest.raises(UserError, match="would hold more"):
         store.put("http://a/4", fetched(JPEG), JPEG)
     assert store.get("http://a/1")[0].judge == "clip" and store.get("http://a/4") is None
 
@@ -116,7 +116,7 @@ def test_a_store_opens_while_another_job_writes_to_it(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "rglob", lambda self, pattern: iter(found))
     store = Store(tmp_path, most=len(JPEG) + len(PNG))
     store.put("http://a/2", fetched(PNG), PNG)
-    with pytest.raises(StudyError, match="would hold more"):
+    with pytest.raises(UserError, match="would hold more"):
         store.put("http://a/3", fetched(PNG), PNG)
 
 

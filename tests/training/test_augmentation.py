@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_study import CLASSES
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.training.augmentation import (
     GRAY,
     PLACES,
@@ -45,7 +45,7 @@ def test_padding_is_torchs_reflection(border):
 
 
 def test_a_border_as_wide_as_the_image_is_one_line():
-    with pytest.raises(StudyError, match="crop is 10 pixels, but must be below the images' 10"):
+    with pytest.raises(UserError, match="crop is 10 pixels, but must be below the images' 10"):
         reflect_pad(images(), 10)
 
 
@@ -176,5 +176,5 @@ def test_copies_alone_are_altered_the_same_in_every_plan(study, augment):
 
 def test_copies_without_an_augmentation_are_one_line(study):
     plain = load_plan(study.plan("copies", train=4, copies=4), study.pixels, ["web", "drawn"], CLASSES)["train"]
-    with pytest.raises(StudyError, match="12 altered copies, but the scenario's augment is none"):
+    with pytest.raises(UserError, match="12 altered copies, but the scenario's augment is none"):
         alter_copies(plain, "none", 0)

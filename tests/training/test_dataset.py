@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_study import CLASSES, SIDE
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.training.dataset import channel_statistics, load_plan, load_teacher_data
 
 SOURCES = ["web", "drawn"]
@@ -49,21 +49,21 @@ def test_an_impossible_plan_is_one_line(study, tmp_path, rows, message):
     names = ("source", "row", "label", "split", "augmented")
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
     pq.write_table(pa.table(columns, names=names), tmp_path / "plan.parquet")
-    with pytest.raises(StudyError, match=message):
+    with pytest.raises(UserError, match=message):
         load_plan(tmp_path / "plan.parquet", study.pixels, SOURCES, CLASSES)
 
 
 def test_truncated_files_are_one_line(study, tmp_path):
     (tmp_path / "web.npy").write_bytes(study.pixels[0].read_bytes()[:5000])
-    with pytest.raises(StudyError, match=r"web\.npy are damaged .* Delete the file"):
+    with pytest.raises(UserError, match=r"web\.npy are damaged .* Delete the file"):
         load_plan(study.plan(), [tmp_path / "web.npy", study.pixels[1]], SOURCES, CLASSES)
     (tmp_path / "data.npz").write_bytes((study.folder / "teacher.npz").read_bytes()[:5000])
-    with pytest.raises(StudyError, match=r"data\.npz is damaged .* Delete it"):
+    with pytest.raises(UserError, match=r"data\.npz is damaged .* Delete it"):
         load_teacher_data(tmp_path / "data.npz", CLASSES)
 
 
 def test_a_teacher_of_other_classes_is_refused(study):
-    with pytest.raises(StudyError, match="is of classes red, green, blue, not red, green"):
+    with pytest.raises(UserError, match="is of classes red, green, blue, not red, green"):
         load_teacher_data(study.folder / "teacher.npz", CLASSES[:2])
 
 

@@ -17,7 +17,7 @@ from tiny_study import CLASSES, RECIPE
 
 from distillery import usage as spending
 from distillery.distillation.losses import cross_entropy
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.files import hash_files
 from distillery.training import checkpoints
 from distillery.training.batches import rows_of_step
@@ -154,7 +154,7 @@ def test_what_a_training_took_is_of_all_its_parts(study, tmp_path, monkeypatch):
         clock[0] = 3.0
         fit(study, checkpoint)
         assert kept()["s"] == 107
-    with pytest.raises(StudyError, match="not finite"):
+    with pytest.raises(UserError, match="not finite"):
         fit(study, replace(checkpoint, digest="other"), replace(RECIPE, lr=1e20, warmup=0, schedule="constant"))
     assert kept()["s"] == 0  # another training
 
@@ -206,7 +206,7 @@ def test_a_version_of_the_code_is_a_hash_of_the_whole_package():
 
 
 def test_a_loss_that_is_not_finite_is_one_line(study):
-    with pytest.raises(StudyError, match=r"the loss is not finite by step \d+. Lower lr \(now 1e\+20\)") as error:
+    with pytest.raises(UserError, match=r"the loss is not finite by step \d+. Lower lr \(now 1e\+20\)") as error:
         fit(study, recipe=replace(RECIPE, lr=1e20, warmup=0, schedule="constant"))
     assert "\n" not in str(error.value)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.training.recipe import SCHEDULES, Recipe, learning_rate
 
 SECTION = {"network": "resnet8", "steps": 100, "batch": 32, "lr": 0.1}
@@ -37,13 +37,13 @@ def test_a_section_of_the_configuration_becomes_a_recipe():
     ],
 )
 def test_what_is_wrong_is_one_line(change, message):
-    with pytest.raises(StudyError, match=message) as error:
+    with pytest.raises(UserError, match=message) as error:
         Recipe.of({**SECTION, **change})
     assert "\n" not in str(error.value)
 
 
 def test_a_missing_key_is_named():
-    with pytest.raises(StudyError, match="key lr is missing"):
+    with pytest.raises(UserError, match="key lr is missing"):
         Recipe.of({key: value for key, value in SECTION.items() if key != "lr"})
 
 

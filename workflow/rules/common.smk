@@ -30,7 +30,7 @@ try:
             if Path(path).resolve() != OWN.resolve():  # given on the command line
                 configuration.read_config(path)
         configuration.check_own_files(study)
-except StudyError as error:
+except UserError as error:
     sys.exit(str(error))
 
 

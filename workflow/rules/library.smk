@@ -7,12 +7,12 @@ LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 sys.path.insert(0, str(LIBRARY.parent))
 
 from distillery import config as configuration
-from distillery.jobs import MANNERS, StudyError
+from distillery.jobs import MANNERS, UserError
 
 OWN = Path("config.yaml")
 # once a study, not once a job
 if workflow.is_main_process and OWN.exists():
     try:
         configuration.read_config(OWN)
-    except StudyError as error:
+    except UserError as error:
         sys.exit(str(error))  # a WorkflowError would add a file and a line that are not the user's

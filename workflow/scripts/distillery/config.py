@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from distillery.cifar10 import CIFAR10
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 LEAST_OF_CONVNETS = 9  # pixels a side that three halvings leave something of
@@ -44,7 +44,7 @@ def check_config(config: dict[str, Any]) -> dict[str, Any]:
         config: as read from config.yaml; left as it is.
 
     Raises:
-        StudyError: names the first wrong key, what is wrong with it, and what would be right.
+        UserError: names the first wrong key, what is wrong with it, and what would be right.
     """
     schema = load_schema()
     config = copy.deepcopy(config)
@@ -63,7 +63,7 @@ def check_own_files(config: dict[str, Any]) -> None:
     Apart from `check_config`: a pod of a cluster, which reads the configuration too, does not see them.
 
     Raises:
-        StudyError: names the first key whose path does not exist, or is a folder without one of the classes.
+        UserError: names the first key whose path does not exist, or is a folder without one of the classes.
     """
     for key, path, labels, otherwise in _own_paths(config):
         if not path.exists():
@@ -85,16 +85,16 @@ def _own_paths(config: dict[str, Any]) -> Iterator[tuple[str, Path, Iterable[str
         yield f"teacher.data.{key}", Path(data[key]), config["classes"], "add it: the teacher learns all classes"
 
 
-def _refusal(problem: str) -> StudyError:
+def _refusal(problem: str) -> UserError:
     """A mistake in one line, whatever the user's names hold."""
-    return StudyError(f"config: {' '.join(problem.split())}")
+    return UserError(f"config: {' '.join(problem.split())}")
 
 
 def load_config(path: str | Path) -> dict[str, Any]:
     """Read and check a configuration file.
 
     Raises:
-        StudyError: as `read_config` and `check_config`.
+        UserError: as `read_config` and `check_config`.
     """
     return check_config(read_config(path))
 
@@ -103,7 +103,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     """A configuration file's keys and values, as they stand there: YAML, or JSON where the name ends so.
 
     Raises:
-        StudyError: text that is neither, with the line; a key given twice, which Snakemake would not notice;
+        UserError: text that is neither, with the line; a key given twice, which Snakemake would not notice;
             no keys at all.
     """
     try:

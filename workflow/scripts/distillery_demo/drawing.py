@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from distillery.curation.decoding import to_square
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery_demo.figures import FIGURES, PAINT, Color, Pen, pick, shade
 
 CLASSES = tuple(FIGURES)  # CIFAR-10's, in its order
@@ -85,12 +85,12 @@ def draw(label: str, style: str, seed: int, size: int) -> Image.Image:
         RGB, size x size.
 
     Raises:
-        StudyError: unknown label or style.
+        UserError: unknown label or style.
     """
     if label not in FIGURES:
-        raise StudyError(f"demo: nothing is drawn for class {label!r}; choose among {', '.join(CLASSES)}")
+        raise UserError(f"demo: nothing is drawn for class {label!r}; choose among {', '.join(CLASSES)}")
     if style not in STYLES:
-        raise StudyError(f"demo: style {style!r} is unknown; choose one of {', '.join(STYLES)}")
+        raise UserError(f"demo: style {style!r} is unknown; choose one of {', '.join(STYLES)}")
     return draw_look(label, STYLES[style], generator(label, style, seed), size)
 
 

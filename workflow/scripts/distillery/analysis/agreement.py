@@ -26,7 +26,7 @@ def agreement_table(runs: Runs, teacher: str | Path, label: str = "") -> pd.Data
         teacher: its `predictions.parquet`.
 
     Raises:
-        StudyError: the teacher was not tested on the students' test images.
+        UserError: the teacher was not tested on the students' test images.
     """
     rows = [
         {"scenario": scenario, "arm": arm, **agreement(tested, teacher_on(teacher, tested)), "note": label}

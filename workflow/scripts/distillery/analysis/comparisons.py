@@ -32,7 +32,7 @@ from distillery.analysis.statistics import (
     together,
 )
 from distillery.analysis.tables import P_DECIMALS, formatted, write_table
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 COLUMNS = (
     "comparison", "question", "scenario", "arm", "versus_scenario", "versus_arm", "n_pairs", "n_test", "n_groups",
@@ -126,19 +126,19 @@ def aligned(
     """Rights of both sides, bool [S, N] each, for equal seeds and images, and the images' groups [N].
 
     Raises:
-        StudyError: they have no seed or no test image in common, or an image has no group.
+        UserError: they have no seed or no test image in common, or an image has no group.
     """
     seeds, first, second = np.intersect1d(before.seeds, after.seeds, return_indices=True)
     where = after.places.get_indexer(before.places)
     shared = where >= 0
     if not len(seeds) or not shared.any():
-        raise StudyError(
+        raise UserError(
             f"{' '.join(sides.versus)} and {' '.join(sides.after)} share no seed or no test image,"
             " so they cannot be compared. Take the comparison out or run them again."
         )
     names = groups.reindex(before.places[shared])
     if names.isna().any():
-        raise StudyError("results/splits.parquet lacks test images of the runs. Delete results/runs and run again.")
+        raise UserError("results/splits.parquet lacks test images of the runs. Delete results/runs and run again.")
     return before.right[first][:, shared], after.right[second][:, where[shared]], names.to_numpy()
 
 

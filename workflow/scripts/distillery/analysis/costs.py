@@ -56,7 +56,7 @@ def tabulate_costs(
         label: what must be said of all numbers.
 
     Raises:
-        StudyError: a benchmark is damaged.
+        UserError: a benchmark is damaged.
     """
     runs, counts = read_table(runs), read_table(counts, NAMES_OF_COUNTS)
     jobs = Jobs(Path(benchmarks), Path(checkpoints), frozenset(trials))
@@ -145,7 +145,7 @@ def read_measurement(path: Path) -> pd.DataFrame:
     """Seconds `s`, `cpu_time` in seconds and `max_rss` in MB of a job; what Snakemake could not measure is NaN.
 
     Raises:
-        StudyError: the file is damaged.
+        UserError: the file is damaged.
     """
     # a job too short to be measured has NA, one of another version a dash
     return read_numbers(path, dict.fromkeys(JobUsage._fields, float), "benchmark", sep="\t", na_values=["-"])

@@ -33,7 +33,7 @@ def tabulate_curves(
         label: what must be said of all numbers.
 
     Raises:
-        StudyError: a history is damaged.
+        UserError: a history is damaged.
     """
     parts = [_read(Path(path)) for path in histories]
     steps = pd.concat(parts, ignore_index=True)

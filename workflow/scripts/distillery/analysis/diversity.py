@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.models.architectures import Normalized
 from distillery.models.weights import load_weights
 from distillery.storage.parquet import read_parquet, write_parquet
@@ -55,7 +55,7 @@ def measure_diversity(
         threads: of the processor.
 
     Raises:
-        StudyError: a file is damaged, or the images are of another size than the teacher's.
+        UserError: a file is damaged, or the images are of another size than the teacher's.
     """
     trained = load_weights(weights)
     network = trained.network.to(choose_device(threads))
@@ -63,7 +63,7 @@ def measure_diversity(
     rows = []
     for (source, kind), table in zip(kinds.items(), tables, strict=True):
         if len(arrays[source]) and arrays[source].shape[1] != trained.image_size:
-            raise StudyError(f"source {source} has images of another size than the teacher's. Curate again.")
+            raise UserError(f"source {source} has images of another size than the teacher's. Curate again.")
         columns = read_parquet(table, ["row", "class", "kept"])
         for name in trained.classes:
             here = np.unique(columns["row"][columns["kept"] & (columns["class"] == name)])[:MOST]
@@ -71,7 +71,7 @@ def measure_diversity(
                 features = embed(network, as_channels_last(np.asarray(arrays[source][here])))
                 rows.append((source, name, int(kind == "diffusion"), len(here), *mean_distance(features)))
     if not rows:
-        raise StudyError(f"sources {', '.join(kinds)} have no image that was kept. See their curated tables for why.")
+        raise UserError(f"sources {', '.join(kinds)} have no image that was kept. See their curated tables for why.")
     write_parquet(output, dict(zip(SCHEMA.names, zip(*rows, strict=True), strict=True)), SCHEMA)
 
 

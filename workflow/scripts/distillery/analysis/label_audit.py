@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 
 from distillery.curation.label_issues import find_noise
-from distillery.jobs import StudyError, log
+from distillery.jobs import UserError, log
 from distillery.models.weights import load_weights
 from distillery.storage.parquet import read_parquet, write_parquet
 from distillery.training.dataset import gather, open_pixels
@@ -59,18 +59,18 @@ def audit_labels(
         threads: of the processor.
 
     Raises:
-        StudyError: a file is damaged; the teacher is of another size or lacks a class.
+        UserError: a file is damaged; the teacher is of another size or lacks a class.
     """
     trained = load_weights(weights)
     columns = read_parquet(table, ["row", "class", "key", "kept", "judged"])
     kept = {name: column[columns["kept"]] for name, column in columns.items()}
     if unknown := set(kept["class"]) - set(trained.classes):
-        raise StudyError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
+        raise UserError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
     labels = np.array([trained.classes.index(name) for name in kept["class"]], dtype=np.int64)
     names = np.full(len(labels), source, dtype=object)
     images = gather(open_pixels([pixels], [source]), names, kept["row"], labels)
     if len(labels) and images.pixels.shape[-1] != trained.image_size:
-        raise StudyError(f"source {source} has images of another size than the teacher's. Curate again.")
+        raise UserError(f"source {source} has images of another size than the teacher's. Curate again.")
     network = trained.network.to(choose_device(threads), memory_format=torch.channels_last)
     logits = predict(network, images.pixels).reshape(-1, len(trained.classes))
     # only what the source claims to show: the others are no alternative for its labels

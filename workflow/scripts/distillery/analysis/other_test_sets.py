@@ -52,7 +52,7 @@ def predict_elsewhere(
         classes: the study's.
 
     Raises:
-        StudyError: a file is damaged.
+        UserError: a file is damaged.
     """
     trained = _trained_classes(plan)
     table = read_parquet(splits, ["source", "row", "label", "split"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from distillery.jobs import StudyError, progress
+from distillery.jobs import UserError, progress
 from distillery.storage.parquet import read_parquet
 
 
@@ -60,7 +60,7 @@ def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str], arms: Seque
         scenarios, arms: all names, in the order wanted.
 
     Raises:
-        StudyError: a file is damaged, or the runs of one scenario were tested on different images.
+        UserError: a file is damaged, or the runs of one scenario were tested on different images.
     """
     found: dict[tuple[str, str], dict[int, Path]] = {}
     for path in map(Path, paths):
@@ -76,7 +76,7 @@ def _read_seeds(paths: Mapping[int, Path]) -> Answers:
     first = parts[0]
     for seed, part in zip(seeds, parts, strict=True):
         if any(not np.array_equal(part[name], first[name]) for name in ("source", "row", "label")):
-            raise StudyError(
+            raise UserError(
                 f"{paths[seed]} is of other test images than {paths[seeds[0]]}. Delete the older one and run again."
             )
     predicted, logits = (np.stack([part[name] for part in parts]) for name in ("predicted", "logits"))
@@ -92,13 +92,13 @@ def teacher_on(path: str | Path, tested: Answers) -> np.ndarray:
     """The teacher's logits float32 [N, C] on the images of a test, −inf for classes that its students do not know.
 
     Raises:
-        StudyError: the teacher was not tested on some of them.
+        UserError: the teacher was not tested on some of them.
     """
     table = read_predictions(path)
     index = pd.MultiIndex.from_arrays([table["source"].astype(str), table["row"]])
     where = index.get_indexer(tested.places)
     if (where < 0).any():
-        raise StudyError(f"{path} lacks test images that the students were tested on. Delete it and run again.")
+        raise UserError(f"{path} lacks test images that the students were tested on. Delete it and run again.")
     logits = table["logits"][where].copy()
     logits[:, np.setdiff1d(np.arange(logits.shape[1]), tested.known)] = -np.inf
     return logits

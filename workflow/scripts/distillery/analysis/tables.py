@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from distillery.analysis.statistics import compare_pairs, estimate, holm
-from distillery.jobs import StudyError, one_line
+from distillery.jobs import UserError, one_line
 from distillery.storage.files import write_whole
 
 RUN_COLUMNS = (
@@ -64,7 +64,7 @@ def scenario_table(metrics: Iterable[str | Path], settings: Mapping[str, Any]) -
         settings: the scenario as configured.
 
     Raises:
-        StudyError: a file lacks a key; names the file.
+        UserError: a file lacks a key; names the file.
     """
     runs = sorted((_run_row(path, settings) for path in metrics), key=lambda run: (run["arm"], run["seed"]))
     order = list(settings.get("arms") or ())
@@ -86,7 +86,7 @@ def _run_row(path: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         for source, part in metrics["by_source"].items():
             row[f"accuracy_percent_on_{source}"] = decimals(_percent(part["accuracy"]))
     except (KeyError, ValueError, TypeError) as error:
-        raise StudyError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
+        raise UserError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
     augment = settings.get("augment", row["augment"])
     row |= {"size": settings.get("size", ""), "train_asked": train_text(settings["train"], augment)}
     row["n_train_asked"] = sum(settings["train"].values()) * (1 if augment == "none" else 2)
@@ -146,7 +146,7 @@ def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str]) -> pd.DataF
     tables = [read_table(path) for path in paths]
     tables = [table for table in tables if len(table)]
     if not tables:
-        raise StudyError("no run in any scenario's table. Give a scenario at least one arm and run again.")
+        raise UserError("no run in any scenario's table. Give a scenario at least one arm and run again.")
     runs = pd.concat(tables, ignore_index=True)
     place = {name: index for index, name in enumerate(scenarios)}
     return runs.sort_values("scenario", key=lambda names: names.map(place), kind="stable", ignore_index=True)
@@ -160,13 +160,13 @@ def read_numbers(path: str | Path, columns: Mapping[str, type], what: str, **rea
         reading: for pandas' reader.
 
     Raises:
-        StudyError: the file is damaged.
+        UserError: the file is damaged.
     """
     try:
         return pd.read_csv(path, **reading)[list(columns)].astype(columns)
     except (ValueError, KeyError, pd.errors.ParserError) as error:
         reason = one_line(error, 120)
-        raise StudyError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error
+        raise UserError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error
 
 
 def baseline(arm: str) -> str | None:
@@ -215,7 +215,7 @@ def _what(group: pd.DataFrame, settings: Mapping[str, Any], plan: Plan | None) -
     first = group.iloc[0]
     for name in CONSTANT:
         if group[name].nunique(dropna=False) > 1:
-            raise StudyError(
+            raise UserError(
                 f"scenario {first['scenario']}, arm {first['arm']}: runs differ in {name}"
                 f" ({', '.join(map(str, group[name].unique()))})."
                 f" Delete results/runs/{first['scenario']}/{first['arm']} and run again."
@@ -380,7 +380,7 @@ def teacher_table(metrics: str | Path, label: str = "") -> pd.DataFrame:
             for known, accuracy in part.get("per_class", {}).items():
                 rows.append((name, known, "", decimals(_percent(accuracy)), label))
     except (KeyError, ValueError, TypeError) as error:
-        raise StudyError(f"{metrics} is not the teacher's metrics ({error!r}). Delete it and run again.") from error
+        raise UserError(f"{metrics} is not the teacher's metrics ({error!r}). Delete it and run again.") from error
     return pd.DataFrame(rows, columns=TEACHER_COLUMNS)
 
 

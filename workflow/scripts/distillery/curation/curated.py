@@ -94,7 +94,7 @@ def curate(
         processes: how many decode at a time.
 
     Raises:
-        StudyError: a pool is damaged.
+        UserError: a pool is damaged.
     """
     candidates = list(in_processes(partial(inspect, min_side=min_side, side=side), _entries(pools), processes))
     drop_claimed_twice(candidates)

@@ -52,7 +52,7 @@ def find_leakage(
         processes: how many hash at a time.
 
     Raises:
-        StudyError: a file is damaged.
+        UserError: a file is damaged.
     """
     kept = [_kept(table) for _, table in sources]
     images = {name: np.concatenate([part[name] for part in kept]) for name in KEPT}

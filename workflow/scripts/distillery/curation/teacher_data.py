@@ -12,7 +12,7 @@ from PIL import Image
 from distillery.cifar10 import CIFAR10
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.leakage import nearest
-from distillery.jobs import StudyError, log, one_line, progress
+from distillery.jobs import UserError, log, one_line, progress
 from distillery.sources.folders import find_images
 from distillery.storage.arrays import map_pixels
 from distillery.storage.files import whole
@@ -33,12 +33,12 @@ def write_teacher_data(path: str | Path, train: LabeledImages, test: LabeledImag
     Its arrays: train_pixels and test_pixels uint8 [N, S, S, 3], train_labels and test_labels int64 [N], classes (str).
 
     Raises:
-        StudyError: a class has no train or no test image.
+        UserError: a class has no train or no test image.
     """
     for part, images in (("train", train), ("test", test)):
         counts = np.bincount(images.labels, minlength=len(classes))
         if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
-            raise StudyError(
+            raise UserError(
                 f"teacher.data: no {part} image of {', '.join(missing)}. Add some, raise `{part}`, or drop the class."
             )
         log.info("teacher's %s images: %d, %d to %d a class", part, len(images.labels), counts.min(), counts.max())
@@ -95,10 +95,10 @@ def load_cifar10(
         seed: of the subsets.
 
     Raises:
-        StudyError: a class CIFAR-10 lacks, or the download failed.
+        UserError: a class CIFAR-10 lacks, or the download failed.
     """
     if unknown := [name for name in classes if name not in CIFAR10]:
-        raise StudyError(
+        raise UserError(
             f"teacher.data: CIFAR-10 has no class {', '.join(unknown)}, only {', '.join(CIFAR10)}."
             " Use kind: folder for other classes."
         )
@@ -117,7 +117,7 @@ def _cifar10_part(path: str | Path, train: bool) -> LabeledImages:
         # downloads only what is absent or damaged; the batches are pickles, so torchvision checks their MD5 first
         data = Batches(str(path), train=train, download=True)
     except (OSError, RuntimeError) as error:
-        raise StudyError(
+        raise UserError(
             f"teacher.data: CIFAR-10 could not be downloaded into {path} ({one_line(error)}). Check the network, or"
             " put its folder cifar-10-batches-py there yourself."
         ) from error
@@ -156,10 +156,10 @@ def load_folders(
         seed: of the subsets.
 
     Raises:
-        StudyError: no test folder, the same folder twice, or a class without images.
+        UserError: no test folder, the same folder twice, or a class without images.
     """
     if not test_path or Path(test_path).resolve() == Path(path).resolve():
-        raise StudyError(
+        raise UserError(
             f"teacher.data: test_path must be another folder than path ({path}), or the teacher is tested on what it"
             " learnt. Put some images of every class into a folder of their own."
         )
@@ -210,7 +210,7 @@ def load_sources(
         distance: bits of 64 within which two images, as they are or mirrored, are near-duplicates.
 
     Raises:
-        StudyError: a file is damaged.
+        UserError: a file is damaged.
     """
     learnt, known = (_curated(part, classes) for part in (train, test))
     doubles, _, _ = nearest(np.concatenate([known.hashes, known.mirrored]), learnt.hashes, distance)

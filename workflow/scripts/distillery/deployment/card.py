@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from distillery.analysis.tables import decimals, mean_columns, read_numbers, source_title, train_text
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.models.weights import Trained
 from distillery.storage.files import write_whole
 from distillery.storage.parquet import read_parquet
@@ -98,14 +98,14 @@ def read_facts(metrics: str | Path, runs: str | Path, plan: str | Path, classes:
         classes: the study's C, in the order of the plan's labels.
 
     Raises:
-        StudyError: a file is damaged, or they are not of one run.
+        UserError: a file is damaged, or they are not of one run.
     """
     measured = _read_metrics(metrics)
     table = read_parquet(plan, ["source", "label", "split", "augmented"])
     train, test = table["split"] == "train", table["split"] == "test"
     labels = tuple(int(label) for label in np.unique(table["label"][train]))
     if len(labels) != measured["n_classes"] or test.sum() != measured["n_test"] or max(labels) >= len(classes):
-        raise StudyError(f"{metrics} and {plan} are not of one scenario. Delete {metrics} and run again.")
+        raise UserError(f"{metrics} and {plan} are not of one scenario. Delete {metrics} and run again.")
     names = tuple(classes[label] for label in labels)
     return Facts(
         metrics=measured,
@@ -123,7 +123,7 @@ def _read_metrics(path: str | Path) -> dict[str, Any]:
         metrics = json.loads(Path(path).read_text(encoding="utf-8"))
         return {name: metrics[name] for name in MEASURED}
     except (KeyError, ValueError, TypeError) as error:
-        raise StudyError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
+        raise UserError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
 
 
 def _accuracies(path: str | Path, arm: str) -> np.ndarray:
@@ -131,7 +131,7 @@ def _accuracies(path: str | Path, arm: str) -> np.ndarray:
     runs = read_numbers(path, RUN, "table", dtype={"arm": str}, keep_default_na=False)
     runs = runs[runs["arm"] == arm]
     if runs.empty:
-        raise StudyError(f"table {path} has no run of arm {arm}. Add {arm} to the scenario's `arms` and run again.")
+        raise UserError(f"table {path} has no run of arm {arm}. Add {arm} to the scenario's `arms` and run again.")
     return (100 * runs["n_correct"] / runs["n_test"]).to_numpy()
 
 

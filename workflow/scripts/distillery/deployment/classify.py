@@ -26,7 +26,7 @@ import numpy as np
 import onnxruntime
 
 from distillery.curation.decoding import Rejected, decode, to_square
-from distillery.jobs import StudyError, one_line
+from distillery.jobs import UserError, one_line
 from distillery.parallel import batches
 from distillery.sources.folders import MAX_BYTES, may_be_image
 from distillery.storage.files import write_whole
@@ -62,17 +62,17 @@ def load_model(path: str | Path) -> Model:
     """Read a student that `distillery.deployment.export` wrote.
 
     Raises:
-        StudyError: no such file, no ONNX file, or none of this program's.
+        UserError: no such file, no ONNX file, or none of this program's.
     """
     if not Path(path).is_file():
-        raise StudyError(f"model {path} does not exist. Give the path of an exported .onnx.")
+        raise UserError(f"model {path} does not exist. Give the path of an exported .onnx.")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; warnings would stand between the answers
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors have no common base but this
         reason = one_line(error, 120)
-        raise StudyError(f"model {path} is damaged or no ONNX file ({reason}). Export it again.") from error
+        raise UserError(f"model {path} is damaged or no ONNX file ({reason}). Export it again.") from error
     about = session.get_modelmeta().custom_metadata_map
     try:
         classes, side = tuple(json.loads(about["classes"])), int(about["image_size"])
@@ -81,7 +81,7 @@ def load_model(path: str | Path) -> Model:
         if known != ("images", [side, side, 3], "probabilities", [len(classes)]):
             raise ValueError(known)
     except (KeyError, ValueError, TypeError) as error:
-        raise StudyError(f"model {path} is not a student of this program's ({error!r}). Export one.") from error
+        raise UserError(f"model {path} is not a student of this program's ({error!r}). Export one.") from error
     return Model(session, classes, side)
 
 
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         model = load_model(options.model)
-    except StudyError as error:
+    except UserError as error:
         sys.exit(str(error))
     classified, failed = [], 0
     for answer in classify(model, find_files(options.paths)):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from distillery.deployment.card import Words, read_facts, write_card
-from distillery.jobs import StudyError, log
+from distillery.jobs import UserError, log
 from distillery.models.weights import load_weights
 from distillery.storage.files import write_whole
 
@@ -66,7 +66,7 @@ def export_student(
         card: the `.md` to write.
 
     Raises:
-        StudyError: a file is damaged or of another run, or the exported model answers differently.
+        UserError: a file is damaged or of another run, or the exported model answers differently.
     """
     student = load_weights(weights)
     facts = read_facts(metrics, runs, plan, student.classes)
@@ -84,7 +84,7 @@ def export_student(
     data = to_onnx(deployed, student.image_size, metadata)
     difference = largest_difference(data, deployed, sample_images(student.image_size))
     if not difference <= TOLERANCE:  # also where it is not a number
-        raise StudyError(
+        raise UserError(
             f"{model}: the exported model's probabilities differ from the network's by {difference:.2g}, more than"
             f" {TOLERANCE:g}. Nothing was written; install the versions of onnx, onnxscript and onnxruntime that"
             " requirements.txt names."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from distillery.jobs import StudyError, log
+from distillery.jobs import UserError, log
 from distillery.storage.files import write_whole
 from distillery.training.recipe import Recipe
 
@@ -56,7 +56,7 @@ def run_trial(
         label: of the progress.
 
     Raises:
-        StudyError: the data has no validation images.
+        UserError: the data has no validation images.
     """
     # torch, which choosing among trials does without
     from distillery.distillation.student import fit
@@ -64,7 +64,7 @@ def run_trial(
     from distillery.training.loop import Diverged
 
     if not len(data.val):
-        raise StudyError(f"{label}: no validation images to choose by. Give split.val counts, or remove tune")
+        raise UserError(f"{label}: no validation images to choose by. Give split.val counts, or remove tune")
     recipe = replace(recipe, lr=lr, weight_decay=weight_decay)
     device = choose_device(threads, deterministic)
     try:
@@ -86,14 +86,14 @@ def choose(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[float, 
         grid: the configuration's key, for what is said.
 
     Raises:
-        StudyError: every setting diverged.
+        UserError: every setting diverged.
     """
     reached: dict[tuple[float, float], list[float | None]] = {}
     for trial in trials:
         reached.setdefault((trial.lr, trial.weight_decay), []).append(trial.val_accuracy)
     steady = sorted(setting for setting, accuracies in reached.items() if None not in accuracies)
     if not steady:
-        raise StudyError(f"every setting of {grid} diverged. Give {grid}.lr smaller values.")
+        raise UserError(f"every setting of {grid} diverged. Give {grid}.lr smaller values.")
     best = max(steady, key=lambda setting: np.mean(reached[setting]))
     for name, value, tried in zip(("lr", "weight_decay"), best, zip(*reached, strict=True), strict=True):
         if len(set(tried)) > 1 and value in (min(tried), max(tried)):
@@ -110,13 +110,13 @@ def write_choice(path: str | Path, trials: Iterable[str | Path], grid: str = "st
     """Choose among trials written before: keys lr, weight_decay and, of every trial, `trials`.
 
     Raises:
-        StudyError: every setting diverged.
+        UserError: every setting diverged.
     """
     found = [Trial(**json.loads(Path(trial).read_text())) for trial in trials]
     try:
         lr, weight_decay = choose(found, grid)
-    except StudyError as error:
-        raise StudyError(f"{path}: {error}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     content = {"lr": lr, "weight_decay": weight_decay, "trials": [vars(trial) for trial in found]}
     write_whole(path, json.dumps(content, indent=2) + "\n")
 

@@ -22,7 +22,7 @@ from distillery.distillation.losses import (
     standardized,
 )
 from distillery.distillation.published_recipe import double_softmax_loss
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.training.loop import Batch
 
 
@@ -231,13 +231,13 @@ def arm_of(section: Mapping[str, Any]) -> Arm:
     """An arm of the configuration.
 
     Raises:
-        StudyError: the method or one of its settings is unknown.
+        UserError: the method or one of its settings is unknown.
     """
     settings = dict(section)
     method = settings.pop("method")
     if method not in METHODS:
-        raise StudyError(f"arm: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
+        raise UserError(f"arm: method {method!r} is unknown; choose one of {', '.join(METHODS)}")
     known = [field.name for field in fields(METHODS[method])]
     if unknown := sorted(set(settings) - set(known)):
-        raise StudyError(f"arm: {method} has no {', '.join(unknown)}; it has {', '.join(known) or 'no settings'}")
+        raise UserError(f"arm: {method} has no {', '.join(unknown)}; it has {', '.join(known) or 'no settings'}")
     return METHODS[method](**{name: float(value) for name, value in settings.items()})

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from distillery.distillation import published_recipe as published
 from distillery.distillation.methods import Answer, Arm
-from distillery.jobs import StudyError, log
+from distillery.jobs import UserError, log
 from distillery.models.architectures import Normalized
 from distillery.models.batchnorm_folding import folded
 from distillery.models.weights import Trained, load_weights, save_weights
@@ -91,7 +91,7 @@ def load_scenario_data(
         augment: how the plan's altered copies are altered: none, color or rotation.
 
     Raises:
-        StudyError: damaged files, or a plan of images that are not there.
+        UserError: damaged files, or a plan of images that are not there.
     """
     parts = load_plan(plan, pixels, sources, classes)
     train = alter_copies(parts["train"], augment, augment_seed)
@@ -122,7 +122,7 @@ def train_student(
         checkpoints: folder to go on from, one a run.
 
     Raises:
-        StudyError: damaged files, a teacher of other classes or sizes, a loss that is not finite.
+        UserError: damaged files, a teacher of other classes or sizes, a loss that is not finite.
     """
     if arm.published:
         data, recipe = _published(arm, data, recipe)
@@ -244,11 +244,11 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
         side: pixels of the students' images.
 
     Raises:
-        StudyError: it is damaged, or of other classes or another size.
+        UserError: it is damaged, or of other classes or another size.
     """
     trained = load_weights(path, classes)
     if trained.image_size != side:
-        raise StudyError(
+        raise UserError(
             f"teacher {path} learnt images of {trained.image_size} pixels, the students' have {side}."
             " Delete it and run again."
         )

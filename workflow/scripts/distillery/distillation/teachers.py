@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from distillery.distillation.losses import cross_entropy
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.models.weights import Trained, load_weights, save_weights
 from distillery.storage.files import write_whole
 from distillery.storage.parquet import read_parquet
@@ -115,7 +115,7 @@ def evaluate_teacher(
         pixels: curated `.npy` of each of `sources`.
 
     Raises:
-        StudyError: sources of another size than the teacher's images; damaged files.
+        UserError: sources of another size than the teacher's images; damaged files.
     """
     trained = load_weights(weights)
     network = trained.network.to(choose_device(threads))
@@ -130,7 +130,7 @@ def evaluate_teacher(
             here = (table["source"] == name) & (table["split"] == "test")
             images = gather(arrays, table["source"][here], table["row"][here], table["label"][here])
         if images.pixels.shape[-1] != trained.image_size:
-            raise StudyError(
+            raise UserError(
                 f"source {name} has images of {images.pixels.shape[-1]} pixels, the teacher learnt"
                 f" {trained.image_size}. Delete {weights} and {data} and run again."
             )

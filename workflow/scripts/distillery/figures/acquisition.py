@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from distillery.analysis.tables import NAMES_OF_COUNTS, read_table, source_title
 from distillery.figures.rows import RowFigure
 from distillery.figures.summary import INK, SOFT, cut, plt, save_figure, sns
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 ROW = 0.62  # inches a source
 # used and kept in Okabe and Ito's blue and sky blue; what was dropped in grays that differ in print as well
@@ -32,11 +32,11 @@ def plot_acquisition(
         untrained: sources whose model was never trained, so that their images show nothing.
 
     Raises:
-        StudyError: the table has no rows.
+        UserError: the table has no rows.
     """
     table = read_table(counts, NAMES_OF_COUNTS)
     if table.empty:
-        raise StudyError(f"{counts} has no rows, so there is nothing to draw. Use at least one source.")
+        raise UserError(f"{counts} has no rows, so there is nothing to draw. Use at least one source.")
     parts = fates(table)
     with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
         drawn = RowFigure([_named(name) for name in parts.index], ROW, parts.columns, 5, label)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.files import whole
 
 COLUMNS = 12  # images shown of a class at most
@@ -92,7 +92,7 @@ def contact_sheet(
         random_weights: the images come from a model nobody trained; said in a strip of its own.
 
     Raises:
-        StudyError: the table names rows that the pixels lack.
+        UserError: the table names rows that the pixels lack.
     """
     images = np.load(pixels, mmap_mode="r")
     classes = class_rows(table)
@@ -119,7 +119,7 @@ def suspects_sheet(
         pixels, output, source, title, label, random_weights: see `contact_sheet`.
 
     Raises:
-        StudyError: the table names rows that the pixels lack.
+        UserError: the table names rows that the pixels lack.
     """
     images = np.load(pixels, mmap_mode="r")
     rows = pq.read_table(audit, columns=["class", "row", "p_claimed", "likely", "suspect"]).to_pylist()
@@ -148,7 +148,7 @@ class Strip:
 def _require_rows(images: np.ndarray, rows: list[int], table: str | Path, pixels: str | Path) -> None:
     last = max(rows, default=-1)
     if last >= len(images):
-        raise StudyError(f"{table} names row {last} of {pixels}, which has {len(images)}. Delete both and run again.")
+        raise UserError(f"{table} names row {last} of {pixels}, which has {len(images)}. Delete both and run again.")
 
 
 def draw_sheet(

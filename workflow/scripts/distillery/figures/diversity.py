@@ -12,7 +12,7 @@ from scipy import stats
 from distillery.analysis.tables import source_title, write_table
 from distillery.figures.rows import RowFigure
 from distillery.figures.summary import INK, SOFT, Line2D, cut, plt, save_figure, sns
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 REAL, GENERATED = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion
 MARKERS = "oDs^vPXp"
@@ -38,11 +38,11 @@ def show_diversity(
         untrained: sources whose model was never trained, so that their images show nothing.
 
     Raises:
-        StudyError: nothing was measured.
+        UserError: nothing was measured.
     """
     found = pd.read_parquet(measured)
     if found.empty:
-        raise StudyError(f"{measured} has no rows, so there is nothing to draw. Use at least one source.")
+        raise UserError(f"{measured} has no rows, so there is nothing to draw. Use at least one source.")
     ends = [interval(row.distance, row.error, row.images) for row in found.itertuples()]
     found[["low", "high"]] = pd.DataFrame(ends, index=found.index)
     found = found.drop(columns="error").assign(note=label).round({"distance": 4, "low": 4, "high": 4})

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from distillery.figures.panels import Layout, heading, panels
 from distillery.figures.summary import HOLLOW, INK, KD, SCRATCH, SOFT, cut, looks
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 ROW = 0.3  # inches
 FILLED = {"markersize": 6.5, "markeredgecolor": "white", "zorder": 3}
@@ -88,7 +88,7 @@ def draw_faults(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
     table = tables["summary"]
     arms = [arm for arm in dict.fromkeys(table["arm"]) if f"published_{arm}" in set(table["arm"])]
     if not arms:
-        raise StudyError("no scenario trains an arm and its published_… partner, so there are no faults to draw.")
+        raise UserError("no scenario trains an arm and its published_… partner, so there are no faults to draw.")
     scenarios = list(dict.fromkeys(table["scenario"]))
     text = "from the published recipe with its faults (hollow) to ours; crosses are the published numbers"
     layout = Layout(3.6, ROW * len(scenarios), across=0.35, left=1.95, below=0.7, legend=0.3)

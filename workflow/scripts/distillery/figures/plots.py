@@ -9,7 +9,7 @@ from distillery.analysis.tables import read_table
 from distillery.figures import heatmaps, lines, marks
 from distillery.figures.panels import style
 from distillery.figures.summary import save_figure
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 FIGURES = {
     "sizes": lines.draw_sizes,
@@ -35,11 +35,11 @@ def plot(name: str, tables: Iterable[str | Path], outputs: Iterable[str | Path],
         label: stands in a strip across the top when not empty.
 
     Raises:
-        StudyError: the first table has no rows.
+        UserError: the first table has no rows.
     """
     paths = list(map(Path, tables))
     read = {path.stem: read_table(path) for path in paths}
     if read[paths[0].stem].empty:
-        raise StudyError(f"{paths[0]} has no rows, so there is nothing to draw. Run a scenario with at least one arm.")
+        raise UserError(f"{paths[0]} has no rows, so there is nothing to draw. Run a scenario with at least one arm.")
     with style():
         save_figure(FIGURES[name](read, title, label), *outputs)

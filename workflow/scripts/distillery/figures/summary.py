@@ -25,7 +25,7 @@ from matplotlib.text import Text  # noqa: E402
 from matplotlib.textpath import TextPath  # noqa: E402
 
 from distillery.analysis.tables import read_table  # noqa: E402
-from distillery.jobs import StudyError  # noqa: E402
+from distillery.jobs import UserError  # noqa: E402
 from distillery.storage.files import whole  # noqa: E402
 
 DPI = 160
@@ -80,11 +80,11 @@ def plot_summary(summary: str | Path, output: str | Path, title: str, label: str
         label: stands in a strip across the top when not empty, such as that the numbers are of a demonstration.
 
     Raises:
-        StudyError: the table has no rows.
+        UserError: the table has no rows.
     """
     table = read_table(summary)
     if table.empty:
-        raise StudyError(f"{summary} has no rows, so there is nothing to draw. Give a scenario at least one arm.")
+        raise UserError(f"{summary} has no rows, so there is nothing to draw. Give a scenario at least one arm.")
     style = {"font.family": "DejaVu Sans", "text.color": INK, "axes.labelcolor": INK, "xtick.color": SOFT}
     with sns.axes_style("white", style):
         save_figure(_draw(table, title, label), output)

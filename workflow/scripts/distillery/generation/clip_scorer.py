@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from distillery.generation.prompts import with_article
-from distillery.jobs import StudyError, log, one_line, progress
+from distillery.jobs import UserError, log, one_line, progress
 from distillery.storage.pools import ImageRecord, Store
 
 BATCH = 64  # images at a time
@@ -79,7 +79,7 @@ class Judge:
                 processor = CLIPProcessor.from_pretrained(self.model)
             except Exception as error:  # the hub and transformers share no type of error
                 reason = one_line(error, 200)
-                raise StudyError(
+                raise UserError(
                     f"judge {self.model} cannot be loaded as a CLIP model ({reason}). Check its path or id."
                 ) from error
             self._loaded = network.to("cuda" if torch.cuda.is_available() else "cpu"), processor

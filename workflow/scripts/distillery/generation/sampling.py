@@ -16,7 +16,7 @@ from PIL import Image
 
 from distillery.generation.diffusion_models import Settings
 from distillery.generation.embeddings import PromptEncoder
-from distillery.jobs import StudyError, log, one_line
+from distillery.jobs import UserError, log, one_line
 from distillery.storage.pools import ImageRecord
 
 WRITERS = 4  # threads that check images and encode JPEGs
@@ -81,7 +81,7 @@ def _batches(
             continue
         if made is None:
             if batch == 1:
-                raise StudyError(f"model {settings.model}: one image of {settings.size} pixels does not fit the GPU.")
+                raise UserError(f"model {settings.model}: one image of {settings.size} pixels does not fit the GPU.")
             batch //= 2
             log.info("out of memory; going on with %d images at a time", batch)
             torch.cuda.empty_cache()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.models.layers import BatchNorm2d, Conv2d
 
 
@@ -188,11 +188,11 @@ def build_network(name: str, classes: int) -> nn.Module:
     """A network by name, its weights drawn from torch's current generator.
 
     Raises:
-        StudyError: no network of that name.
+        UserError: no network of that name.
     """
     if name in CONVNETS:
         return ConvNet(*CONVNETS[name], classes)
     if name not in RESNETS:
-        raise StudyError(f"network {name!r} is unknown; choose one of {', '.join(NETWORKS)}")
+        raise UserError(f"network {name!r} is unknown; choose one of {', '.join(NETWORKS)}")
     stem, widths, blocks = RESNETS[name]
     return ResNet(stem, widths, blocks, classes)

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from distillery.jobs import StudyError, one_line
+from distillery.jobs import UserError, one_line
 from distillery.models.architectures import Normalized, build_network
 from distillery.storage.files import write_whole
 
@@ -65,7 +65,7 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
         classes: that it must be of, in order; None for any.
 
     Raises:
-        StudyError: the file is damaged, not one of ours, or of other classes.
+        UserError: the file is damaged, not one of ours, or of other classes.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -78,13 +78,13 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
         trained = Trained(network, metadata["network"], found, size, metadata["kind"], steps)
     except FileNotFoundError:
         raise
-    except (SafetensorError, KeyError, ValueError, RuntimeError, OSError, TypeError, StudyError) as error:
+    except (SafetensorError, KeyError, ValueError, RuntimeError, OSError, TypeError, UserError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else one_line(error, 120)
-        raise StudyError(
+        raise UserError(
             f"weights {path} are damaged or not this study's ({reason}). Delete it and run again."
         ) from error
     if classes is not None and found != tuple(classes):
-        raise StudyError(
+        raise UserError(
             f"weights {path} are for classes {', '.join(found)}, not {', '.join(classes)}. Delete it and run again."
         )
     return trained

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from distillery.jobs import StudyError, log, progress
+from distillery.jobs import UserError, log, progress
 from distillery.parallel import DaemonThreads, ordered
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.results import is_address
@@ -35,7 +35,7 @@ def fetch_addresses(
         Every record tried, with its bytes or the reason as its failure.
 
     Raises:
-        StudyError: the list cannot be read, has no address of the class, or none gave an image.
+        UserError: the list cannot be read, has no address of the class, or none gave an image.
     """
     records = read_addresses(source["path"], name, label)
     wanted = source["per_class"] or len(records)
@@ -49,7 +49,7 @@ def fetch_addresses(
             if len(different) >= wanted:
                 break
     if not different:
-        raise StudyError(
+        raise UserError(
             f"source {name}, class {label}: none of {len(records)} addresses gave an image. Look at the connection to"
             f" the internet and at the addresses in {source['path']}."
         )
@@ -64,25 +64,23 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]
     on each line, with # before what is to be passed over.
 
     Raises:
-        StudyError: names the line that is wrong; or the class has none.
+        UserError: names the line that is wrong; or the class has none.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(_csv_rows(file, path) if Path(path).suffix.lower() == ".csv" else _text_rows(file, path))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StudyError(
-            f"source {name}: {path} cannot be read ({error}). Give `path` a UTF-8 .csv or .txt."
-        ) from error
+        raise UserError(f"source {name}: {path} cannot be read ({error}). Give `path` a UTF-8 .csv or .txt.") from error
     for line, row in rows:
         if not is_address(row["url"]):
-            raise StudyError(f"source {name}: {path}, line {line}: {row['url'][:80]!r} is no http address.")
+            raise UserError(f"source {name}: {path}, line {line}: {row['url'][:80]!r} is no http address.")
     mine: dict[str, dict[str, str]] = {}
     for _, row in rows:
         if row["class"] == label:
             mine.setdefault(row["url"], row)
     if not mine:
         others = ", ".join(sorted({row["class"] for _, row in rows})) or "nothing"
-        raise StudyError(
+        raise UserError(
             f"source {name}: {path} has no address of class {label}, but of {others}. Add some, or leave the class out"
             " of the source's `classes`."
         )
@@ -95,7 +93,7 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]
 def _csv_rows(file: Any, path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(file)
     if missing := [column for column in REQUIRED if column not in (reader.fieldnames or ())]:
-        raise StudyError(f"{path}: no column {', '.join(missing)}; its first line has to name {', '.join(REQUIRED)}")
+        raise UserError(f"{path}: no column {', '.join(missing)}; its first line has to name {', '.join(REQUIRED)}")
     for row in reader:
         texts = {key: value.strip() for key, value in row.items() if isinstance(key, str) and isinstance(value, str)}
         if any(texts.values()):
@@ -108,5 +106,5 @@ def _text_rows(file: Any, path: str | Path) -> Iterator[tuple[int, dict[str, str
         if not label or label.startswith("#"):
             continue
         if not url.strip():
-            raise StudyError(f"{path}, line {number}: give a class, a space and a URL")
+            raise UserError(f"{path}, line {number}: give a class, a space and a URL")
         yield number, {"class": label, "url": url.strip()}

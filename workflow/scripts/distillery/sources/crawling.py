@@ -20,7 +20,7 @@ from typing import Any
 
 from icrawler import Crawler, Downloader, Feeder, Parser
 
-from distillery.jobs import StudyError, log, progress
+from distillery.jobs import UserError, log, progress
 from distillery.sources import bing, commons, google, openverse
 from distillery.sources.fetching import Fetcher, Limits, NotFetched
 from distillery.sources.results import TEXTS, SearchResult, SourceBlocked
@@ -73,7 +73,7 @@ def crawl(
 
     Raises:
         SourceBlocked, MarkupChanged: the search gives no results to programs; what was retrieved stays in the store.
-        StudyError: not one image was retrieved.
+        UserError: not one image was retrieved.
     """
     results, fetcher = Results(search), Fetcher(limits, loopback)
     _Crawler(search, fetcher, store, results).crawl()
@@ -89,7 +89,7 @@ def crawl(
     records = results.records()
     count = results.retrieved()
     if not count:
-        raise StudyError(
+        raise UserError(
             f"source {search.source}, class {search.label}: none of {len(records)} images candidates could be retrieved."
             " Look at the connection to the internet, or change the queries."
         )
@@ -108,7 +108,7 @@ class Results:
     def __init__(self, search: Search):
         self.search = search
         self.candidates: list[ImageRecord] = []  # by rank
-        self.refusal: StudyError | None = None
+        self.refusal: UserError | None = None
         self.error: BaseException | None = None  # of a thread, which has to end them all
         self.enough = threading.Event()  # nothing more is to be done
         self._rank: dict[str, int] = {}  # address → rank
@@ -317,7 +317,7 @@ class _Parser(Parser):
         except NotFetched as failure:
             self._refused(query, _no_results(str(failure)))
             return
-        except StudyError as refusal:
+        except UserError as refusal:
             self._refused(query, refusal)
             return
         pages.waiting.setdefault(query, []).extend(records)
@@ -328,7 +328,7 @@ class _Parser(Parser):
         if not records or pages.fruitless[query] >= FRUITLESS_PAGES:
             pages.ended.add(query)
 
-    def _refused(self, query: str, refusal: StudyError) -> None:
+    def _refused(self, query: str, refusal: UserError) -> None:
         """A refused query ends; a block ends them all, since the next would be refused as well."""
         self.results.refusal = refusal
         self.pages.ended.update(self.search.queries if isinstance(refusal, SourceBlocked) else [query])
@@ -352,8 +352,8 @@ class _Parser(Parser):
                 continue
 
 
-def _no_results(reason: str) -> StudyError:
-    return StudyError(
+def _no_results(reason: str) -> UserError:
+    return UserError(
         f"the search did not answer ({reason}). Look at the connection to the internet and run again; what was"
         " retrieved is kept."
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from distillery.jobs import StudyError, log, progress
+from distillery.jobs import UserError, log, progress
 from distillery.storage.pools import ImageRecord, as_utf8
 
 SIDE_FILES = {".json", ".jsonl", ".txt", ".csv", ".tsv", ".md", ".xml", ".html", ".cls", ".yaml", ".yml", ".ini", ".db"}
@@ -44,7 +44,7 @@ def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[ImageRe
         Every record with its bytes, read as it is asked for; a file that cannot be read is a record with a failure.
 
     Raises:
-        StudyError: nothing at `path`, a tar that is compressed or damaged, or no image of the class.
+        UserError: nothing at `path`, a tar that is compressed or damaged, or no image of the class.
     """
     leave_out = ", or leave the class out of the source's `classes`"
     found = find_images(source["path"], label, where=f"source {name}", otherwise=leave_out)
@@ -60,7 +60,7 @@ def find_images(path: str | Path, label: str, where: str, otherwise: str = "") -
         otherwise: what can be done instead of adding images of a class that has none.
 
     Raises:
-        StudyError: as `import_folder`.
+        UserError: as `import_folder`.
     """
     path = Path(path)
     if path.is_file():
@@ -70,11 +70,11 @@ def find_images(path: str | Path, label: str, where: str, otherwise: str = "") -
     elif (path / f"{label}.tar").is_file():
         found = _in_tar(path / f"{label}.tar", where, prefix=f"{label}.tar/")
     elif path.is_dir():
-        raise StudyError(f"{where}: {path} has neither a folder {label} nor a file {label}.tar. Add one{otherwise}.")
+        raise UserError(f"{where}: {path} has neither a folder {label} nor a file {label}.tar. Add one{otherwise}.")
     else:
-        raise StudyError(f"{where}: there is no {path}. Give `path` a folder of class folders, or a .tar.")
+        raise UserError(f"{where}: there is no {path}. Give `path` a folder of class folders, or a .tar.")
     if not found:
-        raise StudyError(f"{where}: {path} has no image of class {label}. Add some{otherwise}.")
+        raise UserError(f"{where}: {path} has no image of class {label}. Add some{otherwise}.")
     return found
 
 
@@ -101,7 +101,7 @@ def _in_tar(path: Path, where: str, prefix: str, label: str | None = None) -> li
                 if member.isreg() and (label is None or (len(parts) > 1 and parts[0] == label)):
                     members["/".join(parts)] = member
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise StudyError(
+        raise UserError(
             f"{where}: {path} cannot be read as a plain .tar ({error}). Decompress it, or make it again with tar -cf."
         ) from error
     return [
@@ -161,6 +161,6 @@ def _provenance(file: Found) -> ImageRecord:
         return nothing
     try:
         known = ImageRecord.from_json(as_utf8(ImageRecord.from_json(file.read_search_result()).to_json()))
-    except (OSError, ValueError, TypeError, AttributeError, StudyError):
+    except (OSError, ValueError, TypeError, AttributeError, UserError):
         return nothing
     return replace(known, key="", sha256="", bytes=0, failure="")

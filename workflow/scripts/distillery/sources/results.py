@@ -8,18 +8,18 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
-from distillery.jobs import StudyError, one_line
+from distillery.jobs import UserError, one_line
 from distillery.storage.pools import as_utf8
 
 MAX_URL = 4000  # characters; longer ones are data, not addresses
 TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its image
 
 
-class SourceBlocked(StudyError):
+class SourceBlocked(UserError):
     """A search answers, but not with results: a consent page, a captcha, a page for browsers only."""
 
 
-class MarkupChanged(StudyError):
+class MarkupChanged(UserError):
     """A page full of images of which none could be read: the search has changed its markup."""
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from distillery.curation.duplicates import groups, near_pairs
-from distillery.jobs import StudyError, log
+from distillery.jobs import UserError, log
 from distillery.storage.parquet import read_parquet, write_parquet
 
 SPLITS = ("test", "val", "train")  # in the order in which they choose
@@ -228,7 +228,7 @@ def split_images(
         leakage: table of `curation.leakage`, whose images near the teacher's train images are left out; or None.
 
     Raises:
-        StudyError: a class has too few images for test and validation.
+        UserError: a class has too few images for test and validation.
     """
     images = load_images(tables, labels)
     if leakage:
@@ -330,7 +330,7 @@ def _require_quotas(
             for part in SPLITS[:-1]:
                 asked, found = getattr(quota, part), int((split[mine] == part).sum())
                 if found < asked:
-                    raise StudyError(
+                    raise UserError(
                         f"split.{part}: class {name} has {found} {part} images in source {source}, {asked} asked"
                         f"{_repeats(images, group, split, mine)}. {_way_out(name, shortfall)}"
                     )
@@ -388,7 +388,7 @@ def plan_scenario(
         audits: tables of `evidence.audit`, whose suspect images are not trained on.
 
     Raises:
-        StudyError: a class of a source has fewer train images than asked; says which, and what to do.
+        UserError: a class of a source has fewer train images than asked; says which, and what to do.
     """
     table = read_parquet(splits, ("source", "row", "class", "label", "group", "split", "rank"))
     usable = (table["split"] == "train") & ~_suspect(table, audits)
@@ -432,7 +432,7 @@ def _fill_or_shrink(scenario: str, source: str, per_class: int, available: Mappi
             *(scenario, found, source, per_class, smallest),
         )
         return found
-    raise StudyError(
+    raise UserError(
         f"scenario {scenario}: class {smallest} has {found} train images in source {source}, {per_class} asked."
         f" {_way_out(smallest, shortfall)}"
     )

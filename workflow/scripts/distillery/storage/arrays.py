@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distillery.jobs import StudyError, one_line, too_large
+from distillery.jobs import UserError, one_line, too_large
 
 
 def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, np.ndarray]:
@@ -17,7 +17,7 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
         what: the file is called in the message.
 
     Raises:
-        StudyError: the file is damaged or lacks an array; names it and says to delete it. Or the memory is too small.
+        UserError: the file is damaged or lacks an array; names it and says to delete it. Or the memory is too small.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -28,21 +28,21 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
         raise too_large(f"{what} {path}", error) from error
     except Exception as error:  # a truncated archive raises zipfile's, zlib's, numpy's and plain errors
         reason = one_line(error, 120)
-        raise StudyError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error
+        raise UserError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error
 
 
 def map_pixels(path: str | Path) -> np.ndarray:
     """Images of a `.npy`, a memory map uint8 [N, S, S, 3].
 
     Raises:
-        StudyError: the file is damaged; names it and says to delete it.
+        UserError: the file is damaged; names it and says to delete it.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
             raise ValueError(f"{array.dtype} {array.shape} instead of uint8 [N, S, S, 3]")
     except (ValueError, EOFError) as error:
-        raise StudyError(f"pixels {path} are damaged ({one_line(error)}). Delete the file and run again.") from error
+        raise UserError(f"pixels {path} are damaged ({one_line(error)}). Delete the file and run again.") from error
     return array
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from distillery.jobs import StudyError, one_line, too_large
+from distillery.jobs import UserError, one_line, too_large
 from distillery.storage.files import whole
 
 
@@ -46,7 +46,7 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
     """Columns of a table: numbers and bools as arrays of their types, text as str objects, lists as [N, C].
 
     Raises:
-        StudyError: the file is damaged or lacks a column, or a value; names it and says to delete it. Or the memory is
+        UserError: the file is damaged or lacks a column, or a value; names it and says to delete it. Or the memory is
             too small.
     """
     try:
@@ -59,7 +59,7 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
         raise too_large(f"table {path}", error) from error
     except (pa.ArrowException, OSError, KeyError, BufferError, TypeError, ValueError) as error:
         reason = one_line(error, 120)
-        raise StudyError(f"table {path} is damaged ({reason}). Delete it and run again.") from error
+        raise UserError(f"table {path} is damaged ({reason}). Delete it and run again.") from error
 
 
 def _from_column(column: pa.ChunkedArray) -> np.ndarray:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.files import whole, write_whole
 
 # magic bytes → extension; what is none of these is kept as .bin and dropped at curation, with the reason
@@ -85,7 +85,7 @@ class ImageRecord:
         fields_found = json.loads(text)
         unknown = set(fields_found) - {field.name for field in fields(cls)}
         if unknown:
-            raise StudyError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
+            raise UserError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
         lists = {name: tuple(fields_found.get(name, ())) for name in ("also", "components")}
         record = cls(**{**fields_found, **lists})
         for name in fields_found:  # the rest has defaults
@@ -159,7 +159,7 @@ def read_pool(shard: str | Path, records: str | Path) -> Iterator[tuple[ImageRec
     """Every record of a class's pool in order, with the image's bytes or None for a failure.
 
     Raises:
-        StudyError: a file is truncated or not what it should be; names it and says to delete it.
+        UserError: a file is truncated or not what it should be; names it and says to delete it.
     """
     try:
         # lines end at "\n" alone: a title may hold what str.splitlines also takes for an end, as U+2028
@@ -175,7 +175,7 @@ def read_pool(shard: str | Path, records: str | Path) -> Iterator[tuple[ImageRec
                     raise KeyError(f"{record.key} has other bytes than recorded")
                 yield record, data
     except (tarfile.TarError, KeyError, EOFError, ValueError, TypeError, UnicodeDecodeError) as error:
-        raise StudyError(
+        raise UserError(
             f"pool {shard} or {records} is damaged ({error}). Delete both and run again; the store keeps the images."
         ) from error
 
@@ -218,7 +218,7 @@ class Store:
             if record.failure:
                 return record, None
             data = path.with_suffix(".bin").read_bytes()
-        except (OSError, ValueError, TypeError, StudyError):
+        except (OSError, ValueError, TypeError, UserError):
             return None
         return (record, data) if hashlib.sha256(data).hexdigest() == record.sha256 else None
 
@@ -226,7 +226,7 @@ class Store:
         """Keep an entry, replacing an older one.
 
         Raises:
-            StudyError: the store would hold too much, or leave too little free.
+            UserError: the store would hold too much, or leave too little free.
         """
         path = self._path(identity)
         image = path.with_suffix(".bin")
@@ -239,7 +239,7 @@ class Store:
         """Count `size` bytes more (or less, where an image is replaced by a smaller one), if there is room."""
         with self._lock:
             if self.most and self._held + size > self.most:
-                raise StudyError(
+                raise UserError(
                     f"store {self.root} would hold more than {self.most:,} bytes; what was retrieved is kept. Raise the"
                     " source's max_store_bytes, or delete what is no longer needed."
                 )
@@ -248,7 +248,7 @@ class Store:
             return
         self.root.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self.root).free - size < self.free:
-            raise StudyError(
+            raise UserError(
                 f"disk: store {self.root} would leave less than {self.free:,} bytes free; what was retrieved is kept."
                 " Make room, or lower the source's min_free_bytes."
             )

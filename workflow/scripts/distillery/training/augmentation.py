@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.training.dataset import ImageDataset
 from distillery.training.recipe import Recipe
 from distillery.training.rng import stream
@@ -61,11 +61,11 @@ def reflect_pad(pixels: Tensor, border: int) -> Tensor:
     """Images with a mirrored border, as F.pad's `reflect` but for uint8: [N, 3, S, S] → [N, 3, S + 2b, S + 2b].
 
     Raises:
-        StudyError: the border is as wide as the image.
+        UserError: the border is as wide as the image.
     """
     side = pixels.shape[-1]
     if border >= side:
-        raise StudyError(f"recipe: crop is {border} pixels, but must be below the images' {side}")
+        raise UserError(f"recipe: crop is {border} pixels, but must be below the images' {side}")
     if not border:
         return pixels
     # strips joined, the channels last: four times as fast on a processor as choosing rows and columns by number
@@ -141,13 +141,13 @@ def alter_copies(train: ImageDataset, augment: str, augment_seed: int) -> ImageD
         augment: none, color or rotation.
 
     Raises:
-        StudyError: copies are planned but no augmentation is named.
+        UserError: copies are planned but no augmentation is named.
     """
     here = np.flatnonzero(train.augmented)
     if not len(here):
         return train
     if augment not in ("color", "rotation"):
-        raise StudyError(
+        raise UserError(
             f"the plan has {len(here)} altered copies, but the scenario's augment is {augment}. Plan again."
         )
     draws = np.stack(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet
 
@@ -65,11 +65,11 @@ def load_plan(
         pixels: curated `.npy` uint8 [N, S, S, 3] of each of `sources`, read by memory map.
 
     Raises:
-        StudyError: the plan names what is not there, has nothing to train or test on, or tests what it does not train.
+        UserError: the plan names what is not there, has nothing to train or test on, or tests what it does not train.
     """
     table = read_parquet(plan, ["source", "row", "label", "split", "augmented"])
     if len(table["label"]) and not 0 <= table["label"].min() <= table["label"].max() < len(classes):
-        raise StudyError(f"plan {plan} has labels beyond the {len(classes)} classes. Delete it and run again.")
+        raise UserError(f"plan {plan} has labels beyond the {len(classes)} classes. Delete it and run again.")
     arrays = open_pixels(pixels, sources)
     parts = {}
     for split in ("train", "val", "test"):
@@ -77,13 +77,13 @@ def load_plan(
         parts[split] = gather(arrays, chosen["source"], chosen["row"], chosen["label"], chosen["augmented"])
     for split in ("train", "test"):
         if not len(parts[split]):
-            raise StudyError(f"plan {plan} has no {split} images. Delete it and run again.")
+            raise UserError(f"plan {plan} has no {split} images. Delete it and run again.")
     trained = parts["train"].labels.unique()
     for split in ("val", "test"):
         strange = parts[split].labels[~torch.isin(parts[split].labels, trained)].unique().tolist()
         if strange:
             names = ", ".join(classes[label] for label in strange)
-            raise StudyError(f"plan {plan}: {split} images of {names}, none to train on. Delete it and run again.")
+            raise UserError(f"plan {plan}: {split} images of {names}, none to train on. Delete it and run again.")
     return parts
 
 
@@ -91,11 +91,11 @@ def open_pixels(paths: Sequence[str | Path], sources: Sequence[str]) -> dict[str
     """Memory maps uint8 [N, S, S, 3] by source.
 
     Raises:
-        StudyError: a file is damaged, or their sizes differ.
+        UserError: a file is damaged, or their sizes differ.
     """
     arrays = {name: map_pixels(path) for name, path in zip(sources, paths, strict=True)}
     if len(sizes := {array.shape[1:] for array in arrays.values()}) > 1:
-        raise StudyError(f"sources {', '.join(sources)} have images of several sizes {sorted(sizes)}. Curate again.")
+        raise UserError(f"sources {', '.join(sources)} have images of several sizes {sorted(sizes)}. Curate again.")
     return arrays
 
 
@@ -118,16 +118,16 @@ def gather(
         sources, rows, labels, augmented: [M] each.
 
     Raises:
-        StudyError: a source or row does not exist.
+        UserError: a source or row does not exist.
     """
     shape = next(iter(arrays.values())).shape[1:]
     pixels = np.empty((len(rows), *shape), np.uint8)
     for name in dict.fromkeys(sources.tolist()):
         here = np.flatnonzero(sources == name)
         if name not in arrays:
-            raise StudyError(f"images of source {name} are asked for, but its pixels are not given")
+            raise UserError(f"images of source {name} are asked for, but its pixels are not given")
         if rows[here].min() < 0 or rows[here].max() >= len(arrays[name]):
-            raise StudyError(f"source {name} has {len(arrays[name])} images, row {rows[here].max()} is asked for")
+            raise UserError(f"source {name} has {len(arrays[name])} images, row {rows[here].max()} is asked for")
         pixels[here] = arrays[name][rows[here]]
     augmented = np.zeros(len(rows), bool) if augmented is None else augmented.astype(bool)
     return ImageDataset(
@@ -143,14 +143,14 @@ def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[ImageDa
     """The teacher's train and test images.
 
     Raises:
-        StudyError: the file is damaged, or of other classes.
+        UserError: the file is damaged, or of other classes.
     """
     names = ("train_pixels", "train_labels", "test_pixels", "test_labels")
     arrays = read_arrays(path, ("classes", *names), "teacher's data")
     found = [str(name) for name in arrays["classes"]]
     parts = [(arrays[f"{part}_pixels"], arrays[f"{part}_labels"]) for part in ("train", "test")]
     if found != list(classes):
-        raise StudyError(
+        raise UserError(
             f"teacher's data {path} is of classes {', '.join(found)}, not {', '.join(classes)}."
             " Delete it and run again."
         )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from distillery.jobs import StudyError, log, progress
+from distillery.jobs import UserError, log, progress
 from distillery.models.architectures import Normalized, build_network
 from distillery.storage.files import write_whole
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
@@ -47,7 +47,7 @@ class Batch(NamedTuple):
     time: float | Tensor
 
 
-class Diverged(StudyError):
+class Diverged(UserError):
     """A training whose loss is not finite."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from math import cos, isfinite, pi
 from typing import Any
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 SCHEDULES = ("cosine", "triangular", "constant")
 OPTIMIZERS = ("sgd", "muon")
@@ -40,18 +40,18 @@ class Recipe:
         """The recipe in a section of the configuration (`student`, `teacher`).
 
         Raises:
-            StudyError: a key is unknown or missing, or a value is out of its range.
+            UserError: a key is unknown or missing, or a value is out of its range.
         """
         known = [field.name for field in fields(cls)]
         values = {key: value for key, value in section.items() if key not in NOT_RECIPE}
         if unknown := sorted(set(values) - set(known)):
-            raise StudyError(f"recipe: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
+            raise UserError(f"recipe: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
         if missing := [name for name in ("network", "steps", "batch", "lr") if name not in values]:
-            raise StudyError(f"recipe: key {', '.join(missing)} is missing")
+            raise UserError(f"recipe: key {', '.join(missing)} is missing")
         recipe = cls(**values)
         for name, right, rule in recipe._rules():
             if not right:
-                raise StudyError(f"recipe: {name} is {getattr(recipe, name)!r}, but must be {rule}")
+                raise UserError(f"recipe: {name} is {getattr(recipe, name)!r}, but must be {rule}")
         return recipe
 
     def _rules(self) -> list[tuple[str, bool, str]]:
