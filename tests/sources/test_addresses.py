@@ -189,8 +189,8 @@ def test_none_at_all(web, tmp_path):
 def test_the_script_ends_a_mistake_in_one_line(tmp_path, capsys):
     params = SimpleNamespace(source={"path": "nowhere.csv", "per_class": 0}, name="mine", label="frog", store=tmp_path)
     output = SimpleNamespace(shard=tmp_path / "frog.tar", records=tmp_path / "frog.jsonl")
-    manners = {"contact": "", "connections_per_host": 2, "max_store_bytes": 0, "min_free_bytes": 0}
-    snakemake = SimpleNamespace(params=params, output=output, resources=manners, log=[])
+    crawl_policy = {"contact": "", "connections_per_host": 2, "max_store_bytes": 0, "min_free_bytes": 0}
+    snakemake = SimpleNamespace(params=params, output=output, resources=crawl_policy, log=[])
     with pytest.raises(SystemExit):
         runpy.run_path(str(SCRIPTS / "fetch_addresses.py"), init_globals={"snakemake": snakemake})
     assert capsys.readouterr().err.startswith("ERROR: source mine: nowhere.csv cannot be read")

@@ -262,8 +262,8 @@ source = dict(kind="google", per_class=25, max_per_query=40, filters={{}}, retri
 params = Space(source=source, name="mine", label="frog", queries=["frog", "green frog"],
                store={folder!r} + "/store", demo=dict(results_per_query=40, seed=0))
 output = Space(shard={folder!r} + "/frog.tar", records={folder!r} + "/frog.jsonl")
-manners = dict(contact="", connections_per_host=2, max_store_bytes=0, min_free_bytes=0)
-snakemake = Space(params=params, output=output, resources=manners, log=[{folder!r} + "/log"])
+crawl_policy = dict(contact="", connections_per_host=2, max_store_bytes=0, min_free_bytes=0)
+snakemake = Space(params=params, output=output, resources=crawl_policy, log=[{folder!r} + "/log"])
 exec(compile(open({scripts!r} + "/crawl.py").read(), "crawl.py", "exec"))
 heavy = {{"torch", "pandas", "matplotlib", "diffusers", "pyarrow", "scipy"}}
 print(sorted({{name.partition(".")[0] for name in sys.modules}} & heavy))

@@ -14,7 +14,7 @@ rule crawl:
     conda:
         "../../envs/acquire.yaml"
     resources:
-        **manners(),
+        **crawl_policy(),
         google_crawls=lambda w: int(study["sources"][w.source]["kind"] == "google"),
         bing_crawls=lambda w: int(study["sources"][w.source]["kind"] == "bing"),
         openverse_crawls=lambda w: int(study["sources"][w.source]["kind"] == "openverse"),
@@ -46,7 +46,7 @@ rule fetch_addresses:
     conda:
         "../../envs/acquire.yaml"
     resources:
-        **manners(),
+        **crawl_policy(),
         url_crawls=1,
         runtime="12h",
     params:

@@ -102,17 +102,17 @@ def audits_of(scenario):
 
 
 def web_source(name):
-    """What of a source decides what is asked for; how it is asked, and when the disk is full, is in `manners`."""
-    return {key: value for key, value in study["sources"][name].items() if key not in MANNERS}
+    """What of a source decides what is asked for; how it is asked, and when the disk is full, is in `crawl_policy`."""
+    return {key: value for key, value in study["sources"][name].items() if key not in CRAWL_POLICY_KEYS}
 
 
-def manners():
+def crawl_policy():
     """Resources of the rules that ask the web: a change of them asks nothing again."""
 
     def of(name):
         return lambda w: study["contact"] if name == "contact" else study["sources"][w.source][name]
 
-    return {name: of(name) for name in MANNERS}
+    return {name: of(name) for name in CRAWL_POLICY_KEYS}
 
 
 def imitated_web():

@@ -7,7 +7,7 @@ LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 sys.path.insert(0, str(LIBRARY.parent))
 
 from distillery import config as configuration
-from distillery.jobs import MANNERS, UserError
+from distillery.jobs import CRAWL_POLICY_KEYS, UserError
 
 OWN = Path("config.yaml")
 # once a study, not once a job

@@ -2,13 +2,13 @@
 
 from contextlib import nullcontext
 
-from distillery.jobs import job, with_manners
+from distillery.jobs import job, with_crawl_policy
 from distillery.sources.crawling import crawl, search_of
 from distillery.sources.fetching import Limits
 from distillery.storage.pools import Store, write_pool
 
 with job(snakemake) as j:
-    source, label, demo = with_manners(j), j.params.label, j.params.demo
+    source, label, demo = with_crawl_policy(j), j.params.label, j.params.demo
     web = nullcontext()
     if demo:
         from distillery_demo.web import imitate_web  # here only: the library above does not know the demo

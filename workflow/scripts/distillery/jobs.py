@@ -27,7 +27,7 @@ T = TypeVar("T")
 LOG_EVERY_SECONDS = 10.0
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # how the web is asked, and when the disk is full: rules pass these as resources, whose change makes nothing again
-MANNERS = ("contact", "connections_per_host", "max_store_bytes", "min_free_bytes")
+CRAWL_POLICY_KEYS = ("contact", "connections_per_host", "max_store_bytes", "min_free_bytes")
 
 
 class UserError(Exception):
@@ -47,9 +47,9 @@ def too_large(what: str, error: MemoryError) -> UserError:
     )
 
 
-def with_manners(snakemake: Any) -> dict[str, Any]:
-    """A web source's settings as a rule hands them to its script, those of `MANNERS` among them."""
-    return snakemake.params.source | {name: snakemake.resources.get(name) for name in MANNERS}
+def with_crawl_policy(snakemake: Any) -> dict[str, Any]:
+    """A web source's settings as a rule hands them to its script, those of `CRAWL_POLICY_KEYS` among them."""
+    return snakemake.params.source | {name: snakemake.resources.get(name) for name in CRAWL_POLICY_KEYS}
 
 
 @contextmanager
