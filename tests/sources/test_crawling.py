@@ -87,9 +87,9 @@ def test_an_address_of_two_queries_is_one_offer_with_both_claims(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=90)
     urls = [record.url for record, _ in entries]
     assert len(set(urls)) == len(urls)
-    claimed = [record for record, _ in entries if record.also]
-    assert claimed and all(claim.startswith("frog: ") for record in claimed for claim in record.also)
-    assert all(f"frog: {record.query}" not in record.also for record in claimed)
+    claimed = [record for record, _ in entries if record.duplicate_queries]
+    assert claimed and all(claim.startswith("frog: ") for record in claimed for claim in record.duplicate_queries)
+    assert all(f"frog: {record.query}" not in record.duplicate_queries for record in claimed)
 
 
 class Heavy(Server):

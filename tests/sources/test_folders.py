@@ -98,13 +98,18 @@ def test_another_studys_pool_keeps_its_provenance(tmp_path):
         query="a cat",
         url="http://a/1",
         license="CC0",
-        also=("dog: pets",),
+        duplicate_queries=("dog: pets",),
     )
     (tmp_path / "pools").mkdir()
     write_pool(tmp_path / "pools/cat.tar", tmp_path / "pools/cat.jsonl", [(known, data)])
     [(record, read)] = imported(tmp_path / "pools")
     assert read == data
-    assert (record.query, record.url, record.license, record.also) == ("a cat", "http://a/1", "CC0", ("dog: pets",))
+    assert (record.query, record.url, record.license, record.duplicate_queries) == (
+        "a cat",
+        "http://a/1",
+        "CC0",
+        ("dog: pets",),
+    )
     assert (record.source, record.label, record.kind, record.rank) == ("mine", "cat", "folder", 0)
     assert record.origin == f"cat.tar/{image_key(data)}.png" and record.sha256 != known.sha256
 

@@ -25,7 +25,9 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 @given(texts, texts, st.integers(-1, 2**62), st.lists(texts, max_size=3))
 def test_an_offer_survives_its_json(query, prompt, seed, also):
-    record = ImageRecord("sd2", "cat", "diffusion", "x", query=query, prompt=prompt, seed=seed, also=tuple(also))
+    record = ImageRecord(
+        "sd2", "cat", "diffusion", "x", query=query, prompt=prompt, seed=seed, duplicate_queries=tuple(also)
+    )
     line = record.to_json()
     assert "\n" not in line
     assert ImageRecord.from_json(line) == record

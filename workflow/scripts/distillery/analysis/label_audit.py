@@ -73,7 +73,7 @@ def audit_labels(
         raise UserError(f"source {source} has images of another size than the teacher's. Curate again.")
     network = trained.network.to(choose_device(threads), memory_format=torch.channels_last)
     logits = predict(network, images.pixels).reshape(-1, len(trained.classes))
-    # only what the source claims to show: the others are no alternative for its labels
+    # only what the source duplicate_queries to show: the others are no alternative for its labels
     claimed = np.unique(labels)
     probabilities = torch.softmax(logits[:, torch.from_numpy(claimed)], dim=1).numpy()
     places = np.searchsorted(claimed, labels)

@@ -147,8 +147,8 @@ def drop_claimed_twice(candidates: Sequence[Candidate]) -> None:
         if candidate.record.sha256:
             labels.setdefault(candidate.record.sha256, set()).add(candidate.record.label)
     for candidate in candidates:
-        if len(claims := labels.get(candidate.record.sha256, set())) > 1:
-            candidate.reason = f"claimed by two classes: {', '.join(sorted(claims))}"
+        if len(duplicate_queries := labels.get(candidate.record.sha256, set())) > 1:
+            candidate.reason = f"claimed by two classes: {', '.join(sorted(duplicate_queries))}"
             candidate.duplicate_of = candidate.record.key
         elif candidate.reason == "exact duplicate":
             candidate.duplicate_of = candidate.record.key

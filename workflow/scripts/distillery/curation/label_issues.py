@@ -71,7 +71,7 @@ def _lowest(values: np.ndarray, basis: np.ndarray, count: int) -> np.ndarray:
 
 def confident_class(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """The class that each image is confidently of, int [N], −1 where there is none (ibid., section 3.1)."""
-    thresholds = np.full(probabilities.shape[1], np.inf)  # a class nobody claims is nobody's
+    thresholds = np.full(probabilities.shape[1], np.inf)  # a class nobody duplicate_queries is nobody's
     for label in np.unique(labels[basis]):
         thresholds[label] = probabilities[basis & (labels == label), label].mean()
     among = np.where(probabilities >= thresholds, probabilities, -1.0)

@@ -22,7 +22,7 @@ from icrawler import Crawler, Downloader, Feeder, Parser
 
 from distillery.jobs import UserError, log, progress
 from distillery.sources import bing, commons, google, openverse
-from distillery.sources.fetching import Fetcher, Limits, NotFetched
+from distillery.sources.fetching import Fetcher, FetchError, Limits
 from distillery.sources.results import TEXTS, SearchResult, SourceBlocked
 from distillery.sources.retrieval import retrieve
 from distillery.storage.pools import ImageRecord, Store
@@ -112,9 +112,11 @@ class Results:
         self.error: BaseException | None = None  # of a thread, which has to end them all
         self.enough = threading.Event()  # nothing more is to be done
         self._rank: dict[str, int] = {}  # address → rank
-        self._also: dict[int, list[tuple[int, str]]] = {}  # rank → claims, each after how many records it was found
+        self._duplicate_queries: dict[
+            int, list[tuple[int, str]]
+        ] = {}  # rank → duplicate_queries, each after how many records it was found
         self._done: dict[int, ImageRecord] = {}
-        self._settled = 0  # ranks below are all done
+        self._done_below = 0  # ranks below are all done
         self._kept: set[str] = set()  # sha256 of the settled images
         self._lock = threading.Lock()
 
@@ -124,7 +126,7 @@ class Results:
             if (rank := self._rank.get(result.url)) is not None:
                 if self.candidates[rank].query != query:
                     claim = (len(self.candidates), f"{self.search.label}: {query}")
-                    self._also.setdefault(rank, []).append(claim)
+                    self._duplicate_queries.setdefault(rank, []).append(claim)
                 return None
             rank = self._rank[result.url] = len(self.candidates)
             texts = {name: getattr(result, name) for name in TEXTS}
@@ -139,12 +141,12 @@ class Results:
         """Whether an address was candidates."""
         return url in self._rank
 
-    def settle(self, record: ImageRecord) -> None:
+    def mark_done(self, record: ImageRecord) -> None:
         """Note what became of a record. Ranks are counted in order, so that the end depends on no thread's speed."""
         with self._lock:
             self._done[record.rank] = record
-            while len(self._kept) < self.search.wanted and (done := self._done.get(self._settled)) is not None:
-                self._settled += 1
+            while len(self._kept) < self.search.wanted and (done := self._done.get(self._done_below)) is not None:
+                self._done_below += 1
                 if not done.failure:
                     self._kept.add(done.sha256)
             if len(self._kept) >= self.search.wanted:
@@ -155,16 +157,18 @@ class Results:
         return len(self._kept)
 
     def records(self) -> list[ImageRecord]:
-        """Every record up to the end, with the other claims to it that were found before the end."""
-        if not self.enough.is_set() and self._settled < len(self.candidates):
-            raise RuntimeError(f"nothing became of record {self._settled} of {len(self.candidates)}")
-        done = [self._done[rank] for rank in range(self._settled)]
-        return [replace(record, also=self._claims(record.rank)) for record in done]
+        """Every record up to the end, with the other duplicate_queries to it that were found before the end."""
+        if not self.enough.is_set() and self._done_below < len(self.candidates):
+            raise RuntimeError(f"nothing became of record {self._done_below} of {len(self.candidates)}")
+        done = [self._done[rank] for rank in range(self._done_below)]
+        return [replace(record, duplicate_queries=self._duplicate_queries(record.rank)) for record in done]
 
-    def _claims(self, rank: int) -> tuple[str, ...]:
+    def _duplicate_queries(self, rank: int) -> tuple[str, ...]:
         # how far the parser reads beyond the end is chance
-        claims = [claim for found_after, claim in self._also.get(rank, ()) if found_after <= self._settled]
-        return tuple(dict.fromkeys(claims))
+        duplicate_queries = [
+            claim for found_after, claim in self._duplicate_queries.get(rank, ()) if found_after <= self._done_below
+        ]
+        return tuple(dict.fromkeys(duplicate_queries))
 
     def abort(self, error: BaseException) -> None:
         """End the crawl because a thread failed."""
@@ -314,7 +318,7 @@ class _Parser(Parser):
         try:
             answer = self.fetcher.fetch(address, accept="text/html")
             records = ENGINES[self.search.kind].parse(answer.body, answer.address)
-        except NotFetched as failure:
+        except FetchError as failure:
             self._refused(query, _no_results(str(failure)))
             return
         except UserError as refusal:
@@ -375,7 +379,7 @@ class _Downloader(Downloader):
     def worker_exec(self, **kwargs: Any) -> None:
         for task in _tasks(self, "parser_exited"):
             record = self.results.candidates[task["rank"]]
-            self.results.settle(retrieve(record, self.store, self.fetcher)[0])
+            self.results.mark_done(retrieve(record, self.store, self.fetcher)[0])
 
 
 def search_of(

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from distillery.sources.fetching import Fetcher, NotFetched
+from distillery.sources.fetching import Fetcher, FetchError
 from distillery.storage.pools import ImageRecord, Store, extension, image_key
 
 IMAGES = "image/webp,image/png,image/jpeg,image/*;q=0.8"
@@ -24,7 +24,7 @@ def retrieve(record: ImageRecord, store: Store, fetcher: Fetcher) -> tuple[Image
         return replace(record, **facts), data
     try:
         answer = fetcher.fetch(record.url, accept=IMAGES)
-    except NotFetched as failure:
+    except FetchError as failure:
         return replace(record, failure=str(failure)), None
     if extension(answer.body) == "bin":
         kind = answer.content_type.partition(";")[0].strip().lower() or "no type given"

@@ -86,7 +86,7 @@ class ImageRecord:
         unknown = set(fields_found) - {field.name for field in fields(cls)}
         if unknown:
             raise UserError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
-        lists = {name: tuple(fields_found.get(name, ())) for name in ("also", "components")}
+        lists = {name: tuple(fields_found.get(name, ())) for name in ("duplicate_queries", "components")}
         record = cls(**{**fields_found, **lists})
         for name in fields_found:  # the rest has defaults
             if not isinstance(getattr(record, name), TYPES[name]):
