@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.power import TTestPower
 
 from distillery.analysis.comparisons import COLUMNS, compare, comparisons_table, sides_of
-from distillery.analysis.predictions import Answers
+from distillery.analysis.predictions import TestPredictions
 from distillery.analysis.ranking import ranking_table, resampled_means
 from distillery.analysis.statistics import (
     Spread,
@@ -160,7 +160,7 @@ def answers(right, labels=None, seeds=None, classes=3, source="google"):
     logits = np.where(np.arange(classes) == predicted[..., None], 2.0, 0.0).astype(np.float32)
     seeds = np.arange(len(right)) if seeds is None else np.array(seeds)
     sources = np.full(len(labels), source, dtype=object)
-    return Answers(sources, np.arange(len(labels)), labels.astype(np.int16), seeds, predicted, logits)
+    return TestPredictions(sources, np.arange(len(labels)), labels.astype(np.int16), seeds, predicted, logits)
 
 
 def groups_of(count, source="google"):

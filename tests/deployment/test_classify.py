@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_named_and_the_others_go_on(exported, folder, tmp
 
 def test_the_table(exported, folder, tmp_path, capsys):
     (folder / "page.jpg").write_text("<html>")
-    table = tmp_path / "new" / "answers.csv"
+    table = tmp_path / "new" / "predictions.csv"
     assert command(exported.model, folder, "--csv", table) == 1
     printed = lines(capsys.readouterr().out)
     with open(table, newline="") as file:
@@ -112,7 +112,7 @@ def test_the_table(exported, folder, tmp_path, capsys):
         chances = {name: float(row[f"probability_{name}"]) for name in exported.classes}
         assert sum(chances.values()) == pytest.approx(1, abs=1e-5)
         assert chances[row["class"]] == max(chances.values()) == float(row["probability"])
-    assert command(exported.model, folder, "--csv", folder / "photo.jpg" / "answers.csv") != 0
+    assert command(exported.model, folder, "--csv", folder / "photo.jpg" / "predictions.csv") != 0
 
 
 def test_more_files_than_a_batch_come_in_order(exported, tmp_path, monkeypatch):
@@ -121,9 +121,9 @@ def test_more_files_than_a_batch_come_in_order(exported, tmp_path, monkeypatch):
     for number, path in enumerate(paths):
         image(number).save(path)
     paths.insert(4, tmp_path / "missing.png")
-    answers = list(classify.classify(classify.load_model(exported.model), iter(paths)))
-    assert [answer.path for answer in answers] == paths and answers[4].failure
-    for number, answer in enumerate(answer for answer in answers if not answer.failure):
+    predictions = list(classify.classify(classify.load_model(exported.model), iter(paths)))
+    assert [answer.path for answer in predictions] == paths and predictions[4].failure
+    for number, answer in enumerate(answer for answer in predictions if not answer.failure):
         alone = probabilities(exported.network, to_square(image(number), SIDE)[None], exported.labels)[0]
         assert np.abs(answer.probabilities - alone).max() < 1e-5
 
@@ -132,9 +132,9 @@ def test_names_of_any_bytes(exported, tmp_path, capsys):
     path = tmp_path / os.fsdecode(b"caf\xe9.png")
     image(0).save(tmp_path / "one.png")
     (tmp_path / "one.png").rename(path)
-    assert command(exported.model, path, "--csv", tmp_path / "answers.csv") == 0
+    assert command(exported.model, path, "--csv", tmp_path / "predictions.csv") == 0
     assert "caf\N{REPLACEMENT CHARACTER}.png\t" in capsys.readouterr().out
-    assert "caf\N{REPLACEMENT CHARACTER}.png," in (tmp_path / "answers.csv").read_text()
+    assert "caf\N{REPLACEMENT CHARACTER}.png," in (tmp_path / "predictions.csv").read_text()
 
 
 def test_a_model_that_is_none_ends_in_one_line(exported, tmp_path):

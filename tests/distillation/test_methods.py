@@ -15,7 +15,7 @@ from distillery.distillation.losses import (
     kd_loss,
     standardized,
 )
-from distillery.distillation.methods import METHODS, Answer, arm_of
+from distillery.distillation.methods import METHODS, ModelOutput, arm_of
 from distillery.training.loop import Batch
 
 generator = torch.Generator().manual_seed(0)
@@ -27,7 +27,7 @@ CE = cross_entropy(S, LABELS)
 
 def loss_of(method, time=1.0, targets=LABELS, **settings):
     arm = arm_of({"method": method, **settings})
-    student, teacher = Answer(S, FEATURES[:1]), Answer(T, FEATURES[1:])
+    student, teacher = ModelOutput(S, FEATURES[:1]), ModelOutput(T, FEATURES[1:])
     return arm.loss(student, teacher if arm.taught else None, Batch(torch.empty(0), targets, time))
 
 

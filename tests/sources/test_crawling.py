@@ -158,7 +158,7 @@ def test_no_more_of_a_query_than_allowed(web, tmp_path):
 
 
 class Refusing(Server):
-    """Answers searches with a page of its own after so many true ones."""
+    """TestPredictions searches with a page of its own after so many true ones."""
 
     def __init__(self, index, page, after=0):
         self.page, self.left = page, after

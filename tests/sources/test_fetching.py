@@ -21,7 +21,7 @@ BODY = bytes(range(256)) * 40
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers by the address's path; what the server saw stands in `seen`."""
+    """TestPredictions by the address's path; what the server saw stands in `seen`."""
 
     protocol_version = "HTTP/1.1"
 

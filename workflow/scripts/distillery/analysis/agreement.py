@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.predictions import Answers, Runs, teacher_on
+from distillery.analysis.predictions import Runs, TestPredictions, teacher_on
 from distillery.analysis.statistics import estimate
 from distillery.analysis.tables import formatted
 
@@ -38,7 +38,7 @@ def agreement_table(runs: Runs, teacher: str | Path, label: str = "") -> pd.Data
     return formatted(table, places | dict.fromkeys(("n_test", "n_seeds", "n_teacher_wrong"), 0))
 
 
-def agreement(tested: Answers, teacher: np.ndarray) -> dict[str, Any]:
+def agreement(tested: TestPredictions, teacher: np.ndarray) -> dict[str, Any]:
     """Top-1 agreement, its share where the teacher is wrong, and the mean KL(teacher ‖ student), in nats.
 
     Args:

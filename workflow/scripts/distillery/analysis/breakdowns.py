@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from distillery.analysis.agreement import agreement_table
 from distillery.analysis.calibration import calibration_table, reliability_table
-from distillery.analysis.predictions import Answers, Runs, read_runs, teacher_on
+from distillery.analysis.predictions import Runs, TestPredictions, read_runs, teacher_on
 from distillery.analysis.tables import formatted, mean_columns, write_table
 from distillery.storage.parquet import read_parquet, write_parquet
 
@@ -133,7 +133,7 @@ def confusion_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.D
     return formatted(pd.DataFrame(rows, columns=CONFUSION_COLUMNS), {"n": 0, "percent": 2})
 
 
-def confusion(tested: Answers, classes: int) -> np.ndarray:
+def confusion(tested: TestPredictions, classes: int) -> np.ndarray:
     """Predictions of all seeds, int [C, C]: true class in rows, predicted in columns."""
     pairs = tested.labels.astype(int) * classes + tested.predicted
     return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)

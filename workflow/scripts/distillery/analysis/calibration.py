@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.predictions import Answers, Runs, probabilities
+from distillery.analysis.predictions import Runs, TestPredictions, probabilities
 from distillery.analysis.statistics import estimate
 from distillery.analysis.tables import formatted
 
@@ -50,7 +50,7 @@ def calibration_table(runs: Runs, label: str = "") -> pd.DataFrame:
     return formatted(table, dict.fromkeys(percent, 2) | {"n_test": 0, "n_seeds": 0, "nll": 4})
 
 
-def _calibration(tested: Answers) -> dict[str, Any]:
+def _calibration(tested: TestPredictions) -> dict[str, Any]:
     shares = probabilities(tested.logits)
     confidence, right = shares.max(axis=2), tested.right
     errors = estimate([100 * calibration_error(c, r) for c, r in zip(confidence, right, strict=True)])
@@ -80,7 +80,7 @@ def reliability_table(runs: Runs, label: str = "") -> pd.DataFrame:
     return formatted(table, {"bin_low": 4, "bin_high": 4, "n": 0, "confidence_percent": 2, "accuracy_percent": 2})
 
 
-def _reliability(tested: Answers) -> Iterator[dict[str, Any]]:
+def _reliability(tested: TestPredictions) -> Iterator[dict[str, Any]]:
     counts, sure, correct = bins(probabilities(tested.logits).max(axis=2), tested.right)
     for i in np.flatnonzero(counts):
         yield {

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.predictions import Answers, Runs, read_groups, read_runs
+from distillery.analysis.predictions import Runs, TestPredictions, read_groups, read_runs
 from distillery.analysis.ranking import ranking_table
 from distillery.analysis.statistics import (
     compare_pairs,
@@ -121,7 +121,7 @@ def _row(runs: Runs, groups: pd.Series, sides: Sides, tests: int) -> dict[str, A
 
 
 def aligned(
-    before: Answers, after: Answers, groups: pd.Series, sides: Sides
+    before: TestPredictions, after: TestPredictions, groups: pd.Series, sides: Sides
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rights of both sides, bool [S, N] each, for equal seeds and images, and the images' groups [N].
 

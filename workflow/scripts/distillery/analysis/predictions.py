@@ -14,7 +14,7 @@ from distillery.storage.parquet import read_parquet
 
 
 @dataclass(frozen=True)
-class Answers:
+class TestPredictions:
     """The test of one scenario and arm.
 
     Attributes:
@@ -49,7 +49,7 @@ class Answers:
         return pd.MultiIndex.from_arrays([self.sources.astype(str), self.rows], names=["source", "row"])
 
 
-Runs = Mapping[tuple[str, str], Answers]
+Runs = Mapping[tuple[str, str], TestPredictions]
 
 
 def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str], arms: Sequence[str]) -> dict:
@@ -70,7 +70,7 @@ def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str], arms: Seque
     return {key: _read_seeds(found[key]) for key in progress(order, label="predictions read", unit="arms")}
 
 
-def _read_seeds(paths: Mapping[int, Path]) -> Answers:
+def _read_seeds(paths: Mapping[int, Path]) -> TestPredictions:
     seeds = sorted(paths)
     parts = [read_predictions(paths[seed]) for seed in seeds]
     first = parts[0]
@@ -80,7 +80,7 @@ def _read_seeds(paths: Mapping[int, Path]) -> Answers:
                 f"{paths[seed]} is of other test images than {paths[seeds[0]]}. Delete the older one and run again."
             )
     predicted, logits = (np.stack([part[name] for part in parts]) for name in ("predicted", "logits"))
-    return Answers(first["source"], first["row"], first["label"], np.array(seeds), predicted, logits)
+    return TestPredictions(first["source"], first["row"], first["label"], np.array(seeds), predicted, logits)
 
 
 def read_predictions(path: str | Path) -> dict[str, np.ndarray]:
@@ -88,7 +88,7 @@ def read_predictions(path: str | Path) -> dict[str, np.ndarray]:
     return read_parquet(path, ["source", "row", "label", "predicted", "logits"])
 
 
-def teacher_on(path: str | Path, tested: Answers) -> np.ndarray:
+def teacher_on(path: str | Path, tested: TestPredictions) -> np.ndarray:
     """The teacher's logits float32 [N, C] on the images of a test, −inf for classes that its students do not know.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.predictions import Answers, Runs
+from distillery.analysis.predictions import Runs, TestPredictions
 from distillery.analysis.tables import formatted
 
 COLUMNS = (
@@ -43,7 +43,7 @@ def ranking_table(runs: Runs, groups: pd.Series, sizes: Mapping[str, str], label
     return formatted(table, places | {"mean_percent": 2, "best_percent": 1})
 
 
-def _ranked(tested: Sequence[Answers], scenarios: Sequence[str], groups: pd.Series) -> list[dict]:
+def _ranked(tested: Sequence[TestPredictions], scenarios: Sequence[str], groups: pd.Series) -> list[dict]:
     place = pd.factorize(groups.reindex(tested[0].places).to_numpy())[0]
     means = np.array([one.right.mean() for one in tested])
     drawn = resampled_means([one.right for one in tested], place, np.random.default_rng(SEED))

@@ -50,7 +50,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What a model says of a file: float32 [K], or why it says nothing."""
 
     path: Path
@@ -67,7 +67,7 @@ def load_model(path: str | Path) -> Model:
     if not Path(path).is_file():
         raise UserError(f"model {path} does not exist. Give the path of an exported .onnx.")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; warnings would stand between the answers
+    options.log_severity_level = 3  # errors; warnings would stand between the predictions
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors have no common base but this
@@ -112,7 +112,7 @@ def read_image(path: Path, side: int) -> np.ndarray:
     return to_square(decode(data, side=side).image, side)
 
 
-def classify(model: Model, paths: Iterable[Path]) -> Iterator[Answer]:
+def classify(model: Model, paths: Iterable[Path]) -> Iterator[Prediction]:
     """An answer for every file, in order."""
     with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
         for batch in batches(paths, BATCH):
@@ -120,7 +120,11 @@ def classify(model: Model, paths: Iterable[Path]) -> Iterator[Answer]:
             readable = [image for image in images if isinstance(image, np.ndarray)]
             said = iter(_probabilities(model, readable))
             for path, image in zip(batch, images, strict=True):
-                yield Answer(path, failure=str(image)) if isinstance(image, Rejected) else Answer(path, next(said))
+                yield (
+                    Prediction(path, failure=str(image))
+                    if isinstance(image, Rejected)
+                    else Prediction(path, next(said))
+                )
 
 
 def _read_or_not(path: Path, side: int) -> np.ndarray | Rejected:
@@ -137,12 +141,12 @@ def _probabilities(model: Model, images: Sequence[np.ndarray]) -> np.ndarray:
     return found
 
 
-def to_csv(answers: Iterable[Answer], classes: Sequence[str]) -> str:
+def to_csv(predictions: Iterable[Prediction], classes: Sequence[str]) -> str:
     """One row a file that was classified: path, class, probability, and `probability_{class}` of every class."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "class", "probability", *(f"probability_{name}" for name in classes)])
-    for answer in answers:
+    for answer in predictions:
         best, chances = int(answer.probabilities.argmax()), [f"{chance:.6f}" for chance in answer.probabilities]
         writer.writerow([shown(answer.path), classes[best], chances[best], *chances])
     return text.getvalue()

@@ -26,7 +26,7 @@ from distillery.jobs import UserError
 from distillery.training.loop import Batch
 
 
-class Answer(NamedTuple):
+class ModelOutput(NamedTuple):
     """What a network says of a batch's views.
 
     Attributes:
@@ -54,7 +54,7 @@ class Arm:
     attentive: ClassVar[bool] = False
     published: ClassVar[bool] = False
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         """The scalar to make small; `teacher` is None where the arm is not taught."""
         raise NotImplementedError
 
@@ -68,7 +68,7 @@ class CrossEntropy(Arm):
 
     method = "ce"
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         return cross_entropy(student.logits, batch.targets)
 
 
@@ -79,7 +79,7 @@ class LabelSmoothing(Arm):
     method = "label_smoothing"
     smoothing: float = 0.1
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         return cross_entropy(student.logits, batch.targets, self.smoothing)
 
 
@@ -95,7 +95,7 @@ class KD(Arm):
     alpha: float = 0.9
     temperature: float = 4.0
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         soft = kd_loss(student.logits, teacher.logits, self.temperature)
         return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * soft
 
@@ -111,7 +111,7 @@ class DKD(Arm):
     temperature: float = 4.0
     warmup: float = 0.083  # the authors' 20 of 240 epochs
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         decoupled = dkd_loss(student.logits, teacher.logits, batch.targets, self.alpha, self.beta, self.temperature)
         return cross_entropy(student.logits, batch.targets) + self._warm(batch.time) * decoupled
 
@@ -132,7 +132,7 @@ class DIST(Arm):
     gamma: float = 1.0
     temperature: float = 4.0  # usual for CIFAR; the authors' ImageNet students have 1
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         relations = dist_loss(student.logits, teacher.logits, self.beta, self.gamma, self.temperature)
         return cross_entropy(student.logits, batch.targets) + relations
 
@@ -147,7 +147,7 @@ class StandardizedKD(Arm):
     teacher_weight: float = 9.0
     temperature: float = 2.0
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         soft = kd_loss(standardized(student.logits), standardized(teacher.logits), self.temperature)
         return self.label_weight * cross_entropy(student.logits, batch.targets) + self.teacher_weight * soft
 
@@ -161,7 +161,7 @@ class AttentionTransfer(Arm):
     attentive = True
     beta: float = 1000.0
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         attention = attention_loss(student.features, teacher.features)
         return cross_entropy(student.logits, batch.targets) + self.beta * attention
 
@@ -177,7 +177,7 @@ class HardTeacher(Arm):
     taught = True
     alpha: float = 0.9
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         relabeled = cross_entropy(student.logits, teacher.logits.argmax(dim=1))
         return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * relabeled
 
@@ -190,7 +190,7 @@ class UniformTeacher(Arm):
     alpha: float = 0.9
     temperature: float = 4.0
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         uniform = kd_loss(student.logits, torch.zeros_like(student.logits), self.temperature)
         return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * uniform
 
@@ -214,7 +214,7 @@ class PublishedKD(Arm):
     taught = True
     published = True
 
-    def loss(self, student: Answer, teacher: Answer | None, batch: Batch) -> Tensor:
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         return double_softmax_loss(student.logits, teacher.logits, batch.targets)
 
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from distillery.distillation import published_recipe as published
-from distillery.distillation.methods import Answer, Arm
+from distillery.distillation.methods import Arm, ModelOutput
 from distillery.jobs import UserError, log
 from distillery.models.architectures import Normalized
 from distillery.models.batchnorm_folding import folded
@@ -211,17 +211,17 @@ def objective_of(arm: Arm, teacher: Normalized | None, restrict: Callable[[Tenso
         taught = None
         if teacher:
             with torch.set_grad_enabled(arm.published):
-                taught = _answer(arm, teacher, batch.views, restrict)
-        return arm.loss(_answer(arm, network, batch.views, restrict), taught, batch)
+                taught = _model_output(arm, teacher, batch.views, restrict)
+        return arm.loss(_model_output(arm, network, batch.views, restrict), taught, batch)
 
     return objective
 
 
-def _answer(arm: Arm, network: Normalized, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> Answer:
+def _model_output(arm: Arm, network: Normalized, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> ModelOutput:
     if not arm.attentive:
-        return Answer(restrict(network(views)), [])
+        return ModelOutput(restrict(network(views)), [])
     features = network.features(views)
-    return Answer(restrict(network.classify(features[-1])), features)
+    return ModelOutput(restrict(network.classify(features[-1])), features)
 
 
 def _optimizer(arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module | None) -> Optimizer:

@@ -75,7 +75,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A successful answer: the body, and the address it came from after redirects."""
 
     body: bytes
@@ -110,7 +110,7 @@ class Fetcher:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _GuardedAdapter(loopback))
 
-    def fetch(self, address: str, accept: str = "*/*") -> Answer:
+    def fetch(self, address: str, accept: str = "*/*") -> Response:
         """Fetch an address, trying again after what may pass.
 
         Raises:
@@ -128,19 +128,19 @@ class Fetcher:
                 time.sleep(wait)
         raise AssertionError("unreachable")
 
-    def _follow(self, address: str, accept: str) -> Answer:
+    def _follow(self, address: str, accept: str) -> Response:
         """One request, its redirects followed by hand, since each has to be checked."""
         left = self.limits.timeout_seconds
         for _ in range(MAX_REDIRECTS + 1):
             if not is_address(address):
                 raise FetchError("not retrieved: not an http address")
             answer, left = self._request(address, accept, left)
-            if isinstance(answer, Answer):
+            if isinstance(answer, Response):
                 return answer
             address = answer
         raise FetchError("not retrieved: too many redirects")
 
-    def _request(self, address: str, accept: str, left: float) -> tuple[Answer | str, float]:
+    def _request(self, address: str, accept: str, left: float) -> tuple[Response | str, float]:
         """One request: its answer, or the address it redirects to; and the seconds left, of those given."""
         with self._lock:
             turn = self._hosts[(urlsplit(address).hostname or "").lower()]
@@ -161,7 +161,7 @@ class Fetcher:
             ) as error:
                 raise _reason(error) from error
 
-    def _answer(self, response: requests.Response, address: str, deadline: float) -> Answer | str:
+    def _answer(self, response: requests.Response, address: str, deadline: float) -> Response | str:
         if response.is_redirect:
             return urljoin(address, self._session.get_redirect_target(response))  # which reads it as UTF-8
         if response.status_code in BUSY:
@@ -171,7 +171,7 @@ class Fetcher:
         if use := forbidden_use(response.headers.get("x-robots-tag", "")):
             raise FetchError(f"not retrieved: its server says {use}")
         body = self._body(response.raw, response.headers, deadline)
-        return Answer(body, address, response.headers.get("content-type", ""))
+        return Response(body, address, response.headers.get("content-type", ""))
 
     def _body(self, raw: urllib3.HTTPResponse, headers: Mapping[str, str], deadline: float) -> bytes:
         too_large = f"not retrieved: larger than {self.limits.max_bytes} bytes"
