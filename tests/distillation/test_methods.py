@@ -28,7 +28,7 @@ CE = cross_entropy(S, LABELS)
 def loss_of(method, time=1.0, targets=LABELS, **settings):
     arm = arm_of({"method": method, **settings})
     student, teacher = ModelOutput(S, FEATURES[:1]), ModelOutput(T, FEATURES[1:])
-    return arm.loss(student, teacher if arm.taught else None, Batch(torch.empty(0), targets, time))
+    return arm.loss(student, teacher if arm.uses_teacher else None, Batch(torch.empty(0), targets, time))
 
 
 EXPECTED = {

@@ -23,7 +23,7 @@ from distillery.training import loop as training
 from distillery.training.hardware import has_bfloat16
 from distillery.training.loop import Batch, Row
 
-TAUGHT = [method for method, arm in METHODS.items() if arm.taught and not arm.published]
+TAUGHT = [method for method, arm in METHODS.items() if arm.uses_teacher and not arm.published]
 
 
 def save(run, folder):

@@ -40,14 +40,14 @@ def fit(method, recipe, checkpoint=None, teacher="resnet8"):
     images = ImageDataset(pixels, torch.from_numpy(chance.integers(0, 5, 60)), empty, empty, empty)
     device, arm = torch.device("cuda"), METHODS[method]()
     network = start_network(recipe.network, 5, images, 0, device)
-    taught_by = None
-    if arm.taught:
-        taught_by = ready(start_network(teacher, 5, images, 1, device).requires_grad_(False).eval(), arm, device)
+    teacher = None
+    if arm.uses_teacher:
+        teacher = ready(start_network(teacher, 5, images, 1, device).requires_grad_(False).eval(), arm, device)
     if arm.published:
-        optimizer = kd_optimizer(network, taught_by) if taught_by else scratch_optimizer(network)
+        optimizer = kd_optimizer(network, teacher) if teacher else scratch_optimizer(network)
     else:
         optimizer = optimizer_of(recipe, network)
-    objective = objective_of(arm, taught_by, lambda logits: logits)
+    objective = objective_of(arm, teacher, lambda logits: logits)
     history = train(network, images, recipe, objective, optimizer, seed=0, classes=5, checkpoint=checkpoint)
     return network.state_dict(), history
 

@@ -44,14 +44,14 @@ class Arm:
 
     Attributes:
         method: its name in the configuration.
-        taught: whether the teacher is asked.
-        attentive: whether activations are compared, not logits alone.
+        uses_teacher: whether the teacher is asked.
+        needs_features: whether activations are compared, not logits alone.
         published: whether it has the published recipe's faults.
     """
 
     method: ClassVar[str]
     taught: ClassVar[bool] = False
-    attentive: ClassVar[bool] = False
+    needs_features: ClassVar[bool] = False
     published: ClassVar[bool] = False
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
@@ -91,7 +91,7 @@ class KD(Arm):
     """(1 − α) · CE(labels) + α · T² · KL(teacher_T ‖ student_T) (Hinton et al. 2015)."""
 
     method = "kd"
-    taught = True
+    uses_teacher = True
     alpha: float = 0.9
     temperature: float = 4.0
 
@@ -105,7 +105,7 @@ class DKD(Arm):
     """CE(labels) + DKD (Zhao et al. 2022), which grows in a line from 0 over the warm-up, a twelfth of the steps."""
 
     method = "dkd"
-    taught = True
+    uses_teacher = True
     alpha: float = 1.0
     beta: float = 8.0
     temperature: float = 4.0
@@ -127,7 +127,7 @@ class DIST(Arm):
     """CE(labels) + DIST (Huang et al. 2022)."""
 
     method = "dist"
-    taught = True
+    uses_teacher = True
     beta: float = 1.0
     gamma: float = 1.0
     temperature: float = 4.0  # usual for CIFAR; the authors' ImageNet students have 1
@@ -142,7 +142,7 @@ class StandardizedKD(Arm):
     """w · CE(labels) + v · T² · KL of standardized logits (Sun et al. 2024)."""
 
     method = "kd_standardized"
-    taught = True
+    uses_teacher = True
     label_weight: float = 0.1
     teacher_weight: float = 9.0
     temperature: float = 2.0
@@ -157,8 +157,8 @@ class AttentionTransfer(Arm):
     """CE(labels) + β · differences of attention maps (Zagoruyko and Komodakis 2017)."""
 
     method = "attention_transfer"
-    taught = True
-    attentive = True
+    uses_teacher = True
+    needs_features = True
     beta: float = 1000.0
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
@@ -174,7 +174,7 @@ class HardTeacher(Arm):
     """Control: the teacher's choice as a label; of what it knows, the relabeling alone."""
 
     method = "hard_teacher"
-    taught = True
+    uses_teacher = True
     alpha: float = 0.9
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
@@ -211,7 +211,7 @@ class PublishedKD(Arm):
     """Distilled with the published recipe and loss, from a teacher that learns along."""
 
     method = "published_kd"
-    taught = True
+    uses_teacher = True
     published = True
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:

@@ -154,9 +154,9 @@ def train_student(
 
 def _published(arm: Arm, data: ScenarioData, recipe: Recipe) -> tuple[ScenarioData, Recipe]:
     """What the published recipe trains on, and how."""
-    if arm.taught:
+    if arm.uses_teacher:
         data = replace(data, train=published.first_of_class_order(data.train))
-    lr = published.KD_LR if arm.taught else published.SCRATCH_LR
+    lr = published.KD_LR if arm.uses_teacher else published.SCRATCH_LR
     return data, published.published_recipe(recipe, len(data.train), lr)
 
 
@@ -180,17 +180,17 @@ def fit(
     """
     network = start_network(recipe.network, len(data.classes), data.train, seed, device)
     side = data.train.pixels.shape[-1]
-    taught_by = load_teacher(teacher, data.classes, side, device) if arm.taught else None
-    if taught_by:
-        taught_by = ready(taught_by, arm, device)
+    teacher = load_teacher(teacher, data.classes, side, device) if arm.uses_teacher else None
+    if teacher:
+        teacher = ready(teacher, arm, device)
     checkpoint = _checkpoint(arm, recipe, seed, data, teacher, checkpoints, device, keep_weights)
     restrict = restriction(data.trained.to(device), len(data.classes))
     history = train(
         network,
         replace(data.train, labels=torch.searchsorted(data.trained, data.train.labels)),
         recipe,
-        objective_of(arm, taught_by, restrict),
-        _optimizer(arm, recipe, network, taught_by),
+        objective_of(arm, teacher, restrict),
+        _optimizer(arm, recipe, network, teacher),
         seed=seed,
         classes=len(data.trained),
         validate=lambda network: _accuracy(network, data.val, data.trained),
@@ -208,17 +208,17 @@ def objective_of(arm: Arm, teacher: Normalized | None, restrict: Callable[[Tenso
     """
 
     def objective(network: Normalized, batch: Batch) -> Tensor:
-        taught = None
+        teacher_outputs = None
         if teacher:
             with torch.set_grad_enabled(arm.published):
-                taught = _model_output(arm, teacher, batch.views, restrict)
-        return arm.loss(_model_output(arm, network, batch.views, restrict), taught, batch)
+                teacher_outputs = _model_output(arm, teacher, batch.views, restrict)
+        return arm.loss(_model_output(arm, network, batch.views, restrict), teacher_outputs, batch)
 
     return objective
 
 
 def _model_output(arm: Arm, network: Normalized, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> ModelOutput:
-    if not arm.attentive:
+    if not arm.needs_features:
         return ModelOutput(restrict(network(views)), [])
     features = network.features(views)
     return ModelOutput(restrict(network.classify(features[-1])), features)
@@ -275,7 +275,7 @@ def _checkpoint(
     keep_weights: bool,
 ) -> Checkpoint:
     every = recipe.checkpoint_every
-    if arm.published and arm.taught:
+    if arm.published and arm.uses_teacher:
         # its teacher changes, and checkpoints hold no teacher; seven epochs are soon done again
         log.info("no checkpoints before the end: the method changes the teacher")
         every = 0
@@ -283,7 +283,7 @@ def _checkpoint(
         "arm": {"method": arm.method, **asdict(arm)},
         "seed": seed,
         "classes": list(data.classes),
-        "teacher": hash_files([teacher]) if arm.taught else "",
+        "teacher": hash_files([teacher]) if arm.uses_teacher else "",
         "weights kept": keep_weights,
         **how_trained(recipe, device),
     }
