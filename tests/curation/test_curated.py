@@ -16,7 +16,7 @@ from distillery.curation.curated import SCHEMA, Candidate, curate, drop_near_dup
 from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import near_pairs
 from distillery.jobs import UserError
-from distillery.parallel import batches, ordered
+from distillery.parallel import ordered
 from distillery.storage.pools import ImageRecord, image_key, write_pool
 
 

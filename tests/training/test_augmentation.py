@@ -15,10 +15,10 @@ from distillery.jobs import UserError
 from distillery.training.augmentation import (
     GRAY,
     PLACES,
-    Draws,
+    AugmentParams,
     alter_copies,
     cut_out,
-    draw_views,
+    draw_augmentation,
     jitter_colors,
     make_views,
     mixed_targets,
@@ -52,7 +52,7 @@ def test_a_border_as_wide_as_the_image_is_one_line():
 @given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(0, 4), st.booleans(), st.sampled_from([0.0, 0.2, 1.0]))
 def test_views_are_those_of_a_plain_loop(seed, step, crop, flip, mixup):
     recipe = replace(RECIPE, crop=crop, flip=flip, mixup=mixup)
-    draws = draw_views(recipe, 8, step, seed)
+    draws = draw_augmentation(recipe, 8, step, seed)
     padded, rows = reflect_pad(images(), crop), torch.tensor([0, 3, 3, 11, 5, 1, 2, 7])
     expected = []
     for row, top, left, mirrored in zip(rows, draws.top, draws.left, draws.mirrored, strict=True):
@@ -70,20 +70,22 @@ def test_draws_depend_on_seed_and_step_alone_and_use_their_whole_range():
     def same(a, b):
         return np.array_equal(a.top, b.top) and np.array_equal(a.mirrored, b.mirrored) and a.share == b.share
 
-    first = draw_views(RECIPE, 4000, 3, 0)
-    assert same(first, draw_views(RECIPE, 4000, 3, 0))
-    assert not same(first, draw_views(RECIPE, 4000, 4, 0)) and not same(first, draw_views(RECIPE, 4000, 3, 1))
+    first = draw_augmentation(RECIPE, 4000, 3, 0)
+    assert same(first, draw_augmentation(RECIPE, 4000, 3, 0))
+    assert not same(first, draw_augmentation(RECIPE, 4000, 4, 0)) and not same(
+        first, draw_augmentation(RECIPE, 4000, 3, 1)
+    )
     assert set(first.top) == set(first.left) == set(range(7))
     assert first.mirrored.mean() == pytest.approx(0.5, abs=0.04)
     assert 0 < first.share < 1
-    off = draw_views(replace(RECIPE, crop=0, flip=False, mixup=0), 50, 3, 0)
+    off = draw_augmentation(replace(RECIPE, crop=0, flip=False, mixup=0), 50, 3, 0)
     assert not off.top.any() and not off.left.any() and not off.mirrored.any() and off.share is None
 
 
 @given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(1, 25), st.sampled_from([0.0, 1.0]))
 def test_a_square_is_cut_out_about_its_middle_before_images_are_mixed(seed, step, side, mixup):
     recipe = replace(RECIPE, crop=0, flip=False, mixup=mixup, cutout=side)
-    draws = draw_views(recipe, 12, step, seed)
+    draws = draw_augmentation(recipe, 12, step, seed)
     expected = images().numpy() / np.float32(255)
     for image, down, right in zip(expected, draws.down, draws.right, strict=True):
         top, left = int(down * 10 // PLACES) - side // 2, int(right * 10 // PLACES) - side // 2
@@ -96,10 +98,10 @@ def test_a_square_is_cut_out_about_its_middle_before_images_are_mixed(seed, step
 
 
 def test_what_is_cut_out_may_be_anywhere_and_nothing_without_it():
-    draws = draw_views(replace(RECIPE, cutout=1), 4000, 3, 0)
+    draws = draw_augmentation(replace(RECIPE, cutout=1), 4000, 3, 0)
     gray = (cut_out(torch.zeros(4000, 3, 10, 10), draws, 1) == GRAY).all(dim=1)
     assert (gray.sum(dim=(1, 2)) == 1).all() and (gray.sum(dim=0) > 0).all()
-    plain = draw_views(RECIPE, 4000, 3, 0)
+    plain = draw_augmentation(RECIPE, 4000, 3, 0)
     assert not plain.down.any() and not plain.right.any()
     # the other draws stay as they are without it
     assert all(np.array_equal(getattr(plain, name), getattr(draws, name)) for name in ("top", "mirrored", "partner"))
@@ -107,7 +109,7 @@ def test_what_is_cut_out_may_be_anywhere_and_nothing_without_it():
 
 
 def test_mixed_targets_are_probabilities_in_the_images_shares():
-    draws = Draws(None, None, None, None, None, np.array([1, 2, 0]), 0.75)
+    draws = AugmentParams(None, None, None, None, None, np.array([1, 2, 0]), 0.75)
     mixed = mixed_targets(torch.tensor([0, 1, 1]), draws, 3)
     torch.testing.assert_close(mixed, torch.tensor([[0.75, 0.25, 0], [0, 1, 0], [0.25, 0.75, 0]]))
     labels = torch.tensor([2, 1])

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny_study import RECIPE
 
-from distillery.training.augmentation import draw_views, make_views, mixed_targets, reflect_pad
-from distillery.training.batches import Block, feed, rows_of_step
+from distillery.training.augmentation import draw_augmentation, make_views, mixed_targets, reflect_pad
+from distillery.training.batches import StepBlock, rows_of_step, step_batches
 from distillery.training.ema import decay_after
 from distillery.training.recipe import learning_rate
 
@@ -17,7 +17,7 @@ LONG = replace(RECIPE, steps=137, cutout=3, mixup=0.4, ema=0.9)
 
 
 def singly(recipe, first=0):
-    return feed(recipe, 50, 3, range(first, recipe.steps), CPU)
+    return step_batches(recipe, 50, 3, range(first, recipe.steps), CPU)
 
 
 def equal(a, b):
@@ -29,7 +29,7 @@ def test_there_is_one_for_each_step_and_each_is_its_own_draws():
     assert len(blocks) == LONG.steps
     for number in (0, 63, 64, LONG.steps - 1):
         step, (rows, draws) = blocks[number].scalars(), blocks[number].views(mixed=True)
-        drawn = draw_views(LONG, LONG.batch, number, 3)
+        drawn = draw_augmentation(LONG, LONG.batch, number, 3)
         np.testing.assert_array_equal(rows, rows_of_step(50, LONG.batch, number, 3))
         for name in ("top", "left", "mirrored", "down", "right", "partner"):
             np.testing.assert_array_equal(getattr(draws, name), getattr(drawn, name))
@@ -62,7 +62,7 @@ def views_of(block, recipe):
 def test_views_with_numbers_on_a_device_are_those_of_plain_numbers(mixup):
     recipe = replace(LONG, mixup=mixup)
     block = list(singly(recipe))[20]
-    on_device = Block(block.places, torch.tensor(block.numbers, dtype=torch.float32))  # as a GPU has them
+    on_device = StepBlock(block.places, torch.tensor(block.numbers, dtype=torch.float32))  # as a GPU has them
     for ours, plain in zip(views_of(on_device, recipe), views_of(block, recipe), strict=True):
         torch.testing.assert_close(ours, plain, rtol=0, atol=1e-6)
     torch.testing.assert_close(torch.stack(list(on_device.scalars())), torch.tensor(block.numbers))

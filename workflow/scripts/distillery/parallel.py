@@ -18,7 +18,7 @@ T, R = TypeVar("T"), TypeVar("R")
 BATCH = 16  # images a task: enough to hide the hand-over, few enough to keep memory small
 
 
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of `size` items, the last one shorter."""
     items = iter(items)
     while batch := list(islice(items, size)):
@@ -87,7 +87,7 @@ def in_processes(function: Callable[[T], R], items: Iterable[T], processes: int)
         return
     with ProcessPoolExecutor(processes) as executor:
         try:
-            for batch in ordered(executor, partial(_each, function), batches(items, BATCH), ahead=2 * processes):
+            for batch in ordered(executor, partial(_each, function), batched(items, BATCH), ahead=2 * processes):
                 yield from batch
         except BrokenProcessPool as error:
             raise UserError(

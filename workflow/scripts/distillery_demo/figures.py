@@ -20,7 +20,7 @@ CIRCLE = [(math.cos(k * math.pi / 8), math.sin(k * math.pi / 8)) for k in range(
 
 
 class Pen:
-    """Draws shapes given in a figure's plane onto an image.
+    """AugmentParams shapes given in a figure's plane onto an image.
 
     Args:
         draw: the image, RGB.

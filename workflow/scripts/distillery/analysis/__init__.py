@@ -1,1 +1,1 @@
-"""Numbers: tables, statistics, comparisons."""
+"""StepScalars: tables, statistics, comparisons."""

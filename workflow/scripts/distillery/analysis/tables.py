@@ -280,7 +280,7 @@ def _formatted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def formatted(table: pd.DataFrame, places: Mapping[str, int]) -> pd.DataFrame:
-    """Numbers as text with so many decimals, by column; what is missing in any column is blank."""
+    """StepScalars as text with so many decimals, by column; what is missing in any column is blank."""
     table = table.copy()
     for name, digits in places.items():
         table[name] = [decimals(value, digits) for value in table[name]]

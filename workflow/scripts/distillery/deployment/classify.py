@@ -27,7 +27,6 @@ import onnxruntime
 
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.jobs import UserError, one_line
-from distillery.parallel import batches
 from distillery.sources.folders import MAX_BYTES, may_be_image
 from distillery.storage.files import write_whole
 

@@ -26,7 +26,7 @@ GRAY = 0.5  # of what is cut out, in [0, 1]; about the mean of photographs
 
 
 @dataclass(frozen=True)
-class Draws:
+class AugmentParams:
     """What chance decides of one batch's views: of NumPy as drawn, or tensors of the device the views are made on.
 
     Attributes:
@@ -46,7 +46,7 @@ class Draws:
     share: float | Tensor | None
 
 
-def draw_views(recipe: Recipe, batch: int, step: int, seed: int) -> Draws:
+def draw_augmentation(recipe: Recipe, batch: int, step: int, seed: int) -> AugmentParams:
     """The draws of one step: a function of the recipe, the seed and the step alone."""
     chance = stream(seed, "views", step)
     top, left = chance.integers(0, 2 * recipe.crop + 1, size=(2, batch))
@@ -54,7 +54,7 @@ def draw_views(recipe: Recipe, batch: int, step: int, seed: int) -> Draws:
     partner = chance.permutation(batch)
     share = float(chance.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else None
     down, right = chance.integers(0, PLACES, size=(2, batch)) if recipe.cutout else np.zeros((2, batch), int)
-    return Draws(top, left, mirrored, down, right, partner, share)
+    return AugmentParams(top, left, mirrored, down, right, partner, share)
 
 
 def reflect_pad(pixels: Tensor, border: int) -> Tensor:
@@ -76,7 +76,7 @@ def reflect_pad(pixels: Tensor, border: int) -> Tensor:
     return last.permute(0, 3, 1, 2)
 
 
-def make_views(padded: Tensor, rows: Tensor, draws: Draws, side: int, cutout: int = 0) -> Tensor:
+def make_views(padded: Tensor, rows: Tensor, draws: AugmentParams, side: int, cutout: int = 0) -> Tensor:
     """Crop, mirror, cut out and mix a batch.
 
     Args:
@@ -97,7 +97,7 @@ def make_views(padded: Tensor, rows: Tensor, draws: Draws, side: int, cutout: in
     return mix(cut_out(views, draws, cutout) if cutout else views, draws)
 
 
-def cut_out(views: Tensor, draws: Draws, side: int) -> Tensor:
+def cut_out(views: Tensor, draws: AugmentParams, side: int) -> Tensor:
     """Lay a gray square on each of [B, 3, S, S], in place, its middle anywhere, so that it may reach over the border.
 
     Cutout (DeVries and Taylor 2017, section 3.2).
@@ -116,7 +116,7 @@ def cut_out(views: Tensor, draws: Draws, side: int) -> Tensor:
     return views.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], GRAY)
 
 
-def mix(values: Tensor, draws: Draws) -> Tensor:
+def mix(values: Tensor, draws: AugmentParams) -> Tensor:
     """share · values + (1 − share) · their partners', of images or probabilities (Zhang et al. 2018, section 2)."""
     if draws.share is None:
         return values
@@ -126,7 +126,7 @@ def mix(values: Tensor, draws: Draws) -> Tensor:
     return torch.lerp(values[partner], values, share)
 
 
-def mixed_targets(labels: Tensor, draws: Draws, classes: int) -> Tensor:
+def mixed_targets(labels: Tensor, draws: AugmentParams, classes: int) -> Tensor:
     """Labels int64 [B] as they are, or mixed like the images into probabilities float32 [B, C]."""
     return labels if draws.share is None else mix(F.one_hot(labels, classes).float(), draws)
 

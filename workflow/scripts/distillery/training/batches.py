@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distillery.training.augmentation import Draws, draw_views
+from distillery.training.augmentation import AugmentParams, draw_augmentation
 from distillery.training.ema import decay_after
 from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import stream
 
 
-class Numbers(NamedTuple):
+class StepScalars(NamedTuple):
     """Of one step.
 
     Attributes:
@@ -32,29 +32,31 @@ class Numbers(NamedTuple):
     decay: float | Tensor
 
 
-class Block(NamedTuple):
+class StepBlock(NamedTuple):
     """The draws of one step, packed so that two small copies take them to where a recorded step reads them.
 
     Attributes:
-        places: int64 [7, B]: rows of the images, top, left, mirrored, down, right, partner of `Draws`.
-        numbers: `Numbers` of floats, or float32 [4] of the device.
+        places: int64 [7, B]: rows of the images, top, left, mirrored, down, right, partner of `AugmentParams`.
+        numbers: `StepScalars` of floats, or float32 [4] of the device.
     """
 
     places: Tensor
-    numbers: Numbers | Tensor
+    numbers: StepScalars | Tensor
 
-    def scalars(self) -> Numbers:
+    def scalars(self) -> StepScalars:
         """The step's numbers, by name."""
-        return Numbers(*self.numbers)
+        return StepScalars(*self.numbers)
 
-    def views(self, mixed: bool) -> tuple[Tensor, Draws]:
+    def views(self, mixed: bool) -> tuple[Tensor, AugmentParams]:
         """Rows int64 [B] and draws of the step's views; `mixed` says whether the recipe mixes images."""
         rows, top, left, mirrored, down, right, partner = self.places
         share = self.scalars().share if mixed else None
-        return rows, Draws(top, left, mirrored.bool(), down, right, partner, share)
+        return rows, AugmentParams(top, left, mirrored.bool(), down, right, partner, share)
 
 
-def feed(recipe: Recipe, images: int, seed: int, steps: Iterable[int], device: torch.device) -> Iterator[Block]:
+def step_batches(
+    recipe: Recipe, images: int, seed: int, steps: Iterable[int], device: torch.device
+) -> Iterator[StepBlock]:
     """Each of `steps`, from 0, as a function of recipe, number of images, seed and its number alone."""
     for step in steps:
         places, numbers = _draw(recipe, images, seed, step)
@@ -63,15 +65,15 @@ def feed(recipe: Recipe, images: int, seed: int, steps: Iterable[int], device: t
             # pinned, so that neither the transfer waits for the GPU nor the GPU for it
             places = places.pin_memory().to(device, non_blocking=True)
             numbers = torch.tensor(numbers, dtype=torch.float32).pin_memory().to(device, non_blocking=True)
-        yield Block(places, numbers)
+        yield StepBlock(places, numbers)
 
 
-def _draw(recipe: Recipe, images: int, seed: int, step: int) -> tuple[np.ndarray, Numbers]:
-    draws = draw_views(recipe, recipe.batch, step, seed)
+def _draw(recipe: Recipe, images: int, seed: int, step: int) -> tuple[np.ndarray, StepScalars]:
+    draws = draw_augmentation(recipe, recipe.batch, step, seed)
     rows = rows_of_step(images, recipe.batch, step, seed)
     places = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner])
     share = 1.0 if draws.share is None else draws.share
-    return places, Numbers(share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
+    return places, StepScalars(share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
 
 
 @lru_cache(maxsize=2)

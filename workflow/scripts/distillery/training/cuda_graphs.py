@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from distillery.training.batches import Block
+from distillery.training.batches import StepBlock
 
 
 class CudaGraphRunner:
@@ -23,13 +23,13 @@ class CudaGraphRunner:
         step: takes the block of one step, its numbers a tensor of the device.
     """
 
-    def __init__(self, step: Callable[[Block], None]):
+    def __init__(self, step: Callable[[StepBlock], None]):
         self.step = step
         self.warm = False
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.inputs: Block | None = None  # what the graph reads
+        self.inputs: StepBlock | None = None  # what the graph reads
 
-    def __call__(self, block: Block) -> None:
+    def __call__(self, block: StepBlock) -> None:
         if not self.warm:  # libraries choose their algorithms
             self._run(block)
             self.warm = True
@@ -40,7 +40,7 @@ class CudaGraphRunner:
             target.copy_(value)
         self.graph.replay()
 
-    def _run(self, block: Block) -> None:
+    def _run(self, block: StepBlock) -> None:
         # on a stream of its own, as recording will: autograd remembers streams
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -48,12 +48,12 @@ class CudaGraphRunner:
             self.step(block)
         torch.cuda.current_stream().wait_stream(stream)
 
-    def _record(self, block: Block) -> None:
-        self.inputs, self.graph = Block(*(value.clone() for value in block)), torch.cuda.CUDAGraph()
+    def _record(self, block: StepBlock) -> None:
+        self.inputs, self.graph = StepBlock(*(value.clone() for value in block)), torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph):
             self.step(self.inputs)
 
 
-def step_runner(step: Callable[[Block], None], device: torch.device) -> Callable[[Block], None]:
+def step_runner(step: Callable[[StepBlock], None], device: torch.device) -> Callable[[StepBlock], None]:
     """The step itself, or recorded where the device is a GPU."""
     return CudaGraphRunner(step) if device.type == "cuda" else step

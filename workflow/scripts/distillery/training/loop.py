@@ -17,7 +17,7 @@ from distillery.jobs import UserError, log, progress
 from distillery.models.architectures import Normalized, build_network
 from distillery.storage.files import write_whole
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
-from distillery.training.batches import Block, feed
+from distillery.training.batches import StepBlock, step_batches
 from distillery.training.checkpoints import Checkpoint
 from distillery.training.cuda_graphs import step_runner
 from distillery.training.dataset import ImageDataset, channel_statistics
@@ -115,7 +115,7 @@ def train(
     marks = history_steps(recipe.steps)
     network.train()
 
-    def train_step(block: Block) -> None:
+    def train_step(block: StepBlock) -> None:
         rows, draws = block.views(mixed=recipe.mixup > 0)
         scalars = block.scalars()
         views = make_views(padded, rows, draws, side, recipe.cutout)
@@ -129,7 +129,7 @@ def train(
         total.add_(loss.detach())
 
     run_step = step_runner(train_step, device)
-    fed = feed(recipe, len(images), seed, range(start, recipe.steps), device)
+    fed = step_batches(recipe, len(images), seed, range(start, recipe.steps), device)
     for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
         run_step(next(fed))
         if done in marks:
