@@ -72,7 +72,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from distillery.distillation.methods import KD
-from distillery.distillation.student import objective_of, ready
+from distillery.distillation.student import objective_of, prepare_teacher
 from distillery.models.architectures import NETWORKS, build_network
 from distillery.training.dataset import whole_source
 from distillery.training.hardware import arithmetic, choose_device
@@ -172,7 +172,7 @@ def ours(pair: Pair, batch: int) -> Callable[[int], None]:
     """The library's loop, with the arm kd, random crops and flips."""
     images = whole_source("random", pair.pixels, pair.labels)
     teacher = start_network(pair.teacher, 10, images, 1, pair.device).requires_grad_(False).eval()
-    teacher = ready(teacher, KD(), pair.device)
+    teacher = prepare_teacher(teacher, KD(), pair.device)
     network = start_network(pair.student, 10, images, 0, pair.device)
     objective = objective_of(KD(), teacher, lambda logits: logits)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from distillery.analysis import diversity
 from distillery.figures import diversity as diversity_figure
 from distillery.jobs import UserError
-from distillery.models.architectures import Normalized, build_network
+from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import Trained, save_weights
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -51,7 +51,7 @@ def test_the_intervals_cover_the_true_distance_as_often_as_they_say():
 @pytest.mark.parametrize("name", ["resnet8", "convnet_s"])
 def test_features_are_what_the_last_layer_is_given(name):
     network = build_network(name, 3)
-    whole = Normalized(network, torch.tensor([0.5] * 3), torch.tensor([0.25] * 3)).eval()
+    whole = NormalizedModel(network, torch.tensor([0.5] * 3), torch.tensor([0.25] * 3)).eval()
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 16, 16), dtype=np.uint8))
     features = diversity.embed(whole, pixels)
     assert np.allclose(np.linalg.norm(features, axis=1), 1)
@@ -73,7 +73,7 @@ def test_from_images_to_the_figure(tmp_path, write_curated):
     pixels = np.load(tables[1].with_suffix(".npy"))
     pixels[:] = pixels[:1]  # the model makes one image again and again
     np.save(tables[1].with_suffix(".npy"), pixels)
-    network = Normalized(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
+    network = NormalizedModel(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
     save_weights(tmp_path / "teacher.safetensors", Trained(network, "resnet8", ("cat", "dog"), 16, "teacher", 1))
     inputs = {"pixels": [path.with_suffix(".npy") for path in tables], "tables": tables}
     measured, table, figure = (tmp_path / f"diversity.{kind}" for kind in ("parquet", "csv", "png"))
@@ -95,7 +95,7 @@ def test_what_cannot_be_drawn_or_compared_ends_in_one_line(tmp_path, write_curat
     pd.DataFrame({"source": [], "class": []}).to_parquet(tmp_path / "empty.parquet")
     with pytest.raises(UserError, match="has no rows"):
         diversity_figure.show_diversity(tmp_path / "empty.parquet", tmp_path / "x.csv", tmp_path / "x.png", "A study")
-    network = Normalized(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
+    network = NormalizedModel(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
     save_weights(tmp_path / "teacher.safetensors", Trained(network, "resnet8", ("cat", "dog"), 32, "teacher", 1))
     table = write_curated("google", size=16)
     with pytest.raises(UserError, match="another size than the teacher's"):

@@ -12,7 +12,7 @@ import torch
 
 from distillery.deployment.card import Words
 from distillery.deployment.export import export_student
-from distillery.models.architectures import Normalized, build_network
+from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import Trained, load_weights, save_weights
 
 CLASSES = ("cat", "deer", "dog", "frog", "ship")
@@ -23,7 +23,9 @@ WORDS = Words("A study of animals", "", {"method": "kd", "alpha": 0.9}, {"sd2": 
 def decided(name, classes, side, seed=0):
     """A network of random weights that tells images apart: its averages are those of noise, its head is sharpened."""
     torch.manual_seed(seed)
-    network = Normalized(build_network(name, classes), torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3]))
+    network = NormalizedModel(
+        build_network(name, classes), torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
+    )
     with torch.no_grad():
         for _ in range(10):
             network.train()(torch.rand(16, 3, side, side))

@@ -13,9 +13,9 @@ from tiny_study import CLASSES, RECIPE, SIDE
 from distillery.distillation import student
 from distillery.distillation.losses import cross_entropy
 from distillery.distillation.methods import METHODS, arm_of
-from distillery.distillation.student import objective_of, restriction
+from distillery.distillation.student import objective_of, select_classes
 from distillery.jobs import UserError
-from distillery.models.architectures import Normalized, build_network
+from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import Trained, load_weights, save_weights
 from distillery.training import checkpoints
 from distillery.training import hardware as devices
@@ -75,7 +75,7 @@ def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     seen = []
     teacher.network.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    network = Normalized(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
+    network = NormalizedModel(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     views = torch.rand(4, 3, 16, 16)
     objective = objective_of(METHODS[method](), teacher, lambda logits: logits)
     objective(network, Batch(views, torch.zeros(4, dtype=torch.int64), 0.5)).backward()
@@ -160,12 +160,12 @@ def test_a_scenario_of_fewer_classes_uses_those_alone(study, method):
 
 def test_a_restricted_loss_is_that_of_the_trained_classes_alone():
     logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
-    two = restriction(torch.tensor([1, 3]), 4)(logits)
+    two = select_classes(torch.tensor([1, 3]), 4)(logits)
     assert torch.equal(two, logits[:, [1, 3]])
     labels = torch.tensor([0, 1, 1, 0, 1])
     expected = -(torch.log(torch.softmax(logits[:, [1, 3]], 1))[range(5), labels]).mean()
     torch.testing.assert_close(cross_entropy(two, labels), expected)
-    assert restriction(torch.arange(4), 4)(logits) is logits
+    assert select_classes(torch.arange(4), 4)(logits) is logits
 
 
 def test_a_plan_without_validation_has_no_validation_accuracy(study, tmp_path):
@@ -263,7 +263,7 @@ def test_an_unknown_method_is_one_line():
 
 
 def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tmp_path):
-    network = Normalized(build_network("resnet8_half", 2), torch.zeros(3), torch.ones(3))
+    network = NormalizedModel(build_network("resnet8_half", 2), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, Trained(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
     with pytest.raises(UserError, match="are for classes cat, dog, not red, green, blue. Delete it"):
@@ -273,7 +273,7 @@ def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tm
 
 @pytest.mark.parametrize("method", ["kd", "published_kd"])
 def test_a_teacher_of_another_image_size_is_one_line_and_scratch_needs_none(study, tmp_path, method):
-    network = Normalized(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
+    network = NormalizedModel(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, Trained(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
     with pytest.raises(UserError, match="learnt images of 32 pixels, the students' have 16. Delete it and run"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from distillery.jobs import UserError
-from distillery.models.architectures import NETWORKS, Normalized, build_network
+from distillery.models.architectures import NETWORKS, NormalizedModel, build_network
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -43,7 +43,7 @@ def test_every_weight_gets_a_gradient(name):
     ("convnet_xl", [(128, 15), (512, 7), (512, 3)]),
 ])  # fmt: skip
 def test_features_are_each_stages_and_the_last_is_what_is_classified(name, shapes):
-    network = Normalized(build_network(name, 7).eval(), torch.zeros(3), torch.ones(3))
+    network = NormalizedModel(build_network(name, 7).eval(), torch.zeros(3), torch.ones(3))
     x = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
         features = network.features(x)
@@ -65,7 +65,7 @@ def test_convnets_start_by_passing_their_input_on():
 def test_normalization_is_part_of_the_network():
     mean, std = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([0.1, 0.2, 0.3])
     inner = build_network("resnet8_half", 7).eval()
-    network = Normalized(inner, mean, std)
+    network = NormalizedModel(inner, mean, std)
     x = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(network(x), inner((x - mean[:, None, None]) / std[:, None, None]))
     assert {"mean", "std"} < set(network.state_dict())

@@ -5,13 +5,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from distillery.jobs import UserError
-from distillery.models.architectures import Normalized, build_network
+from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import Trained, load_weights, save_weights
 
 
 @pytest.fixture
 def trained():
-    network = Normalized(build_network("resnet8_half", 2), torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.4, 0.5, 0.6]))
+    network = NormalizedModel(
+        build_network("resnet8_half", 2), torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.4, 0.5, 0.6])
+    )
     return Trained(network, "resnet8_half", ("cat", 'größe, "x"'), 24, "student", 7)
 
 

@@ -9,7 +9,7 @@ from tiny_study import RECIPE
 
 from distillery.distillation.methods import METHODS
 from distillery.distillation.published_recipe import kd_optimizer, scratch_optimizer
-from distillery.distillation.student import objective_of, ready
+from distillery.distillation.student import objective_of, prepare_teacher
 from distillery.models.architectures import build_network
 from distillery.training import loop as training
 from distillery.training.checkpoints import Checkpoint
@@ -42,7 +42,9 @@ def fit(method, recipe, checkpoint=None, teacher="resnet8"):
     network = start_network(recipe.network, 5, images, 0, device)
     teacher = None
     if arm.uses_teacher:
-        teacher = ready(start_network(teacher, 5, images, 1, device).requires_grad_(False).eval(), arm, device)
+        teacher = prepare_teacher(
+            start_network(teacher, 5, images, 1, device).requires_grad_(False).eval(), arm, device
+        )
     if arm.published:
         optimizer = kd_optimizer(network, teacher) if teacher else scratch_optimizer(network)
     else:

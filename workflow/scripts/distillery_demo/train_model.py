@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from distillery.jobs import log, progress, start_logging
 from distillery.training.checkpoints import Checkpoint, digest
-from distillery.training.ema import Average, decay_after
+from distillery.training.ema import ModelEMA, decay_after
 from distillery.training.hardware import autocast, choose_device
 from distillery.training.optimizers import Adam
 from distillery_demo import text_to_image as model
@@ -160,7 +160,7 @@ def train_denoiser(
         made = parts["unet"](noisy.to(device), times.to(device), parts["text"](words).last_hidden_state).sample
         return F.mse_loss(made.float(), wanted.to(device))
 
-    average = Average(parts)
+    average = ModelEMA(parts)
     _optimize(parts, loss, training.steps, training.lr, device, point, "denoiser", average, training.averaging)
     average.apply()
     return parts["text"].eval(), parts["unet"].eval()
@@ -199,7 +199,7 @@ def _optimize(
     device: torch.device,
     point: Checkpoint,
     name: str,
-    average: Average | None = None,
+    average: ModelEMA | None = None,
     decay: float = 0.0,
 ) -> None:
     """Minimise a loss by Adam, from the checkpoint if there is one; gradients are clipped to a norm of 1."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from distillery.jobs import UserError
-from distillery.models.architectures import Normalized
+from distillery.models.architectures import NormalizedModel
 from distillery.models.weights import load_weights
 from distillery.storage.parquet import read_parquet, write_parquet
 from distillery.training.dataset import as_channels_last, open_pixels
@@ -75,7 +75,7 @@ def measure_diversity(
     write_parquet(output, dict(zip(SCHEMA.names, zip(*rows, strict=True), strict=True)), SCHEMA)
 
 
-def embed(network: Normalized, pixels: Tensor) -> np.ndarray:
+def embed(network: NormalizedModel, pixels: Tensor) -> np.ndarray:
     """What the last linear layer is given, scaled to length 1: float64 [N, D] of images uint8 [N, 3, S, S]."""
     device = next(network.parameters()).device
     found: list[Tensor] = []

@@ -24,12 +24,12 @@ from torch import Tensor, nn
 from distillery.distillation import published_recipe as published
 from distillery.distillation.methods import Arm, ModelOutput
 from distillery.jobs import UserError, log
-from distillery.models.architectures import Normalized
-from distillery.models.batchnorm_folding import folded
+from distillery.models.architectures import NormalizedModel
+from distillery.models.batchnorm_folding import fold_batchnorm
 from distillery.models.weights import Trained, load_weights, save_weights
 from distillery.storage.files import hash_files, write_whole
 from distillery.training.augmentation import alter_copies
-from distillery.training.checkpoints import Checkpoint, digest, how_trained
+from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
 from distillery.training.dataset import ImageDataset, load_plan
 from distillery.training.hardware import arithmetic, choose_device
 from distillery.training.loop import Batch, Objective, Row, optimizer_of, start_network, train, write_history
@@ -170,7 +170,7 @@ def fit(
     device: torch.device,
     label: str,
     keep_weights: bool = True,
-) -> tuple[Normalized, list[Row]]:
+) -> tuple[NormalizedModel, list[Row]]:
     """Train a student on the train images alone; the validation images measure it, the test images are not used.
 
     Args:
@@ -182,9 +182,9 @@ def fit(
     side = data.train.pixels.shape[-1]
     teacher = load_teacher(teacher, data.classes, side, device) if arm.uses_teacher else None
     if teacher:
-        teacher = ready(teacher, arm, device)
+        teacher = prepare_teacher(teacher, arm, device)
     checkpoint = _checkpoint(arm, recipe, seed, data, teacher, checkpoints, device, keep_weights)
-    restrict = restriction(data.trained.to(device), len(data.classes))
+    restrict = select_classes(data.trained.to(device), len(data.classes))
     history = train(
         network,
         replace(data.train, labels=torch.searchsorted(data.trained, data.train.labels)),
@@ -200,14 +200,14 @@ def fit(
     return network, history
 
 
-def objective_of(arm: Arm, teacher: Normalized | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
+def objective_of(arm: Arm, teacher: NormalizedModel | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
     """An arm's loss with a live teacher that sees the very views the student sees, mixed ones too.
 
     Patient and consistent, as Beyer et al. (2022) have it. A frozen teacher needs no gradients; the published one
     learns along.
     """
 
-    def objective(network: Normalized, batch: Batch) -> Tensor:
+    def objective(network: NormalizedModel, batch: Batch) -> Tensor:
         teacher_outputs = None
         if teacher:
             with torch.set_grad_enabled(arm.published):
@@ -217,7 +217,9 @@ def objective_of(arm: Arm, teacher: Normalized | None, restrict: Callable[[Tenso
     return objective
 
 
-def _model_output(arm: Arm, network: Normalized, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> ModelOutput:
+def _model_output(
+    arm: Arm, network: NormalizedModel, views: Tensor, restrict: Callable[[Tensor], Tensor]
+) -> ModelOutput:
     if not arm.needs_features:
         return ModelOutput(restrict(network(views)), [])
     features = network.features(views)
@@ -230,14 +232,14 @@ def _optimizer(arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module 
     return published.kd_optimizer(network, teacher) if teacher else published.scratch_optimizer(network)
 
 
-def restriction(trained: Tensor, classes: int) -> Callable[[Tensor], Tensor]:
+def select_classes(trained: Tensor, classes: int) -> Callable[[Tensor], Tensor]:
     """A function from logits [B, C] to those of the classes trained on, [B, len(trained)]."""
     if len(trained) == classes:
         return lambda logits: logits
     return lambda logits: logits.index_select(1, trained)
 
 
-def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: torch.device) -> Normalized:
+def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: torch.device) -> NormalizedModel:
     """The teacher, frozen and in eval mode, on the device.
 
     Args:
@@ -256,12 +258,12 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
     return teacher.requires_grad_(False).eval()
 
 
-def ready(teacher: Normalized, arm: Arm, device: torch.device) -> Normalized:
+def prepare_teacher(teacher: NormalizedModel, arm: Arm, device: torch.device) -> NormalizedModel:
     """A teacher as an arm asks it: the published ones one that learns along; the others a quicker copy."""
     if arm.published:
         published.unfreeze(teacher)
         return teacher
-    return folded(teacher, arithmetic(device))
+    return fold_batchnorm(teacher, arithmetic(device))
 
 
 def _checkpoint(
@@ -285,7 +287,7 @@ def _checkpoint(
         "classes": list(data.classes),
         "teacher": hash_files([teacher]) if arm.uses_teacher else "",
         "weights kept": keep_weights,
-        **how_trained(recipe, device),
+        **training_fingerprint(recipe, device),
     }
     images = [part for shown in (data.train, data.val) for part in (shown.pixels, shown.labels)]  # val: history
     return Checkpoint(Path(folder) / "checkpoint.pt", digest(settings, data.trained, *images), every, keep_weights)

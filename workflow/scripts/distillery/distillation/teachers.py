@@ -16,7 +16,7 @@ from distillery.jobs import UserError
 from distillery.models.weights import Trained, load_weights, save_weights
 from distillery.storage.files import write_whole
 from distillery.storage.parquet import read_parquet
-from distillery.training.checkpoints import Checkpoint, digest, how_trained
+from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
 from distillery.training.dataset import ImageDataset, gather, load_teacher_data, open_pixels
 from distillery.training.hardware import choose_device
 from distillery.training.loop import Row, optimizer_of, start_network, train, write_history
@@ -56,7 +56,7 @@ def train_teacher(
     images, _ = load_teacher_data(data, classes)
     device = choose_device(threads, deterministic)
     network = start_network(recipe.network, len(classes), images, seed, device)
-    settings = {"seed": seed, "classes": list(classes), **how_trained(recipe, device)}
+    settings = {"seed": seed, "classes": list(classes), **training_fingerprint(recipe, device)}
     checkpoint = Checkpoint(
         Path(checkpoints) / "checkpoint.pt",
         digest(settings, images.pixels, images.labels),

@@ -57,7 +57,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Normalized images [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
+        """NormalizedModel images [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
         return stage_outputs(self.stem(x), self.stages, self.blocks)
 
     def classify(self, last: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class ResNet(nn.Module):
         return self.head(last.mean(dim=(2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalized images [B, 3, H, W] → logits [B, C]."""
+        """NormalizedModel images [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
 
 
@@ -117,7 +117,7 @@ class ConvNet(nn.Module):
                 nn.init.dirac_(module.weight[: module.in_channels].detach())
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Normalized images [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
+        """NormalizedModel images [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
         return stage_outputs(self.stem(x), self.blocks, self.layers)
 
     def classify(self, last: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class ConvNet(nn.Module):
         return self.head(last.amax(dim=(2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalized images [B, 3, H, W] → logits [B, C]."""
+        """NormalizedModel images [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
 
 
@@ -139,7 +139,7 @@ def stage_outputs(x: Tensor, layers: nn.Sequential, every: int) -> list[Tensor]:
     return found
 
 
-class Normalized(nn.Module):
+class NormalizedModel(nn.Module):
     """A network with what its input is normalized by, so that weights and normalization cannot be parted.
 
     Args:

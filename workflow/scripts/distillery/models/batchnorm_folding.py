@@ -1,4 +1,4 @@
-"""A frozen network that is quicker to ask: batch norm folded into the convolutions before it.
+"""A frozen network that is quicker to ask: batch norm fold_batchnorm into the convolutions before it.
 
 A frozen batch norm is one multiplication and addition a channel, which a convolution can do with its weights and bias:
 γ (W x − μ) / √(σ² + ε) + β = (γ / √(σ² + ε)) W x + β − γ μ / √(σ² + ε). The answers are the same up to rounding: in
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from distillery.models.architectures import BasicBlock, ConvNet, ConvNetShortcut, Normalized, ResNet
+from distillery.models.architectures import BasicBlock, ConvNet, ConvNetShortcut, NormalizedModel, ResNet
 from distillery.models.layers import ACTIVATIONS, BatchNorm2d
 
 
@@ -30,7 +30,7 @@ class Activation(nn.Module):
 
 
 class FoldedBlock(nn.Module):
-    """A basic block, its batch norms folded."""
+    """A basic block, its batch norms fold_batchnorm."""
 
     def __init__(self, block: BasicBlock):
         super().__init__()
@@ -45,7 +45,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedShortcut(nn.Module):
-    """A ConvNet's block with a shortcut, its batch norms folded."""
+    """A ConvNet's block with a shortcut, its batch norms fold_batchnorm."""
 
     def __init__(self, block: ConvNetShortcut):
         super().__init__()
@@ -56,7 +56,7 @@ class FoldedShortcut(nn.Module):
         return F.gelu(self.second(F.gelu(self.first(x))) + x)
 
 
-def folded(network: Normalized, dtype: torch.dtype) -> Normalized:
+def fold_batchnorm(network: NormalizedModel, dtype: torch.dtype) -> NormalizedModel:
     """A copy for prediction alone, its convolutions in `dtype`.
 
     Args:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from distillery.jobs import UserError, one_line
-from distillery.models.architectures import Normalized, build_network
+from distillery.models.architectures import NormalizedModel, build_network
 from distillery.storage.files import write_whole
 
 
@@ -29,7 +29,7 @@ class Trained:
         steps: it was trained for.
     """
 
-    network: Normalized
+    network: NormalizedModel
     name: str
     classes: tuple[str, ...]
     image_size: int
@@ -72,7 +72,7 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         found = tuple(json.loads(metadata["classes"]))
-        network = Normalized(build_network(metadata["network"], len(found)), torch.zeros(3), torch.ones(3))
+        network = NormalizedModel(build_network(metadata["network"], len(found)), torch.zeros(3), torch.ones(3))
         network.load_state_dict(tensors)
         size, steps = int(metadata["image_size"]), int(metadata["steps"])
         trained = Trained(network, metadata["network"], found, size, metadata["kind"], steps)

@@ -23,7 +23,7 @@ class StepScalars(NamedTuple):
         share: of the image itself in a mixture, 0 to 1.
         time: share of the steps done, 0 to 1.
         lr: learning rate.
-        decay: of the weights' moving average.
+        decay: of the weights' moving ema.
     """
 
     share: float | Tensor

@@ -1,7 +1,7 @@
 """Where a killed training goes on, and where a finished one is found again.
 
 One file in a folder outside the workflow's declared outputs, which a failed job loses and one that runs again. It holds
-the network, its average, the optimizer, the step and the history so far; no generator, since the draws of a step are a
+the network, its ema, the optimizer, the step and the history so far; no generator, since the draws of a step are a
 function of seed and step (`seeds.py`), and no teacher. At the end only the network and the history are left in it: a
 job that runs again for what decides nothing, such as a value more in a grid whose choice stays, trains nothing.
 """
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from distillery.jobs import log
 from distillery.storage.files import hash_files, write_whole
-from distillery.training.ema import Average
+from distillery.training.ema import ModelEMA
 from distillery.training.hardware import arithmetic
 from distillery.training.optimizers import Optimizer
 from distillery.training.recipe import Recipe
@@ -50,7 +50,7 @@ class Checkpoint:
         self,
         step: int,
         network: nn.Module,
-        average: Average | None,
+        ema: ModelEMA | None,
         optimizer: Optimizer,
         history: list,
         loss: Tensor,
@@ -64,7 +64,7 @@ class Checkpoint:
         state = {
             "step": step,
             "network": network.state_dict(),
-            "average": average.state() if average else {},
+            "ema": ema.state() if ema else {},
             "optimizer": optimizer.state(),
             "loss": loss,
         }
@@ -105,7 +105,7 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def how_trained(recipe: Recipe, device: torch.device) -> dict[str, Any]:
+def training_fingerprint(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """What decides any training besides its data, loss and seed: settings for `digest`."""
     deciding = asdict(replace(recipe, checkpoint_every=0))  # how often the state is kept changes no result
     where = {"device": device.type, "arithmetic": str(arithmetic(device))}

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from distillery.jobs import UserError, log, progress
-from distillery.models.architectures import Normalized, build_network
+from distillery.models.architectures import NormalizedModel, build_network
 from distillery.storage.files import write_whole
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
 from distillery.training.batches import StepBlock, step_batches
 from distillery.training.checkpoints import Checkpoint
 from distillery.training.cuda_graphs import step_runner
 from distillery.training.dataset import ImageDataset, channel_statistics
-from distillery.training.ema import Average
+from distillery.training.ema import ModelEMA
 from distillery.training.hardware import autocast
 from distillery.training.muon import Muon
 from distillery.training.optimizers import Optimizer, sgd
@@ -63,11 +63,11 @@ class Row(NamedTuple):
     val_accuracy: float | None  # 0 to 1; None where not measured
 
 
-def start_network(name: str, classes: int, train: ImageDataset, seed: int, device: torch.device) -> Normalized:
+def start_network(name: str, classes: int, train: ImageDataset, seed: int, device: torch.device) -> NormalizedModel:
     """A network with the seed's initialization, normalizing by the train images' statistics, on the device."""
     with initialization(seed):
         network = build_network(name, classes)
-    return Normalized(network, *channel_statistics(train.pixels)).to(device, memory_format=torch.channels_last)
+    return NormalizedModel(network, *channel_statistics(train.pixels)).to(device, memory_format=torch.channels_last)
 
 
 def optimizer_of(recipe: Recipe, network: nn.Module) -> Optimizer:
@@ -102,8 +102,8 @@ def train(
         Diverged: the loss is not finite. Its checkpoint is gone: it could only lead here again.
     """
     device = next(network.parameters()).device
-    average = Average(network) if recipe.ema else None
-    history, total, start, before = _go_on(checkpoint, network, average, optimizer, device)
+    ema = ModelEMA(network) if recipe.ema else None
+    history, total, start, before = _resume(checkpoint, network, ema, optimizer, device)
     if start == recipe.steps:
         log.info("%s: the same training was done before, its end is in %s; nothing is trained", label, checkpoint.path)
         return history
@@ -124,8 +124,8 @@ def train(
             loss = objective(network, batch)
         loss.backward()
         optimizer.step(scalars.lr)
-        if average:
-            average.update(scalars.decay)
+        if ema:
+            ema.update(scalars.decay)
         total.add_(loss.detach())
 
     run_step = step_runner(train_step, device)
@@ -139,15 +139,15 @@ def train(
                     checkpoint.remove()
                 raise Diverged(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
             measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
-            with average.applied() if average else nullcontext():
+            with ema.applied() if ema else nullcontext():
                 history.append(
                     Row(done, mean, learning_rate(recipe, done - 1), validate(network) if measured else None)
                 )
             total.zero_()
         if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
-            checkpoint.save(done, network, average, optimizer, _plain(history), total, before)
-    if average:
-        average.apply()
+            checkpoint.save(done, network, ema, optimizer, _plain(history), total, before)
+    if ema:
+        ema.apply()
     if checkpoint:
         checkpoint.finish(recipe.steps, network, _plain(history), before)
     return history
@@ -157,10 +157,10 @@ def _plain(history: list[Row]) -> list[list]:
     return [list(row) for row in history]  # what is read with weights_only
 
 
-def _go_on(
+def _resume(
     checkpoint: Checkpoint | None,
     network: nn.Module,
-    average: Average | None,
+    ema: ModelEMA | None,
     optimizer: Optimizer,
     device: torch.device,
 ) -> tuple[list[Row], Tensor, int, JobUsage]:
@@ -180,8 +180,8 @@ def _go_on(
         network.load_state_dict(state["network"])
     if "optimizer" in state:  # not at the end
         optimizer.restore(state["optimizer"])
-        if average:
-            average.restore(state["average"])
+        if ema:
+            ema.restore(state["ema"])
         total = state["loss"]
     return [Row(*row) for row in state["history"]], total, state["step"], before
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from distillery.training.hardware import has_bfloat16
-from distillery.training.optimizers import SGD, copy_into, forget_gradients
+from distillery.training.optimizers import SGD, copy_into, zero_grad
 
 ITERATIONS = 3  # of Newton and Schulz; airbench's number
 A, B, C = 3.4445, -4.7750, 2.0315  # of the quintic, Jordan's: fast rather than exact
@@ -42,7 +42,7 @@ class Muon:
             update = (weight.grad + self.momentum * velocity).flatten(1)
             weight.mul_(sqrt(len(weight)) / weight.norm())
             weight.sub_(lr * orthogonal(update).view_as(weight).to(weight.dtype))
-        forget_gradients(self.filters)
+        zero_grad(self.filters)
         self.others.step(lr)
 
     def state(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class SGD:
                     nesterov=self.momentum > 0,
                     maximize=False,
                 )
-        forget_gradients(self.weights)
+        zero_grad(self.weights)
 
     def state(self) -> dict[str, Any]:
         return {"velocity": self.velocity}
@@ -103,7 +103,7 @@ class Adam:
             amsgrad=False,
             maximize=False,
         )
-        forget_gradients(self.weights)
+        zero_grad(self.weights)
 
     def state(self) -> dict[str, Any]:
         return {"mean": self.mean, "square": self.square, "steps": self.steps}
@@ -122,7 +122,7 @@ def sgd(network: nn.Module, momentum: float, weight_decay: float) -> SGD:
     return SGD(decayed, plain, momentum, weight_decay)
 
 
-def forget_gradients(weights: Iterable[nn.Parameter]) -> None:
+def zero_grad(weights: Iterable[nn.Parameter]) -> None:
     """As zero_grad: the next backward pass starts from nothing."""
     for weight in weights:
         weight.grad = None

@@ -32,7 +32,7 @@ class Recipe:
     flip: bool = True
     cutout: int = 0  # pixels a side of a gray square laid on every view; 0 for none
     mixup: float = 0.0  # α of Beta(α, α); 0 for none
-    ema: float = 0.0  # decay of the weights' moving average, which is then what is tested; 0 for the last weights
+    ema: float = 0.0  # decay of the weights' moving ema, which is then what is tested; 0 for the last weights
     checkpoint_every: int = 500  # steps; 0 for none before the end
 
     @classmethod
