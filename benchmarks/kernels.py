@@ -99,7 +99,7 @@ def profile_step() -> None:
 def microseconds(action: Callable[[], object], repeats: int = 20) -> float:
     """Of an action, repeated in a graph."""
     stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
+    with torch.cuda.rng_for(stream):
         for _ in range(3):
             action()
     torch.cuda.synchronize()

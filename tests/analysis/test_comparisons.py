@@ -13,13 +13,12 @@ from distillery.analysis.comparisons import COLUMNS, compare, comparisons_table,
 from distillery.analysis.predictions import TestPredictions
 from distillery.analysis.ranking import ranking_table, resampled_means
 from distillery.analysis.statistics import (
-    Spread,
+    ErrorModel,
     groups_sign_flip_p,
     holm,
     over_images,
     over_seeds,
     sign_flip_p,
-    together,
 )
 from distillery.jobs import UserError
 
@@ -123,7 +122,7 @@ def test_one_variance_is_students_t(values):
 
 @given(st.floats(0, 100), st.floats(1e-3, 10), st.floats(1e-3, 10), st.integers(1, 30), st.integers(1, 4000))
 def test_p_and_interval_say_the_same(mean, a, b, few, many):
-    both = together(Spread(mean, (a,), (few,)), Spread(mean, (b,), (many,)))
+    both = combine_variances(ErrorModel(mean, (a,), (few,)), ErrorModel(mean, (b,), (many,)))
     p = both.p()
     assert 0 <= p <= 1
     if 1e-6 < p < 0.999:
@@ -137,14 +136,14 @@ def test_p_and_interval_say_the_same(mean, a, b, few, many):
 
 
 def test_what_can_be_detected_is_what_statsmodels_computes():
-    spread = Spread(0.0, (4.0 / 9,), (8.0,))  # nine values of variance 4
+    spread = ErrorModel(0.0, (4.0 / 9,), (8.0,))  # nine values of variance 4
     exact = TTestPower().solve_power(nobs=9, alpha=0.05, power=0.8) * 2
     assert spread.detectable(0.05) == pytest.approx(exact, rel=0.02)
 
 
 def test_a_difference_that_can_be_detected_is_found_four_times_in_five():
     rng, draws = np.random.default_rng(4), 2000
-    reach = Spread(0.0, (1 / 10,), (9.0,)).detectable(0.05)
+    reach = ErrorModel(0.0, (1 / 10,), (9.0,)).detectable(0.05)
     found = [over_seeds(sample).p() <= 0.05 for sample in rng.normal(reach, 1, (draws, 10))]
     assert np.mean(found) == pytest.approx(0.8, abs=0.04)
 

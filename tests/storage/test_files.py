@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from distillery.storage.files import hash_files, hash_listing, whole, write_whole
+from distillery.storage.files import atomic_path, atomic_write, hash_files, hash_listing
 
 LIBRARY = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "table.csv"
-    write_whole(path, "old")
-    with pytest.raises(RuntimeError), whole(path) as temporary:
+    atomic_write(path, "old")
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
         temporary.write_text("half of the n")
         raise RuntimeError
     assert path.read_text() == "old"
@@ -29,8 +29,8 @@ def test_a_killed_write_leaves_no_file_under_the_final_name(tmp_path):
     program = f"""
 import sys, time
 sys.path.insert(0, {str(LIBRARY)!r})
-from distillery.storage.files import whole
-with whole({str(path)!r}) as temporary:
+from distillery.storage.files import atomic_path
+with atomic_path({str(path)!r}) as temporary:
     temporary.write_bytes(b"half")
     print("writing", flush=True)
     time.sleep(60)
@@ -43,7 +43,7 @@ with whole({str(path)!r}) as temporary:
 
 
 def test_the_temporary_file_keeps_its_suffix_for_writers_that_look_at_it(tmp_path):
-    with whole(tmp_path / "pixels.npy") as temporary:
+    with atomic_path(tmp_path / "pixels.npy") as temporary:
         temporary.touch()
         assert temporary.suffix == ".npy"
 

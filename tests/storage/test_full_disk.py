@@ -55,7 +55,7 @@ print("went on")
 WRITERS = """
 import torch
 from distillery.storage.arrays import write_array
-from distillery.storage.files import whole, write_whole
+from distillery.storage.files import atomic_path, atomic_write
 from distillery.training.checkpoints import Checkpoint
 from distillery.models.architectures import build_network
 from distillery.training.optimizers import sgd
@@ -64,7 +64,7 @@ import pyarrow as pa
 
 
 def write_pixels(path):
-    with whole(path) as temporary:
+    with atomic_path(path) as temporary:
         write_array(temporary, np.zeros((200, 32, 32, 3), np.uint8))
 
 
@@ -74,7 +74,7 @@ schema = pa.schema([("x", pa.float32())])
 columns = {"x": np.random.default_rng(0).random(150_000).astype(np.float32)}
 actions = {
     "checkpoint.pt": lambda: checkpoint.save(1, network, None, sgd(network, 0.9, 0.0), [], torch.zeros(())),
-    "text": lambda: write_whole(disk / "text", "x" * 600_000),
+    "text": lambda: atomic_write(disk / "text", "x" * 600_000),
     "a.parquet": lambda: write_parquet(disk / "a.parquet", columns, schema),
     "c.npy": lambda: write_pixels(disk / "c.npy"),
 }

@@ -31,7 +31,7 @@ from distillery.training.loop import (
     write_history,
 )
 from distillery.training.optimizers import sgd
-from distillery.training.rng import initialization, stream
+from distillery.training.rng import initialization, rng_for
 
 CPU = torch.device("cpu")
 
@@ -58,7 +58,7 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 
 
 def test_streams_of_other_purposes_differ_and_torchs_generator_is_left_alone():
-    assert stream(0, "order", 1).random() != stream(0, "views", 1).random()
+    assert rng_for(0, "order", 1).random() != rng_for(0, "views", 1).random()
     before = torch.get_rng_state()
     with initialization(3):
         first = torch.rand(3)

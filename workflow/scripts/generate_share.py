@@ -2,9 +2,9 @@
 
 from distillery.generation.diffusion import generate_share
 from distillery.jobs import job
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 
 with job(snakemake) as j:
     share = int(j.wildcards.share), int(j.params.shares)
     records = generate_share(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed, *share)
-    write_whole(j.output.records, "".join(record.to_json() + "\n" for record in records))
+    atomic_write(j.output.records, "".join(record.to_json() + "\n" for record in records))

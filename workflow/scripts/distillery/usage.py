@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 
 FILE = "usage.tsv"
 STARTED = time.monotonic()
@@ -33,7 +33,7 @@ class JobUsage(NamedTuple):
 
     def write(self, folder: Path) -> None:
         """Keep it as a table of one row, `FILE` in a folder."""
-        write_whole(folder / FILE, "\t".join(self._fields) + "\n" + "\t".join(f"{part:.4f}" for part in self) + "\n")
+        atomic_write(folder / FILE, "\t".join(self._fields) + "\n" + "\t".join(f"{part:.4f}" for part in self) + "\n")
 
 
 ZERO_USAGE = JobUsage()

@@ -29,7 +29,6 @@ from distillery.analysis.statistics import (
     holm,
     over_images,
     over_seeds,
-    together,
 )
 from distillery.analysis.tables import P_DECIMALS, formatted, write_table
 from distillery.jobs import UserError
@@ -155,7 +154,7 @@ def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, tests: in
     accuracies = [100 * side.sum(axis=1) / side.shape[1] for side in (before, after)]
     pairs, seeds = compare_pairs(*accuracies), over_seeds(accuracies[1] - accuracies[0])
     images = over_images(100 * change.mean(axis=0), groups, unit=100)
-    both = together(seeds, images)
+    both = combine_variances(seeds, images)
     row = {"difference": pairs.difference, "p": both.p(), "p_seeds_least": pairs.p_least}
     row["p_seeds"] = pairs.p if pairs.n > 1 else nan  # one pair can show nothing
     row["p_images"] = groups_sign_flip_p(change.sum(axis=0), groups)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.statistics import Spread
+from distillery.analysis.statistics import ErrorModel
 from distillery.analysis.tables import formatted, read_table, source_title, write_table
 
 COLUMNS = (
@@ -118,7 +118,7 @@ def single_interval(mean: float, sd: float, seeds: int, tested: float, images: f
     # a training more, and the draw of its test images and of ours: the second is known however few the seeds
     share = mean / 100
     variances = sd**2 * (1 + 1 / seeds), 1e4 * share * (1 - share) * (1 / images + 1 / tested)
-    low, high = Spread(mean, variances, (seeds - 1, images + tested)).interval()
+    low, high = ErrorModel(mean, variances, (seeds - 1, images + tested)).interval()
     return max(0.0, low), min(100.0, high)
 
 

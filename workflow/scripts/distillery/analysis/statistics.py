@@ -130,7 +130,7 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Spread:
+class ErrorModel:
     """A mean, and the variances that its error is made of, each with the degrees of freedom that it is known to.
 
     With one variance everything is Student's t. With two, quantiles are the t quantiles weighted by the variances
@@ -184,13 +184,13 @@ class Spread:
         return nan if np.isnan(self.se) else self.reach(level / 2) + self.reach(1 - power)
 
 
-def over_seeds(values: Sequence[float]) -> Spread:
+def over_seeds(values: Sequence[float]) -> ErrorModel:
     """The spread of a mean over independent values, one a seed."""
     found = estimate(values)
-    return Spread(found.mean, (found.sd**2 / found.n,), (found.n - 1,))
+    return ErrorModel(found.mean, (found.sd**2 / found.n,), (found.n - 1,))
 
 
-def over_images(differences: np.ndarray, groups: np.ndarray, unit: float = 1.0) -> Spread:
+def over_images(differences: np.ndarray, groups: np.ndarray, unit: float = 1.0) -> ErrorModel:
     """The spread of a mean over images of which near-duplicates are not independent.
 
     The linearized variance of a ratio of sums over groups (Cochran 1977, *Sampling Techniques*, § 9A.1), with one
@@ -208,16 +208,16 @@ def over_images(differences: np.ndarray, groups: np.ndarray, unit: float = 1.0) 
     residuals = sums - sums.sum() / sizes.sum() * sizes
     count = len(sums)
     variance = count / (count - 1) * (residuals**2).sum() / sizes.sum() ** 2
-    return Spread(float(np.mean(differences)), (float(variance),), (count - 1,))
+    return ErrorModel(float(np.mean(differences)), (float(variance),), (count - 1,))
 
 
-def together(seeds: Spread, images: Spread) -> Spread:
+def combine_variances(seeds: ErrorModel, images: ErrorModel) -> ErrorModel:
     """The spread of a mean over other trainings *and* other images: both variances, added.
 
     Each of the two holds the part that is neither the training's nor the image's alone, so that their sum is no less
     than the variance of a mean over two crossed random effects.
     """
-    return Spread(seeds.mean, seeds.variances + images.variances, seeds.dofs + images.dofs)
+    return ErrorModel(seeds.mean, seeds.variances + images.variances, seeds.dofs + images.dofs)
 
 
 def groups_sign_flip_p(differences: np.ndarray, groups: np.ndarray) -> float:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from distillery.analysis.statistics import compare_pairs, estimate, holm
 from distillery.jobs import UserError, one_line
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 
 RUN_COLUMNS = (
     "scenario", "size", "arm", "seed", "train_asked", "n_train_asked", "augment", "network", "parameters", "steps",
@@ -394,7 +394,7 @@ def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """As CSV in UTF-8, whole or not at all; what is missing is blank."""
-    write_whole(path, table.to_csv(index=False, lineterminator="\n"))
+    atomic_write(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 
 HEAD = (
     "scenario", "train images", "arm", "n", "seeds", "accuracy, %", "95 % interval", "difference",
@@ -25,11 +25,11 @@ def typeset_summary(summary: str | Path, markdown: str | Path, latex: str | Path
     """
     table = pd.read_csv(summary, dtype=str, keep_default_na=False)
     cells = pd.DataFrame([_cells(row) for _, row in table.iterrows()], columns=HEAD)
-    write_whole(markdown, _markdown(cells, title, label))
+    atomic_write(markdown, _markdown(cells, title, label))
     caption = escaped(f"{title}. {label}" if label else title)
     cells = cells.map(escaped).rename(columns=escaped)
     styled = cells.style.hide(axis="index").to_latex(hrules=True, caption=caption, column_format="lllrrrlrlrr")
-    write_whole(latex, styled)
+    atomic_write(latex, styled)
 
 
 def _cells(row: pd.Series) -> list[str]:

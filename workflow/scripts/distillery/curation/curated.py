@@ -19,7 +19,7 @@ from distillery.curation.duplicates import first_near, perceptual_hashes
 from distillery.jobs import log, progress
 from distillery.parallel import in_processes
 from distillery.storage.arrays import write_array
-from distillery.storage.files import whole
+from distillery.storage.files import atomic_path
 from distillery.storage.parquet import write_parquet
 from distillery.storage.pools import ImageRecord, read_pool
 
@@ -102,7 +102,7 @@ def curate(
     kept = [candidate for candidate in candidates if not candidate.reason]
     log.info("%d of %d candidates are kept", len(kept), len(candidates))
     array = np.stack([c.pixels for c in kept]) if kept else np.empty((0, side, side, 3), dtype=np.uint8)
-    with whole(pixels) as temporary:
+    with atomic_path(pixels) as temporary:
         write_array(temporary, array)
     write_parquet(table, _columns(candidates), SCHEMA)
 

@@ -15,7 +15,7 @@ from distillery.curation.leakage import nearest
 from distillery.jobs import UserError, log, one_line, progress
 from distillery.sources.folders import find_images
 from distillery.storage.arrays import map_pixels
-from distillery.storage.files import whole
+from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_parquet
 
 
@@ -42,7 +42,7 @@ def write_teacher_data(path: str | Path, train: LabeledImages, test: LabeledImag
                 f"teacher.data: no {part} image of {', '.join(missing)}. Add some, raise `{part}`, or drop the class."
             )
         log.info("teacher's %s images: %d, %d to %d a class", part, len(images.labels), counts.min(), counts.max())
-    with whole(path) as temporary:
+    with atomic_path(path) as temporary:
         np.savez(
             temporary,
             train_pixels=train.pixels,

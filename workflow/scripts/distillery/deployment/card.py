@@ -17,7 +17,7 @@ import numpy as np
 from distillery.analysis.tables import decimals, mean_columns, read_numbers, source_title, train_text
 from distillery.jobs import UserError
 from distillery.models.weights import Trained
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
 
 KINDS = {
@@ -156,7 +156,7 @@ def write_card(
         _use(model),
         _limits(facts, words),
     )
-    write_whole(path, "\n".join(line for section in sections for line in section))
+    atomic_write(path, "\n".join(line for section in sections for line in section))
 
 
 def _head(facts: Facts, words: Words) -> Iterator[str]:

@@ -28,7 +28,7 @@ import onnxruntime
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.jobs import UserError, one_line
 from distillery.sources.folders import MAX_BYTES, may_be_image
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 
 BATCH = 64
 
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(shown(answer.path), model.classes[best], f"{answer.probabilities[best]:.4f}", sep="\t")
     if options.csv:
         try:
-            write_whole(options.csv, to_csv(classified, model.classes))
+            atomic_write(options.csv, to_csv(classified, model.classes))
         except OSError as error:
             sys.exit(f"table {options.csv} cannot be written ({error.strerror}).")
     sys.exit(1 if failed else 0)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from distillery.deployment.card import Words, read_facts, write_card
 from distillery.jobs import UserError, log
 from distillery.models.weights import load_weights
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 
 OPSET = 18  # the exporter's own, so that nothing is converted; ONNX Runtime 1.18 (2024) and later read the file
 TOLERANCE = 1e-5  # of a probability; float32 added in another order differs by 1e-7 or so
@@ -91,7 +91,7 @@ def export_student(
         )
     log.info("%d bytes; on %d images at most %.1e from the network", len(data), SAMPLES, difference)
     write_card(card, facts, words, student, model=Path(model).name, size=len(data), opset=OPSET)
-    write_whole(model, data)
+    atomic_write(model, data)
 
 
 def to_onnx(deployed: Deployed, side: int, metadata: dict[str, str]) -> bytes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from distillery.jobs import UserError, log
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 from distillery.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def choose(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[float, 
 
 def write_trial(path: str | Path, trial: Trial) -> None:
     """Keep a trial as JSON."""
-    write_whole(path, json.dumps(vars(trial)) + "\n")
+    atomic_write(path, json.dumps(vars(trial)) + "\n")
 
 
 def write_choice(path: str | Path, trials: Iterable[str | Path], grid: str = "student.tune") -> None:
@@ -118,7 +118,7 @@ def write_choice(path: str | Path, trials: Iterable[str | Path], grid: str = "st
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     content = {"lr": lr, "weight_decay": weight_decay, "trials": [vars(trial) for trial in found]}
-    write_whole(path, json.dumps(content, indent=2) + "\n")
+    atomic_write(path, json.dumps(content, indent=2) + "\n")
 
 
 def tuned(recipe: Recipe, choice: str | Path | None) -> Recipe:

@@ -27,14 +27,14 @@ from distillery.jobs import UserError, log
 from distillery.models.architectures import NormalizedModel
 from distillery.models.batchnorm_folding import fold_batchnorm
 from distillery.models.weights import Trained, load_weights, save_weights
-from distillery.storage.files import hash_files, write_whole
+from distillery.storage.files import atomic_write, hash_files
 from distillery.training.augmentation import alter_copies
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
 from distillery.training.dataset import ImageDataset, load_plan
 from distillery.training.hardware import arithmetic, choose_device
 from distillery.training.loop import Batch, Objective, Row, optimizer_of, start_network, train, write_history
 from distillery.training.optimizers import Optimizer
-from distillery.training.prediction import by_class, predict_classes, share, write_predictions
+from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions
 from distillery.training.recipe import Recipe
 
 
@@ -54,7 +54,7 @@ class Run:
         write_history(history, self.history)
         write_predictions(predictions, self.test, self.logits, self.predicted)
         save_weights(weights, self.trained)
-        write_whole(metrics, json.dumps(self.metrics, indent=2) + "\n")
+        atomic_write(metrics, json.dumps(self.metrics, indent=2) + "\n")
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ def _checkpoint(
 
 def _accuracy(network: nn.Module, images: ImageDataset, trained_classes: Tensor) -> float | None:
     _, predicted = predict_classes(network, images.pixels, trained_classes)
-    return share(predicted == images.labels.numpy())
+    return fraction(predicted == images.labels.numpy())
 
 
 def _test_metrics(
@@ -306,7 +306,7 @@ def _test_metrics(
     by_source = {name: right[test.sources == name] for name in sources if (test.sources == name).any()}
     return {
         "n_test": len(test),
-        "accuracy": share(right),
-        "by_source": {name: {"accuracy": share(part), "n": len(part)} for name, part in by_source.items()},
+        "accuracy": fraction(right),
+        "by_source": {name: {"accuracy": fraction(part), "n": len(part)} for name, part in by_source.items()},
         "per_class": by_class(right, labels, classes),
     }

@@ -14,13 +14,13 @@ import torch
 from distillery.distillation.losses import cross_entropy
 from distillery.jobs import UserError
 from distillery.models.weights import Trained, load_weights, save_weights
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
 from distillery.training.dataset import ImageDataset, gather, load_teacher_data, open_pixels
 from distillery.training.hardware import choose_device
 from distillery.training.loop import Row, optimizer_of, start_network, train, write_history
-from distillery.training.prediction import by_class, predict_classes, share, write_predictions
+from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions
 from distillery.training.recipe import Recipe
 
 
@@ -97,7 +97,7 @@ class Evaluation:
             np.concatenate([part.augmented for part in self.images]),
         )
         write_predictions(predictions, everything, np.concatenate(self.logits), np.concatenate(self.predicted))
-        write_whole(metrics, json.dumps(self.metrics, indent=2) + "\n")
+        atomic_write(metrics, json.dumps(self.metrics, indent=2) + "\n")
 
 
 def evaluate_teacher(
@@ -139,7 +139,7 @@ def evaluate_teacher(
         scores, favored = predict_classes(network, images.pixels)
         right = favored == images.labels.numpy()
         found[name] = {
-            "accuracy": share(right),
+            "accuracy": fraction(right),
             "n": len(right),
             "per_class": by_class(right, images.labels.numpy(), trained.classes),
         }

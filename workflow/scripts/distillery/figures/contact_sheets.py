@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 from distillery.jobs import UserError
-from distillery.storage.files import whole
+from distillery.storage.files import atomic_path
 
 COLUMNS = 12  # images shown of a class at most
 TILE = 76  # pixels a side that images are enlarged to, about
@@ -177,7 +177,7 @@ def draw_sheet(
     for strip in strips:
         _strip(sheet, y, strip, images, factor)
         y += factor * images.shape[1] + ROW_GAP
-    with whole(output) as temporary:
+    with atomic_path(output) as temporary:
         sheet.save(temporary, format="PNG")
 
 

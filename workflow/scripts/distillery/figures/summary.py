@@ -26,7 +26,7 @@ from matplotlib.textpath import TextPath  # noqa: E402
 
 from distillery.analysis.tables import read_table  # noqa: E402
 from distillery.jobs import UserError  # noqa: E402
-from distillery.storage.files import whole  # noqa: E402
+from distillery.storage.files import atomic_path  # noqa: E402
 
 DPI = 160
 WIDTH = 10.5  # inches
@@ -96,7 +96,7 @@ def save_figure(figure: Figure, *outputs: str | Path) -> None:
         for output in outputs:
             # the software's version or the date would make other bytes of the same image
             unsaid = {"Date": None, "Creator": None} if str(output).endswith(".svg") else {"Software": None}
-            with whole(output) as temporary, plt.rc_context({"svg.hashsalt": "distillery"}):
+            with atomic_path(output) as temporary, plt.rc_context({"svg.hashsalt": "distillery"}):
                 figure.savefig(temporary, dpi=DPI, metadata=unsaid, facecolor="white")
     finally:
         plt.close(figure)

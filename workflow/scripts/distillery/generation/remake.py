@@ -21,7 +21,7 @@ from PIL import Image
 from distillery.generation.diffusion_models import Settings, hash_model, load_pipeline
 from distillery.generation.sampling import generate_images
 from distillery.jobs import UserError
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 from distillery.storage.pools import ImageRecord, read_pool
 
 
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         sys.exit(str(error))
     if options.output:
-        write_whole(options.output, found.data)
+        atomic_write(options.output, found.data)
     print(f"{options.key}: {found}")
 
 

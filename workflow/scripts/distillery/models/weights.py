@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from distillery.jobs import UserError, one_line
 from distillery.models.architectures import NormalizedModel, build_network
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def save_weights(path: str | Path, trained: Trained) -> None:
         "kind": trained.kind,
         "steps": str(trained.steps),
     }
-    write_whole(path, sort_header(save(tensors, metadata)))
+    atomic_write(path, sort_header(save(tensors, metadata)))
 
 
 def sort_header(data: bytes) -> bytes:

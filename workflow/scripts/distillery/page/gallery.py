@@ -15,7 +15,7 @@ from PIL import Image
 
 from distillery.page import sentences
 from distillery.page.render import read_captions, read_tables
-from distillery.storage.files import whole, write_whole
+from distillery.storage.files import atomic_path, atomic_write
 
 REPORT = Path(__file__).parents[3] / "report"
 WIDTH = 1100  # pixels at most
@@ -39,7 +39,7 @@ def write_gallery(results: str | Path, docs: str | Path) -> None:
             said = " ".join(sentence.text for sentence in sentences_of(name, tables))
             lines += [f"## {caption['title']}", "", f"![{caption['title']}](gallery/{name}.png)", ""]
             lines += [f"{said} *{caption['caption']}*".strip(), ""]
-    write_whole(docs / "gallery.md", "\n".join(lines).rstrip() + "\n")
+    atomic_write(docs / "gallery.md", "\n".join(lines).rstrip() + "\n")
 
 
 def _about(tables: sentences.Tables) -> str:
@@ -76,7 +76,7 @@ def shrink(figure: Path, output: Path) -> None:
         image = image.convert("RGB")
         if image.width > WIDTH:
             image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
-        with whole(output) as temporary:
+        with atomic_path(output) as temporary:
             image.quantize(COLORS, dither=Image.Dither.NONE).save(temporary, format="PNG", optimize=True)
 
 

@@ -16,7 +16,7 @@ import yaml
 from distillery.analysis.tables import source_title
 from distillery.jobs import log
 from distillery.page import charts, images, sentences
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 
 HERE = Path(__file__).parent
 # as the study's sources are told apart on the page, without what only the retrieval needs
@@ -103,7 +103,7 @@ def write_page(study: Study, files: Files, output: str | Path) -> None:
         vega=vega(),
         data=for_script(page_data(study, tables, galleries, tests)),
     )
-    write_whole(output, page)
+    atomic_write(output, page)
     log.info("page of %.1f MB", len(page.encode()) / 1e6)
 
 

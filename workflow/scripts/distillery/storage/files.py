@@ -13,7 +13,7 @@ CHANGES_NO_RESULT = True
 
 
 @contextmanager
-def whole(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it is flushed to the disk and renamed into place.
 
     A process killed at any moment leaves either the old file, the new file, or no file: never half of one.
@@ -31,9 +31,9 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: str | os.PathLike, data: bytes | str) -> None:
+def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
     """Write `data` (text as UTF-8) to `path`, whole or not at all."""
-    with whole(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distillery.jobs import UserError, one_line, too_large
-from distillery.storage.files import whole
+from distillery.storage.files import atomic_path
 
 
 def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schema) -> None:
@@ -24,7 +24,7 @@ def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schem
     The file is written whole or not at all.
     """
     arrays = [to_column(columns[name], schema.field(name).type) for name in schema.names]
-    with whole(path) as temporary:
+    with atomic_path(path) as temporary:
         pq.write_table(pa.Table.from_arrays(arrays, schema=schema), temporary, compression="zstd")
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.jobs import UserError
-from distillery.storage.files import whole, write_whole
+from distillery.storage.files import atomic_path, atomic_write
 
 # magic bytes → extension; what is none of these is kept as .bin and dropped at curation, with the reason
 MAGIC = (
@@ -136,7 +136,7 @@ def write_pool(shard: str | Path, records: str | Path, entries: Iterable[tuple[I
     """
     written: set[str] = set()
     lines = []
-    with whole(shard) as temporary:
+    with atomic_path(shard) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
             for record, data in entries:
                 lines.append(record.to_json())
@@ -145,7 +145,7 @@ def write_pool(shard: str | Path, records: str | Path, entries: Iterable[tuple[I
                 written.add(record.key)
                 _add(tar, f"{record.key}.{extension(data)}", data)
                 _add(tar, f"{record.key}.json", record.to_json().encode())
-        write_whole(records, "".join(line + "\n" for line in lines))
+        atomic_write(records, "".join(line + "\n" for line in lines))
     return len(written)
 
 
@@ -232,8 +232,8 @@ class Store:
         image = path.with_suffix(".bin")
         if data is not None and not (_size(image) == len(data) and image.read_bytes() == data):
             self._make_room(len(data) - _size(image))
-            write_whole(image, data)
-        write_whole(path, record.to_json())
+            atomic_write(image, data)
+        atomic_write(path, record.to_json())
 
     def _make_room(self, size: int) -> None:
         """Count `size` bytes more (or less, where an image is replaced by a smaller one), if there is room."""

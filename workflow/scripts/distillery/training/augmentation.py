@@ -13,7 +13,7 @@ from torch import Tensor
 from distillery.jobs import UserError
 from distillery.training.dataset import ImageDataset
 from distillery.training.recipe import Recipe
-from distillery.training.rng import stream
+from distillery.training.rng import rng_for
 
 JITTER = 0.4  # brightness, contrast and saturation are multiplied by 1 ± up to this
 HUE = 0.1  # turns, up to, either way
@@ -48,7 +48,7 @@ class AugmentParams:
 
 def draw_augmentation(recipe: Recipe, batch: int, step: int, seed: int) -> AugmentParams:
     """The draws of one step: a function of the recipe, the seed and the step alone."""
-    chance = stream(seed, "views", step)
+    chance = rng_for(seed, "views", step)
     top, left = chance.integers(0, 2 * recipe.crop + 1, size=(2, batch))
     mirrored = chance.random(batch) < (0.5 if recipe.flip else 0)
     partner = chance.permutation(batch)
@@ -152,7 +152,7 @@ def alter_copies(train: ImageDataset, augment: str, augment_seed: int) -> ImageD
         )
     draws = np.stack(
         [
-            stream(augment_seed, "copies", zlib.crc32(source.encode()), int(row)).uniform(-1, 1, size=5)
+            rng_for(augment_seed, "copies", zlib.crc32(source.encode()), int(row)).uniform(-1, 1, size=5)
             for source, row in zip(train.sources[here], train.rows[here], strict=True)
         ]
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 from distillery.training.augmentation import AugmentParams, draw_augmentation
 from distillery.training.ema import decay_after
 from distillery.training.recipe import Recipe, learning_rate
-from distillery.training.rng import stream
+from distillery.training.rng import rng_for
 
 
 class StepScalars(NamedTuple):
@@ -78,7 +78,7 @@ def _draw(recipe: Recipe, images: int, seed: int, step: int) -> tuple[np.ndarray
 
 @lru_cache(maxsize=2)
 def _order(images: int, seed: int, epoch: int) -> np.ndarray:
-    return stream(seed, "order", epoch).permutation(images)
+    return rng_for(seed, "order", epoch).permutation(images)
 
 
 def rows_of_step(images: int, batch: int, step: int, seed: int) -> np.ndarray:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from distillery.jobs import log
-from distillery.storage.files import hash_files, write_whole
+from distillery.storage.files import atomic_write, hash_files
 from distillery.training.ema import ModelEMA
 from distillery.training.hardware import arithmetic
 from distillery.training.optimizers import Optimizer
@@ -81,7 +81,7 @@ class Checkpoint:
         told = {"history": history, "usage": list(before.plus_process())}
         buffer = io.BytesIO()  # torch's own writer hides a full disk behind an error of its own
         torch.save({"digest": self.digest, **state, **told}, buffer)
-        write_whole(self.path, buffer.getvalue())
+        atomic_write(self.path, buffer.getvalue())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The state kept, or None; one that is damaged or of another training is deleted."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from distillery.jobs import UserError, log, progress
 from distillery.models.architectures import NormalizedModel, build_network
-from distillery.storage.files import write_whole
+from distillery.storage.files import atomic_write
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
 from distillery.training.batches import StepBlock, step_batches
 from distillery.training.checkpoints import Checkpoint
@@ -199,4 +199,4 @@ def write_history(path: str | Path, history: Iterable[Row]) -> None:
     for row in history:
         val = "" if row.val_accuracy is None else f"{row.val_accuracy:.6f}"
         writer.writerow([row.step, f"{row.loss:.6g}", f"{row.lr:.6g}", val])
-    write_whole(path, text.getvalue())
+    atomic_write(path, text.getvalue())

@@ -58,7 +58,7 @@ def predict_classes(network: nn.Module, pixels: Tensor, trained: Tensor | None =
     return logits.numpy(), favored.numpy().astype(np.int16)
 
 
-def share(right: np.ndarray) -> float | None:
+def fraction(right: np.ndarray) -> float | None:
     """The mean of bool [N], 0 to 1; None of no image."""
     return float(right.mean()) if len(right) else None
 
@@ -70,7 +70,7 @@ def by_class(right: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> d
         right: bool [N].
         labels: [N], indices into `classes`.
     """
-    return {name: share(right[labels == label]) for label, name in enumerate(classes) if (labels == label).any()}
+    return {name: fraction(right[labels == label]) for label, name in enumerate(classes) if (labels == label).any()}
 
 
 def write_predictions(path: str | Path, images: ImageDataset, logits: np.ndarray, predicted: np.ndarray) -> None:

@@ -17,7 +17,7 @@ import torch
 PURPOSES = ("initialization", "order", "views", "copies")
 
 
-def stream(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
+def rng_for(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
     """The random numbers of one purpose (of PURPOSES) and place (at least 0, such as a step)."""
     return np.random.default_rng((seed, PURPOSES.index(purpose), *numbers))
 
@@ -26,7 +26,7 @@ def stream(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
 def initialization(seed: int) -> Iterator[None]:
     """Within it, networks are initialized from the seed; torch's own generator is afterwards as it was."""
     before = torch.default_generator.get_state()
-    torch.default_generator.manual_seed(int(stream(seed, "initialization").integers(2**63)))
+    torch.default_generator.manual_seed(int(rng_for(seed, "initialization").integers(2**63)))
     try:
         yield
     finally:
