@@ -41,7 +41,7 @@ localrules:
     select_arm_hyperparameters,
     tabulate_scenario,
     tabulate,
-    tabulate_trust,
+    tabulate_data_quality,
     tabulate_curves,
     tabulate_costs,
     compare,

@@ -31,7 +31,7 @@ def test_from_runs_to_evidence(tmp_path, write_run, write_plan, write_curated, t
     curated = [write_curated(source) for source in ("google", "bing")]
     out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in ("runs", "summary", "counts", "teacher")}
     inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher), "splits": ""}
-    params = {"scenarios": scenarios, "elsewhere": [], "label": "Demonstration", "untrained": []}
+    params = {"scenarios": scenarios, "other_test_sets": [], "label": "Demonstration", "untrained": []}
     run("tabulate_study", inputs, out, params)
     summary = pd.read_csv(out["summary"])
     assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 color-altered"] * 2

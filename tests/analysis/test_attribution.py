@@ -56,6 +56,6 @@ def test_a_title_with_line_breaks_is_one_row(tmp_path, curated, write_plan):
 def test_images_that_students_are_tested_on_elsewhere_are_listed(tmp_path, curated, write_plan, write_splits):
     sources, plan = [curated("free", "openverse", 20), curated("sd", "diffusion", 20)], write_plan("a", {"free": 6})
     splits = write_splits(["free", "sd"])
-    attribute(sources, [plan], [], tmp_path / "attribution.csv", splits=splits, elsewhere=["sd"])
+    attribute(sources, [plan], [], tmp_path / "attribution.csv", splits=splits, other_test_sets=["sd"])
     found = pd.read_csv(tmp_path / "attribution.csv").groupby(["source", "used"]).size()
     assert found.to_dict() == {("free", "test"): 10, ("free", "train"): 6, ("sd", "test"): 7}

@@ -80,8 +80,8 @@ def test_by_class_and_by_source(study, tmp_path):
         "scenario": "all", "arm": "kd", "seed": [0, 0, 1, 1], "source": "sd2", "row": [5, 6, 5, 6],
         "label": [0, 1, 0, 1], "predicted": [0, 1, 0, 0],
     })  # fmt: skip
-    other.to_parquet(tmp_path / "elsewhere.parquet")
-    found = breakdowns.source_table(study.runs, [tmp_path / "elsewhere.parquet"], ["google", "bing", "sd2"])
+    other.to_parquet(tmp_path / "other_test_sets.parquet")
+    found = breakdowns.source_table(study.runs, [tmp_path / "other_test_sets.parquet"], ["google", "bing", "sd2"])
     mine = found[(found["scenario"] == "all") & (found["arm"] == "kd")].set_index("test")
     assert list(mine.index) == ["common", "google", "bing", "sd2"]
     google = np.array(SOURCES) == "google"
@@ -281,7 +281,7 @@ def test_a_study_without_benchmarks_has_an_empty_table_and_a_damaged_one_is_name
     (measured / "benchmarks" / "split.tsv").write_text("s\n1\n")
     with pytest.raises(UserError, match="split.tsv is damaged"):
         tabulated(measured)
-    (measured / "benchmarks").rename(measured / "elsewhere")
+    (measured / "benchmarks").rename(measured / "other_test_sets")
     assert tabulated(measured).empty
 
 

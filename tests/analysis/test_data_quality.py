@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from distillery.analysis.data_quality import AUDIT_COLUMNS, LEAKAGE_COLUMNS, tabulate_trust
+from distillery.analysis.data_quality import AUDIT_COLUMNS, LEAKAGE_COLUMNS, tabulate_data_quality
 from distillery.curation.curated import curate
 from distillery.figures import acquisition
 from distillery.figures.contact_sheets import suspects_sheet
@@ -43,7 +43,7 @@ def test_tables(tmp_path, audit, write_plan):
     known.to_parquet(tmp_path / "leakage.parquet")
     plans = [write_plan("a", {"google": 5}), write_plan("b", {"google": 3}, augmented=True)]  # test 0-9, train 10-14
     paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
-    tabulate_trust(tmp_path / "leakage.parquet", [audit], plans, *paths, label="a demonstration")
+    tabulate_data_quality(tmp_path / "leakage.parquet", [audit], plans, *paths, label="a demonstration")
     leakage, found = (pd.read_csv(path) for path in paths)
     assert tuple(leakage.columns) == LEAKAGE_COLUMNS and tuple(found.columns) == AUDIT_COLUMNS
     assert leakage.iloc[0].tolist() == ["google", 20, 3, 1, 1, 1, "a demonstration"]
@@ -60,7 +60,7 @@ def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, writ
     doubted.to_parquet(audit)
     paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
     plans, splits = [write_plan("a", {"bing": 5})], write_splits(["google"])
-    tabulate_trust(tmp_path / "l.parquet", [audit], plans, *paths, splits=splits, elsewhere=["google"])
+    tabulate_data_quality(tmp_path / "l.parquet", [audit], plans, *paths, splits=splits, other_test_sets=["google"])
     leakage, found = (pd.read_csv(path) for path in paths)
     # row 2 is of a class that no scenario trains
     assert leakage["tested_on"].item() == 1 and found.set_index("class").loc["all", "tested_on"] == 2

@@ -313,7 +313,7 @@ def test_own_folders_that_are_there(own_folders):
     ],
 )
 def test_own_folders_that_are_not_there(own_folders, gone, message):
-    Path(gone).rename("elsewhere")
+    Path(gone).rename("other_test_sets")
     with pytest.raises(UserError, match=f"^config: {re.escape(message)}") as error:
         check_own_files(own_folders)
     assert "\n" not in str(error.value)

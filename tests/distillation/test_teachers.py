@@ -69,7 +69,7 @@ def test_a_killed_teacher_goes_on_and_ends_with_the_same_bytes(study, tmp_path, 
         taught.save(tmp_path / name, tmp_path / f"{name}.csv")
         return (tmp_path / name).read_bytes(), (tmp_path / f"{name}.csv").read_bytes()
 
-    whole, inner, seen = teach("whole", "elsewhere"), training.make_views, []
+    whole, inner, seen = teach("whole", "other_test_sets"), training.make_views, []
 
     def make_views(*arguments):
         seen.append(1)

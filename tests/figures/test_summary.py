@@ -10,7 +10,7 @@ from distillery.analysis.tables import SUMMARY_COLUMNS
 from distillery.figures import acquisition
 from distillery.figures import diversity as diversity_figure
 from distillery.figures import summary as figures
-from distillery.figures.summary import KD, SCRATCH, lay_out, looks, plot_summary, published_pair
+from distillery.figures.summary import KD, SCRATCH, arm_styles, lay_out, plot_summary, published_pair
 from distillery.jobs import UserError
 
 
@@ -86,21 +86,21 @@ def test_rows_are_grouped_by_size_and_never_overlap():
 def test_marks_and_bars_stand_at_the_numbers():
     table = made([row("a", "scratch", 30.0, low=27.0, high=33.0), row("a", "kd", 41.0, low=40.0, high=42.0)])
     figure, axes = plt.subplots()
-    figures._ours(axes, 0.0, table, looks(["scratch", "kd"]))
+    figures._ours(axes, 0.0, table, arm_styles(["scratch", "kd"]))
     drawn = [tuple(np.asarray(line.get_xdata(), dtype=float)) for line in axes.lines]
     plt.close(figure)
     assert drawn == [(30.0, 41.0), (27.0, 33.0), (30.0,), (40.0, 42.0), (41.0,)]
 
 
 def test_arms_differ_in_color_and_shape():
-    known = looks(["kd", "published_kd", "scratch", "kd_hot"])
+    known = arm_styles(["kd", "published_kd", "scratch", "kd_hot"])
     assert list(known)[:2] == ["scratch", "kd"] and known["scratch"] is SCRATCH and known["kd"] is KD
     assert len({look.color for look in known.values()}) == len({look.marker for look in known.values()}) == 4
     assert known["published_kd"].name == "published recipe, kd"
 
 
 def test_no_two_of_many_arms_look_alike():
-    known = looks([f"arm{i}" for i in range(20)])
+    known = arm_styles([f"arm{i}" for i in range(20)])
     assert len({(look.color, look.marker) for look in known.values()}) == 20
 
 

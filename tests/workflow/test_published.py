@@ -31,7 +31,7 @@ def test_the_published_study_s_jobs(published):
 def test_the_published_study_s_evidence(published):
     """Students are tested on the generated test images too, which are not in the common test."""
     jobs = published.counted("results/report.html")
-    assert jobs["test_elsewhere"] == jobs["plan_scenario"] and jobs["plot"] == 9
+    assert jobs["predict_other_test_sets"] == jobs["plan_scenario"] and jobs["plot"] == 9
     assert all(jobs[rule] == 1 for rule in ("compare", "break_down", "tabulate_curves", "explain_published"))
     assert jobs["write_page"] == 1
 

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 
 REPORTS = {"compare", "break_down", "tabulate_curves", "tabulate_costs", "explain_published", "typeset_summary"}
 REPORTS |= {"tabulate", "plot", "plot_summary", "plot_acquisition", "write_page", "all"}
-RETRAINS = REPORTS | {"train_student", "tabulate_scenario", "test_elsewhere"}
-REPLANS = RETRAINS | {"plan_scenario", "attribute", "tabulate_trust"}
+RETRAINS = REPORTS | {"train_student", "tabulate_scenario", "predict_other_test_sets"}
+REPLANS = RETRAINS | {"plan_scenario", "attribute", "tabulate_data_quality"}
 
 
 def rows(path):
@@ -67,9 +67,9 @@ def test_students_are_tested_on_every_source_s_test_images(finished):
     assert [row["n_test"] for row in mine.values()] == ["15", "9", "6", "2"]
     splits = pq.read_table(results / "splits.parquet").to_pylist()
     tested = {row["row"] for row in splits if (row["source"], row["split"]) == ("mine", "test")}
-    elsewhere = pq.read_table(results / "elsewhere" / "web.parquet").to_pylist()
-    assert {row["row"] for row in elsewhere} == tested and len(elsewhere) == 2 * 2 * 2
-    right = [row["label"] == row["predicted"] for row in elsewhere if row["arm"] == "kd"]
+    other_test_sets = pq.read_table(results / "other_test_sets" / "web.parquet").to_pylist()
+    assert {row["row"] for row in other_test_sets} == tested and len(other_test_sets) == 2 * 2 * 2
+    right = [row["label"] == row["predicted"] for row in other_test_sets if row["arm"] == "kd"]
     assert float(mine["mine"]["mean_percent"]) == pytest.approx(100 * np.mean(right), abs=0.005)
 
 

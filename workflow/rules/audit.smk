@@ -48,7 +48,7 @@ rule audit_labels:
         "../scripts/audit_labels.py"
 
 
-rule tabulate_trust:
+rule tabulate_data_quality:
     input:
         leakage="results/leakage.parquet",
         audits=expand("results/audit/{source}.parquet", source=used_sources()),
@@ -58,17 +58,17 @@ rule tabulate_trust:
         leakage=report("results/tables/leakage.csv", caption="../report/table_leakage.rst", category="Tables"),
         audit=report("results/tables/audit.csv", caption="../report/table_audit.rst", category="Tables"),
     log:
-        "results/logs/tabulate_trust.log",
+        "results/logs/tabulate_data_quality.log",
     benchmark:
-        "results/benchmarks/tabulate_trust.tsv"
+        "results/benchmarks/tabulate_data_quality.tsv"
     conda:
         "../../envs/report.yaml"
     params:
         label=labels_of_figures(),
-        elsewhere=sources_elsewhere(),
-        code=code_of("tabulate_trust"),
+        other_test_sets=other_test_sources(),
+        code=code_of("tabulate_data_quality"),
     script:
-        "../scripts/tabulate_trust.py"
+        "../scripts/tabulate_data_quality.py"
 
 
 rule suspects_sheet:

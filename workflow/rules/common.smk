@@ -248,7 +248,7 @@ def runs_of_all(file):
     return [path for scenario in study["scenarios"] for path in runs_of(scenario, file)]
 
 
-def sources_elsewhere():
+def other_test_sources():
     """Sources with test images that are not in the common test."""
     return [name for name in used_sources() if name in set(study["split"]["test"]) - set(study["split"]["common"])]
 

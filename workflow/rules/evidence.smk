@@ -1,18 +1,18 @@
 """What the predictions say: comparisons, breakdowns, costs, and why the published numbers differ."""
 
 
-rule test_elsewhere:
+rule predict_other_test_sets:
     input:
         weights=lambda w: runs_of(w.scenario, "model.safetensors"),
         plan="results/plans/{scenario}.parquet",
         splits="results/splits.parquet",
-        pixels=curated(sources_elsewhere(), "npy"),
+        pixels=curated(other_test_sources(), "npy"),
     output:
-        predictions="results/elsewhere/{scenario}.parquet",
+        predictions="results/other_test_sets/{scenario}.parquet",
     log:
-        "results/logs/test_elsewhere/{scenario}.log",
+        "results/logs/predict_other_test_sets/{scenario}.log",
     benchmark:
-        "results/benchmarks/test_elsewhere/{scenario}.tsv"
+        "results/benchmarks/predict_other_test_sets/{scenario}.tsv"
     conda:
         "../../envs/learning.yaml"
     threads: 4
@@ -20,11 +20,11 @@ rule test_elsewhere:
         gpu=1,
         mem="8GB",
     params:
-        sources=sources_elsewhere(),
+        sources=other_test_sources(),
         classes=list(study["classes"]),
-        code=code_of("test_elsewhere"),
+        code=code_of("predict_other_test_sets"),
     script:
-        "../scripts/test_elsewhere.py"
+        "../scripts/predict_other_test_sets.py"
 
 
 rule compare:
@@ -57,8 +57,8 @@ rule compare:
 rule break_down:
     input:
         predictions=runs_of_all("predictions.parquet"),
-        elsewhere=expand(
-            "results/elsewhere/{scenario}.parquet", scenario=study["scenarios"] if sources_elsewhere() else []
+        other_test_sets=expand(
+            "results/other_test_sets/{scenario}.parquet", scenario=study["scenarios"] if other_test_sources() else []
         ),
         teacher="results/teacher/predictions.parquet",
     output:

@@ -41,7 +41,7 @@ rule tabulate:
     params:
         scenarios=study["scenarios"],
         label=labels_of_figures(),
-        elsewhere=sources_elsewhere(),
+        other_test_sets=other_test_sources(),
         untrained=untrained_sources(),
         code=code_of("tabulate_study"),
     script:
@@ -63,7 +63,7 @@ rule attribute:
     conda:
         "../../envs/report.yaml"
     params:
-        elsewhere=sources_elsewhere(),
+        other_test_sets=other_test_sources(),
         code=code_of("attribute"),
     script:
         "../scripts/attribute.py"

@@ -6,7 +6,7 @@ from distillery.jobs import job
 with job(snakemake) as j:
     tabulate_breakdowns(
         list(j.input.predictions),
-        list(j.input.elsewhere),
+        list(j.input.other_test_sets),
         j.input.teacher,
         Outputs(**dict(j.output.items())),
         classes=list(j.params.classes),

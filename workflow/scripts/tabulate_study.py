@@ -13,6 +13,6 @@ with job(snakemake) as j:
         j.params.label,
         j.params.untrained,
         j.input.splits,
-        list(j.params.elsewhere),
+        list(j.params.other_test_sets),
     )
     tables.write(j.output.runs, j.output.summary, j.output.counts, j.output.teacher)

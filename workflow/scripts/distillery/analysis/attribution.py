@@ -24,7 +24,7 @@ def attribute(
     output: str | Path,
     *,
     splits: str | Path | None = None,
-    elsewhere: Sequence[str] = (),
+    other_test_sets: Sequence[str] = (),
 ) -> None:
     """Write the table of images used, with what their source says of creator and license, if anything.
 
@@ -33,9 +33,9 @@ def attribute(
         plans: `{scenario}.parquet` of every scenario.
         teacher: `{source}.parquet` of the sources that are the teacher's alone.
         output: the `.csv` to write, columns as in docs/tables.md, by source and row.
-        splits, elsewhere: see `used_images`.
+        splits, other_test_sets: see `used_images`.
     """
-    write_table(attribution_table(curated, used_images(plans, splits, elsewhere), teacher), output)
+    write_table(attribution_table(curated, used_images(plans, splits, other_test_sets), teacher), output)
 
 
 def attribution_table(

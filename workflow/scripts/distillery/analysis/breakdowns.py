@@ -50,7 +50,7 @@ class Outputs:
 
 def tabulate_breakdowns(
     predictions: Iterable[str | Path],
-    elsewhere: Iterable[str | Path],
+    other_test_sets: Iterable[str | Path],
     teacher: str | Path,
     outputs: Outputs,
     *,
@@ -64,14 +64,14 @@ def tabulate_breakdowns(
 
     Args:
         predictions: of every run on the common test images.
-        elsewhere: of `evidence.elsewhere`, one a scenario, or none if all test images are common.
+        other_test_sets: of `evidence.other_test_sets`, one a scenario, or none if all test images are common.
         teacher: its predictions.
         classes, sources, scenarios, arms: all names, in the configuration's order.
         label: what must be said of all numbers, such as that they come from a demonstration.
     """
     runs = read_runs(predictions, scenarios, arms)
     write_table(class_table(runs, classes, label), outputs.per_class)
-    write_table(source_table(runs, elsewhere, sources, label), outputs.test_sources)
+    write_table(source_table(runs, other_test_sets, sources, label), outputs.test_sources)
     write_table(confusion_table(runs, classes, label), outputs.confusion)
     write_table(calibration_table(runs, label), outputs.calibration)
     write_table(reliability_table(runs, label), outputs.reliability)
@@ -90,9 +90,11 @@ def class_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataF
     return _formatted(pd.DataFrame(rows, columns=CLASS_COLUMNS))
 
 
-def source_table(runs: Runs, elsewhere: Iterable[str | Path], sources: Sequence[str], label: str = "") -> pd.DataFrame:
+def source_table(
+    runs: Runs, other_test_sets: Iterable[str | Path], sources: Sequence[str], label: str = ""
+) -> pd.DataFrame:
     """One row a (scenario, arm, test): the common test images, then each source's of the classes trained on."""
-    others = [pd.DataFrame(read_parquet(path, ELSEWHERE)) for path in elsewhere]
+    others = [pd.DataFrame(read_parquet(path, OTHER_TEST_COLUMNS)) for path in other_test_sets]
     others = pd.concat(others).groupby(["scenario", "arm"]) if others else None
     rows = []
     for (scenario, arm), tested in runs.items():
@@ -107,7 +109,7 @@ def source_table(runs: Runs, elsewhere: Iterable[str | Path], sources: Sequence[
     return _formatted(pd.DataFrame(rows, columns=SOURCE_COLUMNS))
 
 
-ELSEWHERE = ("scenario", "arm", "seed", "source", "row", "label", "predicted")
+OTHER_TEST_COLUMNS = ("scenario", "arm", "seed", "source", "row", "label", "predicted")
 
 
 def _rights(table: pd.DataFrame) -> dict[str, np.ndarray]:

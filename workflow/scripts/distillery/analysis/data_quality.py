@@ -16,7 +16,7 @@ AUDIT_COLUMNS += ("clip_n", "clip_percent", "note")
 ALL = "all"
 
 
-def tabulate_trust(
+def tabulate_data_quality(
     leakage: str | Path,
     audits: Iterable[str | Path],
     plans: Iterable[str | Path],
@@ -25,7 +25,7 @@ def tabulate_trust(
     *,
     label: str = "",
     splits: str | Path | None = None,
-    elsewhere: Sequence[str] = (),
+    other_test_sets: Sequence[str] = (),
 ) -> None:
     """Write both tables, columns as in docs/tables.md.
 
@@ -35,10 +35,10 @@ def tabulate_trust(
         plans: of every scenario.
         leakage_table, audit_table: the `.csv` to write.
         label: what must be said of all numbers, such as that they come from a demonstration.
-        splits, elsewhere: see `used_images`.
+        splits, other_test_sets: see `used_images`.
     """
     audited = [pd.read_parquet(path) for path in audits]
-    used = used_images(plans, splits, elsewhere)
+    used = used_images(plans, splits, other_test_sets)
     known = pd.read_parquet(leakage)
     rows = [_leakage_row(audit, known, used) for audit in audited if len(audit)]
     write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=LEAKAGE_COLUMNS), leakage_table)

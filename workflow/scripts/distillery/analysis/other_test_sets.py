@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
 )
 
 
-def predict_elsewhere(
+def predict_other_test_sets(
     weights: Iterable[str | Path],
     plan: str | Path,
     splits: str | Path,

@@ -32,7 +32,7 @@ SUMMARY_COLUMNS = (
     "p_least", "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
 )  # fmt: skip
 COUNT_COLUMNS = ("source", "class", "candidates", "retrieved", "kept", "train", "val", "test")
-NAMES_OF_COUNTS = COUNT_COLUMNS[:2]  # its `test` is a number, which elsewhere names what was tested on
+NAMES_OF_COUNTS = COUNT_COLUMNS[:2]  # its `test` is a number, which other_test_sets names what was tested on
 TEACHER_COLUMNS = ("test", "class", "n", "accuracy_percent", "note")
 SCALARS = (
     "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "lr", "weight_decay", "n_train",
@@ -301,14 +301,14 @@ def counts_table(
     curated: Iterable[str | Path],
     plans: Iterable[str | Path],
     splits: str | Path | None = None,
-    elsewhere: Sequence[str] = (),
+    other_test_sets: Sequence[str] = (),
 ) -> pd.DataFrame:
     """One row a (source, class): candidates, retrieved, kept, dropped for each reason, and used by any scenario.
 
     Args:
         curated: the curated tables of the sources, in the order of the rows wanted.
         plans: every scenario's plan; `train`, `val` and `test` count the distinct images that any of them uses.
-        splits, elsewhere: see `used_images`.
+        splits, other_test_sets: see `used_images`.
     """
     columns = ["source", "class", "key", "kept", "reason", "row", "sha256"]
     tables = [pd.read_parquet(path, columns=columns) for path in curated]
@@ -323,7 +323,7 @@ def counts_table(
             "kept": groups["kept"].sum(),
         }
     ).reindex(groups.size().index)
-    used = _used(records, used_images(plans, splits, elsewhere))
+    used = _used(records, used_images(plans, splits, other_test_sets))
     for split in ("train", "val", "test"):
         table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
     dropped = records[~records["kept"]]
@@ -341,23 +341,25 @@ def reason_column(reason: str) -> str:
 
 
 def used_images(
-    plans: Iterable[str | Path], splits: str | Path | None = None, elsewhere: Sequence[str] = ()
+    plans: Iterable[str | Path], splits: str | Path | None = None, other_test_sets: Sequence[str] = ()
 ) -> pd.DataFrame:
     """The distinct images that any scenario trains on, is validated on or tested on: source, row, split.
 
     Args:
         plans: every scenario's, which hold the common test images alone.
         splits: every image's split.
-        elsewhere: sources outside the common test, on whose test images every student is tested as well.
+        other_test_sets: sources outside the common test, on whose test images every student is tested as well.
     """
     columns = ["source", "row", "split", "label"]
     parts = [pd.read_parquet(path, columns=columns).drop_duplicates() for path in plans]
     rows = pd.concat(parts) if parts else pd.DataFrame({name: pd.Series(dtype=int) for name in columns})
-    if elsewhere:
+    if other_test_sets:
         # a student is tested on the classes that it was trained on
         trained = rows.loc[rows["split"] == "train", "label"]
         tested = pd.read_parquet(splits, columns=columns)
-        tested = tested[(tested["split"] == "test") & tested["source"].isin(elsewhere) & tested["label"].isin(trained)]
+        tested = tested[
+            (tested["split"] == "test") & tested["source"].isin(other_test_sets) & tested["label"].isin(trained)
+        ]
         rows = pd.concat([rows, tested])
     return rows[columns[:3]].drop_duplicates().astype({"source": str})
 
@@ -422,7 +424,7 @@ def tabulate(
     label: str = "",
     untrained: Sequence[str] = (),
     splits: str | Path | None = None,
-    elsewhere: Sequence[str] = (),
+    other_test_sets: Sequence[str] = (),
 ) -> Tables:
     """All tables of a study.
 
@@ -433,7 +435,7 @@ def tabulate(
         teacher: its `metrics.json`.
         scenarios: as configured, in order.
         label, untrained: see `summary_table`.
-        splits, elsewhere: see `used_images`.
+        splits, other_test_sets: see `used_images`.
     """
     plans = list(plans)
     runs = read_runs(scenario_tables, list(scenarios))
@@ -441,7 +443,7 @@ def tabulate(
     return Tables(
         runs=_as_written(runs),
         summary=summary_table(runs, read, scenarios, label, untrained),
-        counts=counts_table(curated, plans, splits, elsewhere),
+        counts=counts_table(curated, plans, splits, other_test_sets),
         teacher=teacher_table(teacher, label),
     )
 

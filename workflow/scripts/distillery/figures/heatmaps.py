@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from distillery.analysis.tables import source_title
 from distillery.figures.panels import Layout, heading, panels
-from distillery.figures.summary import INK, cut, looks, text_width
+from distillery.figures.summary import INK, arm_styles, cut, text_width
 
 COLORS = "cividis"  # as dark in gray as in color, and the same to every eye (Nuñez et al. 2018)
 CELL = 0.52, 0.27  # inches
@@ -51,7 +51,7 @@ def draw_confusion(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     scenarios = list(dict.fromkeys(table["scenario"]))
     # a class that is trained on and not tested has a column, and an empty row
     classes = list(dict.fromkeys([*table["class"], *table["predicted"]]))
-    arms = looks(list(dict.fromkeys(table["arm"])))
+    arms = arm_styles(list(dict.fromkeys(table["arm"])))
     grids = dict(list(table.groupby(["scenario", "arm"], sort=False)))
     drawn = [pair for pair in product(scenarios, arms) if pair in grids]
     # the panels that stand at the left and at the bottom: not every scenario has every arm
@@ -94,7 +94,7 @@ def _thinned(names: list[str], inches: float) -> list[str]:
 
 def _by_arm(grids: dict[str, pd.DataFrame], columns: list[str], title: str, text: str, label: str) -> Figure:
     rows = max(len(grid) for grid in grids.values())
-    known = looks(list(grids))
+    known = arm_styles(list(grids))
     columns = [cut(name, NAME) for name in columns]
     below = max(1.0, 0.71 * max(text_width(name, FONT) for name in columns) + 0.3)
     layout = Layout(CELL[0] * len(columns), CELL[1] * rows, across=0.3, left=2.1, below=below, down=below + 0.25)

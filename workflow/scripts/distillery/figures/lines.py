@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from distillery.figures.panels import Layout, heading, panels
-from distillery.figures.summary import OTHERS, SOFT, Look, cut, looks
+from distillery.figures.summary import OTHERS, SOFT, ArmStyle, arm_styles, cut
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 SOURCES = (("#D55E00", "o"), ("#0072B2", "D"), *OTHERS)
@@ -89,8 +89,8 @@ def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figur
     """Accuracy against the number of train images, a line for each mix of sources, a panel for each arm."""
     table = tables["summary"].assign(mix=mixes(tables["summary"]))
     names = list(dict.fromkeys(table["mix"]))
-    known = {name: Look(name, *SOURCES[i % len(SOURCES)]) for i, name in enumerate(names)}
-    arms = looks(list(dict.fromkeys(table["arm"])))
+    known = {name: ArmStyle(name, *SOURCES[i % len(SOURCES)]) for i, name in enumerate(names)}
+    arms = arm_styles(list(dict.fromkeys(table["arm"])))
     text = "accuracy on the test images against train images (log scale); bars are 95 % intervals of the mean"
     rows = -(-len(names) // 4)
     layout = Layout(2.65, 2.2, across=0.45, down=0.7, left=0.75, legend=0.25 + 0.19 * rows)
@@ -120,7 +120,7 @@ def draw_curves(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
     what = ("val_percent", "val_low", "val_high") if tested else ("loss", "loss_low", "loss_high")
     text = "accuracy on the validation images, percent" if tested else "training loss (log); arms have other losses"
     text += ", by optimizer step; bands are 95 % intervals of the mean over seeds"
-    arms = looks(list(dict.fromkeys(table["arm"])))
+    arms = arm_styles(list(dict.fromkeys(table["arm"])))
     keys = [_key(look, DASHES[i % len(DASHES)], marker=False) for i, look in enumerate(arms.values())]
     figure, axes, scenarios = _by_scenario(table, title, text, label, keys)
     for axis, scenario in zip(axes, scenarios, strict=True):
@@ -141,7 +141,7 @@ def draw_reliability(tables: dict[str, pd.DataFrame], title: str, label: str) ->
     """Accuracy by confidence; on the dashed line a student is as right as it is sure."""
     table = tables["reliability"]
     text = "accuracy of predictions by their confidence, percent, all seeds together; below the dashed line: too sure"
-    arms = looks(list(dict.fromkeys(table["arm"])))
+    arms = arm_styles(list(dict.fromkeys(table["arm"])))
     keys = [_key(look, DASHES[i % len(DASHES)]) for i, look in enumerate(arms.values())]
     figure, axes, scenarios = _by_scenario(table, title, text, label, keys)
     for axis, scenario in zip(axes, scenarios, strict=True):
@@ -168,7 +168,7 @@ def _by_scenario(
     return figure, axes, scenarios
 
 
-def _line(axis: Axes, table: pd.DataFrame, look: Look, dash) -> None:
+def _line(axis: Axes, table: pd.DataFrame, look: ArmStyle, dash) -> None:
     axis.plot(table["n_train"], table["mean_percent"], color=look.color, linestyle=dash, linewidth=1.3, zorder=2)
     for _, row in table.iterrows():
         if not np.isnan(row["low"]):
@@ -179,7 +179,7 @@ def _line(axis: Axes, table: pd.DataFrame, look: Look, dash) -> None:
     )  # fmt: skip
 
 
-def _key(look: Look, dash, marker: bool = True) -> Line2D:
+def _key(look: ArmStyle, dash, marker: bool = True) -> Line2D:
     shape = {"marker": look.marker, "markersize": 5} if marker else {}
     return Line2D([], [], color=look.color, linestyle=dash, linewidth=1.3, label=cut(look.name, 60), **shape)
 

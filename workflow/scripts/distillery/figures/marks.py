@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from distillery.figures.panels import Layout, heading, panels
-from distillery.figures.summary import HOLLOW, INK, KD, SCRATCH, SOFT, cut, looks
+from distillery.figures.summary import HOLLOW, INK, KD, SCRATCH, SOFT, arm_styles, cut
 from distillery.jobs import UserError
 
 ROW = 0.3  # inches
@@ -97,7 +97,7 @@ def draw_faults(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
     keys += [_mark(INK, "o", "corrected recipe"), _mark(SOFT, "x", "published number")]
     figure, axes = panels(len(arms), 2, layout, title, text, label, keys)
     for axis, arm in zip(axes, arms, strict=True):
-        look = looks([arm])[arm]
+        look = arm_styles([arm])[arm]
         for y, scenario in enumerate(scenarios):
             mine = table[table["scenario"] == scenario].set_index("arm")
             if {arm, f"published_{arm}"} <= set(mine.index):

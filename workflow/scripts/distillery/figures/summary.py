@@ -45,7 +45,7 @@ HOLLOW = {"markersize": 5.2, "markerfacecolor": "white", "markeredgewidth": 1.2,
 
 
 @dataclass(frozen=True)
-class Look:
+class ArmStyle:
     """How an arm is drawn: colors of Okabe and Ito (2008), and a shape of its own for eyes and printers without."""
 
     name: str
@@ -53,11 +53,11 @@ class Look:
     marker: str
 
 
-SCRATCH, KD = Look("from scratch", "#D55E00", "o"), Look("distilled", "#0072B2", "D")
+SCRATCH, KD = ArmStyle("from scratch", "#D55E00", "o"), ArmStyle("distilled", "#0072B2", "D")
 OTHERS = (("#009E73", "s"), ("#CC79A7", "^"), ("#E69F00", "v"), ("#56B4E9", "P"), ("#000000", "X"), ("#999999", "p"))
 
 
-def looks(arms: list[str]) -> dict[str, Look]:
+def arm_styles(arms: list[str]) -> dict[str, ArmStyle]:
     """A look for every arm, the same for the same list and no two alike; past eight arms, colors come again."""
     known = {"scratch": SCRATCH, "kd": KD}
     others = [arm for arm in arms if arm not in known]
@@ -66,7 +66,7 @@ def looks(arms: list[str]) -> dict[str, Look]:
         name = arm.replace("published_", "published recipe, ").replace("_", " ")
         color, _ = OTHERS[i % len(OTHERS)]
         # a color that comes again has another shape
-        known[arm] = Look(name, color, OTHERS[(i + i // len(OTHERS)) % len(OTHERS)][1])
+        known[arm] = ArmStyle(name, color, OTHERS[(i + i // len(OTHERS)) % len(OTHERS)][1])
     return {arm: known[arm] for arm in sorted(arms, key=list(known).index)}
 
 
@@ -200,7 +200,7 @@ def lay_out(table: pd.DataFrame) -> Layout:
 
 def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
     layout = lay_out(table)
-    arms = looks(list(dict.fromkeys(table["arm"])))
+    arms = arm_styles(list(dict.fromkeys(table["arm"])))
     keys = list(_keys(arms, table))
     strip, bottom = band_height(label), 0.75
     columns = legend_columns([key.get_label() for key in keys], WIDTH - 0.4, LEGEND_COLUMNS)
@@ -248,7 +248,7 @@ def _heading(axes: Axes, y: float, text: str) -> None:
     axes.plot([start, 1], [line, line], color=RULE, linewidth=1, transform=axes.get_yaxis_transform(), clip_on=False)
 
 
-def _row(axes: Axes, row: Row, arms: dict[str, Look]) -> None:
+def _row(axes: Axes, row: Row, arms: dict[str, ArmStyle]) -> None:
     table, first = row.table, row.table.iloc[0]
     middle = row.y + row.height / 2
     _left(axes, middle - 0.1, 0.3, cut(first["train"], 48), fontsize=9.5)
@@ -274,7 +274,7 @@ def _range(numbers: pd.Series) -> str:
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
-def _ours(axes: Axes, y: float, table: pd.DataFrame, arms: dict[str, Look]) -> None:
+def _ours(axes: Axes, y: float, table: pd.DataFrame, arms: dict[str, ArmStyle]) -> None:
     """Filled marks with thin bars for the intervals; scratch and kd joined, each arm lower than the one before."""
     present = [arm for arm in arms if (table["arm"] == arm).any()]
     place = {arm: y + STEP * (i - (len(present) - 1) / 2) for i, arm in enumerate(present)}
@@ -289,7 +289,7 @@ def _ours(axes: Axes, y: float, table: pd.DataFrame, arms: dict[str, Look]) -> N
         axes.plot(run["mean_percent"], place[arm], look.marker, color=look.color, **FILLED)
 
 
-def published_pair(table: pd.DataFrame) -> list[tuple[Look, float]]:
+def published_pair(table: pd.DataFrame) -> list[tuple[ArmStyle, float]]:
     """The published accuracy from scratch and distilled, as its website says, else as its notebook printed."""
     pair = []
     for look, arms in ((SCRATCH, ("scratch", "published_scratch")), (KD, ("kd", "published_kd"))):
@@ -300,7 +300,7 @@ def published_pair(table: pd.DataFrame) -> list[tuple[Look, float]]:
     return pair
 
 
-def _published(axes: Axes, y: float, pair: list[tuple[Look, float]]) -> None:
+def _published(axes: Axes, y: float, pair: list[tuple[ArmStyle, float]]) -> None:
     if len(pair) == 2:
         axes.plot([value for _, value in pair], [y, y], color="#BDBDBD", linewidth=1, zorder=2)
     for look, value in pair:
@@ -324,7 +324,7 @@ def _legend(figure: Figure, y: float, keys: list[Line2D], columns: int) -> None:
     legend.set_zorder(5)
 
 
-def _keys(arms: dict[str, Look], table: pd.DataFrame) -> Iterator[Line2D]:
+def _keys(arms: dict[str, ArmStyle], table: pd.DataFrame) -> Iterator[Line2D]:
     for look in arms.values():
         bar = look.color if table["low"].notna().any() else "none"
         style = FILLED | {"clip_on": True}

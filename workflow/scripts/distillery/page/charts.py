@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from distillery.figures.summary import looks
+from distillery.figures.summary import arm_styles
 from distillery.page.sentences import arm_name
 
 SHAPES = {
@@ -38,7 +38,7 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
 
     The page gives it the rows that its filters leave.
     """
-    known = looks(list(dict.fromkeys(summary["arm"])))
+    known = arm_styles(list(dict.fromkeys(summary["arm"])))
     names = [look.name for look in known.values()]
     color = alt.Scale(domain=names, range=[look.color for look in known.values()])
     shape = alt.Scale(domain=names, range=[SHAPES[look.marker] for look in known.values()])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from distillery.figures.lines import mixes
-from distillery.figures.summary import looks
+from distillery.figures.summary import arm_styles
 
 Tables = Mapping[str, pd.DataFrame]
 COMMON = "common"
@@ -32,7 +32,7 @@ def numbers(column: pd.Series) -> pd.Series:
 
 def arm_name(arm: str) -> str:
     """An arm as read in text, the same as in figures."""
-    return looks([arm])[arm].name
+    return arm_styles([arm])[arm].name
 
 
 def best_run(tables: Tables) -> pd.Series:

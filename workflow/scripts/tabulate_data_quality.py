@@ -1,10 +1,10 @@
 """How many images the teacher knows already, and how many labels it doubts."""
 
-from distillery.analysis.data_quality import tabulate_trust
+from distillery.analysis.data_quality import tabulate_data_quality
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    tabulate_trust(
+    tabulate_data_quality(
         j.input.leakage,
         j.input.audits,
         j.input.plans,
@@ -12,5 +12,5 @@ with job(snakemake) as j:
         j.output.audit,
         label=j.params.label,
         splits=j.input.splits,
-        elsewhere=list(j.params.elsewhere),
+        other_test_sets=list(j.params.other_test_sets),
     )

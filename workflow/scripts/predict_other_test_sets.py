@@ -1,10 +1,10 @@
 """The students of one scenario on the test images of sources that are not in the common test."""
 
-from distillery.analysis.other_test_sets import predict_elsewhere
+from distillery.analysis.other_test_sets import predict_other_test_sets
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    predict_elsewhere(
+    predict_other_test_sets(
         list(j.input.weights),
         j.input.plan,
         j.input.splits,
