@@ -55,7 +55,7 @@ localrules:
     plot_diversity,
     write_page,
     contact_sheet,
-    suspects_sheet,
+    label_issues_sheet,
     duplicates_sheet,
 
 
@@ -72,5 +72,5 @@ rule all:
         "results/figures/acquisition.png",
         "results/figures/diversity.png",
         figures("png", "svg"),
-        sheets("contact", "suspects", "duplicates"),
+        sheets("contact", "label_issues", "duplicates"),
         sheets_of_teacher(),

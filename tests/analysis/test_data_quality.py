@@ -12,7 +12,7 @@ from PIL import Image
 from distillery.analysis.data_quality import AUDIT_COLUMNS, LEAKAGE_COLUMNS, tabulate_data_quality
 from distillery.curation.curated import curate
 from distillery.figures import acquisition
-from distillery.figures.contact_sheets import suspects_sheet
+from distillery.figures.contact_sheets import label_issues_sheet
 from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
 from distillery.jobs import UserError
 from distillery.storage.pools import ImageRecord, image_key, write_pool
@@ -21,14 +21,14 @@ from distillery_demo.drawing import draw
 
 @pytest.fixture
 def audit(tmp_path):
-    """20 images of source google, cats and dogs in turns; rows 10 and 12 are taken for dogs, row 5 is not judged."""
+    """20 images of source google, cats and dogs in turns; rows 10 and 12 are taken for dogs, row 5 is not clip_score."""
     rows = range(20)
     table = pd.DataFrame(
         {"source": "google", "row": rows, "class": ["cat", "dog"] * 10, "key": [f"k{r}" for r in rows]}
     )
     table["likely"] = ["dog" if r in (10, 12) else name for r, name in zip(rows, table["class"], strict=True)]
-    table["judged"] = [int(r != 5) for r in rows]
-    table["suspect"] = [int(r in (10, 12)) for r in rows]
+    table["clip_score"] = [int(r != 5) for r in rows]
+    table["is_label_issue"] = [int(r in (10, 12)) for r in rows]
     table["confident"] = [table["likely"][r] if r in (0, 1, 2, 3, 10, 12) else "" for r in rows]
     table["p_claimed"] = [0.05 if r == 12 else 0.1 if r == 10 else 0.9 for r in rows]
     table["clip"] = [{0: 0.25, 2: 0.75}.get(r, -1.0) for r in rows]  # two cats were shown to CLIP
@@ -56,7 +56,7 @@ def test_tables(tmp_path, audit, write_plan):
 
 def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, write_plan, write_splits):
     pd.DataFrame({"source": "google", "row": [0, 2, 19], "teacher_split": "train"}).to_parquet(tmp_path / "l.parquet")
-    doubted = pd.read_parquet(audit).assign(suspect=[int(row in (1, 2, 3)) for row in range(20)])
+    doubted = pd.read_parquet(audit).assign(is_label_issue=[int(row in (1, 2, 3)) for row in range(20)])
     doubted.to_parquet(audit)
     paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
     plans, splits = [write_plan("a", {"bing": 5})], write_splits(["google"])
@@ -71,14 +71,14 @@ def test_the_sheet_of_doubted_labels_shows_the_least_probable_first(tmp_path, au
     pixels[10], pixels[12] = (200, 0, 0), (0, 0, 200)
     np.save(tmp_path / "google.npy", pixels)
     for path in ("one.png", "two.png"):
-        suspects_sheet(tmp_path / "google.npy", audit, tmp_path / path, source="google", title="A study")
+        label_issues_sheet(tmp_path / "google.npy", audit, tmp_path / path, source="google", title="A study")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     sheet = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
     red, blue = (np.argwhere((sheet == color).all(axis=2)) for color in ((200, 0, 0), (0, 0, 200)))
     assert len(red) and len(blue) and blue[:, 1].max() < red[:, 1].min()
     np.save(tmp_path / "google.npy", pixels[:3])
     with pytest.raises(UserError, match="names row 19 of .* has 3"):
-        suspects_sheet(tmp_path / "google.npy", audit, tmp_path / "x.png", source="google", title="A study")
+        label_issues_sheet(tmp_path / "google.npy", audit, tmp_path / "x.png", source="google", title="A study")
 
 
 def test_the_sheet_of_near_duplicates(tmp_path):

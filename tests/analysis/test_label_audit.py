@@ -1,4 +1,4 @@
-"""What the teacher says of labels: planted mistakes are doubted, what it learnt from is not judged."""
+"""What the teacher says of labels: planted mistakes are doubted, what it learnt from is not clip_score."""
 
 import numpy as np
 import pytest
@@ -30,13 +30,24 @@ def audited(study, tmp_path):
         write_parquet(tmp_path / "splits.parquet", empty(SPLITS_SCHEMA, 60) | split, SPLITS_SCHEMA)
         columns = empty(CURATED, 61) | {"row": [*range(60), -1], "kept": [True] * 60 + [False]}
         columns |= {"class": [classes[label] for label in labels] + ["red"], "key": [f"k{i}" for i in range(61)]}
-        columns["judged"] = [0.25, *[-1] * 60]
+        columns["clip_score"] = [0.25, *[-1] * 60]
         write_parquet(tmp_path / "web.parquet", columns, CURATED)
         known = empty(LEAKAGE, 3) | {"source": ["web", "web", "web"], "row": [2, 30, 4]}
         write_parquet(tmp_path / "leakage.parquet", known | {"teacher_split": ["train", "train", "test"]}, LEAKAGE)
         paths = [tmp_path / name for name in ("web.npy", "web.parquet", "leakage.parquet", "splits.parquet")]
         audit_labels(*paths, study.teacher, tmp_path / "audit.parquet", source="web", threads=1)
-        names = ("source", "row", "class", "key", "judged", "p_claimed", "confident", "likely", "suspect", "clip")
+        names = (
+            "source",
+            "row",
+            "class",
+            "key",
+            "clip_score",
+            "p_claimed",
+            "confident",
+            "likely",
+            "is_label_issue",
+            "clip",
+        )
         return truth, read_parquet(tmp_path / "audit.parquet", names)
 
     return audit
@@ -45,10 +56,10 @@ def audited(study, tmp_path):
 def test_planted_mistakes_are_doubted(audited):
     truth, found = audited()
     assert found["row"].tolist() == list(range(60)) and found["key"][7] == "k7" and set(found["source"]) == {"web"}
-    assert np.flatnonzero(found["judged"] == 0).tolist() == [2, 30]
-    assert np.flatnonzero(found["suspect"]).tolist() == [0, 1, 3, 4]
+    assert np.flatnonzero(found["clip_score"] == 0).tolist() == [2, 30]
+    assert np.flatnonzero(found["is_label_issue"]).tolist() == [0, 1, 3, 4]
     assert [found["likely"][row] for row in (0, 1, 3, 4)] == [CLASSES[truth[row]] for row in (0, 1, 3, 4)]
-    assert found["likely"][2] == found["class"][2] and found["confident"][2] == ""  # not judged, so not doubted
+    assert found["likely"][2] == found["class"][2] and found["confident"][2] == ""  # not clip_score, so not doubted
     assert found["clip"].tolist() == [0.25, *[-1] * 59]
     assert set(found["confident"]) <= {*CLASSES, ""}
     p = np.array(found["p_claimed"].tolist())
@@ -63,14 +74,14 @@ def test_test_images_decide_nothing_about_the_others_but_are_judged(audited):
     _, other = audited(parts=PARTS, test_seed=6)
     others = np.resize(np.array(PARTS), 60) != "test"
     assert (found["p_claimed"][~others] != other["p_claimed"][~others]).any()
-    for name in ("p_claimed", "confident", "likely", "suspect"):
+    for name in ("p_claimed", "confident", "likely", "is_label_issue"):
         assert found[name][others].tolist() == other[name][others].tolist()
-    assert np.flatnonzero(found["suspect"]).tolist() == [0, 1, 3, 4]  # 3 and 4 are test images
+    assert np.flatnonzero(found["is_label_issue"]).tolist() == [0, 1, 3, 4]  # 3 and 4 are test images
 
 
 def test_a_source_that_is_only_tested_on_is_judged_by_all_its_images(audited):
     (_, trained), (_, tested) = audited(), audited(parts=("test",))
-    assert tested["suspect"].tolist() == trained["suspect"].tolist() and tested["suspect"].any()
+    assert tested["is_label_issue"].tolist() == trained["is_label_issue"].tolist() and tested["is_label_issue"].any()
 
 
 def test_the_same_bytes_again(audited, tmp_path):

@@ -227,12 +227,16 @@ def test_or_shrink_to_the_largest_balanced_set(study, tmp_path):
     assert [labels.count(label) for label in range(3)] == [3, 3, 3]
 
 
-def write_audit(path, suspects):
-    """An audit of 100 images of source google, of which some rows are suspect."""
+def write_audit(path, label_issues):
+    """An audit of 100 images of source google, of which some rows are is_label_issue."""
     from distillery.analysis.label_audit import SCHEMA as AUDIT
 
     columns = {field.name: [""] * 100 if str(field.type) == "string" else [0] * 100 for field in AUDIT}
-    columns |= {"source": ["google"] * 100, "row": range(100), "suspect": [int(row in suspects) for row in range(100)]}
+    columns |= {
+        "source": ["google"] * 100,
+        "row": range(100),
+        "is_label_issue": [int(row in label_issues) for row in range(100)],
+    }
     write_parquet(path, columns, AUDIT)
     return path
 

@@ -102,12 +102,12 @@ def test_a_replaced_image_is_counted_once(tmp_path):
     store = Store(tmp_path, most=3 * len(PNG))
     for data in (JPEG, PNG, PNG, PNG, JPEG, PNG):
         store.put("http://a/1", fetched(data), data)
-    store.put("http://a/1", fetched(PNG, judge="clip"), PNG)
+    store.put("http://a/1", fetched(PNG, clip_scorer="clip"), PNG)
     store.put("http://a/2", fetched(PNG), PNG)
     store.put("http://a/3", fetched(PNG), PNG)
     with pytest.raises(UserError, match="would hold more"):
         store.put("http://a/4", fetched(JPEG), JPEG)
-    assert store.get("http://a/1")[0].judge == "clip" and store.get("http://a/4") is None
+    assert store.get("http://a/1")[0].clip_scorer == "clip" and store.get("http://a/4") is None
 
 
 def test_a_store_opens_while_another_job_writes_to_it(tmp_path, monkeypatch):

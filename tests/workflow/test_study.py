@@ -52,7 +52,7 @@ def test_tables_and_figures(finished):
     best = max(summary.values(), key=lambda row: (int(row["n_classes"]), float(row["mean_percent"])))
     target = f"results/models/{best['scenario']}.{best['arm']}.onnx"
     assert f"snakemake --cores all {target}" in (results / "report.html").read_text()
-    for name in ("summary.png", "figures/acquisition.png", "figures/contact_google.png", "figures/suspects_mine.png",
+    for name in ("summary.png", "figures/acquisition.png", "figures/contact_google.png", "figures/label_issues_mine.png",
                  "figures/diversity.png",
                  "figures/duplicates_bing.png"):  # fmt: skip
         assert Image.open(results / name).size > (400, 200)
@@ -161,7 +161,7 @@ def test_a_clean_scenario_trains_on_no_image_whose_label_the_teacher_doubts(copi
     np.save(results / "curated" / "google.npy", pixels)
     copied.run("results/plans/tidy.parquet", "results/plans/web.parquet", "results/tables/audit.csv")
     audit = pq.read_table(results / "audit" / "google.parquet").to_pylist()
-    doubted = {row["row"] for row in audit if row["suspect"]}
+    doubted = {row["row"] for row in audit if row["is_label_issue"]}
     assert doubted & {*ships, *frogs} and {row["class"] for row in audit} == set(CLASSES)
     plan = pq.read_table(results / "plans" / "tidy.parquet").to_pylist()
     trained = {row["row"] for row in plan if row["split"] == "train"}
@@ -170,7 +170,7 @@ def test_a_clean_scenario_trains_on_no_image_whose_label_the_teacher_doubts(copi
     other = pq.read_table(results / "plans" / "web.parquet").to_pylist()
     assert sorted(tested) == sorted((row["source"], row["row"]) for row in other if row["split"] == "test")
     said = {row["source"]: row for row in rows(results / "tables" / "audit.csv") if row["class"] == "all"}
-    assert int(said["google"]["suspect"]) == len(doubted) and int(said["google"]["kept"]) == len(audit)
+    assert int(said["google"]["is_label_issue"]) == len(doubted) and int(said["google"]["kept"]) == len(audit)
 
 
 def test_images_that_the_teacher_learnt_from_can_be_left_out(copied):
@@ -306,7 +306,7 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
 def test_words_on_a_figure_draw_it_again_and_no_more(copied):
     copied.config["title"] = "Another title"
     copied.configure(copied.config)
-    drawn = {"plot_summary", "contact_sheet", "suspects_sheet", "duplicates_sheet", "plot_acquisition", "all"}
+    drawn = {"plot_summary", "contact_sheet", "label_issues_sheet", "duplicates_sheet", "plot_acquisition", "all"}
     drawn |= {"plot_diversity", "plot", "typeset_summary", "write_page"}
     assert {rule for rule, _ in copied.planned()} == drawn
 

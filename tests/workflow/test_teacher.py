@@ -35,4 +35,4 @@ def test_a_teacher_learns_from_sources_and_is_tested_on_images_it_has_not_seen(t
         assert found["test_labels"].tolist() == [0] * 3 + [1] * 3  # the fourth frog is one that is trained on
         assert found["train_pixels"].shape == (6, 16, 16, 3)
     planned = study.counted("results/summary.png", "all")
-    assert planned["contact_sheet"] == planned["duplicates_sheet"] == 3 and planned["suspects_sheet"] == 1
+    assert planned["contact_sheet"] == planned["duplicates_sheet"] == 3 and planned["label_issues_sheet"] == 1

@@ -71,16 +71,18 @@ rule tabulate_data_quality:
         "../scripts/tabulate_data_quality.py"
 
 
-rule suspects_sheet:
+rule label_issues_sheet:
     input:
         pixels="results/curated/{source}.npy",
         audit="results/audit/{source}.parquet",
     output:
-        figure=report("results/figures/suspects_{source}.png", caption="../report/suspects.rst", category="Sources"),
+        figure=report(
+            "results/figures/label_issues_{source}.png", caption="../report/label_issues.rst", category="Sources"
+        ),
     log:
-        "results/logs/suspects_sheet/{source}.log",
+        "results/logs/label_issues_sheet/{source}.log",
     benchmark:
-        "results/benchmarks/suspects_sheet/{source}.tsv"
+        "results/benchmarks/label_issues_sheet/{source}.tsv"
     conda:
         "../../envs/report.yaml"
     params:
@@ -88,9 +90,9 @@ rule suspects_sheet:
         title=study["title"],
         label=labels_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
-        code=code_of("suspects_sheet"),
+        code=code_of("label_issues_sheet"),
     script:
-        "../scripts/suspects_sheet.py"
+        "../scripts/label_issues_sheet.py"
 
 
 rule duplicates_sheet:

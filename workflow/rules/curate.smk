@@ -1,4 +1,4 @@
-"""Decode, judge and resize; every candidate has a row, with the reason if it is not kept."""
+"""Decode, clip_scorer and resize; every candidate has a row, with the reason if it is not kept."""
 
 
 rule curate:

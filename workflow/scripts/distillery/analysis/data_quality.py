@@ -11,7 +11,7 @@ from distillery.analysis.tables import used_images, write_table
 from distillery.curation.label_issues import shares_of_wrong
 
 LEAKAGE_COLUMNS = ("source", "kept", "near_teacher_train", "near_teacher_test", "trained_on", "tested_on", "note")
-AUDIT_COLUMNS = ("source", "class", "kept", "judged", "suspect", "wrong_percent", "trained_on", "tested_on")
+AUDIT_COLUMNS = ("source", "class", "kept", "clip_score", "is_label_issue", "wrong_percent", "trained_on", "tested_on")
 AUDIT_COLUMNS += ("clip_n", "clip_percent", "note")
 ALL = "all"
 
@@ -61,8 +61,8 @@ def _leakage_row(audit: pd.DataFrame, known: pd.DataFrame, used: pd.DataFrame) -
 
 
 def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, object]]:
-    judged = audit[audit["judged"] == 1]
-    share, by_class = shares_of_wrong(judged["class"], judged["confident"])
+    clip_score = audit[audit["clip_score"] == 1]
+    share, by_class = shares_of_wrong(clip_score["class"], clip_score["confident"])
     for name in (ALL, *dict.fromkeys(audit["class"])):
         mine = audit if name == ALL else audit[audit["class"] == name]
         wrong = share if name == ALL else by_class.get(name)
@@ -71,10 +71,10 @@ def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, o
             "source": audit["source"].iloc[0],
             "class": name,
             "kept": len(mine),
-            "judged": int((mine["judged"] == 1).sum()),
-            "suspect": int(mine["suspect"].sum()),
+            "clip_score": int((mine["clip_score"] == 1).sum()),
+            "is_label_issue": int(mine["is_label_issue"].sum()),
             "wrong_percent": "" if wrong is None else f"{100 * wrong:.1f}",
-            **_used(mine[mine["suspect"] == 1], used),
+            **_used(mine[mine["is_label_issue"] == 1], used),
             "clip_n": len(asked),
             "clip_percent": f"{100 * asked.mean():.1f}" if len(asked) else "",
         }

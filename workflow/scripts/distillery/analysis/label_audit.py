@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from distillery.curation.label_issues import find_noise
+from distillery.curation.label_issues import find_label_issues
 from distillery.jobs import UserError, log
 from distillery.models.weights import load_weights
 from distillery.storage.parquet import read_parquet, write_parquet
@@ -22,12 +22,15 @@ SCHEMA = pa.schema(
         ("row", pa.int32()),  # in the source's array of images
         ("class", pa.string()),  # as claimed
         ("key", pa.string()),
-        ("judged", pa.int16()),  # 1, or 0 for a near-duplicate of an image the teacher learnt from
+        ("clip_score", pa.int16()),  # 1, or 0 for a near-duplicate of an image the teacher learnt from
         ("p_claimed", pa.float32()),  # the teacher's probability of the claimed class
-        ("confident", pa.string()),  # the class it is confidently of; empty if there is none, or it was not judged
-        ("likely", pa.string()),  # of a suspect the class it probably is of, of others the claimed one
-        ("suspect", pa.int16()),  # 1 if its label is probably wrong
-        ("clip", pa.float32()),  # CLIP's probability of the claimed class, where the source has it as judge; else -1
+        ("confident", pa.string()),  # the class it is confidently of; empty if there is none, or it was not clip_score
+        ("likely", pa.string()),  # of a is_label_issue the class it probably is of, of others the claimed one
+        ("is_label_issue", pa.int16()),  # 1 if its label is probably wrong
+        (
+            "clip",
+            pa.float32(),
+        ),  # CLIP's probability of the claimed class, where the source has it as clip_scorer; else -1
     ]
 )
 
@@ -43,11 +46,11 @@ def audit_labels(
     source: str,
     threads: int = 0,
 ) -> None:
-    """Judge the label of every kept image of a source.
+    """ClipScorer the label of every kept image of a source.
 
-    A near-duplicate of an image the teacher was trained on is not judged: the teacher would repeat what it was told.
+    A near-duplicate of an image the teacher was trained on is not clip_score: the teacher would repeat what it was told.
     The verdicts are estimated from train images alone, since a scenario with `clean` trains on those that they leave:
-    test and validation images choose nothing, and are judged by what the others gave.
+    test and validation images choose nothing, and are clip_score by what the others gave.
 
     Args:
         pixels, table: the source's curated images.
@@ -62,7 +65,7 @@ def audit_labels(
         UserError: a file is damaged; the teacher is of another size or lacks a class.
     """
     trained = load_weights(weights)
-    columns = read_parquet(table, ["row", "class", "key", "kept", "judged"])
+    columns = read_parquet(table, ["row", "class", "key", "kept", "clip_score"])
     kept = {name: column[columns["kept"]] for name, column in columns.items()}
     if unknown := set(kept["class"]) - set(trained.classes):
         raise UserError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
@@ -77,25 +80,25 @@ def audit_labels(
     claimed = np.unique(labels)
     probabilities = torch.softmax(logits[:, torch.from_numpy(claimed)], dim=1).numpy()
     places = np.searchsorted(claimed, labels)
-    judged = ~np.isin(kept["row"], _learnt_from(leakage, source))
-    basis = np.isin(kept["row"], _train_rows(splits, source))[judged]
-    # nothing is chosen from a source that no judged image of is trained on: all its images tell how good it is
-    noise = find_noise(probabilities[judged], places[judged], basis if basis.any() else None)
-    likely, confident, suspect = labels.copy(), np.full(len(labels), -1), np.zeros(len(labels), dtype=bool)
-    likely[judged], suspect[judged] = claimed[noise.likely], noise.suspect
-    confident[judged] = np.where(noise.confident >= 0, claimed[noise.confident], -1)
-    log.info("%d of %d images have a label that the teacher doubts", suspect.sum(), len(labels))
+    clip_score = ~np.isin(kept["row"], _learnt_from(leakage, source))
+    basis = np.isin(kept["row"], _train_rows(splits, source))[clip_score]
+    # nothing is chosen from a source that no clip_score image of is trained on: all its images tell how good it is
+    noise = find_label_issues(probabilities[clip_score], places[clip_score], basis if basis.any() else None)
+    likely, confident, is_label_issue = labels.copy(), np.full(len(labels), -1), np.zeros(len(labels), dtype=bool)
+    likely[clip_score], is_label_issue[clip_score] = claimed[noise.likely], noise.is_label_issue
+    confident[clip_score] = np.where(noise.confident >= 0, claimed[noise.confident], -1)
+    log.info("%d of %d images have a label that the teacher doubts", is_label_issue.sum(), len(labels))
     columns = {
         "source": names,
         "row": kept["row"],
         "class": kept["class"],
         "key": kept["key"],
-        "judged": judged,
+        "clip_score": clip_score,
         "p_claimed": probabilities[np.arange(len(labels)), places],
         "confident": [trained.classes[label] if label >= 0 else "" for label in confident],
         "likely": [trained.classes[label] for label in likely],
-        "suspect": suspect,
-        "clip": kept["judged"],
+        "is_label_issue": is_label_issue,
+        "clip": kept["clip_score"],
     }
     write_parquet(output, columns, SCHEMA)
 

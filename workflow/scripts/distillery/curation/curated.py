@@ -50,11 +50,14 @@ SCHEMA = pa.schema(
         ("creator", pa.string()),
         ("title", pa.string()),
         ("rank", pa.int32()),
-        ("judged", pa.float32()),  # the probability of the class that the source's own judge gave it; -1 without one
+        (
+            "clip_score",
+            pa.float32(),
+        ),  # the probability of the class that the source's own clip_scorer gave it; -1 without one
     ]
 )
 FROM_RECORD = ("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model")
-FROM_RECORD += ("license", "creator", "title", "rank", "judged")
+FROM_RECORD += ("license", "creator", "title", "rank", "clip_score")
 
 
 @dataclass
@@ -82,7 +85,7 @@ def curate(
     duplicate_distance: int,
     processes: int = 1,
 ) -> None:
-    """Decode, judge and resize all images of a source.
+    """Decode, clip_scorer and resize all images of a source.
 
     Args:
         pools: shard and records of each class.

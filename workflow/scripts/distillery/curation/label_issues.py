@@ -1,7 +1,7 @@
-"""Which labels are probably wrong, from a judge's probabilities: confident learning (Northcutt et al. 2021).
+"""Which labels are probably wrong, from a clip_scorer's probabilities: confident learning (Northcutt et al. 2021).
 
-An image counts as of class j with confidence if the judge gives j at least as much as it gives, in the mean, to the
-images labeled j. So a judge that is timid about a class, or everywhere, is met on its own scale.
+An image counts as of class j with confidence if the clip_scorer gives j at least as much as it gives, in the mean, to the
+images labeled j. So a clip_scorer that is timid about a class, or everywhere, is met on its own scale.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Noise:
+class LabelIssues:
     """What is probably wrong among N images.
 
     Attributes:
-        suspect: bool [N].
-        likely: int [N], of a suspect the class it probably is of, of others their label.
+        is_label_issue: bool [N].
+        likely: int [N], of a is_label_issue the class it probably is of, of others their label.
         confident: int [N], the class that an image is confidently of, −1 where there is none.
     """
 
-    suspect: np.ndarray
+    is_label_issue: np.ndarray
     likely: np.ndarray
     confident: np.ndarray
 
 
-def find_noise(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray | None = None) -> Noise:
+def find_label_issues(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray | None = None) -> LabelIssues:
     """Find labels that are probably wrong.
 
     The confident joint estimates how many images labeled i are of class j. Suspects are those that two ways of
-    choosing so many agree on: of each label the images to which the judge gives it least, and of each pair (i, j)
+    choosing so many agree on: of each label the images to which the clip_scorer gives it least, and of each pair (i, j)
     those to which it most prefers j (ibid., section 3.2: prune by class, and by noise rate).
 
     Args:
-        probabilities: float [N, C], rows sum to 1, of a judge that has not learnt from these images' labels.
+        probabilities: float [N, C], rows sum to 1, of a clip_scorer that has not learnt from these images' labels.
         labels: int [N], each below C.
         basis: bool [N], the images that everything is estimated from and chosen among; None for all. The others
-            change no verdict on these, and are suspect where they lie on the side of these suspects. Where the basis
+            change no verdict on these, and are is_label_issue where they lie on the side of these label_issues. Where the basis
             has no image of a label, nothing is said of the others.
     """
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.int64)
@@ -52,10 +52,10 @@ def find_noise(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray 
         by_class[mine] = _lowest(own, basis[mine], wrong[label].sum())
         for other in np.flatnonzero(wrong[label]):
             by_rate[mine] |= _lowest(own - probabilities[mine, other], basis[mine], wrong[label, other])
-    suspect = by_class & by_rate
+    is_label_issue = by_class & by_rate
     others = probabilities.copy()
     others[np.arange(len(labels)), labels] = -1
-    return Noise(suspect, np.where(suspect, others.argmax(axis=1), labels), confident)
+    return LabelIssues(is_label_issue, np.where(is_label_issue, others.argmax(axis=1), labels), confident)
 
 
 def _lowest(values: np.ndarray, basis: np.ndarray, count: int) -> np.ndarray:

@@ -129,7 +129,7 @@ def without_traces(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def sample_images(side: int) -> np.ndarray:
-    """Noise from faint to full contrast, uint8 [SAMPLES, side, side, 3]; the same every time."""
+    """LabelIssues from faint to full contrast, uint8 [SAMPLES, side, side, 3]; the same every time."""
     noise = np.random.default_rng(0).uniform(-1, 1, (SAMPLES, side, side, 3))
     contrast = np.linspace(0, 1, SAMPLES).reshape(-1, 1, 1, 1)
     return (127.5 + 127.5 * contrast * noise).astype(np.uint8)

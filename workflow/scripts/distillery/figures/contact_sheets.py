@@ -102,7 +102,7 @@ def contact_sheet(
     draw_sheet(output, images, strips, title, text, label, random_weights)
 
 
-def suspects_sheet(
+def label_issues_sheet(
     pixels: str | Path,
     audit: str | Path,
     output: str | Path,
@@ -122,16 +122,18 @@ def suspects_sheet(
         UserError: the table names rows that the pixels lack.
     """
     images = np.load(pixels, mmap_mode="r")
-    rows = pq.read_table(audit, columns=["class", "row", "p_claimed", "likely", "suspect"]).to_pylist()
+    rows = pq.read_table(audit, columns=["class", "row", "p_claimed", "likely", "is_label_issue"]).to_pylist()
     strips = []
     for name in dict.fromkeys(row["class"] for row in rows):
-        doubted = [row for row in rows if row["class"] == name and row["suspect"]]
+        doubted = [row for row in rows if row["class"] == name and row["is_label_issue"]]
         doubted.sort(key=lambda row: (row["p_claimed"], row["row"]))
         takes_for = Counter(row["likely"] for row in doubted).most_common(REASONS)
         lines = [f"{len(doubted):,} doubted of {sum(row['class'] == name for row in rows):,}"]
         lines += [f"{count:,} taken for {other}" for other, count in takes_for]
         strips.append(Strip(name, [row["row"] for row in doubted[:COLUMNS]], lines))
-    text = f"source {source}: labels the teacher doubts, {sum(row['suspect'] for row in rows):,} of {len(rows):,}"
+    text = (
+        f"source {source}: labels the teacher doubts, {sum(row['is_label_issue'] for row in rows):,} of {len(rows):,}"
+    )
     _require_rows(images, [row["row"] for row in rows], audit, pixels)
     draw_sheet(output, images, strips, title, text, label, random_weights)
 

@@ -22,7 +22,7 @@ BATCH = 64  # images at a time
 Entries = list[tuple[ImageRecord, bytes | None]]
 
 
-class Judge:
+class ClipScorer:
     """CLIP, loaded when the first image needs it.
 
     Args:
@@ -34,10 +34,10 @@ class Judge:
         self.model, self.classes = model, list(classes)
         self._loaded: tuple[Any, Any] | None = None
 
-    def judge(self, entries: Entries, kept: Store) -> Entries:
-        """Entries of one class with the probability of it (`judged`, and by whom); those judged before as they are.
+    def clip_scorer(self, entries: Entries, kept: Store) -> Entries:
+        """Entries of one class with the probability of it (`clip_score`, and by whom); those clip_score before as they are.
 
-        New opinions go into the store, so that no image is judged twice.
+        New opinions go into the store, so that no image is clip_score twice.
         """
         fresh = [i for i, (record, data) in enumerate(entries) if data is not None and not self._knows(record)]
         entries = list(entries)
@@ -47,7 +47,7 @@ class Judge:
             for i, row in zip(batch, found, strict=True):
                 record, data = entries[i]
                 probability = round(float(row[self.classes.index(record.label)]), 6)
-                entries[i] = replace(record, judge=self._name(), judged=probability), data
+                entries[i] = replace(record, clip_scorer=self._name(), clip_score=probability), data
                 kept.put(record.origin, *entries[i])
         return entries
 
@@ -67,7 +67,7 @@ class Judge:
         return f"{self.model}: {', '.join(self.classes)}"
 
     def _knows(self, record: ImageRecord) -> bool:
-        return record.judge == self._name()
+        return record.clip_scorer == self._name()
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
@@ -80,7 +80,7 @@ class Judge:
             except Exception as error:  # the hub and transformers share no type of error
                 reason = one_line(error, 200)
                 raise UserError(
-                    f"judge {self.model} cannot be loaded as a CLIP model ({reason}). Check its path or id."
+                    f"clip_scorer {self.model} cannot be loaded as a CLIP model ({reason}). Check its path or id."
                 ) from error
             self._loaded = network.to("cuda" if torch.cuda.is_available() else "cpu"), processor
             log.info("judging with %s", self.model)

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from distillery.generation.clip_scorer import Judge
+from distillery.generation.clip_scorer import ClipScorer
 from distillery.generation.diffusion_models import Settings, load_pipeline
 from distillery.generation.prompts import Asked, ask
 from distillery.generation.sampling import generate_images
@@ -58,7 +58,7 @@ def generate(
     if not settings.revision:
         log.info("source %s: %s has no revision; name a commit to get the same images for ever", name, settings.model)
     plan, kept = Plan(settings, name, source, classes, seed), Kept(Store.of(store, source))
-    judge = Judge(source["judge"], list(classes)) if source.get("judge") else None
+    clip_scorer = ClipScorer(source["clip_scorer"], list(classes)) if source.get("clip_scorer") else None
     pipeline = None
     while missing := plan.missing(kept):
         log.info("source %s: %d images to generate with %s", name, len(missing), settings.model)
@@ -72,7 +72,7 @@ def generate(
         if count < settings.per_class:
             message = "source %s: class %s has %d images, %d asked; the others failed"
             log.warning(message, name, label, count, settings.per_class)
-        yield label, judge.judge(entries, kept.store) if judge else entries
+        yield label, clip_scorer.clip_scorer(entries, kept.store) if clip_scorer else entries
 
 
 def generate_share(

@@ -385,7 +385,7 @@ def plan_scenario(
         shortfall: "error", or "shrink" to the largest balanced set.
         generated: sources of generated images: of near-duplicates in several sources of the scenario, a real one is
             trained on; among real ones that of the source named first.
-        audits: tables of `evidence.audit`, whose suspect images are not trained on.
+        audits: tables of `evidence.audit`, whose is_label_issue images are not trained on.
 
     Raises:
         UserError: a class of a source has fewer train images than asked; says which, and what to do.
@@ -414,8 +414,8 @@ def _suspect(table: Mapping[str, np.ndarray], audits: Sequence[str | Path]) -> n
     """Which rows of the split's table have a label that the teacher doubts, bool [N]."""
     places = set()
     for path in audits:
-        audit = read_parquet(path, ("source", "row", "suspect"))
-        doubted = audit["suspect"].astype(bool)
+        audit = read_parquet(path, ("source", "row", "is_label_issue"))
+        doubted = audit["is_label_issue"].astype(bool)
         places |= set(zip(audit["source"][doubted].tolist(), audit["row"][doubted].tolist(), strict=True))
     known = zip(table["source"].tolist(), table["row"].tolist(), strict=True)
     return np.array([place in places for place in known], dtype=bool)

@@ -76,8 +76,8 @@ class ImageRecord:
     dtype: str = ""  # the arithmetic, as computed
     components: tuple[str, ...] = ()  # parts of the pipeline left out
     quality: int = -1  # of the JPEG
-    judge: str = ""  # who judged it, and among which classes
-    judged: float = -1.0  # its probability of the label, 0 to 1
+    clip_scorer: str = ""  # who clip_score it, and among which classes
+    clip_score: float = -1.0  # its probability of the label, 0 to 1
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ImageRecord:

@@ -1,10 +1,10 @@
 """A contact sheet of the labels that the teacher doubts most."""
 
-from distillery.figures.contact_sheets import suspects_sheet
+from distillery.figures.contact_sheets import label_issues_sheet
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    suspects_sheet(
+    label_issues_sheet(
         j.input.pixels,
         j.input.audit,
         j.output.figure,
