@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torch.device) -> np.ndarray:
-    """Probabilities [N, 10] of judges that learnt from the other folds."""
+    """Probabilities [N, 10] of judges that trained on the other folds."""
     fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     probabilities = np.empty((len(labels), 10), np.float32)
     recipe = Recipe("convnet_s", steps=steps, batch=128, lr=0.2, crop=4, checkpoint_every=0)

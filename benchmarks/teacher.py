@@ -56,14 +56,16 @@ def main() -> None:
     options = parser.parse_args()
     recipe = RECIPES[options.teacher]
     recipe = Recipe.of(vars(recipe) | {"steps": options.steps or recipe.steps})
-    parts = zip(("learnt", "test"), load_cifar10(options.folder, CIFAR10, 32, (0, 0), 0), strict=True)
-    learnt, test = (whole_source(name, part.pixels, part.labels) for name, part in parts)
+    parts = zip(("trained", "test"), load_cifar10(options.folder, CIFAR10, 32, (0, 0), 0), strict=True)
+    trained, test = (whole_source(name, part.pixels, part.labels) for name, part in parts)
     device = choose_device()
-    where = torch.cuda.get_device_name() if device.type == "cuda" else "the processor"
+    where = torch.cuda.get_device_name() if device.type == "cuda" else "the CPU"
     print(f"{recipe.network}, {recipe.steps} steps of {recipe.batch}, on {where}", flush=True)
-    report("ours", [ours(recipe, learnt, test, device, seed) for seed in range(options.seeds)])
+    report("ours", [ours(recipe, trained, test, device, seed) for seed in range(options.seeds)])
     if options.airbench:
-        report(f"airbench{AIRBENCH[options.teacher]}", airbench(AIRBENCH[options.teacher], learnt, test, options.seeds))
+        report(
+            f"airbench{AIRBENCH[options.teacher]}", airbench(AIRBENCH[options.teacher], trained, test, options.seeds)
+        )
 
 
 def report(name: str, found: list[tuple[float, float, float]]) -> None:
@@ -79,13 +81,13 @@ def report(name: str, found: list[tuple[float, float, float]]) -> None:
 
 
 def ours(
-    recipe: Recipe, learnt: ImageDataset, test: ImageDataset, device: torch.device, seed: int
+    recipe: Recipe, trained: ImageDataset, test: ImageDataset, device: torch.device, seed: int
 ) -> tuple[float, ...]:
     """Seconds of a training, and both accuracies."""
 
     def learn():
-        network = start_network(recipe.network, 10, learnt, seed, device)
-        train(network, learnt, recipe, loss, optimizer_of(recipe, network), seed=seed, classes=10)
+        network = start_network(recipe.network, 10, trained, seed, device)
+        train(network, trained, recipe, loss, optimizer_of(recipe, network), seed=seed, classes=10)
         return network
 
     torch.zeros(1, device=device)  # the device's own start is no part of it
@@ -121,13 +123,13 @@ def right(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return (logits.argmax(dim=1) == labels).float().mean().item()
 
 
-def airbench(name: str, learnt: ImageDataset, test: ImageDataset, seeds: int) -> list[tuple[float, float, float]]:
+def airbench(name: str, trained: ImageDataset, test: ImageDataset, seeds: int) -> list[tuple[float, float, float]]:
     """The same of airbench's own training, from the same images."""
     import airbench as other
 
     folder = Path("cifar10")  # where it looks
     folder.mkdir(exist_ok=True)
-    for part, images in (("train", learnt), ("test", test)):
+    for part, images in (("train", trained), ("test", test)):
         values = {"images": images.pixels.permute(0, 2, 3, 1), "labels": images.labels, "classes": list(CIFAR10)}
         torch.save(values, folder / f"{part}.pt")
     with redirect_stdout(io.StringIO()):  # a warm-up that prints nothing would be a whole training
@@ -135,8 +137,8 @@ def airbench(name: str, learnt: ImageDataset, test: ImageDataset, seeds: int) ->
     found = []
     for run in range(seeds):
         seconds, network = timed(lambda run=run: getattr(other, f"train{name}")(run=run, verbose=False))
-        for learnt in (True, False):  # it reads both files anew in every training
-            seconds -= timed(lambda learnt=learnt: other.CifarLoader("cifar10", train=learnt))[0]
+        for trained in (True, False):  # it reads both files anew in every training
+            seconds -= timed(lambda trained=trained: other.CifarLoader("cifar10", train=trained))[0]
         loader = other.CifarLoader("cifar10", train=False, batch_size=2000)
         found.append((seconds, other.evaluate(network, loader, 0), other.evaluate(network, loader, 2)))
     return found

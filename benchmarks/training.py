@@ -1,7 +1,7 @@
 """Seconds a step of distilling a student: the library's loop against two that a user would start from.
 
     python benchmarks/training.py                                            resnet18 teaching resnet8x4
-    python benchmarks/training.py --teacher convnet_l --student resnet8      a pair for two processor cores
+    python benchmarks/training.py --teacher convnet_l --student resnet8      a pair for two CPU cores
     python benchmarks/training.py --together 8                               several trainings at once on one GPU
 
 Each pair is measured in turns in one process: the same networks, batch, views' size and number of steps.
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--student", choices=NETWORKS, default="resnet8x4")
     parser.add_argument("--steps", type=int, default=0, help="of a measurement; 0: what takes ours some 10 s")
     parser.add_argument("--turns", type=int, default=3, help="measurements of each")
-    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0 for all")
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 for all")
     parser.add_argument("--together", type=int, default=0, help="time this many whole trainings at once, and no loops")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one of those trainings
     options = parser.parse_args()
@@ -111,7 +111,7 @@ def main() -> None:
     pixels = chance.integers(0, 256, (count, 32, 32, 3), np.uint8)
     device = choose_device(options.threads)
     pair = Pair(options.teacher, options.student, pixels, chance.integers(0, 10, count), device)
-    where = torch.cuda.get_device_name() if device.type == "cuda" else f"processor, {torch.get_num_threads()} threads"
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     if options.alone:
         ours(pair, STUDY["batch"])(STUDY["steps"])
         return

@@ -27,9 +27,9 @@ def test_every_image_used_is_listed_once(tmp_path, curated, write_plan):
         curated("free", "openverse", 40, license="CC BY 4.0", creator="Ada, of Rome", url="http://a.bc/d"),
         curated("sd", "diffusion", 20, prompt="a cat", model="some/model", seed=7),
     ]
-    learnt = [curated("mine", "folder", 2, title="my cat")]
+    trained = [curated("mine", "folder", 2, title="my cat")]
     plans = [write_plan("a", {"free": 6}, augmented=True), write_plan("b", {"free": 8, "sd": 4})]
-    attribute(tables, plans, learnt, tmp_path / "attribution.csv")
+    attribute(tables, plans, trained, tmp_path / "attribution.csv")
     found = pd.read_csv(tmp_path / "attribution.csv", keep_default_na=False, dtype=str)
     assert tuple(found.columns) == COLUMNS
     used = {split: list(part["key"]) for split, part in found.groupby("used")}

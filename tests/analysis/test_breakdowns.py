@@ -271,10 +271,10 @@ def test_the_shares_of_a_source_are_its_generation(measured):
 
 
 def test_what_the_teacher_alone_uses_has_its_costs(measured):
-    path = measured / "benchmarks" / "crawl" / "learnt.cat.tsv"
+    path = measured / "benchmarks" / "crawl" / "trained.cat.tsv"
     path.write_text(BENCHMARK.format(60, 70, 8))
-    found = tabulated(measured, {"google": ["cat", "dog"], "learnt": ["cat"]}).loc["crawl"].set_index("source")
-    assert found["seconds"].to_dict() == {"google": 40, "learnt": 60} and np.isnan(found.loc["learnt", "images"])
+    found = tabulated(measured, {"google": ["cat", "dog"], "trained": ["cat"]}).loc["crawl"].set_index("source")
+    assert found["seconds"].to_dict() == {"google": 40, "trained": 60} and np.isnan(found.loc["trained", "images"])
 
 
 def test_a_study_without_benchmarks_has_an_empty_table_and_a_damaged_one_is_named(measured):

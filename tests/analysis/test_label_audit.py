@@ -1,4 +1,4 @@
-"""What the teacher says of labels: planted mistakes are doubted, what it learnt from is not clip_score."""
+"""What the teacher says of labels: planted mistakes are doubted, what it trained on is not clip_score."""
 
 import numpy as np
 import pytest

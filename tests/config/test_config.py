@@ -286,10 +286,10 @@ def test_a_teacher_without_data_of_its_own(study, data, message):
 def own_folders(study, tmp_path, monkeypatch):
     """A study whose source of dogs and whose teacher's images are all there."""
     monkeypatch.chdir(tmp_path)
-    study["teacher"] = {"data": {"kind": "folder", "path": "learnt", "test_path": "tested"}}
+    study["teacher"] = {"data": {"kind": "folder", "path": "trained", "test_path": "tested"}}
     study["sources"]["list"] = {"kind": "urls", "path": "list.csv"}
     Path("list.csv").touch()
-    for folder in ("dog", "learnt/cat", "learnt/dog", "tested/cat"):
+    for folder in ("dog", "trained/cat", "trained/dog", "tested/cat"):
         Path(folder).mkdir(parents=True)
     Path("tested/dog.tar").touch()
     return check_config(study)
@@ -308,7 +308,7 @@ def test_own_folders_that_are_there(own_folders):
         ("dog", "sources.mine.path: . has neither a folder nor a .tar of class dog; add it, or name under"),
         ("tested/dog.tar", "teacher.data.test_path: tested has neither a folder nor a .tar of class dog; add it: the"),
         ("list.csv", "sources.list.path: list.csv does not exist"),
-        ("learnt", "teacher.data.path: learnt does not exist"),
+        ("trained", "teacher.data.path: trained does not exist"),
         ("tested", "teacher.data.test_path: tested does not exist"),
     ],
 )

@@ -276,6 +276,6 @@ def test_a_teacher_of_another_image_size_is_one_line_and_scratch_needs_none(stud
     network = NormalizedModel(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, Trained(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
-    with pytest.raises(UserError, match="learnt images of 32 pixels, the students' have 16. Delete it and run"):
+    with pytest.raises(UserError, match="trained images of 32 pixels, the students' have 16. Delete it and run"):
         study.train(method, replace(RECIPE, steps=2), teacher=path)
     study.train("ce", replace(RECIPE, steps=2), teacher=path)

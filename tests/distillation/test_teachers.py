@@ -55,7 +55,7 @@ def test_a_teacher_is_tested_on_its_own_images_and_every_sources(study, splits, 
 def test_sources_of_another_size_are_one_line(study, splits, tmp_path):
     for name in ("web", "drawn"):
         np.save(tmp_path / f"{name}.npy", draw(np.repeat(np.arange(3), 20), 0, side=12))
-    with pytest.raises(UserError, match="source web has images of 12 pixels, the teacher learnt 16"):
+    with pytest.raises(UserError, match="source web has images of 12 pixels, the teacher trained 16"):
         paths = [tmp_path / "web.npy", tmp_path / "drawn.npy"]
         evaluate_teacher(study.folder / "teacher.npz", study.teacher, splits, paths, ["web", "drawn"], threads=1)
 

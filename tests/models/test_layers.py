@@ -48,7 +48,7 @@ def images(dtype=torch.float64):
     return x.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
-def learnt(network, x):
+def trained(network, x):
     """Logits, gradients and statistics after two steps, so that running statistics move from where they began."""
     for _ in range(2):
         logits = network(x)
@@ -69,8 +69,8 @@ def errors(found, exact):
 @pytest.mark.parametrize("name", NAMES)
 def test_with_torchs_operations_logits_gradients_and_statistics_are_those_of_its_layers(name):
     network = learning(name)
-    exact = learnt(plain(network), images())
-    assert max(errors(learnt(network, images()), exact).values()) < 1e-9
+    exact = trained(plain(network), images())
+    assert max(errors(trained(network, images()), exact).values()) < 1e-9
 
 
 def test_layers_keep_the_names_and_shapes_of_torchs_weights():

@@ -37,7 +37,7 @@ def tables():
     comparisons = text_table([
         {"comparison": "helps", "question": "Does it help?", "scenario": s, "verdict": v, "difference": d, "n_pairs": 6,
          "p_seeds_least": "0.03125", "detectable": e}
-        for s, v, d, e in [("a", "better", "10.10", "3.00"), ("b", "not told apart", "-1.20", "4.50")]
+        for s, v, d, e in [("a", "better", "10.10", "3.00"), ("b", "no significant difference", "-1.20", "4.50")]
     ])  # fmt: skip
     sources = text_table([
         {"scenario": "a", "arm": "kd", "test": t, "mean_percent": m}
@@ -87,7 +87,7 @@ def test_the_answer_is_the_best_and_the_first_comparison(tables):
         " among the 2 scenarios of its size and classes it is first in 97.5 % of redraws of seeds and images."
     )
     assert first.text == (
-        "Does it help? Better in 1, not told apart in 1 of 2 tests, corrected for their number;"
+        "Does it help? Better in 1, no significant difference in 1 of 2 tests, corrected for their number;"
         " the differences are -1.20 to 10.10 points."
     )
     assert (best.table, first.table) == ("ranking", "comparisons")

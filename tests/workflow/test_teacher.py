@@ -13,20 +13,20 @@ CLASSES = ("frog", "ship")
 
 
 def test_a_teacher_learns_from_sources_and_is_tested_on_images_it_has_not_seen(tmp_path):
-    for number, source in enumerate(("mine", "learnt", "other")):
+    for number, source in enumerate(("mine", "trained", "other")):
         for name in CLASSES:
             folder = tmp_path / source / name
             folder.mkdir(parents=True)
             for image in range(3):
                 draw(name, "teacher", 10 * number + image, 48).save(folder / f"{image}.png")
-    shutil.copyfile(tmp_path / "learnt" / "frog" / "0.png", tmp_path / "other" / "frog" / "again.png")
+    shutil.copyfile(tmp_path / "trained" / "frog" / "0.png", tmp_path / "other" / "frog" / "again.png")
     config = copy.deepcopy(STUDY) | {
         "classes": {name: None for name in CLASSES},
-        "sources": {name: {"kind": "folder", "path": name} for name in ("mine", "learnt", "other")},
+        "sources": {name: {"kind": "folder", "path": name} for name in ("mine", "trained", "other")},
         "split": {"test": {"mine": 2}},
         "scenarios": {"own": {"train": {"mine": 2}}},
     }
-    data = {"kind": "sources", "train_sources": ["learnt"], "test_sources": ["other"]}
+    data = {"kind": "sources", "train_sources": ["trained"], "test_sources": ["other"]}
     config["teacher"] = config["teacher"] | {"data": data}
     study = Study(tmp_path, config)
     study.run("resources/teacher/data.npz")

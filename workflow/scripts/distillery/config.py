@@ -312,7 +312,7 @@ def _teacher_problems(config: dict) -> Iterator[str]:
             yield f"teacher.data.{key}: {data[key]} images are too few for {len(config['classes'])} classes"
     same = not data["test_path"] or Path(data["test_path"]).resolve() == Path(data["path"]).resolve()
     if data["kind"] == "folder" and same:
-        yield "teacher.data.test_path: name another folder than path, or the teacher is tested on what it learnt"
+        yield "teacher.data.test_path: name another folder than path, or the teacher is tested on what it trained"
     if data["kind"] == "sources":
         yield from _teacher_source_problems(config, data)
 

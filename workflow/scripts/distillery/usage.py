@@ -22,7 +22,7 @@ class JobUsage(NamedTuple):
     """What was spent, named as in a benchmark."""
 
     s: float = 0.0  # seconds; of a process, since this module was imported
-    cpu_time: float = 0.0  # seconds of the processor, all threads
+    cpu_time: float = 0.0  # seconds of the CPU, all threads
     max_rss: float = 0.0  # MB
 
     def plus_process(self) -> JobUsage:

@@ -1,4 +1,4 @@
-"""The demonstration's text-to-image model: Stable Diffusion 2's parts, small enough for two processor cores.
+"""The demonstration's text-to-image model: Stable Diffusion 2's parts, small enough for two CPU cores.
 
 An autoencoder that halves 32 pixels twice (8 x 8 latents of 8 channels), a CLIP text model of two layers, a UNet with
 cross-attention at its lower level, 3.6 million weights in all; v-prediction (Salimans and Ho 2022) under the cosine
@@ -52,7 +52,7 @@ def denoiser() -> nn.Module:
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=WIDTH,
-        # the text as a whole, added to the step's embedding, reaches every block: learnt far faster than attention
+        # the text as a whole, added to the step's embedding, reaches every block: trained far faster than attention
         addition_embed_type="text",
         addition_embed_type_num_heads=4,
         attention_head_dim=4,  # heads, whatever its name says

@@ -190,4 +190,4 @@ def _corrected(table: pd.DataFrame) -> pd.DataFrame:
 def _verdict(p: float, difference: float) -> str:
     if np.isnan(p):
         return ""
-    return "not told apart" if p > LEVEL else "better" if difference > 0 else "worse"
+    return "no significant difference" if p > LEVEL else "better" if difference > 0 else "worse"

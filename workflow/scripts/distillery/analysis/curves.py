@@ -1,4 +1,4 @@
-"""How the students learnt: loss and validation accuracy by optimizer step, over seeds."""
+"""How the students trained: loss and validation accuracy by optimizer step, over seeds."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ def _leakage_row(audit: pd.DataFrame, known: pd.DataFrame, used: pd.DataFrame) -
     source = audit["source"].iloc[0]
     mine = known[known["source"] == source]
     counts = {f"near_teacher_{part}": int((mine["teacher_split"] == part).sum()) for part in ("train", "test")}
-    learnt = mine[mine["teacher_split"] == "train"]
-    return {"source": source, "kept": len(audit), **counts, **_used(learnt, used)}
+    trained = mine[mine["teacher_split"] == "train"]
+    return {"source": source, "kept": len(audit), **counts, **_used(trained, used)}
 
 
 def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, object]]:

@@ -52,7 +52,7 @@ def measure_diversity(
         weights: the teacher's.
         output: the `.parquet` to write, with the columns of `SCHEMA`.
         kinds: source → its kind in the configuration, in the order of `pixels`.
-        threads: of the processor.
+        threads: of the CPU.
 
     Raises:
         UserError: a file is damaged, or the images are of another size than the teacher's.

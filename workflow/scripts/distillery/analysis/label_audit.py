@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
         ("row", pa.int32()),  # in the source's array of images
         ("class", pa.string()),  # as claimed
         ("key", pa.string()),
-        ("clip_score", pa.int16()),  # 1, or 0 for a near-duplicate of an image the teacher learnt from
+        ("clip_score", pa.int16()),  # 1, or 0 for a near-duplicate of an image the teacher trained on
         ("p_claimed", pa.float32()),  # the teacher's probability of the claimed class
         ("confident", pa.string()),  # the class it is confidently of; empty if there is none, or it was not clip_score
         ("likely", pa.string()),  # of a is_label_issue the class it probably is of, of others the claimed one
@@ -59,7 +59,7 @@ def audit_labels(
         weights: the teacher's.
         output: the `.parquet` to write, with the columns of `SCHEMA`, one row a kept image.
         source: its name.
-        threads: of the processor.
+        threads: of the CPU.
 
     Raises:
         UserError: a file is damaged; the teacher is of another size or lacks a class.

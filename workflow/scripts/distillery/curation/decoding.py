@@ -1,6 +1,6 @@
 """From bytes of unknown origin to an upright RGB image, or the reason why not.
 
-Every source goes through the same steps and the same resampler, since a difference in resampling can be learnt.
+Every source goes through the same steps and the same resampler, since a difference in resampling can be trained.
 """
 
 from __future__ import annotations

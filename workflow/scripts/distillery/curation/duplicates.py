@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 BITS = 64
-BLOCK = 1 << 16  # comparisons at a time: their 10 bytes each stay in the processor's second cache
+BLOCK = 1 << 16  # comparisons at a time: their 10 bytes each stay in the CPU's second cache
 
 
 def perceptual_hashes(image: Image.Image) -> tuple[int, int]:

@@ -35,7 +35,7 @@ def find_label_issues(probabilities: np.ndarray, labels: np.ndarray, basis: np.n
     those to which it most prefers j (ibid., section 3.2: prune by class, and by noise rate).
 
     Args:
-        probabilities: float [N, C], rows sum to 1, of a clip_scorer that has not learnt from these images' labels.
+        probabilities: float [N, C], rows sum to 1, of a clip_scorer that has not trained on these images' labels.
         labels: int [N], each below C.
         basis: bool [N], the images that everything is estimated from and chosen among; None for all. The others
             change no verdict on these, and are is_label_issue where they lie on the side of these label_issues. Where the basis

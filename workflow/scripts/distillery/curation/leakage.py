@@ -1,4 +1,4 @@
-"""Images of a source that the teacher has learnt from, or was tested on: near-duplicates across the two.
+"""Images of a source that the teacher has trained on, or was tested on: near-duplicates across the two.
 
 A student that is tested on an image its teacher was trained on looks better than it is.
 """

@@ -161,7 +161,7 @@ def load_folders(
     if not test_path or Path(test_path).resolve() == Path(path).resolve():
         raise UserError(
             f"teacher.data: test_path must be another folder than path ({path}), or the teacher is tested on what it"
-            " learnt. Put some images of every class into a folder of their own."
+            " trained. Put some images of every class into a folder of their own."
         )
     return tuple(
         _load_folder(Path(folder), classes, side, count, seed)
@@ -212,12 +212,12 @@ def load_sources(
     Raises:
         UserError: a file is damaged.
     """
-    learnt, known = (_curated(part, classes) for part in (train, test))
-    doubles, _, _ = nearest(np.concatenate([known.hashes, known.mirrored]), learnt.hashes, distance)
+    trained, known = (_curated(part, classes) for part in (train, test))
+    doubles, _, _ = nearest(np.concatenate([known.hashes, known.mirrored]), trained.hashes, distance)
     log.info("%d of %d test images left out: near one that is trained on", len(doubles), len(known.hashes))
     left = np.setdiff1d(np.arange(len(known.hashes)), doubles)
     apart = LabeledImages(known.images.pixels[left], known.images.labels[left])
-    return limited(learnt.images, counts[0], seed), limited(apart, counts[1], seed)
+    return limited(trained.images, counts[0], seed), limited(apart, counts[1], seed)
 
 
 def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[str]) -> Curated:

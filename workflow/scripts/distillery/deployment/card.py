@@ -1,4 +1,4 @@
-"""The card of a student: what it tells apart, what it learnt from, how good it is, how to use it, and its limits.
+"""The card of a student: what it tells apart, what it trained on, how good it is, how to use it, and its limits.
 
 Every number is one of the study's files: of `metrics.json`, of the scenario's table of runs, or of its plan.
 """
@@ -254,8 +254,8 @@ def _limits(facts: Facts, words: Words) -> Iterator[str]:
     yield "  computes in float32: of images on the edge between two classes a few may be told otherwise."
     yield "* It is not for decisions about people, nor where a mistake does harm."
     if any(words.kinds[name] == "diffusion" for name in facts.train):
-        yield "* It learnt from generated images, and with them what their model shows too often or never."
-    yield "\n## Whose images it learnt from\n"
+        yield "* It trained on generated images, and with them what their model shows too often or never."
+    yield "\n## Whose images it trained on\n"
     yield "`results/attribution.csv` of the study names creator, license and page of every image, as far as its"
     yield "source states them. Images belong to their authors: check the licenses before you pass the model on.\n"
 

@@ -176,7 +176,7 @@ def fit(
     Args:
         checkpoints: folder to go on from, where the end is kept as well.
         keep_weights: at the end too, so that the same training need not be done again; else the history alone is kept,
-            and the network that is returned the next time has not learnt.
+            and the network that is returned the next time has not trained.
     """
     network = start_network(recipe.network, len(data.classes), data.train, seed, device)
     side = data.train.pixels.shape[-1]
@@ -251,7 +251,7 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
     trained = load_weights(path, classes)
     if trained.image_size != side:
         raise UserError(
-            f"teacher {path} learnt images of {trained.image_size} pixels, the students' have {side}."
+            f"teacher {path} trained images of {trained.image_size} pixels, the students' have {side}."
             " Delete it and run again."
         )
     teacher = trained.network.to(device, memory_format=torch.channels_last)

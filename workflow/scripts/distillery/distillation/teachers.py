@@ -131,7 +131,7 @@ def evaluate_teacher(
             images = gather(arrays, table["source"][here], table["row"][here], table["label"][here])
         if images.pixels.shape[-1] != trained.image_size:
             raise UserError(
-                f"source {name} has images of {images.pixels.shape[-1]} pixels, the teacher learnt"
+                f"source {name} has images of {images.pixels.shape[-1]} pixels, the teacher trained"
                 f" {trained.image_size}. Delete {weights} and {data} and run again."
             )
         if not len(images):

@@ -17,7 +17,7 @@ FILLED = {"markersize": 6.5, "markeredgecolor": "white", "zorder": 3}
 VERDICTS = {
     "better": ("#0072B2", "o"),
     "worse": ("#D55E00", "s"),
-    "not told apart": ("#777777", "D"),
+    "no significant difference": ("#777777", "D"),
     "": ("#777777", "D"),
 }
 

@@ -87,7 +87,7 @@ class ConvNetShortcut(nn.Module):
 class ConvNet(nn.Module):
     """Plain 3x3 convolutions, batch norm, GELU and max-pooling, after the airbench networks (Jordan 2024, section 3).
 
-    Reaches more on CIFAR-10 in a minute of one processor than any ResNet here. Unlike airbench's, its stem is learnt
+    Reaches more on CIFAR-10 in a minute of one CPU than any ResNet here. Unlike airbench's, its stem is trained
     instead of set to whiten patches, so that the initialization needs no images.
 
     Args:

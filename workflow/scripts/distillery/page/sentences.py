@@ -79,7 +79,11 @@ def _comparison(rows: pd.DataFrame) -> Sentence:
     if told.empty:
         return Sentence(f"{question} One seed cannot tell: nothing is known of other trainings.", "comparisons")
     counts = told["verdict"].value_counts()
-    said = [f"{verdict} in {counts[verdict]}" for verdict in ("better", "worse", "not told apart") if verdict in counts]
+    said = [
+        f"{verdict} in {counts[verdict]}"
+        for verdict in ("better", "worse", "no significant difference")
+        if verdict in counts
+    ]
     differences = numbers(told["difference"])
     low, high = (told.loc[i, "difference"] for i in (differences.idxmin(), differences.idxmax()))
     where = f"of {len(told)} tests" if len(told) > 1 else "of one test"
@@ -264,7 +268,7 @@ def _leaked(tables: Tables) -> Iterator[Sentence]:
     tested = numbers(table["tested_on"])
     if tested.sum():
         worst = table.loc[tested.idxmax()]
-        text = f"{worst['tested_on']} test images of {worst['source']} are nearly those the teacher learnt from"
+        text = f"{worst['tested_on']} test images of {worst['source']} are nearly those the teacher trained on"
         yield Sentence(f"{text}: it may look better than it is, and so may its students.", "leakage")
 
 

@@ -253,13 +253,13 @@ def split_images(
 
 
 def _without_leaked(images: SplitCandidates, leakage: str | Path) -> SplitCandidates:
-    """The images that are no near-duplicates of those the teacher learnt from."""
+    """The images that are no near-duplicates of those the teacher trained on."""
     table = read_parquet(leakage, ("source", "row", "teacher_split"))
-    learnt = table["teacher_split"] == "train"
-    leaked = set(zip(table["source"][learnt].tolist(), table["row"][learnt].tolist(), strict=True))
+    trained = table["teacher_split"] == "train"
+    leaked = set(zip(table["source"][trained].tolist(), table["row"][trained].tolist(), strict=True))
     known = zip(images.source.tolist(), images.row.tolist(), strict=True)
     keep = np.array([place not in leaked for place in known], dtype=bool)
-    log.info("%d of %d images are left out: the teacher learnt from their like", (~keep).sum(), len(keep))
+    log.info("%d of %d images are left out: the teacher trained on their like", (~keep).sum(), len(keep))
     return SplitCandidates(**{name: values[keep] for name, values in vars(images).items()})
 
 

@@ -20,7 +20,7 @@ class Muon:
 
     A convolution's weights are a matrix M, one row an output channel. b ← momentum · b + gradient;
     M ← √rows · M / ‖M‖; M ← M − lr · orthogonal(gradient + momentum · b). Batch norm follows every convolution here, so
-    that the size of M says nothing and only its direction is learnt; weight decay acts on the linear layer alone.
+    that the size of M says nothing and only its direction is trained; weight decay acts on the linear layer alone.
 
     Args:
         network: whose weights are changed.
