@@ -3,7 +3,7 @@
     pip install cleanlab==2.9.0    # compared with; the study does not need it
     python benchmarks/noise.py FOLDER    # holds cifar-10-batches-py and CIFAR-10N's cifar10n_human_labels.npz
 
-A clip_scorer never sees the labels that it judges: three networks are each trained on two thirds of the 50,000 images, with
+A classifier never sees the labels that it judges: three networks are each trained on two thirds of the 50,000 images, with
 the noisy labels, and asked about the last third.
 
 One run, seed 0, judges of 150 thousand weights and 2,000 steps. Ours are cleanlab's "both" (99.98 % the same or more):

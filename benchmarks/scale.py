@@ -32,7 +32,7 @@ from distillery.storage.pools import ImageRecord, image_key, write_pool
 
 ROOT = Path(__file__).parents[1]
 JOBS = (500, 5_000, 20_000)
-A_SCENARIO = 15  # jobs with six seeds of two arms: 12 trainings, a plan, a table, a test other_test_sets
+A_SCENARIO = 15  # jobs with six seeds of two arms: 12 trainings, a plan, a table, a test elsewhere
 CLASSES = 100
 SIDE = 200  # pixels of an image as it comes; 32 as it is kept
 

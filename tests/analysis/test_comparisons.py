@@ -14,6 +14,7 @@ from distillery.analysis.predictions import TestPredictions
 from distillery.analysis.ranking import ranking_table, resampled_means
 from distillery.analysis.statistics import (
     ErrorModel,
+    combine_variances,
     groups_sign_flip_p,
     holm,
     over_images,

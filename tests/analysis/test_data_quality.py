@@ -21,13 +21,13 @@ from distillery_demo.drawing import draw
 
 @pytest.fixture
 def audit(tmp_path):
-    """20 images of source google, cats and dogs in turns; rows 10 and 12 are taken for dogs, row 5 is not clip_score."""
+    """20 images of source google, cats and dogs in turns; rows 10 and 12 are taken for dogs, row 5 is not audited."""
     rows = range(20)
     table = pd.DataFrame(
         {"source": "google", "row": rows, "class": ["cat", "dog"] * 10, "key": [f"k{r}" for r in rows]}
     )
     table["likely"] = ["dog" if r in (10, 12) else name for r, name in zip(rows, table["class"], strict=True)]
-    table["clip_score"] = [int(r != 5) for r in rows]
+    table["audited"] = [int(r != 5) for r in rows]
     table["is_label_issue"] = [int(r in (10, 12)) for r in rows]
     table["confident"] = [table["likely"][r] if r in (0, 1, 2, 3, 10, 12) else "" for r in rows]
     table["p_claimed"] = [0.05 if r == 12 else 0.1 if r == 10 else 0.9 for r in rows]

@@ -1,4 +1,4 @@
-"""What the teacher says of labels: planted mistakes are doubted, what it trained on is not clip_score."""
+"""What the teacher says of labels: planted mistakes are doubted, what it trained on is not audited."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def audited(study, tmp_path):
             "row",
             "class",
             "key",
-            "clip_score",
+            "audited",
             "p_claimed",
             "confident",
             "likely",
@@ -56,10 +56,10 @@ def audited(study, tmp_path):
 def test_planted_mistakes_are_doubted(audited):
     truth, found = audited()
     assert found["row"].tolist() == list(range(60)) and found["key"][7] == "k7" and set(found["source"]) == {"web"}
-    assert np.flatnonzero(found["clip_score"] == 0).tolist() == [2, 30]
+    assert np.flatnonzero(found["audited"] == 0).tolist() == [2, 30]
     assert np.flatnonzero(found["is_label_issue"]).tolist() == [0, 1, 3, 4]
     assert [found["likely"][row] for row in (0, 1, 3, 4)] == [CLASSES[truth[row]] for row in (0, 1, 3, 4)]
-    assert found["likely"][2] == found["class"][2] and found["confident"][2] == ""  # not clip_score, so not doubted
+    assert found["likely"][2] == found["class"][2] and found["confident"][2] == ""  # not audited, so not doubted
     assert found["clip"].tolist() == [0.25, *[-1] * 59]
     assert set(found["confident"]) <= {*CLASSES, ""}
     p = np.array(found["p_claimed"].tolist())

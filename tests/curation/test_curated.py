@@ -16,7 +16,7 @@ from distillery.curation.curated import SCHEMA, Candidate, curate, drop_near_dup
 from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import near_pairs
 from distillery.jobs import UserError
-from distillery.parallel import ordered
+from distillery.parallel import batched, ordered
 from distillery.storage.pools import ImageRecord, image_key, write_pool
 
 
@@ -227,6 +227,6 @@ def test_a_truncated_shard_is_named(tmp_path):
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 7), st.integers(1, 5))
 def test_batches_in_order_through_an_executor(items, size, ahead):
-    assert [x for batch in batches(items, size) for x in batch] == items
+    assert [x for batch in batched(items, size) for x in batch] == items
     with ThreadPoolExecutor(3) as executor:
         assert list(ordered(executor, abs, items, ahead)) == [abs(item) for item in items]

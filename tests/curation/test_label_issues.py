@@ -9,7 +9,7 @@ from distillery.curation.label_issues import find_label_issues, shares_of_wrong
 
 
 def clip_scorer(truth, classes, skill, seed):
-    """Probabilities of a clip_scorer that mostly sees the truth."""
+    """Probabilities of a classifier that mostly sees the truth."""
     chance = np.random.default_rng(seed)
     logits = chance.normal(size=(len(truth), classes))
     logits[np.arange(len(truth)), truth] += skill

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from distillery.config import load_config, words_of
-from distillery.curation.teacher_data import ImageDataset, write_teacher_data
+from distillery.curation.teacher_data import LabeledImages, write_teacher_data
 from distillery_demo.drawing import draw_set
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def test_its_images_are_recognized_by_the_demonstration_s_teacher(tmp_path, monk
     classes, side = list(study["classes"]), study["image_size"]
     settings = {key: value for key, value in study["teacher"].items() if key not in ("data", "seed")}
     train, test = (
-        ImageDataset(*draw_set(classes, "teacher", count, side, seed)) for seed, count in ((0, 4000), (1, 100))
+        LabeledImages(*draw_set(classes, "teacher", count, side, seed)) for seed, count in ((0, 4000), (1, 100))
     )
     write_teacher_data(tmp_path / "data.npz", train, test, classes)
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""The clip_scorer's opinion is a probability over the classes, recorded once with each image."""
+"""The scorer's opinion is a probability over the classes, recorded once with each image."""
 
 import io
 

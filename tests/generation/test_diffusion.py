@@ -189,7 +189,7 @@ def test_a_class_that_keeps_failing_ends_short_or_in_one_line(monkeypatch, tmp_p
     with pytest.raises(UserError, match="mostly because: black.*dtype"):
         pools_of(tmp_path / "b", {**SOURCE, "per_class": 500})
     sampled = sum(len(prompts) for prompts, _ in black.calls)
-    assert sampled <= diffusion.HOPELESS + sampling.CPU_BATCH  # while one is clip_score the next is sampled
+    assert sampled <= diffusion.HOPELESS + sampling.CPU_BATCH  # while one is scored the next is sampled
 
 
 @pytest.mark.parametrize("per_class", [2, 20])  # all tried and found wanting; given up before

@@ -1,4 +1,4 @@
-"""A fold_batchnorm network says what the network says."""
+"""A folded network says what the network says."""
 
 import pytest
 import torch

@@ -104,7 +104,7 @@ def start_logging(path: str | None) -> None:
 
 
 def progress(items: Iterable[T], total: int | None = None, label: str = "", unit: str = "it") -> Iterator[T]:
-    """Iterate and show how far: a bar on a terminal, a log line every ten seconds other_test_sets.
+    """Iterate and show how far: a bar on a terminal, a log line every ten seconds elsewhere.
 
     Args:
         items: what to go through.

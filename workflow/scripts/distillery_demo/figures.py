@@ -222,7 +222,7 @@ def horse(pen: Pen, rng: np.random.Generator) -> None:
 
 
 def frog(pen: Pen, rng: np.random.Generator) -> None:
-    """Squat, eyes on top of a wide head, fold_batchnorm hind legs; from the side or from the front."""
+    """Squat, eyes on top of a wide head, folded hind legs; from the side or from the front."""
     skin = pick(rng, SKIN)
     belly = shade(skin, 1.5)
     if rng.random() < 0.4:
@@ -253,7 +253,7 @@ def frog(pen: Pen, rng: np.random.Generator) -> None:
 
 
 def bird(pen: Pen, rng: np.random.Generator) -> None:
-    """A beak and feathers: perched with fold_batchnorm wings, or flying with raised ones."""
+    """A beak and feathers: perched with folded wings, or flying with raised ones."""
     feathers = pick(rng, FEATHERS)
     wing, beak = shade(feathers, rng.uniform(0.6, 0.85)), pick(rng, [(230, 160, 40), (60, 55, 50), (200, 120, 60)])
     if rng.random() < 0.55:

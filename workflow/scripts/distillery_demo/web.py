@@ -30,7 +30,7 @@ FAULTS = {
     "mislabeled": 30,  # shows another class
     "disputed": 15,  # the address of an image that is offered for every class
     "again": 80,  # the address of another query's result
-    "other_test_sets": 30,  # the address of the other search's result
+    "elsewhere": 30,  # the address of the other search's result
     "copy": 40,  # the image of the result before, smaller and compressed again, at another address
     "twin": 15,  # the very bytes of the result before, at another address
     "half": 15,  # ends in the middle

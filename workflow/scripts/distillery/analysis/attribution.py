@@ -33,7 +33,7 @@ def attribute(
         plans: `{scenario}.parquet` of every scenario.
         teacher: `{source}.parquet` of the sources that are the teacher's alone.
         output: the `.csv` to write, columns as in docs/tables.md, by source and row.
-        splits, other_test_sets: see `used_images`.
+        splits, elsewhere: see `used_images`.
     """
     write_table(attribution_table(curated, used_images(plans, splits, other_test_sets), teacher), output)
 

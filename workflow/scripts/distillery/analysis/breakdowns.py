@@ -64,7 +64,7 @@ def tabulate_breakdowns(
 
     Args:
         predictions: of every run on the common test images.
-        other_test_sets: of `evidence.other_test_sets`, one a scenario, or none if all test images are common.
+        elsewhere: of `evidence.other_test_sets`, one a scenario, or none if all test images are common.
         teacher: its predictions.
         classes, sources, scenarios, arms: all names, in the configuration's order.
         label: what must be said of all numbers, such as that they come from a demonstration.

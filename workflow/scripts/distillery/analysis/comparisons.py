@@ -24,6 +24,7 @@ import pandas as pd
 from distillery.analysis.predictions import Runs, TestPredictions, read_groups, read_runs
 from distillery.analysis.ranking import ranking_table
 from distillery.analysis.statistics import (
+    combine_variances,
     compare_pairs,
     groups_sign_flip_p,
     holm,

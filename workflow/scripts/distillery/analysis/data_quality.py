@@ -11,7 +11,7 @@ from distillery.analysis.tables import used_images, write_table
 from distillery.curation.label_issues import shares_of_wrong
 
 LEAKAGE_COLUMNS = ("source", "kept", "near_teacher_train", "near_teacher_test", "trained_on", "tested_on", "note")
-AUDIT_COLUMNS = ("source", "class", "kept", "clip_score", "is_label_issue", "wrong_percent", "trained_on", "tested_on")
+AUDIT_COLUMNS = ("source", "class", "kept", "audited", "is_label_issue", "wrong_percent", "trained_on", "tested_on")
 AUDIT_COLUMNS += ("clip_n", "clip_percent", "note")
 ALL = "all"
 
@@ -35,7 +35,7 @@ def tabulate_data_quality(
         plans: of every scenario.
         leakage_table, audit_table: the `.csv` to write.
         label: what must be said of all numbers, such as that they come from a demonstration.
-        splits, other_test_sets: see `used_images`.
+        splits, elsewhere: see `used_images`.
     """
     audited = [pd.read_parquet(path) for path in audits]
     used = used_images(plans, splits, other_test_sets)
@@ -61,8 +61,8 @@ def _leakage_row(audit: pd.DataFrame, known: pd.DataFrame, used: pd.DataFrame) -
 
 
 def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, object]]:
-    clip_score = audit[audit["clip_score"] == 1]
-    share, by_class = shares_of_wrong(clip_score["class"], clip_score["confident"])
+    audited = audit[audit["audited"] == 1]
+    share, by_class = shares_of_wrong(audited["class"], audited["confident"])
     for name in (ALL, *dict.fromkeys(audit["class"])):
         mine = audit if name == ALL else audit[audit["class"] == name]
         wrong = share if name == ALL else by_class.get(name)
@@ -71,7 +71,7 @@ def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, o
             "source": audit["source"].iloc[0],
             "class": name,
             "kept": len(mine),
-            "clip_score": int((mine["clip_score"] == 1).sum()),
+            "audited": int((mine["audited"] == 1).sum()),
             "is_label_issue": int(mine["is_label_issue"].sum()),
             "wrong_percent": "" if wrong is None else f"{100 * wrong:.1f}",
             **_used(mine[mine["is_label_issue"] == 1], used),

@@ -22,15 +22,15 @@ SCHEMA = pa.schema(
         ("row", pa.int32()),  # in the source's array of images
         ("class", pa.string()),  # as claimed
         ("key", pa.string()),
-        ("clip_score", pa.int16()),  # 1, or 0 for a near-duplicate of an image the teacher trained on
+        ("audited", pa.int16()),  # 1, or 0 for a near-duplicate of an image the teacher trained on
         ("p_claimed", pa.float32()),  # the teacher's probability of the claimed class
-        ("confident", pa.string()),  # the class it is confidently of; empty if there is none, or it was not clip_score
-        ("likely", pa.string()),  # of a is_label_issue the class it probably is of, of others the claimed one
+        ("confident", pa.string()),  # the class it is confidently of; empty if there is none, or it was not audited
+        ("likely", pa.string()),  # of a flagged the class it probably is of, of others the claimed one
         ("is_label_issue", pa.int16()),  # 1 if its label is probably wrong
         (
             "clip",
             pa.float32(),
-        ),  # CLIP's probability of the claimed class, where the source has it as clip_scorer; else -1
+        ),  # CLIP's probability of the claimed class, where the source has it as classifier; else -1
     ]
 )
 
@@ -48,9 +48,9 @@ def audit_labels(
 ) -> None:
     """ClipScorer the label of every kept image of a source.
 
-    A near-duplicate of an image the teacher was trained on is not clip_score: the teacher would repeat what it was told.
+    A near-duplicate of an image the teacher was trained on is not audited: the teacher would repeat what it was told.
     The verdicts are estimated from train images alone, since a scenario with `clean` trains on those that they leave:
-    test and validation images choose nothing, and are clip_score by what the others gave.
+    test and validation images choose nothing, and are audited by what the others gave.
 
     Args:
         pixels, table: the source's curated images.
@@ -76,24 +76,24 @@ def audit_labels(
         raise UserError(f"source {source} has images of another size than the teacher's. Curate again.")
     network = trained.network.to(choose_device(threads), memory_format=torch.channels_last)
     logits = predict(network, images.pixels).reshape(-1, len(trained.classes))
-    # only what the source duplicate_queries to show: the others are no alternative for its labels
+    # only what the source claims to show: the others are no alternative for its labels
     claimed = np.unique(labels)
     probabilities = torch.softmax(logits[:, torch.from_numpy(claimed)], dim=1).numpy()
     places = np.searchsorted(claimed, labels)
-    clip_score = ~np.isin(kept["row"], _learnt_from(leakage, source))
-    basis = np.isin(kept["row"], _train_rows(splits, source))[clip_score]
-    # nothing is chosen from a source that no clip_score image of is trained on: all its images tell how good it is
-    noise = find_label_issues(probabilities[clip_score], places[clip_score], basis if basis.any() else None)
+    audited = ~np.isin(kept["row"], _learnt_from(leakage, source))
+    basis = np.isin(kept["row"], _train_rows(splits, source))[audited]
+    # nothing is chosen from a source that no audited image of is trained on: all its images tell how good it is
+    noise = find_label_issues(probabilities[audited], places[audited], basis if basis.any() else None)
     likely, confident, is_label_issue = labels.copy(), np.full(len(labels), -1), np.zeros(len(labels), dtype=bool)
-    likely[clip_score], is_label_issue[clip_score] = claimed[noise.likely], noise.is_label_issue
-    confident[clip_score] = np.where(noise.confident >= 0, claimed[noise.confident], -1)
+    likely[audited], is_label_issue[audited] = claimed[noise.likely], noise.is_label_issue
+    confident[audited] = np.where(noise.confident >= 0, claimed[noise.confident], -1)
     log.info("%d of %d images have a label that the teacher doubts", is_label_issue.sum(), len(labels))
     columns = {
         "source": names,
         "row": kept["row"],
         "class": kept["class"],
         "key": kept["key"],
-        "clip_score": clip_score,
+        "audited": audited,
         "p_claimed": probabilities[np.arange(len(labels)), places],
         "confident": [trained.classes[label] if label >= 0 else "" for label in confident],
         "likely": [trained.classes[label] for label in likely],

@@ -32,7 +32,7 @@ SUMMARY_COLUMNS = (
     "p_least", "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
 )  # fmt: skip
 COUNT_COLUMNS = ("source", "class", "candidates", "retrieved", "kept", "train", "val", "test")
-NAMES_OF_COUNTS = COUNT_COLUMNS[:2]  # its `test` is a number, which other_test_sets names what was tested on
+NAMES_OF_COUNTS = COUNT_COLUMNS[:2]  # its `test` is a number, which elsewhere names what was tested on
 TEACHER_COLUMNS = ("test", "class", "n", "accuracy_percent", "note")
 SCALARS = (
     "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "lr", "weight_decay", "n_train",
@@ -308,7 +308,7 @@ def counts_table(
     Args:
         curated: the curated tables of the sources, in the order of the rows wanted.
         plans: every scenario's plan; `train`, `val` and `test` count the distinct images that any of them uses.
-        splits, other_test_sets: see `used_images`.
+        splits, elsewhere: see `used_images`.
     """
     columns = ["source", "class", "key", "kept", "reason", "row", "sha256"]
     tables = [pd.read_parquet(path, columns=columns) for path in curated]
@@ -348,7 +348,7 @@ def used_images(
     Args:
         plans: every scenario's, which hold the common test images alone.
         splits: every image's split.
-        other_test_sets: sources outside the common test, on whose test images every student is tested as well.
+        elsewhere: sources outside the common test, on whose test images every student is tested as well.
     """
     columns = ["source", "row", "split", "label"]
     parts = [pd.read_parquet(path, columns=columns).drop_duplicates() for path in plans]
@@ -435,7 +435,7 @@ def tabulate(
         teacher: its `metrics.json`.
         scenarios: as configured, in order.
         label, untrained: see `summary_table`.
-        splits, other_test_sets: see `used_images`.
+        splits, elsewhere: see `used_images`.
     """
     plans = list(plans)
     runs = read_runs(scenario_tables, list(scenarios))

@@ -53,7 +53,7 @@ SCHEMA = pa.schema(
         (
             "clip_score",
             pa.float32(),
-        ),  # the probability of the class that the source's own clip_scorer gave it; -1 without one
+        ),  # the probability of the class that the source's own classifier gave it; -1 without one
     ]
 )
 FROM_RECORD = ("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model")
@@ -85,7 +85,7 @@ def curate(
     duplicate_distance: int,
     processes: int = 1,
 ) -> None:
-    """Decode, clip_scorer and resize all images of a source.
+    """Decode, classifier and resize all images of a source.
 
     Args:
         pools: shard and records of each class.

@@ -1,7 +1,7 @@
-"""Which labels are probably wrong, from a clip_scorer's probabilities: confident learning (Northcutt et al. 2021).
+"""Which labels are probably wrong, from a classifier's probabilities: confident learning (Northcutt et al. 2021).
 
-An image counts as of class j with confidence if the clip_scorer gives j at least as much as it gives, in the mean, to the
-images labeled j. So a clip_scorer that is timid about a class, or everywhere, is met on its own scale.
+An image counts as of class j with confidence if the classifier gives j at least as much as it gives, in the mean, to the
+images labeled j. So a classifier that is timid about a class, or everywhere, is met on its own scale.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class LabelIssues:
     """What is probably wrong among N images.
 
     Attributes:
-        is_label_issue: bool [N].
-        likely: int [N], of a is_label_issue the class it probably is of, of others their label.
+        flagged: bool [N].
+        likely: int [N], of a flagged the class it probably is of, of others their label.
         confident: int [N], the class that an image is confidently of, −1 where there is none.
     """
 
@@ -31,14 +31,14 @@ def find_label_issues(probabilities: np.ndarray, labels: np.ndarray, basis: np.n
     """Find labels that are probably wrong.
 
     The confident joint estimates how many images labeled i are of class j. Suspects are those that two ways of
-    choosing so many agree on: of each label the images to which the clip_scorer gives it least, and of each pair (i, j)
+    choosing so many agree on: of each label the images to which the classifier gives it least, and of each pair (i, j)
     those to which it most prefers j (ibid., section 3.2: prune by class, and by noise rate).
 
     Args:
-        probabilities: float [N, C], rows sum to 1, of a clip_scorer that has not trained on these images' labels.
+        probabilities: float [N, C], rows sum to 1, of a classifier that has not trained on these images' labels.
         labels: int [N], each below C.
         basis: bool [N], the images that everything is estimated from and chosen among; None for all. The others
-            change no verdict on these, and are is_label_issue where they lie on the side of these label_issues. Where the basis
+            change no verdict on these, and are flagged where they lie on the side of these flagged images. Where the basis
             has no image of a label, nothing is said of the others.
     """
     probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.int64)
@@ -71,7 +71,7 @@ def _lowest(values: np.ndarray, basis: np.ndarray, count: int) -> np.ndarray:
 
 def confident_class(probabilities: np.ndarray, labels: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """The class that each image is confidently of, int [N], −1 where there is none (ibid., section 3.1)."""
-    thresholds = np.full(probabilities.shape[1], np.inf)  # a class nobody duplicate_queries is nobody's
+    thresholds = np.full(probabilities.shape[1], np.inf)  # a class nobody claims is nobody's
     for label in np.unique(labels[basis]):
         thresholds[label] = probabilities[basis & (labels == label), label].mean()
     among = np.where(probabilities >= thresholds, probabilities, -1.0)

@@ -82,7 +82,7 @@ def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.nd
         hashes: uint64 [M].
 
     Returns:
-        ImageDataset [P] ascending, their nearest among M, and the bits between them.
+        Images [P] ascending, their nearest among M, and the bits between them.
     """
     unique, place = np.unique(hashes, return_index=True)
     size = max(len(hashes), 1)

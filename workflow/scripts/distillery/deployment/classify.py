@@ -27,6 +27,7 @@ import onnxruntime
 
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.jobs import UserError, one_line
+from distillery.parallel import batched
 from distillery.sources.folders import MAX_BYTES, may_be_image
 from distillery.storage.files import atomic_write
 
@@ -114,7 +115,7 @@ def read_image(path: Path, side: int) -> np.ndarray:
 def classify(model: Model, paths: Iterable[Path]) -> Iterator[Prediction]:
     """An answer for every file, in order."""
     with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
-        for batch in batches(paths, BATCH):
+        for batch in batched(paths, BATCH):
             images = list(pool.map(partial(_read_or_not, side=model.side), batch))
             readable = [image for image in images if isinstance(image, np.ndarray)]
             said = iter(_probabilities(model, readable))

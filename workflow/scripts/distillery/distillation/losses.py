@@ -138,7 +138,7 @@ def _averaged_by_matrices(features: Tensor, height: int, width: int) -> Tensor:
 
 
 def _windows(length: int, count: int, like: Tensor) -> Tensor:
-    """[count, length]: in row i, 1 / the number of places in window i at each of them, 0 other_test_sets."""
+    """[count, length]: in row i, 1 / the number of places in window i at each of them, 0 elsewhere."""
     place, window = torch.arange(length, device=like.device), torch.arange(count, device=like.device)[:, None]
     # window i is from ⌊i · length / count⌋ to before ⌈(i + 1) · length / count⌉
     inside = (window * length // count <= place) & (place * count < (window + 1) * length)

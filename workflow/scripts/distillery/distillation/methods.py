@@ -50,12 +50,12 @@ class Arm:
     """
 
     method: ClassVar[str]
-    taught: ClassVar[bool] = False
+    uses_teacher: ClassVar[bool] = False
     needs_features: ClassVar[bool] = False
     published: ClassVar[bool] = False
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
-        """The scalar to make small; `teacher` is None where the arm is not taught."""
+        """The loss (minimized), a scalar. `teacher` is None if the method uses no teacher."""
         raise NotImplementedError
 
 

@@ -35,9 +35,9 @@ class ClipScorer:
         self._loaded: tuple[Any, Any] | None = None
 
     def clip_scorer(self, entries: Entries, kept: Store) -> Entries:
-        """Entries of one class with the probability of it (`clip_score`, and by whom); those clip_score before as they are.
+        """Entries of one class with the probability of it (`clip_score`, and by whom); those scored before as they are.
 
-        New opinions go into the store, so that no image is clip_score twice.
+        New opinions go into the store, so that no image is scored twice.
         """
         fresh = [i for i, (record, data) in enumerate(entries) if data is not None and not self._knows(record)]
         entries = list(entries)

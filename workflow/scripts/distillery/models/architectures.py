@@ -57,7 +57,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """NormalizedModel images [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
+        """Normalized images [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
         return stage_outputs(self.stem(x), self.stages, self.blocks)
 
     def classify(self, last: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class ResNet(nn.Module):
         return self.head(last.mean(dim=(2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """NormalizedModel images [B, 3, H, W] → logits [B, C]."""
+        """Normalized images [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
 
 
@@ -117,7 +117,7 @@ class ConvNet(nn.Module):
                 nn.init.dirac_(module.weight[: module.in_channels].detach())
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """NormalizedModel images [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
+        """Normalized images [B, 3, H, W], of at least 9 pixels a side → each block's activations [B, width, h, w]."""
         return stage_outputs(self.stem(x), self.blocks, self.layers)
 
     def classify(self, last: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class ConvNet(nn.Module):
         return self.head(last.amax(dim=(2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """NormalizedModel images [B, 3, H, W] → logits [B, C]."""
+        """Normalized images [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
 
 

@@ -1,4 +1,4 @@
-"""A frozen network that is quicker to ask: batch norm fold_batchnorm into the convolutions before it.
+"""A frozen network that is quicker to ask: batch norm folded into the convolutions before it.
 
 A frozen batch norm is one multiplication and addition a channel, which a convolution can do with its weights and bias:
 γ (W x − μ) / √(σ² + ε) + β = (γ / √(σ² + ε)) W x + β − γ μ / √(σ² + ε). The answers are the same up to rounding: in
@@ -30,7 +30,7 @@ class Activation(nn.Module):
 
 
 class FoldedBlock(nn.Module):
-    """A basic block, its batch norms fold_batchnorm."""
+    """A basic block, its batch norms folded."""
 
     def __init__(self, block: BasicBlock):
         super().__init__()
@@ -45,7 +45,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedShortcut(nn.Module):
-    """A ConvNet's block with a shortcut, its batch norms fold_batchnorm."""
+    """A ConvNet's block with a shortcut, its batch norms folded."""
 
     def __init__(self, block: ConvNetShortcut):
         super().__init__()

@@ -1,7 +1,7 @@
 """Crawl an image search for one class, with icrawler's feeder, parser and downloader threads.
 
 The feeder asks for pages of results, the parser reads them and records images, several downloaders fetch them. What is
-ours: queries take turns, so that the wanted number is spread over them; an address found twice is candidates once; every
+ours: queries take turns, so that the wanted number is spread over them; an address found twice is one candidate; every
 record gets a row, whatever became of it; and the pool is decided by the order of records alone, not by which thread was
 faster: it ends with the image that completes the wanted number.
 """
@@ -90,7 +90,7 @@ def crawl(
     count = results.retrieved()
     if not count:
         raise UserError(
-            f"source {search.source}, class {search.label}: none of {len(records)} images candidates could be retrieved."
+            f"source {search.source}, class {search.label}: none of {len(records)} candidates could be retrieved."
             " Look at the connection to the internet, or change the queries."
         )
     if count < search.wanted:
@@ -114,7 +114,7 @@ class Results:
         self._rank: dict[str, int] = {}  # address → rank
         self._duplicate_queries: dict[
             int, list[tuple[int, str]]
-        ] = {}  # rank → duplicate_queries, each after how many records it was found
+        ] = {}  # rank → claims, each after how many records it was found
         self._done: dict[int, ImageRecord] = {}
         self._done_below = 0  # ranks below are all done
         self._kept: set[str] = set()  # sha256 of the settled images
@@ -157,7 +157,7 @@ class Results:
         return len(self._kept)
 
     def records(self) -> list[ImageRecord]:
-        """Every record up to the end, with the other duplicate_queries to it that were found before the end."""
+        """Every record up to the end, with the other claims to it that were found before the end."""
         if not self.enough.is_set() and self._done_below < len(self.candidates):
             raise RuntimeError(f"nothing became of record {self._done_below} of {len(self.candidates)}")
         done = [self._done[rank] for rank in range(self._done_below)]

@@ -385,7 +385,7 @@ def plan_scenario(
         shortfall: "error", or "shrink" to the largest balanced set.
         generated: sources of generated images: of near-duplicates in several sources of the scenario, a real one is
             trained on; among real ones that of the source named first.
-        audits: tables of `evidence.audit`, whose is_label_issue images are not trained on.
+        audits: tables of `evidence.audit`, whose flagged images are not trained on.
 
     Raises:
         UserError: a class of a source has fewer train images than asked; says which, and what to do.

@@ -76,7 +76,7 @@ class ImageRecord:
     dtype: str = ""  # the arithmetic, as computed
     components: tuple[str, ...] = ()  # parts of the pipeline left out
     quality: int = -1  # of the JPEG
-    clip_scorer: str = ""  # who clip_score it, and among which classes
+    clip_scorer: str = ""  # who scored it, and among which classes
     clip_score: float = -1.0  # its probability of the label, 0 to 1
 
     @classmethod

@@ -71,7 +71,7 @@ class Checkpoint:
         self._write(state, history, before)
 
     def finish(self, step: int, network: nn.Module, history: list, before: JobUsage = ZERO_USAGE) -> None:
-        """Keep the end of a training, if there is room: its results are written other_test_sets."""
+        """Keep the end of a training, if there is room: its results are written elsewhere."""
         try:
             self._write({"step": step, "network": network.state_dict() if self.weights else {}}, history, before)
         except OSError as error:

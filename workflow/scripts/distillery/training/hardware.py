@@ -43,5 +43,5 @@ def arithmetic(device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device) -> AbstractContextManager:
-    """bfloat16 for convolutions and linear layers where the device is faster in it; float32 other_test_sets."""
+    """bfloat16 for convolutions and linear layers where the device is faster in it; float32 elsewhere."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device))
