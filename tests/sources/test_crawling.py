@@ -205,7 +205,7 @@ def test_no_image_at_all(tmp_path, monkeypatch):
     gone = [Shot("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
     server = Server(Index({}, 0, 0))
     monkeypatch.setattr(server.index, "find", lambda kind, query: gone)
-    with serve(server), pytest.raises(UserError, match="none of 12 images candidates could be retrieved"):
+    with serve(server), pytest.raises(UserError, match="none of 12 candidates could be retrieved"):
         crawled(server, tmp_path)
 
 
