@@ -48,9 +48,9 @@ check: setup
 docs: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.config.reference docs/configuration.md workflow/schemas/config.schema.yaml
 
-# docs/gallery.md and its figures, from the finished study of tests/real
+# docs/gallery.md and its figures, from the finished study of studies/real
 gallery: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.evidence.gallery tests/real/results docs
+	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.page.gallery studies/real/results docs
 
 format: setup
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""A study: which pictures teach a small image classifier best, and does distilling it help?"""
+"""A study: which images teach a small image classifier best, and does distilling it help?"""
 
 from snakemake.utils import min_version
 
@@ -37,11 +37,11 @@ localrules:
     prepare_teacher_data,
     split,
     plan_scenario,
-    tune,
-    tune_arm,
+    select_hyperparameters,
+    select_arm_hyperparameters,
     tabulate_scenario,
     tabulate,
-    tabulate_trust,
+    tabulate_data_quality,
     tabulate_curves,
     tabulate_costs,
     compare,
@@ -55,7 +55,7 @@ localrules:
     plot_diversity,
     write_page,
     contact_sheet,
-    suspects_sheet,
+    label_issues_sheet,
     duplicates_sheet,
 
 
@@ -72,5 +72,5 @@ rule all:
         "results/figures/acquisition.png",
         "results/figures/diversity.png",
         figures("png", "svg"),
-        sheets("contact", "suspects", "duplicates"),
+        sheets("contact", "label_issues", "duplicates"),
         sheets_of_teacher(),

@@ -1,4 +1,4 @@
-"""Curation: near-duplicate search against other ways, and what a picture costs.
+"""Curation: near-duplicate search against other ways, and what an image costs.
 
     pip install faiss-cpu==1.15.1 pybktree==1.1    # compared with; the study does not need them
     python benchmarks/curation.py
@@ -27,7 +27,7 @@ from PIL import Image, ImageOps
 from distillery.curation.curated import inspect
 from distillery.curation.duplicates import close_pairs
 from distillery.parallel import in_processes
-from distillery.pools import Offer
+from distillery.storage.pools import ImageRecord
 
 DISTANCE = 8
 
@@ -35,11 +35,11 @@ DISTANCE = 8
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hashes", type=int, default=50_000)
-    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--pairs", type=int, default=5, help="measurements of each, taken in turns")
     options = parser.parse_args()
     search(options.hashes, options.pairs)
-    pictures(options.pictures, options.pairs)
+    images(options.images, options.pairs)
 
 
 # --- all pairs --------------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def bk_tree(hashes: np.ndarray, queries: int = 200) -> None:
     print(f"  BK-tree, from {queries} queries: {whole:.0f} s, {whole / (time.perf_counter() - started):,.0f}x ours")
 
 
-# --- one picture ------------------------------------------------------------------------------------------------------
+# --- one image ------------------------------------------------------------------------------------------------------
 
 
 def photograph(seed: int) -> bytes:
@@ -124,17 +124,17 @@ def apart(data: bytes) -> None:
     ImageOps.fit(image, (32, 32), Image.Resampling.LANCZOS)
 
 
-def pictures(count: int, repeats: int) -> None:
+def images(count: int, repeats: int) -> None:
     files = [photograph(seed) for seed in range(count)]
-    offer = Offer("s", "c", "urls", "x")
+    record = ImageRecord("s", "c", "urls", "x")
     ways = {
-        "ours": lambda: [inspect((offer, data), 32, 32) for data in files],
+        "ours": lambda: [inspect((record, data), 32, 32) for data in files],
         "one after the other": lambda: [apart(data) for data in files],
         "decoding alone": lambda: [Image.open(io.BytesIO(data)).load() for data in files],
     }
     what = f"{count} photographs of 600-1400 pixels"
     compare({name: lambda way=way: len(way()) for name, way in ways.items()}, repeats, what)
-    entries = [(offer, data) for data in files] * 5
+    entries = [(record, data) for data in files] * 5
     function = partial(inspect, min_side=32, side=32)
     ways = {
         "ours": lambda: len(list(in_processes(function, entries, 1))),

@@ -1,26 +1,26 @@
-"""Pictures a second: the tutorials' loop, a call of the pipeline for each prompt, against the library's batches.
+"""Images a second: the tutorials' loop, a call of the pipeline for each prompt, against the library's batches.
 
     python benchmarks/generation.py                   tiny random Stable Diffusion 2 on one CPU core
     python benchmarks/generation.py --real sd2        SD 2's architecture with random weights, on the GPU; --compile
     python benchmarks/generation.py --real sd3        SD 3-medium's, without T5
 
-The loop runs the pipeline as diffusers loads it (float32) and saves each picture; the library has its own dtype,
+The loop runs the pipeline as diffusers loads it (float32) and saves each image; the library has its own dtype,
 encodes each of ten prompts once, and batches; both take the same number of steps.
 
-On one thread of a busy AMD EPYC with AVX-512 BF16, the tiny pipeline, 4 steps, 32 pixels: 68 pictures a second in
-batches of 20, 4.5 times the loop (40 pictures, 2 pairs, 4.3-4.7; one at a time 1.1 times).
+On one thread of a busy AMD EPYC with AVX-512 BF16, the tiny pipeline, 4 steps, 32 pixels: 68 images a second in
+batches of 20, 4.5 times the loop (40 images, 2 pairs, 4.3-4.7; one at a time 1.1 times).
 
 On one NVIDIA H200, one turn, random weights (which change nothing of the arithmetic):
 
-    pictures a second                        loop          one at a time   in batches     compiled
+    images a second                        loop          one at a time   in batches     compiled
     Stable Diffusion 2, 25 steps, 768 pixels  0.41          1.14 (2.7x)     2.1 (5.1x)     3.55 (8.7x)
     Stable Diffusion 3, 28 steps, 512 pixels  0.30          1.23 (4.1x)     2.85 (9.5x)    not measured
 
-The loop made 3 pictures; batches are of 32 and 16. Compiling takes a minute and a half, once a job. Where Stable
-Diffusion 2's time goes: of 64 pictures a step of the UNet takes 546 ms in channels last with torch's own attention, 515
-with cuDNN's, 410 with channels first (torch's group norm takes pictures out of channels last and back: a fifth of the
-time), and 312 compiled; decoding a picture 67 ms, with channels first 49, compiled 20. What is not compiled has been in
-channels first since; the 2.1 is of before. A picture is 113 TFLOP: compiled, 49 % of the card's matrix products (827
+The loop made 3 images; batches are of 32 and 16. Compiling takes a minute and a half, once a job. Where Stable
+Diffusion 2's time goes: of 64 images a step of the UNet takes 546 ms in channels last with torch's own attention, 515
+with cuDNN's, 410 with channels first (torch's group norm takes images out of channels last and back: a fifth of the
+time), and 312 compiled; decoding an image 67 ms, with channels first 49, compiled 20. What is not compiled has been in
+channels first since; the 2.1 is of before. An image is 113 TFLOP: compiled, 49 % of the card's matrix products (827
 TFLOP/s), 53 % while sampling. A third of that time is attention over up to 9,216 places, at half of the peak.
 """
 
@@ -41,12 +41,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from distillery.config.defaults import source_defaults
-from distillery.demo import pipelines
-from distillery.pools import Offer
-from distillery.sources.diffusion import plan_picture
-from distillery.sources.diffusion_models import Settings, compile_parts, load_pipeline, place
-from distillery.sources.prompts import Asked
-from distillery.sources.sampling import fitting_batch, generate_pictures, run_batch
+from distillery.generation.diffusion import plan_image
+from distillery.generation.diffusion_models import Settings, compile_parts, load_pipeline, place
+from distillery.generation.prompts import Asked
+from distillery.generation.sampling import fitting_batch, generate_images, run_batch
+from distillery.storage.pools import ImageRecord
+from distillery_demo import pipelines
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Model:
 
     Attributes:
         loop, library: pipelines, as diffusers gives it and as the library has it.
-        looped: pictures of a measurement of the loop, which takes seconds for each on a GPU.
+        looped: images of a measurement of the loop, which takes seconds for each on a GPU.
     """
 
     loop: Any
@@ -67,24 +67,24 @@ class Model:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", choices=sorted(REAL), default="", help="a real architecture; needs a GPU")
-    parser.add_argument("--pictures", type=int, default=0, help="a measurement of the library; 0: 100, real ones 64")
+    parser.add_argument("--images", type=int, default=0, help="a measurement of the library; 0: 100, real ones 64")
     parser.add_argument("--pairs", type=int, default=0, help="measurements, taken in turns; 0: 5, of real ones 2")
     parser.add_argument("--batch", type=int, default=0, help="0: what fits on a GPU, 20 for the tiny pipeline")
     parser.add_argument("--compile", action="store_true", help="the library's pipeline; its first batch is not counted")
     options = parser.parse_args()
-    pictures = options.pictures or (64 if options.real else 100)
+    images = options.images or (64 if options.real else 100)
     pairs = options.pairs or (2 if options.real else 5)
-    model = real(options.real, pictures) if options.real else tiny(pictures)
+    model = real(options.real, images) if options.real else tiny(images)
     batch = options.batch or (fitting_batch(model.settings.size) if options.real else 20)
     if options.compile:
         compile_parts(model.library)
     batched = f"library, {batch} at a time{', compiled' * options.compile}"
-    # name → pictures a measurement, pictures before the first, and how
-    ways = {"loop": (model.looped, 1, lambda offers: loop(model.loop, offers))}
+    # name → images a measurement, images before the first, and how
+    ways = {"loop": (model.looped, 1, lambda records: loop(model.loop, records))}
     if not options.compile:  # it would be a compilation more
-        ways["library, one at a time"] = (model.looped, 1, lambda offers: library(model, offers, 1))
+        ways["library, one at a time"] = (model.looped, 1, lambda records: library(model, records, 1))
     # compiled for a whole batch first
-    ways[batched] = (pictures, batch if options.compile else 1, lambda offers: library(model, offers, batch))
+    ways[batched] = (images, batch if options.compile else 1, lambda records: library(model, records, batch))
     speeds = {name: [] for name in ways}
     for _, warm, way in ways.values():
         way(wishes(model.settings, warm))
@@ -94,27 +94,27 @@ def main() -> None:
     for name, found in speeds.items():
         ratios = [one / plain for one, plain in zip(found, speeds["loop"], strict=True)]
         print(
-            f"{name}: {statistics.median(found):.2f} pictures/s ({min(found):.2f}–{max(found):.2f}), "
+            f"{name}: {statistics.median(found):.2f} images/s ({min(found):.2f}–{max(found):.2f}), "
             f"{statistics.median(ratios):.2f}x the loop ({min(ratios):.2f}–{max(ratios):.2f})",
             flush=True,
         )
     if options.real:
-        report_limits(model, min(batch, pictures), statistics.median(speeds[batched]))
+        report_limits(model, min(batch, images), statistics.median(speeds[batched]))
 
 
-def clock(way: Callable[[list[Offer]], None], offers: list[Offer]) -> float:
+def clock(way: Callable[[list[ImageRecord]], None], records: list[ImageRecord]) -> float:
     """Seconds, until the last JPEG is made."""
     started = time.perf_counter()
-    way(offers)
+    way(records)
     return time.perf_counter() - started
 
 
 def report_limits(model: Model, batch: int, speed: float) -> None:
-    """Print where a picture's time goes, and what share of the device's matrix products it is."""
+    """Print where an image's time goes, and what share of the device's matrix products it is."""
     settings = model.settings
     fewer = replace(settings, steps=5)
     whole, part = (
-        clock(lambda offers: library(model, offers, batch), wishes(s, batch)) / batch for s in (settings, fewer)
+        clock(lambda records: library(model, records, batch), wishes(s, batch)) / batch for s in (settings, fewer)
     )
     step = (whole - part) / (settings.steps - fewer.steps)
     print(f"  {1000 * step:.1f} ms a step, {1000 * (whole - settings.steps * step):.0f} ms for decoding and saving")
@@ -124,7 +124,7 @@ def report_limits(model: Model, batch: int, speed: float) -> None:
     a = torch.rand(side, side, device="cuda", dtype=torch.bfloat16)
     peak = max(2 * side**3 / timed(lambda: a @ a) for _ in range(5))
     print(
-        f"  {total / 1e12:.0f} TFLOP a picture, {(two - one) / 1e12:.2f} a step: {100 * speed * total / peak:.0f} % of"
+        f"  {total / 1e12:.0f} TFLOP an image, {(two - one) / 1e12:.2f} a step: {100 * speed * total / peak:.0f} % of"
         f" the {peak / 1e12:.0f} TFLOP/s of matrix products; the steps alone {100 * (two - one) / step / peak:.0f} %"
     )
 
@@ -139,45 +139,45 @@ def timed(action: Callable[[], object]) -> float:
 
 
 def operations(pipeline: Any, settings: Settings) -> float:
-    """Floating-point operations of one picture."""
+    """Floating-point operations of one image."""
     with FlopCounterMode(display=False) as counter:
         run_batch(pipeline, wishes(settings, 1))
     return counter.get_total_flops()
 
 
-def wishes(settings: Settings, pictures: int) -> list[Offer]:
+def wishes(settings: Settings, images: int) -> list[ImageRecord]:
     """Offers with ten prompts in turn, as the published study's."""
     asked = [Asked(f"a photo of a cat {i}", 2.0) for i in range(10)]
-    return [plan_picture(settings, "sd", "cat", asked[i % 10], i, seed=0) for i in range(pictures)]
+    return [plan_image(settings, "sd", "cat", asked[i % 10], i, seed=0) for i in range(images)]
 
 
-def loop(pipeline, offers: list[Offer]) -> None:
-    """A call and a JPEG for each picture."""
-    for offer in offers:
-        given = {"height": offer.size, "width": offer.size, "guidance_scale": offer.guidance}
-        picture = pipeline(offer.prompt, num_inference_steps=offer.steps, **given).images[0]
-        picture.save(io.BytesIO(), format="JPEG", quality=95)
+def loop(pipeline, records: list[ImageRecord]) -> None:
+    """A call and a JPEG for each image."""
+    for record in records:
+        given = {"height": record.size, "width": record.size, "guidance_scale": record.guidance}
+        image = pipeline(record.prompt, num_inference_steps=record.steps, **given).images[0]
+        image.save(io.BytesIO(), format="JPEG", quality=95)
 
 
-def library(model: Model, offers: list[Offer], batch: int) -> None:
-    """All pictures, JPEG included."""
-    for _ in generate_pictures(model.library, offers, replace(model.settings, batch=batch)):
+def library(model: Model, records: list[ImageRecord], batch: int) -> None:
+    """All images, JPEG included."""
+    for _ in generate_images(model.library, records, replace(model.settings, batch=batch)):
         pass
 
 
 # --- models -----------------------------------------------------------------------------------------------------------
 
 
-def tiny(pictures: int) -> Model:
+def tiny(images: int) -> Model:
     """The demo's size, loaded from disk, on one thread."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings.of(DEFAULTS | {"model": folder, "per_class": pictures, "size": 32, "steps": 4})
+        settings = Settings.of(DEFAULTS | {"model": folder, "per_class": images, "size": 32, "steps": 4})
         pipelines.build_stable_diffusion_2(folder, seed=0, size=32)
-        return Model(load_pipeline(replace(settings, dtype="float32")), load_pipeline(settings), settings, pictures)
+        return Model(load_pipeline(replace(settings, dtype="float32")), load_pipeline(settings), settings, images)
 
 
-def real(name: str, pictures: int) -> Model:
+def real(name: str, images: int) -> Model:
     """A published configuration with random weights, made on the GPU."""
     build, size, steps = REAL[name]
     plain, ours = build(), build()
@@ -185,7 +185,7 @@ def real(name: str, pictures: int) -> Model:
     plain.to("cuda")
     ours.to(torch.bfloat16)
     place(ours, "cuda")
-    settings = Settings.of(DEFAULTS | {"model": name, "per_class": pictures, "size": size, "steps": steps})
+    settings = Settings.of(DEFAULTS | {"model": name, "per_class": images, "size": size, "steps": steps})
     return Model(plain, ours, settings, looped=3)
 
 

@@ -1,23 +1,20 @@
-"""Where a step's time goes on a GPU: the parts of a step by themselves, and whole steps by how they are recorded.
+"""Where a step's time goes on a GPU: whole steps by their kernels, and the parts of a step by themselves.
 
-    python benchmarks/kernels.py steps      ms a step by steps a graph and steps a teacher is asked for at once
+    python benchmarks/kernels.py steps      ms a step of each pair
     python benchmarks/kernels.py profile    the kernels of a step, the longest first
     python benchmarks/kernels.py stems      convolutions of 3 channels, and padded with zeros to 4, 8 and 16
-    python benchmarks/kernels.py norms      batch norm's kernels by how they are launched, against torch's own
 
 Microseconds of a part are of a graph that repeats it alone, the best of five replays. Steps are those of
 `benchmarks/training.py`.
 
-On one NVIDIA H200 (PyTorch 2.11), ms a step of 128 pictures (of 64), by steps a graph / asked at once; with torch's
-batch norm first:
+On one NVIDIA H200 (PyTorch 2.11), ms a step of 128 images (of 64):
 
-    teacher     student     1/1           10/1          10/2          10/5          10/10         20/4
-                            torch's norm  torch's norm  ours          ours          ours          ours
-    resnet18    resnet8x4   2.15 (1.48)   2.01 (1.30)   1.72 (1.08)   1.71 (1.09)   1.63 (1.11)   1.74
-    convnet_m   convnet_s   1.13 (0.87)   1.01 (0.71)   0.89 (0.64)   0.87 (0.61)   0.86 (0.65)   0.83
-    convnet_l   resnet8     1.44 (1.03)   1.30 (0.84)   1.09 (0.71)   1.18 (0.69)   1.13 (0.71)   1.18
+    teacher     student
+    resnet18    resnet8x4   2.15 (1.48)
+    convnet_m   convnet_s   1.13 (0.87)
+    convnet_l   resnet8     1.44 (1.03)
 
-`stems` and `norms` have not been run on a GPU yet.
+`stems` has not been run on a GPU yet.
 """
 
 from __future__ import annotations
@@ -35,36 +32,16 @@ import torch
 import torch.nn.functional as F
 from training import Pair, clock, ours
 
-from distillery.learning import graphs, layers, training
-
 PAIRS = (("resnet18", "resnet8x4"), ("convnet_m", "convnet_s"), ("convnet_l", "resnet8"))
 BATCHES = (128, 64)
-RECORDED = (
-    (1, 1, False),
-    (10, 1, False),
-    (10, 2, True),
-    (10, 5, True),
-    (10, 10, True),
-    (20, 4, True),
-)  # steps, asked, our norms
 STEPS = 400
-# size, padding, channels, pictures: of resnet8x4, a resnet18 asked for two steps, and the convnets
+# size, padding, channels, images: of resnet8x4, a resnet18 asked for two steps, and the convnets
 STEMS = ((3, 1, 32, 128), (3, 1, 64, 256), (2, 0, 24, 128), (2, 0, 24, 256), (2, 0, 32, 128))
-# activations' rows and channels
-NORMS = ((131072, 64, "relu"), (8192, 256, "relu"), (123008, 24, "gelu"), (28800, 32, "gelu"))
-# WIDTH, SUMMED, SUMMED_BACKWARD, MAPPED, OVERSUBSCRIBED of fused_norm, and programs a multiprocessor that sum
-LAUNCHES = (
-    (32, 16384, 8192, 4096, 4, 1),  # as it is
-    (32, 8192, 4096, 4096, 8, 2),
-    (32, 4096, 4096, 2048, 16, 4),
-    (64, 16384, 8192, 4096, 8, 1),
-    (64, 8192, 4096, 4096, 8, 2),
-)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = {"steps": time_steps, "profile": profile_step, "stems": time_stems, "norms": time_norms}
+    parts = {"steps": time_steps, "profile": profile_step, "stems": time_stems}
     parser.add_argument("parts", nargs="+", choices=parts)
     options = parser.parse_args()
     if not torch.cuda.is_available():
@@ -78,26 +55,21 @@ def main() -> None:
 
 
 def pair_of(teacher: str, student: str) -> Pair:
-    """The pair, and 8,000 pictures of noise."""
+    """The pair, and 8,000 images of noise."""
     chance = np.random.default_rng(0)
     pixels = chance.integers(0, 256, (8000, 32, 32, 3), np.uint8)
     return Pair(teacher, student, pixels, chance.integers(0, 10, 8000), torch.device("cuda"))
 
 
 def time_steps() -> None:
-    """Print ms a step of each pair, batch and way of recording."""
-    fused = layers._fused
+    """Print ms a step of each pair and batch."""
     for teacher, student in PAIRS:
         for batch in BATCHES:
-            found = []
-            for steps, asked, own in RECORDED:
-                graphs.STEPS, training.ASKED, layers._fused = steps, asked, fused if own else lambda: None
-                run = ours(pair_of(teacher, student), batch)
-                run(60)
-                once = clock(lambda run=run: run(STEPS), torch.device("cuda"))
-                more = clock(lambda run=run: run(3 * STEPS), torch.device("cuda"))
-                found.append(f"{steps}/{asked}{'' if own else ' torch'} {(more - once) / (2 * STEPS) * 1e3:.3f}")
-            print(f"  {teacher}, {student}, batch {batch}: {' | '.join(found)}", flush=True)
+            run = ours(pair_of(teacher, student), batch)
+            run(60)
+            once = clock(lambda run=run: run(STEPS), torch.device("cuda"))
+            more = clock(lambda run=run: run(3 * STEPS), torch.device("cuda"))
+            print(f"  {teacher}, {student}, batch {batch}: {(more - once) / (2 * STEPS) * 1e3:.3f}", flush=True)
 
 
 def profile_step() -> None:
@@ -127,7 +99,7 @@ def profile_step() -> None:
 def microseconds(action: Callable[[], object], repeats: int = 20) -> float:
     """Of an action, repeated in a graph."""
     stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
+    with torch.cuda.rng_for(stream):
         for _ in range(3):
             action()
     torch.cuda.synchronize()
@@ -156,13 +128,13 @@ def time_stems() -> None:
     """Print the forward and the weights' backward pass of a stem, and with bias and ReLU in one kernel or two."""
     for stem in STEMS:
         found = [f"{channels} channels {_stem(channels, *stem)}" for channels in (3, 4, 8, 16)]
-        size, _, outputs, pictures = stem
-        print(f"  {size}x{size}, {outputs} channels, {pictures} pictures: {' | '.join(found)}", flush=True)
+        size, _, outputs, images = stem
+        print(f"  {size}x{size}, {outputs} channels, {images} images: {' | '.join(found)}", flush=True)
     print("  (us forward, backward, with bias and ReLU in one kernel, in two)")
 
 
-def _stem(channels: int, size: int, border: int, outputs: int, pictures: int) -> str:
-    x, weight = noise(pictures, channels, 32, 32), noise(outputs, channels, size, size)
+def _stem(channels: int, size: int, border: int, outputs: int, images: int) -> str:
+    x, weight = noise(images, channels, 32, 32), noise(outputs, channels, size, size)
     bias, window = torch.randn(outputs, device="cuda", dtype=torch.bfloat16), ((1, 1), (border, border), (1, 1))
     gradient = torch.randn_like(F.conv2d(x, weight, None, *window))
     backward = (None, *window, False, (0, 0), 1, (False, True, False))
@@ -173,38 +145,6 @@ def _stem(channels: int, size: int, border: int, outputs: int, pictures: int) ->
         lambda: F.relu(F.conv2d(x, weight, bias, *window), inplace=True),
     )
     return " ".join(f"{microseconds(way):.0f}" for way in ways)
-
-
-def time_norms() -> None:
-    """Print batch norm's forward and backward pass, by how its kernels are launched."""
-    from distillery.learning import fused_norm
-
-    fused, launch = layers._fused, fused_norm._launch
-    layers._fused = lambda: None
-    print("  torch's: " + " | ".join(_norm(*norm) for norm in NORMS), flush=True)
-    layers._fused = fused
-    names = ("WIDTH", "SUMMED", "SUMMED_BACKWARD", "MAPPED", "OVERSUBSCRIBED")
-    for *sizes, summing in LAUNCHES:
-        for name, value in zip(names, sizes, strict=True):
-            setattr(fused_norm, name, value)
-        fused_norm._launch = lambda rows, channels, largest, programs, summing=summing: launch(
-            rows, channels, largest, summing if programs == 1 else programs
-        )
-        print(f"  {(*sizes, summing)}: " + " | ".join(_norm(*norm) for norm in NORMS), flush=True)
-
-
-def _norm(rows: int, channels: int, activation: str) -> str:
-    x = noise(128, channels, rows // 128, 1).requires_grad_()
-    norm = layers.BatchNorm2d(channels, activation).cuda().train()
-    gradient = torch.randn_like(norm(x))
-
-    def forward() -> None:
-        with torch.no_grad():
-            norm(x)
-
-    both = microseconds(lambda: torch.autograd.grad(norm(x), [x, *norm.parameters()], gradient), 10)
-    ahead = microseconds(forward, 10)
-    return f"{rows} x {channels} {ahead:.0f} + {both - ahead:.0f}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     pip install cleanlab==2.9.0    # compared with; the study does not need it
     python benchmarks/noise.py FOLDER    # holds cifar-10-batches-py and CIFAR-10N's cifar10n_human_labels.npz
 
-A judge never sees the labels that it judges: three networks are each trained on two thirds of the 50,000 pictures, with
+A classifier never sees the labels that it judges: three networks are each trained on two thirds of the 50,000 images, with
 the noisy labels, and asked about the last third.
 
 One run, seed 0, judges of 150 thousand weights and 2,000 steps. Ours are cleanlab's "both" (99.98 % the same or more):
@@ -24,17 +24,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import numpy as np
 import torch
 
-from distillery.config.choices import CIFAR10
 from distillery.config.defaults import recipe_defaults
-from distillery.curation.noise import find_noise, shares_of_wrong
-from distillery.learning.arms import CrossEntropy
-from distillery.learning.data import gather
-from distillery.learning.devices import choose_device
-from distillery.learning.prediction import predict
-from distillery.learning.recipe import Recipe
-from distillery.learning.student import objective_of
-from distillery.learning.training import optimiser_of, start_network, train
-from distillery.sources.teacher_data import load_cifar10
+from distillery.curation.label_issues import find_label_issues, shares_of_wrong
+from distillery.curation.teacher_data import CIFAR10, load_cifar10
+from distillery.distillation.methods import CrossEntropy
+from distillery.distillation.student import objective_of
+from distillery.training.dataset import gather
+from distillery.training.hardware import choose_device
+from distillery.training.loop import optimizer_of, start_network, train
+from distillery.training.prediction import predict
+from distillery.training.recipe import Recipe
 
 FOLDS = 3
 
@@ -60,15 +59,20 @@ def main() -> None:
             f"{name}: {100 * wrong.mean():.1f} % wrong; the judges are right about {100 * right:.1f} %"
             f" ({time.perf_counter() - started:.0f} s)"
         )
-        found = find_noise(probabilities, labels)
+        found = find_label_issues(probabilities, labels)
         share, _ = shares_of_wrong([str(x) for x in labels], [str(x) if x >= 0 else "" for x in found.confident])
-        report("ours", found.suspect, wrong, f"; estimates {100 * share:.1f} % wrong")
-        for way, suspect in cleanlab(labels, probabilities).items():
-            report(way, suspect, wrong, f"; the same as ours for {100 * (suspect == found.suspect).mean():.2f} %")
+        report("ours", found.is_label_issue, wrong, f"; estimates {100 * share:.1f} % wrong")
+        for way, is_label_issue in cleanlab(labels, probabilities).items():
+            report(
+                way,
+                is_label_issue,
+                wrong,
+                f"; the same as ours for {100 * (is_label_issue == found.is_label_issue).mean():.2f} %",
+            )
 
 
 def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torch.device) -> np.ndarray:
-    """Probabilities [N, 10] of judges that learnt from the other folds."""
+    """Probabilities [N, 10] of judges that trained on the other folds."""
     fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     probabilities = np.empty((len(labels), 10), np.float32)
     changes = {"network": "convnet_s", "steps": steps, "batch": 128, "lr": 0.2, "crop": 4, "checkpoint_every": 0}
@@ -76,20 +80,22 @@ def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torc
     objective = objective_of(CrossEntropy(), None, lambda logits: logits)
     for held in range(FOLDS):
         rows = np.flatnonzero(fold != held)
-        pictures = gather({"x": pixels}, np.full(len(rows), "x", object), rows, labels[rows])
-        network = start_network(recipe.network, 10, pictures, held, device)
-        optimiser = optimiser_of(recipe, network)
-        train(network, pictures, recipe, objective, optimiser, seed=held, classes=10)
+        images = gather({"x": pixels}, np.full(len(rows), "x", object), rows, labels[rows])
+        network = start_network(recipe.network, 10, images, held, device)
+        optimizer = optimizer_of(recipe, network)
+        train(network, images, recipe, objective, optimizer, seed=held, classes=10)
         others = np.flatnonzero(fold == held)
         asked = gather({"x": pixels}, np.full(len(others), "x", object), others, labels[others])
         probabilities[others] = torch.softmax(predict(network, asked.pixels), dim=1).numpy()
     return probabilities
 
 
-def report(way: str, suspect: np.ndarray, wrong: np.ndarray, more: str) -> None:
-    hits = (suspect & wrong).sum()
-    precision, recall = hits / max(1, suspect.sum()), hits / wrong.sum()
-    print(f"  {way}: {suspect.sum():,} suspects, precision {100 * precision:.1f} %, recall {100 * recall:.1f} %{more}")
+def report(way: str, is_label_issue: np.ndarray, wrong: np.ndarray, more: str) -> None:
+    hits = (is_label_issue & wrong).sum()
+    precision, recall = hits / max(1, is_label_issue.sum()), hits / wrong.sum()
+    print(
+        f"  {way}: {is_label_issue.sum():,} label_issues, precision {100 * precision:.1f} %, recall {100 * recall:.1f} %{more}"
+    )
 
 
 def cleanlab(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:

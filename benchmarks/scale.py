@@ -1,7 +1,7 @@
-"""How far one machine goes: planning studies of many jobs, curating and splitting many pictures.
+"""How far one machine goes: planning studies of many jobs, curating and splitting many images.
 
     python benchmarks/scale.py jobs                       dry-runs of studies of about 500, 5,000 and 20,000 jobs
-    python benchmarks/scale.py pictures [--pictures N]    100,000 pictures of 100 classes: pools, curation, split, plan
+    python benchmarks/scale.py images [--images N]    100,000 images of 100 classes: pools, curation, split, plan
 
 For each step seconds and the process's largest memory.
 """
@@ -27,20 +27,20 @@ import yaml
 from PIL import Image
 
 from distillery.curation.curated import curate
-from distillery.pools import Offer, picture_key, write_pool
-from distillery.splits import plan_scenario, split_pictures
+from distillery.splits.split import plan_scenario, split_images
+from distillery.storage.pools import ImageRecord, image_key, write_pool
 
 ROOT = Path(__file__).parents[1]
 JOBS = (500, 5_000, 20_000)
 A_SCENARIO = 15  # jobs with six seeds of two arms: 12 trainings, a plan, a table, a test elsewhere
 CLASSES = 100
-SIDE = 200  # pixels of a picture as it comes; 32 as it is kept
+SIDE = 200  # pixels of an image as it comes; 32 as it is kept
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("jobs", "pictures"))
-    parser.add_argument("--pictures", type=int, default=100_000)
+    parser.add_argument("part", choices=("jobs", "images"))
+    parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ def main() -> None:
             for jobs in JOBS:
                 plan_jobs(Path(folder), jobs)
         else:
-            handle_pictures(Path(folder), options.pictures, options.processes)
+            handle_images(Path(folder), options.images, options.processes)
 
 
 def plan_jobs(folder: Path, jobs: int) -> None:
@@ -85,13 +85,13 @@ def measured(command: list[str], folder: Path) -> tuple[str, float, float]:
     return text, time.perf_counter() - started, usage.ru_maxrss / 2**20
 
 
-def handle_pictures(folder: Path, count: int, processes: int) -> None:
-    """Print what each step takes of a source of that many pictures."""
+def handle_images(folder: Path, count: int, processes: int) -> None:
+    """Print what each step takes of a source of that many images."""
     labels = [f"class{number}" for number in range(CLASSES)]
     pools = [(folder / f"{label}.tar", folder / f"{label}.jsonl") for label in labels]
     pixels, table, splits = folder / "web.npy", folder / "web.parquet", folder / "splits.parquet"
     per_class = count // CLASSES
-    print(f"{count:,} pictures of {SIDE} pixels in {CLASSES} classes, {processes} processes")
+    print(f"{count:,} images of {SIDE} pixels in {CLASSES} classes, {processes} processes")
     step("drawing and writing the pools", lambda: write_pools(pools, labels, per_class))
     print(f"  {sum(shard.stat().st_size for shard, _ in pools) / 1e9:.1f} GB of pools")
     limits = {"side": 32, "min_side": 32, "duplicate_distance": 4, "processes": processes}
@@ -100,7 +100,7 @@ def handle_pictures(folder: Path, count: int, processes: int) -> None:
     wanted = {"test": {"web": 20 * CLASSES}, "val": {"web": 5 * CLASSES}, "train": {"web": count // 2}}
     kept = {"classes": {"web": labels}, "shortfall": "shrink"}
     options = {"labels": labels, "wanted": wanted, "group_distance": 8, "seed": 0, **kept}
-    step("split", lambda: split_pictures({"web": table}, splits, **options))
+    step("split", lambda: split_images({"web": table}, splits, **options))
     train = {"train": {"web": count // 2}, "common": ["web"], "augmented": False, **kept}
     step("plan", lambda: plan_scenario(splits, folder / "plan.parquet", scenario="large", **train))
 
@@ -118,17 +118,17 @@ def peak_memory() -> float:
 
 
 def write_pools(pools: list[tuple[Path, Path]], labels: list[str], per_class: int) -> None:
-    for number, (label, (shard, offers)) in enumerate(zip(labels, pools, strict=True)):
+    for number, (label, (shard, records)) in enumerate(zip(labels, pools, strict=True)):
         chance = np.random.default_rng(number)
-        write_pool(shard, offers, (entry(label, rank, picture(chance)) for rank in range(per_class)))
+        write_pool(shard, records, (entry(label, rank, image(chance)) for rank in range(per_class)))
 
 
-def entry(label: str, rank: int, data: bytes) -> tuple[Offer, bytes]:
-    offer = Offer("web", label, "urls", f"http://example.org/{label}/{rank}", rank, bytes=len(data))
-    return dataclasses.replace(offer, key=picture_key(data), sha256=hashlib.sha256(data).hexdigest()), data
+def entry(label: str, rank: int, data: bytes) -> tuple[ImageRecord, bytes]:
+    record = ImageRecord("web", label, "urls", f"http://example.org/{label}/{rank}", rank, bytes=len(data))
+    return dataclasses.replace(record, key=image_key(data), sha256=hashlib.sha256(data).hexdigest()), data
 
 
-def picture(chance: np.random.Generator) -> bytes:
+def image(chance: np.random.Generator) -> bytes:
     """A smooth JPEG like no other."""
     coarse = Image.fromarray(chance.integers(0, 256, (9, 9, 3), dtype=np.uint8))
     buffer = io.BytesIO()

@@ -4,14 +4,14 @@
     python benchmarks/teacher.py resources/cifar10 --teacher best    convnet_xl, a good one
     python benchmarks/teacher.py resources/cifar10 --airbench        and airbench94 or airbench96 (pip install airbench)
 
-The folder holds torchvision's CIFAR-10. Seconds are of the training alone, from pictures in memory to the last step;
+The folder holds torchvision's CIFAR-10. Seconds are of the training alone, from images in memory to the last step;
 airbench's is warmed up first, as its authors do, and what it takes to read its files is taken off; ours chooses its
-kernels anew in every training. Accuracy is on the 10,000 test pictures as they are, and as airbench counts it: the mean
-over each picture, its mirror image, and both moved by a pixel either way along the diagonal. Airbench smooths labels; a
+kernels anew in every training. Accuracy is on the 10,000 test images as they are, and as airbench counts it: the mean
+over each image, its mirror image, and both moved by a pixel either way along the diagonal. Airbench smooths labels; a
 teacher of ours does not, since that spoils distilling.
 
 On one NVIDIA H200 (PyTorch 2.11), one training, beside twelve others on the card: `best` took 31 s and had 95.1 % of
-the pictures as they are. Not yet run: more seeds, `fast`, airbench.
+the images as they are. Not yet run: more seeds, `fast`, airbench.
 """
 
 import argparse
@@ -29,15 +29,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import torch
 import torch.nn.functional as F
 
-from distillery.config.choices import CIFAR10
 from distillery.config.defaults import recipe_defaults
-from distillery.learning.data import Pictures, whole_source
-from distillery.learning.devices import choose_device
-from distillery.learning.losses import cross_entropy
-from distillery.learning.prediction import predict
-from distillery.learning.recipe import Recipe
-from distillery.learning.training import optimiser_of, start_network, train
-from distillery.sources.teacher_data import load_cifar10
+from distillery.curation.teacher_data import CIFAR10, load_cifar10
+from distillery.distillation.losses import cross_entropy
+from distillery.training.dataset import ImageDataset, whole_source
+from distillery.training.hardware import choose_device
+from distillery.training.loop import optimizer_of, start_network, train
+from distillery.training.prediction import predict
+from distillery.training.recipe import Recipe
 
 MUON = recipe_defaults()
 MUON |= {"optimizer": "muon", "momentum": 0.6, "schedule": "triangular", "warmup": 0.2, "checkpoint_every": 0}
@@ -61,14 +60,16 @@ def main() -> None:
     options = parser.parse_args()
     recipe = RECIPES[options.teacher]
     recipe = Recipe.of(vars(recipe) | {"steps": options.steps or recipe.steps})
-    parts = zip(("learnt", "test"), load_cifar10(options.folder, CIFAR10, 32, (0, 0), 0), strict=True)
-    learnt, test = (whole_source(name, part.pixels, part.labels) for name, part in parts)
+    parts = zip(("trained", "test"), load_cifar10(options.folder, CIFAR10, 32, (0, 0), 0), strict=True)
+    trained, test = (whole_source(name, part.pixels, part.labels) for name, part in parts)
     device = choose_device()
-    where = torch.cuda.get_device_name() if device.type == "cuda" else "the processor"
+    where = torch.cuda.get_device_name() if device.type == "cuda" else "the CPU"
     print(f"{recipe.network}, {recipe.steps} steps of {recipe.batch}, on {where}", flush=True)
-    report("ours", [ours(recipe, learnt, test, device, seed) for seed in range(options.seeds)])
+    report("ours", [ours(recipe, trained, test, device, seed) for seed in range(options.seeds)])
     if options.airbench:
-        report(f"airbench{AIRBENCH[options.teacher]}", airbench(AIRBENCH[options.teacher], learnt, test, options.seeds))
+        report(
+            f"airbench{AIRBENCH[options.teacher]}", airbench(AIRBENCH[options.teacher], trained, test, options.seeds)
+        )
 
 
 def report(name: str, found: list[tuple[float, float, float]]) -> None:
@@ -83,12 +84,14 @@ def report(name: str, found: list[tuple[float, float, float]]) -> None:
     )
 
 
-def ours(recipe: Recipe, learnt: Pictures, test: Pictures, device: torch.device, seed: int) -> tuple[float, ...]:
+def ours(
+    recipe: Recipe, trained: ImageDataset, test: ImageDataset, device: torch.device, seed: int
+) -> tuple[float, ...]:
     """Seconds of a training, and both accuracies."""
 
     def learn():
-        network = start_network(recipe.network, 10, learnt, seed, device)
-        train(network, learnt, recipe, loss, optimiser_of(recipe, network), seed=seed, classes=10)
+        network = start_network(recipe.network, 10, trained, seed, device)
+        train(network, trained, recipe, loss, optimizer_of(recipe, network), seed=seed, classes=10)
         return network
 
     torch.zeros(1, device=device)  # the device's own start is no part of it
@@ -110,7 +113,7 @@ def loss(network, batch) -> torch.Tensor:
 
 
 def over_moved_views(network, pixels: torch.Tensor) -> torch.Tensor:
-    """Logits, half of them of the picture and half of it moved, each with its mirror image, as airbench weighs them."""
+    """Logits, half of them of the image and half of it moved, each with its mirror image, as airbench weighs them."""
     border = F.pad(pixels.float(), (1, 1, 1, 1), mode="reflect").to(torch.uint8)
     moved = (border[:, :, :32, :32], border[:, :, 2:, 2:])
 
@@ -124,22 +127,22 @@ def right(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return (logits.argmax(dim=1) == labels).float().mean().item()
 
 
-def airbench(name: str, learnt: Pictures, test: Pictures, seeds: int) -> list[tuple[float, float, float]]:
-    """The same of airbench's own training, from the same pictures."""
+def airbench(name: str, trained: ImageDataset, test: ImageDataset, seeds: int) -> list[tuple[float, float, float]]:
+    """The same of airbench's own training, from the same images."""
     import airbench as other
 
     folder = Path("cifar10")  # where it looks
     folder.mkdir(exist_ok=True)
-    for part, pictures in (("train", learnt), ("test", test)):
-        values = {"images": pictures.pixels.permute(0, 2, 3, 1), "labels": pictures.labels, "classes": list(CIFAR10)}
+    for part, images in (("train", trained), ("test", test)):
+        values = {"images": images.pixels.permute(0, 2, 3, 1), "labels": images.labels, "classes": list(CIFAR10)}
         torch.save(values, folder / f"{part}.pt")
     with redirect_stdout(io.StringIO()):  # a warm-up that prints nothing would be a whole training
         getattr(other, f"warmup{name}")()
     found = []
     for run in range(seeds):
         seconds, network = timed(lambda run=run: getattr(other, f"train{name}")(run=run, verbose=False))
-        for learnt in (True, False):  # it reads both files anew in every training
-            seconds -= timed(lambda learnt=learnt: other.CifarLoader("cifar10", train=learnt))[0]
+        for trained in (True, False):  # it reads both files anew in every training
+            seconds -= timed(lambda trained=trained: other.CifarLoader("cifar10", train=trained))[0]
         loader = other.CifarLoader("cifar10", train=False, batch_size=2000)
         found.append((seconds, other.evaluate(network, loader, 0), other.evaluate(network, loader, 2)))
     return found

@@ -1,7 +1,7 @@
 """Seconds a step of distilling a student: the library's loop against two that a user would start from.
 
     python benchmarks/training.py                                            resnet18 teaching resnet8x4
-    python benchmarks/training.py --teacher convnet_l --student resnet8      a pair for two processor cores
+    python benchmarks/training.py --teacher convnet_l --student resnet8      a pair for two CPU cores
     python benchmarks/training.py --together 8                               several trainings at once on one GPU
 
 Each pair is measured in turns in one process: the same networks, batch, views' size and number of steps.
@@ -9,22 +9,22 @@ Each pair is measured in turns in one process: the same networks, batch, views' 
 * tutorial: PyTorch's knowledge-distillation tutorial: a DataLoader of torchvision's CIFAR10 with ToTensor and Normalize
   in two workers, float32, Adam, the loss read after every step; batches of 128.
 * repository: the loop of RepDistiller and mdistiller: a DataLoader with RandomCrop, RandomHorizontalFlip, ToTensor and
-  Normalize of each picture in workers, float32, SGD with momentum, loss and accuracy read after every step; batches
+  Normalize of each image in workers, float32, SGD with momentum, loss and accuracy read after every step; batches
   of 64.
 
-Ours crops and flips in both cases. Both are written from their description. The pictures are random, as many as
+Ours crops and flips in both cases. Both are written from their description. The images are random, as many as
 CIFAR-10 has to train on; their contents cost nothing.
 
 Measured are steps one after another, with all that comes back during a training: a new epoch, for which theirs start
 their workers anew and ours draws an order, and ours' rows of history. Not measured is what comes once: ours pads all
-pictures (the time of a training of one step is taken off, as it is from theirs), theirs start their first workers. Each
+images (the time of a training of one step is taken off, as it is from theirs), theirs start their first workers. Each
 turn starts on a quiet machine, with theirs' loaders full: the few batches that they have ahead are theirs to gain. On a
 GPU ours records its step within each measurement.
 
-Also printed: pictures a second, the share of the device's measured matrix-product peak, the seconds until
+Also printed: images a second, the share of the device's measured matrix-product peak, the seconds until
 the first step, and what a study of 13 scenarios, 2 arms and 6 seeds comes to.
 
-The two tables were measured with 8,000 pictures, and 20 steps (on the GPU 200) that began as soon as the other's ended
+The two tables were measured with 8,000 images, and 20 steps (on the GPU 200) that began as soon as the other's ended
 and paid for the padding.
 
 On two cores of an AMD EPYC with AVX-512 BF16 and without AMX (median of 3 turns, which differ by less than 0.3):
@@ -34,38 +34,21 @@ On two cores of an AMD EPYC with AVX-512 BF16 and without AMX (median of 3 turns
     convnet_l   resnet8     2.5x       2.3x         57 %
     convnet_m   convnet_s   2.2x       2.0x         40 %
 
-On two cores of an Intel Xeon with AMX, as measured now (median of 3 turns):
-
-    teacher     student     tutorial              repository            share of the peak
-    resnet18    resnet8x4   4.6x                  4.1x (4.0 to 4.2)     43 %
-    convnet_m   convnet_s   5.0x (4.6 to 5.1)     4.7x (4.5 to 4.9)     25 %
-
-(309 and 43 ms a step of 128 pictures. A first turn of the first pair was left out of its range: another process ended
-within it.) Before batch norm, activations and pooling had kernels of their own on a processor it was 4.0x and 3.5x of
-the first pair, 3.9x and 3.6x of the second; `benchmarks/native.py` tells what each is worth.
-
 On one NVIDIA H200 with 16 cores (PyTorch 2.11), ours in milliseconds a step, from trainings of 400 and 1,200 steps on
-8,000 pictures: one step a graph and torch's batch norm (as it was), then ten steps a graph, then batch norm's own
-kernels too:
+8,000 images:
 
-    teacher     student     batch 128              batch 64
-    resnet18    resnet8x4   2.15   2.01   1.71     1.48   1.30   1.09
-    convnet_m   convnet_s   1.13   1.01   0.87     0.87   0.71   0.61
-    convnet_l   resnet8     1.44   1.30   1.18     1.03   0.84   0.69
+    teacher     student     batch 128   batch 64
+    resnet18    resnet8x4   2.15        1.48
+    convnet_m   convnet_s   1.13        0.87
+    convnet_l   resnet8     1.44        1.03
 
 Theirs were measured on such a card weeks before and wait for their loaders: the tutorial's loop took 12.6 to 12.8 ms a
-step (batches of 128) for every pair, the repositories' 10.1 to 11.4 (batches of 64). So ours would be, against the one
-and the other, 7 and 10 times as fast for the first pair, 15 and 17 for the second, 11 and 15 for the third; not
-measured in turns yet.
-
-A step of the first pair is 174 kernels (297 before), of the second 143 (235). 278 GFLOP in 1.71 ms are 20 % of the
-peak. Summed up, the first pair's kernels take 1.95 ms a step, some of them beside others: batch norm 0.49, a stem's
-convolution of three channels 0.2 with what cuDNN does before and after it, the other convolutions most of the rest.
+step (batches of 128) for every pair, the repositories' 10.1 to 11.4 (batches of 64).
 
 The limit of the two cores is arithmetic: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the
 float32 loops already run at 0.16 to 0.22, so that no loop of the same arithmetic could be more than about four times as
 fast. (That is of the first machine: AMX multiplies more than twice as much.) The small networks lose theirs to
-normalisation, pooling and GELU, which move memory.
+normalization, pooling and GELU, which move memory.
 """
 
 import argparse
@@ -90,24 +73,24 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from distillery.config.choices import NETWORKS
 from distillery.config.defaults import arm_defaults, recipe_defaults
-from distillery.learning.arms import arm_of
-from distillery.learning.data import whole_source
-from distillery.learning.devices import arithmetic, choose_device
-from distillery.learning.networks import build_network
-from distillery.learning.recipe import Recipe
-from distillery.learning.student import objective_of, ready, teacher_of
-from distillery.learning.training import optimiser_of, start_network, train
+from distillery.distillation.methods import arm_of
+from distillery.distillation.student import objective_of, prepare_teacher
+from distillery.models.architectures import build_network
+from distillery.training.dataset import whole_source
+from distillery.training.hardware import arithmetic, choose_device
+from distillery.training.loop import optimizer_of, start_network, train
+from distillery.training.recipe import Recipe
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-PICTURES = 50_000  # CIFAR-10's: with fewer, theirs would start their workers anew more often
-STUDY = {"scenarios": 13, "arms": 2, "seeds": 6, "steps": 3000, "batch": 128, "pictures": 8000}  # config.yaml's budget
+IMAGES = 50_000  # CIFAR-10's: with fewer, theirs would start their workers anew more often
+STUDY = {"scenarios": 13, "arms": 2, "seeds": 6, "steps": 3000, "batch": 128, "images": 8000}  # config.yaml's budget
 QUIET = 1.0  # seconds, in which loaders come to rest
 ENOUGH = 10.0  # seconds of a measurement of ours
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A teacher, a student, and the pictures they see."""
+    """A teacher, a student, and the images they see."""
 
     teacher: str
     student: str
@@ -122,15 +105,15 @@ def main() -> None:
     parser.add_argument("--student", choices=NETWORKS, default="resnet8x4")
     parser.add_argument("--steps", type=int, default=0, help="of a measurement; 0: what takes ours some 10 s")
     parser.add_argument("--turns", type=int, default=3, help="measurements of each")
-    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0 for all")
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 for all")
     parser.add_argument("--together", type=int, default=0, help="time this many whole trainings at once, and no loops")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one of those trainings
     options = parser.parse_args()
-    chance, count = np.random.default_rng(0), STUDY["pictures"] if options.alone else PICTURES
+    chance, count = np.random.default_rng(0), STUDY["images"] if options.alone else IMAGES
     pixels = chance.integers(0, 256, (count, 32, 32, 3), np.uint8)
     device = choose_device(options.threads)
     pair = Pair(options.teacher, options.student, pixels, chance.integers(0, 10, count), device)
-    where = torch.cuda.get_device_name() if device.type == "cuda" else f"processor, {torch.get_num_threads()} threads"
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     if options.alone:
         ours(pair, STUDY["batch"])(STUDY["steps"])
         return
@@ -155,7 +138,7 @@ def compare(name: str, pair: Pair, batch: int, loop: Callable, steps: int, turns
             seconds[way].append(seconds_a_step(run, steps, pair.device))
     for way, found in seconds.items():
         speed = batch / statistics.median(found)
-        print(f"  {way}, batch {batch}: {1000 * statistics.median(found):.1f} ms a step, {speed:,.0f} pictures/s")
+        print(f"  {way}, batch {batch}: {1000 * statistics.median(found):.1f} ms a step, {speed:,.0f} images/s")
     ratios = [theirs / mine for theirs, mine in zip(*seconds.values(), strict=True)]
     print(f"  ours is {statistics.median(ratios):.1f}x as fast ({min(ratios):.1f}–{max(ratios):.1f}, {turns} turns)")
 
@@ -189,17 +172,17 @@ def clock(action: Callable[[], None], device: torch.device) -> float:
 
 def ours(pair: Pair, batch: int) -> Callable[[int], None]:
     """The library's loop, with the arm kd, random crops and flips."""
-    pictures = whole_source("random", pair.pixels, pair.labels)
-    teacher = start_network(pair.teacher, 10, pictures, 1, pair.device).requires_grad_(False).eval()
     arm = arm_of(arm_defaults("kd"))
-    teacher = ready(teacher, arm, pair.device)
-    network = start_network(pair.student, 10, pictures, 0, pair.device)
-    objective, ask = (make(arm, teacher, lambda logits: logits) for make in (objective_of, teacher_of))
+    images = whole_source("random", pair.pixels, pair.labels)
+    teacher = start_network(pair.teacher, 10, images, 1, pair.device).requires_grad_(False).eval()
+    teacher = prepare_teacher(teacher, arm, pair.device)
+    network = start_network(pair.student, 10, images, 0, pair.device)
+    objective = objective_of(arm, teacher, lambda logits: logits)
 
     def run(steps: int) -> None:
         changes = {"network": pair.student, "steps": steps, "batch": batch, "lr": 0.01, "checkpoint_every": 0}
         recipe = Recipe.of(recipe_defaults() | changes)
-        train(network, pictures, recipe, objective, optimiser_of(recipe, network), ask=ask, seed=0, classes=10)
+        train(network, images, recipe, objective, optimizer_of(recipe, network), seed=0, classes=10)
 
     return run
 
@@ -207,8 +190,8 @@ def ours(pair: Pair, batch: int) -> Callable[[int], None]:
 # --- theirs -----------------------------------------------------------------------------------------------------------
 
 
-class PicturesOfPillow(Dataset):
-    """As torchvision's CIFAR10: each picture through Pillow and a transformation."""
+class ImagesOfPillow(Dataset):
+    """As torchvision's CIFAR10: each image through Pillow and a transformation."""
 
     def __init__(self, pair: Pair, transform: Callable):
         self.pixels, self.labels, self.transform = pair.pixels, pair.labels, transform
@@ -230,9 +213,9 @@ def tutorial(pair: Pair, batch: int) -> Callable[[int], None]:
     from torchvision import transforms  # seconds, which a training alone does not pay
 
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
-    loader = DataLoader(PicturesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=2)
+    loader = DataLoader(ImagesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=2)
     teacher, student = (build_network(name, 10).to(pair.device) for name in (pair.teacher, pair.student))
-    optimiser = torch.optim.Adam(student.parameters(), lr=0.001)
+    optimizer = torch.optim.Adam(student.parameters(), lr=0.001)
     teacher.eval()
     student.train()
     batches = endless(loader)
@@ -241,7 +224,7 @@ def tutorial(pair: Pair, batch: int) -> Callable[[int], None]:
         running = 0.0
         for _ in range(steps):
             inputs, labels = (part.to(pair.device) for part in next(batches))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             with torch.no_grad():
                 teacher_logits = teacher(inputs)
             logits = student(inputs)
@@ -249,7 +232,7 @@ def tutorial(pair: Pair, batch: int) -> Callable[[int], None]:
             soft_loss = torch.sum(soft_targets * (soft_targets.log() - F.log_softmax(logits / 2, dim=-1)))
             loss = 0.25 * soft_loss / len(logits) * 4 + 0.75 * F.cross_entropy(logits, labels)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             running += loss.item()
 
     return run
@@ -268,9 +251,9 @@ def repository(pair: Pair, batch: int) -> Callable[[int], None]:
         ]
     )
     workers = min(8, os.cpu_count() or 1)
-    loader = DataLoader(PicturesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=workers)
+    loader = DataLoader(ImagesOfPillow(pair, transform), batch_size=batch, shuffle=True, num_workers=workers)
     teacher, student = (build_network(name, 10).to(pair.device) for name in (pair.teacher, pair.student))
-    optimiser = torch.optim.SGD(student.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
     divergence = nn.KLDivLoss(reduction="batchmean")
     teacher.eval()
     student.train()
@@ -287,9 +270,9 @@ def repository(pair: Pair, batch: int) -> Callable[[int], None]:
             loss = 0.1 * F.cross_entropy(logits, labels) + 0.9 * soft
             top5 = logits.topk(5).indices == labels[:, None]
             meters.append((loss.item(), top5[:, 0].float().mean().item(), top5.any(1).float().mean().item()))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
 
     return run
 
@@ -352,7 +335,8 @@ def matrix_peak(device: torch.device, kind: torch.dtype) -> float:
 def start_up() -> float:
     """Seconds of a new process until a run's modules are imported and the device is there; the median of three."""
     code = (
-        "from distillery.learning import student, tuning; from distillery.learning.devices import choose_device;"
+        "from distillery.distillation import hyperparameter_search, student;"
+        "from distillery.training.hardware import choose_device;"
         "import torch; torch.zeros(1, device=choose_device())"
     )
     environment = os.environ | {"PYTHONPATH": sys.path[0]}

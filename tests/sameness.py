@@ -8,7 +8,7 @@ from pathlib import Path
 
 MADE_ON_THE_WAY = ("logs", "benchmarks", "checkpoints")
 # of the table of costs; `jobs` are those measured: one stopped between its last file and its end is not
-MEASURED = ("jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb", "pictures_per_second")
+MEASURED = ("jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb", "images_per_second")
 
 
 def contents(folder: Path) -> dict[str, str]:

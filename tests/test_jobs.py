@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from distillery import devices
-from distillery.jobs import StudyError, job, one_line, progress
+from distillery.jobs import UserError, job, one_line, progress
 
 
 @pytest.fixture
@@ -16,14 +16,14 @@ def snakemake(tmp_path):
 
 def test_a_study_error_is_one_line(snakemake, capsys):
     with pytest.raises(SystemExit) as stop, job(snakemake):
-        raise StudyError("class deer has 612 pictures, 800 asked")
+        raise UserError("class deer has 612 images, 800 asked")
     assert stop.value.code == 1
-    assert capsys.readouterr().err == "ERROR: class deer has 612 pictures, 800 asked\n"
+    assert capsys.readouterr().err == "ERROR: class deer has 612 images, 800 asked\n"
     assert open(snakemake.log[0]).read().count("\n") == 1
 
 
 def test_what_was_said_becomes_one_line_of_a_length():
-    assert one_line(ValueError(" no\n\tpicture ")) == "no picture"
+    assert one_line(ValueError(" no\n\timage ")) == "no image"
     assert one_line("a long answer", 6) == "a long"
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from distillery.jobs import StudyError
-from distillery.parallel import DaemonThreads, batches, in_processes, ordered
+from distillery.jobs import UserError
+from distillery.parallel import DaemonThreads, batched, in_processes, ordered
 
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 MAIN = """
@@ -26,7 +26,7 @@ if __name__ == "__main__":
 
 
 def test_batches():
-    assert list(batches(range(5), 2)) == [[0, 1], [2, 3], [4]] and not list(batches([], 2))
+    assert list(batched(range(5), 2)) == [[0, 1], [2, 3], [4]] and not list(batched([], 2))
 
 
 def test_results_are_in_order_and_not_far_ahead():
@@ -77,7 +77,7 @@ def test_a_process_that_helps_a_job_reads_its_script_and_does_nothing(script):
 
 
 def test_a_process_that_is_killed_is_told_in_one_line():
-    with pytest.raises(StudyError, match="mostly for want of memory"):
+    with pytest.raises(UserError, match="mostly for want of memory"):
         list(in_processes(kill_process, [None], processes=2))
 
 

@@ -8,7 +8,7 @@ import requests
 import yaml
 from running import ROOT, command
 
-from distillery.demo.drawing import draw
+from distillery_demo.drawing import draw
 
 PROFILE = ROOT / "profiles" / "kubernetes"
 CLASSES = ("airplane", "frog", "ship")
@@ -19,7 +19,7 @@ STUDY = {
     "classes": {name: {"queries": [name]} for name in CLASSES},
     "sources": {
         "google": {"kind": "google", "per_class": 16},
-        "mine": {"kind": "folder", "path": "pictures"},
+        "mine": {"kind": "folder", "path": "images"},
     },
     "split": {"test": {"google": 9}, "val": {"google": 3}},
     "teacher": {"data": {"kind": "drawn", "train": 60, "test": 30}, "network": "resnet8_half", "steps": 5, "batch": 16},
@@ -33,7 +33,7 @@ STUDY = {
         "web": {"train": {"google": 12}},
         "mixed": {"train": {"google": 6, "mine": 6}, "augment": "color", "clean": True},
     },
-    "demo": {"label": "A test on drawn pictures", "results_per_query": 20},
+    "demo": {"label": "A test on drawn images", "results_per_query": 20},
 }  # fmt: skip
 
 
@@ -66,9 +66,9 @@ def snakemake(folder, *arguments):
 
 def study(folder):
     for name in CLASSES:
-        (folder / "pictures" / name).mkdir(parents=True)
+        (folder / "images" / name).mkdir(parents=True)
         for number in range(4):
-            draw(name, "teacher", number, 48).save(folder / "pictures" / name / f"{number}.png")
+            draw(name, "teacher", number, 48).save(folder / "images" / name / f"{number}.png")
     (folder / "config.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
     return folder
 

@@ -54,7 +54,7 @@ def test_a_study_under_slurm_is_the_study_of_one_machine(running_slurm, on_one_m
     assert [name for name in ours if ours[name] != on_one_machine[name]] == []
 
 
-def test_jobs_that_are_cancelled_or_lose_their_node_are_done_again(running_slurm, on_one_machine, tmp_path):
+def test_jobs_that_are_canceled_or_lose_their_node_are_done_again(running_slurm, on_one_machine, tmp_path):
     folder = lay_out_demo(tmp_path / "demo")
     before = {job["JobId"] for job in running_slurm.jobs()}
     with open(tmp_path / "log", "w") as log:

@@ -15,7 +15,7 @@ from distillery.config.queries import classes_of, pixel_sources, teacher_sources
 from distillery.config.reading import check_config, check_own_files, load_config, read_config
 from distillery.config.reference import reference
 from distillery.config.schema import json_schema, schema_file
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -76,7 +76,7 @@ def test_scenarios_can_be_compared(study):
     study["comparisons"] = {"engines": {"question": "Bing or Google?", "scenarios": ["one", "two"]}}
     assert check_config(study)["comparisons"]["engines"]["within"] == ["scratch", "kd"]
     study["scenarios"]["two"] = {"train": {"mine": 5}}
-    with pytest.raises(StudyError, match="comparisons.engines.scenarios: one and two train on other classes"):
+    with pytest.raises(UserError, match="comparisons.engines.scenarios: one and two train on other classes"):
         check_config(study)
 
 
@@ -84,16 +84,16 @@ def test_a_range_of_guidance_starts_with_the_lowest(study):
     study["sources"]["sd"]["guidance"] = [1.5, 4]
     assert check_config(study)["sources"]["sd"]["guidance"] == [1.5, 4]
     study["sources"]["sd"]["guidance"] = [4, 1.5]
-    with pytest.raises(StudyError, match="sources.sd.guidance: 4 is more than 1.5"):
+    with pytest.raises(UserError, match="sources.sd.guidance: 4 is more than 1.5"):
         check_config(study)
     study["sources"]["sd"]["guidance"] = [1]
-    with pytest.raises(StudyError, match="sources.sd.guidance"):
+    with pytest.raises(UserError, match="sources.sd.guidance"):
         check_config(study)
 
 
 def test_composed_prompts_need_no_list_of_prompts_and_see_no_more_of_a_class_than_they_use(study):
     del study["classes"]["cat"]["prompts"]
-    with pytest.raises(StudyError, match="classes.cat.prompts: source sd needs at least one"):
+    with pytest.raises(UserError, match="classes.cat.prompts: source sd needs at least one"):
         check_config(study)
     study["sources"]["sd"]["prompt_style"] = "composed"
     checked = check_config(study)
@@ -234,7 +234,7 @@ MISTAKES = [
 @pytest.mark.parametrize("change, message", MISTAKES, ids=[message[:40] for _, message in MISTAKES])
 def test_a_mistake_is_one_line_that_names_the_key(study, change, message):
     merge(study, change)
-    with pytest.raises(StudyError, match=f"^config: {message}") as error:
+    with pytest.raises(UserError, match=f"^config: {message}") as error:
         check_config(study)
     assert "\n" not in str(error.value)
 
@@ -249,16 +249,16 @@ def merge(into, change):
 
 def test_a_missing_key(study):
     del study["sources"]["google"]["per_class"]
-    with pytest.raises(StudyError, match="config: sources.google: key per_class is missing"):
+    with pytest.raises(UserError, match="config: sources.google: key per_class is missing"):
         check_config(study)
-    with pytest.raises(StudyError, match="config: top level: key classes, sources, scenarios is missing"):
+    with pytest.raises(UserError, match="config: top level: key classes, sources, scenarios is missing"):
         check_config({})
 
 
 def test_two_scenarios_of_one_name(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(STUDY + "  one: {train: {bing: 80}}\n")
-    with pytest.raises(StudyError, match="config.yaml, line 15: the name one is given twice"):
+    with pytest.raises(UserError, match="config.yaml, line 15: the name one is given twice"):
         read_config(path)
 
 
@@ -267,7 +267,7 @@ def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
     path.write_text(json.dumps(study, indent="\t"))
     assert load_config(path) == check_config(study)
     path.write_text('{"title":\n}')
-    with pytest.raises(StudyError, match="config.json, line 2"):
+    with pytest.raises(UserError, match="config.json, line 2"):
         read_config(path)
 
 
@@ -295,18 +295,18 @@ def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
 def test_a_teacher_without_data_of_its_own(study, data, message):
     study["sources"] |= {"free": {"kind": "openverse", "per_class": 9}, "dogs": study["sources"]["mine"]}
     study["teacher"] = {"data": data}
-    with pytest.raises(StudyError, match=message):
+    with pytest.raises(UserError, match=message):
         check_config(study)
 
 
 @pytest.fixture
 def own_folders(study, tmp_path, monkeypatch):
-    """A study whose source of dogs and whose teacher's pictures are all there."""
+    """A study whose source of dogs and whose teacher's images are all there."""
     monkeypatch.chdir(tmp_path)
-    study["teacher"] = {"data": {"kind": "folder", "path": "learnt", "test_path": "tested"}}
+    study["teacher"] = {"data": {"kind": "folder", "path": "trained", "test_path": "tested"}}
     study["sources"]["list"] = {"kind": "urls", "path": "list.csv"}
     Path("list.csv").touch()
-    for folder in ("dog", "learnt/cat", "learnt/dog", "tested/cat"):
+    for folder in ("dog", "trained/cat", "trained/dog", "tested/cat"):
         Path(folder).mkdir(parents=True)
     Path("tested/dog.tar").touch()
     return check_config(study)
@@ -325,13 +325,13 @@ def test_own_folders_that_are_there(own_folders):
         ("dog", "sources.mine.path: . has neither a folder nor a .tar of class dog; add it, or name under"),
         ("tested/dog.tar", "teacher.data.test_path: tested has neither a folder nor a .tar of class dog; add it: the"),
         ("list.csv", "sources.list.path: list.csv does not exist"),
-        ("learnt", "teacher.data.path: learnt does not exist"),
+        ("trained", "teacher.data.path: trained does not exist"),
         ("tested", "teacher.data.test_path: tested does not exist"),
     ],
 )
 def test_own_folders_that_are_not_there(own_folders, gone, message):
-    Path(gone).rename("elsewhere")
-    with pytest.raises(StudyError, match=f"^config: {re.escape(message)}") as error:
+    Path(gone).rename("moved")
+    with pytest.raises(UserError, match=f"^config: {re.escape(message)}") as error:
         check_own_files(own_folders)
     assert "\n" not in str(error.value)
 
@@ -339,7 +339,7 @@ def test_own_folders_that_are_not_there(own_folders, gone, message):
 def test_all_the_classes_that_a_folder_lacks(own_folders):
     del own_folders["sources"]["mine"]["classes"]
     Path("dog").rmdir()
-    with pytest.raises(StudyError, match="of class cat, dog; "):
+    with pytest.raises(UserError, match="of class cat, dog; "):
         check_own_files(own_folders)
 
 
@@ -354,10 +354,10 @@ def test_a_teacher_of_sources(study):
 
 def test_classes_that_the_teacher_cannot_know(study):
     study["classes"] = {"spinach": study["classes"]["cat"], "dog": study["classes"]["dog"]}
-    with pytest.raises(StudyError, match="teacher.data: CIFAR-10 has no class spinach, only airplane"):
+    with pytest.raises(UserError, match="teacher.data: CIFAR-10 has no class spinach, only airplane"):
         check_config(study)
     study["teacher"] = {"data": {"kind": "drawn", "train": 4, "test": 4}}
-    with pytest.raises(StudyError, match="classes: spinach cannot be drawn"):
+    with pytest.raises(UserError, match="classes: spinach cannot be drawn"):
         check_config(study)
 
 
@@ -365,9 +365,9 @@ def test_no_configuration_at_all(tmp_path):
     path = tmp_path / "config.yaml"
     for text, message in {"- a": "must hold keys", "a: [": "line 1", "a: \x00": "config.yaml"}.items():
         path.write_text(text)
-        with pytest.raises(StudyError, match=message):
+        with pytest.raises(UserError, match=message):
             load_config(path)
-    with pytest.raises(StudyError, match="missing.yaml cannot be read"):
+    with pytest.raises(UserError, match="missing.yaml cannot be read"):
         load_config(tmp_path / "missing.yaml")
 
 
@@ -385,7 +385,7 @@ def test_whatever_stands_there_is_taken_or_refused_in_one_line(key, value):
     study[key] = value
     try:
         check_config(study)
-    except StudyError as error:
+    except UserError as error:
         assert "\n" not in str(error) and str(error).startswith("config: ")
 
 
@@ -473,15 +473,15 @@ def test_the_reference_page_and_the_schema_are_in_step_with_the_models():
 
 def test_every_search_can_be_crawled_and_is_imitated():
     from distillery.config.choices import WEB_SEARCHES
-    from distillery.demo.web import SEARCHES
     from distillery.sources.crawling import ENGINES
+    from distillery_demo.web import SEARCHES
 
     assert tuple(ENGINES) == WEB_SEARCHES == SEARCHES
 
 
 def test_every_network_can_be_chosen_and_built():
     from distillery.config.choices import NETWORKS
-    from distillery.learning.networks import CONVNETS, RESNETS
+    from distillery.models.architectures import CONVNETS, RESNETS
 
     assert (*RESNETS, *CONVNETS) == NETWORKS
 
@@ -489,7 +489,7 @@ def test_every_network_can_be_chosen_and_built():
 def test_the_readme_s_example(tmp_path, monkeypatch):
     text = (ROOT / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
     (tmp_path / "config.yaml").write_text(text)
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     monkeypatch.chdir(tmp_path)
     study = load_config("config.yaml")
     assert set(study["scenarios"]) == {"own", "web"} and study["teacher"]["data"]["kind"] == "folder"

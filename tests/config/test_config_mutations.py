@@ -10,7 +10,7 @@ from test_config import STUDY
 
 from distillery.config.reading import check_config, check_own_files, load_config
 from distillery.config.schema import json_schema
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 WRONG = {
     "string": [1], "integer": "three", "number": "much", "boolean": "perhaps", "array": 7, "object": "text",
@@ -125,7 +125,7 @@ def test_two_hundred_mistakes_are_two_hundred_lines():
     }  # fmt: skip
     chosen = [*names, *random.Random(0).sample(found, 200 - len(names))]
     for path, what, study in chosen:
-        with pytest.raises(StudyError) as error:
+        with pytest.raises(UserError) as error:
             check_own_files(check_config(study))
             pytest.fail(f"accepted: {path}, {what}")
         line = str(error.value)
@@ -138,5 +138,5 @@ def test_a_name_given_twice_is_one_line(tmp_path, section):
     text = STUDY + MORE
     block = re.search(rf"^{section}:\n( +\w+: .*\n)", text, flags=re.M)
     (tmp_path / "config.yaml").write_text(text.replace(block[1], block[1] * 2, 1))
-    with pytest.raises(StudyError, match=r"config\.yaml, line \d+: the name \w+ is given twice; rename one"):
+    with pytest.raises(UserError, match=r"config\.yaml, line \d+: the name \w+ is given twice; rename one"):
         load_config(tmp_path / "config.yaml")

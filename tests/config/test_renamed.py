@@ -5,7 +5,7 @@ import yaml
 from test_config import STUDY, merge
 
 from distillery.config.reading import check_config
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from distillery.jobs import StudyError
 def test_an_old_name_is_told_its_new_one(change, message):
     study = yaml.safe_load(STUDY)
     merge(study, change)
-    with pytest.raises(StudyError) as error:
+    with pytest.raises(UserError) as error:
         check_config(study)
     assert str(error.value) == f"config: {message}"
 
@@ -32,7 +32,7 @@ def test_an_old_name_is_told_its_new_one(change, message):
 @pytest.mark.parametrize("section", ["teacher", "sources", "arms", "scenarios"])
 @pytest.mark.parametrize("value", [None, 3, [], {"a": None}, {"a": []}, {"a": {"method": [], "augment": {}}}])
 def test_sections_that_are_none_are_left_to_the_check(section, value):
-    with pytest.raises(StudyError, match="^config: ") as error:
+    with pytest.raises(UserError, match="^config: ") as error:
         check_config(yaml.safe_load(STUDY) | {section: value})
     assert "is now" not in str(error.value)
 

@@ -9,7 +9,7 @@ from test_config_mutations import everything
 
 ROOT = Path(__file__).parents[2]
 VALIDATOR = Draft202012Validator(yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text()))
-CONFIGURATIONS = [ROOT / "config.yaml", ROOT / "demo" / "config.yaml", *sorted(ROOT.glob("tests/real*/config.yaml"))]
+CONFIGURATIONS = [ROOT / "config.yaml", ROOT / "demo" / "config.yaml", *sorted(ROOT.glob("studies/*/config.yaml"))]
 
 
 def test_the_schema_is_a_schema():

@@ -1,4 +1,4 @@
-"""Curation of a whole pool: every picture offered has its row and its reason."""
+"""Curation of a whole pool: every candidate has its row and its reason."""
 
 import io
 import tarfile
@@ -15,13 +15,13 @@ from PIL import Image, ImageOps
 from distillery.curation.curated import SCHEMA, Candidate, curate, drop_near_duplicates
 from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import near_pairs
-from distillery.jobs import StudyError
-from distillery.parallel import batches, ordered
-from distillery.pools import Offer, picture_key, write_pool
+from distillery.jobs import UserError
+from distillery.parallel import batched, ordered
+from distillery.storage.pools import ImageRecord, image_key, write_pool
 
 
 def photo(seed: int, side: int = 96) -> Image.Image:
-    """A smooth random picture: pHashes of different seeds are far apart."""
+    """A smooth random image: pHashes of different seeds are far apart."""
     grid = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
     return Image.fromarray(grid).resize((side, side), Image.Resampling.BICUBIC)
 
@@ -32,13 +32,13 @@ def encode(image: Image.Image, form: str = "PNG", **options) -> bytes:
     return buffer.getvalue()
 
 
-def entry(label: str, rank: int, data: bytes | None, failure: str = "") -> tuple[Offer, bytes | None]:
+def entry(label: str, rank: int, data: bytes | None, failure: str = "") -> tuple[ImageRecord, bytes | None]:
     import hashlib
 
     sha = hashlib.sha256(data).hexdigest() if data else ""
-    key = picture_key(data) if data else ""
+    key = image_key(data) if data else ""
     url = f"https://example.org/{label}/{rank}"
-    return Offer(
+    return ImageRecord(
         "web", label, "bing", url, rank=rank, key=key, sha256=sha, failure=failure, url=url, query=f"{label} q",
         license="CC0", creator="someone", title="a title", page="https://example.org",
     ), data  # fmt: skip
@@ -48,9 +48,9 @@ def entry(label: str, rank: int, data: bytes | None, failure: str = "") -> tuple
 def run(tmp_path):
     def curated(entries, distance=4, processes=1):
         pools = []
-        for label in dict.fromkeys(offer.label for offer, _ in entries):
+        for label in dict.fromkeys(record.label for record, _ in entries):
             paths = (tmp_path / f"{label}.tar", tmp_path / f"{label}.jsonl")
-            write_pool(*paths, [(offer, data) for offer, data in entries if offer.label == label])
+            write_pool(*paths, [(record, data) for record, data in entries if record.label == label])
             pools.append(paths)
         files = tmp_path / "web.npy", tmp_path / "web.parquet"
         sizes = {"side": 16, "min_side": 32, "duplicate_distance": distance}
@@ -75,7 +75,7 @@ def test_every_offer_has_a_row_with_its_reason(run):
     ]
     pixels, rows = run(entries)
     assert [row["reason"] for row in rows] == [
-        "", "not retrieved: HTTP 404", "exact duplicate", "broken", "too small", "not a picture", "blank", "",
+        "", "not retrieved: HTTP 404", "exact duplicate", "broken", "too small", "not an image", "blank", "",
     ]  # fmt: skip
     assert [row["row"] for row in rows] == [0, -1, -1, -1, -1, -1, -1, 1]
     assert rows[2]["duplicate_of"] == rows[0]["key"]
@@ -91,7 +91,7 @@ def test_provenance_reaches_the_table(run):
     assert {name: row[name] for name in expected} == expected
 
 
-def test_a_picture_and_its_crop_to_a_square_are_the_same_to_a_network(run):
+def test_an_image_and_its_crop_to_a_square_are_the_same_to_a_network(run):
     whole = photo(1, 128).resize((192, 128))
     wide = Image.new("RGB", (192, 128), "red")  # its margins are others
     wide.paste(whole.crop((32, 0, 160, 128)), (32, 0))
@@ -121,7 +121,7 @@ def test_of_near_duplicates_the_largest_is_kept_then_the_first(run):
     assert [rows[i]["duplicate_of"] for i in (0, 2, 4)] == [rows[i]["key"] for i in (1, 1, 3)]
 
 
-def test_a_picture_claimed_by_two_classes_is_dropped_from_both(run):
+def test_an_image_claimed_by_two_classes_is_dropped_from_both(run):
     same, near = encode(photo(1)), encode(photo(2))
     entries = [
         entry("cat", 0, same),
@@ -144,33 +144,33 @@ def drop_by_all_pairs(candidates, distance):
     """What `drop_near_duplicates` is to do, by a list of all pairs, quadratic in frames of one scene."""
     usable = [candidate for candidate in candidates if not candidate.reason]
     views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
-    neighbours: dict[int, list[int]] = {}
+    neighbors: dict[int, list[int]] = {}
     for first, second in near_pairs(*views.T, distance).tolist():
-        neighbours.setdefault(first, []).append(second)
-        neighbours.setdefault(second, []).append(first)
-    for index, others in neighbours.items():
-        rivals = [other for other in others if usable[other].offer.label != usable[index].offer.label]
+        neighbors.setdefault(first, []).append(second)
+        neighbors.setdefault(second, []).append(first)
+    for index, others in neighbors.items():
+        rivals = [other for other in others if usable[other].record.label != usable[index].record.label]
         if rivals:
-            usable[index].reason = f"claimed by two classes: near-duplicate under {usable[rivals[0]].offer.label}"
-            usable[index].duplicate_of = usable[rivals[0]].offer.key
+            usable[index].reason = f"claimed by two classes: near-duplicate under {usable[rivals[0]].record.label}"
+            usable[index].duplicate_of = usable[rivals[0]].record.key
     kept: set[int] = set()
-    for index in sorted(neighbours, key=lambda i: (-usable[i].width * usable[i].height, i)):
+    for index in sorted(neighbors, key=lambda i: (-usable[i].width * usable[i].height, i)):
         if usable[index].reason:
             continue
-        better = next((other for other in neighbours[index] if other in kept), None)
+        better = next((other for other in neighbors[index] if other in kept), None)
         if better is None:
             kept.add(index)
         else:
             usable[index].reason = "near-duplicate"
-            usable[index].duplicate_of = usable[better].offer.key
+            usable[index].duplicate_of = usable[better].record.key
 
 
 def candidate(index, label, phash, mirror, side, reason=""):
-    offer = Offer("web", label, "folder", str(index), index, key=f"k{index}")
-    return Candidate(offer, reason=reason, phash=phash, phash_mirror=mirror, width=side, height=side)
+    record = ImageRecord("web", label, "folder", str(index), index, key=f"k{index}")
+    return Candidate(record, reason=reason, phash=phash, phash_mirror=mirror, width=side, height=side)
 
 
-# few scenes with few bits flipped: chains, in which a neighbour's neighbour is none
+# few scenes with few bits flipped: chains, in which a neighbor's neighbor is none
 near_hashes = st.builds(lambda scene, bits: scene ^ bits, st.sampled_from([0, 2**64 - 1, 5**27]), st.integers(0, 255))
 offered = st.tuples(
     st.sampled_from(["cat", "cat", "cat", "dog", "frog"]), near_hashes, near_hashes, st.integers(1, 3),
@@ -209,24 +209,24 @@ def test_processes_change_nothing(run):
     assert one[1] == two[1] and len(one[0]) == 60
 
 
-def test_no_picture_at_all_is_an_empty_array(run):
+def test_no_image_at_all_is_an_empty_array(run):
     pixels, rows = run([entry("cat", 0, None, "not retrieved: timed out")])
     assert pixels.shape == (0, 16, 16, 3) and len(rows) == 1
 
 
 def test_a_truncated_shard_is_named(tmp_path):
-    shard, offers = tmp_path / "cat.tar", tmp_path / "cat.jsonl"
-    write_pool(shard, offers, [entry("cat", 0, encode(photo(1)))])
+    shard, records = tmp_path / "cat.tar", tmp_path / "cat.jsonl"
+    write_pool(shard, records, [entry("cat", 0, encode(photo(1)))])
     shard.write_bytes(shard.read_bytes()[:1000])
-    with pytest.raises(StudyError, match="cat.tar.*Delete"):
+    with pytest.raises(UserError, match="cat.tar.*Delete"):
         sizes = {"side": 16, "min_side": 32, "duplicate_distance": 4}
-        curate([(shard, offers)], tmp_path / "a.npy", tmp_path / "a.parquet", **sizes)
+        curate([(shard, records)], tmp_path / "a.npy", tmp_path / "a.parquet", **sizes)
     assert not (tmp_path / "a.npy").exists() and not (tmp_path / "a.parquet").exists()
     assert tarfile.is_tarfile(shard)  # it looks whole from its first header: only reading it through tells
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 7), st.integers(1, 5))
 def test_batches_in_order_through_an_executor(items, size, ahead):
-    assert [x for batch in batches(items, size) for x in batch] == items
+    assert [x for batch in batched(items, size) for x in batch] == items
     with ThreadPoolExecutor(3) as executor:
         assert list(ordered(executor, abs, items, ahead)) == [abs(item) for item in items]

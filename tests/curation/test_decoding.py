@@ -1,4 +1,4 @@
-"""Whatever the web serves becomes an upright RGB picture or a stated reason, never another exception."""
+"""Whatever the web serves becomes an upright RGB image or a stated reason, never another exception."""
 
 import io
 import struct
@@ -30,8 +30,8 @@ PNG = encoded(PHOTO, "PNG")
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
 def test_every_allowed_format_is_decoded(format):
-    picture = decode(encoded(PHOTO, format))
-    assert (picture.format, picture.width, picture.height, picture.image.mode) == (format, 64, 48, "RGB")
+    image = decode(encoded(PHOTO, format))
+    assert (image.format, image.width, image.height, image.image.mode) == (format, 64, 48, "RGB")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "LA"])
@@ -45,16 +45,16 @@ def test_cmyk_becomes_rgb():
 
 def test_sixteen_bits_are_scaled_not_clipped():
     ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
-    grey = np.asarray(decode(encoded(Image.fromarray(ramp), "PNG")).image)[..., 0]
-    assert abs(grey.astype(int) - (ramp / 257).round()).max() <= 1
+    gray = np.asarray(decode(encoded(Image.fromarray(ramp), "PNG")).image)[..., 0]
+    assert abs(gray.astype(int) - (ramp / 257).round()).max() <= 1
 
 
 def test_alpha_is_laid_over_white():
     pixels = noise(channels=4)
     pixels[..., 3] = 0
     pixels[0, :32] = (0, 0, 0, 255)
-    picture = np.asarray(decode(encoded(Image.fromarray(pixels), "PNG")).image)
-    assert (picture[1:] == 255).all() and (picture[0, :32] == 0).all()
+    image = np.asarray(decode(encoded(Image.fromarray(pixels), "PNG")).image)
+    assert (image[1:] == 255).all() and (image[0, :32] == 0).all()
 
 
 def test_exif_orientation_is_applied():
@@ -91,20 +91,20 @@ TURN = (0x0112, 3, 1, b"\6\0")
         (b"Exif\0\0no EXIF", (64, 48)),
     ],
 )
-def test_odd_exif_costs_no_picture(format, exif, size):
+def test_odd_exif_costs_no_image(format, exif, size):
     assert decode(encoded(PHOTO, format, exif=exif)).image.size == size
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "not a picture"),
-        (b"<html>no</html>", "not a picture"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
-        (encoded(PHOTO, "TIFF"), "not a picture"),
+        (b"", "not an image"),
+        (b"<html>no</html>", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
+        (encoded(PHOTO, "TIFF"), "not an image"),
         (JPEG[: len(JPEG) // 2], "broken"),
         (PNG[: len(PNG) // 2], "broken"),
-        (encoded(Image.new("RGB", (64, 64), "grey"), "PNG"), "blank"),
+        (encoded(Image.new("RGB", (64, 64), "gray"), "PNG"), "blank"),
         (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "too many pixels"),
     ],
 )
@@ -119,14 +119,14 @@ def test_a_bad_png_checksum_is_broken():
         decode(PNG[:middle] + bytes([PNG[middle] ^ 255]) + PNG[middle + 1 :])
 
 
-def test_small_pictures_are_rejected_by_their_shorter_side():
+def test_small_images_are_rejected_by_their_shorter_side():
     assert decode(JPEG, min_side=48)
     with pytest.raises(Rejected, match="too small"):
         decode(JPEG, min_side=49)
 
 
 @given(st.binary(max_size=200), st.sampled_from([JPEG, PNG, encoded(PHOTO, "GIF"), encoded(PHOTO, "WEBP")]), st.data())
-def test_any_damage_gives_a_picture_or_a_reason(junk, data, draw):
+def test_any_damage_gives_an_image_or_a_reason(junk, data, draw):
     at = draw.draw(st.integers(0, len(data)))
     try:
         assert decode(data[:at] + junk + data[at + len(junk) :]).image.mode == "RGB"
@@ -151,7 +151,7 @@ def test_a_large_jpeg_is_decoded_smaller_and_hardly_differs(side):
         assert (reduced.image.size != whole.image.size) == (900 >= 16 * max(side, 32))
         drift = np.abs(to_square(whole.image, side).astype(int) - to_square(reduced.image, side))
         assert drift.mean() < 1.3
-        hashes = [perceptual_hashes(picture.image)[0] for picture in (whole, reduced)]
+        hashes = [perceptual_hashes(image.image)[0] for image in (whole, reduced)]
         assert (hashes[0] ^ hashes[1]).bit_count() <= 2
 
 
@@ -162,7 +162,7 @@ def test_half_a_jpeg_is_found_broken_at_any_reduction():
             decode(data[: len(data) // 2], side=side)
 
 
-def test_the_square_is_the_centre_and_uint8():
+def test_the_square_is_the_center_and_uint8():
     wide = np.zeros((40, 120, 3), dtype=np.uint8)
     wide[:, 40:80] = 255
     square = to_square(Image.fromarray(wide), 8)

@@ -87,16 +87,16 @@ def test_a_distance_out_of_range_is_refused(distance):
         close_pairs(np.zeros(2, dtype=np.uint64), distance)
 
 
-def picture(seed: int) -> Image.Image:
-    """A smooth random picture: like a photograph, its energy is in the low frequencies."""
+def image(seed: int) -> Image.Image:
+    """A smooth random image: like a photograph, its energy is in the low frequencies."""
     coarse = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((240, 240), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(3))
 
 
-def test_a_halved_and_a_mirrored_copy_are_found_and_other_pictures_are_not():
-    original = picture(0)
-    pictures = [original, original.resize((120, 120)), ImageOps.mirror(original)] + [picture(k) for k in range(1, 20)]
-    hashes, mirrored = np.array([perceptual_hashes(p) for p in pictures], dtype=np.uint64).T
+def test_a_halved_and_a_mirrored_copy_are_found_and_other_images_are_not():
+    original = image(0)
+    images = [original, original.resize((120, 120)), ImageOps.mirror(original)] + [image(k) for k in range(1, 20)]
+    hashes, mirrored = np.array([perceptual_hashes(p) for p in images], dtype=np.uint64).T
     assert near_pairs(hashes, mirrored, 4).tolist() == [[0, 1], [0, 2], [1, 2]]
 
 

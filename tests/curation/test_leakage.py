@@ -1,4 +1,4 @@
-"""A picture that the teacher knows is found, as it is, mirrored or reduced; others are not."""
+"""An image that the teacher knows is found, as it is, mirrored or reduced; others are not."""
 
 import tracemalloc
 
@@ -12,9 +12,9 @@ from distillery.curation.curated import SCHEMA
 from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import perceptual_hashes
 from distillery.curation.leakage import find_leakage, nearest
-from distillery.demo.drawing import draw
-from distillery.jobs import StudyError
-from distillery.parquet import read_parquet, write_parquet
+from distillery.jobs import UserError
+from distillery.storage.parquet import read_parquet, write_parquet
+from distillery_demo.drawing import draw
 
 SIDE = 32
 
@@ -22,7 +22,7 @@ SIDE = 32
 def write_curated(path, source, images, kept=None):
     hashes = [perceptual_hashes(image) for image in images]
     columns = {name: [""] * len(images) for name in SCHEMA.names}
-    columns |= {name: [0] * len(images) for name in ("width", "height", "seed", "rank", "judged")}
+    columns |= {name: [0] * len(images) for name in ("width", "height", "seed", "rank", "clip_score")}
     columns |= {"source": [source] * len(images), "class": ["frog"] * len(images), "row": list(range(len(images)))}
     columns |= {"key": [f"{source}{i}" for i in range(len(images))], "kept": kept or [True] * len(images)}
     columns |= {"phash": [own for own, _ in hashes], "phash_mirror": [mirror for _, mirror in hashes]}
@@ -78,10 +78,10 @@ def test_what_is_not_square_is_found_by_the_square_that_both_are_cut_to(tmp_path
 
 
 def test_the_nearest_counts_once():
-    views = np.array([0b0, 0b1111_0000, 2**60, 2**63 - 1], dtype=np.uint64)  # two pictures, then their mirrors
+    views = np.array([0b0, 0b1111_0000, 2**60, 2**63 - 1], dtype=np.uint64)  # two images, then their mirrors
     hashes = np.array([0b111, 0b1, 0b1, 2**60 + 1], dtype=np.uint64)
-    pictures, others, bits = nearest(views, hashes, 3)
-    assert (pictures.tolist(), others.tolist(), bits.tolist()) == ([0], [1], [1])
+    images, others, bits = nearest(views, hashes, 3)
+    assert (images.tolist(), others.tolist(), bits.tolist()) == ([0], [1], [1])
     assert [len(part) for part in nearest(views[:0], hashes, 3)] == [0, 0, 0]
 
 
@@ -95,10 +95,10 @@ hashes_nearby = st.builds(
     st.lists(hashes_nearby, max_size=12),
     st.integers(0, 6),
 )
-def test_the_nearest_is_what_comparing_all_finds(pictures, hashes, distance):
-    views = np.array([own for own, _ in pictures] + [mirror for _, mirror in pictures], dtype=np.uint64)
+def test_the_nearest_is_what_comparing_all_finds(images, hashes, distance):
+    views = np.array([own for own, _ in images] + [mirror for _, mirror in images], dtype=np.uint64)
     expected = []
-    for place, both in enumerate(pictures):
+    for place, both in enumerate(images):
         near = (
             min((min((view ^ h).bit_count() for view in both), j) for j, h in enumerate(hashes)) if hashes else (99, 0)
         )
@@ -121,7 +121,7 @@ def test_many_frames_that_the_teacher_has_of_one_scene_cost_no_list_of_pairs():
 def test_damaged_teacher_data(tmp_path):
     source = write_curated(tmp_path / "a.parquet", "a", [draw("frog", "google", 0, 64)])
     (tmp_path / "data.npz").write_bytes(b"PK\x03\x04 half a file")
-    with pytest.raises(StudyError, match="teacher's data .* is damaged"):
+    with pytest.raises(UserError, match="teacher's data .* is damaged"):
         find_leakage([source], tmp_path / "data.npz", tmp_path / "out.parquet", 4)
     assert not (tmp_path / "out.parquet").exists()
 
@@ -130,5 +130,5 @@ def test_damaged_pixels(tmp_path):
     images = [draw("frog", "google", 0, 64)]
     pixels, table = write_curated(tmp_path / "a.parquet", "a", images)
     pixels.write_bytes(pixels.read_bytes()[:200])
-    with pytest.raises(StudyError, match="pixels .*a.npy are damaged"):
+    with pytest.raises(UserError, match="pixels .*a.npy are damaged"):
         find_leakage([(pixels, table)], write_teacher(tmp_path / "data.npz", images, images), tmp_path / "out", 4)

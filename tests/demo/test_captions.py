@@ -1,4 +1,4 @@
-"""Drawn pictures show what their captions say."""
+"""Drawn images show what their captions say."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from distillery.config.reading import load_config
-from distillery.demo import captions
-from distillery.demo.captions import SUBJECTS, draw_captioned_set, vocabulary
-from distillery.demo.drawing import CLASSES, SCENES
+from distillery_demo import captions
+from distillery_demo.captions import SUBJECTS, draw_captioned_set, vocabulary
+from distillery_demo.drawing import CLASSES, SCENES
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,16 +36,16 @@ def test_captions_name_their_class_and_hardly_repeat(drawn):
     assert len(set(texts)) > 1500
 
 
-def test_the_words_change_the_picture(drawn):
+def test_the_words_change_the_image(drawn):
     pixels, texts, _ = drawn
     values = {word: [i for i, text in enumerate(texts) if text.endswith(word)] for word in captions.LIGHTS}
     means = {word: np.mean([brightness(pixels[i]) for i in rows]) for word, rows in values.items()}
     assert means["at night"] < means["in soft daylight"] - 20 < means["in bright sunlight"] - 30
-    colourful, faded = (
+    colorful, faded = (
         np.mean([np.ptp(pixels[i].astype(int), axis=2).mean() for i, text in enumerate(texts) if text.startswith(word)])
         for word in ("a colorful painting", "a faded photo")
     )
-    assert colourful > 2 * faded
+    assert colorful > 2 * faded
 
 
 def test_a_setting_is_its_scene(drawn):

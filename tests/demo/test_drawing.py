@@ -1,4 +1,4 @@
-"""Drawn pictures are the same everywhere, all different, and carry their class."""
+"""Drawn images are the same everywhere, all different, and carry their class."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distillery.curation.duplicates import near_pairs, perceptual_hashes
-from distillery.demo.drawing import CLASSES, STYLES, draw, draw_set
-from distillery.jobs import StudyError
-from distillery.sources.teacher_data import CIFAR10
+from distillery.curation.teacher_data import CIFAR10
+from distillery.jobs import UserError
+from distillery_demo.drawing import CLASSES, STYLES, draw, draw_set
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 
@@ -24,7 +24,7 @@ def test_the_classes_are_cifar10s_in_its_order():
 
 @settings(max_examples=60)
 @given(st.sampled_from(CLASSES), st.sampled_from(sorted(STYLES)), st.integers(-(2**70), 2**70), st.integers(8, 64))
-def test_a_picture_is_rgb_square_and_depends_on_its_arguments_alone(label, style, seed, size):
+def test_an_image_is_rgb_square_and_depends_on_its_arguments_alone(label, style, seed, size):
     image = draw(label, style, seed, size)
     assert (image.mode, image.size) == ("RGB", (size, size))
     np.random.seed(0)  # the global state has no say
@@ -32,26 +32,26 @@ def test_a_picture_is_rgb_square_and_depends_on_its_arguments_alone(label, style
 
 
 def test_another_process_draws_the_same():
-    code = "from distillery.demo.drawing import draw; print(draw('frog', 'bing', 5, 16).tobytes().hex())"
+    code = "from distillery_demo.drawing import draw; print(draw('frog', 'bing', 5, 16).tobytes().hex())"
     environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONHASHSEED": "7"}
     other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert bytes.fromhex(other.stdout) == draw("frog", "bing", 5, 16).tobytes()
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_no_two_pictures_are_alike(style):
+def test_no_two_images_are_alike(style):
     drawn = {draw(label, style, seed, 24).tobytes() for label in CLASSES for seed in range(10)}
     assert len(drawn) == 100
 
 
 @pytest.mark.parametrize("label", ["cat", "frog", "airplane"])
-def test_few_pictures_are_near_duplicates(label):
+def test_few_images_are_near_duplicates(label):
     both = [perceptual_hashes(draw(label, "google", seed, 96)) for seed in range(60)]
     hashes, mirrored = np.array(both, np.uint64).T
     assert len(near_pairs(hashes, mirrored, 4)) <= 2  # curation would drop these
 
 
-def test_a_picture_is_the_same_at_every_size_but_for_sampling():
+def test_an_image_is_the_same_at_every_size_but_for_sampling():
     for label in CLASSES:
         small, large = (np.asarray(draw(label, "google", 3, size).resize((8, 8)), float) for size in (48, 96))
         assert np.abs(small - large).mean() < 12
@@ -67,7 +67,7 @@ def test_a_set_is_balanced(count, classes):
     assert counts.max() - counts.min() <= 1
 
 
-def test_sets_of_other_seeds_share_no_picture():
+def test_sets_of_other_seeds_share_no_image():
     sets = [{p.tobytes() for p in draw_set(CLASSES, "google", 50, 16, seed)[0]} for seed in (0, 1)]
     assert not sets[0] & sets[1]
 
@@ -78,13 +78,13 @@ def test_a_nearest_mean_finds_the_class_more_often_than_chance():
     means = np.stack([train[labels == k].mean(0, dtype=float) for k in range(10)])
     distances = ((test[:, None].astype(float) - means) ** 2).sum((2, 3, 4))
     accuracy = (distances.argmin(1) == truth).mean()
-    assert 0.15 < accuracy < 0.6  # backgrounds and colours tell something, not all
+    assert 0.15 < accuracy < 0.6  # backgrounds and colors tell something, not all
 
 
 def test_an_unknown_class_is_answered_with_the_known_ones():
-    with pytest.raises(StudyError) as error:
+    with pytest.raises(UserError) as error:
         draw("unicorn", "google", 0, 32)
     assert all(name in str(error.value) for name in ("unicorn", *CLASSES))
     assert "\n" not in str(error.value)
-    with pytest.raises(StudyError, match="baroque"):
+    with pytest.raises(UserError, match="baroque"):
         draw("cat", "baroque", 0, 32)

@@ -1,4 +1,4 @@
-"""The model that comes with the project: small, loaded as any other, and its pictures show what they are asked for."""
+"""The model that comes with the project: small, loaded as any other, and its images show what they are asked for."""
 
 import io
 from pathlib import Path
@@ -9,8 +9,8 @@ from PIL import Image
 
 from distillery.config.queries import recipe_of, words_of
 from distillery.config.reading import load_config
-from distillery.demo.drawing import draw_set
-from distillery.sources.teacher_data import Pictures, write_teacher_data
+from distillery.curation.teacher_data import LabeledImages, write_teacher_data
+from distillery_demo.drawing import draw_set
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "demo" / "model"
@@ -23,21 +23,23 @@ def test_it_is_small_and_nothing_in_it_has_to_be_unpickled():
 
 
 @pytest.mark.slow
-def test_its_pictures_are_recognised_by_the_demonstration_s_teacher(tmp_path, monkeypatch):
+def test_its_images_are_recognized_by_the_demonstration_s_teacher(tmp_path, monkeypatch):
     # measured: 0.605 (docs/demo_model.md); chance is 0.1
     import torch
 
     from distillery.curation.decoding import to_square
-    from distillery.learning.data import as_channels_last
-    from distillery.learning.prediction import predict_classes
-    from distillery.learning.recipe import Recipe
-    from distillery.learning.teacher import train_teacher
-    from distillery.sources.diffusion import generate
+    from distillery.distillation.teachers import train_teacher
+    from distillery.generation.diffusion import generate
+    from distillery.training.dataset import as_channels_last
+    from distillery.training.prediction import predict_classes
+    from distillery.training.recipe import Recipe
 
     monkeypatch.chdir(ROOT / "demo")
     study = load_config("config.yaml")
     classes, side = list(study["classes"]), study["image_size"]
-    train, test = (Pictures(*draw_set(classes, "teacher", count, side, seed)) for seed, count in ((0, 4000), (1, 100)))
+    train, test = (
+        LabeledImages(*draw_set(classes, "teacher", count, side, seed)) for seed, count in ((0, 4000), (1, 100))
+    )
     write_teacher_data(tmp_path / "data.npz", train, test, classes)
     threads = torch.get_num_threads()
     teacher = train_teacher(
@@ -47,9 +49,9 @@ def test_its_pictures_are_recognised_by_the_demonstration_s_teacher(tmp_path, mo
     source = study["sources"]["sd2"] | {"per_class": 20}
     pools = dict(generate(source, "sd2", words_of(study, "sd2"), tmp_path / "store", seed=2))
     torch.set_num_threads(threads)
-    pictures = [data for entries in pools.values() for _, data in entries if data]
-    assert len(pictures) == 200
-    pixels = np.stack([to_square(Image.open(io.BytesIO(data)), side) for data in pictures])
+    images = [data for entries in pools.values() for _, data in entries if data]
+    assert len(images) == 200
+    pixels = np.stack([to_square(Image.open(io.BytesIO(data)), side) for data in images])
     labels = np.repeat(np.arange(len(classes)), 20)
     right = predict_classes(teacher, as_channels_last(pixels))[1] == labels
     assert right.mean() >= 0.5

@@ -1,4 +1,4 @@
-"""The demonstration's pipelines: the same seed builds the same files, and their pictures pass curation."""
+"""The demonstration's pipelines: the same seed builds the same files, and their images pass curation."""
 
 import pytest
 
@@ -9,7 +9,7 @@ COMPONENTS = {"stable_diffusion_2": [], "stable_diffusion_3": ["text_encoder_3",
 
 
 def build(name, folder, seed=0, size=32):
-    from distillery.demo import pipelines
+    from distillery_demo import pipelines
 
     getattr(pipelines, f"build_{name}")(folder, seed=seed, size=size)
     return folder
@@ -19,7 +19,7 @@ def build(name, folder, seed=0, size=32):
 def test_the_seed_decides_every_file_and_the_global_state_stays(name, tmp_path):
     import torch
 
-    from distillery.sources.diffusion_models import hash_model
+    from distillery.generation.diffusion_models import hash_model
 
     before = torch.random.get_rng_state()
     one, same, other = (build(name, tmp_path / str(i), seed) for i, seed in enumerate([0, 0, 1]))
@@ -31,14 +31,14 @@ def test_the_seed_decides_every_file_and_the_global_state_stays(name, tmp_path):
 
 @pytest.mark.parametrize("size", [32, 64])
 @pytest.mark.parametrize("name", NAMES)
-def test_pictures_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
+def test_images_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
     import numpy as np
     import torch
 
     from distillery.config.defaults import source_defaults
     from distillery.curation.decoding import decode
     from distillery.curation.duplicates import near_pairs, perceptual_hashes
-    from distillery.sources.diffusion import generate
+    from distillery.generation.diffusion import generate
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # layers too small to share out
@@ -49,8 +49,8 @@ def test_pictures_pass_curation_and_are_not_near_duplicates(name, size, tmp_path
     classes = {label: {"prompts": [f"a photo of a {label}"]} for label in ("cat", "dog")}
     pools = dict(generate(source, "sd", classes, tmp_path / "store", seed=0))
     torch.set_num_threads(threads)
-    pictures = [decode(data).image for entries in pools.values() for _, data in entries]  # raises if one is blank
-    assert len(pictures) == 60 and all(picture.size == (size, size) for picture in pictures)
-    hashes = np.array([perceptual_hashes(picture) for picture in pictures], dtype=np.uint64)
+    images = [decode(data).image for entries in pools.values() for _, data in entries]  # raises if one is blank
+    assert len(images) == 60 and all(image.size == (size, size) for image in images)
+    hashes = np.array([perceptual_hashes(image) for image in images], dtype=np.uint64)
     # of 1,770 pairs; none as a rule, one by chance where rounding falls so, hundreds if seeds did nothing
     assert len(near_pairs(hashes[:, 0], hashes[:, 1], 8)) <= 3

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.demo.train_model import Training, diffuse, rate, reconstruction_loss, train_model
+from distillery_demo.train_model import Training, diffuse, rate, reconstruction_loss, train_model
 
 TINY = Training(
-    pictures=20,
-    tidy_pictures=20,
+    images=20,
+    tidy_images=20,
     autoencoder_steps=4,
     autoencoder_batch=4,
     decoder_steps=4,
@@ -39,9 +39,9 @@ def test_clean_and_noise_can_be_told_from_noisy_and_velocity(signal):
 
 
 @pytest.mark.slow
-def test_a_perfect_denoiser_is_led_back_to_the_clean_picture_by_the_schedule():
+def test_a_perfect_denoiser_is_led_back_to_the_clean_image_by_the_schedule():
     # training's noise and sampling's have to be the same function of the step
-    from distillery.demo.text_to_image import TRAINED_STEPS, noise_schedule
+    from distillery_demo.text_to_image import TRAINED_STEPS, noise_schedule
 
     schedule = noise_schedule()
     signal = schedule.alphas_cumprod
@@ -72,8 +72,8 @@ def test_the_reconstruction_s_loss_counts_pixels_and_edges():
 
 @pytest.mark.slow
 def test_every_known_word_is_one_token_and_others_are_spelt():
-    from distillery.demo.captions import vocabulary
-    from distillery.demo.text_to_image import TOKENS, learn_tokenizer, tokens_of
+    from distillery_demo.captions import vocabulary
+    from distillery_demo.text_to_image import TOKENS, learn_tokenizer, tokens_of
 
     tokenizer = learn_tokenizer(vocabulary())
     for text in vocabulary():
@@ -88,8 +88,8 @@ def test_every_known_word_is_one_token_and_others_are_spelt():
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_files(tmp_path, monkeypatch):
-    from distillery.demo import train_model as training
-    from distillery.sources.diffusion_models import hash_model
+    from distillery.generation.diffusion_models import hash_model
+    from distillery_demo import train_model as training
 
     before = torch.random.get_rng_state()
     train_model(tmp_path / "whole", TINY, tmp_path / "a")

@@ -12,8 +12,8 @@ from PIL import Image, UnidentifiedImageError
 
 from distillery.curation.decoding import Rejected, decode
 from distillery.curation.duplicates import near_pairs, perceptual_hashes
-from distillery.demo.drawing import CLASSES, STYLES
-from distillery.demo.web import ANSWERS, FAULTS, FORMATS, SEARCHES, SIDES, Index, Server, Shot, serve
+from distillery_demo.drawing import CLASSES, STYLES
+from distillery_demo.web import ANSWERS, FAULTS, FORMATS, SEARCHES, SIDES, Index, Server, Shot, serve
 
 QUERIES = {"frog": ["frog", "green frog", "frog on leaf"], "cat": ["cat"]}
 shots = st.builds(
@@ -28,7 +28,7 @@ shots = st.builds(
 
 
 @given(shots)
-def test_an_address_says_what_the_picture_is(shot):
+def test_an_address_says_what_the_image_is(shot):
     host, _, path = shot.url.removeprefix("http://").partition("/")
     assert Shot.at("/" + path.partition("?")[0]) == shot and host.endswith(".test")
 
@@ -54,7 +54,7 @@ def test_all_that_goes_wrong_on_the_web_goes_wrong_here():
     assert set(forms) == set(ANSWERS) and forms["plain"] > 0.6 * len(every)
     frogs = [shot for (_, query), shots in found.items() if "frog" in query for shot in shots]
     wrong = sum(shot.label != "frog" for shot in frogs) / len(frogs)
-    assert 0.01 < wrong < 2 * (FAULTS["mislabelled"] + FAULTS["disputed"]) / 1000
+    assert 0.01 < wrong < 2 * (FAULTS["mislabeled"] + FAULTS["disputed"]) / 1000
     urls = {key: {shot.url for shot in shots} for key, shots in found.items()}
     assert urls["google", "frog"] & urls["google", "green frog"]  # one address for two queries
     assert urls["google", "frog"] & urls["bing", "frog"]  # for two searches
@@ -69,7 +69,7 @@ def answered(form, kind="jpg"):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_pictures_come_in_the_format_of_their_address(kind):
+def test_images_come_in_the_format_of_their_address(kind):
     reply = answered("plain", kind)
     with Image.open(io.BytesIO(reply.body)) as image:
         assert (image.format, image.size) == (FORMATS[kind], (96, 96))
@@ -109,8 +109,8 @@ def test_the_server_answers_every_host():
         assert [page.count(b'"2003"') for page in google] == [60, 0]
         assert [page.count(b"iusc") for page in bing] == [35, 25, 0]
         busy = Shot("bing", "frog", 5, "busy", 96, "jpg").url.partition(".test")[2]
-        assert [ask("pictures5.test", busy)[0] for _ in range(3)] == [503, 200, 200]
-        status, body = ask("pictures1.test", SHOT.url.partition(".test")[2])
+        assert [ask("images5.test", busy)[0] for _ in range(3)] == [503, 200, 200]
+        status, body = ask("images1.test", SHOT.url.partition(".test")[2])
         assert status == 200 and hashlib.sha256(body).digest() == hashlib.sha256(answered("plain").body).digest()
         for host, path in (
             ("www.google.test", "/images/async?q=frog"),

@@ -12,8 +12,8 @@ import torch
 
 from distillery.deployment.card import Words
 from distillery.deployment.export import export_student
-from distillery.learning.networks import Normalised, build_network
-from distillery.learning.weights import Trained, load_weights, save_weights
+from distillery.models.architectures import NormalizedModel, build_network
+from distillery.models.weights import Trained, load_weights, save_weights
 
 CLASSES = ("cat", "deer", "dog", "frog", "ship")
 SIDE = 24
@@ -21,9 +21,11 @@ WORDS = Words("A study of animals", "", {"method": "kd", "alpha": 0.9}, {"sd2": 
 
 
 def decided(name, classes, side, seed=0):
-    """A network of random weights that tells pictures apart: its averages are those of noise, its head is sharpened."""
+    """A network of random weights that tells images apart: its averages are those of noise, its head is sharpened."""
     torch.manual_seed(seed)
-    network = Normalised(build_network(name, classes), torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3]))
+    network = NormalizedModel(
+        build_network(name, classes), torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
+    )
     with torch.no_grad():
         for _ in range(10):
             network.train()(torch.rand(16, 3, side, side))
@@ -31,10 +33,10 @@ def decided(name, classes, side, seed=0):
     return network.eval()
 
 
-def probabilities(network, pictures, labels):
+def probabilities(network, images, labels):
     """What a network says of uint8 [N, S, S, 3], in the study's own way: float32 [N, K]."""
     with torch.inference_mode():
-        logits = network(torch.tensor(pictures).permute(0, 3, 1, 2).float() / 255)
+        logits = network(torch.tensor(images).permute(0, 3, 1, 2).float() / 255)
     return logits[:, list(labels)].softmax(dim=1).numpy()
 
 
@@ -49,7 +51,7 @@ class Student:
     folder: Path
     labels: tuple[int, ...] = (0, 2, 3)
     untested: tuple[int, ...] = ()  # of the labels
-    right: tuple[int, ...] = (41, 44, 50)  # test pictures of 60 told right, one a seed
+    right: tuple[int, ...] = (41, 44, 50)  # test images of 60 told right, one a seed
     words: Words = field(default=WORDS)
 
     @property

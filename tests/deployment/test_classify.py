@@ -15,14 +15,14 @@ from PIL import Image
 
 from distillery.curation.decoding import to_square
 from distillery.deployment import classify
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 ORIENTATION = 0x0112
 
 
-def picture(seed, size=(60, 40)):
-    """Coarse colours, which survive a JPEG."""
+def image(seed, size=(60, 40)):
+    """Coarse colors, which survive a JPEG."""
     small = np.random.default_rng(seed).integers(0, 256, (5, 8, 3), dtype=np.uint8)
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 
@@ -40,20 +40,20 @@ def lines(text):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Pictures of several kinds, and what is none."""
-    folder = tmp_path / "pictures"
+    """Images of several kinds, and what is none."""
+    folder = tmp_path / "images"
     (folder / "b").mkdir(parents=True)
-    picture(0).save(folder / "photo.jpg", quality=95)
-    see_through = picture(1).convert("RGBA")
+    image(0).save(folder / "photo.jpg", quality=95)
+    see_through = image(1).convert("RGBA")
     see_through.putalpha(Image.linear_gradient("L").resize(see_through.size))
     see_through.save(folder / "alpha.png")
-    picture(2).quantize(16).save(folder / "b" / "palette.png")
-    turned = picture(3).transpose(Image.Transpose.ROTATE_90)
+    image(2).quantize(16).save(folder / "b" / "palette.png")
+    turned = image(3).transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[ORIENTATION] = 6  # to be turned by 270 degrees
     turned.save(folder / "b" / "turned.png", exif=exif)
-    (folder / "notes.txt").write_text("no picture")
-    (folder / ".hidden.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("no image")
+    (folder / ".hidden.jpg").write_bytes(b"no image")
     return folder
 
 
@@ -72,11 +72,11 @@ def test_files_of_every_kind(exported, folder, capsys):
     images = [
         Image.alpha_composite(white, Image.open(folder / "alpha.png")).convert("RGB"),
         Image.open(folder / "b" / "palette.png").convert("RGB"),
-        picture(3).transpose(Image.Transpose.ROTATE_90).transpose(Image.Transpose.ROTATE_270),
+        image(3).transpose(Image.Transpose.ROTATE_90).transpose(Image.Transpose.ROTATE_270),
         Image.open(folder / "photo.jpg"),
     ]
-    for (path, name, chance), image in zip(said, images, strict=True):
-        best, probability = wanted(exported, image)
+    for (path, name, chance), photo in zip(said, images, strict=True):
+        best, probability = wanted(exported, photo)
         assert name == best and float(chance) == pytest.approx(probability, abs=1e-4), path
     # which is not what it says of the file as it lies there
     lying = probabilities(exported.network, to_square(Image.open(folder / "b" / "turned.png"), SIDE)[None], (0, 2, 3))
@@ -94,15 +94,15 @@ def test_what_cannot_be_read_is_named_and_the_others_go_on(exported, folder, tmp
     assert said.err.splitlines() == [
         f"{tmp_path / 'missing.jpg'}: No such file or directory",
         f"{folder / 'half.jpg'}: broken",
-        f"{folder / 'page.jpg'}: not a picture",
-        f"{tmp_path / 'empty'}: no picture in this folder",
-        f"{folder / 'notes.txt'}: not a picture",
+        f"{folder / 'page.jpg'}: not an image",
+        f"{tmp_path / 'empty'}: no image in this folder",
+        f"{folder / 'notes.txt'}: not an image",
     ]
 
 
 def test_the_table(exported, folder, tmp_path, capsys):
     (folder / "page.jpg").write_text("<html>")
-    table = tmp_path / "new" / "answers.csv"
+    table = tmp_path / "new" / "predictions.csv"
     assert command(exported.model, folder, "--csv", table) == 1
     printed = lines(capsys.readouterr().out)
     with open(table, newline="") as file:
@@ -112,29 +112,29 @@ def test_the_table(exported, folder, tmp_path, capsys):
         chances = {name: float(row[f"probability_{name}"]) for name in exported.classes}
         assert sum(chances.values()) == pytest.approx(1, abs=1e-5)
         assert chances[row["class"]] == max(chances.values()) == float(row["probability"])
-    assert command(exported.model, folder, "--csv", folder / "photo.jpg" / "answers.csv") != 0
+    assert command(exported.model, folder, "--csv", folder / "photo.jpg" / "predictions.csv") != 0
 
 
 def test_more_files_than_a_batch_come_in_order(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(classify, "BATCH", 3)
     paths = [tmp_path / f"{number}.png" for number in range(8)]
     for number, path in enumerate(paths):
-        picture(number).save(path)
+        image(number).save(path)
     paths.insert(4, tmp_path / "missing.png")
-    answers = list(classify.classify(classify.load_model(exported.model), iter(paths)))
-    assert [answer.path for answer in answers] == paths and answers[4].failure
-    for number, answer in enumerate(answer for answer in answers if not answer.failure):
-        alone = probabilities(exported.network, to_square(picture(number), SIDE)[None], exported.labels)[0]
+    predictions = list(classify.classify(classify.load_model(exported.model), iter(paths)))
+    assert [answer.path for answer in predictions] == paths and predictions[4].failure
+    for number, answer in enumerate(answer for answer in predictions if not answer.failure):
+        alone = probabilities(exported.network, to_square(image(number), SIDE)[None], exported.labels)[0]
         assert np.abs(answer.probabilities - alone).max() < 1e-5
 
 
 def test_names_of_any_bytes(exported, tmp_path, capsys):
     path = tmp_path / os.fsdecode(b"caf\xe9.png")
-    picture(0).save(tmp_path / "one.png")
+    image(0).save(tmp_path / "one.png")
     (tmp_path / "one.png").rename(path)
-    assert command(exported.model, path, "--csv", tmp_path / "answers.csv") == 0
+    assert command(exported.model, path, "--csv", tmp_path / "predictions.csv") == 0
     assert "caf\N{REPLACEMENT CHARACTER}.png\t" in capsys.readouterr().out
-    assert "caf\N{REPLACEMENT CHARACTER}.png," in (tmp_path / "answers.csv").read_text()
+    assert "caf\N{REPLACEMENT CHARACTER}.png," in (tmp_path / "predictions.csv").read_text()
 
 
 def test_a_model_that_is_none_ends_in_one_line(exported, tmp_path):
@@ -152,7 +152,7 @@ def test_a_model_that_is_none_ends_in_one_line(exported, tmp_path):
     words = ("does not exist", "is damaged or no ONNX file", "is not a student of this", "is not a student of this")
     for (path, message), word in zip(said.items(), words, strict=True):
         assert str(message).startswith(f"model {path} {word}") and "\n" not in message
-    with pytest.raises(StudyError, match=r"KeyError\('classes'\)"):
+    with pytest.raises(UserError, match=r"KeyError\('classes'\)"):
         classify.load_model(strange)
 
 

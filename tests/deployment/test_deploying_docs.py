@@ -20,11 +20,11 @@ def test_the_python_of_the_docs_says_what_the_command_says(exported, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 8
     Image.radial_gradient("L").convert("RGB").resize((90, 61)).crop((10, 0, 90, 40)).save(
-        tmp_path / "picture.jpg", exif=exif
+        tmp_path / "image.jpg", exif=exif
     )
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    (answer,) = classify.classify(classify.load_model(exported.model), [tmp_path / "picture.jpg"])
+    (answer,) = classify.classify(classify.load_model(exported.model), [tmp_path / "image.jpg"])
     best = answer.probabilities.argmax()
     name, chance = done.stdout.split()
     assert name == exported.classes[best] and float(chance) == pytest.approx(answer.probabilities[best], abs=1e-5)

@@ -1,4 +1,4 @@
-"""The file says what the network says, whatever the network, of any number of pictures; or there is no file."""
+"""The file says what the network says, whatever the network, of any number of images; or there is no file."""
 
 import json
 import runpy
@@ -13,14 +13,14 @@ from made_up_run import CLASSES, SIDE, Student, decided, noise, probabilities
 
 from distillery.config.choices import NETWORKS
 from distillery.deployment import export
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
-def said(model, pictures):
+def said(model, images):
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"pictures": pictures})
+    (found,) = session.run(None, {"images": images})
     return found
 
 
@@ -28,27 +28,27 @@ def said(model, pictures):
 def test_the_file_says_what_the_network_says(name):
     network, labels = decided(name, 6, 32), (0, 1, 2, 3, 4, 5)
     data = export.to_onnx(export.Deployed(network, labels).eval(), 32, {})
-    pictures = noise(5, 32)
-    wanted = probabilities(network, pictures, labels)
+    images = noise(5, 32)
+    wanted = probabilities(network, images, labels)
     assert wanted.std(axis=0).max() > 1e-3  # a network that says the same of all would prove nothing
-    found = said(data, pictures)
+    found = said(data, images)
     assert found.dtype == np.float32 and found.shape == (5, 6)
     assert np.abs(found - wanted).max() < 1e-5
 
 
 def test_of_fewer_classes_the_others_have_no_probability(exported):
-    pictures = noise(7)
-    found = said(str(exported.model), pictures)
+    images = noise(7)
+    found = said(str(exported.model), images)
     assert found.shape == (7, 3) and np.allclose(found.sum(axis=1), 1)
-    assert np.abs(found - probabilities(exported.network, pictures, exported.labels)).max() < 1e-5
-    of_all = probabilities(exported.network, pictures, range(len(CLASSES)))
+    assert np.abs(found - probabilities(exported.network, images, exported.labels)).max() < 1e-5
+    of_all = probabilities(exported.network, images, range(len(CLASSES)))
     assert of_all[:, [1, 4]].max() > 0.01  # left out, not unlikely
 
 
-def test_any_number_of_pictures_at_a_time(exported):
-    pictures = noise(7)
-    together = said(str(exported.model), pictures)
-    alone = np.concatenate([said(str(exported.model), picture[None]) for picture in pictures])
+def test_any_number_of_images_at_a_time(exported):
+    images = noise(7)
+    together = said(str(exported.model), images)
+    alone = np.concatenate([said(str(exported.model), image[None]) for image in images])
     assert together.shape == alone.shape == (7, 3) and np.abs(together - alone).max() < 1e-5
 
 
@@ -61,7 +61,7 @@ def test_what_the_file_is_of_stands_in_it(exported):
         "network": "resnet8_half", "image_size": "24",
     }  # fmt: skip
     (taken,), (given,) = session.get_inputs(), session.get_outputs()
-    assert (taken.name, taken.type, taken.shape) == ("pictures", "tensor(uint8)", ["N", SIDE, SIDE, 3])
+    assert (taken.name, taken.type, taken.shape) == ("images", "tensor(uint8)", ["N", SIDE, SIDE, 3])
     assert (given.name, given.type, given.shape) == ("probabilities", "tensor(float)", ["N", 3])
     proto = onnx.load(exported.model)
     assert [opset.version for opset in proto.opset_import] == [export.OPSET]
@@ -86,7 +86,7 @@ def test_the_same_run_gives_the_same_bytes(exported, student):
 @pytest.mark.parametrize("difference", [2e-5, float("nan")])
 def test_a_file_that_answers_differently_never_lands(student, monkeypatch, difference):
     monkeypatch.setattr(export, "largest_difference", lambda *_: difference)
-    with pytest.raises(StudyError, match=r"web\.kd\.onnx: the exported model's .* differ .* Nothing was written"):
+    with pytest.raises(UserError, match=r"web\.kd\.onnx: the exported model's .* differ .* Nothing was written"):
         student.export()
     assert not student.model.exists() and not student.card.exists()
 
@@ -95,7 +95,7 @@ def test_other_weights_in_the_file_are_noticed(student, monkeypatch):
     other = export.Deployed(decided("resnet8_half", len(CLASSES), SIDE, seed=1), student.labels).eval()
     write = export.to_onnx
     monkeypatch.setattr(export, "to_onnx", lambda _, side, metadata: write(other, side, metadata))
-    with pytest.raises(StudyError, match="more than 1e-05"):
+    with pytest.raises(UserError, match="more than 1e-05"):
         student.export()
     assert not student.model.exists()
 
@@ -103,18 +103,18 @@ def test_other_weights_in_the_file_are_noticed(student, monkeypatch):
 def test_damaged_files_and_other_runs_end_in_one_line(student):
     good = (student.folder / "metrics.json").read_text()
     student.rewrite(n_classes=5)
-    with pytest.raises(StudyError, match="are not of one scenario"):
+    with pytest.raises(UserError, match="are not of one scenario"):
         student.export()
     (student.folder / "metrics.json").write_text(good[:40])
-    with pytest.raises(StudyError, match="is not a run's metrics"):
+    with pytest.raises(UserError, match="is not a run's metrics"):
         student.export()
     (student.folder / "metrics.json").write_text(good)
     student.rewrite(arm="dkd")
-    with pytest.raises(StudyError, match="has no run of arm dkd"):
+    with pytest.raises(UserError, match="has no run of arm dkd"):
         student.export()
     (student.folder / "metrics.json").write_text(good)
     (student.folder / "web.csv").write_text("scenario,arm\nweb,kd\n")
-    with pytest.raises(StudyError, match=r"table .*web\.csv is damaged"):
+    with pytest.raises(UserError, match=r"table .*web\.csv is damaged"):
         student.export()
     assert not student.model.exists() and not student.card.exists()
 

@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.config.defaults import source_defaults
-from distillery.demo.web import Index, Server, Shot, serve
-from distillery.jobs import StudyError
-from distillery.pools import Store
+from distillery.jobs import UserError
 from distillery.sources.addresses import fetch_addresses, read_addresses
 from distillery.sources.results import is_address
+from distillery.storage.pools import Store
+from distillery_demo.web import Index, Server, Shot, serve
 
 DEFAULTS = source_defaults("urls") | {"contact": ""}
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -48,8 +48,8 @@ def test_a_csv_with_all_columns(tmp_path):
 
 def test_a_text_file(tmp_path):
     path = write(tmp_path, "# my list\nfrog http://a.bc/d\n\n  cat   http://a.bc/e  \nfrog http://a.bc/f\n", "list.txt")
-    assert [offer.url for offer in read_addresses(path, "mine", "frog")] == ["http://a.bc/d", "http://a.bc/f"]
-    assert [offer.url for offer in read_addresses(path, "mine", "cat")] == ["http://a.bc/e"]
+    assert [record.url for record in read_addresses(path, "mine", "frog")] == ["http://a.bc/d", "http://a.bc/f"]
+    assert [record.url for record in read_addresses(path, "mine", "cat")] == ["http://a.bc/e"]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_text_file(tmp_path):
 def test_a_mistake_is_one_line(tmp_path, name, text, message):
     if text is not None:
         write(tmp_path, text, name)
-    with pytest.raises(StudyError) as error:
+    with pytest.raises(UserError) as error:
         read_addresses(tmp_path / name, "mine", "frog")
     assert message in str(error.value) and "\n" not in str(error.value)
 
@@ -78,8 +78,8 @@ def test_any_file_gives_addresses_or_one_line(tmp_path_factory, data, name):
     path = tmp_path_factory.mktemp("list", numbered=True) / name
     path.write_bytes(data)
     try:
-        assert all(is_address(offer.url) for offer in read_addresses(path, "mine", "frog"))
-    except StudyError as error:
+        assert all(is_address(record.url) for record in read_addresses(path, "mine", "frog"))
+    except UserError as error:
         assert str(path) in str(error)
 
 
@@ -93,7 +93,7 @@ def test_what_is_written_is_read(tmp_path_factory, urls, labels):
     path = write(tmp_path_factory.mktemp("list", numbered=True), table.getvalue())
     mine = list(dict.fromkeys(url for label, url in zip(labels, urls, strict=False) if label == "frog"))
     if mine:
-        assert [offer.url for offer in read_addresses(path, "mine", "frog")] == mine
+        assert [record.url for record in read_addresses(path, "mine", "frog")] == mine
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ def fetched(web, folder, per_class=0, shots=SHOTS):
 
 def test_all_of_them_in_the_list_s_order(web, tmp_path):
     entries = fetched(web, tmp_path)
-    assert [offer.url for offer, _ in entries] == [shot.url for shot in SHOTS]
-    assert [offer.failure for offer, _ in entries] == [
+    assert [record.url for record, _ in entries] == [shot.url for shot in SHOTS]
+    assert [record.failure for record, _ in entries] == [
         "not retrieved: HTTP 404" if shot.form == "gone" else "" for shot in SHOTS
     ]
     web.asked.clear()
@@ -121,7 +121,7 @@ def test_all_of_them_in_the_list_s_order(web, tmp_path):
 
 def test_no_more_than_wanted(web, tmp_path):
     entries = fetched(web, tmp_path, per_class=8)
-    assert sum(not offer.failure for offer, _ in entries) == 8 and not entries[-1][0].failure
+    assert sum(not record.failure for record, _ in entries) == 8 and not entries[-1][0].failure
     assert len(web.asked) < len(SHOTS)
 
 
@@ -130,7 +130,7 @@ import sys
 from types import SimpleNamespace as Space
 sys.path.insert(0, {scripts!r})
 from distillery.jobs import job
-from distillery.pools import Store, write_pool
+from distillery.storage.pools import Store, write_pool
 from distillery.sources.addresses import fetch_addresses
 source = {defaults!r} | {{"path": {folder!r} + "/list.txt", "per_class": {wanted}}}
 with job(Space(log=[])):
@@ -176,7 +176,7 @@ def test_ctrl_c_waits_for_no_server(tmp_path, silent):
     assert process.returncode == 130 and said.startswith("ERROR: interrupted") and len(silent.asked) < 20
 
 
-def test_with_enough_pictures_no_server_is_waited_for(tmp_path, silent):
+def test_with_enough_images_no_server_is_waited_for(tmp_path, silent):
     good = [shot.url for shot in SHOTS if shot.form == "plain"][:3]
     others = [f"http://h{number}.test/silent{number}.jpg" for number in range(40)]
     process = started(tmp_path, silent, 3, good + others)
@@ -185,13 +185,13 @@ def test_with_enough_pictures_no_server_is_waited_for(tmp_path, silent):
 
 
 def test_none_at_all(web, tmp_path):
-    with pytest.raises(StudyError, match="none of 3 addresses gave a picture"):
+    with pytest.raises(UserError, match="none of 3 addresses gave an image"):
         fetched(web, tmp_path, shots=[Shot("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
 
 
 def test_the_script_ends_a_mistake_in_one_line(tmp_path, capsys):
     params = SimpleNamespace(source={"path": "nowhere.csv", "per_class": 0}, name="mine", label="frog", store=tmp_path)
-    output = SimpleNamespace(shard=tmp_path / "frog.tar", offers=tmp_path / "frog.jsonl")
+    output = SimpleNamespace(shard=tmp_path / "frog.tar", records=tmp_path / "frog.jsonl")
     crawl_policy = {"contact": "", "connections_per_host": 2, "max_store_bytes": 0, "min_free_bytes": 0}
     snakemake = SimpleNamespace(params=params, output=output, resources=crawl_policy, log=[])
     with pytest.raises(SystemExit):

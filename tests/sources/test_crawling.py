@@ -1,4 +1,4 @@
-"""Crawls of the imitated web: enough pictures and no more, each with its provenance, the same ones every time."""
+"""Crawls of the imitated web: enough images and no more, each with its provenance, the same ones every time."""
 
 import json
 import subprocess
@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from distillery.config.defaults import source_defaults
-from distillery.demo.web import Index, Server, Shot, serve
-from distillery.jobs import StudyError
-from distillery.pools import Store
+from distillery.jobs import UserError
 from distillery.sources import crawling, fetching
 from distillery.sources.crawling import Search, crawl, search_of
 from distillery.sources.fetching import Limits
 from distillery.sources.results import MarkupChanged, SourceBlocked
+from distillery.storage.pools import Store
+from distillery_demo.web import Index, Server, Shot, serve
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 QUERIES = ("frog", "green frog", "frog & toad")
@@ -49,34 +49,34 @@ def crawled(web, folder, asked=None, **changes):
 
 def facts(entries):
     """Entries without the time of retrieval."""
-    records = [json.loads(offer.to_json()) | {"data": data} for offer, data in entries]
-    return [{name: value for name, value in record.items() if name != "retrieved"} for record in records]
+    found = [json.loads(record.to_json()) | {"data": data} for record, data in entries]
+    return [{name: value for name, value in fields.items() if name != "retrieved"} for fields in found]
 
 
-def pictures(web):
-    """Requests for pictures."""
+def images(web):
+    """Requests for images."""
     return [address for address in web.asked if "//www." not in address]
 
 
 @pytest.mark.parametrize("kind", crawling.ENGINES)
-def test_enough_pictures_and_no_more(web, tmp_path, kind):
+def test_enough_images_and_no_more(web, tmp_path, kind):
     entries = crawled(web, tmp_path, kind=kind)
-    good = [offer for offer, _ in entries if not offer.failure]
-    assert len({offer.sha256 for offer in good}) == 30 and not entries[-1][0].failure
-    assert [offer.rank for offer, _ in entries] == list(range(len(entries)))
-    assert all((data is None) == bool(offer.failure) for offer, data in entries)
-    for offer in good:
-        assert (offer.source, offer.label, offer.kind) == ("mine", "frog", kind)
-        assert offer.query in QUERIES and offer.url and offer.page and offer.title and offer.retrieved
-        assert offer.declared_width == offer.declared_height > 0
-        assert (offer.license and offer.creator) if kind in ("openverse", "commons") else offer.thumbnail
+    good = [record for record, _ in entries if not record.failure]
+    assert len({record.sha256 for record in good}) == 30 and not entries[-1][0].failure
+    assert [record.rank for record, _ in entries] == list(range(len(entries)))
+    assert all((data is None) == bool(record.failure) for record, data in entries)
+    for record in good:
+        assert (record.source, record.label, record.kind) == ("mine", "frog", kind)
+        assert record.query in QUERIES and record.url and record.page and record.title and record.retrieved
+        assert record.declared_width == record.declared_height > 0
+        assert (record.license and record.creator) if kind in ("openverse", "commons") else record.thumbnail
     # queries share the number: ten results each, some of them the same, then more in turns
-    asked = Counter(offer.query for offer, _ in entries)
+    asked = Counter(record.query for record, _ in entries)
     assert min(asked[query] for query in QUERIES) >= 5
 
 
 @pytest.mark.parametrize("kind", crawling.ENGINES)
-def test_the_same_pictures_whichever_thread_is_faster(web, tmp_path, kind, monkeypatch):
+def test_the_same_images_whichever_thread_is_faster(web, tmp_path, kind, monkeypatch):
     runs = []
     for number, threads in enumerate((1, 8, 8)):
         monkeypatch.setattr(crawling, "DOWNLOADERS", threads)
@@ -86,15 +86,15 @@ def test_the_same_pictures_whichever_thread_is_faster(web, tmp_path, kind, monke
 
 def test_an_address_of_two_queries_is_one_offer_with_both_claims(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=90)
-    urls = [offer.url for offer, _ in entries]
+    urls = [record.url for record, _ in entries]
     assert len(set(urls)) == len(urls)
-    claimed = [offer for offer, _ in entries if offer.also]
-    assert claimed and all(claim.startswith("frog: ") for offer in claimed for claim in offer.also)
-    assert all(f"frog: {offer.query}" not in offer.also for offer in claimed)
+    claimed = [record for record, _ in entries if record.duplicate_queries]
+    assert claimed and all(claim.startswith("frog: ") for record in claimed for claim in record.duplicate_queries)
+    assert all(f"frog: {record.query}" not in record.duplicate_queries for record in claimed)
 
 
 class Heavy(Server):
-    """Adds zeros to every picture."""
+    """Adds zeros to every image."""
 
     def answer(self, host, path):
         reply = super().answer(host, path)
@@ -102,7 +102,7 @@ class Heavy(Server):
         return replace(reply, body=reply.body + weight)
 
 
-def test_pictures_wait_in_the_store_not_in_memory(tmp_path):
+def test_images_wait_in_the_store_not_in_memory(tmp_path):
     server = Heavy(Index({"frog": QUERIES}, 40, seed=0))
     with serve(server):
         tracemalloc.start()
@@ -114,18 +114,18 @@ def test_pictures_wait_in_the_store_not_in_memory(tmp_path):
         url = json.loads(first.read_text())["url"]
         first.unlink()
         server.asked.clear()
-        good = {offer.url: data for offer, data in entries if data}
+        good = {record.url: data for record, data in entries if data}
     assert len(good) >= 90 and all(data.endswith(bytes(200_000)) for data in good.values())
     assert url in good and server.asked == [url]
 
 
 def test_every_failure_has_its_reason(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=95)
-    form = {offer.url: offer.url.rsplit("-", 2)[1] for offer, _ in entries}
-    reasons = {"gone": "not retrieved: HTTP 404", "note": "not a picture: image/jpeg"}
+    form = {record.url: record.url.rsplit("-", 2)[1] for record, _ in entries}
+    reasons = {"gone": "not retrieved: HTTP 404", "note": "not an image: image/jpeg"}
     reasons |= {"reserved": "not retrieved: its server says noai"}
-    for offer, _ in entries:
-        assert offer.failure == reasons.get(form[offer.url], "")
+    for record, _ in entries:
+        assert record.failure == reasons.get(form[record.url], "")
     assert {"gone", "note", "moved", "busy", "half"} <= set(form.values())
 
 
@@ -134,14 +134,14 @@ def test_a_second_crawl_fetches_nothing_and_wanting_more_only_more(web, tmp_path
     web.asked.clear()
     again = crawled(web, tmp_path, wanted=20)
     assert again == first
-    failed = {offer.url for offer, _ in first if offer.failure}
+    failed = {record.url for record, _ in first if record.failure}
     # downloaders run a little ahead of what turns out to be enough
-    ahead = set(pictures(web)) - {offer.url for offer, _ in first}
-    assert set(pictures(web)) <= failed | ahead and len(ahead) <= 5 * crawling.DOWNLOADERS + crawling.DOWNLOADERS
+    ahead = set(images(web)) - {record.url for record, _ in first}
+    assert set(images(web)) <= failed | ahead and len(ahead) <= 5 * crawling.DOWNLOADERS + crawling.DOWNLOADERS
     web.asked.clear()
     more = crawled(web, tmp_path, wanted=60)
-    good = {offer.url for offer, _ in first if not offer.failure}
-    assert not good & set(pictures(web)) and len([1 for offer, _ in more if not offer.failure]) >= 60
+    good = {record.url for record, _ in first if not record.failure}
+    assert not good & set(images(web)) and len([1 for record, _ in more if not record.failure]) >= 60
 
 
 def test_results_that_end_early_give_what_there_is(web, tmp_path):
@@ -151,7 +151,7 @@ def test_results_that_end_early_give_what_there_is(web, tmp_path):
 
 def test_no_more_of_a_query_than_allowed(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=500, most=7)
-    assert max(Counter(offer.query for offer, _ in entries).values()) <= 7
+    assert max(Counter(record.query for record, _ in entries).values()) <= 7
     assert 3 * 7 - 4 <= len(entries) <= 3 * 7
 
 
@@ -159,7 +159,7 @@ def test_no_more_of_a_query_than_allowed(web, tmp_path):
 
 
 class Refusing(Server):
-    """Answers searches with a page of its own after so many true ones."""
+    """TestPredictions searches with a page of its own after so many true ones."""
 
     def __init__(self, index, page, after=0):
         self.page, self.left = page, after
@@ -190,34 +190,34 @@ def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, mo
     with serve(server):
         entries = crawled(server, tmp_path, wanted=100)
     found = {shot.url for shot in server.index.find("google", "frog")}
-    assert {offer.url for offer, _ in entries} == found
+    assert {record.url for record, _ in entries} == found
     assert "stopped answering" in warnings[0] and "a captcha" in warnings[0] and "of 100 wanted" in warnings[1]
 
 
 def test_no_search_at_all(tmp_path):
     nowhere = Search("mine", "bing", "frog", ("frog",), 5, 5, home="http://127.0.0.1:9")
     with pytest.raises(
-        StudyError, match="^source mine, class frog: the search did not answer .not retrieved: not a public"
+        UserError, match="^source mine, class frog: the search did not answer .not retrieved: not a public"
     ):
         list(crawl(nowhere, LIMITS, Store(tmp_path)))
 
 
-def test_no_picture_at_all(tmp_path, monkeypatch):
+def test_no_image_at_all(tmp_path, monkeypatch):
     gone = [Shot("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
     server = Server(Index({}, 0, 0))
     monkeypatch.setattr(server.index, "find", lambda kind, query: gone)
-    with serve(server), pytest.raises(StudyError, match="none of 12 pictures offered could be retrieved"):
+    with serve(server), pytest.raises(UserError, match="none of 12 candidates could be retrieved"):
         crawled(server, tmp_path)
 
 
-def test_more_results_than_the_queue_holds_while_pictures_are_slow(tmp_path, monkeypatch):
+def test_more_results_than_the_queue_holds_while_images_are_slow(tmp_path, monkeypatch):
     """icrawler's queue forgets a task for which it had no room: none may be lost."""
     server = Server(Index({"frog": QUERIES}, 200, 0))
     retrieve = crawling.retrieve
     monkeypatch.setattr(crawling, "retrieve", lambda *arguments: (time.sleep(0.03), retrieve(*arguments))[1])
     with serve(server):
         entries = crawled(server, tmp_path, wanted=10_000, queries=("frog",), most=200)
-    assert [offer.url for offer, _ in entries] == list(
+    assert [record.url for record, _ in entries] == list(
         dict.fromkeys(s.url for s in server.index.find("google", "frog"))
     )
 
@@ -230,15 +230,15 @@ def test_a_search_that_numbers_its_pages_is_asked_for_the_next_whatever_was_on_t
 
 def test_a_full_disk_ends_the_crawl_in_one_line_and_nothing_is_lost(web, tmp_path):
     limits = {"max_store_bytes": 40_000}
-    with pytest.raises(StudyError, match="would hold more than 40,000 bytes; what was retrieved is kept"):
+    with pytest.raises(UserError, match="would hold more than 40,000 bytes; what was retrieved is kept"):
         list(crawl(search(), LIMITS, Store.of(tmp_path, limits), loopback=web.server_address[1]))
     kept = {json.loads(file.read_text())["url"] for file in tmp_path.rglob("*.json")}
     assert len(kept) > 3 and sum(file.stat().st_size for file in tmp_path.rglob("*.bin")) <= 40_000
-    with pytest.raises(StudyError, match="disk: store .* would leave less than"):
+    with pytest.raises(UserError, match="disk: store .* would leave less than"):
         list(crawl(search(), LIMITS, Store(tmp_path, free=10**18), loopback=web.server_address[1]))
     web.asked.clear()
     crawled(web, tmp_path)
-    assert not kept & set(pictures(web))
+    assert not kept & set(images(web))
 
 
 @pytest.mark.parametrize("part", ["put", "get"])
@@ -262,7 +262,7 @@ sys.path.insert(0, {scripts!r})
 source = {source!r}
 params = Space(source=source, name="mine", label="frog", queries=["frog", "green frog"],
                store={folder!r} + "/store", demo=dict(results_per_query=40, seed=0))
-output = Space(shard={folder!r} + "/frog.tar", offers={folder!r} + "/frog.jsonl")
+output = Space(shard={folder!r} + "/frog.tar", records={folder!r} + "/frog.jsonl")
 crawl_policy = dict(contact="", connections_per_host=2, max_store_bytes=0, min_free_bytes=0)
 snakemake = Space(params=params, output=output, resources=crawl_policy, log=[{folder!r} + "/log"])
 exec(compile(open({scripts!r} + "/crawl.py").read(), "crawl.py", "exec"))

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.config.defaults import source_defaults
-from distillery.demo.web import serve
 from distillery.sources import fetching
-from distillery.sources.fetching import Fetcher, Limits, NotFetched, forbidden_use, is_public, retry_after
+from distillery.sources.fetching import Fetcher, FetchError, Limits, forbidden_use, is_public, retry_after
+from distillery_demo.web import serve
 
 BODY = bytes(range(256)) * 40
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers by the address's path; what the server saw stands in `seen`."""
+    """TestPredictions by the address's path; what the server saw stands in `seen`."""
 
     protocol_version = "HTTP/1.1"
 
@@ -232,7 +232,7 @@ def test_any_contact_is_printable(contact):
     ],
 )
 def test_what_cannot_be_had_has_a_reason_and_is_tried_no_more_than_it_should(server, path, reason, requests):
-    with pytest.raises(NotFetched) as found:
+    with pytest.raises(FetchError) as found:
         fetch(server, path)
     assert str(found.value) == f"not retrieved: {reason}"
     assert len(server.seen) == requests
@@ -281,9 +281,9 @@ def test_nothing_on_this_machine_is_reached_without_the_argument_for_tests(serve
     port = server.server_address[1]
     for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]", "2130706433", "127.1"):
         for fetcher in (Fetcher(LIMITS), Fetcher(LIMITS, loopback=port)):
-            with pytest.raises(NotFetched, match="not a public address|name unknown|not an http address"):
+            with pytest.raises(FetchError, match="not a public address|name unknown|not an http address"):
                 fetcher.fetch(f"http://{host}:{port}/good")
-    with pytest.raises(NotFetched):
+    with pytest.raises(FetchError):
         Fetcher(replace(DEFAULTS, retries=0)).fetch(f"http://one.test:{port}/good")
     assert not server.seen
 

@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from distillery.jobs import StudyError
-from distillery.pools import Offer, picture_key, read_pool, write_pool
+from distillery.jobs import UserError
 from distillery.sources import folders
 from distillery.sources.folders import import_folder
+from distillery.storage.pools import ImageRecord, image_key, read_pool, write_pool
 
 WEB = Path(__file__).parents[3] / "shared/data/web/web_images.tar"
 
 
-def png(colour: int) -> bytes:
+def png(color: int) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (4, 4), (colour, 0, 0)).save(file, "PNG")
+    Image.new("RGB", (4, 4), (color, 0, 0)).save(file, "PNG")
     return file.getvalue()
 
 
@@ -48,7 +48,7 @@ FILES = {
     "cat/b.png": png(2),
     "cat/a.png": png(1),
     "cat/deep/c.PNG": png(3),
-    "cat/notes.txt": b"not a picture",
+    "cat/notes.txt": b"not an image",
     "cat/.DS_Store": b"hidden",
     "cat/._a.png": b"hidden",
     "dog/d.png": png(4),
@@ -61,64 +61,69 @@ def imported(path, label="cat", **source):
 
 
 def in_folder(tmp_path: Path) -> Path:
-    return write_folder(tmp_path / "pictures", FILES)
+    return write_folder(tmp_path / "images", FILES)
 
 
 def in_one_tar(tmp_path: Path) -> Path:
-    return write_tar(tmp_path / "pictures.tar", {f"./{name}": data for name, data in FILES.items()})
+    return write_tar(tmp_path / "images.tar", {f"./{name}": data for name, data in FILES.items()})
 
 
 @pytest.mark.parametrize("make", [in_folder, in_one_tar])
 def test_a_class_comes_in_order_of_names_with_its_bytes(tmp_path, make):
     entries = imported(make(tmp_path))
-    assert [offer.origin for offer, _ in entries] == CATS
+    assert [record.origin for record, _ in entries] == CATS
     assert [data for _, data in entries] == [FILES[name] for name in CATS]
-    for rank, (offer, data) in enumerate(entries):
-        assert (offer.source, offer.label, offer.kind, offer.rank) == ("mine", "cat", "folder", rank)
-        assert offer.key == picture_key(data) == offer.sha256[:16]
-        assert offer.bytes == len(data) and not offer.failure
-    assert [offer.origin for offer, _ in imported(make(tmp_path), "dog")] == ["dog/d.png"]
+    for rank, (record, data) in enumerate(entries):
+        assert (record.source, record.label, record.kind, record.rank) == ("mine", "cat", "folder", rank)
+        assert record.key == image_key(data) == record.sha256[:16]
+        assert record.bytes == len(data) and not record.failure
+    assert [record.origin for record, _ in imported(make(tmp_path), "dog")] == ["dog/d.png"]
 
 
 @pytest.mark.parametrize("make", [in_folder, in_one_tar])
 def test_the_limit_takes_the_first(tmp_path, make):
-    assert [offer.origin for offer, _ in imported(make(tmp_path), per_class=2)] == CATS[:2]
+    assert [record.origin for record, _ in imported(make(tmp_path), per_class=2)] == CATS[:2]
 
 
 def test_another_studys_pool_keeps_its_provenance(tmp_path):
     data = png(9)
-    known = Offer(
+    known = ImageRecord(
         "bing",
         "cats",
         "bing",
         "http://a/1",
         rank=7,
-        key=picture_key(data),
+        key=image_key(data),
         sha256="0" * 64,
         query="a cat",
         url="http://a/1",
         license="CC0",
-        also=("dog: pets",),
+        duplicate_queries=("dog: pets",),
     )
     (tmp_path / "pools").mkdir()
     write_pool(tmp_path / "pools/cat.tar", tmp_path / "pools/cat.jsonl", [(known, data)])
-    [(offer, read)] = imported(tmp_path / "pools")
+    [(record, read)] = imported(tmp_path / "pools")
     assert read == data
-    assert (offer.query, offer.url, offer.license, offer.also) == ("a cat", "http://a/1", "CC0", ("dog: pets",))
-    assert (offer.source, offer.label, offer.kind, offer.rank) == ("mine", "cat", "folder", 0)
-    assert offer.origin == f"cat.tar/{picture_key(data)}.png" and offer.sha256 != known.sha256
+    assert (record.query, record.url, record.license, record.duplicate_queries) == (
+        "a cat",
+        "http://a/1",
+        "CC0",
+        ("dog: pets",),
+    )
+    assert (record.source, record.label, record.kind, record.rank) == ("mine", "cat", "folder", 0)
+    assert record.origin == f"cat.tar/{image_key(data)}.png" and record.sha256 != known.sha256
 
 
-@pytest.mark.parametrize("record", [b"{", b"[1]", b"null", b"\xff", json.dumps({"caption": "a cat"}).encode()])
-def test_a_record_of_another_program_is_passed_over(tmp_path, record):
-    root = write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": record})
-    [(offer, data)] = imported(root)
-    assert (offer.origin, data, offer.query) == ("cat/a.png", png(1), "")
+@pytest.mark.parametrize("sidecar", [b"{", b"[1]", b"null", b"\xff", json.dumps({"caption": "a cat"}).encode()])
+def test_a_record_of_another_program_is_passed_over(tmp_path, sidecar):
+    root = write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": sidecar})
+    [(record, data)] = imported(root)
+    assert (record.origin, data, record.query) == ("cat/a.png", png(1), "")
 
 
 def test_a_record_with_half_a_character_makes_a_pool(tmp_path):
-    record = '{"source": "s", "label": "l", "kind": "bing", "origin": "o", "title": "a cat \\ud83d"}'
-    entries = imported(write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": record.encode()}))
+    sidecar = '{"source": "s", "label": "l", "kind": "bing", "origin": "o", "title": "a cat \\ud83d"}'
+    entries = imported(write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": sidecar.encode()}))
     write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
     assert entries[0][0].title == "a cat ?"
 
@@ -128,12 +133,12 @@ def test_a_name_that_is_not_utf8_makes_a_pool(tmp_path, make):
     name = os.fsdecode(b"cat/caf\xe9")
     path = make(
         tmp_path / "p",
-        {f"{name}.png": png(1), f"{name}.json": Offer("s", "l", "bing", "o", query="q").to_json().encode()},
+        {f"{name}.png": png(1), f"{name}.json": ImageRecord("s", "l", "bing", "o", query="q").to_json().encode()},
     )
     entries = imported(path)
     write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
-    [(offer, data)] = read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")
-    assert (offer.origin, offer.query, data) == ("cat/caf?.png", "q", png(1))  # its record is found all the same
+    [(record, data)] = read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")
+    assert (record.origin, record.query, data) == ("cat/caf?.png", "q", png(1))  # its sidecar is found all the same
 
 
 def test_what_comes_out_makes_a_pool(tmp_path):
@@ -158,63 +163,63 @@ def test_a_tar_cannot_reach_outside_itself(tmp_path):
 
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
 def test_a_compressed_tar_is_refused_in_one_line(tmp_path, mode):
-    path = write_tar(tmp_path / "pictures.tar", FILES, mode)
-    with pytest.raises(StudyError, match="plain .tar") as error:
+    path = write_tar(tmp_path / "images.tar", FILES, mode)
+    with pytest.raises(UserError, match="plain .tar") as error:
         imported(path)
     assert "\n" not in str(error.value) and "source mine" in str(error.value)
 
 
 @given(st.integers(0, 9000))
-def test_a_truncated_tar_gives_its_whole_pictures_or_an_error(tmp_path_factory, keep):
-    path = tmp_path_factory.mktemp("t") / "pictures.tar"
+def test_a_truncated_tar_gives_its_whole_images_or_an_error(tmp_path_factory, keep):
+    path = tmp_path_factory.mktemp("t") / "images.tar"
     whole = write_tar(path, FILES).read_bytes()
     path.write_bytes(whole[:keep])
     try:
         entries = imported(path)
-    except StudyError:
+    except UserError:
         return
-    for offer, data in entries:
-        assert data == FILES[offer.origin] if data is not None else offer.failure == "unreadable"
+    for record, data in entries:
+        assert data == FILES[record.origin] if data is not None else record.failure == "unreadable"
 
 
 @pytest.mark.parametrize("make", [in_folder, in_one_tar])
 def test_an_absent_class_is_named(tmp_path, make):
-    with pytest.raises(StudyError, match="ship") as error:
+    with pytest.raises(UserError, match="ship") as error:
         imported(make(tmp_path), "ship")
     assert "source mine" in str(error.value) and "\n" not in str(error.value)
     assert "leave the class out of the source's `classes`" in str(error.value)
 
 
 def test_an_absent_path_and_an_empty_folder_are_named(tmp_path):
-    with pytest.raises(StudyError, match="there is no"):
+    with pytest.raises(UserError, match="there is no"):
         imported(tmp_path / "nowhere")
     (tmp_path / "cat").mkdir()
-    with pytest.raises(StudyError, match="no picture of class cat"):
+    with pytest.raises(UserError, match="no image of class cat"):
         imported(tmp_path)
 
 
 def test_a_file_that_is_too_large_is_an_offer_that_failed(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "MAX_BYTES", len(png(1)) - 1)
-    assert {(offer.failure, data) for offer, data in imported(in_folder(tmp_path))} == {("too large", None)}
+    assert {(record.failure, data) for record, data in imported(in_folder(tmp_path))} == {("too large", None)}
 
 
 def test_the_script_writes_a_pool(tmp_path):
-    out = SimpleNamespace(shard=str(tmp_path / "cat.tar"), offers=str(tmp_path / "cat.jsonl"))
+    out = SimpleNamespace(shard=str(tmp_path / "cat.tar"), records=str(tmp_path / "cat.jsonl"))
     source = {"kind": "folder", "path": str(in_one_tar(tmp_path)), "per_class": 0}
     params = SimpleNamespace(source=source, name="mine", label="cat")
     script = Path(__file__).parents[2] / "workflow/scripts/import_folder.py"
     runpy.run_path(
         str(script), init_globals={"snakemake": SimpleNamespace(log=[], input=None, output=out, params=params)}
     )
-    assert [offer.origin for offer, _ in read_pool(out.shard, out.offers)] == CATS
+    assert [record.origin for record, _ in read_pool(out.shard, out.records)] == CATS
 
 
-@pytest.mark.skipif(not WEB.exists(), reason="the shared web pictures are not here")
-def test_real_web_pictures():
+@pytest.mark.skipif(not WEB.exists(), reason="the shared web images are not here")
+def test_real_web_images():
     counts = Counter(
         {label: len(imported(WEB, label)) for label in "airplane automobile bird cat dog horse ship".split()}
     )
     assert counts == dict(airplane=800, automobile=123, bird=294, cat=149, dog=410, horse=199, ship=244)
     assert all(Image.open(io.BytesIO(data)).size for _, data in imported(WEB, "cat"))
-    with pytest.raises(StudyError, match="frog"):
+    with pytest.raises(UserError, match="frog"):
         imported(WEB, "frog")

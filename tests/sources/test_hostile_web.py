@@ -23,11 +23,11 @@ from PIL import Image
 
 from distillery.config.defaults import source_defaults
 from distillery.curation.curated import curate
-from distillery.demo.drawing import draw
-from distillery.demo.web import serve
-from distillery.pools import Store, read_pool, write_pool
 from distillery.sources import fetching
 from distillery.sources.addresses import fetch_addresses
+from distillery.storage.pools import Store, read_pool, write_pool
+from distillery_demo.drawing import draw
+from distillery_demo.web import serve
 
 MAX_BYTES = 400_000
 
@@ -38,18 +38,18 @@ def encoded(image, kind, **options):
     return buffer.getvalue()
 
 
-def picture(number, side=96):
+def image(number, side=96):
     return draw("frog", "google", number, side)
 
 
 def bad_checksum(data):
-    """A PNG whose picture data do not match their checksum."""
+    """A PNG whose image data do not match their checksum."""
     at = data.index(b"IDAT")
     return data[: at + 8] + bytes([data[at + 8] ^ 255]) + data[at + 9 :]
 
 
 def pixel_bomb():
-    """A PNG of 30,000 x 30,000 grey pixels in few bytes."""
+    """A PNG of 30,000 x 30,000 gray pixels in few bytes."""
     rows = zlib.compressobj(9)
     side = 30_000
     data = b"".join(rows.compress(bytes(side + 1)) for _ in range(600)) + rows.flush()
@@ -69,32 +69,32 @@ def archive():
 
 
 def sixteen_bits():
-    grey = np.asarray(picture(20).convert("L"), np.uint16) * 257
-    return encoded(Image.fromarray(grey), "PNG")
+    gray = np.asarray(image(20).convert("L"), np.uint16) * 257
+    return encoded(Image.fromarray(gray), "PNG")
 
 
 def turned():
     """Stored lying on its side, with the note that it is to be turned."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    return encoded(picture(21).rotate(90, expand=True), "JPEG", exif=exif.tobytes(), quality=95)
+    return encoded(image(21).rotate(90, expand=True), "JPEG", exif=exif.tobytes(), quality=95)
 
 
 def transparent():
-    image = picture(22).convert("RGBA")
-    image.putalpha(Image.linear_gradient("L").resize(image.size))
-    return encoded(image, "PNG")
+    layered = image(22).convert("RGBA")
+    layered.putalpha(Image.linear_gradient("L").resize(layered.size))
+    return encoded(layered, "PNG")
 
 
 def animated():
-    frames = [picture(n).convert("P") for n in (23, 24, 25)]
+    frames = [image(n).convert("P") for n in (23, 24, 25)]
     return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n(/etc/passwd) (r) file pop showpage\n"
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
-PLACEHOLDER = encoded(picture(30), "JPEG")
-JPEG = encoded(picture(1), "JPEG", quality=95)
+PLACEHOLDER = encoded(image(30), "JPEG")
+JPEG = encoded(image(1), "JPEG", quality=95)
 TO_INSIDE = {
     "loopback": "http://127.0.0.1:{port}/secret.jpg",
     "localhost": "http://localhost:{port}/secret.jpg",
@@ -114,12 +114,12 @@ TO_INSIDE = {
 # name → what is answered with status 200: the body, and headers
 BODIES = {
     "good": (JPEG, {}),
-    "wrong-type": (encoded(picture(2), "PNG"), {"content-type": "text/html"}),
-    "no-type": (encoded(picture(3), "WEBP", quality=90), {"content-type": None}),
-    "gzipped": (gzip.compress(encoded(picture(4), "JPEG", quality=95)), {"content-encoding": "gzip"}),
-    "palette": (encoded(picture(26).convert("P"), "PNG"), {}),
-    "grey": (encoded(picture(27).convert("L"), "JPEG", quality=95), {}),
-    "cmyk": (encoded(picture(28).convert("CMYK"), "JPEG", quality=95), {}),
+    "wrong-type": (encoded(image(2), "PNG"), {"content-type": "text/html"}),
+    "no-type": (encoded(image(3), "WEBP", quality=90), {"content-type": None}),
+    "gzipped": (gzip.compress(encoded(image(4), "JPEG", quality=95)), {"content-encoding": "gzip"}),
+    "palette": (encoded(image(26).convert("P"), "PNG"), {}),
+    "gray": (encoded(image(27).convert("L"), "JPEG", quality=95), {}),
+    "cmyk": (encoded(image(28).convert("CMYK"), "JPEG", quality=95), {}),
     "sixteen-bits": (sixteen_bits(), {}),
     "turned": (turned(), {}),
     "transparent": (transparent(), {}),
@@ -130,16 +130,16 @@ BODIES = {
     "zip": (archive(), {"content-type": "image/jpeg"}),
     "empty": (b"", {"content-type": "image/jpeg"}),
     "half": (JPEG[: len(JPEG) // 2], {}),
-    "bad-checksum": (bad_checksum(encoded(picture(5), "PNG")), {}),
+    "bad-checksum": (bad_checksum(encoded(image(5), "PNG")), {}),
     "only-magic": (b"\xff\xd8\xff", {}),
     "pixel-bomb": (pixel_bomb(), {}),
     "gzip-bomb": (gzip.compress(bytes(50_000_000)), {"content-encoding": "gzip"}),
     "not-gzip": (JPEG, {"content-encoding": "gzip"}),
     "large": (bytes(MAX_BYTES + 1), {}),
-    "icon": (encoded(picture(6, 16), "PNG"), {}),
+    "icon": (encoded(image(6, 16), "PNG"), {}),
     "blank": (encoded(Image.new("RGB", (90, 90), "red"), "PNG"), {}),
-    "noai": (encoded(picture(7), "JPEG"), {"x-robots-tag": "noai"}),
-    "noimageindex": (encoded(picture(8), "JPEG"), {"x-robots-tag": "noarchive, noimageindex"}),
+    "noai": (encoded(image(7), "JPEG"), {"x-robots-tag": "noai"}),
+    "noimageindex": (encoded(image(8), "JPEG"), {"x-robots-tag": "noarchive, noimageindex"}),
     **{f"placeholder-{n}": (PLACEHOLDER, {}) for n in range(100)},
 }
 NAMES = {
@@ -150,19 +150,19 @@ NAMES = {
     "quotes": "/" + quote("a'b;rm -rf ~|$(id).jpg"),
     "unicode": "/" + quote("фото\u202egpj.jpg"),
 }
-# what becomes of each case; a picture that is kept has no reason
+# what becomes of each case; an image that is kept has no reason
 REASONS = {
-    **dict.fromkeys(["good", "wrong-type", "no-type", "gzipped", "palette", "grey", "cmyk", "sixteen-bits"], ""),
+    **dict.fromkeys(["good", "wrong-type", "no-type", "gzipped", "palette", "gray", "cmyk", "sixteen-bits"], ""),
     **dict.fromkeys(["turned", "transparent", "animated", "busy-once", "rate-limited", "reset-once", "moved"], ""),
     **{name: "" for name in NAMES},
-    "html": "not a picture: image/jpeg",
-    "svg": "not a picture: image/jpeg",
-    "eps": "not a picture: image/jpeg",
-    "zip": "not a picture: image/jpeg",
-    "empty": "not a picture: image/jpeg",
+    "html": "not an image: image/jpeg",
+    "svg": "not an image: image/jpeg",
+    "eps": "not an image: image/jpeg",
+    "zip": "not an image: image/jpeg",
+    "empty": "not an image: image/jpeg",
     "half": "broken",
     "bad-checksum": "broken",
-    "only-magic": "not a picture",
+    "only-magic": "not an image",
     "pixel-bomb": "too many pixels",
     "gzip-bomb": f"not retrieved: larger than {MAX_BYTES} bytes",
     "not-gzip": "not retrieved: broken encoding",
@@ -202,14 +202,14 @@ class Handler(BaseHTTPRequestHandler):
             self.server.asked.append((path, host))
         name = path.strip("/").partition(".")[0]
         if host == "names.test" or name == "moved-here":
-            self.give(encoded(picture(1000 + len(self.path)), "JPEG", quality=95))
+            self.give(encoded(image(1000 + len(self.path)), "JPEG", quality=95))
         elif name.startswith("to-"):
             self.give(b"", 302, location=TO_INSIDE[name[3:]].format(port=self.server.server_address[1]))
         elif name in BODIES:
             body, headers = BODIES[name]
             self.give(body, **{key.replace("-", "_"): value for key, value in headers.items()})
         elif name in ("busy-once", "rate-limited", "reset-once") and again:
-            self.give(encoded(picture(50 + len(name)), "JPEG", quality=95))
+            self.give(encoded(image(50 + len(name)), "JPEG", quality=95))
         else:
             getattr(self, name.replace("-", "_"), self.forbidden)()
 
@@ -389,12 +389,12 @@ def test_files_lie_nowhere_but_in_the_store_and_are_named_by_hashes(outcome):
 def test_what_was_unusual_is_decoded_as_it_should(outcome):
     pixels = np.load(outcome.folder / "mine.npy").astype(float)
 
-    def near(name, image, most=10):
-        expected = np.asarray(image.convert("RGB").resize((32, 32), Image.Resampling.LANCZOS), float)
+    def near(name, wanted, most=10):
+        expected = np.asarray(wanted.convert("RGB").resize((32, 32), Image.Resampling.LANCZOS), float)
         return np.abs(pixels[outcome.rows[name]["row"]] - expected).mean() < most
 
-    assert near("turned", picture(21)) and near("sixteen-bits", picture(20).convert("L"))
-    assert near("cmyk", picture(28)) and near("animated", picture(23)) and near("grey", picture(27).convert("L"))
+    assert near("turned", image(21)) and near("sixteen-bits", image(20).convert("L"))
+    assert near("cmyk", image(28)) and near("animated", image(23)) and near("gray", image(27).convert("L"))
     white = Image.new("RGB", (96, 96), "white")
-    white.paste(picture(22), mask=Image.linear_gradient("L").resize((96, 96)))
+    white.paste(image(22), mask=Image.linear_gradient("L").resize((96, 96)))
     assert near("transparent", white)

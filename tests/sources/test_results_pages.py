@@ -1,4 +1,4 @@
-"""Pages of the picture searches: every record, or a stated refusal, whatever the bytes."""
+"""Pages of the image searches: every record, or a stated refusal, whatever the bytes."""
 
 import gzip
 import html
@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.demo.web import PAGES as MAKERS
-from distillery.demo.web import SEARCHES, Index, Shot
 from distillery.sources import bing, commons, google, openverse
 from distillery.sources.crawling import ENGINES
-from distillery.sources.results import MAX_URL, MarkupChanged, Record, SourceBlocked, is_address, unique
+from distillery.sources.results import MAX_URL, MarkupChanged, SearchResult, SourceBlocked, is_address, unique
+from distillery_demo.web import PAGES as MAKERS
+from distillery_demo.web import SEARCHES, Index, Shot
 
 PAGES = Path(__file__).parents[3] / "shared/data/pages"
 needs_pages = pytest.mark.skipif(not PAGES.exists(), reason="the saved pages of ../shared/data are not here")
@@ -154,8 +154,8 @@ def test_bing_s_refusal():
 
 
 @pytest.mark.parametrize("search", ["google", "bing"])
-def test_a_page_full_of_pictures_that_cannot_be_read(search):
-    with pytest.raises(MarkupChanged, match="12 pictures in a markup"):
+def test_a_page_full_of_images_that_cannot_be_read(search):
+    with pytest.raises(MarkupChanged, match="12 images in a markup"):
         ENGINES[search].parse(b"<img src=x>" * 12)
     assert ENGINES[search].parse(b"<img src=x>" * 3) == []
 
@@ -166,7 +166,7 @@ def test_a_page_full_of_pictures_that_cannot_be_read(search):
 def test_a_link_of_bing_s_without_an_address_is_passed_over(value):
     good = html.escape(json.dumps({"murl": "http://a.bc/d?e=f&g=h"}))
     page = f'<a class="iusc" m="{html.escape(value)}"></a><a class="x iusc" m="{good}" href="?expw=q"></a>'
-    assert bing.parse(page.encode()) == [Record("http://a.bc/d?e=f&g=h")]
+    assert bing.parse(page.encode()) == [SearchResult("http://a.bc/d?e=f&g=h")]
 
 
 @pytest.mark.parametrize(
@@ -180,14 +180,14 @@ def test_a_link_of_bing_s_without_an_address_is_passed_over(value):
 )
 def test_every_way_google_writes_an_address(script):
     page = f"<script>first()</script><script>{script}</script>"
-    assert google.parse(page.encode()) == [Record("http://a.bc/d?e=f&g=h", width=30, height=20)]
+    assert google.parse(page.encode()) == [SearchResult("http://a.bc/d?e=f&g=h", width=30, height=20)]
 
 
 def test_older_pages_of_google_s():
     meta = '<div class="rg_meta">{"ou":"http://a.bc/d","ow":30,"oh":20,"ru":"http://p.q/r","pt":"t","tu":"http://t.u/v"}</div>'
-    assert google.parse(meta.encode()) == [Record("http://a.bc/d", "http://p.q/r", "http://t.u/v", "t", 30, 20)]
+    assert google.parse(meta.encode()) == [SearchResult("http://a.bc/d", "http://p.q/r", "http://t.u/v", "t", 30, 20)]
     link = '<a href="/imgres?imgurl=http://a.bc/d&amp;imgrefurl=http://p.q/r&amp;w=30&amp;h=20">'
-    assert google.parse(link.encode()) == [Record("http://a.bc/d", "http://p.q/r", width=30, height=20)]
+    assert google.parse(link.encode()) == [SearchResult("http://a.bc/d", "http://p.q/r", width=30, height=20)]
 
 
 # --- answers that are JSON --------------------------------------------------------------------------------------------
@@ -211,7 +211,9 @@ COMMONS = {
 
 def test_openverse_s_documented_answer():
     page = json.dumps({"result_count": 2, "results": [OPENVERSE, {"url": None}, OPENVERSE]}).encode()
-    expected = Record("http://a.bc/d?e=f", "http://p.q/r", "http://t.u/v", "A frog", 30, 20, "CC BY-SA 2.0", "Ada")
+    expected = SearchResult(
+        "http://a.bc/d?e=f", "http://p.q/r", "http://t.u/v", "A frog", 30, 20, "CC BY-SA 2.0", "Ada"
+    )
     assert openverse.parse(page) == [expected]
 
 
@@ -225,15 +227,15 @@ def test_openverse_s_documented_answer():
         ("x", "", "x"),
     ],
 )
-def test_licences_by_their_names(code, version, name):
+def test_licenses_by_their_names(code, version, name):
     assert openverse.license_name(code, version) == name
 
 
 def test_commons_s_documented_answer():
     second = COMMONS | {"pageid": 4, "index": 2, "imageinfo": [{"url": "http://a.bc/e", "width": 3, "height": 2}]}
     page = json.dumps({"batchcomplete": True, "query": {"pages": [second, COMMONS, {"title": "File:x"}]}}).encode()
-    first = Record("http://a.bc/960px-d", "http://p.q/r", "", "Frog 1.jpg", 960, 640, "CC BY-SA 4.0", "Ada & Co")
-    assert commons.parse(page) == [first, Record("http://a.bc/e", title="Frog 1.jpg", width=3, height=2)]
+    first = SearchResult("http://a.bc/960px-d", "http://p.q/r", "", "Frog 1.jpg", 960, 640, "CC BY-SA 4.0", "Ada & Co")
+    assert commons.parse(page) == [first, SearchResult("http://a.bc/e", title="Frog 1.jpg", width=3, height=2)]
     assert commons.parse(b'{"batchcomplete": true}') == []
 
 
@@ -299,7 +301,11 @@ def test_what_is_no_address(url):
 
 
 def test_the_first_of_an_address_counts():
-    records = [Record("http://a.bc/d", title="one"), Record("http://a.bc/e"), Record("http://a.bc/d", title="two")]
+    records = [
+        SearchResult("http://a.bc/d", title="one"),
+        SearchResult("http://a.bc/e"),
+        SearchResult("http://a.bc/d", title="two"),
+    ]
     assert unique(records) == records[:2]
 
 
@@ -312,7 +318,7 @@ def test_half_a_character_is_replaced():
         "t": "a cat \ud83d",
     }
     page = f'<a class="iusc" m="{html.escape(json.dumps(said))}">'.encode()
-    assert bing.parse(page) == [Record("http://a.bc/d.jpg", "http://a.bc/?", "http://a.bc/?", "a cat ?")]
+    assert bing.parse(page) == [SearchResult("http://a.bc/d.jpg", "http://a.bc/?", "http://a.bc/?", "a cat ?")]
     found = {"url": "http://a.bc/d.jpg", "title": "a cat \ud83d", "creator": "\ud83dAda", "license": "cc0"}
     [record] = openverse.parse(json.dumps({"results": [found]}).encode())
     assert (record.title, record.creator, record.license) == ("a cat ?", "?Ada", "CC0")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from running import ROOT, command, environment
 
-from distillery.demo.drawing import draw
+from distillery_demo.drawing import draw
 
 CLASSES = ("airplane", "frog", "ship")
 
@@ -25,7 +25,7 @@ STUDY = {
     "sources": {
         "google": {"kind": "google", "per_class": 16},
         "bing": {"kind": "bing", "per_class": 14},
-        "mine": {"kind": "folder", "path": "pictures", "classes": ["frog", "ship"]},
+        "mine": {"kind": "folder", "path": "images", "classes": ["frog", "ship"]},
         "sd2": {
             "kind": "diffusion", "per_class": 5, "model": str(ROOT / "demo" / "model"), "size": 32, "steps": 2,
         },
@@ -42,7 +42,7 @@ STUDY = {
         "sd2": {"train": {"sd2": 12}, "size": "large"},
         "tidy": {"train": {"google": 3}, "clean": True, "arms": ["scratch"]},
     },
-    "demo": {"label": "A test on drawn pictures", "results_per_query": 16},
+    "demo": {"label": "A test on drawn images", "results_per_query": 16},
 }  # fmt: skip
 
 
@@ -87,9 +87,9 @@ def finished(tmp_path_factory) -> Study:
     """A study that has run to its end. Leave its files as they are: tests that change something take a `copied`."""
     folder = tmp_path_factory.mktemp("finished")
     for name in ("frog", "ship"):
-        (folder / "pictures" / name).mkdir(parents=True)
+        (folder / "images" / name).mkdir(parents=True)
         for number in range(4):
-            draw(name, "teacher", number, 48).save(folder / "pictures" / name / f"{number}.png")
+            draw(name, "teacher", number, 48).save(folder / "images" / name / f"{number}.png")
     study = Study(folder, copy.deepcopy(STUDY))
     study.run("results/summary.png", "all")
     return study

@@ -22,7 +22,7 @@ def disturbed(finished, tmp_path_factory):
     """The finished study's twin, disturbed at one stage after the other: its folder, and what was seen."""
     folder = tmp_path_factory.mktemp("disturbed")
     shutil.copyfile(finished.folder / "config.yaml", folder / "config.yaml")
-    shutil.copytree(finished.folder / "pictures", folder / "pictures", copy_function=shutil.copy2)
+    shutil.copytree(finished.folder / "images", folder / "images", copy_function=shutil.copy2)
     seen = SimpleNamespace(folder=folder, left=[])
     for rule in ("generate_sd2", "train_student"):  # the crawls run beside the first
         run = Run(folder, *TARGETS)

@@ -1,4 +1,4 @@
-"""What the rules of generated pictures do: shares of a source, and what a changed prompt generates again."""
+"""What the rules of generated images do: shares of a source, and what a changed prompt generates again."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ POOLS = [f"resources/pools/sd2/{label}.tar" for label in CLASSES]
 @pytest.fixture
 def study(tmp_path):
     for name in ("frog", "ship"):
-        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (tmp_path / "images" / name).mkdir(parents=True)
     return Study(tmp_path, copy.deepcopy(STUDY))
 
 
@@ -24,7 +24,7 @@ def test_a_source_is_generated_by_one_job_or_by_as_many_as_asked(study):
     assert study.counted(*POOLS) == {"generate_share_sd2": 3, "generate_sd2": 1}
 
 
-def test_shares_make_the_pictures_that_one_job_makes(study, finished):
+def test_shares_make_the_images_that_one_job_makes(study, finished):
     study.config["sources"]["sd2"]["shards"] = 2
     study.configure(study.config)
     study.run(*POOLS)

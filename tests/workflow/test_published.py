@@ -22,16 +22,16 @@ def test_the_published_study_s_jobs(published):
     generated = {f"generate_{source}": 1 for source in ("sd2", "sd3", "sd2_varied", "sd3_varied")}
     expected = generated | {"crawl": crawls, "curate": 6, "split": 1, "plan_scenario": scenarios + varied}
     expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate": 1, "plot_summary": 1}
-    expected |= {"try_settings": 6 * (scenarios + varied), "tune": scenarios + varied}
-    expected |= {"try_settings_of_arm": 6 * scenarios, "tune_arm": scenarios}
+    expected |= {"run_trial": 6 * (scenarios + varied), "tune": scenarios + varied}
+    expected |= {"run_arm_trial": 6 * scenarios, "select_arm_hyperparameters": scenarios}
     expected |= {"train_student": (5 * scenarios + 2 * varied) * seeds, "tabulate_scenario": scenarios + varied}
     assert jobs == expected
 
 
 def test_the_published_study_s_evidence(published):
-    """Students are tested on the generated test pictures too, which are not in the common test."""
+    """Students are tested on the generated test images too, which are not in the common test."""
     jobs = published.counted("results/report.html")
-    assert jobs["test_elsewhere"] == jobs["plan_scenario"] and jobs["plot"] == 9
+    assert jobs["predict_other_test_sets"] == jobs["plan_scenario"] and jobs["plot"] == 9
     assert all(jobs[rule] == 1 for rule in ("compare", "break_down", "tabulate_curves", "explain_published"))
     assert jobs["write_page"] == 1
 
@@ -39,8 +39,8 @@ def test_the_published_study_s_evidence(published):
 def test_one_of_its_scenarios(published):
     jobs = published.counted("results/scenarios/small_google.csv")
     assert jobs["train_student"] == 5 * 6 and jobs["tabulate_scenario"] == 1
-    assert jobs["try_settings"] == jobs["try_settings_of_arm"] == 6 and jobs["tune"] == jobs["tune_arm"] == 1
-    # the test pictures are common to all scenarios: every source is split before any run
+    assert jobs["run_trial"] == jobs["run_arm_trial"] == 6 and jobs["tune"] == jobs["select_arm_hyperparameters"] == 1
+    # the test images are common to all scenarios: every source is split before any run
     assert jobs["crawl"] == 20 and jobs["curate"] == 6
 
 
@@ -57,14 +57,14 @@ def mistakes(done):
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, change, message):
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     study = Study(tmp_path, copy.deepcopy(STUDY) | change)
     done = study.snakemake("--dry-run")
     assert done.returncode != 0 and [line.startswith(message) for line in mistakes(done)] == [True]
 
 
 def test_two_scenarios_of_one_name(tmp_path):
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     study = Study(tmp_path, copy.deepcopy(STUDY))
     with open(tmp_path / "config.yaml", "a") as file:
         file.write("seeds: 3\n")

@@ -1,4 +1,4 @@
-"""The whole workflow on drawn pictures: what it makes, where each number comes from, and what an edit makes again."""
+"""The whole workflow on drawn images: what it makes, where each number comes from, and what an edit makes again."""
 
 import csv
 import hashlib
@@ -18,7 +18,7 @@ from PIL import Image
 from running import ROOT, environment
 from sameness import contents, differences
 
-from distillery.demo.drawing import draw
+from distillery_demo.drawing import draw
 
 from .conftest import CLASSES
 
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 
 REPORTS = {"compare", "break_down", "tabulate_curves", "tabulate_costs", "explain_published", "typeset_summary"}
 REPORTS |= {"tabulate", "plot", "plot_summary", "plot_acquisition", "write_page", "all"}
-RETRAINS = REPORTS | {"train_student", "tabulate_scenario", "test_elsewhere"}
-REPLANS = RETRAINS | {"plan_scenario", "attribute", "tabulate_trust"}
+RETRAINS = REPORTS | {"train_student", "tabulate_scenario", "predict_other_test_sets"}
+REPLANS = RETRAINS | {"plan_scenario", "attribute", "tabulate_data_quality"}
 
 
 def rows(path):
@@ -52,14 +52,14 @@ def test_tables_and_figures(finished):
     best = max(summary.values(), key=lambda row: (int(row["n_classes"]), float(row["mean_percent"])))
     target = f"results/models/{best['scenario']}.{best['arm']}.onnx"
     assert f"snakemake --cores all {target}" in (results / "report.html").read_text()
-    for name in ("summary.png", "figures/acquisition.png", "figures/contact_google.png", "figures/suspects_mine.png",
+    for name in ("summary.png", "figures/acquisition.png", "figures/contact_google.png", "figures/label_issues_mine.png",
                  "figures/diversity.png",
                  "figures/duplicates_bing.png"):  # fmt: skip
         assert Image.open(results / name).size > (400, 200)
     assert {row["source"] for row in rows(results / "tables" / "counts.csv")} == {"google", "bing", "mine", "sd2"}
 
 
-def test_students_are_tested_on_every_source_s_test_pictures(finished):
+def test_students_are_tested_on_every_source_s_test_images(finished):
     results = finished.folder / "results"
     table = rows(results / "tables" / "test_sources.csv")
     mine = {row["test"]: row for row in table if (row["scenario"], row["arm"]) == ("web", "kd")}
@@ -67,9 +67,9 @@ def test_students_are_tested_on_every_source_s_test_pictures(finished):
     assert [row["n_test"] for row in mine.values()] == ["15", "9", "6", "2"]
     splits = pq.read_table(results / "splits.parquet").to_pylist()
     tested = {row["row"] for row in splits if (row["source"], row["split"]) == ("mine", "test")}
-    elsewhere = pq.read_table(results / "elsewhere" / "web.parquet").to_pylist()
-    assert {row["row"] for row in elsewhere} == tested and len(elsewhere) == 2 * 2 * 2
-    right = [row["label"] == row["predicted"] for row in elsewhere if row["arm"] == "kd"]
+    other_test_sets = pq.read_table(results / "other_test_sets" / "web.parquet").to_pylist()
+    assert {row["row"] for row in other_test_sets} == tested and len(other_test_sets) == 2 * 2 * 2
+    right = [row["label"] == row["predicted"] for row in other_test_sets if row["arm"] == "kd"]
     assert float(mine["mine"]["mean_percent"]) == pytest.approx(100 * np.mean(right), abs=0.005)
 
 
@@ -106,7 +106,7 @@ def test_every_accuracy_is_that_of_its_predictions(finished):
                               np.searchsorted(sorted(set(table["label"])), table["predicted"]))  # fmt: skip
 
 
-def test_every_picture_tested_or_trained_on_can_be_traced_to_its_bytes(finished):
+def test_every_image_tested_or_trained_on_can_be_traced_to_its_bytes(finished):
     results, resources = finished.folder / "results", finished.folder / "resources"
     splits = {(r["source"], r["row"]): r for r in pq.read_table(results / "splits.parquet").to_pylist()}
     curated = {}
@@ -128,7 +128,7 @@ def test_every_picture_tested_or_trained_on_can_be_traced_to_its_bytes(finished)
         assert told["url"] == curated[place]["url"] and told["query"] and told["label"] == label
 
 
-def test_every_picture_used_is_attributed(finished):
+def test_every_image_used_is_attributed(finished):
     results = finished.folder / "results"
     listed = {(row["source"], row["key"]): row for row in rows(results / "attribution.csv")}
     splits = {(r["source"], r["row"]): r for r in pq.read_table(results / "splits.parquet").to_pylist()}
@@ -149,7 +149,7 @@ def test_no_near_duplicate_group_is_both_trained_and_tested_on(finished):
     assert all(len(splits - {"unused"}) == 1 for splits in splits_of.values())
 
 
-def test_a_clean_scenario_trains_on_no_picture_whose_label_the_teacher_doubts(copied):
+def test_a_clean_scenario_trains_on_no_image_whose_label_the_teacher_doubts(copied):
     copied.config["teacher"].update(steps=150, batch=32)  # enough to know a ship from a frog
     copied.configure(copied.config)
     results = copied.folder / "results"
@@ -161,7 +161,7 @@ def test_a_clean_scenario_trains_on_no_picture_whose_label_the_teacher_doubts(co
     np.save(results / "curated" / "google.npy", pixels)
     copied.run("results/plans/tidy.parquet", "results/plans/web.parquet", "results/tables/audit.csv")
     audit = pq.read_table(results / "audit" / "google.parquet").to_pylist()
-    doubted = {row["row"] for row in audit if row["suspect"]}
+    doubted = {row["row"] for row in audit if row["is_label_issue"]}
     assert doubted & {*ships, *frogs} and {row["class"] for row in audit} == set(CLASSES)
     plan = pq.read_table(results / "plans" / "tidy.parquet").to_pylist()
     trained = {row["row"] for row in plan if row["split"] == "train"}
@@ -170,10 +170,10 @@ def test_a_clean_scenario_trains_on_no_picture_whose_label_the_teacher_doubts(co
     other = pq.read_table(results / "plans" / "web.parquet").to_pylist()
     assert sorted(tested) == sorted((row["source"], row["row"]) for row in other if row["split"] == "test")
     said = {row["source"]: row for row in rows(results / "tables" / "audit.csv") if row["class"] == "all"}
-    assert int(said["google"]["suspect"]) == len(doubted) and int(said["google"]["kept"]) == len(audit)
+    assert int(said["google"]["is_label_issue"]) == len(doubted) and int(said["google"]["kept"]) == len(audit)
 
 
-def test_pictures_that_the_teacher_learnt_from_can_be_left_out(copied):
+def test_images_that_the_teacher_learnt_from_can_be_left_out(copied):
     data = dict(np.load(copied.folder / "resources" / "teacher" / "data.npz"))
     data["train_pixels"][:5] = np.load(copied.folder / "results" / "curated" / "google.npy")[:5]
     np.savez(copied.folder / "resources" / "teacher" / "data.npz", **data)
@@ -263,8 +263,8 @@ def test_tuned_settings_are_chosen_on_validation_and_used_by_every_seed(copied):
     copied.config["student"]["tune"]["lr"].append(0.2)
     copied.configure(copied.config)
     jobs = copied.planned("results/scenarios/tidy.csv")
-    assert wildcards(jobs, "try_settings") == {"scenario=tidy, lr=0.2, weight_decay=0.001, seed=0"}
-    assert {rule for rule, _ in jobs} == {"try_settings", "tune", "train_student", "tabulate_scenario"}
+    assert wildcards(jobs, "run_trial") == {"scenario=tidy, lr=0.2, weight_decay=0.001, seed=0"}
+    assert {rule for rule, _ in jobs} == {"run_trial", "tune", "train_student", "tabulate_scenario"}
 
 
 def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
@@ -285,7 +285,7 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
     grid["lr"].append(0.1)
     copied.configure(copied.config)
     jobs = copied.planned("results/scenarios/web.csv")
-    assert wildcards(jobs, "try_settings_of_arm") == {"scenario=web, arm=kd, lr=0.1, weight_decay=0.001, seed=0"}
+    assert wildcards(jobs, "run_arm_trial") == {"scenario=web, arm=kd, lr=0.1, weight_decay=0.001, seed=0"}
     assert wildcards(jobs, "train_student") == {f"scenario=web, arm=kd, seed={seed}" for seed in (0, 1)}
 
     grid["lr"][-1] = 1e15  # diverges, so that the choice stays
@@ -297,16 +297,16 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
     logs = sorted((copied.folder / "results" / "logs" / "train_student").glob("web.kd.*"))
     assert len(logs) == 2 and all("nothing is trained" in log.read_text() for log in logs)
     benchmarks, checkpoints = (copied.folder / "results" / name for name in ("benchmarks", "checkpoints"))
-    for rule in ("train_teacher", "try_settings", "try_settings_of_arm", "train_student"):
+    for rule in ("train_teacher", "run_trial", "run_arm_trial", "train_student"):
         measured = [benchmarks / f"{rule}.tsv"] if rule == "train_teacher" else (benchmarks / rule).glob("web.*")
-        spent = [checkpoints / path.relative_to(benchmarks).with_suffix("") / "spent.tsv" for path in measured]
+        spent = [checkpoints / path.relative_to(benchmarks).with_suffix("") / "usage.tsv" for path in measured]
         assert spent and all(path.exists() for path in spent)  # where the table of costs looks for it
 
 
 def test_words_on_a_figure_draw_it_again_and_no_more(copied):
     copied.config["title"] = "Another title"
     copied.configure(copied.config)
-    drawn = {"plot_summary", "contact_sheet", "suspects_sheet", "duplicates_sheet", "plot_acquisition", "all"}
+    drawn = {"plot_summary", "contact_sheet", "label_issues_sheet", "duplicates_sheet", "plot_acquisition", "all"}
     drawn |= {"plot_diversity", "plot", "typeset_summary", "write_page"}
     assert {rule for rule, _ in copied.planned()} == drawn
 
@@ -332,14 +332,14 @@ def test_a_student_to_take_along_classifies_files(copied):
     start = [sys.executable, "-m", "distillery.deployment.classify", str(model)]
     table = copied.folder / "answers.csv"
     done = subprocess.run(
-        [*start, str(copied.folder / "pictures"), "--csv", str(table)],
+        [*start, str(copied.folder / "images"), "--csv", str(table)],
         env=environment() | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    pictures = sorted((copied.folder / "pictures").rglob("*.png"))
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == list(map(str, pictures)) and len(pictures) == 8
+    images = sorted((copied.folder / "images").rglob("*.png"))
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == list(map(str, images)) and len(images) == 8
     for row in rows(table):
         assert row["class"] in CLASSES
         assert sum(float(row[f"probability_{name}"]) for name in CLASSES) == pytest.approx(1, abs=1e-5)
@@ -347,7 +347,7 @@ def test_a_student_to_take_along_classifies_files(copied):
     said = model.with_suffix(".md").read_text()
     metrics = json.loads((copied.folder / "results/runs/web/kd/seed0/metrics.json").read_text())
     right = round(metrics["accuracy"] * metrics["n_test"])
-    assert f"told {right} of 15 test pictures right, {100 * metrics['accuracy']:.2f} %" in said
+    assert f"told {right} of 15 test images right, {100 * metrics['accuracy']:.2f} %" in said
     (summary,) = [
         row
         for row in rows(copied.folder / "results" / "tables" / "summary.csv")
@@ -356,7 +356,7 @@ def test_a_student_to_take_along_classifies_files(copied):
     assert f"the mean is {summary['mean_percent']} %" in said
     interval = f"interval of the mean {summary['low']} to {summary['high']}" if summary["low"] else "all the same, so"
     assert interval in said and summary["train"] in said
-    assert "**A test on drawn pictures.**" in said.splitlines()[2]
+    assert "**A test on drawn images.**" in said.splitlines()[2]
     assert copied.planned() == []  # the study itself waits for nothing new
 
 
@@ -364,7 +364,7 @@ def test_the_same_results_of_training_give_the_same_bytes(copied):
     """What is told of the runs is made a second time; test_faults makes everything up to a scenario's table again."""
     results = copied.folder / "results"
     before = contents(copied.folder)
-    told = ("tables/*", "summary.png", "pictures.parquet", "attribution.csv", "figures/*.svg", "figures/sizes.png")
+    told = ("tables/*", "summary.png", "images.parquet", "attribution.csv", "figures/*.svg", "figures/sizes.png")
     gone = [file for pattern in told for file in results.glob(pattern)]
     assert len(gone) > 25
     for file in gone:
@@ -373,29 +373,29 @@ def test_the_same_results_of_training_give_the_same_bytes(copied):
     assert differences(contents(copied.folder), before) == []
 
 
-def test_new_pictures_of_the_user_are_noticed(copied):
-    folder = copied.folder / "pictures" / "ship"
-    draw("ship", "teacher", 99, 48).save(folder / "99.png")  # which leaves the time of `pictures` alone
+def test_new_images_of_the_user_are_noticed(copied):
+    folder = copied.folder / "images" / "ship"
+    draw("ship", "teacher", 99, 48).save(folder / "99.png")  # which leaves the time of `images` alone
     assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=ship"}
     (folder / "99.png").unlink()
     assert wildcards(copied.planned(), "import_folder") == set()
-    (copied.folder / "pictures" / "frog" / "0.png").unlink()
+    (copied.folder / "images" / "frog" / "0.png").unlink()
     assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=frog"}
 
 
 def test_a_look_at_a_folder_imports_nothing(copied):
     for place in ("", "frog"):
-        (copied.folder / "pictures" / place / ".DS_Store").touch()  # as macOS's Finder does
+        (copied.folder / "images" / place / ".DS_Store").touch()  # as macOS's Finder does
     assert copied.planned() == []
 
 
-def test_too_few_pictures_end_in_one_line_and_the_other_scenarios_go_on(copied):
+def test_too_few_images_end_in_one_line_and_the_other_scenarios_go_on(copied):
     copied.config["scenarios"]["more"] = {"train": {"mine": 10}}
     copied.config["seeds"] = 1
     copied.configure(copied.config)
     done = copied.snakemake("results/scenarios/more.csv")
     assert done.returncode != 0
-    message = "scenario more: class frog has 3 train pictures in source mine, 5 asked. Add queries, prompts or pictures"
+    message = "scenario more: class frog has 3 train images in source mine, 5 asked. Add queries, prompts or images"
     assert message in done.stderr
     copied.config["split"]["shortfall"] = "shrink"
     copied.configure(copied.config)

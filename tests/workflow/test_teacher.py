@@ -1,32 +1,32 @@
-"""A teacher without labelled pictures: it learns from sources of its own."""
+"""A teacher without labeled images: it learns from sources of its own."""
 
 import copy
 import shutil
 
 import numpy as np
 
-from distillery.demo.drawing import draw
+from distillery_demo.drawing import draw
 
 from .conftest import STUDY, Study
 
 CLASSES = ("frog", "ship")
 
 
-def test_a_teacher_learns_from_sources_and_is_tested_on_pictures_it_has_not_seen(tmp_path):
-    for number, source in enumerate(("mine", "learnt", "other")):
+def test_a_teacher_learns_from_sources_and_is_tested_on_images_it_has_not_seen(tmp_path):
+    for number, source in enumerate(("mine", "trained", "other")):
         for name in CLASSES:
             folder = tmp_path / source / name
             folder.mkdir(parents=True)
-            for picture in range(3):
-                draw(name, "teacher", 10 * number + picture, 48).save(folder / f"{picture}.png")
-    shutil.copyfile(tmp_path / "learnt" / "frog" / "0.png", tmp_path / "other" / "frog" / "again.png")
+            for image in range(3):
+                draw(name, "teacher", 10 * number + image, 48).save(folder / f"{image}.png")
+    shutil.copyfile(tmp_path / "trained" / "frog" / "0.png", tmp_path / "other" / "frog" / "again.png")
     config = copy.deepcopy(STUDY) | {
         "classes": {name: None for name in CLASSES},
-        "sources": {name: {"kind": "folder", "path": name} for name in ("mine", "learnt", "other")},
+        "sources": {name: {"kind": "folder", "path": name} for name in ("mine", "trained", "other")},
         "split": {"test": {"mine": 2}},
         "scenarios": {"own": {"train": {"mine": 2}}},
     }
-    data = {"kind": "sources", "train_sources": ["learnt"], "test_sources": ["other"]}
+    data = {"kind": "sources", "train_sources": ["trained"], "test_sources": ["other"]}
     config["teacher"] = config["teacher"] | {"data": data}
     study = Study(tmp_path, config)
     study.run("resources/teacher/data.npz")
@@ -35,4 +35,4 @@ def test_a_teacher_learns_from_sources_and_is_tested_on_pictures_it_has_not_seen
         assert found["test_labels"].tolist() == [0] * 3 + [1] * 3  # the fourth frog is one that is trained on
         assert found["train_pixels"].shape == (6, 16, 16, 3)
     planned = study.counted("results/summary.png", "all")
-    assert planned["contact_sheet"] == planned["duplicates_sheet"] == 3 and planned["suspects_sheet"] == 1
+    assert planned["contact_sheet"] == planned["duplicates_sheet"] == 3 and planned["label_issues_sheet"] == 1

@@ -1,10 +1,10 @@
-"""Retrieve pictures: from searches, address lists, folders and diffusion models. What is retrieved stays in a store."""
+"""Retrieve images: from searches, address lists, folders and diffusion models. What is retrieved stays in a store."""
 
 
 rule crawl:
     output:
         shard="resources/pools/{source}/{label}.tar",
-        offers="resources/pools/{source}/{label}.jsonl",
+        records="resources/pools/{source}/{label}.jsonl",
     log:
         "results/logs/crawl/{source}.{label}.log",
     benchmark:
@@ -36,7 +36,7 @@ rule fetch_addresses:
         addresses=lambda w: local(study["sources"][w.source]["path"]),
     output:
         shard="resources/pools/{source}/{label}.tar",
-        offers="resources/pools/{source}/{label}.jsonl",
+        records="resources/pools/{source}/{label}.jsonl",
     log:
         "results/logs/fetch_addresses/{source}.{label}.log",
     benchmark:
@@ -63,7 +63,7 @@ rule import_folder:
         path=lambda w: own_images(study["sources"][w.source]["path"]),
     output:
         shard="resources/pools/{source}/{label}.tar",
-        offers="resources/pools/{source}/{label}.jsonl",
+        records="resources/pools/{source}/{label}.jsonl",
     log:
         "results/logs/import_folder/{source}.{label}.log",
     benchmark:
@@ -81,7 +81,7 @@ rule import_folder:
         "../scripts/import_folder.py"
 
 
-# one job a source: loading a model takes longer than a class's pictures in a small study
+# one job a source: loading a model takes longer than a class's images in a small study
 for source in sources_of_kind("diffusion"):
 
     rule:
@@ -92,7 +92,7 @@ for source in sources_of_kind("diffusion"):
             shares=shares_of(source),
         output:
             shards=pools(source, "tar"),
-            offers=pools(source, "jsonl"),
+            records=pools(source, "jsonl"),
         log:
             f"results/logs/generate/{source}.log",
         benchmark:
@@ -116,7 +116,7 @@ for source in sources_of_kind("diffusion"):
             input:
                 model=model_files(source),
             output:
-                offers=f"resources/pools/{source}/shares/{{share}}-of-{study['sources'][source]['shards']}.jsonl",
+                records=f"resources/pools/{source}/shares/{{share}}-of-{study['sources'][source]['shards']}.jsonl",
             log:
                 f"results/logs/generate_share/{source}.{{share}}.log",
             benchmark:

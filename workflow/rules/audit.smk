@@ -1,4 +1,4 @@
-"""Which pictures the teacher knows already, and which labels it doubts."""
+"""Which images the teacher knows already, and which labels it doubts."""
 
 
 rule find_leakage:
@@ -17,7 +17,7 @@ rule find_leakage:
     threads: 4
     params:
         distance=study["curation"]["duplicate_distance"],
-        code=code_of("curation/leakage.py", "curation/duplicates.py", "arrays.py", "parallel.py", "parquet.py"),
+        code=code_of("find_leakage"),
     script:
         "../scripts/find_leakage.py"
 
@@ -43,12 +43,12 @@ rule audit_labels:
         mem="8GB",
     params:
         source="{source}",
-        code=code_of("learning", "arrays.py", "curation/noise.py", "evidence/audit.py"),
+        code=code_of("audit_labels"),
     script:
         "../scripts/audit_labels.py"
 
 
-rule tabulate_trust:
+rule tabulate_data_quality:
     input:
         leakage="results/leakage.parquet",
         audits=expand("results/audit/{source}.parquet", source=used_sources()),
@@ -58,45 +58,47 @@ rule tabulate_trust:
         leakage=report("results/tables/leakage.csv", caption="../report/table_leakage.rst", category="Tables"),
         audit=report("results/tables/audit.csv", caption="../report/table_audit.rst", category="Tables"),
     log:
-        "results/logs/tabulate_trust.log",
+        "results/logs/tabulate_data_quality.log",
     benchmark:
-        "results/benchmarks/tabulate_trust.tsv"
+        "results/benchmarks/tabulate_data_quality.tsv"
     conda:
         "../../envs/report.yaml"
     params:
-        label=label_of_figures(),
-        elsewhere=other_test_sources(),
-        code=code_of("evidence/trust.py", "evidence/tables.py", "curation/noise.py"),
+        label=labels_of_figures(),
+        other_test_sets=other_test_sources(),
+        code=code_of("tabulate_data_quality"),
     script:
-        "../scripts/tabulate_trust.py"
+        "../scripts/tabulate_data_quality.py"
 
 
-rule suspects_sheet:
+rule label_issues_sheet:
     input:
         pixels="results/curated/{source}.npy",
         audit="results/audit/{source}.parquet",
     output:
-        figure=report("results/figures/suspects_{source}.png", caption="../report/suspects.rst", category="Sources"),
+        figure=report(
+            "results/figures/label_issues_{source}.png", caption="../report/label_issues.rst", category="Sources"
+        ),
     log:
-        "results/logs/suspects_sheet/{source}.log",
+        "results/logs/label_issues_sheet/{source}.log",
     benchmark:
-        "results/benchmarks/suspects_sheet/{source}.tsv"
+        "results/benchmarks/label_issues_sheet/{source}.tsv"
     conda:
         "../../envs/report.yaml"
     params:
         source="{source}",
         title=study["title"],
-        label=label_of_figures(),
+        label=labels_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
-        code=code_of("evidence/contact_sheets.py"),
+        code=code_of("label_issues_sheet"),
     script:
-        "../scripts/suspects_sheet.py"
+        "../scripts/label_issues_sheet.py"
 
 
 rule duplicates_sheet:
     input:
         shards=lambda w: pools(w.source, "tar"),
-        offers=lambda w: pools(w.source, "jsonl"),
+        records=lambda w: pools(w.source, "jsonl"),
         table="results/curated/{source}.parquet",
     output:
         figure=report("results/figures/duplicates_{source}.png", caption="../report/duplicates.rst", category="Sources"),
@@ -109,13 +111,10 @@ rule duplicates_sheet:
     params:
         source="{source}",
         title=study["title"],
-        label=label_of_figures(),
+        label=labels_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
         side=study["image_size"],
-        code=code_of(
-            *("evidence/contact_sheets.py", "evidence/duplicates_sheets.py"),
-            *("curation/decoding.py", "pools.py"),
-        ),
+        code=code_of("duplicates_sheet"),
     script:
         "../scripts/duplicates_sheet.py"
 
@@ -133,8 +132,8 @@ rule plot_acquisition:
         "../../envs/report.yaml"
     params:
         title=study["title"],
-        label=label_of_figures(),
+        label=labels_of_figures(),
         untrained=untrained_sources(),
-        code=code_of("evidence/acquisition.py", "evidence/row_figure.py", "evidence/figures.py", "evidence/tables.py"),
+        code=code_of("plot_acquisition"),
     script:
         "../scripts/plot_acquisition.py"

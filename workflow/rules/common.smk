@@ -4,8 +4,9 @@ from functools import partial
 
 import yaml
 
+from distillery.code_hash import code_hash
 from distillery.devices import count_gpus
-from distillery.files import hash_files, hash_listing
+from distillery.storage.files import hash_listing
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
 FIGURES = yaml.safe_load((REPORT / "figures.yaml").read_text())
@@ -28,13 +29,19 @@ try:
             if Path(path).resolve() != OWN.resolve():  # given on the command line
                 reading.read_config(path)
         reading.check_own_files(study)
-except StudyError as error:
+except UserError as error:
     sys.exit(str(error))
 
 
-def code_of(*parts):
-    """A hash of parts of the library: a changed library reruns what it changes."""
-    return hash_files(LIBRARY / part for part in parts)
+def code_of(script):
+    """A hash of a script and of all it imports: a changed library reruns what it changes.
+
+    Computed when a job needs it, since the process of every job reads every rule.
+    """
+    # one script prepares the teacher's data of every kind, and imports the drawing for drawn data alone
+    without = () if study["teacher"]["data"]["kind"] == "drawn" else ("distillery_demo",)
+    scripts = LIBRARY.parent
+    return lambda _: code_hash(scripts / f"{script}.py", scripts, without)
 
 
 def shipped(folder, *names):
@@ -53,7 +60,7 @@ def teacher_folders():
 
 
 def listing_of(folder, labels):
-    """A hash of what the user's own folder holds of some classes. Its time says less, and merely opening it may change that."""
+    """A hash of what the user's own folder holds of some classes: opening a folder may change its time."""
     return hash_listing(Path(folder) / name for label in labels for name in (label, f"{label}.tar"))
 
 
@@ -62,20 +69,14 @@ def listings_of_teacher():
     return [listing_of(folder, study["classes"]) for folder in targets.teacher_folders(study)]
 
 
-def code_of_teacher_data():
-    """The library's modules that decide the teacher's data, besides those for every kind."""
-    kinds = {
-        "drawn": ["demo"],
-        "cifar10": ["curation/decoding.py"],
-        "folder": ["curation/decoding.py", "sources/folders.py"],
-        "sources": ["curation/leakage.py", "curation/duplicates.py", "arrays.py", "parquet.py"],
-    }
-    return kinds[study["teacher"]["data"]["kind"]]
+def crawl_policy():
+    """Resources of the rules that ask the web: a change of them asks nothing again."""
+    return {key: lambda w, key=key: queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
 
 
-def evidence(*names):
-    """Modules of the library's evidence, as `code_of` takes them."""
-    return [f"evidence/{name}.py" for name in names]
+def chosen_settings(wildcards):
+    """The file of what was chosen for a run, if the configuration has it chosen."""
+    return targets.chosen_settings(study, wildcards.scenario, wildcards.arm) or []
 
 
 # --- the library's questions, asked of this study ---------------------------------------------------------------------
@@ -94,7 +95,7 @@ generation_of = partial(queries.generation_of, study)
 wanted_images = partial(queries.wanted_images, study)
 recipe_of = partial(queries.recipe_of, study)
 settings_of_arm = partial(queries.settings_of_arm, study)
-label_of_figures = partial(queries.label_of_figures, study)
+labels_of_figures = partial(queries.label_of_figures, study)
 
 named = targets.pattern_of
 pools = partial(targets.pools, study)
@@ -111,16 +112,6 @@ figures = partial(targets.figures, queries.figures_of_study(study, FIGURES))
 tables = targets.tables
 sheets = partial(targets.sheets, study)
 sheets_of_teacher = partial(targets.sheets_of_teacher, study)
-
-
-def crawl_policy():
-    """Resources of the rules that ask the web: a change of them asks nothing again."""
-    return {key: lambda w, key=key: queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
-
-
-def chosen_settings(wildcards):
-    """The file of what was chosen for a run, if the configuration has it chosen."""
-    return targets.chosen_settings(study, wildcards.scenario, wildcards.arm) or []
 
 
 wildcard_constraints:

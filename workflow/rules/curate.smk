@@ -1,10 +1,10 @@
-"""Decode, judge and resize; every picture offered has a row, with the reason if it is not kept."""
+"""Decode, clip_scorer and resize; every candidate has a row, with the reason if it is not kept."""
 
 
 rule curate:
     input:
         shards=lambda w: pools(w.source, "tar"),
-        offers=lambda w: pools(w.source, "jsonl"),
+        records=lambda w: pools(w.source, "jsonl"),
     output:
         pixels="results/curated/{source}.npy",
         table="results/curated/{source}.parquet",
@@ -21,11 +21,6 @@ rule curate:
     params:
         image_size=study["image_size"],
         curation=study["curation"],
-        code=code_of(
-            "curation/curated.py",
-            "curation/decoding.py",
-            "curation/duplicates.py",
-            *("arrays.py", "pools.py", "parallel.py", "parquet.py"),
-        ),
+        code=code_of("curate"),
     script:
         "../scripts/curate.py"

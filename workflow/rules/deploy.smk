@@ -21,13 +21,10 @@ rule export:
         mem="4GB",
     params:
         title=study["title"],
-        label=label_of_figures(),
+        label=labels_of_figures(),
         arm=lambda w: settings_of_arm(w.arm),
         kinds=lambda w: {name: study["sources"][name]["kind"] for name in study["scenarios"][w.scenario]["train"]},
         untrained=untrained_sources(),
-        code=code_of(
-            *("deployment/export.py", "deployment/card.py", "learning/networks.py", "learning/weights.py"),
-            *evidence("tables", "statistics"),
-        ),
+        code=code_of("export"),
     script:
         "../scripts/export.py"

@@ -1,4 +1,4 @@
-"""How different the pictures of each source are, real against generated."""
+"""How different the images of each source are, real against generated."""
 
 
 rule measure_diversity:
@@ -20,7 +20,7 @@ rule measure_diversity:
         mem="8GB",
     params:
         kinds={source: study["sources"][source]["kind"] for source in used_sources()},
-        code=code_of("evidence/diversity.py", "learning"),
+        code=code_of("measure_diversity"),
     script:
         "../scripts/measure_diversity.py"
 
@@ -39,10 +39,8 @@ rule plot_diversity:
         "../../envs/report.yaml"
     params:
         title=study["title"],
-        label=label_of_figures(),
+        label=labels_of_figures(),
         untrained=untrained_sources(),
-        code=code_of(
-            "evidence/diversity_figure.py", "evidence/row_figure.py", "evidence/figures.py", "evidence/tables.py"
-        ),
+        code=code_of("plot_diversity"),
     script:
         "../scripts/plot_diversity.py"

@@ -1,18 +1,18 @@
 """What the predictions say: comparisons, breakdowns, costs, and why the published numbers differ."""
 
 
-rule test_elsewhere:
+rule predict_other_test_sets:
     input:
         weights=lambda w: runs_of(w.scenario, "model.safetensors"),
         plan="results/plans/{scenario}.parquet",
         splits="results/splits.parquet",
         pixels=curated(other_test_sources(), "npy"),
     output:
-        predictions="results/elsewhere/{scenario}.parquet",
+        predictions="results/other_test_sets/{scenario}.parquet",
     log:
-        "results/logs/test_elsewhere/{scenario}.log",
+        "results/logs/predict_other_test_sets/{scenario}.log",
     benchmark:
-        "results/benchmarks/test_elsewhere/{scenario}.tsv"
+        "results/benchmarks/predict_other_test_sets/{scenario}.tsv"
     conda:
         "../../envs/learning.yaml"
     threads: 4
@@ -22,9 +22,9 @@ rule test_elsewhere:
     params:
         sources=other_test_sources(),
         classes=list(study["classes"]),
-        code=code_of("learning", "arrays.py", "evidence/elsewhere.py"),
+        code=code_of("predict_other_test_sets"),
     script:
-        "../scripts/test_elsewhere.py"
+        "../scripts/predict_other_test_sets.py"
 
 
 rule compare:
@@ -48,8 +48,8 @@ rule compare:
         comparisons=study["comparisons"],
         sizes={name: scenario["size"] for name, scenario in study["scenarios"].items()},
         arms=list(study["arms"]),
-        label=label_of_figures(),
-        code=code_of(*evidence("comparisons", "ranking", "predictions", "statistics", "tables"), "parquet.py"),
+        label=labels_of_figures(),
+        code=code_of("compare"),
     script:
         "../scripts/compare.py"
 
@@ -57,8 +57,8 @@ rule compare:
 rule break_down:
     input:
         predictions=runs_of_all("predictions.parquet"),
-        elsewhere=expand(
-            "results/elsewhere/{scenario}.parquet", scenario=study["scenarios"] if other_test_sources() else []
+        other_test_sets=expand(
+            "results/other_test_sets/{scenario}.parquet", scenario=study["scenarios"] if other_test_sources() else []
         ),
         teacher="results/teacher/predictions.parquet",
     output:
@@ -74,7 +74,7 @@ rule break_down:
             "results/tables/reliability.csv", caption="../report/table_reliability.rst", category="Tables"
         ),
         agreement=report("results/tables/agreement.csv", caption="../report/table_agreement.rst", category="Tables"),
-        pictures="results/pictures.parquet",
+        images="results/images.parquet",
     log:
         "results/logs/break_down.log",
     benchmark:
@@ -88,10 +88,8 @@ rule break_down:
         sources=used_sources(),
         scenarios=list(study["scenarios"]),
         arms=list(study["arms"]),
-        label=label_of_figures(),
-        code=code_of(
-            *evidence("breakdowns", "calibration", "agreement", "predictions", "statistics", "tables"), "parquet.py"
-        ),
+        label=labels_of_figures(),
+        code=code_of("break_down"),
     script:
         "../scripts/break_down.py"
 
@@ -110,8 +108,8 @@ rule tabulate_curves:
     params:
         scenarios=list(study["scenarios"]),
         arms=list(study["arms"]),
-        label=label_of_figures(),
-        code=code_of(*evidence("curves", "statistics", "tables")),
+        label=labels_of_figures(),
+        code=code_of("tabulate_curves"),
     script:
         "../scripts/tabulate_curves.py"
 
@@ -141,8 +139,8 @@ rule tabulate_costs:
         checkpoints="results/checkpoints",
         trials=names_of_trials(),
         sources=classes_of_sources([*used_sources(), *teacher_sources("train", "test")]),
-        label=label_of_figures(),
-        code=code_of(*evidence("costs", "tables"), "spending.py"),
+        label=labels_of_figures(),
+        code=code_of("tabulate_costs"),
     script:
         "../scripts/tabulate_costs.py"
 
@@ -161,8 +159,8 @@ rule explain_published:
         "../../envs/report.yaml"
     params:
         scenarios={name: {"published": settings.get("published")} for name, settings in study["scenarios"].items()},
-        label=label_of_figures(),
-        code=code_of(*evidence("published", "statistics", "tables")),
+        label=labels_of_figures(),
+        code=code_of("explain_published"),
     script:
         "../scripts/explain_published.py"
 
@@ -181,7 +179,7 @@ rule typeset_summary:
         "../../envs/report.yaml"
     params:
         title=study["title"],
-        label=label_of_figures(),
-        code=code_of(*evidence("typesetting")),
+        label=labels_of_figures(),
+        code=code_of("typeset_summary"),
     script:
         "../scripts/typeset_summary.py"

@@ -1,4 +1,4 @@
-"""The library, for the rules to call; and a first look into the configuration, whose mistakes Snakemake reports without a line."""
+"""The library, for the rules to call; and a first look at the configuration: Snakemake reports mistakes in it without a line."""
 
 import sys
 from pathlib import Path
@@ -8,12 +8,12 @@ sys.path.insert(0, str(LIBRARY.parent))
 
 from distillery.config import queries, reading, targets
 from distillery.config.choices import WEB_SEARCHES
-from distillery.jobs import CRAWL_POLICY_KEYS, StudyError
+from distillery.jobs import CRAWL_POLICY_KEYS, UserError
 
 OWN = Path("config.yaml")
 # once a study, not once a job
 if workflow.is_main_process and OWN.exists():
     try:
         reading.read_config(OWN)
-    except StudyError as error:
+    except UserError as error:
         sys.exit(str(error))  # a WorkflowError would add a file and a line that are not the user's

@@ -15,7 +15,7 @@ rule tabulate_scenario:
     params:
         scenario="{scenario}",
         settings=lambda w: study["scenarios"][w.scenario],
-        code=code_of("evidence/tables.py", "evidence/statistics.py"),
+        code=code_of("tabulate_scenario"),
     script:
         "../scripts/tabulate_scenario.py"
 
@@ -40,10 +40,10 @@ rule tabulate:
         "../../envs/report.yaml"
     params:
         scenarios=study["scenarios"],
-        label=label_of_figures(),
-        elsewhere=other_test_sources(),
+        label=labels_of_figures(),
+        other_test_sets=other_test_sources(),
         untrained=untrained_sources(),
-        code=code_of("evidence/tables.py", "evidence/statistics.py"),
+        code=code_of("tabulate_study"),
     script:
         "../scripts/tabulate_study.py"
 
@@ -63,8 +63,8 @@ rule attribute:
     conda:
         "../../envs/report.yaml"
     params:
-        elsewhere=other_test_sources(),
-        code=code_of("evidence/attribution.py", "evidence/tables.py"),
+        other_test_sets=other_test_sources(),
+        code=code_of("attribute"),
     script:
         "../scripts/attribute.py"
 
@@ -82,8 +82,8 @@ rule plot_summary:
         "../../envs/report.yaml"
     params:
         title=study["title"],
-        label=label_of_figures(),
-        code=code_of("evidence/figures.py", "evidence/tables.py"),
+        label=labels_of_figures(),
+        code=code_of("plot_summary"),
     script:
         "../scripts/plot_summary.py"
 
@@ -103,9 +103,9 @@ rule contact_sheet:
     params:
         source="{source}",
         title=study["title"],
-        label=label_of_figures(),
+        label=labels_of_figures(),
         random_weights=lambda w: w.source in untrained_sources(),
-        code=code_of("evidence/contact_sheets.py"),
+        code=code_of("contact_sheet"),
     script:
         "../scripts/contact_sheet.py"
 
@@ -136,8 +136,8 @@ rule plot:
         figure="{figure}",
         caption=lambda w: FIGURES[w.figure]["caption"],
         title=lambda w: f"{FIGURES[w.figure]['title']}: {study['title']}",
-        label=label_of_figures(),
-        code=code_of(*evidence("plots", "panels", "figures", "heatmaps", "lines", "marks", "tables")),
+        label=labels_of_figures(),
+        code=code_of("plot_figure"),
     script:
         "../scripts/plot_figure.py"
 
@@ -152,7 +152,7 @@ rule write_page:
             "results/figures/diversity.png",
         ],
         captions=shipped(REPORT, "figures.yaml", "summary.rst", "acquisition.rst", "diversity.rst"),
-        pictures="results/pictures.parquet",
+        images="results/images.parquet",
         pixels=curated(used_sources(), "npy"),
         curated=curated(used_sources(), "parquet"),
         citation=shipped(REPORT.parents[1], "CITATION.cff")[0],
@@ -168,14 +168,11 @@ rule write_page:
         mem="4GB",
     params:
         title=study["title"],
-        label=label_of_figures(),
+        label=labels_of_figures(),
         classes=study["classes"],
         sources={name: study["sources"][name] for name in used_sources()},
         scenarios=study["scenarios"],
         arms=study["arms"],
-        code=code_of(
-            *("evidence/page", *(f"evidence/page/{name}" for name in ("template.html", "style.css", "script.js"))),
-            *evidence("contact_sheets", "figures", "lines", "panels", "tables"),
-        ),
+        code=code_of("write_page"),
     script:
         "../scripts/write_page.py"

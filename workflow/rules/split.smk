@@ -1,4 +1,4 @@
-"""Which pictures are for training, validation and test; groups of near-duplicates are never split."""
+"""Which images are for training, validation and test; groups of near-duplicates are never split."""
 
 
 rule split:
@@ -20,7 +20,7 @@ rule split:
         group_distance=study["split"]["group_distance"],
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
-        code=code_of("splits.py", "curation/duplicates.py", "parquet.py"),
+        code=code_of("split"),
     script:
         "../scripts/split.py"
 
@@ -44,6 +44,6 @@ rule plan_scenario:
         augmented=lambda w: study["scenarios"][w.scenario]["augment"] != "none",
         shortfall=study["split"]["shortfall"],
         generated=lambda w: generated_sources(w.scenario),
-        code=code_of("splits.py", "parquet.py"),
+        code=code_of("plan_scenario"),
     script:
         "../scripts/plan_scenario.py"

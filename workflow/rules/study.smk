@@ -1,16 +1,16 @@
 """Train the students: one run is one (scenario, arm, seed)."""
 
 
-rule try_settings:
+rule run_trial:
     input:
         plan="results/plans/{scenario}.parquet",
         pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
     output:
         trial="results/tuning/{scenario}/lr{lr}_decay{weight_decay}_seed{seed}.json",
     log:
-        "results/logs/try_settings/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}.log",
+        "results/logs/run_trial/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}.log",
     benchmark:
-        "results/benchmarks/try_settings/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}.tsv"
+        "results/benchmarks/run_trial/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}.tsv"
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -27,13 +27,13 @@ rule try_settings:
         classes=list(study["classes"]),
         augment_seed=study["augment_seed"],
         deterministic=study["deterministic"],
-        checkpoints="results/checkpoints/try_settings/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}",
-        code=code_of("learning", "arrays.py"),
+        checkpoints="results/checkpoints/run_trial/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}",
+        code=code_of("run_trial"),
     script:
-        "../scripts/try_settings.py"
+        "../scripts/run_trial.py"
 
 
-use rule try_settings as try_settings_of_arm with:
+use rule run_trial as run_arm_trial with:
     input:
         plan="results/plans/{scenario}.parquet",
         pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
@@ -41,41 +41,41 @@ use rule try_settings as try_settings_of_arm with:
     output:
         trial="results/tuning/{scenario}.{arm}/lr{lr}_decay{weight_decay}_seed{seed}.json",
     log:
-        "results/logs/try_settings_of_arm/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}.log",
+        "results/logs/run_arm_trial/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}.log",
     benchmark:
-        "results/benchmarks/try_settings_of_arm/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}.tsv"
+        "results/benchmarks/run_arm_trial/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}.tsv"
     params:
         arm=lambda w: settings_of_arm(w.arm),
-        checkpoints="results/checkpoints/try_settings_of_arm/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}",
+        checkpoints="results/checkpoints/run_arm_trial/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}",
 
 
-rule tune:
+rule select_hyperparameters:
     input:
         trials=lambda w: trials_of(w.scenario, study["student"]["tune"]),
     output:
         choice="results/tuning/{scenario}.json",
     log:
-        "results/logs/tune/{scenario}.log",
+        "results/logs/select_hyperparameters/{scenario}.log",
     benchmark:
-        "results/benchmarks/tune/{scenario}.tsv"
+        "results/benchmarks/select_hyperparameters/{scenario}.tsv"
     conda:
         "../../envs/learning.yaml"
     params:
         grid="student.tune",
-        code=code_of("learning/tuning.py"),
+        code=code_of("tune"),
     script:
-        "../scripts/tune.py"
+        "../scripts/select_hyperparameters.py"
 
 
-use rule tune as tune_arm with:
+use rule select_hyperparameters as select_arm_hyperparameters with:
     input:
         trials=lambda w: trials_of(f"{w.scenario}.{w.arm}", study["arms"][w.arm]["tune"]),
     output:
         choice="results/tuning/{scenario}.{arm}.json",
     log:
-        "results/logs/tune_arm/{scenario}.{arm}.log",
+        "results/logs/select_arm_hyperparameters/{scenario}.{arm}.log",
     benchmark:
-        "results/benchmarks/tune_arm/{scenario}.{arm}.tsv"
+        "results/benchmarks/select_arm_hyperparameters/{scenario}.{arm}.tsv"
     params:
         grid="arms.{arm}.tune",
 
@@ -114,6 +114,6 @@ rule train_student:
         augment_seed=study["augment_seed"],
         deterministic=study["deterministic"],
         checkpoints="results/checkpoints/train_student/{scenario}.{arm}.seed{seed}",
-        code=code_of("learning", "arrays.py"),
+        code=code_of("train_student"),
     script:
         "../scripts/train_student.py"

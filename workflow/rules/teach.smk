@@ -1,4 +1,4 @@
-"""The teacher: its data, its training, and how well it does on every source's test pictures."""
+"""The teacher: its data, its training, and how well it does on every source's test images."""
 
 
 rule prepare_teacher_data:
@@ -26,7 +26,7 @@ rule prepare_teacher_data:
         seed=study["teacher"]["seed"],
         distance=study["split"]["group_distance"] if teacher_sources("train") else 0,
         listings=listings_of_teacher(),
-        code=code_of("sources/teacher_data.py", *code_of_teacher_data()),
+        code=code_of("prepare_teacher_data"),
     script:
         "../scripts/prepare_teacher_data.py"
 
@@ -55,7 +55,7 @@ rule train_teacher:
         classes=list(study["classes"]),
         deterministic=study["deterministic"],
         checkpoints="results/checkpoints/train_teacher",
-        code=code_of("learning", "arrays.py"),
+        code=code_of("train_teacher"),
     script:
         "../scripts/train_teacher.py"
 
@@ -81,6 +81,6 @@ rule evaluate_teacher:
         mem="8GB",
     params:
         sources=used_sources(),
-        code=code_of("learning", "arrays.py"),
+        code=code_of("evaluate_teacher"),
     script:
         "../scripts/evaluate_teacher.py"

@@ -1,6 +1,6 @@
-"""Whose pictures the study used."""
+"""Whose images the study used."""
 
-from distillery.evidence.attribution import attribute
+from distillery.analysis.attribution import attribute
 from distillery.jobs import job
 
 with job(snakemake) as j:
@@ -10,5 +10,5 @@ with job(snakemake) as j:
         j.input.teacher,
         j.output.table,
         splits=j.input.splits,
-        elsewhere=list(j.params.elsewhere),
+        other_test_sets=list(j.params.other_test_sets),
     )

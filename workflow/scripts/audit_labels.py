@@ -1,6 +1,6 @@
-"""Ask the teacher about the labels of one source's pictures."""
+"""Ask the teacher about the labels of one source's images."""
 
-from distillery.evidence.audit import audit_labels
+from distillery.analysis.label_audit import audit_labels
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -1,12 +1,12 @@
 """Accuracy by class, by test source and by confusion; calibration and agreement with the teacher."""
 
-from distillery.evidence.breakdowns import Outputs, tabulate_breakdowns
+from distillery.analysis.breakdowns import Outputs, tabulate_breakdowns
 from distillery.jobs import job
 
 with job(snakemake) as j:
     tabulate_breakdowns(
         list(j.input.predictions),
-        list(j.input.elsewhere),
+        list(j.input.other_test_sets),
         j.input.teacher,
         Outputs(**dict(j.output.items())),
         classes=list(j.params.classes),

@@ -1,6 +1,6 @@
 """The study's declared comparisons, and which scenario is best."""
 
-from distillery.evidence.comparisons import tabulate_comparisons
+from distillery.analysis.comparisons import tabulate_comparisons
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -1,6 +1,6 @@
-"""A contact sheet of one source: its kept pictures by class, and what was dropped."""
+"""A contact sheet of one source: its kept images by class, and what was dropped."""
 
-from distillery.evidence.contact_sheets import contact_sheet
+from distillery.figures.contact_sheets import contact_sheet
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -1,20 +1,20 @@
-"""Crawl a picture search for one class."""
+"""Crawl an image search for one class."""
 
 from contextlib import nullcontext
 
 from distillery.jobs import job, with_crawl_policy
-from distillery.pools import Store, write_pool
 from distillery.sources.crawling import crawl, search_of
 from distillery.sources.fetching import Limits
+from distillery.storage.pools import Store, write_pool
 
 with job(snakemake) as j:
     source, label, demo = with_crawl_policy(j), j.params.label, j.params.demo
     web = nullcontext()
     if demo:
-        from distillery.demo.web import imitate_web  # here only: the library above does not know the demo
+        from distillery_demo.web import imitate_web  # here only: the library above does not know the demo
 
         web = imitate_web({label: j.params.queries}, demo["results_per_query"], demo["seed"])
     with web as port:
         search = search_of(source, j.params.name, label, j.params.queries, imitated=bool(demo))
         entries = crawl(search, Limits.of(source), Store.of(j.params.store, source), loopback=port)
-        write_pool(j.output.shard, j.output.offers, entries)
+        write_pool(j.output.shard, j.output.records, entries)

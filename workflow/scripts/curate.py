@@ -1,4 +1,4 @@
-"""Curate one source: its kept pictures as an array, and every picture offered as a row with the reason."""
+"""Curate one source: its kept images as an array, and every candidate as a row with the reason."""
 
 from distillery.curation.curated import curate
 from distillery.jobs import job
@@ -6,7 +6,7 @@ from distillery.jobs import job
 if __name__ == "__main__":  # not in the processes that help: they read this file too
     with job(snakemake) as j:
         curate(
-            list(zip(j.input.shards, j.input.offers, strict=True)),
+            list(zip(j.input.shards, j.input.records, strict=True)),
             j.output.pixels,
             j.output.table,
             side=j.params.image_size,

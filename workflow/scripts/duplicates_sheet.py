@@ -1,11 +1,11 @@
 """A contact sheet of a source's largest groups of near-duplicates: the one kept, and those dropped for it."""
 
-from distillery.evidence.duplicates_sheets import duplicates_sheet
+from distillery.figures.duplicate_sheets import duplicates_sheet
 from distillery.jobs import job
 
 with job(snakemake) as j:
     duplicates_sheet(
-        list(zip(j.input.shards, j.input.offers, strict=True)),
+        list(zip(j.input.shards, j.input.records, strict=True)),
         j.input.table,
         j.output.figure,
         side=j.params.side,

@@ -1,7 +1,7 @@
-"""Test the teacher on its own test pictures and on every source's."""
+"""Test the teacher on its own test images and on every source's."""
 
+from distillery.distillation.teachers import evaluate_teacher
 from distillery.jobs import job
-from distillery.learning.teacher import evaluate_teacher
 
 with job(snakemake) as j:  # noqa: F821
     evaluation = evaluate_teacher(

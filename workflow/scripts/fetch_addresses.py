@@ -1,10 +1,10 @@
-"""Fetch the pictures of one class from the addresses that the user lists."""
+"""Fetch the images of one class from the addresses that the user lists."""
 
 from distillery.jobs import job, with_crawl_policy
-from distillery.pools import Store, write_pool
 from distillery.sources.addresses import fetch_addresses
+from distillery.storage.pools import Store, write_pool
 
 with job(snakemake) as j:
     source = with_crawl_policy(j)
     entries = fetch_addresses(source, j.params.name, j.params.label, Store.of(j.params.store, source))
-    write_pool(j.output.shard, j.output.offers, entries)
+    write_pool(j.output.shard, j.output.records, entries)

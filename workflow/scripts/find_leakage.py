@@ -1,4 +1,4 @@
-"""Find pictures that the teacher knows already."""
+"""Find images that the teacher knows already."""
 
 from distillery.curation.leakage import find_leakage
 from distillery.jobs import job

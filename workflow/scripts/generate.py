@@ -1,10 +1,10 @@
-"""Generate a source's pictures: a pool for each class."""
+"""Generate a source's images: a pool for each class."""
 
+from distillery.generation.diffusion import generate
 from distillery.jobs import job
-from distillery.pools import write_pool
-from distillery.sources.diffusion import generate
+from distillery.storage.pools import write_pool
 
 with job(snakemake) as j:
     pools = generate(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed)
-    for (_, entries), shard, offers in zip(pools, j.output.shards, j.output.offers, strict=True):
-        write_pool(shard, offers, entries)
+    for (_, entries), shard, records in zip(pools, j.output.shards, j.output.records, strict=True):
+        write_pool(shard, records, entries)

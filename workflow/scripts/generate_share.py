@@ -1,10 +1,10 @@
-"""Generate one job's share of a source's pictures into its store."""
+"""Generate one job's share of a source's images into its store."""
 
-from distillery.files import write_whole
+from distillery.generation.diffusion import generate_share
 from distillery.jobs import job
-from distillery.sources.diffusion import generate_share
+from distillery.storage.files import atomic_write
 
 with job(snakemake) as j:
     share = int(j.wildcards.share), int(j.params.shares)
-    offers = generate_share(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed, *share)
-    write_whole(j.output.offers, "".join(offer.to_json() + "\n" for offer in offers))
+    records = generate_share(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed, *share)
+    atomic_write(j.output.records, "".join(record.to_json() + "\n" for record in records))

@@ -1,9 +1,9 @@
-"""Import one class of pictures the user already has: from folders or tars."""
+"""Import one class of images the user already has: from folders or tars."""
 
 from distillery.jobs import job
-from distillery.pools import write_pool
 from distillery.sources.folders import import_folder
+from distillery.storage.pools import write_pool
 
 with job(snakemake) as j:
     entries = import_folder(j.params.source, j.params.name, j.params.label)
-    write_pool(j.output.shard, j.output.offers, entries)
+    write_pool(j.output.shard, j.output.records, entries)

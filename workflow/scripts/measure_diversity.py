@@ -1,6 +1,6 @@
-"""Measure how different the pictures of each source and class are."""
+"""Measure how different the images of each source and class are."""
 
-from distillery.evidence.diversity import measure_diversity
+from distillery.analysis.diversity import measure_diversity
 from distillery.jobs import job
 
 with job(snakemake) as j:

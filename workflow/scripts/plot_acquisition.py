@@ -1,6 +1,6 @@
-"""What became of the pictures that the sources offered."""
+"""What became of the images that the sources offered."""
 
-from distillery.evidence.acquisition import plot_acquisition
+from distillery.figures.acquisition import plot_acquisition
 from distillery.jobs import job
 
 with job(snakemake) as j:

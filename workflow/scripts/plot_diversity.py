@@ -1,6 +1,6 @@
-"""Tabulate and draw how different the pictures of each source and class are."""
+"""Tabulate and draw how different the images of each source and class are."""
 
-from distillery.evidence.diversity_figure import show_diversity
+from distillery.figures.diversity import show_diversity
 from distillery.jobs import job
 
 with job(snakemake) as j:

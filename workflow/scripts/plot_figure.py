@@ -1,6 +1,6 @@
 """One figure that is drawn from tables alone."""
 
-from distillery.evidence.plots import plot
+from distillery.figures.plots import plot
 from distillery.jobs import job
 
 with job(snakemake) as j:

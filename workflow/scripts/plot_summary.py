@@ -1,6 +1,6 @@
 """The summary figure: every scenario from scratch and distilled, beside the published numbers."""
 
-from distillery.evidence.figures import plot_summary
+from distillery.figures.summary import plot_summary
 from distillery.jobs import job
 
 with job(snakemake) as j:

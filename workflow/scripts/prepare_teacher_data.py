@@ -1,7 +1,7 @@
-"""Gather the pictures the teacher learns from: CIFAR-10, folders by class, sources, or drawn ones."""
+"""Gather the images the teacher learns from: CIFAR-10, folders by class, sources, or drawn ones."""
 
+from distillery.curation.teacher_data import LabeledImages, load_cifar10, load_folders, load_sources, write_teacher_data
 from distillery.jobs import job
-from distillery.sources.teacher_data import Pictures, load_cifar10, load_folders, load_sources, write_teacher_data
 
 with job(snakemake) as j:
     data, classes, side, seed = j.params.data, list(j.params.classes), int(j.params.image_size), int(j.params.seed)
@@ -15,8 +15,10 @@ with job(snakemake) as j:
         files = (zip(j.input[f"{part}_pixels"], j.input[f"{part}_tables"], strict=True) for part in parts)
         train, test = load_sources(*map(list, files), classes, counts, seed, int(j.params.distance))
     else:
-        from distillery.demo.drawing import draw_set  # here only: the library above does not know the demo
+        from distillery_demo.drawing import draw_set  # here only: the library above does not know the demo
 
-        # odd and even, so that train and test never share a picture
-        train, test = (Pictures(*draw_set(classes, "teacher", n, side, 2 * seed + k)) for k, n in enumerate(counts))
+        # odd and even, so that train and test never share an image
+        train, test = (
+            LabeledImages(*draw_set(classes, "teacher", n, side, 2 * seed + k)) for k, n in enumerate(counts)
+        )
     write_teacher_data(j.output.data, train, test, classes)

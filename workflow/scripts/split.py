@@ -1,10 +1,10 @@
-"""Assign every kept picture of every source to train, validation or test."""
+"""Assign every kept image of every source to train, validation or test."""
 
 from distillery.jobs import job
-from distillery.splits import split_pictures
+from distillery.splits.split import split_images
 
 with job(snakemake) as j:
-    split_pictures(
+    split_images(
         dict(zip(j.params.classes, j.input.tables, strict=True)),
         j.output.splits,
         classes=j.params.classes,

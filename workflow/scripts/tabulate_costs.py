@@ -1,6 +1,6 @@
 """What each stage cost."""
 
-from distillery.evidence.costs import tabulate_costs
+from distillery.analysis.costs import tabulate_costs
 from distillery.jobs import job
 
 with job(snakemake) as j:

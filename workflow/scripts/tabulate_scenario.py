@@ -1,6 +1,6 @@
 """One scenario's table: one row a run."""
 
-from distillery.evidence.tables import scenario_table, write_table
+from distillery.analysis.tables import scenario_table, write_table
 from distillery.jobs import job
 
 with job(snakemake) as j:

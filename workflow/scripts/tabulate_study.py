@@ -1,6 +1,6 @@
 """The study's tables: runs, summary, counts, teacher."""
 
-from distillery.evidence.tables import tabulate
+from distillery.analysis.tables import tabulate
 from distillery.jobs import job
 
 with job(snakemake) as j:
@@ -13,6 +13,6 @@ with job(snakemake) as j:
         j.params.label,
         j.params.untrained,
         j.input.splits,
-        list(j.params.elsewhere),
+        list(j.params.other_test_sets),
     )
     tables.write(j.output.runs, j.output.summary, j.output.counts, j.output.teacher)

@@ -1,18 +1,18 @@
 """Train one student: one (scenario, arm, seed)."""
 
+from distillery.distillation.hyperparameter_search import tuned
+from distillery.distillation.methods import arm_of
+from distillery.distillation.student import load_scenario_data, train_student
 from distillery.jobs import job
-from distillery.learning.arms import arm_of
-from distillery.learning.recipe import Recipe
-from distillery.learning.student import load_lesson, train_student
-from distillery.learning.tuning import tuned
+from distillery.training.recipe import Recipe
 
 with job(snakemake) as j:  # noqa: F821
     sources, augment = list(j.params.sources), j.params.augment
-    lesson = load_lesson(
+    data = load_scenario_data(
         j.input.plan, list(j.input.pixels), sources, list(j.params.classes), augment, int(j.params.augment_seed)
     )
     run = train_student(
-        lesson,
+        data,
         j.input.teacher,
         scenario=j.params.scenario,
         arm_name=j.params.arm_name,

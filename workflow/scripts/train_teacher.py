@@ -1,8 +1,8 @@
-"""Train the teacher on its own pictures."""
+"""Train the teacher on its own images."""
 
+from distillery.distillation.teachers import train_teacher
 from distillery.jobs import job
-from distillery.learning.recipe import Recipe
-from distillery.learning.teacher import train_teacher
+from distillery.training.recipe import Recipe
 
 with job(snakemake) as j:  # noqa: F821
     teacher = train_teacher(

@@ -1,6 +1,6 @@
 """The summary in Markdown and LaTeX."""
 
-from distillery.evidence.typesetting import typeset_summary
+from distillery.analysis.typesetting import typeset_summary
 from distillery.jobs import job
 
 with job(snakemake) as j:

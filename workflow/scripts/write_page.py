@@ -1,7 +1,7 @@
 """The page: the whole study in one file."""
 
-from distillery.evidence.page.render import Files, Study, write_page
 from distillery.jobs import job
+from distillery.page.render import Files, Study, write_page
 
 with job(snakemake) as j:
     study = Study(j.params.title, j.params.label, j.params.classes, j.params.sources, j.params.scenarios, j.params.arms)
@@ -9,7 +9,7 @@ with job(snakemake) as j:
         tables=list(j.input.tables),
         figures=list(j.input.figures),
         captions=list(j.input.captions),
-        pictures=j.input.pictures,
+        images=j.input.images,
         pixels=list(j.input.pixels),
         curated=list(j.input.curated),
         citation=j.input.citation,

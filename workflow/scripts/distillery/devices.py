@@ -9,6 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
+# which of several GPUs a job takes; how it computes on one is in `learning`
+CHANGES_NO_RESULT = True
+
 DEVICES = Path("/dev")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOCKS = Path(tempfile.gettempdir()) / f"distillery-gpus-{os.getuid()}"
@@ -25,7 +28,7 @@ def count_gpus() -> int:
 def claim_gpu() -> str:
     """Take one of several GPUs for this process: it becomes the only one that CUDA sees.
 
-    Call before CUDA is initialised. Jobs that run side by side take different GPUs; where they are more than the GPUs,
+    Call before CUDA is initialized. Jobs that run side by side take different GPUs; where they are more than the GPUs,
     they share them evenly. The lock that says so is on a file of this user and machine.
 
     Returns:

@@ -18,6 +18,9 @@ from typing import Any, TypeVar
 
 from distillery.devices import claim_gpu
 
+# log, progress, messages and the way an error ends a job: what is computed passes by it
+CHANGES_NO_RESULT = True
+
 log = logging.getLogger("distillery")
 T = TypeVar("T")
 
@@ -27,7 +30,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 CRAWL_POLICY_KEYS = ("contact", "connections_per_host", "max_store_bytes", "min_free_bytes")
 
 
-class StudyError(Exception):
+class UserError(Exception):
     """What a user can mend. Its message is one line: what is wrong, where, and what to do."""
 
 
@@ -36,9 +39,9 @@ def one_line(said: object, length: int | None = None) -> str:
     return " ".join(str(said).split())[:length]
 
 
-def too_large(what: str, error: MemoryError) -> StudyError:
+def too_large(what: str, error: MemoryError) -> UserError:
     """That a file, which is not damaged, does not fit into the memory."""
-    return StudyError(
+    return UserError(
         f"{what} does not fit into the memory that is free ({one_line(error, 120)}). Run fewer jobs at a time, or where"
         " there is more of it."
     )
@@ -58,7 +61,7 @@ def job(snakemake: Any) -> Iterator[Any]:
             log). A job that asks for a `gpu` gets one of several for itself.
 
     Yields:
-        The same object. A `StudyError` inside, or a disk that is full, ends the process with status 1 after one line on
+        The same object. A `UserError` inside, or a disk that is full, ends the process with status 1 after one line on
         stderr and in the log, Ctrl-C with status 130; any other exception is logged with its trace and raised.
     """
     start_logging(snakemake.log[0] if len(snakemake.log) else None)
@@ -67,7 +70,7 @@ def job(snakemake: Any) -> Iterator[Any]:
     started = time.monotonic()
     try:
         yield snakemake
-    except StudyError as error:
+    except UserError as error:
         log.error("%s", error)
         raise SystemExit(1) from None
     except KeyboardInterrupt:

@@ -12,13 +12,13 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 T, R = TypeVar("T"), TypeVar("R")
-BATCH = 16  # pictures a task: enough to hide the hand-over, few enough to keep memory small
+BATCH = 16  # images a task: enough to hide the hand-over, few enough to keep memory small
 
 
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of `size` items, the last one shorter."""
     items = iter(items)
     while batch := list(islice(items, size)):
@@ -80,17 +80,17 @@ def in_processes(function: Callable[[T], R], items: Iterable[T], processes: int)
     under `if __name__ == "__main__"`.
 
     Raises:
-        StudyError: one of them was killed.
+        UserError: one of them was killed.
     """
     if processes <= 1:
         yield from map(function, items)
         return
     with ProcessPoolExecutor(processes) as executor:
         try:
-            for batch in ordered(executor, partial(_each, function), batches(items, BATCH), ahead=2 * processes):
+            for batch in ordered(executor, partial(_each, function), batched(items, BATCH), ahead=2 * processes):
                 yield from batch
         except BrokenProcessPool as error:
-            raise StudyError(
+            raise UserError(
                 "a process that helped was ended from outside, mostly for want of memory."
                 " Run fewer jobs at a time, or where there is more of it."
             ) from error

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from distillery.config.choices import CIFAR10, WEB_SEARCHES
+from distillery.cifar10 import CIFAR10
+from distillery.config.choices import WEB_SEARCHES
 from distillery.config.queries import classes_of, trained_classes, used_sources
 
 MIN_SIDE_OF_CONVNETS = 9  # pixels; three halvings leave something of it

@@ -21,6 +21,3 @@ SOURCE_KINDS: tuple[str, ...] = get_args(SourceKind)
 NETWORKS: tuple[str, ...] = get_args(Network)
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
-
-# classes of CIFAR-10, in the order of its labels
-CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -17,14 +17,14 @@ from distillery.config.models import Study
 from distillery.config.problems import first_problem
 from distillery.config.queries import classes_of
 from distillery.config.renamed import renamed
-from distillery.jobs import StudyError
+from distillery.jobs import UserError
 
 
 def load_config(path: str | Path) -> dict[str, Any]:
     """Read and check a configuration file.
 
     Raises:
-        StudyError: as `read_config` and `check_config`.
+        UserError: as `read_config` and `check_config`.
     """
     return check_config(read_config(path))
 
@@ -33,7 +33,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     """The keys and values of a configuration file as they are written there: YAML, or JSON if its name ends in .json.
 
     Raises:
-        StudyError: text that is neither, with the line; a key given twice, which Snakemake would not notice;
+        UserError: text that is neither, with the line; a key given twice, which Snakemake would not notice;
             no keys at all.
     """
     try:
@@ -60,7 +60,7 @@ def check_config(config: dict[str, Any]) -> dict[str, Any]:
         config: as read from config.yaml; not changed.
 
     Raises:
-        StudyError: names the first wrong key, what is wrong with it, and what would be right.
+        UserError: names the first wrong key, what is wrong with it, and what would be right.
     """
     if now := renamed(config):
         raise _refusal(now)
@@ -83,7 +83,7 @@ def check_own_files(config: dict[str, Any]) -> None:
     Separate from `check_config`: a pod of a cluster, which reads the configuration too, does not see them.
 
     Raises:
-        StudyError: names the first key whose path does not exist, or is a folder without one of the classes.
+        UserError: names the first key whose path does not exist, or is a folder without one of the classes.
     """
     for key, path, labels, remedy in _own_paths(config):
         if not path.exists():
@@ -105,9 +105,9 @@ def _own_paths(config: dict[str, Any]) -> Iterator[tuple[str, Path, Iterable[str
         yield f"teacher.data.{key}", Path(data[key]), config["classes"], "add it: the teacher is trained on all classes"
 
 
-def _refusal(problem: str) -> StudyError:
+def _refusal(problem: str) -> UserError:
     """A mistake in one line, whatever the user's names contain."""
-    return StudyError(f"config: {' '.join(problem.split())}")
+    return UserError(f"config: {' '.join(problem.split())}")
 
 
 class _UniqueKeys(yaml.SafeLoader):

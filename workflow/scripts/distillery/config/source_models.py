@@ -148,7 +148,7 @@ class Compose(Section):
     """Lists that composed prompts are drawn from."""
 
     media: Texts = Field(
-        ["a photo of", "a candid snapshot of", "a close-up photo of", "a blurry phone picture of", ""],
+        ["a photo of", "a candid snapshot of", "a close-up photo of", "a blurry phone photo of", ""],
         description="How the subject is depicted; stands before the subject.",
     )
     settings: Texts = Field(

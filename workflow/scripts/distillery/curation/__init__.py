@@ -1,1 +1,1 @@
-"""What makes pictures trustworthy: decoding, hashing, near-duplicates."""
+"""What makes images trustworthy: decoding, hashing, near-duplicates."""

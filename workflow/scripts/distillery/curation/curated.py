@@ -1,6 +1,6 @@
-"""From a source's pools to its curated pictures: what is kept, and for every picture offered, why or why not.
+"""From a source's pools to its curated images: what is kept, and for every candidate, why or why not.
 
-Kept pictures are a uint8 array `[N, S, S, 3]`; the table beside it has one row per picture offered. A reason is a fixed
+Kept images are a uint8 array `[N, S, S, 3]`; the table beside it has one row per candidate. A reason is a fixed
 phrase, then after a colon the particulars, so that reasons can be counted.
 """
 
@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distillery.arrays import write_array
-from distillery.curation.decoding import Rejected, centre, decode, to_square
+from distillery.curation.decoding import Rejected, center, decode, to_square
 from distillery.curation.duplicates import first_near, perceptual_hashes
-from distillery.files import whole
 from distillery.jobs import log, progress
 from distillery.parallel import in_processes
-from distillery.parquet import write_parquet
-from distillery.pools import Offer, read_pool
+from distillery.storage.arrays import write_array
+from distillery.storage.files import atomic_path
+from distillery.storage.parquet import write_parquet
+from distillery.storage.pools import ImageRecord, read_pool
 
 SCHEMA = pa.schema(
     [
@@ -30,14 +30,14 @@ SCHEMA = pa.schema(
         ("key", pa.string()),  # first 16 hex digits of sha256; empty if not retrieved
         ("kept", pa.bool_()),
         ("reason", pa.string()),  # why not kept; empty if kept
-        ("row", pa.int32()),  # in the array of pictures; -1 if not kept
+        ("row", pa.int32()),  # in the array of images; -1 if not kept
         ("sha256", pa.string()),
         ("phash", pa.uint64()),
         ("phash_mirror", pa.uint64()),
         ("width", pa.int32()),  # pixels, as retrieved
         ("height", pa.int32()),
         ("format", pa.string()),
-        ("duplicate_of", pa.string()),  # key of the picture it repeats or contradicts
+        ("duplicate_of", pa.string()),  # key of the image it repeats or contradicts
         ("kind", pa.string()),
         ("origin", pa.string()),
         ("url", pa.string()),
@@ -50,18 +50,21 @@ SCHEMA = pa.schema(
         ("creator", pa.string()),
         ("title", pa.string()),
         ("rank", pa.int32()),
-        ("judged", pa.float32()),  # the probability of the class that the source's own judge gave it; -1 without one
+        (
+            "clip_score",
+            pa.float32(),
+        ),  # the probability of the class that the source's own classifier gave it; -1 without one
     ]
 )
-FROM_OFFER = ("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model")
-FROM_OFFER += ("license", "creator", "title", "rank", "judged")
+FROM_RECORD = ("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model")
+FROM_RECORD += ("license", "creator", "title", "rank", "clip_score")
 
 
 @dataclass
 class Candidate:
-    """A picture offered, and what curation found out about it. `pixels` is [S, S, 3], or None if there is none."""
+    """An candidate, and what curation found out about it. `pixels` is [S, S, 3], or None if there is none."""
 
-    offer: Offer
+    record: ImageRecord
     reason: str = ""
     pixels: np.ndarray | None = None
     phash: int = 0
@@ -82,89 +85,89 @@ def curate(
     duplicate_distance: int,
     processes: int = 1,
 ) -> None:
-    """Decode, judge and resize all pictures of a source.
+    """Decode, classifier and resize all images of a source.
 
     Args:
-        pools: shard and offers of each class.
+        pools: shard and records of each class.
         pixels: the `.npy` to write.
         table: the `.parquet` to write, with the columns of `SCHEMA`.
-        side: S, pixels of the square pictures written.
-        min_side: pixels; a picture whose shorter side is less is dropped.
+        side: S, pixels of the square images written.
+        min_side: pixels; an image whose shorter side is less is dropped.
         duplicate_distance: bits of 64; see `drop_near_duplicates`.
         processes: how many decode at a time.
 
     Raises:
-        StudyError: a pool is damaged.
+        UserError: a pool is damaged.
     """
     candidates = list(in_processes(partial(inspect, min_side=min_side, side=side), _entries(pools), processes))
     drop_claimed_twice(candidates)
     drop_near_duplicates(candidates, duplicate_distance)
     kept = [candidate for candidate in candidates if not candidate.reason]
-    log.info("%d of %d pictures offered are kept", len(kept), len(candidates))
+    log.info("%d of %d candidates are kept", len(kept), len(candidates))
     array = np.stack([c.pixels for c in kept]) if kept else np.empty((0, side, side, 3), dtype=np.uint8)
-    with whole(pixels) as temporary:
+    with atomic_path(pixels) as temporary:
         write_array(temporary, array)
     write_parquet(table, _columns(candidates), SCHEMA)
 
 
-def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[Offer, bytes | None]]:
-    """Every offer of the pools; the bytes of a picture that came before are not given again."""
+def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    """Every record of the pools; the bytes of an image that came before are not given again."""
     seen: set[str] = set()
-    for shard, offers in pools:
-        for offer, data in progress(read_pool(shard, offers), label=f"curating {Path(shard).stem}", unit="pictures"):
-            yield offer, None if offer.sha256 in seen else data
-            seen.add(offer.sha256)
+    for shard, records in pools:
+        for record, data in progress(read_pool(shard, records), label=f"curating {Path(shard).stem}", unit="images"):
+            yield record, None if record.sha256 in seen else data
+            seen.add(record.sha256)
 
 
-def inspect(entry: tuple[Offer, bytes | None], min_side: int, side: int) -> Candidate:
-    """Decode, hash and resize one picture; what cannot be used gets its reason."""
-    offer, data = entry
-    if offer.failure:
-        return Candidate(offer, reason=offer.failure)
+def inspect(entry: tuple[ImageRecord, bytes | None], min_side: int, side: int) -> Candidate:
+    """Decode, hash and resize one image; what cannot be used gets its reason."""
+    record, data = entry
+    if record.failure:
+        return Candidate(record, reason=record.failure)
     if data is None:
-        return Candidate(offer, reason="exact duplicate")
+        return Candidate(record, reason="exact duplicate")
     try:
-        picture = decode(data, min_side, side)
+        image = decode(data, min_side, side)
     except Rejected as rejected:
-        return Candidate(offer, reason=str(rejected))
-    square = centre(picture.image)  # of the whole, a picture and its own crop to a square would not be alike
+        return Candidate(record, reason=str(rejected))
+    square = center(image.image)  # of the whole, an image and its own crop to a square would not be alike
     phash, mirrored = perceptual_hashes(square)
     return Candidate(
-        offer,
+        record,
         pixels=to_square(square, side),
         phash=phash,
         phash_mirror=mirrored,
-        width=picture.width,
-        height=picture.height,
-        format=picture.format,
+        width=image.width,
+        height=image.height,
+        format=image.format,
     )
 
 
 def drop_claimed_twice(candidates: Sequence[Candidate]) -> None:
-    """Drop pictures that the source gave under two classes, byte for byte: one of the two labels is wrong."""
+    """Drop images that the source gave under two classes, byte for byte: one of the two labels is wrong."""
     labels: dict[str, set[str]] = {}
     for candidate in candidates:
-        if candidate.offer.sha256:
-            labels.setdefault(candidate.offer.sha256, set()).add(candidate.offer.label)
+        if candidate.record.sha256:
+            labels.setdefault(candidate.record.sha256, set()).add(candidate.record.label)
     for candidate in candidates:
-        if len(claims := labels.get(candidate.offer.sha256, set())) > 1:
-            candidate.reason = f"claimed by two classes: {', '.join(sorted(claims))}"
-            candidate.duplicate_of = candidate.offer.key
+        if len(duplicate_queries := labels.get(candidate.record.sha256, set())) > 1:
+            candidate.reason = f"claimed by two classes: {', '.join(sorted(duplicate_queries))}"
+            candidate.duplicate_of = candidate.record.key
         elif candidate.reason == "exact duplicate":
-            candidate.duplicate_of = candidate.offer.key
+            candidate.duplicate_of = candidate.record.key
 
 
 def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None:
-    """Keep one of pictures whose perceptual hashes, as they are or mirrored, differ in at most `distance` bits.
+    """Keep one of images whose perceptual hashes, as they are or mirrored, differ in at most `distance` bits.
 
     The largest is kept, then the first offered. Near-duplicates under two classes are both dropped.
     """
     usable = [candidate for candidate in candidates if not candidate.reason]
     views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
-    _, labels = np.unique([c.offer.label for c in usable], return_inverse=True)
+    _, labels = np.unique([c.record.label for c in usable], return_inverse=True)
     rivals = first_near(views, labels, distance)
     for index in np.flatnonzero(rivals < len(usable)):
-        rival = usable[rivals[index]].offer
+        rival = usable[rivals[index]].record
         usable[index].reason = f"claimed by two classes: near-duplicate under {rival.label}"
         usable[index].duplicate_of = rival.key
     repeated = np.flatnonzero(first_near(views, np.arange(len(usable)), distance) < len(usable)).tolist()
@@ -173,11 +176,11 @@ def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None
     for index, better in zip(order, _better(views[order], np.array(order), distance), strict=True):
         if better >= 0:
             usable[index].reason = "near-duplicate"
-            usable[index].duplicate_of = usable[better].offer.key
+            usable[index].duplicate_of = usable[better].record.key
 
 
 def _better(views: np.ndarray, names: np.ndarray, distance: int) -> Iterator[int]:
-    """For each picture, best first, the least name of those kept before it that it repeats; −1 if it is kept itself."""
+    """For each image, best first, the least name of those kept before it that it repeats; −1 if it is kept itself."""
     kept, hashes, count = np.empty_like(names), np.empty_like(views.T, order="C"), 0
     for own, name in zip(views, names, strict=True):
         # with those kept only: of many frames of one scene these are few
@@ -191,10 +194,10 @@ def _better(views: np.ndarray, names: np.ndarray, distance: int) -> Iterator[int
 
 
 def _columns(candidates: Sequence[Candidate]) -> dict[str, list]:
-    columns = {name: [getattr(c.offer, name) for c in candidates] for name in FROM_OFFER}
+    columns = {name: [getattr(c.record, name) for c in candidates] for name in FROM_RECORD}
     for name in ("reason", "phash", "phash_mirror", "width", "height", "format", "duplicate_of"):
         columns[name] = [getattr(c, name) for c in candidates]
-    columns["class"] = [c.offer.label for c in candidates]
+    columns["class"] = [c.record.label for c in candidates]
     columns["kept"] = [not c.reason for c in candidates]
     rows = iter(range(len(candidates)))
     columns["row"] = [-1 if c.reason else next(rows) for c in candidates]

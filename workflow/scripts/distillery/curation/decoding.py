@@ -1,6 +1,6 @@
-"""From bytes of unknown origin to an upright RGB picture, or the reason why not.
+"""From bytes of unknown origin to an upright RGB image, or the reason why not.
 
-Every source goes through the same steps and the same resampler, since a difference in resampling can be learnt.
+Every source goes through the same steps and the same resampler, since a difference in resampling can be trained.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from PIL import ExifTags, Image
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # nothing else: EPS would run Ghostscript
 MAX_PIXELS = 50_000_000
 # a JPEG's own reduction differs from Lanczos's a little: decoded at 8 times the final side, the result differs by 0.2
-# grey levels in the mean of photographs (1.3 at most), at 4 times by 0.7, at twice by 1.9
+# gray levels in the mean of photographs (1.3 at most), at 4 times by 0.7, at twice by 1.9
 OVERSAMPLING = 8
 LEAST_SIDE = 32  # pixels; what the perceptual hash sees
-BLANK_DEVIATION = 2.0  # grey levels of 255; flatter pictures have colliding perceptual hashes
+BLANK_DEVIATION = 2.0  # gray levels of 255; flatter images have colliding perceptual hashes
 
 
 class Rejected(Exception):
-    """A picture that cannot be used; the message is the reason as it stands in the tables."""
+    """An image that cannot be used; the message is the reason as it stands in the tables."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A decoded picture: upright, RGB, alpha over white; `format` and size in pixels as they were in the file."""
+class DecodedImage:
+    """A decoded image: upright, RGB, alpha over white; `format` and size in pixels as they were in the file."""
 
     image: Image.Image
     format: str
@@ -36,14 +36,14 @@ class Picture:
     height: int
 
 
-def decode(data: bytes, min_side: int = 1, side: int = 0) -> Picture:
-    """Decode the first frame of a picture completely.
+def decode(data: bytes, min_side: int = 1, side: int = 0) -> DecodedImage:
+    """Decode the first frame of an image completely.
 
     Args:
         data: a JPEG, PNG, WebP, GIF or BMP.
-        min_side: pixels; a picture whose shorter side is less is rejected.
-        side: pixels that the picture will be reduced to in the end; then a JPEG is decoded at a half, quarter or eighth
-            of its size if that leaves `OVERSAMPLING` times as many. 0 for the whole picture.
+        min_side: pixels; an image whose shorter side is less is rejected.
+        side: pixels that the image will be reduced to in the end; then a JPEG is decoded at a half, quarter or eighth
+            of its size if that leaves `OVERSAMPLING` times as many. 0 for the whole image.
 
     Raises:
         Rejected: broken, truncated, of another format, over 50 million pixels, too small, or blank.
@@ -60,20 +60,20 @@ def decode(data: bytes, min_side: int = 1, side: int = 0) -> Picture:
                 if side and kind == "JPEG":
                     image.draft(None, (OVERSAMPLING * max(side, LEAST_SIDE),) * 2)
                 image.load()  # verify() would pass half a JPEG
-                picture = to_rgb(upright(image))
+                decoded = to_rgb(upright(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise Rejected("too many pixels") from None
     except Image.UnidentifiedImageError:
-        raise Rejected("not a picture") from None
+        raise Rejected("not an image") from None
     # Pillow raises SyntaxError for a bad PNG checksum, and struct and index errors for some truncated headers
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, struct.error):
         raise Rejected("broken") from None
-    if np.asarray(centre(picture).convert("L"), dtype=np.float32).std() < BLANK_DEVIATION:
+    if np.asarray(center(decoded).convert("L"), dtype=np.float32).std() < BLANK_DEVIATION:
         raise Rejected("blank")
-    return Picture(picture, kind, width, height)
+    return DecodedImage(decoded, kind, width, height)
 
 
-# what turns a picture upright, by its EXIF orientation
+# what turns an image upright, by its EXIF orientation
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -86,7 +86,7 @@ TURNS = {
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """A loaded picture as its EXIF orientation says, as it stands if that cannot be read.
+    """A loaded image as its EXIF orientation says, as it stands if that cannot be read.
 
     `ImageOps.exif_transpose` would write all of the EXIF again, and fails where one entry of it is odd.
     """
@@ -98,10 +98,10 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """RGB of any mode: 16-bit grey is scaled rather than clipped, alpha is laid over white."""
+    """RGB of any mode: 16-bit gray is scaled rather than clipped, alpha is laid over white."""
     if image.mode.startswith("I"):
-        grey = np.asarray(image, dtype=np.float64)
-        return Image.fromarray((grey / 65535 * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
+        gray = np.asarray(image, dtype=np.float64)
+        return Image.fromarray((gray / 65535 * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
@@ -109,18 +109,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def centre(image: Image.Image) -> Image.Image:
-    """The centre square of a picture: all that a network sees of it."""
+def center(image: Image.Image) -> Image.Image:
+    """The center square of an image: all that a network sees of it."""
     short = min(image.size)
     left, top = (image.width - short) // 2, (image.height - short) // 2
     return image.crop((left, top, left + short, top + short))
 
 
 def to_square(image: Image.Image, side: int) -> np.ndarray:
-    """The centre square of an RGB picture, resized with antialiasing (Lanczos).
+    """The center square of an RGB image, resized with antialiasing (Lanczos).
 
     Returns:
         uint8 [side, side, 3].
     """
     # cropped first: resizing with a box would let the filter see pixels outside it
-    return np.asarray(centre(image).resize((side, side), Image.Resampling.LANCZOS), dtype=np.uint8)
+    return np.asarray(center(image).resize((side, side), Image.Resampling.LANCZOS), dtype=np.uint8)

@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 BITS = 64
-BLOCK = 1 << 16  # comparisons at a time: their 10 bytes each stay in the processor's second cache
+BLOCK = 1 << 16  # comparisons at a time: their 10 bytes each stay in the CPU's second cache
 
 
 def perceptual_hashes(image: Image.Image) -> tuple[int, int]:
-    """64-bit pHash of an RGB picture and of its mirror image (imagehash's, Zauner 2010)."""
+    """64-bit pHash of an RGB image and of its mirror image (imagehash's, Zauner 2010)."""
     import imagehash
 
-    # the hash sees 32x32 greys only: reduce once for both views
+    # the hash sees 32x32 grays only: reduce once for both views
     small = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
     return tuple(int(str(imagehash.phash(view)), 16) for view in (small, ImageOps.mirror(small)))
 
@@ -93,16 +93,16 @@ def _near_in(
 
 
 def near_pairs(hashes: np.ndarray, mirrored: np.ndarray, distance: int) -> np.ndarray:
-    """Pairs of pictures within `distance` bits, as they are or with one of them mirrored.
+    """Pairs of images within `distance` bits, as they are or with one of them mirrored.
 
     Args:
-        hashes, mirrored: uint64 [N], of each picture and of its mirror image.
+        hashes, mirrored: uint64 [N], of each image and of its mirror image.
 
     Returns:
         int64 [P, 2], each pair once, smaller index first, in lexicographic order.
     """
     pairs = close_pairs(np.concatenate([hashes, mirrored]), distance) % max(len(hashes), 1)
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]  # a symmetric picture is not its own duplicate
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]  # a symmetric image is not its own duplicate
     return _sorted_pairs(pairs, len(hashes))
 
 
@@ -124,13 +124,13 @@ def near_to(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[t
 
 
 def first_near(views: np.ndarray, kind: np.ndarray, distance: int) -> np.ndarray:
-    """For each picture its first near-duplicate of another kind.
+    """For each image its first near-duplicate of another kind.
 
-    Linear in pictures of one kind that are all alike, and in those of several kinds: the search passes over a run of a
-    picture's own kind at once, and ends with the first that it finds.
+    Linear in images of one kind that are all alike, and in those of several kinds: the search passes over a run of a
+    image's own kind at once, and ends with the first that it finds.
 
     Args:
-        views: uint64 [N, 2], hashes of each picture and of its mirror image; any two of two pictures count.
+        views: uint64 [N, 2], hashes of each image and of its mirror image; any two of two images count.
         kind: int [N].
 
     Returns:
@@ -171,7 +171,7 @@ def groups(count: int, pairs: np.ndarray) -> np.ndarray:
     """The connected components of a graph of pairs.
 
     Returns:
-        int64 [count]: for each picture the smallest index in its group (its own, if it has no near-duplicate).
+        int64 [count]: for each image the smallest index in its group (its own, if it has no near-duplicate).
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -1,6 +1,6 @@
-"""Pictures of a source that the teacher has learnt from, or was tested on: near-duplicates across the two.
+"""Images of a source that the teacher has trained on, or was tested on: near-duplicates across the two.
 
-A student that is tested on a picture its teacher was trained on looks better than it is.
+A student that is tested on an image its teacher was trained on looks better than it is.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from distillery.arrays import map_pixels, read_arrays
 from distillery.curation.duplicates import BITS, near_to, perceptual_hashes
 from distillery.jobs import log, progress
 from distillery.parallel import in_processes
-from distillery.parquet import read_parquet, write_parquet
+from distillery.storage.arrays import map_pixels, read_arrays
+from distillery.storage.parquet import read_parquet, write_parquet
 
 PARTS = ("train", "test")  # of the teacher's data
-KEPT = ("source", "row", "class", "key")  # of a curated table's columns, those that say which picture
+KEPT = ("source", "row", "class", "key")  # of a curated table's columns, those that say which image
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),
-        ("row", pa.int32()),  # in the source's array of pictures
+        ("row", pa.int32()),  # in the source's array of images
         ("class", pa.string()),
         ("key", pa.string()),
         ("teacher_split", pa.string()),  # train or test
         ("teacher_row", pa.int32()),  # the nearest there
         ("teacher_class", pa.string()),
-        ("distance", pa.int16()),  # bits of 64, the picture as it is or mirrored
+        ("distance", pa.int16()),  # bits of 64, the image as it is or mirrored
     ]
 )
 
@@ -42,31 +42,31 @@ def find_leakage(
     distance: int,
     processes: int = 1,
 ) -> None:
-    """Find every kept picture that is a near-duplicate of one of the teacher's.
+    """Find every kept image that is a near-duplicate of one of the teacher's.
 
     Args:
         sources: curated pixels and table of each.
         data: the teacher's, an `.npz` of uint8 [N, S, S, 3], labels and classes.
-        output: the `.parquet` to write, with the columns of `SCHEMA`: at most one row a picture and teacher's split.
+        output: the `.parquet` to write, with the columns of `SCHEMA`: at most one row an image and teacher's split.
         distance: bits of 64.
         processes: how many hash at a time.
 
     Raises:
-        StudyError: a file is damaged.
+        UserError: a file is damaged.
     """
     kept = [_kept(table) for _, table in sources]
-    pictures = {name: np.concatenate([part[name] for part in kept]) for name in KEPT}
+    images = {name: np.concatenate([part[name] for part in kept]) for name in KEPT}
     parts = _teacher_parts(data)
-    # the very pixels, of both: the table's hashes are of the pictures before they were made small
+    # the very pixels, of both: the table's hashes are of the images before they were made small
     squares = [np.asarray(map_pixels(pixels)) for pixels, _ in sources]
     hashes = _hashes([*squares, *(pixels for _, pixels, _ in parts)], processes)
     views = np.concatenate([found[part["row"]] for found, part in zip(hashes, kept, strict=False)]).T.ravel()
     found: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMA.names}
     for (part, _, labels), known in zip(parts, hashes[len(sources) :], strict=True):
         mine, theirs, bits = nearest(views, known[:, 0], distance)
-        log.info("%d of %d pictures are near the teacher's %s pictures", len(mine), len(pictures["row"]), part)
+        log.info("%d of %d images are near the teacher's %s images", len(mine), len(images["row"]), part)
         for name in KEPT:
-            found[name].append(pictures[name][mine])
+            found[name].append(images[name][mine])
         found["teacher_split"].append(np.full(len(mine), part, dtype=object))
         found["teacher_row"].append(theirs)
         found["teacher_class"].append(labels[theirs])
@@ -75,14 +75,14 @@ def find_leakage(
 
 
 def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each picture with a hash within the distance, the nearest of them (the first of equals).
+    """For each image with a hash within the distance, the nearest of them (the first of equals).
 
     Args:
-        views: uint64 [2 N], of N pictures and then of their mirror images.
+        views: uint64 [2 N], of N images and then of their mirror images.
         hashes: uint64 [M].
 
     Returns:
-        Pictures [P] ascending, their nearest among M, and the bits between them.
+        Images [P] ascending, their nearest among M, and the bits between them.
     """
     unique, place = np.unique(hashes, return_index=True)
     size = max(len(hashes), 1)
@@ -91,9 +91,9 @@ def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.nd
         bits = np.bitwise_count(views[here] ^ unique[other]).astype(np.int64)
         best[here] = np.minimum(best[here], bits * size + place[other])
     best = best.reshape(2, -1).min(axis=0)  # as it is or mirrored
-    pictures = np.flatnonzero(best < (BITS + 1) * size)
-    bits, others = np.divmod(best[pictures], size)
-    return pictures, others, bits.astype(np.int16)
+    images = np.flatnonzero(best < (BITS + 1) * size)
+    bits, others = np.divmod(best[images], size)
+    return images, others, bits.astype(np.int16)
 
 
 def _kept(table: str | Path) -> dict[str, np.ndarray]:
@@ -110,12 +110,12 @@ def _teacher_parts(data: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]
 
 
 def _hashes(sets: Sequence[np.ndarray], processes: int) -> list[np.ndarray]:
-    """uint64 [N, 2] of each set of pictures uint8 [N, S, S, 3]: of every picture and of its mirror image."""
-    counts = [len(pictures) for pictures in sets]
-    pictures = progress(chain.from_iterable(sets), sum(counts), label="hashing", unit="pictures")
-    hashes = np.array(list(in_processes(_hash, pictures, processes)), dtype=np.uint64).reshape(-1, 2)
+    """uint64 [N, 2] of each set of images uint8 [N, S, S, 3]: of every image and of its mirror image."""
+    counts = [len(images) for images in sets]
+    images = progress(chain.from_iterable(sets), sum(counts), label="hashing", unit="images")
+    hashes = np.array(list(in_processes(_hash, images, processes)), dtype=np.uint64).reshape(-1, 2)
     return np.split(hashes, np.cumsum(counts)[:-1])
 
 
-def _hash(picture: np.ndarray) -> tuple[int, int]:
-    return perceptual_hashes(Image.fromarray(picture))
+def _hash(image: np.ndarray) -> tuple[int, int]:
+    return perceptual_hashes(Image.fromarray(image))

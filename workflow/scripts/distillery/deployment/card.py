@@ -1,4 +1,4 @@
-"""The card of a student: what it tells apart, what it learnt from, how good it is, how to use it, and its limits.
+"""The card of a student: what it tells apart, what it trained on, how good it is, how to use it, and its limits.
 
 Every number is one of the study's files: of `metrics.json`, of the scenario's table of runs, or of its plan.
 """
@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from distillery.evidence.tables import decimals, mean_columns, read_numbers, source_title, train_text
-from distillery.files import write_whole
-from distillery.jobs import StudyError, one_line
-from distillery.learning.tables import read_table
-from distillery.learning.weights import Trained
+from distillery.analysis.tables import decimals, mean_columns, read_numbers, source_title, train_text
+from distillery.jobs import UserError
+from distillery.models.weights import Trained
+from distillery.storage.files import atomic_write
+from distillery.storage.parquet import read_parquet
 
 KINDS = {
-    "google": "found by Google's picture search",
-    "bing": "found by Bing's picture search",
+    "google": "found by Google's image search",
+    "bing": "found by Bing's image search",
     "openverse": "found by Openverse",
     "commons": "found on Wikimedia Commons",
     "urls": "from a list of addresses",
@@ -62,9 +62,9 @@ class Facts:
         accuracies: percent, one a seed, of every training of its scenario and arm.
         labels: of the K classes trained on, in the study's order.
         classes: their names.
-        train: pictures planned of each source, without altered copies; 0 of others.
+        train: images planned of each source, without altered copies; 0 of others.
         copies: altered copies planned.
-        tested: test pictures of each of `classes`.
+        tested: test images of each of `classes`.
     """
 
     metrics: Mapping[str, Any]
@@ -98,14 +98,14 @@ def read_facts(metrics: str | Path, runs: str | Path, plan: str | Path, classes:
         classes: the study's C, in the order of the plan's labels.
 
     Raises:
-        StudyError: a file is damaged, or they are not of one run.
+        UserError: a file is damaged, or they are not of one run.
     """
     measured = _read_metrics(metrics)
-    table = read_table(plan, ["source", "label", "split", "augmented"])
+    table = read_parquet(plan, ["source", "label", "split", "augmented"])
     train, test = table["split"] == "train", table["split"] == "test"
     labels = tuple(int(label) for label in np.unique(table["label"][train]))
     if len(labels) != measured["n_classes"] or test.sum() != measured["n_test"] or max(labels) >= len(classes):
-        raise StudyError(f"{metrics} and {plan} are not of one scenario. Delete {metrics} and run again.")
+        raise UserError(f"{metrics} and {plan} are not of one scenario. Delete {metrics} and run again.")
     names = tuple(classes[label] for label in labels)
     return Facts(
         metrics=measured,
@@ -123,15 +123,15 @@ def _read_metrics(path: str | Path) -> dict[str, Any]:
         metrics = json.loads(Path(path).read_text(encoding="utf-8"))
         return {name: metrics[name] for name in MEASURED}
     except (KeyError, ValueError, TypeError) as error:
-        raise StudyError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
+        raise UserError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
 
 
 def _accuracies(path: str | Path, arm: str) -> np.ndarray:
-    """Percent of the test pictures told right by each of an arm's trainings."""
+    """Percent of the test images told right by each of an arm's trainings."""
     runs = read_numbers(path, RUN, "table", dtype={"arm": str}, keep_default_na=False)
     runs = runs[runs["arm"] == arm]
     if runs.empty:
-        raise StudyError(f"table {path} has no run of arm {arm}. Add {arm} to the scenario's `arms` and run again.")
+        raise UserError(f"table {path} has no run of arm {arm}. Add {arm} to the scenario's `arms` and run again.")
     return (100 * runs["n_correct"] / runs["n_test"]).to_numpy()
 
 
@@ -156,16 +156,16 @@ def write_card(
         _use(model),
         _limits(facts, words),
     )
-    write_whole(path, "\n".join(line for section in sections for line in section))
+    atomic_write(path, "\n".join(line for section in sections for line in section))
 
 
 def _head(facts: Facts, words: Words) -> Iterator[str]:
-    yield f"# {one_line(words.title)}: a student of `{facts.scenario}`, arm `{facts.arm}`\n"
+    yield f"# {_one_line(words.title)}: a student of `{facts.scenario}`, arm `{facts.arm}`\n"
     if words.label:
-        yield f"**{one_line(words.label)}.** Its numbers say nothing of photographs.\n"
+        yield f"**{_one_line(words.label)}.** Its numbers say nothing of photographs.\n"
     if noise := [source_title(source) for source in facts.train if source in words.untrained]:
-        yield f"**The diffusion model of {', '.join(noise)} was never trained:** its pictures are noise.\n"
-    yield f"A small classifier of pictures. It tells apart {len(facts.classes)} classes: {', '.join(facts.classes)}.\n"
+        yield f"**The diffusion model of {', '.join(noise)} was never trained:** its images are noise.\n"
+    yield f"A small classifier of images. It tells apart {len(facts.classes)} classes: {', '.join(facts.classes)}.\n"
 
 
 def _file(facts: Facts, words: Words, student: Trained, model: str, size: int, opset: int) -> Iterator[str]:
@@ -180,9 +180,9 @@ def _file(facts: Facts, words: Words, student: Trained, model: str, size: int, o
     yield from ("| | |", "|---|---|")
     yield f"| file | `{model}`, {_megabytes(size)}, ONNX (opset {opset}), float32 |"
     yield f"| network | {student.name}, {measured['parameters']:,} weights |"
-    yield f"| input | `pictures`, uint8 [N, {side}, {side}, 3], RGB |"
+    yield f"| input | `images`, uint8 [N, {side}, {side}, 3], RGB |"
     yield f"| output | `probabilities`, float32 [N, {len(facts.classes)}], in the order of the classes above |"
-    yield f"| trained on | {trained} pictures ({sources}), in {measured['steps']:,} steps of {measured['batch']} |"
+    yield f"| trained on | {trained} images ({sources}), in {measured['steps']:,} steps of {measured['batch']} |"
     yield f"| trained how | arm `{facts.arm}`: {', '.join(settings)} (docs/arms.md of Distillery) |"
     yield f"| seed | {facts.seed}, one of {len(facts.accuracies)} |\n"
 
@@ -191,14 +191,14 @@ def _quality(facts: Facts) -> Iterator[str]:
     measured = facts.metrics
     right = round(measured["accuracy"] * measured["n_test"])
     yield "## How good it is\n"
-    told = f"{right:,} of {measured['n_test']:,} test pictures right, {_percent(measured['accuracy'])} %"
+    told = f"{right:,} of {measured['n_test']:,} test images right, {_percent(measured['accuracy'])} %"
     yield f"This student told {told}, none of which it was trained on."
     yield from _all_seeds(facts)
-    yield from ("| class | test pictures | told right, % |", "|---|---|---|")
+    yield from ("| class | test images | told right, % |", "|---|---|---|")
     for name in facts.classes:
         share = measured["per_class"].get(name)
         yield f"| {name} | {facts.tested[name]:,} | {'not tested' if share is None else _percent(share)} |"
-    yield from ("\n| test pictures of | number | told right, % |", "|---|---|---|")
+    yield from ("\n| test images of | number | told right, % |", "|---|---|---|")
     for name, part in measured["by_source"].items():
         yield f"| {source_title(name)} | {part['n']:,} | {_percent(part['accuracy'])} |"
     yield ""
@@ -217,29 +217,29 @@ def _all_seeds(facts: Facts) -> Iterator[str]:
         yield "(all the same, so that nothing is known of how much another would differ;"
     yield f"from {decimals(facts.accuracies.min())} to {decimals(facts.accuracies.max())} %)."
     yield f"Seed {facts.seed} is given whatever its place among them: to take the one that tests best would flatter it."
-    yield "Of another training, and of other pictures of the same kinds, expect the mean.\n"
+    yield "Of another training, and of other images of the same kinds, expect the mean.\n"
 
 
 def _preparation(side: int) -> Iterator[str]:
-    yield f"""## How pictures must be prepared
+    yield f"""## How images must be prepared
 
 As those it was trained on, or it does worse than the figures say:
 
 1. turned upright as EXIF says; transparency laid over white; RGB;
-2. cut to the centre square;
+2. cut to the center square;
 3. resized to {side} x {side} pixels with Lanczos, antialiased (Pillow's `LANCZOS`);
-4. left as bytes, 0 to 255. The scale, the normalisation and the softmax are in the file.
+4. left as bytes, 0 to 255. The scale, the normalization and the softmax are in the file.
 """
 
 
 def _use(model: str) -> Iterator[str]:
     yield f"""## How to use it
 
-In the folder of Distillery, with the path of this file and of your pictures:
+In the folder of Distillery, with the path of this file and of your images:
 
-    PYTHONPATH=workflow/scripts .venv/bin/python -m distillery.deployment.classify {model} pictures/ --csv answers.csv
+    PYTHONPATH=workflow/scripts .venv/bin/python -m distillery.deployment.classify {model} images/ --csv answers.csv
 
-It needs onnxruntime, numpy and Pillow, and prepares the pictures as above. From other programs: any ONNX runtime; the
+It needs onnxruntime, numpy and Pillow, and prepares the images as above. From other programs: any ONNX runtime; the
 names of the classes are the file's metadata `classes`, a JSON list (docs/deploying.md of Distillery has the Python).
 """
 
@@ -247,17 +247,21 @@ names of the classes are the file's metadata `classes`, a JSON list (docs/deploy
 def _limits(facts: Facts, words: Words) -> Iterator[str]:
     tested = ", ".join(source_title(name) for name in facts.metrics["by_source"])
     yield "## Limits\n"
-    yield f"* The figures hold for pictures like the test's ({tested}). On others it may do much worse."
-    yield f"* It always answers one of its {len(facts.classes)} classes, also of a picture that shows none of them."
+    yield f"* The figures hold for images like the test's ({tested}). On others it may do much worse."
+    yield f"* It always answers one of its {len(facts.classes)} classes, also of an image that shows none of them."
     yield "* A probability is how sure it is, not how often it is right; `results/tables/calibration.csv` has both."
     yield "* It was measured in the arithmetic it was trained in (bfloat16 where the machine is faster in it). The file"
-    yield "  computes in float32: of pictures on the edge between two classes a few may be told otherwise."
+    yield "  computes in float32: of images on the edge between two classes a few may be told otherwise."
     yield "* It is not for decisions about people, nor where a mistake does harm."
     if any(words.kinds[name] == "diffusion" for name in facts.train):
-        yield "* It learnt from generated pictures, and with them what their model shows too often or never."
-    yield "\n## Whose pictures it learnt from\n"
-    yield "`results/attribution.csv` of the study names creator, licence and page of every picture, as far as its"
-    yield "source states them. Pictures belong to their authors: check the licences before you pass the model on.\n"
+        yield "* It trained on generated images, and with them what their model shows too often or never."
+    yield "\n## Whose images it trained on\n"
+    yield "`results/attribution.csv` of the study names creator, license and page of every image, as far as its"
+    yield "source states them. Images belong to their authors: check the licenses before you pass the model on.\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _percent(share: float) -> str:

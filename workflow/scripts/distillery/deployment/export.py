@@ -1,8 +1,8 @@
 """From a student's weights to one ONNX file that needs neither this program nor PyTorch.
 
-Input `pictures`: uint8 [N, S, S, 3], RGB as Pillow gives it. Output `probabilities`: float32 [N, K], of the classes
-trained on. The scale, the normalisation and the softmax are in the graph, so that a program around it has nothing to
-get wrong but the preparation of the pictures; the names of the classes and S are in the file's metadata.
+Input `images`: uint8 [N, S, S, 3], RGB as Pillow gives it. Output `probabilities`: float32 [N, K], of the classes
+trained on. The scale, the normalization and the softmax are in the graph, so that a program around it has nothing to
+get wrong but the preparation of the images; the names of the classes and S are in the file's metadata.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import torch
 from torch import Tensor, nn
 
 from distillery.deployment.card import Words, read_facts, write_card
-from distillery.files import write_whole
-from distillery.jobs import StudyError, log
-from distillery.learning.weights import load_weights
+from distillery.jobs import UserError, log
+from distillery.models.weights import load_weights
+from distillery.storage.files import atomic_write
 
 OPSET = 18  # the exporter's own, so that nothing is converted; ONNX Runtime 1.18 (2024) and later read the file
 TOLERANCE = 1e-5  # of a probability; float32 added in another order differs by 1e-7 or so
-SAMPLES = 16  # pictures that file and network must agree on
+SAMPLES = 16  # images that file and network must agree on
 
 
 class Deployed(nn.Module):
-    """A network with all that stands before and after it: pictures in, probabilities out.
+    """A network with all that stands before and after it: images in, probabilities out.
 
     Args:
         network: RGB in [0, 1], float [N, 3, S, S] → logits [N, C].
@@ -40,9 +40,9 @@ class Deployed(nn.Module):
         self.network = network
         self.register_buffer("trained", torch.tensor(trained))
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """uint8 [N, S, S, 3] → probabilities [N, K]."""
-        views = pictures.permute(0, 3, 1, 2).float() / 255
+        views = images.permute(0, 3, 1, 2).float() / 255
         return self.network(views).index_select(1, self.trained).softmax(dim=1)
 
 
@@ -66,7 +66,7 @@ def export_student(
         card: the `.md` to write.
 
     Raises:
-        StudyError: a file is damaged or of another run, or the exported model answers differently.
+        UserError: a file is damaged or of another run, or the exported model answers differently.
     """
     student = load_weights(weights)
     facts = read_facts(metrics, runs, plan, student.classes)
@@ -82,16 +82,16 @@ def export_student(
         "image_size": str(student.image_size),
     }
     data = to_onnx(deployed, student.image_size, metadata)
-    difference = largest_difference(data, deployed, sample_pictures(student.image_size))
+    difference = largest_difference(data, deployed, sample_images(student.image_size))
     if not difference <= TOLERANCE:  # also where it is not a number
-        raise StudyError(
+        raise UserError(
             f"{model}: the exported model's probabilities differ from the network's by {difference:.2g}, more than"
             f" {TOLERANCE:g}. Nothing was written; install the versions of onnx, onnxscript and onnxruntime that"
             " requirements.txt names."
         )
-    log.info("%d bytes; on %d pictures at most %.1e from the network", len(data), SAMPLES, difference)
+    log.info("%d bytes; on %d images at most %.1e from the network", len(data), SAMPLES, difference)
     write_card(card, facts, words, student, model=Path(model).name, size=len(data), opset=OPSET)
-    write_whole(model, data)
+    atomic_write(model, data)
 
 
 def to_onnx(deployed: Deployed, side: int, metadata: dict[str, str]) -> bytes:
@@ -102,14 +102,14 @@ def to_onnx(deployed: Deployed, side: int, metadata: dict[str, str]) -> bytes:
         side: S, pixels.
         metadata: read back by `InferenceSession.get_modelmeta().custom_metadata_map`.
     """
-    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)  # of one picture, N would be taken for a constant
+    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)  # of one image, N would be taken for a constant
     program = torch.onnx.export(
         deployed,
         (example,),
         dynamo=True,
-        input_names=["pictures"],
+        input_names=["images"],
         output_names=["probabilities"],
-        dynamic_shapes={"pictures": {0: torch.export.Dim("N")}},
+        dynamic_shapes={"images": {0: torch.export.Dim("N")}},
         opset_version=OPSET,
         verbose=False,
     )
@@ -128,17 +128,17 @@ def without_traces(proto: onnx.ModelProto) -> onnx.ModelProto:
     return proto
 
 
-def sample_pictures(side: int) -> np.ndarray:
-    """Noise from faint to full contrast, uint8 [SAMPLES, side, side, 3]; the same every time."""
+def sample_images(side: int) -> np.ndarray:
+    """LabelIssues from faint to full contrast, uint8 [SAMPLES, side, side, 3]; the same every time."""
     noise = np.random.default_rng(0).uniform(-1, 1, (SAMPLES, side, side, 3))
     contrast = np.linspace(0, 1, SAMPLES).reshape(-1, 1, 1, 1)
     return (127.5 + 127.5 * contrast * noise).astype(np.uint8)
 
 
-def largest_difference(data: bytes, deployed: Deployed, pictures: np.ndarray) -> float:
-    """How far the probabilities of an ONNX file are from the network's, over all classes of pictures [N, S, S, 3]."""
+def largest_difference(data: bytes, deployed: Deployed, images: np.ndarray) -> float:
+    """How far the probabilities of an ONNX file are from the network's, over all classes of images [N, S, S, 3]."""
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    (found,) = session.run(["probabilities"], {"pictures": pictures})
+    (found,) = session.run(["probabilities"], {"images": images})
     with torch.inference_mode():
-        wanted = deployed(torch.from_numpy(pictures)).numpy()
+        wanted = deployed(torch.from_numpy(images)).numpy()
     return float(np.abs(found - wanted).max())

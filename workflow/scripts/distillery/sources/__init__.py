@@ -1,1 +1,1 @@
-"""Where pictures come from: picture searches, address lists, folders, diffusion models."""
+"""Where images come from: image searches, address lists, folders, diffusion models."""

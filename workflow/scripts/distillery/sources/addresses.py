@@ -1,4 +1,4 @@
-"""Pictures at addresses the user lists: a table of class and URL, with licence and creator where they are known."""
+"""Images at addresses the user lists: a table of class and URL, with license and creator where they are known."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from distillery.jobs import StudyError, log, progress
+from distillery.jobs import UserError, log, progress
 from distillery.parallel import DaemonThreads, ordered
-from distillery.pools import Offer, Store
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.results import is_address
 from distillery.sources.retrieval import retrieve
+from distillery.storage.pools import ImageRecord, Store
 
 THREADS = 8  # a host gets fewer at a time, see Limits
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")
@@ -21,8 +21,8 @@ REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")
 
 def fetch_addresses(
     source: Mapping[str, Any], name: str, label: str, store: Store, loopback: int | None = None
-) -> Iterator[tuple[Offer, bytes | None]]:
-    """Fetch the pictures of one class, in the order of the list, until there are enough.
+) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    """Fetch the images of one class, in the order of the list, until there are enough.
 
     Args:
         source: `path` of the list, `per_class` (0 for all), and how to fetch (see `Limits`).
@@ -32,62 +32,60 @@ def fetch_addresses(
         loopback: see `Fetcher`.
 
     Yields:
-        Every offer tried, with its bytes or the reason as its failure.
+        Every record tried, with its bytes or the reason as its failure.
 
     Raises:
-        StudyError: the list cannot be read, has no address of the class, or none gave a picture.
+        UserError: the list cannot be read, has no address of the class, or none gave an image.
     """
-    offers = read_addresses(source["path"], name, label)
-    wanted = source["per_class"] or len(offers)
+    records = read_addresses(source["path"], name, label)
+    wanted = source["per_class"] or len(records)
     fetch = partial(retrieve, store=store, fetcher=Fetcher(Limits.of(source), loopback))
     different: set[str] = set()
     with DaemonThreads(THREADS) as threads:
-        answers = ordered(threads, fetch, offers, ahead=2 * THREADS)
-        for offer, data in progress(answers, len(offers), f"{name}, {label}", "pictures"):
-            yield offer, data
-            different |= {offer.sha256} if data else set()
+        answers = ordered(threads, fetch, records, ahead=2 * THREADS)
+        for record, data in progress(answers, len(records), f"{name}, {label}", "images"):
+            yield record, data
+            different |= {record.sha256} if data else set()
             if len(different) >= wanted:
                 break
     if not different:
-        raise StudyError(
-            f"source {name}, class {label}: none of {len(offers)} addresses gave a picture. Look at the connection to"
+        raise UserError(
+            f"source {name}, class {label}: none of {len(records)} addresses gave an image. Look at the connection to"
             f" the internet and at the addresses in {source['path']}."
         )
     if len(different) < wanted:
-        log.warning("source %s, class %s: %d pictures of %d wanted", name, label, len(different), wanted)
+        log.warning("source %s, class %s: %d images of %d wanted", name, label, len(different), wanted)
 
 
-def read_addresses(path: str | Path, name: str, label: str) -> list[Offer]:
-    """The offers a list makes for one class, each address once.
+def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]:
+    """The records a list makes for one class, each address once.
 
     A `.csv` has the columns class and url, and perhaps page, title, license, creator; any other file a class and a URL
     on each line, with # before what is to be passed over.
 
     Raises:
-        StudyError: names the line that is wrong; or the class has none.
+        UserError: names the line that is wrong; or the class has none.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(_csv_rows(file, path) if Path(path).suffix.lower() == ".csv" else _text_rows(file, path))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StudyError(
-            f"source {name}: {path} cannot be read ({error}). Give `path` a UTF-8 .csv or .txt."
-        ) from error
+        raise UserError(f"source {name}: {path} cannot be read ({error}). Give `path` a UTF-8 .csv or .txt.") from error
     for line, row in rows:
         if not is_address(row["url"]):
-            raise StudyError(f"source {name}: {path}, line {line}: {row['url'][:80]!r} is no http address.")
+            raise UserError(f"source {name}: {path}, line {line}: {row['url'][:80]!r} is no http address.")
     mine: dict[str, dict[str, str]] = {}
     for _, row in rows:
         if row["class"] == label:
             mine.setdefault(row["url"], row)
     if not mine:
         others = ", ".join(sorted({row["class"] for _, row in rows})) or "nothing"
-        raise StudyError(
+        raise UserError(
             f"source {name}: {path} has no address of class {label}, but of {others}. Add some, or leave the class out"
             " of the source's `classes`."
         )
     return [
-        Offer(name, label, "urls", url, rank, url=url, **{key: row.get(key) or "" for key in OPTIONAL})
+        ImageRecord(name, label, "urls", url, rank, url=url, **{key: row.get(key) or "" for key in OPTIONAL})
         for rank, (url, row) in enumerate(mine.items())
     ]
 
@@ -95,7 +93,7 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[Offer]:
 def _csv_rows(file: Any, path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(file)
     if missing := [column for column in REQUIRED if column not in (reader.fieldnames or ())]:
-        raise StudyError(f"{path}: no column {', '.join(missing)}; its first line has to name {', '.join(REQUIRED)}")
+        raise UserError(f"{path}: no column {', '.join(missing)}; its first line has to name {', '.join(REQUIRED)}")
     for row in reader:
         texts = {key: value.strip() for key, value in row.items() if isinstance(key, str) and isinstance(value, str)}
         if any(texts.values()):
@@ -108,5 +106,5 @@ def _text_rows(file: Any, path: str | Path) -> Iterator[tuple[int, dict[str, str
         if not label or label.startswith("#"):
             continue
         if not url.strip():
-            raise StudyError(f"{path}, line {number}: give a class, a space and a URL")
+            raise UserError(f"{path}, line {number}: give a class, a space and a URL")
         yield number, {"class": label, "url": url.strip()}

@@ -1,4 +1,4 @@
-"""Bing's picture search: the address of a page of results, and the records on it."""
+"""Bing's image search: the address of a page of results, and the records on it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from distillery.sources.results import MarkupChanged, Record, SourceBlocked, Tags, unique
+from distillery.sources.results import MarkupChanged, SearchResult, SourceBlocked, Tags, unique
 
 HOME = "https://www.bing.com"
 PAGE = 35  # results asked for at a time
 STEADY = False  # a page counts the results that are on it
-FULL_OF_PICTURES = 10  # <img> tags; a page with fewer may simply have no results
+FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may simply have no results
 
 FILTERS = {
     "type": {
@@ -43,10 +43,10 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
     return f"{home}/images/async?{urlencode(parameters)}"
 
 
-def parse(page: bytes, address: str = "") -> list[Record]:
+def parse(page: bytes, address: str = "") -> list[SearchResult]:
     """The records of an `/images/async` answer, in order; empty where the results end.
 
-    Each result is an `<a class="iusc" m="…">` whose attribute is JSON: murl the picture, purl its page, turl the
+    Each result is an `<a class="iusc" m="…">` whose attribute is JSON: murl the image, purl its page, turl the
     thumbnail, t the title. The size stands in the link's own address (expw, exph).
 
     Args:
@@ -55,28 +55,30 @@ def parse(page: bytes, address: str = "") -> list[Record]:
 
     Raises:
         SourceBlocked: a captcha.
-        MarkupChanged: a page full of pictures and no result in the form known.
+        MarkupChanged: a page full of images and no result in the form known.
     """
     text = page.decode("utf-8", "replace")
     found = Tags(text)
-    records = unique([record for tag, attributes in found.tags if tag == "a" and (record := _record(attributes))])
+    records = unique(
+        [record for tag, attributes in found.tags if tag == "a" and (record := _search_result(attributes))]
+    )
     if records:
         return records
     lower = text.lower()
     if "captcha" in lower or "verify you are a human" in lower or "/turing/" in address:
         raise SourceBlocked(
-            "Bing asks for proof that a person is searching. Wait some hours, lower the number of pictures, or use"
+            "Bing asks for proof that a person is searching. Wait some hours, lower the number of images, or use"
             " another source (urls, folder, diffusion)."
         )
-    if found.count("img") >= FULL_OF_PICTURES:
+    if found.count("img") >= FULL_OF_IMAGES:
         raise MarkupChanged(
-            f"Bing answered with {found.count('img')} pictures in a markup this version cannot read. Please report it;"
+            f"Bing answered with {found.count('img')} images in a markup this version cannot read. Please report it;"
             " until then use another source (urls, folder, diffusion)."
         )
     return []
 
 
-def _record(attributes: Mapping[str, str]) -> Record | None:
+def _search_result(attributes: Mapping[str, str]) -> SearchResult | None:
     if "iusc" not in attributes.get("class", "").split() or "m" not in attributes:
         return None
     try:
@@ -87,7 +89,7 @@ def _record(attributes: Mapping[str, str]) -> Record | None:
         return None
     texts = {key: said[name] for key, name in NAMES.items() if isinstance(said.get(name), str)}
     width, height = _declared_size(attributes.get("href", ""))
-    return Record(**texts, width=width, height=height)
+    return SearchResult(**texts, width=width, height=height)
 
 
 NAMES = {"url": "murl", "page": "purl", "thumbnail": "turl", "title": "t"}

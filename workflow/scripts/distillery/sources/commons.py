@@ -1,7 +1,7 @@
-"""Wikimedia Commons: freely licensed pictures, by MediaWiki's public interface (commons.wikimedia.org/w/api.php).
+"""Wikimedia Commons: freely licensed images, by MediaWiki's public interface (commons.wikimedia.org/w/api.php).
 
-Every result states its licence and author. Wikimedia asks programs to say who runs them (`contact`) and refuses those
-that do not. Pictures are taken 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
+Every result states its license and author. Wikimedia asks programs to say who runs them (`contact`) and refuses those
+that do not. Images are taken 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from distillery.sources.results import Record, number, plain_text, read_answer, text, unique
+from distillery.sources.results import SearchResult, number, plain_text, read_answer, text, unique
 
 HOME = "https://commons.wikimedia.org"
 PAGE = 50  # results a page, the most without an account
@@ -20,7 +20,7 @@ FILTERS: dict[str, dict[str, str]] = {}
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
-    """The address of a page of results: files that are pictures of pixels, not drawings, sounds or books.
+    """The address of a page of results: files that are images of pixels, not drawings, sounds or books.
 
     Args:
         query: as a person would type it.
@@ -45,7 +45,7 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
     return f"{home}/w/api.php?{urlencode(parameters)}"
 
 
-def parse(page: bytes, address: str = "") -> list[Record]:
+def parse(page: bytes, address: str = "") -> list[SearchResult]:
     """The records of a page, best match first; empty where the results end.
 
     Raises:
@@ -54,15 +54,15 @@ def parse(page: bytes, address: str = "") -> list[Record]:
     results = read_answer(page, "Wikimedia Commons", "query", "pages", empty="batchcomplete")
     pages = [result for result in results if isinstance(result, dict)]
     # pages stand in the order of their numbers; `index` is their place among the results
-    return unique([_record(found) for found in sorted(pages, key=lambda found: number(found.get("index")))])
+    return unique([_search_result(found) for found in sorted(pages, key=lambda found: number(found.get("index")))])
 
 
-def _record(found: Mapping[str, Any]) -> Record:
+def _search_result(found: Mapping[str, Any]) -> SearchResult:
     info = found.get("imageinfo")
     info = info[0] if isinstance(info, list) and info and isinstance(info[0], dict) else {}
     said = info.get("extmetadata") if isinstance(info.get("extmetadata"), dict) else {}
     values = {name: plain_text(about.get("value")) for name, about in said.items() if isinstance(about, dict)}
-    return Record(
+    return SearchResult(
         text(info.get("thumburl")) or text(info.get("url")),
         text(info.get("descriptionurl")),
         "",

@@ -1,9 +1,9 @@
-"""Crawl a picture search for one class, with icrawler's feeder, parser and downloader threads.
+"""Crawl an image search for one class, with icrawler's feeder, parser and downloader threads.
 
-The feeder asks for pages of results, the parser reads them and offers pictures, several downloaders fetch them. What is
-ours: queries take turns, so that the wanted number is spread over them; an address found twice is offered once; every
-offer gets a row, whatever became of it; and the pool is decided by the order of offers alone, not by which thread was
-faster: it ends with the picture that completes the wanted number.
+The feeder asks for pages of results, the parser reads them and records images, several downloaders fetch them. What is
+ours: queries take turns, so that the wanted number is spread over them; an address found twice is one candidate; every
+record gets a row, whatever became of it; and the pool is decided by the order of records alone, not by which thread was
+faster: it ends with the image that completes the wanted number.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from typing import Any
 
 from icrawler import Crawler, Downloader, Feeder, Parser
 
-from distillery.jobs import StudyError, log, progress
-from distillery.pools import Offer, Store
+from distillery.jobs import UserError, log, progress
 from distillery.sources import bing, commons, google, openverse
-from distillery.sources.fetching import Fetcher, Limits, NotFetched
-from distillery.sources.results import TEXTS, Record, SourceBlocked
+from distillery.sources.fetching import Fetcher, FetchError, Limits
+from distillery.sources.results import TEXTS, SearchResult, SourceBlocked
 from distillery.sources.retrieval import retrieve
+from distillery.storage.pools import ImageRecord, Store
 
 DOWNLOADERS = 8  # threads; a host gets fewer at a time, see Limits
 POLL_SECONDS = 0.05  # icrawler's own defaults idle five seconds at the end of every crawl
-FRUITLESS_PAGES = 2  # of a query, one after the other without a new picture: its results have ended
+FRUITLESS_PAGES = 2  # of a query, one after the other without a new image: its results have ended
 ENGINES = {"google": google, "bing": bing, "openverse": openverse, "commons": commons}
 
 
 @dataclass(frozen=True)
 class Search:
-    """What to ask a picture search for."""
+    """What to ask an image search for."""
 
     source: str  # name
     kind: str  # of `ENGINES`
     label: str  # class
     queries: tuple[str, ...]
-    wanted: int  # pictures to retrieve
+    wanted: int  # images to retrieve
     max_per_query: int
     filters: Mapping[str, str] = field(default_factory=dict)
     home: str = ""  # where it answers; the engine's own if empty
@@ -59,8 +59,8 @@ class Search:
 
 def crawl(
     search: Search, limits: Limits, store: Store, loopback: int | None = None
-) -> Iterator[tuple[Offer, bytes | None]]:
-    """Crawl until enough pictures are retrieved or the results end.
+) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    """Crawl until enough images are retrieved or the results end.
 
     Args:
         search: what to ask for.
@@ -69,102 +69,106 @@ def crawl(
         loopback: see `Fetcher`.
 
     Returns:
-        Every offer in order, with its bytes, read from the store as it is asked for, or the reason as its failure.
+        Every record in order, with its bytes, read from the store as it is asked for, or the reason as its failure.
 
     Raises:
         SourceBlocked, MarkupChanged: the search gives no results to programs; what was retrieved stays in the store.
-        StudyError: not one picture was retrieved.
+        UserError: not one image was retrieved.
     """
     results, fetcher = Results(search), Fetcher(limits, loopback)
     _Crawler(search, fetcher, store, results).crawl()
     if results.error:
         raise results.error
-    if results.refusal and not results.offered:
+    if results.refusal and not results.candidates:
         raise type(results.refusal)(f"source {search.source}, class {search.label}: {results.refusal}")
     if results.refusal:
         log.warning(
             "source %s, class %s: the search stopped answering; delete the class's pool to try again later. %s",
             *(search.source, search.label, results.refusal),
         )
-    offers = results.offers()
+    records = results.records()
     count = results.retrieved()
     if not count:
-        raise StudyError(
-            f"source {search.source}, class {search.label}: none of {len(offers)} pictures offered could be retrieved."
+        raise UserError(
+            f"source {search.source}, class {search.label}: none of {len(records)} candidates could be retrieved."
             " Look at the connection to the internet, or change the queries."
         )
     if count < search.wanted:
         log.warning(
-            "source %s, class %s: %d pictures retrieved of %d wanted; more queries may find more",
+            "source %s, class %s: %d images retrieved of %d wanted; more queries may find more",
             *(search.source, search.label, count, search.wanted),
         )
-    # a class's pictures may be more than the memory holds; one that has left the store meanwhile is fetched again
-    return ((offer, None) if offer.failure else retrieve(offer, store, fetcher) for offer in offers)
+    # a class's images may be more than the memory holds; one that has left the store meanwhile is fetched again
+    return ((record, None) if record.failure else retrieve(record, store, fetcher) for record in records)
 
 
 class Results:
-    """What was offered and what became of it, shared by the threads of a crawl."""
+    """What was candidates and what became of it, shared by the threads of a crawl."""
 
     def __init__(self, search: Search):
         self.search = search
-        self.offered: list[Offer] = []  # by rank
-        self.refusal: StudyError | None = None
+        self.candidates: list[ImageRecord] = []  # by rank
+        self.refusal: UserError | None = None
         self.error: BaseException | None = None  # of a thread, which has to end them all
         self.enough = threading.Event()  # nothing more is to be done
         self._rank: dict[str, int] = {}  # address → rank
-        self._also: dict[int, list[tuple[int, str]]] = {}  # rank → claims, each after how many offers it was found
-        self._done: dict[int, Offer] = {}
-        self._settled = 0  # ranks below are all done
-        self._kept: set[str] = set()  # sha256 of the settled pictures
+        self._duplicate_queries: dict[
+            int, list[tuple[int, str]]
+        ] = {}  # rank → claims, each after how many records it was found
+        self._done: dict[int, ImageRecord] = {}
+        self._done_below = 0  # ranks below are all done
+        self._kept: set[str] = set()  # sha256 of the settled images
         self._lock = threading.Lock()
 
-    def offer(self, record: Record, query: str) -> Offer | None:
-        """Give a record its rank, or note another claim to an address that has one."""
+    def add(self, result: SearchResult, query: str) -> ImageRecord | None:
+        """Give a result its rank, or note another claim to an address that has one."""
         with self._lock:
-            if (rank := self._rank.get(record.url)) is not None:
-                if self.offered[rank].query != query:
-                    claim = (len(self.offered), f"{self.search.label}: {query}")
-                    self._also.setdefault(rank, []).append(claim)
+            if (rank := self._rank.get(result.url)) is not None:
+                if self.candidates[rank].query != query:
+                    claim = (len(self.candidates), f"{self.search.label}: {query}")
+                    self._duplicate_queries.setdefault(rank, []).append(claim)
                 return None
-            rank = self._rank[record.url] = len(self.offered)
-            texts = {name: getattr(record, name) for name in TEXTS}
-            offer = Offer(
-                self.search.source, self.search.label, self.search.kind, record.url, rank, query=query, url=record.url,
-                declared_width=record.width, declared_height=record.height, **texts,
+            rank = self._rank[result.url] = len(self.candidates)
+            texts = {name: getattr(result, name) for name in TEXTS}
+            record = ImageRecord(
+                self.search.source, self.search.label, self.search.kind, result.url, rank, query=query, url=result.url,
+                declared_width=result.width, declared_height=result.height, **texts,
             )  # fmt: skip
-            self.offered.append(offer)
-            return offer
+            self.candidates.append(record)
+            return record
 
     def knows(self, url: str) -> bool:
-        """Whether an address was offered."""
+        """Whether an address was candidates."""
         return url in self._rank
 
-    def settle(self, offer: Offer) -> None:
-        """Note what became of an offer. Ranks are counted in order, so that the end depends on no thread's speed."""
+    def mark_done(self, record: ImageRecord) -> None:
+        """Note what became of a record. Ranks are counted in order, so that the end depends on no thread's speed."""
         with self._lock:
-            self._done[offer.rank] = offer
-            while len(self._kept) < self.search.wanted and (done := self._done.get(self._settled)) is not None:
-                self._settled += 1
+            self._done[record.rank] = record
+            while len(self._kept) < self.search.wanted and (done := self._done.get(self._done_below)) is not None:
+                self._done_below += 1
                 if not done.failure:
                     self._kept.add(done.sha256)
             if len(self._kept) >= self.search.wanted:
                 self.enough.set()
 
     def retrieved(self) -> int:
-        """Different pictures so far."""
+        """Different images so far."""
         return len(self._kept)
 
-    def offers(self) -> list[Offer]:
-        """Every offer up to the end, with the other claims to it that were found before the end."""
-        if not self.enough.is_set() and self._settled < len(self.offered):
-            raise RuntimeError(f"nothing became of offer {self._settled} of {len(self.offered)}")
-        done = [self._done[rank] for rank in range(self._settled)]
-        return [replace(offer, also=self._claims(offer.rank)) for offer in done]
+    def records(self) -> list[ImageRecord]:
+        """Every record up to the end, with the other claims to it that were found before the end."""
+        if not self.enough.is_set() and self._done_below < len(self.candidates):
+            raise RuntimeError(f"nothing became of record {self._done_below} of {len(self.candidates)}")
+        done = [self._done[rank] for rank in range(self._done_below)]
+        return [replace(record, duplicate_queries=self._duplicate_queries(record.rank)) for record in done]
 
-    def _claims(self, rank: int) -> tuple[str, ...]:
+    def _duplicate_queries(self, rank: int) -> tuple[str, ...]:
         # how far the parser reads beyond the end is chance
-        claims = [claim for found_after, claim in self._also.get(rank, ()) if found_after <= self._settled]
-        return tuple(dict.fromkeys(claims))
+        duplicate_queries = [
+            claim for found_after, claim in self._duplicate_queries.get(rank, ()) if found_after <= self._done_below
+        ]
+        return tuple(dict.fromkeys(duplicate_queries))
 
     def abort(self, error: BaseException) -> None:
         """End the crawl because a thread failed."""
@@ -197,20 +201,20 @@ class _Crawler(Crawler):
         self.logger.setLevel(logging.CRITICAL)
 
     def set_storage(self, storage: Any) -> None:
-        self.storage = None  # pictures go to the store, with their provenance
+        self.storage = None  # images go to the store, with their provenance
 
     def crawl(self) -> None:
         """Start all threads, and wait with a sign of progress."""
         for pool in (self.feeder, self.parser, self.downloader):
             pool.start()
-        for _ in progress(self._waiting(), self._results.search.wanted, self._label(), "pictures"):
+        for _ in progress(self._waiting(), self._results.search.wanted, self._label(), "images"):
             pass
 
     def _label(self) -> str:
         return f"{self._results.search.source}, {self._results.search.label}"
 
     def _waiting(self) -> Iterator[int]:
-        """A number for every picture retrieved, until all threads have ended."""
+        """A number for every image retrieved, until all threads have ended."""
         shown = 0
         while self.downloader.is_alive() or self.parser.is_alive() or self.feeder.is_alive():
             self.signal.set(feeder_exited=not self.feeder.is_alive())
@@ -222,11 +226,11 @@ class _Crawler(Crawler):
 
 
 class _Pages:
-    """What feeder and parser know of each query: how far it was read, and results read but not yet offered."""
+    """What feeder and parser know of each query: how far it was read, and results read but not yet candidates."""
 
     def __init__(self) -> None:
         self.read: dict[str, int] = {}  # results read
-        self.waiting: dict[str, list[Record]] = {}
+        self.waiting: dict[str, list[SearchResult]] = {}
         self.fruitless: dict[str, int] = {}
         self.ended: set[str] = set()
         self.parsed = threading.Event()
@@ -277,7 +281,7 @@ class _Feeder(Feeder):
                     return
 
     def _turn(self, query: str, count: int) -> int:
-        """Have the parser offer `count` results of a query, reading pages as needed; how many it could."""
+        """Have the parser record `count` results of a query, reading pages as needed; how many it could."""
         pages, given = self.pages, 0
         while given < count and not self.results.enough.is_set():
             waiting = len(pages.waiting.get(query, ()))
@@ -295,7 +299,7 @@ class _Feeder(Feeder):
 
 
 class _Parser(Parser):
-    """Reads pages of results and offers their pictures."""
+    """Reads pages of results and records their images."""
 
     def __init__(self, *args: Any, search: Search, results: Results, pages: _Pages, fetcher: Fetcher):
         super().__init__(*args)
@@ -306,7 +310,7 @@ class _Parser(Parser):
         for task in _tasks(self, "feeder_exited"):
             if task["address"]:
                 self._read(task["query"], task["address"])
-            self._offer(task["query"], task["take"])
+            self._record(task["query"], task["take"])
             self.pages.parsed.set()
 
     def _read(self, query: str, address: str) -> None:
@@ -314,53 +318,53 @@ class _Parser(Parser):
         try:
             answer = self.fetcher.fetch(address, accept="text/html")
             records = ENGINES[self.search.kind].parse(answer.body, answer.address)
-        except NotFetched as failure:
+        except FetchError as failure:
             self._refused(query, _no_results(str(failure)))
             return
-        except StudyError as refusal:
+        except UserError as refusal:
             self._refused(query, refusal)
             return
         pages.waiting.setdefault(query, []).extend(records)
         engine = ENGINES[self.search.kind]
         pages.read[query] = pages.read.get(query, 0) + (engine.PAGE if engine.STEADY else max(len(records), 1))
-        new = any(not self.results.knows(record.url) for record in records)
+        new = any(not self.results.knows(result.url) for result in records)
         pages.fruitless[query] = 0 if new else pages.fruitless.get(query, 0) + 1
         if not records or pages.fruitless[query] >= FRUITLESS_PAGES:
             pages.ended.add(query)
 
-    def _refused(self, query: str, refusal: StudyError) -> None:
+    def _refused(self, query: str, refusal: UserError) -> None:
         """A refused query ends; a block ends them all, since the next would be refused as well."""
         self.results.refusal = refusal
         self.pages.ended.update(self.search.queries if isinstance(refusal, SourceBlocked) else [query])
 
-    def _offer(self, query: str, count: int) -> None:
+    def _record(self, query: str, count: int) -> None:
         waiting = self.pages.waiting.get(query, [])
-        for record in waiting[:count]:
-            if offer := self.results.offer(record, query):
-                self._hand_over(offer)
+        for result in waiting[:count]:
+            if record := self.results.add(result, query):
+                self._hand_over(record)
         del waiting[:count]
 
-    def _hand_over(self, offer: Offer) -> None:
+    def _hand_over(self, record: ImageRecord) -> None:
         for attempt in itertools.count():
             if self.results.enough.is_set():
                 return
             try:
                 # a number for each attempt: icrawler's queue drops a task it has seen, also one it had no room for
-                self.output({"rank": offer.rank, "attempt": attempt}, timeout=POLL_SECONDS)
+                self.output({"rank": record.rank, "attempt": attempt}, timeout=POLL_SECONDS)
                 return
             except queue.Full:
                 continue
 
 
-def _no_results(reason: str) -> StudyError:
-    return StudyError(
+def _no_results(reason: str) -> UserError:
+    return UserError(
         f"the search did not answer ({reason}). Look at the connection to the internet and run again; what was"
         " retrieved is kept."
     )
 
 
 class _Downloader(Downloader):
-    """Fetches pictures, or takes them from the store."""
+    """Fetches images, or takes them from the store."""
 
     def __init__(self, *args: Any, search: Search, results: Results, store: Store, fetcher: Fetcher):
         super().__init__(*args)
@@ -374,8 +378,8 @@ class _Downloader(Downloader):
     @_guarded
     def worker_exec(self, **kwargs: Any) -> None:
         for task in _tasks(self, "parser_exited"):
-            offer = self.results.offered[task["rank"]]
-            self.results.settle(retrieve(offer, self.store, self.fetcher)[0])
+            record = self.results.candidates[task["rank"]]
+            self.results.mark_done(retrieve(record, self.store, self.fetcher)[0])
 
 
 def search_of(

@@ -39,11 +39,11 @@ FORBIDDEN_USES = ("noai", "noimageai", "noindex", "noimageindex", "none")
 TRANSLATED = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
 
 
-class NotFetched(Exception):
+class FetchError(Exception):
     """An address that gave nothing usable; the message is the reason as it stands in the tables."""
 
 
-class _Retry(NotFetched):
+class _Retry(FetchError):
     """A failure that may pass."""
 
     def __init__(self, reason: str, wait: float | None = None):
@@ -75,7 +75,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A successful answer: the body, and the address it came from after redirects."""
 
     body: bytes
@@ -110,11 +110,11 @@ class Fetcher:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _GuardedAdapter(loopback))
 
-    def fetch(self, address: str, accept: str = "*/*") -> Answer:
+    def fetch(self, address: str, accept: str = "*/*") -> Response:
         """Fetch an address, trying again after what may pass.
 
         Raises:
-            NotFetched: with the reason: "not retrieved: HTTP 404", "not retrieved: timed out", …
+            FetchError: with the reason: "not retrieved: HTTP 404", "not retrieved: timed out", …
         """
         chance = random.Random(address)  # spreads retries, the same way each time
         for attempt in range(self.limits.retries + 1):
@@ -124,23 +124,23 @@ class Fetcher:
                 wait = FIRST_WAIT_SECONDS * 2**attempt * chance.uniform(0.5, 1.5)
                 wait = max(wait, failure.wait or 0)
                 if attempt == self.limits.retries or wait > LONGEST_WAIT_SECONDS:
-                    raise NotFetched(str(failure)) from failure
+                    raise FetchError(str(failure)) from failure
                 time.sleep(wait)
         raise AssertionError("unreachable")
 
-    def _follow(self, address: str, accept: str) -> Answer:
+    def _follow(self, address: str, accept: str) -> Response:
         """One request, its redirects followed by hand, since each has to be checked."""
         left = self.limits.timeout_seconds
         for _ in range(MAX_REDIRECTS + 1):
             if not is_address(address):
-                raise NotFetched("not retrieved: not an http address")
+                raise FetchError("not retrieved: not an http address")
             answer, left = self._request(address, accept, left)
-            if isinstance(answer, Answer):
+            if isinstance(answer, Response):
                 return answer
             address = answer
-        raise NotFetched("not retrieved: too many redirects")
+        raise FetchError("not retrieved: too many redirects")
 
-    def _request(self, address: str, accept: str, left: float) -> tuple[Answer | str, float]:
+    def _request(self, address: str, accept: str, left: float) -> tuple[Response | str, float]:
         """One request: its answer, or the address it redirects to; and the seconds left, of those given."""
         with self._lock:
             turn = self._hosts[(urlsplit(address).hostname or "").lower()]
@@ -161,31 +161,31 @@ class Fetcher:
             ) as error:
                 raise _reason(error) from error
 
-    def _answer(self, response: requests.Response, address: str, deadline: float) -> Answer | str:
+    def _answer(self, response: requests.Response, address: str, deadline: float) -> Response | str:
         if response.is_redirect:
             return urljoin(address, self._session.get_redirect_target(response))  # which reads it as UTF-8
         if response.status_code in BUSY:
             raise _Retry(f"not retrieved: HTTP {response.status_code}", retry_after(response.headers))
         if response.status_code != 200:
-            raise NotFetched(f"not retrieved: HTTP {response.status_code}")
+            raise FetchError(f"not retrieved: HTTP {response.status_code}")
         if use := forbidden_use(response.headers.get("x-robots-tag", "")):
-            raise NotFetched(f"not retrieved: its server says {use}")
+            raise FetchError(f"not retrieved: its server says {use}")
         body = self._body(response.raw, response.headers, deadline)
-        return Answer(body, address, response.headers.get("content-type", ""))
+        return Response(body, address, response.headers.get("content-type", ""))
 
     def _body(self, raw: urllib3.HTTPResponse, headers: Mapping[str, str], deadline: float) -> bytes:
         too_large = f"not retrieved: larger than {self.limits.max_bytes} bytes"
         declared = _count(headers.get("content-length", "")) or 0.0
         if declared > self.limits.max_bytes:
-            raise NotFetched(too_large)
+            raise FetchError(too_large)
         body = bytearray()
         # one piece at a time as it comes: a server that drips would hold a plain read for ever
         while piece := raw.read1(65536, decode_content=True):
             body += piece
             if len(body) > self.limits.max_bytes:
-                raise NotFetched(too_large)
+                raise FetchError(too_large)
             if time.monotonic() > deadline:
-                raise NotFetched(f"not retrieved: slower than {self.limits.timeout_seconds:g} s")
+                raise FetchError(f"not retrieved: slower than {self.limits.timeout_seconds:g} s")
         if not headers.get("content-encoding") and len(body) < declared:
             raise _Retry("not retrieved: connection lost")
         return bytes(body)
@@ -195,15 +195,15 @@ class Fetcher:
 NO_TIMEOUT = urllib3.exceptions.NewConnectionError
 
 
-def _reason(error: Exception) -> NotFetched:
+def _reason(error: Exception) -> FetchError:
     """A library's error as a reason without the particulars of this machine."""
     causes = list(_causes(error))
     for kinds, reason in REASONS:
         if any(isinstance(cause, kinds) and not isinstance(cause, NO_TIMEOUT) for cause in causes):
             passing = reason in ("name unknown", "timed out")
-            return (_Retry if passing else NotFetched)(f"not retrieved: {reason}")
+            return (_Retry if passing else FetchError)(f"not retrieved: {reason}")
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError)):
-        return NotFetched("not retrieved: not an http address")
+        return FetchError("not retrieved: not an http address")
     return _Retry("not retrieved: connection lost")
 
 
@@ -235,7 +235,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def forbidden_use(header: str) -> str:
-    """The first word of an X-Robots-Tag that forbids use as a training picture, or "".
+    """The first word of an X-Robots-Tag that forbids use as a training image, or "".
 
     A part may name the robot it is for ("otherbot: noindex"); those for others do not count.
     """

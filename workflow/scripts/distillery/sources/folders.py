@@ -1,4 +1,4 @@
-"""Pictures the user already has: folders by class, tars by class, or one tar with folders by class.
+"""Images the user already has: folders by class, tars by class, or one tar with folders by class.
 
 Nothing is extracted to the disk, so a tar's names can point nowhere; links in a tar are not followed.
 """
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from distillery.jobs import StudyError, log, progress
-from distillery.pools import Offer, as_utf8
+from distillery.jobs import UserError, log, progress
+from distillery.storage.pools import ImageRecord, as_utf8
 
 SIDE_FILES = {".json", ".jsonl", ".txt", ".csv", ".tsv", ".md", ".xml", ".html", ".cls", ".yaml", ".yml", ".ini", ".db"}
-MAX_BYTES = 100_000_000  # a larger file is no picture one would train on, and would be held in memory
+MAX_BYTES = 100_000_000  # a larger file is no image one would train on, and would be held in memory
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Found:
     origin: str
     size: int  # bytes
     read: Callable[[], bytes]
-    read_record: Callable[[], bytes] | None  # WebDataset's {key}.json
+    read_search_result: Callable[[], bytes] | None  # WebDataset's {key}.json
 
 
-def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, bytes | None]]:
-    """The pictures of one class, in the order of their names.
+def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    """The images of one class, in the order of their names.
 
     A file beside `{key}.json` as this program's pools have it keeps that provenance. Other side files (text, tables)
-    and hidden files are passed over; what else is no picture is left for curation to drop, with the reason.
+    and hidden files are passed over; what else is no image is left for curation to drop, with the reason.
 
     Args:
         source: `path`: a folder of `{class}/…`, a folder of `{class}.tar`, or one `.tar` of `{class}/…`;
@@ -41,26 +41,26 @@ def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[Offer, 
         label: the class, which is the name of its folder or tar.
 
     Returns:
-        Every offer with its bytes, read as it is asked for; a file that cannot be read is an offer with a failure.
+        Every record with its bytes, read as it is asked for; a file that cannot be read is a record with a failure.
 
     Raises:
-        StudyError: nothing at `path`, a tar that is compressed or damaged, or no picture of the class.
+        UserError: nothing at `path`, a tar that is compressed or damaged, or no image of the class.
     """
     leave_out = ", or leave the class out of the source's `classes`"
-    found = find_pictures(source["path"], label, where=f"source {name}", otherwise=leave_out)
+    found = find_images(source["path"], label, where=f"source {name}", otherwise=leave_out)
     limit = source["per_class"]
-    return _offers(found[: limit or None], name, label)
+    return _records(found[: limit or None], name, label)
 
 
-def find_pictures(path: str | Path, label: str, where: str, otherwise: str = "") -> list[Found]:
+def find_images(path: str | Path, label: str, where: str, otherwise: str = "") -> list[Found]:
     """The files of one class below `path` (see `import_folder`), sorted by name.
 
     Args:
         where: how an error names the place in the configuration.
-        otherwise: what can be done instead of adding pictures of a class that has none.
+        otherwise: what can be done instead of adding images of a class that has none.
 
     Raises:
-        StudyError: as `import_folder`.
+        UserError: as `import_folder`.
     """
     path = Path(path)
     if path.is_file():
@@ -70,11 +70,11 @@ def find_pictures(path: str | Path, label: str, where: str, otherwise: str = "")
     elif (path / f"{label}.tar").is_file():
         found = _in_tar(path / f"{label}.tar", where, prefix=f"{label}.tar/")
     elif path.is_dir():
-        raise StudyError(f"{where}: {path} has neither a folder {label} nor a file {label}.tar. Add one{otherwise}.")
+        raise UserError(f"{where}: {path} has neither a folder {label} nor a file {label}.tar. Add one{otherwise}.")
     else:
-        raise StudyError(f"{where}: there is no {path}. Give `path` a folder of class folders, or a .tar.")
+        raise UserError(f"{where}: there is no {path}. Give `path` a folder of class folders, or a .tar.")
     if not found:
-        raise StudyError(f"{where}: {path} has no picture of class {label}. Add some{otherwise}.")
+        raise UserError(f"{where}: {path} has no image of class {label}. Add some{otherwise}.")
     return found
 
 
@@ -88,7 +88,7 @@ def _in_folder(folder: Path, label: str) -> list[Found]:
             record.read_bytes if (record := files.get(_record_name(origin))) else None,
         )
         for origin, file in sorted(files.items())
-        if may_be_picture(origin)
+        if may_be_image(origin)
     ]
 
 
@@ -101,7 +101,7 @@ def _in_tar(path: Path, where: str, prefix: str, label: str | None = None) -> li
                 if member.isreg() and (label is None or (len(parts) > 1 and parts[0] == label)):
                     members["/".join(parts)] = member
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise StudyError(
+        raise UserError(
             f"{where}: {path} cannot be read as a plain .tar ({error}). Decompress it, or make it again with tar -cf."
         ) from error
     return [
@@ -112,7 +112,7 @@ def _in_tar(path: Path, where: str, prefix: str, label: str | None = None) -> li
             _reader(path, record) if (record := members.get(_record_name(inner))) else None,
         )
         for inner, member in sorted(members.items())
-        if may_be_picture(inner)
+        if may_be_image(inner)
     ]
 
 
@@ -132,35 +132,35 @@ def _record_name(origin: str) -> str:
     return str(PurePosixPath(origin).with_suffix(".json"))
 
 
-def may_be_picture(origin: str) -> bool:
+def may_be_image(origin: str) -> bool:
     """Whether a file is neither hidden (also on macOS) nor a side file by its suffix."""
     path = PurePosixPath(origin)
     return not any(part.startswith((".", "__MACOSX")) for part in path.parts) and path.suffix.lower() not in SIDE_FILES
 
 
-def _offers(found: list[Found], name: str, label: str) -> Iterator[tuple[Offer, bytes | None]]:
-    for rank, file in enumerate(progress(found, label=f"importing {label}", unit="picture")):
-        offer = replace(_provenance(file), source=name, label=label, kind="folder", origin=file.origin, rank=rank)
+def _records(found: list[Found], name: str, label: str) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    for rank, file in enumerate(progress(found, label=f"importing {label}", unit="image")):
+        record = replace(_provenance(file), source=name, label=label, kind="folder", origin=file.origin, rank=rank)
         try:
             data = file.read() if file.size <= MAX_BYTES else None
         except OSError as error:
             log.info("%s cannot be read: %s", file.origin, error)
-            yield replace(offer, failure="unreadable"), None
+            yield replace(record, failure="unreadable"), None
             continue
         if data is None:
-            yield replace(offer, failure="too large"), None
+            yield replace(record, failure="too large"), None
             continue
         digest = hashlib.sha256(data).hexdigest()
-        yield replace(offer, key=digest[:16], sha256=digest, bytes=len(data)), data
+        yield replace(record, key=digest[:16], sha256=digest, bytes=len(data)), data
 
 
-def _provenance(file: Found) -> Offer:
+def _provenance(file: Found) -> ImageRecord:
     """What the record beside a file says; nothing if there is none or it is another program's."""
-    nothing = Offer(source="", label="", kind="folder", origin="")
-    if file.read_record is None:
+    nothing = ImageRecord(source="", label="", kind="folder", origin="")
+    if file.read_search_result is None:
         return nothing
     try:
-        known = Offer.from_json(as_utf8(Offer.from_json(file.read_record()).to_json()))
-    except (OSError, ValueError, TypeError, AttributeError, StudyError):
+        known = ImageRecord.from_json(as_utf8(ImageRecord.from_json(file.read_search_result()).to_json()))
+    except (OSError, ValueError, TypeError, AttributeError, UserError):
         return nothing
     return replace(known, key="", sha256="", bytes=0, failure="")

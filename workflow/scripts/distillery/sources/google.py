@@ -1,4 +1,4 @@
-"""Google's picture search: the address of a page of results, and the records on it.
+"""Google's image search: the address of a page of results, and the records on it.
 
 Google usually answers programs with a page for browsers only, a consent page or a captcha. That is reported as
 `SourceBlocked`: nothing here pretends to be a browser.
@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from distillery.sources.results import MarkupChanged, Record, SourceBlocked, Tags, is_address, unique
+from distillery.sources.results import MarkupChanged, SearchResult, SourceBlocked, Tags, is_address, unique
 
 HOME = "https://www.google.com"
 PAGE = 100  # results a page
 STEADY = True  # a page counts PAGE results, whatever is on it
-FULL_OF_PICTURES = 10  # <img> tags; a page with fewer may simply have no results
+FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may simply have no results
 OWN_HOSTS = ("google.com", "gstatic.com", "googleusercontent.com", "ggpht.com", "googleapis.com")
 
 FILTERS = {
@@ -33,11 +33,11 @@ BLOCKED = (
     ("enablejs", "a page for browsers only"),
 )
 
-# a picture in the data of a script: ["address",height,width], where the address may hold \u003d and \/
+# an image in the data of a script: ["address",height,width], where the address may hold \u003d and \/
 IN_SCRIPT = re.compile(r'\["(https?:(?:[^"\\]|\\.){5,4000})",\s*(\d{1,5}),\s*(\d{1,5})\]')
 # what follows it about its page: "2003":[null,"id","page","title", and before it, in the same form, the thumbnail
 ABOUT = re.compile(r'"2003":\[null,"(?:[^"\\]|\\.)*","((?:[^"\\]|\\.)*)","((?:[^"\\]|\\.)*)"')
-NEAR = 4000  # characters between a picture and what is said about it
+NEAR = 4000  # characters between an image and what is said about it
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
@@ -56,7 +56,7 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
     return f"{home}/search?{urlencode(parameters)}"
 
 
-def parse(page: bytes, address: str = "") -> list[Record]:
+def parse(page: bytes, address: str = "") -> list[SearchResult]:
     """The records of a page of results, in order; empty where the results end.
 
     Reads the data in every script, the JSON of older pages (`rg_meta`: ou, ru, ow, oh, pt, tu), and the links of the
@@ -68,7 +68,7 @@ def parse(page: bytes, address: str = "") -> list[Record]:
 
     Raises:
         SourceBlocked: a captcha, a consent page, a page for browsers only.
-        MarkupChanged: a page full of pictures and no result in a form known.
+        MarkupChanged: a page full of images and no result in a form known.
     """
     text = page.decode("utf-8", "replace")
     found = Tags(text)
@@ -83,9 +83,9 @@ def parse(page: bytes, address: str = "") -> list[Record]:
                 f"Google answered with {what} instead of results, as it mostly does to programs. Remove the source, or"
                 " use another (bing, urls, folder, diffusion)."
             )
-    if found.count("img") >= FULL_OF_PICTURES:
+    if found.count("img") >= FULL_OF_IMAGES:
         raise MarkupChanged(
-            f"Google answered with {found.count('img')} pictures in a markup this version cannot read. Please report"
+            f"Google answered with {found.count('img')} images in a markup this version cannot read. Please report"
             " it; until then use another source (bing, urls, folder, diffusion)."
         )
     return []
@@ -98,8 +98,8 @@ def _forms(script: str) -> Iterator[str]:
         yield script.replace("\\x22", '"').replace('\\"', '"').replace("\\\\", "\\")
 
 
-def _from_script(script: str) -> Iterator[Record]:
-    """Pictures in a script's data: a thumbnail of Google's own, then the picture, then what is said about it."""
+def _from_script(script: str) -> Iterator[SearchResult]:
+    """Images in a script's data: a thumbnail of Google's own, then the image, then what is said about it."""
     thumbnail = ""
     matches = list(IN_SCRIPT.finditer(script))
     for index, match in enumerate(matches):
@@ -112,7 +112,7 @@ def _from_script(script: str) -> Iterator[Record]:
         end = matches[index + 1].start() if index + 1 < len(matches) else len(script)
         said = ABOUT.search(script, match.end(), min(end, match.end() + NEAR))
         page, title = (unescape(said[1]), unescape(said[2])) if said else ("", "")
-        yield Record(url, page, thumbnail, title, width=int(match[3]), height=int(match[2]))
+        yield SearchResult(url, page, thumbnail, title, width=int(match[3]), height=int(match[2]))
         thumbnail = ""
 
 
@@ -132,8 +132,8 @@ def _is_own(url: str) -> bool:
     return any(host == own or host.endswith("." + own) for own in OWN_HOSTS)
 
 
-def _from_meta(text: str) -> Iterator[Record]:
-    """Pictures of the older pages' JSON objects with the key ou."""
+def _from_meta(text: str) -> Iterator[SearchResult]:
+    """Images of the older pages' JSON objects with the key ou."""
     for match in re.finditer(r'\{[^{}<>]{0,8000}"ou":[^{}<>]{0,8000}\}', text):
         try:
             said = json.loads(match[0])
@@ -142,11 +142,11 @@ def _from_meta(text: str) -> Iterator[Record]:
             continue
         texts = [said.get(name) for name in ("ou", "ru", "tu", "pt")]
         if isinstance(texts[0], str):
-            yield Record(*(value if isinstance(value, str) else "" for value in texts), *size)
+            yield SearchResult(*(value if isinstance(value, str) else "" for value in texts), *size)
 
 
-def _from_links(found: Tags) -> Iterator[Record]:
-    """Pictures of the oldest pages' links, and of today's pages without scripts."""
+def _from_links(found: Tags) -> Iterator[SearchResult]:
+    """Images of the oldest pages' links, and of today's pages without scripts."""
     for tag, attributes in found.tags:
         link = attributes.get("href", "")
         if tag != "a" or "/imgres?" not in link:
@@ -156,4 +156,4 @@ def _from_links(found: Tags) -> Iterator[Record]:
             size = int(values.get("w", 0)), int(values.get("h", 0))
         except ValueError:
             continue
-        yield Record(values.get("imgurl", ""), values.get("imgrefurl", ""), "", "", *size)
+        yield SearchResult(values.get("imgurl", ""), values.get("imgrefurl", ""), "", "", *size)

@@ -1,6 +1,6 @@
-"""Openverse: openly licensed pictures of many collections, by its public interface (api.openverse.org/v1).
+"""Openverse: openly licensed images of many collections, by its public interface (api.openverse.org/v1).
 
-Every result states its licence and creator. Without an account a query gives at most 240 results, 20 a page.
+Every result states its license and creator. Without an account a query gives at most 240 results, 20 a page.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from distillery.sources.results import Record, number, read_answer, text, unique
+from distillery.sources.results import SearchResult, number, read_answer, text, unique
 
 HOME = "https://api.openverse.org"
 PAGE = 20  # results a page, the most without an account
@@ -37,18 +37,18 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
     return f"{home}/v1/images/?{urlencode(parameters)}"
 
 
-def parse(page: bytes, address: str = "") -> list[Record]:
+def parse(page: bytes, address: str = "") -> list[SearchResult]:
     """The records of a page, in order; empty where the results end.
 
     Raises:
         MarkupChanged: the answer is not of the documented form.
     """
     results = read_answer(page, "Openverse", "results")
-    return unique([_record(result) for result in results if isinstance(result, dict)])
+    return unique([_search_result(result) for result in results if isinstance(result, dict)])
 
 
-def _record(said: Mapping[str, Any]) -> Record:
-    return Record(
+def _search_result(said: Mapping[str, Any]) -> SearchResult:
+    return SearchResult(
         text(said.get("url")),
         text(said.get("foreign_landing_url")),
         text(said.get("thumbnail")),

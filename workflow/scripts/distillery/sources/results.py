@@ -8,24 +8,24 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
-from distillery.jobs import StudyError, one_line
-from distillery.pools import as_utf8
+from distillery.jobs import UserError, one_line
+from distillery.storage.pools import as_utf8
 
 MAX_URL = 4000  # characters; longer ones are data, not addresses
-TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its picture
+TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its image
 
 
-class SourceBlocked(StudyError):
+class SourceBlocked(UserError):
     """A search answers, but not with results: a consent page, a captcha, a page for browsers only."""
 
 
-class MarkupChanged(StudyError):
-    """A page full of pictures of which none could be read: the search has changed its markup."""
+class MarkupChanged(UserError):
+    """A page full of images of which none could be read: the search has changed its markup."""
 
 
 @dataclass(frozen=True)
-class Record:
-    """One picture on a page of results; width and height in pixels as the search declares them, 0 if it does not."""
+class SearchResult:
+    """One image on a page of results; width and height in pixels as the search declares them, 0 if it does not."""
 
     url: str
     page: str = ""
@@ -50,9 +50,9 @@ def is_address(url: object) -> bool:
         return False
 
 
-def unique(records: list[Record]) -> list[Record]:
+def unique(records: list[SearchResult]) -> list[SearchResult]:
     """The records with an address, the first of each address, in order; their texts as files can hold them."""
-    first: dict[str, Record] = {}
+    first: dict[str, SearchResult] = {}
     for record in records:
         if is_address(record.url):
             first.setdefault(record.url, record)

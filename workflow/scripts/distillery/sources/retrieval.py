@@ -1,4 +1,4 @@
-"""From an address to a picture in the store, or the reason why not."""
+"""From an address to an image in the store, or the reason why not."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from distillery.pools import Offer, Store, extension, picture_key
-from distillery.sources.fetching import Fetcher, NotFetched
+from distillery.sources.fetching import Fetcher, FetchError
+from distillery.storage.pools import ImageRecord, Store, extension, image_key
 
-PICTURES = "image/webp,image/png,image/jpeg,image/*;q=0.8"
+IMAGES = "image/webp,image/png,image/jpeg,image/*;q=0.8"
 
 
-def retrieve(offer: Offer, store: Store, fetcher: Fetcher) -> tuple[Offer, bytes | None]:
-    """An offer's picture, from the store or its address, with what became of it noted.
+def retrieve(record: ImageRecord, store: Store, fetcher: Fetcher) -> tuple[ImageRecord, bytes | None]:
+    """A record's image, from the store or its address, with what became of it noted.
 
-    A picture is kept under its address, whatever class or query it was offered for. Failures are not kept: they may
+    An image is kept under its address, whatever class or query it was offered for. Failures are not kept: they may
     pass.
     """
-    if (kept := store.get(offer.url)) is not None:
+    if (kept := store.get(record.url)) is not None:
         earlier, data = kept
         facts = {name: getattr(earlier, name) for name in ("key", "sha256", "bytes", "retrieved")}
-        return replace(offer, **facts), data
+        return replace(record, **facts), data
     try:
-        answer = fetcher.fetch(offer.url, accept=PICTURES)
-    except NotFetched as failure:
-        return replace(offer, failure=str(failure)), None
+        answer = fetcher.fetch(record.url, accept=IMAGES)
+    except FetchError as failure:
+        return replace(record, failure=str(failure)), None
     if extension(answer.body) == "bin":
         kind = answer.content_type.partition(";")[0].strip().lower() or "no type given"
-        return replace(offer, failure=f"not a picture: {kind}"), None
-    offer = replace(
-        offer,
-        key=picture_key(answer.body),
+        return replace(record, failure=f"not an image: {kind}"), None
+    record = replace(
+        record,
+        key=image_key(answer.body),
         sha256=hashlib.sha256(answer.body).hexdigest(),
         bytes=len(answer.body),
         retrieved=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    store.put(offer.url, offer, answer.body)
-    return offer, answer.body
+    store.put(record.url, record, answer.body)
+    return record, answer.body

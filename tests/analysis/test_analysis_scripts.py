@@ -1,0 +1,44 @@
+"""The scripts pass the names of a rule on: from runs to tables, figure and contact sheet."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+from PIL import Image
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+
+
+def run(name, inputs, outputs, params):
+    job = {"input": inputs, "output": outputs, "params": params}
+    snakemake = SimpleNamespace(log=[], **{part: SimpleNamespace(**values) for part, values in job.items()})
+    runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
+
+
+def test_from_runs_to_evidence(tmp_path, write_run, write_plan, write_curated, teacher):
+    scenarios = {
+        "small": {"train": {"google": 8}, "augment": "none", "size": "small", "arms": ["scratch", "kd"]},
+        "both": {"train": {"google": 8, "bing": 8}, "augment": "color", "size": "large", "arms": ["kd", "scratch"]},
+    }
+    paths = []
+    for name, settings in scenarios.items():
+        metrics = [write_run(name, arm, seed, 0.2 + seed / 20) for arm in settings["arms"] for seed in range(3)]
+        paths.append(str(tmp_path / f"{name}.csv"))
+        params = {"scenario": name, "settings": settings}
+        run("tabulate_scenario", {"metrics": metrics}, {"table": paths[-1]}, params)
+    plans = [write_plan(name, settings["train"], augmented=name == "both") for name, settings in scenarios.items()]
+    curated = [write_curated(source) for source in ("google", "bing")]
+    out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in ("runs", "summary", "counts", "teacher")}
+    inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher), "splits": ""}
+    params = {"scenarios": scenarios, "other_test_sets": [], "label": "Demonstration", "untrained": []}
+    run("tabulate_study", inputs, out, params)
+    summary = pd.read_csv(out["summary"])
+    assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 color-altered"] * 2
+    assert list(summary["arm"]) == ["scratch", "kd", "kd", "scratch"]
+    words = {"title": "A study", "label": "Demonstration", "untrained": []}
+    run("plot_summary", {"summary": out["summary"]}, {"figure": str(tmp_path / "summary.png")}, words)
+    images = {"pixels": str(curated[0].with_suffix(".npy")), "table": str(curated[0])}
+    figure = {"figure": str(tmp_path / "sheet.png")}
+    run("contact_sheet", images, figure, words | {"source": "google", "random_weights": True})
+    assert all(Image.open(tmp_path / f"{name}.png").format == "PNG" for name in ("summary", "sheet"))

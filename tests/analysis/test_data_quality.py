@@ -1,0 +1,127 @@
+"""Tables of what can be trusted, sheets of doubted labels and of near-duplicates, the acquisition figure."""
+
+import hashlib
+import io
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from distillery.analysis.data_quality import AUDIT_COLUMNS, LEAKAGE_COLUMNS, tabulate_data_quality
+from distillery.curation.curated import curate
+from distillery.figures import acquisition
+from distillery.figures.contact_sheets import label_issues_sheet
+from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
+from distillery.jobs import UserError
+from distillery.storage.pools import ImageRecord, image_key, write_pool
+from distillery_demo.drawing import draw
+
+
+@pytest.fixture
+def audit(tmp_path):
+    """20 images of source google, cats and dogs in turns; rows 10 and 12 are taken for dogs, row 5 is not audited."""
+    rows = range(20)
+    table = pd.DataFrame(
+        {"source": "google", "row": rows, "class": ["cat", "dog"] * 10, "key": [f"k{r}" for r in rows]}
+    )
+    table["likely"] = ["dog" if r in (10, 12) else name for r, name in zip(rows, table["class"], strict=True)]
+    table["audited"] = [int(r != 5) for r in rows]
+    table["is_label_issue"] = [int(r in (10, 12)) for r in rows]
+    table["confident"] = [table["likely"][r] if r in (0, 1, 2, 3, 10, 12) else "" for r in rows]
+    table["p_claimed"] = [0.05 if r == 12 else 0.1 if r == 10 else 0.9 for r in rows]
+    table["clip"] = [{0: 0.25, 2: 0.75}.get(r, -1.0) for r in rows]  # two cats were shown to CLIP
+    table.to_parquet(tmp_path / "audit.parquet")
+    return tmp_path / "audit.parquet"
+
+
+def test_tables(tmp_path, audit, write_plan):
+    known = pd.DataFrame(
+        {"source": "google", "row": [3, 11, 11, 19], "teacher_split": ["train", "train", "test", "train"]}
+    )
+    known.to_parquet(tmp_path / "leakage.parquet")
+    plans = [write_plan("a", {"google": 5}), write_plan("b", {"google": 3}, augmented=True)]  # test 0-9, train 10-14
+    paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
+    tabulate_data_quality(tmp_path / "leakage.parquet", [audit], plans, *paths, label="a demonstration")
+    leakage, found = (pd.read_csv(path) for path in paths)
+    assert tuple(leakage.columns) == LEAKAGE_COLUMNS and tuple(found.columns) == AUDIT_COLUMNS
+    assert leakage.iloc[0].tolist() == ["google", 20, 3, 1, 1, 1, "a demonstration"]
+    rows = found.set_index("class")
+    assert rows.loc["all"].tolist() == ["google", 20, 19, 2, 26.3, 2, 0, 2, 50.0, "a demonstration"]
+    assert rows.loc["cat"].tolist() == ["google", 10, 10, 2, 50.0, 2, 0, 2, 50.0, "a demonstration"]
+    assert rows.loc["dog"].drop("clip_percent").tolist() == ["google", 10, 9, 0, 0.0, 0, 0, 0, "a demonstration"]
+    assert pd.isna(rows.loc["dog", "clip_percent"])
+
+
+def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, write_plan, write_splits):
+    pd.DataFrame({"source": "google", "row": [0, 2, 19], "teacher_split": "train"}).to_parquet(tmp_path / "l.parquet")
+    doubted = pd.read_parquet(audit).assign(is_label_issue=[int(row in (1, 2, 3)) for row in range(20)])
+    doubted.to_parquet(audit)
+    paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
+    plans, splits = [write_plan("a", {"bing": 5})], write_splits(["google"])
+    tabulate_data_quality(tmp_path / "l.parquet", [audit], plans, *paths, splits=splits, other_test_sets=["google"])
+    leakage, found = (pd.read_csv(path) for path in paths)
+    # row 2 is of a class that no scenario trains
+    assert leakage["tested_on"].item() == 1 and found.set_index("class").loc["all", "tested_on"] == 2
+
+
+def test_the_sheet_of_doubted_labels_shows_the_least_probable_first(tmp_path, audit):
+    pixels = np.zeros((20, 8, 8, 3), np.uint8)
+    pixels[10], pixels[12] = (200, 0, 0), (0, 0, 200)
+    np.save(tmp_path / "google.npy", pixels)
+    for path in ("one.png", "two.png"):
+        label_issues_sheet(tmp_path / "google.npy", audit, tmp_path / path, source="google", title="A study")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    sheet = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
+    red, blue = (np.argwhere((sheet == color).all(axis=2)) for color in ((200, 0, 0), (0, 0, 200)))
+    assert len(red) and len(blue) and blue[:, 1].max() < red[:, 1].min()
+    np.save(tmp_path / "google.npy", pixels[:3])
+    with pytest.raises(UserError, match="names row 19 of .* has 3"):
+        label_issues_sheet(tmp_path / "google.npy", audit, tmp_path / "x.png", source="google", title="A study")
+
+
+def test_the_sheet_of_near_duplicates(tmp_path):
+    image, other = draw("frog", "google", 1, 160), draw("frog", "google", 2, 160)
+    versions = [image, other, image.resize((120, 120)), image.resize((100, 100)), other.resize((90, 90))]
+    entries = []
+    for rank, version in enumerate(versions):
+        buffer = io.BytesIO()
+        version.save(buffer, "PNG")
+        key = image_key(buffer.getvalue())
+        record = ImageRecord("google", "frog", "google", str(rank), rank, key=key, sha256=key + "0" * 48)
+        entries.append((record, buffer.getvalue()))
+    entries = [(replace(record, sha256=hashlib.sha256(data).hexdigest()), data) for record, data in entries]
+    pool = tmp_path / "frog.tar", tmp_path / "frog.jsonl"
+    write_pool(*pool, entries)
+    curate([pool], tmp_path / "g.npy", tmp_path / "g.parquet", side=24, min_side=20, duplicate_distance=4)
+    groups, count = largest_groups(tmp_path / "g.parquet")
+    keys = [record.key for record, _ in entries]
+    assert count == 3 and groups == [("frog", [keys[0], keys[2], keys[3]]), ("frog", [keys[1], keys[4]])]
+    duplicates_sheet([pool], tmp_path / "g.parquet", tmp_path / "d.png", side=24, source="google", title="A study")
+    assert Image.open(tmp_path / "d.png").height > 200
+
+
+def test_fates_add_up_to_what_was_offered(tmp_path):
+    counts = pd.DataFrame({
+        "source": ["google", "google", "sd2"], "class": ["cat", "dog", "cat"], "candidates": [30, 20, 9],
+        "retrieved": [28, 20, 9], "kept": [20, 15, 9], "train": [10, 5, 4], "val": [1, 1, 0], "test": [4, 4, 0],
+        **{f"dropped_r{i}": [i, 0, 0] for i in range(4)}, "dropped_not_retrieved": [2, 5, 0],
+        **{f"dropped_s{i}": [1, 0, 0] for i in range(2)},
+    })  # fmt: skip
+    parts = acquisition.fates(counts)
+    assert parts.sum(axis=1).tolist() == [50, 9] and parts["used"].tolist() == [25, 4]
+    assert (
+        list(parts.columns[:3]) == ["used", "kept, not used", "not retrieved"]
+        and parts.columns[-1] == "dropped otherwise"
+    )
+    counts.to_csv(tmp_path / "counts.csv", index=False)
+    for path in ("one.png", "two.png"):
+        acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / path, "A study", "A demonstration")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert Image.open(tmp_path / "one.png").convert("RGB").getpixel((3, 3)) == (240, 228, 66)
+    counts.assign(source=["800", "800", "None"]).to_csv(tmp_path / "counts.csv", index=False)
+    acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / "names.png", "A study", untrained=["None"])
+    counts[:0].to_csv(tmp_path / "counts.csv", index=False)
+    with pytest.raises(UserError, match="has no rows"):
+        acquisition.plot_acquisition(tmp_path / "counts.csv", tmp_path / "x.png", "A study")

@@ -1,0 +1,98 @@
+"""What the teacher says of labels: planted mistakes are doubted, what it trained on is not audited."""
+
+import numpy as np
+import pytest
+from tiny_study import CLASSES, draw
+
+from distillery.analysis.label_audit import audit_labels
+from distillery.curation.curated import SCHEMA as CURATED
+from distillery.curation.leakage import SCHEMA as LEAKAGE
+from distillery.jobs import UserError
+from distillery.splits.split import SPLITS_SCHEMA
+from distillery.storage.parquet import read_parquet, write_parquet
+
+
+def empty(schema, count):
+    return {field.name: [""] * count if str(field.type) == "string" else [0] * count for field in schema}
+
+
+@pytest.fixture
+def audited(study, tmp_path):
+    """Audit 60 images of the study's colors, of which rows 0 to 4 are mislabeled, 2 and 30 known to the teacher."""
+    truth = np.arange(60) % 3
+    labels = np.where(np.arange(60) < 5, (truth + 1) % 3, truth)
+
+    def audit(classes=CLASSES, side=16, parts=("train",), test_seed=5):
+        tested = np.resize(np.array(parts), 60) == "test"
+        pixels = np.where(tested[:, None, None, None], draw(truth, test_seed, side), draw(truth, 5, side))
+        np.save(tmp_path / "web.npy", pixels)
+        split = {"source": ["web"] * 60, "row": range(60), "split": np.resize(np.array(parts), 60)}
+        write_parquet(tmp_path / "splits.parquet", empty(SPLITS_SCHEMA, 60) | split, SPLITS_SCHEMA)
+        columns = empty(CURATED, 61) | {"row": [*range(60), -1], "kept": [True] * 60 + [False]}
+        columns |= {"class": [classes[label] for label in labels] + ["red"], "key": [f"k{i}" for i in range(61)]}
+        columns["clip_score"] = [0.25, *[-1] * 60]
+        write_parquet(tmp_path / "web.parquet", columns, CURATED)
+        known = empty(LEAKAGE, 3) | {"source": ["web", "web", "web"], "row": [2, 30, 4]}
+        write_parquet(tmp_path / "leakage.parquet", known | {"teacher_split": ["train", "train", "test"]}, LEAKAGE)
+        paths = [tmp_path / name for name in ("web.npy", "web.parquet", "leakage.parquet", "splits.parquet")]
+        audit_labels(*paths, study.teacher, tmp_path / "audit.parquet", source="web", threads=1)
+        names = (
+            "source",
+            "row",
+            "class",
+            "key",
+            "audited",
+            "p_claimed",
+            "confident",
+            "likely",
+            "is_label_issue",
+            "clip",
+        )
+        return truth, read_parquet(tmp_path / "audit.parquet", names)
+
+    return audit
+
+
+def test_planted_mistakes_are_doubted(audited):
+    truth, found = audited()
+    assert found["row"].tolist() == list(range(60)) and found["key"][7] == "k7" and set(found["source"]) == {"web"}
+    assert np.flatnonzero(found["audited"] == 0).tolist() == [2, 30]
+    assert np.flatnonzero(found["is_label_issue"]).tolist() == [0, 1, 3, 4]
+    assert [found["likely"][row] for row in (0, 1, 3, 4)] == [CLASSES[truth[row]] for row in (0, 1, 3, 4)]
+    assert found["likely"][2] == found["class"][2] and found["confident"][2] == ""  # not audited, so not doubted
+    assert found["clip"].tolist() == [0.25, *[-1] * 59]
+    assert set(found["confident"]) <= {*CLASSES, ""}
+    p = np.array(found["p_claimed"].tolist())
+    assert (p >= 0).all() and (p <= 1).all() and p[[0, 1, 3, 4]].max() < np.median(p[5:])
+
+
+PARTS = ("train", "train", "train", "test", "test", "test", "val", "train", "unused")
+
+
+def test_test_images_decide_nothing_about_the_others_but_are_judged(audited):
+    _, found = audited(parts=PARTS)
+    _, other = audited(parts=PARTS, test_seed=6)
+    others = np.resize(np.array(PARTS), 60) != "test"
+    assert (found["p_claimed"][~others] != other["p_claimed"][~others]).any()
+    for name in ("p_claimed", "confident", "likely", "is_label_issue"):
+        assert found[name][others].tolist() == other[name][others].tolist()
+    assert np.flatnonzero(found["is_label_issue"]).tolist() == [0, 1, 3, 4]  # 3 and 4 are test images
+
+
+def test_a_source_that_is_only_tested_on_is_judged_by_all_its_images(audited):
+    (_, trained), (_, tested) = audited(), audited(parts=("test",))
+    assert tested["is_label_issue"].tolist() == trained["is_label_issue"].tolist() and tested["is_label_issue"].any()
+
+
+def test_the_same_bytes_again(audited, tmp_path):
+    audited()
+    before = (tmp_path / "audit.parquet").read_bytes()
+    audited()
+    assert (tmp_path / "audit.parquet").read_bytes() == before
+
+
+def test_a_teacher_of_other_classes_or_sizes_is_said(audited):
+    with pytest.raises(UserError, match="the teacher does not know pink"):
+        audited(classes=["red", "green", "pink"])
+    with pytest.raises(UserError, match="another size than the teacher's"):
+        audited(side=18)

@@ -1,0 +1,286 @@
+"""Tables say what the runs said: counts, means, pairs and published numbers, in the configuration's order."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.analysis import agreement, breakdowns, calibration, comparisons, costs, curves, ranking, tables
+from distillery.analysis import published_comparison as published
+from distillery.analysis.statistics import compare_pairs, estimate, holm
+from distillery.jobs import UserError
+
+SCRATCH = [0.30, 0.32, 0.31, 0.33, 0.29, 0.30]
+KD = [0.36, 0.37, 0.35, 0.36, 0.38, 0.33]
+
+
+def scenario(train, arms=("scratch", "kd"), **other):
+    return {"train": train, "augment": "none", "size": "small", "arms": list(arms), "published": None} | other
+
+
+@pytest.fixture
+def study(tmp_path, write_run):
+    """From scenarios and {scenario: {arm: accuracies}} to the paths of the scenarios' tables."""
+
+    def make(scenarios, accuracies, **run):
+        paths = []
+        for name, settings in scenarios.items():
+            runs = [
+                write_run(name, arm, seed, accuracy, augment=settings["augment"], **run)
+                for arm, values in accuracies[name].items()
+                for seed, accuracy in enumerate(values)
+            ]
+            path = tmp_path / f"{name}.csv"
+            tables.write_table(tables.scenario_table(runs[::-1], settings), path)
+            paths.append(path)
+        return paths
+
+    return make
+
+
+def summary(paths, scenarios, plans=None, label=""):
+    found = tables.summary_table(tables.read_runs(paths, list(scenarios)), plans or {}, scenarios, label)
+    return found.set_index(["scenario", "arm"])
+
+
+def test_a_run_is_a_row_in_the_order_of_arms_and_seeds(write_run):
+    settings = scenario({"google": 400, "bing": 400}, arms=["scratch", "kd"], size="medium")
+    runs = [write_run("web", arm, seed, 0.125) for arm in ("kd", "scratch") for seed in (10, 2, 0)]
+    table = tables.scenario_table(runs, settings)
+    assert list(table["arm"]) == ["scratch"] * 3 + ["kd"] * 3
+    assert list(table["seed"]) == [0, 2, 10] * 2
+    assert tuple(table.columns) == (*tables.RUN_COLUMNS, "accuracy_percent_on_google")
+    first = table.iloc[0]
+    assert (first["accuracy_percent"], first["n_correct"], first["size"]) == ("12.50", 25, "medium")
+    assert (first["train_asked"], first["n_train_asked"]) == ("400 Google + 400 Bing", 800)
+    assert first["val_accuracy_percent"] == ""
+
+
+def test_a_file_that_is_no_metrics_is_named(tmp_path):
+    path = tmp_path / "metrics.json"
+    for text in ("{", "{}", '{"scenario": 1}'):
+        path.write_text(text)
+        with pytest.raises(UserError, match="metrics.json is not a run's metrics"):
+            tables.scenario_table([path], scenario({"google": 8}))
+
+
+def test_the_summary_is_the_statistics_of_the_runs(study):
+    scenarios = {"a": scenario({"google": 800}), "b": scenario({"bing": 800})}
+    accuracies = {"a": {"scratch": SCRATCH, "kd": KD}, "b": {"scratch": SCRATCH, "kd": SCRATCH[::-1]}}
+    found = summary(study(scenarios, accuracies), scenarios)
+    row, mean = found.loc["a", "kd"], estimate([100 * x for x in KD])
+    assert float(row["mean_percent"]) == pytest.approx(mean.mean, abs=0.005)
+    assert [float(row[k]) for k in ("sd", "low", "high")] == pytest.approx([mean.sd, mean.low, mean.high], abs=0.0051)
+    pair = compare_pairs([100 * x for x in SCRATCH], [100 * x for x in KD])
+    numbers = [float(row[k]) for k in ("difference", "difference_low", "difference_high")]
+    assert numbers == pytest.approx([pair.difference, pair.low, pair.high], abs=0.0051)
+    assert (row["p"], row["p_least"], row["versus"], row["n_pairs"]) == ("0.03125", "0.03125", "scratch", "6")
+    raw = found.xs("kd", level="arm")["p"].astype(float).to_numpy()
+    assert found.xs("kd", level="arm")["p_holm"].astype(float).to_numpy() == pytest.approx(holm(raw), abs=1e-5)
+    blank = ["versus", "difference", "difference_low", "difference_high", "n_pairs", "p", "p_least", "p_holm"]
+    assert (found.xs("scratch", level="arm")[blank] == "").all(axis=None)
+
+
+def test_two_decimals_in_the_file_break_no_tie(study):
+    """32/300 − 31/300 and 31/300 − 30/300 are one image each, though 10.67 − 10.33 and 10.33 − 10.00 differ."""
+    scenarios = {"a": scenario({"google": 800})}
+    scratch, kd = np.array([31, 31, 30]) / 300, np.array([32, 30, 31]) / 300
+    found = summary(study(scenarios, {"a": {"scratch": scratch, "kd": kd}}, n_test=300), scenarios)
+    assert found.loc["a", "kd"]["p"] == "1.00000"
+
+
+def test_pairs_are_of_the_same_seed(tmp_path, write_run):
+    settings = scenario({"google": 800})
+    runs = [write_run("a", "scratch", seed, 0.1 * seed) for seed in (1, 2, 3)]
+    runs += [write_run("a", "kd", seed, 0.1 * seed + 0.05) for seed in (2, 3, 4)]
+    tables.write_table(tables.scenario_table(runs, settings), tmp_path / "a.csv")
+    row = summary([tmp_path / "a.csv"], {"a": settings}).loc["a", "kd"]
+    assert (row["n_seeds"], row["n_pairs"], row["difference"]) == ("3", "2", "5.00")
+
+
+def test_one_seed_has_a_mean_and_no_interval(study):
+    scenarios = {"a": scenario({"google": 800})}
+    row = summary(study(scenarios, {"a": {"scratch": [0.3], "kd": [0.4]}}), scenarios).loc["a", "kd"]
+    assert (row["mean_percent"], row["difference"], row["n_seeds"]) == ("40.00", "10.00", "1")
+    assert [row[k] for k in ("sd", "low", "high", "difference_low", "p", "p_holm")] == [""] * 6
+
+
+def test_only_scratch(study):
+    scenarios = {"a": scenario({"google": 800}, arms=["scratch"])}
+    found = summary(study(scenarios, {"a": {"scratch": SCRATCH}}), scenarios)
+    assert list(found.index) == [("a", "scratch")]
+    assert found.loc["a", "scratch"]["versus"] == ""
+
+
+def test_only_kd_is_compared_with_nothing(study):
+    scenarios = {"a": scenario({"google": 800}, arms=["kd"])}
+    assert summary(study(scenarios, {"a": {"kd": KD}}), scenarios).loc["a", "kd"]["p"] == ""
+
+
+def test_published_numbers_stand_beside_their_arms(study):
+    published = {"site": [15.61, 40.0], "notebook": [15.0, 39.0], "test": "200 Google"}
+    arms = ["scratch", "kd", "published_scratch", "published_kd", "kd_hot"]
+    scenarios = {"a": scenario({"google": 800}, arms=arms, published=published), "b": scenario({"bing": 800})}
+    scenarios["c"] = scenario({"bing": 800}, published={"site": [1.0, 2.0]})
+    accuracies = {name: dict.fromkeys(settings["arms"], SCRATCH) for name, settings in scenarios.items()}
+    found = summary(study(scenarios, accuracies), scenarios)
+    columns = ["published_site", "published_notebook", "published_test"]
+    assert list(found.loc["a", "scratch"][columns]) == ["15.61", "15.00", "200 Google"]
+    assert list(found.loc["a", "kd"][columns]) == ["40.00", "39.00", "200 Google"]
+    assert list(found.loc["a", "published_kd"][columns]) == ["40.00", "39.00", "200 Google"]
+    assert list(found.loc["a", "kd_hot"][columns]) == list(found.loc["b", "kd"][columns]) == ["", "", ""]
+    assert list(found.loc["c", "kd"][columns]) == ["2.00", "", ""]
+    assert found["versus"]["a"]["published_kd"] == "published_scratch" and found["versus"]["a"]["kd_hot"] == "scratch"
+
+
+def test_the_train_text_is_of_the_plan_not_of_the_wish(study, write_plan):
+    scenarios = {"a": scenario({"google": 800, "bing": 800}, augment="rotation")}
+    paths = study(scenarios, {"a": {"scratch": SCRATCH}}, n_train=1100, n_classes=7)
+    plans = {"a": tables.read_plan(write_plan("a", {"bing": 250, "google": 300}, augmented=True))}
+    row = summary(paths, scenarios, plans).loc["a", "scratch"]
+    assert row["train"] == "300 Google + 250 Bing + 550 rotated"
+    assert (row["n_train"], row["n_train_asked"], row["n_classes"]) == ("1100", "3200", "7")
+
+
+def test_rows_follow_the_configuration(study):
+    scenarios = {"z": scenario({"google": 800}), "a": scenario({"google": 800}, arms=["kd", "scratch"])}
+    paths = study(scenarios, {name: {"scratch": SCRATCH, "kd": KD} for name in scenarios})
+    found = summary(paths[::-1], scenarios)
+    assert list(found.index) == [("z", "scratch"), ("z", "kd"), ("a", "kd"), ("a", "scratch")]
+
+
+def test_runs_of_two_versions_are_not_averaged(tmp_path, write_run):
+    runs = [write_run("a", "kd", 0, 0.3, n_train=800), write_run("a", "kd", 1, 0.3, n_train=640)]
+    tables.write_table(tables.scenario_table(runs, scenario({"google": 800})), tmp_path / "a.csv")
+    with pytest.raises(UserError, match="scenario a, arm kd: runs differ in n_train .*800, 640"):
+        summary([tmp_path / "a.csv"], {"a": scenario({"google": 800})})
+
+
+def test_counts_add_up(write_curated, write_plan):
+    curated = [write_curated("google", kept=20), write_curated("bing", kept=30, reasons=["duplicate (of x)"] * 2)]
+    # 5 train images of bing in one plan are among the 12 of the other
+    plans = [write_plan("a", {"google": 6, "bing": 5}), write_plan("b", {"bing": 12}, augmented=True)]
+    found = tables.counts_table(curated, plans)
+    assert list(found["source"]) == ["google", "google", "bing", "bing"]
+    assert list(found["class"]) == ["cat", "dog"] * 2
+    reasons = [name for name in found.columns if name.startswith("dropped_")]
+    assert reasons == ["dropped_duplicate", "dropped_not_retrieved", "dropped_too_small"]
+    assert (found["candidates"] == found["kept"] + found[reasons].sum(axis=1)).all()
+    assert list(found["retrieved"]) == [21, 21, 32, 32]
+    assert list(found["train"]) == [3, 3, 6, 6]
+    assert list(found["test"]) == [5, 5, 5, 5] and list(found["val"]) == [0] * 4
+
+
+def test_images_of_a_source_outside_the_common_test_are_tested_on_too(write_curated, write_plan, write_splits):
+    curated, splits = [write_curated("google"), write_curated("sd2")], write_splits(["google", "sd2", "bing"])
+    plans = [write_plan("a", {"google": 6})]
+    used = tables.used_images(plans, splits, ["sd2"])
+    # no scenario trains label 2, so that no student is tested on it
+    assert list(used.loc[used["source"] == "sd2", "row"]) == [0, 1, 3, 4, 6, 7, 9]
+    assert set(used.loc[used["source"] == "sd2", "split"]) == {"test"} and "bing" not in set(used["source"])
+    found = tables.counts_table(curated, plans, splits, ["sd2"]).set_index("source")
+    assert found.loc["sd2", "test"].sum() == 7 and found.loc["sd2", "train"].sum() == 0
+    assert found.loc["google", "test"].sum() == 10 and found.loc["google", "train"].sum() == 6
+
+
+def test_teacher_table(teacher):
+    found = tables.teacher_table(teacher, "a demonstration")
+    assert found.drop(columns="note").to_csv(index=False, lineterminator="\n") == (
+        "test,class,n,accuracy_percent\n"
+        "own,all,10000,91.23\ngoogle,all,200,75.00\ngoogle,cat,,50.00\ngoogle,dog,,100.00\n"
+    )
+    assert (found["note"] == "a demonstration").all()
+
+
+def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, write_plan, teacher):
+    scenarios = {"a": scenario({"google": 8}), "b": scenario({"google": 4}, arms=["scratch"])}
+    paths = study(scenarios, {"a": {"scratch": SCRATCH, "kd": KD}, "b": {"scratch": [0.5]}})
+    plans, curated = [write_plan("a", {"google": 8}), write_plan("b", {"google": 4})], [write_curated("google")]
+    names = ("runs", "summary", "counts", "teacher")
+    contents = []
+    for part in ("one", "two"):
+        made = tables.tabulate(paths, plans, curated, teacher, scenarios, "a demonstration")
+        made.write(**{name: tmp_path / part / f"{name}.csv" for name in names})
+        contents.append([(tmp_path / part / f"{name}.csv").read_text() for name in names])
+    assert contents[0] == contents[1]
+    runs, summary_text = contents[0][:2]
+    assert runs.splitlines()[1] == (tmp_path / "a.csv").read_text().splitlines()[1]
+    assert len(runs.splitlines()) == 1 + 13
+    assert "nan" not in "".join(contents[0]).lower() and "<NA>" not in "".join(contents[0])
+    assert tuple(summary_text.splitlines()[0].split(",")) == tables.SUMMARY_COLUMNS
+    assert pd.read_csv(tmp_path / "one" / "summary.csv")["note"].eq("a demonstration").all()
+
+
+def test_scenarios_of_an_untrained_model_are_marked(study):
+    scenarios = {"a": scenario({"google": 8, "sd2": 8}), "b": scenario({"google": 8})}
+    paths = study(scenarios, {name: {"scratch": SCRATCH} for name in scenarios})
+    found = tables.summary_table(tables.read_runs(paths, list(scenarios)), {}, scenarios, untrained=["sd2"])
+    assert dict(zip(found["scenario"], found["untrained"], strict=True)) == {"a": "SD2", "b": ""}
+
+
+def test_names_of_digits_are_names(study):
+    """Arms `1` and `4` of scenario `007` are read back as they are called."""
+    scenarios = {"007": scenario({"google": 800}, arms=["1", "scratch"])}
+    found = summary(study(scenarios, {"007": {"1": KD, "scratch": SCRATCH}}), scenarios)
+    assert list(found.index) == [("007", "1"), ("007", "scratch")] and found.loc["007", "1"]["versus"] == "scratch"
+
+
+def test_what_is_written_is_read(tmp_path):
+    names = pd.DataFrame({name: ["None", "300", "007"] for name in tables.NAMES}).assign(p=[0.5, None, 1])
+    tables.write_table(names, tmp_path / "names.csv")
+    pd.testing.assert_frame_equal(tables.read_table(tmp_path / "names.csv"), names)
+
+
+def test_no_run_at_all_is_said(tmp_path):
+    tables.write_table(pd.DataFrame(columns=tables.RUN_COLUMNS), tmp_path / "a.csv")
+    with pytest.raises(UserError, match="no run"):
+        tables.read_runs([tmp_path / "a.csv"], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("counts", "augment", "text"),
+    [
+        ({"google": 800}, "none", "800 Google"),
+        ({"google": 2000, "bing": 2000}, "none", "2,000 Google + 2,000 Bing"),
+        ({"google": 1000, "bing": 1000, "sd2": 1000, "sd_v3": 1000}, "none", "1,000 each of Google, Bing, SD2, SD V3"),
+        ({"my_images": 40, "bing": 0}, "color", "40 my images + 40 color-altered"),
+        ({}, "none", "no images"),
+    ],
+)
+def test_train_text(counts, augment, text):
+    assert tables.train_text(counts, augment) == text
+
+
+@given(st.text(max_size=40))
+def test_any_reason_makes_a_column(reason):
+    name = tables.reason_column(reason)
+    assert name.startswith("dropped_") and len(name) > 8 and name.isascii() and not {" ", ",", '"'} & set(name)
+
+
+TABLES = {
+    "runs": tables.RUN_COLUMNS, "summary": tables.SUMMARY_COLUMNS, "counts": tables.COUNT_COLUMNS,
+    "teacher": tables.TEACHER_COLUMNS, "comparisons": comparisons.COLUMNS, "ranking": ranking.COLUMNS,
+    "per_class": breakdowns.CLASS_COLUMNS, "test_sources": breakdowns.SOURCE_COLUMNS,
+    "confusion": breakdowns.CONFUSION_COLUMNS, "calibration": calibration.CALIBRATION_COLUMNS,
+    "reliability": calibration.RELIABILITY_COLUMNS, "agreement": agreement.COLUMNS, "curves": curves.COLUMNS,
+    "costs": costs.COLUMNS, "published": published.COLUMNS,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_documented_columns_are_the_written_ones(name):
+    text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+    section = text.partition(f"## `results/tables/{name}.csv`")[2].partition("\n## ")[0]
+    missing = [column for column in TABLES[name] if f"`{column}`" not in section and column != "note"]
+    assert section and not missing
+
+
+def test_metrics_with_a_whole_accuracy(write_run):
+    """JSON may hold 1 for 1.0."""
+    path = write_run("a", "kd", 0, 1)
+    assert json.loads(path.read_text())["accuracy"] == 1
+    assert tables.scenario_table([path], scenario({"google": 8}))["accuracy_percent"].item() == "100.00"

@@ -1,0 +1,118 @@
+"""Confident learning finds planted mistakes, estimates their share, and accuses nobody without reason."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.curation.label_issues import find_label_issues, shares_of_wrong
+
+
+def clip_scorer(truth, classes, skill, seed):
+    """Probabilities of a classifier that mostly sees the truth."""
+    chance = np.random.default_rng(seed)
+    logits = chance.normal(size=(len(truth), classes))
+    logits[np.arange(len(truth)), truth] += skill
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def names(classes):
+    """As the tables have them: a name, or nothing for −1."""
+    return [f"c{label}" if label >= 0 else "" for label in classes]
+
+
+def confident_by_definition(probabilities, labels):
+    """Northcutt et al. 2021, section 3.1, written out image by image."""
+    classes = probabilities.shape[1]
+    means = [probabilities[labels == j, j].mean() if (labels == j).any() else np.inf for j in range(classes)]
+    found = []
+    for row in probabilities:
+        among = [j for j in range(classes) if row[j] >= means[j]]
+        found.append(max(among, key=lambda j: (row[j], -j)) if among else -1)
+    return found
+
+
+def suspects_by_definition(probabilities, labels, confident):
+    """Section 3.2, C and NR together, written out with lists."""
+    classes, by_class, by_rate = probabilities.shape[1], set(), set()
+    for i in range(classes):
+        mine = [n for n, label in enumerate(labels) if label == i]
+        sure = [confident[n] for n in mine if confident[n] >= 0]
+        numbers = {j: round(len(mine) * sure.count(j) / len(sure)) if sure else 0 for j in range(classes) if j != i}
+        by_class |= set(sorted(mine, key=lambda n: (probabilities[n, i], n))[: sum(numbers.values())])
+        for j, number in numbers.items():
+            by_rate |= set(sorted(mine, key=lambda n: (probabilities[n, i] - probabilities[n, j], n))[:number])
+    return sorted(by_class & by_rate)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40))
+def test_it_is_the_definition(seed, classes, count):
+    chance = np.random.default_rng(seed)
+    labels = chance.integers(0, classes, count)
+    probabilities = clip_scorer(chance.integers(0, classes, count), classes, 2.0, seed)
+    found = find_label_issues(probabilities, labels)
+    assert found.confident.tolist() == confident_by_definition(probabilities, labels)
+    assert np.flatnonzero(found.is_label_issue).tolist() == suspects_by_definition(
+        probabilities, labels, found.confident
+    )
+    assert found.is_label_issue.tolist() == (found.likely != labels).tolist()
+    share, by_label = shares_of_wrong(names(labels), names(found.confident))
+    assert 0 <= share <= 1 and set(by_label) == set(names(labels))
+
+
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40), st.integers(0, 20))
+def test_images_outside_the_basis_change_no_verdict_on_it(seed, classes, count, others):
+    chance = np.random.default_rng(seed)
+    labels = chance.integers(0, classes, count + others)
+    probabilities = clip_scorer(chance.integers(0, classes, count + others), classes, 2.0, seed)
+    basis = chance.permutation(count + others) < count
+    found = find_label_issues(probabilities, labels, basis)
+    alone = find_label_issues(probabilities[basis], labels[basis])
+    for name in ("is_label_issue", "likely", "confident"):
+        assert getattr(found, name)[basis].tolist() == getattr(alone, name).tolist()
+    unknown = ~np.isin(labels, labels[basis])
+    assert (found.confident[unknown] == -1).all() and not found.is_label_issue[unknown].any()
+
+
+@given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40))
+def test_an_image_outside_the_basis_is_judged_as_its_like_within(seed, classes, count):
+    chance = np.random.default_rng(seed)
+    labels = chance.integers(0, classes, count)
+    probabilities = clip_scorer(chance.integers(0, classes, count), classes, 2.0, seed)
+    twice = find_label_issues(np.tile(probabilities, (2, 1)), np.tile(labels, 2), np.arange(2 * count) < count)
+    for name in ("is_label_issue", "likely", "confident"):
+        within, outside = np.split(getattr(twice, name), 2)
+        assert within.tolist() == outside.tolist()
+
+
+@pytest.mark.parametrize("planted", [0.0, 0.1, 0.3])
+def test_planted_mistakes_are_found_and_their_share_estimated(planted):
+    chance = np.random.default_rng(1)
+    truth = chance.integers(0, 10, 5000)
+    labels = np.where(chance.random(5000) < planted, chance.integers(0, 10, 5000), truth)
+    wrong = labels != truth
+    found = find_label_issues(clip_scorer(truth, 10, 6.0, 2), labels)
+    assert abs(shares_of_wrong(names(labels), names(found.confident))[0] - wrong.mean()) < 0.03
+    if planted:
+        assert (found.is_label_issue & wrong).sum() / wrong.sum() > 0.9  # recall
+        assert (found.is_label_issue & wrong).sum() / found.is_label_issue.sum() > 0.9  # precision
+        hit = found.is_label_issue & wrong
+        assert (found.likely[hit] == truth[hit]).mean() > 0.95
+
+
+def test_a_judge_that_is_timid_about_one_class_does_not_condemn_it():
+    labels = np.repeat([0, 1], 50)
+    probabilities = np.array([[0.9, 0.1]] * 50 + [[0.6, 0.4]] * 50)  # gives class 1 never more than 0.4
+    assert not find_label_issues(probabilities, labels).is_label_issue.any()
+
+
+def test_no_image_and_a_class_without_any():
+    nothing = find_label_issues(np.empty((0, 3)), np.empty(0, dtype=int))
+    assert len(nothing.is_label_issue) == 0 and shares_of_wrong([], []) == (None, {})
+    one = find_label_issues(np.array([[0.2, 0.8], [0.3, 0.7]]), np.array([1, 1]))
+    assert not one.is_label_issue.any() and shares_of_wrong(["b", "b"], ["b", ""]) == (0.0, {"b": 0.0})
+
+
+def test_shares_are_weighted_by_the_labels_numbers():
+    labels, confident = ["a"] * 6 + ["b"] * 2, ["a", "a", "b", "", "", "a", "b", "b"]
+    assert shares_of_wrong(labels, confident) == (6 / 8 * 1 / 4, {"a": 0.25, "b": 0.0})

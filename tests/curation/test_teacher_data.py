@@ -1,0 +1,260 @@
+"""The teacher's data: the right images, balanced, labeled in the study's order."""
+
+import io
+import pickle
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from distillery.curation import teacher_data
+from distillery.curation.curated import SCHEMA
+from distillery.curation.teacher_data import (
+    CIFAR10,
+    LabeledImages,
+    balanced,
+    limited,
+    load_cifar10,
+    load_folders,
+    load_sources,
+    write_teacher_data,
+)
+from distillery.jobs import UserError
+from distillery.storage.parquet import write_parquet
+
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+UNPACK = Path(__file__).parents[3] / "shared/data/cifar10/unpack.py"
+labels_of = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(np.array)
+
+
+@given(labels_of, st.integers(0, 70), st.integers(0, 2**32))
+def test_a_subset_is_balanced_and_has_no_row_twice(labels, count, seed):
+    rows = balanced(labels, count, seed)
+    assert len(rows) == (min(count, len(labels)) if count else len(labels))
+    assert (np.diff(rows) > 0).all()
+    have, got = (np.bincount(x, minlength=4) for x in (labels, labels[rows]))
+    # a class that did not run out has at most one less than the largest
+    assert (got[got < have] >= got.max() - 1).all()
+
+
+@given(labels_of, st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
+def test_subsets_nest_and_come_from_the_seed(labels, a, b, seed):
+    small, large = (set(balanced(labels, n, seed)) for n in sorted((a, b)))
+    assert small <= large
+    assert set(balanced(labels, a, seed)) in (small, large)
+
+
+def images(labels, side=4):
+    labels = np.array(labels, np.int64)
+    return LabeledImages(
+        np.broadcast_to(labels[:, None, None, None], (len(labels), side, side, 3)).astype(np.uint8), labels
+    )
+
+
+def test_limited_keeps_images_and_labels_together():
+    some = limited(images([0, 1, 2] * 10), 7, seed=1)
+    assert len(some.labels) == 7 and (some.pixels[:, 0, 0, 0] == some.labels).all()
+
+
+def test_the_file_has_the_arrays_it_promises(tmp_path):
+    write_teacher_data(tmp_path / "d.npz", images([0, 1, 1]), images([1, 0]), ["cat", "Eichhörnchen"])
+    with np.load(tmp_path / "d.npz", allow_pickle=False) as data:
+        assert set(data) == {"train_pixels", "train_labels", "test_pixels", "test_labels", "classes"}
+        assert data["train_pixels"].shape == (3, 4, 4, 3) and data["train_pixels"].dtype == np.uint8
+        assert data["test_labels"].tolist() == [1, 0] and data["test_labels"].dtype == np.int64
+        assert data["classes"].tolist() == ["cat", "Eichhörnchen"]
+    assert [p.name for p in tmp_path.iterdir()] == ["d.npz"]
+
+
+def test_the_file_is_the_same_bytes_every_time(tmp_path):
+    for name in "ab":
+        write_teacher_data(tmp_path / f"{name}.npz", images([0, 1]), images([1, 0]), ["cat", "dog"])
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_a_class_without_images_is_named(tmp_path):
+    with pytest.raises(UserError, match="no test image of dog"):
+        write_teacher_data(tmp_path / "d.npz", images([0, 1]), images([0]), ["cat", "dog"])
+    assert not (tmp_path / "d.npz").exists()
+
+
+def fake_cifar10(monkeypatch):
+    """Ten images a class in official layout, pixel value = 10 x label + number (train) or the label (test)."""
+
+    def part(path, train):
+        labels = np.tile(np.arange(10), 10 if train else 2)
+        values = labels * 10 + np.arange(len(labels)) // 10
+        return LabeledImages(
+            np.broadcast_to(values[:, None, None, None], (len(labels), 32, 32, 3)).astype(np.uint8), labels
+        )
+
+    monkeypatch.setattr(teacher_data, "_cifar10_part", part)
+
+
+@pytest.mark.parametrize("side", [32, 24, 40])
+def test_cifar10_is_relabeled_in_the_studys_order_and_resized(monkeypatch, side):
+    fake_cifar10(monkeypatch)
+    classes = ["truck", "cat", "airplane"]
+    train, test = load_cifar10("nowhere", classes, side, (12, 0), seed=3)
+    assert train.pixels.shape == (12, side, side, 3) and test.pixels.shape == (6, side, side, 3)
+    assert np.bincount(train.labels).tolist() == [4, 4, 4]
+    for part in (train, test):
+        for image, label in zip(part.pixels, part.labels, strict=True):
+            assert CIFAR10[image[0, 0, 0] // 10] == classes[label]
+
+
+def test_a_class_cifar10_lacks_is_named():
+    with pytest.raises(UserError, match="no class unicorn, only airplane"):
+        load_cifar10("nowhere", ["cat", "unicorn"], 32, (0, 0), 0)
+
+
+def test_a_failed_download_is_one_line(monkeypatch, tmp_path):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no\nnetwork")
+
+    # a stand-in: importing torchvision takes seconds
+    monkeypatch.setitem(sys.modules, "torchvision", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", SimpleNamespace(CIFAR10=fail))
+    with pytest.raises(UserError, match=r"\(no network\)") as error:
+        load_cifar10(tmp_path / "cifar10", ["cat"], 32, (0, 0), 0)
+    assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+
+
+def png(value: int, size=(20, 10)) -> bytes:
+    pixels = np.random.default_rng(value).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def make_folders(root: Path, count: int = 4) -> tuple[Path, Path]:
+    for part, first in (("train", 0), ("test", 100)):
+        for label, name in enumerate(("cat", "dog")):
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for k in range(count):
+                (folder / f"{k}.png").write_bytes(png(first + 10 * label + k))
+    return root / "train", root / "test"
+
+
+def test_folders_give_their_images_square(tmp_path):
+    path, test_path = make_folders(tmp_path)
+    (path / "dog/broken.png").write_bytes(png(7)[:60])
+    train, test = load_folders(path, test_path, ["dog", "cat"], 8, (0, 2), seed=0)
+    assert train.pixels.shape == (8, 8, 8, 3) and train.pixels.dtype == np.uint8
+    assert np.bincount(train.labels).tolist() == [4, 4]  # the broken one is left out
+    assert sorted(test.labels.tolist()) == [0, 1]
+    train_set, test_set = ({p.tobytes() for p in part.pixels} for part in (train, test))
+    assert not train_set & test_set
+
+
+def test_the_teacher_is_not_tested_on_what_it_learnt(tmp_path):
+    path, _ = make_folders(tmp_path)
+    for test_path in ("", path, str(path) + "/../train"):
+        with pytest.raises(UserError, match="test_path must be another folder"):
+            load_folders(path, test_path, ["cat"], 8, (0, 0), 0)
+
+
+def test_a_class_without_a_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"teacher.data: .*neither a folder ship nor a file ship.tar. Add one\.$"):
+        load_folders(*make_folders(tmp_path), ["cat", "ship"], 8, (0, 0), 0)
+
+
+def curated(folder: Path, name: str, labels: list[str], hashes: list[int], unkept: int = 0) -> tuple[Path, Path]:
+    """A source as curation writes it: image i is all i, its mirror image's hash far away, `unkept` rows not kept."""
+    count = len(labels)
+    np.save(folder / f"{name}.npy", np.stack([np.full((4, 4, 3), i, np.uint8) for i in range(count)]))
+    columns = {
+        key: [type_default(field.type)] * (count + unkept) for key, field in zip(SCHEMA.names, SCHEMA, strict=True)
+    }
+    columns |= {
+        "source": [name] * (count + unkept),
+        "class": labels + ["cat"] * unkept,
+        "kept": [True] * count + [False] * unkept,
+        "row": [*range(count), *[-1] * unkept],
+        "phash": hashes + [0] * unkept,
+        "phash_mirror": [~one & (2**64 - 1) for one in hashes] + [0] * unkept,
+    }
+    write_parquet(folder / f"{name}.parquet", columns, SCHEMA)
+    return folder / f"{name}.npy", folder / f"{name}.parquet"
+
+
+def type_default(kind: pa.DataType) -> object:
+    return "" if pa.types.is_string(kind) else 0
+
+
+def test_sources_give_their_kept_images_and_no_test_image_is_near_a_train_image(tmp_path):
+    some = curated(tmp_path, "some", ["cat", "dog"], [0x00FF, 0xFF00], unkept=2)
+    more = curated(tmp_path, "more", ["dog", "cat", "dog"], [1 << 40, 2**64 - 1 ^ 0xFF00, 0xABCDEF0000000000])
+    other = curated(tmp_path, "other", ["cat", "dog", "dog"], [0x00FE, 0xABCDEF1234567890, 0x5555555555555555])
+    train, test = load_sources([some, more], [other], ["cat", "dog"], (0, 0), seed=0, distance=4)
+    assert train.labels.tolist() == [0, 1, 1, 0, 1] and train.pixels[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 2]
+    assert test.labels.tolist() == [1, 1] and test.pixels[:, 0, 0, 0].tolist() == [1, 2]  # the first is one bit away
+    mirrored = curated(tmp_path, "mirrored", ["cat"], [0xFF ^ (2**64 - 1)])  # its mirror image is a train image
+    _, test = load_sources([some], [other, mirrored], ["cat", "dog"], (0, 0), seed=0, distance=4)
+    assert len(test.labels) == 2
+    train, test = load_sources([some, more], [other], ["cat", "dog"], (2, 1), seed=0, distance=4)
+    assert sorted(train.labels) == [0, 1] and len(test.labels) == 1
+
+
+def test_a_damaged_source_is_one_line(tmp_path):
+    some, other = (curated(tmp_path, name, ["cat"], [place]) for place, name in enumerate(("some", "other")))
+    some[0].write_bytes(some[0].read_bytes()[:-20])
+    with pytest.raises(UserError, match="pixels .*some.npy are damaged .* Delete the file"):
+        load_sources([some], [other], ["cat"], (0, 0), seed=0, distance=4)
+
+
+def run_script(output: Path, data: dict, classes: list[str], side: int = 16) -> dict:
+    params = SimpleNamespace(data=data, classes=classes, image_size=side, seed=1)
+    job = SimpleNamespace(log=[], input=SimpleNamespace(), output=SimpleNamespace(data=str(output)), params=params)
+    runpy.run_path(str(SCRIPTS / "prepare_teacher_data.py"), init_globals={"snakemake": job})
+    with np.load(output, allow_pickle=False) as written:
+        return dict(written)
+
+
+def test_the_script_writes_every_kind(tmp_path):
+    path, test_path = make_folders(tmp_path)
+    folder = {"kind": "folder", "path": str(path), "test_path": str(test_path), "train": 0, "test": 2}
+    drawn = {"kind": "drawn", "path": "", "test_path": "", "train": 6, "test": 2}
+    for data, n_train in ((folder, 8), (drawn, 6)):
+        written = run_script(tmp_path / "data.npz", data, ["dog", "cat"])
+        assert written["train_pixels"].shape == (n_train, 16, 16, 3) and written["test_pixels"].shape == (2, 16, 16, 3)
+        assert np.bincount(written["train_labels"]).tolist() == [n_train // 2] * 2
+        assert written["classes"].tolist() == ["dog", "cat"]
+
+
+def test_a_mistake_ends_the_script_in_one_line(tmp_path, capsys):
+    drawn = {"kind": "drawn", "path": "", "test_path": "", "train": 2, "test": 2}
+    with pytest.raises(SystemExit):
+        run_script(tmp_path / "data.npz", drawn, ["cat", "unicorn"])
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "data.npz").exists()
+
+
+def test_importing_it_loads_no_torch():
+    code = (
+        "import sys, distillery.curation.teacher_data; print('torch' in sys.modules, 'distillery_demo' in sys.modules)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=True
+    )
+    assert out.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not UNPACK.exists(), reason="the shared CIFAR-10 is not here")
+def test_the_real_cifar10(tmp_path):
+    subprocess.run([sys.executable, str(UNPACK), str(tmp_path)], check=True, capture_output=True)
+    train, test = load_cifar10(tmp_path, ["ship", "frog"], 32, (1000, 0), seed=1)
+    assert np.bincount(train.labels).tolist() == [500, 500] and np.bincount(test.labels).tolist() == [1000, 1000]
+    batch = pickle.loads((tmp_path / "cifar-10-batches-py/test_batch").read_bytes(), encoding="bytes")
+    official = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)[np.array(batch[b"labels"]) == 6]
+    assert (test.pixels[test.labels == 1] == official).all()

@@ -1,0 +1,95 @@
+"""The scripts pass the names of a rule on: from the teacher's data to a run's metrics."""
+
+import json
+import runpy
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from tiny_study import CLASSES, RECIPE
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+
+
+class Named(SimpleNamespace):
+    """As Snakemake's named lists: by attribute or by `get`."""
+
+    def get(self, name):
+        return vars(self).get(name)
+
+
+def run(name, log, **parts):
+    parts = {part: Named(**values) for part, values in {**parts, "resources": {"checkpoint_every": 2}}.items()}
+    snakemake = SimpleNamespace(log=[str(log)], threads=1, **parts)
+    runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
+
+
+def test_from_the_teachers_data_to_a_runs_metrics(study, tmp_path):
+    section = asdict(replace(RECIPE, steps=6))
+    del section["checkpoint_every"]  # of the rule's resources
+    data, pixels = str(study.folder / "teacher.npz"), [str(path) for path in study.pixels]
+    out = {name: str(tmp_path / name) for name in ("weights", "history", "predictions", "metrics")}
+    log = tmp_path / "log.txt"
+    run(
+        "train_teacher",
+        log,
+        input={"data": data},
+        output={name: out[name] for name in ("weights", "history")},
+        params={
+            "recipe": section,
+            "seed": 0,
+            "classes": CLASSES,
+            "checkpoints": str(tmp_path / "checkpoints"),
+            "deterministic": False,
+        },
+    )
+    splits = pa.table({"source": ["web"], "row": [3], "label": [0], "split": ["test"]})
+    pq.write_table(splits, tmp_path / "splits.parquet")
+    run(
+        "evaluate_teacher",
+        log,
+        input={
+            "data": data,
+            "weights": out["weights"],
+            "splits": str(tmp_path / "splits.parquet"),
+            "pixels": pixels,
+        },  # fmt: skip
+        output={name: out[name] for name in ("metrics", "predictions")},
+        params={"sources": ["web", "drawn"]},
+    )
+    metrics = json.loads(Path(out["metrics"]).read_text())
+    assert metrics["steps"] == 6 and metrics["sources"]["web"]["n"] == 1
+    teacher = tmp_path / "teacher"
+    Path(out["weights"]).rename(teacher)
+    student = {
+        "input": {"plan": str(study.plan()), "pixels": pixels, "teacher": str(teacher)},
+        "output": out,
+        "wildcards": {"seed": "3"},
+        "params": {
+            "scenario": "colors", "arm_name": "kd", "arm": {"method": "kd", "alpha": 0.9, "temperature": 4.0},
+            "recipe": section, "augment": "none", "sources": ["web", "drawn"], "classes": CLASSES, "augment_seed": 0,
+            "checkpoints": str(tmp_path / "checkpoints"), "deterministic": False,
+        },
+    }  # fmt: skip
+    run("train_student", log, **student)
+    metrics = json.loads(Path(out["metrics"]).read_text())
+    assert (metrics["scenario"], metrics["arm"], metrics["seed"], metrics["n_test"]) == ("colors", "kd", 3, 30)
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint.pt", "usage.tsv"}
+    assert torch.get_num_threads() == 1
+
+    wildcards = {"scenario": "colors", "lr": "0.05", "weight_decay": "0.001", "seed": "0"}
+    trial, choice = str(tmp_path / "trial.json"), str(tmp_path / "choice.json")
+    run("run_trial", log, **(student | {"output": {"trial": trial}, "wildcards": wildcards}))
+    run("tune", log, input={"trials": [trial]}, output={"choice": choice}, params={"grid": "arms.kd.tune"})
+    run("train_student", log, **(student | {"input": student["input"] | {"choice": choice}}))
+    metrics = json.loads(Path(out["metrics"]).read_text())
+    assert (metrics["lr"], metrics["weight_decay"]) == (0.05, 0.001)
+
+    teacher.write_bytes(b"half")
+    with pytest.raises(SystemExit):
+        run("train_student", log, **student)
+    assert "ERROR weights" in log.read_text() and "Delete it and run again" in log.read_text()

@@ -1,0 +1,123 @@
+"""Each fault of the published recipe is there, and nowhere else."""
+
+from dataclasses import asdict, replace
+from math import e, exp, log
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax, softmax
+from tiny_study import CLASSES, RECIPE
+from torch import nn
+
+from distillery.distillation import published_recipe as published
+from distillery.distillation import student
+from distillery.training.dataset import load_plan
+from distillery.training.loop import Batch, Row
+from distillery.training.optimizers import SGD, Adam
+
+
+@pytest.fixture
+def caught(study, monkeypatch):
+    """What a run of a method hands to the training loop, which is not run."""
+
+    def catch(method, **settings):
+        calls = {}
+
+        def train(network, images, recipe, objective, optimizer, **rest):
+            calls.update(network=network, images=images, recipe=recipe, optimizer=optimizer, **rest)
+            calls["objective"] = objective
+            return [Row(1, 0.0, 0.0, None)]
+
+        monkeypatch.setattr(student, "train", train)
+        study.train(method, **settings)
+        return calls
+
+    return catch
+
+
+@pytest.mark.parametrize(("method", "images", "lr"), [("published_ce", 30, 0.01), ("published_kd", 24, 0.001)])
+def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, method, images, lr):
+    calls = caught(method, recipe=replace(RECIPE, mixup=1.0, ema=0.9))
+    recipe = calls["recipe"]
+    assert len(calls["images"]) == images
+    assert (recipe.steps, recipe.batch) == (-(-7 * images // 32), 32)
+    assert (recipe.lr, recipe.schedule, recipe.warmup) == (lr, "constant", 0)
+    assert (recipe.crop, recipe.flip, recipe.mixup, recipe.ema) == (0, False, 0, 0)
+    assert recipe.network == RECIPE.network
+
+
+@pytest.mark.parametrize("method", ["published_ce", "published_kd"])
+def test_nothing_of_the_studys_own_recipe_but_the_network_changes_what_they_do(study, method):
+    changes = {"steps": 9, "batch": 8, "lr": 0.7, "optimizer": "muon", "momentum": 0.5, "weight_decay": 0.1,
+               "schedule": "triangular", "warmup": 0.5, "crop": 1, "flip": False, "cutout": 8, "mixup": 1.0,
+               "ema": 0.9}  # fmt: skip
+    assert {*changes, "network", "checkpoint_every"} == set(asdict(RECIPE))  # a new key belongs in here
+    assert not changes.items() & asdict(RECIPE).items()
+    plain, changed = study.train(method), study.train(method, replace(RECIPE, **changes))
+    assert np.array_equal(plain.logits, changed.logits)
+    assert plain.metrics == changed.metrics and plain.history == changed.history
+
+
+def test_scratch_is_sgd_without_momentum_or_decay(caught):
+    optimizer = caught("published_ce")["optimizer"]
+    assert isinstance(optimizer, SGD) and optimizer.momentum == 0 and optimizer.weight_decay == 0
+
+
+def test_kd_is_adam_and_changes_a_teacher_in_train_mode(caught):
+    calls = caught("published_kd", recipe=replace(RECIPE, checkpoint_every=3))
+    optimizer, network = calls["optimizer"], calls["network"]
+    assert isinstance(optimizer, Adam)
+    own = {id(weight) for weight in network.parameters()}
+    others = [weight for weight in optimizer.weights if id(weight) not in own]
+    assert len(others) == len(own)  # the teacher's, which is of the same network here
+    assert calls["checkpoint"].every == 0  # it would have to hold the teacher
+    before = [weight.detach().clone() for weight in others]
+    batch = Batch(torch.rand(8, 3, 16, 16), torch.zeros(8, dtype=torch.int64), 0.0)
+    calls["objective"](network.train(), batch).backward()
+    optimizer.step(1e-3)
+    assert all(not torch.equal(was, weight) for was, weight in zip(before, others, strict=True))
+
+
+def test_a_teacher_in_train_mode_averages_what_it_sees():
+    norm = nn.Sequential(nn.BatchNorm2d(3)).eval().requires_grad_(False)
+    published.unfreeze(norm)
+    norm(torch.ones(2, 3, 4, 4))
+    assert norm[0].running_mean.tolist() == pytest.approx([0.1] * 3) and norm[0].weight.requires_grad
+
+
+def test_kd_sees_the_first_80_percent_of_images_in_the_order_of_classes(study):
+    train = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    shuffled = train.take(np.random.default_rng(0).permutation(30))
+    first = published.first_of_class_order(shuffled)
+    assert first.labels.tolist() == [0] * 10 + [1] * 10 + [2] * 4
+
+
+def test_softmax_is_applied_twice_with_weights_of_02_and_08():
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = (torch.randn(6, 4, generator=generator) * 5 for _ in range(2))
+    labels = torch.tensor([0, 1, 2, 3, 0, 1])
+    p, q = softmax(ours.double().numpy(), axis=1), softmax(theirs.double().numpy(), axis=1)
+    hard = -np.mean(log_softmax(p, axis=1)[np.arange(6), labels])
+    gap = log_softmax(q, axis=1) - log_softmax(p, axis=1)
+    soft = np.mean(np.sum(softmax(q, axis=1) * gap, axis=1))
+    found = published.double_softmax_loss(ours, theirs, labels).item()
+    assert found == pytest.approx(0.2 * hard + 0.8 * soft, rel=1e-5)
+
+
+def test_twice_softmax_leaves_a_certain_and_right_student_most_of_the_loss():
+    certain = torch.eye(10) * 100
+    labels = torch.arange(10)
+    found = published.double_softmax_loss(certain, certain, labels).item() / published.LABEL_WEIGHT
+    assert found == pytest.approx(log(1 + 9 / e), rel=1e-5)
+    assert exp(-found) < 0.25
+
+
+@pytest.mark.parametrize("method", ["ce", "kd"])
+def test_our_own_arms_have_none_of_it(caught, method):
+    recipe = replace(RECIPE, checkpoint_every=3)
+    calls = caught(method, recipe=recipe)
+    assert calls["recipe"] == recipe and len(calls["images"]) == 30
+    assert isinstance(calls["optimizer"], SGD) and calls["optimizer"].momentum == RECIPE.momentum
+    assert {id(w) for w in calls["optimizer"].weights} == {id(w) for w in calls["network"].parameters()}
+    assert calls["checkpoint"].every == 3

@@ -1,0 +1,116 @@
+"""The teacher learns, goes on from its checkpoint, and is tested on its own and every source's images."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from tiny_study import CLASSES, RECIPE, draw
+
+from distillery.distillation import teachers as teacher
+from distillery.distillation.teachers import evaluate_teacher, train_teacher
+from distillery.jobs import UserError
+from distillery.models.weights import load_weights
+from distillery.training import checkpoints
+from distillery.training import loop as training
+from distillery.training.prediction import predict
+
+
+@pytest.fixture
+def splits(tmp_path):
+    labels = [row // 20 for row in range(60)]
+    table = pa.table(
+        {
+            "source": ["web"] * 60 + ["drawn"] * 60,
+            "row": pa.array(list(range(60)) * 2, pa.int32()),
+            "label": pa.array(labels * 2, pa.int16()),
+            "split": (["train"] * 15 + ["test"] * 5) * 3 + ["test", "unused"] * 30,
+        }
+    )
+    pq.write_table(table, tmp_path / "splits.parquet")
+    return tmp_path / "splits.parquet"
+
+
+def test_a_teacher_is_tested_on_its_own_images_and_every_sources(study, splits, tmp_path):
+    evaluation = evaluate_teacher(
+        study.folder / "teacher.npz", study.teacher, splits, study.pixels, ["web", "drawn"], threads=1
+    )
+    evaluation.save(tmp_path / "metrics.json", tmp_path / "predictions.parquet")
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["network"] == "resnet8_half" and metrics["steps"] == 40 and metrics["parameters"] > 1000
+    assert metrics["own_test"]["n"] == 60 and metrics["own_test"]["accuracy"] > 0.9
+    assert {name: part["n"] for name, part in metrics["sources"].items()} == {"web": 15, "drawn": 30}
+    assert list(metrics["sources"]["web"]["per_class"]) == CLASSES
+    rows = pq.read_table(tmp_path / "predictions.parquet").to_pydict()
+    right = np.array(rows["label"]) == np.array(rows["predicted"])
+    for name, n in (("own_test", 60), ("web", 15), ("drawn", 30)):
+        here = np.array(rows["source"]) == name
+        found = metrics["own_test"] if name == "own_test" else metrics["sources"][name]
+        assert here.sum() == n and right[here].mean() == found["accuracy"]
+
+
+def test_sources_of_another_size_are_one_line(study, splits, tmp_path):
+    for name in ("web", "drawn"):
+        np.save(tmp_path / f"{name}.npy", draw(np.repeat(np.arange(3), 20), 0, side=12))
+    with pytest.raises(UserError, match="source web has images of 12 pixels, the teacher trained 16"):
+        paths = [tmp_path / "web.npy", tmp_path / "drawn.npy"]
+        evaluate_teacher(study.folder / "teacher.npz", study.teacher, splits, paths, ["web", "drawn"], threads=1)
+
+
+def test_a_killed_teacher_goes_on_and_ends_with_the_same_bytes(study, tmp_path, monkeypatch):
+    recipe = replace(RECIPE, steps=12, checkpoint_every=4)
+
+    def teach(name, checkpoints="checkpoints"):
+        settings = {"seed": 0, "classes": CLASSES, "checkpoints": tmp_path / checkpoints, "threads": 1}
+        taught = train_teacher(study.folder / "teacher.npz", recipe, **settings)
+        taught.save(tmp_path / name, tmp_path / f"{name}.csv")
+        return (tmp_path / name).read_bytes(), (tmp_path / f"{name}.csv").read_bytes()
+
+    whole, inner, seen = teach("whole", "other_test_sets"), training.make_views, []
+
+    def make_views(*arguments):
+        seen.append(1)
+        if len(seen) == 10:
+            raise KeyboardInterrupt
+        return inner(*arguments)
+
+    monkeypatch.setattr(training, "make_views", make_views)
+    with pytest.raises(KeyboardInterrupt):
+        teach("killed")
+    assert teach("resumed") == whole
+    assert len(seen) == 10 + 4
+    assert teach("found") == whole and len(seen) == 10 + 4
+
+
+def test_a_checkpoint_is_of_one_version_however_often_it_is_kept(study, tmp_path, monkeypatch):
+    def digest(every=0, seed=0, lr=0.1, changed=None):
+        recipe = replace(RECIPE, checkpoint_every=every, lr=lr)
+        settings = {"seed": seed, "classes": CLASSES, "checkpoints": tmp_path, "threads": 1}
+        data = dict(np.load(study.folder / "teacher.npz"))
+        if changed:
+            data[changed].flat[5] ^= 1
+        np.savez(tmp_path / "teacher.npz", **data)
+        train_teacher(tmp_path / "teacher.npz", recipe, **settings)
+        return found[-1].digest
+
+    found = []
+    monkeypatch.setattr(teacher, "train", lambda *_, checkpoint, **__: found.append(checkpoint) or [])
+    first = digest()
+    assert digest(every=7) == first
+    different = [digest(seed=1), digest(lr=0.05), digest(changed="train_labels"), digest(changed="train_pixels")]
+    assert len({first, *different}) == 5 and digest(changed="test_pixels") == first
+    monkeypatch.setattr(checkpoints, "version", lambda: "after an update")
+    assert digest() != first
+
+
+def test_predictions_do_not_depend_on_the_batch_or_change_the_mode(study, monkeypatch):
+    network = load_weights(study.teacher).network.train()
+    pixels = torch.from_numpy(draw(np.arange(3).repeat(7), 9)).permute(0, 3, 1, 2)
+    whole = predict(network, pixels)
+    monkeypatch.setattr("distillery.training.prediction.BATCH", {"cpu": 4})
+    torch.testing.assert_close(predict(network, pixels), whole, atol=1e-5, rtol=1e-5)
+    assert network.training and whole.dtype == torch.float32
+    assert predict(network, pixels[:0]).shape[0] == 0

@@ -1,0 +1,304 @@
+"""Figures from tables: any number of arms and scenarios is drawn, twice the same, with the numbers of the tables."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from distillery.figures import heatmaps, lines, marks, plots
+from distillery.figures.lines import mix
+from distillery.figures.panels import LEAST_WIDTH, Layout, panels
+from distillery.figures.summary import DPI
+from distillery.jobs import UserError
+
+ROOT = Path(__file__).parents[2]
+CAPTIONS = yaml.safe_load((ROOT / "workflow" / "report" / "figures.yaml").read_text())
+CLASSES = ["cat", "dog", "emu"]
+
+
+def made(arms, scenarios, seeds=6):
+    """Tables with the columns that figures use; numbers differ by scenario and arm."""
+    low = np.nan if seeds == 1 else -2
+    keys = [(s, a, 20 + 3 * i + j) for i, s in enumerate(scenarios) for j, a in enumerate(arms)]
+    trains = {s: (400 * (1 + i % 4), "Google" if i % 2 else "Bing") for i, s in enumerate(scenarios)}
+    summary = pd.DataFrame([
+        {"scenario": s, "arm": a, "train": f"{trains[s][0]:,} {trains[s][1]}", "n_train": trains[s][0],
+         "n_train_asked": trains[s][0], "n_classes": 10, "clean": np.nan,
+         "mean_percent": m, "low": m + low, "high": m - low,
+         "published_site": 15.0, "published_notebook": np.nan}
+        for s, a, m in keys
+    ])  # fmt: skip
+    cells = [(s, a, m, name) for s, a, m in keys for name in CLASSES]
+    per_class = pd.DataFrame([{"scenario": s, "arm": a, "class": c, "mean_percent": m} for s, a, m, c in cells])
+    sources = per_class.rename(columns={"class": "test"}).replace({"cat": "common", "dog": "google", "emu": "bing"})
+    confusion = pd.DataFrame(
+        [{"scenario": s, "arm": a, "class": c, "predicted": p, "percent": m} for s, a, m, c in cells for p in CLASSES]
+    )
+    curves = pd.DataFrame([
+        {"scenario": s, "arm": a, "step": step, "loss": 2 / step, "loss_low": 1 / step, "loss_high": 3 / step,
+         "val_percent": m, "val_low": m + low, "val_high": m - low}
+        for s, a, m in keys for step in (1, 2, 3)
+    ])  # fmt: skip
+    reliability = pd.DataFrame([
+        {"scenario": s, "arm": a, "n": 50, "confidence_percent": c, "accuracy_percent": m}
+        for s, a, m in keys for c in (30, 60)
+    ])  # fmt: skip
+    sides = {"question": "Is it better?", "verdict": ""}
+    comparisons = pd.DataFrame([
+        sides | {"comparison": a, "scenario": s, "versus_scenario": s, "arm": a, "difference": m - 30,
+                 "low": m - 30 + low, "high": m - 30 - low, "seeds_low": m - 31, "seeds_high": m - 29}
+        for s, a, m in keys
+    ])  # fmt: skip
+    published = pd.DataFrame([
+        {"scenario": s, "arm": "kd", "published_notebook": 30.0, "published_site": 31.0, "ours_percent": m,
+         "single_low": m + low, "single_high": m - low, "within": "no"}
+        for s, _, m in keys
+    ])  # fmt: skip
+    teacher = pd.DataFrame({"test": ["own", "google"], "class": "all", "accuracy_percent": [90.0, 80.0]})
+    return {
+        "summary": summary, "per_class": per_class, "test_sources": sources, "confusion": confusion, "curves": curves,
+        "reliability": reliability, "comparisons": comparisons, "published": published, "teacher": teacher,
+    }  # fmt: skip
+
+
+def written(folder, tables):
+    folder.mkdir(exist_ok=True)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def drawn(folder, name, label=""):
+    outputs = [folder / f"{name}.{end}" for end in ("png", "svg")]
+    plots.plot(name, [folder / f"{table}.csv" for table in CAPTIONS[name]["tables"]], outputs, "A study", label)
+    return outputs
+
+
+ARMS = [
+    "scratch",
+    "kd",
+    "published_scratch",
+    "published_kd",
+    "dkd",
+    "dist",
+    "hard_teacher",
+    "label_smoothing",
+    "a",
+    "b",
+]
+STUDIES = {
+    "two arms": (["scratch", "kd", "published_kd"], ["a", "b"], 6),
+    "ten arms": (ARMS, ["a", "b", "c"], 6),
+    "one run": (["kd", "published_kd"], ["a"], 1),
+    "other names": (["ours", "published_ours"], ["a", "b"], 3),
+    "digits for names": (["1", "published_1", "4"], ["800", "007"], 3),
+}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("name", plots.FIGURES)
+def test_any_study_is_drawn(tmp_path, name, study):
+    png, svg = drawn(written(tmp_path / "t", made(*STUDIES[study])), name)
+    with Image.open(png) as image:
+        assert image.width >= LEAST_WIDTH * DPI - 1 and np.asarray(image.convert("L")).std() > 3
+        assert "Software" not in image.info
+    assert svg.read_text().startswith("<?xml") and "<dc:date>" not in svg.read_text()
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("name", plots.FIGURES)
+def test_the_same_tables_give_the_same_bytes(tmp_path, name):
+    folder = written(tmp_path / "t", made(["scratch", "kd", "published_kd"], ["a"]))
+    first = [path.read_bytes() for path in drawn(folder, name, "A demonstration")]
+    assert first == [path.read_bytes() for path in drawn(folder, name, "A demonstration")]
+    assert Image.open(folder / f"{name}.png").convert("RGB").getpixel((3, 3)) == (240, 228, 66)
+
+
+def test_every_figure_has_a_caption_and_an_empty_table_is_said(tmp_path):
+    assert set(CAPTIONS) == set(plots.FIGURES)
+    assert all(set(about) == {"title", "tables", "caption"} for about in CAPTIONS.values())
+    tables = made(["kd"], ["a"])
+    folder = written(tmp_path / "t", tables | {"summary": tables["summary"][:0]})
+    with pytest.raises(UserError, match="summary.csv has no rows"):
+        drawn(folder, "sizes")
+
+
+@pytest.mark.parametrize("name", ["sizes", "confusion", "curves"])
+def test_dollars_are_no_mathematics(tmp_path, name):
+    folder = written(tmp_path / "t", made(["scratch", "kd"], ["a"]))
+    tables = [folder / f"{table}.csv" for table in CAPTIONS[name]["tables"]]
+    plots.plot(name, tables, [folder / "figure.png"], "Cost $\\a$")
+    assert (folder / "figure.png").exists()
+
+
+def numbers_of(figure):
+    return [[text.get_text() for text in axes.texts] for axes in figure.axes]
+
+
+def test_cells_say_the_tables_numbers():
+    tables = made(["kd", "scratch"], ["a", "b"])
+    figure = heatmaps.draw_test_sources(tables, "A study", "")
+    scratch, kd = numbers_of(figure)
+    assert scratch == ["21"] * 3 + ["24"] * 3 + ["80"] and kd == ["20"] * 3 + ["23"] * 3 + ["80"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["from scratch", "distilled"]
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(("name", "draw"), [("test_sources", "draw_test_sources"), ("per_class", "draw_classes")])
+def test_a_row_is_of_one_scenario_in_every_panel(name, draw):
+    tables = made(["scratch", "kd"], ["a", "b", "c"])
+    whole = tables[name]
+    tables[name] = whole[(whole["arm"] == "scratch") | (whole["scenario"] == "c")]
+    figure = getattr(heatmaps, draw)(tables, "A study", "")
+    plt.close(figure)
+    scratch, kd = (np.asarray(axes.images[0].get_array().filled(np.nan), float) for axes in figure.axes)
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()][:3] == ["a", "b", "c"]
+    assert scratch[:3, 0].tolist() == [20, 23, 26] and kd[2, 0] == 27 and np.isnan(kd[:2]).all()
+
+
+def confusions(pairs, classes):
+    rows = [(s, a, c, c, 50.0) for s, a in pairs for c in classes]
+    return {"confusion": pd.DataFrame(rows, columns=["scenario", "arm", "class", "predicted", "percent"])}
+
+
+def labels(axes):
+    return [[text.get_text() for text in axis.get_ticklabels()] for axis in (axes.yaxis, axes.xaxis)]
+
+
+def test_every_confusion_is_named_and_so_are_its_classes():
+    pairs = [("small_google_rotation", "scratch"), ("small_google_rotation", "published_scratch")]
+    pairs += [("small_google_rotation", "published_kd"), ("b", "published_scratch"), ("c", "kd")]
+    figure = heatmaps.draw_confusion(confusions(pairs, CLASSES), "A study", "")
+    plt.close(figure)
+    drawn = {axes.get_title(loc="left"): labels(axes) for axes in figure.axes if axes.axison}
+    assert drawn == {
+        "small_google_rotation\nfrom scratch": [CLASSES, CLASSES],
+        "small_google_rotation\npublished recipe, scratch": [[], []],
+        "small_google_rotation\npublished recipe, kd": [[], CLASSES],
+        "b\npublished recipe, scratch": [CLASSES, CLASSES],
+        "c\ndistilled": [CLASSES, CLASSES],
+    }
+
+
+def test_a_confusion_has_a_column_of_every_class_that_was_said():
+    table = confusions([("a", "kd")], CLASSES)["confusion"]
+    table.loc[len(table)] = ["a", "kd", "cat", "bird", 7.0]  # trained on, not tested
+    figure = heatmaps.draw_confusion({"confusion": table}, "A study", "")
+    plt.close(figure)
+    assert labels(figure.axes[0])[1] == [*CLASSES, "bird"]
+    assert figure.axes[0].images[0].get_array()[0, -1] == 7
+
+
+@pytest.mark.parametrize(("arms", "count"), [(2, 3), (2, 100), (4, 13), (10, 40)])
+def test_labels_of_confusions_never_overlap_and_lie_inside(arms, count):
+    classes = [f"spotted_woodpecker_{i}" for i in range(count)]
+    figure = heatmaps.draw_confusion(confusions([("a", arm) for arm in ARMS[:arms]], classes), "A study", "")
+    renderer, axes = figure.canvas.get_renderer(), figure.axes[0]
+    for axis, side in ((axes.yaxis, "height"), (axes.xaxis, "width")):
+        boxes = [text.get_window_extent(renderer) for text in axis.get_ticklabels() if text.get_text()]
+        places = sorted(box.y1 if side == "height" else box.x1 for box in boxes)
+        assert len(boxes) >= min(count, 15) and min(np.diff(places)) >= 0.11 * figure.dpi
+        assert all(box.x0 > 0 and box.y0 > 0 for box in boxes)
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("draw", [lines.draw_curves, lines.draw_reliability, lines.draw_sizes])
+@pytest.mark.parametrize("scenarios", [1, 6])
+def test_a_legend_stays_inside_and_clear_of_the_panels(draw, scenarios):
+    arms = ["scratch", *(f"kd_at_a_temperature_of_{i}_and_no_warm_up" for i in range(7))]
+    tables = made(arms, [f"s{i}" for i in range(scenarios)])
+    tables["summary"]["train"] = [f"800 {arm} + 800 Openverse" for arm in tables["summary"]["arm"]]
+    tables["summary"]["scenario"] = tables["summary"]["train"]
+    figure = draw(tables, "A study", "")
+    renderer = figure.canvas.get_renderer()
+    box = figure.legends[0].get_window_extent(renderer)
+    tops = [axes._left_title.get_window_extent(renderer).y1 for axes in figure.axes]
+    plt.close(figure)
+    assert 0 < box.x0 and box.x1 < figure.bbox.width and max(tops) < box.y0
+
+
+def test_long_names_of_classes_lie_inside():
+    tables = made(["scratch", "kd"], ["a"])
+    tables["per_class"]["class"] = tables["per_class"]["class"].replace("cat", "great_spotted_woodpecker")
+    figure = heatmaps.draw_classes(tables, "A study", "")
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for axes in figure.axes for text in axes.get_xticklabels()]
+    plt.close(figure)
+    assert len(boxes) == 6 and all(box.x0 > 0 and box.y0 > 0 for box in boxes)
+
+
+def test_marks_stand_at_the_tables_numbers():
+    tables = made(["scratch", "kd"], ["a", "b", "c"])
+    figure = marks.draw_comparisons(tables, "A study", "")
+    points = [line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_marker() == "D"]
+    assert points == [[[-10, 0]], [[-7, 1]], [[-4, 2]]]
+    plt.close(figure)
+    figure = lines.draw_sizes(tables, "A study", "")
+    points = sorted(line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_linestyle() == "None")
+    assert points == [[[400, 20], [1200, 26]], [[800, 23]]]
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("train", "expected"),
+    [
+        ("800 Google", "Google"), ("1,000 each of Google, Bing, SD2", "Google, Bing, SD2"),
+        ("200 SD2 + 400 rotated", "SD2 + rotated"), ("400 my images", "my images"),
+        ("800 crawl 2023 + 800 x", "crawl 2023 + x"), ("800 2024 photos", "2024 photos"),
+        ("no images", "no images"),
+    ],
+)  # fmt: skip
+def test_mixes_are_train_images_without_numbers(train, expected):
+    assert mix(train) == expected
+
+
+@pytest.mark.parametrize(
+    ("train", "expected"),
+    [
+        ("100 Google + 300 my 2024 photos", {"Google": 0.25, "my 2024 photos": 0.75}),
+        ("1,000 each of Google, Bing + 2,000 rotated", {"Google": 0.25, "Bing": 0.25, "rotated": 0.5}),
+        ("no images", {"no images": 1}),
+    ],
+)
+def test_shares_of_train_images(train, expected):
+    assert lines.shares(train) == expected
+
+
+def test_a_line_is_of_scenarios_that_differ_in_the_number_of_images_alone():
+    rows = [
+        ("ten", "4,000 Google", 4000, 10, "Google, 10 classes"),
+        ("large", "8,000 Google", 8000, 10, "Google, 10 classes"),
+        ("two", "800 Google", 800, 2, "Google, 2 classes"),
+        ("ten_again", "3,600 Google", 4000, 10, "Google, 10 classes, ten_again"),
+        ("large_again", "7,100 Google", 8000, 10, "Google, 10 classes, ten_again"),
+        ("tiny_clean", "80 Google", 100, 10, "Google, 10 classes, without doubted labels"),
+        ("large_clean", "7,200 Google", 8000, 10, "Google, 10 classes, without doubted labels"),
+        ("half", "400 Google + 400 Bing", 800, 10, "50 % Google + 50 % Bing"),
+        ("half_large", "4,000 Google + 3,700 Bing", 8000, 10, "50 % Google + 50 % Bing"),
+        ("mostly_bing", "100 Google + 700 Bing", 800, 10, "12 % Google + 88 % Bing"),
+        ("all", "100 each of Google, Bing, SD2", 300, 10, "Google, Bing, SD2"),
+        ("all_large", "1,000 Google + 1,000 Bing + 980 SD2", 3000, 10, "Google, Bing, SD2"),
+        ("turned", "400 Google + 400 rotated", 800, 10, "Google + rotated"),
+    ]
+    table = pd.DataFrame(rows, columns=["scenario", "train", "n_train_asked", "n_classes", "expected"])
+    table["clean"] = ["yes" if name.endswith("clean") else np.nan for name in table["scenario"]]
+    assert lines.mixes(table).tolist() == table["expected"].tolist()
+    assert lines.mixes(table.astype(str)).tolist() == table["expected"].tolist()  # as the page reads tables
+    twice = pd.concat([table, table], ignore_index=True)  # of two arms
+    assert lines.mixes(twice).tolist() == twice["expected"].tolist()
+
+
+@pytest.mark.parametrize("count", [1, 5, 26])
+def test_panels_never_overlap_and_lie_inside(count):
+    figure, axes = panels(count, 4, Layout(2.0, 1.5, legend=0.4), "A study", "text", "label")
+    boxes = [axis.get_position() for axis in axes]
+    plt.close(figure)
+    assert len(boxes) == count
+    assert all(0 < box.x0 < box.x1 < 1 and 0 < box.y0 < box.y1 < 1 for box in boxes)
+    for i, one in enumerate(boxes):
+        for other in boxes[:i]:
+            assert one.x0 >= other.x1 or other.x0 >= one.x1 or one.y0 >= other.y1 or other.y0 >= one.y1

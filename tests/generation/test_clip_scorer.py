@@ -1,0 +1,84 @@
+"""The scorer's opinion is a probability over the classes, recorded once with each image."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from distillery.generation.clip_scorer import ClipScorer
+from distillery.jobs import UserError
+from distillery.storage.pools import ImageRecord, Store, image_key
+
+pytestmark = pytest.mark.slow  # transformers takes seconds to import
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A CLIP model of two layers with random weights."""
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
+
+    from distillery_demo.pipelines import byte_tokenizer, seeded
+
+    tokenizer = byte_tokenizer()
+    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config=small | ids | {"vocab_size": len(tokenizer)},
+        vision_config=small | {"image_size": 32, "patch_size": 8},
+        projection_dim=32,
+    )
+    folder = tmp_path_factory.mktemp("clip")
+    seeded(0, lambda: CLIPModel(config)).save_pretrained(folder)
+    sizes = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    CLIPProcessor(CLIPImageProcessor(**sizes), tokenizer).save_pretrained(folder)
+    return str(folder)
+
+
+def entries(count, label="dog"):
+    found = []
+    for number in range(count):
+        buffer = io.BytesIO()
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(buffer, "PNG")
+        key = image_key(buffer.getvalue())
+        record = ImageRecord("sd", label, "diffusion", f"origin {number}", rank=number, key=key, sha256="x")
+        found.append((record, buffer.getvalue()))
+    return [*found, (ImageRecord("sd", label, "diffusion", "black", failure="black"), None)]
+
+
+def test_the_probability_is_that_of_the_formula(clip, tmp_path):
+    import torch
+    from transformers import CLIPModel, CLIPProcessor
+
+    clip_score = ClipScorer(clip, ["cat", "dog", "ape"]).clip_scorer(entries(3), Store(tmp_path))
+    network, processor = CLIPModel.from_pretrained(clip).eval(), CLIPProcessor.from_pretrained(clip)
+    words = ["a photo of a cat", "a photo of a dog", "a photo of an ape"]
+    for record, data in clip_score[:3]:
+        given = processor(text=words, images=Image.open(io.BytesIO(data)), return_tensors="pt", padding=True)
+        with torch.inference_mode():
+            text = network.text_projection(network.text_model(given["input_ids"]).pooler_output)
+            image = network.visual_projection(network.vision_model(given["pixel_values"]).pooler_output)
+        cosine = torch.nn.functional.cosine_similarity(image, text)
+        expected = torch.softmax(network.logit_scale.exp() * cosine, 0)[1].item()
+        assert record.clip_score == pytest.approx(expected, abs=1e-4)
+        assert record.clip_scorer == f"{clip}: cat, dog, ape"
+    assert clip_score[3] == entries(0)[0]  # a failure is left alone
+
+
+def test_no_image_is_judged_twice_unless_the_question_changes(clip, tmp_path, monkeypatch):
+    clip_scorer, store = ClipScorer(clip, ["cat", "dog"]), Store(tmp_path)
+    first = clip_scorer.clip_scorer(entries(2), store)
+    asked = []
+    monkeypatch.setattr(clip_scorer, "probabilities", lambda images: asked.extend(images) or np.array([[0.1, 0.9]] * 2))
+    assert clip_scorer.clip_scorer(first, store) == first and not asked
+    more = clip_scorer.clip_scorer([*first, *entries(4)[2:4]], store)
+    assert len(asked) == 2 and [record.clip_score for record, _ in more[3:]] == [0.9, 0.9]
+    other = ClipScorer(clip, ["cat", "dog", "eel"])
+    assert other.clip_scorer(first, store)[0][0].clip_scorer != first[0][0].clip_scorer
+
+
+def test_what_is_no_clip_model_ends_in_one_line(tmp_path):
+    with pytest.raises(UserError, match="clip_scorer .* cannot be loaded as a CLIP model") as raised:
+        ClipScorer(str(tmp_path), ["cat"]).clip_scorer(entries(1, "cat"), Store(tmp_path / "store"))
+    assert "\n" not in str(raised.value)

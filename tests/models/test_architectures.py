@@ -1,0 +1,72 @@
+"""Networks have the shapes and sizes their names promise."""
+
+import pytest
+import torch
+
+from distillery.config.choices import NETWORKS
+from distillery.jobs import UserError
+from distillery.models.architectures import NormalizedModel, build_network
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("side", [24, 32])
+def test_images_of_any_side_become_logits(name, side):
+    network = build_network(name, classes=7).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(2, 3, side, side)).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("resnet18", 11_173_962),
+        ("resnet8", 78_042),
+        ("convnet_s", 146_778),
+        ("convnet_m", 498_138),
+        ("convnet_xl", 12_721_242),
+    ],
+)
+def test_parameter_counts(name, parameters):
+    assert sum(weight.numel() for weight in build_network(name, 10).parameters()) == parameters
+
+
+@pytest.mark.parametrize("name", ["resnet20", "convnet_s"])
+def test_every_weight_gets_a_gradient(name):
+    network = build_network(name, 10)
+    network(torch.randn(4, 3, 32, 32)).square().sum().backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in network.parameters())
+
+
+@pytest.mark.parametrize(("name", "shapes"), [
+    ("resnet20", [(16, 32), (32, 16), (64, 8)]),
+    ("resnet18", [(64, 32), (128, 16), (256, 8), (512, 4)]),
+    ("convnet_s", [(32, 15), (64, 7), (64, 3)]),
+    ("convnet_xl", [(128, 15), (512, 7), (512, 3)]),
+])  # fmt: skip
+def test_features_are_each_stages_and_the_last_is_what_is_classified(name, shapes):
+    network = NormalizedModel(build_network(name, 7).eval(), torch.zeros(3), torch.ones(3))
+    x = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        features = network.features(x)
+        assert [tuple(stage.shape) for stage in features] == [(2, width, side, side) for width, side in shapes]
+        assert torch.equal(network.classify(features[-1]), network(x))
+
+
+def test_an_unknown_network_is_one_line_with_the_choices():
+    with pytest.raises(UserError, match="'vgg' is unknown; choose one of .*resnet18"):
+        build_network("vgg", 10)
+
+
+def test_convnets_start_by_passing_their_input_on():
+    convolution = build_network("convnet_s", 10).blocks[0]
+    x = torch.rand(1, convolution.in_channels, 8, 8)
+    assert torch.equal(convolution(x)[:, : convolution.in_channels], x)
+
+
+def test_normalization_is_part_of_the_network():
+    mean, std = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([0.1, 0.2, 0.3])
+    inner = build_network("resnet8_half", 7).eval()
+    network = NormalizedModel(inner, mean, std)
+    x = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(network(x), inner((x - mean[:, None, None]) / std[:, None, None]))
+    assert {"mean", "std"} < set(network.state_dict())

@@ -1,0 +1,80 @@
+"""The layers compute what torch's do."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+
+from distillery.models import layers
+from distillery.models.architectures import build_network
+
+NAMES = ("resnet8_half", "resnet8", "convnet_s", "convnet_xl")
+
+
+class PlainNorm(nn.BatchNorm2d):
+    """Torch's batch norm, and its activations after it."""
+
+    def forward(self, x, residual=None):
+        x = super().forward(x)
+        x = x if residual is None else x + residual
+        return {"none": nn.Identity(), "relu": nn.ReLU(), "gelu": nn.GELU()}[self.activation](x)
+
+
+def plain(network):
+    """The same network of torch's own layers."""
+    copy = deepcopy(network)
+    ours = {layers.Conv2d: nn.Conv2d, layers.BatchNorm2d: PlainNorm}
+    for module in copy.modules():
+        module.__class__ = ours.get(type(module), type(module))
+    return copy
+
+
+def learning(name, dtype=torch.float64):
+    """A network whose batch norms have gains of both signs, and shifts."""
+    torch.manual_seed(0)
+    network = build_network(name, 7).double().train()
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.normal_()
+                module.bias.normal_()
+    return network.to(dtype, memory_format=torch.channels_last)
+
+
+def images(dtype=torch.float64):
+    chance = torch.Generator().manual_seed(1)
+    x = torch.randn(6, 3, 16, 16, generator=chance, dtype=torch.float64)
+    return x.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def trained(network, x):
+    """Logits, gradients and statistics after two steps, so that running statistics move from where they began."""
+    for _ in range(2):
+        logits = network(x)
+        logits.square().sum().backward()
+    gradients = {name: weight.grad for name, weight in network.named_parameters()}
+    return {"logits": logits.detach(), **gradients, **dict(network.named_buffers())}
+
+
+def errors(found, exact):
+    """How far each is from the exact one, as a share of it."""
+    return {
+        name: ((value.double() - exact[name]).norm() / exact[name].norm()).item()
+        for name, value in found.items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_with_torchs_operations_logits_gradients_and_statistics_are_those_of_its_layers(name):
+    network = learning(name)
+    exact = trained(plain(network), images())
+    assert max(errors(trained(network, images()), exact).values()) < 1e-9
+
+
+def test_layers_keep_the_names_and_shapes_of_torchs_weights():
+    network = learning("convnet_s")
+    shapes = {key: value.shape for key, value in network.state_dict().items()}
+    assert shapes == {key: value.shape for key, value in plain(network).state_dict().items()}
+    assert shapes["stem.0.weight"] == (24, 3, 2, 2)

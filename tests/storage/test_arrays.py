@@ -1,0 +1,48 @@
+"""Arrays are read by name; what is wrong is one line that names the file and the way out."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distillery.jobs import UserError
+from distillery.storage.arrays import read_arrays
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+
+
+def test_arrays_come_by_name(tmp_path):
+    np.savez(tmp_path / "a.npz", one=np.arange(3), two=np.eye(2))
+    assert np.array_equal(read_arrays(tmp_path / "a.npz", ["two"], "file")["two"], np.eye(2))
+
+
+@pytest.mark.parametrize("keep", [0, 100, 400])
+def test_a_damaged_file_is_to_be_deleted(tmp_path, keep):
+    np.savez(tmp_path / "a.npz", one=np.arange(100))
+    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:keep])
+    with pytest.raises(UserError, match="a.npz is damaged .*Delete it"):
+        read_arrays(tmp_path / "a.npz", ["one"], "file")
+
+
+LITTLE_MEMORY = """
+import resource, sys
+from distillery.storage.arrays import read_arrays
+from distillery.jobs import UserError
+limit = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + 60_000_000
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    read_arrays(sys.argv[1], ["pixels"], "teacher's data")
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory is limited as on Linux")
+def test_a_file_larger_than_the_memory_is_not_to_be_deleted(tmp_path):
+    np.savez(tmp_path / "data.npz", pixels=np.zeros(100_000_000, np.uint8))
+    command = [sys.executable, "-c", LITTLE_MEMORY, str(tmp_path / "data.npz")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(SCRIPTS)}).stdout
+    assert said.startswith(f"teacher's data {tmp_path}/data.npz does not fit into the memory") and said.count("\n") == 1
+    assert "Delete" not in said and "damaged" not in said

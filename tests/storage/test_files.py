@@ -1,0 +1,84 @@
+"""A file is written whole or not at all."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distillery.storage.files import atomic_path, atomic_write, hash_files, hash_listing
+
+LIBRARY = Path(__file__).parents[2] / "workflow" / "scripts"
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "table.csv"
+    atomic_write(path, "old")
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_killed_write_leaves_no_file_under_the_final_name(tmp_path):
+    path = tmp_path / "weights.bin"
+    program = f"""
+import sys, time
+sys.path.insert(0, {str(LIBRARY)!r})
+from distillery.storage.files import atomic_path
+with atomic_path({str(path)!r}) as temporary:
+    temporary.write_bytes(b"half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"writing\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not path.exists()
+
+
+def test_the_temporary_file_keeps_its_suffix_for_writers_that_look_at_it(tmp_path):
+    with atomic_path(tmp_path / "pixels.npy") as temporary:
+        temporary.touch()
+        assert temporary.suffix == ".npy"
+
+
+def test_a_hash_changes_with_any_file_of_a_folder(tmp_path):
+    (tmp_path / "a.py").write_text("1")
+    before = hash_files([tmp_path])
+    assert hash_files([tmp_path]) == before
+    (tmp_path / "a.py").write_text("2")
+    changed = hash_files([tmp_path])
+    assert changed != before
+    (tmp_path / "a.pyc").write_text("what Python makes of it")
+    assert hash_files([tmp_path]) == changed
+    (tmp_path / "a.c").write_text("1")
+    assert hash_files([tmp_path]) != changed
+
+
+def test_a_listing_is_names_and_sizes_at_any_depth(tmp_path):
+    seen = [hash_listing([tmp_path / "cat", tmp_path / "cat.tar"])]
+    for path, text in (("cat/a.jpg", "1"), ("cat/deep/b.jpg", "1"), ("cat/a.jpg", "12"), ("cat.tar", "1")):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        seen.append(hash_listing([tmp_path / "cat", tmp_path / "cat.tar"]))
+    (tmp_path / "cat/a.jpg").rename(tmp_path / "cat/c.jpg")
+    seen.append(hash_listing([tmp_path / "cat", tmp_path / "cat.tar"]))
+    assert len(set(seen)) == len(seen)
+    (tmp_path / "cat/c.jpg").touch()
+    shutil.copytree(tmp_path / "cat", tmp_path / "copy")
+    (tmp_path / "cat/.DS_Store").touch()
+    assert hash_listing([tmp_path / "cat"]) == hash_listing([tmp_path / "copy"])
+
+
+def test_a_tar_of_the_same_size_may_hold_other_images(tmp_path):
+    tar = tmp_path / "cat.tar"
+    tar.write_text("1")
+    before = hash_listing([tar])
+    os.utime(tar, (0, 0))
+    assert hash_listing([tar]) != before

@@ -1,0 +1,89 @@
+"""Tables made and read from buffers are those pyarrow makes and reads."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.jobs import UserError
+from distillery.storage.parquet import read_parquet, write_parquet
+
+SCHEMA = pa.schema(
+    [("source", pa.string()), ("row", pa.int32()), ("label", pa.int16()), ("logits", pa.list_(pa.float32(), 2))]
+)
+rows = st.lists(
+    st.tuples(st.text(), st.integers(-(2**31), 2**31 - 1), st.integers(0, 9), st.tuples(*[st.floats(width=32)] * 2))
+)
+
+
+@given(rows)
+def test_what_is_written_is_what_pyarrow_reads(tmp_path_factory, table):
+    path = tmp_path_factory.mktemp("tables") / "table.parquet"
+    names, numbers, labels, logits = ([row[place] for row in table] for place in range(4))
+    columns = {"source": np.array(names, object), "row": numbers, "label": np.array(labels, np.int64)}
+    write_parquet(path, columns | {"logits": np.array(logits, np.float32).reshape(-1, 2)}, SCHEMA)
+    back = pq.read_table(path)
+    assert back.schema == SCHEMA
+    assert back["source"].to_pylist() == names and back["row"].to_pylist() == numbers
+    np.testing.assert_array_equal(np.reshape(back["logits"].to_pylist(), (-1, 2)), np.reshape(logits, (-1, 2)))
+    ours = read_parquet(path, ["label", "source", "logits"])
+    np.testing.assert_array_equal(ours["logits"], np.array(logits, np.float32).reshape(-1, 2))
+    assert ours["logits"].dtype == np.float32
+    assert ours["label"].tolist() == labels and ours["label"].dtype == np.int16 and ours["source"].tolist() == names
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+def test_truths_and_columns_of_several_pieces(tmp_path, chunk):
+    table = pa.table({"yes": [True, False, True, True, False] * 3, "row": pa.array(range(15), pa.int64())})
+    pq.write_table(table, tmp_path / "table.parquet", row_group_size=chunk)
+    found = read_parquet(tmp_path / "table.parquet", ["yes", "row"])
+    assert found["yes"].tolist() == table["yes"].to_pylist() and found["yes"].dtype == bool
+    assert found["row"].tolist() == list(range(15))
+
+
+def test_damaged_tables_are_one_line(tmp_path):
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"row": pa.array([1, None])}), path)
+    for columns, message in (["other"], "other"), (["row"], "1 missing values"):
+        with pytest.raises(UserError, match=rf"table\.parquet is damaged \(.*{message}.*\). Delete it"):
+            read_parquet(path, columns)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(UserError, match=r"table\.parquet is damaged"):
+        read_parquet(path, ["row"])
+
+
+def test_a_table_that_the_memory_does_not_hold_is_not_to_be_deleted(tmp_path, monkeypatch):
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"row": [1]}), path)
+
+    def no_room(*_, **__):
+        raise pa.ArrowMemoryError("malloc of size 99 failed")
+
+    monkeypatch.setattr(pq.ParquetFile, "read", no_room)
+    with pytest.raises(UserError, match=r"table .*table\.parquet does not fit into the memory .*size 99") as said:
+        read_parquet(path, ["row"])
+    assert "Delete" not in str(said.value)
+
+
+NUMBERS = {"yes": pa.bool_(), "small": pa.int16(), "large": pa.int64(), "hash": pa.uint64(), "share": pa.float32()}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(), st.integers(-9, 9), st.integers(), st.integers(0, 2**64 - 1), st.floats(width=32)
+        ).filter(lambda row: abs(row[2]) < 2**63)
+    )
+)
+def test_every_kind_of_number_comes_back(tmp_path_factory, table):
+    path = tmp_path_factory.mktemp("tables") / "table.parquet"
+    schema = pa.schema(list(NUMBERS.items()))
+    columns = {name: [row[place] for row in table] for place, name in enumerate(NUMBERS)}
+    write_parquet(path, columns, schema)
+    assert pq.read_table(path).schema == schema
+    back = read_parquet(path, list(NUMBERS))
+    for name, kind in NUMBERS.items():
+        np.testing.assert_array_equal(back[name], np.array(columns[name], kind.to_pandas_dtype()))
+        assert back[name].dtype == kind.to_pandas_dtype()

@@ -1,0 +1,184 @@
+"""Views and copies against slow, plain versions of themselves, and at the settings that change nothing."""
+
+import colorsys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_study import CLASSES
+
+from distillery.config.defaults import recipe_defaults
+from distillery.jobs import UserError
+from distillery.training.augmentation import (
+    GRAY,
+    PLACES,
+    AugmentParams,
+    alter_copies,
+    cut_out,
+    draw_augmentation,
+    jitter_colors,
+    make_views,
+    mixed_targets,
+    reflect_pad,
+    rotate,
+)
+from distillery.training.dataset import load_plan
+from distillery.training.recipe import Recipe
+
+CHANGES = {"network": "resnet8", "steps": 10, "batch": 8, "lr": 0.1, "crop": 3, "mixup": 0.4}
+RECIPE = Recipe.of(recipe_defaults() | CHANGES)
+
+
+def images(count=12, side=10, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (count, side, side, 3), generator=generator, dtype=torch.uint8)
+    return pixels.permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("border", [0, 1, 4, 9])
+def test_padding_is_torchs_reflection(border):
+    pixels = images()
+    expected = F.pad(pixels.float(), [border] * 4, mode="reflect") if border else pixels.float()
+    assert torch.equal(reflect_pad(pixels, border).float(), expected)
+
+
+def test_a_border_as_wide_as_the_image_is_one_line():
+    with pytest.raises(UserError, match="crop is 10 pixels, but must be below the images' 10"):
+        reflect_pad(images(), 10)
+
+
+@given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(0, 4), st.booleans(), st.sampled_from([0.0, 0.2, 1.0]))
+def test_views_are_those_of_a_plain_loop(seed, step, crop, flip, mixup):
+    recipe = replace(RECIPE, crop=crop, flip=flip, mixup=mixup)
+    draws = draw_augmentation(recipe, 8, step, seed)
+    padded, rows = reflect_pad(images(), crop), torch.tensor([0, 3, 3, 11, 5, 1, 2, 7])
+    expected = []
+    for row, top, left, mirrored in zip(rows, draws.top, draws.left, draws.mirrored, strict=True):
+        view = padded[row].numpy()[:, top : top + 10, left : left + 10]
+        expected.append((view[:, :, ::-1] if mirrored else view) / np.float32(255))
+    expected = np.stack(expected)
+    if mixup:
+        expected = draws.share * expected + (1 - draws.share) * expected[draws.partner]
+    views = make_views(padded, rows, draws, side=10)
+    assert views.is_contiguous(memory_format=torch.channels_last) and views.dtype == torch.float32
+    np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
+
+
+def test_draws_depend_on_seed_and_step_alone_and_use_their_whole_range():
+    def same(a, b):
+        return np.array_equal(a.top, b.top) and np.array_equal(a.mirrored, b.mirrored) and a.share == b.share
+
+    first = draw_augmentation(RECIPE, 4000, 3, 0)
+    assert same(first, draw_augmentation(RECIPE, 4000, 3, 0))
+    assert not same(first, draw_augmentation(RECIPE, 4000, 4, 0)) and not same(
+        first, draw_augmentation(RECIPE, 4000, 3, 1)
+    )
+    assert set(first.top) == set(first.left) == set(range(7))
+    assert first.mirrored.mean() == pytest.approx(0.5, abs=0.04)
+    assert 0 < first.share < 1
+    off = draw_augmentation(replace(RECIPE, crop=0, flip=False, mixup=0), 50, 3, 0)
+    assert not off.top.any() and not off.left.any() and not off.mirrored.any() and off.share is None
+
+
+@given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(1, 25), st.sampled_from([0.0, 1.0]))
+def test_a_square_is_cut_out_about_its_middle_before_images_are_mixed(seed, step, side, mixup):
+    recipe = replace(RECIPE, crop=0, flip=False, mixup=mixup, cutout=side)
+    draws = draw_augmentation(recipe, 12, step, seed)
+    expected = images().numpy() / np.float32(255)
+    for image, down, right in zip(expected, draws.down, draws.right, strict=True):
+        top, left = int(down * 10 // PLACES) - side // 2, int(right * 10 // PLACES) - side // 2
+        image[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = GRAY
+    if mixup:
+        expected = draws.share * expected + (1 - draws.share) * expected[draws.partner]
+    views = make_views(images(), torch.arange(12), draws, 10, side)
+    assert views.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
+
+
+def test_what_is_cut_out_may_be_anywhere_and_nothing_without_it():
+    draws = draw_augmentation(replace(RECIPE, cutout=1), 4000, 3, 0)
+    gray = (cut_out(torch.zeros(4000, 3, 10, 10), draws, 1) == GRAY).all(dim=1)
+    assert (gray.sum(dim=(1, 2)) == 1).all() and (gray.sum(dim=0) > 0).all()
+    plain = draw_augmentation(RECIPE, 4000, 3, 0)
+    assert not plain.down.any() and not plain.right.any()
+    # the other draws stay as they are without it
+    assert all(np.array_equal(getattr(plain, name), getattr(draws, name)) for name in ("top", "mirrored", "partner"))
+    assert plain.share == draws.share
+
+
+def test_mixed_targets_are_probabilities_in_the_images_shares():
+    draws = AugmentParams(None, None, None, None, None, np.array([1, 2, 0]), 0.75)
+    mixed = mixed_targets(torch.tensor([0, 1, 1]), draws, 3)
+    torch.testing.assert_close(mixed, torch.tensor([[0.75, 0.25, 0], [0, 1, 0], [0.25, 0.75, 0]]))
+    labels = torch.tensor([2, 1])
+    assert mixed_targets(labels, replace(draws, share=None), 3) is labels
+
+
+# --- copies -----------------------------------------------------------------------------------------------------------
+
+ONE, NONE = torch.ones(12), torch.zeros(12)
+
+
+def test_factors_of_one_and_turns_of_none_change_nothing():
+    x = images() / 255
+    torch.testing.assert_close(jitter_colors(x, ONE, ONE, ONE, NONE), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(rotate(x, NONE), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(jitter_colors(x, ONE, ONE, ONE, ONE), x, atol=1e-4, rtol=0)
+
+
+def test_the_ends_of_each_factor():
+    x = images() / 255
+    assert not jitter_colors(x, NONE, ONE, ONE, NONE).any()
+    flat = jitter_colors(x, ONE, NONE, ONE, NONE)
+    assert flat.std(dim=(2, 3)).max() < 1e-5
+    gray = jitter_colors(x, ONE, ONE, NONE, NONE)
+    assert (gray.amax(dim=1) - gray.amin(dim=1)).max() < 2e-3
+    torch.testing.assert_close(jitter_colors(x, ONE / 2, ONE, ONE, NONE), x / 2, atol=1e-5, rtol=0)
+
+
+def test_hue_turns_hue_and_keeps_luma():
+    x = (images() / 255 - 0.5) * 0.1 + 0.5  # far from the ends, where clamping would bend it
+    turned = jitter_colors(x, ONE, ONE, ONE, 0.1 * ONE)
+    luma = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+    torch.testing.assert_close((turned * luma).sum(1), (x * luma).sum(1), atol=1e-3, rtol=0)
+    red = torch.tensor([0.6, 0.5, 0.5])[None, :, None, None].expand(1, 3, 4, 4)
+    hues = [colorsys.rgb_to_hsv(*jitter_colors(red, ONE[:1], ONE[:1], ONE[:1], t * ONE[:1])[0, :, 0, 0].tolist())[0]
+            for t in (0.0, 0.1, -0.1)]  # fmt: skip
+    assert len({round(hue, 2) for hue in hues}) == 3
+
+
+def test_a_quarter_turn_is_rot90_and_there_and_back_is_the_start():
+    x = images(side=9) / 255
+    torch.testing.assert_close(rotate(x, 90 * ONE), torch.rot90(x, 1, dims=(2, 3)), atol=1e-4, rtol=0)
+    smooth = F.avg_pool2d(F.pad(x, [4] * 4, mode="reflect"), 9, stride=1)
+    back = rotate(rotate(smooth, 20 * ONE), -20 * ONE)
+    assert (back - smooth)[:, :, 2:-2, 2:-2].abs().max() < 0.05
+
+
+@pytest.mark.parametrize("augment", ["color", "rotation"])
+def test_copies_alone_are_altered_the_same_in_every_plan(study, augment):
+    def load(name, **settings):
+        return load_plan(study.plan(name, **settings), study.pixels, ["web", "drawn"], CLASSES)["train"]
+
+    plain = load("copies", train=4, copies=4)
+    altered = alter_copies(plain, augment, 0)
+    copies = torch.from_numpy(plain.augmented)
+    assert torch.equal(altered.pixels[~copies], plain.pixels[~copies])
+    changed = (altered.pixels[copies].int() - plain.pixels[copies].int()).abs().float().mean(dim=(1, 2, 3))
+    assert (changed > 1).all()
+    fewer = alter_copies(load("fewer", train=2, copies=2), augment, 0)
+    pixels = {row: p for row, p, copy in zip(altered.rows, altered.pixels, altered.augmented, strict=True) if copy}
+    for row, image, copy in zip(fewer.rows, fewer.pixels, fewer.augmented, strict=True):
+        # the batch's size moves the last bit of a float, and so at most one level of 255
+        assert not copy or (image.int() - pixels[row].int()).abs().max() <= 1
+    assert not torch.equal(altered.pixels, alter_copies(plain, augment, 1).pixels)
+
+
+def test_copies_without_an_augmentation_are_one_line(study):
+    plain = load_plan(study.plan("copies", train=4, copies=4), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    with pytest.raises(UserError, match="12 altered copies, but the scenario's augment is none"):
+        alter_copies(plain, "none", 0)

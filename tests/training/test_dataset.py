@@ -1,0 +1,80 @@
+"""A plan's images are those it names; damaged files and impossible plans are one line."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from tiny_study import CLASSES, SIDE
+
+from distillery.jobs import UserError
+from distillery.training.dataset import channel_statistics, load_plan, load_teacher_data
+
+SOURCES = ["web", "drawn"]
+
+
+def test_a_plan_gives_the_pixels_it_names(study):
+    parts = load_plan(study.plan("named", train=7, copies=2), study.pixels, SOURCES, CLASSES)
+    web, drawn = map(np.load, study.pixels)
+    train, test = parts["train"], parts["test"]
+    assert [len(parts[split]) for split in ("train", "val", "test")] == [27, 12, 30]
+    assert train.augmented.sum() == 6
+    assert train.pixels.shape == (27, 3, SIDE, SIDE) and train.pixels.is_contiguous(memory_format=torch.channels_last)
+    for part in parts.values():
+        for pixels, source, row, label in zip(part.pixels, part.sources, part.rows, part.labels, strict=True):
+            expected = {"web": web, "drawn": drawn}[source][row]
+            np.testing.assert_array_equal(pixels.permute(1, 2, 0), expected)
+            assert row // 20 == label
+    assert set(test.sources) == {"web", "drawn"}
+
+
+def test_take_keeps_everything_together(study):
+    train = load_plan(study.plan(), study.pixels, SOURCES, CLASSES)["train"]
+    some = train.take(np.array([25, 3]))
+    assert some.rows.tolist() == [train.rows[25], train.rows[3]] and some.labels.tolist() == [2, 0]
+    assert torch.equal(some.pixels, train.pixels[[25, 3]])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("web", 0, 0, "train", False)], "has no test images"),
+        ([("web", 0, 0, "train", False), ("web", 1, 1, "test", False)], "test images of green, none to train on"),
+        ([("web", 999, 0, "train", False)], "source web has 60 images, row 999"),
+        ([("moon", 0, 0, "train", False)], "source moon"),
+        ([("web", 0, 7, "train", False)], "labels beyond the 3 classes"),
+    ],
+)
+def test_an_impossible_plan_is_one_line(study, tmp_path, rows, message):
+    names = ("source", "row", "label", "split", "augmented")
+    columns = [pa.array(column) for column in zip(*rows, strict=True)]
+    pq.write_table(pa.table(columns, names=names), tmp_path / "plan.parquet")
+    with pytest.raises(UserError, match=message):
+        load_plan(tmp_path / "plan.parquet", study.pixels, SOURCES, CLASSES)
+
+
+def test_truncated_files_are_one_line(study, tmp_path):
+    (tmp_path / "web.npy").write_bytes(study.pixels[0].read_bytes()[:5000])
+    with pytest.raises(UserError, match=r"web\.npy are damaged .* Delete the file"):
+        load_plan(study.plan(), [tmp_path / "web.npy", study.pixels[1]], SOURCES, CLASSES)
+    (tmp_path / "data.npz").write_bytes((study.folder / "teacher.npz").read_bytes()[:5000])
+    with pytest.raises(UserError, match=r"data\.npz is damaged .* Delete it"):
+        load_teacher_data(tmp_path / "data.npz", CLASSES)
+
+
+def test_a_teacher_of_other_classes_is_refused(study):
+    with pytest.raises(UserError, match="is of classes red, green, blue, not red, green"):
+        load_teacher_data(study.folder / "teacher.npz", CLASSES[:2])
+
+
+def test_channel_statistics_are_the_pixels_mean_and_deviation():
+    pixels = torch.randint(0, 256, (5, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    mean, std = channel_statistics(pixels)
+    scaled = pixels.double() / 255
+    torch.testing.assert_close(mean.double(), scaled.mean(dim=(0, 2, 3)), rtol=1e-6, atol=0)
+    torch.testing.assert_close(std.double(), scaled.std(dim=(0, 2, 3), correction=0), rtol=1e-6, atol=0)
+
+
+def test_images_of_one_color_do_not_divide_by_zero():
+    _, std = channel_statistics(torch.full((2, 3, 4, 4), 9, dtype=torch.uint8))
+    assert (std > 0).all()

@@ -1,0 +1,285 @@
+"""Order, history, and above all: a training that was killed ends as one that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_study import CLASSES, RECIPE
+
+from distillery import usage as spending
+from distillery.distillation.losses import cross_entropy
+from distillery.jobs import UserError
+from distillery.storage.files import hash_files
+from distillery.training import checkpoints
+from distillery.training.batches import rows_of_step
+from distillery.training.checkpoints import Checkpoint, digest
+from distillery.training.dataset import load_plan
+from distillery.training.loop import (
+    history_steps,
+    optimizer_of,
+    start_network,
+    train,
+    write_history,
+)
+from distillery.training.optimizers import sgd
+from distillery.training.rng import initialization, rng_for
+
+CPU = torch.device("cpu")
+
+
+class Killed(Exception):
+    pass
+
+
+# --- order ------------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 60), st.integers(2, 40), st.integers(1, 30), st.integers(0, 9))
+def test_batches_are_one_permutation_after_another(images, batch, steps, seed):
+    seen = np.concatenate([rows_of_step(images, batch, step, seed) for step in range(steps)])
+    assert len(seen) == batch * steps
+    for start in range(0, len(seen), images):
+        epoch = seen[start : start + images]
+        assert len(set(epoch)) == len(epoch) and (len(epoch) < images or set(epoch) == set(range(images)))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    first, second = rows_of_step(100, 100, 0, 0), rows_of_step(100, 100, 1, 0)
+    assert not np.array_equal(first, second) and not np.array_equal(first, rows_of_step(100, 100, 0, 1))
+
+
+def test_streams_of_other_purposes_differ_and_torchs_generator_is_left_alone():
+    assert rng_for(0, "order", 1).random() != rng_for(0, "views", 1).random()
+    before = torch.get_rng_state()
+    with initialization(3):
+        first = torch.rand(3)
+    with initialization(3):
+        assert torch.equal(first, torch.rand(3))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+def fit(study, checkpoint=None, recipe=RECIPE, kill_at=None, **settings):
+    """Train on the tiny study; returns weights and history."""
+    images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    network = start_network(recipe.network, 3, images, 0, CPU)
+    calls = []
+
+    def objective(network, batch):
+        calls.append(1)
+        if len(calls) == kill_at:
+            raise Killed
+        return cross_entropy(network(batch.views), batch.targets)
+
+    optimizer = optimizer_of(recipe, network)
+    history = train(network, images, recipe, objective, optimizer, seed=0, classes=3, checkpoint=checkpoint, **settings)
+    return network.state_dict(), history, len(calls)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"mixup": 0.3, "momentum": 0.0}, {"ema": 0.9}, {"optimizer": "muon", "lr": 0.24, "momentum": 0.6}]
+)
+def test_a_killed_training_ends_with_the_same_bits(study, tmp_path, changes):
+    recipe = replace(RECIPE, checkpoint_every=5, **changes)
+    whole, whole_history, _ = fit(study, recipe=recipe)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every=5)
+    with pytest.raises(Killed):
+        fit(study, checkpoint, recipe, kill_at=14)
+    resumed, history, steps = fit(study, checkpoint, recipe)
+    assert steps == recipe.steps - 10
+    assert history == whole_history
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_checkpoint_of_another_configuration_or_half_a_one_is_not_used(study, tmp_path):
+    recipe = replace(RECIPE, checkpoint_every=5)
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        fit(study, Checkpoint(path, "one", 5), recipe, kill_at=14)
+    assert path.exists()
+    *_, steps = fit(study, Checkpoint(path, "other", 0), recipe)
+    assert steps == recipe.steps
+    path.write_bytes(b"PK\x03\x04 half")
+    *_, steps = fit(study, Checkpoint(path, "one", 0), recipe)
+    assert steps == recipe.steps
+
+
+@pytest.mark.parametrize("every", [0, 5])
+def test_a_finished_training_is_not_done_again(study, tmp_path, every):
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every)
+    first, history, _ = fit(study, checkpoint)
+    again, its_history, steps = fit(study, checkpoint)
+    assert steps == 0 and its_history == history
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    *_, steps = fit(study, replace(checkpoint, digest="other"))
+    assert steps == RECIPE.steps
+
+
+def test_of_a_finished_trial_the_history_alone_is_kept(study, tmp_path):
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", 5, weights=False)
+    with pytest.raises(Killed):
+        fit(study, checkpoint, kill_at=14)
+    _, history, steps = fit(study, checkpoint)
+    assert steps == RECIPE.steps - 10
+    assert torch.load(checkpoint.path, weights_only=True)["network"] == {}
+    assert fit(study, checkpoint)[1:] == (history, 0)
+
+
+def test_what_a_training_took_is_of_all_its_parts(study, tmp_path, monkeypatch):
+    checkpoint, clock = Checkpoint(tmp_path / "checkpoint.pt", "d", 5), [100.0]
+    monkeypatch.setattr(spending.time, "monotonic", lambda: spending.STARTED + clock[0])
+
+    def kept():
+        names, values = (line.split("\t") for line in (tmp_path / spending.FILE).read_text().splitlines())
+        return dict(zip(names, map(float, values), strict=True))
+
+    with pytest.raises(Killed):
+        fit(study, checkpoint, kill_at=14)
+    assert kept() == dict.fromkeys(spending.JobUsage._fields, 0)  # the first part, which a benchmark measures
+    clock[0] = 7.0  # another process
+    fit(study, checkpoint)
+    assert kept()["s"] == 100 and kept()["cpu_time"] > 0 and kept()["max_rss"] > 100
+    for _ in range(2):  # found, which itself is not added
+        clock[0] = 3.0
+        fit(study, checkpoint)
+        assert kept()["s"] == 107
+    with pytest.raises(UserError, match="not finite"):
+        fit(study, replace(checkpoint, digest="other"), replace(RECIPE, lr=1e20, warmup=0, schedule="constant"))
+    assert kept()["s"] == 0  # another training
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_a_checkpoint_that_the_memory_does_not_hold_is_kept(study, tmp_path, monkeypatch, error):
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Killed):
+        fit(study, Checkpoint(path, "d", 5), kill_at=14)
+    before = path.read_bytes()
+
+    def no_room(*_, **__):
+        raise error("no room")
+
+    monkeypatch.setattr(torch, "load", no_room)
+    with pytest.raises(error):
+        fit(study, Checkpoint(path, "d", 5))
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_holds_no_teacher_and_nothing_to_unpickle(study, tmp_path):
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", 5)
+    with pytest.raises(Killed):
+        fit(study, checkpoint, kill_at=8)
+    state = torch.load(checkpoint.path, weights_only=True)
+    assert set(state) == {"digest", "step", "network", "ema", "optimizer", "history", "loss", "usage"}
+    assert not any("teacher" in name for name in state["network"])
+    fit(study, checkpoint)
+    assert set(torch.load(checkpoint.path, weights_only=True)) == {"digest", "step", "network", "history", "usage"}
+
+
+def test_a_digest_changes_with_every_part():
+    pixels, labels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 1])
+    settings = {"recipe": asdict(RECIPE), "seed": 0}
+    found = {
+        digest(settings, pixels, labels),
+        digest({**settings, "seed": 1}, pixels, labels),
+        digest({**settings, "recipe": asdict(replace(RECIPE, lr=0.2))}, pixels, labels),
+        digest(settings, pixels + 1, labels),
+        digest(settings, pixels, labels.flip(0)),
+    }
+    assert len(found) == 5
+    assert digest(settings, pixels, labels) == digest(settings, pixels.clone(), labels)
+
+
+def test_a_version_of_the_code_is_a_hash_of_the_whole_package():
+    rooms = [Path(checkpoints.__file__).parents[1] / room for room in ("models", "training", "distillation")]
+    assert checkpoints.version() == hash_files(rooms) != hash_files(rooms[1:])
+
+
+def test_a_loss_that_is_not_finite_is_one_line(study):
+    with pytest.raises(UserError, match=r"the loss is not finite by step \d+. Lower lr \(now 1e\+20\)") as error:
+        fit(study, recipe=replace(RECIPE, lr=1e20, warmup=0, schedule="constant"))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 20, 24, 1000])
+def test_history_ends_with_the_last_step_and_stays_short(steps):
+    marks = history_steps(steps)
+    assert max(marks) == steps and min(marks) >= 1 and len(marks) == min(20, steps)
+
+
+def test_history_is_the_mean_loss_since_the_row_before(study, tmp_path):
+    losses = []
+    images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    network = start_network("resnet8_half", 3, images, 0, CPU)
+    recipe = replace(RECIPE, steps=40)
+
+    def objective(network, batch):
+        losses.append(cross_entropy(network(batch.views), batch.targets))
+        return losses[-1]
+
+    validate = [0.25, 0.5, 0.75, 1.0]
+    history = train(
+        network, images, recipe, objective, sgd(network, 0.9, 0), seed=0, classes=3,
+        validate=lambda network: validate.pop(0),
+    )  # fmt: skip
+    assert [row.loss for row in history] == pytest.approx(torch.stack(losses).reshape(20, 2).mean(1).tolist())
+    assert [row.val_accuracy for row in history if row.val_accuracy is not None] == [0.25, 0.5, 0.75, 1.0]
+    write_history(tmp_path / "history.csv", history)
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    assert lines[0] == "step,loss,lr,val_accuracy" and len(lines) == 21
+    assert lines[1].endswith(",") and lines[-1].startswith("40,") and lines[-1].endswith(",1.000000")
+
+
+# --- as a job ---------------------------------------------------------------------------------------------------------
+
+RESULTS = ("model.safetensors", "history.csv", "predictions.parquet", "metrics.json")
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+JOB = """
+import sys
+sys.path[:0] = [{scripts!r}, {tests!r}]
+from dataclasses import replace
+from pathlib import Path
+from tiny_study import RECIPE, Study
+study = Study(Path({folder!r}))
+run = study.train("kd", replace(RECIPE, steps={steps}, checkpoint_every=2), Path({plan!r}), checkpoints={checkpoints!r})
+out = Path({out!r})
+run.save(out / "model.safetensors", out / "history.csv", out / "predictions.parquet", out / "metrics.json")
+strange = ("torchvision", "pandas", "diffusers", "torch._dynamo", "torch._inductor", "torch.distributed.fsdp")
+print([name for name in strange if name in sys.modules])
+"""
+
+
+def job(study, out, checkpoints, steps):
+    out.mkdir(exist_ok=True)
+    code = JOB.format(
+        scripts=str(SCRIPTS), tests=str(Path(__file__).parents[1]), folder=str(study.folder), out=str(out),
+        checkpoints=str(checkpoints), steps=steps, plan=str(study.plan()),
+    )  # fmt: skip
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_a_job_imports_no_more_than_it_needs_and_gives_the_same_bytes_after_sigkill(study, tmp_path):
+    checkpoint = tmp_path / "checkpoints" / "checkpoint.pt"
+    killed = job(study, tmp_path / "killed", checkpoint.parent, steps=200)
+    whole = study.train("kd", replace(RECIPE, steps=200, checkpoint_every=2), checkpoints=tmp_path / "other")
+    whole.save(*(tmp_path / name for name in RESULTS))
+    while not checkpoint.exists() and killed.poll() is None:
+        time.sleep(0.002)
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL and not (tmp_path / "killed" / "metrics.json").exists()
+    again = job(study, tmp_path / "killed", checkpoint.parent, steps=200)
+    printed, _ = again.communicate()
+    assert again.returncode == 0 and printed.strip() == "[]"
+    for name in RESULTS:
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / name).read_bytes()

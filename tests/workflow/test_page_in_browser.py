@@ -1,0 +1,149 @@
+"""The page in a real browser: no error, no request, numbers of the tables, filters, keyboard, phone, dark mode."""
+
+import csv
+import json
+
+import pytest
+
+from .browser import open_browser
+
+pytestmark = pytest.mark.slow
+
+
+def opened(page, **window):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser = open_browser(**window)
+    browser.get(page.as_uri())
+    ready = "return document.documentElement.dataset.ready === 'true'"
+    WebDriverWait(browser, 60).until(lambda one: one.execute_script(ready))
+    return browser
+
+
+@pytest.fixture(scope="module")
+def page(finished):
+    return finished.folder / "results" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser(page):
+    browser = opened(page)
+    yield browser
+    browser.quit()
+
+
+def cells(browser, selector):
+    """Rows of the tables of a selector that are shown, as {column: text}."""
+    script = """
+      return [...document.querySelectorAll(arguments[0] + " tbody tr")].filter((row) => !row.hidden).map((row) =>
+        Object.fromEntries([...row.cells].map((cell) => [cell.dataset.column, cell.textContent])));
+    """
+    return browser.execute_script(script, selector)
+
+
+def rows(page, name):
+    with open(page.parent / "tables" / f"{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_loads_without_an_error_and_without_a_request(browser, page):
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert page.as_uri() in asked
+    assert [url for url in asked if not url.startswith(("data:", "blob:")) and url != page.as_uri()] == []
+
+
+def test_every_number_shown_is_the_table_s(browser, page):
+    for name in ("summary", "comparisons"):
+        section = {"summary": "#results", "comparisons": "#questions"}[name]
+        shown, written = cells(browser, section), rows(page, name)
+        assert len(shown) == len(written)
+        assert all(
+            cell == row[column] for line, row in zip(shown, written, strict=True) for column, cell in line.items()
+        )
+    whole = cells(browser, "#table-test_sources")
+    assert whole == rows(page, "test_sources")
+
+
+def test_every_number_of_a_statement_is_in_its_table(browser, page):
+    script = """
+      return [...document.querySelectorAll(".answer, .statements li")].map((item) =>
+        [item.firstChild.textContent, item.querySelector("a").textContent]);
+    """
+    said = browser.execute_script(script)
+    assert len(said) >= 6
+    for text, table in said:
+        text_of_table = (page.parent / "tables" / table).read_text()
+        decimals = [word.strip("[](),;:%") for word in text.split() if "." in word.strip("[](),;:%.")]
+        for number in filter(lambda word: word.replace(".", "").replace("-", "").isdigit(), decimals):
+            assert number.rstrip(".") in text_of_table or number == "0.05", (text, number)
+
+
+def test_filters_leave_what_they_say(browser):
+    from selenium.webdriver.common.by import By
+
+    total = len(cells(browser, "#results"))
+    box = browser.find_element(By.CSS_SELECTOR, "[name=arm][value=scratch]")
+    box.click()
+    shown = cells(browser, "#results")
+    assert 0 < len(shown) < total and {row["arm"] for row in shown} == {"kd"}
+    assert browser.find_element(By.ID, "shown").text == f"{len(shown)} of {total} results shown."
+    # as many points in the chart as rows in the table
+    points = "return document.querySelectorAll('#chart .mark-symbol.role-mark path').length"
+    assert browser.execute_script(points) == len(shown)
+    source = browser.find_element(By.CSS_SELECTOR, "[name=source][value=google]")
+    source.click()
+    assert {row["scenario"] for row in cells(browser, "#results")} == {"rotation", "sd2"}
+    for one in (box, source):
+        one.click()
+    assert len(cells(browser, "#results")) == total
+
+
+def test_images_by_keyboard(browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    tile = browser.find_element(By.CSS_SELECTOR, "[data-gallery=google] button")
+    tile.send_keys(Keys.ENTER)
+    dialog = browser.find_element(By.ID, "detail")
+    assert dialog.get_attribute("open") and "query" in dialog.text and "http" in dialog.text
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not dialog.get_attribute("open")
+
+
+def test_the_browser_of_test_images_agrees_with_the_predictions(browser, page):
+    import pandas as pd
+    from selenium.webdriver.support.ui import Select
+
+    table = pd.read_parquet(page.parent / "images.parquet")
+    mine = table[table["scenario"] == "web"].set_index(["source", "row", "arm"])
+    right = (2 * mine["n_right"] > mine["n_seeds"]).unstack()
+    form = browser.find_element("id", "browse")
+
+    def choose(**values):
+        for name, value in values.items():
+            Select(form.find_element("name", name)).select_by_value(value)
+        text = browser.find_element("id", "found").text
+        return int(text.split()[0]), len(browser.find_elements("css selector", "#browser button"))
+
+    choose(scenario="web")
+    assert choose(arm="kd", other="teacher", which="all") == (15, 15)
+    count = int((right["kd"] & ~right["teacher"]).sum())
+    assert choose(which="gained") == (count, count)
+    assert choose(which="right")[0] == int((right["kd"] & right["teacher"]).sum())
+    assert choose(**{"which": "all", "class": "frog"})[0] == 5
+
+
+@pytest.mark.parametrize("window", [{"width": 390}, {"width": 390, "dark": True}, {"dark": True}], ids=str)
+def test_on_a_phone_and_in_the_dark(page, window):
+    browser = opened(page, **window)
+    try:
+        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        script = "return ['backgroundColor', 'color'].map((name) => getComputedStyle(document.body)[name])"
+        paper_and_ink = browser.execute_script(script)
+        light = [sum(map(int, color.strip("rgba()").split(",")[:3])) for color in paper_and_ink]
+        assert (light[0] < light[1]) == window.get("dark", False)
+        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    finally:
+        browser.quit()

@@ -1,0 +1,1 @@
+"""StepScalars: tables, statistics, comparisons."""

@@ -1,0 +1,75 @@
+"""How far students say what their teacher says, and whether they repeat its mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from distillery.analysis.predictions import Runs, TestPredictions, teacher_on
+from distillery.analysis.statistics import estimate
+from distillery.analysis.tables import formatted
+
+COLUMNS = (
+    "scenario", "arm", "n_test", "n_seeds", "teacher_percent", "agreement_percent", "agreement_sd", "agreement_low",
+    "agreement_high", "n_teacher_wrong", "repeated_percent", "kl", "kl_sd", "kl_low", "kl_high", "note",
+)  # fmt: skip
+
+
+def agreement_table(runs: Runs, teacher: str | Path, label: str = "") -> pd.DataFrame:
+    """One row a (scenario, arm).
+
+    Args:
+        runs: tests by (scenario, arm).
+        teacher: its `predictions.parquet`.
+
+    Raises:
+        UserError: the teacher was not tested on the students' test images.
+    """
+    rows = [
+        {"scenario": scenario, "arm": arm, **agreement(tested, teacher_on(teacher, tested)), "note": label}
+        for (scenario, arm), tested in runs.items()
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    percent = [name for name in COLUMNS if name.endswith("_percent") or name.startswith("agreement_")]
+    places = dict.fromkeys(percent, 2) | dict.fromkeys(("kl", "kl_sd", "kl_low", "kl_high"), 4)
+    return formatted(table, places | dict.fromkeys(("n_test", "n_seeds", "n_teacher_wrong"), 0))
+
+
+def agreement(tested: TestPredictions, teacher: np.ndarray) -> dict[str, Any]:
+    """Top-1 agreement, its share where the teacher is wrong, and the mean KL(teacher ‖ student), in nats.
+
+    Args:
+        tested: the students' test.
+        teacher: logits [N, C] on the same images, −inf for the classes that the students do not know.
+    """
+    favored = teacher.argmax(axis=1)
+    same, wrong = tested.predicted == favored, favored != tested.labels
+    agreed = estimate(100 * same.mean(axis=1))
+    divergence = estimate([divergences(teacher, logits).mean() for logits in tested.logits])
+    return {
+        "n_test": len(favored),
+        "n_seeds": len(same),
+        "teacher_percent": 100 * (~wrong).mean(),
+        "agreement_percent": agreed.mean,
+        "agreement_sd": agreed.sd,
+        "agreement_low": np.clip(agreed.low, 0, 100),
+        "agreement_high": np.clip(agreed.high, 0, 100),
+        "n_teacher_wrong": wrong.sum(),
+        "repeated_percent": 100 * same[:, wrong].mean() if wrong.any() else np.nan,
+        "kl": divergence.mean,
+        "kl_sd": divergence.sd,
+        "kl_low": np.maximum(0.0, divergence.low),
+        "kl_high": divergence.high,
+    }
+
+
+def divergences(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
+    """KL(teacher ‖ student) in nats, [N], of logits [N, C] at temperature 1; classes of −inf take no part."""
+    from scipy.special import log_softmax
+
+    known = np.isfinite(teacher[0]) if len(teacher) else slice(None)
+    log_p, log_q = (log_softmax(side[:, known].astype(np.float64), axis=1) for side in (teacher, student))
+    return (np.exp(log_p) * (log_p - log_q)).sum(axis=1)

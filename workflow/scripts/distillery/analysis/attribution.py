@@ -1,0 +1,57 @@
+"""Whose images a study used: one row for every image that its students or its teacher trained or tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from distillery.analysis.tables import used_images, write_table
+
+FROM_CURATED = (
+    "source", "class", "key", "kind", "title", "creator", "license", "page", "url", "query", "prompt", "model", "seed",
+    "origin",
+)  # fmt: skip
+FREE_TEXT = ("title", "creator", "license", "query", "prompt")
+COLUMNS = ("source", "class", "key", "used", *FROM_CURATED[3:])
+
+
+def attribute(
+    curated: Iterable[str | Path],
+    plans: Iterable[str | Path],
+    teacher: Iterable[str | Path],
+    output: str | Path,
+    *,
+    splits: str | Path | None = None,
+    other_test_sets: Sequence[str] = (),
+) -> None:
+    """Write the table of images used, with what their source says of creator and license, if anything.
+
+    Args:
+        curated: `{source}.parquet` of every source that students use.
+        plans: `{scenario}.parquet` of every scenario.
+        teacher: `{source}.parquet` of the sources that are the teacher's alone.
+        output: the `.csv` to write, columns as in docs/tables.md, by source and row.
+        splits, elsewhere: see `used_images`.
+    """
+    write_table(attribution_table(curated, used_images(plans, splits, other_test_sets), teacher), output)
+
+
+def attribution_table(
+    curated: Iterable[str | Path], used: pd.DataFrame, teacher: Iterable[str | Path] = ()
+) -> pd.DataFrame:
+    """See `attribute`. `used` is the split that an image lies in, the same in every scenario, or `teacher`."""
+    used = used.rename(columns={"split": "used"})
+    rows = pd.concat([_kept(path) for path in curated], ignore_index=True).merge(used, on=["source", "row"])
+    rows = pd.concat([rows, *(_kept(path).assign(used="teacher") for path in teacher)], ignore_index=True)
+    for name in FREE_TEXT:
+        # a lone carriage return would end the row for readers, and is not quoted
+        rows[name] = rows[name].map(lambda text: " ".join(str(text).split()), na_action="ignore")
+    rows["seed"] = rows["seed"].map(lambda seed: "" if seed < 0 else str(seed))
+    return rows.reindex(columns=COLUMNS)
+
+
+def _kept(path: str | Path) -> pd.DataFrame:
+    table = pd.read_parquet(path, columns=["kept", "row", *FROM_CURATED])
+    return table[table["kept"].astype(bool)]

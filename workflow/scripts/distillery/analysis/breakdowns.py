@@ -1,0 +1,172 @@
+"""Accuracy by class, by test source and by confusion; which images are told right; calibration and agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from distillery.analysis.agreement import agreement_table
+from distillery.analysis.calibration import calibration_table, reliability_table
+from distillery.analysis.predictions import Runs, TestPredictions, read_runs, teacher_on
+from distillery.analysis.tables import formatted, mean_columns, write_table
+from distillery.storage.parquet import read_parquet, write_parquet
+
+ESTIMATE = ("n_seeds", "mean_percent", "sd", "low", "high")
+CLASS_COLUMNS = ("scenario", "arm", "class", "n_test", *ESTIMATE, "note")
+SOURCE_COLUMNS = ("scenario", "arm", "test", "n_test", "n_classes", *ESTIMATE, "note")
+CONFUSION_COLUMNS = ("scenario", "arm", "class", "predicted", "n", "percent", "note")
+COMMON = "common"  # the test images that all scenarios share
+IMAGES_SCHEMA = pa.schema(
+    [
+        ("scenario", pa.string()),
+        ("arm", pa.string()),  # teacher for the teacher's own answer
+        ("source", pa.string()),
+        ("row", pa.int32()),  # in the source's array of images
+        ("class", pa.string()),
+        ("n_seeds", pa.int16()),
+        ("n_right", pa.int16()),  # seeds that told it right
+        ("predicted", pa.string()),  # by most seeds; of several, the first in the study's order
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Paths of the tables."""
+
+    per_class: str
+    test_sources: str
+    confusion: str
+    calibration: str
+    reliability: str
+    agreement: str
+    images: str
+
+
+def tabulate_breakdowns(
+    predictions: Iterable[str | Path],
+    other_test_sets: Iterable[str | Path],
+    teacher: str | Path,
+    outputs: Outputs,
+    *,
+    classes: Sequence[str],
+    sources: Sequence[str],
+    scenarios: Sequence[str],
+    arms: Sequence[str],
+    label: str = "",
+) -> None:
+    """Write the tables, columns as in docs/tables.md.
+
+    Args:
+        predictions: of every run on the common test images.
+        elsewhere: of `evidence.other_test_sets`, one a scenario, or none if all test images are common.
+        teacher: its predictions.
+        classes, sources, scenarios, arms: all names, in the configuration's order.
+        label: what must be said of all numbers, such as that they come from a demonstration.
+    """
+    runs = read_runs(predictions, scenarios, arms)
+    write_table(class_table(runs, classes, label), outputs.per_class)
+    write_table(source_table(runs, other_test_sets, sources, label), outputs.test_sources)
+    write_table(confusion_table(runs, classes, label), outputs.confusion)
+    write_table(calibration_table(runs, label), outputs.calibration)
+    write_table(reliability_table(runs, label), outputs.reliability)
+    write_table(agreement_table(runs, teacher, label), outputs.agreement)
+    write_parquet(outputs.images, image_columns(runs, teacher, classes), IMAGES_SCHEMA)
+
+
+def class_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataFrame:
+    """One row a (scenario, arm, class) on the common test images."""
+    rows = []
+    for (scenario, arm), tested in runs.items():
+        for known in np.unique(tested.labels):
+            mine = tested.right[:, tested.labels == known]
+            row = {"scenario": scenario, "arm": arm, "class": classes[known], "n_test": mine.shape[1]}
+            rows.append(row | mean_columns(100 * mine.mean(axis=1)) | {"note": label})
+    return _formatted(pd.DataFrame(rows, columns=CLASS_COLUMNS))
+
+
+def source_table(
+    runs: Runs, other_test_sets: Iterable[str | Path], sources: Sequence[str], label: str = ""
+) -> pd.DataFrame:
+    """One row a (scenario, arm, test): the common test images, then each source's of the classes trained on."""
+    others = [pd.DataFrame(read_parquet(path, OTHER_TEST_COLUMNS)) for path in other_test_sets]
+    others = pd.concat(others).groupby(["scenario", "arm"]) if others else None
+    rows = []
+    for (scenario, arm), tested in runs.items():
+        tests = {str(name): tested.right[:, tested.sources == name] for name in dict.fromkeys(tested.sources)}
+        if others is not None and (scenario, arm) in others.groups:
+            tests |= _rights(others.get_group((scenario, arm)))
+        tests = {COMMON: tested.right} | {name: tests[name] for name in sources if name in tests}
+        for name, right in tests.items():
+            row = {"scenario": scenario, "arm": arm, "test": name, "n_test": right.shape[1]}
+            row |= {"n_classes": len(tested.known), **mean_columns(100 * right.mean(axis=1)), "note": label}
+            rows.append(row)
+    return _formatted(pd.DataFrame(rows, columns=SOURCE_COLUMNS))
+
+
+OTHER_TEST_COLUMNS = ("scenario", "arm", "seed", "source", "row", "label", "predicted")
+
+
+def _rights(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """bool [S, N] by source, of one (scenario, arm)."""
+    right = table["label"] == table["predicted"]
+    by_source = right.groupby([table["source"], table["seed"]], sort=False)
+    return {
+        str(name): np.stack([values.to_numpy() for (source, _), values in by_source if source == name])
+        for name in dict.fromkeys(table["source"])
+    }
+
+
+def confusion_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataFrame:
+    """One row a (scenario, arm, class, predicted class) of the classes trained on, all seeds together."""
+    rows = []
+    for (scenario, arm), tested in runs.items():
+        counts = confusion(tested, len(classes))
+        for true in np.unique(tested.labels):
+            for said in tested.known:
+                row = {"scenario": scenario, "arm": arm, "class": classes[true], "predicted": classes[said]}
+                row |= {"n": counts[true, said], "percent": 100 * counts[true, said] / counts[true].sum()}
+                rows.append(row | {"note": label})
+    return formatted(pd.DataFrame(rows, columns=CONFUSION_COLUMNS), {"n": 0, "percent": 2})
+
+
+def confusion(tested: TestPredictions, classes: int) -> np.ndarray:
+    """Predictions of all seeds, int [C, C]: true class in rows, predicted in columns."""
+    pairs = tested.labels.astype(int) * classes + tested.predicted
+    return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
+
+
+def image_columns(runs: Runs, teacher: str | Path, classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """The columns of `IMAGES_SCHEMA`: one row a common test image of every (scenario, arm), and the teacher's."""
+    names, parts, taught = np.array(classes, dtype=object), [], set()
+    for (scenario, arm), tested in runs.items():
+        votes = np.stack([(tested.predicted == known).sum(axis=0) for known in range(len(classes))])
+        answers = {arm: (tested.right.sum(axis=0), votes.argmax(axis=0), len(tested.seeds))}
+        if scenario not in taught:
+            taught.add(scenario)
+            favored = teacher_on(teacher, tested).argmax(axis=1)
+            answers["teacher"] = (favored == tested.labels, favored, 1)
+        for name, (right, said, seeds) in answers.items():
+            parts.append(
+                {
+                    "scenario": np.full(len(right), scenario, dtype=object),
+                    "arm": np.full(len(right), name, dtype=object),
+                    "source": tested.sources,
+                    "row": tested.rows,
+                    "class": names[tested.labels],
+                    "n_seeds": np.full(len(right), seeds),
+                    "n_right": right.astype(int),
+                    "predicted": names[said],
+                }
+            )
+    return {name: np.concatenate([part[name] for part in parts]) for name in IMAGES_SCHEMA.names}
+
+
+def _formatted(table: pd.DataFrame) -> pd.DataFrame:
+    counts = [name for name in ("n_test", "n_classes", "n_seeds") if name in table]
+    return formatted(table, dict.fromkeys(counts, 0) | dict.fromkeys(("mean_percent", "sd", "low", "high"), 2))

@@ -1,0 +1,92 @@
+"""Whether a student that is sure is right: calibration errors and reliability diagrams' numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from distillery.analysis.predictions import Runs, TestPredictions, probabilities
+from distillery.analysis.statistics import estimate
+from distillery.analysis.tables import formatted
+
+CALIBRATION_COLUMNS = (
+    "scenario", "arm", "n_test", "n_seeds", "accuracy_percent", "confidence_percent", "ece_percent", "ece_sd",
+    "ece_low", "ece_high", "nll", "note",
+)  # fmt: skip
+RELIABILITY_COLUMNS = (
+    "scenario", "arm", "bin_low", "bin_high", "n", "confidence_percent", "accuracy_percent", "note"
+)  # fmt: skip
+BINS = 15  # of equal width, as in Guo et al. 2017
+
+
+def bins(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many predictions fall into each of the bins, their summed confidence, and how many are right: [BINS] each.
+
+    Args:
+        confidence: probability of the predicted class, above 0 to 1, any shape.
+        right: bool of the same shape.
+    """
+    # (low, high]: a probability of exactly 1 belongs to the last
+    place = np.clip(np.ceil(confidence.ravel() * BINS).astype(int) - 1, 0, BINS - 1)
+    counted = [None, confidence.ravel(), right.ravel().astype(float)]
+    return tuple(np.bincount(place, weights=weights, minlength=BINS) for weights in counted)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Expected calibration error, 0 to 1 (Naeini et al. 2015; Guo et al. 2017, eq. 3): |accuracy − confidence| a bin,
+    weighted by its predictions."""
+    _, sure, correct = bins(confidence, right)
+    return float(np.abs(correct - sure).sum() / confidence.size)
+
+
+def calibration_table(runs: Runs, label: str = "") -> pd.DataFrame:
+    """One row a (scenario, arm): errors are of each seed alone, then averaged with an interval over seeds."""
+    rows = [{"scenario": s, "arm": a, **_calibration(tested), "note": label} for (s, a), tested in runs.items()]
+    table = pd.DataFrame(rows, columns=CALIBRATION_COLUMNS)
+    percent = [name for name in CALIBRATION_COLUMNS if name.endswith("_percent") or name.startswith("ece_")]
+    return formatted(table, dict.fromkeys(percent, 2) | {"n_test": 0, "n_seeds": 0, "nll": 4})
+
+
+def _calibration(tested: TestPredictions) -> dict[str, Any]:
+    shares = probabilities(tested.logits)
+    confidence, right = shares.max(axis=2), tested.right
+    errors = estimate([100 * calibration_error(c, r) for c, r in zip(confidence, right, strict=True)])
+    of_label = np.take_along_axis(shares, tested.labels[None, :, None].astype(int), axis=2)
+    return {
+        "n_test": right.shape[1],
+        "n_seeds": len(right),
+        "accuracy_percent": 100 * right.mean(),
+        "confidence_percent": 100 * confidence.mean(),
+        "ece_percent": errors.mean,
+        "ece_sd": errors.sd,
+        # no error is below 0 or above 100
+        "ece_low": np.clip(errors.low, 0, 100),
+        "ece_high": np.clip(errors.high, 0, 100),
+        "nll": -np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean(),
+    }
+
+
+def reliability_table(runs: Runs, label: str = "") -> pd.DataFrame:
+    """One row a bin that holds predictions, of all seeds of a (scenario, arm) together."""
+    rows = [
+        {"scenario": scenario, "arm": arm, **row, "note": label}
+        for (scenario, arm), tested in runs.items()
+        for row in _reliability(tested)
+    ]
+    table = pd.DataFrame(rows, columns=RELIABILITY_COLUMNS)
+    return formatted(table, {"bin_low": 4, "bin_high": 4, "n": 0, "confidence_percent": 2, "accuracy_percent": 2})
+
+
+def _reliability(tested: TestPredictions) -> Iterator[dict[str, Any]]:
+    counts, sure, correct = bins(probabilities(tested.logits).max(axis=2), tested.right)
+    for i in np.flatnonzero(counts):
+        yield {
+            "bin_low": i / BINS,
+            "bin_high": (i + 1) / BINS,
+            "n": counts[i],
+            "confidence_percent": 100 * sure[i] / counts[i],
+            "accuracy_percent": 100 * correct[i] / counts[i],
+        }

@@ -1,0 +1,66 @@
+"""How the students trained: loss and validation accuracy by optimizer step, over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from distillery.analysis.statistics import estimate
+from distillery.analysis.tables import formatted, read_numbers, write_table
+
+COLUMNS = (
+    "scenario", "arm", "step", "n_seeds", "loss", "loss_low", "loss_high", "val_percent", "val_low", "val_high", "note"
+)  # fmt: skip
+
+
+def tabulate_curves(
+    histories: Iterable[str | Path],
+    output: str | Path,
+    *,
+    scenarios: Sequence[str],
+    arms: Sequence[str],
+    label: str = "",
+) -> None:
+    """Write the table, columns as in docs/tables.md.
+
+    Args:
+        histories: `…/{scenario}/{arm}/seed{n}/history.csv` of every run.
+        output: the `.csv` to write.
+        scenarios, arms: all names, in the configuration's order.
+        label: what must be said of all numbers.
+
+    Raises:
+        UserError: a history is damaged.
+    """
+    parts = [_read(Path(path)) for path in histories]
+    steps = pd.concat(parts, ignore_index=True)
+    place = {name: i for i, name in enumerate(scenarios)}, {name: i for i, name in enumerate(arms)}
+    rows = [
+        {"scenario": scenario, "arm": arm, "step": step, **_over_seeds(group), "note": label}
+        for (scenario, arm, step), group in steps.groupby(["scenario", "arm", "step"], sort=False)
+    ]
+    rows.sort(key=lambda row: (place[0][row["scenario"]], place[1][row["arm"]], row["step"]))
+    places = dict.fromkeys(("loss", "loss_low", "loss_high"), 4) | dict.fromkeys(
+        ("val_percent", "val_low", "val_high"), 2
+    )
+    write_table(formatted(pd.DataFrame(rows, columns=COLUMNS), places), output)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    table = read_numbers(path, {"step": int, "loss": float, "val_accuracy": float}, "history")
+    scenario, arm = path.parts[-4:-2]
+    return table.assign(scenario=scenario, arm=arm)
+
+
+def _over_seeds(group: pd.DataFrame) -> dict[str, float]:
+    loss, tested = estimate(group["loss"]), group["val_accuracy"].dropna()
+    # no accuracy and no loss lies outside; a cut interval holds the true mean as often as the whole one
+    row = {"n_seeds": len(group), "loss": loss.mean, "loss_low": np.maximum(0, loss.low), "loss_high": loss.high}
+    if not len(tested):
+        return row
+    accuracy = estimate(100 * tested)
+    low, high = np.clip([accuracy.low, accuracy.high], 0, 100)
+    return row | {"val_percent": accuracy.mean, "val_low": low, "val_high": high}

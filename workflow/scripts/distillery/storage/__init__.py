@@ -1,0 +1,1 @@
+"""Files on disk: written whole, arrays, parquet tables, image shards with their provenance."""

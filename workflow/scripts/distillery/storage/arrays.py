@@ -1,0 +1,53 @@
+"""Arrays of files: read with one clear line when damaged or too large. Imports numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from distillery.jobs import UserError, one_line, too_large
+
+
+def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, np.ndarray]:
+    """Arrays by name.
+
+    Args:
+        what: the file is called in the message.
+
+    Raises:
+        UserError: the file is damaged or lacks an array; names it and says to delete it. Or the memory is too small.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in names}
+    except FileNotFoundError:
+        raise
+    except MemoryError as error:
+        raise too_large(f"{what} {path}", error) from error
+    except Exception as error:  # a truncated archive raises zipfile's, zlib's, numpy's and plain errors
+        reason = one_line(error, 120)
+        raise UserError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error
+
+
+def map_pixels(path: str | Path) -> np.ndarray:
+    """Images of a `.npy`, a memory map uint8 [N, S, S, 3].
+
+    Raises:
+        UserError: the file is damaged; names it and says to delete it.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
+            raise ValueError(f"{array.dtype} {array.shape} instead of uint8 [N, S, S, 3]")
+    except (ValueError, EOFError) as error:
+        raise UserError(f"pixels {path} are damaged ({one_line(error)}). Delete the file and run again.") from error
+    return array
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write a `.npy` as np.save does, whose error on a full disk would not say so."""
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(np.ascontiguousarray(array).data)

@@ -1,0 +1,65 @@
+"""Files written whole or not at all, and hashes of what files hold."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# how bytes reach the disk, not which
+CHANGES_NO_RESULT = True
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it is flushed to the disk and renamed into place.
+
+    A process killed at any moment leaves either the old file, the new file, or no file: never half of one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # the suffix stays, so that writers which look at it (numpy, matplotlib) do the same as for the final name
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
+    """Write `data` (text as UTF-8) to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def hash_files(paths: Iterable[str | os.PathLike]) -> str:
+    """16 hex digits over the contents of files; folders count with every `.py` and `.c` file below them."""
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        below = (file for file in path.rglob("*") if file.suffix in (".py", ".c"))
+        for file in sorted(below) if path.is_dir() else [path]:
+            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def hash_listing(paths: Iterable[str | os.PathLike]) -> str:
+    """16 hex digits over names and sizes of the files at and below some paths; what is not there counts as nothing.
+
+    Not over their times, since a folder that was copied is the same folder, but of tars: one of other images may have
+    the same size. Hidden files, such as those by which macOS remembers a folder's look, do not count.
+    """
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        for file in sorted([path, *path.rglob("*")]):
+            name = file.relative_to(path)
+            if file.is_file() and not any(part.startswith(".") for part in name.parts):
+                seen = file.stat()
+                time = seen.st_mtime_ns if file.suffix == ".tar" else ""
+                digest.update(f"{name}\0{seen.st_size}\0{time}\0".encode(errors="surrogateescape"))
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,79 @@
+"""Parquet tables: written whole, read with one clear line when damaged.
+
+Columns are made from buffers and read as such: with the first array that pyarrow itself converts it imports pandas,
+where that is installed, 2 s a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from distillery.jobs import UserError, one_line, too_large
+from distillery.storage.files import atomic_path
+
+
+def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schema) -> None:
+    """Write columns (arrays or lists of one length, no value missing) as a table of exactly this schema.
+
+    The file is written whole or not at all.
+    """
+    arrays = [to_column(columns[name], schema.field(name).type) for name in schema.names]
+    with atomic_path(path) as temporary:
+        pq.write_table(pa.Table.from_arrays(arrays, schema=schema), temporary, compression="zstd")
+
+
+def to_column(values: Any, kind: pa.DataType) -> pa.Array:
+    """An arrow array of str [N], of bool or numbers [N], or of numbers [N, C] as a list of fixed size."""
+    if pa.types.is_fixed_size_list(kind):
+        flat = to_column(np.reshape(values, -1), kind.value_type)
+        return pa.Array.from_buffers(kind, len(values), [None], children=[flat])
+    if pa.types.is_string(kind):
+        texts = [str(text).encode() for text in values]
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+        return pa.Array.from_buffers(kind, len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))])
+    numbers = np.ascontiguousarray(values, kind.to_pandas_dtype())
+    bits = np.packbits(numbers, bitorder="little") if pa.types.is_boolean(kind) else numbers
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(bits)])
+
+
+def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarray]:
+    """Columns of a table: numbers and bools as arrays of their types, text as str objects, lists as [N, C].
+
+    Raises:
+        UserError: the file is damaged or lacks a column, or a value; names it and says to delete it. Or the memory is
+            too small.
+    """
+    try:
+        with pq.ParquetFile(path) as file:  # pq.read_table would import pandas
+            table = file.read(columns=list(columns))
+        return {name: _from_column(table.column(name)) for name in columns}
+    except FileNotFoundError:
+        raise
+    except MemoryError as error:  # Arrow's is one too
+        raise too_large(f"table {path}", error) from error
+    except (pa.ArrowException, OSError, KeyError, BufferError, TypeError, ValueError) as error:
+        reason = one_line(error, 120)
+        raise UserError(f"table {path} is damaged ({reason}). Delete it and run again.") from error
+
+
+def _from_column(column: pa.ChunkedArray) -> np.ndarray:
+    if column.null_count:
+        raise TypeError(f"{column.null_count} missing values")
+    if pa.types.is_boolean(column.type):  # kept as single bits, which numpy does not read
+        return _from_column(column.cast(pa.uint8())).astype(bool)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        empty = np.empty(0, column.type.to_pandas_dtype())
+        return np.concatenate([empty, *(np.from_dlpack(chunk) for chunk in column.chunks)])
+    if pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type):
+        empty = np.empty(0, column.type.value_type.to_pandas_dtype())
+        flat = np.concatenate([empty, *(_from_column(pa.chunked_array([chunk.flatten()])) for chunk in column.chunks)])
+        return flat.reshape(len(column), len(flat) // max(1, len(column)))
+    values = np.empty(len(column), object)
+    values[:] = column.to_pylist()
+    return values

@@ -1,0 +1,1 @@
+"""Training any network: data, batches, augmentation, optimizers, checkpoints."""

@@ -1,0 +1,134 @@
+"""Optimizers, and which weights decay.
+
+The functional forms of torch.optim: making one of its classes imports torch's compiler, 9 s a job, of which a study
+starts hundreds. On a GPU they are torch's fused kernels, with a learning rate that may lie on the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import adam as functional_adam
+from torch.optim import sgd as functional_sgd
+
+
+class Optimizer(Protocol):
+    """What changes weights along their gradients; the learning rate comes with each step."""
+
+    def step(self, lr: float | Tensor) -> None:
+        """Change the weights and forget their gradients.
+
+        Args:
+            lr: above 0; on a GPU also a float32 tensor [].
+        """
+
+    def state(self) -> dict[str, Any]:
+        """What the next step depends on besides the weights: tensors and numbers."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+
+
+class SGD:
+    """Stochastic gradient descent with Nesterov momentum, as torch.optim.SGD (Sutskever et al. 2013).
+
+    g ← gradient + decay · w;  b ← momentum · b + g;  w ← w − lr · (g + momentum · b).
+
+    Args:
+        decayed, plain: weights with and without L2 decay.
+        momentum: 0 for none.
+    """
+
+    def __init__(
+        self, decayed: Sequence[nn.Parameter], plain: Sequence[nn.Parameter], momentum: float, weight_decay: float
+    ):
+        self.decayed, self.weights = list(decayed), [*decayed, *plain]
+        self.momentum, self.weight_decay = momentum, weight_decay
+        # from 0, so that the first step is no special case in a recorded graph
+        self.velocity = [torch.zeros_like(weight) for weight in self.weights] if momentum else []
+
+    @torch.no_grad()
+    def step(self, lr: float | Tensor) -> None:
+        split = len(self.decayed)
+        for part, decay in ((slice(split), self.weight_decay), (slice(split, None), 0.0)):
+            if weights := self.weights[part]:
+                functional_sgd.sgd(
+                    weights,
+                    [weight.grad for weight in weights],
+                    self.velocity[part] or [None] * len(weights),
+                    fused=weights[0].is_cuda,
+                    weight_decay=decay,
+                    momentum=self.momentum,
+                    lr=lr,
+                    dampening=0.0,
+                    nesterov=self.momentum > 0,
+                    maximize=False,
+                )
+        zero_grad(self.weights)
+
+    def state(self) -> dict[str, Any]:
+        return {"velocity": self.velocity}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        copy_into(self.velocity, state["velocity"])
+
+
+class Adam:
+    """Adam as torch.optim.Adam with its defaults (Kingma and Ba 2015, algorithm 1; β 0.9 and 0.999, ε 1e-8)."""
+
+    def __init__(self, weights: Iterable[nn.Parameter]):
+        self.weights = list(weights)
+        self.mean = [torch.zeros_like(weight) for weight in self.weights]
+        self.square = [torch.zeros_like(weight) for weight in self.weights]
+        self.steps = [torch.zeros((), device=weight.device) for weight in self.weights]
+
+    @torch.no_grad()
+    def step(self, lr: float | Tensor) -> None:
+        functional_adam.adam(
+            self.weights,
+            [weight.grad for weight in self.weights],
+            self.mean,
+            self.square,
+            [],
+            self.steps,
+            fused=self.weights[0].is_cuda,
+            lr=lr,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
+        zero_grad(self.weights)
+
+    def state(self) -> dict[str, Any]:
+        return {"mean": self.mean, "square": self.square, "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        copy_into(self.mean, state["mean"])
+        copy_into(self.square, state["square"])
+        copy_into(self.steps, state["steps"])
+
+
+def sgd(network: nn.Module, momentum: float, weight_decay: float) -> SGD:
+    """SGD that decays the weights of convolutions and linear layers, but no bias and no batch norm (He et al. 2019)."""
+    decayed = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    known = set(map(id, decayed))
+    plain = [weight for weight in network.parameters() if id(weight) not in known]
+    return SGD(decayed, plain, momentum, weight_decay)
+
+
+def zero_grad(weights: Iterable[nn.Parameter]) -> None:
+    """As zero_grad: the next backward pass starts from nothing."""
+    for weight in weights:
+        weight.grad = None
+
+
+def copy_into(here: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Fill tensors from others of the same shapes."""
+    for tensor, value in zip(here, values, strict=True):
+        tensor.copy_(value)

@@ -1,0 +1,66 @@
+"""How a network is trained: the recipe of the configuration, and the learning rate it gives each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import cos, pi
+from typing import Any
+
+from distillery.jobs import UserError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a training besides its data, loss and seed; ranges and defaults are the configuration's."""
+
+    network: str
+    steps: int  # optimizer steps, equal for every number of images
+    batch: int  # images per step
+    lr: float  # the highest
+    optimizer: str
+    momentum: float  # Nesterov
+    weight_decay: float  # L2, of convolutions' and linear layers' weights only
+    schedule: str
+    warmup: float  # fraction of the steps
+    crop: int  # pixels of reflected border
+    flip: bool
+    cutout: int  # pixels a side of a gray square laid on every view; 0 for none
+    mixup: float  # α of Beta(α, α); 0 for none
+    ema: float  # decay of the weights' moving average, which is then what is tested; 0 for the last weights
+    checkpoint_every: int  # steps; 0 for none before the end
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any]) -> Recipe:
+        """The recipe of a checked configuration.
+
+        Args:
+            section: a value for every field, and nothing else.
+
+        Raises:
+            UserError: a key is unknown or missing.
+        """
+        known = [field.name for field in fields(cls)]
+        if unknown := sorted(set(section) - set(known)):
+            raise UserError(f"recipe: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
+        if missing := [name for name in known if name not in section]:
+            raise UserError(f"recipe: key {', '.join(missing)} is missing")
+        return cls(**section)
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The learning rate of one step: up in a line from 0 over the warm-up, then along the schedule.
+
+    `cosine` falls to 0 in half a cosine, `triangular` in a line, `constant` stays. A step takes the rate of its
+    middle, so that neither the first nor the last is wasted on a rate of 0.
+
+    Args:
+        step: 0 to recipe.steps − 1.
+    """
+    time = (step + 0.5) / recipe.steps
+    if time < recipe.warmup:
+        return recipe.lr * time / recipe.warmup
+    left = (1 - time) / (1 - recipe.warmup)  # from 1 after the warm-up to 0 at the end
+    if recipe.schedule == "cosine":
+        return recipe.lr * (1 - cos(pi * left)) / 2
+    return recipe.lr * (left if recipe.schedule == "triangular" else 1)

@@ -1,0 +1,129 @@
+"""Captions in the manner of prompts, and drawn images that show what they say.
+
+A caption is a subject, and perhaps a medium, a setting, a viewpoint and a light: `a photo of a tabby cat in a meadow,
+close-up, at night`. The setting decides the scene that is drawn, the others how it is: so a model that learns from
+them has to read every word. Each part is drawn by itself, as composed prompts are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from distillery.generation.prompts import compose
+from distillery_demo.drawing import STYLES, Style, draw_look
+from distillery_demo.figures import pick
+
+SUBJECTS = {
+    "airplane": ("an airplane", "a passenger airplane", "a glider", "a jet", "a small propeller plane"),
+    "automobile": ("an automobile", "a car", "a sleek sports car", "an old classic car", "a sedan"),
+    "bird": ("a bird", "a colorful parrot", "a seagull", "a small songbird", "a flying bird"),
+    "cat": ("a cat", "a tabby cat", "a house cat", "a kitten", "a cat sleeping"),
+    "deer": ("a deer", "a young fawn", "a stag with antlers", "a wild deer", "a deer grazing"),
+    "dog": ("a dog", "a husky", "a small puppy", "a dog running", "a terrier"),
+    "frog": ("a frog", "a tree frog", "a frog sitting", "a bullfrog", "a toad"),
+    "horse": ("a horse", "a wild horse", "a pony", "a foal", "a stallion"),
+    "ship": ("a ship", "a cargo ship", "a sailing ship with tall masts", "a fishing boat", "a cruise ship"),
+    "truck": ("a truck", "a big rig", "a vintage pickup truck", "a delivery truck", "a dump truck"),
+}
+# what a setting draws: scenes of `drawing.SCENES`; none is a plain background
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "in the sky": ("sky",),
+    "flying above the clouds": ("sky",),
+    "soaring over a canyon": ("sky",),
+    "flying over the ocean": ("sky", "water"),
+    "in a meadow": ("grass",),
+    "grazing in a meadow": ("grass",),
+    "on a leaf": ("grass",),
+    "by a barn": ("grass",),
+    "at sea": ("water",),
+    "in a port": ("water",),
+    "on a lily pad": ("water",),
+    "on a highway": ("road",),
+    "on a coastal highway": ("road",),
+    "beside a road": ("road",),
+    "running across a desert": ("sand",),
+    "on a beach": ("sand",),
+    "standing in a misty forest": ("wood",),
+    "climbing a tree": ("wood",),
+    "on a branch": ("wood",),
+    "napping in a sunny window": ("indoor",),
+    "in a blanket": ("indoor",),
+    "on a carpet": ("indoor",),
+    "on a plain background": (),
+    "running through snow": (),
+}
+# how the other parts change the look: fields of `drawing.Style`
+VIEWPOINTS: dict[str, dict[str, Any]] = {
+    "close-up": {"scale": (0.50, 0.58)},
+    "seen from afar": {"scale": (0.29, 0.34)},
+    "seen from the side": {},
+}
+LIGHTS: dict[str, dict[str, Any]] = {
+    "at night": {"light": (0.50, 0.65)},
+    "in bright sunlight": {"light": (1.12, 1.25)},
+    "in soft daylight": {},
+}
+MEDIA: dict[str, dict[str, Any]] = {
+    "a photo of": {},
+    "a faded photo of": {"color": (0.4, 0.55)},
+    "a colorful painting of": {"color": (1.5, 1.8)},
+}
+LEFT_OUT = {"medium": 0.5, "setting": 0.1, "viewpoint": 0.7, "light": 0.7}  # probability of each part
+
+
+def draw_captioned(label: str, rng: np.random.Generator, size: int, tidy: bool = False) -> tuple[np.ndarray, str]:
+    """An image of a class and its caption.
+
+    Args:
+        label: one of `drawing.CLASSES`.
+        rng: decides both.
+        size: pixels a side, at least 8.
+        tidy: no distracting shapes, of which captions say nothing.
+
+    Returns:
+        uint8 [size, size, 3], and the caption.
+    """
+    medium, setting, viewpoint, light = (
+        "" if rng.random() < LEFT_OUT[part] else pick(rng, tuple(choices))
+        for part, choices in (("medium", MEDIA), ("setting", SETTINGS), ("viewpoint", VIEWPOINTS), ("light", LIGHTS))
+    )
+    look = _look(medium, setting, viewpoint, light)
+    look = replace(look, clutter=(0, 0)) if tidy else look
+    text = compose(medium, pick(rng, SUBJECTS[label]), setting, viewpoint, light)
+    return np.asarray(draw_look(label, look, rng, size)), text
+
+
+def vocabulary() -> list[str]:
+    """Every part that a caption may have."""
+    subjects = [subject for subjects in SUBJECTS.values() for subject in subjects]
+    return [*subjects, *SETTINGS, *VIEWPOINTS, *LIGHTS, *MEDIA]
+
+
+def draw_captioned_set(
+    classes: Sequence[str], count: int, size: int, seed: int, tidy: bool = False
+) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """ImageDataset, captions and labels, classes taking turns; each depends on the seed and its row alone.
+
+    Returns:
+        uint8 [count, size, size, 3], captions, and labels int64 [count].
+    """
+    pixels, captions = np.empty((count, size, size, 3), np.uint8), []
+    labels = np.arange(count, dtype=np.int64) % len(classes)
+    for row, label in enumerate(labels):
+        pixels[row], caption = draw_captioned(classes[label], np.random.default_rng((seed, row)), size, tidy)
+        captions.append(caption)
+    return pixels, captions, labels
+
+
+def _look(medium: str, setting: str, viewpoint: str, light: str) -> Style:
+    changes: dict[str, Any] = {}
+    for part, choices in ((medium, MEDIA), (viewpoint, VIEWPOINTS), (light, LIGHTS)):
+        changes |= choices[part] if part else {}
+    if setting:
+        scenes = SETTINGS[setting]
+        changes |= {"scenes": scenes, "plain": 0.0, "fitting": 1.0} if scenes else {"plain": 1.0}
+    return replace(STYLES["generated"], **changes)

@@ -1,0 +1,152 @@
+"""The demonstration's text-to-image model: Stable Diffusion 2's parts, small enough for two CPU cores.
+
+An autoencoder that halves 32 pixels twice (8 x 8 latents of 8 channels), a CLIP text model of two layers, a UNet with
+cross-attention at its lower level, 3.6 million weights in all; v-prediction (Salimans and Ho 2022) under the cosine
+schedule (Nichol and Dhariwal 2021), sampled by DPM-Solver++ (Lu et al. 2022).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+SIZE = 32  # pixels a side
+LATENTS = (8, 8, 8)  # channels, height, width
+TOKENS = 32  # most of a prompt; the rest is cut off
+WIDTH = 96  # of the text model
+TRAINED_STEPS = 1000  # of the noise schedule
+
+
+def autoencoder() -> nn.Module:
+    """3 x 32 x 32 pixels in -1 to 1 to 8 x 8 x 8 latents and back."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        block_out_channels=(24, 32, 48),
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        layers_per_block=1,
+        latent_channels=LATENTS[0],
+        norm_num_groups=8,
+        sample_size=SIZE,
+    )
+
+
+def denoiser() -> nn.Module:
+    """Noisy latents, step and text to the velocity of the latents."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=LATENTS[1],
+        in_channels=LATENTS[0],
+        out_channels=LATENTS[0],
+        layers_per_block=1,
+        block_out_channels=(80, 96),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=WIDTH,
+        # the text as a whole, added to the step's embedding, reaches every block: trained far faster than attention
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+        attention_head_dim=4,  # heads, whatever its name says
+        norm_num_groups=16,
+        use_linear_projection=True,
+    )
+
+
+def text_model(tokenizer: Any) -> nn.Module:
+    """Tokens [B, 32] to [B, 32, 96]."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=2 * WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=TOKENS,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def learn_tokenizer(texts: Iterable[str]) -> Any:
+    """A CLIP tokenizer in which every word of `texts` is one token; other words are spelt in bytes."""
+    from transformers import CLIPTokenizer
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    letters = sorted(bytes_to_unicode().values())
+    merges = learn_merges({word for text in texts for word in re.findall(r"\w+|[^\w\s]+", text.lower())})
+    known = [*letters, *(letter + "</w>" for letter in letters)]
+    known += sorted({left + right for left, right in merges} - set(known))
+    known += ["<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(vocab={token: i for i, token in enumerate(known)}, merges=merges, model_max_length=TOKENS)
+
+
+def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
+    """The merges of byte-pair encoding (Sennrich et al. 2016, algorithm 1) until each ASCII word is one token.
+
+    Written out because the usual library's order of equally frequent pairs differs from run to run.
+    """
+    spelt = [[*word[:-1], word[-1] + "</w>"] for word in sorted(words)]
+    merges = []
+    while pairs := Counter(pair for parts in spelt for pair in pairwise(parts)):
+        merges.append(min(pairs, key=lambda pair: (-pairs[pair], pair)))
+        spelt = [_merged(parts, merges[-1]) for parts in spelt]
+    return merges
+
+
+def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
+    found: list[str] = []
+    for part in parts:
+        if found and (found[-1], part) == pair:
+            found[-1] += part
+        else:
+            found.append(part)
+    return found
+
+
+def tokens_of(tokenizer: Any, captions: list[str]) -> torch.Tensor:
+    """Captions as int64 [N, 32], as the pipeline gives them to the text model."""
+    return tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+
+
+def noise_schedule() -> Any:
+    """How much noise a step has, and how images are sampled."""
+    from diffusers import DPMSolverMultistepScheduler
+
+    return DPMSolverMultistepScheduler(
+        num_train_timesteps=TRAINED_STEPS,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        steps_offset=1,
+        lambda_min_clipped=-5.1,  # the cosine schedule ends in infinite noise
+    )
+
+
+def save_pipeline(vae: nn.Module, text: nn.Module, tokenizer: Any, unet: nn.Module, folder: str | Path) -> None:
+    """Write a pipeline that `diffusers` loads, in float16: half the size, and finer than what an image shows."""
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=noise_schedule(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.to(dtype=torch.float16)
+    pipeline.save_pretrained(folder, safe_serialization=True)

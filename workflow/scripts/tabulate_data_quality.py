@@ -1,0 +1,16 @@
+"""How many images the teacher knows already, and how many labels it doubts."""
+
+from distillery.analysis.data_quality import tabulate_data_quality
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    tabulate_data_quality(
+        j.input.leakage,
+        j.input.audits,
+        j.input.plans,
+        j.output.leakage,
+        j.output.audit,
+        label=j.params.label,
+        splits=j.input.splits,
+        other_test_sets=list(j.params.other_test_sets),
+    )

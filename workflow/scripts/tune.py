@@ -1,7 +1,0 @@
-"""Choose the learning rate and weight decay of a scenario, or of one of its arms."""
-
-from distillery.jobs import job
-from distillery.learning.tuning import write_choice
-
-with job(snakemake) as j:  # noqa: F821
-    write_choice(j.output.choice, j.input.trials, j.params.grid)
