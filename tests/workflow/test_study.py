@@ -349,7 +349,7 @@ def test_a_student_to_take_along_classifies_files(copied):
     said = model.with_suffix(".md").read_text()
     metrics = json.loads((copied.folder / "results/runs/web/kd/seed0/metrics.json").read_text())
     correct = round(metrics["accuracy"] * metrics["n_test"])
-    assert f"told {right} of 15 test images right, {100 * metrics['accuracy']:.2f} %" in said
+    assert f"told {correct} of 15 test images right, {100 * metrics['accuracy']:.2f} %" in said
     (summary,) = [
         row
         for row in rows(copied.folder / "results" / "tables" / "summary.csv")
