@@ -72,9 +72,11 @@ def test_runs_tested_on_other_images_are_named(study, tmp_path):
 
 
 def test_by_class_and_by_source(study, tmp_path):
-    right = study.runs["all", "kd"].right
+    correct = study.runs["all", "kd"].correct
     classes = breakdowns.class_table(study.runs, CLASSES).set_index(["scenario", "arm", "class"])
-    assert float(classes.loc[("all", "kd", "dog"), "mean_percent"]) == pytest.approx(100 * right[:, LABELS == 1].mean())
+    assert float(classes.loc[("all", "kd", "dog"), "mean_percent"]) == pytest.approx(
+        100 * correct[:, LABELS == 1].mean()
+    )
     assert ("few", "kd", "emu") not in classes.index and classes.loc[("few", "kd", "cat"), "low"] == ""
     other = pd.DataFrame({
         "scenario": "all", "arm": "kd", "seed": [0, 0, 1, 1], "source": "sd2", "row": [5, 6, 5, 6],
@@ -85,7 +87,7 @@ def test_by_class_and_by_source(study, tmp_path):
     mine = found[(found["scenario"] == "all") & (found["arm"] == "kd")].set_index("test")
     assert list(mine.index) == ["common", "google", "bing", "sd2"]
     google = np.array(SOURCES) == "google"
-    assert float(mine.loc["google", "mean_percent"]) == pytest.approx(100 * right[:, google].mean(), abs=0.005)
+    assert float(mine.loc["google", "mean_percent"]) == pytest.approx(100 * correct[:, google].mean(), abs=0.005)
     assert mine.loc["sd2", ["n_test", "n_seeds", "mean_percent"]].tolist() == ["2", "2", "75.00"]
     assert (found[found["scenario"] == "few"]["test"] == ["common", "google", "bing"]).all()
 
@@ -95,15 +97,15 @@ def test_confusions_add_up(study):
     mine = table[(table["scenario"] == "all") & (table["arm"] == "kd")].astype({"n": int, "percent": float})
     assert mine["n"].sum() == 12 and len(mine) == 9
     assert mine.groupby("class")["percent"].sum().round(1).tolist() == [100.0] * 3
-    right = mine[mine["class"] == mine["predicted"]]["n"].sum()
-    assert right == study.runs["all", "kd"].right.sum()
+    correct = mine[mine["class"] == mine["predicted"]]["n"].sum()
+    assert correct == study.runs["all", "kd"].correct.sum()
     assert set(table[table["scenario"] == "few"]["predicted"]) == {"cat", "dog"}
 
 
 def test_images_by_how_many_seeds_told_them_right(study):
     table = pd.DataFrame(breakdowns.image_columns(study.runs, study.teacher, CLASSES))
     mine = table[(table["scenario"] == "all") & (table["arm"] == "kd")]
-    assert mine["n_right"].tolist() == study.runs["all", "kd"].right.sum(axis=0).tolist()
+    assert mine["n_correct"].tolist() == study.runs["all", "kd"].correct.sum(axis=0).tolist()
     taught = table[(table["scenario"] == "few") & (table["arm"] == "teacher")]
     assert len(taught) == 4 and set(taught["predicted"]) <= {"cat", "dog"}  # only what its students know
     assert set(table["arm"]) == {"kd", "scratch", "teacher"}
@@ -114,15 +116,15 @@ def test_images_by_how_many_seeds_told_them_right(study):
 
 def test_calibration_error_by_hand():
     # bins of 1/15: (0.6, 0.667] holds two, one right; (0.933, 1] holds 0.95 and 1.0, both right
-    confidence, right = np.array([0.62, 0.66, 0.95, 1.0]), np.array([True, False, True, True])
-    assert calibration_error(confidence, right) == pytest.approx((abs(1 - 1.28) + abs(2 - 1.95)) / 4)
+    confidence, correct = np.array([0.62, 0.66, 0.95, 1.0]), np.array([True, False, True, True])
+    assert calibration_error(confidence, correct) == pytest.approx((abs(1 - 1.28) + abs(2 - 1.95)) / 4)
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 1), st.booleans()), min_size=1, max_size=50))
 def test_calibration_errors_lie_between_0_and_1(pairs):
-    confidence, right = map(np.array, zip(*pairs, strict=True))
-    assert 0 <= calibration_error(confidence, right) <= 1
-    assert abs(confidence.mean() - right.mean()) <= calibration_error(confidence, right) + 1e-9
+    confidence, correct = map(np.array, zip(*pairs, strict=True))
+    assert 0 <= calibration_error(confidence, correct) <= 1
+    assert abs(confidence.mean() - correct.mean()) <= calibration_error(confidence, correct) + 1e-9
 
 
 def test_predictions_as_right_as_they_are_sure_have_a_small_error():
@@ -136,7 +138,7 @@ def test_reliability_is_of_every_prediction(study):
     mine = table[(table["scenario"] == "all") & (table["arm"] == "kd")].astype({"n": float, "accuracy_percent": float})
     assert mine["n"].sum() == 12 and len(mine) <= BINS
     assert (mine["n"] * mine["accuracy_percent"]).sum() / 1200 == pytest.approx(
-        study.runs["all", "kd"].right.mean(), abs=1e-3
+        study.runs["all", "kd"].correct.mean(), abs=1e-3
     )
     row = calibration_table(study.runs).set_index(["scenario", "arm"]).loc[("all", "kd")]
     logits = study.runs["all", "kd"].logits.astype(float)

@@ -108,8 +108,8 @@ def test_the_interval_over_images_is_bonett_and_prices():
 
 
 def test_arms_that_never_differ_are_not_known_to_be_the_same():
-    right = np.ones((6, 15), bool)
-    found = compare(right, right, np.arange(15))
+    correct = np.ones((6, 15), bool)
+    found = compare(correct, correct, np.arange(15))
     assert found["low"] < -5 and found["high"] > 5 and found["p"] == found["p_images"] == 1
 
 
@@ -152,13 +152,13 @@ def test_a_difference_that_can_be_detected_is_found_four_times_in_five():
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def answers(right, labels=None, seeds=None, classes=3, source="google"):
-    """A test whose images are told right as `right` [S, N] says."""
-    right = np.asarray(right, bool)
-    labels = np.arange(right.shape[1]) % classes if labels is None else labels
-    predicted = np.where(right, labels, (labels + 1) % classes)
+def answers(correct, labels=None, seeds=None, classes=3, source="google"):
+    """A test whose images are told right as `correct` [S, N] says."""
+    correct = np.asarray(correct, bool)
+    labels = np.arange(correct.shape[1]) % classes if labels is None else labels
+    predicted = np.where(correct, labels, (labels + 1) % classes)
     logits = np.where(np.arange(classes) == predicted[..., None], 2.0, 0.0).astype(np.float32)
-    seeds = np.arange(len(right)) if seeds is None else np.array(seeds)
+    seeds = np.arange(len(correct)) if seeds is None else np.array(seeds)
     sources = np.full(len(labels), source, dtype=object)
     return TestPredictions(sources, np.arange(len(labels)), labels.astype(np.int16), seeds, predicted, logits)
 
@@ -187,9 +187,9 @@ def test_a_row_a_test_in_the_order_declared(runs):
         ["helps", "a", "scratch", "a", "kd"], ["helps", "b", "scratch", "b", "kd"], ["which", "a", "kd", "b", "kd"],
     ]  # fmt: skip
     first = table.iloc[0]
-    right = runs["a", "kd"].right.mean() - runs["a", "scratch"].right.mean()
-    assert float(first["difference"]) == pytest.approx(100 * right, abs=0.0051)
-    assert int(first["gained"]) - int(first["lost"]) == round(540 * right)
+    correct = runs["a", "kd"].correct.mean() - runs["a", "scratch"].correct.mean()
+    assert float(first["difference"]) == pytest.approx(100 * correct, abs=0.0051)
+    assert int(first["gained"]) - int(first["lost"]) == round(540 * correct)
     assert list(table["verdict"])[:2] == ["better", "no significant difference"] and table["verdict"][2] in (
         "worse",
         "no significant difference",
@@ -202,14 +202,14 @@ def test_a_row_a_test_in_the_order_declared(runs):
 
 
 def test_pairs_are_of_equal_seeds_and_images(runs):
-    runs["a", "kd"] = answers(runs["a", "kd"].right[:4], seeds=[1, 2, 7, 9])
+    runs["a", "kd"] = answers(runs["a", "kd"].correct[:4], seeds=[1, 2, 7, 9])
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS | {"within": ["a"]}}).iloc[0]
-    expected = 100 * (runs["a", "kd"].right[:2].mean() - runs["a", "scratch"].right[1:3].mean())
+    expected = 100 * (runs["a", "kd"].correct[:2].mean() - runs["a", "scratch"].correct[1:3].mean())
     assert row["n_pairs"] == "2" and float(row["difference"]) == pytest.approx(expected, abs=0.0051)
 
 
 def test_one_seed_tells_of_images_alone(runs):
-    runs = {key: answers(value.right[:1]) for key, value in runs.items()}
+    runs = {key: answers(value.correct[:1]) for key, value in runs.items()}
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS}).iloc[0]
     blank = ["low", "high", "p", "p_holm", "verdict", "detectable", "seeds_low", "p_seeds", "p_seeds_holm"]
     assert (row[blank] == "").all() and row["images_low"] and row["p_images"]
@@ -225,7 +225,7 @@ def test_pairs_that_agree_tell_nothing_of_other_trainings(runs):
 
 
 def test_what_cannot_be_compared_is_said(runs):
-    runs["a", "kd"] = answers(runs["a", "kd"].right, seeds=range(10, 16))
+    runs["a", "kd"] = answers(runs["a", "kd"].correct, seeds=range(10, 16))
     with pytest.raises(UserError, match="a scratch and a kd share no seed"):
         comparisons_table(runs, groups_of(90), {"helps": ARMS})
     with pytest.raises(UserError, match="splits.parquet lacks test images"):
@@ -258,8 +258,8 @@ def test_ranks_are_sure_where_scenarios_differ_and_not_where_they_do_not():
 
 def test_draws_of_groups_and_seeds_spread_as_the_errors_say():
     rng = np.random.default_rng(7)
-    right = rng.random((5, 120)) < rng.random((5, 1))
-    means = resampled_means([right], np.arange(120), np.random.default_rng(0))[:, 0]
-    by_seed, by_image = right.mean(axis=1).var() / 5, right.mean(axis=0).var() / 120
-    assert means.mean() == pytest.approx(right.mean(), abs=0.02)
+    correct = rng.random((5, 120)) < rng.random((5, 1))
+    means = resampled_means([correct], np.arange(120), np.random.default_rng(0))[:, 0]
+    by_seed, by_image = correct.mean(axis=1).var() / 5, correct.mean(axis=0).var() / 120
+    assert means.mean() == pytest.approx(correct.mean(), abs=0.02)
     assert means.var() == pytest.approx(by_seed + by_image, rel=0.3)

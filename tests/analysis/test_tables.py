@@ -43,7 +43,7 @@ def study(tmp_path, write_run):
 
 
 def summary(paths, scenarios, plans=None, label=""):
-    found = tables.summary_table(tables.read_runs(paths, list(scenarios)), plans or {}, scenarios, label)
+    found = tables.summary_table(tables.read_run_tables(paths, list(scenarios)), plans or {}, scenarios, label)
     return found.set_index(["scenario", "arm"])
 
 
@@ -140,7 +140,7 @@ def test_published_numbers_stand_beside_their_arms(study):
 def test_the_train_text_is_of_the_plan_not_of_the_wish(study, write_plan):
     scenarios = {"a": scenario({"google": 800, "bing": 800}, augment="rotation")}
     paths = study(scenarios, {"a": {"scratch": SCRATCH}}, n_train=1100, n_classes=7)
-    plans = {"a": tables.read_plan(write_plan("a", {"bing": 250, "google": 300}, augmented=True))}
+    plans = {"a": tables.read_plan_counts(write_plan("a", {"bing": 250, "google": 300}, augmented=True))}
     row = summary(paths, scenarios, plans).loc["a", "scratch"]
     assert row["train"] == "300 Google + 250 Bing + 550 rotated"
     assert (row["n_train"], row["n_train_asked"], row["n_classes"]) == ("1100", "3200", "7")
@@ -218,7 +218,7 @@ def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, wr
 def test_scenarios_of_an_untrained_model_are_marked(study):
     scenarios = {"a": scenario({"google": 8, "sd2": 8}), "b": scenario({"google": 8})}
     paths = study(scenarios, {name: {"scratch": SCRATCH} for name in scenarios})
-    found = tables.summary_table(tables.read_runs(paths, list(scenarios)), {}, scenarios, untrained=["sd2"])
+    found = tables.summary_table(tables.read_run_tables(paths, list(scenarios)), {}, scenarios, untrained=["sd2"])
     assert dict(zip(found["scenario"], found["untrained"], strict=True)) == {"a": "SD2", "b": ""}
 
 
@@ -238,7 +238,7 @@ def test_what_is_written_is_read(tmp_path):
 def test_no_run_at_all_is_said(tmp_path):
     tables.write_table(pd.DataFrame(columns=tables.RUN_COLUMNS), tmp_path / "a.csv")
     with pytest.raises(UserError, match="no run"):
-        tables.read_runs([tmp_path / "a.csv"], ["a"])
+        tables.read_run_tables([tmp_path / "a.csv"], ["a"])
 
 
 @pytest.mark.parametrize(

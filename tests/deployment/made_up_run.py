@@ -51,7 +51,7 @@ class Student:
     folder: Path
     labels: tuple[int, ...] = (0, 2, 3)
     untested: tuple[int, ...] = ()  # of the labels
-    right: tuple[int, ...] = (41, 44, 50)  # test images of 60 told right, one a seed
+    correct: tuple[int, ...] = (41, 44, 50)  # test images of 60 told right, one a seed
     words: Words = field(default=WORDS)
 
     @property
@@ -79,7 +79,7 @@ class Student:
             "scenario": "web", "arm": "kd", "seed": 0, "network": network, "parameters": 19_876, "steps": 400,
             "batch": 64, "lr": 0.1, "weight_decay": 0.0005, "augment": "none", "n_train": 30 * len(self.labels),
             "n_train_unique": 30 * len(self.labels), "n_classes": len(self.labels), "n_test": 60,
-            "accuracy": self.right[0] / 60, "val_accuracy": None,
+            "accuracy": self.correct[0] / 60, "val_accuracy": None,
             "by_source": {"bing": {"accuracy": 0.775, "n": 40}, "sd2": {"accuracy": 0.5, "n": 20}},
             "per_class": {CLASSES[label]: (number + 1) / 7 for number, label in enumerate(tested)},
         }  # fmt: skip
@@ -87,7 +87,7 @@ class Student:
         with open(self.folder / "web.csv", "w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["scenario", "arm", "seed", "n_test", "n_correct"])
-            rows.writerows(["web", "kd", seed, 60, right] for seed, right in enumerate(self.right))
+            rows.writerows(["web", "kd", seed, 60, correct] for seed, correct in enumerate(self.correct))
             rows.writerows(["web", "scratch", seed, 60, 7] for seed in range(3))
         plan = [("bing", 0, label, "train", False) for label in self.labels for _ in range(20)]
         plan += [("sd2", 0, label, "train", False) for label in self.labels for _ in range(10)]

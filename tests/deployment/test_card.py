@@ -76,12 +76,12 @@ def test_classes_without_test_images_and_recipes_that_leave_images_out(tmp_path)
 
 
 def test_one_training_tells_nothing_of_others(tmp_path):
-    text = Student(tmp_path, right=(41,)).write().export().card.read_text()
+    text = Student(tmp_path, correct=(41,)).write().export().card.read_text()
     assert "It was trained once, so that nothing is known" in text and "interval" not in text
 
 
 def test_equal_trainings_tell_nothing_of_others_either(tmp_path):
-    text = " ".join(Student(tmp_path, right=(41, 41)).write().export().card.read_text().split())
+    text = " ".join(Student(tmp_path, correct=(41, 41)).write().export().card.read_text().split())
     assert "the mean is 68.33 % (all the same, so that nothing is known of" in text and "interval" not in text
 
 

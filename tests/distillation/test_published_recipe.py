@@ -13,7 +13,7 @@ from torch import nn
 from distillery.distillation import published_recipe as published
 from distillery.distillation import student
 from distillery.training.dataset import load_plan
-from distillery.training.loop import Batch, Row
+from distillery.training.loop import Batch, HistoryRow
 from distillery.training.optimizers import SGD, Adam
 
 
@@ -27,7 +27,7 @@ def caught(study, monkeypatch):
         def train(network, images, recipe, objective, optimizer, **rest):
             calls.update(network=network, images=images, recipe=recipe, optimizer=optimizer, **rest)
             calls["objective"] = objective
-            return [Row(1, 0.0, 0.0, None)]
+            return [HistoryRow(1, 0.0, 0.0, None)]
 
         monkeypatch.setattr(student, "train", train)
         study.train(method, **settings)

@@ -22,7 +22,7 @@ from distillery.training import checkpoints
 from distillery.training import hardware as devices
 from distillery.training import loop as training
 from distillery.training.hardware import has_bfloat16
-from distillery.training.loop import Batch, Row
+from distillery.training.loop import Batch, HistoryRow
 
 TAUGHT = [method for method, arm in METHODS.items() if arm.uses_teacher and not arm.published]
 
@@ -183,7 +183,7 @@ def test_a_checkpoint_is_of_one_version_and_arithmetic_however_often_it_is_kept(
 
     found = []
     monkeypatch.setattr(
-        student, "train", lambda *_, checkpoint, **__: found.append(checkpoint) or [Row(1, 0.0, 0.0, None)]
+        student, "train", lambda *_, checkpoint, **__: found.append(checkpoint) or [HistoryRow(1, 0.0, 0.0, None)]
     )
     first = digest()
     assert digest(every=7) == first and found[-1].every == 7
@@ -246,14 +246,14 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
     usual = {"data": data, "arm": arm_of(arm_defaults("kd")), "recipe": RECIPE, "teacher": study.teacher, "seed": 0}
     usual |= {"checkpoints": tmp_path, "device": torch.device("cpu"), "label": "x"}
     for case in cases:
-        student.fit(**usual | case)
+        student.fit_student(**usual | case)
     assert len(set(found)) == len(cases)
-    student.fit(**usual | {"data": replace(data, test=data.train)})
+    student.fit_student(**usual | {"data": replace(data, test=data.train)})
     assert found[-1] == found[0]
     for library in (torch, np):
         with monkeypatch.context() as patch:
             patch.setattr(library, "__version__", "9.9.9")
-            student.fit(**usual)
+            student.fit_student(**usual)
         assert found[-1] not in found[:-1]
 
 

@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 from distillery.figures import heatmaps, lines, marks, plots
-from distillery.figures.lines import mix
+from distillery.figures.lines import source_mix
 from distillery.figures.panels import LEAST_WIDTH, Layout, panels
 from distillery.figures.summary import DPI
 from distillery.jobs import UserError
@@ -253,7 +253,7 @@ def test_marks_stand_at_the_tables_numbers():
     ],
 )  # fmt: skip
 def test_mixes_are_train_images_without_numbers(train, expected):
-    assert mix(train) == expected
+    assert source_mix(train) == expected
 
 
 @pytest.mark.parametrize(
@@ -286,10 +286,10 @@ def test_a_line_is_of_scenarios_that_differ_in_the_number_of_images_alone():
     ]
     table = pd.DataFrame(rows, columns=["scenario", "train", "n_train_asked", "n_classes", "expected"])
     table["clean"] = ["yes" if name.endswith("clean") else np.nan for name in table["scenario"]]
-    assert lines.mixes(table).tolist() == table["expected"].tolist()
-    assert lines.mixes(table.astype(str)).tolist() == table["expected"].tolist()  # as the page reads tables
+    assert lines.source_mixes(table).tolist() == table["expected"].tolist()
+    assert lines.source_mixes(table.astype(str)).tolist() == table["expected"].tolist()  # as the page reads tables
     twice = pd.concat([table, table], ignore_index=True)  # of two arms
-    assert lines.mixes(twice).tolist() == twice["expected"].tolist()
+    assert lines.source_mixes(twice).tolist() == twice["expected"].tolist()
 
 
 @pytest.mark.parametrize("count", [1, 5, 26])

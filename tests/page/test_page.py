@@ -207,7 +207,7 @@ def tested(tmp_path):
         for i, (place, name) in enumerate(zip(places, ["cat", "dog", "cat", "dog"], strict=True))
     ]
     rows += [("b", "kd", *places[1], 3, 3, "dog")]
-    columns = ["scenario", "arm", "source", "row", "class", "n_seeds", "n_right", "predicted"]
+    columns = ["scenario", "arm", "source", "row", "class", "n_seeds", "n_correct", "predicted"]
     pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "images.parquet")
     for source in ("google", "bing"):
         np.save(tmp_path / f"{source}.npy", np.zeros((4, 8, 8, 3), np.uint8))
@@ -228,7 +228,7 @@ def test_what_was_said_stands_at_its_image(tested, monkeypatch):
 def test_every_one_of_many_classes_is_told_apart(tested):
     classes = [f"class {i}" for i in range(300)]
     rows = {"scenario": "a", "arm": "kd", "source": "google", "row": range(300), "class": classes, "predicted": classes}
-    pd.DataFrame(rows | {"n_right": range(300)}).to_parquet(tested / "images.parquet")
+    pd.DataFrame(rows | {"n_correct": range(300)}).to_parquet(tested / "images.parquet")
     np.save(tested / "google.npy", np.zeros((300, 1, 1, 3), np.uint8))
     found = images.tests(tested / "images.parquet", {"google": tested / "google.npy"}, classes)
     for text in found.said["a"]["kd"]:

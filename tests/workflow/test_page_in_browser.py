@@ -118,7 +118,7 @@ def test_the_browser_of_test_images_agrees_with_the_predictions(browser, page):
 
     table = pd.read_parquet(page.parent / "images.parquet")
     mine = table[table["scenario"] == "web"].set_index(["source", "row", "arm"])
-    right = (2 * mine["n_right"] > mine["n_seeds"]).unstack()
+    correct = (2 * mine["n_correct"] > mine["n_seeds"]).unstack()
     form = browser.find_element("id", "browse")
 
     def choose(**values):
@@ -129,9 +129,9 @@ def test_the_browser_of_test_images_agrees_with_the_predictions(browser, page):
 
     choose(scenario="web")
     assert choose(arm="kd", other="teacher", which="all") == (15, 15)
-    count = int((right["kd"] & ~right["teacher"]).sum())
+    count = int((correct["kd"] & ~correct["teacher"]).sum())
     assert choose(which="gained") == (count, count)
-    assert choose(which="right")[0] == int((right["kd"] & right["teacher"]).sum())
+    assert choose(which="correct")[0] == int((correct["kd"] & correct["teacher"]).sum())
     assert choose(**{"which": "all", "class": "frog"})[0] == 5
 
 

@@ -69,20 +69,22 @@ def test_students_are_tested_on_every_source_s_test_images(finished):
     tested = {row["row"] for row in splits if (row["source"], row["split"]) == ("mine", "test")}
     other_test_sets = pq.read_table(results / "other_test_sets" / "web.parquet").to_pylist()
     assert {row["row"] for row in other_test_sets} == tested and len(other_test_sets) == 2 * 2 * 2
-    right = [row["label"] == row["predicted"] for row in other_test_sets if row["arm"] == "kd"]
-    assert float(mine["mine"]["mean_percent"]) == pytest.approx(100 * np.mean(right), abs=0.005)
+    correct = [row["label"] == row["predicted"] for row in other_test_sets if row["arm"] == "kd"]
+    assert float(mine["mine"]["mean_percent"]) == pytest.approx(100 * np.mean(correct), abs=0.005)
 
 
 def test_comparisons_are_those_of_the_predictions(finished):
     results = finished.folder / "results"
     (row,) = [row for row in rows(results / "tables" / "comparisons.csv") if row["scenario"] == "web"]
     assert (row["comparison"], row["n_pairs"], row["n_test"]) == ("kd_against_scratch", "2", "15")
-    right = {}
+    correct = {}
     for arm in ("scratch", "kd"):
         parts = [pq.read_table(results / "runs" / "web" / arm / f"seed{n}" / "predictions.parquet") for n in (0, 1)]
-        right[arm] = np.array([np.equal(part["label"], part["predicted"]) for part in parts])
-    assert int(row["gained"]) == (right["kd"] & ~right["scratch"]).sum()
-    assert float(row["difference"]) == pytest.approx(100 * (right["kd"].mean() - right["scratch"].mean()), abs=0.005)
+        correct[arm] = np.array([np.equal(part["label"], part["predicted"]) for part in parts])
+    assert int(row["gained"]) == (correct["kd"] & ~correct["scratch"]).sum()
+    assert float(row["difference"]) == pytest.approx(
+        100 * (correct["kd"].mean() - correct["scratch"].mean()), abs=0.005
+    )
 
 
 def test_costs_are_measured(finished):
@@ -99,8 +101,8 @@ def test_every_accuracy_is_that_of_its_predictions(finished):
     for metrics in sorted((finished.folder / "results" / "runs").rglob("metrics.json")):
         said = json.loads(metrics.read_text())
         table = pq.read_table(metrics.with_name("predictions.parquet")).to_pydict()
-        right = np.equal(table["label"], table["predicted"])
-        assert said["accuracy"] == pytest.approx(right.mean()) and said["n_test"] == len(right)
+        correct = np.equal(table["label"], table["predicted"])
+        assert said["accuracy"] == pytest.approx(correct.mean()) and said["n_test"] == len(correct)
         logits = np.array(table["logits"])
         assert np.array_equal(np.argmax(logits[:, sorted(set(table["label"]))], axis=1),
                               np.searchsorted(sorted(set(table["label"])), table["predicted"]))  # fmt: skip
@@ -346,8 +348,8 @@ def test_a_student_to_take_along_classifies_files(copied):
 
     said = model.with_suffix(".md").read_text()
     metrics = json.loads((copied.folder / "results/runs/web/kd/seed0/metrics.json").read_text())
-    right = round(metrics["accuracy"] * metrics["n_test"])
-    assert f"told {right} of 15 test images right, {100 * metrics['accuracy']:.2f} %" in said
+    correct = round(metrics["accuracy"] * metrics["n_test"])
+    assert f"told {correct} of 15 test images right, {100 * metrics['accuracy']:.2f} %" in said
     (summary,) = [
         row
         for row in rows(copied.folder / "results" / "tables" / "summary.csv")

@@ -62,7 +62,7 @@ rule select_hyperparameters:
         "../../envs/learning.yaml"
     params:
         grid="student.tune",
-        code=code_of("tune"),
+        code=code_of("select_hyperparameters"),
     script:
         "../scripts/select_hyperparameters.py"
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from distillery.generation.prompts import compose
 from distillery_demo.drawing import STYLES, Style, draw_look
-from distillery_demo.figures import pick
+from distillery_demo.shapes import pick
 
 SUBJECTS = {
     "airplane": ("an airplane", "a passenger airplane", "a glider", "a jet", "a small propeller plane"),

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from distillery.curation.decoding import to_square
 from distillery.jobs import UserError
-from distillery_demo.figures import FIGURES, PAINT, Color, Pen, pick, shade
+from distillery_demo.shapes import FIGURES, PAINT, Color, Pen, pick, shade
 
 CLASSES = tuple(FIGURES)  # CIFAR-10's, in its order
 

@@ -29,7 +29,7 @@ IMAGES_SCHEMA = pa.schema(
         ("row", pa.int32()),  # in the source's array of images
         ("class", pa.string()),
         ("n_seeds", pa.int16()),
-        ("n_right", pa.int16()),  # seeds that told it right
+        ("n_correct", pa.int16()),  # seeds that told it right
         ("predicted", pa.string()),  # by most seeds; of several, the first in the study's order
     ]
 )
@@ -84,7 +84,7 @@ def class_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataF
     rows = []
     for (scenario, arm), tested in runs.items():
         for known in np.unique(tested.labels):
-            mine = tested.right[:, tested.labels == known]
+            mine = tested.correct[:, tested.labels == known]
             row = {"scenario": scenario, "arm": arm, "class": classes[known], "n_test": mine.shape[1]}
             rows.append(row | mean_columns(100 * mine.mean(axis=1)) | {"note": label})
     return _formatted(pd.DataFrame(rows, columns=CLASS_COLUMNS))
@@ -98,13 +98,13 @@ def source_table(
     others = pd.concat(others).groupby(["scenario", "arm"]) if others else None
     rows = []
     for (scenario, arm), tested in runs.items():
-        tests = {str(name): tested.right[:, tested.sources == name] for name in dict.fromkeys(tested.sources)}
+        tests = {str(name): tested.correct[:, tested.sources == name] for name in dict.fromkeys(tested.sources)}
         if others is not None and (scenario, arm) in others.groups:
-            tests |= _rights(others.get_group((scenario, arm)))
-        tests = {COMMON: tested.right} | {name: tests[name] for name in sources if name in tests}
-        for name, right in tests.items():
-            row = {"scenario": scenario, "arm": arm, "test": name, "n_test": right.shape[1]}
-            row |= {"n_classes": len(tested.known), **mean_columns(100 * right.mean(axis=1)), "note": label}
+            tests |= _correct_by_source(others.get_group((scenario, arm)))
+        tests = {COMMON: tested.correct} | {name: tests[name] for name in sources if name in tests}
+        for name, correct in tests.items():
+            row = {"scenario": scenario, "arm": arm, "test": name, "n_test": correct.shape[1]}
+            row |= {"n_classes": len(tested.known), **mean_columns(100 * correct.mean(axis=1)), "note": label}
             rows.append(row)
     return _formatted(pd.DataFrame(rows, columns=SOURCE_COLUMNS))
 
@@ -112,10 +112,10 @@ def source_table(
 OTHER_TEST_COLUMNS = ("scenario", "arm", "seed", "source", "row", "label", "predicted")
 
 
-def _rights(table: pd.DataFrame) -> dict[str, np.ndarray]:
+def _correct_by_source(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """bool [S, N] by source, of one (scenario, arm)."""
-    right = table["label"] == table["predicted"]
-    by_source = right.groupby([table["source"], table["seed"]], sort=False)
+    correct = table["label"] == table["predicted"]
+    by_source = correct.groupby([table["source"], table["seed"]], sort=False)
     return {
         str(name): np.stack([values.to_numpy() for (source, _), values in by_source if source == name])
         for name in dict.fromkeys(table["source"])
@@ -146,21 +146,21 @@ def image_columns(runs: Runs, teacher: str | Path, classes: Sequence[str]) -> di
     names, parts, taught = np.array(classes, dtype=object), [], set()
     for (scenario, arm), tested in runs.items():
         votes = np.stack([(tested.predicted == known).sum(axis=0) for known in range(len(classes))])
-        answers = {arm: (tested.right.sum(axis=0), votes.argmax(axis=0), len(tested.seeds))}
+        answers = {arm: (tested.correct.sum(axis=0), votes.argmax(axis=0), len(tested.seeds))}
         if scenario not in taught:
             taught.add(scenario)
             favored = teacher_on(teacher, tested).argmax(axis=1)
             answers["teacher"] = (favored == tested.labels, favored, 1)
-        for name, (right, said, seeds) in answers.items():
+        for name, (correct, said, seeds) in answers.items():
             parts.append(
                 {
-                    "scenario": np.full(len(right), scenario, dtype=object),
-                    "arm": np.full(len(right), name, dtype=object),
+                    "scenario": np.full(len(correct), scenario, dtype=object),
+                    "arm": np.full(len(correct), name, dtype=object),
                     "source": tested.sources,
                     "row": tested.rows,
                     "class": names[tested.labels],
-                    "n_seeds": np.full(len(right), seeds),
-                    "n_right": right.astype(int),
+                    "n_seeds": np.full(len(correct), seeds),
+                    "n_correct": correct.astype(int),
                     "predicted": names[said],
                 }
             )

@@ -22,7 +22,7 @@ RELIABILITY_COLUMNS = (
 BINS = 15  # of equal width, as in Guo et al. 2017
 
 
-def bins(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def bins(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How many predictions fall into each of the bins, their summed confidence, and how many are right: [BINS] each.
 
     Args:
@@ -31,14 +31,14 @@ def bins(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndar
     """
     # (low, high]: a probability of exactly 1 belongs to the last
     place = np.clip(np.ceil(confidence.ravel() * BINS).astype(int) - 1, 0, BINS - 1)
-    counted = [None, confidence.ravel(), right.ravel().astype(float)]
+    counted = [None, confidence.ravel(), correct.ravel().astype(float)]
     return tuple(np.bincount(place, weights=weights, minlength=BINS) for weights in counted)
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     """Expected calibration error, 0 to 1 (Naeini et al. 2015; Guo et al. 2017, eq. 3): |accuracy − confidence| a bin,
     weighted by its predictions."""
-    _, sure, correct = bins(confidence, right)
+    _, sure, correct = bins(confidence, correct)
     return float(np.abs(correct - sure).sum() / confidence.size)
 
 
@@ -52,13 +52,13 @@ def calibration_table(runs: Runs, label: str = "") -> pd.DataFrame:
 
 def _calibration(tested: TestPredictions) -> dict[str, Any]:
     shares = probabilities(tested.logits)
-    confidence, right = shares.max(axis=2), tested.right
-    errors = estimate([100 * calibration_error(c, r) for c, r in zip(confidence, right, strict=True)])
+    confidence, correct = shares.max(axis=2), tested.correct
+    errors = estimate([100 * calibration_error(c, r) for c, r in zip(confidence, correct, strict=True)])
     of_label = np.take_along_axis(shares, tested.labels[None, :, None].astype(int), axis=2)
     return {
-        "n_test": right.shape[1],
-        "n_seeds": len(right),
-        "accuracy_percent": 100 * right.mean(),
+        "n_test": correct.shape[1],
+        "n_seeds": len(correct),
+        "accuracy_percent": 100 * correct.mean(),
         "confidence_percent": 100 * confidence.mean(),
         "ece_percent": errors.mean,
         "ece_sd": errors.sd,
@@ -81,7 +81,7 @@ def reliability_table(runs: Runs, label: str = "") -> pd.DataFrame:
 
 
 def _reliability(tested: TestPredictions) -> Iterator[dict[str, Any]]:
-    counts, sure, correct = bins(probabilities(tested.logits).max(axis=2), tested.right)
+    counts, sure, correct = bins(probabilities(tested.logits).max(axis=2), tested.correct)
     for i in np.flatnonzero(counts):
         yield {
             "bin_low": i / BINS,

@@ -139,7 +139,7 @@ def aligned(
     names = groups.reindex(before.places[shared])
     if names.isna().any():
         raise UserError("results/splits.parquet lacks test images of the runs. Delete results/runs and run again.")
-    return before.right[first][:, shared], after.right[second][:, where[shared]], names.to_numpy()
+    return before.correct[first][:, shared], after.correct[second][:, where[shared]], names.to_numpy()
 
 
 def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, tests: int = 1) -> dict[str, float]:

@@ -34,7 +34,7 @@ class TestPredictions:
     logits: np.ndarray
 
     @property
-    def right(self) -> np.ndarray:
+    def correct(self) -> np.ndarray:
         """bool [S, N]."""
         return self.predicted == self.labels
 

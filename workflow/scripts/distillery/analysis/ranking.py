@@ -45,8 +45,8 @@ def ranking_table(runs: Runs, groups: pd.Series, sizes: Mapping[str, str], label
 
 def _ranked(tested: Sequence[TestPredictions], scenarios: Sequence[str], groups: pd.Series) -> list[dict]:
     place = pd.factorize(groups.reindex(tested[0].places).to_numpy())[0]
-    means = np.array([one.right.mean() for one in tested])
-    drawn = resampled_means([one.right for one in tested], place, np.random.default_rng(SEED))
+    means = np.array([one.correct.mean() for one in tested])
+    drawn = resampled_means([one.correct for one in tested], place, np.random.default_rng(SEED))
     ranks = 1 + (drawn[:, None, :] > drawn[:, :, None] + 1e-12).sum(axis=2)  # [B, K], ties share the better rank
     first = ranks == 1
     best = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
@@ -67,7 +67,7 @@ def _ranked(tested: Sequence[TestPredictions], scenarios: Sequence[str], groups:
     ]
 
 
-def resampled_means(rights: Sequence[np.ndarray], groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def resampled_means(corrects: Sequence[np.ndarray], groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Accuracies [B, K], 0 to 1, of K scenarios over draws of groups (the same for all) and of each one's seeds.
 
     Args:
@@ -79,8 +79,8 @@ def resampled_means(rights: Sequence[np.ndarray], groups: np.ndarray, rng: np.ra
     weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
     drawn = weights @ np.bincount(groups, minlength=count)
     means = []
-    for right in rights:
-        sums = np.stack([np.bincount(groups, weights=row, minlength=count) for row in right], axis=1)  # [G, S]
-        seeds = rng.multinomial(len(right), np.full(len(right), 1 / len(right)), size=RESAMPLES) / len(right)
+    for correct in corrects:
+        sums = np.stack([np.bincount(groups, weights=row, minlength=count) for row in correct], axis=1)  # [G, S]
+        seeds = rng.multinomial(len(correct), np.full(len(correct), 1 / len(correct)), size=RESAMPLES) / len(correct)
         means.append((weights @ sums * seeds).sum(axis=1) / drawn)
     return np.stack(means, axis=1)

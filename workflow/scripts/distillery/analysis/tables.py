@@ -125,23 +125,23 @@ def source_title(source: str) -> str:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanCounts:
     """What a scenario trains on, as planned: images of each source, and altered copies."""
 
     counts: dict[str, int]
     copies: int
 
 
-def read_plan(path: str | Path) -> Plan:
+def read_plan_counts(path: str | Path) -> PlanCounts:
     """The train images of a scenario's plan, sources in its order of rows."""
     rows = pd.read_parquet(path, columns=["source", "split", "augmented"])
     train = rows[rows["split"].astype(str) == "train"]
     altered = train["augmented"].astype(bool)
     counts = train.loc[~altered, "source"].astype(str).value_counts(sort=False)
-    return Plan({source: int(n) for source, n in counts.items()}, int(altered.sum()))
+    return PlanCounts({source: int(n) for source, n in counts.items()}, int(altered.sum()))
 
 
-def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str]) -> pd.DataFrame:
+def read_run_tables(paths: Iterable[str | Path], scenarios: Sequence[str]) -> pd.DataFrame:
     """The scenarios' tables one after the other, in the configuration's order of scenarios."""
     tables = [read_table(path) for path in paths]
     tables = [table for table in tables if len(table)]
@@ -177,7 +177,7 @@ def baseline(arm: str) -> str | None:
 
 def summary_table(
     runs: pd.DataFrame,
-    plans: Mapping[str, Plan],
+    plans: Mapping[str, PlanCounts],
     scenarios: Mapping[str, Mapping[str, Any]],
     label: str = "",
     untrained: Sequence[str] = (),
@@ -211,7 +211,7 @@ def summary_table(
     return _formatted(table)
 
 
-def _what(group: pd.DataFrame, settings: Mapping[str, Any], plan: Plan | None) -> dict[str, Any]:
+def _what(group: pd.DataFrame, settings: Mapping[str, Any], plan: PlanCounts | None) -> dict[str, Any]:
     first = group.iloc[0]
     for name in CONSTANT:
         if group[name].nunique(dropna=False) > 1:
@@ -438,8 +438,8 @@ def tabulate(
         splits, elsewhere: see `used_images`.
     """
     plans = list(plans)
-    runs = read_runs(scenario_tables, list(scenarios))
-    read = {Path(path).stem: read_plan(path) for path in plans}
+    runs = read_run_tables(scenario_tables, list(scenarios))
+    read = {Path(path).stem: read_plan_counts(path) for path in plans}
     return Tables(
         runs=_as_written(runs),
         summary=summary_table(runs, read, scenarios, label, untrained),

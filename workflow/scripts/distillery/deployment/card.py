@@ -189,9 +189,9 @@ def _file(facts: Facts, words: Words, student: Trained, model: str, size: int, o
 
 def _quality(facts: Facts) -> Iterator[str]:
     measured = facts.metrics
-    right = round(measured["accuracy"] * measured["n_test"])
+    correct = round(measured["accuracy"] * measured["n_test"])
     yield "## How good it is\n"
-    told = f"{right:,} of {measured['n_test']:,} test images right, {_percent(measured['accuracy'])} %"
+    told = f"{correct:,} of {measured['n_test']:,} test images right, {_percent(measured['accuracy'])} %"
     yield f"This student told {told}, none of which it was trained on."
     yield from _all_seeds(facts)
     yield from ("| class | test images | told right, % |", "|---|---|---|")

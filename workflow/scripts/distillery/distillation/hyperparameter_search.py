@@ -59,7 +59,7 @@ def run_trial(
         UserError: the data has no validation images.
     """
     # torch, which choosing among trials does without
-    from distillery.distillation.student import fit
+    from distillery.distillation.student import fit_student
     from distillery.training.hardware import choose_device
     from distillery.training.loop import Diverged
 
@@ -68,7 +68,7 @@ def run_trial(
     recipe = replace(recipe, lr=lr, weight_decay=weight_decay)
     device = choose_device(threads, deterministic)
     try:
-        _, history = fit(data, arm, recipe, teacher, seed, checkpoints, device, label, keep_weights=False)
+        _, history = fit_student(data, arm, recipe, teacher, seed, checkpoints, device, label, keep_weights=False)
     except Diverged as error:
         log.warning("%s This setting is passed over.", error)
         return Trial(lr, weight_decay, seed, None)

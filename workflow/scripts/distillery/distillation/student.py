@@ -32,7 +32,7 @@ from distillery.training.augmentation import alter_copies
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
 from distillery.training.dataset import ImageDataset, load_plan
 from distillery.training.hardware import arithmetic, choose_device
-from distillery.training.loop import Batch, Objective, Row, optimizer_of, start_network, train, write_history
+from distillery.training.loop import Batch, HistoryRow, Objective, optimizer_of, start_network, train, write_history
 from distillery.training.optimizers import Optimizer
 from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions
 from distillery.training.recipe import Recipe
@@ -43,7 +43,7 @@ class Run:
     """A trained student, how it came about, and what it says of the test images."""
 
     trained: Trained
-    history: list[Row]
+    history: list[HistoryRow]
     test: ImageDataset
     logits: np.ndarray
     predicted: np.ndarray
@@ -128,7 +128,7 @@ def train_student(
         data, recipe = _published(arm, data, recipe)
     device = choose_device(threads, deterministic)
     label = f"{scenario}, {arm_name}, seed {seed}"
-    network, history = fit(data, arm, recipe, teacher, seed, checkpoints, device, label)
+    network, history = fit_student(data, arm, recipe, teacher, seed, checkpoints, device, label)
     logits, predicted = predict_classes(network, data.test.pixels, data.trained)
     metrics = {
         "scenario": scenario,
@@ -160,7 +160,7 @@ def _published(arm: Arm, data: ScenarioData, recipe: Recipe) -> tuple[ScenarioDa
     return data, published.published_recipe(recipe, len(data.train), lr)
 
 
-def fit(
+def fit_student(
     data: ScenarioData,
     arm: Arm,
     recipe: Recipe,
@@ -170,7 +170,7 @@ def fit(
     device: torch.device,
     label: str,
     keep_weights: bool = True,
-) -> tuple[NormalizedModel, list[Row]]:
+) -> tuple[NormalizedModel, list[HistoryRow]]:
     """Train a student on the train images alone; the validation images measure it, the test images are not used.
 
     Args:
@@ -302,11 +302,11 @@ def _test_metrics(
     test: ImageDataset, predicted: np.ndarray, sources: Sequence[str], classes: Sequence[str]
 ) -> dict[str, Any]:
     labels = test.labels.numpy()
-    right = predicted == labels
-    by_source = {name: right[test.sources == name] for name in sources if (test.sources == name).any()}
+    correct = predicted == labels
+    by_source = {name: correct[test.sources == name] for name in sources if (test.sources == name).any()}
     return {
         "n_test": len(test),
-        "accuracy": fraction(right),
+        "accuracy": fraction(correct),
         "by_source": {name: {"accuracy": fraction(part), "n": len(part)} for name, part in by_source.items()},
-        "per_class": by_class(right, labels, classes),
+        "per_class": by_class(correct, labels, classes),
     }

@@ -19,7 +19,7 @@ from distillery.storage.parquet import read_parquet
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
 from distillery.training.dataset import ImageDataset, gather, load_teacher_data, open_pixels
 from distillery.training.hardware import choose_device
-from distillery.training.loop import Row, optimizer_of, start_network, train, write_history
+from distillery.training.loop import HistoryRow, optimizer_of, start_network, train, write_history
 from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions
 from distillery.training.recipe import Recipe
 
@@ -29,7 +29,7 @@ class Teacher:
     """A trained teacher, and how it came about."""
 
     trained: Trained
-    history: list[Row]
+    history: list[HistoryRow]
 
     def save(self, weights: str | Path, history: str | Path) -> None:
         """Write both files."""
@@ -137,11 +137,11 @@ def evaluate_teacher(
         if not len(images):
             continue
         scores, favored = predict_classes(network, images.pixels)
-        right = favored == images.labels.numpy()
+        correct = favored == images.labels.numpy()
         found[name] = {
-            "accuracy": fraction(right),
-            "n": len(right),
-            "per_class": by_class(right, images.labels.numpy(), trained.classes),
+            "accuracy": fraction(correct),
+            "n": len(correct),
+            "per_class": by_class(correct, images.labels.numpy(), trained.classes),
         }
         parts.append(images)
         logits.append(scores)

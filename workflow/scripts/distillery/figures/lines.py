@@ -20,12 +20,12 @@ COUNT = re.compile(r"(?:^|(?<= \+ ))(\d[\d,]*) (each of )?")  # of a part; names
 PANEL = Layout(2.65, 2.0, across=0.45, down=0.6, left=0.75, legend=0.5)
 
 
-def mix(train: str) -> str:
+def source_mix(train: str) -> str:
     """The sources of train images in words, without their numbers: `Google + Bing`."""
     return COUNT.sub("", train)
 
 
-def mixes(summary: pd.DataFrame) -> pd.Series:
+def source_mixes(summary: pd.DataFrame) -> pd.Series:
     """The name of each row's mix. Scenarios of one mix differ in how many train images they have, and in no more.
 
     Of one number asked for a mix has one scenario: another differs in what the table does not say.
@@ -66,7 +66,7 @@ def shares(train: str) -> dict[str, float]:
     """The share of each source, and of altered copies, in train images in words."""
     counts = {}
     for part in train.split(" + "):
-        found, names = COUNT.match(part), mix(part)
+        found, names = COUNT.match(part), source_mix(part)
         number, each = found.groups() if found else ("1", None)
         counts |= dict.fromkeys(names.split(", ") if each else [names], int(number.replace(",", "")))
     return {name: count / sum(counts.values()) for name, count in counts.items()}
@@ -74,8 +74,8 @@ def shares(train: str) -> dict[str, float]:
 
 def _mix_name(first: dict, before: list[dict], after: list[dict]) -> str:
     """A mix by its first scenario; shares, classes or that scenario's name tell it from others of the same sources."""
-    name = mix(first["train"])
-    same = [other for other in before + after if mix(other["train"]) == name]
+    name = source_mix(first["train"])
+    same = [other for other in before + after if source_mix(other["train"]) == name]
     if not all(_proportional(first["train"], other["train"]) for other in same):
         name = " + ".join(f"{100 * share:.0f} % {source}" for source, share in shares(first["train"]).items())
     if any(other["n_classes"] != first["n_classes"] for other in same):
@@ -87,7 +87,7 @@ def _mix_name(first: dict, before: list[dict], after: list[dict]) -> str:
 
 def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
     """Accuracy against the number of train images, a line for each mix of sources, a panel for each arm."""
-    table = tables["summary"].assign(mix=mixes(tables["summary"]))
+    table = tables["summary"].assign(source_mix=source_mixes(tables["summary"]))
     names = list(dict.fromkeys(table["mix"]))
     known = {name: ArmStyle(name, *SOURCES[i % len(SOURCES)]) for i, name in enumerate(names)}
     arms = arm_styles(list(dict.fromkeys(table["arm"])))

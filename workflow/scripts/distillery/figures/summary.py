@@ -125,11 +125,11 @@ def title_block(figure: Figure, title: str, text: str, label: str) -> float:
     heading = figure.text(left, 1 - (strip + 0.36) / height, title, fontsize=15, fontweight="bold", va="center")
     below = figure.text(left, 1 - (strip + 0.66) / height, text, fontsize=9.5, color=SOFT, va="center")
     for each in (heading, below):
-        fit(each, width - 0.6)
+        shrink_to_fit(each, width - 0.6)
     return strip
 
 
-def fit(text: Text, inches: float) -> None:
+def shrink_to_fit(text: Text, inches: float) -> None:
     """Make a text of a figure smaller where it is wider than so many inches; cut what would be too small to read."""
     figure = text.get_figure()
 
@@ -167,7 +167,7 @@ def legend_columns(
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """One scenario and where it stands: its upper edge in inches below the top of the axis, and its height."""
 
     y: float
@@ -176,15 +176,15 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Layout:
+class SummaryLayout:
     """Rows under the headings of their sizes; `height` in inches."""
 
-    rows: list[Row]
+    rows: list[SummaryRow]
     headings: list[tuple[float, str]]
     height: float
 
 
-def lay_out(table: pd.DataFrame) -> Layout:
+def lay_out(table: pd.DataFrame) -> SummaryLayout:
     """Scenarios grouped by size, small first, each group in the table's order."""
     sizes = table["size"].fillna("").astype(str)
     known = [size for size in SIZES if (sizes == size).any()]
@@ -193,9 +193,9 @@ def lay_out(table: pd.DataFrame) -> Layout:
         headings.append((y + 0.6 * HEADING, size.capitalize() or "Scenarios"))
         y += HEADING
         for _, group in table[sizes == size].groupby("scenario", sort=False):
-            rows.append(Row(y, ROW + STEP * max(0, group["arm"].nunique() - 2), group))
+            rows.append(SummaryRow(y, ROW + STEP * max(0, group["arm"].nunique() - 2), group))
             y += rows[-1].height
-    return Layout(rows, headings, y)
+    return SummaryLayout(rows, headings, y)
 
 
 def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
@@ -248,7 +248,7 @@ def _heading(axes: Axes, y: float, text: str) -> None:
     axes.plot([start, 1], [line, line], color=RULE, linewidth=1, transform=axes.get_yaxis_transform(), clip_on=False)
 
 
-def _row(axes: Axes, row: Row, arms: dict[str, ArmStyle]) -> None:
+def _row(axes: Axes, row: SummaryRow, arms: dict[str, ArmStyle]) -> None:
     table, first = row.table, row.table.iloc[0]
     middle = row.y + row.height / 2
     _left(axes, middle - 0.1, 0.3, cut(first["train"], 48), fontsize=9.5)

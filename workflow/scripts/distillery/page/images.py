@@ -126,7 +126,7 @@ def tests(images: str | Path, pixels: Mapping[str, str | Path], classes: Sequenc
 def _said(table: pd.DataFrame, places: pd.MultiIndex, classes: Sequence[str]) -> tuple[str, str]:
     mine = table.set_index(["source", "row"]).reindex(places)
     label = {name: _character(i) for i, name in enumerate(classes)}
-    counts = [UNTESTED if pd.isna(n) else _character(int(n)) for n in mine["n_right"]]
+    counts = [UNTESTED if pd.isna(n) else _character(int(n)) for n in mine["n_correct"]]
     names = [label.get(name, UNTESTED) for name in mine["predicted"]]
     return "".join(counts), "".join(names)
 

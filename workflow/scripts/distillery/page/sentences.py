@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from distillery.figures.lines import mixes
+from distillery.figures.lines import source_mixes
 from distillery.figures.summary import arm_styles
 
 Tables = Mapping[str, pd.DataFrame]
@@ -107,7 +107,7 @@ def _other_questions(tables: Tables) -> Iterator[Sentence]:
 def _more_images(tables: Tables) -> Iterator[Sentence]:
     summary = tables["summary"]
     best: tuple | None = None
-    for (name, arm), rows in summary.groupby([mixes(summary), summary["arm"]], sort=False):
+    for (name, arm), rows in summary.groupby([source_mixes(summary), summary["arm"]], sort=False):
         order = numbers(rows["n_train"]).sort_values(kind="stable").index
         first, last = rows.loc[order[0]], rows.loc[order[-1]]
         gain = float(last["mean_percent"]) - float(first["mean_percent"])

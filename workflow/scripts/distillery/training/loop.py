@@ -54,7 +54,7 @@ class Diverged(UserError):
 Objective = Callable[[nn.Module, Batch], Tensor]  # the scalar to make small
 
 
-class Row(NamedTuple):
+class HistoryRow(NamedTuple):
     """One row of a training's history."""
 
     step: int  # steps done
@@ -87,7 +87,7 @@ def train(
     validate: Callable[[nn.Module], float | None] = lambda network: None,
     checkpoint: Checkpoint | None = None,
     label: str = "training",
-) -> list[Row]:
+) -> list[HistoryRow]:
     """Train a network in place, from its checkpoint if there is one; one that is of a finished training is its end.
 
     Args:
@@ -141,7 +141,7 @@ def train(
             measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
             with ema.applied() if ema else nullcontext():
                 history.append(
-                    Row(done, mean, learning_rate(recipe, done - 1), validate(network) if measured else None)
+                    HistoryRow(done, mean, learning_rate(recipe, done - 1), validate(network) if measured else None)
                 )
             total.zero_()
         if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
@@ -153,7 +153,7 @@ def train(
     return history
 
 
-def _plain(history: list[Row]) -> list[list]:
+def _plain(history: list[HistoryRow]) -> list[list]:
     return [list(row) for row in history]  # what is read with weights_only
 
 
@@ -163,7 +163,7 @@ def _resume(
     ema: ModelEMA | None,
     optimizer: Optimizer,
     device: torch.device,
-) -> tuple[list[Row], Tensor, int, JobUsage]:
+) -> tuple[list[HistoryRow], Tensor, int, JobUsage]:
     """Restore a training from its checkpoint, and keep beside that what it had taken, which nobody else knows.
 
     Returns:
@@ -183,7 +183,7 @@ def _resume(
         if ema:
             ema.restore(state["ema"])
         total = state["loss"]
-    return [Row(*row) for row in state["history"]], total, state["step"], before
+    return [HistoryRow(*row) for row in state["history"]], total, state["step"], before
 
 
 def history_steps(steps: int) -> set[int]:
@@ -191,11 +191,11 @@ def history_steps(steps: int) -> set[int]:
     return {round(steps * (row + 1) / ROWS) for row in range(ROWS)} - {0}
 
 
-def write_history(path: str | Path, history: Iterable[Row]) -> None:
+def write_history(path: str | Path, history: Iterable[HistoryRow]) -> None:
     """Columns step, loss, lr, val_accuracy (0 to 1, blank where not measured)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Row._fields)
+    writer.writerow(HistoryRow._fields)
     for row in history:
         val = "" if row.val_accuracy is None else f"{row.val_accuracy:.6f}"
         writer.writerow([row.step, f"{row.loss:.6g}", f"{row.lr:.6g}", val])

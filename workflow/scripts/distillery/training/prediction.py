@@ -58,19 +58,19 @@ def predict_classes(network: nn.Module, pixels: Tensor, trained: Tensor | None =
     return logits.numpy(), favored.numpy().astype(np.int16)
 
 
-def fraction(right: np.ndarray) -> float | None:
+def fraction(correct: np.ndarray) -> float | None:
     """The mean of bool [N], 0 to 1; None of no image."""
-    return float(right.mean()) if len(right) else None
+    return float(correct.mean()) if len(correct) else None
 
 
-def by_class(right: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
+def by_class(correct: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
     """Accuracy, 0 to 1, of each class that has images, in the study's order.
 
     Args:
         right: bool [N].
         labels: [N], indices into `classes`.
     """
-    return {name: fraction(right[labels == label]) for label, name in enumerate(classes) if (labels == label).any()}
+    return {name: fraction(correct[labels == label]) for label, name in enumerate(classes) if (labels == label).any()}
 
 
 def write_predictions(path: str | Path, images: ImageDataset, logits: np.ndarray, predicted: np.ndarray) -> None:
