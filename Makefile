@@ -29,10 +29,9 @@ test-storage: .venv/.cluster
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-cluster.txt -c constraints.txt
 	touch $@
 
-# for the tests of the page, which skip without it; as root, on Debian and Ubuntu (12 s here)
+# for the tests of the page, which skip without it; as root, on Debian and Ubuntu (12 s here; nothing if it is there)
 browser:
-	apt-get update
-	apt-get install --yes --no-install-recommends chromium chromium-driver
+	(which chromium && which chromedriver) || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
 
 demo: setup
 	$(BIN)/snakemake --directory demo --cores all results/summary.png all

@@ -84,9 +84,14 @@ def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
     assert all(weight.grad is None for weight in teacher.parameters())
 
 
+# at 0.05 dkd, whose gradients are large, loses a class with every second seed, and nearly flat targets are learned late
+# by some; at these rates all of eight seeds passed, in float32 as in bfloat16, so that last bits do not decide
+RATES = {"dkd": 0.02, "uniform_teacher": 0.2}
+
+
 @pytest.mark.parametrize("method", [method for method in METHODS if not METHODS[method].published])
 def test_a_tiny_student_learns_three_colors(study, tmp_path, method):
-    run = study.train(method, replace(RECIPE, steps=80, lr=0.05))
+    run = study.train(method, replace(RECIPE, steps=80, lr=RATES.get(method, 0.05)))
     assert run.metrics["accuracy"] > 0.9
     assert run.metrics["val_accuracy"] == run.history[-1].val_accuracy > 0.8
     assert run.history[-1].loss < run.history[0].loss
