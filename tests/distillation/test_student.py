@@ -237,7 +237,7 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
     pixels[3, 1, 5, 7] += 1
     labels[4] = (labels[4] + 1) % 3
     cases = [
-        {}, {"seed": 1}, {"teacher": other}, {"keep_weights": False}, {"arm": arm_of({"method": "kd", "alpha": 0.5})},
+        {}, {"seed": 1}, {"teacher_path": other}, {"keep_weights": False}, {"arm": arm_of({"method": "kd", "alpha": 0.5})},
         {"arm": arm_of({"method": "ce"})}, {"arm": arm_of({"method": "hard_teacher"})},
         *({"recipe": replace(RECIPE, **change)} for change in ({"lr": 0.05}, {"ema": 0.9}, {"network": "resnet8"})),
         *({"data": replace(data, train=replace(data.train, **change))}
@@ -246,7 +246,7 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
         {"data": replace(data, trained=torch.tensor([0, 1]))},
         {"data": replace(data, classes=("red", "green", "gray")), "arm": arm_of({"method": "ce"})},
     ]  # fmt: skip
-    usual = {"data": data, "arm": arm_of({"method": "kd"}), "recipe": RECIPE, "teacher": study.teacher, "seed": 0}
+    usual = {"data": data, "arm": arm_of({"method": "kd"}), "recipe": RECIPE, "teacher_path": study.teacher, "seed": 0}
     usual |= {"checkpoints": tmp_path, "device": torch.device("cpu"), "label": "x"}
     for case in cases:
         student.fit_student(**usual | case)
