@@ -13,7 +13,7 @@ import jinja2
 import pandas as pd
 import yaml
 
-from distillery.analysis.tables import source_title
+from distillery.analysis.display_names import source_title
 from distillery.jobs import log
 from distillery.page import charts, images, sentences
 from distillery.page.quoting import Tables, arm_name
