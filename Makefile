@@ -6,11 +6,12 @@ BIN := .venv/bin
 
 setup: .venv/.ready
 
-.venv/.ready: requirements.txt constraints.txt
+.venv/.ready: requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14) and "Distillery needs Python 3.11 to 3.14; set PYTHON=python3.x")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -c constraints.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
 test: setup
@@ -29,10 +30,9 @@ test-storage: .venv/.cluster
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-cluster.txt -c constraints.txt
 	touch $@
 
-# for the tests of the page, which skip without it; as root, on Debian and Ubuntu (12 s here)
+# for the tests of the page, which skip without it; as root, on Debian and Ubuntu (12 s here; nothing if it is there)
 browser:
-	apt-get update
-	apt-get install --yes --no-install-recommends chromium chromium-driver
+	(which chromium && which chromedriver) || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
 
 demo: setup
 	$(BIN)/snakemake --directory demo --cores all results/summary.png all
@@ -41,16 +41,17 @@ demo: setup
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --lint --directory demo
 
 docs: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.config.reference docs/configuration.md workflow/schemas/config.schema.yaml
+	$(BIN)/python -m distillery.config.reference docs/configuration.md workflow/schemas/config.schema.yaml
 
 # docs/gallery.md and its figures, from the finished study of studies/real
 gallery: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python -m distillery.page.gallery studies/real/results docs
+	$(BIN)/python -m distillery.page.gallery studies/real/results docs
 
 format: setup
 	$(BIN)/ruff format .

@@ -13,12 +13,8 @@ times as long (3.8-4.9), decoding alone at full size 1.06 times (0.99-1.97). A s
 import argparse
 import io
 import statistics
-import sys
 import time
 from functools import partial
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 import imagehash
 import numpy as np

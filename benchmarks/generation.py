@@ -27,15 +27,11 @@ TFLOP/s), 53 % while sampling. A third of that time is attention over up to 9,21
 import argparse
 import io
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode

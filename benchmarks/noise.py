@@ -15,11 +15,8 @@ One run, seed 0, judges of 150 thousand weights and 2,000 steps. Ours are cleanl
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 import numpy as np
 import torch

@@ -17,14 +17,11 @@ the images as they are. Not yet run: more seeds, `fast`, airbench.
 import argparse
 import io
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TypeVar
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 import torch
 import torch.nn.functional as F

@@ -59,9 +59,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 import numpy as np
 import torch
@@ -339,11 +336,8 @@ def start_up() -> float:
         "from distillery.training.hardware import choose_device;"
         "import torch; torch.zeros(1, device=choose_device())"
     )
-    environment = os.environ | {"PYTHONPATH": sys.path[0]}
     command = [sys.executable, "-c", code]
-    return statistics.median(
-        clock(lambda: subprocess.run(command, env=environment, check=True), torch.device("cpu")) for _ in range(3)
-    )
+    return statistics.median(clock(lambda: subprocess.run(command, check=True), torch.device("cpu")) for _ in range(3))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ def pins(lines):
     return found
 
 
+DEVELOPMENT = {
+    *("pytest", "hypothesis", "jsonschema", "selenium", "statsmodels", "ruff", "snakefmt"),
+    *("mypy", "types-pyyaml", "types-requests", "types-tqdm"),
+}
 REQUIREMENTS = pins((ROOT / "requirements.txt").read_text().splitlines())
 
 
@@ -59,8 +63,7 @@ def test_ranges_admit_the_pins():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["requires-python"] == ">=3.11" and sys.version_info >= (3, 11)
     ranges = dict(re.fullmatch(r"([\w-]+) *(>=.*)", text).groups() for text in project["dependencies"])
-    tools = {"pytest", "hypothesis", "jsonschema", "selenium", "statsmodels", "ruff", "snakefmt"}
-    assert set(ranges) == set(REQUIREMENTS) - tools
+    assert set(ranges) == set(REQUIREMENTS) - DEVELOPMENT
     for name, limits in ranges.items():
         low, high = re.fullmatch(r">=([\d.]+), *<([\d.]+)", limits).groups()
         version = tuple(map(int, REQUIREMENTS[name].partition(".post")[0].split(".")))

@@ -85,9 +85,14 @@ def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
     assert all(weight.grad is None for weight in teacher.parameters())
 
 
+# at 0.05 dkd, whose gradients are large, loses a class with every second seed, and nearly flat targets are learned late
+# by some; at these rates all of eight seeds passed, in float32 as in bfloat16, so that last bits do not decide
+RATES = {"dkd": 0.02, "uniform_teacher": 0.2}
+
+
 @pytest.mark.parametrize("method", [method for method in METHODS if not METHODS[method].published])
 def test_a_tiny_student_learns_three_colors(study, tmp_path, method):
-    run = study.train(method, replace(RECIPE, steps=80, lr=0.05))
+    run = study.train(method, replace(RECIPE, steps=80, lr=RATES.get(method, 0.05)))
     assert run.metrics["accuracy"] > 0.9
     assert run.metrics["val_accuracy"] == run.history[-1].val_accuracy > 0.8
     assert run.history[-1].loss < run.history[0].loss
@@ -233,7 +238,7 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
     pixels[3, 1, 5, 7] += 1
     labels[4] = (labels[4] + 1) % 3
     cases = [
-        {}, {"seed": 1}, {"teacher": other}, {"keep_weights": False},
+        {}, {"seed": 1}, {"teacher_path": other}, {"keep_weights": False},
         {"arm": arm_of(arm_defaults("kd") | {"alpha": 0.5})},
         {"arm": arm_of({"method": "ce"})}, {"arm": arm_of(arm_defaults("hard_teacher"))},
         *({"recipe": replace(RECIPE, **change)} for change in ({"lr": 0.05}, {"ema": 0.9}, {"network": "resnet8"})),
@@ -243,7 +248,8 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
         {"data": replace(data, trained=torch.tensor([0, 1]))},
         {"data": replace(data, classes=("red", "green", "gray")), "arm": arm_of({"method": "ce"})},
     ]  # fmt: skip
-    usual = {"data": data, "arm": arm_of(arm_defaults("kd")), "recipe": RECIPE, "teacher": study.teacher, "seed": 0}
+    arm = arm_of(arm_defaults("kd"))
+    usual = {"data": data, "arm": arm, "recipe": RECIPE, "teacher_path": study.teacher, "seed": 0}
     usual |= {"checkpoints": tmp_path, "device": torch.device("cpu"), "label": "x"}
     for case in cases:
         student.fit_student(**usual | case)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from distillery.page import gallery, sentences
+from distillery.page.quoting import Sentence
 
 SUMMARY = pd.DataFrame([
     {"scenario": s, "arm": "kd", "train": f"{n} Google", "n_train": n, "n_train_asked": n, "clean": "", "n_test": "9",
@@ -25,7 +26,7 @@ def results(tmp_path, monkeypatch):
         table.to_csv(tmp_path / "results" / "tables" / f"{name}.csv", index=False)
     for name in ("sizes", "curves"):
         Image.effect_noise((3000, 600), 90).save(tmp_path / "results" / "figures" / f"{name}.png")
-    monkeypatch.setattr(sentences, "answer", lambda tables: [sentences.Sentence("The answer.", "summary")])
+    monkeypatch.setattr(sentences, "answer", lambda tables: [Sentence("The answer.", ("summary",))])
     monkeypatch.setattr(sentences, "insights", lambda tables: list(sentences._more_images(tables)))
     return tmp_path / "results"
 
@@ -48,3 +49,4 @@ def test_without_validation_the_loss_is_told(results):
     tables = {"summary": SUMMARY, "curves": CURVES.assign(val_percent="")}
     (said,) = gallery.sentences_of("curves", tables)
     assert said.text == "From step 5 to step 10 the training loss of b (distilled) goes from 2.0 to 1.0."
+    assert said.tables == ("curves",)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from statements import NUMBER, astray, numbers_in
 
 from distillery.page import charts, images, sentences
 from distillery.page.render import citation, for_script, read_captions, vega
@@ -90,7 +91,7 @@ def test_the_answer_is_the_best_and_the_first_comparison(tables):
         "Does it help? Better in 1, no significant difference in 1 of 2 tests, corrected for their number;"
         " the differences are -1.20 to 10.10 points."
     )
-    assert (best.table, first.table) == ("ranking", "comparisons")
+    assert (best.tables, first.tables) == (("summary", "ranking"), ("comparisons",))
     tables["comparisons"]["verdict"] = ""
     assert "One seed cannot tell" in sentences.answer(tables)[1].text
     assert len(sentences.answer(tables | {"comparisons": tables["comparisons"][:0]})) == 1
@@ -111,7 +112,7 @@ def test_students_of_fewer_classes_are_not_the_best(tables):
 
 
 def test_insights_are_read_from_their_tables(tables):
-    said = {sentence.table: sentence.text for sentence in sentences.insights(tables)}
+    said = {sentence.tables[0]: sentence.text for sentence in sentences.insights(tables)}
     assert "Google (distilled): 40.10 % with 400, 45.20 % with 800" in said["summary"]
     assert "60.00 % on the images of google, 20.20 % on those of bing" in said["test_sources"]
     assert "cat is hardest (9.50 %) and dog easiest (80.00 %)" in said["per_class"]
@@ -123,6 +124,34 @@ def test_insights_are_read_from_their_tables(tables):
         "Of 100 images that google offered 80 were kept; the commonest reason against one: near duplicate (14)"
         in said["counts"]
     )
+
+
+def all_sentences(tables):
+    return sentences.answer(tables) + sentences.insights(tables) + sentences.limitations(tables)
+
+
+def test_every_number_of_a_sentence_is_in_a_table_that_it_names(tables):
+    tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
+    found = all_sentences(tables)
+    assert len(found) == 18
+    for sentence in found:
+        assert sentence.tables and astray(sentence.text, {name: tables[name] for name in sentence.tables}) == []
+
+
+def test_a_sentence_names_the_tables_that_its_numbers_are_of_and_no_other(tables):
+    """Every table's decimals end in digits of its own, so that a number tells where it was read."""
+    marks = {f"{place:03}": name for place, name in enumerate(tables)}
+    marked = {
+        name: table.map(lambda cell, mark=mark: f"{cell}{mark}" if "." in cell and NUMBER.fullmatch(cell) else cell)
+        for (mark, name), table in zip(marks.items(), tables.values(), strict=True)
+    }
+    several = 0
+    for sentence in all_sentences(marked):
+        decimals = [number for number in numbers_in(sentence.text) if "." in number and number != "0.05"]
+        quoted = {marks[number[-3:]] for number in decimals}
+        assert quoted == set(sentence.tables) or not decimals, sentence
+        several += len(quoted) > 1
+    assert several == 1  # the answer
 
 
 def test_more_images_that_do_not_help_are_not_said_to(tables):
@@ -171,9 +200,9 @@ def test_a_study_of_one_run_has_a_page_too(tables):
         "costs": tables["costs"][:0],
     }
     (best,) = sentences.answer(one)
-    assert best.table == "summary" and best.text.endswith("of 200 test images.")
-    assert {sentence.table for sentence in sentences.insights(one)} == {
-        "per_class", "confusion", "calibration", "agreement", "counts"}  # fmt: skip
+    assert best.tables == ("summary",) and best.text.endswith("of 200 test images.")
+    assert {sentence.tables for sentence in sentences.insights(one)} == {
+        (name,) for name in ("per_class", "confusion", "calibration", "agreement", "counts")}  # fmt: skip
 
 
 # --- images ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,9 @@ import csv
 import json
 
 import pytest
+from statements import Statements, astray
+
+from distillery.page.render import read_tables
 
 from .browser import open_browser
 
@@ -66,18 +69,34 @@ def test_every_number_shown_is_the_table_s(browser, page):
     assert whole == rows(page, "test_sources")
 
 
-def test_every_number_of_a_statement_is_in_its_table(browser, page):
+def check_statements(page, said):
+    """Statements, as (text, addresses of its links): each names the tables of its numbers, and no other."""
+    tables = read_tables(sorted(map(str, (page.parent / "tables").glob("*.csv"))))
+    assert len(said) >= 6
+    for text, links in said:
+        names = [link.removeprefix("#table-") for link in links]
+        assert names and astray(text, {name: tables[name] for name in names}) == [], (text, names)
+
+
+def test_every_number_of_a_statement_is_in_a_table_that_it_names(browser, page):
     script = """
-      return [...document.querySelectorAll(".answer, .statements li")].map((item) =>
-        [item.firstChild.textContent, item.querySelector("a").textContent]);
+      return [...document.querySelectorAll(".answer, .statements li")].map((item) => [item.firstChild.textContent,
+        [...item.querySelectorAll("a.from")].filter((link) => document.querySelector(link.hash) &&
+          link.checkVisibility() && link.textContent === link.hash.slice("#table-".length) + ".csv")
+          .map((link) => link.hash)]);
     """
     said = browser.execute_script(script)
-    assert len(said) >= 6
-    for text, table in said:
-        text_of_table = (page.parent / "tables" / table).read_text()
-        decimals = [word.strip("[](),;:%") for word in text.split() if "." in word.strip("[](),;:%.")]
-        for number in filter(lambda word: word.replace(".", "").replace("-", "").isdigit(), decimals):
-            assert number.rstrip(".") in text_of_table or number == "0.05", (text, number)
+    check_statements(page, said)
+    assert [[text.strip(), links] for text, links in said] == statements_of(page)
+
+
+def statements_of(page):
+    return [[text.strip(" ,\n"), links] for text, links in Statements(page.read_text()).found]
+
+
+def test_the_statements_of_the_file_name_their_tables(page):
+    """The same without a browser."""
+    check_statements(page, statements_of(page))
 
 
 def test_filters_leave_what_they_say(browser):

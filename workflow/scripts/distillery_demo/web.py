@@ -30,7 +30,7 @@ FAULTS = {
     "mislabeled": 30,  # shows another class
     "disputed": 15,  # the address of an image that is offered for every class
     "again": 80,  # the address of another query's result
-    "elsewhere": 30,  # the address of the other search's result
+    "other_search": 30,  # the address of the other search's result
     "copy": 40,  # the image of the result before, smaller and compressed again, at another address
     "twin": 15,  # the very bytes of the result before, at another address
     "half": 15,  # ends in the middle
@@ -112,7 +112,7 @@ class Index:
             return self._plain(search, self.queries[label][0], place)
         if fault == "disputed":
             return self._plain(search, DISPUTED, place % 4, shows=CLASSES[place % 4])
-        if fault == "other_test_sets":
+        if fault == "other_search":
             return self._plain("bing" if search == "google" else "google", query, place)
         if fault in ("copy", "twin"):
             return replace(self._plain(search, query, place - 1), form=fault)

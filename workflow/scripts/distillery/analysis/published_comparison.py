@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.display_names import source_title
 from distillery.analysis.statistics import ErrorModel
-from distillery.analysis.tables import formatted, read_table, source_title, write_table
+from distillery.analysis.tables import formatted, read_table, write_table
 
 COLUMNS = (
     "scenario", "train", "arm", "published_site", "published_notebook", "published_test", "published_n", "ours_arm",

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.display_names import source_title
 from distillery.analysis.statistics import compare_pairs, estimate, holm
 from distillery.jobs import UserError, one_line
 from distillery.storage.files import atomic_write
@@ -50,7 +51,6 @@ P_DECIMALS = 5
 # must be the same in all runs of one (scenario, arm), or their mean is of different things
 CONSTANT = ("n_train", "n_test", "n_classes", "steps", "network")
 COPIES = {"color": "color-altered", "rotation": "rotated"}
-TITLES = {"google": "Google", "bing": "Bing", "openverse": "Openverse", "commons": "Wikimedia Commons"}
 
 
 # --- one scenario -----------------------------------------------------------------------------------------------------
@@ -112,13 +112,6 @@ def train_text(counts: Mapping[str, int], augment: str = "none", copies: int | N
         text = " + ".join(f"{n:,} {source_title(source)}" for source, n in counts.items()) or "no images"
     copies = sum(counts.values()) if copies is None else copies
     return text if augment == "none" or not copies else f"{text} + {copies:,} {COPIES.get(augment, augment)}"
-
-
-def source_title(source: str) -> str:
-    """A source's name as read in text: Google, Bing, SD3 for sd3; others as configured, with spaces."""
-    if re.fullmatch(r"[a-z]{1,3}[_-]?v?\d+", source):
-        return source.replace("_", " ").upper()
-    return TITLES.get(source, source.replace("_", " "))
 
 
 # --- all scenarios ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -14,7 +15,8 @@ from distillery.config.models import Study
 from distillery.config.recipe_models import Recipe
 from distillery.config.source_models import SOURCES
 
-TAGGED = {"kind": SOURCES, "method": ARMS}  # the key that decides a section's model
+# the keys that decide a section's model
+TAGGED: dict[str, Mapping[str, type[Section]]] = {"kind": SOURCES, "method": ARMS}
 
 
 def fill_defaults(section: dict[str, Any], model: type[Section] = Study) -> None:

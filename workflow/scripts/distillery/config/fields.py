@@ -25,7 +25,7 @@ def _unique(values: list) -> list:
 
 
 Unique = AfterValidator(_unique)
-UNIQUE = {"uniqueItems": True}
+UNIQUE: dict[str, Any] = {"uniqueItems": True}
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Texts = Annotated[list[str], Unique, Field(json_schema_extra=UNIQUE)]
@@ -37,6 +37,11 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 PercentPair = Annotated[list[Percent], Field(min_length=2, max_length=2)]
 Seed = Annotated[int, Field(ge=0)]
 HashDistance = Annotated[int, Field(ge=0, le=15)]  # bits of 64
+
+
+def section(description: str, default: dict[str, Any] | None = None, **limits: Any) -> Any:
+    """A key whose value is a section, or sections by name. The default is filled in as if the user had written it."""
+    return Field(default=default or {}, description=description, **limits)
 
 
 def optional(description: str, **limits: Any) -> Any:

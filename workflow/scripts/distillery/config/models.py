@@ -25,6 +25,7 @@ from distillery.config.fields import (
     Texts,
     TwoNames,
     optional,
+    section,
 )
 from distillery.config.recipe_models import Student, Teacher
 from distillery.config.source_models import AnySource
@@ -149,20 +150,17 @@ class Study(Section):
         " to stop.",
     )
     sources: dict[Name, AnySource] = Field(min_length=1, description="Where images come from, by name.")
-    curation: Curation = Field({}, description="Which images are kept.")
-    split: Split = Field(
-        {}, description="Which images are for training, for choosing settings, and for the one final test."
-    )
-    teacher: Teacher = Field({}, description="The network that students are distilled from.")
-    student: Student = Field(
-        {},
-        description="The small network, and how it is trained: the same for every scenario, except lr and weight_decay"
+    curation: Curation = section("Which images are kept.")
+    split: Split = section("Which images are for training, for choosing settings, and for the one final test.")
+    teacher: Teacher = section("The network that students are distilled from.")
+    student: Student = section(
+        "The small network, and how it is trained: the same for every scenario, except lr and weight_decay"
         " where they are tuned.",
     )
-    arms: dict[Name, AnyArm] = Field(
+    arms: dict[Name, AnyArm] = section(
+        "Training methods under comparison, by name.",
         {"scratch": {"method": "ce"}, "kd": {"method": "kd"}},
         min_length=1,
-        description="Training methods under comparison, by name.",
     )
     scenarios: dict[Name, Scenario] = Field(min_length=1, description="Sets of train images to compare, by name.")
     deterministic: bool = Field(

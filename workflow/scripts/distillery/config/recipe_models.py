@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from distillery.config.choices import Network, Optimizer, Schedule, TeacherDataKind
-from distillery.config.fields import UNIQUE, Section, Seed, Texts, Unique, optional
+from distillery.config.fields import UNIQUE, Section, Seed, Texts, Unique, optional, section
 
 # with their range and description, because teacher and student have defaults of their own
 NetworkName = Annotated[
@@ -124,7 +124,7 @@ class TeacherData(Section):
 class TeacherOnly(Section):
     """What the section `teacher` has and `student` has not."""
 
-    data: TeacherData = Field({}, description="The images the teacher is trained on.")
+    data: TeacherData = section("The images the teacher is trained on.")
     seed: Seed = Field(
         0,
         description="Decides initialization, order and views. Students have the seeds 0, 1, …: if the teacher has their"

@@ -91,8 +91,9 @@ def _values(part: Part) -> str:
         return ", ".join(f"`{value}`" if value else "empty" for value in part["enum"])
     if "oneOf" in part:
         return " or ".join(_values(each) for each in part["oneOf"])
+    kind = str(part["type"])
     bounds = [f"{sign} {part[name]}" for name, sign in BOUNDS.items() if name in part]
-    return " ".join([NAMES.get(part["type"], part["type"]), ", ".join(bounds)]).strip()
+    return " ".join([NAMES.get(kind, kind), ", ".join(bounds)]).strip()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Discriminator, Field, Tag
 
 from distillery.config.choices import PromptStyle
-from distillery.config.fields import Section, Seed, SomeTexts, Texts, optional
+from distillery.config.fields import Section, Seed, SomeTexts, Texts, optional, section
 
 KIND = "How the images are obtained."
 FILTERS = "The filters of the search."
@@ -78,7 +78,7 @@ class GoogleFilters(Section):
 class Google(Fetching, FilteredSearch):
     kind: Literal["google"] = Field(description=KIND)
     max_per_query: MaxPerQuery = 50
-    filters: GoogleFilters = Field({}, description=PUBLISHED_FILTERS)
+    filters: GoogleFilters = section(PUBLISHED_FILTERS)
 
 
 class BingFilters(Section):
@@ -90,7 +90,7 @@ class BingFilters(Section):
 
 class Bing(Fetching, FilteredSearch):
     kind: Literal["bing"] = Field(description=KIND)
-    filters: BingFilters = Field({}, description=PUBLISHED_FILTERS)
+    filters: BingFilters = section(PUBLISHED_FILTERS)
 
 
 class OpenverseFilters(Section):
@@ -114,7 +114,7 @@ class Openverse(Fetching, FilteredSearch):
         le=240,
         description="Images to take from the results of one query. Openverse gives at most 240 without an account.",
     )
-    filters: OpenverseFilters = Field({}, description=FILTERS)
+    filters: OpenverseFilters = section(FILTERS)
 
 
 class Commons(Fetching, Search):
@@ -200,9 +200,8 @@ class Diffusion(Source):
         " subject, setting, viewpoint, light and medium, drawn from the classes' subjects and settings and from"
         " compose.",
     )
-    compose: Compose = Field(
-        {},
-        description="Lists for composed prompts, such as a photo of a cat in a meadow, seen from the side, at dusk."
+    compose: Compose = section(
+        "Lists for composed prompts, such as a photo of a cat in a meadow, seen from the side, at dusk."
         " Each part is drawn independently; an empty text leaves the part out.",
     )
     size: int = Field(512, ge=8, multiple_of=8, description="Side in pixels of a generated image; a multiple of 8.")

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from distillery.analysis.tables import decimals, mean_columns, read_numbers, source_title, train_text
+from distillery.analysis.display_names import source_title
+from distillery.analysis.tables import decimals, mean_columns, read_numbers, train_text
 from distillery.jobs import UserError
 from distillery.models.weights import Trained
 from distillery.storage.files import atomic_write

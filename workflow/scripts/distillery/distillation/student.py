@@ -164,7 +164,7 @@ def fit_student(
     data: ScenarioData,
     arm: Arm,
     recipe: Recipe,
-    teacher: str | Path,
+    teacher_path: str | Path,
     seed: int,
     checkpoints: str | Path,
     device: torch.device,
@@ -180,10 +180,10 @@ def fit_student(
     """
     network = start_network(recipe.network, len(data.classes), data.train, seed, device)
     side = data.train.pixels.shape[-1]
-    teacher = load_teacher(teacher, data.classes, side, device) if arm.uses_teacher else None
+    teacher = load_teacher(teacher_path, data.classes, side, device) if arm.uses_teacher else None
     if teacher:
         teacher = prepare_teacher(teacher, arm, device)
-    checkpoint = _checkpoint(arm, recipe, seed, data, teacher, checkpoints, device, keep_weights)
+    checkpoint = _checkpoint(arm, recipe, seed, data, teacher_path, checkpoints, device, keep_weights)
     restrict = select_classes(data.trained.to(device), len(data.classes))
     history = train(
         network,
@@ -271,7 +271,7 @@ def _checkpoint(
     recipe: Recipe,
     seed: int,
     data: ScenarioData,
-    teacher: str | Path,
+    teacher_path: str | Path,
     folder: str | Path,
     device: torch.device,
     keep_weights: bool,
@@ -285,7 +285,7 @@ def _checkpoint(
         "arm": {"method": arm.method, **asdict(arm)},
         "seed": seed,
         "classes": list(data.classes),
-        "teacher": hash_files([teacher]) if arm.uses_teacher else "",
+        "teacher": hash_files([teacher_path]) if arm.uses_teacher else "",
         "weights kept": keep_weights,
         **training_fingerprint(recipe, device),
     }

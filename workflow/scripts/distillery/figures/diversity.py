@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from distillery.analysis.tables import source_title, write_table
+from distillery.analysis.display_names import source_title
+from distillery.analysis.tables import write_table
 from distillery.figures.rows import RowFigure
 from distillery.figures.summary import INK, SOFT, Line2D, cut, plt, save_figure, sns
 from distillery.jobs import UserError

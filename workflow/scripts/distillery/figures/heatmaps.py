@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from distillery.analysis.tables import source_title
+from distillery.analysis.display_names import source_title
 from distillery.figures.panels import Layout, heading, panels
 from distillery.figures.summary import INK, arm_styles, cut, text_width
 

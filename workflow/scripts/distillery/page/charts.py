@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from distillery.figures.summary import arm_styles
-from distillery.page.sentences import arm_name
+from distillery.page.quoting import arm_name
 
 SHAPES = {
     "o": "circle", "D": "diamond", "s": "square", "^": "triangle-up", "v": "triangle-down", "P": "cross",

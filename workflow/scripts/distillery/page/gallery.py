@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from distillery.page import sentences
+from distillery.page.quoting import Sentence, Tables, named, say
 from distillery.page.render import read_captions, read_tables
 from distillery.storage.files import atomic_path, atomic_write
 
@@ -42,7 +43,7 @@ def write_gallery(results: str | Path, docs: str | Path) -> None:
     atomic_write(docs / "gallery.md", "\n".join(lines).rstrip() + "\n")
 
 
-def _about(tables: sentences.Tables) -> str:
+def _about(tables: Tables) -> str:
     said = " ".join(sentence.text for sentence in sentences.answer(tables))
     return (
         "Written from the finished study of [studies/real](../studies/real/config.yaml) by `make gallery`; the"
@@ -50,24 +51,23 @@ def _about(tables: sentences.Tables) -> str:
     )
 
 
-def sentences_of(figure: str, tables: sentences.Tables) -> Iterator[sentences.Sentence]:
+def sentences_of(figure: str, tables: Tables) -> Iterator[Sentence]:
     """What a figure says."""
     found = sentences.insights(tables) + sentences.answer(tables)[1:]
     table = {"sizes": "summary", "classes": "per_class", "reliability": "calibration"}.get(figure, figure)
-    yield from (sentence for sentence in found if sentence.table == table)
+    yield from (sentence for sentence in found if table in sentence.tables)
     if figure == "curves":
         yield _curves(tables)
 
 
-def _curves(tables: sentences.Tables) -> sentences.Sentence:
-    best, table = sentences.best_run(tables), tables["curves"]
-    mine = table[(table["scenario"] == best["scenario"]) & (table["arm"] == best["arm"])]
-    validated = mine[mine["val_percent"] != ""]
+def _curves(tables: Tables) -> Sentence:
+    mine = named(tables, "curves").of(sentences.best_run(tables))
+    validated = mine.where(mine["val_percent"] != "")
     what, name = ("val_percent", "validation accuracy, percent,") if len(validated) else ("loss", "training loss")
-    first, last = (validated if len(validated) else mine).iloc[[0, -1]].to_dict("records")
-    text = f"From step {first['step']} to step {last['step']} the {name} of {best['scenario']}"
-    text += f" ({sentences.arm_name(best['arm'])}) goes from {first[what]} to {last[what]}."
-    return sentences.Sentence(text, "curves")
+    text = f"From step {{first[step]}} to step {{last[step]}} the {name} of {{first[scenario]}} ({{first.arm}})"
+    text += f" goes from {{first[{what}]}} to {{last[{what}]}}."
+    steps = validated if len(validated) else mine
+    return say(text, first=steps.first(), last=steps.last())
 
 
 def shrink(figure: Path, output: Path) -> None:

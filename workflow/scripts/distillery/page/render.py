@@ -13,9 +13,10 @@ import jinja2
 import pandas as pd
 import yaml
 
-from distillery.analysis.tables import source_title
+from distillery.analysis.display_names import source_title
 from distillery.jobs import log
 from distillery.page import charts, images, sentences
+from distillery.page.quoting import Tables, arm_name
 from distillery.storage.files import atomic_write
 
 HERE = Path(__file__).parent
@@ -94,7 +95,7 @@ def write_page(study: Study, files: Files, output: str | Path) -> None:
         scenarios=scenario_cards(study, tables),
         figures=figures(files.figures, read_captions(files.captions)),
         citation=citation(files.citation),
-        arm_name=sentences.arm_name,
+        arm_name=arm_name,
         source_title=source_title,
         tested=len(tests.places),
         total=tests.total,
@@ -112,9 +113,7 @@ def read_tables(paths: Sequence[str]) -> dict[str, pd.DataFrame]:
     return {Path(path).stem: pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths}
 
 
-def page_data(
-    study: Study, tables: sentences.Tables, galleries: Mapping[str, Mapping], tests: images.Tests
-) -> dict[str, Any]:
+def page_data(study: Study, tables: Tables, galleries: Mapping[str, Mapping], tests: images.Tests) -> dict[str, Any]:
     """What the page's script works on."""
     arms = list(dict.fromkeys(tables["summary"]["arm"]))
     return {
@@ -124,7 +123,7 @@ def page_data(
         "classes": list(study.classes),
         "trained": {name: list(settings["train"]) for name, settings in study.scenarios.items()},
         "seeds": _seeds(tables["summary"]),
-        "arms": {arm: sentences.arm_name(arm) for arm in arms},
+        "arms": {arm: arm_name(arm) for arm in arms},
         "galleries": {
             name: {"sheet": asdict(known["sheet"]), "items": known["items"]} for name, known in galleries.items()
         },
@@ -144,7 +143,7 @@ def _seeds(summary: pd.DataFrame) -> dict[str, dict[str, int]]:
     return found
 
 
-def source_cards(study: Study, tables: sentences.Tables, galleries: Mapping[str, Mapping]) -> list[dict[str, Any]]:
+def source_cards(study: Study, tables: Tables, galleries: Mapping[str, Mapping]) -> list[dict[str, Any]]:
     """A card a source: its settings, what became of its images, what the teacher knows and doubts of them."""
     counts = tables["counts"]
     cards = []
@@ -161,7 +160,7 @@ def source_cards(study: Study, tables: sentences.Tables, galleries: Mapping[str,
     return cards
 
 
-def scenario_cards(study: Study, tables: sentences.Tables) -> list[dict[str, Any]]:
+def scenario_cards(study: Study, tables: Tables) -> list[dict[str, Any]]:
     """A card a scenario: what it trains on, its rows of the summary, of the ranking and of the test sources."""
     cards = []
     for name, settings in study.scenarios.items():

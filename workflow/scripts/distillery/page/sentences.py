@@ -5,42 +5,20 @@ All tables come as text (`Tables`), so that a number on the page has the decimal
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-
-import pandas as pd
+from collections.abc import Iterator
 
 from distillery.figures.lines import source_mixes
-from distillery.figures.summary import arm_styles
+from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, Tables, named, numbers, say
 
-Tables = Mapping[str, pd.DataFrame]
 COMMON = "common"
+LEVEL = Quoted("0.05", "")  # of significance: a convention, in no table
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """A statement, and the table it is read from."""
-
-    text: str
-    table: str
-
-
-def numbers(column: pd.Series) -> pd.Series:
-    """Text as floats; blank is NaN."""
-    return pd.to_numeric(column, errors="coerce")
-
-
-def arm_name(arm: str) -> str:
-    """An arm as read in text, the same as in figures."""
-    return arm_styles([arm])[arm].name
-
-
-def best_run(tables: Tables) -> pd.Series:
+def best_run(tables: Tables) -> TableRow:
     """The summary's row with the highest mean, among those of the most classes: fewer classes are easier."""
-    summary = tables["summary"]
-    classes = numbers(summary["n_classes"])
-    summary = summary[classes == classes.max()]
-    return summary.loc[numbers(summary["mean_percent"]).idxmax()]
+    summary = named(tables, "summary")
+    classes = summary.numbers("n_classes")
+    return summary.where(classes == classes.max()).highest("mean_percent")
 
 
 def exported(tables: Tables) -> str:
@@ -52,44 +30,53 @@ def exported(tables: Tables) -> str:
 def answer(tables: Tables) -> list[Sentence]:
     """The study's two questions, answered: which images teach best, and what the first declared comparison says."""
     found = [_best(tables)]
-    comparisons = tables["comparisons"]
+    comparisons = named(tables, "comparisons")
     if len(comparisons):
-        first = comparisons[comparisons["comparison"] == comparisons["comparison"].iloc[0]]
-        found.append(_comparison(first))
+        found.append(_comparison(comparisons.groups("comparison")[0]))
     return found
 
 
 def _best(tables: Tables) -> Sentence:
-    top, ranking = best_run(tables), tables["ranking"]
-    alike = tables["summary"]["n_classes"].nunique() == 1
-    text = "Of all that was trained" + ("" if alike else f" on {top['n_classes']} classes")
-    text += f", {top['scenario']} ({top['train']}, {arm_name(top['arm'])}) teaches best: {top['mean_percent']} %"
-    text += f" [{top['low']}, {top['high']}]" if top["low"] else ""
-    text += f" of {top['n_test']} test images"
-    place = ranking[(ranking["scenario"] == top["scenario"]) & (ranking["arm"] == top["arm"])].iloc[0]
+    top, summary = best_run(tables), named(tables, "summary")
+    said = say("Of all that was trained")
+    if summary["n_classes"].nunique() > 1:
+        said += say(" on {top[n_classes]} classes", top=top)
+    said += say(", {top[scenario]} ({top[train]}, {top.arm}) teaches best: {top[mean_percent]} %", top=top)
+    if top["low"]:
+        said += say(" [{top[low]}, {top[high]}]", top=top)
+    said += say(" of {top[n_test]} test images", top=top)
+    place = named(tables, "ranking").of(top).first()
     if place["n_ranked"] != "1":
-        text += f"; among the {place['n_ranked']} scenarios of its size and classes it is first in"
-        return Sentence(f"{text} {place['best_percent']} % of redraws of seeds and images.", "ranking")
-    return Sentence(text + ".", "summary")
+        said += say(
+            "; among the {place[n_ranked]} scenarios of its size and classes it is first in {place[best_percent]} %"
+            " of redraws of seeds and images",
+            place=place,
+        )
+    return said + say(".")
 
 
-def _comparison(rows: pd.DataFrame) -> Sentence:
-    question = rows["question"].iloc[0]
-    told = rows[rows["verdict"] != ""]
-    if told.empty:
-        return Sentence(f"{question} One seed cannot tell: nothing is known of other trainings.", "comparisons")
+def _comparison(table: NamedTable) -> Sentence:
+    question = say("{first[question]}", first=table.first())
+    told = table.where(table["verdict"] != "")
+    if not len(told):
+        return question + say(" One seed cannot tell: nothing is known of other trainings.")
     counts = told["verdict"].value_counts()
     said = [
         f"{verdict} in {counts[verdict]}"
         for verdict in ("better", "worse", "no significant difference")
         if verdict in counts
     ]
-    differences = numbers(told["difference"])
-    low, high = (told.loc[i, "difference"] for i in (differences.idxmin(), differences.idxmax()))
-    where = f"of {len(told)} tests" if len(told) > 1 else "of one test"
-    reach = f"the differences are {low} to {high} points" if len(told) > 1 else f"the difference is {low} points"
-    text = f"{question} {', '.join(said).capitalize()} {where}, corrected for their number; {reach}."
-    return Sentence(text, "comparisons")
+    found = {
+        "said": told.quote(", ".join(said).capitalize()),
+        "low": told.lowest("difference"),
+        "high": told.highest("difference"),
+        "count": told.quote(len(told)),
+    }
+    if len(told) > 1:
+        text = " {said} of {count} tests, corrected for their number;"
+        return question + say(text + " the differences are {low[difference]} to {high[difference]} points.", **found)
+    text = " {said} of one test, corrected for their number; the difference is {low[difference]} points."
+    return question + say(text, **found)
 
 
 def insights(tables: Tables) -> list[Sentence]:
@@ -99,108 +86,114 @@ def insights(tables: Tables) -> list[Sentence]:
 
 
 def _other_questions(tables: Tables) -> Iterator[Sentence]:
-    comparisons = tables["comparisons"]
-    for name in list(dict.fromkeys(comparisons["comparison"]))[1:]:
-        yield _comparison(comparisons[comparisons["comparison"] == name])
+    for table in named(tables, "comparisons").groups("comparison")[1:]:
+        yield _comparison(table)
 
 
 def _more_images(tables: Tables) -> Iterator[Sentence]:
-    summary = tables["summary"]
+    summary = named(tables, "summary")
+    mix = source_mixes(summary.rows)
     best: tuple | None = None
-    for (name, arm), rows in summary.groupby([source_mixes(summary), summary["arm"]], sort=False):
-        order = numbers(rows["n_train"]).sort_values(kind="stable").index
-        first, last = rows.loc[order[0]], rows.loc[order[-1]]
+    for runs in summary.groups(mix, "arm"):
+        order = runs.numbers("n_train").sort_values(kind="stable").index
+        first, last = runs.row(order[0]), runs.row(order[-1])
         gain = float(last["mean_percent"]) - float(first["mean_percent"])
         if first["n_train"] != last["n_train"] and gain > (best[0] if best else 0):
-            best = gain, name, arm, first, last
+            best = gain, mix[order[0]], first, last
     if best:
-        _, name, arm, first, last = best
-        text = (
-            f"More images help most with {name} ({arm_name(arm)}): {first['mean_percent']} % with {first['n_train']},"
-        )
-        yield Sentence(f"{text} {last['mean_percent']} % with {last['n_train']}.", "summary")
+        _, name, first, last = best
+        yield say(
+            "More images help most with {mix} ({first.arm}): {first[mean_percent]} % with {first[n_train]},"
+            " {last[mean_percent]} % with {last[n_train]}.",
+            mix=summary.quote(name), first=first, last=last,
+        )  # fmt: skip
 
 
 def _elsewhere(tables: Tables) -> Iterator[Sentence]:
-    table = tables["test_sources"]
-    table = table[table["test"] != COMMON]
-    widest = None
-    for (scenario, arm), rows in table.groupby(["scenario", "arm"], sort=False):
-        means = numbers(rows["mean_percent"])
-        span = means.max() - means.min()
-        if len(rows) > 1 and (widest is None or span > widest[0]):
-            widest = span, scenario, arm, rows.loc[means.idxmax()], rows.loc[means.idxmin()]
+    table = named(tables, "test_sources")
+    widest: tuple | None = None
+    for tested in table.where(table["test"] != COMMON).groups("scenario", "arm"):
+        best, worst = tested.highest("mean_percent"), tested.lowest("mean_percent")
+        span = float(best["mean_percent"]) - float(worst["mean_percent"])
+        if len(tested) > 1 and (widest is None or span > widest[0]):
+            widest = span, best, worst
     if widest:
-        _, scenario, arm, best, worst = widest
-        text = f"What a test is made of matters most for {scenario} ({arm_name(arm)}): {best['mean_percent']} % on the"
-        text += f" images of {best['test']}, {worst['mean_percent']} % on those of {worst['test']}."
-        yield Sentence(text, "test_sources")
-
-
-def _of_best_run(tables: Tables, name: str) -> pd.DataFrame:
-    """A table's rows of the best scenario and arm."""
-    table, top = tables[name], best_run(tables)
-    return table[(table["scenario"] == top["scenario"]) & (table["arm"] == top["arm"])]
+        yield say(
+            "What a test is made of matters most for {best[scenario]} ({best.arm}): {best[mean_percent]} % on the"
+            " images of {best[test]}, {worst[mean_percent]} % on those of {worst[test]}.",
+            best=widest[1], worst=widest[2],
+        )  # fmt: skip
 
 
 def _hard_class(tables: Tables) -> Iterator[Sentence]:
-    rows = _of_best_run(tables, "per_class")
-    means = numbers(rows["mean_percent"])
-    best, worst = rows.loc[means.idxmax()], rows.loc[means.idxmin()]
-    text = f"For the best students {worst['class']} is hardest ({worst['mean_percent']} %) and"
-    yield Sentence(f"{text} {best['class']} easiest ({best['mean_percent']} %).", "per_class")
+    classes = named(tables, "per_class").of(best_run(tables))
+    yield say(
+        "For the best students {worst[class]} is hardest ({worst[mean_percent]} %) and {best[class]} easiest"
+        " ({best[mean_percent]} %).",
+        best=classes.highest("mean_percent"), worst=classes.lowest("mean_percent"),
+    )  # fmt: skip
 
 
 def _confused(tables: Tables) -> Iterator[Sentence]:
-    rows = _of_best_run(tables, "confusion")
-    wrong = rows[rows["class"] != rows["predicted"]]
+    pairs = named(tables, "confusion").of(best_run(tables))
+    wrong = pairs.where(pairs["class"] != pairs["predicted"])
     if len(wrong):
-        worst = wrong.loc[numbers(wrong["percent"]).idxmax()]
-        text = f"The best students' commonest mistake: {worst['percent']} % of {worst['class']} images are taken for"
-        yield Sentence(f"{text} {worst['predicted']}.", "confusion")
+        yield say(
+            "The best students' commonest mistake: {worst[percent]} % of {worst[class]} images are taken for"
+            " {worst[predicted]}.",
+            worst=wrong.highest("percent"),
+        )
 
 
 def _sure(tables: Tables) -> Iterator[Sentence]:
-    table = tables["calibration"]
-    errors = numbers(table["ece_percent"])
-    best, worst = table.loc[errors.idxmin()], table.loc[errors.idxmax()]
+    table = named(tables, "calibration")
+    worst = table.highest("ece_percent")
     said = "surer than right" if float(worst["confidence_percent"]) > float(worst["accuracy_percent"]) else "too modest"
-    text = f"The worst calibrated students are {worst['scenario']} ({arm_name(worst['arm'])}): {said},"
-    text += (
-        f" {worst['confidence_percent']} % sure and {worst['accuracy_percent']} % right; the best, {best['scenario']}"
-    )
-    yield Sentence(f"{text} ({arm_name(best['arm'])}), are off by {best['ece_percent']} points.", "calibration")
+    yield say(
+        "The worst calibrated students are {worst[scenario]} ({worst.arm}): {said}, {worst[confidence_percent]} % sure"
+        " and {worst[accuracy_percent]} % right; the best, {best[scenario]} ({best.arm}), are off by"
+        " {best[ece_percent]} points.",
+        best=table.lowest("ece_percent"), worst=worst, said=table.quote(said),
+    )  # fmt: skip
 
 
 def _imitated(tables: Tables) -> Iterator[Sentence]:
-    table = tables["agreement"]
-    most = table.loc[numbers(table["agreement_percent"]).idxmax()]
-    text = f"Students of {most['scenario']} ({arm_name(most['arm'])}) say most often what the teacher says:"
-    text += f" {most['agreement_percent']} % of the images"
+    most = named(tables, "agreement").highest("agreement_percent")
+    said = say(
+        "Students of {most[scenario]} ({most.arm}) say most often what the teacher says: {most[agreement_percent]} %"
+        " of the images",
+        most=most,
+    )
     if most["repeated_percent"]:
-        text += f", and {most['repeated_percent']} % of its {most['n_teacher_wrong']} mistakes"
-    yield Sentence(text + ".", "agreement")
+        said += say(", and {most[repeated_percent]} % of its {most[n_teacher_wrong]} mistakes", most=most)
+    yield said + say(".")
 
 
 def _costly(tables: Tables) -> Iterator[Sentence]:
-    table = tables["costs"]
-    rows = table[table["rule"] == "train_student"]
-    if len(rows) > 1:
-        seconds = numbers(rows["seconds_each"])
-        least, most = rows.loc[seconds.idxmin()], rows.loc[seconds.idxmax()]
-        text = f"A training took {least['seconds_each']} s ({least['scenario']}, {arm_name(least['arm'])}) to"
-        yield Sentence(f"{text} {most['seconds_each']} s ({most['scenario']}, {arm_name(most['arm'])}).", "costs")
+    table = named(tables, "costs")
+    trained = table.where(table["rule"] == "train_student")
+    if len(trained) > 1:
+        yield say(
+            "A training took {least[seconds_each]} s ({least[scenario]}, {least.arm}) to {most[seconds_each]} s"
+            " ({most[scenario]}, {most.arm}).",
+            least=trained.lowest("seconds_each"), most=trained.highest("seconds_each"),
+        )  # fmt: skip
 
 
 def _dropped(tables: Tables) -> Iterator[Sentence]:
-    table = tables["counts"]
-    sums = table.drop(columns="class").set_index("source").apply(pd.to_numeric).groupby(level=0, sort=False).sum()
+    table = named(tables, "counts")
+    sums = table.rows.drop(columns="class").set_index("source").apply(numbers).groupby(level=0, sort=False).sum()
     reasons = [name for name in sums if name.startswith("dropped_")]
     if reasons and sums[reasons].to_numpy().sum():
         source, reason = sums[reasons].stack().idxmax()
-        text = f"Of {sums.at[source, 'offered']} images that {source} offered {sums.at[source, 'kept']} were kept;"
-        why = reason.removeprefix("dropped_").replace("_", " ")
-        yield Sentence(f"{text} the commonest reason against one: {why} ({sums.at[source, reason]}).", "counts")
+        mine = sums.loc[source]
+        found = {"source": source, "offered": mine["candidates"], "kept": mine["kept"], "most": mine[reason]}
+        found["why"] = reason.removeprefix("dropped_").replace("_", " ")
+        yield say(
+            "Of {offered} images that {source} offered {kept} were kept; the commonest reason against one: {why}"
+            " ({most}).",
+            **{name: table.quote(value) for name, value in found.items()},
+        )
 
 
 def limitations(tables: Tables) -> list[Sentence]:
@@ -210,75 +203,90 @@ def limitations(tables: Tables) -> list[Sentence]:
 
 
 def _note(tables: Tables) -> Iterator[Sentence]:
-    note = tables["summary"]["note"].iloc[0]
-    if note:
-        yield Sentence(f"{note}: the numbers say nothing of photographs.", "summary")
+    first = named(tables, "summary").first()
+    if first["note"]:
+        yield say("{first[note]}: the numbers say nothing of photographs.", first=first)
 
 
 def _taught(tables: Tables) -> Iterator[Sentence]:
-    table = tables["teacher"]
-    rows = table[(table["class"] == "all") & (table["accuracy_percent"] != "")]
-    if len(rows):
-        names = ["its own test images" if test == "own" else f"those of {test}" for test in rows["test"]]
-        told = [f"{percent} % of {name}" for name, percent in zip(names, rows["accuracy_percent"], strict=True)]
-        text = f"The teacher is right on {', '.join(told)}: distilling hands on its mistakes, and where students from"
-        yield Sentence(f"{text} scratch do better it can teach them little.", "teacher")
+    table = named(tables, "teacher")
+    tests = table.where((table["class"] == "all") & (table["accuracy_percent"] != ""))
+    if len(tests):
+        names = ["its own test images" if test == "own" else f"those of {test}" for test in tests["test"]]
+        told = [f"{percent} % of {name}" for name, percent in zip(names, tests["accuracy_percent"], strict=True)]
+        yield say(
+            "The teacher is right on {told}: distilling hands on its mistakes, and where students from scratch do"
+            " better it can teach them little.",
+            told=tests.quote(", ".join(told)),
+        )
 
 
 def _few_seeds(tables: Tables) -> Iterator[Sentence]:
-    for name, rows in tables["comparisons"].groupby("comparison", sort=False):
-        first = rows.iloc[0]
+    for tests in named(tables, "comparisons").groups("comparison"):
+        first = tests.first()
         if first["n_pairs"] == "1":
-            yield Sentence(f"{name}: one seed, so that nothing is known of other trainings.", "comparisons")
-        elif float(first["p_seeds_least"]) * len(rows) > 0.05:
-            text = f"{name}: {first['n_pairs']} seeds give a sign-flip p of {first['p_seeds_least']} at the least; over"
-            text += f" {len(rows)} tests it cannot reach 0.05, and the verdict rests on means that are about normal."
-            yield Sentence(text, "comparisons")
+            yield say("{first[comparison]}: one seed, so that nothing is known of other trainings.", first=first)
+        elif float(first["p_seeds_least"]) * len(tests) > float(LEVEL.text):
+            yield say(
+                "{first[comparison]}: {first[n_pairs]} seeds give a sign-flip p of {first[p_seeds_least]} at the least;"
+                " over {count} tests it cannot reach {level}, and the verdict rests on means that are about normal.",
+                first=first, count=tests.quote(len(tests)), level=LEVEL,
+            )  # fmt: skip
 
 
 def _small_differences(tables: Tables) -> Iterator[Sentence]:
-    table = tables["comparisons"]
-    reach = numbers(table["detectable"]).dropna()
-    if len(reach):
-        least, most = table.loc[reach.idxmin(), "detectable"], table.loc[reach.idxmax(), "detectable"]
-        text = f"Differences below {least} to {most} points, by comparison, would mostly go unseen"
-        yield Sentence(f"{text}: more seeds or more test images would show smaller ones.", "comparisons")
+    table = named(tables, "comparisons")
+    if table.numbers("detectable").notna().any():
+        yield say(
+            "Differences below {least[detectable]} to {most[detectable]} points, by comparison, would mostly go unseen:"
+            " more seeds or more test images would show smaller ones.",
+            least=table.lowest("detectable"), most=table.highest("detectable"),
+        )  # fmt: skip
 
 
 def _shortfall(tables: Tables) -> Iterator[Sentence]:
-    summary = tables["summary"]
+    summary = named(tables, "summary")
     # an arm may train on a part by its recipe: what the scenario has, the arm with the most images shows
-    rows = summary.loc[numbers(summary["n_train"]).groupby(summary["scenario"], sort=False).idxmax()]
-    short = rows[numbers(rows["n_train"]) < numbers(rows["n_train_asked"])]
+    most = summary.numbers("n_train").groupby(summary["scenario"], sort=False).idxmax()
+    scenarios = summary.where(summary.rows.index.isin(most))
+    shares = scenarios.numbers("n_train") / scenarios.numbers("n_train_asked")
+    short = scenarios.where(shares < 1)
     if len(short):
-        worst = short.loc[(numbers(short["n_train"]) / numbers(short["n_train_asked"])).idxmin()]
-        text = f"{len(short)} of {len(rows)} scenarios have fewer images than asked for; {worst['scenario']} has"
-        yield Sentence(f"{text} {worst['n_train']} of {worst['n_train_asked']}.", "summary")
+        yield say(
+            "{short} of {all} scenarios have fewer images than asked for; {worst[scenario]} has {worst[n_train]} of"
+            " {worst[n_train_asked]}.",
+            short=summary.quote(len(short)), all=summary.quote(len(scenarios)), worst=short.row(shares.idxmin()),
+        )  # fmt: skip
 
 
 def _untrained(tables: Tables) -> Iterator[Sentence]:
-    names = [name for name in dict.fromkeys(tables["summary"]["untrained"]) if name]
+    summary = named(tables, "summary")
+    names = [name for name in dict.fromkeys(summary["untrained"]) if name]
     if names:
-        text = f"The diffusion model of {', '.join(names)} was never trained"
-        yield Sentence(f"{text}: its images are noise, and its scenarios show nothing.", "summary")
+        yield say(
+            "The diffusion model of {names} was never trained: its images are noise, and its scenarios show nothing.",
+            names=summary.quote(", ".join(names)),
+        )
 
 
 def _leaked(tables: Tables) -> Iterator[Sentence]:
-    table = tables["leakage"]
-    tested = numbers(table["tested_on"])
-    if tested.sum():
-        worst = table.loc[tested.idxmax()]
-        text = f"{worst['tested_on']} test images of {worst['source']} are nearly those the teacher trained on"
-        yield Sentence(f"{text}: it may look better than it is, and so may its students.", "leakage")
+    table = named(tables, "leakage")
+    if table.numbers("tested_on").sum():
+        yield say(
+            "{worst[tested_on]} test images of {worst[source]} are nearly those the teacher trained on: it may look"
+            " better than it is, and so may its students.",
+            worst=table.highest("tested_on"),
+        )
 
 
 def _doubted(tables: Tables) -> Iterator[Sentence]:
-    table, tests = tables["audit"], tables["runs"]
+    table, tests = named(tables, "audit"), tables["runs"]
     # those that the accuracies are of
     common = table["source"].map(lambda source: f"accuracy_percent_on_{source}" in tests).astype(bool)
-    rows = table[(table["class"] == "all") & common]
-    tested = numbers(rows["tested_on"])
-    if tested.sum():
-        worst = rows.loc[tested.idxmax()]
-        text = f"The teacher doubts the labels of {worst['tested_on']} test images of {worst['source']}"
-        yield Sentence(f"{text}; where it is right, students are marked down for being right.", "audit")
+    judged = table.where((table["class"] == "all") & common)
+    if judged.numbers("tested_on").sum():
+        yield say(
+            "The teacher doubts the labels of {worst[tested_on]} test images of {worst[source]}; where it is right,"
+            " students are marked down for being right.",
+            worst=judged.highest("tested_on"),
+        )

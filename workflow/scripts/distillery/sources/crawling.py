@@ -112,9 +112,8 @@ class Results:
         self.error: BaseException | None = None  # of a thread, which has to end them all
         self.enough = threading.Event()  # nothing more is to be done
         self._rank: dict[str, int] = {}  # address → rank
-        self._duplicate_queries: dict[
-            int, list[tuple[int, str]]
-        ] = {}  # rank → claims, each after how many records it was found
+        # rank → other queries that gave its address, each after how many candidates it was found
+        self._others: dict[int, list[tuple[int, str]]] = {}
         self._done: dict[int, ImageRecord] = {}
         self._done_below = 0  # ranks below are all done
         self._kept: set[str] = set()  # sha256 of the settled images
@@ -126,7 +125,7 @@ class Results:
             if (rank := self._rank.get(result.url)) is not None:
                 if self.candidates[rank].query != query:
                     claim = (len(self.candidates), f"{self.search.label}: {query}")
-                    self._duplicate_queries.setdefault(rank, []).append(claim)
+                    self._others.setdefault(rank, []).append(claim)
                 return None
             rank = self._rank[result.url] = len(self.candidates)
             texts = {name: getattr(result, name) for name in TEXTS}
@@ -165,10 +164,8 @@ class Results:
 
     def _duplicate_queries(self, rank: int) -> tuple[str, ...]:
         # how far the parser reads beyond the end is chance
-        duplicate_queries = [
-            claim for found_after, claim in self._duplicate_queries.get(rank, ()) if found_after <= self._done_below
-        ]
-        return tuple(dict.fromkeys(duplicate_queries))
+        found = [query for found_after, query in self._others.get(rank, ()) if found_after <= self._done_below]
+        return tuple(dict.fromkeys(found))
 
     def abort(self, error: BaseException) -> None:
         """End the crawl because a thread failed."""

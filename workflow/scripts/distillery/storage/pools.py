@@ -62,7 +62,7 @@ class ImageRecord:
     declared_height: int = 0
     license: str = ""
     creator: str = ""
-    also: tuple[str, ...] = ()  # "class: query" of every other claim to the same URL
+    duplicate_queries: tuple[str, ...] = ()  # "class: query" of every other query that gave the same URL
     # generated
     prompt: str = ""
     negative_prompt: str = ""

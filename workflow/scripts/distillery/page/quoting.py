@@ -1,0 +1,154 @@
+"""Sentences that quote tables: which tables a sentence names follows from the values put into it.
+
+A `NamedTable` knows its name, and so do its rows and whatever is counted from it. `say` takes nothing else, so no
+sentence holds a number without naming the table that it was read from.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from distillery.figures.summary import arm_styles
+
+# by name, every cell the text that it is in its file
+Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A statement, and the tables that it quotes.
+
+    Attributes:
+        text: what is said.
+        tables: names of the tables quoted, in the order of their first quotation.
+    """
+
+    text: str
+    tables: tuple[str, ...]
+
+    def __add__(self, more: Sentence) -> Sentence:
+        return Sentence(self.text + more.text, tuple(dict.fromkeys(self.tables + more.tables)))
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A text for sentences; `table` is where it was read or counted, blank for a convention that no table holds."""
+
+    text: str
+    table: str
+
+    def __format__(self, spec: str) -> str:
+        return format(self.text, spec)
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row to quote from: in a sentence's text `{row[column]}` is a cell, `{row.arm}` the arm's display name."""
+
+    table: str
+    cells: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+    @property
+    def arm(self) -> str:
+        return arm_name(self["arm"])
+
+
+@dataclass(frozen=True)
+class NamedTable:
+    """A table, or some rows of it, and its name.
+
+    Attributes:
+        name: of the file, without `.csv`.
+        rows: every cell is text.
+    """
+
+    name: str
+    rows: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, column: str) -> pd.Series:
+        return self.rows[column]
+
+    def numbers(self, column: str) -> pd.Series:
+        """A column as floats; blank is NaN."""
+        return numbers(self.rows[column])
+
+    def where(self, chosen: pd.Series) -> NamedTable:
+        """The rows for which a boolean column is true."""
+        return NamedTable(self.name, self.rows[chosen])
+
+    def of(self, row: TableRow) -> NamedTable:
+        """The rows of a row's scenario and arm."""
+        return self.where((self["scenario"] == row["scenario"]) & (self["arm"] == row["arm"]))
+
+    def groups(self, *by: str | pd.Series) -> list[NamedTable]:
+        """The rows of each value of one or several columns, in the order of the first rows."""
+        return [NamedTable(self.name, rows) for _, rows in self.rows.groupby(list(by), sort=False)]
+
+    def row(self, label: object) -> TableRow:
+        """The row of an index label."""
+        return TableRow(self.name, self.rows.loc[label].to_dict())
+
+    def first(self) -> TableRow:
+        return self.row(self.rows.index[0])
+
+    def last(self) -> TableRow:
+        return self.row(self.rows.index[-1])
+
+    def lowest(self, column: str) -> TableRow:
+        """The first row of the lowest number."""
+        return self.row(self.numbers(column).idxmin())
+
+    def highest(self, column: str) -> TableRow:
+        """The first row of the highest number."""
+        return self.row(self.numbers(column).idxmax())
+
+    def quote(self, found: object) -> Quoted:
+        """A text made from the rows: a count, a sum, names in a list."""
+        return Quoted(str(found), self.name)
+
+
+def named(tables: Tables, name: str) -> NamedTable:
+    """A table of the study."""
+    return NamedTable(name, tables[name])
+
+
+def say(text: str, **values: TableRow | Quoted) -> Sentence:
+    """A sentence or a part of one.
+
+    Args:
+        text: a format string of the values; it has no digit of its own.
+        values: what is quoted, by the names in the text.
+
+    Raises:
+        ValueError: the text has a digit: a number that no table is named for.
+        TypeError: a value does not know its table.
+    """
+    parts = list(string.Formatter().parse(text))
+    if any(letter.isdigit() for literal, *_ in parts for letter in literal):
+        raise ValueError(f"a number in the text of a sentence, which quotes no table: {text}")
+    if strange := [name for name, value in values.items() if not isinstance(value, TableRow | Quoted)]:
+        raise TypeError(f"not read from a table: {', '.join(strange)}")
+    # a field is name, name[column] or name.attribute
+    names = [field.partition("[")[0].partition(".")[0] for _, field, *_ in parts if field is not None]
+    tables = dict.fromkeys(values[name].table for name in names)
+    return Sentence(text.format(**values), tuple(name for name in tables if name))
+
+
+def numbers(column: pd.Series) -> pd.Series:
+    """Text as floats; blank is NaN."""
+    return pd.to_numeric(column, errors="coerce")
+
+
+def arm_name(arm: str) -> str:
+    """An arm as read in text, the same as in figures."""
+    return arm_styles([arm])[arm].name
