@@ -96,7 +96,7 @@ def profile_step() -> None:
 def microseconds(action: Callable[[], object], repeats: int = 20) -> float:
     """Of an action, repeated in a graph."""
     stream = torch.cuda.Stream()
-    with torch.cuda.rng_for(stream):
+    with torch.cuda.stream(stream):
         for _ in range(3):
             action()
     torch.cuda.synchronize()

@@ -201,7 +201,9 @@ def modules_of(script, without=()):
     return set(imported_modules(SCRIPTS / f"{script}.py", SCRIPTS, without))
 
 
-@pytest.mark.parametrize("script", ["train_student", "train_teacher", "run_trial", "tune", "evaluate_teacher"])
+@pytest.mark.parametrize(
+    "script", ["train_student", "train_teacher", "run_trial", "select_hyperparameters", "evaluate_teacher"]
+)
 def test_a_training_depends_on_what_trains_alone(script):
     found = modules_of(script)
     assert {"distillery.training.loop", "distillery.models.architectures", "distillery.storage.arrays"} <= found

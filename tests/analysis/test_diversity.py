@@ -15,7 +15,7 @@ from distillery.analysis import diversity
 from distillery.figures import diversity as diversity_figure
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
-from distillery.models.weights import Trained, save_weights
+from distillery.models.weights import TrainedNetwork, save_weights
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -74,7 +74,7 @@ def test_from_images_to_the_figure(tmp_path, write_curated):
     pixels[:] = pixels[:1]  # the model makes one image again and again
     np.save(tables[1].with_suffix(".npy"), pixels)
     network = NormalizedModel(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
-    save_weights(tmp_path / "teacher.safetensors", Trained(network, "resnet8", ("cat", "dog"), 16, "teacher", 1))
+    save_weights(tmp_path / "teacher.safetensors", TrainedNetwork(network, "resnet8", ("cat", "dog"), 16, "teacher", 1))
     inputs = {"pixels": [path.with_suffix(".npy") for path in tables], "tables": tables}
     measured, table, figure = (tmp_path / f"diversity.{kind}" for kind in ("parquet", "csv", "png"))
     kinds = {"kinds": {"google": "google", "sd2": "diffusion"}}
@@ -96,7 +96,7 @@ def test_what_cannot_be_drawn_or_compared_ends_in_one_line(tmp_path, write_curat
     with pytest.raises(UserError, match="has no rows"):
         diversity_figure.show_diversity(tmp_path / "empty.parquet", tmp_path / "x.csv", tmp_path / "x.png", "A study")
     network = NormalizedModel(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
-    save_weights(tmp_path / "teacher.safetensors", Trained(network, "resnet8", ("cat", "dog"), 32, "teacher", 1))
+    save_weights(tmp_path / "teacher.safetensors", TrainedNetwork(network, "resnet8", ("cat", "dog"), 32, "teacher", 1))
     table = write_curated("google", size=16)
     with pytest.raises(UserError, match="another size than the teacher's"):
         diversity.measure_diversity(

@@ -13,7 +13,7 @@ import torch
 from distillery.deployment.card import Words
 from distillery.deployment.export import export_student
 from distillery.models.architectures import NormalizedModel, build_network
-from distillery.models.weights import Trained, load_weights, save_weights
+from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 
 CLASSES = ("cat", "deer", "dog", "frog", "ship")
 SIDE = 24
@@ -73,7 +73,7 @@ class Student:
     def write(self, network="resnet8_half", side=SIDE):
         """The run's four files."""
         built = decided(network, len(CLASSES), side)
-        save_weights(self.folder / "model.safetensors", Trained(built, network, CLASSES, side, "student", 400))
+        save_weights(self.folder / "model.safetensors", TrainedNetwork(built, network, CLASSES, side, "student", 400))
         tested = [label for label in self.labels if label not in self.untested]
         metrics = {
             "scenario": "web", "arm": "kd", "seed": 0, "network": network, "parameters": 19_876, "steps": 400,

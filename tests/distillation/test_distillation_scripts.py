@@ -84,7 +84,13 @@ def test_from_the_teachers_data_to_a_runs_metrics(study, tmp_path):
     wildcards = {"scenario": "colors", "lr": "0.05", "weight_decay": "0.001", "seed": "0"}
     trial, choice = str(tmp_path / "trial.json"), str(tmp_path / "choice.json")
     run("run_trial", log, **(student | {"output": {"trial": trial}, "wildcards": wildcards}))
-    run("tune", log, input={"trials": [trial]}, output={"choice": choice}, params={"grid": "arms.kd.tune"})
+    run(
+        "select_hyperparameters",
+        log,
+        input={"trials": [trial]},
+        output={"choice": choice},
+        params={"grid": "arms.kd.tune"},
+    )
     run("train_student", log, **(student | {"input": student["input"] | {"choice": choice}}))
     metrics = json.loads(Path(out["metrics"]).read_text())
     assert (metrics["lr"], metrics["weight_decay"]) == (0.05, 0.001)

@@ -17,7 +17,7 @@ from distillery.distillation.methods import METHODS, arm_of
 from distillery.distillation.student import objective_of, select_classes
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
-from distillery.models.weights import Trained, load_weights, save_weights
+from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 from distillery.training import checkpoints
 from distillery.training import hardware as devices
 from distillery.training import loop as training
@@ -273,7 +273,7 @@ def test_an_unknown_method_is_one_line():
 def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tmp_path):
     network = NormalizedModel(build_network("resnet8_half", 2), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
-    save_weights(path, Trained(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
+    save_weights(path, TrainedNetwork(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
     with pytest.raises(UserError, match="are for classes cat, dog, not red, green, blue. Delete it"):
         study.train("kd", replace(RECIPE, steps=2), teacher=path)
     study.train("ce", replace(RECIPE, steps=2), teacher=path)
@@ -283,7 +283,7 @@ def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tm
 def test_a_teacher_of_another_image_size_is_one_line_and_scratch_needs_none(study, tmp_path, method):
     network = NormalizedModel(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
-    save_weights(path, Trained(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
+    save_weights(path, TrainedNetwork(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
     with pytest.raises(UserError, match="trained images of 32 pixels, the students' have 16. Delete it and run"):
         study.train(method, replace(RECIPE, steps=2), teacher=path)
     study.train("ce", replace(RECIPE, steps=2), teacher=path)

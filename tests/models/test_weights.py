@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
-from distillery.models.weights import Trained, load_weights, save_weights
+from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def trained():
     network = NormalizedModel(
         build_network("resnet8_half", 2), torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.4, 0.5, 0.6])
     )
-    return Trained(network, "resnet8_half", ("cat", 'größe, "x"'), 24, "student", 7)
+    return TrainedNetwork(network, "resnet8_half", ("cat", 'größe, "x"'), 24, "student", 7)
 
 
 def test_there_and_back(trained, tmp_path):

@@ -17,7 +17,7 @@ import numpy as np
 from distillery.analysis.display_names import source_title
 from distillery.analysis.tables import decimals, mean_columns, read_numbers, train_text
 from distillery.jobs import UserError
-from distillery.models.weights import Trained
+from distillery.models.weights import TrainedNetwork
 from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
 
@@ -140,7 +140,7 @@ def _accuracies(path: str | Path, arm: str) -> np.ndarray:
 
 
 def write_card(
-    path: str | Path, facts: Facts, words: Words, student: Trained, *, model: str, size: int, opset: int
+    path: str | Path, facts: Facts, words: Words, student: TrainedNetwork, *, model: str, size: int, opset: int
 ) -> None:
     """Write a student's card as Markdown, whole or not at all.
 
@@ -169,7 +169,7 @@ def _head(facts: Facts, words: Words) -> Iterator[str]:
     yield f"A small classifier of images. It tells apart {len(facts.classes)} classes: {', '.join(facts.classes)}.\n"
 
 
-def _file(facts: Facts, words: Words, student: Trained, model: str, size: int, opset: int) -> Iterator[str]:
+def _file(facts: Facts, words: Words, student: TrainedNetwork, model: str, size: int, opset: int) -> Iterator[str]:
     measured, side = facts.metrics, student.image_size
     settings = [f"{key} {value}" for key, value in words.arm.items()]
     settings += [f"learning rate {measured['lr']:g}", f"weight decay {measured['weight_decay']:g}"]

@@ -26,7 +26,7 @@ from distillery.distillation.methods import Arm, ModelOutput
 from distillery.jobs import UserError, log
 from distillery.models.architectures import NormalizedModel
 from distillery.models.batchnorm_folding import fold_batchnorm
-from distillery.models.weights import Trained, load_weights, save_weights
+from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 from distillery.storage.files import atomic_write, hash_files
 from distillery.training.augmentation import alter_copies
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
@@ -42,7 +42,7 @@ from distillery.training.recipe import Recipe
 class Run:
     """A trained student, how it came about, and what it says of the test images."""
 
-    trained: Trained
+    trained: TrainedNetwork
     history: list[HistoryRow]
     test: ImageDataset
     logits: np.ndarray
@@ -148,7 +148,7 @@ def train_student(
         "val_accuracy": history[-1].val_accuracy,
     }
     side = data.train.pixels.shape[-1]
-    trained = Trained(network, recipe.network, data.classes, side, "student", recipe.steps)
+    trained = TrainedNetwork(network, recipe.network, data.classes, side, "student", recipe.steps)
     return Run(trained, history, data.test, logits, predicted, metrics)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from distillery.distillation.losses import cross_entropy
 from distillery.jobs import UserError
-from distillery.models.weights import Trained, load_weights, save_weights
+from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
@@ -28,7 +28,7 @@ from distillery.training.recipe import Recipe
 class Teacher:
     """A trained teacher, and how it came about."""
 
-    trained: Trained
+    trained: TrainedNetwork
     history: list[HistoryRow]
 
     def save(self, weights: str | Path, history: str | Path) -> None:
@@ -74,7 +74,7 @@ def train_teacher(
         label="teacher",
     )
     side = images.pixels.shape[-1]
-    trained = Trained(network, recipe.network, tuple(classes), side, "teacher", recipe.steps)
+    trained = TrainedNetwork(network, recipe.network, tuple(classes), side, "teacher", recipe.steps)
     return Teacher(trained, history)
 
 

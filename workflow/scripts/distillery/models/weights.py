@@ -1,4 +1,4 @@
-"""Trained networks as safetensors: weights, normalization and what they are, in one file of reproducible bytes."""
+"""Trained networks as safetensors: weights, normalization and metadata in one file, whose bytes are reproducible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from distillery.storage.files import atomic_write
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     """A network and what it was trained for.
 
     Attributes:
@@ -37,7 +37,7 @@ class Trained:
     steps: int
 
 
-def save_weights(path: str | Path, trained: Trained) -> None:
+def save_weights(path: str | Path, trained: TrainedNetwork) -> None:
     """Write a network, whole or not at all."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
     metadata = {
@@ -58,7 +58,7 @@ def sort_header(data: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
-def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trained:
+def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> TrainedNetwork:
     """Read a network that `save_weights` wrote, on the CPU.
 
     Args:
@@ -75,7 +75,7 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
         network = NormalizedModel(build_network(metadata["network"], len(found)), torch.zeros(3), torch.ones(3))
         network.load_state_dict(tensors)
         size, steps = int(metadata["image_size"]), int(metadata["steps"])
-        trained = Trained(network, metadata["network"], found, size, metadata["kind"], steps)
+        trained = TrainedNetwork(network, metadata["network"], found, size, metadata["kind"], steps)
     except FileNotFoundError:
         raise
     except (SafetensorError, KeyError, ValueError, RuntimeError, OSError, TypeError, UserError) as error:

@@ -44,7 +44,7 @@ class CudaGraphRunner:
         # on a stream of its own, as recording will: autograd remembers streams
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.rng_for(stream):
+        with torch.cuda.stream(stream):
             self.step(block)
         torch.cuda.current_stream().wait_stream(stream)
 
