@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from distillery.analysis.attribution import COLUMNS, attribute
+from distillery.analysis.data_quality.attribution import COLUMNS, attribute
 from distillery.curation.curated import SCHEMA
 
 

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 from scipy.stats import entropy
 
-from distillery.analysis import breakdowns, costs, curves
+from distillery.analysis import breakdowns
 from distillery.analysis import published_comparison as published
 from distillery.analysis.agreement import agreement, divergences
 from distillery.analysis.calibration import BINS, calibration_error, calibration_table, reliability_table
-from distillery.analysis.predictions import read_runs, teacher_on
-from distillery.analysis.typesetting import escaped, typeset_summary
+from distillery.analysis.run_predictions import read_runs, teacher_on
+from distillery.analysis.study_tables import costs, curves
+from distillery.analysis.study_tables.typesetting import escaped, typeset_summary
 from distillery.jobs import UserError
 from distillery.storage.parquet import read_parquet
 
@@ -163,13 +164,13 @@ def test_kl_is_scipys_and_leaves_out_classes_not_trained_on(study):
 def test_agreement_is_with_the_teacher_right_or_wrong(study):
     tested = study.runs["all", "scratch"]
     teacher = teacher_on(study.teacher, tested)
-    found, favored = agreement(tested, teacher), study.uses_teacher[:6].argmax(axis=1)
+    found, favored = agreement(tested, teacher), study.taught[:6].argmax(axis=1)
     assert found["agreement_percent"] == pytest.approx(100 * (tested.predicted == favored).mean())
     wrong = favored != LABELS
     assert found["n_teacher_wrong"] == wrong.sum() > 0
     assert found["repeated_percent"] == pytest.approx(100 * (tested.predicted == favored)[:, wrong].mean())
     with pytest.raises(UserError, match="lacks test images"):
-        teacher_on(write_predictions(study.teacher, study.uses_teacher[:4], LABELS[:4], SOURCES[:4]), tested)
+        teacher_on(write_predictions(study.teacher, study.taught[:4], LABELS[:4], SOURCES[:4]), tested)
 
 
 # --- costs and curves -------------------------------------------------------------------------------------------------

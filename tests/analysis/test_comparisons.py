@@ -10,8 +10,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.power import TTestPower
 
 from distillery.analysis.comparisons import COLUMNS, compare, comparisons_table, sides_of
-from distillery.analysis.predictions import TestPredictions
 from distillery.analysis.ranking import ranking_table, resampled_means
+from distillery.analysis.run_predictions import TestPredictions
 from distillery.analysis.statistics import (
     ErrorModel,
     combine_variances,

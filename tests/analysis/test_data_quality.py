@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from distillery.analysis.data_quality import AUDIT_COLUMNS, LEAKAGE_COLUMNS, tabulate_data_quality
+from distillery.analysis.data_quality.quality_tables import AUDIT_COLUMNS, LEAKAGE_COLUMNS, tabulate_data_quality
 from distillery.curation.curated import curate
 from distillery.figures import acquisition
 from distillery.figures.contact_sheets import label_issues_sheet

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from distillery.analysis import diversity
+from distillery.analysis.data_quality import image_diversity as diversity
 from distillery.figures import diversity as diversity_figure
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network

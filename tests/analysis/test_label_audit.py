@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_study import CLASSES, draw
 
-from distillery.analysis.label_audit import audit_labels
+from distillery.analysis.data_quality.label_audit import audit_labels
 from distillery.curation.curated import SCHEMA as CURATED
 from distillery.curation.leakage import SCHEMA as LEAKAGE
 from distillery.jobs import UserError

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.analysis import agreement, breakdowns, calibration, comparisons, costs, curves, ranking, tables
+from distillery.analysis import agreement, breakdowns, calibration, comparisons, ranking, tables
 from distillery.analysis import published_comparison as published
 from distillery.analysis.statistics import compare_pairs, estimate, holm
+from distillery.analysis.study_tables import costs, curves
 from distillery.jobs import UserError
 
 SCRATCH = [0.30, 0.32, 0.31, 0.33, 0.29, 0.30]

@@ -229,7 +229,7 @@ def test_or_shrink_to_the_largest_balanced_set(study, tmp_path):
 
 def write_audit(path, label_issues):
     """An audit of 100 images of source google, of which some rows are flagged."""
-    from distillery.analysis.label_audit import SCHEMA as AUDIT
+    from distillery.analysis.data_quality.label_audit import SCHEMA as AUDIT
 
     columns = {field.name: [""] * 100 if str(field.type) == "string" else [0] * 100 for field in AUDIT}
     columns |= {

@@ -1,6 +1,6 @@
 """Whose images the study used."""
 
-from distillery.analysis.attribution import attribute
+from distillery.analysis.data_quality.attribution import attribute
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -1,6 +1,6 @@
 """Ask the teacher about the labels of one source's images."""
 
-from distillery.analysis.label_audit import audit_labels
+from distillery.analysis.data_quality.label_audit import audit_labels
 from distillery.jobs import job
 
 with job(snakemake) as j:

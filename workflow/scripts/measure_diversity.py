@@ -1,6 +1,6 @@
 """Measure how different the images of each source and class are."""
 
-from distillery.analysis.diversity import measure_diversity
+from distillery.analysis.data_quality.image_diversity import measure_diversity
 from distillery.jobs import job
 
 with job(snakemake) as j:

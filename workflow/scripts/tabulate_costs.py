@@ -1,6 +1,6 @@
 """What each stage cost."""
 
-from distillery.analysis.costs import tabulate_costs
+from distillery.analysis.study_tables.costs import tabulate_costs
 from distillery.jobs import job
 
 with job(snakemake) as j:

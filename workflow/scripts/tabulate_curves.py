@@ -1,6 +1,6 @@
 """Loss and validation accuracy by step, over seeds."""
 
-from distillery.analysis.curves import tabulate_curves
+from distillery.analysis.study_tables.curves import tabulate_curves
 from distillery.jobs import job
 
 with job(snakemake) as j:

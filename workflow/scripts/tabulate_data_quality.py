@@ -1,6 +1,6 @@
 """How many images the teacher knows already, and how many labels it doubts."""
 
-from distillery.analysis.data_quality import tabulate_data_quality
+from distillery.analysis.data_quality.quality_tables import tabulate_data_quality
 from distillery.jobs import job
 
 with job(snakemake) as j:

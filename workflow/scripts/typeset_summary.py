@@ -1,6 +1,6 @@
 """The summary in Markdown and LaTeX."""
 
-from distillery.analysis.typesetting import typeset_summary
+from distillery.analysis.study_tables.typesetting import typeset_summary
 from distillery.jobs import job
 
 with job(snakemake) as j:

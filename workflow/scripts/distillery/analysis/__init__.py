@@ -1,1 +1,1 @@
-"""StepScalars: tables, statistics, comparisons."""
+"""Analysis: statistics, comparisons, and the tables that results are reported in."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.predictions import Runs, TestPredictions, teacher_on
+from distillery.analysis.run_predictions import Runs, TestPredictions, teacher_on
 from distillery.analysis.statistics import estimate
 from distillery.analysis.tables import formatted
 

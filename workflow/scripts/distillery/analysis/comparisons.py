@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.predictions import Runs, TestPredictions, read_groups, read_runs
 from distillery.analysis.ranking import ranking_table
+from distillery.analysis.run_predictions import Runs, TestPredictions, read_groups, read_runs
 from distillery.analysis.statistics import (
     combine_variances,
     compare_pairs,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.predictions import Runs, TestPredictions
+from distillery.analysis.run_predictions import Runs, TestPredictions
 from distillery.analysis.tables import formatted
 
 COLUMNS = (
