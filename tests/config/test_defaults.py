@@ -1,11 +1,16 @@
 """Defaults come from the models, at every depth, and are not shared between two configurations."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from distillery.config.arm_models import ARMS
 from distillery.config.choices import SOURCE_KINDS
 from distillery.config.defaults import arm_defaults, fill_defaults, recipe_defaults, source_defaults
 from distillery.config.source_models import SOURCES
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_defaults_of_a_source_include_those_of_its_sections():
@@ -41,3 +46,10 @@ def test_the_recipe_has_no_default_where_teacher_and_student_differ():
 @pytest.mark.parametrize("method", ["published_ce", "published_kd", "ce"])
 def test_an_arm_without_settings(method):
     assert arm_defaults(method) == {"method": method}
+
+
+@pytest.mark.parametrize("method", ["kd", "dkd", "dist", "kd_standardized", "attention_transfer"])
+def test_the_page_of_the_arms_names_their_defaults(method):
+    row = re.search(rf"^\| `{method}` \|.*$", (ROOT / "docs" / "arms.md").read_text(), re.M)[0]
+    named = {key: float(value) for key, value in re.findall(r"`(\w+)` ([\d.]+)", row)}
+    assert {"method": method} | named == arm_defaults(method)
