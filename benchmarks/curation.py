@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 from distillery.curation.curated import inspect
 from distillery.curation.duplicates import close_pairs
 from distillery.parallel import in_processes
-from distillery.storage.pools import ImageRecord
+from distillery.storage.records import ImageRecord
 
 DISTANCE = 8
 

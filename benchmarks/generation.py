@@ -40,7 +40,7 @@ from distillery.generation.diffusion import plan_image
 from distillery.generation.diffusion_models import Settings, compile_parts, load_pipeline, place
 from distillery.generation.prompts import Asked
 from distillery.generation.sampling import fitting_batch, generate_images, run_batch
-from distillery.storage.pools import ImageRecord
+from distillery.storage.records import ImageRecord
 from distillery_demo import pipelines
 
 

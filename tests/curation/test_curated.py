@@ -17,7 +17,8 @@ from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import near_pairs
 from distillery.jobs import UserError
 from distillery.parallel import batched, ordered
-from distillery.storage.pools import ImageRecord, image_key, write_pool
+from distillery.storage.pools import image_key, write_pool
+from distillery.storage.records import ImageRecord
 
 
 def photo(seed: int, side: int = 96) -> Image.Image:

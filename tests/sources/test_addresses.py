@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from distillery.jobs import UserError
 from distillery.sources.addresses import fetch_addresses, read_addresses
 from distillery.sources.results import is_address
-from distillery.storage.pools import Store
+from distillery.storage.store import Store
 from distillery_demo.web import Index, Server, Shot, serve
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -128,7 +128,8 @@ import sys
 from types import SimpleNamespace as Space
 sys.path.insert(0, {scripts!r})
 from distillery.jobs import job
-from distillery.storage.pools import Store, write_pool
+from distillery.storage.pools import write_pool
+from distillery.storage.store import Store
 from distillery.sources.addresses import fetch_addresses
 source = {{"path": {folder!r} + "/list.txt", "per_class": {wanted}}}
 with job(Space(log=[])):

@@ -17,7 +17,7 @@ from distillery.sources import crawling, fetching
 from distillery.sources.crawling import Search, crawl, search_of
 from distillery.sources.fetching import Limits
 from distillery.sources.results import MarkupChanged, SourceBlocked
-from distillery.storage.pools import Store
+from distillery.storage.store import Store
 from distillery_demo.web import Index, Server, Shot, serve
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"

@@ -21,7 +21,8 @@ from distillery.parallel import in_processes
 from distillery.storage.arrays import write_array
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import write_parquet
-from distillery.storage.pools import ImageRecord, read_pool
+from distillery.storage.pools import read_pool
+from distillery.storage.records import ImageRecord
 
 SCHEMA = pa.schema(
     [

@@ -23,7 +23,8 @@ from distillery.generation.diffusion_models import Settings, load_pipeline
 from distillery.generation.prompts import Asked, ask
 from distillery.generation.sampling import generate_images
 from distillery.jobs import UserError, log, progress
-from distillery.storage.pools import ImageRecord, Store
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
 
 HOPELESS = 32  # images that have to fail, none having succeeded, to give a model up
 

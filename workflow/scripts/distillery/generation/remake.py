@@ -22,7 +22,8 @@ from distillery.generation.diffusion_models import Settings, hash_model, load_pi
 from distillery.generation.sampling import generate_images
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_write
-from distillery.storage.pools import ImageRecord, read_pool
+from distillery.storage.pools import read_pool
+from distillery.storage.records import ImageRecord
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from PIL import Image
 from distillery.generation.diffusion_models import Settings
 from distillery.generation.embeddings import PromptEncoder
 from distillery.jobs import UserError, log, one_line
-from distillery.storage.pools import ImageRecord
+from distillery.storage.records import ImageRecord
 
 WRITERS = 4  # threads that check images and encode JPEGs
 CPU_BATCH = 4
