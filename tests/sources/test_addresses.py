@@ -20,10 +20,11 @@ from distillery.jobs import UserError
 from distillery.sources.addresses import fetch_addresses, read_addresses
 from distillery.sources.results import is_address
 from distillery.storage.store import Store
-from distillery_demo.web import Index, Server, Shot, serve
+from distillery_demo.web import Server, serve
+from distillery_demo.web_index import SearchIndex, WebImage
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
-SHOTS = [Shot("google", "frog", number, "gone" if number % 4 == 1 else "plain", 80, "jpg") for number in range(30)]
+SHOTS = [WebImage("google", "frog", number, "gone" if number % 4 == 1 else "plain", 80, "jpg") for number in range(30)]
 
 
 def write(folder, text, name="list.csv"):
@@ -96,7 +97,7 @@ def test_what_is_written_is_read(tmp_path_factory, urls, labels):
 
 @pytest.fixture
 def web():
-    server = Server(Index({}, 0, 0))
+    server = Server(SearchIndex({}, 0, 0))
     with serve(server):
         yield server
 
@@ -141,7 +142,7 @@ with job(Space(log=[])):
 @pytest.fixture
 def silent():
     """A server that never answers where a path says so."""
-    server = Silent(Index({}, 0, 0))
+    server = Silent(SearchIndex({}, 0, 0))
     with serve(server):
         yield server
         server.end.set()
@@ -184,7 +185,7 @@ def test_with_enough_images_no_server_is_waited_for(tmp_path, silent):
 
 def test_none_at_all(web, tmp_path):
     with pytest.raises(UserError, match="none of 3 addresses gave an image"):
-        fetched(web, tmp_path, shots=[Shot("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
+        fetched(web, tmp_path, shots=[WebImage("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
 
 
 def test_the_script_ends_a_mistake_in_one_line(tmp_path, capsys):
