@@ -20,10 +20,10 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageOps
 
-from distillery.curation.curated import inspect
-from distillery.curation.duplicates import close_pairs
+from distillery.curation.curated import curate_image
+from distillery.curation.duplicates import near_hash_pairs
 from distillery.parallel import in_processes
-from distillery.storage.pools import ImageRecord
+from distillery.storage.records import ImageRecord
 
 DISTANCE = 8
 
@@ -44,7 +44,7 @@ def main() -> None:
 def search(count: int, repeats: int) -> None:
     hashes = np.random.default_rng(0).integers(0, 2**64, count, dtype=np.uint64)
     hashes[: count // 50] = hashes[count // 50 : 2 * (count // 50)] ^ np.uint64(0b10001)
-    ways = {"ours": lambda: len(close_pairs(hashes, DISTANCE)), "naive": lambda: naive(hashes)}
+    ways = {"ours": lambda: len(near_hash_pairs(hashes, DISTANCE)), "naive": lambda: naive(hashes)}
     try:
         ways["faiss range search"] = faiss_search(hashes)
     except ImportError:
@@ -53,7 +53,7 @@ def search(count: int, repeats: int) -> None:
     bk_tree(hashes)
     million = np.random.default_rng(1).integers(0, 2**64, 500_000, dtype=np.uint64)
     started = time.perf_counter()
-    close_pairs(million, DISTANCE)
+    near_hash_pairs(million, DISTANCE)
     print(f"  ours, 500,000 hashes: {time.perf_counter() - started:.1f} s")
 
 
@@ -92,7 +92,7 @@ def bk_tree(hashes: np.ndarray, queries: int = 200) -> None:
         tree.find(value, DISTANCE)
     whole = built + (time.perf_counter() - started) * len(hashes) / queries
     started = time.perf_counter()
-    close_pairs(hashes, DISTANCE)
+    near_hash_pairs(hashes, DISTANCE)
     print(f"  BK-tree, from {queries} queries: {whole:.0f} s, {whole / (time.perf_counter() - started):,.0f}x ours")
 
 
@@ -124,14 +124,14 @@ def images(count: int, repeats: int) -> None:
     files = [photograph(seed) for seed in range(count)]
     record = ImageRecord("s", "c", "urls", "x")
     ways = {
-        "ours": lambda: [inspect((record, data), 32, 32) for data in files],
+        "ours": lambda: [curate_image((record, data), 32, 32) for data in files],
         "one after the other": lambda: [apart(data) for data in files],
         "decoding alone": lambda: [Image.open(io.BytesIO(data)).load() for data in files],
     }
     what = f"{count} photographs of 600-1400 pixels"
     compare({name: lambda way=way: len(way()) for name, way in ways.items()}, repeats, what)
     entries = [(record, data) for data in files] * 5
-    function = partial(inspect, min_side=32, side=32)
+    function = partial(curate_image, min_side=32, side=32)
     ways = {
         "ours": lambda: len(list(in_processes(function, entries, 1))),
         "two processes": lambda: len(list(in_processes(function, entries, 2))),

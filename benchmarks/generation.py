@@ -38,10 +38,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from distillery.config.defaults import source_defaults
 from distillery.generation.diffusion import plan_image
-from distillery.generation.diffusion_models import Settings, compile_parts, load_pipeline, place
-from distillery.generation.prompts import Asked
+from distillery.generation.diffusion_models import DiffusionSettings, compile_parts, load_pipeline, move_to_device
+from distillery.generation.prompts import ImagePrompt
 from distillery.generation.sampling import fitting_batch, generate_images, run_batch
-from distillery.storage.pools import ImageRecord
+from distillery.storage.records import ImageRecord
 from distillery_demo import pipelines
 
 
@@ -56,7 +56,7 @@ class Model:
 
     loop: Any
     library: Any
-    settings: Settings
+    settings: DiffusionSettings
     looped: int
 
 
@@ -134,16 +134,16 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def operations(pipeline: Any, settings: Settings) -> float:
+def operations(pipeline: Any, settings: DiffusionSettings) -> float:
     """Floating-point operations of one image."""
     with FlopCounterMode(display=False) as counter:
         run_batch(pipeline, wishes(settings, 1))
     return counter.get_total_flops()
 
 
-def wishes(settings: Settings, images: int) -> list[ImageRecord]:
+def wishes(settings: DiffusionSettings, images: int) -> list[ImageRecord]:
     """Offers with ten prompts in turn, as the published study's."""
-    asked = [Asked(f"a photo of a cat {i}", 2.0) for i in range(10)]
+    asked = [ImagePrompt(f"a photo of a cat {i}", 2.0) for i in range(10)]
     return [plan_image(settings, "sd", "cat", asked[i % 10], i, seed=0) for i in range(images)]
 
 
@@ -168,7 +168,7 @@ def tiny(images: int) -> Model:
     """The demo's size, loaded from disk, on one thread."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings.of(DEFAULTS | {"model": folder, "per_class": images, "size": 32, "steps": 4})
+        settings = DiffusionSettings.of(DEFAULTS | {"model": folder, "per_class": images, "size": 32, "steps": 4})
         pipelines.build_stable_diffusion_2(folder, seed=0, size=32)
         return Model(load_pipeline(replace(settings, dtype="float32")), load_pipeline(settings), settings, images)
 
@@ -180,8 +180,8 @@ def real(name: str, images: int) -> Model:
     plain.set_progress_bar_config(disable=True)
     plain.to("cuda")
     ours.to(torch.bfloat16)
-    place(ours, "cuda")
-    settings = Settings.of(DEFAULTS | {"model": name, "per_class": images, "size": size, "steps": steps})
+    move_to_device(ours, "cuda")
+    settings = DiffusionSettings.of(DEFAULTS | {"model": name, "per_class": images, "size": size, "steps": steps})
     return Model(plain, ours, settings, looped=3)
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from distillery.config.defaults import recipe_defaults
-from distillery.curation.label_issues import find_label_issues, shares_of_wrong
+from distillery.curation.label_issues import find_label_issues, label_error_rates
 from distillery.curation.teacher_data import CIFAR10, load_cifar10
 from distillery.distillation.methods import CrossEntropy
 from distillery.distillation.student import objective_of
@@ -57,7 +57,7 @@ def main() -> None:
             f" ({time.perf_counter() - started:.0f} s)"
         )
         found = find_label_issues(probabilities, labels)
-        share, _ = shares_of_wrong([str(x) for x in labels], [str(x) if x >= 0 else "" for x in found.confident])
+        share, _ = label_error_rates([str(x) for x in labels], [str(x) if x >= 0 else "" for x in found.confident])
         report("ours", found.is_label_issue, wrong, f"; estimates {100 * share:.1f} % wrong")
         for way, is_label_issue in cleanlab(labels, probabilities).items():
             report(

@@ -26,7 +26,8 @@ from PIL import Image
 
 from distillery.curation.curated import curate
 from distillery.splits.split import plan_scenario, split_images
-from distillery.storage.pools import ImageRecord, image_key, write_pool
+from distillery.storage.pools import image_key, write_pool
+from distillery.storage.records import ImageRecord
 
 ROOT = Path(__file__).parents[1]
 JOBS = (500, 5_000, 20_000)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from distillery.analysis.data_quality.attribution import COLUMNS, attribute
-from distillery.curation.curated import SCHEMA
+from distillery.curation.curated import CURATED_SCHEMA
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def curated(tmp_path):
     """A source's table as curation writes it."""
 
     def write(source, kind, rows, **facts):
-        table = pd.DataFrame({name: [""] * (rows + 1) for name in SCHEMA.names})
+        table = pd.DataFrame({name: [""] * (rows + 1) for name in CURATED_SCHEMA.names})
         table = table.assign(source=source, kind=kind, row=[*range(rows), -1], kept=[True] * rows + [False])
         table["class"] = ["cat", "dog"] * (rows // 2) + ["cat"]
         table = table.assign(key=[f"{source}{i}" for i in range(rows + 1)], **{"seed": -1} | facts)

@@ -15,7 +15,8 @@ from distillery.figures import acquisition
 from distillery.figures.contact_sheets import label_issues_sheet
 from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
 from distillery.jobs import UserError
-from distillery.storage.pools import ImageRecord, image_key, write_pool
+from distillery.storage.pools import image_key, write_pool
+from distillery.storage.records import ImageRecord
 from distillery_demo.drawing import draw
 
 

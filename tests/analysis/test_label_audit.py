@@ -5,8 +5,8 @@ import pytest
 from tiny_study import CLASSES, draw
 
 from distillery.analysis.data_quality.label_audit import audit_labels
-from distillery.curation.curated import SCHEMA as CURATED
-from distillery.curation.leakage import SCHEMA as LEAKAGE
+from distillery.curation.curated import CURATED_SCHEMA
+from distillery.curation.leakage import LEAKAGE_SCHEMA
 from distillery.jobs import UserError
 from distillery.splits.split import SPLITS_SCHEMA
 from distillery.storage.parquet import read_parquet, write_parquet
@@ -28,12 +28,14 @@ def audited(study, tmp_path):
         np.save(tmp_path / "web.npy", pixels)
         split = {"source": ["web"] * 60, "row": range(60), "split": np.resize(np.array(parts), 60)}
         write_parquet(tmp_path / "splits.parquet", empty(SPLITS_SCHEMA, 60) | split, SPLITS_SCHEMA)
-        columns = empty(CURATED, 61) | {"row": [*range(60), -1], "kept": [True] * 60 + [False]}
+        columns = empty(CURATED_SCHEMA, 61) | {"row": [*range(60), -1], "kept": [True] * 60 + [False]}
         columns |= {"class": [classes[label] for label in labels] + ["red"], "key": [f"k{i}" for i in range(61)]}
         columns["clip_score"] = [0.25, *[-1] * 60]
-        write_parquet(tmp_path / "web.parquet", columns, CURATED)
-        known = empty(LEAKAGE, 3) | {"source": ["web", "web", "web"], "row": [2, 30, 4]}
-        write_parquet(tmp_path / "leakage.parquet", known | {"teacher_split": ["train", "train", "test"]}, LEAKAGE)
+        write_parquet(tmp_path / "web.parquet", columns, CURATED_SCHEMA)
+        known = empty(LEAKAGE_SCHEMA, 3) | {"source": ["web", "web", "web"], "row": [2, 30, 4]}
+        write_parquet(
+            tmp_path / "leakage.parquet", known | {"teacher_split": ["train", "train", "test"]}, LEAKAGE_SCHEMA
+        )
         paths = [tmp_path / name for name in ("web.npy", "web.parquet", "leakage.parquet", "splits.parquet")]
         audit_labels(*paths, study.teacher, tmp_path / "audit.parquet", source="web", threads=1)
         names = (

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from distillery.curation.curated import SCHEMA, Candidate, curate, drop_near_duplicates
+from distillery.curation.curated import CURATED_SCHEMA, Candidate, curate, drop_near_duplicates
 from distillery.curation.decoding import to_square
-from distillery.curation.duplicates import near_pairs
+from distillery.curation.duplicates import near_duplicate_pairs
 from distillery.jobs import UserError
 from distillery.parallel import batched, ordered
-from distillery.storage.pools import ImageRecord, image_key, write_pool
+from distillery.storage.pools import image_key, write_pool
+from distillery.storage.records import ImageRecord
 
 
 def photo(seed: int, side: int = 96) -> Image.Image:
@@ -85,7 +86,7 @@ def test_every_offer_has_a_row_with_its_reason(run):
 
 def test_provenance_reaches_the_table(run):
     _, (row,) = run([entry("cat", 7, encode(photo(1)))])
-    assert set(row) == set(SCHEMA.names)
+    assert set(row) == set(CURATED_SCHEMA.names)
     expected = {"source": "web", "class": "cat", "kind": "bing", "rank": 7, "license": "CC0", "creator": "someone"}
     expected |= {"query": "cat q", "url": "https://example.org/cat/7", "title": "a title", "width": 96, "format": "PNG"}
     assert {name: row[name] for name in expected} == expected
@@ -145,7 +146,7 @@ def drop_by_all_pairs(candidates, distance):
     usable = [candidate for candidate in candidates if not candidate.reason]
     views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
     neighbors: dict[int, list[int]] = {}
-    for first, second in near_pairs(*views.T, distance).tolist():
+    for first, second in near_duplicate_pairs(*views.T, distance).tolist():
         neighbors.setdefault(first, []).append(second)
         neighbors.setdefault(second, []).append(first)
     for index, others in neighbors.items():

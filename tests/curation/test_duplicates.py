@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
 from distillery.curation import duplicates
-from distillery.curation.duplicates import close_pairs, first_near, groups, near_pairs, near_to, perceptual_hashes
+from distillery.curation.duplicates import (
+    connected_groups,
+    first_near_duplicates,
+    near_duplicate_pairs,
+    near_hash_pairs,
+    near_matches,
+    perceptual_hashes,
+)
 
 
 def every_pair(hashes, distance):
@@ -33,20 +40,22 @@ def clustered_hashes(draw):
 
 @given(clustered_hashes(), st.integers(0, 15))
 def test_close_pairs_are_all_pairs_within_the_distance(hashes, distance):
-    assert [tuple(pair) for pair in close_pairs(hashes, distance)] == every_pair(hashes, distance)
+    assert [tuple(pair) for pair in near_hash_pairs(hashes, distance)] == every_pair(hashes, distance)
 
 
 @given(clustered_hashes(), st.integers(0, 15), st.integers(1, 9))
 def test_the_size_of_blocks_changes_nothing(hashes, distance, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duplicates, "BLOCK", block)
-        assert [tuple(pair) for pair in close_pairs(hashes, distance)] == every_pair(hashes, distance)
+        assert [tuple(pair) for pair in near_hash_pairs(hashes, distance)] == every_pair(hashes, distance)
 
 
 @given(clustered_hashes(), clustered_hashes(), st.integers(0, 15))
 def test_near_to_gives_every_pair_and_a_hash_once_a_part(hashes, others, distance):
     others = np.concatenate([others, hashes[:3]])
-    parts = [list(zip(here.tolist(), other.tolist(), strict=True)) for here, other in near_to(hashes, others, distance)]
+    parts = [
+        list(zip(here.tolist(), other.tolist(), strict=True)) for here, other in near_matches(hashes, others, distance)
+    ]
     assert all(len({here for here, _ in part}) == len(part) for part in parts)
     expected = {
         (i, j)
@@ -73,18 +82,18 @@ def test_the_first_near_of_another_kind(hashes, distance, random):
         )
         for i in range(len(views))
     ]
-    assert first_near(views, kind, distance).tolist() == expected
+    assert first_near_duplicates(views, kind, distance).tolist() == expected
 
 
 def test_no_hashes_give_no_pairs():
     nothing = np.empty(0, dtype=np.uint64)
-    assert close_pairs(nothing, 8).shape == near_pairs(nothing, nothing, 8).shape == (0, 2)
+    assert near_hash_pairs(nothing, 8).shape == near_duplicate_pairs(nothing, nothing, 8).shape == (0, 2)
 
 
 @pytest.mark.parametrize("distance", [-1, 16])
 def test_a_distance_out_of_range_is_refused(distance):
     with pytest.raises(ValueError, match="0 to 15"):
-        close_pairs(np.zeros(2, dtype=np.uint64), distance)
+        near_hash_pairs(np.zeros(2, dtype=np.uint64), distance)
 
 
 def image(seed: int) -> Image.Image:
@@ -97,9 +106,9 @@ def test_a_halved_and_a_mirrored_copy_are_found_and_other_images_are_not():
     original = image(0)
     images = [original, original.resize((120, 120)), ImageOps.mirror(original)] + [image(k) for k in range(1, 20)]
     hashes, mirrored = np.array([perceptual_hashes(p) for p in images], dtype=np.uint64).T
-    assert near_pairs(hashes, mirrored, 4).tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert near_duplicate_pairs(hashes, mirrored, 4).tolist() == [[0, 1], [0, 2], [1, 2]]
 
 
 def test_groups_are_named_by_their_smallest_member():
-    assert groups(6, np.array([[4, 5], [1, 4]])).tolist() == [0, 1, 2, 3, 1, 1]
-    assert groups(3, np.empty((0, 2), dtype=np.int64)).tolist() == [0, 1, 2]
+    assert connected_groups(6, np.array([[4, 5], [1, 4]])).tolist() == [0, 1, 2, 3, 1, 1]
+    assert connected_groups(3, np.empty((0, 2), dtype=np.int64)).tolist() == [0, 1, 2]

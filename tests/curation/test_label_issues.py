@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.curation.label_issues import find_label_issues, shares_of_wrong
+from distillery.curation.label_issues import find_label_issues, label_error_rates
 
 
 def clip_scorer(truth, classes, skill, seed):
@@ -56,7 +56,7 @@ def test_it_is_the_definition(seed, classes, count):
         probabilities, labels, found.confident
     )
     assert found.is_label_issue.tolist() == (found.likely != labels).tolist()
-    share, by_label = shares_of_wrong(names(labels), names(found.confident))
+    share, by_label = label_error_rates(names(labels), names(found.confident))
     assert 0 <= share <= 1 and set(by_label) == set(names(labels))
 
 
@@ -92,7 +92,7 @@ def test_planted_mistakes_are_found_and_their_share_estimated(planted):
     labels = np.where(chance.random(5000) < planted, chance.integers(0, 10, 5000), truth)
     wrong = labels != truth
     found = find_label_issues(clip_scorer(truth, 10, 6.0, 2), labels)
-    assert abs(shares_of_wrong(names(labels), names(found.confident))[0] - wrong.mean()) < 0.03
+    assert abs(label_error_rates(names(labels), names(found.confident))[0] - wrong.mean()) < 0.03
     if planted:
         assert (found.is_label_issue & wrong).sum() / wrong.sum() > 0.9  # recall
         assert (found.is_label_issue & wrong).sum() / found.is_label_issue.sum() > 0.9  # precision
@@ -108,11 +108,11 @@ def test_a_judge_that_is_timid_about_one_class_does_not_condemn_it():
 
 def test_no_image_and_a_class_without_any():
     nothing = find_label_issues(np.empty((0, 3)), np.empty(0, dtype=int))
-    assert len(nothing.is_label_issue) == 0 and shares_of_wrong([], []) == (None, {})
+    assert len(nothing.is_label_issue) == 0 and label_error_rates([], []) == (None, {})
     one = find_label_issues(np.array([[0.2, 0.8], [0.3, 0.7]]), np.array([1, 1]))
-    assert not one.is_label_issue.any() and shares_of_wrong(["b", "b"], ["b", ""]) == (0.0, {"b": 0.0})
+    assert not one.is_label_issue.any() and label_error_rates(["b", "b"], ["b", ""]) == (0.0, {"b": 0.0})
 
 
 def test_shares_are_weighted_by_the_labels_numbers():
     labels, confident = ["a"] * 6 + ["b"] * 2, ["a", "a", "b", "", "", "a", "b", "b"]
-    assert shares_of_wrong(labels, confident) == (6 / 8 * 1 / 4, {"a": 0.25, "b": 0.0})
+    assert label_error_rates(labels, confident) == (6 / 8 * 1 / 4, {"a": 0.25, "b": 0.0})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageOps
 
-from distillery.curation.curated import SCHEMA
+from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.decoding import to_square
 from distillery.curation.duplicates import perceptual_hashes
 from distillery.curation.leakage import find_leakage, nearest
@@ -21,12 +21,12 @@ SIDE = 32
 
 def write_curated(path, source, images, kept=None):
     hashes = [perceptual_hashes(image) for image in images]
-    columns = {name: [""] * len(images) for name in SCHEMA.names}
+    columns = {name: [""] * len(images) for name in CURATED_SCHEMA.names}
     columns |= {name: [0] * len(images) for name in ("width", "height", "seed", "rank", "clip_score")}
     columns |= {"source": [source] * len(images), "class": ["frog"] * len(images), "row": list(range(len(images)))}
     columns |= {"key": [f"{source}{i}" for i in range(len(images))], "kept": kept or [True] * len(images)}
     columns |= {"phash": [own for own, _ in hashes], "phash_mirror": [mirror for _, mirror in hashes]}
-    write_parquet(path, columns, SCHEMA)
+    write_parquet(path, columns, CURATED_SCHEMA)
     squares = [to_square(image, SIDE) for image, keep in zip(images, columns["kept"], strict=True) if keep]
     np.save(path.with_suffix(".npy"), np.stack(squares))
     return path.with_suffix(".npy"), path

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.curation import teacher_data
-from distillery.curation.curated import SCHEMA
+from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.teacher_data import (
     CIFAR10,
     LabeledImages,
-    balanced,
-    limited,
+    balanced_subset,
+    limit_images,
     load_cifar10,
     load_folders,
     load_sources,
@@ -37,7 +37,7 @@ labels_of = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(np.array)
 
 @given(labels_of, st.integers(0, 70), st.integers(0, 2**32))
 def test_a_subset_is_balanced_and_has_no_row_twice(labels, count, seed):
-    rows = balanced(labels, count, seed)
+    rows = balanced_subset(labels, count, seed)
     assert len(rows) == (min(count, len(labels)) if count else len(labels))
     assert (np.diff(rows) > 0).all()
     have, got = (np.bincount(x, minlength=4) for x in (labels, labels[rows]))
@@ -47,9 +47,9 @@ def test_a_subset_is_balanced_and_has_no_row_twice(labels, count, seed):
 
 @given(labels_of, st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
 def test_subsets_nest_and_come_from_the_seed(labels, a, b, seed):
-    small, large = (set(balanced(labels, n, seed)) for n in sorted((a, b)))
+    small, large = (set(balanced_subset(labels, n, seed)) for n in sorted((a, b)))
     assert small <= large
-    assert set(balanced(labels, a, seed)) in (small, large)
+    assert set(balanced_subset(labels, a, seed)) in (small, large)
 
 
 def images(labels, side=4):
@@ -60,7 +60,7 @@ def images(labels, side=4):
 
 
 def test_limited_keeps_images_and_labels_together():
-    some = limited(images([0, 1, 2] * 10), 7, seed=1)
+    some = limit_images(images([0, 1, 2] * 10), 7, seed=1)
     assert len(some.labels) == 7 and (some.pixels[:, 0, 0, 0] == some.labels).all()
 
 
@@ -173,7 +173,8 @@ def curated(folder: Path, name: str, labels: list[str], hashes: list[int], unkep
     count = len(labels)
     np.save(folder / f"{name}.npy", np.stack([np.full((4, 4, 3), i, np.uint8) for i in range(count)]))
     columns = {
-        key: [type_default(field.type)] * (count + unkept) for key, field in zip(SCHEMA.names, SCHEMA, strict=True)
+        key: [type_default(field.type)] * (count + unkept)
+        for key, field in zip(CURATED_SCHEMA.names, CURATED_SCHEMA, strict=True)
     }
     columns |= {
         "source": [name] * (count + unkept),
@@ -183,7 +184,7 @@ def curated(folder: Path, name: str, labels: list[str], hashes: list[int], unkep
         "phash": hashes + [0] * unkept,
         "phash_mirror": [~one & (2**64 - 1) for one in hashes] + [0] * unkept,
     }
-    write_parquet(folder / f"{name}.parquet", columns, SCHEMA)
+    write_parquet(folder / f"{name}.parquet", columns, CURATED_SCHEMA)
     return folder / f"{name}.npy", folder / f"{name}.parquet"
 
 

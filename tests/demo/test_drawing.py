@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distillery.curation.duplicates import near_pairs, perceptual_hashes
+from distillery.curation.duplicates import near_duplicate_pairs, perceptual_hashes
 from distillery.curation.teacher_data import CIFAR10
 from distillery.jobs import UserError
 from distillery_demo.drawing import CLASSES, STYLES, draw, draw_set
@@ -48,7 +48,7 @@ def test_no_two_images_are_alike(style):
 def test_few_images_are_near_duplicates(label):
     both = [perceptual_hashes(draw(label, "google", seed, 96)) for seed in range(60)]
     hashes, mirrored = np.array(both, np.uint64).T
-    assert len(near_pairs(hashes, mirrored, 4)) <= 2  # curation would drop these
+    assert len(near_duplicate_pairs(hashes, mirrored, 4)) <= 2  # curation would drop these
 
 
 def test_an_image_is_the_same_at_every_size_but_for_sampling():

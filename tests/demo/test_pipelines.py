@@ -37,7 +37,7 @@ def test_images_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
 
     from distillery.config.defaults import source_defaults
     from distillery.curation.decoding import decode
-    from distillery.curation.duplicates import near_pairs, perceptual_hashes
+    from distillery.curation.duplicates import near_duplicate_pairs, perceptual_hashes
     from distillery.generation.diffusion import generate
 
     threads = torch.get_num_threads()
@@ -53,4 +53,4 @@ def test_images_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
     assert len(images) == 60 and all(image.size == (size, size) for image in images)
     hashes = np.array([perceptual_hashes(image) for image in images], dtype=np.uint64)
     # of 1,770 pairs; none as a rule, one by chance where rounding falls so, hundreds if seeds did nothing
-    assert len(near_pairs(hashes[:, 0], hashes[:, 1], 8)) <= 3
+    assert len(near_duplicate_pairs(hashes[:, 0], hashes[:, 1], 8)) <= 3

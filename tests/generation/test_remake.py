@@ -10,7 +10,8 @@ from PIL import Image
 from distillery.config.defaults import source_defaults
 from distillery.generation.remake import find_image, main, remake, settings_of
 from distillery.jobs import UserError
-from distillery.storage.pools import ImageRecord, image_key, write_pool
+from distillery.storage.pools import image_key, write_pool
+from distillery.storage.records import ImageRecord
 
 # the JPEGs of one image, made in batches of 1 and of 4, at quality 100; measured: the same bytes or one level. At 90,
 # now and then, that one level moved a coefficient by its step: 8 levels

@@ -20,12 +20,13 @@ from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
 from distillery.sources.addresses import fetch_addresses, read_addresses
 from distillery.sources.results import is_address
-from distillery.storage.pools import Store
-from distillery_demo.web import Index, Server, Shot, serve
+from distillery.storage.store import Store
+from distillery_demo.web import Server, serve
+from distillery_demo.web_index import SearchIndex, WebImage
 
 DEFAULTS = source_defaults("urls") | {"contact": ""}
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
-SHOTS = [Shot("google", "frog", number, "gone" if number % 4 == 1 else "plain", 80, "jpg") for number in range(30)]
+SHOTS = [WebImage("google", "frog", number, "gone" if number % 4 == 1 else "plain", 80, "jpg") for number in range(30)]
 
 
 def write(folder, text, name="list.csv"):
@@ -98,7 +99,7 @@ def test_what_is_written_is_read(tmp_path_factory, urls, labels):
 
 @pytest.fixture
 def web():
-    server = Server(Index({}, 0, 0))
+    server = Server(SearchIndex({}, 0, 0))
     with serve(server):
         yield server
 
@@ -130,7 +131,8 @@ import sys
 from types import SimpleNamespace as Space
 sys.path.insert(0, {scripts!r})
 from distillery.jobs import job
-from distillery.storage.pools import Store, write_pool
+from distillery.storage.pools import write_pool
+from distillery.storage.store import Store
 from distillery.sources.addresses import fetch_addresses
 source = {defaults!r} | {{"path": {folder!r} + "/list.txt", "per_class": {wanted}}}
 with job(Space(log=[])):
@@ -142,7 +144,7 @@ with job(Space(log=[])):
 @pytest.fixture
 def silent():
     """A server that never answers where a path says so."""
-    server = Silent(Index({}, 0, 0))
+    server = Silent(SearchIndex({}, 0, 0))
     with serve(server):
         yield server
         server.end.set()
@@ -186,7 +188,7 @@ def test_with_enough_images_no_server_is_waited_for(tmp_path, silent):
 
 def test_none_at_all(web, tmp_path):
     with pytest.raises(UserError, match="none of 3 addresses gave an image"):
-        fetched(web, tmp_path, shots=[Shot("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
+        fetched(web, tmp_path, shots=[WebImage("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
 
 
 def test_the_script_ends_a_mistake_in_one_line(tmp_path, capsys):

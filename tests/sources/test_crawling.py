@@ -18,8 +18,9 @@ from distillery.sources import crawling, fetching
 from distillery.sources.crawling import Search, crawl, search_of
 from distillery.sources.fetching import Limits
 from distillery.sources.results import MarkupChanged, SourceBlocked
-from distillery.storage.pools import Store
-from distillery_demo.web import Index, Server, Shot, serve
+from distillery.storage.store import Store
+from distillery_demo.web import Server, serve
+from distillery_demo.web_index import SearchIndex, WebImage
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 QUERIES = ("frog", "green frog", "frog & toad")
@@ -38,7 +39,7 @@ def soon(monkeypatch):
 
 @pytest.fixture
 def web():
-    server = Server(Index({"frog": QUERIES, "cat": ["cat"]}, 40, seed=0))
+    server = Server(SearchIndex({"frog": QUERIES, "cat": ["cat"]}, 40, seed=0))
     with serve(server):
         yield server
 
@@ -103,7 +104,7 @@ class Heavy(Server):
 
 
 def test_images_wait_in_the_store_not_in_memory(tmp_path):
-    server = Heavy(Index({"frog": QUERIES}, 40, seed=0))
+    server = Heavy(SearchIndex({"frog": QUERIES}, 40, seed=0))
     with serve(server):
         tracemalloc.start()
         entries = crawl(search(wanted=90), LIMITS, Store(tmp_path), loopback=server.server_address[1])
@@ -176,7 +177,7 @@ CAPTCHA = b"<form id='captcha-form'></form>"
 
 @pytest.mark.parametrize("page, refusal", [(CAPTCHA, SourceBlocked), (b"<img src=x>" * 20, MarkupChanged)])
 def test_a_search_that_refuses_from_the_start(tmp_path, page, refusal):
-    server = Refusing(Index({"frog": QUERIES}, 40, 0), page)
+    server = Refusing(SearchIndex({"frog": QUERIES}, 40, 0), page)
     with serve(server), pytest.raises(refusal, match="^source mine, class frog: Google answered with"):
         crawled(server, tmp_path)
     # a block is not asked again; a page that cannot be read may be that query's alone
@@ -186,7 +187,7 @@ def test_a_search_that_refuses_from_the_start(tmp_path, page, refusal):
 def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, monkeypatch):
     warnings = []
     monkeypatch.setattr(crawling.log, "warning", lambda text, *values: warnings.append(text % values))
-    server = Refusing(Index({"frog": QUERIES}, 40, 0), CAPTCHA, after=1)
+    server = Refusing(SearchIndex({"frog": QUERIES}, 40, 0), CAPTCHA, after=1)
     with serve(server):
         entries = crawled(server, tmp_path, wanted=100)
     found = {shot.url for shot in server.index.find("google", "frog")}
@@ -203,8 +204,8 @@ def test_no_search_at_all(tmp_path):
 
 
 def test_no_image_at_all(tmp_path, monkeypatch):
-    gone = [Shot("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
-    server = Server(Index({}, 0, 0))
+    gone = [WebImage("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
+    server = Server(SearchIndex({}, 0, 0))
     monkeypatch.setattr(server.index, "find", lambda kind, query: gone)
     with serve(server), pytest.raises(UserError, match="none of 12 candidates could be retrieved"):
         crawled(server, tmp_path)
@@ -212,7 +213,7 @@ def test_no_image_at_all(tmp_path, monkeypatch):
 
 def test_more_results_than_the_queue_holds_while_images_are_slow(tmp_path, monkeypatch):
     """icrawler's queue forgets a task for which it had no room: none may be lost."""
-    server = Server(Index({"frog": QUERIES}, 200, 0))
+    server = Server(SearchIndex({"frog": QUERIES}, 200, 0))
     retrieve = crawling.retrieve
     monkeypatch.setattr(crawling, "retrieve", lambda *arguments: (time.sleep(0.03), retrieve(*arguments))[1])
     with serve(server):

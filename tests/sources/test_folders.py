@@ -17,7 +17,8 @@ from PIL import Image
 from distillery.jobs import UserError
 from distillery.sources import folders
 from distillery.sources.folders import import_folder
-from distillery.storage.pools import ImageRecord, image_key, read_pool, write_pool
+from distillery.storage.pools import image_key, read_pool, write_pool
+from distillery.storage.records import ImageRecord
 
 WEB = Path(__file__).parents[3] / "shared/data/web/web_images.tar"
 

@@ -25,7 +25,8 @@ from distillery.config.defaults import source_defaults
 from distillery.curation.curated import curate
 from distillery.sources import fetching
 from distillery.sources.addresses import fetch_addresses
-from distillery.storage.pools import Store, read_pool, write_pool
+from distillery.storage.pools import read_pool, write_pool
+from distillery.storage.store import Store
 from distillery_demo.drawing import draw
 from distillery_demo.web import serve
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from distillery.sources import bing, commons, google, openverse
 from distillery.sources.crawling import ENGINES
 from distillery.sources.results import MAX_URL, MarkupChanged, SearchResult, SourceBlocked, is_address, unique
-from distillery_demo.web import PAGES as MAKERS
-from distillery_demo.web import SEARCHES, Index, Shot
+from distillery_demo.web_index import SearchIndex, WebImage
+from distillery_demo.web_pages import PAGES as MAKERS
+from distillery_demo.web_pages import SEARCHES
 
 PAGES = Path(__file__).parents[3] / "shared/data/pages"
 needs_pages = pytest.mark.skipif(not PAGES.exists(), reason="the saved pages of ../shared/data are not here")
@@ -57,7 +58,7 @@ def test_google_s_page_of_2015_gives_its_hundred_results_or_says_that_none_could
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_every_result_of_the_imitated_search_is_read(search):
-    shots = Index({"frog": ["frog", "cat & <dog>"]}, 100, seed=3).find(search, "cat & <dog>")
+    shots = SearchIndex({"frog": ["frog", "cat & <dog>"]}, 100, seed=3).find(search, "cat & <dog>")
     records = ENGINES[search].parse(MAKERS[search](shots, "cat & <dog>").encode())
     assert [record.url for record in records] == list(dict.fromkeys(shot.url for shot in shots))
     assert all("cat & <dog>" in record.title and record.page.startswith("http://pages.test/") for record in records)
@@ -76,7 +77,7 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
 @pytest.mark.parametrize("search", SEARCHES)
 @given(query=texts, places=st.lists(st.integers(0, 2**40), unique=True, min_size=1, max_size=5))
 def test_no_query_breaks_a_page(search, query, places):
-    shots = [Shot("bing", "frog", number, "plain", 80, "webp") for number in places]
+    shots = [WebImage("bing", "frog", number, "plain", 80, "webp") for number in places]
     records = ENGINES[search].parse(MAKERS[search](shots, query).encode())
     assert [record.url for record in records] == [shot.url for shot in shots]
     assert all(

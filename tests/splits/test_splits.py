@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distillery.curation.curated import SCHEMA
+from distillery.curation.curated import CURATED_SCHEMA
 from distillery.jobs import UserError
 from distillery.splits.split import (
     SPLITS_SCHEMA,
     Quota,
     SplitCandidates,
-    assign,
+    assign_splits,
     group_images,
     plan_scenario,
     quotas_for,
-    ranks,
-    shrunk,
+    rank_images,
+    shrink_quota,
     split_images,
 )
 from distillery.storage.parquet import read_parquet, write_parquet
@@ -56,7 +56,7 @@ quotas = st.builds(Quota, st.integers(0, 3), st.integers(0, 3), st.just(0))
 @given(images(), quotas, quotas, st.integers(0, 5))
 def test_no_group_crosses_splits_and_no_quota_is_exceeded(some, bing, google, seed):
     group = group_images(some, 8)
-    split = assign(some, group, {"bing": bing, "google": google}, seed)
+    split = assign_splits(some, group, {"bing": bing, "google": google}, seed)
     for number in np.unique(group):
         inside = set(split[group == number])
         assert len(inside - {"unused"}) <= 1 and inside != {"unused"}
@@ -77,16 +77,16 @@ def test_the_order_of_images_changes_nothing(some, quota, random):
     other = SplitCandidates(**{f.name: getattr(some, f.name)[shuffle] for f in dataclasses.fields(SplitCandidates)})
     both = []
     for each in (some, other):
-        split = assign(each, group_images(each, 8), {"bing": quota, "google": quota}, 0)
-        both.append(sorted(zip(each.key, split, ranks(each, split, 0), strict=True)))
+        split = assign_splits(each, group_images(each, 8), {"bing": quota, "google": quota}, 0)
+        both.append(sorted(zip(each.key, split, rank_images(each, split, 0), strict=True)))
     assert both[0] == both[1]
 
 
 @settings(deadline=None)
 @given(images())
 def test_ranks_count_each_cell_from_zero(some):
-    split = assign(some, group_images(some, 8), {"bing": Quota(1, 1, 0), "google": Quota(2, 0, 0)}, 0)
-    rank = ranks(some, split, 0)
+    split = assign_splits(some, group_images(some, 8), {"bing": Quota(1, 1, 0), "google": Quota(2, 0, 0)}, 0)
+    rank = rank_images(some, split, 0)
     cells = list(zip(some.source, some.label, split, strict=True))
     for cell in set(cells):
         assert sorted(rank[[c == cell for c in cells]]) == list(range(cells.count(cell)))
@@ -101,7 +101,7 @@ def test_groups_join_identical_near_and_mirrored_images():
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 200), st.integers(0, 400))
 def test_shrinking_keeps_to_what_there_is(test, val, train, available):
-    smaller = shrunk(Quota(test, val, train), available)
+    smaller = shrink_quota(Quota(test, val, train), available)
     if available >= test + val + train:
         assert smaller == Quota(test, val, train)
     elif available >= 3:
@@ -130,7 +130,7 @@ def study(tmp_path):
         for source, counts in per_class.items():
             names = [name for name, n in counts.items() for _ in range(n)]
             n = len(names)
-            columns = {field.name: [""] * n if str(field.type) == "string" else [0] * n for field in SCHEMA}
+            columns = {field.name: [""] * n if str(field.type) == "string" else [0] * n for field in CURATED_SCHEMA}
             columns |= {"source": [source] * n, "class": names, "kept": [True] * n, "row": range(n)}
             columns["key"] = [f"{source}{i:08d}" for i in range(n)]
             columns["phash"], columns["phash_mirror"] = rng.integers(0, 2**64, (2, n), dtype=np.uint64)
@@ -139,7 +139,7 @@ def study(tmp_path):
                 columns["phash"] = np.random.default_rng(1).integers(0, 2**64, 3000, dtype=np.uint64)[same]
                 columns["phash_mirror"] = ~columns["phash"]
             tables[source] = tmp_path / f"{source}.parquet"
-            write_parquet(tables[source], columns, SCHEMA)
+            write_parquet(tables[source], columns, CURATED_SCHEMA)
         defaults = {"test": {s: 2 * len(c) for s, c in per_class.items()}, "val": {}, "train": {}}
         classes = {source: list(counts) for source, counts in per_class.items()}
         path = tmp_path / "splits.parquet"
@@ -261,13 +261,13 @@ def test_doubted_labels_are_not_trained_on_but_tested_on(study, tmp_path):
 
 
 def test_leaked_images_are_in_no_split(study, tmp_path):
-    from distillery.curation.leakage import SCHEMA as LEAKAGE
+    from distillery.curation.leakage import LEAKAGE_SCHEMA
 
     study({"google": dict.fromkeys(LABELS, 12)})
-    columns = {field.name: [""] * 4 if str(field.type) == "string" else [0] * 4 for field in LEAKAGE}
+    columns = {field.name: [""] * 4 if str(field.type) == "string" else [0] * 4 for field in LEAKAGE_SCHEMA}
     columns |= {"source": ["google", "google", "bing", "google"], "row": [3, 20, 5, 7]}
     columns |= {"teacher_split": ["train", "train", "train", "test"]}
-    write_parquet(tmp_path / "leakage.parquet", columns, LEAKAGE)
+    write_parquet(tmp_path / "leakage.parquet", columns, LEAKAGE_SCHEMA)
     wanted = {"test": {"google": 6}, "val": {}, "train": {}}
     settings = {"group_distance": 4, "seed": 0, "shortfall": "error", "leakage": tmp_path / "leakage.parquet"}
     tables, classes = {"google": tmp_path / "google.parquet"}, {"google": LABELS}

@@ -1,4 +1,4 @@
-"""Arrays are read by name; what is wrong is one line that names the file and the way out."""
+"""Arrays are read by name; an error is one line that names the file and the remedy."""
 
 import subprocess
 import sys
@@ -13,13 +13,13 @@ from distillery.storage.arrays import read_arrays
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
-def test_arrays_come_by_name(tmp_path):
+def test_arrays_are_read_by_name(tmp_path):
     np.savez(tmp_path / "a.npz", one=np.arange(3), two=np.eye(2))
     assert np.array_equal(read_arrays(tmp_path / "a.npz", ["two"], "file")["two"], np.eye(2))
 
 
 @pytest.mark.parametrize("keep", [0, 100, 400])
-def test_a_damaged_file_is_to_be_deleted(tmp_path, keep):
+def test_a_damaged_file_is_named_with_the_advice_to_delete_it(tmp_path, keep):
     np.savez(tmp_path / "a.npz", one=np.arange(100))
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:keep])
     with pytest.raises(UserError, match="a.npz is damaged .*Delete it"):
@@ -40,9 +40,14 @@ except UserError as error:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory is limited as on Linux")
-def test_a_file_larger_than_the_memory_is_not_to_be_deleted(tmp_path):
+def test_a_file_larger_than_memory_is_named_without_that_advice(tmp_path):
     np.savez(tmp_path / "data.npz", pixels=np.zeros(100_000_000, np.uint8))
     command = [sys.executable, "-c", LITTLE_MEMORY, str(tmp_path / "data.npz")]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(SCRIPTS)}).stdout
-    assert said.startswith(f"teacher's data {tmp_path}/data.npz does not fit into the memory") and said.count("\n") == 1
-    assert "Delete" not in said and "damaged" not in said
+    message = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(SCRIPTS)}
+    ).stdout
+    assert (
+        message.startswith(f"teacher's data {tmp_path}/data.npz does not fit into the memory")
+        and message.count("\n") == 1
+    )
+    assert "Delete" not in message and "damaged" not in message

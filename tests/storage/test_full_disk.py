@@ -1,4 +1,4 @@
-"""A disk that is really full: a tmpfs of a few hundred kilobytes, in a mount namespace of its own."""
+"""A disk that is really full: a tmpfs of 1.2 MB in its own mount namespace."""
 
 import shutil
 import subprocess
@@ -27,7 +27,9 @@ def run(action):
 
 STORE = """
 from hashlib import sha256
-from distillery.storage.pools import ImageRecord, Store, write_pool
+from distillery.storage.pools import write_pool
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
 images = [np.random.default_rng(i).bytes(40_000) for i in range(12)]
 digests = [sha256(image).hexdigest() for image in images]
 records = [
@@ -81,7 +83,7 @@ actions = {
 for name, action in actions.items():
     assert run(action) == 1, name
     assert not (disk / name).exists() and not list(disk.rglob("*.part*")), name
-assert run(lambda: checkpoint.finish(1, network, [])) == 0  # its results may still find room
+assert run(lambda: checkpoint.finish(1, network, [])) == 0  # its results may still fit
 assert not checkpoint.path.exists() and not list(disk.rglob("*.part*"))
 (disk / "ballast").unlink()
 for name, action in actions.items():
@@ -92,9 +94,9 @@ print("went on")
 
 
 @pytest.mark.parametrize("what", [STORE, WRITERS], ids=["store and pool", "checkpoint and tables"])
-def test_a_full_disk_is_one_line_loses_nothing_and_is_gone_on_from(tmp_path, what):
+def test_a_full_disk_is_reported_in_one_line_and_the_next_run_continues(tmp_path, what):
     if not shutil.which("unshare") or subprocess.run(["unshare", "-Urm", "true"]).returncode:
-        pytest.skip("this machine lets no test mount a small disk of its own (unshare -Urm)")
+        pytest.skip("this machine does not let a test mount a small disk (unshare -Urm)")
     disk = tmp_path / "disk"
     disk.mkdir()
     script = tmp_path / "script.py"

@@ -1,4 +1,4 @@
-"""Tables made and read from buffers are those pyarrow makes and reads."""
+"""Tables written and read through buffers equal those that pyarrow writes and reads."""
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ rows = st.lists(
 
 
 @given(rows)
-def test_what_is_written_is_what_pyarrow_reads(tmp_path_factory, table):
+def test_pyarrow_reads_what_is_written(tmp_path_factory, table):
     path = tmp_path_factory.mktemp("tables") / "table.parquet"
     names, numbers, labels, logits = ([row[place] for row in table] for place in range(4))
     columns = {"source": np.array(names, object), "row": numbers, "label": np.array(labels, np.int64)}
@@ -35,7 +35,7 @@ def test_what_is_written_is_what_pyarrow_reads(tmp_path_factory, table):
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 100])
-def test_truths_and_columns_of_several_pieces(tmp_path, chunk):
+def test_bools_and_columns_of_several_chunks_are_read(tmp_path, chunk):
     table = pa.table({"yes": [True, False, True, True, False] * 3, "row": pa.array(range(15), pa.int64())})
     pq.write_table(table, tmp_path / "table.parquet", row_group_size=chunk)
     found = read_parquet(tmp_path / "table.parquet", ["yes", "row"])
@@ -43,7 +43,7 @@ def test_truths_and_columns_of_several_pieces(tmp_path, chunk):
     assert found["row"].tolist() == list(range(15))
 
 
-def test_damaged_tables_are_one_line(tmp_path):
+def test_a_damaged_table_is_reported_in_one_line(tmp_path):
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"row": pa.array([1, None])}), path)
     for columns, message in (["other"], "other"), (["row"], "1 missing values"):
@@ -54,7 +54,7 @@ def test_damaged_tables_are_one_line(tmp_path):
         read_parquet(path, ["row"])
 
 
-def test_a_table_that_the_memory_does_not_hold_is_not_to_be_deleted(tmp_path, monkeypatch):
+def test_a_table_larger_than_memory_is_named_without_advice_to_delete_it(tmp_path, monkeypatch):
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"row": [1]}), path)
 
@@ -62,12 +62,12 @@ def test_a_table_that_the_memory_does_not_hold_is_not_to_be_deleted(tmp_path, mo
         raise pa.ArrowMemoryError("malloc of size 99 failed")
 
     monkeypatch.setattr(pq.ParquetFile, "read", no_room)
-    with pytest.raises(UserError, match=r"table .*table\.parquet does not fit into the memory .*size 99") as said:
+    with pytest.raises(UserError, match=r"table .*table\.parquet does not fit into the memory .*size 99") as error:
         read_parquet(path, ["row"])
-    assert "Delete" not in str(said.value)
+    assert "Delete" not in str(error.value)
 
 
-NUMBERS = {"yes": pa.bool_(), "small": pa.int16(), "large": pa.int64(), "hash": pa.uint64(), "share": pa.float32()}
+NUMBERS = {"yes": pa.bool_(), "small": pa.int16(), "large": pa.int64(), "hash": pa.uint64(), "fraction": pa.float32()}
 
 
 @given(
@@ -77,7 +77,7 @@ NUMBERS = {"yes": pa.bool_(), "small": pa.int16(), "large": pa.int64(), "hash": 
         ).filter(lambda row: abs(row[2]) < 2**63)
     )
 )
-def test_every_kind_of_number_comes_back(tmp_path_factory, table):
+def test_every_kind_of_number_is_read_as_written(tmp_path_factory, table):
     path = tmp_path_factory.mktemp("tables") / "table.parquet"
     schema = pa.schema(list(NUMBERS.items()))
     columns = {name: [row[place] for row in table] for place, name in enumerate(NUMBERS)}

@@ -5,7 +5,8 @@ from contextlib import nullcontext
 from distillery.jobs import job, with_crawl_policy
 from distillery.sources.crawling import crawl, search_of
 from distillery.sources.fetching import Limits
-from distillery.storage.pools import Store, write_pool
+from distillery.storage.pools import write_pool
+from distillery.storage.store import Store
 
 with job(snakemake) as j:
     source, label, demo = with_crawl_policy(j), j.params.label, j.params.demo

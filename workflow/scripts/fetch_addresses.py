@@ -2,7 +2,8 @@
 
 from distillery.jobs import job, with_crawl_policy
 from distillery.sources.addresses import fetch_addresses
-from distillery.storage.pools import Store, write_pool
+from distillery.storage.pools import write_pool
+from distillery.storage.store import Store
 
 with job(snakemake) as j:
     source = with_crawl_policy(j)

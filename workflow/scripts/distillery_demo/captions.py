@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from distillery.generation.prompts import compose
-from distillery_demo.drawing import STYLES, Style, draw_look
-from distillery_demo.shapes import pick
+from distillery_demo.drawing import STYLES, Style, draw_in_style
+from distillery_demo.pen import pick
 
 SUBJECTS = {
     "airplane": ("an airplane", "a passenger airplane", "a glider", "a jet", "a small propeller plane"),
@@ -94,7 +94,7 @@ def draw_captioned(label: str, rng: np.random.Generator, size: int, tidy: bool =
     look = _look(medium, setting, viewpoint, light)
     look = replace(look, clutter=(0, 0)) if tidy else look
     text = compose(medium, pick(rng, SUBJECTS[label]), setting, viewpoint, light)
-    return np.asarray(draw_look(label, look, rng, size)), text
+    return np.asarray(draw_in_style(label, look, rng, size)), text
 
 
 def vocabulary() -> list[str]:

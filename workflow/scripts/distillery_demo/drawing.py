@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,23 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from distillery.curation.decoding import to_square
 from distillery.jobs import UserError
-from distillery_demo.shapes import FIGURES, PAINT, Color, Pen, pick, shade
+from distillery_demo.animals import bird, cat, deer, dog, frog, horse
+from distillery_demo.pen import PAINT, Color, Pen, pick, shade
+from distillery_demo.vehicles import airplane, automobile, ship, truck
 
+# the function that draws each class
+FIGURES: dict[str, Callable[[Pen, np.random.Generator], None]] = {
+    "airplane": airplane,
+    "automobile": automobile,
+    "bird": bird,
+    "cat": cat,
+    "deer": deer,
+    "dog": dog,
+    "frog": frog,
+    "horse": horse,
+    "ship": ship,
+    "truck": truck,
+}
 CLASSES = tuple(FIGURES)  # CIFAR-10's, in its order
 
 
@@ -91,10 +106,10 @@ def draw(label: str, style: str, seed: int, size: int) -> Image.Image:
         raise UserError(f"demo: nothing is drawn for class {label!r}; choose among {', '.join(CLASSES)}")
     if style not in STYLES:
         raise UserError(f"demo: style {style!r} is unknown; choose one of {', '.join(STYLES)}")
-    return draw_look(label, STYLES[style], generator(label, style, seed), size)
+    return draw_in_style(label, STYLES[style], drawing_rng(label, style, seed), size)
 
 
-def draw_look(label: str, look: Style, rng: np.random.Generator, size: int) -> Image.Image:
+def draw_in_style(label: str, look: Style, rng: np.random.Generator, size: int) -> Image.Image:
     """One image of a class in any style; see `draw`."""
     side = 2 * size  # drawn twice as large, then averaged: Pillow's polygons have hard edges
     image = _background(label, look, rng, side)
@@ -128,7 +143,7 @@ def draw_set(classes: Sequence[str], style: str, count: int, size: int, seed: in
     return pixels, labels
 
 
-def generator(label: str, style: str, seed: int) -> np.random.Generator:
+def drawing_rng(label: str, style: str, seed: int) -> np.random.Generator:
     """A stream of its own for every (label, style, seed); Python's hash would change with every process."""
     digest = hashlib.sha256(f"{label}/{style}/{seed}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))

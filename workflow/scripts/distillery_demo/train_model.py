@@ -33,7 +33,7 @@ from distillery_demo.pipelines import seeded
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSettings:
     """How the model is trained. Steps are of the optimizer, rates per step of Adam."""
 
     seed: int = 0
@@ -53,7 +53,7 @@ class Training:
     every: int = 100  # steps between checkpoints
 
 
-def train_model(folder: str | Path, training: Training, state: str | Path) -> None:
+def train_model(folder: str | Path, training: TrainingSettings, state: str | Path) -> None:
     """Train a model and save it as a pipeline of diffusers.
 
     Args:
@@ -79,7 +79,7 @@ def train_model(folder: str | Path, training: Training, state: str | Path) -> No
         point.remove()
 
 
-def _checkpoints(state: Path, training: Training) -> list[Checkpoint]:
+def _checkpoints(state: Path, training: TrainingSettings) -> list[Checkpoint]:
     """Of the three parts; a setting of a later part leaves an earlier one as it is."""
     settings = asdict(training)
     first = {key: settings[key] for key in settings if key in ("seed", "images", "kl") or "autoencoder" in key}
@@ -88,7 +88,7 @@ def _checkpoints(state: Path, training: Training) -> list[Checkpoint]:
     return [Checkpoint(state / f"{part}.pt", digest(chosen), training.every) for part, chosen in parts.items()]
 
 
-def train_autoencoder(images: Tensor, training: Training, device: torch.device, point: Checkpoint) -> nn.Module:
+def train_autoencoder(images: Tensor, training: TrainingSettings, device: torch.device, point: Checkpoint) -> nn.Module:
     """The autoencoder of `images` (uint8 [N, 3, 32, 32]): absolute error of pixels and of their differences, and KL.
 
     The differences keep edges sharp, which the eye and a classifier look at.
@@ -108,7 +108,7 @@ def train_autoencoder(images: Tensor, training: Training, device: torch.device, 
 
 
 def sharpen_decoder(
-    vae: nn.Module, latents: Tensor, images: Tensor, training: Training, device: torch.device, point: Checkpoint
+    vae: nn.Module, latents: Tensor, images: Tensor, training: TrainingSettings, device: torch.device, point: Checkpoint
 ) -> None:
     """Train the decoder alone some more, on latents as the denoiser leaves them: a little off."""
     parts = nn.ModuleDict({"in": vae.post_quant_conv, "decoder": vae.decoder}).train()
@@ -131,7 +131,7 @@ def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
 
 
 def train_denoiser(
-    latents: Tensor, tokens: Tensor, tokenizer: Any, training: Training, device: torch.device, point: Checkpoint
+    latents: Tensor, tokens: Tensor, tokenizer: Any, training: TrainingSettings, device: torch.device, point: Checkpoint
 ) -> tuple[nn.Module, nn.Module]:
     """Text model and denoiser, trained to tell the velocity of noisy latents; averages of their weights over steps.
 
@@ -237,7 +237,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--state", default="results/demo-model", help="folder of checkpoints and of the log")
     options = parser.parse_args(arguments)
     start_logging(str(Path(options.state) / "training.log"))
-    train_model(options.folder, Training(), options.state)
+    train_model(options.folder, TrainingSettings(), options.state)
 
 
 if __name__ == "__main__":

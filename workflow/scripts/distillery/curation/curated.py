@@ -15,15 +15,16 @@ import numpy as np
 import pyarrow as pa
 
 from distillery.curation.decoding import Rejected, center, decode, to_square
-from distillery.curation.duplicates import first_near, perceptual_hashes
+from distillery.curation.duplicates import first_near_duplicates, perceptual_hashes
 from distillery.jobs import log, progress
 from distillery.parallel import in_processes
 from distillery.storage.arrays import write_array
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import write_parquet
-from distillery.storage.pools import ImageRecord, read_pool
+from distillery.storage.pools import read_pool
+from distillery.storage.records import ImageRecord
 
-SCHEMA = pa.schema(
+CURATED_SCHEMA = pa.schema(
     [
         ("source", pa.string()),
         ("class", pa.string()),
@@ -56,8 +57,8 @@ SCHEMA = pa.schema(
         ),  # the probability of the class that the source's own classifier gave it; -1 without one
     ]
 )
-FROM_RECORD = ("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model")
-FROM_RECORD += ("license", "creator", "title", "rank", "clip_score")
+RECORD_COLUMNS = ("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model")
+RECORD_COLUMNS += ("license", "creator", "title", "rank", "clip_score")
 
 
 @dataclass
@@ -90,7 +91,7 @@ def curate(
     Args:
         pools: shard and records of each class.
         pixels: the `.npy` to write.
-        table: the `.parquet` to write, with the columns of `SCHEMA`.
+        table: the `.parquet` to write, with the columns of `CURATED_SCHEMA`.
         side: S, pixels of the square images written.
         min_side: pixels; an image whose shorter side is less is dropped.
         duplicate_distance: bits of 64; see `drop_near_duplicates`.
@@ -99,15 +100,15 @@ def curate(
     Raises:
         UserError: a pool is damaged.
     """
-    candidates = list(in_processes(partial(inspect, min_side=min_side, side=side), _entries(pools), processes))
-    drop_claimed_twice(candidates)
+    candidates = list(in_processes(partial(curate_image, min_side=min_side, side=side), _entries(pools), processes))
+    drop_conflicting_labels(candidates)
     drop_near_duplicates(candidates, duplicate_distance)
     kept = [candidate for candidate in candidates if not candidate.reason]
     log.info("%d of %d candidates are kept", len(kept), len(candidates))
     array = np.stack([c.pixels for c in kept]) if kept else np.empty((0, side, side, 3), dtype=np.uint8)
     with atomic_path(pixels) as temporary:
         write_array(temporary, array)
-    write_parquet(table, _columns(candidates), SCHEMA)
+    write_parquet(table, _columns(candidates), CURATED_SCHEMA)
 
 
 def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[ImageRecord, bytes | None]]:
@@ -119,7 +120,7 @@ def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[I
             seen.add(record.sha256)
 
 
-def inspect(entry: tuple[ImageRecord, bytes | None], min_side: int, side: int) -> Candidate:
+def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: int) -> Candidate:
     """Decode, hash and resize one image; what cannot be used gets its reason."""
     record, data = entry
     if record.failure:
@@ -143,7 +144,7 @@ def inspect(entry: tuple[ImageRecord, bytes | None], min_side: int, side: int) -
     )
 
 
-def drop_claimed_twice(candidates: Sequence[Candidate]) -> None:
+def drop_conflicting_labels(candidates: Sequence[Candidate]) -> None:
     """Drop images that the source gave under two classes, byte for byte: one of the two labels is wrong."""
     labels: dict[str, set[str]] = {}
     for candidate in candidates:
@@ -165,12 +166,12 @@ def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None
     usable = [candidate for candidate in candidates if not candidate.reason]
     views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
     _, labels = np.unique([c.record.label for c in usable], return_inverse=True)
-    rivals = first_near(views, labels, distance)
+    rivals = first_near_duplicates(views, labels, distance)
     for index in np.flatnonzero(rivals < len(usable)):
         rival = usable[rivals[index]].record
         usable[index].reason = f"claimed by two classes: near-duplicate under {rival.label}"
         usable[index].duplicate_of = rival.key
-    repeated = np.flatnonzero(first_near(views, np.arange(len(usable)), distance) < len(usable)).tolist()
+    repeated = np.flatnonzero(first_near_duplicates(views, np.arange(len(usable)), distance) < len(usable)).tolist()
     order = [index for index in repeated if not usable[index].reason]
     order.sort(key=lambda index: (-usable[index].width * usable[index].height, index))
     for index, better in zip(order, _better(views[order], np.array(order), distance), strict=True):
@@ -194,7 +195,7 @@ def _better(views: np.ndarray, names: np.ndarray, distance: int) -> Iterator[int
 
 
 def _columns(candidates: Sequence[Candidate]) -> dict[str, list]:
-    columns = {name: [getattr(c.record, name) for c in candidates] for name in FROM_RECORD}
+    columns = {name: [getattr(c.record, name) for c in candidates] for name in RECORD_COLUMNS}
     for name in ("reason", "phash", "phash_mirror", "width", "height", "format", "duplicate_of"):
         columns[name] = [getattr(c, name) for c in candidates]
     columns["class"] = [c.record.label for c in candidates]

@@ -21,7 +21,7 @@ def perceptual_hashes(image: Image.Image) -> tuple[int, int]:
     return tuple(int(str(imagehash.phash(view)), 16) for view in (small, ImageOps.mirror(small)))
 
 
-def close_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
+def near_hash_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
     """All pairs of hashes that differ in at most `distance` bits.
 
     Two hashes within t bits agree exactly on one of t + 1 bands (pigeonhole; Norouzi et al. 2012, multi-index hashing),
@@ -92,7 +92,7 @@ def _near_in(
     return np.divmod(np.flatnonzero(near), len(columns))
 
 
-def near_pairs(hashes: np.ndarray, mirrored: np.ndarray, distance: int) -> np.ndarray:
+def near_duplicate_pairs(hashes: np.ndarray, mirrored: np.ndarray, distance: int) -> np.ndarray:
     """Pairs of images within `distance` bits, as they are or with one of them mirrored.
 
     Args:
@@ -101,16 +101,16 @@ def near_pairs(hashes: np.ndarray, mirrored: np.ndarray, distance: int) -> np.nd
     Returns:
         int64 [P, 2], each pair once, smaller index first, in lexicographic order.
     """
-    pairs = close_pairs(np.concatenate([hashes, mirrored]), distance) % max(len(hashes), 1)
+    pairs = near_hash_pairs(np.concatenate([hashes, mirrored]), distance) % max(len(hashes), 1)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]  # a symmetric image is not its own duplicate
     return _sorted_pairs(pairs, len(hashes))
 
 
-def near_to(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def near_matches(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Places of hashes (uint64 [N]) and of others (uint64 [M]) within `distance` bits of each other, in parts.
 
     A part has a hash once at most, so there is never a list of all pairs, which of one scene's frames are quadratic. A
-    pair comes once for each band (see `close_pairs`) that it shares.
+    pair comes once for each band (see `near_hash_pairs`) that it shares.
     """
     for band in _bands(distance):
         order = np.argsort(others & band, kind="stable")
@@ -123,7 +123,7 @@ def near_to(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[t
             at[here] += 1
 
 
-def first_near(views: np.ndarray, kind: np.ndarray, distance: int) -> np.ndarray:
+def first_near_duplicates(views: np.ndarray, kind: np.ndarray, distance: int) -> np.ndarray:
     """For each image its first near-duplicate of another kind.
 
     Linear in images of one kind that are all alike, and in those of several kinds: the search passes over a run of a
@@ -167,7 +167,7 @@ def _sorted_pairs(pairs: np.ndarray, count: int) -> np.ndarray:
     return np.stack(np.divmod(keys, max(count, 1)), axis=1)
 
 
-def groups(count: int, pairs: np.ndarray) -> np.ndarray:
+def connected_groups(count: int, pairs: np.ndarray) -> np.ndarray:
     """The connected components of a graph of pairs.
 
     Returns:

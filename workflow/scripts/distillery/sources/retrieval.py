@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from distillery.sources.fetching import Fetcher, FetchError
-from distillery.storage.pools import ImageRecord, Store, extension, image_key
+from distillery.storage.pools import extension, image_key
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
 
 IMAGES = "image/webp,image/png,image/jpeg,image/*;q=0.8"
 

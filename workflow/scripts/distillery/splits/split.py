@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distillery.curation.duplicates import groups, near_pairs
+from distillery.curation.duplicates import connected_groups, near_duplicate_pairs
 from distillery.jobs import UserError, log
 from distillery.storage.parquet import read_parquet, write_parquet
 
@@ -64,7 +64,7 @@ class Quota:
     train: int  # the most that any scenario trains on
 
 
-def load_images(tables: Mapping[str, str | Path], classes: Sequence[str]) -> SplitCandidates:
+def load_candidates(tables: Mapping[str, str | Path], classes: Sequence[str]) -> SplitCandidates:
     """The kept images of the curated tables, by source."""
     columns = ("class", "kept", "row", "key", "phash", "phash_mirror")
     parts: list[dict[str, np.ndarray]] = []
@@ -97,9 +97,11 @@ def group_images(images: SplitCandidates, distance: int) -> np.ndarray:
     # identical hashes first: comparing each with each of them would be quadratic
     pairs_of_hashes = np.stack([images.phash, images.phash_mirror], axis=1)
     unique, first, which = np.unique(pairs_of_hashes, axis=0, return_index=True, return_inverse=True)
-    near = near_pairs(unique[:, 0], unique[:, 1], distance) if len(unique) else np.empty((0, 2), dtype=np.int64)
+    near = (
+        near_duplicate_pairs(unique[:, 0], unique[:, 1], distance) if len(unique) else np.empty((0, 2), dtype=np.int64)
+    )
     same = np.stack([np.arange(len(which)), first[which.ravel()]], axis=1)
-    return groups(len(which), np.concatenate([same, first[near]]))
+    return connected_groups(len(which), np.concatenate([same, first[near]]))
 
 
 def shuffled_rank(seed: int, key: str) -> bytes:
@@ -107,7 +109,7 @@ def shuffled_rank(seed: int, key: str) -> bytes:
     return hashlib.sha256(f"{seed} {key}".encode()).digest()
 
 
-def assign(images: SplitCandidates, group: np.ndarray, quotas: Mapping[str, Quota], seed: int) -> np.ndarray:
+def assign_splits(images: SplitCandidates, group: np.ndarray, quotas: Mapping[str, Quota], seed: int) -> np.ndarray:
     """The split of each image.
 
     Groups come in a shuffled order. A group goes to test while one of its sources and classes still lacks test
@@ -159,7 +161,7 @@ def _one_a_cell(images: SplitCandidates, members: np.ndarray) -> list[int]:
     return list(first.values())
 
 
-def ranks(images: SplitCandidates, split: np.ndarray, seed: int) -> np.ndarray:
+def rank_images(images: SplitCandidates, split: np.ndarray, seed: int) -> np.ndarray:
     """Position of each image within its source, class and split, from 0, in shuffled order."""
     if not len(images.key):
         return np.empty(0, dtype=np.int32)
@@ -185,7 +187,7 @@ def quotas_for(wanted: Mapping[str, Mapping[str, int]], classes: Mapping[str, Se
     }
 
 
-def shrunk(quota: Quota, available: int) -> Quota:
+def shrink_quota(quota: Quota, available: int) -> Quota:
     """A quota for a class that has fewer images than asked.
 
     Train shrinks first. Test and validation give way too once they would take more than a third of what there is, or
@@ -230,24 +232,24 @@ def split_images(
     Raises:
         UserError: a class has too few images for test and validation.
     """
-    images = load_images(tables, labels)
+    images = load_candidates(tables, labels)
     if leakage:
         images = _without_leaked(images, leakage)
     group = group_images(images, group_distance)
     quotas = quotas_for(wanted, classes)
     if shortfall == "shrink":
         quotas = {source: _shrunk_to_pool(quotas[source], images, group, source, classes, labels) for source in quotas}
-    split = assign(images, group, quotas, seed)
+    split = assign_splits(images, group, quotas, seed)
     if shortfall == "shrink":
         while (capped := _capped(quotas, images, split, classes, labels)) != quotas:
-            quotas, split = capped, assign(images, group, capped, seed)
+            quotas, split = capped, assign_splits(images, group, capped, seed)
     _require_quotas(images, group, split, quotas, classes, labels, shortfall)
     columns = {
         **{name: getattr(images, name) for name in ("source", "row", "label", "key")},
         "class": [labels[label] for label in images.label],
         "group": group,
         "split": split,
-        "rank": ranks(images, split, seed),
+        "rank": rank_images(images, split, seed),
     }
     write_parquet(output, columns, SPLITS_SCHEMA)
 
@@ -275,7 +277,7 @@ def _shrunk_to_pool(
     mine = images.source == source
     available = {c: len(np.unique(group[mine & (images.label == labels.index(c))])) for c in classes[source]}
     smallest = min(available, key=available.get)
-    smaller = shrunk(quota, available[smallest])
+    smaller = shrink_quota(quota, available[smallest])
     if smaller != quota:
         log.warning(
             "source %s: class %s has %d of the %d images wanted; test %d, validation %d, train at most %d a class",

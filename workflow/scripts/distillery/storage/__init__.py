@@ -1,1 +1,1 @@
-"""Files on disk: written whole, arrays, parquet tables, image shards with their provenance."""
+"""Files of a study: written whole or not at all, and checked when they are read."""

@@ -1,4 +1,4 @@
-"""Arrays of files: read with one clear line when damaged or too large. Imports numpy alone."""
+"""Arrays in files; one that is damaged or too large is reported in one line. Imports numpy alone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from distillery.jobs import UserError, one_line, too_large
 
 
 def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, np.ndarray]:
-    """Arrays by name.
+    """Arrays of a `.npz`, by name.
 
     Args:
-        what: the file is called in the message.
+        path: the file.
+        names: of the arrays wanted.
+        what: what a message calls the file, such as "teacher's data".
 
     Raises:
-        UserError: the file is damaged or lacks an array; names it and says to delete it. Or the memory is too small.
+        FileNotFoundError: there is no such file.
+        UserError: the file is damaged or lacks an array; names it and says to delete it. Or it does
+            not fit into memory.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -32,7 +36,7 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
 
 
 def map_pixels(path: str | Path) -> np.ndarray:
-    """Images of a `.npy`, a memory map uint8 [N, S, S, 3].
+    """Images in a `.npy`, as a memory map uint8 [N, S, S, 3].
 
     Raises:
         UserError: the file is damaged; names it and says to delete it.
@@ -47,7 +51,7 @@ def map_pixels(path: str | Path) -> np.ndarray:
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:
-    """Write a `.npy` as np.save does, whose error on a full disk would not say so."""
+    """Write a `.npy` as np.save does, but with an error that names a full disk."""
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
         file.write(np.ascontiguousarray(array).data)

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and hashes of what files hold."""
+"""Files written whole or not at all, and hashes of their contents."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# how bytes reach the disk, not which
+# decides how bytes reach the disk, not which bytes
 CHANGES_NO_RESULT = True
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it is flushed to the disk and renamed into place.
+    """Yield a temporary path beside `path`; on success, flush it to the disk and rename it into place.
 
-    A process killed at any moment leaves either the old file, the new file, or no file: never half of one.
+    A process killed at any moment leaves the old file, the new file, or no file, never half of one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix stays, so that writers which look at it (numpy, matplotlib) do the same as for the final name
+    # the suffix stays: numpy and matplotlib choose the format by it
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
@@ -38,20 +38,19 @@ def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
 
 
 def hash_files(paths: Iterable[str | os.PathLike]) -> str:
-    """16 hex digits over the contents of files; folders count with every `.py` and `.c` file below them."""
+    """16 hex digits over the contents of files; of a folder, over every `.py` below it."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
-        below = (file for file in path.rglob("*") if file.suffix in (".py", ".c"))
-        for file in sorted(below) if path.is_dir() else [path]:
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
 def hash_listing(paths: Iterable[str | os.PathLike]) -> str:
-    """16 hex digits over names and sizes of the files at and below some paths; what is not there counts as nothing.
+    """16 hex digits over names and sizes of the files at and below some paths; a missing path counts as empty.
 
-    Not over their times, since a folder that was copied is the same folder, but of tars: one of other images may have
-    the same size. Hidden files, such as those by which macOS remembers a folder's look, do not count.
+    Modification times do not count, since a copied folder is the same folder. Those of tars do, since a tar of other
+    images may have the same size. Hidden files, such as macOS's `.DS_Store`, do not count.
     """
     digest = hashlib.sha256()
     for path in map(Path, paths):

@@ -1,7 +1,7 @@
-"""Parquet tables: written whole, read with one clear line when damaged.
+"""Parquet tables: written whole or not at all; a damaged one is reported in one line.
 
-Columns are made from buffers and read as such: with the first array that pyarrow itself converts it imports pandas,
-where that is installed, 2 s a job.
+Columns are converted from and to buffers here. The first array that pyarrow converts itself makes it import pandas,
+where that is installed, which costs each job 2 s.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from distillery.storage.files import atomic_path
 
 
 def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schema) -> None:
-    """Write columns (arrays or lists of one length, no value missing) as a table of exactly this schema.
+    """Write columns as a table of exactly this schema; the file is written whole or not at all.
 
-    The file is written whole or not at all.
+    Args:
+        path: the `.parquet` to write.
+        columns: arrays or lists of one length, without missing values.
+        schema: names and types of the columns, in order.
     """
     arrays = [to_column(columns[name], schema.field(name).type) for name in schema.names]
     with atomic_path(path) as temporary:
@@ -29,7 +32,7 @@ def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schem
 
 
 def to_column(values: Any, kind: pa.DataType) -> pa.Array:
-    """An arrow array of str [N], of bool or numbers [N], or of numbers [N, C] as a list of fixed size."""
+    """An arrow array: of str [N], of bools or numbers [N], or of numbers [N, C] as lists of a fixed size."""
     if pa.types.is_fixed_size_list(kind):
         flat = to_column(np.reshape(values, -1), kind.value_type)
         return pa.Array.from_buffers(kind, len(values), [None], children=[flat])
@@ -46,8 +49,9 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
     """Columns of a table: numbers and bools as arrays of their types, text as str objects, lists as [N, C].
 
     Raises:
-        UserError: the file is damaged or lacks a column, or a value; names it and says to delete it. Or the memory is
-            too small.
+        FileNotFoundError: there is no such file.
+        UserError: the file is damaged, lacks a column, or lacks a value; names it and says to delete it. Or the table
+            does not fit into memory.
     """
     try:
         with pq.ParquetFile(path) as file:  # pq.read_table would import pandas
@@ -55,7 +59,7 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
         return {name: _from_column(table.column(name)) for name in columns}
     except FileNotFoundError:
         raise
-    except MemoryError as error:  # Arrow's is one too
+    except MemoryError as error:  # Arrow's error is one too
         raise too_large(f"table {path}", error) from error
     except (pa.ArrowException, OSError, KeyError, BufferError, TypeError, ValueError) as error:
         reason = one_line(error, 120)
@@ -65,7 +69,7 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
 def _from_column(column: pa.ChunkedArray) -> np.ndarray:
     if column.null_count:
         raise TypeError(f"{column.null_count} missing values")
-    if pa.types.is_boolean(column.type):  # kept as single bits, which numpy does not read
+    if pa.types.is_boolean(column.type):  # stored as single bits, which numpy does not read
         return _from_column(column.cast(pa.uint8())).astype(bool)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         empty = np.empty(0, column.type.to_pandas_dtype())
@@ -73,7 +77,9 @@ def _from_column(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type):
         empty = np.empty(0, column.type.value_type.to_pandas_dtype())
         flat = np.concatenate([empty, *(_from_column(pa.chunked_array([chunk.flatten()])) for chunk in column.chunks)])
-        return flat.reshape(len(column), len(flat) // max(1, len(column)))
+        fixed = pa.types.is_fixed_size_list(column.type)
+        width = column.type.list_size if fixed else len(flat) // max(1, len(column))
+        return flat.reshape(len(column), width)
     values = np.empty(len(column), object)
     values[:] = column.to_pylist()
     return values

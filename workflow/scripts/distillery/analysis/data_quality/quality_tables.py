@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from distillery.analysis.tables import used_images, write_table
-from distillery.curation.label_issues import shares_of_wrong
+from distillery.curation.label_issues import label_error_rates
 
 LEAKAGE_COLUMNS = ("source", "kept", "near_teacher_train", "near_teacher_test", "trained_on", "tested_on", "note")
 AUDIT_COLUMNS = ("source", "class", "kept", "audited", "is_label_issue", "wrong_percent", "trained_on", "tested_on")
@@ -62,7 +62,7 @@ def _leakage_row(audit: pd.DataFrame, known: pd.DataFrame, used: pd.DataFrame) -
 
 def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, object]]:
     audited = audit[audit["audited"] == 1]
-    share, by_class = shares_of_wrong(audited["class"], audited["confident"])
+    share, by_class = label_error_rates(audited["class"], audited["confident"])
     for name in (ALL, *dict.fromkeys(audit["class"])):
         mine = audit if name == ALL else audit[audit["class"] == name]
         wrong = share if name == ALL else by_class.get(name)

@@ -1,0 +1,51 @@
+"""A record survives its JSON, also the JSON of version 0.1; what it cannot hold is refused."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distillery.jobs import UserError
+from distillery.storage.records import OLD_NAMES, ImageRecord, as_utf8
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@given(texts, texts, st.integers(-1, 2**62), st.lists(texts, max_size=3))
+def test_a_record_survives_its_json(query, prompt, seed, others):
+    record = ImageRecord(
+        "sd2", "cat", "diffusion", "x", query=query, prompt=prompt, seed=seed, duplicate_queries=tuple(others)
+    )
+    line = record.to_json()
+    assert "\n" not in line
+    assert ImageRecord.from_json(line) == record
+
+
+def test_a_record_of_version_0_1_is_read():
+    old = '{"also": ["dog: pets"], "judge": "clip: cat, dog", "judged": 0.75, "kind": "bing", "label": "cat",'
+    record = ImageRecord.from_json(old + ' "origin": "http://a/1", "source": "bing"}')
+    expected = {"duplicate_queries": ("dog: pets",), "clip_scorer": "clip: cat, dog", "clip_score": 0.75}
+    assert record == ImageRecord("bing", "cat", "bing", "http://a/1", **expected)
+    assert set(OLD_NAMES.values()) <= set(json.loads(record.to_json()))
+    assert not set(OLD_NAMES) & set(json.loads(record.to_json()))
+
+
+def test_unknown_provenance_is_refused_rather_than_lost():
+    with pytest.raises(UserError, match="color"):
+        ImageRecord.from_json('{"source": "s", "label": "l", "kind": "k", "origin": "o", "color": "red"}')
+    for name, value in (("seed", '"abc"'), ("title", "5"), ("guidance", '"7"'), ("label", "null")):
+        record = {"source": '"s"', "label": '"l"', "kind": '"k"', "origin": '"o"', name: value}
+        with pytest.raises(TypeError, match=f"provenance: {name} is"):
+            ImageRecord.from_json("{" + ", ".join(f'"{key}": {text}' for key, text in record.items()) + "}")
+
+
+@pytest.mark.parametrize("text", ["[]", "[1]", "null", "7"])
+def test_json_that_is_no_object_is_refused(text):
+    with pytest.raises(TypeError, match="not a JSON object"):
+        ImageRecord.from_json(text)
+
+
+@given(st.text())
+def test_any_text_becomes_utf8(text):
+    assert as_utf8(text).encode() == text.encode("utf-8", "replace")

@@ -1,0 +1,65 @@
+"""A store returns what it was given, retrieves damage again, and keeps within its limits."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from storage_samples import JPEG, PNG, fetched
+
+from distillery.jobs import UserError
+from distillery.sources.retrieval import retrieve
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
+
+
+def test_a_store_returns_what_it_was_given_but_no_damaged_entry(tmp_path):
+    store = Store(tmp_path)
+    assert store.get("http://a/1") is None
+    store.put("http://a/1", fetched(JPEG), JPEG)
+    store.put("http://a/2", ImageRecord("bing", "cat", "bing", "http://a/2", failure="404"), None)
+    assert store.get("http://a/1") == (fetched(JPEG), JPEG)
+    assert store.get("http://a/2")[0].failure == "404"
+    next(tmp_path.rglob("*.bin")).write_bytes(JPEG[:5])
+    assert store.get("http://a/1") is None
+
+
+def test_a_replaced_image_is_counted_once(tmp_path):
+    store = Store(tmp_path, most=3 * len(PNG))
+    for data in (JPEG, PNG, PNG, PNG, JPEG, PNG):
+        store.put("http://a/1", fetched(data), data)
+    store.put("http://a/1", fetched(PNG, clip_scorer="clip"), PNG)
+    store.put("http://a/2", fetched(PNG), PNG)
+    store.put("http://a/3", fetched(PNG), PNG)
+    with pytest.raises(UserError, match="would hold more"):
+        store.put("http://a/4", fetched(JPEG), JPEG)
+    assert store.get("http://a/1")[0].clip_scorer == "clip" and store.get("http://a/4") is None
+
+
+def test_a_store_opens_while_another_job_writes_to_it(tmp_path, monkeypatch):
+    Store(tmp_path).put("http://a/1", fetched(JPEG), JPEG)
+    (tmp_path / "00").mkdir(exist_ok=True)
+    (tmp_path / "00" / ".half.1.part.bin").write_bytes(PNG)
+    found = [*tmp_path.rglob("*.bin"), tmp_path / "00" / "gone.bin"]
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: iter(found))
+    store = Store(tmp_path, most=len(JPEG) + len(PNG))
+    store.put("http://a/2", fetched(PNG), PNG)
+    with pytest.raises(UserError, match="would hold more"):
+        store.put("http://a/3", fetched(PNG), PNG)
+
+
+def test_an_entry_of_version_0_1_is_not_retrieved_again(tmp_path):
+    store, known = Store(tmp_path), {"duplicate_queries": ("dog: pets",), "clip_scorer": "clip", "clip_score": 0.5}
+    store.put("http://a/1", fetched(JPEG, url="http://a/1", retrieved="2025-01-01T00:00:00+00:00", **known), JPEG)
+    (file,) = tmp_path.rglob("*.json")
+    text = file.read_text()
+    for name, old in (("duplicate_queries", "also"), ("clip_scorer", "judge"), ("clip_score", "judged")):
+        text = text.replace(f'"{name}":', f'"{old}":')
+    file.write_text(text)
+    assert {"also", "judge", "judged"} <= set(json.loads(text))
+    kept, data = store.get("http://a/1")
+    assert {name: getattr(kept, name) for name in known} == known and data == JPEG
+    candidate = ImageRecord("bing", "cat", "bing", "http://a/1", url="http://a/1", query="a cat")
+    found, data = retrieve(candidate, store, fetcher=None)  # nothing is left to fetch
+    assert data == JPEG and found.retrieved == kept.retrieved
+    assert replace(found, key="", sha256="", bytes=0, retrieved="") == candidate

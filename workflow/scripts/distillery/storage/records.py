@@ -1,0 +1,97 @@
+"""The record of one image: what was asked for, where the image came from, and what became of it (its provenance)."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from distillery.jobs import UserError
+
+# version 0.1 wrote these names into stores and pools, which may hold hours of crawling: they are read, never written
+OLD_NAMES = {"also": "duplicate_queries", "judge": "clip_scorer", "judged": "clip_score"}
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One candidate for a class, and what became of it.
+
+    `origin` identifies it within its source: a URL, a path, or the hash of the generation parameters. `failure` is
+    empty if the image was retrieved; `key`, `sha256` and `bytes` then describe it.
+    """
+
+    source: str
+    label: str  # the class it was asked for
+    kind: str  # google, bing, openverse, commons, urls, folder, diffusion
+    origin: str
+    rank: int = -1  # position among the source's candidates of the class, from 0
+    key: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    failure: str = ""
+    retrieved: str = ""  # UTC, ISO 8601
+    # found on the web
+    query: str = ""
+    url: str = ""
+    page: str = ""
+    thumbnail: str = ""
+    title: str = ""
+    declared_width: int = 0  # pixels, as the search states; 0 if it does not
+    declared_height: int = 0
+    license: str = ""
+    creator: str = ""
+    duplicate_queries: tuple[str, ...] = ()  # "class: query" of every other query that gave the same URL
+    # generated
+    prompt: str = ""
+    negative_prompt: str = ""
+    model: str = ""
+    revision: str = ""
+    seed: int = -1
+    steps: int = -1
+    guidance: float = -1.0
+    size: int = -1  # pixels a side, as generated
+    scheduler: str = ""  # empty for the model's own
+    dtype: str = ""  # of the computation
+    components: tuple[str, ...] = ()  # parts of the pipeline left out
+    quality: int = -1  # of the JPEG
+    clip_scorer: str = ""  # the CLIP model that scored it, and among which classes
+    clip_score: float = -1.0  # its probability of the label, 0 to 1
+
+    @classmethod
+    def from_json(cls, text: str | builtins.bytes) -> ImageRecord:
+        """Read one record, also as version 0.1 wrote it.
+
+        Raises:
+            UserError: a field is unknown, and would be lost.
+            TypeError: it is not a JSON object, or a value has the wrong type.
+            ValueError: the text is not JSON.
+        """
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise TypeError("provenance is not a JSON object")
+        values: dict[str, Any] = {OLD_NAMES.get(name) or name: value for name, value in found.items()}
+        if unknown := set(values) - set(TYPES):
+            raise UserError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
+        lists = {name: tuple(values.get(name, ())) for name in ("duplicate_queries", "components")}
+        record = cls(**{**values, **lists})
+        for name, value in values.items():  # the other fields have their defaults
+            if not isinstance(getattr(record, name), TYPES[name]):
+                raise TypeError(f"provenance: {name} is {value!r}")
+        return record
+
+    def to_json(self) -> str:
+        """One line of JSON; fields with their default value are left out to keep it readable."""
+        defaults = {field.name: field.default for field in fields(self)}
+        values = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        return json.dumps(values, ensure_ascii=False, sort_keys=True)
+
+
+_CHECKS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+# field → types that its value may have
+TYPES = {field.name: _CHECKS.get(str(field.type), (tuple,)) for field in fields(ImageRecord)}
+
+
+def as_utf8(text: str) -> str:
+    """Text that a file can hold: half a character, from JSON cut inside one or a Latin-1 file name, becomes `?`."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,99 @@
+"""A store keeps every image that a source has retrieved, outside the files that the workflow declares.
+
+A job that was killed, or whose queries changed, retrieves only what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from distillery.jobs import UserError
+from distillery.storage.files import atomic_write
+from distillery.storage.records import ImageRecord
+
+
+class Store:
+    """The images retrieved so far, each under its identity: the URL, or the hash of its generation parameters.
+
+    An entry is two files. The bytes are written first, then the record, each renamed into place: an entry with a record
+    is whole. A failure may be kept too, as a record without bytes.
+
+    Args:
+        root: the folder.
+        most: bytes of images it may hold, 0 for no limit.
+        free: bytes that must stay free on its disk.
+    """
+
+    def __init__(self, root: str | Path, most: int = 0, free: int = 0):
+        self.root, self.most, self.free = Path(root), most, free
+        self._lock = threading.Lock()
+        # hidden files are half written, perhaps by another job that uses the store
+        kept = (file for file in self.root.rglob("*.bin") if not file.name.startswith("."))
+        self._held = sum(map(_size, kept)) if most else 0
+
+    @classmethod
+    def of(cls, root: str | Path, source: Mapping[str, Any]) -> Store:
+        """The store of a configured source, with its limits."""
+        return cls(root, source.get("max_store_bytes", 0), source.get("min_free_bytes", 0))
+
+    def _path(self, identity: str) -> Path:
+        name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        return self.root / name[:2] / f"{name}.json"
+
+    def get(self, identity: str) -> tuple[ImageRecord, bytes | None] | None:
+        """The entry of `identity`, or None if it is missing or damaged (it is then retrieved again)."""
+        path = self._path(identity)
+        if not path.exists():
+            return None
+        try:
+            record = ImageRecord.from_json(path.read_text(encoding="utf-8"))
+            if record.failure:
+                return record, None
+            data = path.with_suffix(".bin").read_bytes()
+        except (OSError, ValueError, TypeError, UserError):
+            return None
+        return (record, data) if hashlib.sha256(data).hexdigest() == record.sha256 else None
+
+    def put(self, identity: str, record: ImageRecord, data: bytes | None) -> None:
+        """Keep an entry; it replaces an older one.
+
+        Raises:
+            UserError: the store would exceed its limit, or leave too little free.
+        """
+        path = self._path(identity)
+        image = path.with_suffix(".bin")
+        if data is not None and not (_size(image) == len(data) and image.read_bytes() == data):
+            self._make_room(len(data) - _size(image))
+            atomic_write(image, data)
+        atomic_write(path, record.to_json())
+
+    def _make_room(self, size: int) -> None:
+        """Reserve `size` bytes more (negative where a smaller image replaces one), or raise if there is no room."""
+        with self._lock:
+            if self.most and self._held + size > self.most:
+                raise UserError(
+                    f"store {self.root} would hold more than {self.most:,} bytes; what was retrieved is kept. Raise the"
+                    " source's max_store_bytes, or delete what is no longer needed."
+                )
+            self._held += size
+        if not self.free:
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self.root).free - size < self.free:
+            raise UserError(
+                f"disk: store {self.root} would leave less than {self.free:,} bytes free; what was retrieved is kept."
+                " Make room, or lower the source's min_free_bytes."
+            )
+
+
+def _size(file: Path) -> int:
+    """Size of a file in bytes, 0 if there is none."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

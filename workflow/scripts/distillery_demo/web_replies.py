@@ -1,0 +1,94 @@
+"""HTTP replies for image addresses: the image itself, or the fault that its address names."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from distillery_demo.drawing import draw
+from distillery_demo.web_index import FORMATS, WebImage
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP reply."""
+
+    body: bytes = b""
+    content_type: str = "text/html; charset=utf-8"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def encode(target: WebImage, image: Image.Image, quality: int = 90) -> Reply:
+    """An image in the format of its address."""
+    buffer = io.BytesIO()
+    image.save(buffer, FORMATS[target.kind], quality=quality)
+    return Reply(buffer.getvalue(), f"image/{FORMATS[target.kind].lower()}")
+
+
+def plain(target: WebImage) -> Reply:
+    """The image without a fault."""
+    return encode(target, draw(target.label, target.style, target.number, target.side))
+
+
+def copy(target: WebImage) -> Reply:
+    """The same image, smaller and compressed again."""
+    side = target.side * 3 // 4
+    image = draw(target.label, target.style, target.number, target.side)
+    return encode(target, image.resize((side, side)), quality=75)
+
+
+def half(target: WebImage) -> Reply:
+    """The first half of a file, sent as if it were whole."""
+    whole = plain(target)
+    return Reply(whole.body[: len(whole.body) // 2], whole.content_type)
+
+
+def note(target: WebImage) -> Reply:
+    """A web page whose content type says that it is an image."""
+    return Reply(b"<html><body>Please sign in to see this image.</body></html>", "image/jpeg")
+
+
+def gone(target: WebImage) -> Reply:
+    """Not found."""
+    return Reply(b"not here", "text/plain", 404)
+
+
+def moved(target: WebImage) -> Reply:
+    """A redirect to the image, on the same host."""
+    return Reply(status=302, headers=(("Location", replace(target, form="plain").path),))
+
+
+def tiny(target: WebImage) -> Reply:
+    """An icon of 16 pixels a side."""
+    return encode(target, draw(target.label, target.style, target.number, 16))
+
+
+def blank(target: WebImage) -> Reply:
+    """An image of one color, like a placeholder."""
+    return encode(target, Image.new("RGB", (target.side, target.side), (target.number % 256, 190, 190)))
+
+
+def reserved(target: WebImage) -> Reply:
+    """The image with a header that forbids training on it."""
+    image = plain(target)
+    return Reply(image.body, image.content_type, headers=(("X-Robots-Tag", "noai, noimageai"),))
+
+
+# by the form that an address names
+REPLIES: dict[str, Callable[[WebImage], Reply]] = {
+    "plain": plain,
+    "twin": plain,
+    "busy": plain,  # from the second request on
+    "copy": copy,
+    "half": half,
+    "note": note,
+    "gone": gone,
+    "moved": moved,
+    "tiny": tiny,
+    "blank": blank,
+    "reserved": reserved,
+}
