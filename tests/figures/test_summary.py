@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from distillery.analysis.tables import SUMMARY_COLUMNS
+from distillery.analysis.study_tables.summary_table import SUMMARY_COLUMNS
 from distillery.figures import acquisition
 from distillery.figures import diversity as diversity_figure
 from distillery.figures import summary as figures

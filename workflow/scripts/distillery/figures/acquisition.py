@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 
 from distillery.analysis.display_names import source_title
-from distillery.analysis.tables import NAMES_OF_COUNTS, read_table
+from distillery.analysis.table_files import NAMES_OF_COUNTS, read_table
 from distillery.figures.rows import RowFigure
 from distillery.figures.summary import INK, SOFT, cut, plt, save_figure, sns
 from distillery.jobs import UserError

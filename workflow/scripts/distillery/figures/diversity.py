@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from distillery.analysis.display_names import source_title
-from distillery.analysis.tables import write_table
+from distillery.analysis.table_files import write_table
 from distillery.figures.rows import RowFigure
 from distillery.figures.summary import INK, SOFT, Line2D, cut, plt, save_figure, sns
 from distillery.jobs import UserError

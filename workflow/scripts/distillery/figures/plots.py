@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from distillery.analysis.tables import read_table
+from distillery.analysis.table_files import read_table
 from distillery.figures import heatmaps, lines, marks
 from distillery.figures.panels import style
 from distillery.figures.summary import save_figure

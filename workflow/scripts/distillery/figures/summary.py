@@ -24,7 +24,7 @@ from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
 from matplotlib.textpath import TextPath  # noqa: E402
 
-from distillery.analysis.tables import read_table  # noqa: E402
+from distillery.analysis.table_files import read_table  # noqa: E402
 from distillery.jobs import UserError  # noqa: E402
 from distillery.storage.files import atomic_path  # noqa: E402
 
