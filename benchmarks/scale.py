@@ -25,7 +25,8 @@ import yaml
 from PIL import Image
 
 from distillery.curation.curated import curate
-from distillery.splits.split import plan_scenario, split_images
+from distillery.splits.scenario_plan import plan_scenario
+from distillery.splits.split import split_images
 from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
 

@@ -103,18 +103,17 @@ def test_the_sheet_of_near_duplicates(tmp_path):
     assert Image.open(tmp_path / "d.png").height > 200
 
 
-def test_fates_add_up_to_what_was_offered(tmp_path):
+def test_outcomes_sum_to_the_candidates(tmp_path):
     counts = pd.DataFrame({
         "source": ["google", "google", "sd2"], "class": ["cat", "dog", "cat"], "candidates": [30, 20, 9],
         "retrieved": [28, 20, 9], "kept": [20, 15, 9], "train": [10, 5, 4], "val": [1, 1, 0], "test": [4, 4, 0],
         **{f"dropped_r{i}": [i, 0, 0] for i in range(4)}, "dropped_not_retrieved": [2, 5, 0],
         **{f"dropped_s{i}": [1, 0, 0] for i in range(2)},
     })  # fmt: skip
-    parts = acquisition.fates(counts)
+    parts = acquisition.candidate_outcomes(counts)
     assert parts.sum(axis=1).tolist() == [50, 9] and parts["used"].tolist() == [25, 4]
     assert (
-        list(parts.columns[:3]) == ["used", "kept, not used", "not retrieved"]
-        and parts.columns[-1] == "dropped otherwise"
+        list(parts.columns[:3]) == ["used", "kept, not used", "not retrieved"] and parts.columns[-1] == "other reasons"
     )
     counts.to_csv(tmp_path / "counts.csv", index=False)
     for path in ("one.png", "two.png"):

@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.analysis import agreement, breakdowns, calibration, comparisons, ranking, tables
+from distillery.analysis import agreement, breakdowns, calibration, comparisons, ranking
 from distillery.analysis import published_comparison as published
+from distillery.analysis.display_names import train_text
 from distillery.analysis.statistics import compare_pairs, estimate, holm
 from distillery.analysis.study_tables import costs, curves
+from distillery.analysis.study_tables.all_tables import tabulate_study
+from distillery.analysis.study_tables.counts_table import COUNT_COLUMNS, counts_table, reason_column
+from distillery.analysis.study_tables.plan_images import read_plan_counts, used_images
+from distillery.analysis.study_tables.runs_table import RUN_COLUMNS, read_run_tables, scenario_table
+from distillery.analysis.study_tables.summary_table import SUMMARY_COLUMNS, summary_table
+from distillery.analysis.study_tables.teacher_table import TEACHER_COLUMNS, teacher_table
+from distillery.analysis.table_files import NAMES, read_table, write_table
 from distillery.jobs import UserError
 
 SCRATCH = [0.30, 0.32, 0.31, 0.33, 0.29, 0.30]
@@ -36,7 +44,7 @@ def study(tmp_path, write_run):
                 for seed, accuracy in enumerate(values)
             ]
             path = tmp_path / f"{name}.csv"
-            tables.write_table(tables.scenario_table(runs[::-1], settings), path)
+            write_table(scenario_table(runs[::-1], settings), path)
             paths.append(path)
         return paths
 
@@ -44,17 +52,17 @@ def study(tmp_path, write_run):
 
 
 def summary(paths, scenarios, plans=None, label=""):
-    found = tables.summary_table(tables.read_run_tables(paths, list(scenarios)), plans or {}, scenarios, label)
+    found = summary_table(read_run_tables(paths, list(scenarios)), plans or {}, scenarios, label)
     return found.set_index(["scenario", "arm"])
 
 
 def test_a_run_is_a_row_in_the_order_of_arms_and_seeds(write_run):
     settings = scenario({"google": 400, "bing": 400}, arms=["scratch", "kd"], size="medium")
     runs = [write_run("web", arm, seed, 0.125) for arm in ("kd", "scratch") for seed in (10, 2, 0)]
-    table = tables.scenario_table(runs, settings)
+    table = scenario_table(runs, settings)
     assert list(table["arm"]) == ["scratch"] * 3 + ["kd"] * 3
     assert list(table["seed"]) == [0, 2, 10] * 2
-    assert tuple(table.columns) == (*tables.RUN_COLUMNS, "accuracy_percent_on_google")
+    assert tuple(table.columns) == (*RUN_COLUMNS, "accuracy_percent_on_google")
     first = table.iloc[0]
     assert (first["accuracy_percent"], first["n_correct"], first["size"]) == ("12.50", 25, "medium")
     assert (first["train_asked"], first["n_train_asked"]) == ("400 Google + 400 Bing", 800)
@@ -66,7 +74,7 @@ def test_a_file_that_is_no_metrics_is_named(tmp_path):
     for text in ("{", "{}", '{"scenario": 1}'):
         path.write_text(text)
         with pytest.raises(UserError, match="metrics.json is not a run's metrics"):
-            tables.scenario_table([path], scenario({"google": 8}))
+            scenario_table([path], scenario({"google": 8}))
 
 
 def test_the_summary_is_the_statistics_of_the_runs(study):
@@ -98,7 +106,7 @@ def test_pairs_are_of_the_same_seed(tmp_path, write_run):
     settings = scenario({"google": 800})
     runs = [write_run("a", "scratch", seed, 0.1 * seed) for seed in (1, 2, 3)]
     runs += [write_run("a", "kd", seed, 0.1 * seed + 0.05) for seed in (2, 3, 4)]
-    tables.write_table(tables.scenario_table(runs, settings), tmp_path / "a.csv")
+    write_table(scenario_table(runs, settings), tmp_path / "a.csv")
     row = summary([tmp_path / "a.csv"], {"a": settings}).loc["a", "kd"]
     assert (row["n_seeds"], row["n_pairs"], row["difference"]) == ("3", "2", "5.00")
 
@@ -141,7 +149,7 @@ def test_published_numbers_stand_beside_their_arms(study):
 def test_the_train_text_is_of_the_plan_not_of_the_wish(study, write_plan):
     scenarios = {"a": scenario({"google": 800, "bing": 800}, augment="rotation")}
     paths = study(scenarios, {"a": {"scratch": SCRATCH}}, n_train=1100, n_classes=7)
-    plans = {"a": tables.read_plan_counts(write_plan("a", {"bing": 250, "google": 300}, augmented=True))}
+    plans = {"a": read_plan_counts(write_plan("a", {"bing": 250, "google": 300}, augmented=True))}
     row = summary(paths, scenarios, plans).loc["a", "scratch"]
     assert row["train"] == "300 Google + 250 Bing + 550 rotated"
     assert (row["n_train"], row["n_train_asked"], row["n_classes"]) == ("1100", "3200", "7")
@@ -156,7 +164,7 @@ def test_rows_follow_the_configuration(study):
 
 def test_runs_of_two_versions_are_not_averaged(tmp_path, write_run):
     runs = [write_run("a", "kd", 0, 0.3, n_train=800), write_run("a", "kd", 1, 0.3, n_train=640)]
-    tables.write_table(tables.scenario_table(runs, scenario({"google": 800})), tmp_path / "a.csv")
+    write_table(scenario_table(runs, scenario({"google": 800})), tmp_path / "a.csv")
     with pytest.raises(UserError, match="scenario a, arm kd: runs differ in n_train .*800, 640"):
         summary([tmp_path / "a.csv"], {"a": scenario({"google": 800})})
 
@@ -165,7 +173,7 @@ def test_counts_add_up(write_curated, write_plan):
     curated = [write_curated("google", kept=20), write_curated("bing", kept=30, reasons=["duplicate (of x)"] * 2)]
     # 5 train images of bing in one plan are among the 12 of the other
     plans = [write_plan("a", {"google": 6, "bing": 5}), write_plan("b", {"bing": 12}, augmented=True)]
-    found = tables.counts_table(curated, plans)
+    found = counts_table(curated, plans)
     assert list(found["source"]) == ["google", "google", "bing", "bing"]
     assert list(found["class"]) == ["cat", "dog"] * 2
     reasons = [name for name in found.columns if name.startswith("dropped_")]
@@ -179,17 +187,17 @@ def test_counts_add_up(write_curated, write_plan):
 def test_images_of_a_source_outside_the_common_test_are_tested_on_too(write_curated, write_plan, write_splits):
     curated, splits = [write_curated("google"), write_curated("sd2")], write_splits(["google", "sd2", "bing"])
     plans = [write_plan("a", {"google": 6})]
-    used = tables.used_images(plans, splits, ["sd2"])
+    used = used_images(plans, splits, ["sd2"])
     # no scenario trains label 2, so that no student is tested on it
     assert list(used.loc[used["source"] == "sd2", "row"]) == [0, 1, 3, 4, 6, 7, 9]
     assert set(used.loc[used["source"] == "sd2", "split"]) == {"test"} and "bing" not in set(used["source"])
-    found = tables.counts_table(curated, plans, splits, ["sd2"]).set_index("source")
+    found = counts_table(curated, plans, splits, ["sd2"]).set_index("source")
     assert found.loc["sd2", "test"].sum() == 7 and found.loc["sd2", "train"].sum() == 0
     assert found.loc["google", "test"].sum() == 10 and found.loc["google", "train"].sum() == 6
 
 
 def test_teacher_table(teacher):
-    found = tables.teacher_table(teacher, "a demonstration")
+    found = teacher_table(teacher, "a demonstration")
     assert found.drop(columns="note").to_csv(index=False, lineterminator="\n") == (
         "test,class,n,accuracy_percent\n"
         "own,all,10000,91.23\ngoogle,all,200,75.00\ngoogle,cat,,50.00\ngoogle,dog,,100.00\n"
@@ -204,7 +212,7 @@ def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, wr
     names = ("runs", "summary", "counts", "teacher")
     contents = []
     for part in ("one", "two"):
-        made = tables.tabulate(paths, plans, curated, teacher, scenarios, "a demonstration")
+        made = tabulate_study(paths, plans, curated, teacher, scenarios, "a demonstration")
         made.write(**{name: tmp_path / part / f"{name}.csv" for name in names})
         contents.append([(tmp_path / part / f"{name}.csv").read_text() for name in names])
     assert contents[0] == contents[1]
@@ -212,14 +220,14 @@ def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, wr
     assert runs.splitlines()[1] == (tmp_path / "a.csv").read_text().splitlines()[1]
     assert len(runs.splitlines()) == 1 + 13
     assert "nan" not in "".join(contents[0]).lower() and "<NA>" not in "".join(contents[0])
-    assert tuple(summary_text.splitlines()[0].split(",")) == tables.SUMMARY_COLUMNS
+    assert tuple(summary_text.splitlines()[0].split(",")) == SUMMARY_COLUMNS
     assert pd.read_csv(tmp_path / "one" / "summary.csv")["note"].eq("a demonstration").all()
 
 
 def test_scenarios_of_an_untrained_model_are_marked(study):
     scenarios = {"a": scenario({"google": 8, "sd2": 8}), "b": scenario({"google": 8})}
     paths = study(scenarios, {name: {"scratch": SCRATCH} for name in scenarios})
-    found = tables.summary_table(tables.read_run_tables(paths, list(scenarios)), {}, scenarios, untrained=["sd2"])
+    found = summary_table(read_run_tables(paths, list(scenarios)), {}, scenarios, untrained=["sd2"])
     assert dict(zip(found["scenario"], found["untrained"], strict=True)) == {"a": "SD2", "b": ""}
 
 
@@ -231,15 +239,15 @@ def test_names_of_digits_are_names(study):
 
 
 def test_what_is_written_is_read(tmp_path):
-    names = pd.DataFrame({name: ["None", "300", "007"] for name in tables.NAMES}).assign(p=[0.5, None, 1])
-    tables.write_table(names, tmp_path / "names.csv")
-    pd.testing.assert_frame_equal(tables.read_table(tmp_path / "names.csv"), names)
+    names = pd.DataFrame({name: ["None", "300", "007"] for name in NAMES}).assign(p=[0.5, None, 1])
+    write_table(names, tmp_path / "names.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "names.csv"), names)
 
 
 def test_no_run_at_all_is_said(tmp_path):
-    tables.write_table(pd.DataFrame(columns=tables.RUN_COLUMNS), tmp_path / "a.csv")
+    write_table(pd.DataFrame(columns=RUN_COLUMNS), tmp_path / "a.csv")
     with pytest.raises(UserError, match="no run"):
-        tables.read_run_tables([tmp_path / "a.csv"], ["a"])
+        read_run_tables([tmp_path / "a.csv"], ["a"])
 
 
 @pytest.mark.parametrize(
@@ -253,18 +261,18 @@ def test_no_run_at_all_is_said(tmp_path):
     ],
 )
 def test_train_text(counts, augment, text):
-    assert tables.train_text(counts, augment) == text
+    assert train_text(counts, augment) == text
 
 
 @given(st.text(max_size=40))
 def test_any_reason_makes_a_column(reason):
-    name = tables.reason_column(reason)
+    name = reason_column(reason)
     assert name.startswith("dropped_") and len(name) > 8 and name.isascii() and not {" ", ",", '"'} & set(name)
 
 
 TABLES = {
-    "runs": tables.RUN_COLUMNS, "summary": tables.SUMMARY_COLUMNS, "counts": tables.COUNT_COLUMNS,
-    "teacher": tables.TEACHER_COLUMNS, "comparisons": comparisons.COLUMNS, "ranking": ranking.COLUMNS,
+    "runs": RUN_COLUMNS, "summary": SUMMARY_COLUMNS, "counts": COUNT_COLUMNS,
+    "teacher": TEACHER_COLUMNS, "comparisons": comparisons.COLUMNS, "ranking": ranking.COLUMNS,
     "per_class": breakdowns.CLASS_COLUMNS, "test_sources": breakdowns.SOURCE_COLUMNS,
     "confusion": breakdowns.CONFUSION_COLUMNS, "calibration": calibration.CALIBRATION_COLUMNS,
     "reliability": calibration.RELIABILITY_COLUMNS, "agreement": agreement.COLUMNS, "curves": curves.COLUMNS,
@@ -284,4 +292,4 @@ def test_metrics_with_a_whole_accuracy(write_run):
     """JSON may hold 1 for 1.0."""
     path = write_run("a", "kd", 0, 1)
     assert json.loads(path.read_text())["accuracy"] == 1
-    assert tables.scenario_table([path], scenario({"google": 8}))["accuracy_percent"].item() == "100.00"
+    assert scenario_table([path], scenario({"google": 8}))["accuracy_percent"].item() == "100.00"

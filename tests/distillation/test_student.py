@@ -198,7 +198,7 @@ def test_a_checkpoint_is_of_one_version_and_arithmetic_however_often_it_is_kept(
     monkeypatch.setattr(devices, "has_bfloat16", lambda device: not has_bfloat16(device))
     assert digest() != first
     monkeypatch.setattr(devices, "has_bfloat16", has_bfloat16)
-    monkeypatch.setattr(checkpoints, "version", lambda: "after an update")
+    monkeypatch.setattr(checkpoints, "code_version", lambda: "after an update")
     assert digest() != first
 
 

@@ -102,7 +102,7 @@ def test_a_checkpoint_is_of_one_version_however_often_it_is_kept(study, tmp_path
     assert digest(every=7) == first
     different = [digest(seed=1), digest(lr=0.05), digest(changed="train_labels"), digest(changed="train_pixels")]
     assert len({first, *different}) == 5 and digest(changed="test_pixels") == first
-    monkeypatch.setattr(checkpoints, "version", lambda: "after an update")
+    monkeypatch.setattr(checkpoints, "code_version", lambda: "after an update")
     assert digest() != first
 
 

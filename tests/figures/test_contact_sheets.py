@@ -1,4 +1,4 @@
-"""A contact sheet shows the very pixels kept, says what was dropped, and says when they mean nothing."""
+"""A contact sheet shows the pixels kept and what was dropped, and warns where images mean nothing."""
 
 import subprocess
 import sys
@@ -19,33 +19,33 @@ def draw(table, output, **other):
     return Image.open(output).convert("RGB")
 
 
-def test_the_pixels_are_those_kept(tmp_path, write_curated):
+def test_a_sheet_shows_the_pixels_that_were_kept(tmp_path, write_curated):
     table = write_curated("google", kept=30, size=32)
     sheet = np.asarray(draw(table, tmp_path / "sheet.png"))
     pixels = np.load(table.with_suffix(".npy"))
     cats = sheets.class_rows(table)[0].rows
     top, left = sheets.TITLE + sheets.EDGE, sheets.EDGE + sheets.LEFT
-    for i, row in enumerate(sheets.spread(cats)):
+    for i, row in enumerate(sheets.evenly_spaced(cats)):
         x = left + i * (64 + sheets.GAP)
         assert (sheet[top : top + 64 : 2, x : x + 64 : 2] == pixels[row]).all()
 
 
-def test_counts_and_reasons(write_curated):
+def test_a_class_row_counts_candidates_and_reasons(write_curated):
     reasons = ["too small", "broken", "too small", "not retrieved: HTTP 404", "not retrieved: HTTP 500"]
     cat, dog = sheets.class_rows(write_curated("google", kept=7, reasons=reasons))
-    assert (cat.name, dog.name, cat.offered, len(cat.rows)) == ("cat", "dog", 12, 7)
+    assert (cat.name, dog.name, cat.candidates, len(cat.rows)) == ("cat", "dog", 12, 7)
     assert cat.reasons == [("not retrieved", 2), ("too small", 2), ("broken", 1)]
 
 
 @pytest.mark.parametrize(("kept", "size", "classes"), [(0, 8, ["a"]), (1, 24, ["a", "b"]), (5, 128, ["x" * 80, "é"])])
-def test_odd_sources_are_drawn_the_same_twice(tmp_path, write_curated, kept, size, classes):
+def test_unusual_sources_are_drawn_deterministically(tmp_path, write_curated, kept, size, classes):
     table = write_curated("google", classes=classes, kept=kept, size=size)
     for name in ("one", "two"):
         draw(table, tmp_path / f"{name}.png", title="A study " * 30)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
-def test_strips_say_demonstration_and_random_weights(tmp_path, write_curated):
+def test_strips_for_a_label_and_for_random_weights(tmp_path, write_curated):
     table = write_curated("google")
     plain = draw(table, tmp_path / "a.png")
     both = draw(table, tmp_path / "b.png", label="Demonstration", random_weights=True)
@@ -56,7 +56,7 @@ def test_strips_say_demonstration_and_random_weights(tmp_path, write_curated):
     assert both.height == plain.height + 2 * sheets.STRIP == warned.height + sheets.STRIP
 
 
-def test_a_table_of_other_pixels_is_said(tmp_path, write_curated):
+def test_a_table_that_does_not_fit_the_pixels_is_an_error(tmp_path, write_curated):
     table = write_curated("google")
     np.save(table.with_suffix(".npy"), np.zeros((3, 8, 8, 3), np.uint8))
     with pytest.raises(UserError, match="names row 39 of .* has 3"):
@@ -64,14 +64,14 @@ def test_a_table_of_other_pixels_is_said(tmp_path, write_curated):
 
 
 @given(st.integers(0, 300), st.integers(1, 20))
-def test_spread_is_ordered_distinct_and_even(n, count):
-    chosen = sheets.spread(list(range(n)), count)
+def test_evenly_spaced_rows_are_ordered_distinct_and_even(n, count):
+    chosen = sheets.evenly_spaced(list(range(n)), count)
     assert len(chosen) == min(n, count) and chosen == sorted(set(chosen))
     steps = np.diff(chosen)
     assert len(steps) == 0 or steps.max() - steps.min() <= 1
 
 
-def test_a_sheet_needs_neither_matplotlib_nor_pandas():
+def test_a_sheet_imports_neither_matplotlib_nor_pandas():
     code = "import sys, distillery.figures.contact_sheets; print({'matplotlib', 'pandas', 'torch'} & {*sys.modules})"
     environment = {"PYTHONPATH": ":".join(sys.path)}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)

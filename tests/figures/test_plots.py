@@ -1,4 +1,4 @@
-"""Figures from tables: any number of arms and scenarios is drawn, twice the same, with the numbers of the tables."""
+"""Figures from tables: any number of arms and scenarios can be drawn, deterministically, with the tables' numbers."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from distillery.figures import heatmaps, lines, marks, plots
-from distillery.figures.lines import source_mix
-from distillery.figures.panels import LEAST_WIDTH, Layout, panels
-from distillery.figures.summary import DPI
+from distillery.figures import difference_charts, heatmaps, line_charts, registry
+from distillery.figures.panels import MIN_WIDTH, PanelLayout, panel_grid
+from distillery.figures.source_mixes import source_fractions, source_mix, source_mixes
+from distillery.figures.styles import DPI
 from distillery.jobs import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,9 @@ def written(folder, tables):
 
 def drawn(folder, name, label=""):
     outputs = [folder / f"{name}.{end}" for end in ("png", "svg")]
-    plots.plot(name, [folder / f"{table}.csv" for table in CAPTIONS[name]["tables"]], outputs, "A study", label)
+    registry.plot_figure(
+        name, [folder / f"{table}.csv" for table in CAPTIONS[name]["tables"]], outputs, "A study", label
+    )
     return outputs
 
 
@@ -100,17 +102,17 @@ STUDIES = {
 
 
 @pytest.mark.parametrize("study", STUDIES)
-@pytest.mark.parametrize("name", plots.FIGURES)
-def test_any_study_is_drawn(tmp_path, name, study):
+@pytest.mark.parametrize("name", registry.FIGURES)
+def test_every_figure_can_be_drawn_for_any_study(tmp_path, name, study):
     png, svg = drawn(written(tmp_path / "t", made(*STUDIES[study])), name)
     with Image.open(png) as image:
-        assert image.width >= LEAST_WIDTH * DPI - 1 and np.asarray(image.convert("L")).std() > 3
+        assert image.width >= MIN_WIDTH * DPI - 1 and np.asarray(image.convert("L")).std() > 3
         assert "Software" not in image.info
     assert svg.read_text().startswith("<?xml") and "<dc:date>" not in svg.read_text()
     assert not plt.get_fignums()
 
 
-@pytest.mark.parametrize("name", plots.FIGURES)
+@pytest.mark.parametrize("name", registry.FIGURES)
 def test_the_same_tables_give_the_same_bytes(tmp_path, name):
     folder = written(tmp_path / "t", made(["scratch", "kd", "published_kd"], ["a"]))
     first = [path.read_bytes() for path in drawn(folder, name, "A demonstration")]
@@ -118,8 +120,8 @@ def test_the_same_tables_give_the_same_bytes(tmp_path, name):
     assert Image.open(folder / f"{name}.png").convert("RGB").getpixel((3, 3)) == (240, 228, 66)
 
 
-def test_every_figure_has_a_caption_and_an_empty_table_is_said(tmp_path):
-    assert set(CAPTIONS) == set(plots.FIGURES)
+def test_every_figure_has_a_caption_and_an_empty_table_is_an_error(tmp_path):
+    assert set(CAPTIONS) == set(registry.FIGURES)
     assert all(set(about) == {"title", "tables", "caption"} for about in CAPTIONS.values())
     tables = made(["kd"], ["a"])
     folder = written(tmp_path / "t", tables | {"summary": tables["summary"][:0]})
@@ -128,10 +130,10 @@ def test_every_figure_has_a_caption_and_an_empty_table_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["sizes", "confusion", "curves"])
-def test_dollars_are_no_mathematics(tmp_path, name):
+def test_dollar_signs_are_not_parsed_as_formulas(tmp_path, name):
     folder = written(tmp_path / "t", made(["scratch", "kd"], ["a"]))
     tables = [folder / f"{table}.csv" for table in CAPTIONS[name]["tables"]]
-    plots.plot(name, tables, [folder / "figure.png"], "Cost $\\a$")
+    registry.plot_figure(name, tables, [folder / "figure.png"], "Cost $\\a$")
     assert (folder / "figure.png").exists()
 
 
@@ -139,7 +141,7 @@ def numbers_of(figure):
     return [[text.get_text() for text in axes.texts] for axes in figure.axes]
 
 
-def test_cells_say_the_tables_numbers():
+def test_cells_show_the_numbers_of_the_tables():
     tables = made(["kd", "scratch"], ["a", "b"])
     figure = heatmaps.draw_test_sources(tables, "A study", "")
     scratch, kd = numbers_of(figure)
@@ -149,7 +151,7 @@ def test_cells_say_the_tables_numbers():
 
 
 @pytest.mark.parametrize(("name", "draw"), [("test_sources", "draw_test_sources"), ("per_class", "draw_classes")])
-def test_a_row_is_of_one_scenario_in_every_panel(name, draw):
+def test_a_row_shows_the_same_scenario_in_every_panel(name, draw):
     tables = made(["scratch", "kd"], ["a", "b", "c"])
     whole = tables[name]
     tables[name] = whole[(whole["arm"] == "scratch") | (whole["scenario"] == "c")]
@@ -169,7 +171,7 @@ def labels(axes):
     return [[text.get_text() for text in axis.get_ticklabels()] for axis in (axes.yaxis, axes.xaxis)]
 
 
-def test_every_confusion_is_named_and_so_are_its_classes():
+def test_every_confusion_matrix_has_a_title_and_class_labels():
     pairs = [("small_google_rotation", "scratch"), ("small_google_rotation", "published_scratch")]
     pairs += [("small_google_rotation", "published_kd"), ("b", "published_scratch"), ("c", "kd")]
     figure = heatmaps.draw_confusion(confusions(pairs, CLASSES), "A study", "")
@@ -177,14 +179,14 @@ def test_every_confusion_is_named_and_so_are_its_classes():
     drawn = {axes.get_title(loc="left"): labels(axes) for axes in figure.axes if axes.axison}
     assert drawn == {
         "small_google_rotation\nfrom scratch": [CLASSES, CLASSES],
-        "small_google_rotation\npublished recipe, scratch": [[], []],
-        "small_google_rotation\npublished recipe, kd": [[], CLASSES],
-        "b\npublished recipe, scratch": [CLASSES, CLASSES],
+        "small_google_rotation\npublished recipe, from scratch": [[], []],
+        "small_google_rotation\npublished recipe, distilled": [[], CLASSES],
+        "b\npublished recipe, from scratch": [CLASSES, CLASSES],
         "c\ndistilled": [CLASSES, CLASSES],
     }
 
 
-def test_a_confusion_has_a_column_of_every_class_that_was_said():
+def test_a_confusion_matrix_has_a_column_for_every_predicted_class():
     table = confusions([("a", "kd")], CLASSES)["confusion"]
     table.loc[len(table)] = ["a", "kd", "cat", "bird", 7.0]  # trained on, not tested
     figure = heatmaps.draw_confusion({"confusion": table}, "A study", "")
@@ -194,7 +196,7 @@ def test_a_confusion_has_a_column_of_every_class_that_was_said():
 
 
 @pytest.mark.parametrize(("arms", "count"), [(2, 3), (2, 100), (4, 13), (10, 40)])
-def test_labels_of_confusions_never_overlap_and_lie_inside(arms, count):
+def test_labels_of_confusion_matrices_do_not_overlap_and_lie_inside(arms, count):
     classes = [f"spotted_woodpecker_{i}" for i in range(count)]
     figure = heatmaps.draw_confusion(confusions([("a", arm) for arm in ARMS[:arms]], classes), "A study", "")
     renderer, axes = figure.canvas.get_renderer(), figure.axes[0]
@@ -206,9 +208,9 @@ def test_labels_of_confusions_never_overlap_and_lie_inside(arms, count):
     plt.close(figure)
 
 
-@pytest.mark.parametrize("draw", [lines.draw_curves, lines.draw_reliability, lines.draw_sizes])
+@pytest.mark.parametrize("draw", [line_charts.draw_curves, line_charts.draw_reliability, line_charts.draw_sizes])
 @pytest.mark.parametrize("scenarios", [1, 6])
-def test_a_legend_stays_inside_and_clear_of_the_panels(draw, scenarios):
+def test_a_legend_lies_inside_the_figure_and_above_the_panels(draw, scenarios):
     arms = ["scratch", *(f"kd_at_a_temperature_of_{i}_and_no_warm_up" for i in range(7))]
     tables = made(arms, [f"s{i}" for i in range(scenarios)])
     tables["summary"]["train"] = [f"800 {arm} + 800 Openverse" for arm in tables["summary"]["arm"]]
@@ -221,7 +223,7 @@ def test_a_legend_stays_inside_and_clear_of_the_panels(draw, scenarios):
     assert 0 < box.x0 and box.x1 < figure.bbox.width and max(tops) < box.y0
 
 
-def test_long_names_of_classes_lie_inside():
+def test_long_class_names_lie_inside_the_figure():
     tables = made(["scratch", "kd"], ["a"])
     tables["per_class"]["class"] = tables["per_class"]["class"].replace("cat", "great_spotted_woodpecker")
     figure = heatmaps.draw_classes(tables, "A study", "")
@@ -231,13 +233,13 @@ def test_long_names_of_classes_lie_inside():
     assert len(boxes) == 6 and all(box.x0 > 0 and box.y0 > 0 for box in boxes)
 
 
-def test_marks_stand_at_the_tables_numbers():
+def test_marks_stand_at_the_numbers_of_the_tables():
     tables = made(["scratch", "kd"], ["a", "b", "c"])
-    figure = marks.draw_comparisons(tables, "A study", "")
+    figure = difference_charts.draw_comparisons(tables, "A study", "")
     points = [line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_marker() == "D"]
     assert points == [[[-10, 0]], [[-7, 1]], [[-4, 2]]]
     plt.close(figure)
-    figure = lines.draw_sizes(tables, "A study", "")
+    figure = line_charts.draw_sizes(tables, "A study", "")
     points = sorted(line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_linestyle() == "None")
     assert points == [[[400, 20], [1200, 26]], [[800, 23]]]
     plt.close(figure)
@@ -252,7 +254,7 @@ def test_marks_stand_at_the_tables_numbers():
         ("no images", "no images"),
     ],
 )  # fmt: skip
-def test_mixes_are_train_images_without_numbers(train, expected):
+def test_a_source_mix_is_the_description_without_counts(train, expected):
     assert source_mix(train) == expected
 
 
@@ -264,19 +266,19 @@ def test_mixes_are_train_images_without_numbers(train, expected):
         ("no images", {"no images": 1}),
     ],
 )
-def test_shares_of_train_images(train, expected):
-    assert lines.shares(train) == expected
+def test_fractions_of_sources(train, expected):
+    assert source_fractions(train) == expected
 
 
-def test_a_line_is_of_scenarios_that_differ_in_the_number_of_images_alone():
+def test_scenarios_of_one_mix_differ_only_in_the_number_of_images():
     rows = [
         ("ten", "4,000 Google", 4000, 10, "Google, 10 classes"),
         ("large", "8,000 Google", 8000, 10, "Google, 10 classes"),
         ("two", "800 Google", 800, 2, "Google, 2 classes"),
         ("ten_again", "3,600 Google", 4000, 10, "Google, 10 classes, ten_again"),
         ("large_again", "7,100 Google", 8000, 10, "Google, 10 classes, ten_again"),
-        ("tiny_clean", "80 Google", 100, 10, "Google, 10 classes, without doubted labels"),
-        ("large_clean", "7,200 Google", 8000, 10, "Google, 10 classes, without doubted labels"),
+        ("tiny_clean", "80 Google", 100, 10, "Google, 10 classes, without flagged labels"),
+        ("large_clean", "7,200 Google", 8000, 10, "Google, 10 classes, without flagged labels"),
         ("half", "400 Google + 400 Bing", 800, 10, "50 % Google + 50 % Bing"),
         ("half_large", "4,000 Google + 3,700 Bing", 8000, 10, "50 % Google + 50 % Bing"),
         ("mostly_bing", "100 Google + 700 Bing", 800, 10, "12 % Google + 88 % Bing"),
@@ -286,15 +288,15 @@ def test_a_line_is_of_scenarios_that_differ_in_the_number_of_images_alone():
     ]
     table = pd.DataFrame(rows, columns=["scenario", "train", "n_train_asked", "n_classes", "expected"])
     table["clean"] = ["yes" if name.endswith("clean") else np.nan for name in table["scenario"]]
-    assert lines.source_mixes(table).tolist() == table["expected"].tolist()
-    assert lines.source_mixes(table.astype(str)).tolist() == table["expected"].tolist()  # as the page reads tables
+    assert source_mixes(table).tolist() == table["expected"].tolist()
+    assert source_mixes(table.astype(str)).tolist() == table["expected"].tolist()  # as the page reads tables
     twice = pd.concat([table, table], ignore_index=True)  # of two arms
-    assert lines.source_mixes(twice).tolist() == twice["expected"].tolist()
+    assert source_mixes(twice).tolist() == twice["expected"].tolist()
 
 
 @pytest.mark.parametrize("count", [1, 5, 26])
-def test_panels_never_overlap_and_lie_inside(count):
-    figure, axes = panels(count, 4, Layout(2.0, 1.5, legend=0.4), "A study", "text", "label")
+def test_panels_do_not_overlap_and_lie_inside_the_figure(count):
+    figure, axes = panel_grid(count, 4, PanelLayout(2.0, 1.5, legend=0.4), "A study", "text", "label")
     boxes = [axis.get_position() for axis in axes]
     plt.close(figure)
     assert len(boxes) == count

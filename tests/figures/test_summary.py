@@ -1,4 +1,4 @@
-"""The summary figure draws every table that can be made, twice the same; its parts stand where the numbers say."""
+"""The summary figure can be drawn for any table, deterministically, and its marks stand at the table's numbers."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,11 +6,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from distillery.analysis.tables import SUMMARY_COLUMNS
+from distillery.analysis.study_tables.summary_table import SUMMARY_COLUMNS
 from distillery.figures import acquisition
 from distillery.figures import diversity as diversity_figure
-from distillery.figures import summary as figures
-from distillery.figures.summary import KD, SCRATCH, arm_styles, lay_out, plot_summary, published_pair
+from distillery.figures import layout as figure_layout
+from distillery.figures import summary as summary_figure
+from distillery.figures.styles import DISTILLED, DPI, FROM_SCRATCH, WIDTH, arm_styles
+from distillery.figures.summary import SIZES, lay_out_rows, plot_summary, published_pair
 from distillery.jobs import UserError
 
 
@@ -33,32 +35,32 @@ STUDIES = {
     "only scratch": [row("a", "scratch", 30)],
     "seven classes": [row("a", "scratch", 30, n_classes=7), row("b", "kd", 40, n_classes=10)],
     "many arms": [row("a", f"kd_t{i}", 20 + i) for i in range(11)],
-    "thirty": [row(f"s{i}", arm, 3 * i, size=figures.SIZES[i % 3]) for i in range(30) for arm in ("scratch", "kd")],
+    "thirty": [row(f"s{i}", arm, 3 * i, size=SIZES[i % 3]) for i in range(30) for arm in ("scratch", "kd")],
     "digits for names": [row("800", "1", 30), row("007", "1", 40)],
     "extremes": [row("a", "scratch", 0, low=0), row("a", "kd", 100, high=100)],
 }
 
 
-def test_no_interval_is_explained():
-    said = {name: figures._subtitle(made(STUDIES[name])) for name in ("published", "one seed")}
-    assert said["published"].endswith("; bars are 95 % intervals of the mean")
-    assert said["one seed"].endswith("; one seed, so no intervals")
+def test_the_subtitle_explains_missing_intervals():
+    subtitles = {name: summary_figure._subtitle(made(STUDIES[name])) for name in ("published", "one seed")}
+    assert subtitles["published"].endswith("; bars are 95 % intervals of the mean")
+    assert subtitles["one seed"].endswith("; one seed, so no intervals")
     agreeing = made([row("a", arm, 100, low=None, high=None) for arm in ("scratch", "kd")])
-    assert figures._subtitle(agreeing).endswith("; seeds agree, so no intervals")
+    assert summary_figure._subtitle(agreeing).endswith("; seeds agree, so no intervals")
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_any_study_is_drawn(tmp_path, name):
+def test_the_figure_can_be_drawn_for_any_study(tmp_path, name):
     made(STUDIES[name]).to_csv(tmp_path / "summary.csv", index=False)
     plot_summary(tmp_path / "summary.csv", tmp_path / "out" / "summary.png", "A study")
     with Image.open(tmp_path / "out" / "summary.png") as image:
-        assert image.format == "PNG" and image.width == figures.WIDTH * figures.DPI
+        assert image.format == "PNG" and image.width == WIDTH * DPI
         assert np.asarray(image.convert("L")).std() > 5
         assert "Software" not in image.info and not any("ate" in key for key in image.info)
     assert not plt.get_fignums()
 
 
-def test_the_same_table_gives_the_same_bytes_and_the_label_a_strip(tmp_path):
+def test_the_same_table_gives_the_same_bytes_and_a_label_draws_a_strip(tmp_path):
     made(STUDIES["published"]).to_csv(tmp_path / "summary.csv", index=False)
     for name, label in (("one", "A demonstration"), ("two", "A demonstration"), ("none", "")):
         plot_summary(tmp_path / "summary.csv", tmp_path / f"{name}.png", "A study", label)
@@ -67,15 +69,15 @@ def test_the_same_table_gives_the_same_bytes_and_the_label_a_strip(tmp_path):
     assert corner == [(240, 228, 66), (255, 255, 255)]
 
 
-def test_an_empty_table_is_said(tmp_path):
+def test_an_empty_table_is_an_error(tmp_path):
     made([]).to_csv(tmp_path / "summary.csv", index=False)
     with pytest.raises(UserError, match="has no rows"):
         plot_summary(tmp_path / "summary.csv", tmp_path / "summary.png", "A study")
 
 
-def test_rows_are_grouped_by_size_and_never_overlap():
+def test_rows_are_grouped_by_size_and_do_not_overlap():
     table = made([row("l", "kd", 1, size="large"), *[row("s", f"a{i}", 1) for i in range(6)], row("t", "kd", 1)])
-    layout = lay_out(table)
+    layout = lay_out_rows(table)
     assert [text for _, text in layout.headings] == ["Small", "Large"]
     assert [r.table["scenario"].iloc[0] for r in layout.rows] == ["s", "t", "l"]
     for above, below in zip(layout.rows, layout.rows[1:], strict=False):
@@ -86,7 +88,7 @@ def test_rows_are_grouped_by_size_and_never_overlap():
 def test_marks_and_bars_stand_at_the_numbers():
     table = made([row("a", "scratch", 30.0, low=27.0, high=33.0), row("a", "kd", 41.0, low=40.0, high=42.0)])
     figure, axes = plt.subplots()
-    figures._ours(axes, 0.0, table, arm_styles(["scratch", "kd"]))
+    summary_figure._draw_arms(axes, 0.0, table, arm_styles(["scratch", "kd"]))
     drawn = [tuple(np.asarray(line.get_xdata(), dtype=float)) for line in axes.lines]
     plt.close(figure)
     assert drawn == [(30.0, 41.0), (27.0, 33.0), (30.0,), (40.0, 42.0), (41.0,)]
@@ -94,39 +96,39 @@ def test_marks_and_bars_stand_at_the_numbers():
 
 def test_arms_differ_in_color_and_shape():
     known = arm_styles(["kd", "published_kd", "scratch", "kd_hot"])
-    assert list(known)[:2] == ["scratch", "kd"] and known["scratch"] is SCRATCH and known["kd"] is KD
-    assert len({look.color for look in known.values()}) == len({look.marker for look in known.values()}) == 4
-    assert known["published_kd"].name == "published recipe, kd"
+    assert list(known)[:2] == ["scratch", "kd"] and known["scratch"] is FROM_SCRATCH and known["kd"] is DISTILLED
+    assert len({style.color for style in known.values()}) == len({style.marker for style in known.values()}) == 4
+    assert known["published_kd"].name == "published recipe, distilled"
 
 
-def test_no_two_of_many_arms_look_alike():
+def test_no_two_of_many_arms_share_a_style():
     known = arm_styles([f"arm{i}" for i in range(20)])
-    assert len({(look.color, look.marker) for look in known.values()}) == 20
+    assert len({(style.color, style.marker) for style in known.values()}) == 20
 
 
-def test_published_is_the_website_else_the_notebook():
+def test_published_numbers_come_from_the_website_else_the_notebook():
     table = made([row("a", "scratch", 1, published_site=15.0, published_notebook=14.0), row("a", "kd", 1)])
-    assert published_pair(table) == [(SCRATCH, 15.0)]
-    assert published_pair(made(STUDIES["published"])) == [(SCRATCH, 15.61), (KD, 39.0)]
+    assert published_pair(table) == [(FROM_SCRATCH, 15.0)]
+    assert published_pair(made(STUDIES["published"])) == [(FROM_SCRATCH, 15.61), (DISTILLED, 39.0)]
 
 
-def test_a_model_that_was_never_trained_is_named_under_its_scenarios():
+def test_scenarios_of_an_untrained_model_say_so():
     table = made([row("a", "scratch", 10, untrained="SD2"), row("b", "scratch", 30)])
-    said = [figures._rests_on(group) for _, group in table.groupby("scenario")]
-    assert said[0].startswith("SD2: random weights") and "random" not in said[1]
+    notes = [summary_figure._row_note(group) for _, group in table.groupby("scenario")]
+    assert notes[0].startswith("SD2: random weights") and "random" not in notes[1]
 
 
 @pytest.mark.parametrize("length", [5, 90, 150, 400])
-def test_a_heading_fits_its_figure(length):
+def test_title_and_text_fit_the_figure(length):
     figure = plt.figure(figsize=(7.5, 3))
     title = ("Which images teach best " * 20)[:length].strip()
-    figures.title_block(figure, title, f"{title} and more of it below", "")
+    figure_layout.draw_title_block(figure, title, f"{title} and more of it below", "")
     renderer = figure.canvas.get_renderer()
     for text, wanted in zip(figure.texts, (title, f"{title} and more of it below"), strict=True):
         box = text.get_window_extent(renderer)
         assert 0 < box.x0 and box.x1 < figure.bbox.width - 0.2 * figure.dpi
-        assert text.get_fontsize() >= figures.LEAST_FONT
-        assert text.get_text() == wanted or text.get_fontsize() == figures.LEAST_FONT
+        assert text.get_fontsize() >= figure_layout.MIN_FONT
+        assert text.get_text() == wanted or text.get_fontsize() == figure_layout.MIN_FONT
     plt.close(figure)
     assert (figure.texts[0].get_fontsize() == 15) == (length == 5)
 
@@ -136,7 +138,7 @@ LONG = "kd_at_a_temperature_of_4_and_no_warm_up"
 
 def summary_of_long_names(folder):
     table = made([row("a", arm, 30) for arm in ("scratch", *(f"{LONG}_{i}" for i in range(7)))])
-    return figures._draw(table, "A study", "")
+    return summary_figure._draw(table, "A study", "")
 
 
 def acquisition_of_long_names(folder):
@@ -155,7 +157,7 @@ def diversity_of_long_names(folder):
 
 
 @pytest.mark.parametrize("draw", [summary_of_long_names, acquisition_of_long_names, diversity_of_long_names])
-def test_long_names_stay_inside_and_the_legend_clear_of_the_panel(draw, tmp_path, monkeypatch):
+def test_long_names_lie_inside_the_figure_and_the_legend_above_the_panel(draw, tmp_path, monkeypatch):
     for module in (acquisition, diversity_figure):
         monkeypatch.setattr(module, "save_figure", lambda figure, *outputs: None)
     draw(tmp_path)
@@ -168,7 +170,7 @@ def test_long_names_stay_inside_and_the_legend_clear_of_the_panel(draw, tmp_path
     assert figure.legends[0].get_window_extent(renderer).y0 > axes.get_window_extent(renderer).y1
 
 
-def test_dollars_are_no_mathematics(tmp_path):
+def test_dollar_signs_are_not_parsed_as_formulas(tmp_path):
     made([row("cost_$\\a$", "scratch", 30, train="800 $^$")]).to_csv(tmp_path / "summary.csv", index=False)
     plot_summary(tmp_path / "summary.csv", tmp_path / "summary.png", "Worth $\\a$?", "Not $^$")
     rows = {
@@ -181,4 +183,4 @@ def test_dollars_are_no_mathematics(tmp_path):
         "high": 0.4,
     }
     diversity_figure._plot(pd.DataFrame(rows), tmp_path / "diversity.png", "At $5 and $10^", "", [])
-    assert figures.text_width("$a$ and $b$", 9) > figures.text_width("a and b", 9)
+    assert figure_layout.text_width("$a$ and $b$", 9) > figure_layout.text_width("a and b", 9)

@@ -1,4 +1,4 @@
-"""Networks have the shapes and sizes their names promise."""
+"""Output shapes, parameter counts, gradients and initialization of the networks."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from distillery.models.architectures import NormalizedModel, build_network
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("side", [24, 32])
-def test_images_of_any_side_become_logits(name, side):
+def test_logits_have_the_right_shape_for_several_image_sizes(name, side):
     network = build_network(name, classes=7).eval()
     with torch.inference_mode():
         assert network(torch.zeros(2, 3, side, side)).shape == (2, 7)
@@ -43,7 +43,7 @@ def test_every_weight_gets_a_gradient(name):
     ("convnet_s", [(32, 15), (64, 7), (64, 3)]),
     ("convnet_xl", [(128, 15), (512, 7), (512, 3)]),
 ])  # fmt: skip
-def test_features_are_each_stages_and_the_last_is_what_is_classified(name, shapes):
+def test_features_are_the_activations_of_each_stage_and_the_last_gives_the_logits(name, shapes):
     network = NormalizedModel(build_network(name, 7).eval(), torch.zeros(3), torch.ones(3))
     x = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
@@ -52,18 +52,18 @@ def test_features_are_each_stages_and_the_last_is_what_is_classified(name, shape
         assert torch.equal(network.classify(features[-1]), network(x))
 
 
-def test_an_unknown_network_is_one_line_with_the_choices():
+def test_an_unknown_network_gives_a_one_line_error_with_the_choices():
     with pytest.raises(UserError, match="'vgg' is unknown; choose one of .*resnet18"):
         build_network("vgg", 10)
 
 
-def test_convnets_start_by_passing_their_input_on():
+def test_the_first_channels_of_a_convnets_convolution_start_as_the_identity():
     convolution = build_network("convnet_s", 10).blocks[0]
     x = torch.rand(1, convolution.in_channels, 8, 8)
     assert torch.equal(convolution(x)[:, : convolution.in_channels], x)
 
 
-def test_normalization_is_part_of_the_network():
+def test_a_normalized_model_normalizes_its_input_and_saves_mean_and_std():
     mean, std = torch.tensor([0.2, 0.4, 0.6]), torch.tensor([0.1, 0.2, 0.3])
     inner = build_network("resnet8_half", 7).eval()
     network = NormalizedModel(inner, mean, std)

@@ -1,4 +1,4 @@
-"""The layers compute what torch's do."""
+"""Our layers compute the same as torch's own."""
 
 from copy import deepcopy
 
@@ -13,7 +13,7 @@ NAMES = ("resnet8_half", "resnet8", "convnet_s", "convnet_xl")
 
 
 class PlainNorm(nn.BatchNorm2d):
-    """Torch's batch norm, and its activations after it."""
+    """torch's batch norm, then the addition and the activation."""
 
     def forward(self, x, residual=None):
         x = super().forward(x)
@@ -22,7 +22,7 @@ class PlainNorm(nn.BatchNorm2d):
 
 
 def plain(network):
-    """The same network of torch's own layers."""
+    """The same network with torch's own layers."""
     copy = deepcopy(network)
     ours = {layers.Conv2d: nn.Conv2d, layers.BatchNorm2d: PlainNorm}
     for module in copy.modules():
@@ -30,8 +30,8 @@ def plain(network):
     return copy
 
 
-def learning(name, dtype=torch.float64):
-    """A network whose batch norms have gains of both signs, and shifts."""
+def training_network(name, dtype=torch.float64):
+    """A network in train mode whose batch norms have scales of both signs, and shifts."""
     torch.manual_seed(0)
     network = build_network(name, 7).double().train()
     with torch.no_grad():
@@ -48,8 +48,8 @@ def images(dtype=torch.float64):
     return x.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
-def trained(network, x):
-    """Logits, gradients and statistics after two steps, so that running statistics move from where they began."""
+def logits_gradients_and_buffers(network, x):
+    """Of the second of two passes, so that the running statistics have moved; the gradients are of both."""
     for _ in range(2):
         logits = network(x)
         logits.square().sum().backward()
@@ -58,7 +58,7 @@ def trained(network, x):
 
 
 def errors(found, exact):
-    """How far each is from the exact one, as a share of it."""
+    """The relative error of each tensor."""
     return {
         name: ((value.double() - exact[name]).norm() / exact[name].norm()).item()
         for name, value in found.items()
@@ -67,14 +67,15 @@ def errors(found, exact):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_with_torchs_operations_logits_gradients_and_statistics_are_those_of_its_layers(name):
-    network = learning(name)
-    exact = trained(plain(network), images())
-    assert max(errors(trained(network, images()), exact).values()) < 1e-9
+def test_logits_gradients_and_statistics_equal_those_of_torchs_layers(name):
+    network = training_network(name)
+    exact = logits_gradients_and_buffers(plain(network), images())
+    found = logits_gradients_and_buffers(network, images())
+    assert max(errors(found, exact).values()) < 1e-9
 
 
-def test_layers_keep_the_names_and_shapes_of_torchs_weights():
-    network = learning("convnet_s")
+def test_weights_have_the_names_and_shapes_of_torchs_layers():
+    network = training_network("convnet_s")
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     assert shapes == {key: value.shape for key, value in plain(network).state_dict().items()}
     assert shapes["stem.0.weight"] == (24, 3, 2, 2)

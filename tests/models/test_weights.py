@@ -1,4 +1,4 @@
-"""Weights come back as they went, in the same bytes, and foreign or broken files are one line."""
+"""Weights survive saving and loading in reproducible bytes; foreign and damaged files give a one-line error."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def trained():
     return TrainedNetwork(network, "resnet8_half", ("cat", 'größe, "x"'), 24, "student", 7)
 
 
-def test_there_and_back(trained, tmp_path):
+def test_saving_and_loading_keeps_network_and_metadata(trained, tmp_path):
     path = tmp_path / "model.safetensors"
     save_weights(path, trained)
     back = load_weights(path, trained.classes)
@@ -29,13 +29,13 @@ def test_there_and_back(trained, tmp_path):
     assert load_file(path)["mean"].flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
 
 
-def test_the_same_weights_are_the_same_bytes_every_time(trained, tmp_path):
-    for number in range(12):  # the library's own order of metadata changes from one call to the next
+def test_the_same_weights_give_the_same_bytes_every_time(trained, tmp_path):
+    for number in range(12):  # safetensors changes the order of metadata from call to call
         save_weights(tmp_path / f"{number}.safetensors", trained)
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
-def test_channels_last_weights_are_saved_as_plain_ones(trained, tmp_path):
+def test_channels_last_weights_give_the_same_bytes_as_contiguous_ones(trained, tmp_path):
     save_weights(tmp_path / "a.safetensors", trained)
     trained.network.to(memory_format=torch.channels_last)
     save_weights(tmp_path / "b.safetensors", trained)
@@ -43,7 +43,7 @@ def test_channels_last_weights_are_saved_as_plain_ones(trained, tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 5, 100, 5000])
-def test_a_truncated_file_is_one_line(trained, tmp_path, length):
+def test_a_truncated_file_gives_a_one_line_error(trained, tmp_path, length):
     path = tmp_path / "model.safetensors"
     save_weights(path, trained)
     path.write_bytes(path.read_bytes()[:length])
@@ -52,7 +52,7 @@ def test_a_truncated_file_is_one_line(trained, tmp_path, length):
     assert "\n" not in str(error.value)
 
 
-def test_foreign_files_are_one_line(trained, tmp_path):
+def test_foreign_files_give_a_one_line_error(trained, tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "foreign.safetensors")
     with pytest.raises(UserError, match="not this study's"):
         load_weights(tmp_path / "foreign.safetensors")
@@ -64,7 +64,7 @@ def test_foreign_files_are_one_line(trained, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_other_classes_are_one_line(trained, tmp_path):
+def test_other_classes_give_a_one_line_error(trained, tmp_path):
     save_weights(tmp_path / "model.safetensors", trained)
     with pytest.raises(UserError, match="are for classes cat, .*, not dog"):
         load_weights(tmp_path / "model.safetensors", ["dog"])

@@ -48,15 +48,16 @@ def test_the_temporary_file_keeps_its_suffix(tmp_path):
         assert temporary.suffix == ".npy"
 
 
-def test_a_hash_changes_with_any_python_file_of_a_folder(tmp_path):
-    (tmp_path / "a.py").write_text("1")
-    before = hash_files([tmp_path])
-    assert hash_files([tmp_path]) == before
-    (tmp_path / "a.py").write_text("2")
-    changed = hash_files([tmp_path])
-    assert changed != before
-    (tmp_path / "a.pyc").write_text("bytecode")
-    assert hash_files([tmp_path]) == changed
+def test_a_hash_changes_with_the_content_of_any_file(tmp_path):
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path in paths:
+        path.write_text("1")
+    found = [hash_files(paths), hash_files(paths[:1])]
+    assert hash_files(paths) == found[0]
+    for path in paths:
+        path.write_text("2")
+        found.append(hash_files(paths))
+    assert len(set(found)) == 4
 
 
 def test_the_hash_of_a_listing_is_over_names_and_sizes_at_any_depth(tmp_path):

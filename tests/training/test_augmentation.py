@@ -1,4 +1,4 @@
-"""Views and copies against slow, plain versions of themselves, and at the settings that change nothing."""
+"""Views and augmented copies against slow reference code, and with settings that change nothing."""
 
 import colorsys
 from dataclasses import replace
@@ -17,7 +17,7 @@ from distillery.training.augmentation import (
     GRAY,
     PLACES,
     AugmentParams,
-    alter_copies,
+    augment_copies,
     cut_out,
     draw_augmentation,
     jitter_colors,
@@ -40,19 +40,19 @@ def images(count=12, side=10, seed=0):
 
 
 @pytest.mark.parametrize("border", [0, 1, 4, 9])
-def test_padding_is_torchs_reflection(border):
+def test_padding_equals_torchs_reflection(border):
     pixels = images()
     expected = F.pad(pixels.float(), [border] * 4, mode="reflect") if border else pixels.float()
     assert torch.equal(reflect_pad(pixels, border).float(), expected)
 
 
-def test_a_border_as_wide_as_the_image_is_one_line():
+def test_a_border_as_wide_as_the_image_gives_a_one_line_error():
     with pytest.raises(UserError, match="crop is 10 pixels, but must be below the images' 10"):
         reflect_pad(images(), 10)
 
 
 @given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(0, 4), st.booleans(), st.sampled_from([0.0, 0.2, 1.0]))
-def test_views_are_those_of_a_plain_loop(seed, step, crop, flip, mixup):
+def test_views_equal_those_of_a_plain_loop(seed, step, crop, flip, mixup):
     recipe = replace(RECIPE, crop=crop, flip=flip, mixup=mixup)
     draws = draw_augmentation(recipe, 8, step, seed)
     padded, rows = reflect_pad(images(), crop), torch.tensor([0, 3, 3, 11, 5, 1, 2, 7])
@@ -68,7 +68,7 @@ def test_views_are_those_of_a_plain_loop(seed, step, crop, flip, mixup):
     np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
 
 
-def test_draws_depend_on_seed_and_step_alone_and_use_their_whole_range():
+def test_draws_depend_on_seed_and_step_and_cover_their_whole_range():
     def same(a, b):
         return np.array_equal(a.top, b.top) and np.array_equal(a.mirrored, b.mirrored) and a.share == b.share
 
@@ -85,7 +85,7 @@ def test_draws_depend_on_seed_and_step_alone_and_use_their_whole_range():
 
 
 @given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(1, 25), st.sampled_from([0.0, 1.0]))
-def test_a_square_is_cut_out_about_its_middle_before_images_are_mixed(seed, step, side, mixup):
+def test_cutout_fills_a_square_around_its_center_before_mixup(seed, step, side, mixup):
     recipe = replace(RECIPE, crop=0, flip=False, mixup=mixup, cutout=side)
     draws = draw_augmentation(recipe, 12, step, seed)
     expected = images().numpy() / np.float32(255)
@@ -99,7 +99,7 @@ def test_a_square_is_cut_out_about_its_middle_before_images_are_mixed(seed, step
     np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
 
 
-def test_what_is_cut_out_may_be_anywhere_and_nothing_without_it():
+def test_cutout_may_be_anywhere_and_does_not_change_the_other_draws():
     draws = draw_augmentation(replace(RECIPE, cutout=1), 4000, 3, 0)
     gray = (cut_out(torch.zeros(4000, 3, 10, 10), draws, 1) == GRAY).all(dim=1)
     assert (gray.sum(dim=(1, 2)) == 1).all() and (gray.sum(dim=0) > 0).all()
@@ -110,7 +110,7 @@ def test_what_is_cut_out_may_be_anywhere_and_nothing_without_it():
     assert plain.share == draws.share
 
 
-def test_mixed_targets_are_probabilities_in_the_images_shares():
+def test_mixed_targets_are_probabilities_with_the_weights_of_the_images():
     draws = AugmentParams(None, None, None, None, None, np.array([1, 2, 0]), 0.75)
     mixed = mixed_targets(torch.tensor([0, 1, 1]), draws, 3)
     torch.testing.assert_close(mixed, torch.tensor([[0.75, 0.25, 0], [0, 1, 0], [0.25, 0.75, 0]]))
@@ -123,14 +123,14 @@ def test_mixed_targets_are_probabilities_in_the_images_shares():
 ONE, NONE = torch.ones(12), torch.zeros(12)
 
 
-def test_factors_of_one_and_turns_of_none_change_nothing():
+def test_factors_of_1_and_turns_of_0_change_nothing():
     x = images() / 255
     torch.testing.assert_close(jitter_colors(x, ONE, ONE, ONE, NONE), x, atol=1e-5, rtol=0)
     torch.testing.assert_close(rotate(x, NONE), x, atol=1e-5, rtol=0)
     torch.testing.assert_close(jitter_colors(x, ONE, ONE, ONE, ONE), x, atol=1e-4, rtol=0)
 
 
-def test_the_ends_of_each_factor():
+def test_the_limits_of_each_factor():
     x = images() / 255
     assert not jitter_colors(x, NONE, ONE, ONE, NONE).any()
     flat = jitter_colors(x, ONE, NONE, ONE, NONE)
@@ -140,8 +140,8 @@ def test_the_ends_of_each_factor():
     torch.testing.assert_close(jitter_colors(x, ONE / 2, ONE, ONE, NONE), x / 2, atol=1e-5, rtol=0)
 
 
-def test_hue_turns_hue_and_keeps_luma():
-    x = (images() / 255 - 0.5) * 0.1 + 0.5  # far from the ends, where clamping would bend it
+def test_a_hue_change_rotates_the_hue_and_keeps_luma():
+    x = (images() / 255 - 0.5) * 0.1 + 0.5  # far from 0 and 1, where clamping would change it
     turned = jitter_colors(x, ONE, ONE, ONE, 0.1 * ONE)
     luma = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
     torch.testing.assert_close((turned * luma).sum(1), (x * luma).sum(1), atol=1e-3, rtol=0)
@@ -151,7 +151,7 @@ def test_hue_turns_hue_and_keeps_luma():
     assert len({round(hue, 2) for hue in hues}) == 3
 
 
-def test_a_quarter_turn_is_rot90_and_there_and_back_is_the_start():
+def test_a_rotation_by_90_degrees_is_rot90_and_rotating_back_restores_the_image():
     x = images(side=9) / 255
     torch.testing.assert_close(rotate(x, 90 * ONE), torch.rot90(x, 1, dims=(2, 3)), atol=1e-4, rtol=0)
     smooth = F.avg_pool2d(F.pad(x, [4] * 4, mode="reflect"), 9, stride=1)
@@ -160,25 +160,27 @@ def test_a_quarter_turn_is_rot90_and_there_and_back_is_the_start():
 
 
 @pytest.mark.parametrize("augment", ["color", "rotation"])
-def test_copies_alone_are_altered_the_same_in_every_plan(study, augment):
+def test_only_copies_are_augmented_and_equally_in_every_plan(study, augment):
     def load(name, **settings):
         return load_plan(study.plan(name, **settings), study.pixels, ["web", "drawn"], CLASSES)["train"]
 
     plain = load("copies", train=4, copies=4)
-    altered = alter_copies(plain, augment, 0)
+    augmented = augment_copies(plain, augment, 0)
     copies = torch.from_numpy(plain.augmented)
-    assert torch.equal(altered.pixels[~copies], plain.pixels[~copies])
-    changed = (altered.pixels[copies].int() - plain.pixels[copies].int()).abs().float().mean(dim=(1, 2, 3))
+    assert torch.equal(augmented.pixels[~copies], plain.pixels[~copies])
+    changed = (augmented.pixels[copies].int() - plain.pixels[copies].int()).abs().float().mean(dim=(1, 2, 3))
     assert (changed > 1).all()
-    fewer = alter_copies(load("fewer", train=2, copies=2), augment, 0)
-    pixels = {row: p for row, p, copy in zip(altered.rows, altered.pixels, altered.augmented, strict=True) if copy}
+    fewer = augment_copies(load("fewer", train=2, copies=2), augment, 0)
+    pixels = {
+        row: p for row, p, copy in zip(augmented.rows, augmented.pixels, augmented.augmented, strict=True) if copy
+    }
     for row, image, copy in zip(fewer.rows, fewer.pixels, fewer.augmented, strict=True):
-        # the batch's size moves the last bit of a float, and so at most one level of 255
+        # the size of the batch may change the last bit of a float, and so one level of 255
         assert not copy or (image.int() - pixels[row].int()).abs().max() <= 1
-    assert not torch.equal(altered.pixels, alter_copies(plain, augment, 1).pixels)
+    assert not torch.equal(augmented.pixels, augment_copies(plain, augment, 1).pixels)
 
 
-def test_copies_without_an_augmentation_are_one_line(study):
+def test_copies_without_an_augmentation_give_a_one_line_error(study):
     plain = load_plan(study.plan("copies", train=4, copies=4), study.pixels, ["web", "drawn"], CLASSES)["train"]
-    with pytest.raises(UserError, match="12 altered copies, but the scenario's augment is none"):
-        alter_copies(plain, "none", 0)
+    with pytest.raises(UserError, match="12 augmented copies, but the scenario's augment is none"):
+        augment_copies(plain, "none", 0)

@@ -1,4 +1,4 @@
-"""What each step is told: the draws of its seed and number, wherever a training starts."""
+"""The inputs of each step depend on seed and step alone, also after a resume."""
 
 from dataclasses import replace
 
@@ -16,16 +16,16 @@ CPU = torch.device("cpu")
 LONG = replace(RECIPE, steps=137, cutout=3, mixup=0.4, ema=0.9)
 
 
-def singly(recipe, first=0):
+def blocks_of(recipe, first=0):
     return step_batches(recipe, 50, 3, range(first, recipe.steps), CPU)
 
 
 def equal(a, b):
-    return torch.equal(a.places, b.places) and a.numbers == b.numbers
+    return torch.equal(a.integers, b.integers) and a.numbers == b.numbers
 
 
-def test_there_is_one_for_each_step_and_each_is_its_own_draws():
-    blocks = list(singly(LONG))
+def test_there_is_one_block_for_each_step_with_the_draws_of_that_step():
+    blocks = list(blocks_of(LONG))
     assert len(blocks) == LONG.steps
     for number in (0, 63, 64, LONG.steps - 1):
         step, (rows, draws) = blocks[number].scalars(), blocks[number].views(mixed=True)
@@ -39,18 +39,18 @@ def test_there_is_one_for_each_step_and_each_is_its_own_draws():
 
 
 @pytest.mark.parametrize("first", [1, 63, 64, LONG.steps - 1, LONG.steps])
-def test_a_training_that_goes_on_is_told_what_one_without_a_break_is(first):
-    whole, rest = list(singly(LONG))[first:], list(singly(LONG, first))
+def test_a_resumed_training_gets_the_same_inputs_as_an_unbroken_one(first):
+    whole, rest = list(blocks_of(LONG))[first:], list(blocks_of(LONG, first))
     assert len(rest) == LONG.steps - first and all(map(equal, whole, rest))
 
 
-def test_without_mixup_nothing_is_shared():
-    _, draws = next(singly(replace(LONG, mixup=0.0))).views(mixed=False)
+def test_without_mixup_there_is_no_share():
+    _, draws = next(blocks_of(replace(LONG, mixup=0.0))).views(mixed=False)
     assert draws.share is None
 
 
 def views_of(block, recipe):
-    """Views and targets, as training makes them of images of noise."""
+    """Views and targets as the training loop makes them, of noise images."""
     chance = np.random.default_rng(0)
     padded = reflect_pad(torch.from_numpy(chance.integers(0, 256, (50, 3, 16, 16), np.uint8)), recipe.crop)
     labels = torch.from_numpy(chance.integers(0, 5, 50))
@@ -59,10 +59,10 @@ def views_of(block, recipe):
 
 
 @pytest.mark.parametrize("mixup", [0.4, 0.0])
-def test_views_with_numbers_on_a_device_are_those_of_plain_numbers(mixup):
+def test_numbers_as_a_tensor_give_the_same_views_as_plain_numbers(mixup):
     recipe = replace(LONG, mixup=mixup)
-    block = list(singly(recipe))[20]
-    on_device = StepBlock(block.places, torch.tensor(block.numbers, dtype=torch.float32))  # as a GPU has them
+    block = list(blocks_of(recipe))[20]
+    on_device = StepBlock(block.integers, torch.tensor(block.numbers, dtype=torch.float32))  # as a GPU has them
     for ours, plain in zip(views_of(on_device, recipe), views_of(block, recipe), strict=True):
         torch.testing.assert_close(ours, plain, rtol=0, atol=1e-6)
     torch.testing.assert_close(torch.stack(list(on_device.scalars())), torch.tensor(block.numbers))

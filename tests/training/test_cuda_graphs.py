@@ -1,4 +1,4 @@
-"""Recorded steps against steps run one kernel at a time: the same bits. They need a GPU."""
+"""A CUDA graph of a step gives the same bits as the eager step. Most of these tests need a GPU."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 MIXED = replace(RECIPE, steps=260, mixup=0.4, checkpoint_every=0)
 
 
-def test_on_a_processor_nothing_is_recorded():
+def test_on_a_cpu_the_step_itself_is_returned():
     def function(step):
         return None
 
@@ -34,7 +34,7 @@ def test_on_a_processor_nothing_is_recorded():
 
 
 def fit(method, recipe, checkpoint=None, teacher="resnet8"):
-    """Train on noise, where the method is taught by a network of this name; returns the network and its history."""
+    """Train on noise, with a teacher network of this name if the method uses one; returns weights and history."""
     chance = np.random.default_rng(0)
     empty = np.empty(0)
     pixels = as_channels_last(chance.integers(0, 256, (60, 16, 16, 3), np.uint8))
@@ -63,7 +63,7 @@ def deterministic(monkeypatch):
     torch.use_deterministic_algorithms(False)
 
 
-# attention maps of 16, 8 and 4 pixels, averaged down to a ConvNet's 7, 3 and 1; and the other way round
+# attention maps of 16, 8 and 4 pixels, averaged down to the 7, 3 and 1 of a ConvNet, and the reverse
 PAIRS = [("attention_transfer", "resnet8_half", "convnet_s"), ("attention_transfer", "convnet_s", "resnet8")]
 
 
@@ -71,19 +71,19 @@ PAIRS = [("attention_transfer", "resnet8_half", "convnet_s"), ("attention_transf
 @pytest.mark.parametrize(
     ("method", "network", "teacher"), [*((method, RECIPE.network, "resnet8") for method in METHODS), *PAIRS]
 )
-def test_recorded_steps_are_those_run_one_kernel_at_a_time(method, network, teacher, monkeypatch, deterministic):
+def test_recorded_steps_give_the_same_bits_as_eager_ones(method, network, teacher, monkeypatch, deterministic):
     recipe = replace(MIXED, mixup=0.0) if METHODS[method].published else replace(MIXED, ema=0.9)
     recipe = replace(recipe, network=network)
     recorded, history = fit(method, recipe, teacher=teacher)
     monkeypatch.setattr(training, "step_runner", lambda step, device: step)
-    plain, plain_history = fit(method, recipe, teacher=teacher)
-    assert history == plain_history
-    assert all(torch.equal(recorded[name], plain[name]) for name in plain)
+    eager, eager_history = fit(method, recipe, teacher=teacher)
+    assert history == eager_history
+    assert all(torch.equal(recorded[name], eager[name]) for name in eager)
 
 
 @gpu
 @pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"optimizer": "muon", "lr": 0.24, "network": "convnet_s"}])
-def test_a_training_that_goes_on_ends_with_the_same_bits(tmp_path, changes, deterministic, monkeypatch):
+def test_a_resumed_training_ends_with_the_same_bits(tmp_path, changes, deterministic, monkeypatch):
     monkeypatch.setattr(Checkpoint, "finish", lambda *_: None)  # as if killed after its last checkpoint
     recipe = replace(MIXED, checkpoint_every=43, **changes)
     checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every=43)
@@ -95,7 +95,7 @@ def test_a_training_that_goes_on_ends_with_the_same_bits(tmp_path, changes, dete
 
 @gpu
 @pytest.mark.parametrize("make", [lambda w: SGD(w[:3], w[3:], 0.9, 0.01), lambda w: SGD(w, [], 0.0, 0.0), Adam])
-def test_fused_optimizers_are_the_plain_ones_also_with_a_rate_on_the_device(make):
+def test_fused_optimizers_equal_the_cpu_ones_also_with_the_learning_rate_on_the_device(make):
     def descend(device, as_rate):
         weights = [weight.to(device).detach().requires_grad_() for weight in parameters()]
         optimizer = make(weights)

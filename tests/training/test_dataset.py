@@ -1,4 +1,4 @@
-"""A plan's images are those it names; damaged files and impossible plans are one line."""
+"""A plan gives the images it names; damaged files and impossible plans give a one-line error."""
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,7 @@ def test_a_plan_gives_the_pixels_it_names(study):
     assert set(test.sources) == {"web", "drawn"}
 
 
-def test_take_keeps_everything_together(study):
+def test_take_selects_the_same_images_in_every_field(study):
     train = load_plan(study.plan(), study.pixels, SOURCES, CLASSES)["train"]
     some = train.take(np.array([25, 3]))
     assert some.rows.tolist() == [train.rows[25], train.rows[3]] and some.labels.tolist() == [2, 0]
@@ -40,12 +40,12 @@ def test_take_keeps_everything_together(study):
     [
         ([("web", 0, 0, "train", False)], "has no test images"),
         ([("web", 0, 0, "train", False), ("web", 1, 1, "test", False)], "test images of green, none to train on"),
-        ([("web", 999, 0, "train", False)], "source web has 60 images, row 999"),
+        ([("web", 999, 0, "train", False)], "source web has 60 images, but row 999 is requested"),
         ([("moon", 0, 0, "train", False)], "source moon"),
         ([("web", 0, 7, "train", False)], "labels beyond the 3 classes"),
     ],
 )
-def test_an_impossible_plan_is_one_line(study, tmp_path, rows, message):
+def test_an_impossible_plan_gives_a_one_line_error(study, tmp_path, rows, message):
     names = ("source", "row", "label", "split", "augmented")
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
     pq.write_table(pa.table(columns, names=names), tmp_path / "plan.parquet")
@@ -53,7 +53,7 @@ def test_an_impossible_plan_is_one_line(study, tmp_path, rows, message):
         load_plan(tmp_path / "plan.parquet", study.pixels, SOURCES, CLASSES)
 
 
-def test_truncated_files_are_one_line(study, tmp_path):
+def test_truncated_files_give_a_one_line_error(study, tmp_path):
     (tmp_path / "web.npy").write_bytes(study.pixels[0].read_bytes()[:5000])
     with pytest.raises(UserError, match=r"web\.npy are damaged .* Delete the file"):
         load_plan(study.plan(), [tmp_path / "web.npy", study.pixels[1]], SOURCES, CLASSES)
@@ -62,12 +62,12 @@ def test_truncated_files_are_one_line(study, tmp_path):
         load_teacher_data(tmp_path / "data.npz", CLASSES)
 
 
-def test_a_teacher_of_other_classes_is_refused(study):
+def test_teacher_data_of_other_classes_gives_an_error(study):
     with pytest.raises(UserError, match="is of classes red, green, blue, not red, green"):
         load_teacher_data(study.folder / "teacher.npz", CLASSES[:2])
 
 
-def test_channel_statistics_are_the_pixels_mean_and_deviation():
+def test_channel_statistics_are_the_mean_and_standard_deviation_of_the_pixels():
     pixels = torch.randint(0, 256, (5, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     mean, std = channel_statistics(pixels)
     scaled = pixels.double() / 255

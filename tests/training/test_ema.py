@@ -1,4 +1,4 @@
-"""The moving ema of weights."""
+"""The exponential moving average (EMA) of weights."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def network(value):
     return net
 
 
-def test_an_average_is_its_formula_and_soon_forgets_the_start():
+def test_the_ema_equals_its_formula_with_a_smaller_decay_at_the_start():
     net = network(0.0)
     ema = ModelEMA(net)
     expected = 0.0
@@ -32,7 +32,7 @@ def test_an_average_is_its_formula_and_soon_forgets_the_start():
     assert net[0].weight[0, 0].item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_batch_norms_statistics_are_averaged_and_its_count_is_left_alone():
+def test_batch_norm_statistics_are_averaged_but_not_the_count_of_batches():
     net = network(0.0)
     ema = ModelEMA(net)
     net[1].running_mean.fill_(10.0)
@@ -43,7 +43,7 @@ def test_batch_norms_statistics_are_averaged_and_its_count_is_left_alone():
     assert net[1].num_batches_tracked.item() == 7
 
 
-def test_a_restored_average_goes_on_as_if_never_stopped():
+def test_a_restored_ema_has_the_same_values():
     net = network(1.0)
     first = ModelEMA(net)
     first.update(decay_after(0, 0.9))
@@ -53,7 +53,7 @@ def test_a_restored_average_goes_on_as_if_never_stopped():
     assert all(torch.equal(a, b) for a, b in zip(again.ema, first.ema, strict=True))
 
 
-def test_a_decay_that_is_a_tensor_gives_the_same_average():
+def test_a_tensor_as_decay_gives_the_same_ema():
     net = network(3.0)
     plain, recorded = ModelEMA(net), ModelEMA(net)
     net[0].weight.data.fill_(7.0)

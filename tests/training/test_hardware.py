@@ -1,14 +1,14 @@
-"""Where a training runs: threads as granted, deterministic on a GPU where asked for."""
+"""The device of a training: granted threads, deterministic algorithms on a GPU on request, bfloat16."""
 
 import pytest
 import torch
 
-from distillery.training import hardware as devices
+from distillery.training import hardware
 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What is asked of torch; nothing is changed."""
+    """Calls of torch.use_deterministic_algorithms, which are recorded and have no effect."""
     found = []
     monkeypatch.setattr(torch, "use_deterministic_algorithms", found.append)
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
@@ -21,23 +21,23 @@ def as_on_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_a_gpu_is_deterministic_where_asked_for(monkeypatch, calls, asked):
+@pytest.mark.parametrize("requested", [False, True])
+def test_a_gpu_is_deterministic_on_request(monkeypatch, calls, requested):
     as_on_a_gpu(monkeypatch)
-    assert devices.choose_device(deterministic=asked).type == "cuda"
-    assert calls == [True] * asked
+    assert hardware.choose_device(deterministic=requested).type == "cuda"
+    assert calls == [True] * requested
 
 
-def test_a_processor_always_is_and_waits_for_no_compiler(monkeypatch, calls):
+def test_a_cpu_needs_no_call_since_it_is_always_deterministic(monkeypatch, calls):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert devices.choose_device(1, deterministic=True).type == "cpu"
+    assert hardware.choose_device(1, deterministic=True).type == "cpu"
     assert calls == [] and torch.get_num_threads() == 1
 
 
-@pytest.mark.parametrize(("emulated", "kind"), [(True, torch.float32), (False, torch.bfloat16)])
-def test_bfloat16_is_for_gpus_that_have_it_not_for_those_that_emulate_it(monkeypatch, emulated, kind):
+@pytest.mark.parametrize(("emulated", "dtype"), [(True, torch.float32), (False, torch.bfloat16)])
+def test_bfloat16_is_used_only_on_gpus_that_do_not_emulate_it(monkeypatch, emulated, dtype):
     as_on_a_gpu(monkeypatch)
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or not emulated
     )
-    assert devices.arithmetic(torch.device("cuda")) == kind
+    assert hardware.arithmetic(torch.device("cuda")) == dtype

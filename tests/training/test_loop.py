@@ -1,4 +1,4 @@
-"""Order, history, and above all: a training that was killed ends as one that was not."""
+"""The training loop: order of the images, history, checkpoints. A killed training ends with the same bits."""
 
 import os
 import signal
@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_study import CLASSES, RECIPE
 
-from distillery import usage as spending
+from distillery import usage
+from distillery.code_hash import code_hash, imported_modules
 from distillery.distillation.losses import cross_entropy
 from distillery.jobs import UserError
-from distillery.storage.files import hash_files
 from distillery.training import checkpoints
 from distillery.training.batches import rows_of_step
 from distillery.training.checkpoints import Checkpoint, digest
@@ -44,7 +44,7 @@ class Killed(Exception):
 
 
 @given(st.integers(1, 60), st.integers(2, 40), st.integers(1, 30), st.integers(0, 9))
-def test_batches_are_one_permutation_after_another(images, batch, steps, seed):
+def test_batches_run_through_one_permutation_after_another(images, batch, steps, seed):
     seen = np.concatenate([rows_of_step(images, batch, step, seed) for step in range(steps)])
     assert len(seen) == batch * steps
     for start in range(0, len(seen), images):
@@ -52,12 +52,12 @@ def test_batches_are_one_permutation_after_another(images, batch, steps, seed):
         assert len(set(epoch)) == len(epoch) and (len(epoch) < images or set(epoch) == set(range(images)))
 
 
-def test_epochs_and_seeds_have_orders_of_their_own():
+def test_each_epoch_and_seed_has_its_own_order():
     first, second = rows_of_step(100, 100, 0, 0), rows_of_step(100, 100, 1, 0)
     assert not np.array_equal(first, second) and not np.array_equal(first, rows_of_step(100, 100, 0, 1))
 
 
-def test_streams_of_other_purposes_differ_and_torchs_generator_is_left_alone():
+def test_purposes_have_different_generators_and_torchs_own_is_restored():
     assert rng_for(0, "order", 1).random() != rng_for(0, "views", 1).random()
     before = torch.get_rng_state()
     with initialization(3):
@@ -102,7 +102,7 @@ def test_a_killed_training_ends_with_the_same_bits(study, tmp_path, changes):
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_a_checkpoint_of_another_configuration_or_half_a_one_is_not_used(study, tmp_path):
+def test_a_checkpoint_of_another_configuration_or_a_damaged_one_is_not_used(study, tmp_path):
     recipe = replace(RECIPE, checkpoint_every=5)
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(Killed):
@@ -116,17 +116,17 @@ def test_a_checkpoint_of_another_configuration_or_half_a_one_is_not_used(study, 
 
 
 @pytest.mark.parametrize("every", [0, 5])
-def test_a_finished_training_is_not_done_again(study, tmp_path, every):
+def test_a_finished_training_is_not_repeated(study, tmp_path, every):
     checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every)
     first, history, _ = fit(study, checkpoint)
-    again, its_history, steps = fit(study, checkpoint)
-    assert steps == 0 and its_history == history
+    again, same_history, steps = fit(study, checkpoint)
+    assert steps == 0 and same_history == history
     assert all(torch.equal(first[name], again[name]) for name in first)
     *_, steps = fit(study, replace(checkpoint, digest="other"))
     assert steps == RECIPE.steps
 
 
-def test_of_a_finished_trial_the_history_alone_is_kept(study, tmp_path):
+def test_only_the_history_of_a_finished_trial_is_kept(study, tmp_path):
     checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", 5, weights=False)
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=14)
@@ -136,21 +136,21 @@ def test_of_a_finished_trial_the_history_alone_is_kept(study, tmp_path):
     assert fit(study, checkpoint)[1:] == (history, 0)
 
 
-def test_what_a_training_took_is_of_all_its_parts(study, tmp_path, monkeypatch):
+def test_the_usage_of_a_training_sums_all_its_processes(study, tmp_path, monkeypatch):
     checkpoint, clock = Checkpoint(tmp_path / "checkpoint.pt", "d", 5), [100.0]
-    monkeypatch.setattr(spending.time, "monotonic", lambda: spending.STARTED + clock[0])
+    monkeypatch.setattr(usage.time, "monotonic", lambda: usage.STARTED + clock[0])
 
     def kept():
-        names, values = (line.split("\t") for line in (tmp_path / spending.FILE).read_text().splitlines())
+        names, values = (line.split("\t") for line in (tmp_path / usage.FILE).read_text().splitlines())
         return dict(zip(names, map(float, values), strict=True))
 
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=14)
-    assert kept() == dict.fromkeys(spending.JobUsage._fields, 0)  # the first part, which a benchmark measures
+    assert kept() == dict.fromkeys(usage.JobUsage._fields, 0)  # Snakemake measures the first process itself
     clock[0] = 7.0  # another process
     fit(study, checkpoint)
     assert kept()["s"] == 100 and kept()["cpu_time"] > 0 and kept()["max_rss"] > 100
-    for _ in range(2):  # found, which itself is not added
+    for _ in range(2):  # already finished: these processes are not added
         clock[0] = 3.0
         fit(study, checkpoint)
         assert kept()["s"] == 107
@@ -160,7 +160,7 @@ def test_what_a_training_took_is_of_all_its_parts(study, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
-def test_a_checkpoint_that_the_memory_does_not_hold_is_kept(study, tmp_path, monkeypatch, error):
+def test_a_checkpoint_is_kept_if_memory_is_too_small_to_load_it(study, tmp_path, monkeypatch, error):
     path = tmp_path / "checkpoint.pt"
     with pytest.raises(Killed):
         fit(study, Checkpoint(path, "d", 5), kill_at=14)
@@ -175,7 +175,7 @@ def test_a_checkpoint_that_the_memory_does_not_hold_is_kept(study, tmp_path, mon
     assert path.read_bytes() == before
 
 
-def test_a_checkpoint_holds_no_teacher_and_nothing_to_unpickle(study, tmp_path):
+def test_a_checkpoint_holds_no_teacher_and_loads_with_weights_only(study, tmp_path):
     checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", 5)
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=8)
@@ -186,7 +186,7 @@ def test_a_checkpoint_holds_no_teacher_and_nothing_to_unpickle(study, tmp_path):
     assert set(torch.load(checkpoint.path, weights_only=True)) == {"digest", "step", "network", "history", "usage"}
 
 
-def test_a_digest_changes_with_every_part():
+def test_the_digest_changes_with_each_setting_and_tensor():
     pixels, labels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 1])
     settings = {"recipe": asdict(RECIPE), "seed": 0}
     found = {
@@ -200,24 +200,28 @@ def test_a_digest_changes_with_every_part():
     assert digest(settings, pixels, labels) == digest(settings, pixels.clone(), labels)
 
 
-def test_a_version_of_the_code_is_a_hash_of_the_whole_package():
-    rooms = [Path(checkpoints.__file__).parents[1] / room for room in ("models", "training", "distillation")]
-    assert checkpoints.version() == hash_files(rooms) != hash_files(rooms[1:])
+def test_the_code_version_is_a_hash_over_all_modules_that_train():
+    scripts = [SCRIPTS / "distillery" / "distillation" / f"{name}.py" for name in ("student", "teachers")]
+    assert checkpoints.code_version() == " ".join(code_hash(script, SCRIPTS) for script in scripts)
+    counted = {*scripts}.union(*(imported_modules(script, SCRIPTS).values() for script in scripts))
+    for room in ("models", "training", "distillation"):
+        modules = {*(SCRIPTS / "distillery" / room).glob("*.py")}
+        assert modules - counted == ({scripts[0].with_name("hyperparameter_search.py")} & modules), room
 
 
-def test_a_loss_that_is_not_finite_is_one_line(study):
+def test_a_loss_that_is_not_finite_gives_a_one_line_error(study):
     with pytest.raises(UserError, match=r"the loss is not finite by step \d+. Lower lr \(now 1e\+20\)") as error:
         fit(study, recipe=replace(RECIPE, lr=1e20, warmup=0, schedule="constant"))
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("steps", [1, 3, 20, 24, 1000])
-def test_history_ends_with_the_last_step_and_stays_short(steps):
-    marks = history_steps(steps)
-    assert max(marks) == steps and min(marks) >= 1 and len(marks) == min(20, steps)
+def test_history_has_at_most_20_rows_and_ends_with_the_last_step(steps):
+    rows = history_steps(steps)
+    assert max(rows) == steps and min(rows) >= 1 and len(rows) == min(20, steps)
 
 
-def test_history_is_the_mean_loss_since_the_row_before(study, tmp_path):
+def test_history_has_the_mean_loss_since_the_previous_row(study, tmp_path):
     losses = []
     images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
     network = start_network("resnet8_half", 3, images, 0, CPU)
@@ -254,8 +258,8 @@ study = Study(Path({folder!r}))
 run = study.train("kd", replace(RECIPE, steps={steps}, checkpoint_every=2), Path({plan!r}), checkpoints={checkpoints!r})
 out = Path({out!r})
 run.save(out / "model.safetensors", out / "history.csv", out / "predictions.parquet", out / "metrics.json")
-strange = ("torchvision", "pandas", "diffusers", "torch._dynamo", "torch._inductor", "torch.distributed.fsdp")
-print([name for name in strange if name in sys.modules])
+unwanted = ("torchvision", "pandas", "diffusers", "torch._dynamo", "torch._inductor", "torch.distributed.fsdp")
+print([name for name in unwanted if name in sys.modules])
 """
 
 
@@ -269,7 +273,7 @@ def job(study, out, checkpoints, steps):
 
 
 @pytest.mark.slow
-def test_a_job_imports_no_more_than_it_needs_and_gives_the_same_bytes_after_sigkill(study, tmp_path):
+def test_a_job_imports_nothing_heavy_and_gives_the_same_bytes_after_sigkill(study, tmp_path):
     checkpoint = tmp_path / "checkpoints" / "checkpoint.pt"
     killed = job(study, tmp_path / "killed", checkpoint.parent, steps=200)
     whole = study.train("kd", replace(RECIPE, steps=200, checkpoint_every=2), checkpoints=tmp_path / "other")

@@ -1,27 +1,27 @@
-"""Muon: every direction is stepped in alike, and filters keep their length."""
+"""Muon: updates are about orthogonal, and filters keep their norm."""
 
 import pytest
 import torch
 
 from distillery.models.architectures import build_network
-from distillery.training.muon import Muon, orthogonal
+from distillery.training.muon import Muon, orthogonalize
 from distillery.training.optimizers import SGD
 
 
 @pytest.mark.parametrize("shape", [(16, 48), (48, 16), (1, 9), (32, 32)])
-def test_an_update_has_the_gradients_directions_and_singular_values_near_1(shape):
+def test_orthogonalize_keeps_the_singular_vectors_and_brings_the_singular_values_near_1(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     u, s, v = torch.linalg.svd(matrix, full_matrices=False)
-    matrix = u * torch.linspace(1, 3, len(s)) @ v  # not too far from each other for three iterations
-    found = orthogonal(matrix).float()
+    matrix = u * torch.linspace(1, 3, len(s)) @ v  # a spread that three iterations can handle
+    found = orthogonalize(matrix).float()
     values = torch.linalg.svdvals(found)
     assert values.min() > 0.6 and values.max() < 1.3
     along = torch.linalg.multi_dot([u.T, found, v.T]) if min(shape) > 1 else u.T @ found @ v.T
     assert (along - torch.diag(along.diagonal())).abs().max() < 0.05  # bfloat16
-    assert torch.equal(orthogonal(torch.zeros(shape)).float(), torch.zeros(shape))
+    assert torch.equal(orthogonalize(torch.zeros(shape)).float(), torch.zeros(shape))
 
 
-def test_filters_are_muons_and_all_else_is_gradient_descents():
+def test_muon_changes_the_filters_and_sgd_all_other_weights():
     network, twin = build_network("convnet_s", 3), build_network("convnet_s", 3)
     twin.load_state_dict(network.state_dict())
     optimizer = Muon(network, 0.6, 0.1)
@@ -37,7 +37,7 @@ def test_filters_are_muons_and_all_else_is_gradient_descents():
     assert all(weight.grad is None for weight in network.parameters())
 
 
-def test_a_filters_length_is_that_of_orthogonal_rows_before_each_step():
+def test_filters_are_scaled_to_the_norm_of_orthogonal_rows_before_each_step():
     network = build_network("resnet8_half", 3)
     optimizer = Muon(network, 0.0, 0.0)
     network(torch.rand(8, 3, 16, 16)).square().mean().backward()

@@ -1,4 +1,4 @@
-"""The optimizers against torch's own, and which weights decay."""
+"""Our optimizers give the same weights as torch's; which weights decay."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def weights(seed=0):
 
 
 def run(step, parameters, steps=20):
-    """Descend a bent valley, with another learning rate at each step."""
+    """Minimize a curved function, with another learning rate at each step."""
     for number in range(steps):
         sum((weight**4).sum() + weight.sin().sum() for weight in parameters).backward()
         step(0.02 / (1 + number))
@@ -31,7 +31,7 @@ def by_torch(optimizer):
 
 
 @pytest.mark.parametrize(("momentum", "decay"), [(0.9, 0.01), (0.9, 0.0), (0.0, 0.0), (0.0, 0.1)])
-def test_sgd_is_torchs(momentum, decay):
+def test_sgd_equals_torchs(momentum, decay):
     ours, theirs = weights(), weights()
     run(SGD(ours[:2], ours[2:], momentum, decay).step, ours)
     groups = [{"params": theirs[:2], "weight_decay": decay}, {"params": theirs[2:]}]
@@ -39,7 +39,7 @@ def test_sgd_is_torchs(momentum, decay):
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
 
 
-def test_adam_is_torchs():
+def test_adam_equals_torchs():
     ours, theirs = weights(), weights()
     run(Adam(ours).step, ours)
     run(by_torch(torch.optim.Adam(theirs, lr=1)), theirs)
@@ -47,7 +47,7 @@ def test_adam_is_torchs():
 
 
 @pytest.mark.parametrize("make", [lambda w: SGD(w, [], 0.9, 0.01), lambda w: SGD(w, [], 0.0, 0.0), Adam])
-def test_a_restored_optimizer_goes_on_as_if_nothing_happened(make):
+def test_a_restored_optimizer_continues_with_the_same_bits(make):
     through, halves = weights(), weights()
     optimizer = make(through)
     run(optimizer.step, through, steps=5)

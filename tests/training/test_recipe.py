@@ -1,4 +1,4 @@
-"""The recipe takes the configuration's words and no others; the learning rate keeps its shape at every limit."""
+"""The recipe takes the configuration's keys and no others; the learning rate follows its schedule."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def test_a_missing_key_is_named():
 
 
 @given(st.sampled_from(SCHEDULES), st.floats(0, 1), st.integers(1, 300), st.floats(1e-4, 10))
-def test_rates_are_above_zero_rise_once_and_never_pass_the_highest(schedule, warmup, steps, lr):
+def test_rates_are_above_0_rise_once_and_never_exceed_the_highest(schedule, warmup, steps, lr):
     found = rates(schedule=schedule, warmup=warmup, steps=steps, lr=lr)
     assert all(0 < rate <= lr * (1 + 1e-12) for rate in found)
     peak = found.index(max(found))
@@ -47,7 +47,7 @@ def test_rates_are_above_zero_rise_once_and_never_pass_the_highest(schedule, war
     assert all(later <= earlier * (1 + 1e-12) for earlier, later in zip(found[peak:], found[peak + 1 :], strict=False))
 
 
-def test_shapes_without_warmup():
+def test_schedules_without_warmup():
     assert rates(schedule="constant", warmup=0) == [0.1] * 100
     line = rates(schedule="triangular", warmup=0)
     assert [line[0], line[49], line[99]] == pytest.approx([0.0995, 0.0505, 0.0005])
@@ -57,7 +57,7 @@ def test_shapes_without_warmup():
     assert cosine[99] == pytest.approx(0, abs=1e-4)
 
 
-def test_warmup_is_a_line_from_zero():
+def test_warmup_is_linear_from_0():
     found = rates(schedule="constant", warmup=0.2)
     assert found[:3] == pytest.approx([0.0025, 0.0075, 0.0125])
     assert found[20:] == [0.1] * 80

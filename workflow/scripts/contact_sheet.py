@@ -1,4 +1,4 @@
-"""A contact sheet of one source: its kept images by class, and what was dropped."""
+"""Draw a contact sheet of one source: its kept images by class, and why others were dropped."""
 
 from distillery.figures.contact_sheets import contact_sheet
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""A contact sheet of a source's largest groups of near-duplicates: the one kept, and those dropped for it."""
+"""Draw a source's largest groups of near-duplicates: the image kept, and those dropped as its copies."""
 
 from distillery.figures.duplicate_sheets import duplicates_sheet
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""A contact sheet of the labels that the teacher doubts most."""
+"""Draw the labels of one source that the teacher flags as likely errors."""
 
 from distillery.figures.contact_sheets import label_issues_sheet
 from distillery.jobs import job

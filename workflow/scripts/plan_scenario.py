@@ -1,7 +1,7 @@
 """Choose the images that one scenario trains on and is tested on."""
 
 from distillery.jobs import job
-from distillery.splits.split import plan_scenario
+from distillery.splits.scenario_plan import plan_scenario
 
 with job(snakemake) as j:
     plan_scenario(

@@ -1,4 +1,4 @@
-"""What became of the images that the sources offered."""
+"""Draw how many of each source's candidates are used, kept and dropped."""
 
 from distillery.figures.acquisition import plot_acquisition
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""Tabulate and draw how different the images of each source and class are."""
+"""Write the diversity table and draw it: how different the images of each source and class are."""
 
 from distillery.figures.diversity import show_diversity
 from distillery.jobs import job

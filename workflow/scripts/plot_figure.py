@@ -1,7 +1,7 @@
-"""One figure that is drawn from tables alone."""
+"""Draw one of the figures that need tables alone."""
 
-from distillery.figures.plots import plot
+from distillery.figures.registry import plot_figure
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    plot(j.params.figure, list(j.input.tables), [j.output.png, j.output.svg], j.params.title, j.params.label)
+    plot_figure(j.params.figure, list(j.input.tables), [j.output.png, j.output.svg], j.params.title, j.params.label)

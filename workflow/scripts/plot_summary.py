@@ -1,4 +1,4 @@
-"""The summary figure: every scenario from scratch and distilled, beside the published numbers."""
+"""Draw the summary figure: the accuracy of every scenario and arm, beside the published numbers."""
 
 from distillery.figures.summary import plot_summary
 from distillery.jobs import job

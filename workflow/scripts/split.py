@@ -1,4 +1,4 @@
-"""Assign every kept image of every source to train, validation or test."""
+"""Assign every kept image of every source to training, validation or test."""
 
 from distillery.jobs import job
 from distillery.splits.split import split_images

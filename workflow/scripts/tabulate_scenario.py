@@ -1,6 +1,7 @@
 """One scenario's table: one row a run."""
 
-from distillery.analysis.tables import scenario_table, write_table
+from distillery.analysis.study_tables.runs_table import scenario_table
+from distillery.analysis.table_files import write_table
 from distillery.jobs import job
 
 with job(snakemake) as j:

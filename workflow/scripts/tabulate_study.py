@@ -1,10 +1,10 @@
 """The study's tables: runs, summary, counts, teacher."""
 
-from distillery.analysis.tables import tabulate
+from distillery.analysis.study_tables.all_tables import tabulate_study
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    tables = tabulate(
+    tables = tabulate_study(
         j.input.scenarios,
         j.input.plans,
         j.input.curated,

@@ -1,4 +1,4 @@
-"""The page: the whole study in one file."""
+"""Write the HTML page that holds the whole study in one file."""
 
 from distillery.jobs import job
 from distillery.page.render import Files, Study, write_page

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 MARK = "CHANGES_NO_RESULT"
+# it decides which jobs and checkpoints are out of date, not what a job computes
+CHANGES_NO_RESULT = True
 # ctx follows from a node's place, type_comment is a comment, kind is the u of u"text"
 IGNORED_FIELDS = {"ctx", "type_comment", "kind"}
 

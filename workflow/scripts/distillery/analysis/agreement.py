@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.formatting import formatted
 from distillery.analysis.run_predictions import Runs, TestPredictions, teacher_on
 from distillery.analysis.statistics import estimate
-from distillery.analysis.tables import formatted
 
 COLUMNS = (
     "scenario", "arm", "n_test", "n_seeds", "teacher_percent", "agreement_percent", "agreement_sd", "agreement_low",

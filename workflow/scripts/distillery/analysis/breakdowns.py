@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from distillery.analysis.agreement import agreement_table
 from distillery.analysis.calibration import calibration_table, reliability_table
+from distillery.analysis.formatting import formatted, mean_columns
 from distillery.analysis.run_predictions import Runs, TestPredictions, read_runs, teacher_on
-from distillery.analysis.tables import formatted, mean_columns, write_table
+from distillery.analysis.table_files import write_table
 from distillery.storage.parquet import read_parquet, write_parquet
 
 ESTIMATE = ("n_seeds", "mean_percent", "sd", "low", "high")

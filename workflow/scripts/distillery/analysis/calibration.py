@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.formatting import formatted
 from distillery.analysis.run_predictions import Runs, TestPredictions, probabilities
 from distillery.analysis.statistics import estimate
-from distillery.analysis.tables import formatted
 
 CALIBRATION_COLUMNS = (
     "scenario", "arm", "n_test", "n_seeds", "accuracy_percent", "confidence_percent", "ece_percent", "ece_sd",

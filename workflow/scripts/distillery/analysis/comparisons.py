@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.formatting import P_DECIMALS, formatted
 from distillery.analysis.ranking import ranking_table
 from distillery.analysis.run_predictions import Runs, TestPredictions, read_groups, read_runs
 from distillery.analysis.statistics import (
@@ -31,7 +32,7 @@ from distillery.analysis.statistics import (
     over_images,
     over_seeds,
 )
-from distillery.analysis.tables import P_DECIMALS, formatted, write_table
+from distillery.analysis.table_files import write_table
 from distillery.jobs import UserError
 
 COLUMNS = (

@@ -1,4 +1,4 @@
-"""The names of arms and sources as charts, tables of text and sentences show them: one name a thing.
+"""Arms, sources and train images as charts, text tables and sentences name them: one name a thing.
 
 CSV tables and paths hold the configuration's keys instead, because other tables and targets are joined on them.
 """
@@ -6,6 +6,7 @@ CSV tables and paths hold the configuration's keys instead, because other tables
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 ARMS = {
     "scratch": "from scratch",
@@ -15,6 +16,7 @@ ARMS = {
     "published_kd": "published recipe, distilled",
 }
 SOURCES = {"google": "Google", "bing": "Bing", "openverse": "Openverse", "commons": "Wikimedia Commons"}
+COPIES = {"color": "color-altered", "rotation": "rotated"}
 
 
 def display_name(arm: str) -> str:
@@ -27,3 +29,20 @@ def source_title(source: str) -> str:
     if re.fullmatch(r"[a-z]{1,3}[_-]?v?\d+", source):
         return source.replace("_", " ").upper()
     return SOURCES.get(source, source.replace("_", " "))
+
+
+def train_text(counts: Mapping[str, int], augment: str = "none", copies: int | None = None) -> str:
+    """Train images in words: `800 Google`, `1,000 each of Google, Bing, SD2`, `400 Google + 400 rotated`.
+
+    Args:
+        counts: images of each source, without altered copies; sources with 0 are left out.
+        augment: none, color or rotation.
+        copies: number of altered copies; by default one of each image.
+    """
+    counts = {source: int(n) for source, n in counts.items() if n}
+    if len(counts) > 2 and len(set(counts.values())) == 1:
+        text = f"{next(iter(counts.values())):,} each of {', '.join(map(source_title, counts))}"
+    else:
+        text = " + ".join(f"{n:,} {source_title(source)}" for source, n in counts.items()) or "no images"
+    copies = sum(counts.values()) if copies is None else copies
+    return text if augment == "none" or not copies else f"{text} + {copies:,} {COPIES.get(augment, augment)}"

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from distillery.analysis.display_names import source_title
+from distillery.analysis.formatting import formatted
 from distillery.analysis.statistics import ErrorModel
-from distillery.analysis.tables import formatted, read_table, write_table
+from distillery.analysis.table_files import read_table, write_table
 
 COLUMNS = (
     "scenario", "train", "arm", "published_site", "published_notebook", "published_test", "published_n", "ours_arm",

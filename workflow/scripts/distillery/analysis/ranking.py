@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.formatting import formatted
 from distillery.analysis.run_predictions import Runs, TestPredictions
-from distillery.analysis.tables import formatted
 
 COLUMNS = (
     "size", "arm", "scenario", "n_classes", "n_ranked", "n_seeds", "n_test", "mean_percent", "rank", "rank_low",

@@ -1,1 +1,1 @@
-"""What makes images trustworthy: decoding, hashing, near-duplicates."""
+"""From raw images to clean data: decoding, near-duplicates, leakage, label issues, the teacher's data."""

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from distillery.analysis.display_names import source_title
-from distillery.analysis.tables import decimals, mean_columns, read_numbers, train_text
+from distillery.analysis.display_names import source_title, train_text
+from distillery.analysis.formatting import decimals, mean_columns
+from distillery.analysis.table_files import read_numbers
 from distillery.jobs import UserError
 from distillery.models.weights import TrainedNetwork
 from distillery.storage.files import atomic_write

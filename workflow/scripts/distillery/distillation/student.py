@@ -28,7 +28,7 @@ from distillery.models.architectures import NormalizedModel
 from distillery.models.batchnorm_folding import fold_batchnorm
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 from distillery.storage.files import atomic_write, hash_files
-from distillery.training.augmentation import alter_copies
+from distillery.training.augmentation import augment_copies
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
 from distillery.training.dataset import ImageDataset, load_plan
 from distillery.training.hardware import arithmetic, choose_device
@@ -94,7 +94,7 @@ def load_scenario_data(
         UserError: damaged files, or a plan of images that are not there.
     """
     parts = load_plan(plan, pixels, sources, classes)
-    train = alter_copies(parts["train"], augment, augment_seed)
+    train = augment_copies(parts["train"], augment, augment_seed)
     return ScenarioData(train, parts["val"], parts["test"], parts["train"].labels.unique(), tuple(classes))
 
 

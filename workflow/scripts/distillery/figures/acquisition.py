@@ -1,36 +1,40 @@
-"""The acquisition figure: what became of the images that each source offered."""
+"""The acquisition figure: how many of each source's candidates are used, kept and dropped."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 from matplotlib.colors import to_rgb
 
 from distillery.analysis.display_names import source_title
-from distillery.analysis.tables import NAMES_OF_COUNTS, read_table
-from distillery.figures.rows import RowFigure
-from distillery.figures.summary import INK, SOFT, cut, plt, save_figure, sns
+from distillery.analysis.table_files import NAMES_OF_COUNTS, read_table
+from distillery.figures.layout import truncate
+from distillery.figures.panels import RowFigure
+from distillery.figures.styles import INK, hide_spines, row_style, save_figure
 from distillery.jobs import UserError
 
 ROW = 0.62  # inches a source
-# used and kept in Okabe and Ito's blue and sky blue; what was dropped in grays that differ in print as well
+# used and kept in Okabe and Ito's blue and sky blue; dropped in grays that differ in print as well
 USED, KEPT = "#0072B2", "#56B4E9"
-REASONS = 6  # named, the most frequent first
+REASONS = 6  # shown by name, the most frequent first; the others are summed
+MIN_LABELED = 4  # percent of a bar that has room for its count
 
 
 def plot_acquisition(
     counts: str | Path, output: str | Path, title: str, label: str = "", untrained: Sequence[str] = ()
 ) -> None:
-    """Draw one bar a source: images used by a scenario, kept but not used, dropped by reason.
+    """Draw a bar per source: images used by a scenario, kept but not used, and dropped by reason.
 
     Args:
         counts: `counts.csv`, columns as in docs/tables.md.
         output: a PNG.
         title: the figure's heading.
         label: stands in a strip across the top when not empty.
-        untrained: sources whose model was never trained, so that their images show nothing.
+        untrained: sources whose model has random weights, so that their images show nothing.
 
     Raises:
         UserError: the table has no rows.
@@ -38,50 +42,53 @@ def plot_acquisition(
     table = read_table(counts, NAMES_OF_COUNTS)
     if table.empty:
         raise UserError(f"{counts} has no rows, so there is nothing to draw. Use at least one source.")
-    parts = fates(table)
-    with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
-        drawn = RowFigure([_named(name) for name in parts.index], ROW, parts.columns, 5, label)
-        _bars(drawn.axes, parts, untrained)
-        drawn.crown(title, "what became of the images that each source offered")
+    outcomes = candidate_outcomes(table)
+    with row_style():
+        drawn = RowFigure([_source_name(name) for name in outcomes.index], ROW, list(outcomes.columns), 5, label)
+        _draw_bars(drawn.axes, outcomes, untrained)
+        drawn.add_title_and_legend(title, "how many of each source's candidates are used, kept and dropped")
         save_figure(drawn.figure, output)
 
 
-def fates(counts: pd.DataFrame) -> pd.DataFrame:
-    """One row a source, one column a fate, which add up to the candidates: used, kept not used, reasons."""
+def candidate_outcomes(counts: pd.DataFrame) -> pd.DataFrame:
+    """Candidates by source (rows) and outcome (columns): used, kept but not used, dropped by reason.
+
+    A row sums to the source's number of candidates.
+    """
     by_source = counts.drop(columns="class").groupby("source", sort=False).sum()
     used = by_source[["train", "val", "test"]].sum(axis=1)
-    parts = {"used": used, "kept, not used": by_source["kept"] - used}
+    outcomes = {"used": used, "kept, not used": by_source["kept"] - used}
     dropped = by_source.filter(like="dropped_")
     frequent = dropped.sum().sort_values(ascending=False, kind="stable").index
     for name in frequent[:REASONS]:
-        parts[name.removeprefix("dropped_").replace("_", " ")] = dropped[name]
+        outcomes[name.removeprefix("dropped_").replace("_", " ")] = dropped[name]
     if len(frequent) > REASONS:
-        parts["dropped otherwise"] = dropped[frequent[REASONS:]].sum(axis=1)
-    return pd.DataFrame(parts).loc[by_source.index]
+        outcomes["other reasons"] = dropped[frequent[REASONS:]].sum(axis=1)
+    return pd.DataFrame(outcomes).loc[by_source.index]
 
 
-def _named(source: str) -> str:
-    return cut(source_title(source), 30)
+def _source_name(source: str) -> str:
+    return truncate(source_title(source), 30)
 
 
-def _bars(axes: plt.Axes, parts: pd.DataFrame, untrained: Sequence[str]) -> None:
-    grays = sns.color_palette("Grays_r", max(1, parts.shape[1] - 2) + 2)[1:-1]
+def _draw_bars(axes: plt.Axes, outcomes: pd.DataFrame, untrained: Sequence[str]) -> None:
+    grays = sns.color_palette("Grays_r", max(1, outcomes.shape[1] - 2) + 2)[1:-1]
     colors = [USED, KEPT, *grays]
-    total = parts.sum(axis=1)
-    left = pd.Series(0.0, index=parts.index)
-    for name, color in zip(parts.columns, colors, strict=False):
-        share = 100 * parts[name] / total
-        axes.barh(range(len(parts)), share, left=left, color=color, edgecolor="white", linewidth=0.8, label=name)
-        for place, (width, start, count) in enumerate(zip(share, left, parts[name], strict=True)):
-            if width >= 4:
+    total = outcomes.sum(axis=1)
+    left = pd.Series(0.0, index=outcomes.index)
+    for name, color in zip(outcomes.columns, colors, strict=False):
+        percent = 100 * outcomes[name] / total
+        axes.barh(range(len(outcomes)), percent, left=left, color=color, edgecolor="white", linewidth=0.8, label=name)
+        for place, (width, start, count) in enumerate(zip(percent, left, outcomes[name], strict=True)):
+            if width >= MIN_LABELED:
                 ink = "white" if sum(to_rgb(color)) < 1.5 else INK
                 axes.text(start + width / 2, place, f"{count:,}", ha="center", va="center", fontsize=8, color=ink)
-        left += share
-    axes.set(xlim=(0, 100), ylim=(len(parts) - 0.5, -0.5), yticks=range(len(parts)))
+        left += percent
+    axes.set(xlim=(0, 100), ylim=(len(outcomes) - 0.5, -0.5), yticks=range(len(outcomes)))
     notes = ["\nrandom weights" if name in untrained else "" for name in total.index]
-    names = [f"{_named(name)}\n{int(n):,} offered{note}" for (name, n), note in zip(total.items(), notes, strict=True)]
+    totals = zip(total.items(), notes, strict=True)
+    names = [f"{_source_name(str(name))}\n{int(count):,} candidates{note}" for (name, count), note in totals]
     axes.set_yticklabels(names, fontsize=9)
-    axes.set_xlabel("percent of the candidates", fontsize=9.5, color=INK)
+    axes.set_xlabel("percent of the candidates", fontsize=9.5)
     axes.tick_params(length=0, labelsize=9)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    hide_spines(axes)

@@ -1,18 +1,23 @@
-"""The diversity table and figure: how different two images of a class are, real sources against generated ones."""
+"""The diversity table and figure: how different two images of a class are, in real sources and in generated ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.lines import Line2D
 from scipy import stats
 
 from distillery.analysis.display_names import source_title
-from distillery.analysis.tables import write_table
-from distillery.figures.rows import RowFigure
-from distillery.figures.summary import INK, SOFT, Line2D, cut, plt, save_figure, sns
+from distillery.analysis.table_files import write_table
+from distillery.figures.layout import truncate
+from distillery.figures.panels import RowFigure
+from distillery.figures.styles import row_style, save_figure
 from distillery.jobs import UserError
 
 REAL, GENERATED = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion
@@ -28,15 +33,15 @@ def show_diversity(
     label: str = "",
     untrained: Sequence[str] = (),
 ) -> None:
-    """Write the table, columns as in docs/tables.md, and draw it.
+    """Write the diversity table and draw it.
 
     Args:
-        measured: of `diversity.measure_diversity`.
-        table: a CSV.
-        figure: a PNG.
+        measured: the `.parquet` of `diversity.measure_diversity`.
+        table: a CSV to write, columns as in docs/tables.md.
+        figure: a PNG to write.
         title: the figure's heading.
-        label: of a demonstration; in the column `note`, and in a strip across the top when not empty.
-        untrained: sources whose model was never trained, so that their images show nothing.
+        label: stands in the column `note`, and in a strip across the figure's top when not empty.
+        untrained: sources whose model has random weights, so that their images show nothing.
 
     Raises:
         UserError: nothing was measured.
@@ -52,50 +57,58 @@ def show_diversity(
 
 
 def interval(mean: float, error: float, count: int) -> tuple[float, float]:
-    """The 95 % Student-t interval, cut off at the least distance there is, 0."""
+    """The 95 % Student-t interval of a mean distance, cut off at 0, the smallest possible distance.
+
+    Args:
+        mean, error: the mean and its standard error.
+        count: number of images; with one, both ends are NaN.
+    """
     reach = stats.t.ppf(0.975, count - 1) * error if count > 1 else float("nan")
     return max(0.0, mean - reach) if np.isfinite(reach) else float("nan"), mean + reach
 
 
 def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untrained: Sequence[str]) -> None:
-    """A row a class, real sources in blue and generated ones in vermilion."""
+    """Draw a row per class, real sources in blue and generated ones in vermilion."""
     classes, sources = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["source"]))
-    with sns.axes_style("white", {"font.family": "DejaVu Sans", "text.color": INK, "xtick.color": SOFT}):
-        named, shown = _named(table, sources, untrained), [cut(name, 30) for name in classes]
-        drawn = RowFigure(shown, ROW, named, 6, label)
-        axes = drawn.axes
-        keys = [
-            _dots(
-                axes, table[table["source"] == name], classes, (i + 0.5) / len(sources) - 0.5, MARKERS[i % len(MARKERS)]
-            )
-            for i, name in enumerate(sources)
-        ]
-        for key, name in zip(keys, named, strict=True):
-            key.set_label(name)
-        axes.set(ylim=(len(classes) - 0.5, -0.5), yticks=range(len(classes)), yticklabels=shown)
+    with row_style():
+        names, rows = _source_names(table, sources, untrained), [truncate(name, 30) for name in classes]
+        drawn = RowFigure(rows, ROW, names, 6, label)
+        axes, keys = drawn.axes, []
+        for i, (source, name) in enumerate(zip(sources, names, strict=True)):
+            mine, shift = table[table["source"] == source], (i + 0.5) / len(sources) - 0.5
+            keys.append(_draw_source(axes, mine, classes, shift, MARKERS[i % len(MARKERS)]))
+            keys[-1].set_label(name)
+        axes.set(ylim=(len(classes) - 0.5, -0.5), yticks=range(len(classes)), yticklabels=rows)
         axes.set_xlim(left=0)
-        axes.set_xlabel("mean distance of two images in the teacher's features (1 − cosine)", fontsize=9.5, color=INK)
+        axes.set_xlabel("mean distance of two images in the teacher's features (1 − cosine)", fontsize=9.5)
         axes.tick_params(length=0, labelsize=9)
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
         sns.despine(drawn.figure, left=True)
-        drawn.crown(title, "how different images of a class are, with 95 % intervals", keys)
+        text = "mean distance between two images of a class, with 95 % intervals"
+        drawn.add_title_and_legend(title, text, keys)
         save_figure(drawn.figure, output)
 
 
-def _dots(axes: plt.Axes, part: pd.DataFrame, classes: list[str], shift: float, marker: str) -> Line2D:
-    """One source's dots and intervals, `shift` rows below each class's middle; gives its key for the legend."""
-    color = GENERATED if part["generated"].iloc[0] else REAL
-    places = part["class"].map(classes.index) + 0.6 * shift
-    axes.hlines(places, part["low"], part["high"], color=color, linewidth=1.1, alpha=0.7)
-    dots = {"linestyle": "", "marker": marker, "markersize": 6, "markeredgecolor": "white", "color": color}
-    axes.plot(part["distance"], places, **dots)
-    return Line2D([], [], **dots)
+def _draw_source(axes: plt.Axes, table: pd.DataFrame, classes: list[str], shift: float, marker: str) -> Line2D:
+    """Draw a source's means and intervals, `shift` rows below each class's middle.
+
+    Returns:
+        The source's entry for the legend.
+    """
+    color = GENERATED if table["generated"].iloc[0] else REAL
+    places = table["class"].map(classes.index) + 0.6 * shift
+    axes.hlines(places, table["low"], table["high"], color=color, linewidth=1.1, alpha=0.7)
+    style: dict[str, Any] = {
+        "linestyle": "", "marker": marker, "markersize": 6, "markeredgecolor": "white", "color": color,
+    }  # fmt: skip
+    axes.plot(table["distance"], places, **style)
+    return Line2D([], [], **style)
 
 
-def _named(table: pd.DataFrame, sources: Sequence[str], untrained: Sequence[str]) -> list[str]:
-    """The sources as the legend calls them."""
+def _source_names(table: pd.DataFrame, sources: Sequence[str], untrained: Sequence[str]) -> list[str]:
+    """The sources' names in the legend; generated ones say so."""
     generated = set(table["source"][table["generated"] == 1])
     kinds = [
         ", random weights" if name in untrained else ", generated" if name in generated else "" for name in sources
     ]
-    return [cut(source_title(name), 44) + kind for name, kind in zip(sources, kinds, strict=True)]
+    return [truncate(source_title(name), 44) + kind for name, kind in zip(sources, kinds, strict=True)]

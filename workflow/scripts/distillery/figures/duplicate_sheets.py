@@ -1,4 +1,4 @@
-"""Near-duplicates to look at: each of the largest groups, the image kept and those dropped for it."""
+"""Sheets of near-duplicates: the largest groups, with the image kept and those dropped as its copies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from distillery.curation.decoding import decode, to_square
 from distillery.figures.contact_sheets import COLUMNS, Strip, draw_sheet
 from distillery.storage.pools import read_pool
 
-GROUPS = 12  # shown, the largest first
+GROUPS = 12  # at most, the largest first
 
 
 def duplicates_sheet(
@@ -27,18 +27,18 @@ def duplicates_sheet(
     label: str = "",
     random_weights: bool = False,
 ) -> None:
-    """Draw one source's sheet as PNG.
+    """Draw a source's largest groups of near-duplicates as PNG.
 
     Args:
-        pools: shard and records of each class.
+        pools: shard and records (`.tar`, `.jsonl`) of each class.
         table: the source's curated `.parquet`.
-        output: the PNG.
-        side: pixels of the squares.
+        output: the PNG to write.
+        side: pixels a side of the images.
         source, title, label, random_weights: see `contact_sheets.contact_sheet`.
     """
     groups, count = largest_groups(table)
     wanted = {key for _, keys in groups for key in keys[:COLUMNS]}
-    images = _read(pools, wanted, side)
+    images = _read_images(pools, wanted, side)
     places = {key: place for place, key in enumerate(images)}
     strips = [
         Strip(name, [places[key] for key in keys if key in places], [f"1 kept, {len(keys) - 1} dropped"])
@@ -50,7 +50,12 @@ def duplicates_sheet(
 
 
 def largest_groups(table: str | Path) -> tuple[list[tuple[str, list[str]]], int]:
-    """The largest groups as (class, keys, the one kept first), and how many near-duplicates were dropped in all."""
+    """The largest groups of near-duplicates in a curated table.
+
+    Returns:
+        Up to `GROUPS` pairs of (class, keys), the key of the image kept first; and the number of images dropped as
+        near-duplicates in all groups.
+    """
     rows = pq.read_table(table, columns=["class", "key", "reason", "duplicate_of"]).to_pylist()
     dropped: dict[str, list[str]] = defaultdict(list)
     label = {}
@@ -62,10 +67,11 @@ def largest_groups(table: str | Path) -> tuple[list[tuple[str, list[str]]], int]
     return [(label[key], [key, *dropped[key]]) for key in largest], sum(map(len, dropped.values()))
 
 
-def _read(pools: Sequence[tuple[str | Path, str | Path]], keys: set[str], side: int) -> dict[str, np.ndarray]:
+def _read_images(pools: Sequence[tuple[str | Path, str | Path]], keys: set[str], side: int) -> dict[str, np.ndarray]:
+    """The images of some keys, uint8 [side, side, 3]."""
     found: dict[str, np.ndarray] = {}
     for shard, records in pools:
         for record, data in read_pool(shard, records):
-            if record.key in keys and record.key not in found:
+            if data is not None and record.key in keys and record.key not in found:
                 found[record.key] = to_square(decode(data, side=side).image, side)
     return found

@@ -1,8 +1,9 @@
-"""Figures of numbers in a grid: by test source, by class, and confusions."""
+"""Heat maps: accuracy by test source, accuracy by class, and confusion matrices."""
 
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,105 +11,125 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from distillery.analysis.display_names import source_title
-from distillery.figures.panels import Layout, heading, panels
-from distillery.figures.summary import INK, arm_styles, cut, text_width
+from distillery.figures.layout import text_width, truncate
+from distillery.figures.panels import PanelLayout, panel_grid, panel_title
+from distillery.figures.styles import INK, arm_styles, hide_spines
 
 COLORS = "cividis"  # as dark in gray as in color, and the same to every eye (Nuñez et al. 2018)
-CELL = 0.52, 0.27  # inches
+CELL = 0.52, 0.27  # inches: width and height
 NAME = 26  # characters of a row's name
 FONT, LABEL = 8, 0.13  # points of a label, and inches it needs
+TITLE_FONTS = 9.5, 8  # points of a panel's title
 
 
 def draw_test_sources(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Train images in rows, test images in columns, one panel an arm; the teacher below."""
+    """Scenarios in rows, test sources in columns, a panel per arm. The last row is the teacher."""
     table, teacher = tables["test_sources"], tables["teacher"]
     tests, scenarios = (list(dict.fromkeys(table[name])) for name in ("test", "scenario"))
-    taught = teacher[teacher["class"] == "all"].set_index("test")["accuracy_percent"]
+    teacher_percent = teacher[teacher["class"] == "all"].set_index("test")["accuracy_percent"]
     grids = {}
-    for arm, mine in table.groupby("arm", sort=False):
+    for arm, rows in table.groupby("arm", sort=False):
         # all scenarios in every panel: an arm that some do not train would stand beside other scenarios' names
-        grid = mine.pivot(index="scenario", columns="test", values="mean_percent").reindex(scenarios, columns=tests)
-        grids[arm] = pd.concat([grid, taught.reindex(tests).to_frame("teacher").T])
+        grid = rows.pivot(index="scenario", columns="test", values="mean_percent").reindex(scenarios, columns=tests)
+        grids[str(arm)] = pd.concat([grid, teacher_percent.reindex(tests).to_frame("teacher").T])
     names = ["common" if test == "common" else source_title(test) for test in tests]
     text = "accuracy on each source's test images, percent, mean over seeds"
-    return _by_arm(grids, names, title, text, label)
+    return _panel_per_arm(grids, names, title, text, label)
 
 
 def draw_classes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Scenarios in rows, classes in columns, one panel an arm."""
+    """Scenarios in rows, classes in columns, a panel per arm."""
     table = tables["per_class"]
     classes, scenarios = (list(dict.fromkeys(table[name])) for name in ("class", "scenario"))
     grids = {
-        arm: mine.pivot(index="scenario", columns="class", values="mean_percent").reindex(scenarios, columns=classes)
-        for arm, mine in table.groupby("arm", sort=False)
+        str(arm): rows.pivot(index="scenario", columns="class", values="mean_percent").reindex(
+            scenarios, columns=classes
+        )
+        for arm, rows in table.groupby("arm", sort=False)
     }
-    return _by_arm(grids, classes, title, "accuracy by class, percent, mean over seeds", label)
+    return _panel_per_arm(grids, classes, title, "accuracy by class, percent, mean over seeds", label)
 
 
 def draw_confusion(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """True classes in rows, predicted in columns; scenarios in rows of panels, arms in columns."""
+    """Confusion matrices: true classes in rows, predicted classes in columns; a row of panels per scenario."""
     table = tables["confusion"]
     scenarios = list(dict.fromkeys(table["scenario"]))
-    # a class that is trained on and not tested has a column, and an empty row
+    # a class that is trained on but not tested has a column and an empty row
     classes = list(dict.fromkeys([*table["class"], *table["predicted"]]))
     arms = arm_styles(list(dict.fromkeys(table["arm"])))
-    grids = dict(list(table.groupby(["scenario", "arm"], sort=False)))
+    grids: dict[Any, pd.DataFrame] = dict(list(table.groupby(["scenario", "arm"], sort=False)))
     drawn = [pair for pair in product(scenarios, arms) if pair in grids]
     # the panels that stand at the left and at the bottom: not every scenario has every arm
     first, last = dict(reversed(drawn)), {arm: scenario for scenario, arm in drawn}
-    side = _side(len(classes), len(arms), len(scenarios))
-    names = _thinned([cut(name, NAME) for name in classes], side)
+    side = _panel_side(len(classes), len(arms), len(scenarios))
+    names = _thin_out([truncate(name, NAME) for name in classes], side)
     reach = max(text_width(name, FONT) for name in names)
-    text = "true classes in rows, predicted in columns; percent of the true class, dark to light, all seeds together"
-    room = {"left": max(1.3, reach + 0.25), "below": max(0.95, 0.71 * reach + 0.3)}
     # labels below one panel would meet those at the left of another
     down = 0.65 if set(first.values()) == {next(iter(arms))} else max(0.65, reach + 0.15)
-    layout = Layout(side, side, across=0.25, down=down, **room)
-    figure, axes = panels(len(scenarios) * len(arms), len(arms), layout, title, text, label)
+    left, below = max(1.3, reach + 0.25), max(0.95, 0.71 * reach + 0.3)
+    layout = PanelLayout(side, side, across=0.25, down=down, left=left, below=below)
+    text = "true classes in rows, predicted in columns; percent of the true class, dark to light, all seeds pooled"
+    figure, axes = panel_grid(len(scenarios) * len(arms), len(arms), layout, title, text, label)
+    points, letters = _title_size([style.name for style in arms.values()], layout)
     for (scenario, arm), axis in zip(product(scenarios, arms), axes, strict=True):
         if (scenario, arm) not in grids:
             axis.set_axis_off()
             continue
-        grid = grids[scenario, arm].pivot(index="class", columns="predicted", values="percent")
-        grid = grid.reindex(index=classes, columns=classes)
-        axis.imshow(grid.to_numpy(float), cmap=COLORS, vmin=0, vmax=100, aspect="auto")
-        letters = int(15 * (side + layout.across))
-        heading(axis, f"{cut(scenario, letters)}\n{cut(arms[arm].name, letters)}")
+        _draw_matrix(axis, grids[scenario, arm], classes)
+        panel_title(axis, f"{truncate(scenario, letters)}\n{truncate(arms[arm].name, letters)}", points)
         # upright where another column's panels go on below
-        turn = 45 if scenario == scenarios[-1] else 90
-        _ticks(axis, names if first[scenario] == arm else [], names if last[arm] == scenario else [], turn)
+        angle = 45 if scenario == scenarios[-1] else 90
+        _set_ticks(axis, names if first[scenario] == arm else [], names if last[arm] == scenario else [], angle)
     return figure
 
 
-def _side(classes: int, arms: int, scenarios: int) -> float:
-    """Inches of a confusion's side, large enough for its labels unless that makes a figure of over 40 inches."""
+def _draw_matrix(axis: Axes, table: pd.DataFrame, classes: list[str]) -> None:
+    grid = table.pivot(index="class", columns="predicted", values="percent").reindex(index=classes, columns=classes)
+    axis.imshow(grid.to_numpy(float), cmap=COLORS, vmin=0, vmax=100, aspect="auto")
+
+
+def _title_size(names: list[str], layout: PanelLayout) -> tuple[float, int]:
+    """Points and most characters of the panels' titles: smaller letters if a name is too long for large ones."""
+    letters = 15 * (layout.width + layout.across)  # of the large size
+    large, small = TITLE_FONTS
+    if all(len(name) <= letters for name in names):
+        return large, int(letters)
+    return small, int(letters * large / small)
+
+
+def _panel_side(classes: int, arms: int, scenarios: int) -> float:
+    """Inches of a confusion matrix: large enough for its labels unless that makes a figure of over 40 inches."""
     side = 2.3 if arms <= 3 else 1.5
     return max(side, min(LABEL * classes, 40 / max(arms, scenarios)))
 
 
-def _thinned(names: list[str], inches: float) -> list[str]:
-    """Names without those that have no room within so many inches."""
+def _thin_out(names: list[str], inches: float) -> list[str]:
+    """Names with blanks in place of those that do not fit into a length."""
     step = max(1, int(np.ceil(LABEL * len(names) / inches)))
     return [name if place % step == 0 else "" for place, name in enumerate(names)]
 
 
-def _by_arm(grids: dict[str, pd.DataFrame], columns: list[str], title: str, text: str, label: str) -> Figure:
+def _panel_per_arm(grids: dict[str, pd.DataFrame], columns: list[str], title: str, text: str, label: str) -> Figure:
+    """A heat map per arm, all with the same rows and columns."""
     rows = max(len(grid) for grid in grids.values())
-    known = arm_styles(list(grids))
-    columns = [cut(name, NAME) for name in columns]
+    styles = arm_styles(list(grids))
+    columns = [truncate(name, NAME) for name in columns]
     below = max(1.0, 0.71 * max(text_width(name, FONT) for name in columns) + 0.3)
-    layout = Layout(CELL[0] * len(columns), CELL[1] * rows, across=0.3, left=2.1, below=below, down=below + 0.25)
+    layout = PanelLayout(CELL[0] * len(columns), CELL[1] * rows, across=0.3, left=2.1, below=below, down=below + 0.25)
     per_row = max(1, int(11 // layout.width))
-    figure, axes = panels(len(grids), per_row, layout, title, text, label)
-    for place, (arm, axis) in enumerate(zip(known, axes, strict=True)):
+    figure, axes = panel_grid(len(grids), per_row, layout, title, text, label)
+    points, letters = _title_size([style.name for style in styles.values()], layout)
+    for place, (arm, axis) in enumerate(zip(styles, axes, strict=True)):
         grid = grids[arm]
-        _cells(axis, grid.to_numpy(float))
-        heading(axis, cut(known[arm].name, int(15 * (layout.width + layout.across))))
-        _ticks(axis, [cut(name, NAME) for name in grid.index] if place % per_row == 0 else [], columns)
+        _draw_cells(axis, grid.to_numpy(float))
+        panel_title(axis, truncate(styles[arm].name, letters), points)
+        names = [truncate(name, NAME) for name in grid.index] if place % per_row == 0 else []
+        _set_ticks(axis, names, columns)
     return figure
 
 
-def _cells(axis: Axes, numbers: np.ndarray) -> None:
+def _draw_cells(axis: Axes, numbers: np.ndarray) -> None:
+    """Colored cells with their numbers; NaN stays white."""
     axis.imshow(numbers, cmap=COLORS, vmin=0, vmax=100, aspect="auto")
     for (row, column), number in np.ndenumerate(numbers):
         if not np.isnan(number):
@@ -116,11 +137,11 @@ def _cells(axis: Axes, numbers: np.ndarray) -> None:
             axis.text(column, row, f"{number:.0f}", ha="center", va="center", fontsize=7.5, color=ink)
 
 
-def _ticks(axis: Axes, rows: list[str], columns: list[str], turn: int = 45) -> None:
+def _set_ticks(axis: Axes, rows: list[str], columns: list[str], angle: int = 45) -> None:
     axis.set_yticks(range(len(rows)), rows, fontsize=FONT, color=INK)
-    upright = {"va": "center"} if turn == 90 else {}
-    turned = {"rotation": turn, "ha": "right", "rotation_mode": "anchor", **upright}
+    turned: dict[str, Any] = {"rotation": angle, "ha": "right", "rotation_mode": "anchor"}
+    if angle == 90:
+        turned["va"] = "center"
     axis.set_xticks(range(len(columns)), columns, fontsize=FONT, color=INK, **turned)
     axis.tick_params(length=0, pad=3)
-    for side in axis.spines.values():
-        side.set_visible(False)
+    hide_spines(axis)

@@ -1,76 +1,99 @@
-"""A figure of equal panels under one heading, laid out in inches: readable with two arms and with ten."""
+"""Empty figures to draw into, laid out in inches: a grid of equal panels, or one panel with a row per name.
+
+Both stay readable with two arms and with ten, because the figure grows with what it shows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import matplotlib.pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from distillery.figures.summary import INK, RULE, SOFT, band_height, legend_columns, plt, sns, title_block
+from distillery.figures.layout import (
+    draw_legend,
+    draw_title_block,
+    legend_columns,
+    legend_names,
+    strip_height,
+    text_width,
+)
+from distillery.figures.styles import INK, WIDTH
 
-HEAD = 0.95  # inches of title and text
+TITLE_HEIGHT = 0.95  # inches of title and text
 EDGE = 0.3
-LEAST_WIDTH = 7.5
+MIN_WIDTH = 7.5
+LEGEND_ROW = 0.19  # inches
+
+ROW_MARGINS = {"left": 1.7, "right": 0.6, "below": 0.7, "above": 1.4}  # inches around a row figure's axes, at least
+ROW_LEGEND_ROW = 0.17  # inches of each row of its legend after the second
+ROW_LEGEND: dict[str, Any] = {
+    "frameon": False, "fontsize": 8, "handlelength": 1.2, "columnspacing": 1.2, "borderaxespad": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Inches: a panel's width and height, the space left of and below each, and of the figure's margins."""
+class PanelLayout:
+    """Inches: the size of a panel, the gaps between panels, and the figure's margins.
+
+    Attributes:
+        width, height: of a panel.
+        across, down: gaps between columns and between rows of panels.
+        left, below: margins of the figure.
+        legend: between the title block and the panels; grows where the legend needs more.
+    """
 
     width: float
     height: float
-    across: float = 0.35  # between panels
+    across: float = 0.35
     down: float = 0.55
-    left: float = 0.9  # of all panels
+    left: float = 0.9
     below: float = 0.7
-    legend: float = 0.0  # between the heading and the panels; more where its rows need more
+    legend: float = 0.0
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """The look of all figures."""
-    look = {"font.family": "DejaVu Sans", "text.color": INK, "axes.labelcolor": INK}
-    look |= {"xtick.color": SOFT, "ytick.color": SOFT, "axes.edgecolor": RULE, "axes.linewidth": 0.8}
-    with sns.axes_style("white", look), plt.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
-        yield
-
-
-def panels(
+def panel_grid(
     count: int,
     columns: int,
-    layout: Layout,
+    layout: PanelLayout,
     title: str,
     text: str,
     label: str = "",
     keys: Sequence[Line2D] = (),
-    most: int = 6,
+    max_legend_columns: int = 6,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure and its panels, row by row.
+    """A figure with a grid of empty panels.
 
     Args:
-        count: of panels.
-        columns: of them at most in a row.
+        count: number of panels.
+        columns: panels in a row, at most.
+        layout: sizes in inches.
         title, text: the heading and the line below it.
         label: stands in a strip across the top when not empty.
-        keys: of a legend below the heading, in so many columns at `most`.
+        keys: entries of a legend below the heading.
+        max_legend_columns: columns of that legend, at most.
+
+    Returns:
+        The figure, and its panels row by row.
     """
     columns = max(1, min(columns, count))
     rows = max(1, -(-count // columns))
     width = layout.left + columns * layout.width + (columns - 1) * layout.across + EDGE
-    width = max(width, LEAST_WIDTH)
+    width = max(width, MIN_WIDTH)
     body = rows * layout.height + (rows - 1) * layout.down
-    across = legend_columns([key.get_label() for key in keys], width - EDGE - 0.1, most)
-    room = max(layout.legend, 0.11 + 0.19 * -(-len(keys) // across)) if keys else layout.legend
-    top = band_height(label) + HEAD + room + 0.3
+    legend = legend_columns(legend_names(keys), width - EDGE - 0.1, max_legend_columns)
+    room = max(layout.legend, 0.11 + LEGEND_ROW * -(-len(keys) // legend)) if keys else layout.legend
+    top = strip_height(label) + TITLE_HEIGHT + room + 0.3
     height = top + body + layout.below
     figure = plt.figure(figsize=(width, height))
-    title_block(figure, title, text, label)
+    draw_title_block(figure, title, text, label)
     if keys:
-        _legend(figure, keys, label, across)
+        draw_legend(figure, keys, (EDGE / width, 1 - (strip_height(label) + 0.84) / height), legend)
     axes = []
     for place in range(count):
         row, column = divmod(place, columns)
@@ -80,16 +103,42 @@ def panels(
     return figure, axes
 
 
-def heading(axes: Axes, text: str) -> None:
-    """A panel's name above it, at its left."""
-    axes.set_title(text, fontsize=9.5, loc="left", color=INK, pad=5)
+def panel_title(axes: Axes, text: str, points: float = 9.5) -> None:
+    """Write a panel's name above its left edge."""
+    axes.set_title(text, fontsize=points, loc="left", color=INK, pad=5)
     axes.tick_params(labelsize=8, length=0)
 
 
-def _legend(figure: Figure, handles: Sequence[Line2D], label: str, columns: int) -> None:
-    width, height = figure.get_size_inches()
-    figure.legend(
-        handles=handles, loc="upper left", ncols=columns, frameon=False, fontsize=8.5, handletextpad=0.5,
-        bbox_to_anchor=(EDGE / width, 1 - (band_height(label) + 0.84) / height), columnspacing=1.4, borderaxespad=0,
-        borderpad=0,
-    )  # fmt: skip
+class RowFigure:
+    """An empty figure of one panel with a row per name. It grows with its rows, its legend and its longest name.
+
+    Args:
+        names: of the rows, one line of 9 points each.
+        row: inches of each row.
+        keys: entries of the legend.
+        max_columns: columns of the legend, at most.
+        label: stands in a strip across the top when not empty.
+
+    Attributes:
+        figure, axes: the figure and its panel.
+    """
+
+    def __init__(self, names: Sequence[str], row: float, keys: Sequence[str], max_columns: int, label: str):
+        self.label = label
+        self.columns = legend_columns(keys, WIDTH - 0.4, max_columns, points=8, handle=1.5, spacing=1.2)
+        more = ROW_LEGEND_ROW * max(0, -(-len(keys) // self.columns) - 2)
+        rows = row * len(names)
+        left = max(ROW_MARGINS["left"], 0.25 + max(text_width(name, 9) for name in names))
+        below, right = ROW_MARGINS["below"], ROW_MARGINS["right"]
+        self.height = strip_height(label) + ROW_MARGINS["above"] + more + rows + below
+        self.figure = plt.figure(figsize=(WIDTH, self.height))
+        box = (left / WIDTH, below / self.height, (WIDTH - left - right) / WIDTH, rows / self.height)
+        self.axes = self.figure.add_axes(box)
+
+    def add_title_and_legend(self, title: str, text: str, handles: Sequence[Artist] | None = None) -> None:
+        """Draw the title, a line of text below it, and the legend of these handles, or of all labeled artists."""
+        strip = draw_title_block(self.figure, title, text, self.label)
+        options: dict[str, Any] = ROW_LEGEND | {"loc": "upper left", "ncols": self.columns}
+        if handles is not None:
+            options["handles"] = handles
+        self.figure.legend(bbox_to_anchor=(0.3 / WIDTH, 1 - (strip + 0.84) / self.height), **options)

@@ -1,1 +1,1 @@
-"""Images made by diffusion models."""
+"""Generating images with diffusion models: prompts, sampling, CLIP scores."""

@@ -1,13 +1,15 @@
-"""A frozen network that is quicker to ask: batch norm folded into the convolutions before it.
+"""Faster inference: the batch norms of a frozen network are folded into the convolutions before them.
 
-A frozen batch norm is one multiplication and addition a channel, which a convolution can do with its weights and bias:
-γ (W x − μ) / √(σ² + ε) + β = (γ / √(σ² + ε)) W x + β − γ μ / √(σ² + ε). The answers are the same up to rounding: in
-bfloat16 as far from float32's as the unfolded network's, since both round after every layer.
+A frozen batch norm multiplies and adds one constant a channel. A convolution can do both with its weights and bias:
+γ (W x − μ) / √(σ² + ε) + β = (γ / √(σ² + ε)) W x + β − γ μ / √(σ² + ε). The logits are the same up to
+rounding. In bfloat16 the folded network is about as far from float32 as the unfolded one, since both round after every
+layer.
 """
 
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -30,14 +32,14 @@ class Activation(nn.Module):
 
 
 class FoldedBlock(nn.Module):
-    """A basic block, its batch norms folded."""
+    """A basic block with folded batch norms."""
 
     def __init__(self, block: BasicBlock):
         super().__init__()
         self.first = fuse_conv_bn_eval(block.conv1, block.norm1)
         self.second = fuse_conv_bn_eval(block.conv2, block.norm2)
-        projects = isinstance(block.shortcut, nn.Sequential)
-        self.shortcut = fuse_conv_bn_eval(*block.shortcut) if projects else nn.Identity()
+        shortcut = block.shortcut
+        self.shortcut = _fuse(*shortcut) if isinstance(shortcut, nn.Sequential) else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         inner = F.relu(self.first(x), inplace=True)
@@ -45,7 +47,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedShortcut(nn.Module):
-    """A ConvNet's block with a shortcut, its batch norms folded."""
+    """The shortcut block of a ConvNet with folded batch norms."""
 
     def __init__(self, block: ConvNetShortcut):
         super().__init__()
@@ -57,20 +59,29 @@ class FoldedShortcut(nn.Module):
 
 
 def fold_batchnorm(network: NormalizedModel, dtype: torch.dtype) -> NormalizedModel:
-    """A copy for prediction alone, its convolutions in `dtype`.
+    """A frozen copy for inference.
 
     Args:
         network: in eval mode.
+        dtype: of the copy's weights.
     """
     copy = deepcopy(network)
-    {ResNet: _fold_resnet, ConvNet: _fold_convnet}[type(copy.network)](copy.network)
+    if isinstance(copy.network, ResNet):
+        _fold_resnet(copy.network)
+    else:
+        _fold_convnet(copy.network)
     copy.network.to(dtype)
     return copy.requires_grad_(False).eval()
 
 
+def _fuse(convolution: nn.Module, norm: nn.Module) -> nn.Module:
+    assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(convolution, norm)
+
+
 def _fold_resnet(network: ResNet) -> None:
-    network.stem = nn.Sequential(fuse_conv_bn_eval(*network.stem), nn.ReLU(inplace=True))
-    network.stages = nn.Sequential(*map(FoldedBlock, network.stages))
+    network.stem = nn.Sequential(_fuse(*network.stem), nn.ReLU(inplace=True))
+    network.stages = nn.Sequential(*(FoldedBlock(cast(BasicBlock, block)) for block in network.stages))
 
 
 def _fold_convnet(network: ConvNet) -> None:
@@ -79,6 +90,6 @@ def _fold_convnet(network: ConvNet) -> None:
             if isinstance(layer, ConvNetShortcut):
                 layers[number] = FoldedShortcut(layer)
             elif isinstance(layer, BatchNorm2d) and isinstance(layers[number - 1], nn.Conv2d):
-                layers[number - 1] = fuse_conv_bn_eval(layers[number - 1], layer)
+                layers[number - 1] = _fuse(layers[number - 1], layer)
                 layers[number] = Activation(layer.activation)
-            # a batch norm behind pooling stays: a channel's factor below 0 would turn its greatest value into its least
+            # a batch norm after max-pooling stays: with a negative factor the maximum would become the minimum

@@ -18,15 +18,15 @@ from distillery.storage.files import atomic_write
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network and what it was trained for.
+    """A network with its metadata.
 
     Attributes:
         network: RGB in [0, 1], float [B, 3, S, S] → logits [B, C]; on the CPU when loaded.
-        name: of `networks.NETWORKS`.
-        classes: C names in the order of the logits.
-        image_size: S, pixels a side.
+        name: one of `architectures.NETWORKS`.
+        classes: C names, in the order of the logits.
+        image_size: S, in pixels.
         kind: teacher or student.
-        steps: it was trained for.
+        steps: optimizer steps it was trained for.
     """
 
     network: NormalizedModel
@@ -38,7 +38,7 @@ class TrainedNetwork:
 
 
 def save_weights(path: str | Path, trained: TrainedNetwork) -> None:
-    """Write a network, whole or not at all."""
+    """Write a network atomically."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in trained.network.state_dict().items()}
     metadata = {
         "network": trained.name,
@@ -51,21 +51,21 @@ def save_weights(path: str | Path, trained: TrainedNetwork) -> None:
 
 
 def sort_header(data: bytes) -> bytes:
-    """A safetensors file with its header's keys sorted: the library writes metadata in an order that changes."""
+    """Sort the header's keys of a safetensors file, because safetensors writes metadata in an order that changes."""
     length = int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8 bytes, offsets count from there
+    header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8 bytes; their offsets count from there
     return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> TrainedNetwork:
-    """Read a network that `save_weights` wrote, on the CPU.
+    """Read a network that `save_weights` wrote, onto the CPU.
 
     Args:
-        classes: that it must be of, in order; None for any.
+        classes: the classes it must have, in this order; None accepts any.
 
     Raises:
-        UserError: the file is damaged, not one of ours, or of other classes.
+        UserError: the file is damaged, is not a weights file of this library, or has other classes.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from distillery.figures.summary import arm_styles
+from distillery.figures.styles import arm_styles
 from distillery.page.quoting import arm_name
 
 SHAPES = {

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from distillery.figures.contact_sheets import spread
+from distillery.figures.contact_sheets import evenly_spaced
 
 LARGEST = 64  # pixels a side inside the page
 COLUMNS = 50  # images side by side in a sheet
@@ -68,7 +68,7 @@ def gallery(pixels: str | Path, table: str | Path) -> dict[str, Any]:
     kept = rows[rows["kept"].astype(bool)]
     chosen: list[int] = []
     for _, mine in kept.groupby("class", sort=False):
-        chosen += [mine.index[place] for place in spread(list(range(len(mine))), PER_CLASS)]
+        chosen += [mine.index[place] for place in evenly_spaced(list(range(len(mine))), PER_CLASS)]
     kept = kept.loc[chosen]
     images = np.load(pixels, mmap_mode="r")
     told = [name for name in TOLD if name in kept]
@@ -109,7 +109,7 @@ def tests(images: str | Path, pixels: Mapping[str, str | Path], classes: Sequenc
     index = table.drop_duplicates(["source", "row"])[["source", "row", "class"]]
     total = len(index)
     if total > MOST:
-        index = index.iloc[spread(list(range(total)), MOST)]
+        index = index.iloc[evenly_spaced(list(range(total)), MOST)]
     # sheets hold one source each
     index = index.sort_values("source", kind="stable").reset_index(drop=True)
     sheets = {

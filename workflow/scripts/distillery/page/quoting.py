@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from distillery.figures.summary import arm_styles
+from distillery.figures.styles import arm_styles
 
 # by name, every cell the text that it is in its file
 Tables = Mapping[str, pd.DataFrame]

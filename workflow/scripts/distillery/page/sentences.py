@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from distillery.figures.lines import source_mixes
+from distillery.figures.source_mixes import source_mixes
 from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, Tables, named, numbers, say
 
 COMMON = "common"

@@ -1,1 +1,1 @@
-"""Which images train, validate and test."""
+"""Which images a study trains, validates and tests on."""

@@ -1,7 +1,7 @@
-"""Which images are for training, validation and test: groups whole, classes balanced, subsets nested.
+"""Assign every kept image to training, validation or test: groups stay whole, classes balanced, subsets nest.
 
-A group holds images that are near-duplicates of each other, in any class or source, and lies in one split. Everything
-is decided by hashes of the images' keys, so that images added later move few of the others.
+A group holds images that are near-duplicates of each other, in any class or source; all of it lies in one split. Every
+choice follows from hashes of the images' keys, so images added later move few of the others.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import pyarrow as pa
 
 from distillery.curation.duplicates import connected_groups, near_duplicate_pairs
 from distillery.jobs import UserError, log
+from distillery.splits.quotas import SPLITS, Quota, quotas_for, shortfall_remedy, shrink_quota
 from distillery.storage.parquet import read_parquet, write_parquet
-
-SPLITS = ("test", "val", "train")  # in the order in which they choose
 
 SPLITS_SCHEMA = pa.schema(
     [
@@ -28,24 +27,15 @@ SPLITS_SCHEMA = pa.schema(
         ("label", pa.int16()),
         ("key", pa.string()),
         ("group", pa.int64()),
-        ("split", pa.string()),  # train, val, test; unused: repeats a test or validation image
+        ("split", pa.string()),  # train, val, test; unused: near-duplicate of a test or validation image
         ("rank", pa.int32()),  # within source, class and split, from 0
-    ]
-)
-PLAN_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("row", pa.int32()),
-        ("label", pa.int16()),
-        ("split", pa.string()),
-        ("augmented", pa.bool_()),  # an altered copy of the same image
     ]
 )
 
 
 @dataclass(frozen=True)
 class SplitCandidates:
-    """Kept images of all sources, one entry each in every array [N]."""
+    """The kept images of all sources; every array is [N], one entry an image."""
 
     source: np.ndarray  # str
     row: np.ndarray  # int
@@ -55,17 +45,13 @@ class SplitCandidates:
     phash_mirror: np.ndarray  # uint64
 
 
-@dataclass(frozen=True)
-class Quota:
-    """Images wanted of each class of a source."""
-
-    test: int
-    val: int
-    train: int  # the most that any scenario trains on
-
-
 def load_candidates(tables: Mapping[str, str | Path], classes: Sequence[str]) -> SplitCandidates:
-    """The kept images of the curated tables, by source."""
+    """Read the kept images from the curated tables.
+
+    Args:
+        tables: curated table of each source.
+        classes: the study's classes in order; a label is an index into them.
+    """
     columns = ("class", "kept", "row", "key", "phash", "phash_mirror")
     parts: list[dict[str, np.ndarray]] = []
     for source, path in tables.items():
@@ -86,15 +72,15 @@ def load_candidates(tables: Mapping[str, str | Path], classes: Sequence[str]) ->
 
 
 def group_images(images: SplitCandidates, distance: int) -> np.ndarray:
-    """The near-duplicate group of each image: the least position of its members.
+    """The near-duplicate group of each image, named by the smallest index of its members.
 
     Args:
-        distance: bits of 64 within which two images, one of them mirrored perhaps, are near-duplicates.
+        distance: bits of 64 within which two images, as they are or with one mirrored, are near-duplicates.
 
     Returns:
         int64 [N].
     """
-    # identical hashes first: comparing each with each of them would be quadratic
+    # images with identical hashes are joined first: comparing all of them in pairs would be quadratic
     pairs_of_hashes = np.stack([images.phash, images.phash_mirror], axis=1)
     unique, first, which = np.unique(pairs_of_hashes, axis=0, return_index=True, return_inverse=True)
     near = (
@@ -105,16 +91,16 @@ def group_images(images: SplitCandidates, distance: int) -> np.ndarray:
 
 
 def shuffled_rank(seed: int, key: str) -> bytes:
-    """Where a key stands in the shuffled order of a seed."""
+    """Sort key of an image key in the shuffled order of a seed."""
     return hashlib.sha256(f"{seed} {key}".encode()).digest()
 
 
 def assign_splits(images: SplitCandidates, group: np.ndarray, quotas: Mapping[str, Quota], seed: int) -> np.ndarray:
     """The split of each image.
 
-    Groups come in a shuffled order. A group goes to test while one of its sources and classes still lacks test
-    images, then to validation likewise, else to train. In test and validation a group gives at most one image of
-    each source and class, since repeats add no evidence; its others are unused.
+    Groups are taken in a shuffled order. A group goes to test while one of its sources and classes still lacks test
+    images, else to validation by the same rule, else to train. In test and validation a group gives at most one image
+    of each source and class, since near-duplicates add no evidence; its other images are unused.
 
     Returns:
         str [N].
@@ -129,7 +115,7 @@ def assign_splits(images: SplitCandidates, group: np.ndarray, quotas: Mapping[st
         for members in order:
             if split[members[0]] != "train":
                 continue
-            chosen = [i for i in _one_a_cell(images, members) if lacking[_cell(images, i)] > 0]
+            chosen = [i for i in _one_per_cell(images, members) if lacking[_cell(images, i)] > 0]
             if chosen:
                 split[members] = "unused"
             for i in chosen:
@@ -139,13 +125,14 @@ def assign_splits(images: SplitCandidates, group: np.ndarray, quotas: Mapping[st
 
 
 def _cell(images: SplitCandidates, i: int) -> tuple[str, int]:
+    """Source and label of an image."""
     return str(images.source[i]), int(images.label[i])
 
 
 def _members_in_order(images: SplitCandidates, group: np.ndarray, seed: int) -> list[np.ndarray]:
-    """The groups in a shuffled order, each the positions of its members in the shuffled order of their keys."""
+    """The groups in a shuffled order; of each, the indices of its members in the shuffled order of their keys."""
     rank = np.array([shuffled_rank(seed, key) for key in images.key.tolist()], dtype="S32")
-    # equal keys (one image in two sources) are ordered by source, so that the order never depends on the input's
+    # equal keys (one image in two sources) are ordered by source, so the result never depends on the order of the input
     by_rank = np.lexsort((images.label, images.source, rank))
     by_group = by_rank[np.argsort(group[by_rank], kind="stable")]
     members = np.split(by_group, np.flatnonzero(np.diff(group[by_group])) + 1) if len(group) else []
@@ -154,7 +141,8 @@ def _members_in_order(images: SplitCandidates, group: np.ndarray, seed: int) -> 
     return sorted(members, key=lambda m: position[m[0]])
 
 
-def _one_a_cell(images: SplitCandidates, members: np.ndarray) -> list[int]:
+def _one_per_cell(images: SplitCandidates, members: np.ndarray) -> list[int]:
+    """The first member of each source and class."""
     first: dict[tuple[str, int], int] = {}
     for i in members.tolist():
         first.setdefault(_cell(images, i), i)
@@ -162,7 +150,7 @@ def _one_a_cell(images: SplitCandidates, members: np.ndarray) -> list[int]:
 
 
 def rank_images(images: SplitCandidates, split: np.ndarray, seed: int) -> np.ndarray:
-    """Position of each image within its source, class and split, from 0, in shuffled order."""
+    """Position of each image within its source, class and split, from 0, in shuffled order: int32 [N]."""
     if not len(images.key):
         return np.empty(0, dtype=np.int32)
     rank = np.array([shuffled_rank(seed + 1, key) for key in images.key.tolist()], dtype="S32")
@@ -172,35 +160,6 @@ def rank_images(images: SplitCandidates, split: np.ndarray, seed: int) -> np.nda
     result = np.empty(len(order), dtype=np.int32)
     result[order] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
     return result
-
-
-def quotas_for(wanted: Mapping[str, Mapping[str, int]], classes: Mapping[str, Sequence[str]]) -> dict[str, Quota]:
-    """Images of each class, from totals.
-
-    Args:
-        wanted: for test, val and train the total of each source.
-        classes: of each source.
-    """
-    return {
-        source: Quota(*(wanted[split].get(source, 0) // len(names) for split in SPLITS))
-        for source, names in classes.items()
-    }
-
-
-def shrink_quota(quota: Quota, available: int) -> Quota:
-    """A quota for a class that has fewer images than asked.
-
-    Train shrinks first. Test and validation give way too once they would take more than a third of what there is, or
-    more than the share they were meant to have, if that is larger; at least one of each that is wanted remains.
-    """
-    asked, held_out = quota.test + quota.val + quota.train, quota.test + quota.val
-    if available >= asked:
-        return quota
-    room = max(available // 3, held_out * available // asked)
-    test, val = quota.test, quota.val
-    if held_out > room:
-        test, val = (max(1, n * room // held_out) if n else 0 for n in (test, val))
-    return Quota(test, val, max(0, available - test - val))
 
 
 def split_images(
@@ -215,19 +174,19 @@ def split_images(
     shortfall: str,
     leakage: str | Path | None = None,
 ) -> None:
-    """Assign every kept image of every source to a split.
+    """Assign every kept image of every source to a split and write the table.
 
     Args:
         tables: curated table of each source.
         output: the `.parquet` to write, with the columns of `SPLITS_SCHEMA`.
-        classes: the classes each source has.
+        classes: the classes of each source.
         labels: the study's classes in order.
         wanted: for test, val and train the total of each source.
         group_distance: bits of 64; see `group_images`.
         seed: of the shuffled order.
-        shortfall: "error", or "shrink" to take the same proportions of what the smallest class has, and fewer where
-            other sources' test and validation images take its groups.
-        leakage: table of `curation.leakage`, whose images near the teacher's train images are left out; or None.
+        shortfall: "error", or "shrink" to take the same proportions of what the smallest class has, and fewer if
+            the test and validation images of other sources take its groups.
+        leakage: table of `find_leakage`, to leave out near-duplicates of the teacher's train images; None to keep them.
 
     Raises:
         UserError: a class has too few images for test and validation.
@@ -241,7 +200,7 @@ def split_images(
         quotas = {source: _shrunk_to_pool(quotas[source], images, group, source, classes, labels) for source in quotas}
     split = assign_splits(images, group, quotas, seed)
     if shortfall == "shrink":
-        while (capped := _capped(quotas, images, split, classes, labels)) != quotas:
+        while (capped := _cap_quotas(quotas, images, split, classes, labels)) != quotas:
             quotas, split = capped, assign_splits(images, group, capped, seed)
     _require_quotas(images, group, split, quotas, classes, labels, shortfall)
     columns = {
@@ -255,13 +214,15 @@ def split_images(
 
 
 def _without_leaked(images: SplitCandidates, leakage: str | Path) -> SplitCandidates:
-    """The images that are no near-duplicates of those the teacher trained on."""
+    """The candidates without near-duplicates of images that the teacher trained on."""
     table = read_parquet(leakage, ("source", "row", "teacher_split"))
     trained = table["teacher_split"] == "train"
     leaked = set(zip(table["source"][trained].tolist(), table["row"][trained].tolist(), strict=True))
     known = zip(images.source.tolist(), images.row.tolist(), strict=True)
     keep = np.array([place not in leaked for place in known], dtype=bool)
-    log.info("%d of %d images are left out: the teacher trained on their like", (~keep).sum(), len(keep))
+    log.info(
+        "%d of %d images are left out: near-duplicates of images that the teacher trained on", (~keep).sum(), len(keep)
+    )
     return SplitCandidates(**{name: values[keep] for name, values in vars(images).items()})
 
 
@@ -273,10 +234,10 @@ def _shrunk_to_pool(
     classes: Mapping[str, Sequence[str]],
     labels: Sequence[str],
 ) -> Quota:
-    """What a source's smallest class can give; counted in groups, since test takes one image of each."""
+    """The quota that a source's smallest class can fill, counted in groups: test takes one image of each group."""
     mine = images.source == source
     available = {c: len(np.unique(group[mine & (images.label == labels.index(c))])) for c in classes[source]}
-    smallest = min(available, key=available.get)
+    smallest = min(available, key=lambda name: available[name])
     smaller = shrink_quota(quota, available[smallest])
     if smaller != quota:
         log.warning(
@@ -287,16 +248,16 @@ def _shrunk_to_pool(
     return smaller
 
 
-def _capped(
+def _cap_quotas(
     quotas: Mapping[str, Quota],
     images: SplitCandidates,
     split: np.ndarray,
     classes: Mapping[str, Sequence[str]],
     labels: Sequence[str],
 ) -> dict[str, Quota]:
-    """What was assigned to each source's smallest class: another source may have taken its groups.
+    """Quotas lowered to what each source's smallest class was assigned: another source may have taken its groups.
 
-    At least one of what is wanted remains.
+    At least one image remains for each split that wants any.
     """
     capped = {}
     for source, quota in quotas.items():
@@ -306,14 +267,14 @@ def _capped(
         capped[source] = replace(quota, **least)
         if capped[source] != quota:
             log.warning(
-                "source %s: test %d, validation %d a class; more of its images are like those of other sources",
+                "source %s: test %d, validation %d a class; the others are near-duplicates of other sources' images",
                 *(source, capped[source].test, capped[source].val),
             )
     return capped
 
 
 def _of_class(images: SplitCandidates, source: str, label: int) -> np.ndarray:
-    """Which images are of a source and a class, bool [N]."""
+    """Which images are of a source and a class: bool [N]."""
     return (images.source == source) & (images.label == label)
 
 
@@ -326,6 +287,7 @@ def _require_quotas(
     labels: Sequence[str],
     shortfall: str,
 ) -> None:
+    """Raise a `UserError` if a class of a source has fewer test or validation images than its quota."""
     for source, quota in quotas.items():
         for name in classes[source]:
             mine = _of_class(images, source, labels.index(name))
@@ -334,122 +296,13 @@ def _require_quotas(
                 if found < asked:
                     raise UserError(
                         f"split.{part}: class {name} has {found} {part} images in source {source}, {asked} asked"
-                        f"{_repeats(images, group, split, mine)}. {_way_out(name, shortfall)}"
+                        f"{_repeats(images, group, split, mine)}. {shortfall_remedy(name, shortfall)}"
                     )
 
 
 def _repeats(images: SplitCandidates, group: np.ndarray, split: np.ndarray, mine: np.ndarray) -> str:
-    """How many of some images are unused, and whose test or validation images they repeat; nothing if none."""
+    """For a message: how many of some images are unused, and which sources' images they repeat; empty if none are."""
     unused = mine & (split == "unused")
     taken = np.isin(group, group[unused]) & np.isin(split, SPLITS[:-1])
     names = ", ".join(np.unique(images.source[taken]).tolist())
     return f"; {unused.sum()} more repeat test or validation images of {names}" if names else ""
-
-
-def _way_out(name: str, shortfall: str) -> str:
-    """What to do about a class with too few images."""
-    way = f"Add queries, prompts or images for {name}"
-    return (
-        f"{way}, or lower the count"
-        if shortfall == "shrink"
-        else f"{way}, lower the count, or set split.shortfall: shrink"
-    )
-
-
-# --- scenarios --------------------------------------------------------------------------------------------------------
-
-
-def plan_scenario(
-    splits: str | Path,
-    output: str | Path,
-    *,
-    scenario: str,
-    train: Mapping[str, int],
-    classes: Mapping[str, Sequence[str]],
-    common: Sequence[str],
-    augmented: bool,
-    shortfall: str,
-    generated: Sequence[str] = (),
-    audits: Sequence[str | Path] = (),
-) -> None:
-    """Choose the images a scenario trains on and is validated and tested on.
-
-    Args:
-        splits: table of `split_images`.
-        output: the `.parquet` to write, with the columns of `PLAN_SCHEMA`: train rows by rank, so that the images of
-            a smaller scenario are among those of a larger one; then all validation and test rows of the common
-            sources, of the classes the scenario trains on.
-        scenario: its name, for messages.
-        train: total of each source.
-        classes: the classes each source has.
-        common: sources whose test images are everyone's.
-        augmented: give every train image an altered copy.
-        shortfall: "error", or "shrink" to the largest balanced set.
-        generated: sources of generated images: of near-duplicates in several sources of the scenario, a real one is
-            trained on; among real ones that of the source named first.
-        audits: tables of `evidence.audit`, whose flagged images are not trained on.
-
-    Raises:
-        UserError: a class of a source has fewer train images than asked; says which, and what to do.
-    """
-    table = read_parquet(splits, ("source", "row", "class", "label", "group", "split", "rank"))
-    usable = (table["split"] == "train") & ~_suspect(table, audits)
-    train_rows = np.zeros(len(table["row"]), dtype=bool)
-    for source in sorted(train, key=generated.__contains__):  # real ones first
-        count, own = train[source], usable & (table["source"] == source)
-        mine = {name: own & (table["class"] == name) for name in classes[source]}
-        available = {name: int(rows.sum()) for name, rows in mine.items()}
-        per_class = _fill_or_shrink(scenario, source, count // len(classes[source]), available, shortfall)
-        for rows in mine.values():
-            rows = np.flatnonzero(rows)
-            train_rows[rows[np.argsort(table["rank"][rows])][:per_class]] = True
-        # the next source's near-duplicates of this one's images, used here or not, so that subsets nest
-        usable &= ~np.isin(table["group"], table["group"][own])
-    trained = {name for source in train for name in classes[source]}
-    tested = np.isin(table["source"], list(common)) & np.isin(table["class"], list(trained))
-    parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented
-    parts += [(tested & (table["split"] == name), name, False) for name in ("val", "test")]
-    _write_plan(output, table, parts)
-
-
-def _suspect(table: Mapping[str, np.ndarray], audits: Sequence[str | Path]) -> np.ndarray:
-    """Which rows of the split's table have a label that the teacher doubts, bool [N]."""
-    places = set()
-    for path in audits:
-        audit = read_parquet(path, ("source", "row", "is_label_issue"))
-        doubted = audit["is_label_issue"].astype(bool)
-        places |= set(zip(audit["source"][doubted].tolist(), audit["row"][doubted].tolist(), strict=True))
-    known = zip(table["source"].tolist(), table["row"].tolist(), strict=True)
-    return np.array([place in places for place in known], dtype=bool)
-
-
-def _fill_or_shrink(scenario: str, source: str, per_class: int, available: Mapping[str, int], shortfall: str) -> int:
-    smallest = min(available, key=available.get)
-    found = available[smallest]
-    if found >= per_class:
-        return per_class
-    if shortfall == "shrink" and found:
-        log.warning(
-            "scenario %s: shrunk to %d train images a class of source %s, %d asked; class %s has no more",
-            *(scenario, found, source, per_class, smallest),
-        )
-        return found
-    raise UserError(
-        f"scenario {scenario}: class {smallest} has {found} train images in source {source}, {per_class} asked."
-        f" {_way_out(smallest, shortfall)}"
-    )
-
-
-def _write_plan(
-    output: str | Path, table: Mapping[str, np.ndarray], parts: Sequence[tuple[np.ndarray, str, bool]]
-) -> None:
-    where = [np.flatnonzero(rows) for rows, _, _ in parts]
-    # by source, class and rank, so that the file does not depend on the order images came in
-    order = np.lexsort((table["rank"], table["label"], table["source"].astype(str)))
-    position = np.argsort(order)
-    where = [rows[np.argsort(position[rows])] for rows in where]
-    chosen = np.concatenate(where)
-    columns = {name: table[name][chosen] for name in ("source", "row", "label")}
-    columns["split"] = np.repeat([name for _, name, _ in parts], [len(rows) for rows in where])
-    columns["augmented"] = np.repeat([copy for _, _, copy in parts], [len(rows) for rows in where])
-    write_parquet(output, columns, PLAN_SCHEMA)

@@ -38,11 +38,10 @@ def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
 
 
 def hash_files(paths: Iterable[str | os.PathLike]) -> str:
-    """16 hex digits over the contents of files; of a folder, over every `.py` below it."""
+    """16 hex digits over the names and contents of files."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Altered images, in batch and on the device: random views at every step, and fixed altered copies of a scenario."""
+"""Image augmentation in batches on the device: random views at every step, and the augmented copies of a scenario."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from distillery.training.dataset import ImageDataset
 from distillery.training.recipe import Recipe
 from distillery.training.rng import rng_for
 
-JITTER = 0.4  # brightness, contrast and saturation are multiplied by 1 ± up to this
-HUE = 0.1  # turns, up to, either way
-DEGREES = 30.0  # of rotation, up to, either way
+JITTER = 0.4  # factors of brightness, contrast and saturation are drawn from 1 ± this
+HUE = 0.1  # the largest change of hue, in turns, in either direction
+DEGREES = 30.0  # the largest rotation, in either direction
 COPY_BATCH = 1024
-PLACES = 1 << 16  # a place in an image is drawn as a part of so many, before the image's size is known
-GRAY = 0.5  # of what is cut out, in [0, 1]; about the mean of photographs
+PLACES = 1 << 16  # positions are drawn as integers below this and scaled later, when the image's size is known
+GRAY = 0.5  # fills the square of cutout, in [0, 1]; about the mean of photographs
 
-# --- views: other ones at every step ----------------------------------------------------------------------------------
+# --- views: drawn anew at every step ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class AugmentParams:
-    """What chance decides of one batch's views: of NumPy as drawn, or tensors of the device the views are made on.
+    """Random augmentation parameters of one batch: NumPy arrays as drawn, or tensors on the device.
 
     Attributes:
-        top, left: int64 [B], where the crop begins in the padded image, 0 to 2 · crop.
-        mirrored: bool [B].
-        down, right: int64 [B], 0 to PLACES − 1, the middle of what is cut out.
-        partner: int64 [B], with whom of the batch an image is mixed.
-        share: of the image itself in the mixture, 0 to 1, of all or float32 [B]; None without mixup.
+        top, left: int64 [B], the crop's first row and column in the padded image, 0 to 2 · crop.
+        mirrored: bool [B], whether the view is flipped horizontally.
+        down, right: int64 [B], 0 to PLACES − 1, the center of the square of cutout.
+        partner: int64 [B], the index in the batch of the image that each image is mixed with.
+        share: λ of mixup, the weight of the image itself, 0 to 1: one for all or float32 [B]; None without mixup.
     """
 
     top: np.ndarray | Tensor
@@ -47,7 +47,7 @@ class AugmentParams:
 
 
 def draw_augmentation(recipe: Recipe, batch: int, step: int, seed: int) -> AugmentParams:
-    """The draws of one step: a function of the recipe, the seed and the step alone."""
+    """Draw the parameters of one step. They depend on the recipe, the batch's size, the seed and the step alone."""
     chance = rng_for(seed, "views", step)
     top, left = chance.integers(0, 2 * recipe.crop + 1, size=(2, batch))
     mirrored = chance.random(batch) < (0.5 if recipe.flip else 0)
@@ -58,17 +58,17 @@ def draw_augmentation(recipe: Recipe, batch: int, step: int, seed: int) -> Augme
 
 
 def reflect_pad(pixels: Tensor, border: int) -> Tensor:
-    """Images with a mirrored border, as F.pad's `reflect` but for uint8: [N, 3, S, S] → [N, 3, S + 2b, S + 2b].
+    """Reflection padding as F.pad with mode `reflect`, but for uint8: [N, 3, S, S] → [N, 3, S + 2b, S + 2b].
 
     Raises:
-        UserError: the border is as wide as the image.
+        UserError: the border is at least as wide as the image.
     """
     side = pixels.shape[-1]
     if border >= side:
         raise UserError(f"recipe: crop is {border} pixels, but must be below the images' {side}")
     if not border:
         return pixels
-    # strips joined, the channels last: four times as fast on a CPU as choosing rows and columns by number
+    # concatenating strips, channels last, is four times as fast on a CPU as indexing rows and columns
     last = pixels.permute(0, 2, 3, 1)
     for axis in (2, 1):
         before, after = last.narrow(axis, 1, border), last.narrow(axis, side - 1 - border, border)
@@ -77,38 +77,39 @@ def reflect_pad(pixels: Tensor, border: int) -> Tensor:
 
 
 def make_views(padded: Tensor, rows: Tensor, draws: AugmentParams, side: int, cutout: int = 0) -> Tensor:
-    """Crop, mirror, cut out and mix a batch.
+    """Crop, flip, cut out and mix a batch of images.
 
     Args:
-        padded: uint8 [N, 3, P, P] of `reflect_pad`, channels last.
-        rows: int64 [B], of `padded`, on its device.
-        side: S of the views.
-        cutout: pixels a side of what is cut out.
+        padded: uint8 [N, 3, P, P] from `reflect_pad`, channels last.
+        rows: int64 [B], the images' rows in `padded`, on the same device.
+        side: S, the size of the views in pixels.
+        cutout: side of the square of cutout in pixels; 0 for none.
 
     Returns:
         float32 [B, 3, S, S] in [0, 1], channels last.
     """
     device = padded.device
     top, left, mirrored = (torch.as_tensor(part, device=device) for part in (draws.top, draws.left, draws.mirrored))
-    windows = padded.unfold(2, side, 1).unfold(3, side, 1)  # [N, 3, P−S+1, P−S+1, S, S], a view without a copy
+    windows = padded.unfold(2, side, 1).unfold(3, side, 1)  # [N, 3, P−S+1, P−S+1, S, S], not copied
     views = windows[rows, :, top, left]
     views = torch.where(mirrored[:, None, None, None], views.flip(3), views)
     views = views.to(torch.float32, memory_format=torch.channels_last).div_(255)
-    return mix(cut_out(views, draws, cutout) if cutout else views, draws)
+    return mixup(cut_out(views, draws, cutout) if cutout else views, draws)
 
 
 def cut_out(views: Tensor, draws: AugmentParams, side: int) -> Tensor:
-    """Lay a gray square on each of [B, 3, S, S], in place, its middle anywhere, so that it may reach over the border.
+    """Cutout (DeVries and Taylor 2017, section 3.2): fill a square of each view with gray, in place.
 
-    Cutout (DeVries and Taylor 2017, section 3.2).
+    The center is anywhere in the image, so that the square may extend beyond the border.
 
     Args:
+        views: float32 [B, 3, S, S].
         side: of the square, in pixels.
     """
     size, device = views.shape[-1], views.device
     places = torch.arange(size, device=device)
     down, right = (
-        # from the square's first row or column
+        # distance from the first row or column of the square
         places - (torch.as_tensor(part, device=device)[:, None] * size // PLACES - side // 2)
         for part in (draws.down, draws.right)
     )
@@ -116,8 +117,8 @@ def cut_out(views: Tensor, draws: AugmentParams, side: int) -> Tensor:
     return views.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], GRAY)
 
 
-def mix(values: Tensor, draws: AugmentParams) -> Tensor:
-    """share · values + (1 − share) · their partners', of images or probabilities (Zhang et al. 2018, section 2)."""
+def mixup(values: Tensor, draws: AugmentParams) -> Tensor:
+    """λ · values + (1 − λ) · partners, of images or probabilities [B, ...] (Zhang et al. 2018, section 2)."""
     if draws.share is None:
         return values
     partner, share = torch.as_tensor(draws.partner, device=values.device), draws.share
@@ -127,28 +128,30 @@ def mix(values: Tensor, draws: AugmentParams) -> Tensor:
 
 
 def mixed_targets(labels: Tensor, draws: AugmentParams, classes: int) -> Tensor:
-    """Labels int64 [B] as they are, or mixed like the images into probabilities float32 [B, C]."""
-    return labels if draws.share is None else mix(F.one_hot(labels, classes).float(), draws)
+    """Targets of the views: without mixup the labels int64 [B] themselves, else mixed probabilities float32 [B, C]."""
+    return labels if draws.share is None else mixup(F.one_hot(labels, classes).float(), draws)
 
 
-# --- copies: the scenario's own, made once ----------------------------------------------------------------------------
+# --- augmented copies: made once for a scenario -----------------------------------------------------------------------
 
 
-def alter_copies(train: ImageDataset, augment: str, augment_seed: int) -> ImageDataset:
-    """Alter the images marked as augmented, each as its source, row and the seed decide: the same in every run.
+def augment_copies(train: ImageDataset, augment: str, augment_seed: int) -> ImageDataset:
+    """Augment the images marked as augmented copies.
+
+    The change depends on the image's source, its row and the seed alone, so that it is the same in every run.
 
     Args:
         augment: none, color or rotation.
 
     Raises:
-        UserError: copies are planned but no augmentation is named.
+        UserError: the plan has augmented copies, but `augment` is none.
     """
     here = np.flatnonzero(train.augmented)
     if not len(here):
         return train
     if augment not in ("color", "rotation"):
         raise UserError(
-            f"the plan has {len(here)} altered copies, but the scenario's augment is {augment}. Plan again."
+            f"the plan has {len(here)} augmented copies, but the scenario's augment is {augment}. Plan again."
         )
     draws = np.stack(
         [
@@ -159,18 +162,18 @@ def alter_copies(train: ImageDataset, augment: str, augment_seed: int) -> ImageD
     chance = torch.from_numpy(draws).float()
     pixels = train.pixels.clone(memory_format=torch.channels_last)
     for start in range(0, len(here), COPY_BATCH):
-        some = torch.from_numpy(here[start : start + COPY_BATCH])
-        part, numbers = pixels[some].float() / 255, chance[start : start + COPY_BATCH]
+        batch = torch.from_numpy(here[start : start + COPY_BATCH])
+        part, numbers = pixels[batch].float() / 255, chance[start : start + COPY_BATCH]
         if augment == "color":
             factors = 1 + JITTER * numbers[:, :3]
             part = jitter_colors(part, factors[:, 0], factors[:, 1], factors[:, 2], HUE * numbers[:, 3])
         else:
             part = rotate(part, DEGREES * numbers[:, 4])
-        pixels[some] = (part * 255).round().clamp(0, 255).to(torch.uint8)
+        pixels[batch] = (part * 255).round().clamp(0, 255).to(torch.uint8)
     return ImageDataset(pixels, train.labels, train.sources, train.rows, train.augmented)
 
 
-# rows: luma Y, chroma I and Q of the NTSC standard
+# rows: luma Y and chroma I and Q of the NTSC standard
 YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 
 
@@ -201,10 +204,10 @@ def _luma(images: Tensor) -> Tensor:
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Turn images [N, 3, S, S] counter-clockwise about their middle by degrees [N]; reflected where they end."""
+    """Rotate images [N, 3, S, S] counter-clockwise about their center by degrees [N], with reflection at the border."""
     turn = torch.deg2rad(degrees)
     matrix = torch.zeros(len(images), 2, 3)
-    # maps a place of the result to its place in the image, y pointing down
+    # maps a position in the result to its position in the image; y points down
     matrix[:, 0, 0], matrix[:, 0, 1] = turn.cos(), -turn.sin()
     matrix[:, 1, 0], matrix[:, 1, 1] = turn.sin(), turn.cos()
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)

@@ -1,4 +1,4 @@
-"""What the steps of a training are told: which images, the draws of their views, and a few numbers."""
+"""Per-step inputs of the training loop: rows of the images, augmentation parameters, learning rate and EMA decay."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from distillery.training.rng import rng_for
 
 
 class StepScalars(NamedTuple):
-    """Of one step.
+    """Numbers of one step.
 
     Attributes:
-        share: of the image itself in a mixture, 0 to 1.
-        time: share of the steps done, 0 to 1.
+        share: λ of mixup, the weight of the image itself, 0 to 1.
+        time: fraction of the steps done, 0 to 1.
         lr: learning rate.
-        decay: of the weights' moving ema.
+        decay: of the EMA of the weights.
     """
 
     share: float | Tensor
@@ -33,23 +33,23 @@ class StepScalars(NamedTuple):
 
 
 class StepBlock(NamedTuple):
-    """The draws of one step, packed so that two small copies take them to where a recorded step reads them.
+    """Inputs of one step, packed so that two small copies bring them into the memory that a CUDA graph reads.
 
     Attributes:
-        places: int64 [7, B]: rows of the images, top, left, mirrored, down, right, partner of `AugmentParams`.
-        numbers: `StepScalars` of floats, or float32 [4] of the device.
+        integers: int64 [7, B]: rows of the images; top, left, mirrored, down, right, partner of `AugmentParams`.
+        numbers: `StepScalars` of floats on the CPU; their values as float32 [4] on a GPU.
     """
 
-    places: Tensor
+    integers: Tensor
     numbers: StepScalars | Tensor
 
     def scalars(self) -> StepScalars:
-        """The step's numbers, by name."""
+        """The step's numbers by name."""
         return StepScalars(*self.numbers)
 
     def views(self, mixed: bool) -> tuple[Tensor, AugmentParams]:
-        """Rows int64 [B] and draws of the step's views; `mixed` says whether the recipe mixes images."""
-        rows, top, left, mirrored, down, right, partner = self.places
+        """Rows int64 [B] and augmentation parameters of the step's views. `mixed`: whether the recipe uses mixup."""
+        rows, top, left, mirrored, down, right, partner = self.integers
         share = self.scalars().share if mixed else None
         return rows, AugmentParams(top, left, mirrored.bool(), down, right, partner, share)
 
@@ -57,23 +57,28 @@ class StepBlock(NamedTuple):
 def step_batches(
     recipe: Recipe, images: int, seed: int, steps: Iterable[int], device: torch.device
 ) -> Iterator[StepBlock]:
-    """Each of `steps`, from 0, as a function of recipe, number of images, seed and its number alone."""
+    """The inputs of each of `steps`, counted from 0.
+
+    They depend on the recipe, the number of images, the seed and the step alone, not on the steps before.
+    """
     for step in steps:
-        places, numbers = _draw(recipe, images, seed, step)
-        places = torch.from_numpy(places)
-        if device.type == "cuda":
-            # pinned, so that neither the transfer waits for the GPU nor the GPU for it
-            places = places.pin_memory().to(device, non_blocking=True)
-            numbers = torch.tensor(numbers, dtype=torch.float32).pin_memory().to(device, non_blocking=True)
-        yield StepBlock(places, numbers)
+        integers, numbers = _draw(recipe, images, seed, step)
+        if device.type != "cuda":
+            yield StepBlock(torch.from_numpy(integers), numbers)
+        else:
+            # pinned, so that the transfer and the GPU do not wait for each other
+            yield StepBlock(
+                torch.from_numpy(integers).pin_memory().to(device, non_blocking=True),
+                torch.tensor(numbers, dtype=torch.float32).pin_memory().to(device, non_blocking=True),
+            )
 
 
 def _draw(recipe: Recipe, images: int, seed: int, step: int) -> tuple[np.ndarray, StepScalars]:
     draws = draw_augmentation(recipe, recipe.batch, step, seed)
     rows = rows_of_step(images, recipe.batch, step, seed)
-    places = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner])
+    integers = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner])
     share = 1.0 if draws.share is None else draws.share
-    return places, StepScalars(share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
+    return integers, StepScalars(share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
 
 
 @lru_cache(maxsize=2)
@@ -82,10 +87,9 @@ def _order(images: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def rows_of_step(images: int, batch: int, step: int, seed: int) -> np.ndarray:
-    """Which images a step sees, int64 [batch]: its part of one permutation of all after the other.
+    """Rows of the images of one step, int64 [batch]: a slice of an endless sequence of permutations of all images.
 
-    So every image is seen as often as any other, give or take one, and batches are full whatever the number of
-    images.
+    So all images are used equally often, give or take one, and every batch is full for any number of images.
     """
     first, end = step * batch, (step + 1) * batch
     epochs = range(first // images, (end - 1) // images + 1)

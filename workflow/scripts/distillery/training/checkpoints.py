@@ -1,9 +1,10 @@
-"""Where a killed training goes on, and where a finished one is found again.
+"""Checkpoints: a killed training resumes from its last one, and a finished training is not repeated.
 
-One file in a folder outside the workflow's declared outputs, which a failed job loses and one that runs again. It holds
-the network, its ema, the optimizer, the step and the history so far; no generator, since the draws of a step are a
-function of seed and step (`seeds.py`), and no teacher. At the end only the network and the history are left in it: a
-job that runs again for what decides nothing, such as a value more in a grid whose choice stays, trains nothing.
+A checkpoint is one file in a folder outside the workflow's declared outputs, since Snakemake deletes the outputs of a
+job that failed or runs again. It holds the network, its EMA, the optimizer, the step and the history so far. It holds
+no random generator, since the draws of a step depend on seed and step alone (`rng.py`), and no teacher. Of a finished
+training only the network and the history are kept. So a job that runs again for a reason that does not affect its
+training (such as one more value in a grid whose best setting stays the same) trains nothing.
 """
 
 from __future__ import annotations
@@ -21,24 +22,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from distillery.code_hash import code_hash
 from distillery.jobs import log
-from distillery.storage.files import atomic_write, hash_files
+from distillery.storage.files import atomic_write
 from distillery.training.ema import ModelEMA
 from distillery.training.hardware import arithmetic
 from distillery.training.optimizers import Optimizer
 from distillery.training.recipe import Recipe
 from distillery.usage import ZERO_USAGE, JobUsage
 
+LIBRARY = Path(__file__).parents[2]  # holds the package
+TRAINING_MODULES = ("distillery/distillation/student.py", "distillery/distillation/teachers.py")  # and their imports
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training's place to go on from.
+    """The checkpoint file of one training.
 
     Attributes:
         path: of the file.
-        digest: of everything that decides the training; a file of another is not used.
-        every: steps between two; 0 for none before the end.
-        weights: whether a finished training's are kept; else its history alone.
+        digest: over everything that determines the training; a file with another digest is not used.
+        every: steps between two checkpoints; 0 for none before the end.
+        weights: whether the weights of a finished training are kept; else only its history.
     """
 
     path: Path
@@ -56,10 +61,12 @@ class Checkpoint:
         loss: Tensor,
         before: JobUsage = ZERO_USAGE,
     ) -> None:
-        """Keep the state after `step` steps, whole or not at all.
+        """Write the state after `step` steps, atomically.
 
         Args:
-            before: what the training had taken when this process went on with it.
+            history: rows as plain lists.
+            loss: [], the sum since the last row of the history.
+            before: resources that earlier processes of this training used.
         """
         state = {
             "step": step,
@@ -71,20 +78,20 @@ class Checkpoint:
         self._write(state, history, before)
 
     def finish(self, step: int, network: nn.Module, history: list, before: JobUsage = ZERO_USAGE) -> None:
-        """Keep the end of a training, if there is room: its results are written elsewhere."""
+        """Write the result of a finished training. A full disk is no error: the job's outputs hold the same result."""
         try:
             self._write({"step": step, "network": network.state_dict() if self.weights else {}}, history, before)
         except OSError as error:
-            log.info("the training's end is not kept in %s (%s)", self.path, error.strerror)
+            log.info("the finished training is not kept in %s (%s)", self.path, error.strerror)
 
     def _write(self, state: dict[str, Any], history: list, before: JobUsage) -> None:
-        told = {"history": history, "usage": list(before.plus_process())}
-        buffer = io.BytesIO()  # torch's own writer hides a full disk behind an error of its own
-        torch.save({"digest": self.digest, **state, **told}, buffer)
+        progress = {"history": history, "usage": list(before.plus_process())}
+        buffer = io.BytesIO()  # torch's own file writer reports a full disk as an unrelated error
+        torch.save({"digest": self.digest, **state, **progress}, buffer)
         atomic_write(self.path, buffer.getvalue())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The state kept, or None; one that is damaged or of another training is deleted."""
+        """The saved state, or None. A file that is damaged or of another training is deleted."""
         if not self.path.exists():
             return None
         try:
@@ -92,39 +99,46 @@ class Checkpoint:
             if state["digest"] == self.digest:
                 return state
             reason = "it is of another configuration, version or device"
-        except (MemoryError, torch.OutOfMemoryError):  # it is whole: once there is room, the training goes on from it
+        except (
+            MemoryError,
+            torch.OutOfMemoryError,
+        ):  # the file is intact: with enough memory the training can resume from it
             raise
-        except Exception as error:  # zip, pickle and torch share no type of error
+        except Exception as error:  # zipfile, pickle and torch have no common error type
             reason = f"it is damaged: {' '.join(str(error).split())[:80]}"
         log.info("checkpoint %s is not used: %s", self.path, reason)
         self.remove()
         return None
 
     def remove(self) -> None:
-        """Forget it."""
+        """Delete the file if it exists."""
         self.path.unlink(missing_ok=True)
 
 
 def training_fingerprint(recipe: Recipe, device: torch.device) -> dict[str, Any]:
-    """What decides any training besides its data, loss and seed: settings for `digest`."""
-    deciding = asdict(replace(recipe, checkpoint_every=0))  # how often the state is kept changes no result
-    where = {"device": device.type, "arithmetic": str(arithmetic(device))}
-    where |= {"deterministic": torch.are_deterministic_algorithms_enabled(), "torch": torch.__version__}
-    return {"recipe": deciding, **where, "numpy": np.__version__, "version": version()}
+    """Settings for `digest`: what determines any training besides its data, loss and seed."""
+    return {
+        "recipe": asdict(replace(recipe, checkpoint_every=0)),  # the interval of checkpoints changes no result
+        "device": device.type,
+        "arithmetic": str(arithmetic(device)),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "code": code_version(),
+    }
 
 
 @cache
-def version() -> str:
-    """A hash of the code that trains: a training that went on after an update would mix two losses, say."""
-    library = Path(__file__).parents[1]
-    return hash_files([library / room for room in ("models", "training", "distillation")])
+def code_version() -> str:
+    """A hash over all code that trains. A training resumed after an update could otherwise mix, say, two losses."""
+    return " ".join(code_hash(LIBRARY / module, LIBRARY) for module in TRAINING_MODULES)
 
 
 def digest(settings: Mapping[str, Any], *arrays: Tensor) -> str:
-    """16 hex digits over settings (as JSON) and the contents of tensors."""
-    found = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    """16 hex digits over settings (as JSON) and the shapes and contents of tensors."""
+    hashed = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for array in arrays:
-        found.update(str(tuple(array.shape)).encode())
-        # channels last in memory: hashed as they lie, without a copy
-        found.update((array.permute(0, 2, 3, 1) if array.dim() == 4 else array).contiguous().numpy().data)
-    return found.hexdigest()[:16]
+        hashed.update(str(tuple(array.shape)).encode())
+        # images are channels last in memory: this order needs no copy
+        hashed.update((array.permute(0, 2, 3, 1) if array.dim() == 4 else array).contiguous().numpy().data)
+    return hashed.hexdigest()[:16]

@@ -1,7 +1,7 @@
 """Training steps recorded as a CUDA graph.
 
-A step of a small network is hundreds of kernels of a few microseconds. Launched one by one by Python they keep a GPU
-waiting most of the time; recorded, it runs them on its own, at the cost of one launch.
+A training step of a small network has hundreds of kernels of a few microseconds each. If Python launches them one by
+one, the GPU waits most of the time. A recorded graph runs all of them at the cost of one launch.
 """
 
 from __future__ import annotations
@@ -9,51 +9,58 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from distillery.training.batches import StepBlock
 
 
 class CudaGraphRunner:
-    """A training step on a GPU: the first runs as it is, the second is recorded, and then repeated.
+    """Runs a training step on a GPU: the first call runs eagerly, the second records a graph, later ones replay it.
 
-    What the step reads besides its block, it must read from the same tensors every time, and what it changes, it must
-    change in place; it may not look at any value on the CPU.
+    Besides its block, the step must read the same tensors every time. It must change tensors in place, and it must not
+    read values back to the CPU.
 
     Args:
-        step: takes the block of one step, its numbers a tensor of the device.
+        step: takes the block of one step, whose numbers are a tensor on the GPU.
     """
 
     def __init__(self, step: Callable[[StepBlock], None]):
         self.step = step
         self.warm = False
-        self.graph: torch.cuda.CUDAGraph | None = None
-        self.inputs: StepBlock | None = None  # what the graph reads
+        self.recorded: tuple[torch.cuda.CUDAGraph, StepBlock] | None = None  # the graph and the inputs it reads
 
     def __call__(self, block: StepBlock) -> None:
-        if not self.warm:  # libraries choose their algorithms
+        if not self.warm:  # cuDNN and cuBLAS choose their algorithms
             self._run(block)
             self.warm = True
             return
-        if self.graph is None:
-            self._record(block)
-        for target, value in zip(self.inputs, block, strict=True):
+        if self.recorded is None:
+            self.recorded = self._record(block)
+        graph, inputs = self.recorded
+        for target, value in zip(_tensors(inputs), _tensors(block), strict=True):
             target.copy_(value)
-        self.graph.replay()
+        graph.replay()
 
     def _run(self, block: StepBlock) -> None:
-        # on a stream of its own, as recording will: autograd remembers streams
+        # on a side stream, as the recording: autograd runs backward on the stream of the forward pass
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             self.step(block)
         torch.cuda.current_stream().wait_stream(stream)
 
-    def _record(self, block: StepBlock) -> None:
-        self.inputs, self.graph = StepBlock(*(value.clone() for value in block)), torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.step(self.inputs)
+    def _record(self, block: StepBlock) -> tuple[torch.cuda.CUDAGraph, StepBlock]:
+        inputs, graph = StepBlock(*(value.clone() for value in _tensors(block))), torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.step(inputs)
+        return graph, inputs
+
+
+def _tensors(block: StepBlock) -> tuple[Tensor, Tensor]:
+    assert isinstance(block.numbers, Tensor)
+    return block.integers, block.numbers
 
 
 def step_runner(step: Callable[[StepBlock], None], device: torch.device) -> Callable[[StepBlock], None]:
-    """The step itself, or recorded where the device is a GPU."""
+    """On a GPU a `CudaGraphRunner` of the step, else the step itself."""
     return CudaGraphRunner(step) if device.type == "cuda" else step

@@ -1,4 +1,4 @@
-"""The images a training works on: of a scenario's plan, or the teacher's own."""
+"""The images of a training in memory: those of a scenario's plan, or the teacher's own."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from distillery.jobs import UserError
 from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet
 
-LEAST_STD = 1e-3  # of a channel in [0, 1]; images of one color would divide by 0
+MIN_STD = 1e-3  # of a channel in [0, 1]; images of a single color would otherwise divide by 0
 
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """Images with their classes, and where each is from.
+    """Images with their labels and origins.
 
     Attributes:
         pixels: uint8 [N, 3, S, S], channels last in memory.
         labels: int64 [N], indices into the study's classes.
         sources: str [N].
-        rows: int32 [N], of the source's curated pixels.
-        augmented: bool [N], whether it is an altered copy.
+        rows: int32 [N], rows in the source's curated pixels.
+        augmented: bool [N], whether the image is an augmented copy.
     """
 
     pixels: Tensor
@@ -39,7 +39,7 @@ class ImageDataset:
         return len(self.labels)
 
     def take(self, where: np.ndarray) -> ImageDataset:
-        """Those at the places `where`: int [M], or bool [N]."""
+        """The images at some places: `where` is int [M] or bool [N]."""
         places = np.arange(len(self))[where]
         return ImageDataset(
             as_channels_last(self.pixels.permute(0, 2, 3, 1).numpy()[places]),
@@ -51,21 +51,22 @@ class ImageDataset:
 
 
 def as_channels_last(pixels: np.ndarray) -> Tensor:
-    """uint8 [N, S, S, 3] as torch uint8 [N, 3, S, S], without moving a byte."""
+    """uint8 [N, S, S, 3] → torch uint8 [N, 3, S, S], a view of the same memory if that is contiguous."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
 
 
 def load_plan(
     plan: str | Path, pixels: Sequence[str | Path], sources: Sequence[str], classes: Sequence[str]
 ) -> dict[str, ImageDataset]:
-    """The images of a scenario by split (train, val, test), in the plan's order, altered copies not yet altered.
+    """The images of a scenario by split (train, val, test), in the plan's order; augmented copies are still unchanged.
 
     Args:
         plan: parquet with columns source, row, label, split, augmented.
-        pixels: curated `.npy` uint8 [N, S, S, 3] of each of `sources`, read by memory map.
+        pixels: the curated `.npy` uint8 [N, S, S, 3] of each of `sources`, memory-mapped.
 
     Raises:
-        UserError: the plan names what is not there, has nothing to train or test on, or tests what it does not train.
+        UserError: the plan names images that do not exist, has no train or test images, or tests classes that it does
+            not train on.
     """
     table = read_parquet(plan, ["source", "row", "label", "split", "augmented"])
     if len(table["label"]) and not 0 <= table["label"].min() <= table["label"].max() < len(classes):
@@ -80,18 +81,18 @@ def load_plan(
             raise UserError(f"plan {plan} has no {split} images. Delete it and run again.")
     trained = parts["train"].labels.unique()
     for split in ("val", "test"):
-        strange = parts[split].labels[~torch.isin(parts[split].labels, trained)].unique().tolist()
-        if strange:
-            names = ", ".join(classes[label] for label in strange)
+        untrained = parts[split].labels[~torch.isin(parts[split].labels, trained)].unique().tolist()
+        if untrained:
+            names = ", ".join(classes[label] for label in untrained)
             raise UserError(f"plan {plan}: {split} images of {names}, none to train on. Delete it and run again.")
     return parts
 
 
 def open_pixels(paths: Sequence[str | Path], sources: Sequence[str]) -> dict[str, np.ndarray]:
-    """Memory maps uint8 [N, S, S, 3] by source.
+    """Memory-mapped pixels uint8 [N, S, S, 3] by source.
 
     Raises:
-        UserError: a file is damaged, or their sizes differ.
+        UserError: a file is damaged, or the sources' image sizes differ.
     """
     arrays = {name: map_pixels(path) for name, path in zip(sources, paths, strict=True)}
     if len(sizes := {array.shape[1:] for array in arrays.values()}) > 1:
@@ -111,11 +112,12 @@ def gather(
     labels: np.ndarray,
     augmented: np.ndarray | None = None,
 ) -> ImageDataset:
-    """Copy the rows named from each source's pixels.
+    """Copy the given rows of each source's pixels into one dataset.
 
     Args:
         arrays: uint8 [N, S, S, 3] by source.
-        sources, rows, labels, augmented: [M] each.
+        sources, rows, labels: [M] each.
+        augmented: bool [M]; None for no augmented copies.
 
     Raises:
         UserError: a source or row does not exist.
@@ -125,9 +127,9 @@ def gather(
     for name in dict.fromkeys(sources.tolist()):
         here = np.flatnonzero(sources == name)
         if name not in arrays:
-            raise UserError(f"images of source {name} are asked for, but its pixels are not given")
+            raise UserError(f"images of source {name} are requested, but its pixels are not given")
         if rows[here].min() < 0 or rows[here].max() >= len(arrays[name]):
-            raise UserError(f"source {name} has {len(arrays[name])} images, row {rows[here].max()} is asked for")
+            raise UserError(f"source {name} has {len(arrays[name])} images, but row {rows[here].max()} is requested")
         pixels[here] = arrays[name][rows[here]]
     augmented = np.zeros(len(rows), bool) if augmented is None else augmented.astype(bool)
     return ImageDataset(
@@ -140,10 +142,10 @@ def gather(
 
 
 def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[ImageDataset, ImageDataset]:
-    """The teacher's train and test images.
+    """The teacher's train and test images (sources `own_train` and `own_test`).
 
     Raises:
-        UserError: the file is damaged, or of other classes.
+        UserError: the file is damaged or has other classes.
     """
     names = ("train_pixels", "train_labels", "test_pixels", "test_labels")
     arrays = read_arrays(path, ("classes", *names), "teacher's data")
@@ -163,10 +165,10 @@ def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[ImageDa
 
 def channel_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation, float32 [3] each, of the channels of uint8 [N, 3, S, S] scaled to [0, 1]."""
-    # by counting values: exact, and no float copy of the images
+    # from counts of each value: exact, and without a float copy of the images
     counts = torch.stack([torch.bincount(pixels[:, c].reshape(-1), minlength=256) for c in range(3)]).double()
-    share = counts / counts.sum(dim=1, keepdim=True)
+    fractions = counts / counts.sum(dim=1, keepdim=True)
     values = torch.arange(256, dtype=torch.float64) / 255
-    mean = (share * values).sum(dim=1)
-    variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)
-    return mean.float(), variance.sqrt().clamp_min(LEAST_STD).float()
+    mean = (fractions * values).sum(dim=1)
+    variance = (fractions * (values - mean[:, None]) ** 2).sum(dim=1)
+    return mean.float(), variance.sqrt().clamp_min(MIN_STD).float()

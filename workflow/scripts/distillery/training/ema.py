@@ -1,4 +1,4 @@
-"""The moving ema of a network's weights, which is often better than the last ones (Polyak and Juditsky 1992)."""
+"""Exponential moving average (EMA) of weights; often better than the last weights (Polyak and Juditsky 1992)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from distillery.training.optimizers import copy_into
 
 
 def decay_after(updates: int, decay: float) -> float:
-    """The ema's decay after so many updates: min(decay, (1 + n) / (10 + n)); the random start is soon forgotten."""
+    """The decay after n updates: min(decay, (1 + n) / (10 + n)), so that the initialization is soon forgotten."""
     return min(decay, (1 + updates) / (10 + updates))
 
 
 class ModelEMA:
-    """Exponential moving ema of a network's weights and batch-norm statistics.
+    """EMA of a network's weights and batch-norm statistics.
 
     Args:
-        network: that is trained; its values now are the first ema.
+        network: being trained; its current values are the first average.
     """
 
     def __init__(self, network: nn.Module):
@@ -29,17 +29,17 @@ class ModelEMA:
 
     @torch.no_grad()
     def update(self, decay: float | Tensor) -> None:
-        """Take the network's values in: ema ← decay · ema + (1 − decay) · value.
+        """Include the network's current values: ema ← decay · ema + (1 − decay) · value.
 
         Args:
-            decay: 0 to 1, of `decay_after`; a tensor [] where the update is recorded once and repeated.
+            decay: 0 to 1, from `decay_after`; a tensor [] where a CUDA graph records the update.
         """
         for ema, value in zip(self.ema, self.values, strict=True):
             ema.lerp_(value, 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within it the network has the averages; afterwards its own values."""
+        """A context in which the network has the averages; afterwards it has its own values again."""
         own = [value.clone() for value in self.values]
         copy_into(self.values, self.ema)
         try:
@@ -48,13 +48,13 @@ class ModelEMA:
             copy_into(self.values, own)
 
     def apply(self) -> None:
-        """Give the network the averages for good."""
+        """Replace the network's values by the averages."""
         copy_into(self.values, self.ema)
 
     def state(self) -> dict[str, list[Tensor]]:
-        """What the next update depends on besides the network."""
+        """What a checkpoint must keep: the averages."""
         return {"ema": self.ema}
 
     def restore(self, state: dict[str, list[Tensor]]) -> None:
-        """Go on from a `state`."""
+        """Continue from a `state`."""
         copy_into(self.ema, state["ema"])

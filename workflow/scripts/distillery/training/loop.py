@@ -1,4 +1,4 @@
-"""The loop that trains any network: all data on the device, batches and views decided by the seed and the step."""
+"""The training loop of every network. All images are on the device; batches and views depend on seed and step alone."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import initialization
 from distillery.usage import ZERO_USAGE, JobUsage
 
-ROWS = 20  # of the history; the only times the device is waited for
-VALIDATE_EVERY = 5  # rows: a validation costs as much as some steps
+ROWS = 20  # of the history; the loop waits for the device only at these
+VALIDATE_EVERY = 5  # rows of the history, because a validation costs as much as several steps
 
 
 class Batch(NamedTuple):
-    """What a step learns from.
+    """Input of the loss of one step.
 
     Attributes:
         views: float32 [B, 3, S, S] in [0, 1].
-        targets: labels int64 [B], or, of mixed views, probabilities [B, C].
-        time: share of the steps done, 0 to 1; on a GPU a tensor [].
+        targets: labels int64 [B], or with mixup probabilities float32 [B, C].
+        time: fraction of the steps done, 0 to 1; on a GPU a tensor [].
     """
 
     views: Tensor
@@ -48,35 +48,37 @@ class Batch(NamedTuple):
 
 
 class Diverged(UserError):
-    """A training whose loss is not finite."""
+    """The loss of a training is not finite."""
 
 
-Objective = Callable[[nn.Module, Batch], Tensor]  # the scalar to make small
+Objective = Callable[[NormalizedModel, Batch], Tensor]  # the loss, a scalar
 
 
 class HistoryRow(NamedTuple):
-    """One row of a training's history."""
+    """One row of the history of a training."""
 
     step: int  # steps done
-    loss: float  # nats, the mean since the row before
+    loss: float  # nats, mean over the steps since the previous row
     lr: float
     val_accuracy: float | None  # 0 to 1; None where not measured
 
 
 def start_network(name: str, classes: int, train: ImageDataset, seed: int, device: torch.device) -> NormalizedModel:
-    """A network with the seed's initialization, normalizing by the train images' statistics, on the device."""
+    """A network on the device, initialized from the seed, that normalizes by the train images' channel statistics."""
     with initialization(seed):
         network = build_network(name, classes)
-    return NormalizedModel(network, *channel_statistics(train.pixels)).to(device, memory_format=torch.channels_last)
+    model = NormalizedModel(network, *channel_statistics(train.pixels))
+    return model.to(device).to(memory_format=torch.channels_last)
 
 
 def optimizer_of(recipe: Recipe, network: nn.Module) -> Optimizer:
-    """The recipe's optimizer of a network's weights."""
-    return {"sgd": sgd, "muon": Muon}[recipe.optimizer](network, recipe.momentum, recipe.weight_decay)
+    """The recipe's optimizer for the network's weights."""
+    makers: dict[str, Callable[[nn.Module, float, float], Optimizer]] = {"sgd": sgd, "muon": Muon}
+    return makers[recipe.optimizer](network, recipe.momentum, recipe.weight_decay)
 
 
 def train(
-    network: nn.Module,
+    network: NormalizedModel,
     images: ImageDataset,
     recipe: Recipe,
     objective: Objective,
@@ -88,32 +90,71 @@ def train(
     checkpoint: Checkpoint | None = None,
     label: str = "training",
 ) -> list[HistoryRow]:
-    """Train a network in place, from its checkpoint if there is one; one that is of a finished training is its end.
+    """Train a network in place, resuming from its checkpoint if there is one.
+
+    If the checkpoint is of a finished training, the network gets its weights and nothing is trained.
 
     Args:
-        network: on its device, in channels-last format; every image is held there too.
+        network: on its device, in channels-last format. All images are copied to this device.
         images: labels from 0 to classes − 1.
         recipe: steps, batch, learning rate and views.
         objective: the loss, computed under autocast.
         seed: of order and views.
-        validate: accuracy of the network, 0 to 1.
+        validate: returns the network's accuracy, 0 to 1, or None.
 
     Raises:
-        Diverged: the loss is not finite. Its checkpoint is gone: it could only lead here again.
+        Diverged: the loss is not finite. The checkpoint is deleted, since resuming from it would diverge again.
     """
     device = next(network.parameters()).device
     ema = ModelEMA(network) if recipe.ema else None
     history, total, start, before = _resume(checkpoint, network, ema, optimizer, device)
-    if start == recipe.steps:
-        log.info("%s: the same training was done before, its end is in %s; nothing is trained", label, checkpoint.path)
+    if checkpoint and start == recipe.steps:
+        log.info(
+            "%s: the same training was done before, its result is in %s; nothing is trained", label, checkpoint.path
+        )
         return history
     if start:
-        log.info("%s: goes on after step %d of %d", label, start, recipe.steps)
-    side = images.pixels.shape[-1]
-    padded = reflect_pad(images.pixels.to(device), recipe.crop)
-    labels = images.labels.to(device)
-    marks = history_steps(recipe.steps)
+        log.info("%s: resumes after step %d of %d", label, start, recipe.steps)
+    row_steps = history_steps(recipe.steps)
     network.train()
+    train_step = _training_step(network, images, recipe, objective, optimizer, ema, total, classes)
+    run_step = step_runner(train_step, device)
+    batches = step_batches(recipe, len(images), seed, range(start, recipe.steps), device)
+    for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
+        run_step(next(batches))
+        if done in row_steps:
+            loss = total.item() / (done - (history[-1].step if history else 0))
+            if not isfinite(loss):
+                if checkpoint:
+                    checkpoint.remove()
+                raise Diverged(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
+            measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
+            with ema.applied() if ema else nullcontext():
+                accuracy = validate(network) if measured else None
+            history.append(HistoryRow(done, loss, learning_rate(recipe, done - 1), accuracy))
+            total.zero_()
+        if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
+            checkpoint.save(done, network, ema, optimizer, _plain(history), total, before)
+    if ema:
+        ema.apply()
+    if checkpoint:
+        checkpoint.finish(recipe.steps, network, _plain(history), before)
+    return history
+
+
+def _training_step(
+    network: NormalizedModel,
+    images: ImageDataset,
+    recipe: Recipe,
+    objective: Objective,
+    optimizer: Optimizer,
+    ema: ModelEMA | None,
+    total: Tensor,
+    classes: int,
+) -> Callable[[StepBlock], None]:
+    """A function that does one step: views, loss, gradients and updates. It adds the loss to `total`, a tensor []."""
+    device, side = total.device, images.pixels.shape[-1]
+    padded, labels = reflect_pad(images.pixels.to(device), recipe.crop), images.labels.to(device)
 
     def train_step(block: StepBlock) -> None:
         rows, draws = block.views(mixed=recipe.mixup > 0)
@@ -128,33 +169,11 @@ def train(
             ema.update(scalars.decay)
         total.add_(loss.detach())
 
-    run_step = step_runner(train_step, device)
-    fed = step_batches(recipe, len(images), seed, range(start, recipe.steps), device)
-    for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
-        run_step(next(fed))
-        if done in marks:
-            mean = total.item() / (done - (history[-1].step if history else 0))
-            if not isfinite(mean):
-                if checkpoint:
-                    checkpoint.remove()
-                raise Diverged(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
-            measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
-            with ema.applied() if ema else nullcontext():
-                history.append(
-                    HistoryRow(done, mean, learning_rate(recipe, done - 1), validate(network) if measured else None)
-                )
-            total.zero_()
-        if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
-            checkpoint.save(done, network, ema, optimizer, _plain(history), total, before)
-    if ema:
-        ema.apply()
-    if checkpoint:
-        checkpoint.finish(recipe.steps, network, _plain(history), before)
-    return history
+    return train_step
 
 
 def _plain(history: list[HistoryRow]) -> list[list]:
-    return [list(row) for row in history]  # what is read with weights_only
+    return [list(row) for row in history]  # torch.load with weights_only reads no named tuples
 
 
 def _resume(
@@ -164,10 +183,11 @@ def _resume(
     optimizer: Optimizer,
     device: torch.device,
 ) -> tuple[list[HistoryRow], Tensor, int, JobUsage]:
-    """Restore a training from its checkpoint, and keep beside that what it had taken, which nobody else knows.
+    """Restore a training from its checkpoint, and write the resources it has used so far beside the checkpoint.
 
     Returns:
-        Its history, the loss since the last row, the steps done and what they took; of a new one nothing.
+        The history, the sum of losses since its last row, the steps done and the resources used before; of a new
+        training an empty history and zeros.
     """
     state = checkpoint.load(device) if checkpoint else None
     before = JobUsage(*state["usage"]) if state else ZERO_USAGE
@@ -178,7 +198,7 @@ def _resume(
         return [], total, 0, before
     if state["network"]:
         network.load_state_dict(state["network"])
-    if "optimizer" in state:  # not at the end
+    if "optimizer" in state:  # a finished training has none
         optimizer.restore(state["optimizer"])
         if ema:
             ema.restore(state["ema"])
@@ -187,12 +207,12 @@ def _resume(
 
 
 def history_steps(steps: int) -> set[int]:
-    """The numbers of steps done after which a row of history is written: at most ROWS, evenly, the last included."""
+    """The steps after which a row of history is written: at most ROWS, evenly spaced, the last step included."""
     return {round(steps * (row + 1) / ROWS) for row in range(ROWS)} - {0}
 
 
 def write_history(path: str | Path, history: Iterable[HistoryRow]) -> None:
-    """Columns step, loss, lr, val_accuracy (0 to 1, blank where not measured)."""
+    """Write a CSV with columns step, loss, lr and val_accuracy (0 to 1, blank where not measured)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HistoryRow._fields)

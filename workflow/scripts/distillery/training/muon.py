@@ -1,4 +1,4 @@
-"""Muon: steps of the same size in every direction of a convolution's weights (Jordan et al. 2024)."""
+"""Muon: orthogonalized updates, equally large in every direction of a convolution's weights (Jordan et al. 2024)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ import torch
 from torch import Tensor, nn
 
 from distillery.training.hardware import has_bfloat16
-from distillery.training.optimizers import SGD, copy_into, zero_grad
+from distillery.training.optimizers import SGD, copy_into, gradient_of, weights_of, zero_grad
 
-ITERATIONS = 3  # of Newton and Schulz; airbench's number
-A, B, C = 3.4445, -4.7750, 2.0315  # of the quintic, Jordan's: fast rather than exact
+ITERATIONS = 3  # of Newton-Schulz, as in airbench
+A, B, C = 3.4445, -4.7750, 2.0315  # coefficients of the quintic, by Jordan: fast rather than exact
 
 
 class Muon:
-    """Muon for convolutions, stochastic gradient descent for all else, as airbench94_muon (Jordan 2024).
+    """Muon for convolutions, SGD for all other weights, as airbench94_muon (Jordan 2024).
 
-    A convolution's weights are a matrix M, one row an output channel. b ← momentum · b + gradient;
-    M ← √rows · M / ‖M‖; M ← M − lr · orthogonal(gradient + momentum · b). Batch norm follows every convolution here, so
-    that the size of M says nothing and only its direction is trained; weight decay acts on the linear layer alone.
+    A convolution's weights are a matrix M with one row an output channel. b ← momentum · b + gradient;
+    M ← √rows · M / ‖M‖; M ← M − lr · orthogonalize(gradient + momentum · b). Batch norm follows every convolution here,
+    so that the norm of M has no effect and only its direction is trained. Weight decay acts on the linear layer alone.
 
     Args:
-        network: whose weights are changed.
+        network: the network to train.
+        momentum: 0 for none.
+        weight_decay: L2, of the linear layer.
     """
 
     def __init__(self, network: nn.Module, momentum: float, weight_decay: float):
-        self.filters = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d)]
-        linear = [module.weight for module in network.modules() if isinstance(module, nn.Linear)]
+        self.filters = weights_of(network, nn.Conv2d)
+        linear = weights_of(network, nn.Linear)
         taken = {id(weight) for weight in (*self.filters, *linear)}
         plain = [weight for weight in network.parameters() if id(weight) not in taken]
         self.others = SGD(linear, plain, momentum, weight_decay)
@@ -38,10 +40,11 @@ class Muon:
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
         for weight, velocity in zip(self.filters, self.velocity, strict=True):
-            velocity.mul_(self.momentum).add_(weight.grad)
-            update = (weight.grad + self.momentum * velocity).flatten(1)
+            gradient = gradient_of(weight)
+            velocity.mul_(self.momentum).add_(gradient)
+            update = (gradient + self.momentum * velocity).flatten(1)
             weight.mul_(sqrt(len(weight)) / weight.norm())
-            weight.sub_(lr * orthogonal(update).view_as(weight).to(weight.dtype))
+            weight.sub_(lr * orthogonalize(update).view_as(weight).to(weight.dtype))
         zero_grad(self.filters)
         self.others.step(lr)
 
@@ -53,10 +56,10 @@ class Muon:
         self.others.restore(state["others"])
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Roughly U Vᵀ of a matrix U S Vᵀ [R, K]: its singular values brought near 1, in bfloat16 where that is faster.
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Approximately U Vᵀ of a matrix U S Vᵀ [R, K]: its singular values become about 1. In bfloat16 where it is faster.
 
-    Each iteration X ← A X + (B XXᵀ + C (XXᵀ)²) X, after the matrix is divided by its norm.
+    The matrix is divided by its norm; each iteration is then X ← A X + (B XXᵀ + C (XXᵀ)²) X.
     """
     x = matrix.to(torch.bfloat16) if has_bfloat16(matrix.device) else matrix
     tall = x.shape[0] > x.shape[1]

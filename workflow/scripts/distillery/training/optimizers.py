@@ -1,13 +1,13 @@
 """Optimizers, and which weights decay.
 
-The functional forms of torch.optim: making one of its classes imports torch's compiler, 9 s a job, of which a study
-starts hundreds. On a GPU they are torch's fused kernels, with a learning rate that may lie on the device.
+They call the functional forms of torch.optim, because its classes import torch's compiler: 9 s for each of the hundreds
+of jobs of a study. On a GPU these run torch's fused kernels, and the learning rate may be a tensor on the device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,20 +16,20 @@ from torch.optim import sgd as functional_sgd
 
 
 class Optimizer(Protocol):
-    """What changes weights along their gradients; the learning rate comes with each step."""
+    """Changes weights along their gradients. The learning rate is an argument of each step."""
 
     def step(self, lr: float | Tensor) -> None:
-        """Change the weights and forget their gradients.
+        """Change the weights, then set their gradients to None.
 
         Args:
-            lr: above 0; on a GPU also a float32 tensor [].
+            lr: above 0; on a GPU it may be a float32 tensor [].
         """
 
     def state(self) -> dict[str, Any]:
-        """What the next step depends on besides the weights: tensors and numbers."""
+        """What a checkpoint must keep besides the weights: tensors and numbers."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Continue from a `state`."""
 
 
 class SGD:
@@ -47,7 +47,7 @@ class SGD:
     ):
         self.decayed, self.weights = list(decayed), [*decayed, *plain]
         self.momentum, self.weight_decay = momentum, weight_decay
-        # from 0, so that the first step is no special case in a recorded graph
+        # zeros, so that the first step needs no special case in a CUDA graph
         self.velocity = [torch.zeros_like(weight) for weight in self.weights] if momentum else []
 
     @torch.no_grad()
@@ -56,9 +56,9 @@ class SGD:
         for part, decay in ((slice(split), self.weight_decay), (slice(split, None), 0.0)):
             if weights := self.weights[part]:
                 functional_sgd.sgd(
-                    weights,
-                    [weight.grad for weight in weights],
-                    self.velocity[part] or [None] * len(weights),
+                    [*weights],
+                    [gradient_of(weight) for weight in weights],
+                    [*self.velocity[part]] or [None] * len(weights),
                     fused=weights[0].is_cuda,
                     weight_decay=decay,
                     momentum=self.momentum,
@@ -88,8 +88,8 @@ class Adam:
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
         functional_adam.adam(
-            self.weights,
-            [weight.grad for weight in self.weights],
+            [*self.weights],
+            [gradient_of(weight) for weight in self.weights],
             self.mean,
             self.square,
             [],
@@ -116,19 +116,30 @@ class Adam:
 
 def sgd(network: nn.Module, momentum: float, weight_decay: float) -> SGD:
     """SGD that decays the weights of convolutions and linear layers, but no bias and no batch norm (He et al. 2019)."""
-    decayed = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    decayed = weights_of(network, nn.Conv2d, nn.Linear)
     known = set(map(id, decayed))
     plain = [weight for weight in network.parameters() if id(weight) not in known]
     return SGD(decayed, plain, momentum, weight_decay)
 
 
+def weights_of(network: nn.Module, *kinds: type[nn.Conv2d] | type[nn.Linear]) -> list[nn.Parameter]:
+    """The weights, without biases, of all layers of some kinds."""
+    return [cast(nn.Parameter, module.weight) for module in network.modules() if isinstance(module, kinds)]
+
+
+def gradient_of(weight: nn.Parameter) -> Tensor:
+    """A weight's gradient, which the backward pass must have set."""
+    assert weight.grad is not None
+    return weight.grad
+
+
 def zero_grad(weights: Iterable[nn.Parameter]) -> None:
-    """As zero_grad: the next backward pass starts from nothing."""
+    """Set the gradients to None, so that the next backward pass does not add to them."""
     for weight in weights:
         weight.grad = None
 
 
-def copy_into(here: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """Fill tensors from others of the same shapes."""
-    for tensor, value in zip(here, values, strict=True):
+def copy_into(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Copy tensors, in place, into others of the same shapes."""
+    for tensor, value in zip(targets, values, strict=True):
         tensor.copy_(value)

@@ -1,4 +1,4 @@
-"""What a network says of images: logits, which of them are right, and the table that keeps them."""
+"""Predictions of a network: logits, accuracy, and the table of predictions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from distillery.storage.parquet import write_parquet
 from distillery.training.dataset import ImageDataset
 from distillery.training.hardware import autocast
 
-BATCH = {"cpu": 250, "cuda": 2000}  # larger ones are no faster
+BATCH = {"cpu": 250, "cuda": 2000}  # larger batches are not faster
 
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[nn.Module]:
-    """The network in eval mode; afterwards in the mode it was in."""
+    """A context in which the network is in eval mode; afterwards it is in its previous mode."""
     mode = network.training
     try:
         yield network.eval()
@@ -29,7 +29,7 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def predict(network: nn.Module, pixels: Tensor) -> Tensor:
-    """Logits float32 [N, C], on the CPU, of images uint8 [N, 3, S, S], wherever the network is."""
+    """Logits float32 [N, C] on the CPU, from images uint8 [N, 3, S, S]. The network may be on any device."""
     device = next(network.parameters()).device
     parts = []
     with evaluating(network), torch.inference_mode(), autocast(device):
@@ -39,42 +39,46 @@ def predict(network: nn.Module, pixels: Tensor) -> Tensor:
     return torch.cat(parts).cpu() if parts else torch.empty(0, 0)
 
 
-def predict_classes(network: nn.Module, pixels: Tensor, trained: Tensor | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and the class they favor.
+def predict_classes(
+    network: nn.Module, pixels: Tensor, trained_classes: Tensor | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and predicted classes.
 
     Args:
-        trained: int64, the classes the network was trained on, if not all. The others' logits mean nothing and become
-            −inf, probability 0.
+        pixels: uint8 [N, 3, S, S].
+        trained_classes: int64, the classes the network was trained on; None for all. The logits of other classes have
+            no meaning and are set to −inf, probability 0.
 
     Returns:
         float32 [N, C] and int16 [N].
     """
     logits = predict(network, pixels)
-    if trained is not None and len(logits):
-        strange = torch.ones(logits.shape[1], dtype=torch.bool)
-        strange[trained] = False
-        logits[:, strange] = -torch.inf
-    favored = logits.argmax(dim=1) if len(logits) else torch.empty(0)
-    return logits.numpy(), favored.numpy().astype(np.int16)
+    if trained_classes is not None and len(logits):
+        untrained = torch.ones(logits.shape[1], dtype=torch.bool)
+        untrained[trained_classes] = False
+        logits[:, untrained] = -torch.inf
+    predicted = logits.argmax(dim=1) if len(logits) else torch.empty(0)
+    return logits.numpy(), predicted.numpy().astype(np.int16)
 
 
 def fraction(correct: np.ndarray) -> float | None:
-    """The mean of bool [N], 0 to 1; None of no image."""
+    """Fraction of correct predictions, 0 to 1, from bool [N]; None if N is 0."""
     return float(correct.mean()) if len(correct) else None
 
 
 def by_class(correct: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
-    """Accuracy, 0 to 1, of each class that has images, in the study's order.
+    """Accuracy, 0 to 1, of each class that has images, in the order of `classes`.
 
     Args:
-        right: bool [N].
+        correct: bool [N].
         labels: [N], indices into `classes`.
     """
-    return {name: fraction(correct[labels == label]) for label, name in enumerate(classes) if (labels == label).any()}
+    of_class = {name: correct[labels == label] for label, name in enumerate(classes)}
+    return {name: float(part.mean()) for name, part in of_class.items() if len(part)}
 
 
 def write_predictions(path: str | Path, images: ImageDataset, logits: np.ndarray, predicted: np.ndarray) -> None:
-    """One row an image: source, row, label, predicted, logits (C of float32, −inf for classes not trained on)."""
+    """Write one row an image: source, row, label, predicted, logits (float32 [C], −inf for classes not trained on)."""
     schema = pa.schema(
         [
             ("source", pa.string()),

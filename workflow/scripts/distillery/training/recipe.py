@@ -49,10 +49,10 @@ class Recipe:
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of one step: up in a line from 0 over the warm-up, then along the schedule.
+    """The learning rate of one step: linear from 0 over the warm-up, then by the schedule.
 
-    `cosine` falls to 0 in half a cosine, `triangular` in a line, `constant` stays. A step takes the rate of its
-    middle, so that neither the first nor the last is wasted on a rate of 0.
+    `cosine` decays to 0 along half a cosine, `triangular` decays linearly to 0, `constant` stays. A step has the rate
+    at its middle, so that neither the first nor the last step has a rate of 0.
 
     Args:
         step: 0 to recipe.steps − 1.
@@ -60,7 +60,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     time = (step + 0.5) / recipe.steps
     if time < recipe.warmup:
         return recipe.lr * time / recipe.warmup
-    left = (1 - time) / (1 - recipe.warmup)  # from 1 after the warm-up to 0 at the end
+    left = (1 - time) / (1 - recipe.warmup)  # falls from 1 after the warm-up to 0 at the end
     if recipe.schedule == "cosine":
         return recipe.lr * (1 - cos(pi * left)) / 2
     return recipe.lr * (left if recipe.schedule == "triangular" else 1)

@@ -1,9 +1,9 @@
-"""One seed, many independent streams of random numbers.
+"""Many independent random generators from one seed.
 
-Each draw has a stream of its own, named by its purpose and a number such as the step. So initialization, order and
-views never disturb each other, every arm of one seed sees the same of each, and a training that goes on at step k
-needs no generator's state: the draws of a step are a function of the seed and the step. NumPy's numbers, which do not
-depend on torch's version or on the device.
+Every draw has its own generator, named by a purpose and a number such as the step. So initialization, order and views
+do not influence each other, and all arms of one seed have the same of each. A training that resumes at step k needs no
+saved generator state, since the draws of a step depend on the seed and the step alone. The generators are NumPy's,
+whose numbers do not depend on torch's version or the device.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ PURPOSES = ("initialization", "order", "views", "copies")
 
 
 def rng_for(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
-    """The random numbers of one purpose (of PURPOSES) and place (at least 0, such as a step)."""
+    """The generator of a seed, a purpose (one of PURPOSES) and further numbers, such as the step (0 or more)."""
     return np.random.default_rng((seed, PURPOSES.index(purpose), *numbers))
 
 
 @contextmanager
 def initialization(seed: int) -> Iterator[None]:
-    """Within it, networks are initialized from the seed; torch's own generator is afterwards as it was."""
+    """A context in which networks are initialized from the seed. torch's global generator is restored afterwards."""
     before = torch.default_generator.get_state()
     torch.default_generator.manual_seed(int(rng_for(seed, "initialization").integers(2**63)))
     try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from distillery.analysis.tables import used_images, write_table
+from distillery.analysis.study_tables.plan_images import used_images
+from distillery.analysis.table_files import write_table
 
 FROM_CURATED = (
     "source", "class", "key", "kind", "title", "creator", "license", "page", "url", "query", "prompt", "model", "seed",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from distillery.analysis.tables import used_images, write_table
+from distillery.analysis.study_tables.plan_images import used_images
+from distillery.analysis.table_files import write_table
 from distillery.curation.label_issues import label_error_rates
 
 LEAKAGE_COLUMNS = ("source", "kept", "near_teacher_train", "near_teacher_test", "trained_on", "tested_on", "note")

@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from distillery.analysis.tables import NAMES_OF_COUNTS, formatted, read_numbers, read_table, write_table
+from distillery.analysis.formatting import formatted
+from distillery.analysis.table_files import NAMES_OF_COUNTS, read_numbers, read_table, write_table
 from distillery.usage import FILE, JobUsage
 
 COLUMNS = (

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.formatting import formatted
 from distillery.analysis.statistics import estimate
-from distillery.analysis.tables import formatted, read_numbers, write_table
+from distillery.analysis.table_files import read_numbers, write_table
 
 COLUMNS = (
     "scenario", "arm", "step", "n_seeds", "loss", "loss_low", "loss_high", "val_percent", "val_low", "val_high", "note"

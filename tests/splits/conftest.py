@@ -1,0 +1,38 @@
+"""A study's curated tables, split."""
+
+import numpy as np
+import pytest
+from split_tables import LABELS
+
+from distillery.curation.curated import CURATED_SCHEMA
+from distillery.splits.split import split_images
+from distillery.storage.parquet import write_parquet
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Writes curated tables of `per_class` different images a class and source, and splits them."""
+
+    def make(per_class: dict[str, dict[str, int]], shortfall="error", overlap=False, **wanted):
+        tables, rng = {}, np.random.default_rng(0)
+        for source, counts in per_class.items():
+            names = [name for name, n in counts.items() for _ in range(n)]
+            n = len(names)
+            columns = {field.name: [""] * n if str(field.type) == "string" else [0] * n for field in CURATED_SCHEMA}
+            columns |= {"source": [source] * n, "class": names, "kept": [True] * n, "row": range(n)}
+            columns["key"] = [f"{source}{i:08d}" for i in range(n)]
+            columns["phash"], columns["phash_mirror"] = rng.integers(0, 2**64, (2, n), dtype=np.uint64)
+            if overlap:  # each source's i-th images of a class are the same
+                same = [names[:i].count(name) + 1000 * LABELS.index(name) for i, name in enumerate(names)]
+                columns["phash"] = np.random.default_rng(1).integers(0, 2**64, 3000, dtype=np.uint64)[same]
+                columns["phash_mirror"] = ~columns["phash"]
+            tables[source] = tmp_path / f"{source}.parquet"
+            write_parquet(tables[source], columns, CURATED_SCHEMA)
+        defaults = {"test": {s: 2 * len(c) for s, c in per_class.items()}, "val": {}, "train": {}}
+        classes = {source: list(counts) for source, counts in per_class.items()}
+        path = tmp_path / "splits.parquet"
+        settings = {"group_distance": 4, "seed": 0, "shortfall": shortfall}
+        split_images(tables, path, classes=classes, labels=LABELS, wanted=defaults | wanted, **settings)
+        return path, classes
+
+    return make

@@ -1,0 +1,124 @@
+"""Scenario plans: subsets nest, all scenarios share the test images, mixtures avoid near-duplicates."""
+
+import pyarrow.parquet as pq
+import pytest
+from split_tables import LABELS, rows_of
+
+from distillery.jobs import UserError
+from distillery.splits.scenario_plan import plan_scenario
+from distillery.splits.split import SPLITS_SCHEMA
+from distillery.storage.parquet import write_parquet
+
+
+def plan(splits, classes, tmp_path, train, scenario="small", shortfall="error", augmented=False, common=("google",)):
+    output = tmp_path / f"{scenario}.parquet"
+    settings = {"classes": classes, "common": common, "augmented": augmented, "shortfall": shortfall}
+    plan_scenario(splits, output, scenario=scenario, train=train, **settings)
+    return rows_of(output)
+
+
+def test_subsets_nest_and_all_scenarios_share_the_test_images(study, tmp_path):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 12), "bing": dict.fromkeys(LABELS, 8)})
+    small = plan(splits, classes, tmp_path, {"google": 12})
+    large = plan(splits, classes, tmp_path, {"google": 27})
+    mixed = plan(splits, classes, tmp_path, {"google": 6, "bing": 6})
+    train = [{(r["source"], r["row"]) for r in rows if r["split"] == "train"} for rows in (small, large, mixed)]
+    assert train[0] < train[1] and {key for key in train[2] if key[0] == "google"} < train[0]
+    tests = [sorted((r["source"], r["row"]) for r in rows if r["split"] == "test") for rows in (small, large, mixed)]
+    assert tests[0] == tests[1] == tests[2] and len(tests[0]) == 6
+    assert not train[1] & set(tests[0])
+    for rows in (small, large, mixed):
+        labels = [r["label"] for r in rows if r["split"] == "train"]
+        assert len({labels.count(label) for label in range(3)}) == 1  # balanced
+
+
+@pytest.mark.parametrize("first", ["google", "bing"])
+def test_of_near_duplicates_in_two_sources_a_mixture_trains_on_the_real_one(study, tmp_path, first):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 12), "bing": dict.fromkeys(LABELS, 12)})
+    table = pq.read_table(splits).to_pydict()
+    place = {
+        (source, label, rank): i
+        for i, (source, label, rank, split) in enumerate(
+            zip(*(table[name] for name in ("source", "label", "rank", "split")), strict=True)
+        )
+        if split == "train"
+    }
+    for label in range(3):  # bing's first is google's last
+        table["group"][place["bing", label, 0]] = table["group"][place["google", label, 9]]
+    write_parquet(splits, table, SPLITS_SCHEMA)
+    settings = {"classes": classes, "common": ["google"], "augmented": False, "shortfall": "error", "scenario": "x"}
+    train = dict.fromkeys((first, "google", "bing"), 9)
+    plan_scenario(splits, tmp_path / "plan", train=train, generated=["google"] if first == "bing" else [], **settings)
+    chosen = {(r["source"], r["row"]) for r in rows_of(tmp_path / "plan") if r["split"] == "train"}
+    ranks = {rank for (source, _, rank), i in place.items() if source == "bing" and (source, table["row"][i]) in chosen}
+    assert ranks == ({0, 1, 2} if first == "bing" else {1, 2, 3})  # left out although google's image is not used
+    assert len(chosen) == 18
+
+
+def test_augmented_copies_are_marked(study, tmp_path):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 6)})
+    rows = plan(splits, classes, tmp_path, {"google": 6}, augmented=True)
+    train = [(r["row"], r["augmented"]) for r in rows if r["split"] == "train"]
+    assert len(train) == 12 and {row for row, copy in train if copy} == {row for row, copy in train if not copy}
+    assert not any(r["augmented"] for r in rows if r["split"] == "test")
+
+
+def test_a_scenario_with_fewer_classes_is_tested_on_those_only(study, tmp_path):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 6), "bing": {"dog": 6}})
+    rows = plan(splits, classes, tmp_path, {"bing": 2})
+    assert {r["label"] for r in rows} == {1} and sum(r["split"] == "test" for r in rows) == 2
+
+
+def test_too_few_train_images_are_an_error_that_names_class_and_source(study, tmp_path):
+    splits, classes = study({"google": {"cat": 9, "dog": 5, "frog": 9}})
+    with pytest.raises(UserError, match="scenario small: class dog has 3 train images in source google, 5 asked"):
+        plan(splits, classes, tmp_path, {"google": 15})
+    assert not (tmp_path / "small.parquet").exists()
+
+
+def test_a_scenario_may_shrink_to_the_largest_balanced_set(study, tmp_path):
+    splits, classes = study({"google": {"cat": 9, "dog": 5, "frog": 9}}, shortfall="shrink")
+    rows = plan(splits, classes, tmp_path, {"google": 15}, shortfall="shrink")
+    labels = [r["label"] for r in rows if r["split"] == "train"]
+    assert [labels.count(label) for label in range(3)] == [3, 3, 3]
+
+
+def write_audit(path, label_issues):
+    """A label audit of 100 images of source google; the given rows are flagged."""
+    from distillery.analysis.data_quality.label_audit import SCHEMA as AUDIT
+
+    columns = {field.name: [""] * 100 if str(field.type) == "string" else [0] * 100 for field in AUDIT}
+    columns |= {
+        "source": ["google"] * 100,
+        "row": range(100),
+        "is_label_issue": [int(row in label_issues) for row in range(100)],
+    }
+    write_parquet(path, columns, AUDIT)
+    return path
+
+
+def test_images_with_label_issues_are_tested_on_but_not_trained_on(study, tmp_path):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 12)})
+    settings = {"classes": classes, "common": ["google"], "augmented": False, "shortfall": "error", "scenario": "x"}
+    plans = []
+    rows = rows_of(splits)
+    first = {r["row"] for r in rows if r["split"] == "train" and r["rank"] < 2}
+    tested = {r["row"] for r in rows if r["split"] == "test"}
+    for name, audits in (("all", []), ("clean", [write_audit(tmp_path / "audit.parquet", first | tested)])):
+        plan_scenario(splits, tmp_path / name, train={"google": 9}, audits=audits, **settings)
+        plans.append(rows_of(tmp_path / name))
+    train = [{r["row"] for r in plan if r["split"] == "train"} for plan in plans]
+    assert first <= train[0] and not first & train[1] and len(train[0]) == len(train[1]) == 9
+    rank = {r["row"]: r["rank"] for r in rows}
+    assert {rank[row] for row in train[1]} == {2, 3, 4}  # the next in rank replace them
+    assert {r["row"] for r in plans[0] if r["split"] == "test"} == {r["row"] for r in plans[1] if r["split"] == "test"}
+    with pytest.raises(UserError, match="has 8 train images in source google, 9 asked"):
+        plan_scenario(splits, tmp_path / "b", train={"google": 27}, audits=audits, **settings)
+
+
+def test_the_message_suggests_shrinking_only_where_it_is_not_set(study, tmp_path):
+    splits, classes = study({"google": {"cat": 9, "dog": 1}}, "shrink")
+    with pytest.raises(UserError, match="class dog has 0 train .*, or lower the count$"):
+        plan(splits, classes, tmp_path, {"google": 4}, shortfall="shrink")
+    with pytest.raises(UserError, match="lower the count, or set split.shortfall: shrink$"):
+        plan(splits, classes, tmp_path, {"google": 4})

@@ -1,0 +1,183 @@
+"""Splits: groups stay whole, classes are balanced, and the order of the input does not matter."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from split_tables import LABELS, rows_of
+
+from distillery.jobs import UserError
+from distillery.splits.quotas import Quota, quotas_for, shrink_quota
+from distillery.splits.split import (
+    SplitCandidates,
+    assign_splits,
+    group_images,
+    rank_images,
+    split_images,
+)
+from distillery.storage.parquet import read_parquet, write_parquet
+
+SOURCES = ("bing", "google")
+
+
+def make_images(cells: list[tuple[int, int]], hashes: list[int]) -> SplitCandidates:
+    count = len(cells)
+    phash = np.array(hashes, dtype=np.uint64)
+    return SplitCandidates(
+        source=np.array([SOURCES[s] for s, _ in cells], dtype=str) if count else np.empty(0, dtype="U6"),
+        row=np.arange(count, dtype=np.int32),
+        label=np.array([label for _, label in cells], dtype=np.int16),
+        key=np.array([f"{i:016x}" for i in range(count)], dtype=str) if count else np.empty(0, dtype="U16"),
+        phash=phash,
+        phash_mirror=phash ^ np.uint64(0xFFFFFFFF),
+    )
+
+
+@st.composite
+def images(draw):
+    cells = draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2)), max_size=60))
+    # few different hashes, far apart (no 8 bits between them): many groups of several images
+    far = [0, 0xFF << 56, 0xFFFF << 40, 0xF0F0F0F0F0 << 8, 0x3333333333333333, 0xAAAAAAAAAAAAAAAA]
+    return make_images(cells, [draw(st.sampled_from(far)) + draw(st.integers(0, 1)) for _ in cells])
+
+
+quotas = st.builds(Quota, st.integers(0, 3), st.integers(0, 3), st.just(0))
+
+
+@settings(deadline=None)
+@given(images(), quotas, quotas, st.integers(0, 5))
+def test_no_group_crosses_splits_and_no_quota_is_exceeded(some, bing, google, seed):
+    group = group_images(some, 8)
+    split = assign_splits(some, group, {"bing": bing, "google": google}, seed)
+    for number in np.unique(group):
+        inside = set(split[group == number])
+        assert len(inside - {"unused"}) <= 1 and inside != {"unused"}
+    for source, quota in (("bing", bing), ("google", google)):
+        for label in range(3):
+            cell = (some.source == source) & (some.label == label)
+            for name in ("test", "val"):
+                chosen = cell & (split == name)
+                assert chosen.sum() <= getattr(quota, name)
+                assert len(np.unique(group[chosen])) == chosen.sum()  # one of each group
+
+
+@settings(deadline=None)
+@given(images(), quotas, st.randoms(use_true_random=False))
+def test_the_split_does_not_depend_on_the_order_of_the_images(some, quota, random):
+    shuffle = list(range(len(some.row)))
+    random.shuffle(shuffle)
+    other = SplitCandidates(**{f.name: getattr(some, f.name)[shuffle] for f in dataclasses.fields(SplitCandidates)})
+    both = []
+    for each in (some, other):
+        split = assign_splits(each, group_images(each, 8), {"bing": quota, "google": quota}, 0)
+        both.append(sorted(zip(each.key, split, rank_images(each, split, 0), strict=True)))
+    assert both[0] == both[1]
+
+
+@settings(deadline=None)
+@given(images())
+def test_ranks_count_each_cell_from_zero(some):
+    split = assign_splits(some, group_images(some, 8), {"bing": Quota(1, 1, 0), "google": Quota(2, 0, 0)}, 0)
+    rank = rank_images(some, split, 0)
+    cells = list(zip(some.source, some.label, split, strict=True))
+    for cell in set(cells):
+        assert sorted(rank[[c == cell for c in cells]]) == list(range(cells.count(cell)))
+
+
+def test_groups_join_identical_near_and_mirrored_images():
+    some = make_images([(0, 0)] * 5, [0, 0, 0b11, 0xFFFFFFFF, 0xFFFF << 40])
+    assert group_images(some, 8).tolist() == [0, 0, 0, 0, 4]
+    # fewer bits: only what is identical, or identical when mirrored
+    assert group_images(some, 0).tolist() == [0, 0, 2, 0, 4]
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 200), st.integers(0, 400))
+def test_a_shrunk_quota_fits_the_available_images(test, val, train, available):
+    smaller = shrink_quota(Quota(test, val, train), available)
+    if available >= test + val + train:
+        assert smaller == Quota(test, val, train)
+    elif available >= 3:
+        assert smaller.test + smaller.val + smaller.train == available
+        assert smaller.test <= test and smaller.val <= val
+        assert (smaller.test > 0) == (test > 0) and (smaller.val > 0) == (val > 0)
+        if 3 * (test + val) <= available:
+            assert (smaller.test, smaller.val) == (test, val)  # train shrinks first
+
+
+def test_quotas_are_totals_over_the_classes_of_each_source():
+    wanted = {"test": {"google": 30}, "val": {}, "train": {"google": 300, "bing": 200}}
+    classes = {"google": LABELS, "bing": LABELS[:2]}
+    assert quotas_for(wanted, classes) == {"google": Quota(10, 0, 100), "bing": Quota(0, 0, 100)}
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def test_leaked_images_are_in_no_split(study, tmp_path):
+    from distillery.curation.leakage import LEAKAGE_SCHEMA
+
+    study({"google": dict.fromkeys(LABELS, 12)})
+    columns = {field.name: [""] * 4 if str(field.type) == "string" else [0] * 4 for field in LEAKAGE_SCHEMA}
+    columns |= {"source": ["google", "google", "bing", "google"], "row": [3, 20, 5, 7]}
+    columns |= {"teacher_split": ["train", "train", "train", "test"]}
+    write_parquet(tmp_path / "leakage.parquet", columns, LEAKAGE_SCHEMA)
+    wanted = {"test": {"google": 6}, "val": {}, "train": {}}
+    settings = {"group_distance": 4, "seed": 0, "shortfall": "error", "leakage": tmp_path / "leakage.parquet"}
+    tables, classes = {"google": tmp_path / "google.parquet"}, {"google": LABELS}
+    split_images(tables, tmp_path / "s.parquet", classes=classes, labels=LABELS, wanted=wanted, **settings)
+    assert {r["row"] for r in rows_of(tmp_path / "s.parquet")} == set(range(36)) - {3, 20}
+
+
+def test_too_few_images_for_the_test_split_are_an_error(study):
+    with pytest.raises(UserError, match="split.test: class dog has 1 test images in source google, 2 asked"):
+        study({"google": {"cat": 9, "dog": 1}})
+
+
+def test_shrinking_leaves_train_images(study):
+    splits, _ = study({"google": {"cat": 10, "dog": 20}}, "shrink", test={"google": 20}, train={"google": 20})
+    parts = [(r["class"], r["split"]) for r in rows_of(splits)]
+    assert parts.count(("cat", "test")) == parts.count(("dog", "test")) == 5
+    assert parts.count(("cat", "train")) == 5 and parts.count(("dog", "train")) == 15
+
+
+def counts_of(splits, source):
+    parts = [(r["class"], r["split"]) for r in rows_of(splits) if r["source"] == source]
+    return {part: [parts.count((name, part)) for name in ("cat", "dog")] for part in ("test", "val")}
+
+
+def test_shrinking_accepts_that_another_source_took_the_same_images(study):
+    sizes = {"google": {"cat": 60, "dog": 60}, "bing": {"cat": 20, "dog": 20}}
+    wanted = {"test": {"google": 80, "bing": 10}, "val": {"bing": 10}, "train": {"google": 40, "bing": 10}}
+    with pytest.raises(UserError, match="has . val images in source bing, 5 asked; .* repeat .* of google.* shrink$"):
+        study(sizes, "error", overlap=True, **wanted)
+    splits, _ = study(sizes, "shrink", overlap=True, **wanted)
+    google, bing = counts_of(splits, "google"), counts_of(splits, "bing")
+    assert google == {"test": [40, 40], "val": [0, 0]} and bing["test"] == [5, 5]
+    assert bing["val"][0] == bing["val"][1] and 1 <= bing["val"][0] < 5
+
+
+def test_the_message_names_the_source_that_took_all_the_images(study):
+    sizes = {"google": {"cat": 40, "dog": 40}, "bing": {"cat": 8, "dog": 8}}
+    wanted = {"test": {"google": 80}, "val": {"bing": 4}}
+    message = "has 0 val images in source bing, 1 asked; 8 more repeat test or validation images of google. Add"
+    with pytest.raises(UserError, match=f"class cat {message} queries, prompts or images for cat, or lower the count$"):
+        study(sizes, "shrink", overlap=True, **wanted)
+
+
+def test_the_message_does_not_suggest_shrinking_where_it_is_set(study):
+    with pytest.raises(UserError, match="class dog has 0 test .*, or lower the count$"):
+        study({"google": {"cat": 9, "dog": 0}}, "shrink")
+
+
+def test_a_table_with_the_wrong_columns_is_named(tmp_path):
+    import pyarrow as pa
+
+    path = tmp_path / "splits.parquet"
+    write_parquet(path, {"a": [1]}, pa.schema([("a", pa.int64())]))
+    with pytest.raises(UserError, match="splits.parquet is damaged.*Delete it"):
+        read_parquet(path, ("source", "row"))
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(UserError, match="splits.parquet is damaged"):
+        read_parquet(path, ("a",))

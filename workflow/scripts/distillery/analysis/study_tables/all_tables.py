@@ -1,0 +1,66 @@
+"""The four main tables of a study, made together: runs, summary, image counts, teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from distillery.analysis.study_tables.counts_table import counts_table
+from distillery.analysis.study_tables.plan_images import read_plan_counts
+from distillery.analysis.study_tables.runs_table import read_run_tables, with_fixed_decimals
+from distillery.analysis.study_tables.summary_table import summary_table
+from distillery.analysis.study_tables.teacher_table import teacher_table
+from distillery.analysis.table_files import write_table
+
+
+@dataclass(frozen=True)
+class StudyTables:
+    """The four tables, columns as in docs/tables.md."""
+
+    runs: pd.DataFrame
+    summary: pd.DataFrame
+    counts: pd.DataFrame
+    teacher: pd.DataFrame
+
+    def write(self, runs: str | Path, summary: str | Path, counts: str | Path, teacher: str | Path) -> None:
+        """Write each to its path."""
+        paths = {"runs": runs, "summary": summary, "counts": counts, "teacher": teacher}
+        for name, path in paths.items():
+            write_table(getattr(self, name), path)
+
+
+def tabulate_study(
+    scenario_tables: Iterable[str | Path],
+    plans: Iterable[str | Path],
+    curated: Iterable[str | Path],
+    teacher: str | Path,
+    scenarios: Mapping[str, Mapping[str, Any]],
+    label: str = "",
+    untrained: Sequence[str] = (),
+    splits: str | Path | None = None,
+    other_test_sets: Sequence[str] = (),
+) -> StudyTables:
+    """Make all four tables of a study.
+
+    Args:
+        scenario_tables: written from `scenario_table`, one a scenario.
+        plans: `{scenario}.parquet` of every scenario.
+        curated: `{source}.parquet`, in the configuration's order of sources.
+        teacher: its `metrics.json`.
+        scenarios: as configured, in order.
+        label, untrained: see `summary_table`.
+        splits, other_test_sets: see `used_images`.
+    """
+    plans = list(plans)
+    runs = read_run_tables(scenario_tables, list(scenarios))
+    planned = {Path(path).stem: read_plan_counts(path) for path in plans}
+    return StudyTables(
+        runs=with_fixed_decimals(runs),
+        summary=summary_table(runs, planned, scenarios, label, untrained),
+        counts=counts_table(curated, plans, splits, other_test_sets),
+        teacher=teacher_table(teacher, label),
+    )

@@ -1,0 +1,64 @@
+"""How many images of each source and class were found, retrieved, kept, dropped and used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from distillery.analysis.study_tables.plan_images import used_images
+
+COUNT_COLUMNS = ("source", "class", "candidates", "retrieved", "kept", "train", "val", "test")
+
+
+def counts_table(
+    curated: Iterable[str | Path],
+    plans: Iterable[str | Path],
+    splits: str | Path | None = None,
+    other_test_sets: Sequence[str] = (),
+) -> pd.DataFrame:
+    """One row a (source, class): candidates, retrieved, kept, dropped for each reason, and used by any scenario.
+
+    Args:
+        curated: the curated tables of the sources, in the order of the rows wanted.
+        plans: every scenario's plan; `train`, `val` and `test` count the distinct images that any of them uses.
+        splits, other_test_sets: see `used_images`.
+    """
+    columns = ["source", "class", "key", "kept", "reason", "row", "sha256"]
+    tables = [pd.read_parquet(path, columns=columns) for path in curated]
+    # an empty table would decide the types of the others
+    records = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+    records["kept"] = records["kept"].astype(bool)
+    groups = records.groupby(["source", "class"], sort=False, observed=True)
+    table = pd.DataFrame(
+        {
+            "candidates": groups.size(),
+            "retrieved": records["sha256"].fillna("").ne("").groupby([records["source"], records["class"]]).sum(),
+            "kept": groups["kept"].sum(),
+        }
+    ).reindex(groups.size().index)
+    used = _used_by_class(records, used_images(plans, splits, other_test_sets))
+    for split in ("train", "val", "test"):
+        table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
+    dropped = records[~records["kept"]]
+    reasons = dropped["reason"].fillna("").map(reason_column)
+    for name in sorted(reasons.unique()):
+        mine = dropped[reasons == name].groupby(["source", "class"], observed=True).size()
+        table[name] = mine.reindex(table.index, fill_value=0)
+    return table.astype(int).reset_index()
+
+
+def reason_column(reason: str) -> str:
+    """`dropped_too_small` for the reason `too small`; what follows a colon or bracket is detail and left out."""
+    head = re.split(r"[:(]", reason)[0].lower()
+    return f"dropped_{re.sub(r'[^a-z0-9]+', '_', head).strip('_') or 'without_reason'}"
+
+
+def _used_by_class(records: pd.DataFrame, used: pd.DataFrame) -> dict[str, pd.Series]:
+    """Number of distinct used images by (source, class), for each split."""
+    # a candidate found twice may have two rows in the table, but it has one row of pixels
+    classes = records.loc[records["kept"], ["source", "row", "class"]].drop_duplicates(["source", "row"])
+    used = used.merge(classes, on=["source", "row"])
+    return {str(name): part.groupby(["source", "class"]).size() for name, part in used.groupby("split", observed=True)}

@@ -1,0 +1,87 @@
+"""One row a run: a scenario's table from the metrics of its runs, and the tables of all scenarios together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from distillery.analysis.display_names import train_text
+from distillery.analysis.formatting import decimals, percent
+from distillery.analysis.table_files import read_table
+from distillery.jobs import UserError
+
+RUN_COLUMNS = (
+    "scenario", "size", "arm", "seed", "train_asked", "n_train_asked", "augment", "network", "parameters", "steps",
+    "batch", "lr", "weight_decay", "n_train", "n_train_unique", "n_classes", "n_test", "n_correct", "accuracy_percent",
+    "val_accuracy_percent",
+)  # fmt: skip
+# copied from a run's metrics.json as they are
+METRICS = (
+    "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "lr", "weight_decay", "n_train",
+    "n_train_unique", "n_classes", "n_test",
+)  # fmt: skip
+
+
+def scenario_table(metrics: Iterable[str | Path], settings: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a run of one scenario, arms in the configuration's order, seeds ascending.
+
+    Args:
+        metrics: the `metrics.json` of its runs, in any order.
+        settings: the scenario as configured.
+
+    Raises:
+        UserError: a file lacks a key; names the file.
+    """
+    runs = sorted((_run_row(path, settings) for path in metrics), key=lambda run: (run["arm"], run["seed"]))
+    order = list(settings.get("arms") or ())
+    order += [arm for arm in dict.fromkeys(run["arm"] for run in runs) if arm not in order]
+    runs.sort(key=lambda run: order.index(run["arm"]))
+    table = pd.DataFrame(runs)
+    extra = [name for name in table.columns if name not in RUN_COLUMNS]
+    return table.reindex(columns=[*RUN_COLUMNS, *extra])
+
+
+def _run_row(path: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        metrics = json.loads(Path(path).read_text(encoding="utf-8"))
+        row = {name: metrics[name] for name in METRICS}
+        # a count of images, so that equal results stay equal whatever the decimals
+        row["n_correct"] = round(metrics["accuracy"] * metrics["n_test"])
+        row["accuracy_percent"] = decimals(100 * metrics["accuracy"])
+        row["val_accuracy_percent"] = decimals(percent(metrics.get("val_accuracy")))
+        for source, part in metrics["by_source"].items():
+            row[f"accuracy_percent_on_{source}"] = decimals(percent(part["accuracy"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
+    augment = settings.get("augment", row["augment"])
+    row |= {"size": settings.get("size", ""), "train_asked": train_text(settings["train"], augment)}
+    row["n_train_asked"] = sum(settings["train"].values()) * (1 if augment == "none" else 2)
+    return row
+
+
+def read_run_tables(paths: Iterable[str | Path], scenarios: Sequence[str]) -> pd.DataFrame:
+    """The scenarios' tables one after the other, in the configuration's order of scenarios.
+
+    Raises:
+        UserError: no table has a run.
+    """
+    tables = [read_table(path) for path in paths]
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        raise UserError("no run in any scenario's table. Give a scenario at least one arm and run again.")
+    runs = pd.concat(tables, ignore_index=True)
+    place = {name: index for index, name in enumerate(scenarios)}
+    return runs.sort_values("scenario", key=lambda names: names.map(place), kind="stable", ignore_index=True)
+
+
+def with_fixed_decimals(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs that were read as numbers, their accuracies as text with two decimals again."""
+    runs = runs.copy()
+    for name in runs.columns:
+        if name.startswith(("accuracy_percent", "val_accuracy_percent")):
+            runs[name] = [decimals(value) for value in runs[name]]
+    return runs

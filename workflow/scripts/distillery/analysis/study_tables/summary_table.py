@@ -1,0 +1,134 @@
+"""The study's summary: one row a (scenario, arm), with its mean over seeds, interval and paired difference.
+
+Rows stand in the order of the configuration and numbers have fixed decimals, so that the same runs give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from distillery.analysis.display_names import source_title, train_text
+from distillery.analysis.formatting import P_DECIMALS, formatted, mean_columns
+from distillery.analysis.statistics import compare_pairs, holm
+from distillery.analysis.study_tables.plan_images import PlanCounts
+from distillery.jobs import UserError
+
+SUMMARY_COLUMNS = (
+    "scenario", "size", "arm", "train", "clean", "n_train", "n_train_asked", "n_test", "n_classes", "n_seeds",
+    "mean_percent", "sd", "low", "high", "versus", "difference", "difference_low", "difference_high", "n_pairs", "p",
+    "p_least", "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
+)  # fmt: skip
+# the same in all runs of one (scenario, arm), or their mean would mix different things
+CONSTANT = ("n_train", "n_test", "n_classes", "steps", "network")
+
+
+def baseline(arm: str) -> str | None:
+    """The arm that another is compared with in pairs of equal seeds; None for the baselines themselves."""
+    scratch = "published_scratch" if arm.startswith("published_") else "scratch"
+    return None if arm == scratch else scratch
+
+
+def summary_table(
+    runs: pd.DataFrame,
+    plans: Mapping[str, PlanCounts],
+    scenarios: Mapping[str, Mapping[str, Any]],
+    label: str = "",
+    untrained: Sequence[str] = (),
+) -> pd.DataFrame:
+    """One row a (scenario, arm): mean over seeds, interval, paired difference to its baseline, published numbers.
+
+    Args:
+        runs: from `read_run_tables`.
+        plans: planned train images, by scenario. A scenario without a plan shows the counts that it asks for.
+        scenarios: as configured, in order.
+        label: column `note` of every row, such as that the numbers come from a demonstration.
+        untrained: sources whose diffusion model was never trained, so that their images are noise.
+
+    Raises:
+        UserError: the runs of one (scenario, arm) differ in their number of images, classes, steps or their network.
+    """
+    rows = []
+    for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
+        settings = scenarios.get(scenario, {})
+        row = {"scenario": scenario, "arm": arm, **_images_columns(group, settings, plans.get(scenario))}
+        row["clean"] = "yes" if settings.get("clean") else ""
+        row |= (
+            mean_columns(_accuracies(group))
+            | _difference(runs, scenario, arm)
+            | _published(settings.get("published") or {}, arm)
+        )
+        noise = [source_title(source) for source in settings.get("train", ()) if source in untrained]
+        rows.append(row | {"untrained": ", ".join(noise), "note": label})
+    table = pd.DataFrame(rows).reindex(columns=list(SUMMARY_COLUMNS))
+    # one family of tests an arm: is it better than its baseline in any scenario?
+    for arm in table["arm"].unique():
+        family = table["arm"] == arm
+        table.loc[family, "p_holm"] = holm(table.loc[family, "p"].to_numpy(dtype=float))
+    return _formatted(table)
+
+
+def _images_columns(group: pd.DataFrame, settings: Mapping[str, Any], plan: PlanCounts | None) -> dict[str, Any]:
+    """What all runs of one (scenario, arm) share: their size, images and classes."""
+    first = group.iloc[0]
+    for name in CONSTANT:
+        if group[name].nunique(dropna=False) > 1:
+            raise UserError(
+                f"scenario {first['scenario']}, arm {first['arm']}: runs differ in {name}"
+                f" ({', '.join(map(str, group[name].unique()))})."
+                f" Delete results/runs/{first['scenario']}/{first['arm']} and run again."
+            )
+    row = {name: first[name] for name in ("size", "n_train", "n_train_asked", "n_test", "n_classes")}
+    if plan is None:
+        return row | {"train": first["train_asked"]}
+    order = [*settings.get("train", ()), *plan.counts]
+    counts = {source: plan.counts[source] for source in dict.fromkeys(order) if source in plan.counts}
+    return row | {"train": train_text(counts, settings.get("augment", first["augment"]), plan.copies)}
+
+
+def _accuracies(group: pd.DataFrame) -> np.ndarray:
+    """Percent, one a run."""
+    return 100 * group["n_correct"].to_numpy(dtype=float) / group["n_test"].to_numpy(dtype=float)
+
+
+def _difference(runs: pd.DataFrame, scenario: str, arm: str) -> dict[str, Any]:
+    """The paired difference of an arm to its baseline; empty where the two share no seed."""
+    versus = baseline(arm)
+    here = runs[runs["scenario"] == scenario]
+    arms = [here[here["arm"] == name].drop_duplicates("seed").set_index("seed") for name in (versus, arm)]
+    seeds = arms[0].index.intersection(arms[1].index).sort_values()
+    if versus is None or seeds.empty:
+        return {}
+    before, after = (_accuracies(table.loc[seeds]) for table in arms)
+    found = compare_pairs(before, after)
+    return {
+        "versus": versus,
+        "difference": found.difference,
+        "difference_low": found.low,
+        "difference_high": found.high,
+        "n_pairs": found.n,
+        # one pair can show nothing: its p is 1 by construction
+        "p": found.p if found.n > 1 else nan,
+        "p_least": found.p_least,
+    }
+
+
+def _published(published: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    """The published numbers, for the arms scratch and kd and for their published versions; empty for others."""
+    place = {"scratch": 0, "kd": 1}.get(arm.removeprefix("published_"))
+    if place is None:
+        return {}
+    row = {f"published_{where}": (published.get(where) or (nan, nan))[place] for where in ("site", "notebook")}
+    return row | {"published_test": published.get("test") or ""}
+
+
+def _formatted(table: pd.DataFrame) -> pd.DataFrame:
+    """Fixed decimals as text: two for percent and points, five for p, none for counts."""
+    places = dict.fromkeys(("n_train", "n_train_asked", "n_test", "n_classes", "n_seeds", "n_pairs"), 0)
+    points = ("mean_percent", "sd", "low", "high", "difference", "difference_low", "difference_high")
+    places |= dict.fromkeys((*points, "published_site", "published_notebook"), 2)
+    return formatted(table, places | dict.fromkeys(("p", "p_least", "p_holm"), P_DECIMALS))

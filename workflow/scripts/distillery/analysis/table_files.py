@@ -1,0 +1,51 @@
+"""Tables as files: CSV in UTF-8, written whole or not at all, and read back as they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from distillery.jobs import UserError, one_line
+from distillery.storage.files import atomic_write
+
+# columns of text that may look like numbers: names from a configuration, or made from them
+NAMES = (
+    "scenario", "size", "arm", "class", "predicted", "source", "test", "comparison", "versus", "versus_scenario",
+    "versus_arm", "ours_arm", "ours_test",
+)  # fmt: skip
+# of counts.csv: its column `test` is a number, while in other tables `test` names a test set
+NAMES_OF_COUNTS = ("source", "class")
+
+
+def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
+    """A table that `write_table` wrote; a blank cell is missing.
+
+    Args:
+        names: columns read as text, so that a scenario `300` or a class `None` keeps its name.
+    """
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(names, str))
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV in UTF-8, whole or not at all; what is missing is blank."""
+    atomic_write(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def read_numbers(path: str | Path, columns: Mapping[str, type], what: str, **reading: Any) -> pd.DataFrame:
+    """Some columns of a file that a job wrote, as the given types; a blank float is NaN.
+
+    Args:
+        what: what the file is, for the message.
+        reading: arguments for pandas' reader.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        return pd.read_csv(path, **reading)[list(columns)].astype(columns)
+    except (ValueError, KeyError, pd.errors.ParserError) as error:
+        reason = one_line(error, 120)
+        raise UserError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error

@@ -1,0 +1,83 @@
+"""Groups scenarios by the mix of sources that they train on, so that a line can join their sizes."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+COUNT = re.compile(r"(?:^|(?<= \+ ))(\d[\d,]*) (each of )?")  # of a part; names may hold digits as well
+TOLERANCE = 0.05  # of a source's share: a source may have had too few images
+
+
+def source_mix(train: str) -> str:
+    """The sources in a description of train images, without counts: `800 Google + 800 Bing` gives `Google + Bing`."""
+    return COUNT.sub("", train)
+
+
+def source_mixes(summary: pd.DataFrame) -> pd.Series:
+    """The name of each row's mix.
+
+    Scenarios of one mix differ only in how many train images they ask for. If two scenarios ask for the same number,
+    they differ in something that the table does not hold, so they get mixes of their own.
+
+    Args:
+        summary: rows of `summary.csv`.
+    """
+    mixes: list[list[dict]] = []
+    for row in summary.drop_duplicates("scenario").to_dict("records"):
+        mine = next((rows for rows in mixes if _belongs_to(rows, row)), None)
+        if mine is None:
+            mixes.append(mine := [])
+        mine.append(row)
+    firsts = [rows[0] for rows in mixes]
+    names = [_mix_name(first, firsts[:i], firsts[i + 1 :]) for i, first in enumerate(firsts)]
+    by_scenario = {row["scenario"]: name for rows, name in zip(mixes, names, strict=True) for row in rows}
+    return summary["scenario"].map(by_scenario)
+
+
+def _belongs_to(rows: list[dict], row: dict) -> bool:
+    return _alike(rows[0], row) and all(other["n_train_asked"] != row["n_train_asked"] for other in rows)
+
+
+def _alike(one: dict, other: dict) -> bool:
+    if one["n_classes"] != other["n_classes"] or _is_clean(one) != _is_clean(other):
+        return False
+    return _proportional(one["train"], other["train"])
+
+
+def _is_clean(row: dict) -> bool:
+    return row["clean"] == "yes"  # else blank
+
+
+def _proportional(one: str, other: str) -> bool:
+    """Whether two descriptions name the same sources in the same proportions, within `TOLERANCE`."""
+    mine, theirs = source_fractions(one), source_fractions(other)
+    return mine.keys() == theirs.keys() and all(abs(mine[name] - theirs[name]) <= TOLERANCE for name in mine)
+
+
+def source_fractions(train: str) -> dict[str, float]:
+    """The fraction of each source, and of altered copies, in a description of train images; they sum to 1."""
+    counts: dict[str, int] = {}
+    for part in train.split(" + "):
+        found, names = COUNT.match(part), source_mix(part)
+        number, each = found.groups() if found else ("1", None)
+        counts |= dict.fromkeys(names.split(", ") if each else [names], int(number.replace(",", "")))
+    return {name: count / sum(counts.values()) for name, count in counts.items()}
+
+
+def _mix_name(first: dict, before: list[dict], after: list[dict]) -> str:
+    """A mix's name from its first scenario, with whatever distinguishes it from other mixes of the same sources.
+
+    That is the sources' percentages, the number of classes, whether flagged labels are left out, or the scenario.
+    """
+    name = source_mix(first["train"])
+    same = [other for other in before + after if source_mix(other["train"]) == name]
+    if not all(_proportional(first["train"], other["train"]) for other in same):
+        fractions = source_fractions(first["train"])
+        name = " + ".join(f"{100 * fraction:.0f} % {source}" for source, fraction in fractions.items())
+    if any(other["n_classes"] != first["n_classes"] for other in same):
+        name += f", {first['n_classes']} classes"
+    if _is_clean(first) and not all(map(_is_clean, same)):
+        name += ", without flagged labels"
+    return f"{name}, {first['scenario']}" if any(_alike(first, other) for other in before) else name
