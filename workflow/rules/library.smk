@@ -1,13 +1,13 @@
 """The library, for the rules to call; and a first look at the configuration: Snakemake reports mistakes in it without a line."""
 
-import os
 import sys
+from os import environ, pathsep
 from pathlib import Path
 
 LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 # for the rules, and for the processes that run their scripts: a library installed from elsewhere must not stand before
 sys.path.insert(0, str(LIBRARY.parent))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(LIBRARY.parent), os.environ.get("PYTHONPATH"))))
+environ["PYTHONPATH"] = pathsep.join(filter(None, (str(LIBRARY.parent), environ.get("PYTHONPATH"))))
 
 from distillery.config import queries, reading, targets
 from distillery.config.choices import WEB_SEARCHES
