@@ -25,7 +25,7 @@ from distillery.config.defaults import recipe_defaults
 from distillery.curation.label_issues import find_label_issues, label_error_rates
 from distillery.curation.teacher_data import CIFAR10, load_cifar10
 from distillery.distillation.methods import CrossEntropy
-from distillery.distillation.student import objective_of
+from distillery.distillation.objective import objective_of
 from distillery.training.dataset import gather
 from distillery.training.hardware import choose_device
 from distillery.training.loop import optimizer_of, start_network, train

@@ -71,7 +71,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from distillery.config.choices import NETWORKS
 from distillery.config.defaults import arm_defaults, recipe_defaults
 from distillery.distillation.methods import arm_of
-from distillery.distillation.student import objective_of, prepare_teacher
+from distillery.distillation.objective import objective_of, prepare_teacher
 from distillery.models.architectures import build_network
 from distillery.training.dataset import whole_source
 from distillery.training.hardware import arithmetic, choose_device

@@ -1,4 +1,4 @@
-"""A study of three colors: two sources, plans, a teacher. 16 pixels a side, trained in a second."""
+"""A study of three colors with two sources, plans and a teacher. Images have 16 × 16 pixels; it trains in a second."""
 
 import tempfile
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from distillery.config.defaults import arm_defaults, recipe_defaults
 from distillery.distillation.methods import arm_of
-from distillery.distillation.student import Run, ScenarioData, load_scenario_data, train_student
+from distillery.distillation.scenario_data import ScenarioData, load_scenario_data
+from distillery.distillation.student import StudentRun, train_student
 from distillery.training.recipe import Recipe
 
 CLASSES = ["red", "green", "blue"]
@@ -42,7 +43,7 @@ class Study:
         return self.folder / "teacher.safetensors"
 
     def plan(self, name="all", classes=(0, 1, 2), train=10, copies=0):
-        """A plan with `train` images a class of source web, 4 for validation, and 5 of both sources for testing."""
+        """A plan: of each class `train` images and 4 validation images of source web, 5 test images of each source."""
         path = self.folder / f"{name}.parquet"
         rows = []
         for label in classes:
@@ -62,7 +63,7 @@ class Study:
 
     def train(
         self, method="ce", recipe=RECIPE, plan=None, seed=0, checkpoints=None, augment="none", teacher=None, **settings
-    ) -> Run:
+    ) -> StudentRun:
         return train_student(
             self.data(plan, augment),
             teacher or self.teacher,

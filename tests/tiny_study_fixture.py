@@ -1,4 +1,4 @@
-"""The tiny study, made once."""
+"""The tiny study, created once a test session."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    # here, so that tests without it do not wait for torch
+    # here, so that tests that do not use it need not import torch
     import torch
     from tiny_study import CLASSES, RECIPE, Study, draw
 

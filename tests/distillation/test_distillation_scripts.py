@@ -1,4 +1,4 @@
-"""The scripts pass the names of a rule on: from the teacher's data to a run's metrics."""
+"""The scripts pass the fields of a rule to the library, from the teacher's data to the metrics of a run."""
 
 import json
 import runpy
@@ -16,7 +16,7 @@ SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
 class Named(SimpleNamespace):
-    """As Snakemake's named lists: by attribute or by `get`."""
+    """Stands in for Snakemake's named lists, with attributes and `get`."""
 
     def get(self, name):
         return vars(self).get(name)
@@ -28,7 +28,7 @@ def run(name, log, **parts):
     runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
 
 
-def test_from_the_teachers_data_to_a_runs_metrics(study, tmp_path):
+def test_the_scripts_run_from_the_teachers_data_to_the_metrics_of_a_run(study, tmp_path):
     section = asdict(replace(RECIPE, steps=6))
     del section["checkpoint_every"]  # of the rule's resources
     data, pixels = str(study.folder / "teacher.npz"), [str(path) for path in study.pixels]

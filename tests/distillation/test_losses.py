@@ -38,19 +38,19 @@ def tensor(array):
 
 
 @given(logits, logits, temperatures)
-def test_kd_is_its_formula(student, teacher, temperature):
+def test_kd_equals_its_formula(student, teacher, temperature):
     expected = kd_formula(student, teacher, temperature)
     assert kd_loss(tensor(student), tensor(teacher), temperature).item() == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
 @given(logits, labels)
-def test_cross_entropy_is_its_formula(student, labels):
+def test_cross_entropy_equals_its_formula(student, labels):
     expected = ce_formula(student, labels)
     assert cross_entropy(tensor(student), tensor(labels)).item() == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 @given(logits, labels, st.floats(0, 1))
-def test_smoothing_spreads_its_share_over_all_classes(student, labels, smoothing):
+def test_smoothing_distributes_its_fraction_over_all_classes(student, labels, smoothing):
     expected = (1 - smoothing) * ce_formula(student, labels) - smoothing * np.mean(log_softmax(student, axis=1))
     found = cross_entropy(tensor(student), tensor(labels), smoothing).item()
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -74,7 +74,7 @@ def test_the_gradient_keeps_its_size_as_the_temperature_grows_and_never_reaches_
     assert teacher.grad is None
 
 
-def test_bfloat16_logits_are_worked_on_in_float32():
+def test_losses_of_bfloat16_logits_are_computed_in_float32():
     student, teacher = torch.randn(8, 10, generator=torch.Generator().manual_seed(1)).bfloat16(), torch.zeros(8, 10)
     assert kd_loss(student, teacher.bfloat16(), 4.0).dtype == torch.float32
     assert cross_entropy(student, torch.zeros(8, dtype=torch.int64)).dtype == torch.float32
@@ -99,13 +99,13 @@ mild = arrays(np.float64, (4, 10), elements=st.floats(-8, 8, width=32))
 
 
 @given(mild, mild, labels, st.floats(0, 4), st.floats(0, 10), st.floats(1, 10))
-def test_dkd_is_its_formula(student, teacher, labels, alpha, beta, temperature):
+def test_dkd_equals_its_formula(student, teacher, labels, alpha, beta, temperature):
     expected = dkd_formula(student, teacher, labels, alpha, beta, temperature)
     found = dkd_loss(tensor(student), tensor(teacher), tensor(labels), alpha, beta, temperature).item()
     assert found == pytest.approx(expected, rel=2e-3, abs=2e-3)
 
 
-def test_dkd_with_the_coupled_weights_is_kd():
+def test_dkd_with_the_weights_of_kd_equals_kd():
     generator = torch.Generator().manual_seed(0)
     for _ in range(5):
         student, teacher = torch.randn(2, 1, 6, generator=generator) * 3
@@ -115,7 +115,7 @@ def test_dkd_with_the_coupled_weights_is_kd():
         torch.testing.assert_close(coupled, kd_loss(student, teacher, 4.0))
 
 
-def test_dkd_takes_the_likelier_class_of_a_mixture_for_the_label():
+def test_dkd_takes_the_most_likely_class_of_a_mixture_as_the_label():
     student, teacher = torch.randn(2, 2, 3, generator=torch.Generator().manual_seed(1))
     mixture = torch.tensor([[0.3, 0.7, 0.0], [0.6, 0.0, 0.4]])
     hard = dkd_loss(student, teacher, torch.tensor([1, 0]), 1.0, 8.0, 4.0)
@@ -133,13 +133,13 @@ def dist_formula(student, teacher, beta, gamma, temperature):
 
 
 @given(st.integers(0, 2**31), st.floats(0, 3), st.floats(0, 3), st.floats(1, 8))
-def test_dist_is_its_formula(seed, beta, gamma, temperature):
+def test_dist_equals_its_formula(seed, beta, gamma, temperature):
     student, teacher = np.random.default_rng(seed).normal(size=(2, 6, 5)) * 2
     found = dist_loss(tensor(student), tensor(teacher), beta, gamma, temperature).item()
     assert found == pytest.approx(dist_formula(student, teacher, beta, gamma, temperature), rel=1e-3, abs=1e-3)
 
 
-def test_standardized_logits_have_mean_0_and_deviation_1_and_forget_shift_and_scale():
+def test_standardized_logits_have_mean_0_and_deviation_1_for_any_shift_and_scale():
     logits = torch.randn(5, 10, generator=torch.Generator().manual_seed(2))
     found = standardized(logits)
     torch.testing.assert_close(found.mean(1), torch.zeros(5), atol=1e-6, rtol=0)
@@ -150,7 +150,7 @@ def test_standardized_logits_have_mean_0_and_deviation_1_and_forget_shift_and_sc
 # --- attention --------------------------------------------------------------------------------------------------------
 
 
-def test_attention_is_its_formula():
+def test_attention_equals_its_formula():
     generator = torch.Generator().manual_seed(3)
     student, teacher = torch.randn(2, 3, 4, 6, 6, generator=generator)
 
@@ -173,7 +173,7 @@ def test_attention_pairs_stages_from_the_last_and_averages_larger_maps_down():
 
 
 def with_gradient(average, features, weights):
-    """What an average gives, and the gradient of its weighted sum."""
+    """An average, and the gradient of its weighted sum."""
     features = features.clone().requires_grad_()
     averaged = average(features)
     (averaged * weights).sum().backward()
@@ -181,7 +181,7 @@ def with_gradient(average, features, weights):
 
 
 @given(st.tuples(*[st.integers(1, 20)] * 4), st.booleans())
-def test_maps_of_any_size_are_averaged_as_by_adaptive_pooling(sides, channels_last):
+def test_averages_of_maps_of_any_size_equal_adaptive_pooling(sides, channels_last):
     (height, h), (width, w) = sorted(sides[:2], reverse=True), sorted(sides[2:], reverse=True)
     chance = torch.Generator().manual_seed(0)
     features = torch.randn(2, 3, height, width, generator=chance, dtype=torch.float64)
@@ -194,11 +194,11 @@ def test_maps_of_any_size_are_averaged_as_by_adaptive_pooling(sides, channels_la
 
 
 def operations(node):
-    """Names of what a backward pass goes through."""
+    """Names of all operations of a backward pass."""
     return {node.name()}.union(*(operations(inner) for inner, _ in node.next_functions if inner))
 
 
-def test_no_average_has_a_gradient_that_differs_from_time_to_time_on_a_gpu_and_all_are_float32_under_autocast():
+def test_averages_use_no_operation_that_is_nondeterministic_on_a_gpu_and_stay_float32_under_autocast():
     chance = torch.Generator().manual_seed(0)
     large, small = (torch.rand(2, 3, side, side, generator=chance) for side in (8, 3))
     plain = attention_loss([large], [small])
@@ -220,7 +220,7 @@ SAME = {
 
 
 @pytest.mark.parametrize("loss", SAME.values(), ids=SAME)
-def test_nothing_is_left_to_learn_from_a_teacher_that_says_the_same(loss):
+def test_the_loss_and_its_gradient_are_0_if_the_teacher_gives_the_same_logits(loss):
     teacher = torch.randn(3, 5, generator=torch.Generator().manual_seed(5))
     student = teacher.clone().requires_grad_()
     found = loss(student, teacher)

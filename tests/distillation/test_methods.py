@@ -48,11 +48,11 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("method", EXPECTED)
-def test_a_loss_is_its_authors_sum(method):
+def test_a_loss_is_the_sum_its_authors_give(method):
     torch.testing.assert_close(loss_of(method), EXPECTED[method])
 
 
-def test_the_teachers_part_of_dkd_grows_over_the_warm_up():
+def test_the_distillation_term_of_dkd_grows_over_the_warm_up():
     at_start, halfway, after = (loss_of("dkd", time, warmup=0.1) for time in (0.0, 0.05, 0.1))
     torch.testing.assert_close(at_start, CE)
     torch.testing.assert_close(halfway - CE, (after - CE) / 2)
@@ -60,12 +60,12 @@ def test_the_teachers_part_of_dkd_grows_over_the_warm_up():
 
 
 @pytest.mark.parametrize("method", ["kd", "hard_teacher", "uniform_teacher"])
-def test_without_the_teachers_share_the_labels_are_left(method):
+def test_with_alpha_0_only_the_labels_count(method):
     torch.testing.assert_close(loss_of(method, alpha=0.0), CE)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_mixed_targets_are_learnt_from(method):
+def test_mixed_targets_give_a_finite_loss(method):
     mixture = torch.tensor([[0.7, 0.3, 0.0], [0.0, 1.0, 0.0], [0.1, 0.0, 0.9], [0.5, 0.25, 0.25]])
     assert torch.isfinite(loss_of(method, targets=mixture))
 

@@ -1,4 +1,4 @@
-"""Each fault of the published recipe is there, and nowhere else."""
+"""The published arms have each fault of the published recipe; our own arms have none."""
 
 from dataclasses import asdict, replace
 from math import e, exp, log
@@ -19,7 +19,7 @@ from distillery.training.optimizers import SGD, Adam
 
 @pytest.fixture
 def caught(study, monkeypatch):
-    """What a run of a method hands to the training loop, which is not run."""
+    """The arguments that a run of a method passes to the training loop, which is replaced."""
 
     def catch(method, **settings):
         calls = {}
@@ -37,7 +37,7 @@ def caught(study, monkeypatch):
 
 
 @pytest.mark.parametrize(("method", "images", "lr"), [("published_ce", 30, 0.01), ("published_kd", 24, 0.001)])
-def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, method, images, lr):
+def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_augmentation(caught, method, images, lr):
     calls = caught(method, recipe=replace(RECIPE, mixup=1.0, ema=0.9))
     recipe = calls["recipe"]
     assert len(calls["images"]) == images
@@ -48,11 +48,11 @@ def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_views(caught, 
 
 
 @pytest.mark.parametrize("method", ["published_ce", "published_kd"])
-def test_nothing_of_the_studys_own_recipe_but_the_network_changes_what_they_do(study, method):
+def test_the_published_arms_use_only_the_network_of_the_studys_recipe(study, method):
     changes = {"steps": 9, "batch": 8, "lr": 0.7, "optimizer": "muon", "momentum": 0.5, "weight_decay": 0.1,
                "schedule": "triangular", "warmup": 0.5, "crop": 1, "flip": False, "cutout": 8, "mixup": 1.0,
                "ema": 0.9}  # fmt: skip
-    assert {*changes, "network", "checkpoint_every"} == set(asdict(RECIPE))  # a new key belongs in here
+    assert {*changes, "network", "checkpoint_every"} == set(asdict(RECIPE))  # a new key must be added here
     assert not changes.items() & asdict(RECIPE).items()
     plain, changed = study.train(method), study.train(method, replace(RECIPE, **changes))
     assert np.array_equal(plain.logits, changed.logits)
@@ -64,13 +64,13 @@ def test_scratch_is_sgd_without_momentum_or_decay(caught):
     assert isinstance(optimizer, SGD) and optimizer.momentum == 0 and optimizer.weight_decay == 0
 
 
-def test_kd_is_adam_and_changes_a_teacher_in_train_mode(caught):
+def test_kd_uses_adam_and_trains_the_teacher_too(caught):
     calls = caught("published_kd", recipe=replace(RECIPE, checkpoint_every=3))
     optimizer, network = calls["optimizer"], calls["network"]
     assert isinstance(optimizer, Adam)
     own = {id(weight) for weight in network.parameters()}
     others = [weight for weight in optimizer.weights if id(weight) not in own]
-    assert len(others) == len(own)  # the teacher's, which is of the same network here
+    assert len(others) == len(own)  # the teacher's: it has the same architecture here
     assert calls["checkpoint"].every == 0  # it would have to hold the teacher
     before = [weight.detach().clone() for weight in others]
     batch = Batch(torch.rand(8, 3, 16, 16), torch.zeros(8, dtype=torch.int64), 0.0)
@@ -79,14 +79,14 @@ def test_kd_is_adam_and_changes_a_teacher_in_train_mode(caught):
     assert all(not torch.equal(was, weight) for was, weight in zip(before, others, strict=True))
 
 
-def test_a_teacher_in_train_mode_averages_what_it_sees():
+def test_batch_norm_of_an_unfrozen_teacher_updates_its_statistics():
     norm = nn.Sequential(nn.BatchNorm2d(3)).eval().requires_grad_(False)
     published.unfreeze(norm)
     norm(torch.ones(2, 3, 4, 4))
     assert norm[0].running_mean.tolist() == pytest.approx([0.1] * 3) and norm[0].weight.requires_grad
 
 
-def test_kd_sees_the_first_80_percent_of_images_in_the_order_of_classes(study):
+def test_kd_trains_on_the_first_80_percent_of_images_sorted_by_class(study):
     train = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
     shuffled = train.take(np.random.default_rng(0).permutation(30))
     first = published.first_of_class_order(shuffled)
@@ -95,17 +95,17 @@ def test_kd_sees_the_first_80_percent_of_images_in_the_order_of_classes(study):
 
 def test_softmax_is_applied_twice_with_weights_of_02_and_08():
     generator = torch.Generator().manual_seed(0)
-    ours, theirs = (torch.randn(6, 4, generator=generator) * 5 for _ in range(2))
+    student_logits, teacher_logits = (torch.randn(6, 4, generator=generator) * 5 for _ in range(2))
     labels = torch.tensor([0, 1, 2, 3, 0, 1])
-    p, q = softmax(ours.double().numpy(), axis=1), softmax(theirs.double().numpy(), axis=1)
+    p, q = (softmax(logits.double().numpy(), axis=1) for logits in (student_logits, teacher_logits))
     hard = -np.mean(log_softmax(p, axis=1)[np.arange(6), labels])
     gap = log_softmax(q, axis=1) - log_softmax(p, axis=1)
     soft = np.mean(np.sum(softmax(q, axis=1) * gap, axis=1))
-    found = published.double_softmax_loss(ours, theirs, labels).item()
+    found = published.double_softmax_loss(student_logits, teacher_logits, labels).item()
     assert found == pytest.approx(0.2 * hard + 0.8 * soft, rel=1e-5)
 
 
-def test_twice_softmax_leaves_a_certain_and_right_student_most_of_the_loss():
+def test_a_certain_and_correct_student_keeps_most_of_the_double_softmax_loss():
     certain = torch.eye(10) * 100
     labels = torch.arange(10)
     found = published.double_softmax_loss(certain, certain, labels).item() / published.LABEL_WEIGHT
@@ -114,7 +114,7 @@ def test_twice_softmax_leaves_a_certain_and_right_student_most_of_the_loss():
 
 
 @pytest.mark.parametrize("method", ["ce", "kd"])
-def test_our_own_arms_have_none_of_it(caught, method):
+def test_our_own_arms_have_none_of_the_faults(caught, method):
     recipe = replace(RECIPE, checkpoint_every=3)
     calls = caught(method, recipe=recipe)
     assert calls["recipe"] == recipe and len(calls["images"]) == 30

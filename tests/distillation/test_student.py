@@ -1,4 +1,4 @@
-"""Runs: pairs differ in the loss alone, students learn, results are complete and the same each time."""
+"""Runs: arms of one seed differ in the loss alone, students learn, and results are complete and reproducible."""
 
 import json
 from dataclasses import replace
@@ -14,17 +14,15 @@ from distillery.config.defaults import arm_defaults
 from distillery.distillation import student
 from distillery.distillation.losses import cross_entropy
 from distillery.distillation.methods import METHODS, arm_of
-from distillery.distillation.student import objective_of, select_classes
+from distillery.distillation.objective import load_teacher, objective_of, select_classes
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
-from distillery.training import checkpoints
-from distillery.training import hardware as devices
-from distillery.training import loop as training
+from distillery.training import checkpoints, hardware, loop
 from distillery.training.hardware import has_bfloat16
 from distillery.training.loop import Batch, HistoryRow
 
-TAUGHT = [method for method, arm in METHODS.items() if arm.uses_teacher and not arm.published]
+USE_TEACHER = [method for method, arm in METHODS.items() if arm.uses_teacher and not arm.published]
 
 
 def save(run, folder):
@@ -36,13 +34,13 @@ def save(run, folder):
 
 def test_arms_of_one_seed_share_initialization_order_and_views(study, monkeypatch):
     seen = []
-    inner = training.make_views
+    inner = loop.make_views
 
     def make_views(*arguments):
         seen.append(inner(*arguments))
         return seen[-1]
 
-    monkeypatch.setattr(training, "make_views", make_views)
+    monkeypatch.setattr(loop, "make_views", make_views)
     starts = []
     inner_train = student.train
 
@@ -54,25 +52,25 @@ def test_arms_of_one_seed_share_initialization_order_and_views(study, monkeypatc
     recipe = replace(RECIPE, steps=6, mixup=0.5)
     for method, seed in (("ce", 1), *((method, 0) for method, arm in METHODS.items() if not arm.published)):
         study.train(method, recipe, seed=seed)
-    other, scratch = seen[:6], seen[6:12]
+    other_seed, scratch = seen[:6], seen[6:12]
     for number in range(2, len(starts)):
         same = seen[6 * number : 6 * number + 6]
         assert all(torch.equal(a, b) for a, b in zip(scratch, same, strict=True))
         assert all(torch.equal(a, b) for a, b in zip(starts[1], starts[number], strict=True))
-    assert not any(torch.equal(a, b) for a, b in zip(scratch, other, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(scratch, other_seed, strict=True))
     assert not torch.equal(starts[0][0], starts[1][0])
 
 
-def test_kd_without_the_teachers_share_is_scratch(study):
+def test_kd_with_alpha_0_equals_scratch(study):
     recipe = replace(RECIPE, steps=8)
     scratch, kd = study.train("ce", recipe), study.train("kd", recipe, alpha=0.0)
     np.testing.assert_allclose(scratch.logits, kd.logits, atol=1e-6)
     assert np.abs(study.train("kd", recipe).logits - scratch.logits).max() > 1e-3
 
 
-@pytest.mark.parametrize("method", TAUGHT)
-def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
-    teacher = student.load_teacher(study.teacher, CLASSES, SIDE, torch.device("cpu"))
+@pytest.mark.parametrize("method", USE_TEACHER)
+def test_the_teacher_sees_the_same_views_and_is_not_changed(study, method):
+    teacher = load_teacher(study.teacher, CLASSES, SIDE, torch.device("cpu"))
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     seen = []
     teacher.network.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -85,8 +83,8 @@ def test_the_teacher_labels_the_very_views_and_stays_as_it_is(study, method):
     assert all(weight.grad is None for weight in teacher.parameters())
 
 
-# at 0.05 dkd, whose gradients are large, loses a class with every second seed, and nearly flat targets are learned late
-# by some; at these rates all of eight seeds passed, in float32 as in bfloat16, so that last bits do not decide
+# at 0.05, dkd (with large gradients) loses a class with every second seed, and uniform_teacher (with flat targets) is
+# slow with some seeds; at these rates all of eight seeds passed, in float32 and bfloat16: last bits do not matter
 RATES = {"dkd": 0.02, "uniform_teacher": 0.2}
 
 
@@ -99,12 +97,12 @@ def test_a_tiny_student_learns_three_colors(study, tmp_path, method):
 
 
 @pytest.mark.parametrize("method", ["published_ce", "published_kd"])
-def test_published_arms_run_and_report_what_they_trained_on(study, method):
+def test_published_arms_report_what_they_trained_on(study, method):
     run = study.train(method, plan=study.plan("copied", train=10, copies=10), augment="rotation")
     count = 60 if method == "published_ce" else 48
     assert run.metrics["n_train"] == count and run.metrics["batch"] == 32
     assert run.metrics["steps"] == -(-7 * count // 32) == run.history[-1].step
-    # 10 of each class and their copies; 80 % in the order of classes leave 8 of the third class, none a copy
+    # 10 images of each class and their copies; the first 80 % sorted by class have 8 of the third class, none a copy
     assert run.metrics["n_train_unique"] == (30 if method == "published_ce" else 28)
     assert np.isfinite(run.logits).all()
 
@@ -131,26 +129,26 @@ def test_results_are_complete_and_agree_with_each_other(study, tmp_path):
     ]  # fmt: skip
     rows = table.to_pydict()
     assert len(rows["row"]) == found["n_test"] == 30
-    right = np.array(rows["label"]) == np.array(rows["predicted"])
-    assert found["accuracy"] == right.mean()
+    correct = np.array(rows["label"]) == np.array(rows["predicted"])
+    assert found["accuracy"] == correct.mean()
     assert (np.argmax(rows["logits"], axis=1) == rows["predicted"]).all()
-    of_web = right[np.array(rows["source"]) == "web"]
+    of_web = correct[np.array(rows["source"]) == "web"]
     assert found["by_source"]["web"] == {"accuracy": of_web.mean(), "n": 15}
     assert found["per_class"] == {
-        name: right[np.array(rows["label"]) == label].mean() for label, name in enumerate(CLASSES)
+        name: correct[np.array(rows["label"]) == label].mean() for label, name in enumerate(CLASSES)
     }
     trained = load_weights(weights, CLASSES)
     assert (trained.name, trained.image_size, trained.kind, trained.steps) == ("resnet8_half", 16, "student", 6)
 
 
-def test_augmented_copies_count_as_train_images_but_not_as_unique_ones(study):
+def test_augmented_copies_count_in_n_train_but_not_in_n_train_unique(study):
     plan = study.plan("some-copied", train=10, copies=5)
     metrics = study.train("ce", replace(RECIPE, steps=2), plan=plan, augment="color").metrics
     assert (metrics["n_train"], metrics["n_train_unique"], metrics["augment"]) == (45, 30, "color")
 
 
 @pytest.mark.parametrize("method", ["ce", "kd", "published_kd"])
-def test_a_scenario_of_fewer_classes_uses_those_alone(study, method):
+def test_a_scenario_of_fewer_classes_trains_and_predicts_only_those(study, method):
     plan = study.plan("two", classes=(0, 2))
     run = study.train(method, replace(RECIPE, steps=30), plan=plan)
     assert run.metrics["n_classes"] == 2 and list(run.metrics["per_class"]) == ["red", "blue"]
@@ -159,12 +157,12 @@ def test_a_scenario_of_fewer_classes_uses_those_alone(study, method):
     if method == "ce":
         assert run.metrics["accuracy"] > 0.9
         head = run.trained.network.network.head
-        with training.initialization(0):
+        with loop.initialization(0):
             start = build_network("resnet8_half", 3).head
-        torch.testing.assert_close(head.bias[1], start.bias[1])  # the class never trained on gets no gradient
+        torch.testing.assert_close(head.bias[1], start.bias[1])  # a class that is not trained on gets no gradient
 
 
-def test_a_restricted_loss_is_that_of_the_trained_classes_alone():
+def test_selected_classes_give_the_loss_over_those_classes_alone():
     logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
     two = select_classes(torch.tensor([1, 3]), 4)(logits)
     assert torch.equal(two, logits[:, [1, 3]])
@@ -181,7 +179,7 @@ def test_a_plan_without_validation_has_no_validation_accuracy(study, tmp_path):
     assert study.train("ce", replace(RECIPE, steps=3), plan=plan).metrics["val_accuracy"] is None
 
 
-def test_a_checkpoint_is_of_one_version_and_arithmetic_however_often_it_is_kept(study, monkeypatch):
+def test_the_digest_changes_with_code_and_arithmetic_but_not_with_the_interval_of_checkpoints(study, monkeypatch):
     def digest(every=0):
         study.train("kd", replace(RECIPE, checkpoint_every=every))
         return found[-1].digest
@@ -195,20 +193,20 @@ def test_a_checkpoint_is_of_one_version_and_arithmetic_however_often_it_is_kept(
     with monkeypatch.context() as patch:
         patch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
         assert digest() != first
-    monkeypatch.setattr(devices, "has_bfloat16", lambda device: not has_bfloat16(device))
+    monkeypatch.setattr(hardware, "has_bfloat16", lambda device: not has_bfloat16(device))
     assert digest() != first
-    monkeypatch.setattr(devices, "has_bfloat16", has_bfloat16)
+    monkeypatch.setattr(hardware, "has_bfloat16", has_bfloat16)
     monkeypatch.setattr(checkpoints, "code_version", lambda: "after an update")
     assert digest() != first
 
 
 @pytest.mark.parametrize("method", ["kd", "published_kd"])
-def test_a_run_that_is_made_again_with_other_test_images_trains_nothing(study, tmp_path, monkeypatch, method):
-    """As after a choice that stays the same, or a test composition more; other validation images train anew."""
+def test_a_run_repeated_with_other_test_images_trains_nothing(study, tmp_path, monkeypatch, method):
+    """It happens after a search with the same result, or with one more test set. Other validation images train anew."""
     recipe, folder, steps = replace(RECIPE, steps=6), tmp_path / "checkpoints", []
     first = save(study.train(method, recipe, checkpoints=folder), tmp_path / "a")
-    inner = training.make_views
-    monkeypatch.setattr(training, "make_views", lambda *given: steps.append(1) or inner(*given))
+    inner = loop.make_views
+    monkeypatch.setattr(loop, "make_views", lambda *given: steps.append(1) or inner(*given))
     again = save(study.train(method, recipe, checkpoints=folder), tmp_path / "b")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
 
@@ -226,7 +224,7 @@ def test_a_run_that_is_made_again_with_other_test_images_trains_nothing(study, t
     assert steps
 
 
-def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, monkeypatch):
+def test_the_digest_changes_with_everything_that_determines_a_training(study, tmp_path, monkeypatch):
     found = []
     monkeypatch.setattr(student, "train", lambda *_, checkpoint, **__: found.append(checkpoint.digest) or [])
     data, other = study.data(), tmp_path / "other.safetensors"
@@ -245,7 +243,7 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
         *({"data": replace(data, train=replace(data.train, **change))}
           for change in ({"pixels": pixels}, {"labels": labels})),
         {"data": replace(data, val=data.train)}, {"data": study.data(study.plan("two", classes=(0, 1)))},
-        {"data": replace(data, trained=torch.tensor([0, 1]))},
+        {"data": replace(data, trained_classes=torch.tensor([0, 1]))},
         {"data": replace(data, classes=("red", "green", "gray")), "arm": arm_of({"method": "ce"})},
     ]  # fmt: skip
     arm = arm_of(arm_defaults("kd"))
@@ -263,14 +261,14 @@ def test_a_checkpoint_tells_apart_all_that_decides_a_training(study, tmp_path, m
         assert found[-1] not in found[:-1]
 
 
-def test_an_unknown_method_is_one_line():
+def test_an_unknown_method_or_setting_gives_a_one_line_error():
     with pytest.raises(UserError, match="method 'dark' is unknown; choose one of ce, label_smoothing, kd"):
         arm_of({"method": "dark"})
     with pytest.raises(UserError, match="kd has no beta; it has alpha, temperature"):
         arm_of({"method": "kd", "beta": 1})
 
 
-def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tmp_path):
+def test_a_teacher_of_other_classes_gives_an_error_and_scratch_needs_no_teacher(study, tmp_path):
     network = NormalizedModel(build_network("resnet8_half", 2), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, TrainedNetwork(network, "resnet8_half", ("cat", "dog"), 16, "teacher", 1))
@@ -280,10 +278,12 @@ def test_a_teacher_of_other_classes_is_one_line_and_scratch_needs_none(study, tm
 
 
 @pytest.mark.parametrize("method", ["kd", "published_kd"])
-def test_a_teacher_of_another_image_size_is_one_line_and_scratch_needs_none(study, tmp_path, method):
+def test_a_teacher_of_another_image_size_gives_an_error_and_scratch_needs_no_teacher(study, tmp_path, method):
     network = NormalizedModel(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     path = tmp_path / "teacher.safetensors"
     save_weights(path, TrainedNetwork(network, "resnet8_half", tuple(CLASSES), 32, "teacher", 1))
-    with pytest.raises(UserError, match="trained images of 32 pixels, the students' have 16. Delete it and run"):
+    with pytest.raises(
+        UserError, match="was trained on images of 32 pixels, but the students' have 16. Delete it and run"
+    ):
         study.train(method, replace(RECIPE, steps=2), teacher=path)
     study.train("ce", replace(RECIPE, steps=2), teacher=path)

@@ -1,4 +1,4 @@
-"""The teacher learns, goes on from its checkpoint, and is tested on its own and every source's images."""
+"""The teacher learns, resumes from its checkpoint, and is tested on its own and every source's images."""
 
 import json
 from dataclasses import replace
@@ -10,12 +10,11 @@ import pytest
 import torch
 from tiny_study import CLASSES, RECIPE, draw
 
-from distillery.distillation import teachers as teacher
+from distillery.distillation import teachers
 from distillery.distillation.teachers import evaluate_teacher, train_teacher
 from distillery.jobs import UserError
 from distillery.models.weights import load_weights
-from distillery.training import checkpoints
-from distillery.training import loop as training
+from distillery.training import checkpoints, loop
 from distillery.training.prediction import predict
 
 
@@ -45,31 +44,31 @@ def test_a_teacher_is_tested_on_its_own_images_and_every_sources(study, splits, 
     assert {name: part["n"] for name, part in metrics["sources"].items()} == {"web": 15, "drawn": 30}
     assert list(metrics["sources"]["web"]["per_class"]) == CLASSES
     rows = pq.read_table(tmp_path / "predictions.parquet").to_pydict()
-    right = np.array(rows["label"]) == np.array(rows["predicted"])
+    correct = np.array(rows["label"]) == np.array(rows["predicted"])
     for name, n in (("own_test", 60), ("web", 15), ("drawn", 30)):
         here = np.array(rows["source"]) == name
         found = metrics["own_test"] if name == "own_test" else metrics["sources"][name]
-        assert here.sum() == n and right[here].mean() == found["accuracy"]
+        assert here.sum() == n and correct[here].mean() == found["accuracy"]
 
 
-def test_sources_of_another_size_are_one_line(study, splits, tmp_path):
+def test_sources_of_another_image_size_give_a_one_line_error(study, splits, tmp_path):
     for name in ("web", "drawn"):
         np.save(tmp_path / f"{name}.npy", draw(np.repeat(np.arange(3), 20), 0, side=12))
-    with pytest.raises(UserError, match="source web has images of 12 pixels, the teacher trained 16"):
+    with pytest.raises(UserError, match="source web has images of 12 pixels, but the teacher was trained on 16"):
         paths = [tmp_path / "web.npy", tmp_path / "drawn.npy"]
         evaluate_teacher(study.folder / "teacher.npz", study.teacher, splits, paths, ["web", "drawn"], threads=1)
 
 
-def test_a_killed_teacher_goes_on_and_ends_with_the_same_bytes(study, tmp_path, monkeypatch):
+def test_a_killed_teacher_resumes_and_ends_with_the_same_bytes(study, tmp_path, monkeypatch):
     recipe = replace(RECIPE, steps=12, checkpoint_every=4)
 
-    def teach(name, checkpoints="checkpoints"):
+    def trained_files(name, checkpoints="checkpoints"):
         settings = {"seed": 0, "classes": CLASSES, "checkpoints": tmp_path / checkpoints, "threads": 1}
-        taught = train_teacher(study.folder / "teacher.npz", recipe, **settings)
-        taught.save(tmp_path / name, tmp_path / f"{name}.csv")
+        teacher = train_teacher(study.folder / "teacher.npz", recipe, **settings)
+        teacher.save(tmp_path / name, tmp_path / f"{name}.csv")
         return (tmp_path / name).read_bytes(), (tmp_path / f"{name}.csv").read_bytes()
 
-    whole, inner, seen = teach("whole", "other_test_sets"), training.make_views, []
+    whole, inner, seen = trained_files("whole", "other"), loop.make_views, []
 
     def make_views(*arguments):
         seen.append(1)
@@ -77,15 +76,17 @@ def test_a_killed_teacher_goes_on_and_ends_with_the_same_bytes(study, tmp_path, 
             raise KeyboardInterrupt
         return inner(*arguments)
 
-    monkeypatch.setattr(training, "make_views", make_views)
+    monkeypatch.setattr(loop, "make_views", make_views)
     with pytest.raises(KeyboardInterrupt):
-        teach("killed")
-    assert teach("resumed") == whole
+        trained_files("killed")
+    assert trained_files("resumed") == whole
     assert len(seen) == 10 + 4
-    assert teach("found") == whole and len(seen) == 10 + 4
+    assert trained_files("found") == whole and len(seen) == 10 + 4
 
 
-def test_a_checkpoint_is_of_one_version_however_often_it_is_kept(study, tmp_path, monkeypatch):
+def test_the_digest_changes_with_code_seed_recipe_and_data_but_not_with_the_interval_of_checkpoints(
+    study, tmp_path, monkeypatch
+):
     def digest(every=0, seed=0, lr=0.1, changed=None):
         recipe = replace(RECIPE, checkpoint_every=every, lr=lr)
         settings = {"seed": seed, "classes": CLASSES, "checkpoints": tmp_path, "threads": 1}
@@ -97,7 +98,7 @@ def test_a_checkpoint_is_of_one_version_however_often_it_is_kept(study, tmp_path
         return found[-1].digest
 
     found = []
-    monkeypatch.setattr(teacher, "train", lambda *_, checkpoint, **__: found.append(checkpoint) or [])
+    monkeypatch.setattr(teachers, "train", lambda *_, checkpoint, **__: found.append(checkpoint) or [])
     first = digest()
     assert digest(every=7) == first
     different = [digest(seed=1), digest(lr=0.05), digest(changed="train_labels"), digest(changed="train_pixels")]
@@ -106,7 +107,7 @@ def test_a_checkpoint_is_of_one_version_however_often_it_is_kept(study, tmp_path
     assert digest() != first
 
 
-def test_predictions_do_not_depend_on_the_batch_or_change_the_mode(study, monkeypatch):
+def test_predictions_do_not_depend_on_the_batch_size_and_keep_the_mode(study, monkeypatch):
     network = load_weights(study.teacher).network.train()
     pixels = torch.from_numpy(draw(np.arange(3).repeat(7), 9)).permute(0, 3, 1, 2)
     whole = predict(network, pixels)

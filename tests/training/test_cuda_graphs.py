@@ -9,8 +9,8 @@ from tiny_study import RECIPE
 
 from distillery.config.defaults import arm_defaults
 from distillery.distillation.methods import METHODS, arm_of
+from distillery.distillation.objective import objective_of, prepare_teacher
 from distillery.distillation.published_recipe import kd_optimizer, scratch_optimizer
-from distillery.distillation.student import objective_of, prepare_teacher
 from distillery.models.architectures import build_network
 from distillery.training import loop as training
 from distillery.training.checkpoints import Checkpoint

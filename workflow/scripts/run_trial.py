@@ -2,7 +2,7 @@
 
 from distillery.distillation.hyperparameter_search import run_trial, write_trial
 from distillery.distillation.methods import arm_of
-from distillery.distillation.student import load_scenario_data
+from distillery.distillation.scenario_data import load_scenario_data
 from distillery.jobs import job
 from distillery.training.recipe import Recipe
 
@@ -15,7 +15,7 @@ with job(snakemake) as j:  # noqa: F821
         j.params.augment,
         int(j.params.augment_seed),
     )
-    tried = ", ".join(name for name in (j.wildcards.scenario, j.wildcards.get("arm")) if name)
+    name = ", ".join(part for part in (j.wildcards.scenario, j.wildcards.get("arm")) if part)
     trial = run_trial(
         data,
         j.input.get("teacher") or "",
@@ -24,7 +24,7 @@ with job(snakemake) as j:  # noqa: F821
         lr=float(j.wildcards.lr),
         weight_decay=float(j.wildcards.weight_decay),
         seed=int(j.wildcards.seed),
-        label=f"{tried}, lr {j.wildcards.lr}, weight decay {j.wildcards.weight_decay}",
+        label=f"{name}, lr {j.wildcards.lr}, weight decay {j.wildcards.weight_decay}",
         checkpoints=j.params.checkpoints,
         threads=j.threads,
         deterministic=j.params.deterministic,

@@ -1,7 +1,7 @@
-"""Choose the learning rate and weight decay of a scenario, or of one of its arms."""
+"""Select the learning rate and weight decay of a scenario, or of one of its arms."""
 
-from distillery.distillation.hyperparameter_search import write_choice
+from distillery.distillation.hyperparameter_search import write_best_setting
 from distillery.jobs import job
 
 with job(snakemake) as j:  # noqa: F821
-    write_choice(j.output.choice, j.input.trials, j.params.grid)
+    write_best_setting(j.output.choice, j.input.trials, j.params.grid)

@@ -1,8 +1,9 @@
 """Train one student: one (scenario, arm, seed)."""
 
-from distillery.distillation.hyperparameter_search import tuned
+from distillery.distillation.hyperparameter_search import with_best_setting
 from distillery.distillation.methods import arm_of
-from distillery.distillation.student import load_scenario_data, train_student
+from distillery.distillation.scenario_data import load_scenario_data
+from distillery.distillation.student import train_student
 from distillery.jobs import job
 from distillery.training.recipe import Recipe
 
@@ -17,7 +18,7 @@ with job(snakemake) as j:  # noqa: F821
         scenario=j.params.scenario,
         arm_name=j.params.arm_name,
         arm=arm_of(j.params.arm),
-        recipe=tuned(
+        recipe=with_best_setting(
             Recipe.of({**j.params.recipe, "checkpoint_every": j.resources.checkpoint_every}), j.input.get("choice")
         ),
         augment=augment,

@@ -1,8 +1,9 @@
-"""The learning rate and weight decay of a scenario, chosen on the validation images from a declared grid.
+"""The learning rate and weight decay of a scenario, selected on the validation images from a declared grid.
 
-Tried from scratch, on the labels alone, and taken over by every arm: distillation is compared with the best that labels
-can do, and the arms still differ in nothing but the loss. An arm may have a grid of its own, tried with its own loss:
-then it is compared at its best, and differs in these two settings as well. Test images choose nothing.
+The trials train from scratch, on the labels alone, and every arm takes over the best setting. So distillation is
+compared with the best that labels can do, and the arms still differ in the loss alone. An arm may have its own grid,
+whose trials use its own loss. Then it is compared at its best, and also differs in these two settings. The test images
+are never used.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from distillery.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from distillery.distillation.methods import Arm
-    from distillery.distillation.student import ScenarioData
+    from distillery.distillation.scenario_data import ScenarioData
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What one training with one setting reached: accuracy 0 to 1 on the validation images; None if it diverged."""
+    """One training with one setting: its accuracy, 0 to 1, on the validation images; None if it diverged."""
 
     lr: float
     weight_decay: float
@@ -48,17 +49,17 @@ def run_trial(
     threads: int = 0,
     deterministic: bool = False,
 ) -> Trial:
-    """Train one student with a learning rate and weight decay; one that diverges has no accuracy.
+    """Train one student with a learning rate and weight decay. If it diverges, the trial has no accuracy.
 
     Args:
-        teacher: weights; read only by the arms it takes part in.
-        recipe: everything else.
-        label: of the progress.
+        teacher: weights file; read only if the arm uses a teacher.
+        recipe: all other settings.
+        label: of the progress bar and messages.
 
     Raises:
         UserError: the data has no validation images.
     """
-    # torch, which choosing among trials does without
+    # here, since selecting among trials needs no torch
     from distillery.distillation.student import fit_student
     from distillery.training.hardware import choose_device
     from distillery.training.loop import Diverged
@@ -75,15 +76,14 @@ def run_trial(
     return Trial(lr, weight_decay, seed, history[-1].val_accuracy)
 
 
-def choose(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[float, float]:
+def select_best(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[float, float]:
     """The learning rate and weight decay of the highest mean accuracy over seeds; of equals, the smaller ones.
 
-    A setting that diverged with any seed is passed over: with it, one of the study's own trainings might as well.
-
-    Says so if the best is at the end of what was tried, where a better one may lie beyond.
+    A setting that diverged with any seed is passed over, since the study's own trainings could diverge with it too.
+    A warning is logged if the best value is the smallest or largest of the grid, since a better one may lie beyond.
 
     Args:
-        grid: the configuration's key, for what is said.
+        grid: the configuration's key, for messages.
 
     Raises:
         UserError: every setting diverged.
@@ -91,39 +91,43 @@ def choose(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[float, 
     reached: dict[tuple[float, float], list[float | None]] = {}
     for trial in trials:
         reached.setdefault((trial.lr, trial.weight_decay), []).append(trial.val_accuracy)
-    steady = sorted(setting for setting, accuracies in reached.items() if None not in accuracies)
-    if not steady:
+    means = {
+        setting: np.mean([accuracy for accuracy in accuracies if accuracy is not None])
+        for setting, accuracies in sorted(reached.items())
+        if None not in accuracies
+    }
+    if not means:
         raise UserError(f"every setting of {grid} diverged. Give {grid}.lr smaller values.")
-    best = max(steady, key=lambda setting: np.mean(reached[setting]))
+    best = max(means, key=lambda setting: means[setting])
     for name, value, tried in zip(("lr", "weight_decay"), best, zip(*reached, strict=True), strict=True):
         if len(set(tried)) > 1 and value in (min(tried), max(tried)):
-            log.warning("%s %g is at the end of what was tried; widen %s.%s", name, value, grid, name)
+            log.warning("the best %s, %g, is at the end of its grid; widen %s.%s", name, value, grid, name)
     return best
 
 
 def write_trial(path: str | Path, trial: Trial) -> None:
-    """Keep a trial as JSON."""
+    """Write a trial as JSON."""
     atomic_write(path, json.dumps(vars(trial)) + "\n")
 
 
-def write_choice(path: str | Path, trials: Iterable[str | Path], grid: str = "student.tune") -> None:
-    """Choose among trials written before: keys lr, weight_decay and, of every trial, `trials`.
+def write_best_setting(path: str | Path, trials: Iterable[str | Path], grid: str = "student.tune") -> None:
+    """Select the best of some trial files, and write it as JSON: keys lr, weight_decay and `trials`, a list of all.
 
     Raises:
         UserError: every setting diverged.
     """
     found = [Trial(**json.loads(Path(trial).read_text())) for trial in trials]
     try:
-        lr, weight_decay = choose(found, grid)
+        lr, weight_decay = select_best(found, grid)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     content = {"lr": lr, "weight_decay": weight_decay, "trials": [vars(trial) for trial in found]}
     atomic_write(path, json.dumps(content, indent=2) + "\n")
 
 
-def tuned(recipe: Recipe, choice: str | Path | None) -> Recipe:
-    """A recipe with the settings of `write_choice`; as it is without a choice."""
-    if not choice:
+def with_best_setting(recipe: Recipe, path: str | Path | None) -> Recipe:
+    """The recipe with learning rate and weight decay from `write_best_setting`; without a path, the recipe itself."""
+    if not path:
         return recipe
-    chosen: Mapping[str, Any] = json.loads(Path(choice).read_text())
-    return replace(recipe, lr=chosen["lr"], weight_decay=chosen["weight_decay"])
+    best: Mapping[str, Any] = json.loads(Path(path).read_text())
+    return replace(recipe, lr=best["lr"], weight_decay=best["weight_decay"])

@@ -1,12 +1,14 @@
-"""What students are trained on: cross-entropy, and ways to follow a teacher.
+"""Losses: cross-entropy on the labels, and several distillation losses.
 
-Logits are [B, C] of any float type; every loss is a scalar, the mean over the batch, in nats where it is an entropy or
-a divergence. All are computed in float32 whatever the autocast, since bfloat16 keeps 8 bits and log-softmax needs more.
-Gradients flow to the student; the teacher's values are constants.
+Logits are [B, C] of any float type. Every loss is a scalar, the mean over the batch, in nats if it is an entropy or a
+divergence. All are computed in float32 also under autocast, because bfloat16 has 8 bits and log-softmax needs more.
+Gradients flow to the student; the teacher's outputs are constants.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor
 
 
 def cross_entropy(student: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-    """−log p(label), the mean over the batch; with smoothing ε of labels (1 − ε) · label + ε / C (Szegedy et al. 2016).
+    """Mean of −log p(label); with smoothing ε the labels are (1 − ε) · label + ε / C (Szegedy et al. 2016).
 
     Args:
         student: logits [B, C].
@@ -28,8 +30,8 @@ def cross_entropy(student: Tensor, labels: Tensor, smoothing: float = 0.0) -> Te
 def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """Divergence of the student from the teacher at a temperature (Hinton et al. 2015, section 2, as KL).
 
-    T² · KL(softmax(teacher / T) ‖ softmax(student / T)): zero where both give the same probabilities; T² keeps the size
-    of the gradient as T grows.
+    T² · KL(softmax(teacher / T) ‖ softmax(student / T)). It is zero if both give the same probabilities. T² keeps the
+    size of the gradient as T grows.
 
     Args:
         student, teacher: logits [B, C].
@@ -43,27 +45,30 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 def dkd_loss(student: Tensor, teacher: Tensor, labels: Tensor, alpha: float, beta: float, temperature: float) -> Tensor:
     """Decoupled distillation (Zhao et al. 2022, equation 7): T² · (α · TCKD + β · NCKD).
 
-    TCKD is the divergence in how sure both are of the label (the label against all others together), NCKD that among
+    TCKD is the divergence of the binary probabilities (the label against all other classes), NCKD the divergence among
     the other classes alone. With α = 1 and β = 1 − the teacher's probability of the label, they sum to `kd_loss`.
 
     Args:
         student, teacher: logits [B, C], C ≥ 2.
-        labels: int64 [B], or probabilities [B, C], of which the likeliest is the label.
+        labels: int64 [B], or probabilities [B, C], whose most likely class is the label.
         temperature: T > 0.
     """
     labels = labels.argmax(dim=1) if labels.dim() == 2 else labels
-    ours, theirs = (_decoupled(logits / temperature, labels) for logits in (student.float(), teacher.detach().float()))
+    of_student, of_teacher = (
+        _decoupled(logits / temperature, labels) for logits in (student.float(), teacher.detach().float())
+    )
     tckd, nckd = (
-        F.kl_div(own, other, reduction="batchmean", log_target=True) for own, other in zip(ours, theirs, strict=True)
+        F.kl_div(ours, target, reduction="batchmean", log_target=True)
+        for ours, target in zip(of_student, of_teacher, strict=True)
     )
     return temperature**2 * (alpha * tckd + beta * nckd)
 
 
 def _decoupled(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of the label and all others together [B, 2], and of each other class among those [B, C − 1]."""
-    place = torch.arange(logits.shape[1] - 1, device=logits.device)
-    place = place + (place >= labels[:, None])  # all classes but the label
-    target, others = logits.gather(1, labels[:, None]), logits.gather(1, place)
+    """Log-probabilities of the label against all other classes [B, 2], and among the other classes [B, C − 1]."""
+    index = torch.arange(logits.shape[1] - 1, device=logits.device)
+    index = index + (index >= labels[:, None])  # all classes but the label
+    target, others = logits.gather(1, labels[:, None]), logits.gather(1, index)
     binary = torch.cat([target, others.logsumexp(dim=1, keepdim=True)], dim=1)
     return F.log_softmax(binary, dim=1), F.log_softmax(others, dim=1)
 
@@ -71,8 +76,9 @@ def _decoupled(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 def dist_loss(student: Tensor, teacher: Tensor, beta: float, gamma: float, temperature: float) -> Tensor:
     """Distillation of relations (DIST, Huang et al. 2022, equations 8 to 10): T² · (β · inter + γ · intra).
 
-    Both are 1 − Pearson's correlation of student's and teacher's probabilities: `inter` over the classes, the mean over
-    the images; `intra` over the batch's images, the mean over the classes. Zero where they agree up to scale.
+    Both terms are 1 − Pearson's correlation of the student's and the teacher's probabilities. `inter` correlates over
+    the classes and averages over the images; `intra` correlates over the batch's images and averages over the classes.
+    Zero if the probabilities agree up to shift and scale.
 
     Args:
         student, teacher: logits [B, C].
@@ -84,15 +90,15 @@ def dist_loss(student: Tensor, teacher: Tensor, beta: float, gamma: float, tempe
 
 
 def _correlation(a: Tensor, b: Tensor, dim: int) -> Tensor:
-    """Pearson's, along one of two dimensions."""
+    """Pearson's correlation along one of two dimensions."""
     a, b = (values - values.mean(dim=dim, keepdim=True) for values in (a, b))
     return F.cosine_similarity(a, b, dim=dim)
 
 
 def standardized(logits: Tensor) -> Tensor:
-    """Each image's logits at mean 0 and standard deviation 1 (Sun et al. 2024, algorithm 1): [B, C] → [B, C].
+    """Scale each image's logits to mean 0 and standard deviation 1 (Sun et al. 2024, algorithm 1): [B, C] → [B, C].
 
-    A student then has to match the teacher's order and proportions, not its size.
+    A student then has to match the order and proportions of the teacher's logits, not their size.
     """
     logits = logits.float()
     return (logits - logits.mean(dim=1, keepdim=True)) / (logits.std(dim=1, keepdim=True) + 1e-7)
@@ -101,26 +107,26 @@ def standardized(logits: Tensor) -> Tensor:
 def attention_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     """Attention transfer (Zagoruyko and Komodakis 2017, equation 2, without its factor β).
 
-    The sum over stages of the mean squared difference of attention maps: each the mean over channels of squared
-    activations, as a vector of length 1. Stages are paired from the last; the larger of two maps is averaged down to
-    the smaller's size, as Tian et al. (2020) do for networks of other strides.
+    The sum over stages of the mean squared difference of attention maps. An attention map is the mean over channels of
+    squared activations, as a vector of norm 1. Stages are paired from the last. The larger of two maps is averaged down
+    to the size of the smaller, as in Tian et al. (2020) for networks with different strides.
 
     Args:
-        student, teacher: each stage's activations [B, channels, H, W].
+        student, teacher: activations of each stage [B, channels, H, W]; at least one stage.
     """
     pairs = zip(reversed(student), reversed([stage.detach() for stage in teacher]), strict=False)
-    return sum((_attention(a, b) - _attention(b, a)).square().mean() for a, b in pairs)
+    return functools.reduce(operator.add, ((_attention(a, b) - _attention(b, a)).square().mean() for a, b in pairs))
 
 
 def _attention(features: Tensor, other: Tensor) -> Tensor:
-    """The attention map [B, h · w], h and w the lesser of both activations' sizes."""
+    """The attention map of `features` [B, h · w], where h and w are the smaller sizes of both activations."""
     size = [min(sides) for sides in zip(features.shape[2:], other.shape[2:], strict=True)]
     pooled = _averaged(features.float(), size)
     return F.normalize(pooled.square().mean(dim=1).flatten(1))
 
 
 def _averaged(features: Tensor, size: list[int]) -> Tensor:
-    """What `adaptive_avg_pool2d` gives, down to h × w, but with a gradient that is the same each time on a GPU."""
+    """As `adaptive_avg_pool2d` to size [h, w], but with a gradient that is deterministic on a GPU."""
     height, width = features.shape[2:]
     if [height, width] == size:
         return features
@@ -130,16 +136,16 @@ def _averaged(features: Tensor, size: list[int]) -> Tensor:
 
 
 def _averaged_by_matrices(features: Tensor, height: int, width: int) -> Tensor:
-    """The windows' means as products with two constant matrices, one of the rows and one of the columns."""
-    pixels = features.permute(0, 2, 3, 1)  # channels last, as they lie in memory
-    with torch.autocast(features.device.type, enabled=False):  # or the products are in bfloat16
+    """The means of the windows as products with two constant matrices, one for rows and one for columns."""
+    pixels = features.permute(0, 2, 3, 1)  # channels last, as in memory
+    with torch.autocast(features.device.type, enabled=False):  # else the products would be in bfloat16
         rows = (_windows(pixels.shape[1], height, features) @ pixels.flatten(2)).unflatten(2, pixels.shape[2:])
         return (_windows(pixels.shape[2], width, features) @ rows).permute(0, 3, 1, 2)
 
 
 def _windows(length: int, count: int, like: Tensor) -> Tensor:
-    """[count, length]: in row i, 1 / the number of places in window i at each of them, 0 elsewhere."""
+    """[count, length]: in row i, 1 / the size of window i at its places, 0 at the others."""
     place, window = torch.arange(length, device=like.device), torch.arange(count, device=like.device)[:, None]
-    # window i is from ⌊i · length / count⌋ to before ⌈(i + 1) · length / count⌉
+    # window i starts at ⌊i · length / count⌋ and ends before ⌈(i + 1) · length / count⌉
     inside = (window * length // count <= place) & (place * count < (window + 1) * length)
     return inside.to(like.dtype) / inside.sum(dim=1, keepdim=True)

@@ -1,7 +1,7 @@
-"""The ways to train a student: what each makes small, in settings that the configuration gives.
+"""The methods to train a student: the loss that each minimizes, with settings from the configuration.
 
 An arm's fields are its settings in the configuration. All arms but the published ones share everything else: the
-network, its initialization, the order, the views, the optimizer and the number of steps.
+network, its initialization, the order of the images, the views, the optimizer and the number of steps.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from distillery.training.loop import Batch
 
 
 class ModelOutput(NamedTuple):
-    """What a network says of a batch's views.
+    """Output of a network for the views of a batch.
 
     Attributes:
         logits: [B, C], of the classes trained on.
-        features: the activations of each stage [B, channels, H, W]; none where the arm does not ask for them.
+        features: the activations of each stage [B, channels, H, W]; empty unless the arm needs features.
     """
 
     logits: Tensor
@@ -40,13 +40,13 @@ class ModelOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class Arm:
-    """A way to train a student.
+    """A method to train a student, with its settings.
 
     Attributes:
         method: its name in the configuration.
-        uses_teacher: whether the teacher is asked.
-        needs_features: whether activations are compared, not logits alone.
-        published: whether it has the published recipe's faults.
+        uses_teacher: whether the loss needs the teacher's outputs.
+        needs_features: whether the loss compares activations, not only logits.
+        published: whether it uses the published recipe with its faults.
     """
 
     method: ClassVar[str]
@@ -59,12 +59,18 @@ class Arm:
         raise NotImplementedError
 
 
+def _given(teacher: ModelOutput | None) -> ModelOutput:
+    """The teacher's outputs, which an arm that uses a teacher always gets."""
+    assert teacher is not None
+    return teacher
+
+
 # --- on the labels ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class CrossEntropy(Arm):
-    """The labels alone: from scratch."""
+    """Cross-entropy on the labels alone, without a teacher."""
 
     method = "ce"
 
@@ -74,7 +80,7 @@ class CrossEntropy(Arm):
 
 @dataclass(frozen=True)
 class LabelSmoothing(Arm):
-    """Control: softened labels, without any teacher (Szegedy et al. 2016)."""
+    """Control: label smoothing, without a teacher (Szegedy et al. 2016)."""
 
     method = "label_smoothing"
     smoothing: float
@@ -96,13 +102,13 @@ class KD(Arm):
     temperature: float
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
-        soft = kd_loss(student.logits, teacher.logits, self.temperature)
+        soft = kd_loss(student.logits, _given(teacher).logits, self.temperature)
         return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * soft
 
 
 @dataclass(frozen=True)
 class DKD(Arm):
-    """CE(labels) + DKD (Zhao et al. 2022), which grows in a line from 0 over the warm-up, a twelfth of the steps."""
+    """CE(labels) + DKD (Zhao et al. 2022), whose weight grows linearly from 0 to 1 over the warm-up."""
 
     method = "dkd"
     uses_teacher = True
@@ -112,14 +118,16 @@ class DKD(Arm):
     warmup: float
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
-        decoupled = dkd_loss(student.logits, teacher.logits, batch.targets, self.alpha, self.beta, self.temperature)
+        decoupled = dkd_loss(
+            student.logits, _given(teacher).logits, batch.targets, self.alpha, self.beta, self.temperature
+        )
         return cross_entropy(student.logits, batch.targets) + self._warm(batch.time) * decoupled
 
     def _warm(self, time: float | Tensor) -> float | Tensor:
         if not self.warmup:
             return 1.0
-        share = time / self.warmup
-        return share.clamp(max=1) if isinstance(share, Tensor) else min(1.0, share)
+        weight = time / self.warmup
+        return weight.clamp(max=1) if isinstance(weight, Tensor) else min(1.0, weight)
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class DIST(Arm):
     temperature: float
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
-        relations = dist_loss(student.logits, teacher.logits, self.beta, self.gamma, self.temperature)
+        relations = dist_loss(student.logits, _given(teacher).logits, self.beta, self.gamma, self.temperature)
         return cross_entropy(student.logits, batch.targets) + relations
 
 
@@ -148,7 +156,7 @@ class StandardizedKD(Arm):
     temperature: float
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
-        soft = kd_loss(standardized(student.logits), standardized(teacher.logits), self.temperature)
+        soft = kd_loss(standardized(student.logits), standardized(_given(teacher).logits), self.temperature)
         return self.label_weight * cross_entropy(student.logits, batch.targets) + self.teacher_weight * soft
 
 
@@ -162,29 +170,29 @@ class AttentionTransfer(Arm):
     beta: float
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
-        attention = attention_loss(student.features, teacher.features)
+        attention = attention_loss(student.features, _given(teacher).features)
         return cross_entropy(student.logits, batch.targets) + self.beta * attention
 
 
-# --- controls: what `kd` does without the teacher's probabilities -----------------------------------------------------
+# --- controls: parts of `kd` without the teacher's probabilities ------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class HardTeacher(Arm):
-    """Control: the teacher's choice as a label; of what it knows, the relabeling alone."""
+    """Control: the class that the teacher predicts as a second label, without its probabilities."""
 
     method = "hard_teacher"
     uses_teacher = True
     alpha: float
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
-        relabeled = cross_entropy(student.logits, teacher.logits.argmax(dim=1))
+        relabeled = cross_entropy(student.logits, _given(teacher).logits.argmax(dim=1))
         return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * relabeled
 
 
 @dataclass(frozen=True)
 class UniformTeacher(Arm):
-    """Control: `kd` from a teacher that holds all classes equally likely; the smoothing alone."""
+    """Control: `kd` from a teacher with equal probabilities for all classes, which only smooths."""
 
     method = "uniform_teacher"
     alpha: float
@@ -208,14 +216,14 @@ class PublishedCrossEntropy(CrossEntropy):
 
 @dataclass(frozen=True)
 class PublishedKD(Arm):
-    """Distilled with the published recipe and loss, from a teacher that learns along."""
+    """Distilled with the published recipe and loss, from a teacher that is trained along with the student."""
 
     method = "published_kd"
     uses_teacher = True
     published = True
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
-        return double_softmax_loss(student.logits, teacher.logits, batch.targets)
+        return double_softmax_loss(student.logits, _given(teacher).logits, batch.targets)
 
 
 ARMS = (
@@ -228,7 +236,7 @@ METHODS = {arm.method: arm for arm in ARMS}
 
 
 def arm_of(section: Mapping[str, Any]) -> Arm:
-    """An arm of the configuration.
+    """An arm from its section of the configuration.
 
     Raises:
         UserError: the method or one of its settings is unknown, or a setting is missing.

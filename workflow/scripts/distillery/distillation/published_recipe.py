@@ -1,8 +1,8 @@
-"""The published recipe, faults included, so that its numbers can be explained.
+"""The published recipe with its faults, so that the published numbers can be explained.
 
-Each fault is one named piece. What the study does not say is taken as mildly as possible: of the published arms'
-weights 0.2 and 0.8 the teacher has the 0.8; "not frozen" means that the optimizer changes the teacher as well; batches
-are shuffled within the images trained on; views are the images as they are.
+Each fault is one named piece. Where the study is unclear, the mildest reading is taken: of the loss weights 0.2 and 0.8
+the teacher has 0.8; "not frozen" means that the optimizer changes the teacher as well; batches are shuffled within the
+images trained on; views are the unchanged images.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ SCRATCH_LR = 0.01
 KD_LR = 1e-3
 LABEL_WEIGHT, TEACHER_WEIGHT = 0.2, 0.8
 TEMPERATURE = 1.0
-TRAINED_SHARE = 0.8
+TRAINED_FRACTION = 0.8
 
 
 def published_recipe(recipe: Recipe, images: int, lr: float) -> Recipe:
-    """Fault: a budget in epochs, so that more images are more training. No momentum, decay, schedule or views.
+    """Fault: a budget in epochs, so that more images mean more training. No momentum, decay, schedule or augmentation.
 
-    Of the study's own recipe it keeps the network alone, and how often a checkpoint is kept, which changes no result.
+    Of the study's own recipe it keeps only the network and the interval of checkpoints, which changes no result.
+
+    Args:
+        images: number of train images.
     """
     return Recipe(
         recipe.network,
@@ -52,16 +55,16 @@ def published_recipe(recipe: Recipe, images: int, lr: float) -> Recipe:
 
 
 def first_of_class_order(train: ImageDataset) -> ImageDataset:
-    """Fault: the first 80 % of images sorted by class; of ten classes, the last two are never seen."""
+    """Fault: train on the first 80 % of the images sorted by class. Of ten classes the last two are never seen."""
     order = np.argsort(train.labels.numpy(), kind="stable")
-    return train.take(order[: max(1, int(TRAINED_SHARE * len(train)))])
+    return train.take(order[: max(1, int(TRAINED_FRACTION * len(train)))])
 
 
 def double_softmax_loss(student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-    """Fault: both losses take probabilities for logits, and so apply softmax twice.
+    """Fault: both losses treat probabilities as logits, and so apply softmax twice.
 
-    The loss can hardly tell right from wrong: with C classes a certain and right student still pays
-    log(1 + (C − 1) / e), 1.46 of the 2.30 nats that guessing costs with ten.
+    Correct and wrong predictions hardly differ in loss: with C classes, a certain and correct student still has a loss
+    of log(1 + (C − 1) / e). With ten classes this is 1.46 nats, and guessing has 2.30.
 
     Args:
         student, teacher: logits [B, C]. Fault: gradients flow to both.
@@ -74,15 +77,15 @@ def double_softmax_loss(student: Tensor, teacher: Tensor, labels: Tensor) -> Ten
 
 
 def unfreeze(teacher: nn.Module) -> None:
-    """Fault: the teacher in train mode, its weights to be changed and its batch norm averaging the students' views."""
+    """Fault: the teacher is in train mode. Its weights change, and its batch norm averages over the student's views."""
     teacher.requires_grad_(True).train()
 
 
 def scratch_optimizer(network: nn.Module) -> SGD:
-    """Plain gradient descent: no momentum, no decay."""
+    """Plain SGD without momentum and weight decay."""
     return SGD([], list(network.parameters()), momentum=0.0, weight_decay=0.0)
 
 
 def kd_optimizer(network: nn.Module, teacher: nn.Module) -> Adam:
-    """Fault: another optimizer than from scratch, and it changes the teacher too."""
+    """Fault: another optimizer than from scratch, which also trains the teacher."""
     return Adam([*network.parameters(), *teacher.parameters()])

@@ -1,4 +1,4 @@
-"""The teacher: trained on its own images, tested on them and on every source's."""
+"""The teacher: trained on its own images, tested on its own test images and on those of every source."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from distillery.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained teacher, and how it came about."""
+    """A trained teacher and the history of its training."""
 
     trained: TrainedNetwork
     history: list[HistoryRow]
 
     def save(self, weights: str | Path, history: str | Path) -> None:
-        """Write both files."""
+        """Write the weights and the history."""
         write_history(history, self.history)
         save_weights(weights, self.trained)
 
@@ -47,11 +47,11 @@ def train_teacher(
     threads: int = 0,
     deterministic: bool = False,
 ) -> Teacher:
-    """Train a teacher on its own images with cross-entropy on the labels, without label smoothing, which spoils kd.
+    """Train a teacher on its own images with cross-entropy on the labels. Label smoothing would make it worse for kd.
 
     Args:
-        data: `.npz` of `sources.teacher_data`.
-        checkpoints: folder to go on from, where the end is kept as well.
+        data: `.npz` written by `curation.teacher_data`.
+        checkpoints: folder of the checkpoint, from which a killed training resumes.
     """
     images, _ = load_teacher_data(data, classes)
     device = choose_device(threads, deterministic)
@@ -80,7 +80,7 @@ def train_teacher(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a teacher says of all test images."""
+    """Predictions and metrics of a teacher on all test images; one item of each list a test set."""
 
     images: list[ImageDataset]
     logits: list[np.ndarray]
@@ -90,7 +90,7 @@ class Evaluation:
     def save(self, metrics: str | Path, predictions: str | Path) -> None:
         """Write metrics.json and predictions.parquet."""
         everything = ImageDataset(
-            self.images[0].pixels[:0],
+            self.images[0].pixels[:0],  # predictions hold no pixels
             torch.cat([part.labels for part in self.images]),
             np.concatenate([part.sources for part in self.images]),
             np.concatenate([part.rows for part in self.images]),
@@ -108,21 +108,22 @@ def evaluate_teacher(
     sources: Sequence[str],
     threads: int = 0,
 ) -> Evaluation:
-    """Test a teacher on its own test images (source `own_test`) and on those of every source.
+    """Test a teacher on its own test images (source `own_test`) and on the test images of every source.
 
     Args:
         splits: parquet with columns source, row, label, split.
         pixels: curated `.npy` of each of `sources`.
 
     Raises:
-        UserError: sources of another size than the teacher's images; damaged files.
+        UserError: a source's images have another size than the teacher's, or a file is damaged.
     """
     trained = load_weights(weights)
     network = trained.network.to(choose_device(threads))
     _, own = load_teacher_data(data, trained.classes)
     table = read_parquet(splits, ["source", "row", "label", "split"])
     arrays = open_pixels(pixels, sources)
-    parts, logits, predicted, found = [], [], [], {}
+    parts, logits, predicted = [], [], []
+    found: dict[str, dict[str, Any]] = {}
     for name in ("own_test", *sources):
         if name == "own_test":
             images = own
@@ -131,13 +132,13 @@ def evaluate_teacher(
             images = gather(arrays, table["source"][here], table["row"][here], table["label"][here])
         if images.pixels.shape[-1] != trained.image_size:
             raise UserError(
-                f"source {name} has images of {images.pixels.shape[-1]} pixels, the teacher trained"
+                f"source {name} has images of {images.pixels.shape[-1]} pixels, but the teacher was trained on"
                 f" {trained.image_size}. Delete {weights} and {data} and run again."
             )
         if not len(images):
             continue
-        scores, favored = predict_classes(network, images.pixels)
-        correct = favored == images.labels.numpy()
+        scores, classes = predict_classes(network, images.pixels)
+        correct = classes == images.labels.numpy()
         found[name] = {
             "accuracy": fraction(correct),
             "n": len(correct),
@@ -145,7 +146,7 @@ def evaluate_teacher(
         }
         parts.append(images)
         logits.append(scores)
-        predicted.append(favored)
+        predicted.append(classes)
     own_test = found.pop("own_test")
     metrics = {
         "network": trained.name,
