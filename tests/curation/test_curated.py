@@ -1,4 +1,4 @@
-"""Curation of a whole pool: every candidate has its row and its reason."""
+"""Curation of whole pools: every candidate has a row, and every dropped one a reason."""
 
 import io
 import tarfile
@@ -61,7 +61,7 @@ def run(tmp_path):
     return curated
 
 
-def test_every_offer_has_a_row_with_its_reason(run):
+def test_every_candidate_has_a_row_with_its_reason(run):
     whole = encode(photo(1))
     jpeg = encode(photo(2), "JPEG")
     entries = [
@@ -84,7 +84,7 @@ def test_every_offer_has_a_row_with_its_reason(run):
     np.testing.assert_array_equal(pixels[1], to_square(photo(4), 16))
 
 
-def test_provenance_reaches_the_table(run):
+def test_the_table_has_the_provenance(run):
     _, (row,) = run([entry("cat", 7, encode(photo(1)))])
     assert set(row) == set(CURATED_SCHEMA.names)
     expected = {"source": "web", "class": "cat", "kind": "bing", "rank": 7, "license": "CC0", "creator": "someone"}
@@ -92,22 +92,22 @@ def test_provenance_reaches_the_table(run):
     assert {name: row[name] for name in expected} == expected
 
 
-def test_an_image_and_its_crop_to_a_square_are_the_same_to_a_network(run):
+def test_an_image_and_its_square_crop_are_near_duplicates(run):
     whole = photo(1, 128).resize((192, 128))
-    wide = Image.new("RGB", (192, 128), "red")  # its margins are others
+    wide = Image.new("RGB", (192, 128), "red")  # with other margins
     wide.paste(whole.crop((32, 0, 160, 128)), (32, 0))
     squares = [whole.crop((32, 0, 160, 128)), whole.crop((32, 0, 160, 128)).resize((64, 64))]
     _, rows = run([entry("cat", i, encode(image)) for i, image in enumerate([whole, wide, *squares])])
     assert [row["reason"] for row in rows] == ["", *["near-duplicate"] * 3]
 
 
-def test_a_banner_of_which_a_network_sees_nothing_is_blank(run):
+def test_a_banner_with_a_blank_center_is_blank(run):
     banner = Image.new("RGB", (400, 100), "white")
     banner.paste(photo(1, 100), (0, 0))
     assert run([entry("cat", 0, encode(banner))])[1][0]["reason"] == "blank"
 
 
-def test_of_near_duplicates_the_largest_is_kept_then_the_first(run):
+def test_the_largest_of_near_duplicates_is_kept_or_else_the_first(run):
     small, large = photo(1, 64), photo(1, 128)
     entries = [
         entry("cat", 0, encode(small)),
@@ -142,7 +142,7 @@ def test_an_image_claimed_by_two_classes_is_dropped_from_both(run):
 
 
 def drop_by_all_pairs(candidates, distance):
-    """What `drop_near_duplicates` is to do, by a list of all pairs, quadratic in frames of one scene."""
+    """A reference for `drop_near_duplicates` that lists all pairs, quadratic in frames of one scene."""
     usable = [candidate for candidate in candidates if not candidate.reason]
     views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
     neighbors: dict[int, list[int]] = {}
@@ -171,17 +171,17 @@ def candidate(index, label, phash, mirror, side, reason=""):
     return Candidate(record, reason=reason, phash=phash, phash_mirror=mirror, width=side, height=side)
 
 
-# few scenes with few bits flipped: chains, in which a neighbor's neighbor is none
+# few scenes with few bits flipped: they form chains, where a neighbor of a neighbor is no neighbor
 near_hashes = st.builds(lambda scene, bits: scene ^ bits, st.sampled_from([0, 2**64 - 1, 5**27]), st.integers(0, 255))
-offered = st.tuples(
+candidates = st.tuples(
     st.sampled_from(["cat", "cat", "cat", "dog", "frog"]), near_hashes, near_hashes, st.integers(1, 3),
     st.sampled_from(["", "", "", "broken"]),
 )  # fmt: skip
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.lists(offered, max_size=30), st.integers(0, 6), st.booleans())
-def test_near_duplicates_are_dropped_as_by_a_list_of_all_pairs(some, distance, one_class):
+@given(st.lists(candidates, max_size=30), st.integers(0, 6), st.booleans())
+def test_dropping_near_duplicates_agrees_with_a_search_of_all_pairs(some, distance, one_class):
     some = [("cat", *rest) if one_class else (label, *rest) for label, *rest in some]
     ours, expected = ([candidate(index, *each) for index, each in enumerate(some)] for _ in range(2))
     drop_near_duplicates(ours, distance)
@@ -190,7 +190,7 @@ def test_near_duplicates_are_dropped_as_by_a_list_of_all_pairs(some, distance, o
 
 
 @pytest.mark.parametrize("classes", [["cat"], ["cat", "dog"]])
-def test_many_frames_of_one_scene_cost_no_list_of_pairs(classes):
+def test_many_frames_of_one_scene_need_little_memory(classes):
     rng = np.random.default_rng(0)
     frames = [
         candidate(i, label, *(5**27 ^ 1 << int(bit) for bit in rng.integers(0, 64, 2)), 64)
@@ -203,19 +203,19 @@ def test_many_frames_of_one_scene_cost_no_list_of_pairs(classes):
     assert peak < 5_000_000 and sum(not frame.reason for frame in frames) == (len(classes) == 1)
 
 
-def test_processes_change_nothing(run):
+def test_the_number_of_processes_changes_nothing(run):
     entries = [entry("cat", i, encode(photo(i % 60))) for i in range(80)]
     one, two = run(entries), run(entries, processes=2)
     np.testing.assert_array_equal(one[0], two[0])
     assert one[1] == two[1] and len(one[0]) == 60
 
 
-def test_no_image_at_all_is_an_empty_array(run):
+def test_a_source_without_images_gives_an_empty_array(run):
     pixels, rows = run([entry("cat", 0, None, "not retrieved: timed out")])
     assert pixels.shape == (0, 16, 16, 3) and len(rows) == 1
 
 
-def test_a_truncated_shard_is_named(tmp_path):
+def test_the_error_names_a_truncated_shard(tmp_path):
     shard, records = tmp_path / "cat.tar", tmp_path / "cat.jsonl"
     write_pool(shard, records, [entry("cat", 0, encode(photo(1)))])
     shard.write_bytes(shard.read_bytes()[:1000])
@@ -223,11 +223,11 @@ def test_a_truncated_shard_is_named(tmp_path):
         sizes = {"side": 16, "min_side": 32, "duplicate_distance": 4}
         curate([(shard, records)], tmp_path / "a.npy", tmp_path / "a.parquet", **sizes)
     assert not (tmp_path / "a.npy").exists() and not (tmp_path / "a.parquet").exists()
-    assert tarfile.is_tarfile(shard)  # it looks whole from its first header: only reading it through tells
+    assert tarfile.is_tarfile(shard)  # its first header is intact: only reading all of it shows the damage
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 7), st.integers(1, 5))
-def test_batches_in_order_through_an_executor(items, size, ahead):
+def test_batches_and_executor_keep_the_order(items, size, ahead):
     assert [x for batch in batched(items, size) for x in batch] == items
     with ThreadPoolExecutor(3) as executor:
         assert list(ordered(executor, abs, items, ahead)) == [abs(item) for item in items]

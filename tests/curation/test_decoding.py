@@ -1,4 +1,4 @@
-"""Whatever the web serves becomes an upright RGB image or a stated reason, never another exception."""
+"""Any bytes become an upright RGB image or a reason for rejection, never another exception."""
 
 import io
 import struct
@@ -43,13 +43,13 @@ def test_cmyk_becomes_rgb():
     assert decode(encoded(PHOTO.convert("CMYK"), "JPEG")).image.mode == "RGB"
 
 
-def test_sixteen_bits_are_scaled_not_clipped():
+def test_16_bit_gray_is_scaled_not_clipped():
     ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
     gray = np.asarray(decode(encoded(Image.fromarray(ramp), "PNG")).image)[..., 0]
     assert abs(gray.astype(int) - (ramp / 257).round()).max() <= 1
 
 
-def test_alpha_is_laid_over_white():
+def test_alpha_is_composited_over_white():
     pixels = noise(channels=4)
     pixels[..., 3] = 0
     pixels[0, :32] = (0, 0, 0, 255)
@@ -65,7 +65,7 @@ def test_exif_orientation_is_applied():
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(10))
-def test_every_orientation_is_turned_as_pillow_turns_it(format, orientation):
+def test_every_orientation_matches_pillow(format, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encoded(PHOTO, format, exif=exif)
@@ -74,7 +74,7 @@ def test_every_orientation_is_turned_as_pillow_turns_it(format, orientation):
 
 
 def exif_of(*entries: tuple[int, int, int, bytes]) -> bytes:
-    """EXIF of tags, types, counts and values, little-endian, whatever they mean."""
+    """An EXIF block, little-endian, of any (tag, type, count, value) entries."""
     packed = b"".join(struct.pack("<HHI4s", *entry) for entry in entries)
     return b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries)) + packed + bytes(4)
 
@@ -91,7 +91,7 @@ TURN = (0x0112, 3, 1, b"\6\0")
         (b"Exif\0\0no EXIF", (64, 48)),
     ],
 )
-def test_odd_exif_costs_no_image(format, exif, size):
+def test_malformed_exif_does_not_reject_an_image(format, exif, size):
     assert decode(encoded(PHOTO, format, exif=exif)).image.size == size
 
 
@@ -108,7 +108,7 @@ def test_odd_exif_costs_no_image(format, exif, size):
         (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "too many pixels"),
     ],
 )
-def test_what_cannot_be_used_has_its_reason(data, reason):
+def test_unusable_images_are_rejected_with_a_reason(data, reason):
     with pytest.raises(Rejected, match=f"^{reason}$"):
         decode(data)
 
@@ -135,15 +135,15 @@ def test_any_damage_gives_an_image_or_a_reason(junk, data, draw):
 
 
 def photograph(seed: int, width: int, height: int) -> Image.Image:
-    """Smooth shapes and a little noise, as a camera gives."""
-    chance = np.random.default_rng(seed)
-    coarse = Image.fromarray(chance.integers(0, 256, (14, 18, 3), dtype=np.uint8))
+    """Smooth shapes and a little noise, like a photograph."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (14, 18, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), float)
-    return Image.fromarray((smooth + chance.normal(0, 5, (height, width, 1))).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((smooth + rng.normal(0, 5, (height, width, 1))).clip(0, 255).astype(np.uint8))
 
 
 @pytest.mark.parametrize("side", [16, 32, 64])
-def test_a_large_jpeg_is_decoded_smaller_and_hardly_differs(side):
+def test_a_large_jpeg_is_decoded_smaller_with_little_difference(side):
     for seed in range(4):
         data = encoded(photograph(seed, 1200, 900), "JPEG", quality=90)
         whole, reduced = decode(data), decode(data, side=side)
@@ -155,7 +155,7 @@ def test_a_large_jpeg_is_decoded_smaller_and_hardly_differs(side):
         assert (hashes[0] ^ hashes[1]).bit_count() <= 2
 
 
-def test_half_a_jpeg_is_found_broken_at_any_reduction():
+def test_half_a_jpeg_is_broken_at_any_reduction():
     data = encoded(photograph(0, 1200, 900), "JPEG", quality=90)
     for side in (0, 16, 32, 64):
         with pytest.raises(Rejected, match="broken"):
@@ -167,4 +167,4 @@ def test_the_square_is_the_center_and_uint8():
     wide[:, 40:80] = 255
     square = to_square(Image.fromarray(wide), 8)
     assert square.shape == (8, 8, 3) and square.dtype == np.uint8
-    assert (square == 255).all()  # nothing of the black sides
+    assert (square == 255).all()  # none of the black sides

@@ -1,4 +1,4 @@
-"""The fast search finds exactly what comparing everything with everything finds."""
+"""The fast search for near-duplicates finds exactly the pairs that comparing all pairs finds."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def every_pair(hashes, distance):
 
 @st.composite
 def clustered_hashes(draw):
-    """Random hashes and copies of them with a few bits flipped, so that there is something to find."""
+    """Random hashes, and copies of them with a few bits flipped."""
     hashes = draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=8))
     for flips in draw(st.lists(st.lists(st.integers(0, 63), max_size=17), max_size=12)):
         copy = hashes[draw(st.integers(0, len(hashes) - 1))]
@@ -39,19 +39,19 @@ def clustered_hashes(draw):
 
 
 @given(clustered_hashes(), st.integers(0, 15))
-def test_close_pairs_are_all_pairs_within_the_distance(hashes, distance):
+def test_near_hash_pairs_are_all_pairs_within_the_distance(hashes, distance):
     assert [tuple(pair) for pair in near_hash_pairs(hashes, distance)] == every_pair(hashes, distance)
 
 
 @given(clustered_hashes(), st.integers(0, 15), st.integers(1, 9))
-def test_the_size_of_blocks_changes_nothing(hashes, distance, block):
+def test_the_block_size_changes_nothing(hashes, distance, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duplicates, "BLOCK", block)
         assert [tuple(pair) for pair in near_hash_pairs(hashes, distance)] == every_pair(hashes, distance)
 
 
 @given(clustered_hashes(), clustered_hashes(), st.integers(0, 15))
-def test_near_to_gives_every_pair_and_a_hash_once_a_part(hashes, others, distance):
+def test_near_matches_gives_every_pair_and_each_hash_once_a_part(hashes, others, distance):
     others = np.concatenate([others, hashes[:3]])
     parts = [
         list(zip(here.tolist(), other.tolist(), strict=True)) for here, other in near_matches(hashes, others, distance)
@@ -67,7 +67,7 @@ def test_near_to_gives_every_pair_and_a_hash_once_a_part(hashes, others, distanc
 
 
 @given(clustered_hashes(), st.integers(0, 15), st.randoms(use_true_random=False))
-def test_the_first_near_of_another_kind(hashes, distance, random):
+def test_first_near_duplicates_agrees_with_a_search_of_all_pairs(hashes, distance, random):
     views = hashes[: len(hashes) // 2 * 2].reshape(-1, 2)[random.sample(range(len(hashes) // 2), len(hashes) // 2)]
     kind = np.array([random.randrange(3) for _ in views], dtype=int)
     both = [[int(view) for view in pair] for pair in views]
@@ -91,7 +91,7 @@ def test_no_hashes_give_no_pairs():
 
 
 @pytest.mark.parametrize("distance", [-1, 16])
-def test_a_distance_out_of_range_is_refused(distance):
+def test_a_distance_out_of_range_is_an_error(distance):
     with pytest.raises(ValueError, match="0 to 15"):
         near_hash_pairs(np.zeros(2, dtype=np.uint64), distance)
 
@@ -102,7 +102,7 @@ def image(seed: int) -> Image.Image:
     return Image.fromarray(coarse).resize((240, 240), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(3))
 
 
-def test_a_halved_and_a_mirrored_copy_are_found_and_other_images_are_not():
+def test_a_smaller_and_a_mirrored_copy_are_near_duplicates_and_other_images_are_not():
     original = image(0)
     images = [original, original.resize((120, 120)), ImageOps.mirror(original)] + [image(k) for k in range(1, 20)]
     hashes, mirrored = np.array([perceptual_hashes(p) for p in images], dtype=np.uint64).T

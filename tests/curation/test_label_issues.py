@@ -1,4 +1,4 @@
-"""Confident learning finds planted mistakes, estimates their share, and accuses nobody without reason."""
+"""Confident learning finds planted label errors, estimates their fraction, and flags little else."""
 
 import numpy as np
 import pytest
@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from distillery.curation.label_issues import find_label_issues, label_error_rates
 
 
-def clip_scorer(truth, classes, skill, seed):
-    """Probabilities of a classifier that mostly sees the truth."""
-    chance = np.random.default_rng(seed)
-    logits = chance.normal(size=(len(truth), classes))
+def predicted(truth, classes, skill, seed):
+    """Probabilities of a classifier that mostly predicts the true class."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(len(truth), classes))
     logits[np.arange(len(truth)), truth] += skill
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
 
 def names(classes):
-    """As the tables have them: a name, or nothing for −1."""
+    """Class names as in the tables: empty for −1."""
     return [f"c{label}" if label >= 0 else "" for label in classes]
 
 
@@ -32,8 +32,8 @@ def confident_by_definition(probabilities, labels):
     return found
 
 
-def suspects_by_definition(probabilities, labels, confident):
-    """Section 3.2, C and NR together, written out with lists."""
+def issues_by_definition(probabilities, labels, confident):
+    """Section 3.2, prune by class and by noise rate combined, written out with lists."""
     classes, by_class, by_rate = probabilities.shape[1], set(), set()
     for i in range(classes):
         mine = [n for n, label in enumerate(labels) if label == i]
@@ -46,26 +46,24 @@ def suspects_by_definition(probabilities, labels, confident):
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40))
-def test_it_is_the_definition(seed, classes, count):
-    chance = np.random.default_rng(seed)
-    labels = chance.integers(0, classes, count)
-    probabilities = clip_scorer(chance.integers(0, classes, count), classes, 2.0, seed)
+def test_it_agrees_with_the_definition(seed, classes, count):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count)
+    probabilities = predicted(rng.integers(0, classes, count), classes, 2.0, seed)
     found = find_label_issues(probabilities, labels)
     assert found.confident.tolist() == confident_by_definition(probabilities, labels)
-    assert np.flatnonzero(found.is_label_issue).tolist() == suspects_by_definition(
-        probabilities, labels, found.confident
-    )
+    assert np.flatnonzero(found.is_label_issue).tolist() == issues_by_definition(probabilities, labels, found.confident)
     assert found.is_label_issue.tolist() == (found.likely != labels).tolist()
-    share, by_label = label_error_rates(names(labels), names(found.confident))
-    assert 0 <= share <= 1 and set(by_label) == set(names(labels))
+    fraction, by_label = label_error_rates(names(labels), names(found.confident))
+    assert 0 <= fraction <= 1 and set(by_label) == set(names(labels))
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40), st.integers(0, 20))
-def test_images_outside_the_basis_change_no_verdict_on_it(seed, classes, count, others):
-    chance = np.random.default_rng(seed)
-    labels = chance.integers(0, classes, count + others)
-    probabilities = clip_scorer(chance.integers(0, classes, count + others), classes, 2.0, seed)
-    basis = chance.permutation(count + others) < count
+def test_images_outside_the_basis_change_no_result_inside_it(seed, classes, count, others):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count + others)
+    probabilities = predicted(rng.integers(0, classes, count + others), classes, 2.0, seed)
+    basis = rng.permutation(count + others) < count
     found = find_label_issues(probabilities, labels, basis)
     alone = find_label_issues(probabilities[basis], labels[basis])
     for name in ("is_label_issue", "likely", "confident"):
@@ -75,10 +73,10 @@ def test_images_outside_the_basis_change_no_verdict_on_it(seed, classes, count, 
 
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 40))
-def test_an_image_outside_the_basis_is_judged_as_its_like_within(seed, classes, count):
-    chance = np.random.default_rng(seed)
-    labels = chance.integers(0, classes, count)
-    probabilities = clip_scorer(chance.integers(0, classes, count), classes, 2.0, seed)
+def test_an_image_outside_the_basis_gets_the_result_of_the_same_image_inside(seed, classes, count):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count)
+    probabilities = predicted(rng.integers(0, classes, count), classes, 2.0, seed)
     twice = find_label_issues(np.tile(probabilities, (2, 1)), np.tile(labels, 2), np.arange(2 * count) < count)
     for name in ("is_label_issue", "likely", "confident"):
         within, outside = np.split(getattr(twice, name), 2)
@@ -86,12 +84,12 @@ def test_an_image_outside_the_basis_is_judged_as_its_like_within(seed, classes, 
 
 
 @pytest.mark.parametrize("planted", [0.0, 0.1, 0.3])
-def test_planted_mistakes_are_found_and_their_share_estimated(planted):
-    chance = np.random.default_rng(1)
-    truth = chance.integers(0, 10, 5000)
-    labels = np.where(chance.random(5000) < planted, chance.integers(0, 10, 5000), truth)
+def test_planted_errors_are_found_and_their_fraction_is_estimated(planted):
+    rng = np.random.default_rng(1)
+    truth = rng.integers(0, 10, 5000)
+    labels = np.where(rng.random(5000) < planted, rng.integers(0, 10, 5000), truth)
     wrong = labels != truth
-    found = find_label_issues(clip_scorer(truth, 10, 6.0, 2), labels)
+    found = find_label_issues(predicted(truth, 10, 6.0, 2), labels)
     assert abs(label_error_rates(names(labels), names(found.confident))[0] - wrong.mean()) < 0.03
     if planted:
         assert (found.is_label_issue & wrong).sum() / wrong.sum() > 0.9  # recall
@@ -100,19 +98,19 @@ def test_planted_mistakes_are_found_and_their_share_estimated(planted):
         assert (found.likely[hit] == truth[hit]).mean() > 0.95
 
 
-def test_a_judge_that_is_timid_about_one_class_does_not_condemn_it():
+def test_a_class_with_low_probabilities_throughout_is_not_flagged():
     labels = np.repeat([0, 1], 50)
-    probabilities = np.array([[0.9, 0.1]] * 50 + [[0.6, 0.4]] * 50)  # gives class 1 never more than 0.4
+    probabilities = np.array([[0.9, 0.1]] * 50 + [[0.6, 0.4]] * 50)  # class 1 never gets more than 0.4
     assert not find_label_issues(probabilities, labels).is_label_issue.any()
 
 
-def test_no_image_and_a_class_without_any():
+def test_no_images_and_a_class_without_images():
     nothing = find_label_issues(np.empty((0, 3)), np.empty(0, dtype=int))
     assert len(nothing.is_label_issue) == 0 and label_error_rates([], []) == (None, {})
     one = find_label_issues(np.array([[0.2, 0.8], [0.3, 0.7]]), np.array([1, 1]))
     assert not one.is_label_issue.any() and label_error_rates(["b", "b"], ["b", ""]) == (0.0, {"b": 0.0})
 
 
-def test_shares_are_weighted_by_the_labels_numbers():
+def test_the_error_rate_is_weighted_by_the_number_of_images_of_each_label():
     labels, confident = ["a"] * 6 + ["b"] * 2, ["a", "a", "b", "", "", "a", "b", "b"]
     assert label_error_rates(labels, confident) == (6 / 8 * 1 / 4, {"a": 0.25, "b": 0.0})

@@ -1,4 +1,4 @@
-"""An image that the teacher knows is found, as it is, mirrored or reduced; others are not."""
+"""Images of the teacher's data are found as they are, mirrored or reduced; other images are not."""
 
 import tracemalloc
 
@@ -44,7 +44,7 @@ def write_teacher(path, train, test):
     return path
 
 
-def test_what_the_teacher_knows_is_found(tmp_path):
+def test_near_duplicates_of_the_teachers_images_are_found(tmp_path):
     images = [draw("frog", "google", seed, 160) for seed in range(8)]
     teacher = [draw("frog", "teacher", seed, 96) for seed in range(20)]
     data = write_teacher(
@@ -67,7 +67,7 @@ def test_what_the_teacher_knows_is_found(tmp_path):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_what_is_not_square_is_found_by_the_square_that_both_are_cut_to(tmp_path, processes):
+def test_images_that_are_not_square_are_compared_by_their_center_squares(tmp_path, processes):
     images = [draw("frog", "google", seed, 160).resize((160, 120)) for seed in range(70)]
     data = write_teacher(tmp_path / "data.npz", [ImageOps.mirror(image) for image in images[:40]], images[40:])
     source = write_curated(tmp_path / "a.parquet", "a", images)
@@ -77,7 +77,7 @@ def test_what_is_not_square_is_found_by_the_square_that_both_are_cut_to(tmp_path
     assert found["teacher_split"].tolist() == ["train"] * 40 + ["test"] * 30
 
 
-def test_the_nearest_counts_once():
+def test_only_the_nearest_image_counts():
     views = np.array([0b0, 0b1111_0000, 2**60, 2**63 - 1], dtype=np.uint64)  # two images, then their mirrors
     hashes = np.array([0b111, 0b1, 0b1, 2**60 + 1], dtype=np.uint64)
     images, others, bits = nearest(views, hashes, 3)
@@ -95,7 +95,7 @@ hashes_nearby = st.builds(
     st.lists(hashes_nearby, max_size=12),
     st.integers(0, 6),
 )
-def test_the_nearest_is_what_comparing_all_finds(images, hashes, distance):
+def test_nearest_agrees_with_a_search_of_all_pairs(images, hashes, distance):
     views = np.array([own for own, _ in images] + [mirror for _, mirror in images], dtype=np.uint64)
     expected = []
     for place, both in enumerate(images):
@@ -108,7 +108,7 @@ def test_the_nearest_is_what_comparing_all_finds(images, hashes, distance):
     assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
 
 
-def test_many_frames_that_the_teacher_has_of_one_scene_cost_no_list_of_pairs():
+def test_many_frames_of_one_scene_in_the_teachers_data_need_little_memory():
     scene = np.uint64(5**27) ^ (np.uint64(1) << np.arange(64, dtype=np.uint64))  # all within 2 bits of each other
     hashes = (scene[:, None] ^ (np.arange(64, dtype=np.uint64) << np.uint64(32))).ravel()
     tracemalloc.start()
@@ -118,7 +118,7 @@ def test_many_frames_that_the_teacher_has_of_one_scene_cost_no_list_of_pairs():
     assert peak < 5_000_000
 
 
-def test_damaged_teacher_data(tmp_path):
+def test_damaged_teacher_data_is_an_error(tmp_path):
     source = write_curated(tmp_path / "a.parquet", "a", [draw("frog", "google", 0, 64)])
     (tmp_path / "data.npz").write_bytes(b"PK\x03\x04 half a file")
     with pytest.raises(UserError, match="teacher's data .* is damaged"):
@@ -126,7 +126,7 @@ def test_damaged_teacher_data(tmp_path):
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_damaged_pixels(tmp_path):
+def test_damaged_pixels_are_an_error(tmp_path):
     images = [draw("frog", "google", 0, 64)]
     pixels, table = write_curated(tmp_path / "a.parquet", "a", images)
     pixels.write_bytes(pixels.read_bytes()[:200])

@@ -1,4 +1,4 @@
-"""The teacher's data: the right images, balanced, labeled in the study's order."""
+"""The teacher's data: the expected images, balanced, labeled in the study's order of classes."""
 
 import io
 import pickle
@@ -59,12 +59,12 @@ def images(labels, side=4):
     )
 
 
-def test_limited_keeps_images_and_labels_together():
+def test_limit_images_keeps_images_and_labels_aligned():
     some = limit_images(images([0, 1, 2] * 10), 7, seed=1)
     assert len(some.labels) == 7 and (some.pixels[:, 0, 0, 0] == some.labels).all()
 
 
-def test_the_file_has_the_arrays_it_promises(tmp_path):
+def test_the_file_has_the_documented_arrays(tmp_path):
     write_teacher_data(tmp_path / "d.npz", images([0, 1, 1]), images([1, 0]), ["cat", "Eichhörnchen"])
     with np.load(tmp_path / "d.npz", allow_pickle=False) as data:
         assert set(data) == {"train_pixels", "train_labels", "test_pixels", "test_labels", "classes"}
@@ -74,13 +74,13 @@ def test_the_file_has_the_arrays_it_promises(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["d.npz"]
 
 
-def test_the_file_is_the_same_bytes_every_time(tmp_path):
+def test_the_file_has_the_same_bytes_every_time(tmp_path):
     for name in "ab":
         write_teacher_data(tmp_path / f"{name}.npz", images([0, 1]), images([1, 0]), ["cat", "dog"])
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_a_class_without_images_is_named(tmp_path):
+def test_the_error_names_a_class_without_images(tmp_path):
     with pytest.raises(UserError, match="no test image of dog"):
         write_teacher_data(tmp_path / "d.npz", images([0, 1]), images([0]), ["cat", "dog"])
     assert not (tmp_path / "d.npz").exists()
@@ -111,12 +111,12 @@ def test_cifar10_is_relabeled_in_the_studys_order_and_resized(monkeypatch, side)
             assert CIFAR10[image[0, 0, 0] // 10] == classes[label]
 
 
-def test_a_class_cifar10_lacks_is_named():
+def test_the_error_names_a_class_that_cifar10_lacks():
     with pytest.raises(UserError, match="no class unicorn, only airplane"):
         load_cifar10("nowhere", ["cat", "unicorn"], 32, (0, 0), 0)
 
 
-def test_a_failed_download_is_one_line(monkeypatch, tmp_path):
+def test_a_failed_download_ends_in_one_line(monkeypatch, tmp_path):
     def fail(*args, **kwargs):
         raise RuntimeError("no\nnetwork")
 
@@ -145,7 +145,7 @@ def make_folders(root: Path, count: int = 4) -> tuple[Path, Path]:
     return root / "train", root / "test"
 
 
-def test_folders_give_their_images_square(tmp_path):
+def test_images_of_folders_become_squares(tmp_path):
     path, test_path = make_folders(tmp_path)
     (path / "dog/broken.png").write_bytes(png(7)[:60])
     train, test = load_folders(path, test_path, ["dog", "cat"], 8, (0, 2), seed=0)
@@ -156,20 +156,20 @@ def test_folders_give_their_images_square(tmp_path):
     assert not train_set & test_set
 
 
-def test_the_teacher_is_not_tested_on_what_it_learnt(tmp_path):
+def test_the_test_folder_must_not_be_the_train_folder(tmp_path):
     path, _ = make_folders(tmp_path)
     for test_path in ("", path, str(path) + "/../train"):
         with pytest.raises(UserError, match="test_path must be another folder"):
             load_folders(path, test_path, ["cat"], 8, (0, 0), 0)
 
 
-def test_a_class_without_a_folder_is_named(tmp_path):
+def test_the_error_names_a_class_without_a_folder(tmp_path):
     with pytest.raises(UserError, match=r"teacher.data: .*neither a folder ship nor a file ship.tar. Add one\.$"):
         load_folders(*make_folders(tmp_path), ["cat", "ship"], 8, (0, 0), 0)
 
 
 def curated(folder: Path, name: str, labels: list[str], hashes: list[int], unkept: int = 0) -> tuple[Path, Path]:
-    """A source as curation writes it: image i is all i, its mirror image's hash far away, `unkept` rows not kept."""
+    """A source as curation writes it: image i is all i, mirrored hashes are far away, `unkept` rows are dropped."""
     count = len(labels)
     np.save(folder / f"{name}.npy", np.stack([np.full((4, 4, 3), i, np.uint8) for i in range(count)]))
     columns = {
@@ -192,7 +192,7 @@ def type_default(kind: pa.DataType) -> object:
     return "" if pa.types.is_string(kind) else 0
 
 
-def test_sources_give_their_kept_images_and_no_test_image_is_near_a_train_image(tmp_path):
+def test_sources_give_kept_images_and_no_test_image_is_a_near_duplicate_of_a_train_image(tmp_path):
     some = curated(tmp_path, "some", ["cat", "dog"], [0x00FF, 0xFF00], unkept=2)
     more = curated(tmp_path, "more", ["dog", "cat", "dog"], [1 << 40, 2**64 - 1 ^ 0xFF00, 0xABCDEF0000000000])
     other = curated(tmp_path, "other", ["cat", "dog", "dog"], [0x00FE, 0xABCDEF1234567890, 0x5555555555555555])
@@ -206,7 +206,7 @@ def test_sources_give_their_kept_images_and_no_test_image_is_near_a_train_image(
     assert sorted(train.labels) == [0, 1] and len(test.labels) == 1
 
 
-def test_a_damaged_source_is_one_line(tmp_path):
+def test_a_damaged_source_ends_in_one_line(tmp_path):
     some, other = (curated(tmp_path, name, ["cat"], [place]) for place, name in enumerate(("some", "other")))
     some[0].write_bytes(some[0].read_bytes()[:-20])
     with pytest.raises(UserError, match="pixels .*some.npy are damaged .* Delete the file"):
@@ -221,7 +221,7 @@ def run_script(output: Path, data: dict, classes: list[str], side: int = 16) -> 
         return dict(written)
 
 
-def test_the_script_writes_every_kind(tmp_path):
+def test_the_script_writes_every_kind_of_data(tmp_path):
     path, test_path = make_folders(tmp_path)
     folder = {"kind": "folder", "path": str(path), "test_path": str(test_path), "train": 0, "test": 2}
     drawn = {"kind": "drawn", "path": "", "test_path": "", "train": 6, "test": 2}
@@ -232,7 +232,7 @@ def test_the_script_writes_every_kind(tmp_path):
         assert written["classes"].tolist() == ["dog", "cat"]
 
 
-def test_a_mistake_ends_the_script_in_one_line(tmp_path, capsys):
+def test_an_unknown_class_ends_the_script_in_one_line(tmp_path, capsys):
     drawn = {"kind": "drawn", "path": "", "test_path": "", "train": 2, "test": 2}
     with pytest.raises(SystemExit):
         run_script(tmp_path / "data.npz", drawn, ["cat", "unicorn"])
@@ -240,7 +240,7 @@ def test_a_mistake_ends_the_script_in_one_line(tmp_path, capsys):
     assert not (tmp_path / "data.npz").exists()
 
 
-def test_importing_it_loads_no_torch():
+def test_importing_the_module_loads_neither_torch_nor_the_demo():
     code = (
         "import sys, distillery.curation.teacher_data; print('torch' in sys.modules, 'distillery_demo' in sys.modules)"
     )

@@ -1,4 +1,4 @@
-"""The scorer's opinion is a probability over the classes, recorded once with each image."""
+"""The CLIP score is a probability over the classes, recorded once for each image."""
 
 import io
 
@@ -49,38 +49,38 @@ def entries(count, label="dog"):
     return [*found, (ImageRecord("sd", label, "diffusion", "black", failure="black"), None)]
 
 
-def test_the_probability_is_that_of_the_formula(clip, tmp_path):
+def test_the_score_is_the_probability_of_the_formula(clip, tmp_path):
     import torch
     from transformers import CLIPModel, CLIPProcessor
 
-    clip_score = ClipScorer(clip, ["cat", "dog", "ape"]).clip_scorer(entries(3), Store(tmp_path))
+    scored = ClipScorer(clip, ["cat", "dog", "ape"]).score(entries(3), Store(tmp_path))
     network, processor = CLIPModel.from_pretrained(clip).eval(), CLIPProcessor.from_pretrained(clip)
     words = ["a photo of a cat", "a photo of a dog", "a photo of an ape"]
-    for record, data in clip_score[:3]:
-        given = processor(text=words, images=Image.open(io.BytesIO(data)), return_tensors="pt", padding=True)
+    for record, data in scored[:3]:
+        inputs = processor(text=words, images=Image.open(io.BytesIO(data)), return_tensors="pt", padding=True)
         with torch.inference_mode():
-            text = network.text_projection(network.text_model(given["input_ids"]).pooler_output)
-            image = network.visual_projection(network.vision_model(given["pixel_values"]).pooler_output)
+            text = network.text_projection(network.text_model(inputs["input_ids"]).pooler_output)
+            image = network.visual_projection(network.vision_model(inputs["pixel_values"]).pooler_output)
         cosine = torch.nn.functional.cosine_similarity(image, text)
         expected = torch.softmax(network.logit_scale.exp() * cosine, 0)[1].item()
         assert record.clip_score == pytest.approx(expected, abs=1e-4)
         assert record.clip_scorer == f"{clip}: cat, dog, ape"
-    assert clip_score[3] == entries(0)[0]  # a failure is left alone
+    assert scored[3] == entries(0)[0]  # a failure stays as it is
 
 
-def test_no_image_is_judged_twice_unless_the_question_changes(clip, tmp_path, monkeypatch):
-    clip_scorer, store = ClipScorer(clip, ["cat", "dog"]), Store(tmp_path)
-    first = clip_scorer.clip_scorer(entries(2), store)
-    asked = []
-    monkeypatch.setattr(clip_scorer, "probabilities", lambda images: asked.extend(images) or np.array([[0.1, 0.9]] * 2))
-    assert clip_scorer.clip_scorer(first, store) == first and not asked
-    more = clip_scorer.clip_scorer([*first, *entries(4)[2:4]], store)
-    assert len(asked) == 2 and [record.clip_score for record, _ in more[3:]] == [0.9, 0.9]
+def test_an_image_is_scored_again_only_for_other_classes(clip, tmp_path, monkeypatch):
+    scorer, store = ClipScorer(clip, ["cat", "dog"]), Store(tmp_path)
+    first = scorer.score(entries(2), store)
+    scored = []
+    monkeypatch.setattr(scorer, "probabilities", lambda images: scored.extend(images) or np.array([[0.1, 0.9]] * 2))
+    assert scorer.score(first, store) == first and not scored
+    more = scorer.score([*first, *entries(4)[2:4]], store)
+    assert len(scored) == 2 and [record.clip_score for record, _ in more[3:]] == [0.9, 0.9]
     other = ClipScorer(clip, ["cat", "dog", "eel"])
-    assert other.clip_scorer(first, store)[0][0].clip_scorer != first[0][0].clip_scorer
+    assert other.score(first, store)[0][0].clip_scorer != first[0][0].clip_scorer
 
 
-def test_what_is_no_clip_model_ends_in_one_line(tmp_path):
+def test_a_folder_without_a_clip_model_ends_in_one_line(tmp_path):
     with pytest.raises(UserError, match="clip_scorer .* cannot be loaded as a CLIP model") as raised:
-        ClipScorer(str(tmp_path), ["cat"]).clip_scorer(entries(1, "cat"), Store(tmp_path / "store"))
+        ClipScorer(str(tmp_path), ["cat"]).score(entries(1, "cat"), Store(tmp_path / "store"))
     assert "\n" not in str(raised.value)

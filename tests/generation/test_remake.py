@@ -1,4 +1,4 @@
-"""Any generated image can be made again, alone, from its provenance in the pool."""
+"""Any generated image can be generated again, alone, from its provenance in the pool."""
 
 import io
 from pathlib import Path
@@ -13,9 +13,9 @@ from distillery.jobs import UserError
 from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
 
-# the JPEGs of one image, made in batches of 1 and of 4, at quality 100; measured: the same bytes or one level. At 90,
-# now and then, that one level moved a coefficient by its step: 8 levels
-MOST = 4
+# largest difference of the JPEGs of one image, made in batches of 1 and of 4 at quality 100; measured: 0 or 1 level.
+# At quality 90 that one level sometimes moved a coefficient by its step, 8 levels
+MAX_DIFFERENCE = 4
 
 
 def pool(folder, record, data=b"\xff\xd8\xff image"):
@@ -27,7 +27,7 @@ def pool(folder, record, data=b"\xff\xd8\xff image"):
     return folder / "cat.tar", record.key
 
 
-def test_what_cannot_be_made_again_is_said_in_one_line(tmp_path, capsys):
+def test_an_image_that_cannot_be_made_again_ends_in_one_line(tmp_path, capsys):
     shard, key = pool(tmp_path, ImageRecord("bing", "cat", "bing", "http://x"))
     with pytest.raises(UserError, match="was not generated but comes from bing"):
         find_image(shard, key)
@@ -38,7 +38,7 @@ def test_what_cannot_be_made_again_is_said_in_one_line(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_the_settings_are_those_of_the_provenance_and_a_changed_model_is_refused(tmp_path):
+def test_settings_come_from_the_provenance_and_a_changed_model_is_an_error(tmp_path):
     made = {"steps": 3, "guidance": 2.5, "size": 32, "scheduler": "DDIMScheduler", "dtype": "bfloat16", "quality": 80}
     record = ImageRecord(
         "sd", "cat", "diffusion", "x", model="some/model", revision="abc", components=("a", "b"), **made
@@ -48,12 +48,12 @@ def test_the_settings_are_those_of_the_provenance_and_a_changed_model_is_refused
     assert {name: getattr(settings, name) for name in made if name != "guidance"} | {"guidance": 2.5} == made
     (tmp_path / "weights").write_bytes(b"others")
     local = ImageRecord("sd", "cat", "diffusion", "x", model=str(tmp_path), revision="sha256:0123456789abcdef", **made)
-    with pytest.raises(UserError, match="is another now than sha256:0123456789abcdef"):
+    with pytest.raises(UserError, match="has changed: this image was made with sha256:0123456789abcdef"):
         settings_of(local)
 
 
 @pytest.mark.slow
-def test_made_alone_and_in_batches_an_image_is_the_same_but_for_rounding(tmp_path, capsys):
+def test_an_image_made_alone_equals_the_one_of_its_batch_but_for_rounding(tmp_path, capsys):
     import torch
 
     from distillery.generation.diffusion import generate
@@ -72,7 +72,7 @@ def test_made_alone_and_in_batches_an_image_is_the_same_but_for_rounding(tmp_pat
         write_pool(folder / "cat.tar", folder / "cat.jsonl", entries)
         differences[batch] = [remake(folder / "cat.tar", record.key) for record, _ in entries]
     assert all(found.same and found.most == 0 for found in differences[1])
-    assert max(found.most for found in differences[4]) <= MOST
+    assert max(found.most for found in differences[4]) <= MAX_DIFFERENCE
     key = entries[2][0].key
     main([str(folder / "cat.tar"), key, "--output", str(tmp_path / "again.jpg")])
     assert capsys.readouterr().out == f"{key}: {differences[4][2]}\n"
@@ -80,6 +80,6 @@ def test_made_alone_and_in_batches_an_image_is_the_same_but_for_rounding(tmp_pat
     assert np.abs(again - before).max() == differences[4][2].most
 
 
-def test_the_documents_name_the_command():
+def test_the_docs_name_the_command():
     text = (Path(__file__).parents[2] / "docs" / "pipeline.md").read_text()
     assert "python -m distillery.generation.remake resources/pools/" in text

@@ -1,9 +1,9 @@
-"""Curate one source: its kept images as an array, and every candidate as a row with the reason."""
+"""Curate one source: its kept images as an array, and a table with one row for every candidate."""
 
 from distillery.curation.curated import curate
 from distillery.jobs import job
 
-if __name__ == "__main__":  # not in the processes that help: they read this file too
+if __name__ == "__main__":  # not in worker processes: they import this file too
     with job(snakemake) as j:
         curate(
             list(zip(j.input.shards, j.input.records, strict=True)),

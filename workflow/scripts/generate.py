@@ -1,4 +1,4 @@
-"""Generate a source's images: a pool for each class."""
+"""Generate the images of a source: one pool for each class."""
 
 from distillery.generation.diffusion import generate
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""Gather the images the teacher learns from: CIFAR-10, folders by class, sources, or drawn ones."""
+"""Gather the images that the teacher trains on: CIFAR-10, class folders, sources, or drawn images."""
 
 from distillery.curation.teacher_data import LabeledImages, load_cifar10, load_folders, load_sources, write_teacher_data
 from distillery.jobs import job
@@ -15,9 +15,9 @@ with job(snakemake) as j:
         files = (zip(j.input[f"{part}_pixels"], j.input[f"{part}_tables"], strict=True) for part in parts)
         train, test = load_sources(*map(list, files), classes, counts, seed, int(j.params.distance))
     else:
-        from distillery_demo.drawing import draw_set  # here only: the library above does not know the demo
+        from distillery_demo.drawing import draw_set  # imported here: the library does not know the demo
 
-        # odd and even, so that train and test never share an image
+        # an even and an odd seed, so that train and test never share an image
         train, test = (
             LabeledImages(*draw_set(classes, "teacher", n, side, 2 * seed + k)) for k, n in enumerate(counts)
         )

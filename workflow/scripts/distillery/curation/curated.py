@@ -1,7 +1,7 @@
-"""From a source's pools to its curated images: what is kept, and for every candidate, why or why not.
+"""Curate a source: decode the images of its pools, drop corrupt and duplicate ones, and record the reason of each drop.
 
-Kept images are a uint8 array `[N, S, S, 3]`; the table beside it has one row per candidate. A reason is a fixed
-phrase, then after a colon the particulars, so that reasons can be counted.
+The kept images are a uint8 array `[N, S, S, 3]`; the table beside it has one row per candidate. A reason is a fixed
+phrase, with details after a colon, so that reasons can be counted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CURATED_SCHEMA = pa.schema(
         ("width", pa.int32()),  # pixels, as retrieved
         ("height", pa.int32()),
         ("format", pa.string()),
-        ("duplicate_of", pa.string()),  # key of the image it repeats or contradicts
+        ("duplicate_of", pa.string()),  # key of the image that it duplicates, or whose label contradicts its own
         ("kind", pa.string()),
         ("origin", pa.string()),
         ("url", pa.string()),
@@ -51,19 +51,19 @@ CURATED_SCHEMA = pa.schema(
         ("creator", pa.string()),
         ("title", pa.string()),
         ("rank", pa.int32()),
-        (
-            "clip_score",
-            pa.float32(),
-        ),  # the probability of the class that the source's own classifier gave it; -1 without one
+        ("clip_score", pa.float32()),  # CLIP's probability of the class, 0 to 1; -1 if the source has no scorer
     ]
 )
-RECORD_COLUMNS = ("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model")
-RECORD_COLUMNS += ("license", "creator", "title", "rank", "clip_score")
+# columns that are fields of the image's record
+RECORD_COLUMNS = (
+    *("source", "key", "sha256", "kind", "origin", "url", "page", "query", "prompt", "seed", "model"),
+    *("license", "creator", "title", "rank", "clip_score"),
+)
 
 
 @dataclass
 class Candidate:
-    """An candidate, and what curation found out about it. `pixels` is [S, S, 3], or None if there is none."""
+    """A candidate and the results of its curation. `pixels` is uint8 [S, S, 3], or None if it could not be used."""
 
     record: ImageRecord
     reason: str = ""
@@ -86,33 +86,36 @@ def curate(
     duplicate_distance: int,
     processes: int = 1,
 ) -> None:
-    """Decode, classifier and resize all images of a source.
+    """Decode, deduplicate and resize all images of a source, and write them with their table.
 
     Args:
-        pools: shard and records of each class.
+        pools: shard (`.tar`) and records (`.jsonl`) of each class.
         pixels: the `.npy` to write.
         table: the `.parquet` to write, with the columns of `CURATED_SCHEMA`.
-        side: S, pixels of the square images written.
-        min_side: pixels; an image whose shorter side is less is dropped.
+        side: S, the side in pixels of the square images written.
+        min_side: pixels; images with a shorter side are dropped.
         duplicate_distance: bits of 64; see `drop_near_duplicates`.
-        processes: how many decode at a time.
+        processes: number of processes that decode.
 
     Raises:
         UserError: a pool is damaged.
     """
-    candidates = list(in_processes(partial(curate_image, min_side=min_side, side=side), _entries(pools), processes))
+    candidates: list[Candidate] = list(
+        in_processes(partial(curate_image, min_side=min_side, side=side), _entries(pools), processes)
+    )
     drop_conflicting_labels(candidates)
     drop_near_duplicates(candidates, duplicate_distance)
     kept = [candidate for candidate in candidates if not candidate.reason]
     log.info("%d of %d candidates are kept", len(kept), len(candidates))
-    array = np.stack([c.pixels for c in kept]) if kept else np.empty((0, side, side, 3), dtype=np.uint8)
+    squares = [c.pixels for c in kept if c.pixels is not None]  # a candidate without a reason has pixels
+    array = np.stack(squares) if squares else np.empty((0, side, side, 3), dtype=np.uint8)
     with atomic_path(pixels) as temporary:
         write_array(temporary, array)
     write_parquet(table, _columns(candidates), CURATED_SCHEMA)
 
 
 def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[ImageRecord, bytes | None]]:
-    """Every record of the pools; the bytes of an image that came before are not given again."""
+    """Every record of the pools with its bytes; None in place of bytes that came before."""
     seen: set[str] = set()
     for shard, records in pools:
         for record, data in progress(read_pool(shard, records), label=f"curating {Path(shard).stem}", unit="images"):
@@ -121,7 +124,7 @@ def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[I
 
 
 def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: int) -> Candidate:
-    """Decode, hash and resize one image; what cannot be used gets its reason."""
+    """Decode, hash and resize one image; an image that cannot be used gets a reason instead of pixels."""
     record, data = entry
     if record.failure:
         return Candidate(record, reason=record.failure)
@@ -131,7 +134,7 @@ def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: i
         image = decode(data, min_side, side)
     except Rejected as rejected:
         return Candidate(record, reason=str(rejected))
-    square = center(image.image)  # of the whole, an image and its own crop to a square would not be alike
+    square = center(image.image)  # hashes of the whole would differ between an image and its own square crop
     phash, mirrored = perceptual_hashes(square)
     return Candidate(
         record,
@@ -145,51 +148,61 @@ def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: i
 
 
 def drop_conflicting_labels(candidates: Sequence[Candidate]) -> None:
-    """Drop images that the source gave under two classes, byte for byte: one of the two labels is wrong."""
+    """Drop images that the source returned under two classes, byte for byte: one of the two labels is wrong."""
     labels: dict[str, set[str]] = {}
     for candidate in candidates:
         if candidate.record.sha256:
             labels.setdefault(candidate.record.sha256, set()).add(candidate.record.label)
     for candidate in candidates:
-        if len(duplicate_queries := labels.get(candidate.record.sha256, set())) > 1:
-            candidate.reason = f"claimed by two classes: {', '.join(sorted(duplicate_queries))}"
+        if len(claimed := labels.get(candidate.record.sha256, set())) > 1:
+            candidate.reason = f"claimed by two classes: {', '.join(sorted(claimed))}"
             candidate.duplicate_of = candidate.record.key
         elif candidate.reason == "exact duplicate":
             candidate.duplicate_of = candidate.record.key
 
 
 def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None:
-    """Keep one of images whose perceptual hashes, as they are or mirrored, differ in at most `distance` bits.
+    """Keep one of several near-duplicates: images whose hashes, as they are or mirrored, differ in few bits.
 
-    The largest is kept, then the first offered. Near-duplicates under two classes are both dropped.
+    The largest image is kept; of equally large ones, the first. Near-duplicates under two classes are both dropped.
+
+    Args:
+        candidates: in order; sets `reason` and `duplicate_of` of those dropped.
+        distance: largest number of bits, of 64, by which near-duplicates differ.
     """
     usable = [candidate for candidate in candidates if not candidate.reason]
     views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
     _, labels = np.unique([c.record.label for c in usable], return_inverse=True)
     rivals = first_near_duplicates(views, labels, distance)
-    for index in np.flatnonzero(rivals < len(usable)):
+    for index in np.flatnonzero(rivals < len(usable)).tolist():
         rival = usable[rivals[index]].record
         usable[index].reason = f"claimed by two classes: near-duplicate under {rival.label}"
         usable[index].duplicate_of = rival.key
     repeated = np.flatnonzero(first_near_duplicates(views, np.arange(len(usable)), distance) < len(usable)).tolist()
     order = [index for index in repeated if not usable[index].reason]
     order.sort(key=lambda index: (-usable[index].width * usable[index].height, index))
-    for index, better in zip(order, _better(views[order], np.array(order), distance), strict=True):
+    for index, better in zip(order, _kept_duplicates(views[order], np.array(order), distance), strict=True):
         if better >= 0:
             usable[index].reason = "near-duplicate"
             usable[index].duplicate_of = usable[better].record.key
 
 
-def _better(views: np.ndarray, names: np.ndarray, distance: int) -> Iterator[int]:
-    """For each image, best first, the least name of those kept before it that it repeats; −1 if it is kept itself."""
-    kept, hashes, count = np.empty_like(names), np.empty_like(views.T, order="C"), 0
-    for own, name in zip(views, names, strict=True):
-        # with those kept only: of many frames of one scene these are few
+def _kept_duplicates(views: np.ndarray, indices: np.ndarray, distance: int) -> Iterator[int]:
+    """For each image, the best first: the smallest index of its near-duplicates kept so far; −1 if it is kept itself.
+
+    Args:
+        views: uint64 [N, 2], hashes of each image and of its mirror image.
+        indices: int [N], by which images are named in the result.
+        distance: bits.
+    """
+    kept, hashes, count = np.empty_like(indices), np.empty_like(views.T, order="C"), 0
+    for own, index in zip(views, indices, strict=True):
+        # compared with kept images only: of many frames of one scene few are kept
         near = (np.bitwise_count(own[:, None, None] ^ hashes[:, :count]) <= distance).any(axis=(0, 1))
         if near.any():
             yield int(kept[:count][near].min())
             continue
-        kept[count], hashes[:, count] = name, own
+        kept[count], hashes[:, count] = index, own
         count += 1
         yield -1
 

@@ -1,6 +1,6 @@
-"""From bytes of unknown origin to an upright RGB image, or the reason why not.
+"""Decode bytes of unknown origin to an upright RGB image, or reject them with a reason.
 
-Every source goes through the same steps and the same resampler, since a difference in resampling can be trained.
+Every source goes through the same steps and the same resampler: a network could learn a difference in resampling.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from PIL import ExifTags, Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # nothing else: EPS would run Ghostscript
 MAX_PIXELS = 50_000_000
-# a JPEG's own reduction differs from Lanczos's a little: decoded at 8 times the final side, the result differs by 0.2
-# gray levels in the mean of photographs (1.3 at most), at 4 times by 0.7, at twice by 1.9
+# decoding a JPEG at reduced size differs slightly from Lanczos: by 0.2 gray levels in the mean over photographs (1.3 at
+# most) if decoded at 8 times the final side, by 0.7 at 4 times, by 1.9 at 2 times
 OVERSAMPLING = 8
-LEAST_SIDE = 32  # pixels; what the perceptual hash sees
+MIN_DECODED_SIDE = 32  # pixels; the perceptual hash reads 32 x 32
 BLANK_DEVIATION = 2.0  # gray levels of 255; flatter images have colliding perceptual hashes
 
 
 class Rejected(Exception):
-    """An image that cannot be used; the message is the reason as it stands in the tables."""
+    """An image cannot be used; the message is the reason that the tables record."""
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A decoded image: upright, RGB, alpha over white; `format` and size in pixels as they were in the file."""
+    """A decoded image: upright, RGB, alpha over white. Format, width and height (pixels) are those of the file."""
 
     image: Image.Image
     format: str
@@ -37,13 +37,13 @@ class DecodedImage:
 
 
 def decode(data: bytes, min_side: int = 1, side: int = 0) -> DecodedImage:
-    """Decode the first frame of an image completely.
+    """Decode the first frame of an image, to its last byte.
 
     Args:
         data: a JPEG, PNG, WebP, GIF or BMP.
-        min_side: pixels; an image whose shorter side is less is rejected.
-        side: pixels that the image will be reduced to in the end; then a JPEG is decoded at a half, quarter or eighth
-            of its size if that leaves `OVERSAMPLING` times as many. 0 for the whole image.
+        min_side: pixels; images with a shorter side are rejected.
+        side: the final side in pixels, to which the caller will resize. A JPEG is then decoded at a half, quarter or
+            eighth of its size if that leaves at least `OVERSAMPLING` times the final side. 0 decodes at full size.
 
     Raises:
         Rejected: broken, truncated, of another format, over 50 million pixels, too small, or blank.
@@ -52,14 +52,14 @@ def decode(data: bytes, min_side: int = 1, side: int = 0) -> DecodedImage:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                kind, (width, height) = image.format, image.size
+                format, (width, height) = image.format or "", image.size
                 if width * height > MAX_PIXELS:
                     raise Rejected("too many pixels")
                 if min(width, height) < min_side:
                     raise Rejected("too small")
-                if side and kind == "JPEG":
-                    image.draft(None, (OVERSAMPLING * max(side, LEAST_SIDE),) * 2)
-                image.load()  # verify() would pass half a JPEG
+                if side and format == "JPEG":
+                    image.draft(None, (OVERSAMPLING * max(side, MIN_DECODED_SIDE),) * 2)
+                image.load()  # verify() would accept half a JPEG
                 decoded = to_rgb(upright(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise Rejected("too many pixels") from None
@@ -70,11 +70,11 @@ def decode(data: bytes, min_side: int = 1, side: int = 0) -> DecodedImage:
         raise Rejected("broken") from None
     if np.asarray(center(decoded).convert("L"), dtype=np.float32).std() < BLANK_DEVIATION:
         raise Rejected("blank")
-    return DecodedImage(decoded, kind, width, height)
+    return DecodedImage(decoded, format, width, height)
 
 
-# what turns an image upright, by its EXIF orientation
-TURNS = {
+# the operation that turns an image upright, by its EXIF orientation
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -86,19 +86,19 @@ TURNS = {
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """A loaded image as its EXIF orientation says, as it stands if that cannot be read.
+    """A loaded image turned by its EXIF orientation, or unchanged if that cannot be read.
 
-    `ImageOps.exif_transpose` would write all of the EXIF again, and fails where one entry of it is odd.
+    `ImageOps.exif_transpose` would rewrite the whole EXIF block, and fails if any entry of it is malformed.
     """
     try:
-        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
-    except Exception:  # a damaged block raises struct's, Pillow's and plain errors; the pixels are whole
+        turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a damaged block raises errors of struct, Pillow and Python; the pixels are intact
         turn = None
     return image if turn is None else image.transpose(turn)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """RGB of any mode: 16-bit gray is scaled rather than clipped, alpha is laid over white."""
+    """Convert any mode to RGB: 16-bit gray is scaled, not clipped; alpha is composited over white."""
     if image.mode.startswith("I"):
         gray = np.asarray(image, dtype=np.float64)
         return Image.fromarray((gray / 65535 * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
@@ -110,7 +110,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def center(image: Image.Image) -> Image.Image:
-    """The center square of an image: all that a network sees of it."""
+    """The center square of an image, the part that a network sees."""
     short = min(image.size)
     left, top = (image.width - short) // 2, (image.height - short) // 2
     return image.crop((left, top, left + short, top + short))
@@ -122,5 +122,5 @@ def to_square(image: Image.Image, side: int) -> np.ndarray:
     Returns:
         uint8 [side, side, 3].
     """
-    # cropped first: resizing with a box would let the filter see pixels outside it
+    # cropped first: with resize's own box the filter would read pixels outside the square
     return np.asarray(center(image).resize((side, side), Image.Resampling.LANCZOS), dtype=np.uint8)

@@ -9,16 +9,17 @@ import numpy as np
 from PIL import Image, ImageOps
 
 BITS = 64
-BLOCK = 1 << 16  # comparisons at a time: their 10 bytes each stay in the CPU's second cache
+BLOCK = 1 << 16  # comparisons at a time, 10 bytes each: they fit the CPU's second-level cache
 
 
 def perceptual_hashes(image: Image.Image) -> tuple[int, int]:
-    """64-bit pHash of an RGB image and of its mirror image (imagehash's, Zauner 2010)."""
+    """64-bit pHash (Zauner 2010, by imagehash) of an RGB image and of its mirror image."""
     import imagehash
 
-    # the hash sees 32x32 grays only: reduce once for both views
+    # the hash reads 32 x 32 grays only: reduce once for both views
     small = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
-    return tuple(int(str(imagehash.phash(view)), 16) for view in (small, ImageOps.mirror(small)))
+    own, mirrored = (int(str(imagehash.phash(view)), 16) for view in (small, ImageOps.mirror(small)))
+    return own, mirrored
 
 
 def near_hash_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
@@ -29,7 +30,7 @@ def near_hash_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
 
     Args:
         hashes: uint64 [N].
-        distance: t, 0 to 15. With more, bands get shorter than 4 bits and everything is compared with everything.
+        distance: t, 0 to 15. With more, bands get shorter than 4 bits and almost all pairs are compared.
 
     Returns:
         int64 [P, 2], each pair once, smaller index first, in lexicographic order.
@@ -40,7 +41,11 @@ def near_hash_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
 
 
 def _bands(distance: int) -> list[np.uint64]:
-    """Masks of t + 1 bands that make up all bits."""
+    """Masks of t + 1 bands that cover all bits.
+
+    Raises:
+        ValueError: the distance is out of range.
+    """
     if not 0 <= distance < 16:
         raise ValueError(f"distance must be 0 to 15, not {distance}")
     edges = np.linspace(0, BITS, distance + 2).astype(int)
@@ -48,7 +53,7 @@ def _bands(distance: int) -> list[np.uint64]:
 
 
 def _pairs_sharing(bands: list[np.uint64], hashes: np.ndarray, distance: int) -> np.ndarray:
-    """Pairs within the distance that agree in the last of these bands (masks) and in none before it."""
+    """Pairs within the distance that agree in the last of these bands (masks) and in no earlier one."""
     order = np.argsort(hashes & bands[-1], kind="stable")
     hashes = hashes[order]
     band = hashes & bands[-1]
@@ -59,7 +64,7 @@ def _pairs_sharing(bands: list[np.uint64], hashes: np.ndarray, distance: int) ->
     for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
         for rows, columns in _near_within(hashes[start:end], distance):
             differing = hashes[start:end][rows] ^ hashes[start:end][columns]
-            # found before, where they agree in an earlier band
+            # pairs that agree in an earlier band were found there
             new = np.ones(len(rows), dtype=bool)
             for earlier in bands[:-1]:
                 new &= differing & earlier != 0
@@ -68,12 +73,12 @@ def _pairs_sharing(bands: list[np.uint64], hashes: np.ndarray, distance: int) ->
 
 
 def _near_within(hashes: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Places (row, column), row < column, of near hashes: everything with everything, in blocks that fit the cache."""
+    """Indices (row, column), row < column, of hashes within the distance, comparing all pairs block by block."""
     buffers = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint8), np.empty(BLOCK, bool)
     top, count = 0, len(hashes)
     while top < count - 1:
         height = min(max(1, BLOCK // (count - top)), count - top)
-        for left in range(top, count, BLOCK):  # one strip, but for bands that very many share
+        for left in range(top, count, BLOCK):  # one block, unless very many hashes share the band
             rows, columns = _near_in(hashes[top : top + height], hashes[left : left + BLOCK], distance, buffers)
             once = rows + top < columns + left
             yield rows[once] + top, columns[once] + left
@@ -83,7 +88,7 @@ def _near_within(hashes: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray
 def _near_in(
     rows: np.ndarray, columns: np.ndarray, distance: int, buffers: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where rows and columns of hashes differ in at most `distance` bits; the buffers hold their whole product."""
+    """Where rows and columns of hashes differ in at most `distance` bits; the buffers hold all their comparisons."""
     count = len(rows) * len(columns)
     differing, bits, near = (buffer[:count] for buffer in buffers)
     np.bitwise_xor(rows[:, None], columns[None], out=differing.reshape(len(rows), len(columns)))
@@ -107,10 +112,10 @@ def near_duplicate_pairs(hashes: np.ndarray, mirrored: np.ndarray, distance: int
 
 
 def near_matches(hashes: np.ndarray, others: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Places of hashes (uint64 [N]) and of others (uint64 [M]) within `distance` bits of each other, in parts.
+    """Indices into hashes (uint64 [N]) and others (uint64 [M]) that are within `distance` bits, in parts.
 
-    A part has a hash once at most, so there is never a list of all pairs, which of one scene's frames are quadratic. A
-    pair comes once for each band (see `near_hash_pairs`) that it shares.
+    A part has each hash at most once. So memory stays linear, where the number of pairs may be quadratic, as for many
+    frames of one scene. A pair comes once for each band (see `near_hash_pairs`) that it shares.
     """
     for band in _bands(distance):
         order = np.argsort(others & band, kind="stable")
@@ -124,22 +129,24 @@ def near_matches(hashes: np.ndarray, others: np.ndarray, distance: int) -> Itera
 
 
 def first_near_duplicates(views: np.ndarray, kind: np.ndarray, distance: int) -> np.ndarray:
-    """For each image its first near-duplicate of another kind.
+    """For each image, its first near-duplicate of another kind.
 
-    Linear in images of one kind that are all alike, and in those of several kinds: the search passes over a run of a
-    image's own kind at once, and ends with the first that it finds.
+    The time stays linear in the number of images that are all near-duplicates: the search skips a run of an image's own
+    kind in one step, and ends at its first find.
 
     Args:
-        views: uint64 [N, 2], hashes of each image and of its mirror image; any two of two images count.
+        views: uint64 [N, 2], hashes of each image and of its mirror image; two images are near-duplicates if any of
+            their hashes are near.
         kind: int [N].
+        distance: bits.
 
     Returns:
-        int64 [N], N where there is none.
+        int64 [N], the index of the near-duplicate; N if there is none.
     """
     count, hashes, kind = len(kind), views.ravel(), np.repeat(kind, 2)
     first = np.full(count, count)
     for band in _bands(distance):
-        order = np.argsort(hashes & band, kind="stable")  # so ascending among those that share the band
+        order = np.argsort(hashes & band, kind="stable")  # stable: indices ascend among those that share the band
         shared = (hashes & band)[order]
         at, end = (np.searchsorted(shared, hashes & band, side) for side in ("left", "right"))
         run_end = _run_ends(kind[order])
@@ -155,14 +162,14 @@ def first_near_duplicates(views: np.ndarray, kind: np.ndarray, distance: int) ->
 
 
 def _run_ends(values: np.ndarray) -> np.ndarray:
-    """For each place the end of its run of equal values, int64 [N]."""
+    """For each position, the end of its run of equal values: int64 [N]."""
     ends = np.r_[np.flatnonzero(values[1:] != values[:-1]) + 1, len(values)]
     return ends[np.searchsorted(ends, np.arange(len(values)), "right")]
 
 
 def _sorted_pairs(pairs: np.ndarray, count: int) -> np.ndarray:
     """Each pair once, smaller index first, in lexicographic order; indices are below `count`."""
-    # as one number a pair: sorting rows is far slower
+    # a pair as one number: sorting rows is far slower
     keys = np.unique(pairs.min(axis=1) * max(count, 1) + pairs.max(axis=1))
     return np.stack(np.divmod(keys, max(count, 1)), axis=1)
 

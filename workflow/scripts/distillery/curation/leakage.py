@@ -1,6 +1,6 @@
-"""Images of a source that the teacher has trained on, or was tested on: near-duplicates across the two.
+"""Leakage: images of a source that are near-duplicates of images the teacher was trained or tested on.
 
-A student that is tested on an image its teacher was trained on looks better than it is.
+A student that is tested on an image its teacher was trained on scores better than it should.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet, write_parquet
 
 TEACHER_SPLITS = ("train", "test")  # of the teacher's data
-IMAGE_COLUMNS = ("source", "row", "class", "key")  # of a curated table's columns, those that say which image
+IMAGE_COLUMNS = ("source", "row", "class", "key")  # columns of a curated table that identify an image
 LEAKAGE_SCHEMA = pa.schema(
     [
         ("source", pa.string()),
@@ -28,9 +28,9 @@ LEAKAGE_SCHEMA = pa.schema(
         ("class", pa.string()),
         ("key", pa.string()),
         ("teacher_split", pa.string()),  # train or test
-        ("teacher_row", pa.int32()),  # the nearest there
+        ("teacher_row", pa.int32()),  # the nearest image there
         ("teacher_class", pa.string()),
-        ("distance", pa.int16()),  # bits of 64, the image as it is or mirrored
+        ("distance", pa.int16()),  # bits of 64, of the image as it is or mirrored
     ]
 )
 
@@ -46,11 +46,11 @@ def find_leakage(
 
     Args:
         sources: curated pixels and table of each.
-        data: the teacher's, an `.npz` of uint8 [N, S, S, 3], labels and classes.
+        data: the teacher's data, an `.npz` of uint8 [N, S, S, 3], labels and classes.
         output: the `.parquet` to write, with the columns of `LEAKAGE_SCHEMA`: at most one row for an image and a
             teacher's split.
         distance: bits of 64.
-        processes: how many hash at a time.
+        processes: number of processes that hash.
 
     Raises:
         UserError: a file is damaged.
@@ -58,7 +58,7 @@ def find_leakage(
     kept = [_kept(table) for _, table in sources]
     images = {name: np.concatenate([part[name] for part in kept]) for name in IMAGE_COLUMNS}
     parts = _teacher_parts(data)
-    # the very pixels, of both: the table's hashes are of the images before they were made small
+    # both are hashed at their final size: the table's hashes are of the images before they were resized
     squares = [np.asarray(map_pixels(pixels)) for pixels, _ in sources]
     hashes = _hashes([*squares, *(pixels for _, pixels, _ in parts)], processes)
     views = np.concatenate([found[part["row"]] for found, part in zip(hashes, kept, strict=False)]).T.ravel()
@@ -76,18 +76,18 @@ def find_leakage(
 
 
 def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each image with a hash within the distance, the nearest of them (the first of equals).
+    """For each image that has a hash within the distance, the nearest one (the first of equally near ones).
 
     Args:
-        views: uint64 [2 N], of N images and then of their mirror images.
+        views: uint64 [2 N], hashes of N images, then of their mirror images.
         hashes: uint64 [M].
 
     Returns:
-        Images [P] ascending, their nearest among M, and the bits between them.
+        Indices of images [P] in ascending order, of their nearest hash [P], and the bits between the two [P].
     """
     unique, place = np.unique(hashes, return_index=True)
     size = max(len(hashes), 1)
-    best = np.full(len(views), (BITS + 1) * size)  # bits, then the place, as one number
+    best = np.full(len(views), (BITS + 1) * size)  # bits, then position, as one number
     for here, other in near_matches(views, unique, distance):
         bits = np.bitwise_count(views[here] ^ unique[other]).astype(np.int64)
         best[here] = np.minimum(best[here], bits * size + place[other])
@@ -98,12 +98,13 @@ def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.nd
 
 
 def _kept(table: str | Path) -> dict[str, np.ndarray]:
+    """The identifying columns of a curated table, of kept images only."""
     columns = read_parquet(table, (*IMAGE_COLUMNS, "kept"))
     return {name: columns[name][columns["kept"].astype(bool)] for name in IMAGE_COLUMNS}
 
 
 def _teacher_parts(data: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(train or test, pixels, names of their classes)."""
+    """For train and for test: its name, pixels and class names."""
     names = [f"{part}_{kind}" for part in TEACHER_SPLITS for kind in ("pixels", "labels")]
     arrays = read_arrays(data, ["classes", *names], "teacher's data")
     classes = arrays["classes"].astype(object)
@@ -111,7 +112,7 @@ def _teacher_parts(data: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]
 
 
 def _hashes(sets: Sequence[np.ndarray], processes: int) -> list[np.ndarray]:
-    """uint64 [N, 2] of each set of images uint8 [N, S, S, 3]: of every image and of its mirror image."""
+    """For each set of images (uint8 [N, S, S, 3]), hashes of every image and of its mirror image: uint64 [N, 2]."""
     counts = [len(images) for images in sets]
     images = progress(chain.from_iterable(sets), sum(counts), label="hashing", unit="images")
     hashes = np.array(list(in_processes(_hash, images, processes)), dtype=np.uint64).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""The images a teacher learns from, of any kind, as one file: CIFAR-10, folders by class, sources, or arrays made."""
+"""The images a teacher trains on and is tested on, as one file: from CIFAR-10, class folders, sources, or arrays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from distillery.storage.parquet import read_parquet
 
 @dataclass(frozen=True)
 class LabeledImages:
-    """pixels uint8 [N, S, S, 3] and labels int64 [N], indices into the study's classes."""
+    """Images and labels: pixels uint8 [N, S, S, 3], labels int64 [N] as indices into the study's classes."""
 
     pixels: np.ndarray
     labels: np.ndarray
@@ -30,7 +30,7 @@ class LabeledImages:
 def write_teacher_data(path: str | Path, train: LabeledImages, test: LabeledImages, classes: Sequence[str]) -> None:
     """Write the teacher's data as an uncompressed `.npz`, whole or not at all.
 
-    Its arrays: train_pixels and test_pixels uint8 [N, S, S, 3], train_labels and test_labels int64 [N], classes (str).
+    Arrays: train_pixels and test_pixels uint8 [N, S, S, 3], train_labels and test_labels int64 [N], classes str [C].
 
     Raises:
         UserError: a class has no train or no test image.
@@ -54,13 +54,13 @@ def write_teacher_data(path: str | Path, train: LabeledImages, test: LabeledImag
 
 
 def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Rows of a random subset with as many of each class as it allows, in their old order.
+    """Rows of a random subset, balanced over the classes, in ascending order.
 
     Args:
         labels: int [N].
-        count: how many; 0 or at least N keeps all. Classes take turns, so their counts differ by one at most unless
-            one runs out.
-        seed: another seed is another subset; subsets of one seed nest.
+        count: number of rows; 0 or at least N keeps all. Classes take turns, so their counts differ by at most one
+            unless a class runs out.
+        seed: decides the subset; subsets of one seed nest.
 
     Returns:
         int64 [min(count, N)], ascending.
@@ -68,7 +68,7 @@ def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     if not 0 < count < len(labels):
         return np.arange(len(labels))
     order = np.random.default_rng(seed).permutation(len(labels))
-    turn = np.empty(len(labels), np.int64)  # how many of its class come before an image
+    turn = np.empty(len(labels), np.int64)  # of each image: number of images of its class before it
     for label in np.unique(labels):
         own = order[labels[order] == label]
         turn[own] = np.arange(len(own))
@@ -77,7 +77,7 @@ def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def limit_images(images: LabeledImages, count: int, seed: int) -> LabeledImages:
-    """At most `count` of the images (0: all), balanced over the classes."""
+    """A random subset of at most `count` images (0: all), balanced over the classes; see `balanced_subset`."""
     rows = balanced_subset(images.labels, count, seed)
     return LabeledImages(images.pixels[rows], images.labels[rows])
 
@@ -85,28 +85,28 @@ def limit_images(images: LabeledImages, count: int, seed: int) -> LabeledImages:
 def load_cifar10(
     path: str | Path, classes: Sequence[str], side: int, counts: tuple[int, int], seed: int
 ) -> tuple[LabeledImages, LabeledImages]:
-    """CIFAR-10's train and test images of the classes, downloaded into `path` unless they are there.
+    """CIFAR-10's train and test images of the given classes; downloads them into `path` if they are missing.
 
     Args:
         path: the folder of `cifar-10-batches-py`.
         classes: names among CIFAR-10's; labels become indices into these.
         side: pixels; other than 32 the images are resized.
-        counts: limits of train and test, 0 for all.
-        seed: of the subsets.
+        counts: largest number of train and of test images; 0 for all.
+        seed: decides the subsets.
 
     Raises:
-        UserError: a class CIFAR-10 lacks, or the download failed.
+        UserError: CIFAR-10 lacks a class, or the download failed.
     """
     if unknown := [name for name in classes if name not in CIFAR10]:
         raise UserError(
             f"teacher.data: CIFAR-10 has no class {', '.join(unknown)}, only {', '.join(CIFAR10)}."
             " Use kind: folder for other classes."
         )
-    train, test = (_cifar10_part(path, part) for part in (True, False))
-    return tuple(
-        _resized(limit_images(_only(part, classes), count, seed), side)
-        for part, count in zip((train, test), counts, strict=True)
+    train, test = (
+        _resized(limit_images(_only(_cifar10_part(path, is_train), classes), count, seed), side)
+        for is_train, count in zip((True, False), counts, strict=True)
     )
+    return train, test
 
 
 def _cifar10_part(path: str | Path, train: bool) -> LabeledImages:
@@ -125,11 +125,11 @@ def _cifar10_part(path: str | Path, train: bool) -> LabeledImages:
 
 
 def _only(images: LabeledImages, classes: Sequence[str]) -> LabeledImages:
-    """Images of CIFAR-10's labels → those of the classes, labeled by their place among them."""
-    place = np.full(len(CIFAR10), -1, np.int64)
+    """The images of the given classes, relabeled from CIFAR-10's indices to indices into these classes."""
+    new_label = np.full(len(CIFAR10), -1, np.int64)
     for label, name in enumerate(classes):
-        place[CIFAR10.index(name)] = label
-    labels = place[images.labels]
+        new_label[CIFAR10.index(name)] = label
+    labels = new_label[images.labels]
     return LabeledImages(images.pixels[labels >= 0], labels[labels >= 0])
 
 
@@ -143,30 +143,31 @@ def _resized(images: LabeledImages, side: int) -> LabeledImages:
 def load_folders(
     path: str | Path, test_path: str | Path, classes: Sequence[str], side: int, counts: tuple[int, int], seed: int
 ) -> tuple[LabeledImages, LabeledImages]:
-    """Train and test images from two places, each a folder of class folders or tars, or a tar (see `folders`).
+    """Train and test images from two places, each a folder of class folders or tars, or a tar (see `sources.folders`).
 
     Images that cannot be decoded are left out and logged.
 
     Args:
-        path: what to train on.
-        test_path: the same to test on, disjoint from `path`.
-        classes: names of the folders or tars.
+        path: where the train images are.
+        test_path: where the test images are; another place than `path`.
+        classes: the names of the folders or tars.
         side: pixels; the center square is resized to it.
-        counts: limits of train and test, 0 for all.
-        seed: of the subsets.
+        counts: largest number of train and of test images; 0 for all.
+        seed: decides the subsets.
 
     Raises:
-        UserError: no test folder, the same folder twice, or a class without images.
+        UserError: there is no test folder, it is the train folder, or a class has no images.
     """
     if not test_path or Path(test_path).resolve() == Path(path).resolve():
         raise UserError(
             f"teacher.data: test_path must be another folder than path ({path}), or the teacher is tested on what it"
-            " trained. Put some images of every class into a folder of their own."
+            " trained on. Put some images of every class into a folder of their own."
         )
-    return tuple(
+    train, test = (
         _load_folder(Path(folder), classes, side, count, seed)
         for folder, count in zip((path, test_path), counts, strict=True)
     )
+    return train, test
 
 
 def _load_folder(folder: Path, classes: Sequence[str], side: int, count: int, seed: int) -> LabeledImages:
@@ -204,23 +205,24 @@ def load_sources(
 
     Args:
         train, test: pixels (`.npy`) and table (`.parquet`) of each source.
-        classes: the study's.
-        counts: limits of train and test, 0 for all.
-        seed: of the subsets.
+        classes: the study's classes.
+        counts: largest number of train and of test images; 0 for all.
+        seed: decides the subsets.
         distance: bits of 64 within which two images, as they are or mirrored, are near-duplicates.
 
     Raises:
         UserError: a file is damaged.
     """
     trained, known = (_curated(part, classes) for part in (train, test))
-    doubles, _, _ = nearest(np.concatenate([known.hashes, known.mirrored]), trained.hashes, distance)
-    log.info("%d of %d test images left out: near one that is trained on", len(doubles), len(known.hashes))
-    left = np.setdiff1d(np.arange(len(known.hashes)), doubles)
-    apart = LabeledImages(known.images.pixels[left], known.images.labels[left])
-    return limit_images(trained.images, counts[0], seed), limit_images(apart, counts[1], seed)
+    duplicates, _, _ = nearest(np.concatenate([known.hashes, known.mirrored]), trained.hashes, distance)
+    log.info("%d of %d test images left out: near-duplicates of train images", len(duplicates), len(known.hashes))
+    distinct = np.setdiff1d(np.arange(len(known.hashes)), duplicates)
+    tested = LabeledImages(known.images.pixels[distinct], known.images.labels[distinct])
+    return limit_images(trained.images, counts[0], seed), limit_images(tested, counts[1], seed)
 
 
 def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[str]) -> CuratedImages:
+    """The kept images of several curated sources, one source after the other."""
     parts = []
     for pixels, table in files:
         columns = read_parquet(table, ("class", "row", "kept", "phash", "phash_mirror"))

@@ -1,7 +1,7 @@
-"""A second opinion on generated images: CLIP's probability that each shows the class it was made for.
+"""CLIP scores of generated images: the probability, by CLIP, that an image shows the class it was generated for.
 
-Zero-shot as in Radford et al. (2021), section 3.1: softmax over the classes' captions `a photo of a {class}`. It is
-recorded, never acted upon: what to leave out is decided where all sources are treated alike, by the teacher's audit.
+Zero-shot classification as in Radford et al. (2021), section 3.1: softmax over the captions `a photo of a {class}`. The
+score is only recorded. Images are left out by the label audit, which treats all sources alike.
 """
 
 from __future__ import annotations
@@ -24,50 +24,53 @@ Entries = list[tuple[ImageRecord, bytes | None]]
 
 
 class ClipScorer:
-    """CLIP, loaded when the first image needs it.
+    """A CLIP model that scores images; it is loaded when the first image needs a score.
 
     Args:
-        model: a CLIP model's id on the Hugging Face hub, or a folder.
-        classes: the names among which it chooses.
+        model: id of a CLIP model on the Hugging Face hub, or a folder.
+        classes: the names of the classes to choose from.
     """
 
     def __init__(self, model: str, classes: Sequence[str]):
         self.model, self.classes = model, list(classes)
         self._loaded: tuple[Any, Any] | None = None
 
-    def clip_scorer(self, entries: Entries, kept: Store) -> Entries:
-        """Entries of one class with the probability of it (`clip_score`, and by whom); those scored before as they are.
+    def score(self, entries: Entries, store: Store) -> Entries:
+        """Score the images of one class: fill `clip_score` and `clip_scorer` of their records.
 
-        New opinions go into the store, so that no image is scored twice.
+        Failures, and images that this scorer scored before, stay as they are. New scores go into the store, so that no
+        image is scored twice.
         """
-        fresh = [i for i, (record, data) in enumerate(entries) if data is not None and not self._knows(record)]
+        fresh = [
+            (i, data) for i, (record, data) in enumerate(entries) if data is not None and not self._has_scored(record)
+        ]
         entries = list(entries)
         batches = [fresh[start : start + BATCH] for start in range(0, len(fresh), BATCH)]
-        for batch in progress(batches, label="judging", unit="batches"):
-            found = self.probabilities([entries[i][1] for i in batch])
-            for i, row in zip(batch, found, strict=True):
-                record, data = entries[i]
+        for batch in progress(batches, label="scoring", unit="batches"):
+            found = self.probabilities([data for _, data in batch])
+            for (i, data), row in zip(batch, found, strict=True):
+                record = entries[i][0]
                 probability = round(float(row[self.classes.index(record.label)]), 6)
                 entries[i] = replace(record, clip_scorer=self._name(), clip_score=probability), data
-                kept.put(record.origin, *entries[i])
+                store.put(record.origin, *entries[i])
         return entries
 
     def probabilities(self, images: Sequence[bytes]) -> np.ndarray:
-        """Of every class for each image: float [N, C], rows sum to 1."""
+        """Probability of every class for each image (encoded as JPEG or PNG): float [N, C], rows sum to 1."""
         import torch
 
         network, processor = self._load()
         texts = [f"a photo of {with_article(name)}" for name in self.classes]
         decoded = [Image.open(io.BytesIO(data)).convert("RGB") for data in images]
-        given = processor(text=texts, images=decoded, return_tensors="pt", padding=True).to(network.device)
+        inputs = processor(text=texts, images=decoded, return_tensors="pt", padding=True).to(network.device)
         with torch.inference_mode():
-            return network(**given).logits_per_image.softmax(dim=1).float().cpu().numpy()
+            return network(**inputs).logits_per_image.softmax(dim=1).float().cpu().numpy()
 
     def _name(self) -> str:
-        """Who judges, and among what."""
+        """The model and its classes: what `clip_scorer` records."""
         return f"{self.model}: {', '.join(self.classes)}"
 
-    def _knows(self, record: ImageRecord) -> bool:
+    def _has_scored(self, record: ImageRecord) -> bool:
         return record.clip_scorer == self._name()
 
     def _load(self) -> tuple[Any, Any]:
@@ -84,5 +87,5 @@ class ClipScorer:
                     f"clip_scorer {self.model} cannot be loaded as a CLIP model ({reason}). Check its path or id."
                 ) from error
             self._loaded = network.to("cuda" if torch.cuda.is_available() else "cpu"), processor
-            log.info("judging with %s", self.model)
+            log.info("scoring with %s", self.model)
         return self._loaded

@@ -26,7 +26,7 @@ from distillery.jobs import UserError, log, progress
 from distillery.storage.records import ImageRecord
 from distillery.storage.store import Store
 
-MAX_FAILURES = 32  # images that have to fail, none having succeeded, to give a model up
+MAX_FAILURES = 32  # give a model up after so many failures without a usable image
 
 
 def generate(
@@ -34,22 +34,22 @@ def generate(
 ) -> Iterator[tuple[str, list[tuple[ImageRecord, bytes | None]]]]:
     """Generate what is missing of a source's images, then give each class its pool.
 
-    An image that is flagged, black, flat or not a number is a record with the reason as its failure, and the next
-    number takes its place, up to a quarter more than asked for (at least 8). A class still short then is short, with
-    a warning: how to go on is the split's decision (`shortfall`).
+    An image that is flagged, black, flat or not a number becomes a record with the reason as its failure, and one more
+    image is generated for it: up to a quarter more than wanted (at least 8). A class that then still lacks images stays
+    short, with a warning; the split decides how to go on (`split.shortfall`).
 
     Args:
         source: the source in the configuration, of kind diffusion.
         name: the source's name.
         classes: class → {"prompts": [..]}, or for composed prompts {"subjects": [..], "settings": [..]}.
-        store: folder of what was generated before.
+        store: folder of the images generated before.
         seed: the source's seed.
 
     Yields:
-        For each class in order, its name and every record in order, with the JPEG's bytes if there is one.
+        For each class in order: its name, and its records in order, each with the JPEG's bytes or None.
 
     Raises:
-        UserError: a class without prompts; a model that cannot be had or used; a model all of whose images fail.
+        UserError: a class has no prompts, the model cannot be loaded or used, or all of its images fail.
     """
     settings = DiffusionSettings.of(source)
     if source["prompt_style"] == "published":
@@ -57,7 +57,7 @@ def generate(
             if not words.get("prompts"):
                 raise UserError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
     if not settings.revision:
-        log.info("source %s: %s has no revision; name a commit to get the same images for ever", name, settings.model)
+        log.info("source %s: %s has no revision; name a commit to get the same images every time", name, settings.model)
     plan, kept = GenerationPlan(settings, name, source, classes, seed), GeneratedImages(Store.of(store, source))
     clip_scorer = ClipScorer(source["clip_scorer"], list(classes)) if source["clip_scorer"] else None
     pipeline = None
@@ -69,11 +69,11 @@ def generate(
         entries = plan.entries(label, kept)
         count = sum(data is not None for _, data in entries)
         if not count:
-            raise _hopeless(settings, [record.failure for record, _ in entries])
+            raise _no_usable_image(settings, [record.failure for record, _ in entries])
         if count < settings.per_class:
             message = "source %s: class %s has %d images, %d asked; the others failed"
             log.warning(message, name, label, count, settings.per_class)
-        yield label, clip_scorer.clip_scorer(entries, kept.store) if clip_scorer else entries
+        yield label, clip_scorer.score(entries, kept.store) if clip_scorer else entries
 
 
 def generate_share(
@@ -85,17 +85,17 @@ def generate_share(
     share: int,
     shares: int,
 ) -> list[ImageRecord]:
-    """Generate into the store one of several jobs' share of a source's images; `generate` then finds them there.
+    """Generate one of several jobs' share of a source's images into the store, where `generate` then finds them.
 
-    The share has every `shares`-th image of each class, so that any number of jobs makes the same images. Those
-    that replace failures are left to `generate`.
+    A share has every `shares`-th image of each class, so that any number of jobs makes the same images. Images that
+    replace failures are left to `generate`.
 
     Args:
         source, name, classes, store, seed: as for `generate`.
         share: from 0 to `shares` - 1.
 
     Returns:
-        The share's records, complete, failures too.
+        The completed records of the share, failures included.
     """
     settings = DiffusionSettings.of(source)
     plan, kept = GenerationPlan(settings, name, source, classes, seed), GeneratedImages(Store.of(store, source))
@@ -107,51 +107,64 @@ def generate_share(
     ]
     if missing := [record for record in mine if kept.get(record.origin) is None]:
         _generate_into(kept, load_pipeline(settings), missing, settings, name)
-    return [kept.get(record.origin)[0] for record in mine]
+    return [kept.entry(record)[0] for record in mine]
 
 
 class GeneratedImages:
-    """What a source has, in its store; failures of this job wait in memory for the first image that succeeds.
+    """The images of a source generated so far: its store, and failures of this job that are not yet in it.
 
-    Until then they may be the machine's, as a broken driver's images that are not a number: in the store they would
-    outlive its repair.
+    Failures stay in memory until this job makes its first usable image. Until then the machine may be at fault, as with
+    a broken driver whose images are not a number, and stored failures would outlast the repair.
     """
 
     def __init__(self, store: Store):
         self.store = store
         self.failures: dict[str, ImageRecord] = {}  # by origin
-        self.made = False  # an image, by this job
+        self.any_usable = False  # whether this job has made a usable image
 
     def get(self, origin: str) -> tuple[ImageRecord, bytes | None] | None:
-        """An image or failure known; None if it is to be made."""
+        """The record and bytes of an image, or of a failure without bytes; None if it has not been tried."""
         return (self.failures[origin], None) if origin in self.failures else self.store.get(origin)
 
+    def entry(self, record: ImageRecord) -> tuple[ImageRecord, bytes | None]:
+        """The completed record of an image that was tried, and its bytes."""
+        found = self.get(record.origin)
+        if found is None:
+            raise KeyError(record.origin)
+        return found
+
     def put(self, record: ImageRecord, data: bytes | None) -> None:
-        """Keep what became of a record."""
-        if data is None and not self.made:
+        """Keep a completed record with its bytes, or a failure without."""
+        if data is None and not self.any_usable:
             self.failures[record.origin] = record
             return
         self.store.put(record.origin, record, data)
         for failed in self.failures.values():
             self.store.put(failed.origin, failed, None)
-        self.failures, self.made = {}, True
+        self.failures, self.any_usable = {}, True
 
 
 def _generate_into(
     kept: GeneratedImages, pipeline: Any, missing: Sequence[ImageRecord], settings: DiffusionSettings, name: str
 ) -> None:
-    """Generate images and keep each, failures too, until all are made or none of the first ones is any good."""
-    made, failures = 0, []
+    """Generate images and keep them, failures included.
+
+    Raises:
+        UserError: the first `MAX_FAILURES` images all failed.
+    """
+    usable = 0
+    failures: list[str] = []
     images = generate_images(pipeline, missing, settings)
     for record, data in progress(images, len(missing), f"source {name}", "images"):
         kept.put(record, data)
-        made += data is not None
+        usable += data is not None
         failures += [record.failure] if data is None else []
-        if len(failures) >= MAX_FAILURES and not made:
-            raise _hopeless(settings, failures)
+        if len(failures) >= MAX_FAILURES and not usable:
+            raise _no_usable_image(settings, failures)
 
 
-def _hopeless(settings: DiffusionSettings, failures: Sequence[str]) -> UserError:
+def _no_usable_image(settings: DiffusionSettings, failures: Sequence[str]) -> UserError:
+    """The error for a model whose images all failed; it names the most frequent reason."""
     reason = max(set(failures), key=failures.count)
     return UserError(
         f"model {settings.model}: none of {len(failures)} images can be used, mostly because: {reason}. "
@@ -161,7 +174,7 @@ def _hopeless(settings: DiffusionSettings, failures: Sequence[str]) -> UserError
 
 @dataclass(frozen=True)
 class GenerationPlan:
-    """The images of a source, before they are made; see `generate` for its parts."""
+    """The records of all images that a source needs, before they are generated; fields as for `generate`."""
 
     settings: DiffusionSettings
     name: str
@@ -170,70 +183,70 @@ class GenerationPlan:
     seed: int
 
     def attempts(self, label: str) -> Iterator[ImageRecord]:
-        """Every image that may be tried for a class, in order."""
+        """The images that may be tried for a class, in order, replacements of failures included."""
         for index in range(self.settings.per_class + max(8, self.settings.per_class // 4)):
-            asked = prompt_for(self.source, label, self.classes[label], index, self.seed)
-            yield plan_image(self.settings, self.name, label, asked, index, self.seed)
+            prompt = prompt_for(self.source, label, self.classes[label], index, self.seed)
+            yield plan_image(self.settings, self.name, label, prompt, index, self.seed)
 
     def missing(self, kept: GeneratedImages) -> list[ImageRecord]:
-        """What the store lacks to give every class its images, replacements of known failures included."""
-        missing = []
+        """The images still to generate so that every class gets its number, replacements of known failures included."""
+        missing: list[ImageRecord] = []
         for label in self.classes:
-            good = 0
+            usable = 0
             for record in self.attempts(label):
                 entry = kept.get(record.origin)
-                good += entry is None or entry[1] is not None
+                usable += entry is None or entry[1] is not None
                 missing += [record] if entry is None else []
-                if good == self.settings.per_class:
+                if usable == self.settings.per_class:
                     break
         return missing
 
     def entries(self, label: str, kept: GeneratedImages) -> list[tuple[ImageRecord, bytes | None]]:
-        """A class's records in order, up to the last image asked for."""
-        entries, good = [], 0
+        """The completed records of a class with their bytes, in order, up to the last image that it needs."""
+        entries, usable = [], 0
         for record in self.attempts(label):
-            entries.append(kept.get(record.origin))
-            good += entries[-1][1] is not None
-            if good == self.settings.per_class:
+            entries.append(kept.entry(record))
+            usable += entries[-1][1] is not None
+            if usable == self.settings.per_class:
                 break
         return entries
 
 
 def plan_image(
-    settings: DiffusionSettings, name: str, label: str, asked: ImagePrompt, index: int, seed: int
+    settings: DiffusionSettings, name: str, label: str, prompt: ImagePrompt, index: int, seed: int
 ) -> ImageRecord:
-    """The record of a class's image number `index`, before it is made: its noise's seed and its identity.
+    """The record of an image before it is generated, with the seed of its noise and its identity.
 
-    The noise depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed and the number; the
-    identity (`origin`) also on how it is computed and stored, so that a changed setting makes new images.
+    The seed depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed and the number. The
+    identity (`origin`) also depends on how the image is computed and stored, so that a changed setting makes a new one.
     """
     facts = {
         "model": settings.model,
         "revision": settings.revision,
         "class": label,
-        "prompt": asked.prompt,
+        "prompt": prompt.prompt,
         "negative_prompt": settings.negative_prompt,
         "size": settings.size,
         "steps": settings.steps,
-        "guidance": asked.guidance,
+        "guidance": prompt.guidance,
         "scheduler": settings.scheduler,
         "seed": seed,
         "index": index,
     }
-    made_so = {"dtype": settings.dtype, "components": sorted(settings.components), "quality": settings.quality}
+    computed = {"dtype": settings.dtype, "components": sorted(settings.components), "quality": settings.quality}
     return ImageRecord(
         source=name,
         label=label,
         kind="diffusion",
-        origin=_digest(facts | made_so).hex()[:32],
+        origin=_digest(facts | computed).hex()[:32],
         rank=index,
-        prompt=asked.prompt,
+        prompt=prompt.prompt,
         negative_prompt=settings.negative_prompt,
         model=settings.model,
         revision=settings.revision,
         seed=int.from_bytes(_digest(facts)[:8]) >> 1,  # fits an int64 column
         steps=settings.steps,
-        guidance=asked.guidance,
+        guidance=prompt.guidance,
         size=settings.size,
         scheduler=settings.scheduler,
         dtype=settings.dtype,

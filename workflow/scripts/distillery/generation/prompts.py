@@ -1,9 +1,9 @@
-"""What a diffusion model is asked for, image by image.
+"""The prompt and the guidance of each generated image.
 
-`published`: a class's prompts as they are, in turn. `composed`: subject, setting, viewpoint, light and medium, each
-drawn from a list by itself, so that 8,000 images do not share ten prompts: varied prompts and a low guidance teach
-better than pretty images ("When Pretty Isn't Useful"). The prompt and the guidance of image i of a class follow
-from the source's seed, the class and i alone, whatever else is generated.
+Two prompt styles. `published` uses the prompts of a class in turn. `composed` draws subject, setting, viewpoint, light
+and medium, each from its own list, so that 8,000 images do not share ten prompts: varied prompts and a low guidance
+give better training images than pretty ones ("When Pretty Isn't Useful"). The prompt and the guidance of image i of a
+class depend on the source's seed, the class and i alone, whatever else is generated.
 """
 
 from __future__ import annotations
@@ -14,61 +14,63 @@ from typing import Any
 
 import numpy as np
 
-PROMPT_PARTS = ("media", "settings", "viewpoints", "lights")  # of `compose`; a class may have settings of its own
-LEVELS = 6  # of guidance in a range: images made together share theirs, so few levels make large batches
+PROMPT_PARTS = ("media", "settings", "viewpoints", "lights")  # lists of `compose`; a class may have its own settings
+LEVELS = 6  # of guidance in a range: a batch has one guidance, so few levels allow large batches
 
 
 @dataclass(frozen=True)
 class ImagePrompt:
-    """What decides the image besides its noise: prompt, and scale of classifier-free guidance."""
+    """A prompt, and the scale of classifier-free guidance."""
 
     prompt: str
     guidance: float
 
 
 def prompt_for(source: Mapping[str, Any], label: str, words: Mapping[str, Any], index: int, seed: int) -> ImagePrompt:
-    """Prompt and guidance of a class's image.
+    """The prompt and the guidance of an image of a class.
 
     Args:
         source: the source in the configuration; `prompt_style`, `guidance`, and for composed prompts `compose`.
         label: the class.
-        words: the class in the configuration: `prompts`, or `subjects` and perhaps `settings`.
+        words: the class in the configuration: `prompts`, or `subjects` and optionally `settings`.
         index: the image's number, from 0.
         seed: the source's seed.
     """
     rng = np.random.default_rng([seed, index, *label.encode()])
-    # every part has a number of its own, so that a longer list of one changes no other
-    shares = dict(zip((*PROMPT_PARTS, "subjects", "guidance"), rng.random(len(PROMPT_PARTS) + 2), strict=True))
-    guidance = _level(source["guidance"], shares["guidance"])
+    # one number for each part, so that a longer list of one part changes no other part
+    draws = dict(zip((*PROMPT_PARTS, "subjects", "guidance"), rng.random(len(PROMPT_PARTS) + 2), strict=True))
+    guidance = _level(source["guidance"], draws["guidance"])
     if source["prompt_style"] == "published":
         return ImagePrompt(words["prompts"][index % len(words["prompts"])], guidance)
     lists = dict(source["compose"])
     lists["settings"] = words.get("settings") or lists["settings"]
     lists["subjects"] = words.get("subjects") or [with_article(label)]
-    parts = {name: _choose(options, shares[name]) for name, options in lists.items()}
+    parts = {name: _choose(options, draws[name]) for name, options in lists.items()}
     return ImagePrompt(
         compose(parts["media"], parts["subjects"], parts["settings"], parts["viewpoints"], parts["lights"]), guidance
     )
 
 
 def compose(medium: str, subject: str, setting: str, viewpoint: str, light: str) -> str:
-    """The parts as one phrase, `a photo of a cat in a meadow, close-up, at night`; an empty part is left out."""
+    """Join the parts to one phrase, `a photo of a cat in a meadow, close-up, at night`; empty parts are left out."""
     phrase = " ".join(filter(None, (medium, subject, setting)))
     return ", ".join(filter(None, (phrase, viewpoint, light)))
 
 
 def with_article(label: str) -> str:
-    """A class's name as a subject: `a cat`, `an old truck`."""
+    """The name of a class with its article: `a cat`, `an old truck`."""
     words = label.replace("_", " ").replace("-", " ")
     return f"{'an' if words[:1].lower() in 'aeiou' else 'a'} {words}"
 
 
-def _choose(options: Sequence[str], share: float) -> str:
-    return options[int(share * len(options))] if options else ""
+def _choose(options: Sequence[str], draw: float) -> str:
+    """The option that a number in [0, 1) selects; empty if there are none."""
+    return options[int(draw * len(options))] if options else ""
 
 
-def _level(guidance: float | Sequence[float], share: float) -> float:
-    """A guidance, or one of `LEVELS` values evenly spaced over a range [low, high], its ends included."""
+def _level(guidance: float | Sequence[float], draw: float) -> float:
+    """A fixed guidance, or one of `LEVELS` values over [low, high], ends included; a number in [0, 1) selects it."""
     if isinstance(guidance, int | float):
         return float(guidance)
-    return round(float(np.linspace(*guidance, LEVELS)[int(share * LEVELS)]), 4)
+    low, high = guidance
+    return round(float(np.linspace(low, high, LEVELS)[int(draw * LEVELS)]), 4)

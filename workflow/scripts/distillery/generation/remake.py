@@ -1,9 +1,9 @@
-"""Make one generated image again from its provenance, and say whether it came out the same.
+"""Generate one image again from its provenance, and report whether it is the same.
 
     PYTHONPATH=workflow/scripts python -m distillery.generation.remake resources/pools/sd2/cat.tar 0123456789abcdef
 
-The key is the image's name in the shard. On the same machine with the same batch the bytes are the same; in a batch
-of another size, or on another device, pixels may differ a little, and the command says by how much.
+The key is the image's name in the shard. The bytes are the same on the same machine with the same batch size. With
+another batch size or device, pixels may differ slightly; the command reports by how much.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from distillery.storage.records import ImageRecord
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """An image made again, beside the one in the pool.
+class RemakeResult:
+    """An image generated again, compared with the one in the pool.
 
     Attributes:
         data: the new JPEG.
-        same: whether its bytes are those of the pool's.
-        most, mean: the pixels' absolute difference, 0 to 255, over all pixels and channels.
+        same: whether the bytes equal those in the pool.
+        most, mean: largest and mean absolute difference, 0 to 255, over all pixels and channels.
     """
 
     data: bytes
@@ -47,16 +47,16 @@ class Comparison:
         return f"other bytes: pixels differ by at most {self.most} of 255, {self.mean:.2f} on average"
 
 
-def remake(shard: str | Path, key: str) -> Comparison:
-    """Make an image of a pool again, alone.
+def remake(shard: str | Path, key: str) -> RemakeResult:
+    """Generate an image of a pool again, in a batch of one.
 
     Args:
-        shard: a class's `.tar`, its `.jsonl` beside it.
-        key: the image's, 16 hex digits.
+        shard: the `.tar` of a class, its `.jsonl` beside it.
+        key: of the image, 16 hex digits.
 
     Raises:
-        UserError: no such pool, no such generated image in it, a local model that changed, or one that cannot be
-            had; an image that fails this time.
+        UserError: the pool or the generated image does not exist, a local model has changed, a model cannot be loaded,
+            or the image fails this time.
     """
     record, before = find_image(Path(shard), key)
     pipeline = load_pipeline(settings_of(record))
@@ -65,14 +65,14 @@ def remake(shard: str | Path, key: str) -> Comparison:
         raise UserError(f"image {key}: this time it is unusable ({made.failure}). Check the device and its drivers.")
     old, new = (np.asarray(Image.open(io.BytesIO(image)).convert("RGB"), np.int16) for image in (before, data))
     difference = np.abs(old - new)
-    return Comparison(data, data == before, int(difference.max()), float(difference.mean()))
+    return RemakeResult(data, data == before, int(difference.max()), float(difference.mean()))
 
 
 def find_image(shard: Path, key: str) -> tuple[ImageRecord, bytes]:
-    """A generated image of a pool: its provenance and its bytes.
+    """The provenance and the bytes of a generated image of a pool.
 
     Raises:
-        UserError: there is no such pool, no such image, or it was not generated.
+        UserError: the pool or the image does not exist, or it was not generated.
     """
     if not shard.exists():
         raise UserError(f"pool {shard} does not exist. Give the path of a class's .tar.")
@@ -85,13 +85,13 @@ def find_image(shard: Path, key: str) -> tuple[ImageRecord, bytes]:
 
 
 def settings_of(record: ImageRecord) -> DiffusionSettings:
-    """How an image was made, from its provenance alone.
+    """The settings with which an image was generated, from its provenance alone.
 
     Raises:
-        UserError: the model is a folder whose files are others now.
+        UserError: the model is a folder whose files have changed.
     """
     if Path(record.model).is_dir() and hash_model(record.model) != record.revision:
-        raise UserError(f"model {record.model} is another now than {record.revision}, which made this image.")
+        raise UserError(f"model {record.model} has changed: this image was made with {record.revision}.")
     return DiffusionSettings(
         record.model,
         per_class=1,
@@ -109,7 +109,7 @@ def settings_of(record: ImageRecord) -> DiffusionSettings:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command; see the module."""
+    """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shard", help="a class's pool, such as resources/pools/sd2/cat.tar")
     parser.add_argument("key", help="the image's name there, without .jpg")

