@@ -169,7 +169,7 @@ def finish_image(
 
 
 def why_unusable(pixels: np.ndarray) -> str:
-    """Why an image (float [H, W, 3] in [0, 1]) is unusable: "not a number", "black" or "flat"; empty if it is usable."""
+    """Why an image (float [H, W, 3] in [0, 1]) is unusable: "not a number", "black" or "flat"; empty if it is not."""
     if not np.isfinite(pixels).all():
         return "not a number"
     gray = pixels @ np.full(3, 255 / 3, pixels.dtype)  # NumPy's mean over the last axis takes ten times as long
