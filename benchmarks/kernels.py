@@ -1,13 +1,13 @@
-"""Where the time of a step goes on a GPU: whole steps, their kernels, and single parts of a step.
+"""Where a step's time goes on a GPU: whole steps by their kernels, and the parts of a step by themselves.
 
-    python benchmarks/kernels.py steps      ms per step of each pair
+    python benchmarks/kernels.py steps      ms a step of each pair
     python benchmarks/kernels.py profile    the kernels of a step, the longest first
-    python benchmarks/kernels.py stems      convolutions of 3 channels, and of 4, 8 and 16 channels padded with zeros
+    python benchmarks/kernels.py stems      convolutions of 3 channels, and padded with zeros to 4, 8 and 16
 
-The time of a single part is measured with a CUDA graph that only repeats this part; the best of five replays counts.
-The steps are those of `benchmarks/training.py`.
+Microseconds of a part are of a graph that repeats it alone, the best of five replays. Steps are those of
+`benchmarks/training.py`.
 
-On one NVIDIA H200 (PyTorch 2.11), ms per step of 128 images (of 64):
+On one NVIDIA H200 (PyTorch 2.11), ms a step of 128 images (of 64):
 
     teacher     student
     resnet18    resnet8x4   2.15 (1.48)
@@ -27,13 +27,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from training import clock
-from training_loops import Pair, library_loop
+from training import Pair, clock, ours
 
 PAIRS = (("resnet18", "resnet8x4"), ("convnet_m", "convnet_s"), ("convnet_l", "resnet8"))
 BATCHES = (128, 64)
 STEPS = 400
-# kernel size, padding, channels, images: of resnet8x4, of resnet18 with two batches at once, and of the convnets
+# size, padding, channels, images: of resnet8x4, a resnet18 asked for two steps, and the convnets
 STEMS = ((3, 1, 32, 128), (3, 1, 64, 256), (2, 0, 24, 128), (2, 0, 24, 256), (2, 0, 32, 128))
 
 
@@ -53,17 +52,17 @@ def main() -> None:
 
 
 def pair_of(teacher: str, student: str) -> Pair:
-    """A teacher and a student with 8,000 noise images."""
+    """The pair, and 8,000 images of noise."""
     chance = np.random.default_rng(0)
     pixels = chance.integers(0, 256, (8000, 32, 32, 3), np.uint8)
     return Pair(teacher, student, pixels, chance.integers(0, 10, 8000), torch.device("cuda"))
 
 
 def time_steps() -> None:
-    """Print ms per step of each pair and batch size."""
+    """Print ms a step of each pair and batch."""
     for teacher, student in PAIRS:
         for batch in BATCHES:
-            run = library_loop(pair_of(teacher, student), batch)
+            run = ours(pair_of(teacher, student), batch)
             run(60)
             once = clock(lambda run=run: run(STEPS), torch.device("cuda"))
             more = clock(lambda run=run: run(3 * STEPS), torch.device("cuda"))
@@ -71,11 +70,11 @@ def time_steps() -> None:
 
 
 def profile_step() -> None:
-    """Print the microseconds and number of calls per step of each kernel."""
+    """Print each kernel's microseconds and number a step."""
     from torch.profiler import ProfilerActivity, profile
 
     for teacher, student in PAIRS[:2]:
-        run = library_loop(pair_of(teacher, student), BATCHES[0])
+        run = ours(pair_of(teacher, student), BATCHES[0])
         run(60)
         with profile(activities=[ProfilerActivity.CUDA]) as found:
             run(STEPS)
@@ -86,7 +85,7 @@ def profile_step() -> None:
                 number[event.name] += 1
                 total[event.name] += event.device_time
         kernels, microseconds = sum(number.values()) / STEPS, sum(total.values()) / STEPS
-        print(f"  {teacher}, {student}: {kernels:.0f} kernels, {microseconds:.0f} us per step", flush=True)
+        print(f"  {teacher}, {student}: {kernels:.0f} kernels, {microseconds:.0f} us a step", flush=True)
         for name, spent in total.most_common(40):
             print(f"    {spent / STEPS:7.1f} us {number[name] / STEPS:6.2f} {name[:120]}")
 
@@ -95,7 +94,7 @@ def profile_step() -> None:
 
 
 def microseconds(action: Callable[[], object], repeats: int = 20) -> float:
-    """Microseconds per call of an action, repeated in a CUDA graph."""
+    """Of an action, repeated in a graph."""
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
         for _ in range(3):
@@ -109,21 +108,21 @@ def microseconds(action: Callable[[], object], repeats: int = 20) -> float:
 
 
 def _replayed(graph: torch.cuda.CUDAGraph) -> float:
-    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    start.record()
+    begun, done = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    begun.record()
     graph.replay()
-    end.record()
+    done.record()
     torch.cuda.synchronize()
-    return start.elapsed_time(end)
+    return begun.elapsed_time(done)
 
 
 def noise(*shape: int) -> torch.Tensor:
-    """Random bfloat16 values, channels last."""
+    """bfloat16, channels last."""
     return torch.randn(shape, device="cuda", dtype=torch.bfloat16).to(memory_format=torch.channels_last)
 
 
 def time_stems() -> None:
-    """Print times of a stem: forward, backward of the weights, and with bias and ReLU in one kernel or in two."""
+    """Print the forward and the weights' backward pass of a stem, and with bias and ReLU in one kernel or two."""
     for stem in STEMS:
         found = [f"{channels} channels {_stem(channels, *stem)}" for channels in (3, 4, 8, 16)]
         size, _, outputs, images = stem

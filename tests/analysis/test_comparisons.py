@@ -1,31 +1,17 @@
-"""Declared comparisons: intervals hold what they promise, tests raise no false alarms, tables say what runs said."""
+"""Declared comparisons: intervals cover, tests keep their level, tables follow from the runs' predictions."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.power import TTestPower
+from made_up_predictions import groups_of, predictions_of
 
 from distillery.analysis.comparisons import COLUMNS, compare, comparisons_table, sides_of
-from distillery.analysis.ranking import ranking_table, resampled_means
-from distillery.analysis.run_predictions import TestPredictions
-from distillery.analysis.statistics import (
-    ErrorModel,
-    combine_variances,
-    groups_sign_flip_p,
-    holm,
-    over_images,
-    over_seeds,
-    sign_flip_p,
-)
+from distillery.analysis.statistics import holm
 from distillery.jobs import UserError
 
 
 def simulated(rng, seeds, groups, size, by_seed, by_image):
-    """Rights of two arms that are equally good on average, over trainings that differ and images that prefer one."""
+    """Correct predictions of two arms, equally good on average; trainings differ, and some images prefer one arm."""
     names = np.repeat(np.arange(groups), size)
     ease, preference = rng.normal(0, 1.5, groups)[names], rng.normal(0, by_image, groups)[names]
 
@@ -55,7 +41,7 @@ def test_intervals_over_trainings_and_images_cover_and_raise_no_false_alarms(set
         assert (found["p"] <= level).mean() <= level + 4 * (level * (1 - level) / draws) ** 0.5
 
 
-def test_over_seeds_alone_and_over_images_alone_hold_for_what_they_ask():
+def test_intervals_over_seeds_alone_and_over_images_alone_cover_their_own_error():
     """Over seeds where images prefer no arm; over images where trainings do not differ."""
     rng, draws = np.random.default_rng(1), 500
     slack = 4 * (0.05 * 0.95 / draws) ** 0.5
@@ -72,7 +58,7 @@ def test_a_family_of_comparisons_raises_any_false_alarm_at_most_at_the_level():
     assert np.mean([family.min() <= 0.05 for family in families]) <= 0.05 + 4 * (0.05 * 0.95 / draws) ** 0.5
 
 
-def test_near_duplicates_are_no_further_evidence():
+def test_near_duplicates_count_once():
     rng = np.random.default_rng(3)
     before, after = rng.random((3, 40)) < 0.5, rng.random((3, 40)) < 0.7
     once = compare(before, after, np.arange(40))
@@ -84,95 +70,17 @@ def test_near_duplicates_are_no_further_evidence():
     assert taken_for_others["p_images"] < once["p_images"] / 10
 
 
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=60))
-def test_one_seed_and_no_near_duplicates_is_mcnemars_exact_test(pairs):
-    before, after = np.array(pairs).T
-    table = [[np.sum(before & after), np.sum(before & ~after)], [np.sum(~before & after), np.sum(~before & ~after)]]
-    expected = mcnemar(table, exact=True).pvalue
-    assert groups_sign_flip_p(after.astype(int) - before, np.arange(len(pairs))) == pytest.approx(expected)
-
-
-@given(st.lists(st.integers(-4, 4), min_size=1, max_size=9), st.integers(1, 3))
-def test_over_groups_the_exact_p_is_that_of_their_sums(sums, size):
-    differences, groups = np.repeat(sums, size), np.repeat(np.arange(len(sums)), size)
-    assert groups_sign_flip_p(differences, groups) == pytest.approx(sign_flip_p(size * np.array(sums)))
-
-
-def test_the_interval_over_images_is_bonett_and_prices():
-    """Their adjusted Wald interval for paired shares, with t for z: 12 won, 5 lost, of 100."""
-    change = np.array([1] * 12 + [-1] * 5 + [0] * 83)
-    found = over_images(change, np.arange(100))
-    won, lost, n = 13 / 102, 6 / 102, 102
-    assert found.se == pytest.approx((((won + lost) - (won - lost) ** 2) / n * n / (n - 1)) ** 0.5)
-    assert found.mean == pytest.approx(0.07)
-
-
-def test_arms_that_never_differ_are_not_known_to_be_the_same():
+def test_equal_predictions_still_have_an_interval():
     correct = np.ones((6, 15), bool)
     found = compare(correct, correct, np.arange(15))
     assert found["low"] < -5 and found["high"] > 5 and found["p"] == found["p_images"] == 1
 
 
-@given(st.lists(st.floats(-50, 50).map(lambda x: round(x, 2)), min_size=2, max_size=8))
-def test_one_variance_is_students_t(values):
-    spread = over_seeds(values)
-    if spread.se > 1e-6:
-        assert spread.p() == pytest.approx(stats.ttest_1samp(values, 0).pvalue, abs=1e-12)
-        assert spread.interval() == pytest.approx(stats.ttest_1samp(values, 0).confidence_interval())
-
-
-@given(st.floats(0, 100), st.floats(1e-3, 10), st.floats(1e-3, 10), st.integers(1, 30), st.integers(1, 4000))
-def test_p_and_interval_say_the_same(mean, a, b, few, many):
-    both = combine_variances(ErrorModel(mean, (a,), (few,)), ErrorModel(mean, (b,), (many,)))
-    p = both.p()
-    assert 0 <= p <= 1
-    if 1e-6 < p < 0.999:
-        low, _ = both.interval(1 - p)
-        assert low == pytest.approx(0, abs=1e-6 * max(1, mean))
-    parts = stats.t.isf(0.025, (few, many))
-    reach, alone = both.reach(0.025), parts * np.sqrt([a, b])
-    assert max(*alone, min(parts) * both.se) - 1e-9 <= reach <= max(parts) * both.se + 1e-9
-    weighted = np.average(parts, weights=[a, b]) * both.se
-    assert reach == pytest.approx(max(weighted, *alone))
-
-
-def test_what_can_be_detected_is_what_statsmodels_computes():
-    spread = ErrorModel(0.0, (4.0 / 9,), (8.0,))  # nine values of variance 4
-    exact = TTestPower().solve_power(nobs=9, alpha=0.05, power=0.8) * 2
-    assert spread.detectable(0.05) == pytest.approx(exact, rel=0.02)
-
-
-def test_a_difference_that_can_be_detected_is_found_four_times_in_five():
-    rng, draws = np.random.default_rng(4), 2000
-    reach = ErrorModel(0.0, (1 / 10,), (9.0,)).detectable(0.05)
-    found = [over_seeds(sample).p() <= 0.05 for sample in rng.normal(reach, 1, (draws, 10))]
-    assert np.mean(found) == pytest.approx(0.8, abs=0.04)
-
-
-# --- tables -----------------------------------------------------------------------------------------------------------
-
-
-def answers(correct, labels=None, seeds=None, classes=3, source="google"):
-    """A test whose images are told right as `correct` [S, N] says."""
-    correct = np.asarray(correct, bool)
-    labels = np.arange(correct.shape[1]) % classes if labels is None else labels
-    predicted = np.where(correct, labels, (labels + 1) % classes)
-    logits = np.where(np.arange(classes) == predicted[..., None], 2.0, 0.0).astype(np.float32)
-    seeds = np.arange(len(correct)) if seeds is None else np.array(seeds)
-    sources = np.full(len(labels), source, dtype=object)
-    return TestPredictions(sources, np.arange(len(labels)), labels.astype(np.int16), seeds, predicted, logits)
-
-
-def groups_of(count, source="google"):
-    places = pd.MultiIndex.from_product([[source], range(count)], names=["source", "row"])
-    return pd.Series(np.arange(count), index=places)
-
-
 @pytest.fixture
 def runs():
     rng = np.random.default_rng(5)
-    shares = {("a", "scratch"): 0.3, ("a", "kd"): 0.6, ("b", "scratch"): 0.5, ("b", "kd"): 0.5}
-    return {key: answers(rng.random((6, 90)) < share) for key, share in shares.items()}
+    rates = {("a", "scratch"): 0.3, ("a", "kd"): 0.6, ("b", "scratch"): 0.5, ("b", "kd"): 0.5}
+    return {key: predictions_of(rng.random((6, 90)) < rate) for key, rate in rates.items()}
 
 
 ARMS = {"question": "Does it help?", "arms": ["scratch", "kd"], "within": ["a", "b"]}
@@ -202,64 +110,37 @@ def test_a_row_a_test_in_the_order_declared(runs):
 
 
 def test_pairs_are_of_equal_seeds_and_images(runs):
-    runs["a", "kd"] = answers(runs["a", "kd"].correct[:4], seeds=[1, 2, 7, 9])
+    runs["a", "kd"] = predictions_of(runs["a", "kd"].correct[:4], seeds=[1, 2, 7, 9])
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS | {"within": ["a"]}}).iloc[0]
     expected = 100 * (runs["a", "kd"].correct[:2].mean() - runs["a", "scratch"].correct[1:3].mean())
     assert row["n_pairs"] == "2" and float(row["difference"]) == pytest.approx(expected, abs=0.0051)
 
 
-def test_one_seed_tells_of_images_alone(runs):
-    runs = {key: answers(value.correct[:1]) for key, value in runs.items()}
+def test_with_one_seed_only_images_are_tested(runs):
+    runs = {key: predictions_of(value.correct[:1]) for key, value in runs.items()}
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS}).iloc[0]
     blank = ["low", "high", "p", "p_holm", "verdict", "detectable", "seeds_low", "p_seeds", "p_seeds_holm"]
     assert (row[blank] == "").all() and row["images_low"] and row["p_images"]
 
 
-def test_pairs_that_agree_tell_nothing_of_other_trainings(runs):
+def test_equal_differences_give_no_interval_over_trainings(runs):
     before = np.zeros((3, 90), bool)
     after = np.arange(90) < np.full((3, 1), 30)  # a third more in each
-    runs = {("a", "scratch"): answers(before), ("a", "kd"): answers(after)}
+    runs = {("a", "scratch"): predictions_of(before), ("a", "kd"): predictions_of(after)}
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS | {"within": ["a"]}}).iloc[0]
     assert (row[["seeds_low", "seeds_high", "detectable_seeds"]] == "").all()
     assert row["difference"] == "33.33" and float(row["low"]) < 33 and row["p_seeds"]
 
 
-def test_what_cannot_be_compared_is_said(runs):
-    runs["a", "kd"] = answers(runs["a", "kd"].correct, seeds=range(10, 16))
+def test_runs_that_cannot_be_compared_end_in_one_line(runs):
+    runs["a", "kd"] = predictions_of(runs["a", "kd"].correct, seeds=range(10, 16))
     with pytest.raises(UserError, match="a scratch and a kd share no seed"):
         comparisons_table(runs, groups_of(90), {"helps": ARMS})
     with pytest.raises(UserError, match="splits.parquet lacks test images"):
         comparisons_table(runs, groups_of(80), {"helps": ARMS | {"within": ["b"]}})
 
 
-def test_no_comparison_is_an_empty_table(runs):
+def test_without_comparisons_the_table_is_empty(runs):
     table = comparisons_table(runs, groups_of(90), {})
     assert table.empty and tuple(table.columns) == COLUMNS
     assert [s.after for s in sides_of(SCENARIOS)] == [("b", "kd")]
-
-
-def test_ranks_are_sure_where_scenarios_differ_and_not_where_they_do_not():
-    rng = np.random.default_rng(6)
-    shares = {"good": 0.8, "fair": 0.5, "alike": 0.5}
-    runs = {(name, "kd"): answers(rng.random((4, 200)) < share) for name, share in shares.items()}
-    runs["other", "kd"] = answers(rng.random((4, 200)) < 0.9)
-    table = ranking_table(runs, groups_of(200), dict.fromkeys(shares, "small") | {"other": "large"}).set_index(
-        "scenario"
-    )
-    assert table.loc["good", ["rank", "rank_low", "rank_high", "best_percent"]].tolist() == ["1", "1", "1", "100.0"]
-    assert set(table.loc[["fair", "alike"], "rank_low"]) == {"2"} and set(
-        table.loc[["fair", "alike"], "rank_high"]
-    ) == {"3"}
-    assert table["n_ranked"].to_dict() == dict.fromkeys(shares, "3") | {"other": "1"}
-    assert table.loc["other", "rank"] == "1" and table["best_percent"].astype(float).sum() == pytest.approx(
-        200, abs=0.2
-    )
-
-
-def test_draws_of_groups_and_seeds_spread_as_the_errors_say():
-    rng = np.random.default_rng(7)
-    correct = rng.random((5, 120)) < rng.random((5, 1))
-    means = resampled_means([correct], np.arange(120), np.random.default_rng(0))[:, 0]
-    by_seed, by_image = correct.mean(axis=1).var() / 5, correct.mean(axis=0).var() / 120
-    assert means.mean() == pytest.approx(correct.mean(), abs=0.02)
-    assert means.var() == pytest.approx(by_seed + by_image, rel=0.3)

@@ -1,4 +1,4 @@
-"""Intervals hold what they promise; the tests are exact and raise no more false alarms than their level."""
+"""Intervals cover as often as their level; the tests are exact and raise no more false alarms than their level."""
 
 from itertools import product
 from math import isnan
@@ -31,7 +31,7 @@ def test_one_value_has_no_interval():
     assert isnan(found.sd) and isnan(found.low) and isnan(found.high)
 
 
-def test_equal_values_have_no_interval_of_no_width():
+def test_equal_values_have_no_interval():
     found = estimate([77.0, 77.0])
     assert (found.mean, found.sd, found.n) == (77.0, 0.0, 2) and isnan(found.low) and isnan(found.high)
 
@@ -40,7 +40,7 @@ def test_equal_values_have_no_interval_of_no_width():
 def test_intervals_cover_the_mean_95_times_of_100(n):
     rng = np.random.default_rng(0)
     hits = [(e := estimate(draw)).low <= 40 <= e.high for draw in rng.normal(40, 3, (3000, n))]
-    # 4 standard errors of a share over 3,000
+    # 4 standard errors of a fraction of 3,000
     assert np.mean(hits) == pytest.approx(0.95, abs=0.016)
 
 
@@ -68,26 +68,26 @@ def test_sign_flip_is_two_sided_and_within_its_limits(differences):
 
 
 @pytest.mark.parametrize(("n", "least"), [(1, 1.0), (5, 0.0625), (6, 0.03125), (10, 2 / 1024)])
-def test_the_least_p_is_reached_by_differences_of_one_sign(n, least):
+def test_differences_of_one_sign_reach_the_smallest_p(n, least):
     assert least_p(n) == least
     assert sign_flip_p(np.arange(1, n + 1)) == pytest.approx(least)
 
 
-def test_no_difference_is_no_evidence():
+def test_without_differences_p_is_one():
     assert sign_flip_p([0.0] * 6) == 1.0
 
 
 def test_many_seeds_on_one_test_set_stay_exact():
     """Differences in steps of one image of 300: 200 seeds, where 2^200 choices cannot be listed."""
     steps = np.random.default_rng(1).integers(-9, 10, 200)
-    exact, shares = {0: 1.0}, {}
+    exact, probabilities = {0: 1.0}, {}
     for step in np.abs(steps):
-        shares = {}
-        for total, share in exact.items():
+        probabilities = {}
+        for total, probability in exact.items():
             for other in (total - step, total + step):
-                shares[other] = shares.get(other, 0) + share / 2
-        exact = shares
-    expected = sum(share for total, share in exact.items() if abs(total) >= abs(steps.sum()))
+                probabilities[other] = probabilities.get(other, 0) + probability / 2
+        exact = probabilities
+    expected = sum(probability for total, probability in exact.items() if abs(total) >= abs(steps.sum()))
     assert sign_flip_p(steps / 300 * 100) == pytest.approx(expected)
 
 
@@ -112,7 +112,7 @@ def test_a_comparison_is_the_estimate_of_the_differences(pairs):
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), nan_ok=True)
 
 
-def test_pairs_need_partners():
+def test_pairs_need_equal_lengths():
     with pytest.raises(ValueError, match="equal lengths"):
         compare_pairs([1, 2], [1])
 

@@ -172,7 +172,7 @@ def test_a_clean_scenario_trains_on_no_image_whose_label_the_teacher_doubts(copi
     other = pq.read_table(results / "plans" / "web.parquet").to_pylist()
     assert sorted(tested) == sorted((row["source"], row["row"]) for row in other if row["split"] == "test")
     said = {row["source"]: row for row in rows(results / "tables" / "audit.csv") if row["class"] == "all"}
-    assert int(said["google"]["is_label_issue"]) == len(doubted) and int(said["google"]["kept"]) == len(audit)
+    assert int(said["google"]["label_issues"]) == len(doubted) and int(said["google"]["kept"]) == len(audit)
 
 
 def test_images_that_the_teacher_learnt_from_can_be_left_out(copied):

@@ -1,6 +1,6 @@
 """Accuracy by class, by test source and by confusion; calibration and agreement with the teacher."""
 
-from distillery.analysis.breakdowns import Outputs, tabulate_breakdowns
+from distillery.analysis.breakdowns import BreakdownPaths, tabulate_breakdowns
 from distillery.jobs import job
 
 with job(snakemake) as j:
@@ -8,7 +8,7 @@ with job(snakemake) as j:
         list(j.input.predictions),
         list(j.input.other_test_sets),
         j.input.teacher,
-        Outputs(**dict(j.output.items())),
+        BreakdownPaths(**dict(j.output.items())),
         classes=list(j.params.classes),
         sources=list(j.params.sources),
         scenarios=list(j.params.scenarios),

@@ -1,6 +1,6 @@
 """Our numbers beside the published ones, and why they differ."""
 
-from distillery.analysis.published_comparison import tabulate_published
+from distillery.analysis.study_tables.published_comparison import tabulate_published
 from distillery.jobs import job
 
 with job(snakemake) as j:

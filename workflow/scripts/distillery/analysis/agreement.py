@@ -1,4 +1,4 @@
-"""How far students say what their teacher says, and whether they repeat its mistakes."""
+"""How often students predict what their teacher predicts, and how often they repeat its mistakes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from distillery.analysis.formatting import formatted
-from distillery.analysis.run_predictions import Runs, TestPredictions, teacher_on
+from distillery.analysis.run_predictions import PredictionsByArm, TestPredictions, teacher_on
 from distillery.analysis.statistics import estimate
 
 COLUMNS = (
@@ -18,12 +18,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def agreement_table(runs: Runs, teacher: str | Path, label: str = "") -> pd.DataFrame:
+def agreement_table(runs: PredictionsByArm, teacher: str | Path, label: str = "") -> pd.DataFrame:
     """One row a (scenario, arm).
 
     Args:
-        runs: tests by (scenario, arm).
+        runs: test predictions by (scenario, arm).
         teacher: its `predictions.parquet`.
+        label: column `note` of every row.
 
     Raises:
         UserError: the teacher was not tested on the students' test images.
@@ -32,25 +33,28 @@ def agreement_table(runs: Runs, teacher: str | Path, label: str = "") -> pd.Data
         {"scenario": scenario, "arm": arm, **agreement(tested, teacher_on(teacher, tested)), "note": label}
         for (scenario, arm), tested in runs.items()
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     percent = [name for name in COLUMNS if name.endswith("_percent") or name.startswith("agreement_")]
     places = dict.fromkeys(percent, 2) | dict.fromkeys(("kl", "kl_sd", "kl_low", "kl_high"), 4)
     return formatted(table, places | dict.fromkeys(("n_test", "n_seeds", "n_teacher_wrong"), 0))
 
 
 def agreement(tested: TestPredictions, teacher: np.ndarray) -> dict[str, Any]:
-    """Top-1 agreement, its share where the teacher is wrong, and the mean KL(teacher ‖ student), in nats.
+    """Top-1 agreement, the fraction of the teacher's mistakes that is repeated, and mean KL(teacher ‖ student) in nats.
 
     Args:
-        tested: the students' test.
-        teacher: logits [N, C] on the same images, −inf for the classes that the students do not know.
+        tested: the students' test predictions.
+        teacher: logits [N, C] on the same images, −inf for classes that the students were not trained on.
+
+    Returns:
+        The columns of the table that are numbers.
     """
-    favored = teacher.argmax(axis=1)
-    same, wrong = tested.predicted == favored, favored != tested.labels
+    teacher_predicted = teacher.argmax(axis=1)
+    same, wrong = tested.predicted == teacher_predicted, teacher_predicted != tested.labels
     agreed = estimate(100 * same.mean(axis=1))
     divergence = estimate([divergences(teacher, logits).mean() for logits in tested.logits])
     return {
-        "n_test": len(favored),
+        "n_test": len(teacher_predicted),
         "n_seeds": len(same),
         "teacher_percent": 100 * (~wrong).mean(),
         "agreement_percent": agreed.mean,
@@ -67,7 +71,7 @@ def agreement(tested: TestPredictions, teacher: np.ndarray) -> dict[str, Any]:
 
 
 def divergences(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
-    """KL(teacher ‖ student) in nats, [N], of logits [N, C] at temperature 1; classes of −inf take no part."""
+    """KL(teacher ‖ student) in nats, [N], from logits [N, C] at temperature 1; classes with −inf are left out."""
     from scipy.special import log_softmax
 
     known = np.isfinite(teacher[0]) if len(teacher) else slice(None)

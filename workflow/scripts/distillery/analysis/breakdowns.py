@@ -1,4 +1,4 @@
-"""Accuracy by class, by test source and by confusion; which images are told right; calibration and agreement."""
+"""Breakdowns of the test: accuracy by class, by test source and by image, confusions, calibration, agreement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from distillery.analysis.agreement import agreement_table
 from distillery.analysis.calibration import calibration_table, reliability_table
 from distillery.analysis.formatting import formatted, mean_columns
-from distillery.analysis.run_predictions import Runs, TestPredictions, read_runs, teacher_on
+from distillery.analysis.run_predictions import PredictionsByArm, TestPredictions, read_test_predictions, teacher_on
 from distillery.analysis.table_files import write_table
 from distillery.storage.parquet import read_parquet, write_parquet
 
@@ -21,24 +21,24 @@ ESTIMATE = ("n_seeds", "mean_percent", "sd", "low", "high")
 CLASS_COLUMNS = ("scenario", "arm", "class", "n_test", *ESTIMATE, "note")
 SOURCE_COLUMNS = ("scenario", "arm", "test", "n_test", "n_classes", *ESTIMATE, "note")
 CONFUSION_COLUMNS = ("scenario", "arm", "class", "predicted", "n", "percent", "note")
-COMMON = "common"  # the test images that all scenarios share
+COMMON = "common"  # the test set that all scenarios share
 IMAGES_SCHEMA = pa.schema(
     [
         ("scenario", pa.string()),
-        ("arm", pa.string()),  # teacher for the teacher's own answer
+        ("arm", pa.string()),  # `teacher` for the teacher's own prediction
         ("source", pa.string()),
-        ("row", pa.int32()),  # in the source's array of images
+        ("row", pa.int32()),  # in the source's curated pixels
         ("class", pa.string()),
         ("n_seeds", pa.int16()),
-        ("n_correct", pa.int16()),  # seeds that told it right
-        ("predicted", pa.string()),  # by most seeds; of several, the first in the study's order
+        ("n_correct", pa.int16()),  # seeds whose prediction is correct
+        ("predicted", pa.string()),  # by most seeds; in a tie, the first in the study's order of classes
     ]
 )
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """Paths of the tables."""
+class BreakdownPaths:
+    """The tables to write."""
 
     per_class: str
     test_sources: str
@@ -53,7 +53,7 @@ def tabulate_breakdowns(
     predictions: Iterable[str | Path],
     other_test_sets: Iterable[str | Path],
     teacher: str | Path,
-    outputs: Outputs,
+    outputs: BreakdownPaths,
     *,
     classes: Sequence[str],
     sources: Sequence[str],
@@ -64,13 +64,17 @@ def tabulate_breakdowns(
     """Write the tables, columns as in docs/tables.md.
 
     Args:
-        predictions: of every run on the common test images.
-        elsewhere: of `evidence.other_test_sets`, one a scenario, or none if all test images are common.
-        teacher: its predictions.
+        predictions: `predictions.parquet` of every run, on the common test images.
+        other_test_sets: written by `predict_other_test_sets`, one a scenario; none if all test images are common.
+        teacher: its `predictions.parquet`.
+        outputs: the files to write.
         classes, sources, scenarios, arms: all names, in the configuration's order.
-        label: what must be said of all numbers, such as that they come from a demonstration.
+        label: column `note` of every row, such as that the numbers come from a demonstration.
+
+    Raises:
+        UserError: a file is damaged, or the teacher was not tested on the students' test images.
     """
-    runs = read_runs(predictions, scenarios, arms)
+    runs = read_test_predictions(predictions, scenarios, arms)
     write_table(class_table(runs, classes, label), outputs.per_class)
     write_table(source_table(runs, other_test_sets, sources, label), outputs.test_sources)
     write_table(confusion_table(runs, classes, label), outputs.confusion)
@@ -80,7 +84,7 @@ def tabulate_breakdowns(
     write_parquet(outputs.images, image_columns(runs, teacher, classes), IMAGES_SCHEMA)
 
 
-def class_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataFrame:
+def class_table(runs: PredictionsByArm, classes: Sequence[str], label: str = "") -> pd.DataFrame:
     """One row a (scenario, arm, class) on the common test images."""
     rows = []
     for (scenario, arm), tested in runs.items():
@@ -88,15 +92,15 @@ def class_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataF
             mine = tested.correct[:, tested.labels == known]
             row = {"scenario": scenario, "arm": arm, "class": classes[known], "n_test": mine.shape[1]}
             rows.append(row | mean_columns(100 * mine.mean(axis=1)) | {"note": label})
-    return _formatted(pd.DataFrame(rows, columns=CLASS_COLUMNS))
+    return _formatted(pd.DataFrame(rows, columns=list(CLASS_COLUMNS)))
 
 
 def source_table(
-    runs: Runs, other_test_sets: Iterable[str | Path], sources: Sequence[str], label: str = ""
+    runs: PredictionsByArm, other_test_sets: Iterable[str | Path], sources: Sequence[str], label: str = ""
 ) -> pd.DataFrame:
     """One row a (scenario, arm, test): the common test images, then each source's of the classes trained on."""
-    others = [pd.DataFrame(read_parquet(path, OTHER_TEST_COLUMNS)) for path in other_test_sets]
-    others = pd.concat(others).groupby(["scenario", "arm"]) if others else None
+    parts = [pd.DataFrame(read_parquet(path, OTHER_TEST_COLUMNS)) for path in other_test_sets]
+    others = pd.concat(parts).groupby(["scenario", "arm"]) if parts else None
     rows = []
     for (scenario, arm), tested in runs.items():
         tests = {str(name): tested.correct[:, tested.sources == name] for name in dict.fromkeys(tested.sources)}
@@ -107,14 +111,14 @@ def source_table(
             row = {"scenario": scenario, "arm": arm, "test": name, "n_test": correct.shape[1]}
             row |= {"n_classes": len(tested.known), **mean_columns(100 * correct.mean(axis=1)), "note": label}
             rows.append(row)
-    return _formatted(pd.DataFrame(rows, columns=SOURCE_COLUMNS))
+    return _formatted(pd.DataFrame(rows, columns=list(SOURCE_COLUMNS)))
 
 
 OTHER_TEST_COLUMNS = ("scenario", "arm", "seed", "source", "row", "label", "predicted")
 
 
 def _correct_by_source(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """bool [S, N] by source, of one (scenario, arm)."""
+    """Whether predictions are correct, bool [S, N], by source; `table` is of one (scenario, arm)."""
     correct = table["label"] == table["predicted"]
     by_source = correct.groupby([table["source"], table["seed"]], sort=False)
     return {
@@ -123,46 +127,47 @@ def _correct_by_source(table: pd.DataFrame) -> dict[str, np.ndarray]:
     }
 
 
-def confusion_table(runs: Runs, classes: Sequence[str], label: str = "") -> pd.DataFrame:
-    """One row a (scenario, arm, class, predicted class) of the classes trained on, all seeds together."""
+def confusion_table(runs: PredictionsByArm, classes: Sequence[str], label: str = "") -> pd.DataFrame:
+    """One row a (scenario, arm, class, predicted class) of the classes trained on, over all seeds."""
     rows = []
     for (scenario, arm), tested in runs.items():
         counts = confusion(tested, len(classes))
         for true in np.unique(tested.labels):
-            for said in tested.known:
-                row = {"scenario": scenario, "arm": arm, "class": classes[true], "predicted": classes[said]}
-                row |= {"n": counts[true, said], "percent": 100 * counts[true, said] / counts[true].sum()}
+            for predicted in tested.known:
+                row = {"scenario": scenario, "arm": arm, "class": classes[true], "predicted": classes[predicted]}
+                n = counts[true, predicted]
+                row |= {"n": n, "percent": 100 * n / counts[true].sum()}
                 rows.append(row | {"note": label})
-    return formatted(pd.DataFrame(rows, columns=CONFUSION_COLUMNS), {"n": 0, "percent": 2})
+    return formatted(pd.DataFrame(rows, columns=list(CONFUSION_COLUMNS)), {"n": 0, "percent": 2})
 
 
 def confusion(tested: TestPredictions, classes: int) -> np.ndarray:
-    """Predictions of all seeds, int [C, C]: true class in rows, predicted in columns."""
+    """Number of predictions over all seeds, int [C, C]: true class in rows, predicted class in columns."""
     pairs = tested.labels.astype(int) * classes + tested.predicted
     return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
 
 
-def image_columns(runs: Runs, teacher: str | Path, classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """The columns of `IMAGES_SCHEMA`: one row a common test image of every (scenario, arm), and the teacher's."""
-    names, parts, taught = np.array(classes, dtype=object), [], set()
+def image_columns(runs: PredictionsByArm, teacher: str | Path, classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """The columns of `IMAGES_SCHEMA`: one row a common test image of every (scenario, arm), and of the teacher."""
+    names, parts, with_teacher = np.array(classes, dtype=object), [], set()
     for (scenario, arm), tested in runs.items():
         votes = np.stack([(tested.predicted == known).sum(axis=0) for known in range(len(classes))])
-        answers = {arm: (tested.correct.sum(axis=0), votes.argmax(axis=0), len(tested.seeds))}
-        if scenario not in taught:
-            taught.add(scenario)
-            favored = teacher_on(teacher, tested).argmax(axis=1)
-            answers["teacher"] = (favored == tested.labels, favored, 1)
-        for name, (correct, said, seeds) in answers.items():
+        predictions = {arm: (tested.correct.sum(axis=0), votes.argmax(axis=0), len(tested.seeds))}
+        if scenario not in with_teacher:
+            with_teacher.add(scenario)
+            by_teacher = teacher_on(teacher, tested).argmax(axis=1)
+            predictions["teacher"] = (by_teacher == tested.labels, by_teacher, 1)
+        for name, (n_correct, predicted, seeds) in predictions.items():
             parts.append(
                 {
-                    "scenario": np.full(len(correct), scenario, dtype=object),
-                    "arm": np.full(len(correct), name, dtype=object),
+                    "scenario": np.full(len(n_correct), scenario, dtype=object),
+                    "arm": np.full(len(n_correct), name, dtype=object),
                     "source": tested.sources,
                     "row": tested.rows,
                     "class": names[tested.labels],
-                    "n_seeds": np.full(len(correct), seeds),
-                    "n_correct": correct.astype(int),
-                    "predicted": names[said],
+                    "n_seeds": np.full(len(n_correct), seeds),
+                    "n_correct": n_correct.astype(int),
+                    "predicted": names[predicted],
                 }
             )
     return {name: np.concatenate([part[name] for part in parts]) for name in IMAGES_SCHEMA.names}

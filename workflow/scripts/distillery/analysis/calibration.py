@@ -1,4 +1,4 @@
-"""Whether a student that is sure is right: calibration errors and reliability diagrams' numbers."""
+"""Calibration: whether a student's confidence matches its accuracy, as errors and as a reliability diagram."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from distillery.analysis.formatting import formatted
-from distillery.analysis.run_predictions import Runs, TestPredictions, probabilities
+from distillery.analysis.run_predictions import PredictionsByArm, TestPredictions, probabilities
 from distillery.analysis.statistics import estimate
 
 CALIBRATION_COLUMNS = (
@@ -23,38 +23,41 @@ BINS = 15  # of equal width, as in Guo et al. 2017
 
 
 def bins(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How many predictions fall into each of the bins, their summed confidence, and how many are right: [BINS] each.
+    """Number of predictions in each bin, their summed confidence, and the number of correct ones: [BINS] each.
 
     Args:
-        confidence: probability of the predicted class, above 0 to 1, any shape.
-        right: bool of the same shape.
+        confidence: probability of the predicted class, in (0, 1], any shape.
+        correct: bool of the same shape.
     """
-    # (low, high]: a probability of exactly 1 belongs to the last
+    # bins are (low, high], so that a probability of exactly 1 falls into the last
     place = np.clip(np.ceil(confidence.ravel() * BINS).astype(int) - 1, 0, BINS - 1)
-    counted = [None, confidence.ravel(), correct.ravel().astype(float)]
-    return tuple(np.bincount(place, weights=weights, minlength=BINS) for weights in counted)
+    counts = np.bincount(place, minlength=BINS)
+    summed = np.bincount(place, weights=confidence.ravel(), minlength=BINS)
+    return counts, summed, np.bincount(place, weights=correct.ravel().astype(float), minlength=BINS)
 
 
 def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
-    """Expected calibration error, 0 to 1 (Naeini et al. 2015; Guo et al. 2017, eq. 3): |accuracy − confidence| a bin,
-    weighted by its predictions."""
-    _, sure, correct = bins(confidence, correct)
-    return float(np.abs(correct - sure).sum() / confidence.size)
+    """Expected calibration error, 0 to 1 (Naeini et al. 2015; Guo et al. 2017, eq. 3).
+
+    The mean over bins of |accuracy − confidence|, each bin weighted by its number of predictions.
+    """
+    _, summed_confidence, n_correct = bins(confidence, correct)
+    return float(np.abs(n_correct - summed_confidence).sum() / confidence.size)
 
 
-def calibration_table(runs: Runs, label: str = "") -> pd.DataFrame:
-    """One row a (scenario, arm): errors are of each seed alone, then averaged with an interval over seeds."""
+def calibration_table(runs: PredictionsByArm, label: str = "") -> pd.DataFrame:
+    """One row a (scenario, arm): the error of each seed by itself, then their mean with an interval over seeds."""
     rows = [{"scenario": s, "arm": a, **_calibration(tested), "note": label} for (s, a), tested in runs.items()]
-    table = pd.DataFrame(rows, columns=CALIBRATION_COLUMNS)
+    table = pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS))
     percent = [name for name in CALIBRATION_COLUMNS if name.endswith("_percent") or name.startswith("ece_")]
     return formatted(table, dict.fromkeys(percent, 2) | {"n_test": 0, "n_seeds": 0, "nll": 4})
 
 
 def _calibration(tested: TestPredictions) -> dict[str, Any]:
-    shares = probabilities(tested.logits)
-    confidence, correct = shares.max(axis=2), tested.correct
+    predicted = probabilities(tested.logits)
+    confidence, correct = predicted.max(axis=2), tested.correct
     errors = estimate([100 * calibration_error(c, r) for c, r in zip(confidence, correct, strict=True)])
-    of_label = np.take_along_axis(shares, tested.labels[None, :, None].astype(int), axis=2)
+    of_label = np.take_along_axis(predicted, tested.labels[None, :, None].astype(int), axis=2)
     return {
         "n_test": correct.shape[1],
         "n_seeds": len(correct),
@@ -69,24 +72,24 @@ def _calibration(tested: TestPredictions) -> dict[str, Any]:
     }
 
 
-def reliability_table(runs: Runs, label: str = "") -> pd.DataFrame:
-    """One row a bin that holds predictions, of all seeds of a (scenario, arm) together."""
+def reliability_table(runs: PredictionsByArm, label: str = "") -> pd.DataFrame:
+    """One row a non-empty bin of each (scenario, arm), over the predictions of all its seeds."""
     rows = [
         {"scenario": scenario, "arm": arm, **row, "note": label}
         for (scenario, arm), tested in runs.items()
         for row in _reliability(tested)
     ]
-    table = pd.DataFrame(rows, columns=RELIABILITY_COLUMNS)
+    table = pd.DataFrame(rows, columns=list(RELIABILITY_COLUMNS))
     return formatted(table, {"bin_low": 4, "bin_high": 4, "n": 0, "confidence_percent": 2, "accuracy_percent": 2})
 
 
 def _reliability(tested: TestPredictions) -> Iterator[dict[str, Any]]:
-    counts, sure, correct = bins(probabilities(tested.logits).max(axis=2), tested.correct)
+    counts, summed_confidence, n_correct = bins(probabilities(tested.logits).max(axis=2), tested.correct)
     for i in np.flatnonzero(counts):
         yield {
             "bin_low": i / BINS,
             "bin_high": (i + 1) / BINS,
             "n": counts[i],
-            "confidence_percent": 100 * sure[i] / counts[i],
-            "accuracy_percent": 100 * correct[i] / counts[i],
+            "confidence_percent": 100 * summed_confidence[i] / counts[i],
+            "accuracy_percent": 100 * n_correct[i] / counts[i],
         }

@@ -1,13 +1,13 @@
-"""The study's declared questions: two arms in every scenario, or two scenarios under every arm, tested in pairs.
+"""The comparisons declared in the configuration: two arms in every scenario, or two scenarios under every arm.
 
-Three answers to one difference, each to another question:
+Runs are compared in pairs of equal seed and test image. Each difference is tested in three ways:
 
-* over seeds: would other trainings on these images, tested on these, differ likewise? Exact sign-flip test.
-* over images: would these very networks differ likewise on other test images? Exact sign-flip test over groups of
-  near-duplicates, McNemar's where there is one seed and no near-duplicates.
-* over both, which the verdict rests on: Student's t with both variances added.
+* over seeds: would other trainings on these train and test images differ alike? Exact sign-flip test.
+* over images: would these trained networks differ alike on other test images? Exact sign-flip test over groups of
+  near-duplicates; with one seed and no near-duplicates it is McNemar's exact test.
+* over both, which the verdict uses: Student's t with both variances added.
 
-Each is corrected (Holm) over the tests of its question.
+p values are corrected (Holm) over the tests of one comparison.
 """
 
 from __future__ import annotations
@@ -21,17 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.error_model import combine_variances, groups_sign_flip_p, over_images, over_seeds
 from distillery.analysis.formatting import P_DECIMALS, formatted
 from distillery.analysis.ranking import ranking_table
-from distillery.analysis.run_predictions import Runs, TestPredictions, read_groups, read_runs
-from distillery.analysis.statistics import (
-    combine_variances,
-    compare_pairs,
-    groups_sign_flip_p,
-    holm,
-    over_images,
-    over_seeds,
-)
+from distillery.analysis.run_predictions import PredictionsByArm, TestPredictions, read_groups, read_test_predictions
+from distillery.analysis.statistics import compare_pairs, holm
 from distillery.analysis.table_files import write_table
 from distillery.jobs import UserError
 
@@ -41,15 +35,15 @@ COLUMNS = (
     "seeds_high", "p_seeds", "p_seeds_least", "p_seeds_holm", "detectable_seeds", "images_low", "images_high",
     "p_images", "p_images_holm", "detectable_images", "gained", "lost", "note",
 )  # fmt: skip
-LEVEL = 0.05  # of a family of tests
-FAMILIES = ("p", "p_seeds", "p_images")
+SIGNIFICANCE_LEVEL = 0.05  # of a family of tests: all tests of one comparison
+CORRECTED = ("p", "p_seeds", "p_images")
 TEXT = ("comparison", "question", "scenario", "arm", "versus_scenario", "versus_arm", "verdict", "note")
 COUNTS = ("n_pairs", "n_test", "n_groups", "gained", "lost")
 
 
 @dataclass(frozen=True)
 class Sides:
-    """What is compared with what: two (scenario, arm)."""
+    """The two (scenario, arm) of a test: the difference is `after` less `versus`."""
 
     versus: tuple[str, str]
     after: tuple[str, str]
@@ -69,37 +63,40 @@ def tabulate_comparisons(
     """Write the comparisons and the ranking, columns as in docs/tables.md.
 
     Args:
-        predictions: of every run.
-        splits: the `.parquet` that names near-duplicates.
+        predictions: `predictions.parquet` of every run.
+        splits: the `.parquet` with every image's near-duplicate group.
         output, ranking: the `.csv` to write.
-        comparisons: as configured, checked.
+        comparisons: as configured and validated.
         sizes: the size of every scenario, in the configuration's order.
         arms: all names, in the configuration's order.
-        label: what must be said of all numbers, such as that they come from a demonstration.
+        label: column `note` of every row, such as that the numbers come from a demonstration.
+
+    Raises:
+        UserError: a file is damaged, or the runs of a comparison share no seed or no test image.
     """
-    runs, groups = read_runs(predictions, list(sizes), arms), read_groups(splits)
+    runs, groups = read_test_predictions(predictions, list(sizes), arms), read_groups(splits)
     write_table(comparisons_table(runs, groups, comparisons, label), output)
     write_table(ranking_table(runs, groups, sizes, label), ranking)
 
 
 def comparisons_table(
-    runs: Runs, groups: pd.Series, comparisons: Mapping[str, Mapping[str, Any]], label: str = ""
+    runs: PredictionsByArm, groups: pd.Series, comparisons: Mapping[str, Mapping[str, Any]], label: str = ""
 ) -> pd.DataFrame:
-    """One row a test: the comparisons in their order, each in every scenario (or arm) it is declared for."""
+    """One row a test: the comparisons in order, each in every scenario (or under every arm) it is declared for."""
     parts = []
     for name, declared in comparisons.items():
         tests = list(sides_of(declared))
         rows = [_row(runs, groups, sides, len(tests)) for sides in tests]
         table = pd.DataFrame(rows).assign(comparison=name, question=declared["question"], note=label)
-        parts.append(_corrected(table.reindex(columns=COLUMNS)))
-    table = pd.concat([part for part in parts if len(part)] or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
+        parts.append(_corrected(table.reindex(columns=list(COLUMNS))))
+    table = pd.concat([part for part in parts if len(part)] or [pd.DataFrame(columns=list(COLUMNS))], ignore_index=True)
     points = [name for name in COLUMNS if name not in (*TEXT, *COUNTS) and not name.startswith("p_") and name != "p"]
     places = dict.fromkeys(COUNTS, 0) | dict.fromkeys(points, 2)
     return formatted(table, places | {name: P_DECIMALS for name in COLUMNS if name == "p" or name.startswith("p_")})
 
 
 def sides_of(declared: Mapping[str, Any]) -> Iterator[Sides]:
-    """The pairs that a declared comparison tests, in order."""
+    """The tests of a declared comparison, in order."""
     for place in declared["within"]:
         if declared.get("arms"):
             before, after = declared["arms"]
@@ -109,9 +106,9 @@ def sides_of(declared: Mapping[str, Any]) -> Iterator[Sides]:
             yield Sides((before, place), (after, place))
 
 
-def _row(runs: Runs, groups: pd.Series, sides: Sides, tests: int) -> dict[str, Any]:
+def _row(runs: PredictionsByArm, groups: pd.Series, sides: Sides, tests: int) -> dict[str, Any]:
     before, after, names = aligned(runs[sides.versus], runs[sides.after], groups, sides)
-    row = dict(zip(("versus_scenario", "versus_arm"), sides.versus, strict=True))
+    row: dict[str, Any] = dict(zip(("versus_scenario", "versus_arm"), sides.versus, strict=True))
     row |= dict(zip(("scenario", "arm"), sides.after, strict=True))
     row |= {"n_pairs": len(before), "n_test": before.shape[1], "n_groups": len(np.unique(names))}
     row |= {
@@ -124,10 +121,13 @@ def _row(runs: Runs, groups: pd.Series, sides: Sides, tests: int) -> dict[str, A
 def aligned(
     before: TestPredictions, after: TestPredictions, groups: pd.Series, sides: Sides
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rights of both sides, bool [S, N] each, for equal seeds and images, and the images' groups [N].
+    """Which predictions are correct on both sides, for the seeds and images that they share.
+
+    Returns:
+        bool [S, N] of `before`, the same of `after`, and the images' near-duplicate groups [N].
 
     Raises:
-        UserError: they have no seed or no test image in common, or an image has no group.
+        UserError: they share no seed or no test image, or an image has no group.
     """
     seeds, first, second = np.intersect1d(before.seeds, after.seeds, return_indices=True)
     where = after.places.get_indexer(before.places)
@@ -144,52 +144,56 @@ def aligned(
 
 
 def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, tests: int = 1) -> dict[str, float]:
-    """All that is said of one difference, in percentage points and p.
+    """The difference `after` less `before` in percentage points, with intervals, p and detectable differences.
 
     Args:
-        before, after: bool [S, N], right or not, seeds and images paired.
-        groups: [N], near-duplicates.
-        tests: in the family that this one is of.
+        before, after: bool [S, N], whether a prediction is correct; seeds and images are paired.
+        groups: [N], near-duplicate group of each image.
+        tests: number of tests in this one's family.
+
+    Returns:
+        The columns of the table that are numbers, p not yet corrected; NaN where something cannot be estimated.
     """
     change = after.astype(np.int64) - before
-    # as the summary has them, to the last bit
+    # computed as for the summary, so that both agree to the last bit
     accuracies = [100 * side.sum(axis=1) / side.shape[1] for side in (before, after)]
     pairs, seeds = compare_pairs(*accuracies), over_seeds(accuracies[1] - accuracies[0])
     images = over_images(100 * change.mean(axis=0), groups, unit=100)
     both = combine_variances(seeds, images)
-    row = {"difference": pairs.difference, "p": both.p(), "p_seeds_least": pairs.p_least}
-    row["p_seeds"] = pairs.p if pairs.n > 1 else nan  # one pair can show nothing
+    row: dict[str, float] = {"difference": pairs.difference, "p": both.p(), "p_seeds_least": pairs.p_least}
+    row["p_seeds"] = pairs.p if pairs.n > 1 else nan  # with one pair p is always 1
     row["p_images"] = groups_sign_flip_p(change.sum(axis=0), groups)
-    for prefix, spread in (("", both), ("seeds_", seeds), ("images_", images)):
-        row[f"{prefix}low"], row[f"{prefix}high"] = np.clip(spread.interval(), -100, 100)
+    for prefix, error in (("", both), ("seeds_", seeds), ("images_", images)):
+        row[f"{prefix}low"], row[f"{prefix}high"] = np.clip(error.interval(), -100, 100)
     row |= {"gained": int((change > 0).sum()), "lost": int((change < 0).sum())}
-    # the first of its family to be tested has to pass this
-    level = LEVEL / tests
+    # Holm's correction tests the smallest p of a family at this level
+    level = SIGNIFICANCE_LEVEL / tests
     row |= {
         "detectable": _possible(both.detectable(level)),
         "detectable_images": _possible(images.detectable(level)),
     }
-    # a sign-flip test that cannot get below its level finds nothing, however large
+    # a sign-flip test whose smallest p is above the level never rejects, however large the difference
     row["detectable_seeds"] = _possible(seeds.detectable(level)) if pairs.p_least <= level else nan
-    if np.isnan(pairs.low):  # one pair, or all differ alike, which tells nothing of other trainings
+    if np.isnan(pairs.low):  # one pair, or equal differences: their variance cannot be estimated
         row |= dict.fromkeys(("seeds_low", "seeds_high", "detectable_seeds"), nan)
     return row
 
 
 def _possible(difference: float) -> float:
-    """NaN for a difference that no two accuracies have."""
+    """NaN for a difference above 100 points, which no two accuracies have."""
     return difference if difference <= 100 else nan
 
 
 def _corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """With the corrected p, the verdict, and what such a test could have found."""
-    for name in FAMILIES:
+    """The tests of one comparison with their corrected p and verdict."""
+    for name in CORRECTED:
         table[f"{name}_holm"] = holm(table[name].to_numpy(dtype=float))
     table["verdict"] = [_verdict(*row) for row in zip(table["p_holm"], table["difference"], strict=True)]
     return table
 
 
 def _verdict(p: float, difference: float) -> str:
+    """Blank if p, which is corrected, is NaN."""
     if np.isnan(p):
         return ""
-    return "no significant difference" if p > LEVEL else "better" if difference > 0 else "worse"
+    return "no significant difference" if p > SIGNIFICANCE_LEVEL else "better" if difference > 0 else "worse"

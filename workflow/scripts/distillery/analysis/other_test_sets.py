@@ -1,4 +1,4 @@
-"""Students tested on the test images of sources that are not in the common test."""
+"""Tests students on the test images of sources that are not in the common test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
         ("arm", pa.string()),
         ("seed", pa.int16()),
         ("source", pa.string()),
-        ("row", pa.int32()),  # in the source's array of images
+        ("row", pa.int32()),  # in the source's curated pixels
         ("label", pa.int16()),
         ("predicted", pa.int16()),
     ]
@@ -44,12 +44,13 @@ def predict_other_test_sets(
 
     Args:
         weights: `…/{scenario}/{arm}/seed{n}/model.safetensors` of the scenario's runs.
-        plan: the scenario's, which tells the classes trained on.
+        plan: the scenario's, for the classes that it trains on.
         splits: every image's split.
         pixels: curated `.npy` of each of `sources`.
         output: the `.parquet` to write, columns of `SCHEMA`.
-        sources: to be tested on.
-        classes: the study's.
+        sources: names of the sources to test on.
+        classes: names of the study's classes, in order.
+        threads: CPU threads; 0 leaves PyTorch's default.
 
     Raises:
         UserError: a file is damaged.
@@ -57,19 +58,19 @@ def predict_other_test_sets(
     trained = _trained_classes(plan)
     table = read_parquet(splits, ["source", "row", "label", "split"])
     here = np.isin(table["source"], list(sources)) & (table["split"] == "test") & np.isin(table["label"], trained)
-    asked = {name: table[name][here] for name in ("source", "row", "label")}
-    images = gather(open_pixels(pixels, sources), asked["source"], asked["row"], asked["label"])
+    tested = {name: table[name][here] for name in ("source", "row", "label")}
+    images = gather(open_pixels(pixels, sources), tested["source"], tested["row"], tested["label"])
     device = choose_device(threads)
     parts = []
     for path in progress(sorted(map(Path, weights)), label="students tested", unit="students"):
         scenario, arm, seed = path.parts[-4:-1]
-        network = load_weights(path, classes).network.to(device, memory_format=torch.channels_last)
+        network = load_weights(path, classes).network.to(device).to(memory_format=torch.channels_last)
         _, predicted = predict_classes(network, images.pixels, torch.from_numpy(trained))
         names = {
             name: np.full(len(predicted), text, dtype=object) for name, text in (("scenario", scenario), ("arm", arm))
         }
         numbers = {"seed": np.full(len(predicted), int(seed.removeprefix("seed"))), "predicted": predicted}
-        parts.append(names | asked | numbers)
+        parts.append(names | tested | numbers)
     write_parquet(output, {name: np.concatenate([part[name] for part in parts]) for name in SCHEMA.names}, SCHEMA)
 
 

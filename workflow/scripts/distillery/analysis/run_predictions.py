@@ -1,4 +1,4 @@
-"""What the runs said of their test images, brought into line: the same images in the same order for every seed."""
+"""Test predictions of the runs, aligned: the same images in the same order for every seed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from distillery.storage.parquet import read_parquet
 
 @dataclass(frozen=True)
 class TestPredictions:
-    """The test of one scenario and arm.
+    """Predictions of all seeds of one (scenario, arm) on its N test images, of C classes.
 
     Attributes:
-        sources: str [N], of the test images.
-        rows: int [N], of the source's curated pixels.
+        sources: str [N], each test image's source.
+        rows: int [N], its row in the source's curated pixels.
         labels: int [N], indices into the study's classes.
         seeds: int [S], ascending.
         predicted: int [S, N].
@@ -35,12 +35,12 @@ class TestPredictions:
 
     @property
     def correct(self) -> np.ndarray:
-        """bool [S, N]."""
+        """bool [S, N]: the prediction is the label."""
         return self.predicted == self.labels
 
     @property
     def known(self) -> np.ndarray:
-        """int: the classes trained on."""
+        """int [K]: the classes trained on."""
         return np.flatnonzero(np.isfinite(self.logits[0, 0])) if self.labels.size else np.empty(0, int)
 
     @property
@@ -49,11 +49,13 @@ class TestPredictions:
         return pd.MultiIndex.from_arrays([self.sources.astype(str), self.rows], names=["source", "row"])
 
 
-Runs = Mapping[tuple[str, str], TestPredictions]
+PredictionsByArm = Mapping[tuple[str, str], TestPredictions]  # by (scenario, arm)
 
 
-def read_runs(paths: Iterable[str | Path], scenarios: Sequence[str], arms: Sequence[str]) -> dict:
-    """The tests of all runs by (scenario, arm), in the configuration's order.
+def read_test_predictions(
+    paths: Iterable[str | Path], scenarios: Sequence[str], arms: Sequence[str]
+) -> PredictionsByArm:
+    """The test predictions of all runs by (scenario, arm), in the configuration's order.
 
     Args:
         paths: `…/{scenario}/{arm}/seed{n}/predictions.parquet` of every run.
@@ -77,7 +79,7 @@ def _read_seeds(paths: Mapping[int, Path]) -> TestPredictions:
     for seed, part in zip(seeds, parts, strict=True):
         if any(not np.array_equal(part[name], first[name]) for name in ("source", "row", "label")):
             raise UserError(
-                f"{paths[seed]} is of other test images than {paths[seeds[0]]}. Delete the older one and run again."
+                f"{paths[seed]} has other test images than {paths[seeds[0]]}. Delete the older one and run again."
             )
     predicted, logits = (np.stack([part[name] for part in parts]) for name in ("predicted", "logits"))
     return TestPredictions(first["source"], first["row"], first["label"], np.array(seeds), predicted, logits)
@@ -89,10 +91,14 @@ def read_predictions(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def teacher_on(path: str | Path, tested: TestPredictions) -> np.ndarray:
-    """The teacher's logits float32 [N, C] on the images of a test, −inf for classes that its students do not know.
+    """The teacher's logits float32 [N, C] on some students' test images; −inf for classes they were not trained on.
+
+    Args:
+        path: the teacher's `predictions.parquet`.
+        tested: the students' test predictions.
 
     Raises:
-        UserError: the teacher was not tested on some of them.
+        UserError: the teacher was not tested on some of the images.
     """
     table = read_predictions(path)
     index = pd.MultiIndex.from_arrays([table["source"].astype(str), table["row"]])
@@ -112,7 +118,7 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def read_groups(splits: str | Path) -> pd.Series:
-    """Near-duplicate group of every image, by (source, row)."""
+    """The near-duplicate group of every image, by (source, row)."""
     table = read_parquet(splits, ["source", "row", "group"])
     index = pd.MultiIndex.from_arrays([table["source"].astype(str), table["row"]], names=["source", "row"])
     return pd.Series(table["group"], index=index)

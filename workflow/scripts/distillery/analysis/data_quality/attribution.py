@@ -1,4 +1,4 @@
-"""Whose images a study used: one row for every image that its students or its teacher trained or tested on."""
+"""Whose images a study used: one row for every image that its students or its teacher trained on or were tested on."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def attribute(
     splits: str | Path | None = None,
     other_test_sets: Sequence[str] = (),
 ) -> None:
-    """Write the table of images used, with what their source says of creator and license, if anything.
+    """Write the table of images used, with the creator and license that their source states, if any.
 
     Args:
         curated: `{source}.parquet` of every source that students use.
         plans: `{scenario}.parquet` of every scenario.
-        teacher: `{source}.parquet` of the sources that are the teacher's alone.
+        teacher: `{source}.parquet` of the sources that only the teacher uses.
         output: the `.csv` to write, columns as in docs/tables.md, by source and row.
-        splits, elsewhere: see `used_images`.
+        splits, other_test_sets: see `used_images`.
     """
     write_table(attribution_table(curated, used_images(plans, splits, other_test_sets), teacher), output)
 
@@ -42,15 +42,15 @@ def attribute(
 def attribution_table(
     curated: Iterable[str | Path], used: pd.DataFrame, teacher: Iterable[str | Path] = ()
 ) -> pd.DataFrame:
-    """See `attribute`. `used` is the split that an image lies in, the same in every scenario, or `teacher`."""
+    """See `attribute`. Column `used` is the image's split, which is the same in every scenario, or `teacher`."""
     used = used.rename(columns={"split": "used"})
     rows = pd.concat([_kept(path) for path in curated], ignore_index=True).merge(used, on=["source", "row"])
     rows = pd.concat([rows, *(_kept(path).assign(used="teacher") for path in teacher)], ignore_index=True)
     for name in FREE_TEXT:
-        # a lone carriage return would end the row for readers, and is not quoted
+        # a lone carriage return is not quoted, and readers would end the row there
         rows[name] = rows[name].map(lambda text: " ".join(str(text).split()), na_action="ignore")
     rows["seed"] = rows["seed"].map(lambda seed: "" if seed < 0 else str(seed))
-    return rows.reindex(columns=COLUMNS)
+    return rows.reindex(columns=list(COLUMNS))
 
 
 def _kept(path: str | Path) -> pd.DataFrame:

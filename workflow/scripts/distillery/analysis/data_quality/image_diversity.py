@@ -1,8 +1,8 @@
-"""How different a source's images of a class are from each other, real against generated.
+"""How different a source's images of a class are from each other.
 
-The mean distance of pairs in the teacher's features, the layer before its logits: 0 for one image again and again.
-A teacher's features tell apart what matters for the classes, so that noise does not count as diversity as it would in
-pixels; but the measure is the teacher's, and says nothing of what the teacher does not see.
+Diversity is the mean distance of all pairs of images in the teacher's features, the input of its last layer: 0 if all
+images are the same. These features represent what matters for the classes, so that noise does not count as diversity,
+as it would in pixels. The limit: differences that the teacher's features do not represent are not measured.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from distillery.training.dataset import as_channels_last, open_pixels
 from distillery.training.hardware import autocast, choose_device
 from distillery.training.prediction import BATCH, evaluating
 
-MOST = 300  # images of a class and source, the first ones: 44,850 pairs
+MAX_IMAGES = 300  # of a class and source, the first ones: 44,850 pairs
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),
         ("class", pa.string()),
         ("generated", pa.int16()),  # 1 for images of a diffusion model
-        ("images", pa.int32()),  # compared
+        ("images", pa.int32()),  # number of images compared
         ("distance", pa.float32()),  # mean over pairs of 1 - cosine
         ("error", pa.float32()),  # its standard error over images; nan for fewer than 3
     ]
@@ -52,10 +52,10 @@ def measure_diversity(
         weights: the teacher's.
         output: the `.parquet` to write, with the columns of `SCHEMA`.
         kinds: source → its kind in the configuration, in the order of `pixels`.
-        threads: of the CPU.
+        threads: CPU threads; 0 keeps torch's default.
 
     Raises:
-        UserError: a file is damaged, or the images are of another size than the teacher's.
+        UserError: a file is damaged, no image was kept, or the images have another size than the teacher's.
     """
     trained = load_weights(weights)
     network = trained.network.to(choose_device(threads))
@@ -66,7 +66,7 @@ def measure_diversity(
             raise UserError(f"source {source} has images of another size than the teacher's. Curate again.")
         columns = read_parquet(table, ["row", "class", "kept"])
         for name in trained.classes:
-            here = np.unique(columns["row"][columns["kept"] & (columns["class"] == name)])[:MOST]
+            here = np.unique(columns["row"][columns["kept"] & (columns["class"] == name)])[:MAX_IMAGES]
             if len(here):
                 features = embed(network, as_channels_last(np.asarray(arrays[source][here])))
                 rows.append((source, name, int(kind == "diffusion"), len(here), *mean_distance(features)))
@@ -76,11 +76,11 @@ def measure_diversity(
 
 
 def embed(network: NormalizedModel, pixels: Tensor) -> np.ndarray:
-    """What the last linear layer is given, scaled to length 1: float64 [N, D] of images uint8 [N, 3, S, S]."""
+    """The input of the last linear layer, scaled to length 1: float64 [N, D] from images uint8 [N, 3, S, S]."""
     device = next(network.parameters()).device
     found: list[Tensor] = []
     head = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
-    hook = head.register_forward_pre_hook(lambda module, given: found.append(given[0].float().cpu()))
+    hook = head.register_forward_pre_hook(lambda module, inputs: found.append(inputs[0].float().cpu()))
     try:
         with evaluating(network), torch.inference_mode(), autocast(device):
             for batch in pixels.split(BATCH.get(device.type, 250)):
@@ -92,13 +92,15 @@ def embed(network: NormalizedModel, pixels: Tensor) -> np.ndarray:
 
 
 def mean_distance(features: np.ndarray) -> tuple[float, float]:
-    """The mean of 1 - cosine over all pairs of different rows, and its standard error; nan for fewer rows than 2 and 3.
+    """The mean of 1 − cosine over all pairs of different rows, and its standard error.
 
-    A U-statistic of order two (Hoeffding 1948): its variance is that of the rows' own means, times four over their
-    number.
+    A U-statistic of order two (Hoeffding 1948): its variance is 4 / N times the variance of the rows' own means.
 
     Args:
-        features: float [N, D] of length 1.
+        features: float [N, D], rows of length 1.
+
+    Returns:
+        The mean, NaN for fewer than 2 rows, and the error, NaN for fewer than 3.
     """
     count = len(features)
     if count < 2:

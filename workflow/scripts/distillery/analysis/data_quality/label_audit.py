@@ -1,8 +1,9 @@
-"""What the teacher thinks of the labels that a source's images came with."""
+"""Audits the labels of a source's images: which are probably wrong, by the teacher's predictions."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,18 +20,15 @@ from distillery.training.prediction import predict
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),
-        ("row", pa.int32()),  # in the source's array of images
-        ("class", pa.string()),  # as claimed
+        ("row", pa.int32()),  # in the source's curated pixels
+        ("class", pa.string()),  # the label that the image came with
         ("key", pa.string()),
-        ("audited", pa.int16()),  # 1, or 0 for a near-duplicate of an image the teacher trained on
-        ("p_claimed", pa.float32()),  # the teacher's probability of the claimed class
-        ("confident", pa.string()),  # the class it is confidently of; empty if there is none, or it was not audited
-        ("likely", pa.string()),  # of a flagged the class it probably is of, of others the claimed one
-        ("is_label_issue", pa.int16()),  # 1 if its label is probably wrong
-        (
-            "clip",
-            pa.float32(),
-        ),  # CLIP's probability of the claimed class, where the source has it as classifier; else -1
+        ("audited", pa.int16()),  # 0 for a near-duplicate of an image that the teacher trained on, else 1
+        ("p_claimed", pa.float32()),  # the teacher's probability of the label
+        ("confident", pa.string()),  # the class that it is confidently of; empty if none, or not audited
+        ("likely", pa.string()),  # the most probable other class of a flagged image, else its label
+        ("is_label_issue", pa.int16()),  # 1 if the label is probably wrong, else 0
+        ("clip", pa.float32()),  # CLIP's probability of the label; −1 if the source has no CLIP scorer
     ]
 )
 
@@ -46,27 +44,27 @@ def audit_labels(
     source: str,
     threads: int = 0,
 ) -> None:
-    """ClipScorer the label of every kept image of a source.
+    """Audit the label of every kept image of a source by confident learning.
 
-    A near-duplicate of an image the teacher was trained on is not audited: the teacher would repeat what it was told.
-    The verdicts are estimated from train images alone, since a scenario with `clean` trains on those that they leave:
-    test and validation images choose nothing, and are audited by what the others gave.
+    Near-duplicates of images that the teacher trained on are not audited, because the teacher would repeat the labels
+    that it was trained with. All thresholds and counts are estimated from train images alone, because a scenario with
+    `clean` selects its train images by them; test and validation images are flagged by the same thresholds.
 
     Args:
         pixels, table: the source's curated images.
-        leakage: of `curation.leakage`.
-        splits: of `splits`.
+        leakage: written by `curation.leakage`.
+        splits: every image's split.
         weights: the teacher's.
         output: the `.parquet` to write, with the columns of `SCHEMA`, one row a kept image.
         source: its name.
-        threads: of the CPU.
+        threads: CPU threads; 0 keeps torch's default.
 
     Raises:
-        UserError: a file is damaged; the teacher is of another size or lacks a class.
+        UserError: a file is damaged, the images have another size than the teacher's, or the teacher lacks a class.
     """
     trained = load_weights(weights)
-    columns = read_parquet(table, ["row", "class", "key", "kept", "clip_score"])
-    kept = {name: column[columns["kept"]] for name, column in columns.items()}
+    curated = read_parquet(table, ["row", "class", "key", "kept", "clip_score"])
+    kept = {name: column[curated["kept"]] for name, column in curated.items()}
     if unknown := set(kept["class"]) - set(trained.classes):
         raise UserError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
     labels = np.array([trained.classes.index(name) for name in kept["class"]], dtype=np.int64)
@@ -74,21 +72,21 @@ def audit_labels(
     images = gather(open_pixels([pixels], [source]), names, kept["row"], labels)
     if len(labels) and images.pixels.shape[-1] != trained.image_size:
         raise UserError(f"source {source} has images of another size than the teacher's. Curate again.")
-    network = trained.network.to(choose_device(threads), memory_format=torch.channels_last)
+    network = trained.network.to(choose_device(threads)).to(memory_format=torch.channels_last)
     logits = predict(network, images.pixels).reshape(-1, len(trained.classes))
-    # only what the source claims to show: the others are no alternative for its labels
+    # only the classes that the source has: no other class is an alternative to its labels
     claimed = np.unique(labels)
     probabilities = torch.softmax(logits[:, torch.from_numpy(claimed)], dim=1).numpy()
     places = np.searchsorted(claimed, labels)
-    audited = ~np.isin(kept["row"], _learnt_from(leakage, source))
+    audited = ~np.isin(kept["row"], _rows_near_teacher_train(leakage, source))
     basis = np.isin(kept["row"], _train_rows(splits, source))[audited]
-    # nothing is chosen from a source that no audited image of is trained on: all its images tell how good it is
-    noise = find_label_issues(probabilities[audited], places[audited], basis if basis.any() else None)
+    # without an audited train image nothing is selected from this source, so that all its images may be the basis
+    issues = find_label_issues(probabilities[audited], places[audited], basis if basis.any() else None)
     likely, confident, is_label_issue = labels.copy(), np.full(len(labels), -1), np.zeros(len(labels), dtype=bool)
-    likely[audited], is_label_issue[audited] = claimed[noise.likely], noise.is_label_issue
-    confident[audited] = np.where(noise.confident >= 0, claimed[noise.confident], -1)
-    log.info("%d of %d images have a label that the teacher doubts", is_label_issue.sum(), len(labels))
-    columns = {
+    likely[audited], is_label_issue[audited] = claimed[issues.likely], issues.is_label_issue
+    confident[audited] = np.where(issues.confident >= 0, claimed[issues.confident], -1)
+    log.info("%d of %d images have a label that is probably wrong", is_label_issue.sum(), len(labels))
+    columns: dict[str, Any] = {
         "source": names,
         "row": kept["row"],
         "class": kept["class"],
@@ -103,12 +101,13 @@ def audit_labels(
     write_parquet(output, columns, SCHEMA)
 
 
-def _learnt_from(leakage: str | Path, source: str) -> np.ndarray:
-    """Rows of a source that are near-duplicates of images the teacher was trained on."""
+def _rows_near_teacher_train(leakage: str | Path, source: str) -> np.ndarray:
+    """Rows of a source that are near-duplicates of images that the teacher trained on."""
     table = read_parquet(leakage, ["source", "row", "teacher_split"])
     return table["row"][(table["source"] == source) & (table["teacher_split"] == "train")]
 
 
 def _train_rows(splits: str | Path, source: str) -> np.ndarray:
+    """Rows of a source's train images."""
     table = read_parquet(splits, ["source", "row", "split"])
     return table["row"][(table["source"] == source) & (table["split"] == "train")]

@@ -1,4 +1,4 @@
-"""How far the images can be trusted: what the teacher knows already, and which labels it doubts."""
+"""Tables of leakage and of the label audit: near-duplicates of the teacher's images, and labels that may be wrong."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from distillery.analysis.table_files import write_table
 from distillery.curation.label_issues import label_error_rates
 
 LEAKAGE_COLUMNS = ("source", "kept", "near_teacher_train", "near_teacher_test", "trained_on", "tested_on", "note")
-AUDIT_COLUMNS = ("source", "class", "kept", "audited", "is_label_issue", "wrong_percent", "trained_on", "tested_on")
-AUDIT_COLUMNS += ("clip_n", "clip_percent", "note")
+AUDIT_COLUMNS = (
+    "source", "class", "kept", "audited", "label_issues", "wrong_percent", "trained_on", "tested_on", "clip_n",
+    "clip_percent", "note",
+)  # fmt: skip
 ALL = "all"
 
 
@@ -31,25 +33,25 @@ def tabulate_data_quality(
     """Write both tables, columns as in docs/tables.md.
 
     Args:
-        leakage: of `curation.leakage`.
-        audits: of `evidence.audit`, one a source, in the order of the rows wanted.
+        leakage: written by `curation.leakage`.
+        audits: written by `audit_labels`, one a source, in the order of the rows wanted.
         plans: of every scenario.
         leakage_table, audit_table: the `.csv` to write.
-        label: what must be said of all numbers, such as that they come from a demonstration.
-        splits, elsewhere: see `used_images`.
+        label: column `note` of every row, such as that the numbers come from a demonstration.
+        splits, other_test_sets: see `used_images`.
     """
     audited = [pd.read_parquet(path) for path in audits]
     used = used_images(plans, splits, other_test_sets)
     known = pd.read_parquet(leakage)
     rows = [_leakage_row(audit, known, used) for audit in audited if len(audit)]
-    write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=LEAKAGE_COLUMNS), leakage_table)
+    write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=list(LEAKAGE_COLUMNS)), leakage_table)
     rows = [row for audit in audited if len(audit) for row in _audit_rows(audit, used)]
-    write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=AUDIT_COLUMNS), audit_table)
+    write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=list(AUDIT_COLUMNS)), audit_table)
 
 
-def _used(places: pd.DataFrame, used: pd.DataFrame) -> dict[str, int]:
-    """How many of some images (source, row) any scenario trains on, and is tested on."""
-    found = places[["source", "row"]].drop_duplicates().merge(used, on=["source", "row"])["split"].value_counts()
+def _usage_columns(images: pd.DataFrame, used: pd.DataFrame) -> dict[str, int]:
+    """How many of some images (source, row) any scenario trains on, and how many any is tested on."""
+    found = images[["source", "row"]].drop_duplicates().merge(used, on=["source", "row"])["split"].value_counts()
     return {"trained_on": int(found.get("train", 0)), "tested_on": int(found.get("test", 0))}
 
 
@@ -58,24 +60,25 @@ def _leakage_row(audit: pd.DataFrame, known: pd.DataFrame, used: pd.DataFrame) -
     mine = known[known["source"] == source]
     counts = {f"near_teacher_{part}": int((mine["teacher_split"] == part).sum()) for part in ("train", "test")}
     trained = mine[mine["teacher_split"] == "train"]
-    return {"source": source, "kept": len(audit), **counts, **_used(trained, used)}
+    return {"source": source, "kept": len(audit), **counts, **_usage_columns(trained, used)}
 
 
 def _audit_rows(audit: pd.DataFrame, used: pd.DataFrame) -> Iterable[dict[str, object]]:
+    """One row for all classes of a source, then one for each class."""
     audited = audit[audit["audited"] == 1]
-    share, by_class = label_error_rates(audited["class"], audited["confident"])
+    overall, by_class = label_error_rates(audited["class"], audited["confident"])
     for name in (ALL, *dict.fromkeys(audit["class"])):
         mine = audit if name == ALL else audit[audit["class"] == name]
-        wrong = share if name == ALL else by_class.get(name)
-        asked = mine["clip"][mine["clip"] >= 0]
+        error_rate = overall if name == ALL else by_class.get(name)
+        scores = mine["clip"][mine["clip"] >= 0]
         yield {
             "source": audit["source"].iloc[0],
             "class": name,
             "kept": len(mine),
             "audited": int((mine["audited"] == 1).sum()),
-            "is_label_issue": int(mine["is_label_issue"].sum()),
-            "wrong_percent": "" if wrong is None else f"{100 * wrong:.1f}",
-            **_used(mine[mine["is_label_issue"] == 1], used),
-            "clip_n": len(asked),
-            "clip_percent": f"{100 * asked.mean():.1f}" if len(asked) else "",
+            "label_issues": int(mine["is_label_issue"].sum()),
+            "wrong_percent": "" if error_rate is None else f"{100 * error_rate:.1f}",
+            **_usage_columns(mine[mine["is_label_issue"] == 1], used),
+            "clip_n": len(scores),
+            "clip_percent": f"{100 * scores.mean():.1f}" if len(scores) else "",
         }

@@ -1,7 +1,7 @@
-"""What each stage cost, from the benchmarks that Snakemake keeps of finished jobs.
+"""What each stage cost, from Snakemake's benchmarks of finished jobs.
 
-Of a training that was killed, or was found finished when its job ran again, such a benchmark knows the last part alone;
-what the earlier ones took lies beside its checkpoint (`spending.py`).
+The benchmark of a training that was interrupted covers its last part alone. Its earlier parts are recorded beside its
+checkpoint (see `distillery.usage`), and both are added.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
     "images", "images_per_second", "note",
 )  # fmt: skip
-# tables and figures are left out: some are made after this one
+# rule → stage; tables and figures are left out, because some are made after this table
 STAGES = {
     "crawl": "acquire", "fetch_addresses": "acquire", "import_folder": "acquire", "generate": "acquire",
     "curate": "curate", "split": "split", "plan_scenario": "split", "prepare_teacher_data": "teach",
     "train_teacher": "teach", "evaluate_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
-    "measure_diversity": "audit", "run_trial": "study", "tune": "study", "run_arm_trial": "study",
+    "measure_diversity": "audit", "run_trial": "study", "select_hyperparameters": "study", "run_arm_trial": "study",
     "select_arm_hyperparameters": "study", "train_student": "study",
 }  # fmt: skip
-OF_SCENARIOS = ("plan_scenario", "run_trial", "tune")
+OF_SCENARIOS = ("plan_scenario", "run_trial", "select_hyperparameters")
 TRIALS = ("run_trial", "run_arm_trial")
 OF_ARMS = ("run_arm_trial", "select_arm_hyperparameters", "train_student")
 
@@ -48,79 +48,86 @@ def tabulate_costs(
     """Write the table, columns as in docs/tables.md.
 
     Args:
-        benchmarks: folder of `{rule}.tsv` and `{rule}/….tsv`. What is not there has no row: a copied study may lack it.
-        checkpoints: folder of `{rule}/…/`, for the trainings among them; may lack them too.
-        runs, counts: the study's tables, which tell how many images were worked on.
+        benchmarks: folder of `{rule}.tsv` and `{rule}/….tsv`. A copied study may lack some; they have no row.
+        checkpoints: folder of `{rule}/…/` of the trainings; may lack some too.
+        runs, counts: the study's tables, for the number of images processed.
         output: the `.csv` to write.
-        sources: that students or the teacher use, with their classes.
-        trials: names of the settings that the study tries: those of a former grid do not count.
-        label: what must be said of all numbers.
+        sources: the sources that students or the teacher use → their classes.
+        trials: names of the study's trials; benchmarks of other trials, from an earlier grid, are left out.
+        label: column `note` of every row.
 
     Raises:
         UserError: a benchmark is damaged.
     """
-    runs, counts = read_table(runs), read_table(counts, NAMES_OF_COUNTS)
-    jobs = Jobs(Path(benchmarks), Path(checkpoints), frozenset(trials))
-    rows = list(_shared(jobs, sorted(set(runs["scenario"]))))
-    rows += _of_sources(jobs, counts, sources)
-    rows += _of_students(jobs, runs)
+    run_table, count_table = read_table(runs), read_table(counts, NAMES_OF_COUNTS)
+    jobs = Measurements(Path(benchmarks), Path(checkpoints), frozenset(trials))
+    rows = list(_study_rows(jobs, sorted(set(run_table["scenario"]))))
+    rows += _source_rows(jobs, count_table, sources)
+    rows += _student_rows(jobs, run_table)
     order = list(STAGES)
     rows.sort(key=lambda row: order.index(row["rule"]))
-    table = pd.DataFrame(rows).reindex(columns=COLUMNS).assign(note=label)
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).assign(note=label)
     rates = dict.fromkeys(("seconds", "seconds_each", "cpu_seconds", "peak_memory_mb"), 1)
     write_table(formatted(table, rates | {"jobs": 0, "images": 0, "images_per_second": 1}), output)
 
 
 @dataclass(frozen=True)
-class Jobs:
-    """Where what jobs took was measured."""
+class Measurements:
+    """The measured costs of a study's jobs.
+
+    Attributes:
+        benchmarks, checkpoints, trials: as for `tabulate_costs`.
+    """
 
     benchmarks: Path
     checkpoints: Path
     trials: frozenset[str]
 
     def of(self, rule: str, *names: str) -> list[Path]:
-        """The benchmarks of a rule's jobs whose names begin with these, of trials those that the study has."""
+        """The benchmarks of a rule's jobs whose names begin with `names`; of trials, only the study's own."""
         found = sorted((self.benchmarks / rule).glob("*.tsv"))
         found = [path for path in found if tuple(path.name.split(".")[: len(names)]) == names]
         return [path for path in found if path.stem in self.trials] if rule in TRIALS else found
 
     def measured(self, path: Path) -> pd.DataFrame:
-        """Of the job with the benchmark `path`: a row of its last part and, of a training, one of all before."""
+        """A job's costs: the row of its benchmark and, for an interrupted training, one of its earlier parts."""
         parts, before = [read_measurement(path)], self.checkpoints / path.relative_to(self.benchmarks).with_suffix("")
         if (before / FILE).exists():
             parts.append(read_measurement(before / FILE).query("s > 0"))
         return pd.concat(parts)
 
 
-def _shared(jobs: Jobs, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Rules of one job a study, and those of a scenario's jobs that no arm is the cause of, all scenarios together."""
+def _study_rows(jobs: Measurements, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows of rules with one job a study or a scenario; the jobs of all scenarios make one row."""
     for rule in STAGES:
         paths = [jobs.benchmarks / f"{rule}.tsv"]
         if rule in OF_SCENARIOS:
-            paths = [path for scenario in scenarios for path in jobs.of(rule, scenario)]  # that the study still has
+            paths = [path for scenario in scenarios for path in jobs.of(rule, scenario)]
         yield from _row(jobs, paths, rule)
 
 
-def _of_sources(jobs: Jobs, counts: pd.DataFrame, sources: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
-    """Rules of one job a source, or one a source and class; no counts are known of what the teacher alone uses."""
+def _source_rows(
+    jobs: Measurements, counts: pd.DataFrame, sources: Mapping[str, Sequence[str]]
+) -> Iterator[dict[str, Any]]:
+    """Rows of rules with one job a source, or one a source and class; sources of the teacher alone have no counts."""
     totals = counts.groupby("source")[["candidates", "retrieved", "kept"]].sum()
-    worked_on = {"curate": "retrieved", "audit_labels": "kept"}
+    processed = {"curate": "retrieved", "audit_labels": "kept"}
     for source, classes in sources.items():
-        # a scenario may have a source's name
+        # rules of scenarios are left out, because a scenario may have a source's name
         for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_ARMS)):
             stems = [source, *(f"{source}.{name}" for name in classes)]
-            column = worked_on.get(rule, "retrieved")
+            column = processed.get(rule, "retrieved")
             images = int(totals.at[source, column]) if source in totals.index else 0
             paths = [jobs.benchmarks / rule / f"{stem}.tsv" for stem in stems]
-            # where several jobs share a source, these make the images and `generate` only gathers them
+            # where several jobs share a source, the shares make the images and `generate` gathers them
             paths += sorted((jobs.benchmarks / f"{rule}_share").glob(f"{source}.*.tsv"))
             yield from _row(jobs, paths, rule, images, source=source)
 
 
-def _of_students(jobs: Jobs, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _student_rows(jobs: Measurements, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of rules with jobs of one (scenario, arm)."""
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
-        for rule in OF_ARMS[:-1]:  # of arms with a grid of their own
+        for rule in OF_ARMS[:-1]:  # arms with a grid of their own
             yield from _row(jobs, jobs.of(rule, scenario, arm), rule, scenario=scenario, arm=arm)
         folder = jobs.benchmarks / "train_student"
         paths = [folder / f"{scenario}.{arm}.seed{seed}.tsv" for seed in group["seed"]]
@@ -129,24 +136,26 @@ def _of_students(jobs: Jobs, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield from _row(jobs, paths, "train_student", images, scenario=scenario, arm=arm)
 
 
-def _row(jobs: Jobs, paths: Iterable[Path], rule: str, images: int = 0, **names: str) -> Iterator[dict[str, Any]]:
-    """One row for the jobs that have a benchmark, none where there is none."""
+def _row(
+    jobs: Measurements, paths: Iterable[Path], rule: str, images: int = 0, **names: str
+) -> Iterator[dict[str, Any]]:
+    """One row for the jobs that have a benchmark; nothing if none has."""
     found = [jobs.measured(path) for path in paths if path.exists()]
     if not found:
         return
     measured = pd.concat(found, ignore_index=True)
     seconds = float(measured["s"].sum())
-    row = {"stage": STAGES[rule], "rule": rule, **names, "jobs": len(found), "seconds": seconds}
+    row: dict[str, Any] = {"stage": STAGES[rule], "rule": rule, **names, "jobs": len(found), "seconds": seconds}
     row |= {"seconds_each": seconds / len(found), "cpu_seconds": measured["cpu_time"].sum(min_count=1)}
     row["peak_memory_mb"] = measured["max_rss"].max()
     yield row | ({"images": images, "images_per_second": images / seconds} if images and seconds else {})
 
 
 def read_measurement(path: Path) -> pd.DataFrame:
-    """Seconds `s`, `cpu_time` in seconds and `max_rss` in MB of a job; what Snakemake could not measure is NaN.
+    """A job's seconds `s`, `cpu_time` in seconds and `max_rss` in MB; NaN where Snakemake could not measure it.
 
     Raises:
         UserError: the file is damaged.
     """
-    # a job too short to be measured has NA, one of another version a dash
+    # Snakemake writes NA for a job too short to be measured; other versions write a dash
     return read_numbers(path, dict.fromkeys(JobUsage._fields, float), "benchmark", sep="\t", na_values=["-"])

@@ -1,4 +1,4 @@
-"""How the students trained: loss and validation accuracy by optimizer step, over seeds."""
+"""Training curves: loss and validation accuracy by optimizer step, mean over seeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def tabulate_curves(
         histories: `…/{scenario}/{arm}/seed{n}/history.csv` of every run.
         output: the `.csv` to write.
         scenarios, arms: all names, in the configuration's order.
-        label: what must be said of all numbers.
+        label: column `note` of every row.
 
     Raises:
         UserError: a history is damaged.
@@ -47,7 +47,7 @@ def tabulate_curves(
     places = dict.fromkeys(("loss", "loss_low", "loss_high"), 4) | dict.fromkeys(
         ("val_percent", "val_low", "val_high"), 2
     )
-    write_table(formatted(pd.DataFrame(rows, columns=COLUMNS), places), output)
+    write_table(formatted(pd.DataFrame(rows, columns=list(COLUMNS)), places), output)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -57,11 +57,12 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _over_seeds(group: pd.DataFrame) -> dict[str, float]:
-    loss, tested = estimate(group["loss"]), group["val_accuracy"].dropna()
-    # no accuracy and no loss lies outside; a cut interval holds the true mean as often as the whole one
+    """The mean and interval of a step's loss and, if it was validated, of its accuracy in percent."""
+    loss, validated = estimate(group["loss"]), group["val_accuracy"].dropna()
+    # no loss is below 0, no accuracy outside 0 to 100; a cut interval holds the true mean as often as the whole one
     row = {"n_seeds": len(group), "loss": loss.mean, "loss_low": np.maximum(0, loss.low), "loss_high": loss.high}
-    if not len(tested):
+    if not len(validated):
         return row
-    accuracy = estimate(100 * tested)
+    accuracy = estimate(100 * validated)
     low, high = np.clip([accuracy.low, accuracy.high], 0, 100)
     return row | {"val_percent": accuracy.mean, "val_low": low, "val_high": high}

@@ -1,4 +1,4 @@
-"""The summary for a paper or a page of notes: LaTeX and Markdown, the same cells as the CSV."""
+"""The summary as Markdown and LaTeX, for notes and papers: the cells of summary.csv, arms by their display names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from distillery.analysis.display_names import display_name
 from distillery.storage.files import atomic_write
 
 HEAD = (
@@ -20,11 +21,11 @@ def typeset_summary(summary: str | Path, markdown: str | Path, latex: str | Path
     Args:
         summary: `summary.csv`.
         markdown, latex: the files to write.
-        title: the study's, as a heading and as the caption.
-        label: stands below the heading when not empty.
+        title: the study's; becomes heading and caption.
+        label: stands below the heading and in the caption, unless empty.
     """
     table = pd.read_csv(summary, dtype=str, keep_default_na=False)
-    cells = pd.DataFrame([_cells(row) for _, row in table.iterrows()], columns=HEAD)
+    cells = pd.DataFrame([_cells(row) for _, row in table.iterrows()], columns=list(HEAD))
     atomic_write(markdown, _markdown(cells, title, label))
     caption = escaped(f"{title}. {label}" if label else title)
     cells = cells.map(escaped).rename(columns=escaped)
@@ -33,10 +34,11 @@ def typeset_summary(summary: str | Path, markdown: str | Path, latex: str | Path
 
 
 def _cells(row: pd.Series) -> list[str]:
-    interval, reach = (_interval(row[f"{part}low"], row[f"{part}high"]) for part in ("", "difference_"))
+    interval = _interval(row["low"], row["high"])
+    difference_interval = _interval(row["difference_low"], row["difference_high"])
     published = row["published_site"] or row["published_notebook"]
-    return [row["scenario"], row["train"], row["arm"], row["n_train"], row["n_seeds"], row["mean_percent"], interval,
-            row["difference"], reach, row["p_holm"], published]  # fmt: skip
+    return [row["scenario"], row["train"], display_name(row["arm"]), row["n_train"], row["n_seeds"],
+            row["mean_percent"], interval, row["difference"], difference_interval, row["p_holm"], published]  # fmt: skip
 
 
 def _interval(low: str, high: str) -> str:
@@ -51,7 +53,7 @@ def _markdown(cells: pd.DataFrame, title: str, label: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text with LaTeX's own characters made harmless."""
+    """Text with LaTeX's special characters escaped."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
     return "".join(special.get(character, character) for character in text)

@@ -1,7 +1,7 @@
-"""Our numbers beside the published ones, and why they differ, as far as the tables tell.
+"""Our numbers beside the published ones, and the reasons for their difference that the tables show.
 
-A published number is of one training and a few hundred images. So it is held against what *one* training of ours,
-tested on as many images, would give: a prediction interval, not the interval of a mean.
+A published number comes from one training and a few hundred test images. It is compared with the prediction interval of
+*one* training of ours, tested on as many images, not with the interval of a mean.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from distillery.analysis.display_names import source_title
+from distillery.analysis.error_model import ErrorModel
 from distillery.analysis.formatting import formatted
-from distillery.analysis.statistics import ErrorModel
 from distillery.analysis.table_files import read_table, write_table
 
 COLUMNS = (
@@ -35,17 +35,16 @@ def tabulate_published(
     scenarios: Mapping[str, Mapping[str, Any]],
     label: str = "",
 ) -> None:
-    """Write the table, columns as in docs/tables.md; no rows where nothing was published.
+    """Write the table, columns as in docs/tables.md; it has no rows where nothing was published.
 
     Args:
         summary, test_sources: the study's tables.
         output: the `.csv` to write.
         scenarios: as configured, in order.
-        label: what must be said of all numbers.
+        label: column `note` of every row.
     """
-    tables = [read_table(path) for path in (summary, test_sources)]
-    rows = [row | {"note": label} for row in published_rows(*tables, scenarios)]
-    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    published = published_rows(read_table(summary), read_table(test_sources), scenarios)
+    table = pd.DataFrame([row | {"note": label} for row in published]).reindex(columns=list(COLUMNS))
     points = ("published_site", "published_notebook", "ours_percent", "ours_low", "ours_high", "single_low",
               "single_high", "difference", "corrected_percent")  # fmt: skip
     write_table(
@@ -56,13 +55,13 @@ def tabulate_published(
 def published_rows(
     summary: pd.DataFrame, test_sources: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """One row a scenario and arm (scratch, kd) that something was published of and that we trained."""
+    """One row a scenario and arm (scratch, kd) with a published number that we trained too."""
     for scenario, settings in scenarios.items():
         published = settings.get("published") or {}
         mine = summary[summary["scenario"] == scenario].set_index("arm")
         for place, arm in enumerate(("scratch", "kd")):
             numbers = {w: (published.get(w) or (np.nan, np.nan))[place] for w in ("site", "notebook")}
-            # the same recipe, faults and all, is the fair partner; without it our own
+            # like with like: the arm of the published recipe if the study has it, else our own recipe
             ours = next((name for name in (f"published_{arm}", arm) if name in mine.index), None)
             if ours is None or all(map(np.isnan, numbers.values())):
                 continue
@@ -72,23 +71,23 @@ def published_rows(
             row |= {"published_n": images_in(test), "ours_arm": ours}
             row |= _ours(test_sources[(test_sources["scenario"] == scenario) & (test_sources["arm"] == ours)], test)
             row["corrected_percent"] = mine.at[arm, "mean_percent"] if arm in mine.index and arm != ours else np.nan
-            yield row | _verdict(row)
+            yield row | _chance_columns(row)
 
 
 def images_in(test: str) -> float:
-    """How many images a test in words has: 1,000 for `500 Google + 500 Bing`; NaN if it does not say."""
+    """The number of images that a test in words names: 1,000 for `500 Google + 500 Bing`; NaN if none."""
     numbers = [int(number.replace(",", "")) for number in re.findall(rf"(?<!\w){NUMBER}", test)]
     return sum(numbers) if numbers else np.nan
 
 
 def sources_in(test: str, known: Sequence[str]) -> list[str]:
-    """The sources named in a test in words."""
+    """Those of the `known` sources that a test in words names."""
     words = test.lower()
     return [name for name in known if re.search(rf"\b{re.escape(source_title(name).lower())}\b", words)]
 
 
 def _ours(rows: pd.DataFrame, test: str) -> dict[str, Any]:
-    """Our accuracy on test images of the kind that theirs were: of one source if they name one, else the common."""
+    """Our accuracy on the most similar test set: of one source if the published test names one, else `common`."""
     by_test = rows.set_index("test")
     named = sources_in(test, [name for name in by_test.index if name != "common"])
     where = named[0] if len(named) == 1 else "common"
@@ -97,7 +96,8 @@ def _ours(rows: pd.DataFrame, test: str) -> dict[str, Any]:
     return found | {"ours_percent": row["mean_percent"], "ours_low": row["low"], "ours_high": row["high"]}
 
 
-def _verdict(row: dict[str, Any]) -> dict[str, Any]:
+def _chance_columns(row: dict[str, Any]) -> dict[str, Any]:
+    """The prediction interval, whether the published number lies within, and the explanation in words."""
     low, high = single_interval(row["ours_percent"], row["sd"], row["n_seeds"], row["ours_n"], row["published_n"])
     theirs = row["published_notebook"] if not np.isnan(row["published_notebook"]) else row["published_site"]
     within = "" if np.isnan(low) else "yes" if low <= theirs <= high else "no"
@@ -109,33 +109,34 @@ def single_interval(mean: float, sd: float, seeds: int, tested: float, images: f
     """95 % prediction interval, percent, of one training's accuracy on other images of the same kind.
 
     Args:
-        mean, sd: percent, over `seeds` trainings, each on the same `tested` images.
-        images: that the one training is tested on.
+        mean, sd: percent, over `seeds` trainings that are each tested on the same `tested` images.
+        images: number of images that the one training is tested on.
 
     Returns:
         low and high, cut to [0, 100]; NaN where a number is missing.
     """
     if seeds < 2 or any(map(np.isnan, (sd, images))):
         return np.nan, np.nan
-    # a training more, and the draw of its test images and of ours: the second is known however few the seeds
-    share = mean / 100
-    variances = sd**2 * (1 + 1 / seeds), 1e4 * share * (1 - share) * (1 / images + 1 / tested)
+    # the variance of one more training, and that of drawing its test images and ours, which needs no second seed
+    accuracy = mean / 100
+    variances = sd**2 * (1 + 1 / seeds), 1e4 * accuracy * (1 - accuracy) * (1 / images + 1 / tested)
     low, high = ErrorModel(mean, variances, (seeds - 1, images + tested)).interval()
     return max(0.0, low), min(100.0, high)
 
 
 def _reasons(row: dict[str, Any]) -> Iterator[str]:
+    """Sentences without their final period."""
     site, notebook = row["published_site"], row["published_notebook"]
     if not np.isnan(site) and not np.isnan(notebook) and abs(site - notebook) >= 0.2:
         yield f"The website says {site:g}, the notebook it comes from printed {notebook:g}"
     if row["published_test"]:
         ours = f"{row['ours_n']:,.0f} ({row['ours_test']})"
-        yield f"Theirs is one training tested on {row['published_test']}; ours on {ours}"
+        yield f"The published number is of one training tested on {row['published_test']}, ours is tested on {ours}"
     what = "the published recipe" if row["ours_arm"].startswith("published_") else "our corrected recipe"
     if row["within"]:
-        chance = "is" if row["within"] == "yes" else "is not"
-        reach = f"{row['single_low']:.1f} to {row['single_high']:.1f}"
-        yield f"One training of {what} here would give {reach}: the published number {chance} what chance explains"
+        explains = "explains" if row["within"] == "yes" else "does not explain"
+        interval = f"{row['single_low']:.1f} to {row['single_high']:.1f}"
+        yield f"One training of {what} here would give {interval}: chance {explains} the published number"
     if not np.isnan(row["corrected_percent"]):
         gap = row["corrected_percent"] - row["ours_percent"]
-        yield f"With its faults corrected the arm gives {row['corrected_percent']:.1f}, {gap:+.1f} points"
+        yield f"With its faults corrected, the arm reaches {row['corrected_percent']:.1f}, {gap:+.1f} points"

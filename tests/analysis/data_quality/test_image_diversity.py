@@ -1,4 +1,4 @@
-"""Distances of pairs, held against sums over all pairs and against simulation; the table and its figure."""
+"""Distances of pairs against sums over all pairs and against simulation; the table and its figure."""
 
 import itertools
 import runpy
@@ -17,7 +17,7 @@ from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, save_weights
 
-SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
 
 
 def directions(count, width=5, seed=0):
@@ -32,13 +32,13 @@ def test_the_distance_is_the_mean_over_all_pairs(count):
     assert diversity.mean_distance(features)[0] == pytest.approx(np.mean(pairs))
 
 
-def test_one_image_again_and_again_has_none_and_one_alone_is_no_pair():
+def test_equal_images_have_distance_0_and_one_image_has_none():
     distance, error = diversity.mean_distance(np.repeat(directions(1), 9, axis=0))
     assert (distance, error) == pytest.approx((0, 0), abs=1e-12)
     assert all(np.isnan(diversity.mean_distance(directions(1))))
 
 
-def test_the_intervals_cover_the_true_distance_as_often_as_they_say():
+def test_intervals_cover_the_true_distance_95_times_of_100():
     truth = diversity.mean_distance(directions(3000, seed=99))[0]
     hits = 0
     for seed in range(400):
@@ -49,7 +49,7 @@ def test_the_intervals_cover_the_true_distance_as_often_as_they_say():
 
 
 @pytest.mark.parametrize("name", ["resnet8", "convnet_s"])
-def test_features_are_what_the_last_layer_is_given(name):
+def test_features_are_the_input_of_the_last_layer(name):
     network = build_network(name, 3)
     whole = NormalizedModel(network, torch.tensor([0.5] * 3), torch.tensor([0.25] * 3)).eval()
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 3, 16, 16), dtype=np.uint8))
@@ -91,7 +91,7 @@ def test_from_images_to_the_figure(tmp_path, write_curated):
     assert figure.read_bytes() == first and Image.open(figure).size > (800, 300)
 
 
-def test_what_cannot_be_drawn_or_compared_ends_in_one_line(tmp_path, write_curated):
+def test_empty_tables_and_other_image_sizes_end_in_one_line(tmp_path, write_curated):
     pd.DataFrame({"source": [], "class": []}).to_parquet(tmp_path / "empty.parquet")
     with pytest.raises(UserError, match="has no rows"):
         diversity_figure.show_diversity(tmp_path / "empty.parquet", tmp_path / "x.csv", tmp_path / "x.png", "A study")

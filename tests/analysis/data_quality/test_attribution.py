@@ -1,4 +1,4 @@
-"""Every image used is listed once, with what is known of it; no other is."""
+"""Every used image is listed once, with what its source states; no other image is."""
 
 import pandas as pd
 import pytest
@@ -22,7 +22,7 @@ def curated(tmp_path):
     return write
 
 
-def test_every_image_used_is_listed_once(tmp_path, curated, write_plan):
+def test_every_used_image_is_listed_once(tmp_path, curated, write_plan):
     tables = [
         curated("free", "openverse", 40, license="CC BY 4.0", creator="Ada, of Rome", url="http://a.bc/d"),
         curated("sd", "diffusion", 20, prompt="a cat", model="some/model", seed=7),
@@ -53,7 +53,7 @@ def test_a_title_with_line_breaks_is_one_row(tmp_path, curated, write_plan):
     assert len(found) == 18 and found["title"][0] == "A dog by the sea" == found["creator"].iloc[-1]
 
 
-def test_images_that_students_are_tested_on_elsewhere_are_listed(tmp_path, curated, write_plan, write_splits):
+def test_images_of_other_test_sets_are_listed(tmp_path, curated, write_plan, write_splits):
     sources, plan = [curated("free", "openverse", 20), curated("sd", "diffusion", 20)], write_plan("a", {"free": 6})
     splits = write_splits(["free", "sd"])
     attribute(sources, [plan], [], tmp_path / "attribution.csv", splits=splits, other_test_sets=["sd"])

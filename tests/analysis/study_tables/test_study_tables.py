@@ -1,4 +1,4 @@
-"""Tables say what the runs said: counts, means, pairs and published numbers, in the configuration's order."""
+"""The main tables follow from the runs: counts, means, pairs, published numbers, in the configuration's order."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.analysis import agreement, breakdowns, calibration, comparisons, ranking
-from distillery.analysis import published_comparison as published
 from distillery.analysis.display_names import train_text
 from distillery.analysis.statistics import compare_pairs, estimate, holm
 from distillery.analysis.study_tables import costs, curves
+from distillery.analysis.study_tables import published_comparison as published
 from distillery.analysis.study_tables.all_tables import tabulate_study
 from distillery.analysis.study_tables.counts_table import COUNT_COLUMNS, counts_table, reason_column
 from distillery.analysis.study_tables.plan_images import read_plan_counts, used_images
@@ -69,7 +69,7 @@ def test_a_run_is_a_row_in_the_order_of_arms_and_seeds(write_run):
     assert first["val_accuracy_percent"] == ""
 
 
-def test_a_file_that_is_no_metrics_is_named(tmp_path):
+def test_a_damaged_metrics_file_is_named(tmp_path):
     path = tmp_path / "metrics.json"
     for text in ("{", "{}", '{"scenario": 1}'):
         path.write_text(text)
@@ -146,7 +146,7 @@ def test_published_numbers_stand_beside_their_arms(study):
     assert found["versus"]["a"]["published_kd"] == "published_scratch" and found["versus"]["a"]["kd_hot"] == "scratch"
 
 
-def test_the_train_text_is_of_the_plan_not_of_the_wish(study, write_plan):
+def test_the_train_text_counts_the_plan_not_the_configuration(study, write_plan):
     scenarios = {"a": scenario({"google": 800, "bing": 800}, augment="rotation")}
     paths = study(scenarios, {"a": {"scratch": SCRATCH}}, n_train=1100, n_classes=7)
     plans = {"a": read_plan_counts(write_plan("a", {"bing": 250, "google": 300}, augmented=True))}
@@ -162,14 +162,14 @@ def test_rows_follow_the_configuration(study):
     assert list(found.index) == [("z", "scratch"), ("z", "kd"), ("a", "kd"), ("a", "scratch")]
 
 
-def test_runs_of_two_versions_are_not_averaged(tmp_path, write_run):
+def test_runs_of_different_sizes_are_not_averaged(tmp_path, write_run):
     runs = [write_run("a", "kd", 0, 0.3, n_train=800), write_run("a", "kd", 1, 0.3, n_train=640)]
     write_table(scenario_table(runs, scenario({"google": 800})), tmp_path / "a.csv")
     with pytest.raises(UserError, match="scenario a, arm kd: runs differ in n_train .*800, 640"):
         summary([tmp_path / "a.csv"], {"a": scenario({"google": 800})})
 
 
-def test_counts_add_up(write_curated, write_plan):
+def test_kept_and_dropped_sum_to_the_candidates(write_curated, write_plan):
     curated = [write_curated("google", kept=20), write_curated("bing", kept=30, reasons=["duplicate (of x)"] * 2)]
     # 5 train images of bing in one plan are among the 12 of the other
     plans = [write_plan("a", {"google": 6, "bing": 5}), write_plan("b", {"bing": 12}, augmented=True)]
@@ -231,20 +231,20 @@ def test_scenarios_of_an_untrained_model_are_marked(study):
     assert dict(zip(found["scenario"], found["untrained"], strict=True)) == {"a": "SD2", "b": ""}
 
 
-def test_names_of_digits_are_names(study):
+def test_names_of_digits_stay_text(study):
     """Arms `1` and `4` of scenario `007` are read back as they are called."""
     scenarios = {"007": scenario({"google": 800}, arms=["1", "scratch"])}
     found = summary(study(scenarios, {"007": {"1": KD, "scratch": SCRATCH}}), scenarios)
     assert list(found.index) == [("007", "1"), ("007", "scratch")] and found.loc["007", "1"]["versus"] == "scratch"
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_a_written_table_is_read_back(tmp_path):
     names = pd.DataFrame({name: ["None", "300", "007"] for name in NAMES}).assign(p=[0.5, None, 1])
     write_table(names, tmp_path / "names.csv")
     pd.testing.assert_frame_equal(read_table(tmp_path / "names.csv"), names)
 
 
-def test_no_run_at_all_is_said(tmp_path):
+def test_no_run_at_all_ends_in_one_line(tmp_path):
     write_table(pd.DataFrame(columns=RUN_COLUMNS), tmp_path / "a.csv")
     with pytest.raises(UserError, match="no run"):
         read_run_tables([tmp_path / "a.csv"], ["a"])
@@ -282,7 +282,7 @@ TABLES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_documented_columns_are_the_written_ones(name):
-    text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "tables.md").read_text()
     section = text.partition(f"## `results/tables/{name}.csv`")[2].partition("\n## ")[0]
     missing = [column for column in TABLES[name] if f"`{column}`" not in section and column != "note"]
     assert section and not missing

@@ -1,4 +1,4 @@
-"""What the teacher says of labels: planted mistakes are doubted, what it trained on is not audited."""
+"""The label audit flags planted label errors and leaves out images that the teacher trained on."""
 
 import numpy as np
 import pytest
@@ -55,13 +55,13 @@ def audited(study, tmp_path):
     return audit
 
 
-def test_planted_mistakes_are_doubted(audited):
+def test_planted_label_errors_are_flagged(audited):
     truth, found = audited()
     assert found["row"].tolist() == list(range(60)) and found["key"][7] == "k7" and set(found["source"]) == {"web"}
     assert np.flatnonzero(found["audited"] == 0).tolist() == [2, 30]
     assert np.flatnonzero(found["is_label_issue"]).tolist() == [0, 1, 3, 4]
     assert [found["likely"][row] for row in (0, 1, 3, 4)] == [CLASSES[truth[row]] for row in (0, 1, 3, 4)]
-    assert found["likely"][2] == found["class"][2] and found["confident"][2] == ""  # not audited, so not doubted
+    assert found["likely"][2] == found["class"][2] and found["confident"][2] == ""  # not audited, so not flagged
     assert found["clip"].tolist() == [0.25, *[-1] * 59]
     assert set(found["confident"]) <= {*CLASSES, ""}
     p = np.array(found["p_claimed"].tolist())
@@ -71,7 +71,7 @@ def test_planted_mistakes_are_doubted(audited):
 PARTS = ("train", "train", "train", "test", "test", "test", "val", "train", "unused")
 
 
-def test_test_images_decide_nothing_about_the_others_but_are_judged(audited):
+def test_test_images_are_audited_but_change_no_other_result(audited):
     _, found = audited(parts=PARTS)
     _, other = audited(parts=PARTS, test_seed=6)
     others = np.resize(np.array(PARTS), 60) != "test"
@@ -81,7 +81,7 @@ def test_test_images_decide_nothing_about_the_others_but_are_judged(audited):
     assert np.flatnonzero(found["is_label_issue"]).tolist() == [0, 1, 3, 4]  # 3 and 4 are test images
 
 
-def test_a_source_that_is_only_tested_on_is_judged_by_all_its_images(audited):
+def test_a_source_without_train_images_is_audited_by_all_its_images(audited):
     (_, trained), (_, tested) = audited(), audited(parts=("test",))
     assert tested["is_label_issue"].tolist() == trained["is_label_issue"].tolist() and tested["is_label_issue"].any()
 
@@ -93,7 +93,7 @@ def test_the_same_bytes_again(audited, tmp_path):
     assert (tmp_path / "audit.parquet").read_bytes() == before
 
 
-def test_a_teacher_of_other_classes_or_sizes_is_said(audited):
+def test_a_teacher_of_other_classes_or_sizes_ends_in_one_line(audited):
     with pytest.raises(UserError, match="the teacher does not know pink"):
         audited(classes=["red", "green", "pink"])
     with pytest.raises(UserError, match="another size than the teacher's"):

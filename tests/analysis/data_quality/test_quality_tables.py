@@ -1,4 +1,4 @@
-"""Tables of what can be trusted, sheets of doubted labels and of near-duplicates, the acquisition figure."""
+"""Tables of leakage and of the audit, sheets of label issues and near-duplicates, the acquisition figure."""
 
 import hashlib
 import io
@@ -37,7 +37,7 @@ def audit(tmp_path):
     return tmp_path / "audit.parquet"
 
 
-def test_tables(tmp_path, audit, write_plan):
+def test_leakage_and_audit_tables(tmp_path, audit, write_plan):
     known = pd.DataFrame(
         {"source": "google", "row": [3, 11, 11, 19], "teacher_split": ["train", "train", "test", "train"]}
     )
@@ -57,8 +57,8 @@ def test_tables(tmp_path, audit, write_plan):
 
 def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, write_plan, write_splits):
     pd.DataFrame({"source": "google", "row": [0, 2, 19], "teacher_split": "train"}).to_parquet(tmp_path / "l.parquet")
-    doubted = pd.read_parquet(audit).assign(is_label_issue=[int(row in (1, 2, 3)) for row in range(20)])
-    doubted.to_parquet(audit)
+    flagged = pd.read_parquet(audit).assign(is_label_issue=[int(row in (1, 2, 3)) for row in range(20)])
+    flagged.to_parquet(audit)
     paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
     plans, splits = [write_plan("a", {"bing": 5})], write_splits(["google"])
     tabulate_data_quality(tmp_path / "l.parquet", [audit], plans, *paths, splits=splits, other_test_sets=["google"])
@@ -67,7 +67,7 @@ def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, writ
     assert leakage["tested_on"].item() == 1 and found.set_index("class").loc["all", "tested_on"] == 2
 
 
-def test_the_sheet_of_doubted_labels_shows_the_least_probable_first(tmp_path, audit):
+def test_the_label_issues_sheet_shows_the_least_probable_first(tmp_path, audit):
     pixels = np.zeros((20, 8, 8, 3), np.uint8)
     pixels[10], pixels[12] = (200, 0, 0), (0, 0, 200)
     np.save(tmp_path / "google.npy", pixels)
