@@ -30,10 +30,8 @@ def test_the_summary_in_markdown_and_latex(tmp_path):
 
 
 def test_arms_have_their_display_names(tmp_path):
-    row = dict.fromkeys(("scenario", "train", "n_train", "n_seeds", "mean_percent", "low", "high", "p_holm"), "")
-    row |= dict.fromkeys(
-        ("difference", "difference_low", "difference_high", "published_site", "published_notebook"), ""
-    )
+    names = ("scenario", "train", "n_train", "n_seeds", "mean_percent", "low", "high", "difference", "difference_low")
+    row = dict.fromkeys((*names, "difference_high", "p_holm", "published_site", "published_notebook"), "")
     pd.DataFrame([row | {"arm": arm} for arm in ("scratch", "kd")]).to_csv(tmp_path / "s.csv", index=False)
     typeset_summary(tmp_path / "s.csv", tmp_path / "s.md", tmp_path / "s.tex", "A study")
     for path in ("s.md", "s.tex"):

@@ -37,8 +37,10 @@ def _cells(row: pd.Series) -> list[str]:
     interval = _interval(row["low"], row["high"])
     difference_interval = _interval(row["difference_low"], row["difference_high"])
     published = row["published_site"] or row["published_notebook"]
-    return [row["scenario"], row["train"], display_name(row["arm"]), row["n_train"], row["n_seeds"],
-            row["mean_percent"], interval, row["difference"], difference_interval, row["p_holm"], published]  # fmt: skip
+    return [
+        row["scenario"], row["train"], display_name(row["arm"]), row["n_train"], row["n_seeds"], row["mean_percent"],
+        interval, row["difference"], difference_interval, row["p_holm"], published,
+    ]  # fmt: skip
 
 
 def _interval(low: str, high: str) -> str:
