@@ -1,13 +1,13 @@
-"""Where a step's time goes on a GPU: whole steps by their kernels, and the parts of a step by themselves.
+"""Where the time of a step goes on a GPU: whole steps, their kernels, and single parts of a step.
 
-    python benchmarks/kernels.py steps      ms a step of each pair
+    python benchmarks/kernels.py steps      ms per step of each pair
     python benchmarks/kernels.py profile    the kernels of a step, the longest first
-    python benchmarks/kernels.py stems      convolutions of 3 channels, and padded with zeros to 4, 8 and 16
+    python benchmarks/kernels.py stems      convolutions of 3 channels, and of 4, 8 and 16 channels padded with zeros
 
-Microseconds of a part are of a graph that repeats it alone, the best of five replays. Steps are those of
-`benchmarks/training.py`.
+The time of a single part is measured with a CUDA graph that only repeats this part; the best of five replays counts.
+The steps are those of `benchmarks/training.py`.
 
-On one NVIDIA H200 (PyTorch 2.11), ms a step of 128 images (of 64):
+On one NVIDIA H200 (PyTorch 2.11), ms per step of 128 images (of 64):
 
     teacher     student
     resnet18    resnet8x4   2.15 (1.48)
@@ -27,12 +27,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from training import Pair, clock, ours
+from training import clock
+from training_loops import Pair, library_loop
 
 PAIRS = (("resnet18", "resnet8x4"), ("convnet_m", "convnet_s"), ("convnet_l", "resnet8"))
 BATCHES = (128, 64)
 STEPS = 400
-# size, padding, channels, images: of resnet8x4, a resnet18 asked for two steps, and the convnets
+# kernel size, padding, channels, images: of resnet8x4, of resnet18 with two batches at once, and of the convnets
 STEMS = ((3, 1, 32, 128), (3, 1, 64, 256), (2, 0, 24, 128), (2, 0, 24, 256), (2, 0, 32, 128))
 
 
@@ -52,17 +53,17 @@ def main() -> None:
 
 
 def pair_of(teacher: str, student: str) -> Pair:
-    """The pair, and 8,000 images of noise."""
+    """A teacher and a student with 8,000 noise images."""
     chance = np.random.default_rng(0)
     pixels = chance.integers(0, 256, (8000, 32, 32, 3), np.uint8)
     return Pair(teacher, student, pixels, chance.integers(0, 10, 8000), torch.device("cuda"))
 
 
 def time_steps() -> None:
-    """Print ms a step of each pair and batch."""
+    """Print ms per step of each pair and batch size."""
     for teacher, student in PAIRS:
         for batch in BATCHES:
-            run = ours(pair_of(teacher, student), batch)
+            run = library_loop(pair_of(teacher, student), batch)
             run(60)
             once = clock(lambda run=run: run(STEPS), torch.device("cuda"))
             more = clock(lambda run=run: run(3 * STEPS), torch.device("cuda"))
@@ -70,11 +71,11 @@ def time_steps() -> None:
 
 
 def profile_step() -> None:
-    """Print each kernel's microseconds and number a step."""
+    """Print the microseconds and number of calls per step of each kernel."""
     from torch.profiler import ProfilerActivity, profile
 
     for teacher, student in PAIRS[:2]:
-        run = ours(pair_of(teacher, student), BATCHES[0])
+        run = library_loop(pair_of(teacher, student), BATCHES[0])
         run(60)
         with profile(activities=[ProfilerActivity.CUDA]) as found:
             run(STEPS)
@@ -85,7 +86,7 @@ def profile_step() -> None:
                 number[event.name] += 1
                 total[event.name] += event.device_time
         kernels, microseconds = sum(number.values()) / STEPS, sum(total.values()) / STEPS
-        print(f"  {teacher}, {student}: {kernels:.0f} kernels, {microseconds:.0f} us a step", flush=True)
+        print(f"  {teacher}, {student}: {kernels:.0f} kernels, {microseconds:.0f} us per step", flush=True)
         for name, spent in total.most_common(40):
             print(f"    {spent / STEPS:7.1f} us {number[name] / STEPS:6.2f} {name[:120]}")
 
@@ -94,7 +95,7 @@ def profile_step() -> None:
 
 
 def microseconds(action: Callable[[], object], repeats: int = 20) -> float:
-    """Of an action, repeated in a graph."""
+    """Microseconds per call of an action, repeated in a CUDA graph."""
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
         for _ in range(3):
@@ -108,21 +109,21 @@ def microseconds(action: Callable[[], object], repeats: int = 20) -> float:
 
 
 def _replayed(graph: torch.cuda.CUDAGraph) -> float:
-    begun, done = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    begun.record()
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start.record()
     graph.replay()
-    done.record()
+    end.record()
     torch.cuda.synchronize()
-    return begun.elapsed_time(done)
+    return start.elapsed_time(end)
 
 
 def noise(*shape: int) -> torch.Tensor:
-    """bfloat16, channels last."""
+    """Random bfloat16 values, channels last."""
     return torch.randn(shape, device="cuda", dtype=torch.bfloat16).to(memory_format=torch.channels_last)
 
 
 def time_stems() -> None:
-    """Print the forward and the weights' backward pass of a stem, and with bias and ReLU in one kernel or two."""
+    """Print times of a stem: forward, backward of the weights, and with bias and ReLU in one kernel or in two."""
     for stem in STEMS:
         found = [f"{channels} channels {_stem(channels, *stem)}" for channels in (3, 4, 8, 16)]
         size, _, outputs, images = stem
