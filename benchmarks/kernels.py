@@ -54,9 +54,9 @@ def main() -> None:
 
 def pair_of(teacher: str, student: str) -> Pair:
     """A teacher and a student with 8,000 noise images."""
-    chance = np.random.default_rng(0)
-    pixels = chance.integers(0, 256, (8000, 32, 32, 3), np.uint8)
-    return Pair(teacher, student, pixels, chance.integers(0, 10, 8000), torch.device("cuda"))
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (8000, 32, 32, 3), np.uint8)
+    return Pair(teacher, student, pixels, rng.integers(0, 10, 8000), torch.device("cuda"))
 
 
 def time_steps() -> None:

@@ -92,10 +92,10 @@ def main() -> None:
     parser.add_argument("--concurrent", type=int, default=0, help="only time this many whole trainings at once")
     parser.add_argument("--single", action="store_true", help=argparse.SUPPRESS)  # one of those trainings
     options = parser.parse_args()
-    chance, count = np.random.default_rng(0), STUDY["images"] if options.single else IMAGES
-    pixels = chance.integers(0, 256, (count, 32, 32, 3), np.uint8)
+    rng, count = np.random.default_rng(0), STUDY["images"] if options.single else IMAGES
+    pixels = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
     device = choose_device(options.threads)
-    pair = Pair(options.teacher, options.student, pixels, chance.integers(0, 10, count), device)
+    pair = Pair(options.teacher, options.student, pixels, rng.integers(0, 10, count), device)
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     if options.single:
         library_loop(pair, STUDY["batch"])(STUDY["steps"])

@@ -22,8 +22,8 @@ RECIPE = Recipe.of(recipe_defaults() | CHANGES)
 
 def draw(labels, seed, side=SIDE):
     """Noisy images uint8 [N, S, S, 3] of the labels' colors."""
-    chance = np.random.default_rng(seed)
-    pixels = chance.integers(0, 150, size=(len(labels), side, side, 3))
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 150, size=(len(labels), side, side, 3))
     pixels[np.arange(len(labels)), :, :, labels] += 60
     return pixels.astype(np.uint8)
 

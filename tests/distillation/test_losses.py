@@ -183,9 +183,9 @@ def with_gradient(average, features, weights):
 @given(st.tuples(*[st.integers(1, 20)] * 4), st.booleans())
 def test_averages_of_maps_of_any_size_equal_adaptive_pooling(sides, channels_last):
     (height, h), (width, w) = sorted(sides[:2], reverse=True), sorted(sides[2:], reverse=True)
-    chance = torch.Generator().manual_seed(0)
-    features = torch.randn(2, 3, height, width, generator=chance, dtype=torch.float64)
-    weights = torch.randn(2, 3, h, w, generator=chance, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 3, height, width, generator=rng, dtype=torch.float64)
+    weights = torch.randn(2, 3, h, w, generator=rng, dtype=torch.float64)
     if channels_last:
         features = features.to(memory_format=torch.channels_last)
     found = with_gradient(lambda maps: _averaged(maps, [h, w]), features, weights)
@@ -199,8 +199,8 @@ def operations(node):
 
 
 def test_averages_use_no_operation_that_is_nondeterministic_on_a_gpu_and_stay_float32_under_autocast():
-    chance = torch.Generator().manual_seed(0)
-    large, small = (torch.rand(2, 3, side, side, generator=chance) for side in (8, 3))
+    rng = torch.Generator().manual_seed(0)
+    large, small = (torch.rand(2, 3, side, side, generator=rng) for side in (8, 3))
     plain = attention_loss([large], [small])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = attention_loss([large.requires_grad_()], [small])

@@ -43,8 +43,8 @@ def training_network(name, dtype=torch.float64):
 
 
 def images(dtype=torch.float64):
-    chance = torch.Generator().manual_seed(1)
-    x = torch.randn(6, 3, 16, 16, generator=chance, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(1)
+    x = torch.randn(6, 3, 16, 16, generator=rng, dtype=torch.float64)
     return x.to(dtype).contiguous(memory_format=torch.channels_last)
 
 

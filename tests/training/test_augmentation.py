@@ -62,7 +62,7 @@ def test_views_equal_those_of_a_plain_loop(seed, step, crop, flip, mixup):
         expected.append((view[:, :, ::-1] if mirrored else view) / np.float32(255))
     expected = np.stack(expected)
     if mixup:
-        expected = draws.share * expected + (1 - draws.share) * expected[draws.partner]
+        expected = draws.mix_weight * expected + (1 - draws.mix_weight) * expected[draws.partner]
     views = make_views(padded, rows, draws, side=10)
     assert views.is_contiguous(memory_format=torch.channels_last) and views.dtype == torch.float32
     np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
@@ -70,7 +70,7 @@ def test_views_equal_those_of_a_plain_loop(seed, step, crop, flip, mixup):
 
 def test_draws_depend_on_seed_and_step_and_cover_their_whole_range():
     def same(a, b):
-        return np.array_equal(a.top, b.top) and np.array_equal(a.mirrored, b.mirrored) and a.share == b.share
+        return np.array_equal(a.top, b.top) and np.array_equal(a.mirrored, b.mirrored) and a.mix_weight == b.mix_weight
 
     first = draw_augmentation(RECIPE, 4000, 3, 0)
     assert same(first, draw_augmentation(RECIPE, 4000, 3, 0))
@@ -79,9 +79,9 @@ def test_draws_depend_on_seed_and_step_and_cover_their_whole_range():
     )
     assert set(first.top) == set(first.left) == set(range(7))
     assert first.mirrored.mean() == pytest.approx(0.5, abs=0.04)
-    assert 0 < first.share < 1
+    assert 0 < first.mix_weight < 1
     off = draw_augmentation(replace(RECIPE, crop=0, flip=False, mixup=0), 50, 3, 0)
-    assert not off.top.any() and not off.left.any() and not off.mirrored.any() and off.share is None
+    assert not off.top.any() and not off.left.any() and not off.mirrored.any() and off.mix_weight is None
 
 
 @given(st.integers(0, 2**32), st.integers(0, 9999), st.integers(1, 25), st.sampled_from([0.0, 1.0]))
@@ -93,7 +93,7 @@ def test_cutout_fills_a_square_around_its_center_before_mixup(seed, step, side, 
         top, left = int(down * 10 // PLACES) - side // 2, int(right * 10 // PLACES) - side // 2
         image[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = GRAY
     if mixup:
-        expected = draws.share * expected + (1 - draws.share) * expected[draws.partner]
+        expected = draws.mix_weight * expected + (1 - draws.mix_weight) * expected[draws.partner]
     views = make_views(images(), torch.arange(12), draws, 10, side)
     assert views.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
@@ -107,7 +107,7 @@ def test_cutout_may_be_anywhere_and_does_not_change_the_other_draws():
     assert not plain.down.any() and not plain.right.any()
     # the other draws stay as they are without it
     assert all(np.array_equal(getattr(plain, name), getattr(draws, name)) for name in ("top", "mirrored", "partner"))
-    assert plain.share == draws.share
+    assert plain.mix_weight == draws.mix_weight
 
 
 def test_mixed_targets_are_probabilities_with_the_weights_of_the_images():
@@ -115,7 +115,7 @@ def test_mixed_targets_are_probabilities_with_the_weights_of_the_images():
     mixed = mixed_targets(torch.tensor([0, 1, 1]), draws, 3)
     torch.testing.assert_close(mixed, torch.tensor([[0.75, 0.25, 0], [0, 1, 0], [0.25, 0.75, 0]]))
     labels = torch.tensor([2, 1])
-    assert mixed_targets(labels, replace(draws, share=None), 3) is labels
+    assert mixed_targets(labels, replace(draws, mix_weight=None), 3) is labels
 
 
 # --- copies -----------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def test_there_is_one_block_for_each_step_with_the_draws_of_that_step():
         np.testing.assert_array_equal(rows, rows_of_step(50, LONG.batch, number, 3))
         for name in ("top", "left", "mirrored", "down", "right", "partner"):
             np.testing.assert_array_equal(getattr(draws, name), getattr(drawn, name))
-        assert draws.mirrored.dtype == torch.bool and draws.share == step.share == drawn.share
+        assert draws.mirrored.dtype == torch.bool and draws.mix_weight == step.mix_weight == drawn.mix_weight
         assert (step.time, step.lr) == (number / LONG.steps, learning_rate(LONG, number))
         assert step.decay == decay_after(number, 0.9)
 
@@ -46,14 +46,14 @@ def test_a_resumed_training_gets_the_same_inputs_as_an_unbroken_one(first):
 
 def test_without_mixup_there_is_no_share():
     _, draws = next(blocks_of(replace(LONG, mixup=0.0))).views(mixed=False)
-    assert draws.share is None
+    assert draws.mix_weight is None
 
 
 def views_of(block, recipe):
     """Views and targets as the training loop makes them, of noise images."""
-    chance = np.random.default_rng(0)
-    padded = reflect_pad(torch.from_numpy(chance.integers(0, 256, (50, 3, 16, 16), np.uint8)), recipe.crop)
-    labels = torch.from_numpy(chance.integers(0, 5, 50))
+    rng = np.random.default_rng(0)
+    padded = reflect_pad(torch.from_numpy(rng.integers(0, 256, (50, 3, 16, 16), np.uint8)), recipe.crop)
+    labels = torch.from_numpy(rng.integers(0, 5, 50))
     rows, draws = block.views(mixed=recipe.mixup > 0)
     return make_views(padded, rows, draws, 16, recipe.cutout), mixed_targets(labels[rows], draws, 5)
 

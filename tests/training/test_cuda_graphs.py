@@ -35,10 +35,10 @@ def test_on_a_cpu_the_step_itself_is_returned():
 
 def fit(method, recipe, checkpoint=None, teacher="resnet8"):
     """Train on noise, with a teacher network of this name if the method uses one; returns weights and history."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     empty = np.empty(0)
-    pixels = as_channels_last(chance.integers(0, 256, (60, 16, 16, 3), np.uint8))
-    images = ImageDataset(pixels, torch.from_numpy(chance.integers(0, 5, 60)), empty, empty, empty)
+    pixels = as_channels_last(rng.integers(0, 256, (60, 16, 16, 3), np.uint8))
+    images = ImageDataset(pixels, torch.from_numpy(rng.integers(0, 5, 60)), empty, empty, empty)
     device, arm = torch.device("cuda"), arm_of(arm_defaults(method))
     network = start_network(recipe.network, 5, images, 0, device)
     teacher = None

@@ -34,7 +34,7 @@ class AugmentParams:
         mirrored: bool [B], whether the view is flipped horizontally.
         down, right: int64 [B], 0 to PLACES − 1, the center of the square of cutout.
         partner: int64 [B], the index in the batch of the image that each image is mixed with.
-        share: λ of mixup, the weight of the image itself, 0 to 1: one for all or float32 [B]; None without mixup.
+        mix_weight: λ of mixup, the weight of the image itself, 0 to 1: one for all or float32 [B]; None without mixup.
     """
 
     top: np.ndarray | Tensor
@@ -43,18 +43,18 @@ class AugmentParams:
     down: np.ndarray | Tensor
     right: np.ndarray | Tensor
     partner: np.ndarray | Tensor
-    share: float | Tensor | None
+    mix_weight: float | Tensor | None
 
 
 def draw_augmentation(recipe: Recipe, batch: int, step: int, seed: int) -> AugmentParams:
     """Draw the parameters of one step. They depend on the recipe, the batch's size, the seed and the step alone."""
-    chance = rng_for(seed, "views", step)
-    top, left = chance.integers(0, 2 * recipe.crop + 1, size=(2, batch))
-    mirrored = chance.random(batch) < (0.5 if recipe.flip else 0)
-    partner = chance.permutation(batch)
-    share = float(chance.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else None
-    down, right = chance.integers(0, PLACES, size=(2, batch)) if recipe.cutout else np.zeros((2, batch), int)
-    return AugmentParams(top, left, mirrored, down, right, partner, share)
+    rng = rng_for(seed, "views", step)
+    top, left = rng.integers(0, 2 * recipe.crop + 1, size=(2, batch))
+    mirrored = rng.random(batch) < (0.5 if recipe.flip else 0)
+    partner = rng.permutation(batch)
+    mix_weight = float(rng.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else None
+    down, right = rng.integers(0, PLACES, size=(2, batch)) if recipe.cutout else np.zeros((2, batch), int)
+    return AugmentParams(top, left, mirrored, down, right, partner, mix_weight)
 
 
 def reflect_pad(pixels: Tensor, border: int) -> Tensor:
@@ -119,17 +119,17 @@ def cut_out(views: Tensor, draws: AugmentParams, side: int) -> Tensor:
 
 def mixup(values: Tensor, draws: AugmentParams) -> Tensor:
     """λ · values + (1 − λ) · partners, of images or probabilities [B, ...] (Zhang et al. 2018, section 2)."""
-    if draws.share is None:
+    if draws.mix_weight is None:
         return values
-    partner, share = torch.as_tensor(draws.partner, device=values.device), draws.share
-    if isinstance(share, Tensor):
-        share = share.reshape(-1, *[1] * (values.dim() - 1))
-    return torch.lerp(values[partner], values, share)
+    partner, mix_weight = torch.as_tensor(draws.partner, device=values.device), draws.mix_weight
+    if isinstance(mix_weight, Tensor):
+        mix_weight = mix_weight.reshape(-1, *[1] * (values.dim() - 1))
+    return torch.lerp(values[partner], values, mix_weight)
 
 
 def mixed_targets(labels: Tensor, draws: AugmentParams, classes: int) -> Tensor:
     """Targets of the views: without mixup the labels int64 [B] themselves, else mixed probabilities float32 [B, C]."""
-    return labels if draws.share is None else mixup(F.one_hot(labels, classes).float(), draws)
+    return labels if draws.mix_weight is None else mixup(F.one_hot(labels, classes).float(), draws)
 
 
 # --- augmented copies: made once for a scenario -----------------------------------------------------------------------
@@ -159,16 +159,16 @@ def augment_copies(train: ImageDataset, augment: str, augment_seed: int) -> Imag
             for source, row in zip(train.sources[here], train.rows[here], strict=True)
         ]
     )
-    chance = torch.from_numpy(draws).float()
+    numbers = torch.from_numpy(draws).float()  # [number of copies, 5], each −1 to 1
     pixels = train.pixels.clone(memory_format=torch.channels_last)
     for start in range(0, len(here), COPY_BATCH):
         batch = torch.from_numpy(here[start : start + COPY_BATCH])
-        part, numbers = pixels[batch].float() / 255, chance[start : start + COPY_BATCH]
+        part, drawn = pixels[batch].float() / 255, numbers[start : start + COPY_BATCH]
         if augment == "color":
-            factors = 1 + JITTER * numbers[:, :3]
-            part = jitter_colors(part, factors[:, 0], factors[:, 1], factors[:, 2], HUE * numbers[:, 3])
+            factors = 1 + JITTER * drawn[:, :3]
+            part = jitter_colors(part, factors[:, 0], factors[:, 1], factors[:, 2], HUE * drawn[:, 3])
         else:
-            part = rotate(part, DEGREES * numbers[:, 4])
+            part = rotate(part, DEGREES * drawn[:, 4])
         pixels[batch] = (part * 255).round().clamp(0, 255).to(torch.uint8)
     return ImageDataset(pixels, train.labels, train.sources, train.rows, train.augmented)
 

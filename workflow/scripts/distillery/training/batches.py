@@ -20,13 +20,13 @@ class StepScalars(NamedTuple):
     """Numbers of one step.
 
     Attributes:
-        share: λ of mixup, the weight of the image itself, 0 to 1.
+        mix_weight: λ of mixup, the weight of the image itself, 0 to 1.
         time: fraction of the steps done, 0 to 1.
         lr: learning rate.
         decay: of the EMA of the weights.
     """
 
-    share: float | Tensor
+    mix_weight: float | Tensor
     time: float | Tensor
     lr: float | Tensor
     decay: float | Tensor
@@ -50,8 +50,8 @@ class StepBlock(NamedTuple):
     def views(self, mixed: bool) -> tuple[Tensor, AugmentParams]:
         """Rows int64 [B] and augmentation parameters of the step's views. `mixed`: whether the recipe uses mixup."""
         rows, top, left, mirrored, down, right, partner = self.integers
-        share = self.scalars().share if mixed else None
-        return rows, AugmentParams(top, left, mirrored.bool(), down, right, partner, share)
+        mix_weight = self.scalars().mix_weight if mixed else None
+        return rows, AugmentParams(top, left, mirrored.bool(), down, right, partner, mix_weight)
 
 
 def step_batches(
@@ -77,8 +77,10 @@ def _draw(recipe: Recipe, images: int, seed: int, step: int) -> tuple[np.ndarray
     draws = draw_augmentation(recipe, recipe.batch, step, seed)
     rows = rows_of_step(images, recipe.batch, step, seed)
     integers = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner])
-    share = 1.0 if draws.share is None else draws.share
-    return integers, StepScalars(share, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema))
+    mix_weight = 1.0 if draws.mix_weight is None else draws.mix_weight
+    return integers, StepScalars(
+        mix_weight, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema)
+    )
 
 
 @lru_cache(maxsize=2)

@@ -1,4 +1,4 @@
-"""How a network is trained: the recipe of the configuration, and the learning rate it gives each step."""
+"""The recipe of a training, from the configuration, and the learning rate of each step."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from distillery.jobs import UserError
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a training besides its data, loss and seed; ranges and defaults are the configuration's."""
+    """Settings of a training besides its data, loss and seed. Ranges and defaults are those of the configuration."""
 
     network: str
     steps: int  # optimizer steps, equal for every number of images
     batch: int  # images per step
-    lr: float  # the highest
+    lr: float  # the highest of the schedule
     optimizer: str
     momentum: float  # Nesterov
     weight_decay: float  # L2, of convolutions' and linear layers' weights only
@@ -25,14 +25,14 @@ class Recipe:
     warmup: float  # fraction of the steps
     crop: int  # pixels of reflected border
     flip: bool
-    cutout: int  # pixels a side of a gray square laid on every view; 0 for none
+    cutout: int  # side of a gray square on every view, in pixels; 0 for none
     mixup: float  # α of Beta(α, α); 0 for none
-    ema: float  # decay of the weights' moving average, which is then what is tested; 0 for the last weights
+    ema: float  # decay of the EMA of the weights, which is then tested; 0 to test the last weights
     checkpoint_every: int  # steps; 0 for none before the end
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> Recipe:
-        """The recipe of a checked configuration.
+        """The recipe of a validated configuration.
 
         Args:
             section: a value for every field, and nothing else.
