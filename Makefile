@@ -51,7 +51,7 @@ docs: setup
 
 # docs/gallery.md and its figures, from the finished study of studies/real
 gallery: setup
-	$(BIN)/python -m distillery.page.gallery studies/real/results docs
+	$(BIN)/python -m distillery.page.docs_gallery studies/real/results docs
 
 format: setup
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""Statements of a page: read from its file, and their numbers looked up in the tables that they name."""
+"""Statements of a page: read from its file, and checked against the tables that they name."""
 
 import re
 from html.parser import HTMLParser
@@ -6,26 +6,26 @@ from html.parser import HTMLParser
 import pandas as pd
 
 NUMBER = re.compile(r"(?<![\w.,-])-?\d(?:[\d,]*\d)?(?:\.\d+)?(?!\w)")
-CONVENTIONS = {"0.05"}  # of no table
+CONVENTIONS = {"0.05"}  # numbers that no table holds
 
 
 def numbers_in(text: str) -> set[str]:
-    """The numbers of a text, as they are written; digits of a name are none."""
+    """The numbers in a text, as they are written; digits inside names do not count."""
     return set(NUMBER.findall(text))
 
 
-def astray(text: str, tables: dict[str, pd.DataFrame]) -> list[str]:
-    """The numbers of a statement that stand in none of its tables, and its tables that none of it is from.
+def mismatches(text: str, tables: dict[str, pd.DataFrame]) -> list[str]:
+    """A statement's numbers that none of its tables holds, and its tables that it quotes nothing from.
 
     Args:
         text: the statement.
-        tables: those that it names, every cell text.
+        tables: those that it names, by name; every cell is text.
     """
-    found = {name: _numbers_of(table) for name, table in tables.items()}
-    said = numbers_in(text) - CONVENTIONS
-    strange = [number for number in sorted(said) if not any(number in known for known in found.values())]
-    if said:
-        return strange + [name for name, known in found.items() if not said & known]
+    by_table = {name: _numbers_of(table) for name, table in tables.items()}
+    stated = numbers_in(text) - CONVENTIONS
+    unknown = [number for number in sorted(stated) if not any(number in known for known in by_table.values())]
+    if stated:
+        return unknown + [name for name, known in by_table.items() if not stated & known]
     return [name for name, table in tables.items() if not any(_stands_in(text, cell) for cell in _cells(table))]
 
 
@@ -38,7 +38,7 @@ def _cells(table: pd.DataFrame) -> set[str]:
 
 
 def _numbers_of(table: pd.DataFrame) -> set[str]:
-    """Of the cells; counts of rows; and where rows are classes of a source, sums over classes."""
+    """Numbers that a statement may take from a table: cells, counts of rows, sums over the classes of a source."""
     known = set().union(*map(numbers_in, _cells(table))) | {str(count) for count in range(1, len(table) + 1)}
     if {"source", "class"} <= set(table):
         sums = table.drop(columns="class").set_index("source").apply(pd.to_numeric, errors="coerce")
@@ -47,7 +47,11 @@ def _numbers_of(table: pd.DataFrame) -> set[str]:
 
 
 class Statements(HTMLParser):
-    """The page's statements: `found` holds each one's text and the addresses of its links."""
+    """The page's statements.
+
+    Attributes:
+        found: the text of each statement and the addresses of its links.
+    """
 
     def __init__(self, page: str):
         super().__init__()

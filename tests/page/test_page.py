@@ -1,4 +1,4 @@
-"""The page's parts: sentences read from tables, images in sheets, nothing of the web that could act."""
+"""The page's parts: sentences read from tables, images in sheets, and text from the web that cannot run."""
 
 import base64
 import io
@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from statements import NUMBER, astray, numbers_in
+from statements import NUMBER, mismatches, numbers_in
 
-from distillery.page import charts, images, sentences
-from distillery.page.render import citation, for_script, read_captions, vega
+from distillery.page import charts, images
+from distillery.page.answer import answer, export_target
+from distillery.page.insights import insights
+from distillery.page.limitations import limitations
+from distillery.page.render import bibtex, read_captions, script_json, vega
 
 
 def text_table(rows):
@@ -81,53 +84,62 @@ def tables():
     }  # fmt: skip
 
 
-def test_the_answer_is_the_best_and_the_first_comparison(tables):
-    best, first = sentences.answer(tables)
+def test_the_answer_is_the_best_students_and_the_first_comparison(tables):
+    best, first = answer(tables)
     assert best.text == (
-        "Of all that was trained, b (800 Google, distilled) teaches best: 45.20 % [44.00, 46.40] of 200 test images;"
-        " among the 2 scenarios of its size and classes it is first in 97.5 % of redraws of seeds and images."
+        "The most accurate students train on 800 Google (b, distilled). They classify 45.20 % [44.00, 46.40] of 200"
+        " test images correctly. Among the 2 scenarios of the same size, arm and classes, this one ranks first in 97.5"
+        " % of bootstrap resamples of seeds and test images."
     )
     assert first.text == (
-        "Does it help? Better in 1, no significant difference in 1 of 2 tests, corrected for their number;"
-        " the differences are -1.20 to 10.10 points."
+        "Does it help? Of 2 tests, after Holm correction: better in 1, no significant difference in 1. The differences"
+        " range from -1.20 to 10.10 percentage points."
     )
     assert (best.tables, first.tables) == (("summary", "ranking"), ("comparisons",))
+    one = tables | {"comparisons": tables["comparisons"][:1]}
+    assert answer(one)[1].text == "Does it help? Better in 1 test, by 10.10 percentage points."
     tables["comparisons"]["verdict"] = ""
-    assert "One seed cannot tell" in sentences.answer(tables)[1].text
-    assert len(sentences.answer(tables | {"comparisons": tables["comparisons"][:0]})) == 1
+    assert "One seed gives no verdict" in answer(tables)[1].text
+    assert len(answer(tables | {"comparisons": tables["comparisons"][:0]})) == 1
 
 
-def test_the_student_to_take_along_is_of_the_best(tables):
-    assert sentences.exported(tables) == "results/models/b.kd.onnx"
+def test_the_exported_student_is_the_best(tables):
+    assert export_target(tables) == "results/models/b.kd.onnx"
 
 
 def test_students_of_fewer_classes_are_not_the_best(tables):
     easy = tables["summary"].assign(scenario="easy", n_classes="2", mean_percent="95.00")
     tables["summary"] = pd.concat([easy, tables["summary"]], ignore_index=True)
     tables["ranking"] = pd.concat([tables["ranking"].assign(scenario="easy", n_classes="2"), tables["ranking"]])
-    assert sentences.exported(tables) == "results/models/b.kd.onnx"
-    assert sentences.answer(tables)[0].text.startswith(
-        "Of all that was trained on 10 classes, b (800 Google, distilled) teaches best: 45.20 % [44.00, 46.40]"
+    assert export_target(tables) == "results/models/b.kd.onnx"
+    assert answer(tables)[0].text.startswith(
+        "The most accurate students of 10 classes train on 800 Google (b, distilled). They classify 45.20 %"
+        " [44.00, 46.40]"
     )
 
 
 def test_insights_are_read_from_their_tables(tables):
-    said = {sentence.tables[0]: sentence.text for sentence in sentences.insights(tables)}
-    assert "Google (distilled): 40.10 % with 400, 45.20 % with 800" in said["summary"]
-    assert "60.00 % on the images of google, 20.20 % on those of bing" in said["test_sources"]
-    assert "cat is hardest (9.50 %) and dog easiest (80.00 %)" in said["per_class"]
-    assert "best students' commonest mistake: 90.50 % of cat images are taken for dog" in said["confusion"]
-    assert "a (distilled): surer than right, 70.00 % sure and 40.00 % right" in said["calibration"]
-    assert "55.50 % of the images, and 12.00 % of its 20 mistakes" in said["agreement"]
-    assert "9.0 s (a, from scratch) to 10.5 s" in said["costs"]
+    texts = {sentence.tables[0]: sentence.text for sentence in insights(tables)}
+    assert "Google (distilled) most: accuracy rises from 40.10 % with 400 images" in texts["summary"]
+    assert texts["summary"].endswith(" to 45.20 % with 800.")
+    assert "60.00 % of Google images correctly and 20.20 % of Bing images" in texts["test_sources"]
+    assert "cat is the hardest class (9.50 % correct) and dog the easiest (80.00 %)" in texts["per_class"]
+    assert "best students' most common mistake: they classify 90.50 % of cat images as dog" in texts["confusion"]
     assert (
-        "Of 100 images that google offered 80 were kept; the commonest reason against one: near duplicate (14)"
-        in said["counts"]
+        "a (distilled). They are overconfident: their mean confidence is 70.00 %, their accuracy 40.00 %"
+        in texts["calibration"]
+    )
+    assert "b (distilled), with an expected calibration error of 2.00 percentage points" in texts["calibration"]
+    assert "55.50 % of the images and repeat 12.00 % of its 20 mistakes" in texts["agreement"]
+    assert "9.0 s (a, from scratch) to 10.5 s" in texts["costs"]
+    assert (
+        "80 of the 100 candidates from Google were kept. The most common reason for dropping one is: near duplicate (14"
+        in texts["counts"]
     )
 
 
 def all_sentences(tables):
-    return sentences.answer(tables) + sentences.insights(tables) + sentences.limitations(tables)
+    return answer(tables) + insights(tables) + limitations(tables)
 
 
 def test_every_number_of_a_sentence_is_in_a_table_that_it_names(tables):
@@ -135,10 +147,10 @@ def test_every_number_of_a_sentence_is_in_a_table_that_it_names(tables):
     found = all_sentences(tables)
     assert len(found) == 18
     for sentence in found:
-        assert sentence.tables and astray(sentence.text, {name: tables[name] for name in sentence.tables}) == []
+        assert sentence.tables and mismatches(sentence.text, {name: tables[name] for name in sentence.tables}) == []
 
 
-def test_a_sentence_names_the_tables_that_its_numbers_are_of_and_no_other(tables):
+def test_a_sentence_names_exactly_the_tables_of_its_numbers(tables):
     """Every table's decimals end in digits of its own, so that a number tells where it was read."""
     marks = {f"{place:03}": name for place, name in enumerate(tables)}
     marked = {
@@ -154,37 +166,38 @@ def test_a_sentence_names_the_tables_that_its_numbers_are_of_and_no_other(tables
     assert several == 1  # the answer
 
 
-def test_more_images_that_do_not_help_are_not_said_to(tables):
+def test_more_images_that_do_not_help_give_no_sentence(tables):
     tables["summary"]["n_train"] = ["800", "800", "400", "400"]  # both arms are better with fewer
-    assert not any("More images" in sentence.text for sentence in sentences.insights(tables))
+    assert not any("More images" in sentence.text for sentence in insights(tables))
 
 
 def test_an_arm_that_trains_on_a_part_is_no_shortfall(tables):
     tables["summary"]["n_train"] = ["400", "500", "640", "800"]  # by the published recipe the first arm has 80 %
-    said = [sentence.text for sentence in sentences.limitations(tables)]
-    assert any("1 of 2 scenarios have fewer images than asked for; a has 500 of 700" in text for text in said)
+    texts = [sentence.text for sentence in limitations(tables)]
+    assert any("1 of 2 scenarios train on fewer images than" in text and "a, with 500 of 700" in text for text in texts)
 
 
-def test_limitations_are_those_of_this_study(tables):
-    said = [sentence.text for sentence in sentences.limitations(tables)]
+def test_limitations_depend_on_the_study(tables):
+    texts = [sentence.text for sentence in limitations(tables)]
     assert any(
-        "6 seeds give a sign-flip p of 0.03125 at the least; over 2 tests it cannot reach 0.05" in text for text in said
+        "with 6 seeds the smallest possible sign-flip p is 0.03125. Corrected for 2 tests it cannot reach 0.05" in text
+        for text in texts
     )
-    assert any(text.startswith("Differences below 3.00 to 4.50 points") for text in said)
-    assert any("1 of 2 scenarios have fewer images than asked for; a has 400 of 700" in text for text in said)
-    assert sum("3 test images of google" in text for text in said) == 2
+    assert any(text.startswith("True differences below 3.00 to 4.50 percentage points") for text in texts)
+    assert any("1 of 2 scenarios train on fewer images than" in text and "a, with 400 of 700" in text for text in texts)
+    assert sum("3 test images of Google" in text for text in texts) == 2
     assert any(
-        "right on 68.75 % of its own test images, 50.00 % of those of google: distilling" in text for text in said
+        "68.75 % of its own test images, 50.00 % of Google images correctly. Distillation" in text for text in texts
     )
     tables["audit"] = pd.concat([tables["audit"], text_table([{"source": "mine", "class": "all", "tested_on": 9}])])
-    again = [sentence.text for sentence in sentences.limitations(tables)]
-    assert again == said  # of no source that the accuracies are of
+    again = [sentence.text for sentence in limitations(tables)]
+    assert again == texts  # accuracies are not measured on this source
     tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
     tables["summary"]["n_train_asked"] = "400"
     tables["comparisons"] = tables["comparisons"][:0]
     tables["leakage"] = tables["audit"] = tables["audit"].assign(tested_on="0")
-    said = [sentence.text for sentence in sentences.limitations(tables)]
-    assert len(said) == 3 and said[0].startswith("A demonstration") and "model of SD2 was never trained" in said[2]
+    texts = [sentence.text for sentence in limitations(tables)]
+    assert len(texts) == 3 and texts[0].startswith("A demonstration") and "model of SD2 has random weights" in texts[2]
 
 
 def test_a_study_of_one_run_has_a_page_too(tables):
@@ -199,9 +212,9 @@ def test_a_study_of_one_run_has_a_page_too(tables):
         "test_sources": tables["test_sources"][:0],
         "costs": tables["costs"][:0],
     }
-    (best,) = sentences.answer(one)
-    assert best.tables == ("summary",) and best.text.endswith("of 200 test images.")
-    assert {sentence.tables for sentence in sentences.insights(one)} == {
+    (best,) = answer(one)
+    assert best.tables == ("summary",) and best.text.endswith("of 200 test images correctly.")
+    assert {sentence.tables for sentence in insights(one)} == {
         (name,) for name in ("per_class", "confusion", "calibration", "agreement", "counts")}  # fmt: skip
 
 
@@ -210,21 +223,21 @@ def test_a_study_of_one_run_has_a_page_too(tables):
 
 def test_a_sheet_holds_every_image_in_its_place():
     colors = np.random.default_rng(0).integers(0, 256, (60, 1, 1, 3), dtype=np.uint8)
-    sheet = images.sheet(np.broadcast_to(colors, (60, 16, 16, 3)))
+    sheet = images.make_sheet(np.broadcast_to(colors, (60, 16, 16, 3)))
     image = Image.open(io.BytesIO(base64.b64decode(sheet.data.partition(",")[2]))).convert("RGB")
     assert (sheet.side, sheet.columns, sheet.count) == (16, 50, 60) and image.size == (800, 32)
     for place in (0, 49, 50, 59):
         middle = image.getpixel((place % 50 * 16 + 8, place // 50 * 16 + 8))
         assert np.abs(np.array(middle) - colors[place, 0, 0]).max() < 40  # lossy
-    assert images.sheet(np.zeros((2, 512, 512, 3), np.uint8)).side == images.LARGEST
-    assert images.sheet(np.zeros((0, 16, 16, 3), np.uint8)).count == 0
+    assert images.make_sheet(np.zeros((2, 512, 512, 3), np.uint8)).side == images.MAX_SIDE
+    assert images.make_sheet(np.zeros((0, 16, 16, 3), np.uint8)).count == 0
 
 
-def test_a_gallery_is_spread_over_each_class(write_curated):
+def test_a_source_sample_is_evenly_spaced_in_each_class(write_curated):
     table = write_curated("google", kept=20)
-    found = images.gallery(table.with_suffix(".npy"), table)
-    assert [item["class"] for item in found["items"]] == ["cat"] * 8 + ["dog"] * 8
-    assert found["sheet"].count == 16 and len({item["row"] for item in found["items"]}) == 16
+    sample = images.source_sample(table.with_suffix(".npy"), table)
+    assert [item["class"] for item in sample.items] == ["cat"] * 8 + ["dog"] * 8
+    assert sample.sheet.count == 16 and len({item["row"] for item in sample.items}) == 16
 
 
 @pytest.fixture
@@ -243,26 +256,26 @@ def tested(tmp_path):
     return tmp_path
 
 
-def test_what_was_said_stands_at_its_image(tested, monkeypatch):
+def test_predictions_belong_to_their_images(tested, monkeypatch):
     pixels = {name: tested / f"{name}.npy" for name in ("google", "bing")}
-    found = images.tests(tested / "images.parquet", pixels, ["cat", "dog"])
+    found = images.load_test_images(tested / "images.parquet", pixels, ["cat", "dog"])
     assert found.places == [("bing", 3, "dog"), ("bing", 1, "cat"), ("google", 0, "cat"), ("google", 2, "dog")]
-    assert found.said == {"a": {"kd": ("1302", "1100")}, "b": {"kd": ("3---", "1---")}}
+    assert found.predictions == {"a": {"kd": ("1302", "1100")}, "b": {"kd": ("3---", "1---")}}
     assert {name: sheet.count for name, sheet in found.sheets.items()} == {"bing": 2, "google": 2} and found.total == 4
-    monkeypatch.setattr(images, "MOST", 2)
-    fewer = images.tests(tested / "images.parquet", pixels, ["cat", "dog"])
-    assert len(fewer.places) == 2 and fewer.total == 4 and len(fewer.said["a"]["kd"][0]) == 2
+    monkeypatch.setattr(images, "MAX_TESTED", 2)
+    fewer = images.load_test_images(tested / "images.parquet", pixels, ["cat", "dog"])
+    assert len(fewer.places) == 2 and fewer.total == 4 and len(fewer.predictions["a"]["kd"][0]) == 2
 
 
-def test_every_one_of_many_classes_is_told_apart(tested):
+def test_many_classes_stay_distinct(tested):
     classes = [f"class {i}" for i in range(300)]
     rows = {"scenario": "a", "arm": "kd", "source": "google", "row": range(300), "class": classes, "predicted": classes}
     pd.DataFrame(rows | {"n_correct": range(300)}).to_parquet(tested / "images.parquet")
     np.save(tested / "google.npy", np.zeros((300, 1, 1, 3), np.uint8))
-    found = images.tests(tested / "images.parquet", {"google": tested / "google.npy"}, classes)
-    for text in found.said["a"]["kd"]:
+    found = images.load_test_images(tested / "images.parquet", {"google": tested / "google.npy"}, classes)
+    for text in found.predictions["a"]["kd"]:
         # as the script reads them, 16 bits a character
-        units = np.frombuffer(json.loads(for_script(text)).encode("utf-16-le"), np.uint16)
+        units = np.frombuffer(json.loads(script_json(text)).encode("utf-16-le"), np.uint16)
         assert (units - ord(images.ZERO)).tolist() == list(range(300))
     script = (Path(images.__file__).parent / "script.js").read_text()
     assert f'const ZERO = "{images.ZERO}".charCodeAt(0);' in script and ord(images.UNTESTED) < ord(images.ZERO)
@@ -271,24 +284,24 @@ def test_every_one_of_many_classes_is_told_apart(tested):
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
-def test_titles_of_the_web_cannot_end_the_script():
+def test_titles_from_the_web_cannot_end_the_script():
     hostile = {"title": "</script><script>alert(1)</script><!--", "line": "\u2028"}
-    text = for_script(hostile)
+    text = script_json(hostile)
     assert "<" not in text and "\u2028" not in text and json.loads(text) == hostile
 
 
-def test_the_chart_library_asks_no_network_and_ends_no_script():
+def test_the_chart_library_needs_no_network_and_ends_no_script():
     script = vega()
     assert len(script) > 500_000 and "</script" not in script
 
 
 def test_the_chart_draws_the_summary_s_numbers(tables):
     summary = tables["summary"].reindex(columns=[*charts.SHOWN, "arm"], fill_value="")
-    rows = charts.rows(summary)
+    rows = charts.chart_rows(summary)
     assert [row["mean_percent_"] for row in rows] == [30.0, 40.1, 35.0, 45.2]
     assert rows[1]["interval"] == "none: the seeds agree" and "low_" not in rows[1]
     assert rows[3]["interval"] == "44.00 to 46.40"
-    assert charts.rows(summary.assign(n_seeds="1"))[1]["interval"] == "one seed"
+    assert charts.chart_rows(summary.assign(n_seeds="1"))[1]["interval"] == "one seed"
     spec = charts.summary_chart(summary)
     assert spec["datasets"]["rows"] == rows and "http" not in json.dumps(spec).replace(spec["$schema"], "")
     assert "published" not in json.dumps(spec["layer"])  # nothing was
@@ -296,8 +309,8 @@ def test_the_chart_draws_the_summary_s_numbers(tables):
     assert "published" in json.dumps(charts.summary_chart(summary)["layer"])
 
 
-def test_how_to_cite(tmp_path):
-    text = citation(Path(__file__).parents[2] / "CITATION.cff")
+def test_the_citation_is_bibtex(tmp_path):
+    text = bibtex(Path(__file__).parents[2] / "CITATION.cff")
     assert text.startswith("@software{distillery,") and "Hinton, Geoffrey and Vinyals, Oriol" in text
     assert text.count("@") == 3 and text.count("{") == text.count("}")
 

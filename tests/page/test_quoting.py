@@ -1,27 +1,29 @@
-"""Sentences that quote tables: what is said knows where it was read."""
+"""Sentences that quote tables know which tables they quote."""
 
 import pandas as pd
 import pytest
-from statements import Statements, astray, numbers_in
+from statements import Statements, mismatches, numbers_in
 
-from distillery.page.quoting import Quoted, named, say
+from distillery.page.quoting import Quoted, named_table, say
 
 ONE = pd.DataFrame({"scenario": ["a", "b"], "arm": ["kd", "kd"], "percent": ["9.50", "10.00"]})
 TABLES = {"one": ONE, "other": ONE.assign(percent=["1.5", ""])}
 
 
 def test_a_sentence_names_each_table_once_in_the_order_of_its_quotations():
-    one, other = named(TABLES, "one"), named(TABLES, "other")
-    said = say("{top[scenario]} ({top.arm}): {top[percent]} %", top=one.highest("percent"))
-    assert (said.text, said.tables) == ("b (distilled): 10.00 %", ("one",))
-    said += say("; {place[percent]} of {count}", place=other.lowest("percent"), count=one.quote(len(one))) + say(".")
-    assert (said.text, said.tables) == ("b (distilled): 10.00 %; 1.5 of 2.", ("one", "other"))
+    one, other = named_table(TABLES, "one"), named_table(TABLES, "other")
+    sentence = say("{top[scenario]} ({top.arm}): {top[percent]} %", top=one.highest("percent"))
+    assert (sentence.text, sentence.tables) == ("b (distilled): 10.00 %", ("one",))
+    sentence += say("; {place[percent]} of {count}", place=other.lowest("percent"), count=one.quote(len(one))) + say(
+        "."
+    )
+    assert (sentence.text, sentence.tables) == ("b (distilled): 10.00 %; 1.5 of 2.", ("one", "other"))
     assert say("{level}", level=Quoted("0.05", "")).tables == ()
-    # what is given and not said is not named
+    # a value that the text does not use is not named
     assert say("{top[percent]}", top=one.first(), rest=other.first()).tables == ("one",)
 
 
-def test_a_number_without_a_table_is_refused():
+def test_a_number_without_a_table_is_an_error():
     with pytest.raises(ValueError, match="which quotes no table: 9.50 %"):
         say(f"{ONE['percent'][0]} %")
     with pytest.raises(TypeError, match="not read from a table: top"):
@@ -29,22 +31,22 @@ def test_a_number_without_a_table_is_refused():
 
 
 def test_rows_know_their_table():
-    one = named(TABLES, "one")
+    one = named_table(TABLES, "one")
     found = [one.first(), one.last(), one.lowest("percent"), one.where(one["arm"] == "kd").first()]
     found += [rows.first() for rows in one.groups("scenario", "arm")] + [one.of(one.last()).first()]
     assert {row.table for row in found} == {"one"} == {rows.name for rows in one.groups("arm")}
     assert [row["scenario"] for row in found] == ["a", "b", "a", "a", "a", "b", "b"]  # 9.50 is below 10.00
-    assert named(TABLES, "other").lowest("percent")["scenario"] == "a"  # blank is no number
+    assert named_table(TABLES, "other").lowest("percent")["scenario"] == "a"  # blank is no number
 
 
-def test_what_a_statement_does_not_quote_is_found():
+def test_numbers_and_tables_that_do_not_match_are_found():
     assert numbers_in("SD2 (1,200 Bing): -1.20 to 3.00, 0.25 % of 7.") == {"1,200", "-1.20", "3.00", "0.25", "7"}
-    assert astray("b: 10.00 % of 2 scenarios, below 0.05", {"one": ONE}) == []
-    assert astray("b: 10.00 %, or 77.00 %", {"one": ONE}) == ["77.00"]
-    assert astray("b: 10.00 %", TABLES) == ["other"]
-    assert astray("c is best", {"one": ONE.assign(arm="x")}) == ["one"]
-    sums = pd.DataFrame({"source": ["bing"] * 2, "class": ["cat", "dog"], "offered": ["50", "60"]})
-    assert astray("Of 110 images", {"counts": sums}) == []
+    assert mismatches("b: 10.00 % of 2 scenarios, below 0.05", {"one": ONE}) == []
+    assert mismatches("b: 10.00 %, or 77.00 %", {"one": ONE}) == ["77.00"]
+    assert mismatches("b: 10.00 %", TABLES) == ["other"]
+    assert mismatches("c is best", {"one": ONE.assign(arm="x")}) == ["one"]
+    sums = pd.DataFrame({"source": ["bing"] * 2, "class": ["cat", "dog"], "candidates": ["50", "60"]})
+    assert mismatches("Of 110 images", {"counts": sums}) == []
 
 
 def test_statements_are_found_in_a_page():

@@ -1,4 +1,4 @@
-"""A browser without a window, where the machine has one."""
+"""A headless browser, if the machine has one."""
 
 import shutil
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def open_browser(width: int = 1200, height: int = 900, dark: bool = False):
-    """Chromium driven by Selenium, of a window's size in pixels, in light or dark mode."""
+    """Chromium driven by Selenium, with a window size in pixels, in light or dark mode."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     driver = shutil.which("chromedriver")
     if not (program and driver):

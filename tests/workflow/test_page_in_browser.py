@@ -1,12 +1,13 @@
-"""The page in a real browser: no error, no request, numbers of the tables, filters, keyboard, phone, dark mode."""
+"""The page in a real browser: no errors, no requests, the tables' numbers, filters, keyboard, phone, dark mode."""
 
 import csv
 import json
 
 import pytest
-from statements import Statements, astray
+from statements import Statements, mismatches
 
-from distillery.page.render import read_tables
+from distillery.analysis.display_names import display_name
+from distillery.page.render import ARM_COLUMNS, read_tables
 
 from .browser import open_browser
 
@@ -36,7 +37,7 @@ def browser(page):
 
 
 def cells(browser, selector):
-    """Rows of the tables of a selector that are shown, as {column: text}."""
+    """The visible rows of the tables below a selector, as {column: text}."""
     script = """
       return [...document.querySelectorAll(arguments[0] + " tbody tr")].filter((row) => !row.hidden).map((row) =>
         Object.fromEntries([...row.cells].map((cell) => [cell.dataset.column, cell.textContent])));
@@ -57,25 +58,25 @@ def test_it_loads_without_an_error_and_without_a_request(browser, page):
     assert [url for url in asked if not url.startswith(("data:", "blob:")) and url != page.as_uri()] == []
 
 
-def test_every_number_shown_is_the_table_s(browser, page):
+def test_every_number_is_the_table_s(browser, page):
     for name in ("summary", "comparisons"):
         section = {"summary": "#results", "comparisons": "#questions"}[name]
         shown, written = cells(browser, section), rows(page, name)
         assert len(shown) == len(written)
-        assert all(
-            cell == row[column] for line, row in zip(shown, written, strict=True) for column, cell in line.items()
-        )
+        for line, row in zip(shown, written, strict=True):
+            for column, cell in line.items():
+                assert cell == (display_name(row[column]) if column in ARM_COLUMNS else row[column])
     whole = cells(browser, "#table-test_sources")
     assert whole == rows(page, "test_sources")
 
 
-def check_statements(page, said):
-    """Statements, as (text, addresses of its links): each names the tables of its numbers, and no other."""
+def check_statements(page, statements):
+    """Each statement (text, addresses of its links) names the tables of its numbers, and no other."""
     tables = read_tables(sorted(map(str, (page.parent / "tables").glob("*.csv"))))
-    assert len(said) >= 6
-    for text, links in said:
+    assert len(statements) >= 6
+    for text, links in statements:
         names = [link.removeprefix("#table-") for link in links]
-        assert names and astray(text, {name: tables[name] for name in names}) == [], (text, names)
+        assert names and mismatches(text, {name: tables[name] for name in names}) == [], (text, names)
 
 
 def test_every_number_of_a_statement_is_in_a_table_that_it_names(browser, page):
@@ -85,9 +86,9 @@ def test_every_number_of_a_statement_is_in_a_table_that_it_names(browser, page):
           link.checkVisibility() && link.textContent === link.hash.slice("#table-".length) + ".csv")
           .map((link) => link.hash)]);
     """
-    said = browser.execute_script(script)
-    check_statements(page, said)
-    assert [[text.strip(), links] for text, links in said] == statements_of(page)
+    shown = browser.execute_script(script)
+    check_statements(page, shown)
+    assert [[text.strip(), links] for text, links in shown] == statements_of(page)
 
 
 def statements_of(page):
@@ -99,14 +100,14 @@ def test_the_statements_of_the_file_name_their_tables(page):
     check_statements(page, statements_of(page))
 
 
-def test_filters_leave_what_they_say(browser):
+def test_filters_hide_the_other_arms_and_sources(browser):
     from selenium.webdriver.common.by import By
 
     total = len(cells(browser, "#results"))
     box = browser.find_element(By.CSS_SELECTOR, "[name=arm][value=scratch]")
     box.click()
     shown = cells(browser, "#results")
-    assert 0 < len(shown) < total and {row["arm"] for row in shown} == {"kd"}
+    assert 0 < len(shown) < total and {row["arm"] for row in shown} == {"distilled"}
     assert browser.find_element(By.ID, "shown").text == f"{len(shown)} of {total} results shown."
     # as many points in the chart as rows in the table
     points = "return document.querySelectorAll('#chart .mark-symbol.role-mark path').length"

@@ -1,11 +1,12 @@
 """Write the HTML page that holds the whole study in one file."""
 
 from distillery.jobs import job
-from distillery.page.render import Files, Study, write_page
+from distillery.page.render import PageInputs, StudyInfo, write_page
 
 with job(snakemake) as j:
-    study = Study(j.params.title, j.params.label, j.params.classes, j.params.sources, j.params.scenarios, j.params.arms)
-    files = Files(
+    params = j.params
+    study = StudyInfo(params.title, params.label, params.classes, params.sources, params.scenarios, params.arms)
+    files = PageInputs(
         tables=list(j.input.tables),
         figures=list(j.input.figures),
         captions=list(j.input.captions),

@@ -9,10 +9,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.display_names import display_name
 from distillery.figures.styles import arm_styles
-from distillery.page.quoting import arm_name
 
-SHAPES = {
+SHAPES = {  # Vega-Lite's shapes by Matplotlib's markers
     "o": "circle", "D": "diamond", "s": "square", "^": "triangle-up", "v": "triangle-down", "P": "cross",
     "p": "triangle-right", "X": "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z",
 }  # fmt: skip
@@ -21,30 +21,33 @@ SHOWN = ("scenario", "train", "size", "n_train", "n_test", "n_seeds", "mean_perc
          "difference", "p_holm", "published_site", "published_notebook")  # fmt: skip
 
 
-def rows(summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """The chart's data: the summary's cells as text, as they are shown, and as numbers where they are drawn."""
-    found = []
+def chart_rows(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """The chart's data, a row per scenario and arm.
+
+    Cells are text, as they are shown. Those that are drawn exist as numbers too, in columns that end in `_`.
+    """
+    rows = []
     for row in summary.to_dict("records"):
-        item = {name: row[name] for name in SHOWN} | {"arm": row["arm"], "name": arm_name(row["arm"])}
+        item = {name: row[name] for name in SHOWN} | {"arm": row["arm"], "name": display_name(row["arm"])}
         item |= {f"{name}_": float(row[name]) for name in ("mean_percent", "low", "high") if row[name]}
-        none = "one seed" if row["n_seeds"] == "1" else "none: the seeds agree"
-        item["interval"] = f"{row['low']} to {row['high']}" if row["low"] else none
-        found.append(item)
-    return found
+        missing = "one seed" if row["n_seeds"] == "1" else "none: the seeds agree"
+        item["interval"] = f"{row['low']} to {row['high']}" if row["low"] else missing
+        rows.append(item)
+    return rows
 
 
 def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
-    """Scenarios in rows, arms as colored shapes, intervals as bars; its data set is named `rows`.
+    """Scenarios in rows, arms as colored shapes, intervals as bars.
 
-    The page gives it the rows that its filters leave.
+    Its data set is named `rows`: the page replaces it by the rows that its filters leave.
     """
-    known = arm_styles(list(dict.fromkeys(summary["arm"])))
-    names = [look.name for look in known.values()]
-    color = alt.Scale(domain=names, range=[look.color for look in known.values()])
-    shape = alt.Scale(domain=names, range=[SHAPES[look.marker] for look in known.values()])
+    styles = arm_styles(list(dict.fromkeys(summary["arm"])))
+    names = [style.name for style in styles.values()]
+    color = alt.Scale(domain=names, range=[style.color for style in styles.values()])
+    shape = alt.Scale(domain=names, range=[SHAPES[style.marker] for style in styles.values()])
     y = alt.Y("scenario:N", sort=None, title=None, axis=alt.Axis(labelLimit=180, domain=False, ticks=False))
     offset = alt.YOffset("name:N", sort=names)
-    data = rows(summary)
+    data = chart_rows(summary)
     hover = [alt.Tooltip(f"{name}:N", title=title) for name, title in (
         ("train", "train images"), ("name", "arm"), ("n_train", "n"), ("mean_percent", "accuracy, %"),
         ("interval", "95 % interval"), ("n_seeds", "seeds"), ("n_test", "test images"),
@@ -62,7 +65,7 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
     )  # fmt: skip
     count = summary["scenario"].nunique()
     chart = (bars + points).properties(width="container", height=count * row_height(summary))
-    # the page's own ink, light or dark
+    # text has the page's own color, light or dark
     ink = {"labelColor": "currentColor", "titleColor": "currentColor"}
     chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
     chart = chart.configure(background="transparent").configure_view(stroke=None)
@@ -72,11 +75,11 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
 
 
 def row_height(summary: pd.DataFrame) -> int:
-    """Pixels of a scenario: enough for all its arms one below the other."""
+    """Pixels of a scenario: enough for all arms, one below the other."""
     return max(ROW, 11 * summary["arm"].nunique() + 8)
 
 
 def _top(summary: pd.DataFrame) -> float:
-    """The end of the axis, the same whatever the filters leave: the next ten above all means and intervals."""
+    """The end of the axis: the next ten above all means and intervals, so that filters do not move it."""
     highest = summary[["mean_percent", "high"]].apply(pd.to_numeric).to_numpy(float)
     return min(100.0, 10 * math.ceil((np.nanmax(highest) + 1) / 10))

@@ -1,4 +1,4 @@
-"""The images inside the page: galleries of the sources, and the test images with what was said of them."""
+"""The images inside the page: sample images of each source, and test images with their predictions."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from PIL import Image
 
 from distillery.figures.contact_sheets import evenly_spaced
 
-LARGEST = 64  # pixels a side inside the page
+MAX_SIDE = 64  # pixels of an image inside the page
 COLUMNS = 50  # images side by side in a sheet
-PER_CLASS = 8  # of a gallery
-MOST = 4000  # test images inside the page
-ZERO = "0"  # one character a number, counted from here, however many classes: as script.js reads them
-UNTESTED = "-"  # before ZERO, so no number
-TOLD = ("title", "creator", "license", "page", "url", "query", "prompt", "model", "origin")
+PER_CLASS = 8  # sample images of a source, at most
+MAX_TESTED = 4000  # test images inside the page
+ZERO = "0"  # number n is the character n after this one, as script.js reads them: one per image for any n
+UNTESTED = "-"  # before ZERO, so it is no number
+PROVENANCE = ("title", "creator", "license", "page", "url", "query", "prompt", "model", "origin")
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Images of one size in one image, row by row.
+    """Several images as one file, row by row.
 
     Attributes:
-        data: a data URL.
-        side: pixels of an image.
+        data: the file as a data URL.
+        side: pixels a side of each image.
         columns: images in a row.
-        count: of images.
+        count: number of images.
     """
 
     data: str
@@ -41,9 +41,9 @@ class Sheet:
     count: int
 
 
-def sheet(images: np.ndarray) -> Sheet:
-    """Images uint8 [N, S, S, 3] as one WebP, shrunk to at most `LARGEST` pixels a side."""
-    side = min(LARGEST, images.shape[1]) if len(images) else 1
+def make_sheet(images: np.ndarray) -> Sheet:
+    """Images uint8 [N, S, S, 3] as one WebP file, shrunk to at most `MAX_SIDE` pixels a side."""
+    side = min(MAX_SIDE, images.shape[1]) if len(images) else 1
     columns = max(1, min(COLUMNS, len(images)))
     canvas = Image.new("RGB", (columns * side, max(1, -(-len(images) // columns)) * side), "white")
     for place, pixels in enumerate(images):
@@ -57,8 +57,21 @@ def sheet(images: np.ndarray) -> Sheet:
     return Sheet(data, side, columns, len(images))
 
 
-def gallery(pixels: str | Path, table: str | Path) -> dict[str, Any]:
-    """Some kept images of a source, evenly over each class's order, with their provenance.
+@dataclass(frozen=True)
+class SourceSample:
+    """Some images of a source.
+
+    Attributes:
+        sheet: the images.
+        items: for each image its class, row, and what is known of its provenance.
+    """
+
+    sheet: Sheet
+    items: list[dict[str, Any]]
+
+
+def source_sample(pixels: str | Path, table: str | Path) -> SourceSample:
+    """Up to `PER_CLASS` kept images of each class of a source, evenly spaced in the order they were found.
 
     Args:
         pixels: `.npy` uint8 [N, S, S, 3].
@@ -67,38 +80,39 @@ def gallery(pixels: str | Path, table: str | Path) -> dict[str, Any]:
     rows = pd.read_parquet(table)
     kept = rows[rows["kept"].astype(bool)]
     chosen: list[int] = []
-    for _, mine in kept.groupby("class", sort=False):
-        chosen += [mine.index[place] for place in evenly_spaced(list(range(len(mine))), PER_CLASS)]
+    for _, group in kept.groupby("class", sort=False):
+        chosen += [group.index[place] for place in evenly_spaced(list(range(len(group))), PER_CLASS)]
     kept = kept.loc[chosen]
     images = np.load(pixels, mmap_mode="r")
-    told = [name for name in TOLD if name in kept]
+    known = [name for name in PROVENANCE if name in kept]
     items = [
-        {"class": row["class"], "row": int(row["row"])} | {name: str(row[name]) for name in told if row[name]}
+        {"class": row["class"], "row": int(row["row"])} | {name: str(row[name]) for name in known if row[name]}
         for row in kept.to_dict("records")
     ]
-    return {"sheet": sheet(images[kept["row"].to_numpy(dtype=int)]), "items": items}
+    return SourceSample(make_sheet(images[kept["row"].to_numpy(dtype=int)]), items)
 
 
 @dataclass(frozen=True)
-class Tests:
-    """The common test images, and for each scenario and arm what was said of them.
+class TestImages:
+    """The common test images, and what each scenario and arm predicted for them.
 
     Attributes:
         sheets: by source.
-        places: (source, row, class) of every image, in the order of the texts below; sheets are in the same order.
-        said: by scenario and arm two texts, a character an image: how many seeds told it right, and which class most
-            of them said (of `classes`); `UNTESTED` where the scenario was not tested on it.
-        total: of test images; more than `places` where they are too many for a page.
+        places: (source, row, class) of every image, in the order of the predictions below and of its source's sheet.
+        predictions: by scenario and arm two texts with a character per image: how many seeds classified it correctly,
+            and the class that most of them predicted (an index of the study's classes). `UNTESTED` where the scenario
+            was not tested on the image.
+        total: number of test images; larger than `places` where they are too many for a page.
     """
 
     sheets: dict[str, Sheet]
     places: list[tuple[str, int, str]]
-    said: dict[str, dict[str, tuple[str, str]]]
+    predictions: dict[str, dict[str, tuple[str, str]]]
     total: int
 
 
-def tests(images: str | Path, pixels: Mapping[str, str | Path], classes: Sequence[str]) -> Tests:
-    """See `Tests`.
+def load_test_images(images: str | Path, pixels: Mapping[str, str | Path], classes: Sequence[str]) -> TestImages:
+    """The common test images with their predictions.
 
     Args:
         images: `images.parquet`.
@@ -108,26 +122,28 @@ def tests(images: str | Path, pixels: Mapping[str, str | Path], classes: Sequenc
     table = pd.read_parquet(images)
     index = table.drop_duplicates(["source", "row"])[["source", "row", "class"]]
     total = len(index)
-    if total > MOST:
-        index = index.iloc[evenly_spaced(list(range(total)), MOST)]
+    if total > MAX_TESTED:
+        index = index.iloc[evenly_spaced(list(range(total)), MAX_TESTED)]
     # sheets hold one source each
     index = index.sort_values("source", kind="stable").reset_index(drop=True)
     sheets = {
-        str(source): sheet(np.load(pixels[source], mmap_mode="r")[mine["row"].to_numpy(dtype=int)])
-        for source, mine in index.groupby("source", sort=False)
+        str(source): make_sheet(np.load(pixels[str(source)], mmap_mode="r")[group["row"].to_numpy(dtype=int)])
+        for source, group in index.groupby("source", sort=False)
     }
     places = pd.MultiIndex.from_frame(index[["source", "row"]])
-    said: dict[str, dict[str, tuple[str, str]]] = {}
-    for (scenario, arm), mine in table.groupby(["scenario", "arm"], sort=False):
-        said.setdefault(str(scenario), {})[str(arm)] = _said(mine, places, classes)
-    return Tests(sheets, [tuple(row) for row in index.to_numpy().tolist()], said, total)
+    predictions: dict[str, dict[str, tuple[str, str]]] = {}
+    for key, rows in table.groupby(["scenario", "arm"], sort=False):
+        scenario, arm = map(str, key)
+        predictions.setdefault(scenario, {})[arm] = _encode(rows, places, classes)
+    return TestImages(sheets, [tuple(row) for row in index.to_numpy().tolist()], predictions, total)
 
 
-def _said(table: pd.DataFrame, places: pd.MultiIndex, classes: Sequence[str]) -> tuple[str, str]:
-    mine = table.set_index(["source", "row"]).reindex(places)
+def _encode(table: pd.DataFrame, places: pd.MultiIndex, classes: Sequence[str]) -> tuple[str, str]:
+    """The two texts of `TestImages.predictions` for one scenario and arm."""
+    rows = table.set_index(["source", "row"]).reindex(places)
     label = {name: _character(i) for i, name in enumerate(classes)}
-    counts = [UNTESTED if pd.isna(n) else _character(int(n)) for n in mine["n_correct"]]
-    names = [label.get(name, UNTESTED) for name in mine["predicted"]]
+    counts = [UNTESTED if pd.isna(n) else _character(int(n)) for n in rows["n_correct"]]
+    names = [label.get(name, UNTESTED) for name in rows["predicted"]]
     return "".join(counts), "".join(names)
 
 

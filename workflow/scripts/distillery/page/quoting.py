@@ -1,7 +1,7 @@
-"""Sentences that quote tables: which tables a sentence names follows from the values put into it.
+"""Sentences that quote tables: each sentence names the tables that its values come from.
 
-A `NamedTable` knows its name, and so do its rows and whatever is counted from it. `say` takes nothing else, so no
-sentence holds a number without naming the table that it was read from.
+A `NamedTable` knows its name, and so do its rows and whatever is counted from it. `say` takes nothing else, so every
+number in a sentence comes from a table that the sentence names.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from distillery.figures.styles import arm_styles
+from distillery.analysis.display_names import display_name
 
-# by name, every cell the text that it is in its file
+# by name; every cell is text, as in its file
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -23,7 +23,7 @@ class Sentence:
     """A statement, and the tables that it quotes.
 
     Attributes:
-        text: what is said.
+        text: the statement.
         tables: names of the tables quoted, in the order of their first quotation.
     """
 
@@ -36,7 +36,12 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Quoted:
-    """A text for sentences; `table` is where it was read or counted, blank for a convention that no table holds."""
+    """A text to put into sentences.
+
+    Attributes:
+        text: as it will be read.
+        table: name of the table it was read or counted from; blank for a convention that no table holds.
+    """
 
     text: str
     table: str
@@ -57,16 +62,17 @@ class TableRow:
 
     @property
     def arm(self) -> str:
-        return arm_name(self["arm"])
+        """The arm's display name."""
+        return display_name(self["arm"])
 
 
 @dataclass(frozen=True)
 class NamedTable:
-    """A table, or some rows of it, and its name.
+    """A table, or some of its rows, with its name.
 
     Attributes:
-        name: of the file, without `.csv`.
-        rows: every cell is text.
+        name: of its file, without `.csv`.
+        rows: the table; every cell is text.
     """
 
     name: str
@@ -87,7 +93,7 @@ class NamedTable:
         return NamedTable(self.name, self.rows[chosen])
 
     def of(self, row: TableRow) -> NamedTable:
-        """The rows of a row's scenario and arm."""
+        """The rows with another row's scenario and arm."""
         return self.where((self["scenario"] == row["scenario"]) & (self["arm"] == row["arm"]))
 
     def groups(self, *by: str | pd.Series) -> list[NamedTable]:
@@ -99,39 +105,41 @@ class NamedTable:
         return TableRow(self.name, self.rows.loc[label].to_dict())
 
     def first(self) -> TableRow:
+        """The first row."""
         return self.row(self.rows.index[0])
 
     def last(self) -> TableRow:
+        """The last row."""
         return self.row(self.rows.index[-1])
 
     def lowest(self, column: str) -> TableRow:
-        """The first row of the lowest number."""
+        """The row with the lowest number in a column, the first one if several have it."""
         return self.row(self.numbers(column).idxmin())
 
     def highest(self, column: str) -> TableRow:
-        """The first row of the highest number."""
+        """The row with the highest number in a column, the first one if several have it."""
         return self.row(self.numbers(column).idxmax())
 
-    def quote(self, found: object) -> Quoted:
-        """A text made from the rows: a count, a sum, names in a list."""
-        return Quoted(str(found), self.name)
+    def quote(self, value: object) -> Quoted:
+        """A value made from the rows, such as a count, a sum, or names in a list."""
+        return Quoted(str(value), self.name)
 
 
-def named(tables: Tables, name: str) -> NamedTable:
-    """A table of the study."""
+def named_table(tables: Tables, name: str) -> NamedTable:
+    """A table of the study with its name."""
     return NamedTable(name, tables[name])
 
 
 def say(text: str, **values: TableRow | Quoted) -> Sentence:
-    """A sentence or a part of one.
+    """Make a sentence, or a part of one, that knows which tables it quotes.
 
     Args:
-        text: a format string of the values; it has no digit of its own.
-        values: what is quoted, by the names in the text.
+        text: a format string; its literal parts hold no digit.
+        values: rows and quoted texts, by the names in the format string.
 
     Raises:
-        ValueError: the text has a digit: a number that no table is named for.
-        TypeError: a value does not know its table.
+        ValueError: a literal part holds a digit, so a number that comes from no table.
+        TypeError: a value is neither a row nor a quoted text, so it does not know its table.
     """
     parts = list(string.Formatter().parse(text))
     if any(letter.isdigit() for literal, *_ in parts for letter in literal):
@@ -147,8 +155,3 @@ def say(text: str, **values: TableRow | Quoted) -> Sentence:
 def numbers(column: pd.Series) -> pd.Series:
     """Text as floats; blank is NaN."""
     return pd.to_numeric(column, errors="coerce")
-
-
-def arm_name(arm: str) -> str:
-    """An arm as read in text, the same as in figures."""
-    return arm_styles([arm])[arm].name

@@ -1,4 +1,4 @@
-"""The page itself: tables, sentences, charts and images put into its template."""
+"""Renders the page: puts tables, sentences, charts and images into its template."""
 
 from __future__ import annotations
 
@@ -13,34 +13,30 @@ import jinja2
 import pandas as pd
 import yaml
 
-from distillery.analysis.display_names import source_title
+from distillery.analysis.display_names import display_name, source_title
 from distillery.jobs import log
-from distillery.page import charts, images, sentences
-from distillery.page.quoting import Tables, arm_name
+from distillery.page import charts, images
+from distillery.page.answer import answer, export_target
+from distillery.page.insights import insights
+from distillery.page.limitations import limitations
+from distillery.page.quoting import Tables
 from distillery.storage.files import atomic_write
 
 HERE = Path(__file__).parent
-# as the study's sources are told apart on the page, without what only the retrieval needs
+# settings of a source that the page shows; the others concern its retrieval alone
 SHOWN_OF_SOURCE = (
-    "kind",
-    "per_class",
-    "model",
-    "steps",
-    "guidance",
-    "size",
-    "scheduler",
-    "path",
-    "filters",
-    "random_weights",
-)
+    "kind", "per_class", "model", "steps", "guidance", "size", "scheduler", "path", "filters", "random_weights",
+)  # fmt: skip
+ARM_COLUMNS = ("arm", "versus_arm")  # shown by their display names
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyInfo:
     """What the page shows of the configuration.
 
     Attributes:
-        title, label: of the study; the label stands across the top when not empty.
+        title: of the study.
+        label: stands in a strip across the top when not empty.
         classes: queries and prompts by class.
         sources: settings of the sources used, by name.
         scenarios: settings by name.
@@ -56,13 +52,13 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Files:
-    """What the page is made of.
+class PageInputs:
+    """The files that the page is made from.
 
     Attributes:
-        tables: the `.csv`, known by their names.
-        figures: the `.png`, known by their names; the summary first.
-        captions: the `.yaml` of figures' titles and captions, and `.rst` of those that it does not hold.
+        tables: the `.csv`, identified by their names.
+        figures: the `.png`, identified by their names; the summary first.
+        captions: the `.yaml` with figures' titles and captions, and an `.rst` for each figure that it lacks.
         images: `images.parquet`.
         pixels, curated: `.npy` and `.parquet` of the sources used, in their order.
         citation: `CITATION.cff`.
@@ -77,133 +73,138 @@ class Files:
     citation: str
 
 
-def write_page(study: Study, files: Files, output: str | Path) -> None:
-    """Write the page, one file that needs nothing else; the same files give the same bytes."""
+def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
+    """Write the page as one HTML file that needs no other; the same inputs give the same bytes."""
     tables = read_tables(files.tables)
     pixels = {Path(path).stem: path for path in files.pixels}
-    galleries = {Path(path).stem: images.gallery(pixels[Path(path).stem], path) for path in files.curated}
-    tests = images.tests(files.images, pixels, list(study.classes))
-    template = _environment().get_template("template.html")
-    page = template.render(
-        study=study,
-        tables=tables,
-        answer=sentences.answer(tables),
-        exported=sentences.exported(tables),
-        insights=sentences.insights(tables),
-        limitations=sentences.limitations(tables),
-        sources=source_cards(study, tables, galleries),
-        scenarios=scenario_cards(study, tables),
-        figures=figures(files.figures, read_captions(files.captions)),
-        citation=citation(files.citation),
-        arm_name=arm_name,
-        source_title=source_title,
-        tested=len(tests.places),
-        total=tests.total,
-        style=(HERE / "style.css").read_text(encoding="utf-8"),
-        script=(HERE / "script.js").read_text(encoding="utf-8"),
-        vega=vega(),
-        data=for_script(page_data(study, tables, galleries, tests)),
+    samples = {Path(path).stem: images.source_sample(pixels[Path(path).stem], path) for path in files.curated}
+    tests = images.load_test_images(files.images, pixels, list(study.classes))
+    page = (
+        _environment()
+        .get_template("template.html")
+        .render(
+            study=study,
+            tables=tables,
+            answer=answer(tables),
+            export_target=export_target(tables),
+            insights=insights(tables),
+            limitations=limitations(tables),
+            sources=source_cards(study, tables, samples),
+            scenarios=scenario_cards(study, tables),
+            figures=figure_entries(files.figures, read_captions(files.captions)),
+            citation=bibtex(files.citation),
+            arm_columns=ARM_COLUMNS,
+            display_name=display_name,
+            source_title=source_title,
+            shown=len(tests.places),
+            total=tests.total,
+            style=(HERE / "style.css").read_text(encoding="utf-8"),
+            script=(HERE / "script.js").read_text(encoding="utf-8"),
+            vega=vega(),
+            data=script_json(page_data(study, tables, samples, tests)),
+        )
     )
     atomic_write(output, page)
     log.info("page of %.1f MB", len(page.encode()) / 1e6)
 
 
 def read_tables(paths: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Tables by name, every cell the text that it is in its file."""
+    """Tables by name; every cell is text, as in its file."""
     return {Path(path).stem: pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths}
 
 
-def page_data(study: Study, tables: Tables, galleries: Mapping[str, Mapping], tests: images.Tests) -> dict[str, Any]:
-    """What the page's script works on."""
-    arms = list(dict.fromkeys(tables["summary"]["arm"]))
+def page_data(
+    study: StudyInfo, tables: Tables, samples: Mapping[str, images.SourceSample], tests: images.TestImages
+) -> dict[str, Any]:
+    """The data of the page's script."""
+    summary = tables["summary"]
     return {
-        "rows": charts.rows(tables["summary"]),
-        "chart": charts.summary_chart(tables["summary"]),
-        "rowHeight": charts.row_height(tables["summary"]),
+        "rows": charts.chart_rows(summary),
+        "chart": charts.summary_chart(summary),
+        "rowHeight": charts.row_height(summary),
         "classes": list(study.classes),
         "trained": {name: list(settings["train"]) for name, settings in study.scenarios.items()},
-        "seeds": _seeds(tables["summary"]),
-        "arms": {arm: arm_name(arm) for arm in arms},
-        "galleries": {
-            name: {"sheet": asdict(known["sheet"]), "items": known["items"]} for name, known in galleries.items()
-        },
+        "seeds": _seeds(summary),
+        "arms": {arm: display_name(arm) for arm in dict.fromkeys(summary["arm"])},
+        "samples": {name: asdict(sample) for name, sample in samples.items()},
         "tests": {
-            "sheets": {name: asdict(known) for name, known in tests.sheets.items()},
+            "sheets": {name: asdict(sheet) for name, sheet in tests.sheets.items()},
             "places": tests.places,
-            "said": tests.said,
+            "predictions": tests.predictions,
         },
     }
 
 
 def _seeds(summary: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Trainings by scenario and arm."""
-    found: dict[str, dict[str, int]] = {}
+    """Number of trainings by scenario and arm."""
+    seeds: dict[str, dict[str, int]] = {}
     for row in summary.to_dict("records"):
-        found.setdefault(row["scenario"], {})[row["arm"]] = int(row["n_seeds"])
-    return found
+        seeds.setdefault(row["scenario"], {})[row["arm"]] = int(row["n_seeds"])
+    return seeds
 
 
-def source_cards(study: Study, tables: Tables, galleries: Mapping[str, Mapping]) -> list[dict[str, Any]]:
-    """A card a source: its settings, what became of its images, what the teacher knows and doubts of them."""
+def source_cards(study: StudyInfo, tables: Tables, samples: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A card per source: its settings, counts of its candidates, its leakage, and its likely label errors."""
     counts = tables["counts"]
     cards = []
     for name, settings in study.sources.items():
-        if name not in galleries:
+        if name not in samples:
             continue
-        mine = counts[counts["source"] == name].drop(columns=["source", "class"]).apply(pd.to_numeric).sum()
-        fates = [(key.removeprefix("dropped_").replace("_", " "), int(n)) for key, n in mine.items() if n]
-        known = {key: settings[key] for key in SHOWN_OF_SOURCE if settings.get(key) not in (None, "", {}, False)}
-        trust = {}
+        sums = counts[counts["source"] == name].drop(columns=["source", "class"]).apply(pd.to_numeric).sum()
+        shown = {key: settings[key] for key in SHOWN_OF_SOURCE if settings.get(key) not in (None, "", {}, False)}
+        card: dict[str, Any] = {"name": name, "settings": shown}
+        card["counts"] = [(key.removeprefix("dropped_").replace("_", " "), int(n)) for key, n in sums.items() if n]
         for table in ("leakage", "audit"):
-            trust[table] = tables[table][tables[table]["source"] == name].to_dict("records")[:1]
-        cards.append({"name": name, "settings": known, "fates": fates, **trust})
+            card[table] = tables[table][tables[table]["source"] == name].to_dict("records")[:1]
+        cards.append(card)
     return cards
 
 
-def scenario_cards(study: Study, tables: Tables) -> list[dict[str, Any]]:
-    """A card a scenario: what it trains on, its rows of the summary, of the ranking and of the test sources."""
+def scenario_cards(study: StudyInfo, tables: Tables) -> list[dict[str, Any]]:
+    """A card per scenario: its settings, and its rows of the summary, ranking, test sources and published numbers."""
     cards = []
     for name, settings in study.scenarios.items():
-        mine = {
+        rows = {
             table: tables[table][tables[table]["scenario"] == name].to_dict("records")
             for table in ("summary", "ranking", "test_sources", "published")
         }
-        if mine["summary"]:
-            cards.append({"name": name, "settings": settings, **mine})
+        if rows["summary"]:
+            cards.append({"name": name, "settings": settings, **rows})
     return cards
 
 
 def read_captions(paths: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Titles and captions of the figures, by name."""
-    found: dict[str, dict[str, Any]] = {}
+    captions: dict[str, dict[str, Any]] = {}
     for path in map(Path, paths):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".rst":
-            found[path.stem] = {"title": path.stem.capitalize(), "caption": " ".join(text.split())}
+            captions[path.stem] = {"title": path.stem.capitalize(), "caption": " ".join(text.split())}
         else:
-            found |= yaml.safe_load(text)
-    return found
+            captions |= yaml.safe_load(text)
+    return captions
 
 
-def figures(paths: Sequence[str], captions: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The figures with their captions, as data URLs."""
-    found = []
+def figure_entries(paths: Sequence[str], captions: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The figures with their titles and captions, as data URLs."""
+    entries = []
     for path in map(Path, paths):
         about = captions[path.stem]
         data = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-        found.append({"name": path.stem, "title": about["title"], "caption": about["caption"], "data": data})
-    return found
+        entries.append({"name": path.stem, "title": about["title"], "caption": about["caption"], "data": data})
+    return entries
 
 
-def citation(path: str | Path) -> str:
-    """A BibTeX entry of the software and of the references it names."""
+def bibtex(path: str | Path) -> str:
+    """BibTeX entries of the software and of its references, from a `CITATION.cff`."""
     about = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    entries = [("software", "distillery", about)]
-    entries += [("article", f"reference{i}", reference) for i, reference in enumerate(about.get("references", ()), 1)]
-    return "\n\n".join(_entry(*entry) for entry in entries)
+    entries = [_bibtex_entry("software", "distillery", about)]
+    for i, reference in enumerate(about.get("references", ()), 1):
+        entries.append(_bibtex_entry("article", f"reference{i}", reference))
+    return "\n\n".join(entries)
 
 
-def _entry(kind: str, key: str, about: Mapping[str, Any]) -> str:
+def _bibtex_entry(kind: str, key: str, about: Mapping[str, Any]) -> str:
     authors = " and ".join(
         f"{{{author['name']}}}" if "name" in author else f"{author['family-names']}, {author['given-names']}"
         for author in about["authors"]
@@ -214,17 +215,19 @@ def _entry(kind: str, key: str, about: Mapping[str, Any]) -> str:
     return "\n".join([f"@{kind}{{{key},", *lines, "}"])
 
 
-def for_script(data: Any) -> str:
-    """JSON that ends no script element, whatever titles of the web hold."""
+def script_json(data: Any) -> str:
+    """JSON for a script element; no text in it, such as a title from the web, can end that element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that asks no network."""
+    """Vega, Vega-Lite and Vega-Embed as one script that needs no network."""
     import vl_convert
 
-    return vl_convert.javascript_bundle().replace("</script", "<\\/script")
+    # its stub demands a snippet; without one the bundle defines vegaEmbed for the page
+    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
+    return bundle.replace("</script", "<\\/script")
 
 
 def _environment() -> jinja2.Environment:

@@ -26,7 +26,10 @@
     const rows = filtered();
     const kept = new Set(rows.map((row) => `${row.scenario}\n${row.arm}`));
     for (const line of document.querySelectorAll("#results tbody tr")) {
-      const cell = (name) => line.querySelector(`[data-column=${name}]`).textContent;
+      const cell = (name) => {
+        const found = line.querySelector(`[data-column=${name}]`);
+        return found.dataset.key ?? found.textContent; // an arm shows its display name
+      };
       line.hidden = !kept.has(`${cell("scenario")}\n${cell("arm")}`);
     }
     byId("shown").textContent = `${rows.length} of ${data.rows.length} results shown.`;
@@ -47,7 +50,7 @@
 
   // --- images -----------------------------------------------------------------------------------------------------
 
-  // a sheet's data URL stands once in the page's style, however many of its images are shown
+  // a sheet's data URL is in the page's style once, however many of its images are shown
   const style = document.head.appendChild(document.createElement("style"));
   const known = new Map();
   function sheetClass(kind, name, sheet) {
@@ -84,16 +87,16 @@
     byId("detail-image").replaceChildren(image);
     byId("detail-facts").replaceChildren(...Object.entries(facts).map(([name, value]) => {
       const row = make("div");
-      const told = make("dd");
+      const detail = make("dd");
       if (/^https?:\/\//.test(value)) {
         const link = make("a", value);
         link.href = value;
         link.rel = "noopener noreferrer nofollow";
-        told.append(link);
+        detail.append(link);
       } else {
-        told.textContent = value;
+        detail.textContent = value;
       }
-      row.append(make("dt", name), told);
+      row.append(make("dt", name), detail);
       return row;
     }));
     dialog.showModal();
@@ -102,7 +105,7 @@
 
   for (const box of document.querySelectorAll("[data-gallery]")) {
     const name = box.dataset.gallery;
-    const { sheet, items } = data.galleries[name];
+    const { sheet, items } = data.samples[name];
     let last = null;
     items.forEach((item, place) => {
       if (item.class !== last) box.append(make("h4", (last = item.class)));
@@ -111,26 +114,26 @@
     });
   }
 
-  // --- what the students said of the test images -------------------------------------------------------------------
+  // --- the students' predictions of the test images -----------------------------------------------------------------
 
   const PAGE = 120;
-  const ZERO = "0".charCodeAt(0); // one character a number, counted from here: as images.py writes them
+  const ZERO = "0".charCodeAt(0); // number n is the character n after this one, as images.py writes it
   const browse = byId("browse");
   const within = {}; // place of every test image in its source's sheet
   const places = data.tests.places.map(([source]) => (within[source] = (within[source] ?? -1) + 1));
   let start = 0;
 
   const armName = (arm) => data.arms[arm] ?? arm;
-  function said(scenario, arm, i) {
-    const [right, labels] = data.tests.said[scenario][arm];
-    if (right[i] === "-") return null;
+  function prediction(scenario, arm, i) {
+    const [counts, labels] = data.tests.predictions[scenario][arm];
+    if (counts[i] === "-") return null;
     const seeds = arm === "teacher" ? 1 : data.seeds[scenario][arm];
-    const n = right.charCodeAt(i) - ZERO;
-    return { n, seeds, right: 2 * n > seeds, label: data.classes[labels.charCodeAt(i) - ZERO] };
+    const n = counts.charCodeAt(i) - ZERO;
+    return { n, seeds, correct: 2 * n > seeds, label: data.classes[labels.charCodeAt(i) - ZERO] };
   }
 
   function fillArms() {
-    const arms = Object.keys(data.tests.said[browse.scenario.value]).filter((arm) => arm !== "teacher");
+    const arms = Object.keys(data.tests.predictions[browse.scenario.value]).filter((arm) => arm !== "teacher");
     const wanted = { arm: [browse.arm.value, "kd", arms.at(-1)], other: [browse.other.value, "scratch", arms[0]] };
     for (const name of ["arm", "other"]) {
       browse[name].replaceChildren(...[...arms, "teacher"].map((arm) => new Option(armName(arm), arm)));
@@ -139,14 +142,15 @@
   }
 
   const KEEP = {
-    all: () => true, differ: (a, b) => a.right !== b.right, gained: (a, b) => a.right && !b.right,
-    lost: (a, b) => !a.right && b.right, right: (a, b) => a.right && b.right, wrong: (a, b) => !a.right && !b.right,
+    all: () => true, differ: (a, b) => a.correct !== b.correct, gained: (a, b) => a.correct && !b.correct,
+    lost: (a, b) => !a.correct && b.correct, correct: (a, b) => a.correct && b.correct,
+    wrong: (a, b) => !a.correct && !b.correct,
   };
 
   function found() {
     const [scenario, arm, other, label, which] = ["scenario", "arm", "other", "class", "which"].map((name) => browse[name].value);
     return data.tests.places.flatMap(([, , name], i) => {
-      const [a, b] = [said(scenario, arm, i), said(scenario, other, i)];
+      const [a, b] = [prediction(scenario, arm, i), prediction(scenario, other, i)];
       return a && b && (!label || label === name) && KEEP[which](a, b) ? [{ i, a, b }] : [];
     });
   }
@@ -158,13 +162,13 @@
     byId("browser").replaceChildren(...images.slice(start, start + PAGE).map(({ i, a }) => {
       const [source, row, label] = data.tests.places[i];
       const facts = {};
-      for (const arm of Object.keys(data.tests.said[scenario])) {
-        const one = said(scenario, arm, i);
-        if (one) facts[armName(arm)] = `${one.label}${arm === "teacher" ? "" : ` (right by ${one.n} of ${one.seeds} seeds)`}`;
+      for (const arm of Object.keys(data.tests.predictions[scenario])) {
+        const one = prediction(scenario, arm, i);
+        if (one) facts[armName(arm)] = `${one.label}${arm === "teacher" ? "" : ` (correct for ${one.n} of ${one.seeds} seeds)`}`;
       }
-      return tile("tests", source, data.tests.sheets[source], places[i], `${label}, ${source} number ${row}`, facts, a.right ? "good" : "bad");
+      return tile("tests", source, data.tests.sheets[source], places[i], `${label}, ${source} number ${row}`, facts, a.correct ? "correct" : "wrong");
     }));
-    byId("found").textContent = `${images.length} images. Solid frame: ${armName(browse.arm.value)} is right; dashed: wrong.`;
+    byId("found").textContent = `${images.length} images. Solid frame: ${armName(browse.arm.value)} is correct; dashed frame: wrong.`;
     byId("page").textContent = images.length ? `${start + 1}–${Math.min(start + PAGE, images.length)}` : "none";
     byId("previous").disabled = start === 0;
     byId("next").disabled = start + PAGE >= images.length;

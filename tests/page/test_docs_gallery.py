@@ -1,10 +1,10 @@
-"""The documentation's gallery: figures shrunk, and what they say read from the tables."""
+"""The documentation's gallery: small figures, with sentences read from the tables."""
 
 import pandas as pd
 import pytest
 from PIL import Image
 
-from distillery.page import gallery, sentences
+from distillery.page import docs_gallery, insights
 from distillery.page.quoting import Sentence
 
 SUMMARY = pd.DataFrame([
@@ -26,27 +26,25 @@ def results(tmp_path, monkeypatch):
         table.to_csv(tmp_path / "results" / "tables" / f"{name}.csv", index=False)
     for name in ("sizes", "curves"):
         Image.effect_noise((3000, 600), 90).save(tmp_path / "results" / "figures" / f"{name}.png")
-    monkeypatch.setattr(sentences, "answer", lambda tables: [Sentence("The answer.", ("summary",))])
-    monkeypatch.setattr(sentences, "insights", lambda tables: list(sentences._more_images(tables)))
+    monkeypatch.setattr(docs_gallery, "answer", lambda tables: [Sentence("The answer.", ("summary",))])
+    monkeypatch.setattr(docs_gallery, "insights", lambda tables: list(insights._more_images(tables)))
     return tmp_path / "results"
 
 
-def test_figures_that_are_there_with_what_they_say(results):
+def test_the_gallery_shows_each_existing_figure_with_its_sentences(results):
     docs = results.parent / "docs"
-    gallery.write_gallery(results, docs)
+    docs_gallery.write_gallery(results, docs)
     text = (docs / "gallery.md").read_text()
     assert "The answer." in text and text.count("](gallery/") == 2
-    assert "Google (distilled): 30.00 % with 400, 40.00 % with 800." in text
-    # one step alone was validated
-    assert (
-        "From step 10 to step 10 the validation accuracy, percent, of b (distilled) goes from 41.00 to 41.00." in text
-    )
+    assert "Google (distilled) most: accuracy rises from 30.00 % with 400 images to 40.00 % with 800." in text
+    # only one step was validated
+    assert "From step 10 to step 10 the validation accuracy of b (distilled) goes from 41.00 % to 41.00 %." in text
     with Image.open(docs / "gallery" / "sizes.png") as image:
-        assert image.width == gallery.WIDTH and len(image.getcolors()) <= gallery.COLORS
+        assert image.width == docs_gallery.WIDTH and len(image.getcolors()) <= docs_gallery.COLORS
 
 
-def test_without_validation_the_loss_is_told(results):
+def test_without_validation_the_sentence_is_about_the_loss(results):
     tables = {"summary": SUMMARY, "curves": CURVES.assign(val_percent="")}
-    (said,) = gallery.sentences_of("curves", tables)
-    assert said.text == "From step 5 to step 10 the training loss of b (distilled) goes from 2.0 to 1.0."
-    assert said.tables == ("curves",)
+    (sentence,) = docs_gallery.figure_sentences("curves", tables)
+    assert sentence.text == "From step 5 to step 10 the training loss of b (distilled) goes from 2.0 to 1.0."
+    assert sentence.tables == ("curves",)

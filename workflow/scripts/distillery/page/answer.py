@@ -1,0 +1,71 @@
+"""The page's answer: the most accurate students, and the verdicts of the declared comparisons."""
+
+from __future__ import annotations
+
+from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, Tables, named_table, say
+
+VERDICTS = ("better", "worse", "no significant difference")
+
+
+def best_run(tables: Tables) -> TableRow:
+    """The summary's row with the highest mean among those with the most classes, because fewer classes are easier."""
+    summary = named_table(tables, "summary")
+    classes = summary.numbers("n_classes")
+    return summary.where(classes == classes.max()).highest("mean_percent")
+
+
+def export_target(tables: Tables) -> str:
+    """The ONNX file, and so the Snakemake target, that exports a student of the best scenario and arm."""
+    best = best_run(tables)
+    return f"results/models/{best['scenario']}.{best['arm']}.onnx"
+
+
+def answer(tables: Tables) -> list[Sentence]:
+    """The study's two questions answered: which images train the best students, and the first declared comparison."""
+    sentences = [_best_students(tables)]
+    comparisons = named_table(tables, "comparisons")
+    if len(comparisons):
+        sentences.append(comparison_sentence(comparisons.groups("comparison")[0]))
+    return sentences
+
+
+def _best_students(tables: Tables) -> Sentence:
+    best, summary = best_run(tables), named_table(tables, "summary")
+    sentence = say("The most accurate students")
+    if summary["n_classes"].nunique() > 1:
+        sentence += say(" of {best[n_classes]} classes", best=best)
+    sentence += say(" train on {best[train]} ({best[scenario]}, {best.arm}).", best=best)
+    sentence += say(" They classify {best[mean_percent]} %", best=best)
+    if best["low"]:
+        sentence += say(" [{best[low]}, {best[high]}]", best=best)
+    sentence += say(" of {best[n_test]} test images correctly.", best=best)
+    place = named_table(tables, "ranking").of(best).first()
+    if place["n_ranked"] != "1":
+        sentence += say(
+            " Among the {place[n_ranked]} scenarios of the same size, arm and classes, this one ranks first in"
+            " {place[best_percent]} % of bootstrap resamples of seeds and test images.",
+            place=place,
+        )
+    return sentence
+
+
+def comparison_sentence(table: NamedTable) -> Sentence:
+    """The verdicts of one declared comparison, from its rows of the comparisons."""
+    question = say("{first[question]}", first=table.first())
+    decided = table.where(table["verdict"] != "")
+    if not len(decided):
+        return question + say(" One seed gives no verdict: how much another training would differ is unknown.")
+    counts = decided["verdict"].value_counts()
+    values: dict[str, TableRow | Quoted] = {
+        "low": decided.lowest("difference"),
+        "high": decided.highest("difference"),
+        "count": decided.quote(len(decided)),
+    }
+    if len(decided) == 1:
+        values["verdict"] = decided.quote(counts.index[0].capitalize())
+        return question + say(" {verdict} in {count} test, by {low[difference]} percentage points.", **values)
+    verdicts = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
+    values["verdicts"] = decided.quote(verdicts)
+    text = " Of {count} tests, after Holm correction: {verdicts}."
+    text += " The differences range from {low[difference]} to {high[difference]} percentage points."
+    return question + say(text, **values)

@@ -1,0 +1,87 @@
+"""The documentation's gallery of a finished study: its figures, each with sentences read from its tables.
+
+    python -m distillery.page.docs_gallery RESULTS DOCS
+
+writes `DOCS/gallery.md` and `DOCS/gallery/*.png`, as small as the figures stay readable.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from distillery.page.answer import answer, best_run
+from distillery.page.insights import insights
+from distillery.page.quoting import Sentence, Tables, named_table, say
+from distillery.page.render import read_captions, read_tables
+from distillery.storage.files import atomic_path, atomic_write
+
+REPORT = Path(__file__).parents[3] / "report"
+WIDTH = 1100  # pixels at most
+COLORS = 64
+
+
+def write_gallery(results: str | Path, docs: str | Path) -> None:
+    """Write the gallery of a study's figures; those that it does not have are left out.
+
+    Args:
+        results: folder of a finished study, with `tables` and `figures`.
+        docs: folder to write `gallery.md` and `gallery/*.png` in.
+    """
+    results, docs = Path(results), Path(docs)
+    tables = read_tables(sorted(map(str, (results / "tables").glob("*.csv"))))
+    lines = ["# The figures of a study", "", _about(tables), ""]
+    for name, caption in read_captions([str(REPORT / "figures.yaml")]).items():
+        figure = results / "figures" / f"{name}.png"
+        if figure.exists():
+            shrink(figure, docs / "gallery" / f"{name}.png")
+            text = " ".join(sentence.text for sentence in figure_sentences(name, tables))
+            lines += [f"## {caption['title']}", "", f"![{caption['title']}](gallery/{name}.png)", ""]
+            lines += [f"{text} *{caption['caption']}*".strip(), ""]
+    atomic_write(docs / "gallery.md", "\n".join(lines).rstrip() + "\n")
+
+
+def _about(tables: Tables) -> str:
+    text = " ".join(sentence.text for sentence in answer(tables))
+    return (
+        "`make gallery` writes this page from the finished study [studies/real](../studies/real/config.yaml). The"
+        f" sentences come from its tables, as on every study's own page, `results/report.html`.\n\n{text}"
+    )
+
+
+def figure_sentences(figure: str, tables: Tables) -> Iterator[Sentence]:
+    """The page's sentences about the table that a figure shows."""
+    sentences = insights(tables) + answer(tables)[1:]
+    table = {"sizes": "summary", "classes": "per_class", "reliability": "calibration"}.get(figure, figure)
+    yield from (sentence for sentence in sentences if table in sentence.tables)
+    if figure == "curves":
+        yield _curves(tables)
+
+
+def _curves(tables: Tables) -> Sentence:
+    rows = named_table(tables, "curves").of(best_run(tables))
+    validated = rows.where(rows["val_percent"] != "")
+    steps = validated if len(validated) else rows
+    text = "From step {first[step]} to step {last[step]} the training loss of {first[scenario]} ({first.arm}) goes from"
+    text += " {first[loss]} to {last[loss]}."
+    if len(validated):
+        text = "From step {first[step]} to step {last[step]} the validation accuracy of {first[scenario]} ({first.arm})"
+        text += " goes from {first[val_percent]} % to {last[val_percent]} %."
+    return say(text, first=steps.first(), last=steps.last())
+
+
+def shrink(figure: Path, output: Path) -> None:
+    """Write a figure with at most `WIDTH` pixels across and `COLORS` colors."""
+    with Image.open(figure) as original:
+        image = original.convert("RGB")
+        if image.width > WIDTH:
+            image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
+        with atomic_path(output) as temporary:
+            image.quantize(COLORS, dither=Image.Dither.NONE).save(temporary, format="PNG", optimize=True)
+
+
+if __name__ == "__main__":
+    write_gallery(*sys.argv[1:])

@@ -1,0 +1,140 @@
+"""Insights: what else the tables show, a sentence each, every number as its table has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from distillery.analysis.display_names import source_title
+from distillery.figures.source_mixes import source_mixes
+from distillery.page.answer import best_run, comparison_sentence
+from distillery.page.quoting import Sentence, TableRow, Tables, named_table, numbers, say
+
+COMMON = "common"  # as `test_sources.csv` calls the test images of all scenarios
+
+
+def insights(tables: Tables) -> list[Sentence]:
+    """The sentences in the order of the page. Those that a study has no data for are left out."""
+    makers = (
+        _other_comparisons, _more_images, _test_sources, _hard_class, _confusion, _calibration, _agreement, _costs,
+        _dropped,
+    )  # fmt: skip
+    return [sentence for maker in makers for sentence in maker(tables)]
+
+
+def _other_comparisons(tables: Tables) -> Iterator[Sentence]:
+    for table in named_table(tables, "comparisons").groups("comparison")[1:]:
+        yield comparison_sentence(table)
+
+
+def _more_images(tables: Tables) -> Iterator[Sentence]:
+    summary = named_table(tables, "summary")
+    mix = source_mixes(summary.rows)
+    best: tuple[float, str, TableRow, TableRow] | None = None
+    for runs in summary.groups(mix, "arm"):
+        order = runs.numbers("n_train").sort_values(kind="stable").index
+        first, last = runs.row(order[0]), runs.row(order[-1])
+        gain = float(last["mean_percent"]) - float(first["mean_percent"])
+        if first["n_train"] != last["n_train"] and gain > (best[0] if best else 0):
+            best = gain, mix[order[0]], first, last
+    if best:
+        _, name, first, last = best
+        yield say(
+            "More images help {mix} ({first.arm}) most: accuracy rises from {first[mean_percent]} % with"
+            " {first[n_train]} images to {last[mean_percent]} % with {last[n_train]}.",
+            mix=summary.quote(name), first=first, last=last,
+        )  # fmt: skip
+
+
+def _test_sources(tables: Tables) -> Iterator[Sentence]:
+    table = named_table(tables, "test_sources")
+    widest: tuple[float, TableRow, TableRow] | None = None
+    for tested in table.where(table["test"] != COMMON).groups("scenario", "arm"):
+        best, worst = tested.highest("mean_percent"), tested.lowest("mean_percent")
+        span = float(best["mean_percent"]) - float(worst["mean_percent"])
+        if len(tested) > 1 and (widest is None or span > widest[0]):
+            widest = span, best, worst
+    if widest:
+        _, best, worst = widest
+        yield say(
+            "The source of the test images matters most for students of {best[scenario]} ({best.arm}): they"
+            " classify {best[mean_percent]} % of {easy} images correctly and {worst[mean_percent]} % of {hard} images.",
+            best=best, worst=worst,
+            easy=table.quote(source_title(best["test"])), hard=table.quote(source_title(worst["test"])),
+        )  # fmt: skip
+
+
+def _hard_class(tables: Tables) -> Iterator[Sentence]:
+    classes = named_table(tables, "per_class").of(best_run(tables))
+    yield say(
+        "For the best students {worst[class]} is the hardest class ({worst[mean_percent]} % correct) and {best[class]}"
+        " the easiest ({best[mean_percent]} %).",
+        best=classes.highest("mean_percent"), worst=classes.lowest("mean_percent"),
+    )  # fmt: skip
+
+
+def _confusion(tables: Tables) -> Iterator[Sentence]:
+    pairs = named_table(tables, "confusion").of(best_run(tables))
+    wrong = pairs.where(pairs["class"] != pairs["predicted"])
+    if len(wrong):
+        yield say(
+            "The best students' most common mistake: they classify {worst[percent]} % of {worst[class]} images as"
+            " {worst[predicted]}.",
+            worst=wrong.highest("percent"),
+        )
+
+
+def _calibration(tables: Tables) -> Iterator[Sentence]:
+    table = named_table(tables, "calibration")
+    worst = table.highest("ece_percent")
+    overconfident = float(worst["confidence_percent"]) > float(worst["accuracy_percent"])
+    yield say(
+        "The worst calibrated students are {worst[scenario]} ({worst.arm}). They are {error}: their mean confidence is"
+        " {worst[confidence_percent]} %, their accuracy {worst[accuracy_percent]} %. The best calibrated students are"
+        " {best[scenario]} ({best.arm}), with an expected calibration error of {best[ece_percent]} percentage points.",
+        best=table.lowest("ece_percent"), worst=worst,
+        error=table.quote("overconfident" if overconfident else "underconfident"),
+    )  # fmt: skip
+
+
+def _agreement(tables: Tables) -> Iterator[Sentence]:
+    most = named_table(tables, "agreement").highest("agreement_percent")
+    sentence = say(
+        "Students of {most[scenario]} ({most.arm}) agree most with the teacher: they predict the same class for"
+        " {most[agreement_percent]} % of the images",
+        most=most,
+    )
+    if most["repeated_percent"]:
+        sentence += say(
+            " and repeat {most[repeated_percent]} % of its {most[n_teacher_wrong]} mistakes",
+            most=most,
+        )
+    yield sentence + say(".")
+
+
+def _costs(tables: Tables) -> Iterator[Sentence]:
+    table = named_table(tables, "costs")
+    trained = table.where(table["rule"] == "train_student")
+    if len(trained) > 1:
+        yield say(
+            "Training a student took from {least[seconds_each]} s ({least[scenario]}, {least.arm}) to"
+            " {most[seconds_each]} s ({most[scenario]}, {most.arm}).",
+            least=trained.lowest("seconds_each"), most=trained.highest("seconds_each"),
+        )  # fmt: skip
+
+
+def _dropped(tables: Tables) -> Iterator[Sentence]:
+    table = named_table(tables, "counts")
+    sums = table.rows.drop(columns="class").set_index("source").apply(numbers).groupby(level=0, sort=False).sum()
+    reasons = [name for name in sums if name.startswith("dropped_")]
+    if reasons and sums[reasons].to_numpy().sum():
+        source, reason = sums[reasons].stack().idxmax()
+        counts = sums.loc[source]
+        values = {
+            "source": source_title(source), "candidates": counts["candidates"], "kept": counts["kept"],
+            "reason": reason.removeprefix("dropped_").replace("_", " "), "count": counts[reason],
+        }  # fmt: skip
+        yield say(
+            "{kept} of the {candidates} candidates from {source} were kept. The most common reason for dropping one is:"
+            " {reason} ({count} candidates).",
+            **{name: table.quote(value) for name, value in values.items()},
+        )

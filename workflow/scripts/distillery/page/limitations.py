@@ -1,0 +1,112 @@
+"""Limitations: what the tables cannot show, and why, a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from distillery.analysis.display_names import source_title
+from distillery.page.quoting import Quoted, Sentence, Tables, named_table, say
+
+LEVEL = Quoted("0.05", "")  # of significance: a convention, in no table
+
+
+def limitations(tables: Tables) -> list[Sentence]:
+    """The sentences in the order of the page. Those that do not apply to a study are left out."""
+    makers = (
+        _demonstration, _few_seeds, _small_differences, _teacher_mistakes, _shortfall, _untrained_models, _leakage,
+        _flagged_labels,
+    )  # fmt: skip
+    return [sentence for maker in makers for sentence in maker(tables)]
+
+
+def _demonstration(tables: Tables) -> Iterator[Sentence]:
+    first = named_table(tables, "summary").first()
+    if first["note"]:
+        yield say("{first[note]}: the numbers say nothing about photographs.", first=first)
+
+
+def _few_seeds(tables: Tables) -> Iterator[Sentence]:
+    for tests in named_table(tables, "comparisons").groups("comparison"):
+        first = tests.first()
+        if first["n_pairs"] == "1":
+            yield say("{first[comparison]}: one seed cannot show how another training would differ.", first=first)
+        elif float(first["p_seeds_least"]) * len(tests) > float(LEVEL.text):
+            yield say(
+                "{first[comparison]}: with {first[n_pairs]} seeds the smallest possible sign-flip p is"
+                " {first[p_seeds_least]}. Corrected for {count} tests it cannot reach {level}, so the verdict assumes"
+                " that means are approximately normal.",
+                first=first, count=tests.quote(len(tests)), level=LEVEL,
+            )  # fmt: skip
+
+
+def _small_differences(tables: Tables) -> Iterator[Sentence]:
+    table = named_table(tables, "comparisons")
+    if table.numbers("detectable").notna().any():
+        yield say(
+            "True differences below {least[detectable]} to {most[detectable]} percentage points, depending on the"
+            " comparison, are found less than four times in five. More seeds or test images would find smaller ones.",
+            least=table.lowest("detectable"), most=table.highest("detectable"),
+        )  # fmt: skip
+
+
+def _teacher_mistakes(tables: Tables) -> Iterator[Sentence]:
+    table = named_table(tables, "teacher")
+    tests = table.where((table["class"] == "all") & (table["accuracy_percent"] != ""))
+    if len(tests):
+        names = ["its own test images" if test == "own" else f"{source_title(test)} images" for test in tests["test"]]
+        accuracies = [f"{percent} % of {name}" for name, percent in zip(names, tests["accuracy_percent"], strict=True)]
+        yield say(
+            "The teacher classifies {accuracies} correctly. Distillation passes its mistakes on to students, and helps"
+            " little where students trained from scratch are more accurate.",
+            accuracies=tests.quote(", ".join(accuracies)),
+        )
+
+
+def _shortfall(tables: Tables) -> Iterator[Sentence]:
+    summary = named_table(tables, "summary")
+    # an arm may train on a part by its recipe: the arm with the most images shows what the scenario has
+    most = summary.numbers("n_train").groupby(summary["scenario"], sort=False).idxmax()
+    scenarios = summary.where(summary.rows.index.isin(most))
+    fractions = scenarios.numbers("n_train") / scenarios.numbers("n_train_asked")
+    short = scenarios.where(fractions < 1)
+    if len(short):
+        yield say(
+            "{short} of {all} scenarios train on fewer images than the configuration asks for. The largest gap is"
+            " {worst[scenario]}, with {worst[n_train]} of {worst[n_train_asked]}.",
+            short=summary.quote(len(short)), all=summary.quote(len(scenarios)), worst=short.row(fractions.idxmin()),
+        )  # fmt: skip
+
+
+def _untrained_models(tables: Tables) -> Iterator[Sentence]:
+    summary = named_table(tables, "summary")
+    names = [name for name in dict.fromkeys(summary["untrained"]) if name]
+    if names:
+        yield say(
+            "The diffusion model of {names} has random weights: its images are noise, and its scenarios show nothing.",
+            names=summary.quote(", ".join(names)),
+        )
+
+
+def _leakage(tables: Tables) -> Iterator[Sentence]:
+    table = named_table(tables, "leakage")
+    if table.numbers("tested_on").sum():
+        worst = table.highest("tested_on")
+        yield say(
+            "{worst[tested_on]} test images of {source} are near-duplicates of the teacher's train images. Its accuracy"
+            " may be too high, and so may that of its students.",
+            worst=worst, source=table.quote(source_title(worst["source"])),
+        )  # fmt: skip
+
+
+def _flagged_labels(tables: Tables) -> Iterator[Sentence]:
+    table, runs = named_table(tables, "audit"), tables["runs"]
+    # only sources whose test images the accuracies are measured on
+    common = table["source"].map(lambda source: f"accuracy_percent_on_{source}" in runs).astype(bool)
+    audited = table.where((table["class"] == "all") & common)
+    if audited.numbers("tested_on").sum():
+        worst = audited.highest("tested_on")
+        yield say(
+            "The teacher flags the labels of {worst[tested_on]} test images of {source} as likely errors. Where such a"
+            " label is wrong, a correct prediction counts as a mistake.",
+            worst=worst, source=table.quote(source_title(worst["source"])),
+        )  # fmt: skip
