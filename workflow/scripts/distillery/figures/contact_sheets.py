@@ -126,7 +126,7 @@ def label_issues_sheet(
     """Draw the images whose label was flagged as a likely error, class by class, the least probable label first.
 
     Args:
-        audit: the `.parquet` of `analysis.label_audit`.
+        audit: the `.parquet` of `data_quality.label_audit`.
         pixels, output, source, title, label, random_weights: see `contact_sheet`.
 
     Raises:

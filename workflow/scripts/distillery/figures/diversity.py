@@ -36,7 +36,7 @@ def show_diversity(
     """Write the diversity table and draw it.
 
     Args:
-        measured: the `.parquet` of `diversity.measure_diversity`.
+        measured: the `.parquet` of `image_diversity.measure_diversity`.
         table: a CSV to write, columns as in docs/tables.md.
         figure: a PNG to write.
         title: the figure's heading.
