@@ -1,4 +1,4 @@
-"""Arms: each is its authors' sum of losses, with their settings, which the configuration gives."""
+"""The loss of each arm is the sum its authors give; its settings are those of the configuration."""
 
 from dataclasses import asdict
 

@@ -32,7 +32,7 @@ def save(run, folder):
     return [folder / name for name in names]
 
 
-def test_arms_of_one_seed_share_initialization_order_and_views(study, monkeypatch):
+def test_arms_of_one_seed_have_the_same_initialization_order_and_views(study, monkeypatch):
     seen = []
     inner = loop.make_views
 

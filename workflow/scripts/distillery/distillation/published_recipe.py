@@ -1,6 +1,6 @@
 """The published recipe with its faults, so that the published numbers can be explained.
 
-Each fault is one named piece. Where it gives no details, the mildest reading is taken: of the loss weights 0.2 and 0.8
+Each fault is one named piece. Where the study is silent, the mildest reading is taken: of the loss weights 0.2 and 0.8
 the teacher has 0.8; "not frozen" means that the optimizer changes the teacher as well; batches are shuffled within the
 images trained on; views are the unchanged images.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,16 +120,9 @@ def evaluate_teacher(
     trained = load_weights(weights)
     network = trained.network.to(choose_device(threads))
     _, own = load_teacher_data(data, trained.classes)
-    table = read_parquet(splits, ["source", "row", "label", "split"])
-    arrays = open_pixels(pixels, sources)
     parts, logits, predicted = [], [], []
     found: dict[str, dict[str, Any]] = {}
-    for name in ("own_test", *sources):
-        if name == "own_test":
-            images = own
-        else:
-            here = (table["source"] == name) & (table["split"] == "test")
-            images = gather(arrays, table["source"][here], table["row"][here], table["label"][here])
+    for name, images in _test_images(own, splits, pixels, sources):
         if images.pixels.shape[-1] != trained.image_size:
             raise UserError(
                 f"source {name} has images of {images.pixels.shape[-1]} pixels, but the teacher was trained on"
@@ -156,3 +149,15 @@ def evaluate_teacher(
         "sources": found,
     }
     return Evaluation(parts, logits, predicted, metrics)
+
+
+def _test_images(
+    own: ImageDataset, splits: str | Path, pixels: Sequence[str | Path], sources: Sequence[str]
+) -> Iterator[tuple[str, ImageDataset]]:
+    """Names and test images: the teacher's own, then each source's, one at a time to save memory."""
+    table = read_parquet(splits, ["source", "row", "label", "split"])
+    arrays = open_pixels(pixels, sources)
+    yield "own_test", own
+    for name in sources:
+        here = (table["source"] == name) & (table["split"] == "test")
+        yield name, gather(arrays, table["source"][here], table["row"][here], table["label"][here])
