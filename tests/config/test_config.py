@@ -473,7 +473,7 @@ def test_the_reference_page_and_the_schema_are_in_step_with_the_models():
 
 def test_every_search_can_be_crawled_and_is_imitated():
     from distillery.config.choices import WEB_SEARCHES
-    from distillery.sources.crawling import ENGINES
+    from distillery.sources.engines import ENGINES
     from distillery_demo.web_pages import SEARCHES
 
     assert tuple(ENGINES) == WEB_SEARCHES == SEARCHES

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
-from distillery.sources.addresses import fetch_addresses, read_addresses
-from distillery.sources.results import is_address
+from distillery.sources.address_lists import fetch_addresses, read_addresses
+from distillery.sources.urls import is_http_url
 from distillery.storage.store import Store
 from distillery_demo.web import Server, serve
 from distillery_demo.web_index import SearchIndex, WebImage
@@ -79,7 +79,7 @@ def test_any_file_gives_addresses_or_one_line(tmp_path_factory, data, name):
     path = tmp_path_factory.mktemp("list", numbered=True) / name
     path.write_bytes(data)
     try:
-        assert all(is_address(record.url) for record in read_addresses(path, "mine", "frog"))
+        assert all(is_http_url(record.url) for record in read_addresses(path, "mine", "frog"))
     except UserError as error:
         assert str(path) in str(error)
 
@@ -133,7 +133,7 @@ sys.path.insert(0, {scripts!r})
 from distillery.jobs import job
 from distillery.storage.pools import write_pool
 from distillery.storage.store import Store
-from distillery.sources.addresses import fetch_addresses
+from distillery.sources.address_lists import fetch_addresses
 source = {defaults!r} | {{"path": {folder!r} + "/list.txt", "per_class": {wanted}}}
 with job(Space(log=[])):
     entries = fetch_addresses(source, "mine", "frog", Store({folder!r} + "/store"), {port})
@@ -172,6 +172,7 @@ def started(folder, server, wanted, urls):
 def test_ctrl_c_waits_for_no_server(tmp_path, silent):
     process = started(tmp_path, silent, 20, [f"http://h{number}.test/silent{number}.jpg" for number in range(40)])
     while len(silent.asked) < 8:
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=10)

@@ -14,10 +14,12 @@ import pytest
 
 from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
-from distillery.sources import crawling, fetching
-from distillery.sources.crawling import Search, crawl, search_of
+from distillery.sources import crawl_threads, crawling, fetching
+from distillery.sources.crawling import crawl
+from distillery.sources.engines import ENGINES
+from distillery.sources.engines.results import MarkupChanged, SourceBlocked
 from distillery.sources.fetching import Limits
-from distillery.sources.results import MarkupChanged, SourceBlocked
+from distillery.sources.search import Search, search_of
 from distillery.storage.store import Store
 from distillery_demo.web import Server, serve
 from distillery_demo.web_index import SearchIndex, WebImage
@@ -59,7 +61,7 @@ def images(web):
     return [address for address in web.asked if "//www." not in address]
 
 
-@pytest.mark.parametrize("kind", crawling.ENGINES)
+@pytest.mark.parametrize("kind", ENGINES)
 def test_enough_images_and_no_more(web, tmp_path, kind):
     entries = crawled(web, tmp_path, kind=kind)
     good = [record for record, _ in entries if not record.failure]
@@ -76,11 +78,11 @@ def test_enough_images_and_no_more(web, tmp_path, kind):
     assert min(asked[query] for query in QUERIES) >= 5
 
 
-@pytest.mark.parametrize("kind", crawling.ENGINES)
+@pytest.mark.parametrize("kind", ENGINES)
 def test_the_same_images_whichever_thread_is_faster(web, tmp_path, kind, monkeypatch):
     runs = []
     for number, threads in enumerate((1, 8, 8)):
-        monkeypatch.setattr(crawling, "DOWNLOADERS", threads)
+        monkeypatch.setattr(crawl_threads, "DOWNLOADERS", threads)
         runs.append(facts(crawled(web, tmp_path / str(number), kind=kind, wanted=50)))
     assert runs[0] == runs[1] == runs[2]
 
@@ -138,7 +140,7 @@ def test_a_second_crawl_fetches_nothing_and_wanting_more_only_more(web, tmp_path
     failed = {record.url for record, _ in first if record.failure}
     # downloaders run a little ahead of what turns out to be enough
     ahead = set(images(web)) - {record.url for record, _ in first}
-    assert set(images(web)) <= failed | ahead and len(ahead) <= 5 * crawling.DOWNLOADERS + crawling.DOWNLOADERS
+    assert set(images(web)) <= failed | ahead and len(ahead) <= 6 * crawl_threads.DOWNLOADERS
     web.asked.clear()
     more = crawled(web, tmp_path, wanted=60)
     good = {record.url for record, _ in first if not record.failure}
@@ -214,8 +216,8 @@ def test_no_image_at_all(tmp_path, monkeypatch):
 def test_more_results_than_the_queue_holds_while_images_are_slow(tmp_path, monkeypatch):
     """icrawler's queue forgets a task for which it had no room: none may be lost."""
     server = Server(SearchIndex({"frog": QUERIES}, 200, 0))
-    retrieve = crawling.retrieve
-    monkeypatch.setattr(crawling, "retrieve", lambda *arguments: (time.sleep(0.03), retrieve(*arguments))[1])
+    retrieve = crawl_threads.retrieve
+    monkeypatch.setattr(crawl_threads, "retrieve", lambda *arguments: (time.sleep(0.03), retrieve(*arguments))[1])
     with serve(server):
         entries = crawled(server, tmp_path, wanted=10_000, queries=("frog",), most=200)
     assert [record.url for record, _ in entries] == list(

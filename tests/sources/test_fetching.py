@@ -1,4 +1,4 @@
-"""Fetching: politely, within limits, never from inside the user's own network. Against a real server on loopback."""
+"""Fetching from a real server on loopback: politely, within limits, never from inside the user's own network."""
 
 import gzip
 import re
@@ -16,14 +16,17 @@ from hypothesis import strategies as st
 
 from distillery.config.defaults import source_defaults
 from distillery.sources import fetching
-from distillery.sources.fetching import Fetcher, FetchError, Limits, forbidden_use, is_public, retry_after
+from distillery.sources.connections import is_public
+from distillery.sources.failures import FetchError
+from distillery.sources.fetching import Fetcher, Limits
+from distillery.sources.headers import FORBIDDEN_USES, forbidden_use, retry_after
 from distillery_demo.web import serve
 
 BODY = bytes(range(256)) * 40
 
 
 class Handler(BaseHTTPRequestHandler):
-    """TestPredictions by the address's path; what the server saw stands in `seen`."""
+    """Answers by the path of the URL; `seen` keeps the requests."""
 
     protocol_version = "HTTP/1.1"
 
@@ -181,9 +184,9 @@ def fetch(server, path, limits=LIMITS):
     return Fetcher(limits, loopback=server.server_address[1]).fetch(f"http://one.test{path}")
 
 
-def test_an_answer(server):
-    answer = fetch(server, "/good?a=b&c")
-    assert (answer.body, answer.address, answer.content_type) == (BODY, "http://one.test/good?a=b&c", "image/png")
+def test_a_response_has_body_url_and_type(server):
+    response = fetch(server, "/good?a=b&c")
+    assert (response.body, response.url, response.content_type) == (BODY, "http://one.test/good?a=b&c", "image/png")
     path, headers = server.seen[0]
     assert path == "/good?a=b&c" and headers["Host"] == "one.test"
     assert headers["User-Agent"] == "Distillery/0.1 (someone@example.org)" and headers["Accept-Language"] == "en"
@@ -231,7 +234,7 @@ def test_any_contact_is_printable(contact):
         ("/file", "not an http address", 1),
     ],
 )
-def test_what_cannot_be_had_has_a_reason_and_is_tried_no_more_than_it_should(server, path, reason, requests):
+def test_a_failure_has_its_reason_and_number_of_requests(server, path, reason, requests):
     with pytest.raises(FetchError) as found:
         fetch(server, path)
     assert str(found.value) == f"not retrieved: {reason}"
@@ -241,18 +244,18 @@ def test_what_cannot_be_had_has_a_reason_and_is_tried_no_more_than_it_should(ser
 @pytest.mark.parametrize(
     "path, requests", [("/busy", 3), ("/wait", 2), ("/zip", 1), ("/moved", 2), ("/superscript", 1)]
 )
-def test_what_comes_in_the_end(server, path, requests):
+def test_a_response_after_retries_redirects_or_decoding(server, path, requests):
     started = time.monotonic()
-    answer = fetch(server, path)
-    assert answer.body == BODY and len(server.seen) == requests
+    response = fetch(server, path)
+    assert response.body == BODY and len(server.seen) == requests
     if path == "/wait":
         assert time.monotonic() - started >= 1  # as the server asked
     if path == "/moved":
-        assert answer.address == "http://one.test/good/after?x=1"
+        assert response.url == "http://one.test/good/after?x=1"
 
 
 def test_a_redirect_in_utf8_is_followed(server):
-    assert fetch(server, "/accents").address == "http://one.test/good/caf\u00e9"
+    assert fetch(server, "/accents").url == "http://one.test/good/caf\u00e9"
     assert [path for path, _ in server.seen] == ["/accents", "/good/caf%C3%A9"]
 
 
@@ -263,7 +266,7 @@ def test_a_redirect_s_body_is_not_read(server, path):
     assert time.monotonic() - started < 1  # of the two seconds that it drips
 
 
-def test_no_more_connections_to_a_host_than_allowed_and_waiting_is_not_held_against_it(server):
+def test_a_host_has_no_more_connections_than_allowed_and_waiting_for_one_costs_no_time(server):
     fetcher = Fetcher(LIMITS, loopback=server.server_address[1])
     bodies = []
     threads = [
@@ -277,7 +280,7 @@ def test_no_more_connections_to_a_host_than_allowed_and_waiting_is_not_held_agai
     assert Counter(path for path, _ in server.seen).most_common(1)[0][1] == 1
 
 
-def test_nothing_on_this_machine_is_reached_without_the_argument_for_tests(server):
+def test_nothing_on_this_machine_is_reached_without_loopback(server):
     port = server.server_address[1]
     for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]", "2130706433", "127.1"):
         for fetcher in (Fetcher(LIMITS), Fetcher(LIMITS, loopback=port)):
@@ -288,7 +291,7 @@ def test_nothing_on_this_machine_is_reached_without_the_argument_for_tests(serve
     assert not server.seen
 
 
-def test_the_environment_s_proxy_is_not_used(server, monkeypatch):
+def test_the_proxy_of_the_environment_is_not_used(server, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert fetch(server, "/good").body == BODY
 
@@ -304,11 +307,11 @@ def test_public_addresses(address):
      "::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "255.255.255.255",
      "ff02::1"],
 )  # fmt: skip
-def test_addresses_that_are_not(address):
+def test_addresses_that_are_not_public(address):
     assert not is_public(address)
 
 
-def test_retry_after():
+def test_retry_after_is_seconds_or_a_date():
     assert retry_after({"retry-after": "7"}) == 7
     assert 50 < retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)}) <= 60
     assert retry_after({"retry-after": formatdate(time.time() - 60, usegmt=True)}) == 0
@@ -331,11 +334,11 @@ def test_retry_after():
         ("", ""),
     ],
 )
-def test_x_robots_tag(header, use):
+def test_x_robots_tag_forbids_use(header, use):
     assert forbidden_use(header) == use
 
 
 @given(st.text())
-def test_any_header_is_read(text):
-    assert forbidden_use(text) in ("", *fetching.FORBIDDEN_USES)
+def test_any_header_can_be_read(text):
+    assert forbidden_use(text) in ("", *FORBIDDEN_USES)
     assert retry_after({"retry-after": text}) is None or retry_after({"retry-after": text}) >= 0

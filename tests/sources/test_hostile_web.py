@@ -23,8 +23,8 @@ from PIL import Image
 
 from distillery.config.defaults import source_defaults
 from distillery.curation.curated import curate
-from distillery.sources import fetching
-from distillery.sources.addresses import fetch_addresses
+from distillery.sources import connections, fetching
+from distillery.sources.address_lists import fetch_addresses
 from distillery.storage.pools import read_pool, write_pool
 from distillery.storage.store import Store
 from distillery_demo.drawing import draw
@@ -317,7 +317,7 @@ def outcome(tmp_path_factory):
     def rebound(self, address):
         if address[0] == "93.184.215.14":
             connected.append(address[0])
-            raise fetching.ForbiddenAddress("the test's stand-in for the internet")
+            raise connections.ForbiddenAddress("the test's stand-in for the internet")
         return connect(self, address)
 
     patch.setattr(socket, "getaddrinfo", resolve)

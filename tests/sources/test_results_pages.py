@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.sources import bing, commons, google, openverse
-from distillery.sources.crawling import ENGINES
-from distillery.sources.results import MAX_URL, MarkupChanged, SearchResult, SourceBlocked, is_address, unique
+from distillery.sources.engines import ENGINES, bing, commons, google, openverse
+from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked, unique
+from distillery.sources.urls import MAX_URL, is_http_url
 from distillery_demo.web_index import SearchIndex, WebImage
 from distillery_demo.web_pages import PAGES as MAKERS
 from distillery_demo.web_pages import SEARCHES
@@ -126,7 +126,7 @@ def test_any_bytes_give_records_with_addresses_or_a_refusal(search, page):
     except (SourceBlocked, MarkupChanged) as refusal:
         assert "\n" not in str(refusal)
         return
-    assert all(is_address(record.url) for record in records)
+    assert all(is_http_url(record.url) for record in records)
     assert len({record.url for record in records}) == len(records)
 
 
@@ -298,7 +298,7 @@ NOT += ["http://a.bc/\n", "data:image/png;base64,AAAA", "http://a.bc/" + "x" * M
 
 @pytest.mark.parametrize("url", NOT)
 def test_what_is_no_address(url):
-    assert not is_address(url)
+    assert not is_http_url(url)
 
 
 def test_the_first_of_an_address_counts():

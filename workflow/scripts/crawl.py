@@ -3,8 +3,9 @@
 from contextlib import nullcontext
 
 from distillery.jobs import job, with_crawl_policy
-from distillery.sources.crawling import crawl, search_of
+from distillery.sources.crawling import crawl
 from distillery.sources.fetching import Limits
+from distillery.sources.search import search_of
 from distillery.storage.pools import write_pool
 from distillery.storage.store import Store
 
@@ -12,7 +13,7 @@ with job(snakemake) as j:
     source, label, demo = with_crawl_policy(j), j.params.label, j.params.demo
     web = nullcontext()
     if demo:
-        from distillery_demo.web import imitate_web  # here only: the library above does not know the demo
+        from distillery_demo.web import imitate_web  # here alone: nothing in the library imports the demo
 
         web = imitate_web({label: j.params.queries}, demo["results_per_query"], demo["seed"])
     with web as port:

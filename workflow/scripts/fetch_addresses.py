@@ -1,7 +1,7 @@
-"""Fetch the images of one class from the addresses that the user lists."""
+"""Fetch the images of one class from the URLs that the user lists."""
 
 from distillery.jobs import job, with_crawl_policy
-from distillery.sources.addresses import fetch_addresses
+from distillery.sources.address_lists import fetch_addresses
 from distillery.storage.pools import write_pool
 from distillery.storage.store import Store
 

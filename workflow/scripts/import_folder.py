@@ -1,4 +1,4 @@
-"""Import one class of images the user already has: from folders or tars."""
+"""Import the images of one class that the user already has, in a folder or a tar."""
 
 from distillery.jobs import job
 from distillery.sources.folders import import_folder

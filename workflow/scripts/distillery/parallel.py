@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from distillery.jobs import UserError
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 BATCH = 16  # images a task: enough to hide the hand-over, few enough to keep memory small
 
 

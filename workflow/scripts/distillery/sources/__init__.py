@@ -1,1 +1,1 @@
-"""Where images come from: image searches, address lists, folders, diffusion models."""
+"""Gets images that exist: from image searches, lists of addresses, folders and tars."""

@@ -1,6 +1,6 @@
-"""Images the user already has: folders by class, tars by class, or one tar with folders by class.
+"""Images that the user already has: a folder or a tar for each class, or one tar with a folder for each class.
 
-Nothing is extracted to the disk, so a tar's names can point nowhere; links in a tar are not followed.
+Nothing is extracted to the disk, so names in a tar cannot reach outside it; links in a tar are not followed.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from distillery.jobs import UserError, log, progress
 from distillery.storage.records import ImageRecord, as_utf8
 
 SIDE_FILES = {".json", ".jsonl", ".txt", ".csv", ".tsv", ".md", ".xml", ".html", ".cls", ".yaml", ".yml", ".ini", ".db"}
-MAX_BYTES = 100_000_000  # a larger file is no image one would train on, and would be held in memory
+MAX_BYTES = 100_000_000  # larger files are no images to train on, and would have to fit into memory
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file of a class: its path within the folder or tar, its size, and how to read it and the record beside it."""
+    """A file of a class in a folder or a tar."""
 
-    origin: str
+    origin: str  # path within the folder or tar
     size: int  # bytes
     read: Callable[[], bytes]
-    read_search_result: Callable[[], bytes] | None  # WebDataset's {key}.json
+    read_record: Callable[[], bytes] | None  # of the {key}.json beside it, as WebDataset has it; None without one
 
 
 def import_folder(source: dict, name: str, label: str) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """The images of one class, in the order of their names.
 
-    A file beside `{key}.json` as this program's pools have it keeps that provenance. Other side files (text, tables)
-    and hidden files are passed over; what else is no image is left for curation to drop, with the reason.
+    An image beside a `{key}.json` from a pool of this program keeps that provenance. Other side files (text, tables)
+    and hidden files are skipped. Other files that are no images are left to curation, which drops them with the reason.
 
     Args:
         source: `path`: a folder of `{class}/…`, a folder of `{class}.tar`, or one `.tar` of `{class}/…`;
             `per_class`: at most so many, 0 for all.
-        name: the source's.
+        name: of the source.
         label: the class, which is the name of its folder or tar.
 
     Returns:
-        Every record with its bytes, read as it is asked for; a file that cannot be read is a record with a failure.
+        Every record with its bytes, read as the iterator advances; the record of an unreadable file has a failure.
 
     Raises:
         UserError: nothing at `path`, a tar that is compressed or damaged, or no image of the class.
@@ -56,8 +56,10 @@ def find_images(path: str | Path, label: str, where: str, otherwise: str = "") -
     """The files of one class below `path` (see `import_folder`), sorted by name.
 
     Args:
+        path: a folder or a tar.
+        label: the class.
         where: how an error names the place in the configuration.
-        otherwise: what can be done instead of adding images of a class that has none.
+        otherwise: what an error advises besides adding images of the class.
 
     Raises:
         UserError: as `import_folder`.
@@ -133,7 +135,7 @@ def _record_name(origin: str) -> str:
 
 
 def may_be_image(origin: str) -> bool:
-    """Whether a file is neither hidden (also on macOS) nor a side file by its suffix."""
+    """Whether a file is neither hidden, as macOS hides too, nor a side file by its suffix."""
     path = PurePosixPath(origin)
     return not any(part.startswith((".", "__MACOSX")) for part in path.parts) and path.suffix.lower() not in SIDE_FILES
 
@@ -155,12 +157,12 @@ def _records(found: list[Found], name: str, label: str) -> Iterator[tuple[ImageR
 
 
 def _provenance(file: Found) -> ImageRecord:
-    """What the record beside a file says; nothing if there is none or it is another program's."""
-    nothing = ImageRecord(source="", label="", kind="folder", origin="")
-    if file.read_search_result is None:
-        return nothing
+    """The record beside a file; an empty one if there is none or another program wrote it."""
+    empty = ImageRecord(source="", label="", kind="folder", origin="")
+    if file.read_record is None:
+        return empty
     try:
-        known = ImageRecord.from_json(as_utf8(ImageRecord.from_json(file.read_search_result()).to_json()))
-    except (OSError, ValueError, TypeError, AttributeError, UserError):
-        return nothing
+        known = ImageRecord.from_json(as_utf8(ImageRecord.from_json(file.read_record()).to_json()))
+    except (OSError, ValueError, TypeError, UserError):
+        return empty
     return replace(known, key="", sha256="", bytes=0, failure="")

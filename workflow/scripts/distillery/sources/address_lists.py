@@ -1,4 +1,4 @@
-"""Images at addresses the user lists: a table of class and URL, with license and creator where they are known."""
+"""Images at URLs that the user lists: a table of classes and URLs, with license and creator where known."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from distillery.jobs import UserError, log, progress
 from distillery.parallel import DaemonThreads, ordered
 from distillery.sources.fetching import Fetcher, Limits
-from distillery.sources.results import is_address
 from distillery.sources.retrieval import retrieve
+from distillery.sources.urls import is_http_url
 from distillery.storage.records import ImageRecord
 from distillery.storage.store import Store
 
-THREADS = 8  # a host gets fewer at a time, see Limits
+THREADS = 8  # each host has fewer connections at a time, see Limits
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")
 
 
@@ -27,45 +27,45 @@ def fetch_addresses(
 
     Args:
         source: `path` of the list, `per_class` (0 for all), and how to fetch (see `Limits`).
-        name: the source's.
+        name: of the source.
         label: the class.
-        store: what was retrieved before; what is new is added at once.
-        loopback: see `Fetcher`.
+        store: what was retrieved before; new images are added at once.
+        loopback: see `GuardedAdapter`.
 
     Yields:
-        Every record tried, with its bytes or the reason as its failure.
+        Every record tried, with the image's bytes, or None if the record has a failure.
 
     Raises:
-        UserError: the list cannot be read, has no address of the class, or none gave an image.
+        UserError: the list cannot be read, has no URL of the class, or none gave an image.
     """
     records = read_addresses(source["path"], name, label)
     wanted = source["per_class"] or len(records)
     fetch = partial(retrieve, store=store, fetcher=Fetcher(Limits.of(source), loopback))
-    different: set[str] = set()
+    different: set[str] = set()  # sha256
     with DaemonThreads(THREADS) as threads:
-        answers = ordered(threads, fetch, records, ahead=2 * THREADS)
-        for record, data in progress(answers, len(records), f"{name}, {label}", "images"):
+        entries = ordered(threads, fetch, records, ahead=2 * THREADS)
+        for record, data in progress(entries, len(records), f"{name}, {label}", "images"):
             yield record, data
             different |= {record.sha256} if data else set()
             if len(different) >= wanted:
                 break
     if not different:
         raise UserError(
-            f"source {name}, class {label}: none of {len(records)} addresses gave an image. Look at the connection to"
-            f" the internet and at the addresses in {source['path']}."
+            f"source {name}, class {label}: none of {len(records)} addresses gave an image. Check the connection to"
+            f" the internet and the addresses in {source['path']}."
         )
     if len(different) < wanted:
         log.warning("source %s, class %s: %d images of %d wanted", name, label, len(different), wanted)
 
 
 def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]:
-    """The records a list makes for one class, each address once.
+    """The candidates that a list has for one class, each URL once.
 
-    A `.csv` has the columns class and url, and perhaps page, title, license, creator; any other file a class and a URL
-    on each line, with # before what is to be passed over.
+    A `.csv` has the columns class and url, and optionally page, title, license and creator. Any other file has a class,
+    a space and a URL on each line; lines that begin with # are comments.
 
     Raises:
-        UserError: names the line that is wrong; or the class has none.
+        UserError: a line is wrong (the message names it), or the class has no URL.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -73,7 +73,7 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"source {name}: {path} cannot be read ({error}). Give `path` a UTF-8 .csv or .txt.") from error
     for line, row in rows:
-        if not is_address(row["url"]):
+        if not is_http_url(row["url"]):
             raise UserError(f"source {name}: {path}, line {line}: {row['url'][:80]!r} is no http address.")
     mine: dict[str, dict[str, str]] = {}
     for _, row in rows:
@@ -85,10 +85,15 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]
             f"source {name}: {path} has no address of class {label}, but of {others}. Add some, or leave the class out"
             " of the source's `classes`."
         )
-    return [
-        ImageRecord(name, label, "urls", url, rank, url=url, **{key: row.get(key) or "" for key in OPTIONAL})
-        for rank, (url, row) in enumerate(mine.items())
-    ]
+    return [_candidate(name, label, rank, row) for rank, row in enumerate(mine.values())]
+
+
+def _candidate(source: str, label: str, rank: int, row: Mapping[str, str]) -> ImageRecord:
+    page, title, license, creator = (row.get(column) or "" for column in OPTIONAL)
+    url = row["url"]
+    return ImageRecord(
+        source, label, "urls", url, rank, url=url, page=page, title=title, license=license, creator=creator
+    )
 
 
 def _csv_rows(file: Any, path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:

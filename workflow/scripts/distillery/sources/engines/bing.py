@@ -1,4 +1,4 @@
-"""Bing's image search: the address of a page of results, and the records on it."""
+"""Bing's image search: the URL of a page of results, and a parser of that page."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from distillery.sources.results import MarkupChanged, SearchResult, SourceBlocked, Tags, unique
+from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked, Tags, text, unique
 
 HOME = "https://www.bing.com"
 PAGE = 35  # results asked for at a time
-STEADY = False  # a page counts the results that are on it
+STEADY = False  # a page counts as the results that are on it
 FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may simply have no results
 
 FILTERS = {
@@ -28,13 +28,13 @@ FILTERS = {
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
-    """The address of a page of results.
+    """The URL of a page of results.
 
     Args:
         query: as a person would type it.
         first: results to skip.
         filters: type, size, license, color; empty for none.
-        home: where the search answers.
+        home: start of the URL.
     """
     names = [FILTERS[key][value] for key, value in filters.items() if value]
     parameters = {"q": query, "first": first, "count": PAGE, "mmasync": 1}
@@ -43,36 +43,34 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
     return f"{home}/images/async?{urlencode(parameters)}"
 
 
-def parse(page: bytes, address: str = "") -> list[SearchResult]:
-    """The records of an `/images/async` answer, in order; empty where the results end.
+def parse(page: bytes, url: str = "") -> list[SearchResult]:
+    """The results of an `/images/async` response, in order; none where the results end.
 
-    Each result is an `<a class="iusc" m="…">` whose attribute is JSON: murl the image, purl its page, turl the
-    thumbnail, t the title. The size stands in the link's own address (expw, exph).
+    Each result is an `<a class="iusc" m="…">` whose attribute is JSON: murl is the image, purl its page, turl the
+    thumbnail, t the title. The link's own URL states the size (expw, exph).
 
     Args:
-        page: the answer's body, whatever it holds.
-        address: where the answer came from in the end.
+        page: the response's body, any bytes.
+        url: of the response, after redirects.
 
     Raises:
         SourceBlocked: a captcha.
-        MarkupChanged: a page full of images and no result in the form known.
+        MarkupChanged: a page full of images without a result in this form.
     """
-    text = page.decode("utf-8", "replace")
-    found = Tags(text)
-    records = unique(
-        [record for tag, attributes in found.tags if tag == "a" and (record := _search_result(attributes))]
-    )
-    if records:
-        return records
-    lower = text.lower()
-    if "captcha" in lower or "verify you are a human" in lower or "/turing/" in address:
+    markup = page.decode("utf-8", "replace")
+    html = Tags(markup)
+    results = unique([found for tag, attributes in html.tags if tag == "a" and (found := _search_result(attributes))])
+    if results:
+        return results
+    lower = markup.lower()
+    if "captcha" in lower or "verify you are a human" in lower or "/turing/" in url:
         raise SourceBlocked(
             "Bing asks for proof that a person is searching. Wait some hours, lower the number of images, or use"
             " another source (urls, folder, diffusion)."
         )
-    if found.count("img") >= FULL_OF_IMAGES:
+    if html.count("img") >= FULL_OF_IMAGES:
         raise MarkupChanged(
-            f"Bing answered with {found.count('img')} images in a markup this version cannot read. Please report it;"
+            f"Bing answered with {html.count('img')} images in a markup this version cannot read. Please report it;"
             " until then use another source (urls, folder, diffusion)."
         )
     return []
@@ -82,17 +80,16 @@ def _search_result(attributes: Mapping[str, str]) -> SearchResult | None:
     if "iusc" not in attributes.get("class", "").split() or "m" not in attributes:
         return None
     try:
-        said = json.loads(attributes["m"])
+        values = json.loads(attributes["m"])
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or not isinstance(said.get("murl"), str):
+    if not isinstance(values, dict) or not isinstance(values.get("murl"), str):
         return None
-    texts = {key: said[name] for key, name in NAMES.items() if isinstance(said.get(name), str)}
-    width, height = _declared_size(attributes.get("href", ""))
-    return SearchResult(**texts, width=width, height=height)
+    page, thumbnail, title = (text(values.get(name)) for name in NAMES)
+    return SearchResult(values["murl"], page, thumbnail, title, *_declared_size(attributes.get("href", "")))
 
 
-NAMES = {"url": "murl", "page": "purl", "thumbnail": "turl", "title": "t"}
+NAMES = ("purl", "turl", "t")  # page, thumbnail, title
 
 
 def _declared_size(link: str) -> tuple[int, int]:

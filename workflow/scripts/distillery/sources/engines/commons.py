@@ -1,7 +1,7 @@
-"""Wikimedia Commons: freely licensed images, by MediaWiki's public interface (commons.wikimedia.org/w/api.php).
+"""Wikimedia Commons: freely licensed images, from MediaWiki's public API (commons.wikimedia.org/w/api.php).
 
 Every result states its license and author. Wikimedia asks programs to say who runs them (`contact`) and refuses those
-that do not. Images are taken 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
+that do not. Images are fetched 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from distillery.sources.results import SearchResult, number, plain_text, read_answer, text, unique
+from distillery.sources.engines.results import SearchResult, number, plain_text, read_list, text, unique
 
 HOME = "https://commons.wikimedia.org"
 PAGE = 50  # results a page, the most without an account
-STEADY = True
+STEADY = True  # a page counts as PAGE results, however many are on it
 WIDTH = 960  # pixels
 FILTERS: dict[str, dict[str, str]] = {}
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
-    """The address of a page of results: files that are images of pixels, not drawings, sounds or books.
+    """The URL of a page of results: bitmap files only, no drawings, sounds or books.
 
     Args:
         query: as a person would type it.
         first: results to skip.
-        filters: none are known.
-        home: where the interface answers.
+        filters: ignored, as the API has none.
+        home: start of the URL.
     """
     parameters = {
         "action": "query",
@@ -45,23 +45,24 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
     return f"{home}/w/api.php?{urlencode(parameters)}"
 
 
-def parse(page: bytes, address: str = "") -> list[SearchResult]:
-    """The records of a page, best match first; empty where the results end.
+def parse(page: bytes, url: str = "") -> list[SearchResult]:
+    """The results of a page, best match first; none where the results end.
 
     Raises:
-        MarkupChanged: the answer is not of the documented form.
+        MarkupChanged: the response does not have the documented form.
     """
-    results = read_answer(page, "Wikimedia Commons", "query", "pages", empty="batchcomplete")
-    pages = [result for result in results if isinstance(result, dict)]
-    # pages stand in the order of their numbers; `index` is their place among the results
+    found = read_list(page, "Wikimedia Commons", "query", "pages", empty="batchcomplete")
+    pages = [result for result in found if isinstance(result, dict)]
+    # pages are listed by their numbers; `index` is their rank among the results
     return unique([_search_result(found) for found in sorted(pages, key=lambda found: number(found.get("index")))])
 
 
 def _search_result(found: Mapping[str, Any]) -> SearchResult:
     info = found.get("imageinfo")
     info = info[0] if isinstance(info, list) and info and isinstance(info[0], dict) else {}
-    said = info.get("extmetadata") if isinstance(info.get("extmetadata"), dict) else {}
-    values = {name: plain_text(about.get("value")) for name, about in said.items() if isinstance(about, dict)}
+    metadata = info.get("extmetadata")
+    entries = metadata.items() if isinstance(metadata, dict) else ()
+    values = {name: plain_text(entry.get("value")) for name, entry in entries if isinstance(entry, dict)}
     return SearchResult(
         text(info.get("thumburl")) or text(info.get("url")),
         text(info.get("descriptionurl")),

@@ -1,4 +1,4 @@
-"""Openverse: openly licensed images of many collections, by its public interface (api.openverse.org/v1).
+"""Openverse: openly licensed images of many collections, from its public API (api.openverse.org/v1).
 
 Every result states its license and creator. Without an account a query gives at most 240 results, 20 a page.
 """
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from distillery.sources.results import SearchResult, number, read_answer, text, unique
+from distillery.sources.engines.results import SearchResult, number, read_list, text, unique
 
 HOME = "https://api.openverse.org"
 PAGE = 20  # results a page, the most without an account
-STEADY = True  # pages are numbered, whatever is on them
+STEADY = True  # a page counts as PAGE results, however many are on it
 
 FILTERS = {
     "type": {"photo": "photograph", "illustration": "illustration"},
@@ -24,44 +24,44 @@ PARAMETERS = {"type": "category", "size": "size", "license": "license_type"}
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
-    """The address of a page of results.
+    """The URL of a page of results.
 
     Args:
         query: as a person would type it.
         first: results to skip, a multiple of `PAGE`.
         filters: type, size, license; empty for none.
-        home: where the interface answers.
+        home: start of the URL.
     """
     parameters = {"q": query, "page": first // PAGE + 1, "page_size": PAGE, "mature": "false"}
     parameters |= {PARAMETERS[key]: FILTERS[key][value] for key, value in filters.items() if value}
     return f"{home}/v1/images/?{urlencode(parameters)}"
 
 
-def parse(page: bytes, address: str = "") -> list[SearchResult]:
-    """The records of a page, in order; empty where the results end.
+def parse(page: bytes, url: str = "") -> list[SearchResult]:
+    """The results of a page, in order; none where the results end.
 
     Raises:
-        MarkupChanged: the answer is not of the documented form.
+        MarkupChanged: the response does not have the documented form.
     """
-    results = read_answer(page, "Openverse", "results")
+    results = read_list(page, "Openverse", "results")
     return unique([_search_result(result) for result in results if isinstance(result, dict)])
 
 
-def _search_result(said: Mapping[str, Any]) -> SearchResult:
+def _search_result(values: Mapping[str, Any]) -> SearchResult:
     return SearchResult(
-        text(said.get("url")),
-        text(said.get("foreign_landing_url")),
-        text(said.get("thumbnail")),
-        text(said.get("title")),
-        number(said.get("width")),
-        number(said.get("height")),
-        license_name(text(said.get("license")), text(said.get("license_version"))),
-        text(said.get("creator")),
+        text(values.get("url")),
+        text(values.get("foreign_landing_url")),
+        text(values.get("thumbnail")),
+        text(values.get("title")),
+        number(values.get("width")),
+        number(values.get("height")),
+        license_name(text(values.get("license")), text(values.get("license_version"))),
+        text(values.get("creator")),
     )
 
 
 def license_name(code: str, version: str) -> str:
-    """`CC BY-SA 4.0` for by-sa and 4.0, `CC0 1.0`, `Public Domain Mark 1.0`; another code as it is."""
+    """`CC BY-SA 4.0` for by-sa and 4.0, `CC0 1.0`, `Public Domain Mark 1.0`; any other code unchanged."""
     code = code.lower()
     name = {"cc0": "CC0", "pdm": "Public Domain Mark"}.get(
         code, f"CC {code.upper()}" if code.startswith("by") else code

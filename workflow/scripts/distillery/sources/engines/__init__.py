@@ -1,0 +1,27 @@
+"""Image searches: for each, the URL of a page of results and a parser of that page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from distillery.sources.engines import bing, commons, google, openverse
+from distillery.sources.engines.results import SearchResult
+
+
+class Engine(Protocol):
+    """What the module of each search defines."""
+
+    HOME: str  # start of its URLs
+    PAGE: int  # results on a page
+    STEADY: bool  # whether a page counts as PAGE results, however many are on it
+    FILTERS: dict[str, dict[str, str]]  # filter → its value in the configuration → its value in the URL
+
+    def search_url(self, query: str, first: int, filters: Mapping[str, str], home: str = ...) -> str:
+        """The URL of the page that follows the `first` results."""
+
+    def parse(self, page: bytes, url: str = ...) -> list[SearchResult]:
+        """The results on a page, in order."""
+
+
+ENGINES: dict[str, Engine] = {"google": google, "bing": bing, "openverse": openverse, "commons": commons}

@@ -1,0 +1,152 @@
+"""Results of an image search, and helpers to read them from HTML and JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import Any
+
+from distillery.jobs import UserError, one_line
+from distillery.sources.urls import is_http_url
+from distillery.storage.records import as_utf8
+
+# fields of a result that are text about the image, not its URL
+TEXTS = ("page", "thumbnail", "title", "license", "creator")
+
+
+class SourceBlocked(UserError):
+    """A search answered without results: with a consent page, a captcha, or a page for browsers only."""
+
+
+class MarkupChanged(UserError):
+    """A page full of images, none of which could be read: the search has changed its markup."""
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """One image on a page of results."""
+
+    url: str
+    page: str = ""  # URL of the web page that shows it
+    thumbnail: str = ""
+    title: str = ""
+    width: int = 0  # pixels, as the search states; 0 if it does not
+    height: int = 0
+    license: str = ""  # as the search states it
+    creator: str = ""
+
+
+def unique(results: list[SearchResult]) -> list[SearchResult]:
+    """The results with a URL, the first of each URL, in order; their texts as files can hold them."""
+    first: dict[str, SearchResult] = {}
+    for result in results:
+        if is_http_url(result.url):
+            first.setdefault(result.url, result)
+    return [_as_utf8(result) for result in first.values()]
+
+
+def _as_utf8(result: SearchResult) -> SearchResult:
+    texts = {name: as_utf8(getattr(result, name)) for name in TEXTS}
+    return SearchResult(result.url, width=result.width, height=result.height, **texts)
+
+
+# --- HTML -------------------------------------------------------------------------------------------------------------
+
+
+class Tags(HTMLParser):
+    """Start tags with their attributes, and the text of scripts, of any text."""
+
+    def __init__(self, text: str):
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.scripts: list[str] = []
+        self._in_script = False
+        _feed(self, text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attributes}))
+        if tag == "script":
+            self._in_script = True
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script":
+            self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script:
+            self.scripts[-1] += data
+
+    def count(self, tag: str) -> int:
+        """Number of start tags of this name."""
+        return sum(name == tag for name, _ in self.tags)
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+
+def plain_text(markup: Any) -> str:
+    """The text of a piece of HTML, in one line."""
+    reader = _Text()
+    _feed(reader, text(markup))
+    return " ".join("".join(reader.parts).split())
+
+
+def _feed(parser: HTMLParser, markup: str) -> None:
+    try:
+        parser.feed(markup)
+        parser.close()
+    except (AssertionError, ValueError):  # html.parser gives up on some malformed declarations: keep what was read
+        pass
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def read_list(page: bytes, engine: str, *path: str, empty: str = "") -> list[Any]:
+    """The list at `path` in a response that should be JSON.
+
+    Args:
+        page: the response's body, any bytes.
+        engine: name of the search, for the message.
+        path: keys down to the list.
+        empty: a key of a response that has no results, and so no list.
+
+    Raises:
+        MarkupChanged: there is no such list; the message quotes the error that the response states.
+    """
+    try:
+        response = found = json.loads(page)
+        for key in path:
+            if empty and key not in found and empty in response:
+                return []
+            found = found[key]
+        if isinstance(found, list):
+            return found
+        reason = f"no list {'.'.join(path)}"
+    except (ValueError, RecursionError):
+        reason = "no JSON"
+    except (KeyError, TypeError, IndexError):
+        error = response.get("error", response.get("detail", "")) if isinstance(response, dict) else ""
+        error = text(error.get("info")) if isinstance(error, dict) else text(error)
+        reason = one_line(error, 200) or f"no list {'.'.join(path)}"
+    raise MarkupChanged(
+        f"{engine} answered in a form this version cannot read: {reason}. Try again later, or report it."
+    )
+
+
+def text(value: Any) -> str:
+    """A value if it is text, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def number(value: Any) -> int:
+    """A value if it is a whole number from 0 on, else 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0

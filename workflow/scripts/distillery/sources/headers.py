@@ -1,0 +1,41 @@
+"""Response headers that a polite client obeys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+FORBIDDEN_USES = ("noai", "noimageai", "noindex", "noimageindex", "none")
+SETTINGS = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")  # have a colon, name no robot
+
+
+def whole_number(digits: str) -> float | None:
+    """A header's ASCII digits as a number, infinite if there are too many; None if it holds anything else."""
+    return float(digits) if digits.isascii() and digits.isdigit() else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by a Retry-After header, a number or a date (RFC 9110, 10.2.3); None without one."""
+    value = headers.get("retry-after", "").strip()
+    if (seconds := whole_number(value)) is not None:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def forbidden_use(header: str) -> str:
+    """The first word of an X-Robots-Tag that forbids use as a training image, or "".
+
+    A part may name the robot it is for ("otherbot: noindex"); parts for other robots do not count.
+    """
+    robot = ""
+    for part in header.lower().split(","):
+        name, colon, rest = part.partition(":")
+        if colon and name.strip() not in SETTINGS:
+            robot, part = name.strip(), rest
+        if robot in ("", "*", "distillery") and part.strip() in FORBIDDEN_USES:
+            return part.strip()
+    return ""
