@@ -22,7 +22,7 @@ def drawn():
     return draw_captioned_set(CLASSES, 2000, 24, seed=1)
 
 
-def test_a_row_depends_on_its_seed_and_number_alone(drawn):
+def test_a_row_depends_on_seed_and_number_alone(drawn):
     pixels, texts, labels = drawn
     few = draw_captioned_set(CLASSES, 30, 24, seed=1)
     assert np.array_equal(few[0], pixels[:30]) and few[1] == texts[:30] and np.array_equal(few[2], labels[:30])
@@ -48,7 +48,7 @@ def test_the_words_change_the_image(drawn):
     assert colorful > 2 * faded
 
 
-def test_a_setting_is_its_scene(drawn):
+def test_a_setting_shows_its_scene(drawn):
     pixels, texts, _ = drawn
     rows = {name: [i for i, text in enumerate(texts) if name in text] for name in ("in a meadow", "at sea")}
     corners = {name: pixels[found][:, -2:, :].mean(axis=(0, 1, 2)) for name, found in rows.items()}
@@ -56,12 +56,12 @@ def test_a_setting_is_its_scene(drawn):
     assert corners["at sea"][2] > corners["at sea"][0] + 20  # blue water
 
 
-def test_every_setting_is_a_scene_and_every_class_has_subjects():
+def test_settings_cover_all_scenes_and_every_class_has_subjects():
     assert {scene for scenes in captions.SETTINGS.values() for scene in scenes} == set(SCENES)
     assert tuple(SUBJECTS) == CLASSES and len({s for subjects in SUBJECTS.values() for s in subjects}) == 50
 
 
-def test_the_demonstration_asks_in_words_that_the_model_learnt(monkeypatch):
+def test_the_demo_prompts_use_only_words_of_the_training_captions(monkeypatch):
     monkeypatch.chdir(ROOT / "demo")
     known = {word for text in vocabulary() for word in text.replace(",", " ").split()}
     study = load_config("config.yaml")

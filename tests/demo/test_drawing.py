@@ -1,4 +1,4 @@
-"""Drawn images are the same everywhere, all different, and carry their class."""
+"""Drawn images: the same in every process, all different, and recognizable by class."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def test_the_classes_are_cifar10s_in_its_order():
 def test_an_image_is_rgb_square_and_depends_on_its_arguments_alone(label, style, seed, size):
     image = draw(label, style, seed, size)
     assert (image.mode, image.size) == ("RGB", (size, size))
-    np.random.seed(0)  # the global state has no say
+    np.random.seed(0)  # the global state does not matter
     assert image.tobytes() == draw(label, style, seed, size).tobytes()
 
 
@@ -51,7 +51,7 @@ def test_few_images_are_near_duplicates(label):
     assert len(near_duplicate_pairs(hashes, mirrored, 4)) <= 2  # curation would drop these
 
 
-def test_an_image_is_the_same_at_every_size_but_for_sampling():
+def test_an_image_is_the_same_at_every_size_except_for_sampling():
     for label in CLASSES:
         small, large = (np.asarray(draw(label, "google", 3, size).resize((8, 8)), float) for size in (48, 96))
         assert np.abs(small - large).mean() < 12
@@ -72,16 +72,16 @@ def test_sets_of_other_seeds_share_no_image():
     assert not sets[0] & sets[1]
 
 
-def test_a_nearest_mean_finds_the_class_more_often_than_chance():
+def test_a_nearest_mean_classifier_beats_chance():
     train, labels = draw_set(CLASSES, "google", 300, 12, seed=0)
     test, truth = draw_set(CLASSES, "google", 200, 12, seed=1)
     means = np.stack([train[labels == k].mean(0, dtype=float) for k in range(10)])
     distances = ((test[:, None].astype(float) - means) ** 2).sum((2, 3, 4))
     accuracy = (distances.argmin(1) == truth).mean()
-    assert 0.15 < accuracy < 0.6  # backgrounds and colors tell something, not all
+    assert 0.15 < accuracy < 0.6  # backgrounds and colors are some evidence of the class, not all
 
 
-def test_an_unknown_class_is_answered_with_the_known_ones():
+def test_the_error_for_an_unknown_class_names_the_known_ones():
     with pytest.raises(UserError) as error:
         draw("unicorn", "google", 0, 32)
     assert all(name in str(error.value) for name in ("unicorn", *CLASSES))

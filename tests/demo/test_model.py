@@ -1,4 +1,4 @@
-"""The model that comes with the project: small, loaded as any other, and its images show what they are asked for."""
+"""The model of the demo: small, loaded like any other, and its images show the class they were generated for."""
 
 import io
 from pathlib import Path
@@ -16,14 +16,14 @@ ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "demo" / "model"
 
 
-def test_it_is_small_and_nothing_in_it_has_to_be_unpickled():
+def test_it_is_small_and_has_no_pickled_file():
     files = [path for path in MODEL.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".safetensors"}
     assert 1_000_000 < sum(path.stat().st_size for path in files) < 8_000_000
 
 
 @pytest.mark.slow
-def test_its_images_are_recognized_by_the_demonstration_s_teacher(tmp_path, monkeypatch):
+def test_the_teacher_of_the_demo_recognizes_its_images(tmp_path, monkeypatch):
     # measured: 0.605 (docs/demo_model.md); chance is 0.1
     import torch
 
@@ -53,6 +53,6 @@ def test_its_images_are_recognized_by_the_demonstration_s_teacher(tmp_path, monk
     assert len(images) == 200
     pixels = np.stack([to_square(Image.open(io.BytesIO(data)), side) for data in images])
     labels = np.repeat(np.arange(len(classes)), 20)
-    right = predict_classes(teacher, as_channels_last(pixels))[1] == labels
-    assert right.mean() >= 0.5
-    assert sum(right[labels == label].mean() > 0.2 for label in range(len(classes))) >= 7
+    correct = predict_classes(teacher, as_channels_last(pixels))[1] == labels
+    assert correct.mean() >= 0.5
+    assert sum(correct[labels == label].mean() > 0.2 for label in range(len(classes))) >= 7

@@ -1,4 +1,4 @@
-"""The demonstration's pipelines: the same seed builds the same files, and their images pass curation."""
+"""Tiny pipelines with random weights: the seed decides the files, and their images pass curation."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def build(name, folder, seed=0, size=32):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_seed_decides_every_file_and_the_global_state_stays(name, tmp_path):
+def test_the_seed_decides_every_file_and_the_global_state_is_restored(name, tmp_path):
     import torch
 
     from distillery.generation.diffusion_models import hash_model
@@ -41,7 +41,7 @@ def test_images_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
     from distillery.generation.diffusion import generate
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # layers too small to share out
+    torch.set_num_threads(1)  # layers too small for several threads
     folder = build(name, tmp_path / "model", size=size)
     changes = {"model": str(folder), "per_class": 30, "size": size, "steps": 4, "guidance": 2.0, "batch": 20}
     source = source_defaults("diffusion") | changes
@@ -52,5 +52,5 @@ def test_images_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
     images = [decode(data).image for entries in pools.values() for _, data in entries]  # raises if one is blank
     assert len(images) == 60 and all(image.size == (size, size) for image in images)
     hashes = np.array([perceptual_hashes(image) for image in images], dtype=np.uint64)
-    # of 1,770 pairs; none as a rule, one by chance where rounding falls so, hundreds if seeds did nothing
+    # of 1,770 pairs: usually none, by chance one, but hundreds if seeds had no effect
     assert len(near_duplicate_pairs(hashes[:, 0], hashes[:, 1], 8)) <= 3

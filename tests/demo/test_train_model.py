@@ -1,4 +1,4 @@
-"""The demonstration's model: its parts, its training, and that a killed one goes on to the same weights."""
+"""Training the model of the demo: formulas, tokenizer, and that a killed training resumes to the same weights."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ TINY = TrainingSettings(
     decoder_steps=4,
     steps=6,
     batch=4,
-    every=2,
+    checkpoint_every=2,
     seed=3,
 )
 
@@ -30,7 +30,7 @@ def one_thread():
 
 
 @given(st.floats(0.001, 0.999))
-def test_clean_and_noise_can_be_told_from_noisy_and_velocity(signal):
+def test_clean_latents_and_noise_follow_from_noisy_latents_and_velocity(signal):
     rng = np.random.default_rng(0)
     clean, noise = (torch.from_numpy(rng.normal(size=(3, 2, 4, 4))) for _ in range(2))
     noisy, velocity = diffuse(clean, noise, torch.full((3,), signal, dtype=torch.float64))
@@ -39,8 +39,8 @@ def test_clean_and_noise_can_be_told_from_noisy_and_velocity(signal):
 
 
 @pytest.mark.slow
-def test_a_perfect_denoiser_is_led_back_to_the_clean_image_by_the_schedule():
-    # training's noise and sampling's have to be the same function of the step
+def test_the_sampler_leads_a_perfect_denoiser_to_the_clean_image():
+    # the noise of training and of sampling has to be the same function of the step
     from distillery_demo.text_to_image import TRAINED_STEPS, noise_schedule
 
     schedule = noise_schedule()
@@ -49,21 +49,21 @@ def test_a_perfect_denoiser_is_led_back_to_the_clean_image_by_the_schedule():
     schedule.set_timesteps(8)
     clean, latents = (torch.from_numpy(np.random.default_rng(k).normal(size=(1, 2, 4, 4))) for k in (0, 1))
     for step in schedule.timesteps:
-        share = signal[step].double()
-        noise = (latents - share.sqrt() * clean) / (1 - share).sqrt()
-        noisy, velocity = diffuse(clean, noise, share[None])
+        kept = signal[step].double()
+        noise = (latents - kept.sqrt() * clean) / (1 - kept).sqrt()
+        noisy, velocity = diffuse(clean, noise, kept[None])
         torch.testing.assert_close(noisy, latents)
         latents = schedule.step(velocity, step, latents).prev_sample
     torch.testing.assert_close(latents, clean, atol=0.02, rtol=0)
 
 
-def test_the_rate_rises_then_falls_to_nothing():
+def test_the_rate_rises_and_then_falls_to_zero():
     rates = [rate(step, 1000) for step in range(1000)]
     assert rates[0] == pytest.approx(0.01) and max(rates) > 0.97 and rates[-1] < 1e-4
     assert rates.index(max(rates)) == 99 and all(np.diff(rates[99:]) < 0)
 
 
-def test_the_reconstruction_s_loss_counts_pixels_and_edges():
+def test_the_reconstruction_loss_counts_pixels_and_edges():
     flat, edge = torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
     assert reconstruction_loss(flat + 0.5, flat).item() == pytest.approx(0.5)  # a shift has no edges
     edge[..., 2:] = 1
@@ -71,11 +71,11 @@ def test_the_reconstruction_s_loss_counts_pixels_and_edges():
 
 
 @pytest.mark.slow
-def test_every_known_word_is_one_token_and_others_are_spelt():
+def test_every_known_word_is_one_token_and_others_are_spelled_in_bytes():
     from distillery_demo.captions import vocabulary
-    from distillery_demo.text_to_image import TOKENS, learn_tokenizer, tokens_of
+    from distillery_demo.text_to_image import TOKENS, tokens_of, train_tokenizer
 
-    tokenizer = learn_tokenizer(vocabulary())
+    tokenizer = train_tokenizer(vocabulary())
     for text in vocabulary():
         words = [word for part in text.replace("-", " - ").split() for word in part.replace(",", " ,").split()]
         assert tokenizer.convert_ids_to_tokens(tokenizer(text).input_ids)[1:-1] == [f"{word}</w>" for word in words]
@@ -83,18 +83,18 @@ def test_every_known_word_is_one_token_and_others_are_spelt():
     assert tokenizer.unk_token_id not in strange[1:-1] and len(strange) > 8
     tokens = tokens_of(tokenizer, ["a cat", "a cat " * 40])
     assert tokens.shape == (2, TOKENS) and tokens.dtype == torch.int64
-    assert tokens[1, -1] == tokenizer.eos_token_id  # too long a prompt still ends
+    assert tokens[1, -1] == tokenizer.eos_token_id  # a prompt that is cut off still ends
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_to_the_same_files(tmp_path, monkeypatch):
+def test_a_killed_training_resumes_to_the_same_files(tmp_path, monkeypatch):
     from distillery.generation.diffusion_models import hash_model
     from distillery_demo import train_model as training
 
     before = torch.random.get_rng_state()
     train_model(tmp_path / "whole", TINY, tmp_path / "a")
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert not list((tmp_path / "a").glob("*.pt"))  # nothing is left to go on from
+    assert not list((tmp_path / "a").glob("*.pt"))  # checkpoints are removed
     for kill in (3, 7, 12):  # the step of the run that is killed: in each of the three parts
         steps = iter(range(100))
 

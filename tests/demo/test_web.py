@@ -1,4 +1,4 @@
-"""The imitated web: the same results for the same seed, every fault what it is called, a server that serves it."""
+"""The imitated web: results follow from the seed, every fault is what its name says, the server serves all hosts."""
 
 import hashlib
 import http.client
@@ -19,7 +19,7 @@ from distillery_demo.web_pages import SEARCHES
 from distillery_demo.web_replies import REPLIES
 
 QUERIES = {"frog": ["frog", "green frog", "frog on leaf"], "cat": ["cat"]}
-shots = st.builds(
+images = st.builds(
     WebImage,
     st.sampled_from(sorted(STYLES)),
     st.sampled_from(CLASSES),
@@ -30,75 +30,75 @@ shots = st.builds(
 )
 
 
-@given(shots)
-def test_an_address_says_what_the_image_is(shot):
-    host, _, path = shot.url.removeprefix("http://").partition("/")
-    assert WebImage.at("/" + path.partition("?")[0]) == shot and host.endswith(".test")
+@given(images)
+def test_an_address_describes_its_image(image):
+    host, _, path = image.url.removeprefix("http://").partition("/")
+    assert WebImage.at("/" + path.partition("?")[0]) == image and host.endswith(".test")
 
 
 @given(st.text())
-def test_any_other_address_is_none(path):
+def test_any_other_address_is_no_image(path):
     assert WebImage.at(path) is None or WebImage.at(path).url.partition(".test")[2].startswith(path)
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_the_same_seed_finds_the_same(search):
+def test_the_seed_decides_the_results(search):
     first, again, other = (SearchIndex(QUERIES, 50, seed).find(search, "frog") for seed in (0, 0, 1))
-    assert first == again and len({shot.url for shot in first} & {shot.url for shot in other}) == 0
+    assert first == again and len({image.url for image in first} & {image.url for image in other}) == 0
     assert (
         SearchIndex({"frog": ["frog"]}, 50, 0).find(search, "frog") == first
-    )  # what other classes ask changes nothing
+    )  # queries of other classes do not matter
     assert SearchIndex(QUERIES, 50, 0).find(search, "toad") == []
 
 
-def test_all_that_goes_wrong_on_the_web_goes_wrong_here():
+def test_all_faults_of_the_web_occur():
     index = SearchIndex(QUERIES, 400, seed=0)
     found = {(search, query): index.find(search, query) for search in SEARCHES for query in index.class_of}
-    every = [shot for shots in found.values() for shot in shots]
-    forms = Counter(shot.form for shot in every)
+    every = [image for images in found.values() for image in images]
+    forms = Counter(image.form for image in every)
     assert set(forms) == set(REPLIES) and forms["plain"] > 0.6 * len(every)
-    frogs = [shot for (_, query), shots in found.items() if "frog" in query for shot in shots]
-    wrong = sum(shot.label != "frog" for shot in frogs) / len(frogs)
+    frogs = [image for (_, query), images in found.items() if "frog" in query for image in images]
+    wrong = sum(image.label != "frog" for image in frogs) / len(frogs)
     assert 0.01 < wrong < 2 * (FAULTS["mislabeled"] + FAULTS["conflicting"]) / 1000
-    urls = {key: {shot.url for shot in shots} for key, shots in found.items()}
+    urls = {key: {image.url for image in images} for key, images in found.items()}
     assert urls["google", "frog"] & urls["google", "green frog"]  # one address for two queries
     assert urls["google", "frog"] & urls["bing", "frog"]  # for two searches
     assert urls["google", "frog"] & urls["google", "cat"]  # for two classes
 
 
-SHOT = WebImage("bing", "frog", 12345, "plain", 96, "jpg")
+IMAGE = WebImage("bing", "frog", 12345, "plain", 96, "jpg")
 
 
-def answered(form, kind="jpg"):
-    return REPLIES[form](WebImage(SHOT.style, SHOT.label, SHOT.number, form, SHOT.side, kind))
+def reply_of(form, kind="jpg"):
+    return REPLIES[form](WebImage(IMAGE.style, IMAGE.label, IMAGE.number, form, IMAGE.side, kind))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_images_come_in_the_format_of_their_address(kind):
-    reply = answered("plain", kind)
+    reply = reply_of("plain", kind)
     with Image.open(io.BytesIO(reply.body)) as image:
         assert (image.format, image.size) == (FORMATS[kind], (96, 96))
     assert reply.content_type == f"image/{FORMATS[kind].lower()}"
 
 
-def test_faults_are_what_they_are_called():
-    plain = answered("plain")
-    assert answered("twin").body == answered("reserved").body == plain.body
-    assert answered("half").body == plain.body[: len(plain.body) // 2]
+def test_every_fault_is_what_its_name_says():
+    plain = reply_of("plain")
+    assert reply_of("twin").body == reply_of("reserved").body == plain.body
+    assert reply_of("half").body == plain.body[: len(plain.body) // 2]
     with pytest.raises(Rejected, match="broken"):
-        decode(answered("half").body)
+        decode(reply_of("half").body)
     with pytest.raises(UnidentifiedImageError):
-        Image.open(io.BytesIO(answered("note").body))
+        Image.open(io.BytesIO(reply_of("note").body))
     with pytest.raises(Rejected, match="too small"):
-        decode(answered("tiny").body, min_side=20)
+        decode(reply_of("tiny").body, min_side=20)
     with pytest.raises(Rejected, match="blank"):
-        decode(answered("blank").body)
-    hashes = [perceptual_hashes(decode(answered(form).body).image) for form in ("plain", "copy")]
+        decode(reply_of("blank").body)
+    hashes = [perceptual_hashes(decode(reply_of(form).body).image) for form in ("plain", "copy")]
     assert (
-        answered("copy").body != plain.body and len(near_duplicate_pairs(*map(list, zip(*hashes, strict=True)), 8)) == 1
+        reply_of("copy").body != plain.body and len(near_duplicate_pairs(*map(list, zip(*hashes, strict=True)), 8)) == 1
     )
-    assert answered("gone").status == 404 and answered("moved").status == 302
-    assert dict(answered("reserved").headers) == {"X-Robots-Tag": "noai, noimageai"}
+    assert reply_of("gone").status == 404 and reply_of("moved").status == 302
+    assert dict(reply_of("reserved").headers) == {"X-Robots-Tag": "noai, noimageai"}
 
 
 def test_the_server_answers_every_host():
@@ -117,8 +117,8 @@ def test_the_server_answers_every_host():
         assert [page.count(b"iusc") for page in bing] == [35, 25, 0]
         busy = WebImage("bing", "frog", 5, "busy", 96, "jpg").url.partition(".test")[2]
         assert [ask("images5.test", busy)[0] for _ in range(3)] == [503, 200, 200]
-        status, body = ask("images1.test", SHOT.url.partition(".test")[2])
-        assert status == 200 and hashlib.sha256(body).digest() == hashlib.sha256(answered("plain").body).digest()
+        status, body = ask("images1.test", IMAGE.url.partition(".test")[2])
+        assert status == 200 and hashlib.sha256(body).digest() == hashlib.sha256(reply_of("plain").body).digest()
         for host, path in (
             ("www.google.test", "/images/async?q=frog"),
             ("a.test", "/nothing"),

@@ -1,1 +1,1 @@
-"""What makes a study run offline; nothing outside the demonstration and the tests imports it."""
+"""What a study needs to run offline: drawn images, an imitated web, tiny diffusion models. For the demo and tests."""

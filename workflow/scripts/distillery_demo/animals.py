@@ -24,7 +24,7 @@ SKIN = [(90, 150, 50), (70, 130, 45), (130, 150, 60), (110, 110, 55), (150, 180,
 
 
 def legs(pen: Pen, rng: np.random.Generator, xs: Sequence[float], top: float, width: float, color: Color) -> None:
-    """Four legs at xs, far ones darker, mid-stride by a random amount."""
+    """Draw legs at xs, the far ones darker, with a random stride."""
     stride = rng.uniform(-0.15, 0.15)
     for k, x in enumerate(xs):
         swing = stride * (1 if k % 2 else -1)

@@ -1,8 +1,8 @@
-"""Captions in the manner of prompts, and drawn images that show what they say.
+"""Captions that read like prompts, and drawn images that show what they say.
 
-A caption is a subject, and perhaps a medium, a setting, a viewpoint and a light: `a photo of a tabby cat in a meadow,
-close-up, at night`. The setting decides the scene that is drawn, the others how it is: so a model that learns from
-them has to read every word. Each part is drawn by itself, as composed prompts are.
+A caption has a subject, and perhaps a medium, a setting, a viewpoint and a light: `a photo of a tabby cat in a meadow,
+close-up, at night`. The setting decides the scene, the other parts its look, so a model trained on them has to use
+every word. Each part is chosen independently, as in composed prompts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SUBJECTS = {
     "ship": ("a ship", "a cargo ship", "a sailing ship with tall masts", "a fishing boat", "a cruise ship"),
     "truck": ("a truck", "a big rig", "a vintage pickup truck", "a delivery truck", "a dump truck"),
 }
-# what a setting draws: scenes of `drawing.SCENES`; none is a plain background
+# the scenes (of `drawing.SCENES`) that a setting may draw; an empty tuple is a plain background
 SETTINGS: dict[str, tuple[str, ...]] = {
     "in the sky": ("sky",),
     "flying above the clouds": ("sky",),
@@ -56,7 +56,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "on a plain background": (),
     "running through snow": (),
 }
-# how the other parts change the look: fields of `drawing.Style`
+# how the other parts change the style: fields of `drawing.Style`
 VIEWPOINTS: dict[str, dict[str, Any]] = {
     "close-up": {"scale": (0.50, 0.58)},
     "seen from afar": {"scale": (0.29, 0.34)},
@@ -72,33 +72,33 @@ MEDIA: dict[str, dict[str, Any]] = {
     "a faded photo of": {"color": (0.4, 0.55)},
     "a colorful painting of": {"color": (1.5, 1.8)},
 }
-LEFT_OUT = {"medium": 0.5, "setting": 0.1, "viewpoint": 0.7, "light": 0.7}  # probability of each part
+OMIT_PROBABILITY = {"medium": 0.5, "setting": 0.1, "viewpoint": 0.7, "light": 0.7}
 
 
 def draw_captioned(label: str, rng: np.random.Generator, size: int, tidy: bool = False) -> tuple[np.ndarray, str]:
-    """An image of a class and its caption.
+    """Draw an image of a class, and its caption.
 
     Args:
         label: one of `drawing.CLASSES`.
-        rng: decides both.
+        rng: decides both image and caption.
         size: pixels a side, at least 8.
-        tidy: no distracting shapes, of which captions say nothing.
+        tidy: leave out the distracting shapes, which captions do not mention.
 
     Returns:
         uint8 [size, size, 3], and the caption.
     """
     medium, setting, viewpoint, light = (
-        "" if rng.random() < LEFT_OUT[part] else pick(rng, tuple(choices))
+        "" if rng.random() < OMIT_PROBABILITY[part] else pick(rng, tuple(choices))
         for part, choices in (("medium", MEDIA), ("setting", SETTINGS), ("viewpoint", VIEWPOINTS), ("light", LIGHTS))
     )
-    look = _look(medium, setting, viewpoint, light)
-    look = replace(look, clutter=(0, 0)) if tidy else look
+    style = _style_of(medium, setting, viewpoint, light)
+    style = replace(style, clutter=(0, 0)) if tidy else style
     text = compose(medium, pick(rng, SUBJECTS[label]), setting, viewpoint, light)
-    return np.asarray(draw_in_style(label, look, rng, size)), text
+    return np.asarray(draw_in_style(label, style, rng, size)), text
 
 
 def vocabulary() -> list[str]:
-    """Every part that a caption may have."""
+    """All texts of which captions are composed."""
     subjects = [subject for subjects in SUBJECTS.values() for subject in subjects]
     return [*subjects, *SETTINGS, *VIEWPOINTS, *LIGHTS, *MEDIA]
 
@@ -106,20 +106,22 @@ def vocabulary() -> list[str]:
 def draw_captioned_set(
     classes: Sequence[str], count: int, size: int, seed: int, tidy: bool = False
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """ImageDataset, captions and labels, classes taking turns; each depends on the seed and its row alone.
+    """Draw images with captions and labels; the classes take turns, and each row depends on seed and row number alone.
 
     Returns:
-        uint8 [count, size, size, 3], captions, and labels int64 [count].
+        Pixels uint8 [count, size, size, 3], captions [count], and labels int64 [count].
     """
-    pixels, captions = np.empty((count, size, size, 3), np.uint8), []
+    pixels = np.empty((count, size, size, 3), np.uint8)
+    captions: list[str] = []
     labels = np.arange(count, dtype=np.int64) % len(classes)
-    for row, label in enumerate(labels):
+    for row, label in enumerate(labels.tolist()):
         pixels[row], caption = draw_captioned(classes[label], np.random.default_rng((seed, row)), size, tidy)
         captions.append(caption)
     return pixels, captions, labels
 
 
-def _look(medium: str, setting: str, viewpoint: str, light: str) -> Style:
+def _style_of(medium: str, setting: str, viewpoint: str, light: str) -> Style:
+    """The style that the parts of a caption ask for."""
     changes: dict[str, Any] = {}
     for part, choices in ((medium, MEDIA), (viewpoint, VIEWPOINTS), (light, LIGHTS)):
         changes |= choices[part] if part else {}

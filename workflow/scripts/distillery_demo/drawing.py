@@ -1,8 +1,8 @@
-"""Images for a study without a network: figures before backgrounds, in the manner of each source.
+"""Draw the images of an offline study: figures in front of backgrounds, in a style for each source.
 
-An image depends on (label, style, seed) alone and is the same at every size but for sampling. Styles differ as sources
-do: `google` is clean, large and saturated; `bing` busy, off center, with borders and watermarks; `teacher` spans both;
-`generated` is soft and centerd.
+An image depends on (label, style, seed) alone, and is the same at every size except for sampling. Styles differ like
+sources: `google` is clean, large and saturated; `bing` is cluttered and off center, with borders and watermarks;
+`teacher` spans both; `generated` is soft and centered.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ CLASSES = tuple(FIGURES)  # CIFAR-10's, in its order
 
 @dataclass(frozen=True)
 class Style:
-    """How a source's images look. Shares and probabilities are 0 to 1."""
+    """How the images of a source look. Fractions and probabilities are 0 to 1."""
 
-    plain: float  # share of plain or gradient backgrounds, the rest are scenes
-    fitting: float  # share of scenes that suit the class
-    scale: tuple[float, float]  # half the figure's width over the image's side
-    shift: float  # largest distance of the figure from the center, over the image's side
+    plain: float  # fraction of plain or gradient backgrounds; the others are scenes
+    fitting: float  # fraction of scenes that suit the class
+    scale: tuple[float, float]  # half the figure's width, as a fraction of the image's side
+    shift: float  # largest distance of the figure from the center, as a fraction of the image's side
     turn: float  # standard deviation, radians
-    clutter: tuple[int, int]  # fewest and most distracting shapes behind and before the figure
+    clutter: tuple[int, int]  # fewest and most distracting shapes behind the figure
     color: tuple[float, float]  # saturation, 1 = as drawn
     light: tuple[float, float]  # brightness and contrast, 1 = as drawn
-    marks: float  # probability of a watermark, and of a border
+    overlays: float  # probability of a watermark, and of a border
     noise: tuple[float, float]  # standard deviation, gray levels
     blur: float  # probability
     scenes: tuple[str, ...] = ()  # instead of those that suit the class
@@ -62,7 +62,7 @@ STYLES = {
     "generated": Style(0.35, 0.9, (0.38, 0.46), 0.05, 0.05, (0, 2), (0.8, 1.3), (0.9, 1.1), 0.0, (0, 3), 0.60),
 }
 
-# scenes that suit each class; neighbors share theirs, so that the background does not tell them apart
+# scenes that suit each class; similar classes share them, so that the background does not reveal the class
 SUITS = {
     "airplane": ("sky", "sky", "road"),
     "bird": ("sky", "grass", "water"),
@@ -75,7 +75,7 @@ SUITS = {
     "truck": ("road", "sand"),
     "ship": ("water", "water", "sky"),
 }
-# above and below the horizon
+# colors above and below the horizon
 SCENES: dict[str, tuple[Color, Color]] = {
     "sky": ((110, 165, 225), (200, 220, 240)),
     "grass": ((165, 200, 230), (95, 140, 60)),
@@ -93,7 +93,7 @@ def draw(label: str, style: str, seed: int, size: int) -> Image.Image:
     Args:
         label: one of `CLASSES`.
         style: one of `STYLES`.
-        seed: any whole number; another seed is another image.
+        seed: any integer; another seed draws another image.
         size: pixels a side, at least 8.
 
     Returns:
@@ -109,63 +109,66 @@ def draw(label: str, style: str, seed: int, size: int) -> Image.Image:
     return draw_in_style(label, STYLES[style], drawing_rng(label, style, seed), size)
 
 
-def draw_in_style(label: str, look: Style, rng: np.random.Generator, size: int) -> Image.Image:
+def draw_in_style(label: str, style: Style, rng: np.random.Generator, size: int) -> Image.Image:
     """One image of a class in any style; see `draw`."""
     side = 2 * size  # drawn twice as large, then averaged: Pillow's polygons have hard edges
-    image = _background(label, look, rng, side)
+    image = _background(label, style, rng, side)
     canvas = ImageDraw.Draw(image)
-    for _ in range(int(rng.integers(look.clutter[0], look.clutter[1] + 1))):
+    for _ in range(int(rng.integers(style.clutter[0], style.clutter[1] + 1))):
         _distraction(canvas, rng, side)
-    pen = _pen(canvas, look, rng, side)
+    pen = _pen(canvas, style, rng, side)
     if label not in ("airplane", "bird") and rng.random() < 0.6:
         pen.ellipse(0.0, 0.8, 0.85, 0.08, pick(rng, [(40, 40, 40), (70, 70, 65), (110, 110, 105)]))
     FIGURES[label](pen, rng)
-    _marks(canvas, look, rng, side)
-    return _develop(image.reduce(2), look, rng)
+    _add_overlays(canvas, style, rng, side)
+    return _develop(image.reduce(2), style, rng)
 
 
 def draw_set(classes: Sequence[str], style: str, count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A balanced set of images, each resized from a drawing of twice the size as curation would.
+    """Draw a balanced set of images, each drawn at twice its size and resized as curation does.
 
     Args:
         classes: names; a label is an index into them.
-        count: how many in all; the first classes get one more where it does not divide.
+        count: number of images in all; the first classes get one more if it does not divide evenly.
+        style: one of `STYLES`.
         size: pixels a side.
-        seed: sets of other seeds share no image.
+        seed: sets of different seeds share no image.
 
     Returns:
-        pixels uint8 [count, size, size, 3] and labels int64 [count], classes taking turns.
+        Pixels uint8 [count, size, size, 3] and labels int64 [count]; the classes take turns.
     """
     pixels = np.empty((count, size, size, 3), np.uint8)
     labels = np.arange(count, dtype=np.int64) % len(classes)
-    for row, label in enumerate(labels):
+    for row, label in enumerate(labels.tolist()):
         pixels[row] = to_square(draw(classes[label], style, seed * 1_000_003 + row, 2 * size), size)
     return pixels, labels
 
 
 def drawing_rng(label: str, style: str, seed: int) -> np.random.Generator:
-    """A stream of its own for every (label, style, seed); Python's hash would change with every process."""
+    """A generator of its own for every (label, style, seed); Python's own hash would change with every process."""
     digest = hashlib.sha256(f"{label}/{style}/{seed}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
 
-def _pen(canvas: ImageDraw.ImageDraw, look: Style, rng: np.random.Generator, side: int) -> Pen:
-    shift = rng.uniform(-look.shift, look.shift, 2)
+def _pen(canvas: ImageDraw.ImageDraw, style: Style, rng: np.random.Generator, side: int) -> Pen:
+    """A pen for one figure: random position, size, rotation and direction."""
+    shift = rng.uniform(-style.shift, style.shift, 2)
     return Pen(
         canvas,
         center=(side * (0.5 + shift[0]), side * (0.5 + shift[1])),
-        scale=side * rng.uniform(*look.scale),
-        turn=rng.normal(0.0, look.turn),
+        scale=side * rng.uniform(*style.scale),
+        turn=rng.normal(0.0, style.turn),
         mirror=bool(rng.random() < 0.5),
         stretch=rng.uniform(0.75, 1.1),
     )
 
 
-def _background(label: str, look: Style, rng: np.random.Generator, side: int) -> Image.Image:
-    if rng.random() < look.plain:
+def _background(label: str, style: Style, rng: np.random.Generator, side: int) -> Image.Image:
+    """A plain background, or a scene with a horizon."""
+    if rng.random() < style.plain:
         high = _paper(rng)
         return _gradient(high, shade(high, rng.uniform(0.6, 1.0)), side, rng)
-    scene = pick(rng, look.scenes or SUITS[label]) if rng.random() < look.fitting else pick(rng, tuple(SCENES))
+    scene = pick(rng, style.scenes or SUITS[label]) if rng.random() < style.fitting else pick(rng, tuple(SCENES))
     above, below = (_vary(color, rng) for color in SCENES[scene])
     if scene == "sky":
         return _gradient(above, below, side, rng)
@@ -180,24 +183,31 @@ def _paper(rng: np.random.Generator) -> Color:
     if rng.random() < 0.4:
         return 250, 250, 250
     gray = rng.uniform(120, 245)
-    return tuple(int(c) for c in np.clip(gray + rng.normal(0, 22, 3), 0, 255))
+    return _color(gray + rng.normal(0, 22, 3))
 
 
 def _vary(color: Color, rng: np.random.Generator) -> Color:
-    return tuple(int(c) for c in np.clip(np.array(color) * rng.uniform(0.8, 1.15) + rng.normal(0, 14, 3), 0, 255))
+    """A random color near another."""
+    return _color(np.array(color) * rng.uniform(0.8, 1.15) + rng.normal(0, 14, 3))
+
+
+def _color(values: np.ndarray) -> Color:
+    """Float [3] clipped and truncated to 0 to 255."""
+    red, green, blue = (int(value) for value in np.clip(values, 0, 255))
+    return red, green, blue
 
 
 def _gradient(top: Color, bottom: Color, side: int, rng: np.random.Generator) -> Image.Image:
-    """From top to bottom under uneven light, without which plain images would be near-duplicates of each other."""
+    """A gradient from top to bottom under uneven light; without it plain images would be near-duplicates."""
     lights = rng.uniform(0.65, 1.15, (2, 3, 1))
     corners = np.array([[top] * 3, [bottom] * 3]) * lights
     image = Image.fromarray(corners.clip(0, 255).astype(np.uint8))
-    half = image.resize((side // 2, side // 2), Image.Resampling.BILINEAR)  # the image will be halved: no loss
+    half = image.resize((side // 2, side // 2), Image.Resampling.BILINEAR)  # without loss: the image will be halved
     return half.resize((side, side), Image.Resampling.NEAREST)
 
 
 def _distraction(canvas: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> None:
-    """A tree, a block, a pole or a blob of any color, anywhere."""
+    """Draw a tree, a block, a pole or a blob of any color, anywhere."""
     x, y = rng.uniform(0, side, 2)
     w, h = side * rng.uniform(0.03, 0.16, 2)
     color = _vary(pick(rng, [*PAINT, (70, 110, 50), (110, 85, 60), (170, 170, 165)]), rng)
@@ -213,25 +223,26 @@ def _distraction(canvas: ImageDraw.ImageDraw, rng: np.random.Generator, side: in
         canvas.ellipse((x - w, y - h, x + w, y + h), fill=color)
 
 
-def _marks(canvas: ImageDraw.ImageDraw, look: Style, rng: np.random.Generator, side: int) -> None:
-    if rng.random() < look.marks:
+def _add_overlays(canvas: ImageDraw.ImageDraw, style: Style, rng: np.random.Generator, side: int) -> None:
+    """Perhaps add a watermark, perhaps a border."""
+    if rng.random() < style.overlays:
         tone = int(rng.integers(150, 256))
         spot = (side * rng.uniform(0, 0.5), side * rng.uniform(0.1, 0.9))
         canvas.text(spot, pick(rng, ["SAMPLE", "photo.example", "(c) stock"]), (tone,) * 3, font_size=side / 10)
-    if rng.random() < look.marks:
+    if rng.random() < style.overlays:
         width = int(side * rng.uniform(0.02, 0.07))
         canvas.rectangle(
             (0, 0, side - 1, side - 1), outline=pick(rng, [(255,) * 3, (20,) * 3, (200, 190, 170)]), width=width
         )
 
 
-def _develop(image: Image.Image, look: Style, rng: np.random.Generator) -> Image.Image:
-    """Saturation, brightness, contrast, blur and noise, as a camera and its processing would add."""
-    image = ImageEnhance.Color(image).enhance(rng.uniform(*look.color))
-    if rng.random() < look.blur:
+def _develop(image: Image.Image, style: Style, rng: np.random.Generator) -> Image.Image:
+    """Change saturation, brightness and contrast, and add blur and noise, like a camera and its processing."""
+    image = ImageEnhance.Color(image).enhance(rng.uniform(*style.color))
+    if rng.random() < style.blur:
         image = image.filter(ImageFilter.BoxBlur(image.width / 96))
-    brightness, contrast = rng.uniform(*look.light, 2)
+    brightness, contrast = rng.uniform(*style.light, 2)
     pixels = np.asarray(image, np.float32)
-    noise = rng.uniform(*look.noise) * rng.standard_normal((image.height, image.width, 1), np.float32)
+    noise = rng.uniform(*style.noise) * rng.standard_normal((image.height, image.width, 1), np.float32)
     pixels = pixels * np.float32(contrast) + (noise + np.float32(128 * (brightness - contrast)))
     return Image.fromarray(pixels.clip(0, 255, out=pixels).astype(np.uint8))

@@ -1,29 +1,31 @@
-"""The pen that draws shapes of a figure's own plane onto an image, and the colors that figures share."""
+"""The pen that draws figures onto an image, and the colors that figures share."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from PIL import ImageDraw
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]
+T = TypeVar("T")
 
 CIRCLE = [(math.cos(k * math.pi / 8), math.sin(k * math.pi / 8)) for k in range(16)]
 
 
 class Pen:
-    """AugmentParams shapes given in a figure's plane onto an image.
+    """Draws shapes onto an image; their coordinates are in the plane of a figure.
 
     Args:
         draw: the image, RGB.
-        center: where the figure's origin lies, pixels.
-        scale: pixels per unit.
-        turn: radians, clockwise.
+        center: position of the figure's origin in pixels.
+        scale: pixels per unit of the plane.
+        turn: rotation in radians, clockwise.
         mirror: whether the figure faces left.
-        stretch: width over height, for views that are not quite from the side.
+        stretch: factor of the width, for views that are not quite from the side.
     """
 
     def __init__(
@@ -45,12 +47,12 @@ class Pen:
         self.draw.polygon([(left + xx * x + xy * y, top + yx * x + yy * y) for x, y in points], fill=color)
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, color: Color, turn: float = 0.0) -> None:
-        """Fill an ellipse of half axes rx and ry, turned by radians."""
+        """Fill an ellipse of half axes rx and ry, rotated by `turn` radians."""
         c, s = math.cos(turn), math.sin(turn)
         self.polygon([(x + c * rx * u - s * ry * v, y + s * rx * u + c * ry * v) for u, v in CIRCLE], color)
 
     def limb(self, points: Sequence[Point], width: float, color: Color, end: float | None = None) -> None:
-        """A chain of segments, `width` wide at its start and `end` (the same by default) at its end."""
+        """Fill a chain of segments, `width` wide at its start and `end` (by default the same) at its end."""
         end = width if end is None else end
         pieces = len(points) - 1
         for k, ((x0, y0), (x1, y1)) in enumerate(zip(points, points[1:], strict=False)):
@@ -69,11 +71,12 @@ class Pen:
 
 
 def shade(color: Color, factor: float) -> Color:
-    """Lighter (factor > 1) or darker."""
-    return tuple(max(0, min(255, int(c * factor))) for c in color)
+    """A lighter (factor > 1) or darker color."""
+    red, green, blue = (max(0, min(255, int(c * factor))) for c in color)
+    return red, green, blue
 
 
-def pick(rng: np.random.Generator, options: Sequence):
+def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
     """One of the options, all equally likely."""
     return options[int(rng.integers(len(options)))]
 

@@ -1,7 +1,7 @@
 """Tiny text-to-image pipelines with random weights, so that a study and its tests can generate offline in seconds.
 
 They have the architecture of Stable Diffusion 2 (UNet) and 3 (transformer, without T5) and load through the same
-calls, but were never trained: their images are colored noise that shows nothing, and every figure has to say so.
+calls. They are not trained: their images are colored noise, and every figure that shows them has to say so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def build_stable_diffusion_2(folder: str | Path, seed: int, size: int = 32) -> N
     """Save a pipeline of Stable Diffusion 2's architecture: about 0.5 M parameters, three files of weights.
 
     Args:
-        folder: where to save it; `folder/model_index.json` is written last.
+        folder: where to save the pipeline; `folder/model_index.json` is written last.
         seed: decides every weight.
         size: pixels a side of its images, a multiple of 8.
     """
@@ -75,10 +75,10 @@ def build_stable_diffusion_2(folder: str | Path, seed: int, size: int = 32) -> N
 def build_stable_diffusion_3(folder: str | Path, seed: int, size: int = 32) -> None:
     """Save a pipeline of Stable Diffusion 3's architecture without T5.
 
-    It loads only with `text_encoder_3` and `tokenizer_3` left out, as the real one without T5.
+    It loads only with `text_encoder_3` and `tokenizer_3` left out, like the real one without T5.
 
     Args:
-        folder: where to save it; `folder/model_index.json` is written last.
+        folder: where to save the pipeline; `folder/model_index.json` is written last.
         seed: decides every weight.
         size: pixels a side of its images, a multiple of 8.
     """
@@ -133,7 +133,7 @@ def build_stable_diffusion_3(folder: str | Path, seed: int, size: int = 32) -> N
 
 
 def seeded(seed: int, build: Callable[[], Any]) -> Any:
-    """Call `build` under a seed of its own; modules draw their weights from the global state, which is put back."""
+    """Call `build` with the global random state seeded: modules draw their weights from it. Restores the state."""
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)
         return build()
@@ -145,7 +145,7 @@ def save(pipeline: Any, folder: str | Path) -> None:
 
 
 def byte_tokenizer() -> Any:
-    """A CLIP tokenizer of 514 tokens: every byte inside and at the end of a word, start and end of text."""
+    """A CLIP tokenizer of 514 tokens: every byte, within a word and at its end; start and end of text."""
     from transformers import CLIPTokenizer
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
@@ -155,7 +155,7 @@ def byte_tokenizer() -> Any:
 
 
 def text_encoder(tokenizer: Any, projection: bool = False) -> nn.Module:
-    """One layer of CLIP's text model, 32 wide, for a tokenizer."""
+    """A CLIP text model of two layers, 32 wide, for a tokenizer."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     config = CLIPTextConfig(
@@ -174,8 +174,13 @@ def text_encoder(tokenizer: Any, projection: bool = False) -> nn.Module:
 
 
 @torch.no_grad()
-def raise_contrast(vae: nn.Module, size: int) -> nn.Module:
-    """Scale the decoder's last layer so that noise decodes to images of visible contrast, not to flat gray."""
+def raise_contrast(vae: Any, size: int) -> Any:
+    """Scale the decoder's last layer so that noise decodes to images with visible contrast, not flat gray.
+
+    Args:
+        vae: an `AutoencoderKL` of diffusers, changed in place and returned.
+        size: pixels a side of its images.
+    """
     latents = torch.randn(16, vae.config.latent_channels, size // 4, size // 4)
     images = vae.eval().decode(latents / vae.config.scaling_factor).sample
     last = vae.decoder.conv_out

@@ -1,4 +1,4 @@
-"""The demonstration's text-to-image model: Stable Diffusion 2's parts, small enough for two CPU cores.
+"""The text-to-image model of the demo: the parts of Stable Diffusion 2, small enough for two CPU cores.
 
 An autoencoder that halves 32 pixels twice (8 x 8 latents of 8 channels), a CLIP text model of two layers, a UNet with
 cross-attention at its lower level, 3.6 million weights in all; v-prediction (Salimans and Ho 2022) under the cosine
@@ -19,13 +19,13 @@ from torch import nn
 
 SIZE = 32  # pixels a side
 LATENTS = (8, 8, 8)  # channels, height, width
-TOKENS = 32  # most of a prompt; the rest is cut off
+TOKENS = 32  # the longest prompt; the rest is cut off
 WIDTH = 96  # of the text model
 TRAINED_STEPS = 1000  # of the noise schedule
 
 
-def autoencoder() -> nn.Module:
-    """3 x 32 x 32 pixels in -1 to 1 to 8 x 8 x 8 latents and back."""
+def autoencoder() -> Any:
+    """An `AutoencoderKL` from 3 x 32 x 32 pixels in -1 to 1 to 8 x 8 x 8 latents and back."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
@@ -39,8 +39,8 @@ def autoencoder() -> nn.Module:
     )
 
 
-def denoiser() -> nn.Module:
-    """Noisy latents, step and text to the velocity of the latents."""
+def denoiser() -> Any:
+    """A `UNet2DConditionModel` from noisy latents, step and text to the velocity of the latents."""
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
@@ -52,17 +52,17 @@ def denoiser() -> nn.Module:
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=WIDTH,
-        # the text as a whole, added to the step's embedding, reaches every block: trained far faster than attention
+        # the whole text, added to the step's embedding, reaches every block: this trains far faster than attention
         addition_embed_type="text",
         addition_embed_type_num_heads=4,
-        attention_head_dim=4,  # heads, whatever its name says
+        attention_head_dim=4,  # despite its name, the number of heads
         norm_num_groups=16,
         use_linear_projection=True,
     )
 
 
 def text_model(tokenizer: Any) -> nn.Module:
-    """Tokens [B, 32] to [B, 32, 96]."""
+    """A CLIP text model from tokens [B, 32] to embeddings [B, 32, 96]."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     return CLIPTextModel(
@@ -80,33 +80,35 @@ def text_model(tokenizer: Any) -> nn.Module:
     )
 
 
-def learn_tokenizer(texts: Iterable[str]) -> Any:
-    """A CLIP tokenizer in which every word of `texts` is one token; other words are spelt in bytes."""
+def train_tokenizer(texts: Iterable[str]) -> Any:
+    """A CLIP tokenizer in which every word of `texts` is one token; other words are spelled in bytes."""
     from transformers import CLIPTokenizer
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     letters = sorted(bytes_to_unicode().values())
-    merges = learn_merges({word for text in texts for word in re.findall(r"\w+|[^\w\s]+", text.lower())})
+    merges = byte_pair_merges({word for text in texts for word in re.findall(r"\w+|[^\w\s]+", text.lower())})
     known = [*letters, *(letter + "</w>" for letter in letters)]
     known += sorted({left + right for left, right in merges} - set(known))
     known += ["<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(vocab={token: i for i, token in enumerate(known)}, merges=merges, model_max_length=TOKENS)
+    pairs: Any = merges  # annotated as strings, but pairs are what the tokenizer takes
+    return CLIPTokenizer(vocab={token: i for i, token in enumerate(known)}, merges=pairs, model_max_length=TOKENS)
 
 
-def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
+def byte_pair_merges(words: Iterable[str]) -> list[tuple[str, str]]:
     """The merges of byte-pair encoding (Sennrich et al. 2016, algorithm 1) until each ASCII word is one token.
 
-    Written out because the usual library's order of equally frequent pairs differs from run to run.
+    Written here because the order of equally frequent pairs in the usual library differs from run to run.
     """
-    spelt = [[*word[:-1], word[-1] + "</w>"] for word in sorted(words)]
+    spelled = [[*word[:-1], word[-1] + "</w>"] for word in sorted(words)]
     merges = []
-    while pairs := Counter(pair for parts in spelt for pair in pairwise(parts)):
+    while pairs := Counter(pair for parts in spelled for pair in pairwise(parts)):
         merges.append(min(pairs, key=lambda pair: (-pairs[pair], pair)))
-        spelt = [_merged(parts, merges[-1]) for parts in spelt]
+        spelled = [_merged(parts, merges[-1]) for parts in spelled]
     return merges
 
 
 def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
+    """The parts of a word with every occurrence of a pair joined."""
     found: list[str] = []
     for part in parts:
         if found and (found[-1], part) == pair:
@@ -117,12 +119,12 @@ def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
 
 
 def tokens_of(tokenizer: Any, captions: list[str]) -> torch.Tensor:
-    """Captions as int64 [N, 32], as the pipeline gives them to the text model."""
+    """Captions as token indices, int64 [N, 32], tokenized as by the pipeline."""
     return tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
 
 
 def noise_schedule() -> Any:
-    """How much noise a step has, and how images are sampled."""
+    """The scheduler: the noise of each step, and the sampler."""
     from diffusers import DPMSolverMultistepScheduler
 
     return DPMSolverMultistepScheduler(
@@ -135,10 +137,10 @@ def noise_schedule() -> Any:
 
 
 def save_pipeline(vae: nn.Module, text: nn.Module, tokenizer: Any, unet: nn.Module, folder: str | Path) -> None:
-    """Write a pipeline that `diffusers` loads, in float16: half the size, and finer than what an image shows."""
+    """Write a pipeline that `diffusers` loads, in float16: half the size, with more precision than an image shows."""
     from diffusers import StableDiffusionPipeline
 
-    pipeline = StableDiffusionPipeline(
+    pipeline: Any = StableDiffusionPipeline(
         vae=vae,
         text_encoder=text,
         tokenizer=tokenizer,

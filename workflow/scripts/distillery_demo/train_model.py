@@ -1,10 +1,9 @@
-"""Train the demonstration's text-to-image model on drawn images and their captions.
+"""Train the text-to-image model of the demo on drawn images and their captions.
 
     PYTHONPATH=workflow/scripts python -m distillery_demo.train_model demo/model
 
-First the autoencoder, then denoiser and text model together on its latents, then its decoder some more. Everything
-follows from the seed; a training that was killed goes on from its last checkpoint. `docs/demo_model.md` says what came
-of it.
+First trains the autoencoder, then the denoiser and the text model on its latents, then its decoder some more. The seed
+decides everything; a killed training resumes from its last checkpoint. `docs/demo_model.md` has the results.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ from distillery_demo.pipelines import seeded
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the model is trained. Steps are of the optimizer, rates per step of Adam."""
+    """How the model is trained. Steps are optimizer steps; rates are Adam's."""
 
     seed: int = 0
-    images: int = 40_000  # that the autoencoder learns from
-    tidy_images: int = 30_000  # without distractions, that the denoiser learns from
+    images: int = 40_000  # that the autoencoder is trained on
+    tidy_images: int = 30_000  # without distracting shapes, that the denoiser is trained on
     autoencoder_steps: int = 1600
     autoencoder_batch: int = 32
     autoencoder_lr: float = 2e-3
@@ -46,11 +45,11 @@ class TrainingSettings:
     steps: int = 4400
     batch: int = 32
     lr: float = 1e-3
-    kl: float = 1e-5  # weight of the latents' divergence from a normal distribution
-    wordless: float = 0.1  # share of captions left out, for classifier-free guidance (Ho and Salimans 2021)
-    sloppiness: float = 0.05  # noise of the latents, of unit variance, that the decoder is finished on
-    averaging: float = 0.998  # of weights over steps
-    every: int = 100  # steps between checkpoints
+    kl_weight: float = 1e-5  # of the divergence of the latents from a normal distribution
+    caption_dropout: float = 0.1  # fraction of captions left out, for classifier-free guidance (Ho and Salimans 2021)
+    latent_noise: float = 0.05  # standard deviation of noise added to latents of unit variance, for the decoder
+    ema_decay: float = 0.998  # of the average of weights over steps
+    checkpoint_every: int = 100  # steps
 
 
 def train_model(folder: str | Path, training: TrainingSettings, state: str | Path) -> None:
@@ -58,13 +57,13 @@ def train_model(folder: str | Path, training: TrainingSettings, state: str | Pat
 
     Args:
         folder: where the pipeline is saved.
-        training: how.
-        state: folder of checkpoints, kept until the model is saved.
+        training: the settings.
+        state: folder of checkpoints; they are removed when the model is saved.
     """
     device = choose_device(threads=torch.get_num_threads())
     pixels, _, _ = draw_captioned_set(CLASSES, training.images, model.SIZE, training.seed)
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-    tokenizer = model.learn_tokenizer(vocabulary())
+    tokenizer = model.train_tokenizer(vocabulary())
     points = _checkpoints(Path(state), training)
     vae = train_autoencoder(images, training, device, points[0])
     pixels, captions, _ = draw_captioned_set(CLASSES, training.tidy_images, model.SIZE, training.seed + 1, tidy=True)
@@ -80,19 +79,18 @@ def train_model(folder: str | Path, training: TrainingSettings, state: str | Pat
 
 
 def _checkpoints(state: Path, training: TrainingSettings) -> list[Checkpoint]:
-    """Of the three parts; a setting of a later part leaves an earlier one as it is."""
+    """Checkpoints of the three parts; each depends only on the settings that its part and those before it use."""
     settings = asdict(training)
-    first = {key: settings[key] for key in settings if key in ("seed", "images", "kl") or "autoencoder" in key}
-    second = {key: settings[key] for key in settings if key not in ("decoder_steps", "sloppiness")}
+    first = {key: settings[key] for key in settings if key in ("seed", "images", "kl_weight") or "autoencoder" in key}
+    second = {key: settings[key] for key in settings if key not in ("decoder_steps", "latent_noise")}
     parts = {"autoencoder": first, "denoiser": second, "decoder": settings}
-    return [Checkpoint(state / f"{part}.pt", digest(chosen), training.every) for part, chosen in parts.items()]
+    return [
+        Checkpoint(state / f"{part}.pt", digest(chosen), training.checkpoint_every) for part, chosen in parts.items()
+    ]
 
 
-def train_autoencoder(images: Tensor, training: TrainingSettings, device: torch.device, point: Checkpoint) -> nn.Module:
-    """The autoencoder of `images` (uint8 [N, 3, 32, 32]): absolute error of pixels and of their differences, and KL.
-
-    The differences keep edges sharp, which the eye and a classifier look at.
-    """
+def train_autoencoder(images: Tensor, training: TrainingSettings, device: torch.device, point: Checkpoint) -> Any:
+    """Train an autoencoder of `images` (uint8 [N, 3, 32, 32]), by `reconstruction_loss` and KL divergence."""
     vae = seeded(training.seed, model.autoencoder).to(device, memory_format=torch.channels_last).train()
 
     def loss(step: int) -> Tensor:
@@ -101,23 +99,23 @@ def train_autoencoder(images: Tensor, training: TrainingSettings, device: torch.
         latents = vae.encode(wanted).latent_dist
         noise = torch.from_numpy(rng.standard_normal(latents.mean.shape, np.float32)).to(device)
         made = vae.decode(latents.mean + latents.std * noise).sample
-        return reconstruction_loss(made, wanted) + training.kl * latents.kl().mean()
+        return reconstruction_loss(made, wanted) + training.kl_weight * latents.kl().mean()
 
     _optimize(vae, loss, training.autoencoder_steps, training.autoencoder_lr, device, point, "autoencoder")
     return vae.eval()
 
 
 def sharpen_decoder(
-    vae: nn.Module, latents: Tensor, images: Tensor, training: TrainingSettings, device: torch.device, point: Checkpoint
+    vae: Any, latents: Tensor, images: Tensor, training: TrainingSettings, device: torch.device, point: Checkpoint
 ) -> None:
-    """Train the decoder alone some more, on latents as the denoiser leaves them: a little off."""
+    """Train the decoder alone some more, on slightly noisy latents like those of the denoiser."""
     parts = nn.ModuleDict({"in": vae.post_quant_conv, "decoder": vae.decoder}).train()
 
     def loss(step: int) -> Tensor:
         rng = np.random.default_rng((training.seed, 3, step))
         rows = rng.integers(len(images), size=training.autoencoder_batch)
         noise = torch.from_numpy(rng.standard_normal((len(rows), *model.LATENTS), np.float32))
-        noisy = (latents[rows] + training.sloppiness * noise) / vae.config.scaling_factor
+        noisy = (latents[rows] + training.latent_noise * noise) / vae.config.scaling_factor
         return reconstruction_loss(vae.decode(noisy.to(device)).sample, scaled(images[rows], device))
 
     _optimize(parts, loss, training.decoder_steps, training.autoencoder_lr / 2, device, point, "decoder")
@@ -125,7 +123,10 @@ def sharpen_decoder(
 
 
 def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute error of pixels [B, C, H, W], and of the differences to their right and lower neighbors."""
+    """Mean absolute error of pixels [B, C, H, W], plus that of their differences to the right and the lower neighbor.
+
+    The differences keep edges sharp, to which the eye and a classifier are sensitive.
+    """
     error = made.float() - wanted.float()
     return error.abs().mean() + error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
 
@@ -133,7 +134,7 @@ def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
 def train_denoiser(
     latents: Tensor, tokens: Tensor, tokenizer: Any, training: TrainingSettings, device: torch.device, point: Checkpoint
 ) -> tuple[nn.Module, nn.Module]:
-    """Text model and denoiser, trained to tell the velocity of noisy latents; averages of their weights over steps.
+    """Train text model and denoiser to predict the velocity of noisy latents; returns the average of their weights.
 
     Args:
         latents: float [N, 8, 8, 8] of unit variance.
@@ -144,9 +145,9 @@ def train_denoiser(
     def build() -> nn.ModuleDict:
         return nn.ModuleDict({"text": model.text_model(tokenizer), "unet": model.denoiser()})
 
-    parts = seeded(training.seed, build).to(device, memory_format=torch.channels_last).train()
+    parts: Any = seeded(training.seed, build).to(device, memory_format=torch.channels_last).train()
     signal = model.noise_schedule().alphas_cumprod
-    wordless = model.tokens_of(tokenizer, [""])[0]
+    empty = model.tokens_of(tokenizer, [""])[0]
 
     def loss(step: int) -> Tensor:
         rng = np.random.default_rng((training.seed, 2, step))
@@ -154,22 +155,22 @@ def train_denoiser(
         clean = latents[rows]
         noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32))
         times = torch.from_numpy(rng.integers(model.TRAINED_STEPS, size=training.batch))
-        left_out = torch.from_numpy(rng.random(training.batch) < training.wordless)
-        words = torch.where(left_out[:, None], wordless, tokens[rows]).to(device)
+        dropped = torch.from_numpy(rng.random(training.batch) < training.caption_dropout)
+        words = torch.where(dropped[:, None], empty, tokens[rows]).to(device)
         noisy, wanted = diffuse(clean, noise, signal[times])
         made = parts["unet"](noisy.to(device), times.to(device), parts["text"](words).last_hidden_state).sample
         return F.mse_loss(made.float(), wanted.to(device))
 
-    average = ModelEMA(parts)
-    _optimize(parts, loss, training.steps, training.lr, device, point, "denoiser", average, training.averaging)
-    average.apply()
+    ema = ModelEMA(parts)
+    _optimize(parts, loss, training.steps, training.lr, device, point, "denoiser", ema, training.ema_decay)
+    ema.apply()
     return parts["text"].eval(), parts["unet"].eval()
 
 
 def diffuse(clean: Tensor, noise: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
     """Noisy latents and their velocity, [B, C, H, W] each (Salimans and Ho 2022, section 4 and appendix D).
 
-    x = sqrt(a) clean + sqrt(1 - a) noise and v = sqrt(a) noise - sqrt(1 - a) clean, with a the cumulative signal [B].
+    x = sqrt(a) clean + sqrt(1 - a) noise and v = sqrt(a) noise - sqrt(1 - a) clean, a the cumulative signal [B].
     """
     signal = signal[:, None, None, None]
     keep, spoil = signal.sqrt(), (1 - signal).sqrt()
@@ -177,13 +178,13 @@ def diffuse(clean: Tensor, noise: Tensor, signal: Tensor) -> tuple[Tensor, Tenso
 
 
 def scaled(images: Tensor, device: torch.device) -> Tensor:
-    """Images of uint8 in -1 to 1, as the autoencoder takes them."""
+    """Images uint8 scaled to -1 to 1, as the autoencoder takes them: float32, channels last."""
     return (images.to(device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def encode(vae: nn.Module, images: Tensor, device: torch.device, batch: int = 200) -> Tensor:
-    """Means of the latents of images (uint8 [N, 3, 32, 32]): float [N, 8, 8, 8]."""
+def encode(vae: Any, images: Tensor, device: torch.device, batch: int = 200) -> Tensor:
+    """The mean latents of images (uint8 [N, 3, 32, 32]): float [N, 8, 8, 8]."""
     found = []
     for part in progress(images.split(batch), label="latents", unit="batches"):
         with autocast(device):
@@ -199,17 +200,18 @@ def _optimize(
     device: torch.device,
     point: Checkpoint,
     name: str,
-    average: ModelEMA | None = None,
+    ema: ModelEMA | None = None,
     decay: float = 0.0,
 ) -> None:
-    """Minimise a loss by Adam, from the checkpoint if there is one; gradients are clipped to a norm of 1."""
+    """Minimize a loss by Adam, from the checkpoint if there is one; gradients are clipped to a norm of 1."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    optimizer, first, losses = Adam(weights), 0, []
+    optimizer, first = Adam(weights), 0
+    losses: list[float] = []
     if state := point.load(device):
         network.load_state_dict(state["network"])
         optimizer.restore(state["optimizer"])
-        if average:
-            average.restore(state["average"])
+        if ema:
+            ema.restore(state["ema"])
         first, losses = state["step"], state["history"]
     for step in progress(range(first, steps), label=name, unit="steps"):
         with autocast(device):
@@ -217,21 +219,21 @@ def _optimize(
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step(lr * rate(step, steps))
-        if average:
-            average.update(decay_after(step, decay))
+        if ema:
+            ema.update(decay_after(step, decay))
         losses.append(loss.item())
         if (step + 1) % point.every == 0:
             log.info("%s: step %d, loss %.4f", name, step + 1, np.mean(losses[-point.every :]))
-            point.save(step + 1, network, average, optimizer, losses[-point.every :], loss.detach())
+            point.save(step + 1, network, ema, optimizer, losses[-point.every :], loss.detach())
 
 
 def rate(step: int, steps: int, warm: int = 100) -> float:
-    """The learning rate's share of its peak: a linear rise over `warm` steps, half a cosine down to zero."""
+    """The learning rate as a fraction of its peak: a linear rise over `warm` steps, and half a cosine down to zero."""
     return min((step + 1) / warm, 1.0) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command; see the module."""
+    """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="where the pipeline is saved")
     parser.add_argument("--state", default="results/demo-model", help="folder of checkpoints and of the log")

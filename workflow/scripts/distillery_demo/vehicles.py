@@ -91,9 +91,9 @@ def truck(pen: Pen, rng: np.random.Generator) -> None:
         pen.polygon([(-0.97, high), (0.34, high), (0.34, 0.48), (-0.97, 0.48)], load)
         pen.limb([(-0.97, (high + 0.48) / 2), (0.34, (high + 0.48) / 2)], 0.1, shade(load, rng.uniform(0.6, 0.9)))
     else:
-        side = rng.uniform(0.0, 0.2)
-        pen.ellipse(-0.3, side + 0.05, 0.5, rng.uniform(0.05, 0.3), (120, 95, 65))
-        pen.polygon([(-1.0, side), (0.34, side), (0.3, 0.48), (-0.92, 0.48)], shade(load, 0.85))
+        edge = rng.uniform(0.0, 0.2)
+        pen.ellipse(-0.3, edge + 0.05, 0.5, rng.uniform(0.05, 0.3), (120, 95, 65))
+        pen.polygon([(-1.0, edge), (0.34, edge), (0.3, 0.48), (-0.92, 0.48)], shade(load, 0.85))
     _wheels(pen, pick(rng, [(-0.65, 0.62), (-0.7, -0.35, 0.62)]), 0.19)
 
 
