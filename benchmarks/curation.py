@@ -1,13 +1,15 @@
-"""Curation: near-duplicate search against other ways, and what an image costs.
+"""Curation: the search for near-duplicates against other ways, and the time of one image.
 
-    pip install faiss-cpu==1.15.1 pybktree==1.1    # compared with; the study does not need them
+    pip install faiss-cpu==1.15.1 pybktree==1.1    # for comparison; the study does not need them
     python benchmarks/curation.py
 
-On an AMD EPYC with AVX-512 (median of 5 pairs, least and most): all pairs of 50,000 hashes within 8 bits in 0.16 s on
-one core; comparing everything with everything in numpy takes 5.9 times as long (4.9-5.9), faiss's range search 4.7
-times (3.8-4.8), a BK-tree about 6,600 times; 500,000 hashes in 7.3 s. 200 photographs of 600-1400 pixels validated,
-hashed with their mirrors and resized to 32 pixels in 0.99 s; one after the other, each from the bytes, takes 4.8
-times as long (3.8-4.9), decoding alone at full size 1.06 times (0.99-1.97). A second process makes 1.8 times as many.
+On an AMD EPYC with AVX-512 (median of 5 pairs, smallest and largest):
+
+* All pairs of 50,000 hashes within 8 bits take 0.16 s on one core. Comparing all pairs in numpy takes 5.9 times as long
+  (4.9-5.9), faiss's range search 4.7 times (3.8-4.8), a BK-tree about 6,600 times. 500,000 hashes take 7.3 s.
+* Validating 200 photographs of 600-1400 pixels, hashing them with their mirror images and resizing them to 32 pixels
+  takes 0.99 s. The three steps in turn, each from the bytes, take 4.8 times as long (3.8-4.9); decoding alone at full
+  size 1.06 times (0.99-1.97). Two processes make 1.8 times as many images a second.
 """
 
 import argparse
@@ -58,7 +60,7 @@ def search(count: int, repeats: int) -> None:
 
 
 def naive(hashes: np.ndarray) -> int:
-    """Everything with everything, a row of numpy at a time."""
+    """Compare all pairs, a row of numpy at a time."""
     return sum(int((np.bitwise_count(hashes[i + 1 :] ^ hashes[i]) <= DISTANCE).sum()) for i in range(len(hashes) - 1))
 
 
@@ -78,7 +80,7 @@ def faiss_search(hashes: np.ndarray):
 
 
 def bk_tree(hashes: np.ndarray, queries: int = 200) -> None:
-    """A BK-tree is far too slow to run whole: it is timed on some queries and scaled."""
+    """A BK-tree is too slow for all queries: time some of them and scale."""
     try:
         import pybktree
     except ImportError:
@@ -100,18 +102,18 @@ def bk_tree(hashes: np.ndarray, queries: int = 200) -> None:
 
 
 def photograph(seed: int) -> bytes:
-    chance = np.random.default_rng(seed)
-    width, height = chance.integers(600, 1400, 2)
-    coarse = Image.fromarray(chance.integers(0, 256, (14, 18, 3), dtype=np.uint8))
+    rng = np.random.default_rng(seed)
+    width, height = rng.integers(600, 1400, 2)
+    coarse = Image.fromarray(rng.integers(0, 256, (14, 18, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), float)
-    noisy = (smooth + chance.normal(0, 5, (height, width, 1))).clip(0, 255).astype(np.uint8)
+    noisy = (smooth + rng.normal(0, 5, (height, width, 1))).clip(0, 255).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(noisy).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 
-def apart(data: bytes) -> None:
-    """Validate, hash and resize one after the other, each from the bytes, as three tools would."""
+def in_turn(data: bytes) -> None:
+    """Validate, hash and resize in turn, each from the bytes, as three tools would."""
     Image.open(io.BytesIO(data)).load()
     image = Image.open(io.BytesIO(data)).convert("RGB")
     imagehash.phash(image)
@@ -125,7 +127,7 @@ def images(count: int, repeats: int) -> None:
     record = ImageRecord("s", "c", "urls", "x")
     ways = {
         "ours": lambda: [curate_image((record, data), 32, 32) for data in files],
-        "one after the other": lambda: [apart(data) for data in files],
+        "one after the other": lambda: [in_turn(data) for data in files],
         "decoding alone": lambda: [Image.open(io.BytesIO(data)).load() for data in files],
     }
     what = f"{count} photographs of 600-1400 pixels"
@@ -148,7 +150,7 @@ def compare(ways, repeats: int, what: str) -> None:
             started = time.perf_counter()
             results.add(way())
             seconds[name].append(time.perf_counter() - started)
-        assert len(results) == 1, results  # all ways find the same
+        assert len(results) == 1, results  # all ways agree
     for name, found in seconds.items():
         ratios = [other / ours for other, ours in zip(found, seconds["ours"], strict=True)]
         print(

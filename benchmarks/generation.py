@@ -1,27 +1,34 @@
-"""Images a second: the tutorials' loop, a call of the pipeline for each prompt, against the library's batches.
+"""Images a second: the loop of the tutorials, one call of the pipeline per prompt, against batches of the library.
 
     python benchmarks/generation.py                   tiny random Stable Diffusion 2 on one CPU core
     python benchmarks/generation.py --real sd2        SD 2's architecture with random weights, on the GPU; --compile
     python benchmarks/generation.py --real sd3        SD 3-medium's, without T5
 
-The loop runs the pipeline as diffusers loads it (float32) and saves each image; the library has its own dtype,
-encodes each of ten prompts once, and batches; both take the same number of steps.
+The loop runs the pipeline as diffusers loads it (float32) and saves each image. The library uses its own dtype, encodes
+each of ten prompts once, and batches. Both take the same number of steps.
 
 On one thread of a busy AMD EPYC with AVX-512 BF16, the tiny pipeline, 4 steps, 32 pixels: 68 images a second in
 batches of 20, 4.5 times the loop (40 images, 2 pairs, 4.3-4.7; one at a time 1.1 times).
 
-On one NVIDIA H200, one turn, random weights (which change nothing of the arithmetic):
+On one NVIDIA H200, one run, random weights (the arithmetic is the same):
 
     images a second                        loop          one at a time   in batches     compiled
     Stable Diffusion 2, 25 steps, 768 pixels  0.41          1.14 (2.7x)     2.1 (5.1x)     3.55 (8.7x)
     Stable Diffusion 3, 28 steps, 512 pixels  0.30          1.23 (4.1x)     2.85 (9.5x)    not measured
 
-The loop made 3 images; batches are of 32 and 16. Compiling takes a minute and a half, once a job. Where Stable
-Diffusion 2's time goes: of 64 images a step of the UNet takes 546 ms in channels last with torch's own attention, 515
-with cuDNN's, 410 with channels first (torch's group norm takes images out of channels last and back: a fifth of the
-time), and 312 compiled; decoding an image 67 ms, with channels first 49, compiled 20. What is not compiled has been in
-channels first since; the 2.1 is of before. An image is 113 TFLOP: compiled, 49 % of the card's matrix products (827
-TFLOP/s), 53 % while sampling. A third of that time is attention over up to 9,216 places, at half of the peak.
+The loop made 3 images; batches are of 32 and 16. Compiling takes a minute and a half, once a job. The time of Stable
+Diffusion 2 for 64 images:
+
+    way                                             a step of the UNet    decoding an image
+    channels last, torch's own attention            546 ms                67 ms
+    channels last, cuDNN's attention                515 ms
+    channels first                                  410 ms                49 ms
+    compiled                                        312 ms                20 ms
+
+Uncompiled channels last is slow because torch's group norm converts images to channels first and back, a fifth of the
+time. Uncompiled code has used channels first since; the 2.1 above was measured before. An image takes 113 TFLOP:
+compiled, 49 % of the card's matrix products (827 TFLOP/s), 53 % while sampling. A third of that time is attention over
+up to 9,216 positions, at half of the peak.
 """
 
 import argparse
@@ -47,11 +54,11 @@ from distillery_demo import pipelines
 
 @dataclass(frozen=True)
 class Model:
-    """What is measured.
+    """A model to measure.
 
     Attributes:
-        loop, library: pipelines, as diffusers gives it and as the library has it.
-        looped: images of a measurement of the loop, which takes seconds for each on a GPU.
+        loop, library: the pipeline as diffusers loads it, and as the library does.
+        looped: number of images in a measurement of the loop, which takes seconds for each on a GPU.
     """
 
     loop: Any
@@ -77,16 +84,16 @@ def main() -> None:
     batched = f"library, {batch} at a time{', compiled' * options.compile}"
     # name → images a measurement, images before the first, and how
     ways = {"loop": (model.looped, 1, lambda records: loop(model.loop, records))}
-    if not options.compile:  # it would be a compilation more
+    if not options.compile:  # another batch size would compile again
         ways["library, one at a time"] = (model.looped, 1, lambda records: library(model, records, 1))
-    # compiled for a whole batch first
+    # if compiled, the uncounted first batch is a whole one
     ways[batched] = (images, batch if options.compile else 1, lambda records: library(model, records, batch))
     speeds = {name: [] for name in ways}
     for _, warm, way in ways.values():
-        way(wishes(model.settings, warm))
+        way(planned(model.settings, warm))
     for _ in range(pairs):
         for name, (number, _, way) in ways.items():
-            speeds[name].append(number / clock(way, wishes(model.settings, number)))
+            speeds[name].append(number / clock(way, planned(model.settings, number)))
     for name, found in speeds.items():
         ratios = [one / plain for one, plain in zip(found, speeds["loop"], strict=True)]
         print(
@@ -99,18 +106,18 @@ def main() -> None:
 
 
 def clock(way: Callable[[list[ImageRecord]], None], records: list[ImageRecord]) -> float:
-    """Seconds, until the last JPEG is made."""
+    """Seconds until the last JPEG is made."""
     started = time.perf_counter()
     way(records)
     return time.perf_counter() - started
 
 
 def report_limits(model: Model, batch: int, speed: float) -> None:
-    """Print where an image's time goes, and what share of the device's matrix products it is."""
+    """Print where the time of an image goes, and which fraction of the device's matrix products it reaches."""
     settings = model.settings
     fewer = replace(settings, steps=5)
     whole, part = (
-        clock(lambda records: library(model, records, batch), wishes(s, batch)) / batch for s in (settings, fewer)
+        clock(lambda records: library(model, records, batch), planned(s, batch)) / batch for s in (settings, fewer)
     )
     step = (whole - part) / (settings.steps - fewer.steps)
     print(f"  {1000 * step:.1f} ms a step, {1000 * (whole - settings.steps * step):.0f} ms for decoding and saving")
@@ -137,26 +144,26 @@ def timed(action: Callable[[], object]) -> float:
 def operations(pipeline: Any, settings: DiffusionSettings) -> float:
     """Floating-point operations of one image."""
     with FlopCounterMode(display=False) as counter:
-        run_batch(pipeline, wishes(settings, 1))
+        run_batch(pipeline, planned(settings, 1))
     return counter.get_total_flops()
 
 
-def wishes(settings: DiffusionSettings, images: int) -> list[ImageRecord]:
-    """Offers with ten prompts in turn, as the published study's."""
-    asked = [ImagePrompt(f"a photo of a cat {i}", 2.0) for i in range(10)]
-    return [plan_image(settings, "sd", "cat", asked[i % 10], i, seed=0) for i in range(images)]
+def planned(settings: DiffusionSettings, images: int) -> list[ImageRecord]:
+    """Records of images with ten prompts in turn, like the published study."""
+    prompts = [ImagePrompt(f"a photo of a cat {i}", 2.0) for i in range(10)]
+    return [plan_image(settings, "sd", "cat", prompts[i % 10], i, seed=0) for i in range(images)]
 
 
 def loop(pipeline, records: list[ImageRecord]) -> None:
-    """A call and a JPEG for each image."""
+    """One call and one JPEG for each image."""
     for record in records:
-        given = {"height": record.size, "width": record.size, "guidance_scale": record.guidance}
-        image = pipeline(record.prompt, num_inference_steps=record.steps, **given).images[0]
+        options = {"height": record.size, "width": record.size, "guidance_scale": record.guidance}
+        image = pipeline(record.prompt, num_inference_steps=record.steps, **options).images[0]
         image.save(io.BytesIO(), format="JPEG", quality=95)
 
 
 def library(model: Model, records: list[ImageRecord], batch: int) -> None:
-    """All images, JPEG included."""
+    """Generate all images in batches, JPEGs included."""
     for _ in generate_images(model.library, records, replace(model.settings, batch=batch)):
         pass
 
@@ -165,7 +172,7 @@ def library(model: Model, records: list[ImageRecord], batch: int) -> None:
 
 
 def tiny(images: int) -> Model:
-    """The demo's size, loaded from disk, on one thread."""
+    """A tiny Stable Diffusion 2, loaded from disk, on one thread."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         settings = DiffusionSettings.of(DEFAULTS | {"model": folder, "per_class": images, "size": 32, "steps": 4})
@@ -174,7 +181,7 @@ def tiny(images: int) -> Model:
 
 
 def real(name: str, images: int) -> Model:
-    """A published configuration with random weights, made on the GPU."""
+    """A published architecture with random weights, built on the GPU."""
     build, size, steps = REAL[name]
     plain, ours = build(), build()
     plain.set_progress_bar_config(disable=True)

@@ -1,9 +1,9 @@
-"""How far one machine goes: planning studies of many jobs, curating and splitting many images.
+"""The limits of one machine: planning studies of many jobs, curating and splitting many images.
 
     python benchmarks/scale.py jobs                       dry-runs of studies of about 500, 5,000 and 20,000 jobs
     python benchmarks/scale.py images [--images N]    100,000 images of 100 classes: pools, curation, split, plan
 
-For each step seconds and the process's largest memory.
+Prints the seconds and the largest memory of each step.
 """
 
 import argparse
@@ -32,9 +32,9 @@ from distillery.storage.records import ImageRecord
 
 ROOT = Path(__file__).parents[1]
 JOBS = (500, 5_000, 20_000)
-A_SCENARIO = 15  # jobs with six seeds of two arms: 12 trainings, a plan, a table, a test elsewhere
+JOBS_PER_SCENARIO = 15  # six seeds of two arms: 12 trainings, a plan, a table, a test on other test sets
 CLASSES = 100
-SIDE = 200  # pixels of an image as it comes; 32 as it is kept
+SIDE = 200  # pixels of a raw image; 32 once curated
 
 
 def main() -> None:
@@ -52,9 +52,9 @@ def main() -> None:
 
 
 def plan_jobs(folder: Path, jobs: int) -> None:
-    """Print what a dry-run of a study of that many jobs takes."""
+    """Print the time and memory of a dry-run of a study of about that many jobs."""
     classes = {f"class{number}": {"queries": [f"class {number}"]} for number in range(10)}
-    scenarios = {f"scenario{n}": {"train": {"google": 10 + 10 * n}} for n in range(jobs // A_SCENARIO)}
+    scenarios = {f"scenario{n}": {"train": {"google": 10 + 10 * n}} for n in range(jobs // JOBS_PER_SCENARIO)}
     study = {
         "title": "Large",
         "seeds": 6,
@@ -67,26 +67,26 @@ def plan_jobs(folder: Path, jobs: int) -> None:
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    said, seconds, memory = measured([*command, "--cores", "all", "--dry-run", "--quiet", "all", "rules"], folder)
-    found = re.search(r"^total +(\d+)$", said, re.M)
+    output, seconds, memory = measured([*command, "--cores", "all", "--dry-run", "--quiet", "all", "rules"], folder)
+    found = re.search(r"^total +(\d+)$", output, re.M)
     print(f"{int(found[1]):,} jobs: planned in {seconds:.0f} s, {memory:.1f} GB", flush=True)
 
 
 def measured(command: list[str], folder: Path) -> tuple[str, float, float]:
-    """What a command says, its seconds, and its largest memory in GB."""
+    """The output of a command, its seconds, and its largest memory in GB."""
     started = time.perf_counter()
-    with open(folder / "said", "w+") as said:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
+    with open(folder / "output", "w+") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
         _, status, usage = os.wait4(process.pid, 0)
-        said.seek(0)
-        text = said.read()
+        output.seek(0)
+        text = output.read()
     if status:
         sys.exit(text[-2000:])
     return text, time.perf_counter() - started, usage.ru_maxrss / 2**20
 
 
 def handle_images(folder: Path, count: int, processes: int) -> None:
-    """Print what each step takes of a source of that many images."""
+    """Print the time and memory of each step on a source of that many images."""
     labels = [f"class{number}" for number in range(CLASSES)]
     pools = [(folder / f"{label}.tar", folder / f"{label}.jsonl") for label in labels]
     pixels, table, splits = folder / "web.npy", folder / "web.parquet", folder / "splits.parquet"
@@ -106,21 +106,21 @@ def handle_images(folder: Path, count: int, processes: int) -> None:
 
 
 def step(name: str, action: Callable[[], None]) -> None:
-    """Print an action's seconds and the largest memory until then, of this process and of its workers together."""
+    """Print the seconds of an action and the largest memory so far, of this process plus its workers."""
     started = time.perf_counter()
     action()
     print(f"  {name}: {time.perf_counter() - started:.1f} s, {peak_memory():.1f} GB", flush=True)
 
 
 def peak_memory() -> float:
-    """GB; the workers' is the largest of one."""
+    """Largest memory in GB: of this process plus that of the largest worker."""
     return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
 
 
 def write_pools(pools: list[tuple[Path, Path]], labels: list[str], per_class: int) -> None:
     for number, (label, (shard, records)) in enumerate(zip(labels, pools, strict=True)):
-        chance = np.random.default_rng(number)
-        write_pool(shard, records, (entry(label, rank, image(chance)) for rank in range(per_class)))
+        rng = np.random.default_rng(number)
+        write_pool(shard, records, (entry(label, rank, image(rng)) for rank in range(per_class)))
 
 
 def entry(label: str, rank: int, data: bytes) -> tuple[ImageRecord, bytes]:
@@ -128,9 +128,9 @@ def entry(label: str, rank: int, data: bytes) -> tuple[ImageRecord, bytes]:
     return dataclasses.replace(record, key=image_key(data), sha256=hashlib.sha256(data).hexdigest()), data
 
 
-def image(chance: np.random.Generator) -> bytes:
-    """A smooth JPEG like no other."""
-    coarse = Image.fromarray(chance.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+def image(rng: np.random.Generator) -> bytes:
+    """A smooth random JPEG."""
+    coarse = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
     buffer = io.BytesIO()
     coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
