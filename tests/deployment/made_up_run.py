@@ -1,4 +1,4 @@
-"""A made-up run of a study: weights, metrics, table, plan, with the keys and columns that the real ones have."""
+"""A made-up run of a study: weights, metrics, table and plan with the keys and columns of real ones."""
 
 import csv
 import json
@@ -10,18 +10,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from distillery.deployment.card import Words
+from distillery.deployment.card import CardSettings
 from distillery.deployment.export import export_student
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 
 CLASSES = ("cat", "deer", "dog", "frog", "ship")
 SIDE = 24
-WORDS = Words("A study of animals", "", {"method": "kd", "alpha": 0.9}, {"sd2": "diffusion", "bing": "bing"}, [])
+SETTINGS = CardSettings(
+    "A study of animals", "", {"method": "kd", "alpha": 0.9}, {"sd2": "diffusion", "bing": "bing"}, []
+)
 
 
 def decided(name, classes, side, seed=0):
-    """A network of random weights that tells images apart: its averages are those of noise, its head is sharpened."""
+    """A random network with varied predictions: batch statistics of noise, and a head with doubled weights."""
     torch.manual_seed(seed)
     network = NormalizedModel(
         build_network(name, classes), torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
@@ -34,7 +36,7 @@ def decided(name, classes, side, seed=0):
 
 
 def probabilities(network, images, labels):
-    """What a network says of uint8 [N, S, S, 3], in the study's own way: float32 [N, K]."""
+    """A network's probabilities for images uint8 [N, S, S, 3], computed as in the study: float32 [N, K]."""
     with torch.inference_mode():
         logits = network(torch.tensor(images).permute(0, 3, 1, 2).float() / 255)
     return logits[:, list(labels)].softmax(dim=1).numpy()
@@ -51,8 +53,8 @@ class Student:
     folder: Path
     labels: tuple[int, ...] = (0, 2, 3)
     untested: tuple[int, ...] = ()  # of the labels
-    correct: tuple[int, ...] = (41, 44, 50)  # test images of 60 told right, one a seed
-    words: Words = field(default=WORDS)
+    correct: tuple[int, ...] = (41, 44, 50)  # correct predictions of 60 test images, one number a seed
+    settings: CardSettings = field(default=SETTINGS)
 
     @property
     def model(self):
@@ -101,11 +103,11 @@ class Student:
         path = self.folder / "metrics.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | changed))
 
-    def worded(self, **changed):
+    def configured(self, **changed):
         """The same run under another configuration."""
-        return replace(self, words=replace(self.words, **changed))
+        return replace(self, settings=replace(self.settings, **changed))
 
     def export(self):
         files = (self.folder / name for name in ("model.safetensors", "metrics.json", "web.csv", "plan.parquet"))
-        export_student(*files, self.words, self.model, self.card)
+        export_student(*files, self.settings, self.model, self.card)
         return self

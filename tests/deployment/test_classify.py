@@ -1,4 +1,4 @@
-"""Real files of every kind: classified as curation would prepare them, or named with the reason."""
+"""Files of every kind are prepared as curation prepares them and classified, or named with a reason."""
 
 import csv
 import os
@@ -40,7 +40,7 @@ def lines(text):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Images of several kinds, and what is none."""
+    """Images of several kinds, and files that are no images."""
     folder = tmp_path / "images"
     (folder / "b").mkdir(parents=True)
     image(0).save(folder / "photo.jpg", quality=95)
@@ -59,15 +59,15 @@ def folder(tmp_path):
 
 def wanted(exported, image):
     """The class and probability that the network itself gives."""
-    chances = probabilities(exported.network, to_square(image, SIDE)[None], exported.labels)[0]
-    return exported.classes[chances.argmax()], chances.max()
+    predicted = probabilities(exported.network, to_square(image, SIDE)[None], exported.labels)[0]
+    return exported.classes[predicted.argmax()], predicted.max()
 
 
 def test_files_of_every_kind(exported, folder, capsys):
     assert command(exported.model, folder) == 0
-    said = lines(capsys.readouterr().out)
+    printed = lines(capsys.readouterr().out)
     names = ["alpha.png", "b/palette.png", "b/turned.png", "photo.jpg"]  # sorted, without the hidden and the text
-    assert [path for path, _, _ in said] == [str(folder / name) for name in names]
+    assert [path for path, _, _ in printed] == [str(folder / name) for name in names]
     white = Image.new("RGBA", (60, 40), "white")
     images = [
         Image.alpha_composite(white, Image.open(folder / "alpha.png")).convert("RGB"),
@@ -75,23 +75,23 @@ def test_files_of_every_kind(exported, folder, capsys):
         image(3).transpose(Image.Transpose.ROTATE_90).transpose(Image.Transpose.ROTATE_270),
         Image.open(folder / "photo.jpg"),
     ]
-    for (path, name, chance), photo in zip(said, images, strict=True):
+    for (path, name, shown), photo in zip(printed, images, strict=True):
         best, probability = wanted(exported, photo)
-        assert name == best and float(chance) == pytest.approx(probability, abs=1e-4), path
-    # which is not what it says of the file as it lies there
+        assert name == best and float(shown) == pytest.approx(probability, abs=1e-4), path
+    # the file without its EXIF orientation gives another probability
     lying = probabilities(exported.network, to_square(Image.open(folder / "b" / "turned.png"), SIDE)[None], (0, 2, 3))
-    assert abs(lying.max() - float(said[2][2])) > 1e-3
+    assert abs(lying.max() - float(printed[2][2])) > 1e-3
 
 
-def test_what_cannot_be_read_is_named_and_the_others_go_on(exported, folder, tmp_path, capsys):
+def test_unreadable_files_are_named_and_the_others_classified(exported, folder, tmp_path, capsys):
     data = (folder / "photo.jpg").read_bytes()
     (folder / "half.jpg").write_bytes(data[: len(data) // 2])
     (folder / "page.jpg").write_text("<html>")
     (tmp_path / "empty").mkdir()
     assert command(exported.model, tmp_path / "missing.jpg", folder, tmp_path / "empty", folder / "notes.txt") == 1
-    said = capsys.readouterr()
-    assert len(lines(said.out)) == 4
-    assert said.err.splitlines() == [
+    printed = capsys.readouterr()
+    assert len(lines(printed.out)) == 4
+    assert printed.err.splitlines() == [
         f"{tmp_path / 'missing.jpg'}: No such file or directory",
         f"{folder / 'half.jpg'}: broken",
         f"{folder / 'page.jpg'}: not an image",
@@ -109,9 +109,9 @@ def test_the_table(exported, folder, tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert [[row["path"], row["class"], f"{float(row['probability']):.4f}"] for row in rows] == printed
     for row in rows:
-        chances = {name: float(row[f"probability_{name}"]) for name in exported.classes}
-        assert sum(chances.values()) == pytest.approx(1, abs=1e-5)
-        assert chances[row["class"]] == max(chances.values()) == float(row["probability"])
+        found = {name: float(row[f"probability_{name}"]) for name in exported.classes}
+        assert sum(found.values()) == pytest.approx(1, abs=1e-5)
+        assert found[row["class"]] == max(found.values()) == float(row["probability"])
     assert command(exported.model, folder, "--csv", folder / "photo.jpg" / "predictions.csv") != 0
 
 
@@ -122,10 +122,10 @@ def test_more_files_than_a_batch_come_in_order(exported, tmp_path, monkeypatch):
         image(number).save(path)
     paths.insert(4, tmp_path / "missing.png")
     predictions = list(classify.classify(classify.load_model(exported.model), iter(paths)))
-    assert [answer.path for answer in predictions] == paths and predictions[4].failure
-    for number, answer in enumerate(answer for answer in predictions if not answer.failure):
+    assert [prediction.path for prediction in predictions] == paths and predictions[4].failure
+    for number, prediction in enumerate(found for found in predictions if not found.failure):
         alone = probabilities(exported.network, to_square(image(number), SIDE)[None], exported.labels)[0]
-        assert np.abs(answer.probabilities - alone).max() < 1e-5
+        assert np.abs(prediction.probabilities - alone).max() < 1e-5
 
 
 def test_names_of_any_bytes(exported, tmp_path, capsys):
@@ -137,7 +137,7 @@ def test_names_of_any_bytes(exported, tmp_path, capsys):
     assert "caf\N{REPLACEMENT CHARACTER}.png," in (tmp_path / "predictions.csv").read_text()
 
 
-def test_a_model_that_is_none_ends_in_one_line(exported, tmp_path):
+def test_a_file_that_is_no_exported_model_ends_in_one_line(exported, tmp_path):
     damaged, strange, other = (tmp_path / f"{name}.onnx" for name in ("damaged", "strange", "other"))
     damaged.write_bytes(exported.model.read_bytes()[:5000])
     for path, drop in ((strange, {"classes", "image_size"}), (other, set())):
@@ -148,9 +148,14 @@ def test_a_model_that_is_none_ends_in_one_line(exported, tmp_path):
         del proto.metadata_props[:]
         onnx.helper.set_model_props(proto, known)
         onnx.save(proto, path)
-    said = {path: command(path, tmp_path) for path in (tmp_path / "missing.onnx", damaged, strange, other)}
-    words = ("does not exist", "is damaged or no ONNX file", "is not a student of this", "is not a student of this")
-    for (path, message), word in zip(said.items(), words, strict=True):
+    messages = {path: command(path, tmp_path) for path in (tmp_path / "missing.onnx", damaged, strange, other)}
+    words = (
+        "does not exist",
+        "is damaged or no ONNX file",
+        "was not exported by Distillery",
+        "was not exported by Distillery",
+    )
+    for (path, message), word in zip(messages.items(), words, strict=True):
         assert str(message).startswith(f"model {path} {word}") and "\n" not in message
     with pytest.raises(UserError, match=r"KeyError\('classes'\)"):
         classify.load_model(strange)
@@ -160,7 +165,7 @@ def environment():
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(SCRIPTS), os.environ.get("PYTHONPATH", "")])}
 
 
-def test_nobody_reads_on(exported, folder):
+def test_a_closed_pipe_ends_the_command_silently(exported, folder):
     start = [sys.executable, "-m", "distillery.deployment.classify", str(exported.model), str(folder)]
     process = subprocess.Popen(start, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()

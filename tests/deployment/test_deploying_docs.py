@@ -14,7 +14,7 @@ from distillery.deployment import classify
 DOCS = Path(__file__).parents[2] / "docs" / "deploying.md"
 
 
-def test_the_python_of_the_docs_says_what_the_command_says(exported, tmp_path):
+def test_the_python_of_the_docs_predicts_what_the_command_predicts(exported, tmp_path):
     (block,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S)
     shutil.copyfile(exported.model, tmp_path / "small_web.kd.onnx")
     exif = Image.Exif()
@@ -24,7 +24,9 @@ def test_the_python_of_the_docs_says_what_the_command_says(exported, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    (answer,) = classify.classify(classify.load_model(exported.model), [tmp_path / "image.jpg"])
-    best = answer.probabilities.argmax()
-    name, chance = done.stdout.split()
-    assert name == exported.classes[best] and float(chance) == pytest.approx(answer.probabilities[best], abs=1e-5)
+    (prediction,) = classify.classify(classify.load_model(exported.model), [tmp_path / "image.jpg"])
+    best = prediction.probabilities.argmax()
+    name, probability = done.stdout.split()
+    assert name == exported.classes[best] and float(probability) == pytest.approx(
+        prediction.probabilities[best], abs=1e-5
+    )

@@ -1,4 +1,4 @@
-"""The file says what the network says, whatever the network, of any number of images; or there is no file."""
+"""The file predicts what the network predicts, for every network and any number of images; or there is no file."""
 
 import json
 import runpy
@@ -18,41 +18,41 @@ from distillery.jobs import UserError
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
-def said(model, images):
+def predicted(model, images):
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"images": images})
     return found
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_file_says_what_the_network_says(name):
+def test_the_file_predicts_what_the_network_predicts(name):
     network, labels = decided(name, 6, 32), (0, 1, 2, 3, 4, 5)
     data = export.to_onnx(export.Deployed(network, labels).eval(), 32, {})
     images = noise(5, 32)
     wanted = probabilities(network, images, labels)
-    assert wanted.std(axis=0).max() > 1e-3  # a network that says the same of all would prove nothing
-    found = said(data, images)
+    assert wanted.std(axis=0).max() > 1e-3  # a network with equal predictions would prove nothing
+    found = predicted(data, images)
     assert found.dtype == np.float32 and found.shape == (5, 6)
     assert np.abs(found - wanted).max() < 1e-5
 
 
-def test_of_fewer_classes_the_others_have_no_probability(exported):
+def test_classes_not_trained_on_have_no_probability(exported):
     images = noise(7)
-    found = said(str(exported.model), images)
+    found = predicted(str(exported.model), images)
     assert found.shape == (7, 3) and np.allclose(found.sum(axis=1), 1)
     assert np.abs(found - probabilities(exported.network, images, exported.labels)).max() < 1e-5
     of_all = probabilities(exported.network, images, range(len(CLASSES)))
-    assert of_all[:, [1, 4]].max() > 0.01  # left out, not unlikely
+    assert of_all[:, [1, 4]].max() > 0.01  # left out, although the network finds them likely
 
 
-def test_any_number_of_images_at_a_time(exported):
+def test_any_number_of_images_at_once(exported):
     images = noise(7)
-    together = said(str(exported.model), images)
-    alone = np.concatenate([said(str(exported.model), image[None]) for image in images])
-    assert together.shape == alone.shape == (7, 3) and np.abs(together - alone).max() < 1e-5
+    at_once = predicted(str(exported.model), images)
+    one_by_one = np.concatenate([predicted(str(exported.model), image[None]) for image in images])
+    assert at_once.shape == one_by_one.shape == (7, 3) and np.abs(at_once - one_by_one).max() < 1e-5
 
 
-def test_what_the_file_is_of_stands_in_it(exported):
+def test_metadata_and_signature_of_the_file(exported):
     session = onnxruntime.InferenceSession(str(exported.model), providers=["CPUExecutionProvider"])
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about.pop("classes")) == ["cat", "dog", "frog"]
@@ -60,21 +60,21 @@ def test_what_the_file_is_of_stands_in_it(exported):
         "title": "A study of animals", "label": "", "scenario": "web", "arm": "kd", "seed": "0",
         "network": "resnet8_half", "image_size": "24",
     }  # fmt: skip
-    (taken,), (given,) = session.get_inputs(), session.get_outputs()
-    assert (taken.name, taken.type, taken.shape) == ("images", "tensor(uint8)", ["N", SIDE, SIDE, 3])
-    assert (given.name, given.type, given.shape) == ("probabilities", "tensor(float)", ["N", 3])
+    (entry,), (result,) = session.get_inputs(), session.get_outputs()
+    assert (entry.name, entry.type, entry.shape) == ("images", "tensor(uint8)", ["N", SIDE, SIDE, 3])
+    assert (result.name, result.type, result.shape) == ("probabilities", "tensor(float)", ["N", 3])
     proto = onnx.load(exported.model)
     assert [opset.version for opset in proto.opset_import] == [export.OPSET]
 
 
-def test_the_file_is_one_and_has_no_path_of_the_machine_that_made_it(exported):
+def test_it_is_one_file_without_paths_of_this_machine(exported):
     assert sorted(path.name for path in exported.model.parent.iterdir()) == ["web.kd.md", "web.kd.onnx"]
     proto = onnx.load(exported.model, load_external_data=False)
     assert not [tensor.name for tensor in proto.graph.initializer if tensor.external_data]
     data = exported.model.read_bytes()
     for path in (SCRIPTS, Path(onnx.__file__).parent, Path.home(), Path.cwd()):
         assert str(path).encode() not in data
-    assert b"stack_trace" not in data and b"networks.py" not in data
+    assert b"stack_trace" not in data and b"architectures.py" not in data and b"layers.py" not in data
 
 
 def test_the_same_run_gives_the_same_bytes(exported, student):
@@ -84,14 +84,14 @@ def test_the_same_run_gives_the_same_bytes(exported, student):
 
 
 @pytest.mark.parametrize("difference", [2e-5, float("nan")])
-def test_a_file_that_answers_differently_never_lands(student, monkeypatch, difference):
+def test_a_file_with_other_predictions_is_not_written(student, monkeypatch, difference):
     monkeypatch.setattr(export, "largest_difference", lambda *_: difference)
     with pytest.raises(UserError, match=r"web\.kd\.onnx: the exported model's .* differ .* Nothing was written"):
         student.export()
     assert not student.model.exists() and not student.card.exists()
 
 
-def test_other_weights_in_the_file_are_noticed(student, monkeypatch):
+def test_other_weights_in_the_file_are_detected(student, monkeypatch):
     other = export.Deployed(decided("resnet8_half", len(CLASSES), SIDE, seed=1), student.labels).eval()
     write = export.to_onnx
     monkeypatch.setattr(export, "to_onnx", lambda _, side, metadata: write(other, side, metadata))
@@ -119,21 +119,23 @@ def test_damaged_files_and_other_runs_end_in_one_line(student):
     assert not student.model.exists() and not student.card.exists()
 
 
-def test_the_script_passes_the_names_of_the_rule_on(student):
+def test_the_script_passes_the_rules_names_on(student):
     names = {"weights": "model.safetensors", "metrics": "metrics.json", "runs": "web.csv", "plan": "plan.parquet"}
     snakemake = SimpleNamespace(
         log=[str(student.folder / "log.txt")],
         input=SimpleNamespace(**{name: str(student.folder / file) for name, file in names.items()}),
         output=SimpleNamespace(model=str(student.model), card=str(student.card)),
-        params=SimpleNamespace(title="Title", label="", arm={"method": "kd"}, kinds=student.words.kinds, untrained=[]),
+        params=SimpleNamespace(
+            title="Title", label="", arm={"method": "kd"}, kinds=student.settings.kinds, untrained=[]
+        ),
     )
     runpy.run_path(str(SCRIPTS / "export.py"), init_globals={"snakemake": snakemake})
-    assert student.card.read_text().startswith("# Title: a student of `web`, arm `kd`")
-    assert said(str(student.model), noise(2)).shape == (2, 3)
+    assert student.card.read_text().startswith("# Title: a student of scenario `web`, distilled (arm `kd`)")
+    assert predicted(str(student.model), noise(2)).shape == (2, 3)
     assert "at most" in (student.folder / "log.txt").read_text()
 
 
 def test_a_student_of_all_classes(tmp_path):
     student = Student(tmp_path, labels=tuple(range(5))).write().export()
-    found = said(str(student.model), noise(3))
+    found = predicted(str(student.model), noise(3))
     assert np.abs(found - probabilities(student.network, noise(3), student.labels)).max() < 1e-5

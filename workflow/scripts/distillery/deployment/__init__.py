@@ -1,1 +1,1 @@
-"""A student to take along: one ONNX file, the card that says what it is worth, and a command that classifies files."""
+"""Exporting a student: one ONNX file, its model card, and a command that classifies image files."""

@@ -1,10 +1,10 @@
-"""Classify image files with a student that was taken along.
+"""Classify image files with an exported student.
 
     PYTHONPATH=workflow/scripts python -m distillery.deployment.classify results/models/web.kd.onnx images/ one.jpg
 
-Prints a line a file: its path, its class and that class's probability, with tabs between; --csv writes every class's
-probability as well. A file that cannot be read gets a line on stderr, the others go on, and the exit status is 1.
-Needs onnxruntime, numpy and Pillow alone.
+Prints one line a file: path, predicted class and its probability, separated by tabs; --csv writes the probabilities of
+all classes as well. A file that cannot be read gets a line on stderr, the others are still classified, and the exit
+status is 1. Needs only onnxruntime, numpy and Pillow.
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ from distillery.sources.folders import MAX_BYTES, may_be_image
 from distillery.storage.files import atomic_write
 
 BATCH = 64
+NO_PROBABILITIES = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
-class Model:
-    """A student as exported.
+class ExportedModel:
+    """An exported student of K classes.
 
     Attributes:
         session: `images` uint8 [N, S, S, 3] → `probabilities` float32 [N, K].
         classes: K names.
-        side: S, pixels.
+        side: S, the side of its images in pixels.
     """
 
     session: onnxruntime.InferenceSession
@@ -51,42 +52,50 @@ class Model:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of a file: float32 [K], or why it says nothing."""
+    """A model's prediction for a file.
+
+    Attributes:
+        path: of the file.
+        probabilities: float32 [K]; empty if the file could not be read.
+        failure: why it could not be read, else empty.
+    """
 
     path: Path
-    probabilities: np.ndarray | None = None
+    probabilities: np.ndarray
     failure: str = ""
 
 
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | Path) -> ExportedModel:
     """Read a student that `distillery.deployment.export` wrote.
 
     Raises:
-        UserError: no such file, no ONNX file, or none of this program's.
+        UserError: the file does not exist, is no ONNX file, or was not exported by Distillery.
     """
     if not Path(path).is_file():
         raise UserError(f"model {path} does not exist. Give the path of an exported .onnx.")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; warnings would stand between the predictions
+    options.log_severity_level = 3  # errors only: warnings would mix with the predictions
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's errors have no common base but this
+    except Exception as error:  # the runtime's errors share no narrower base class
         reason = one_line(error, 120)
         raise UserError(f"model {path} is damaged or no ONNX file ({reason}). Export it again.") from error
     about = session.get_modelmeta().custom_metadata_map
     try:
         classes, side = tuple(json.loads(about["classes"])), int(about["image_size"])
-        (taken,), (given,) = session.get_inputs(), session.get_outputs()
-        known = (taken.name, taken.shape[1:], given.name, given.shape[1:])
+        (entry,), (result,) = session.get_inputs(), session.get_outputs()
+        known = (entry.name, entry.shape[1:], result.name, result.shape[1:])
         if known != ("images", [side, side, 3], "probabilities", [len(classes)]):
             raise ValueError(known)
     except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"model {path} is not a student of this program's ({error!r}). Export one.") from error
-    return Model(session, classes, side)
+        raise UserError(
+            f"model {path} was not exported by Distillery ({error!r}). Export a student and give its .onnx."
+        ) from error
+    return ExportedModel(session, classes, side)
 
 
 def find_files(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """The files named, and of folders named what may be an image, by path; a folder without any is given itself."""
+    """The given files and, of given folders, the files that may be images, by path; an empty folder is kept itself."""
     for path in map(Path, paths):
         if not path.is_dir():
             yield path
@@ -96,10 +105,10 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Path]:
 
 
 def read_image(path: Path, side: int) -> np.ndarray:
-    """A file as curation would have it: uint8 [side, side, 3].
+    """A file prepared as curation prepares images: uint8 [side, side, 3].
 
     Raises:
-        Rejected: it is no image that can be used; says why.
+        Rejected: it is no usable image; says why.
     """
     try:
         if path.is_dir():
@@ -112,19 +121,16 @@ def read_image(path: Path, side: int) -> np.ndarray:
     return to_square(decode(data, side=side).image, side)
 
 
-def classify(model: Model, paths: Iterable[Path]) -> Iterator[Prediction]:
-    """An answer for every file, in order."""
-    with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
+def classify(model: ExportedModel, paths: Iterable[Path]) -> Iterator[Prediction]:
+    """A prediction for every file, in order."""
+    with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter's lock while it decodes
         for batch in batched(paths, BATCH):
             images = list(pool.map(partial(_read_or_not, side=model.side), batch))
             readable = [image for image in images if isinstance(image, np.ndarray)]
-            said = iter(_probabilities(model, readable))
+            found = iter(_probabilities(model, readable))
             for path, image in zip(batch, images, strict=True):
-                yield (
-                    Prediction(path, failure=str(image))
-                    if isinstance(image, Rejected)
-                    else Prediction(path, next(said))
-                )
+                rejected = isinstance(image, Rejected)
+                yield Prediction(path, NO_PROBABILITIES, str(image)) if rejected else Prediction(path, next(found))
 
 
 def _read_or_not(path: Path, side: int) -> np.ndarray | Rejected:
@@ -134,7 +140,8 @@ def _read_or_not(path: Path, side: int) -> np.ndarray | Rejected:
         return rejected
 
 
-def _probabilities(model: Model, images: Sequence[np.ndarray]) -> np.ndarray:
+def _probabilities(model: ExportedModel, images: Sequence[np.ndarray]) -> np.ndarray:
+    """float32 [N, K] of images uint8 [S, S, 3]."""
     if not images:
         return np.empty((0, len(model.classes)), np.float32)
     (found,) = model.session.run(["probabilities"], {"images": np.stack(images)})
@@ -142,41 +149,41 @@ def _probabilities(model: Model, images: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def to_csv(predictions: Iterable[Prediction], classes: Sequence[str]) -> str:
-    """One row a file that was classified: path, class, probability, and `probability_{class}` of every class."""
+    """One row a classified file: path, class, probability, and `probability_{class}` of every class."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["path", "class", "probability", *(f"probability_{name}" for name in classes)])
-    for answer in predictions:
-        best, chances = int(answer.probabilities.argmax()), [f"{chance:.6f}" for chance in answer.probabilities]
-        writer.writerow([shown(answer.path), classes[best], chances[best], *chances])
+    for prediction in predictions:
+        best, cells = int(prediction.probabilities.argmax()), [f"{p:.6f}" for p in prediction.probabilities]
+        writer.writerow([shown(prediction.path), classes[best], cells[best], *cells])
     return text.getvalue()
 
 
 def shown(path: Path) -> str:
-    """A path as text, whatever bytes its name has."""
+    """A path as text; bytes that are no UTF-8 are replaced."""
     return os.fsencode(path).decode(errors="replace")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command; see the module."""
+    """Run the command; see the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a student, such as results/models/web.kd.onnx")
     parser.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER")
-    parser.add_argument("--csv", help="write a table of all probabilities as well")
+    parser.add_argument("--csv", help="also write a table of all probabilities")
     options = parser.parse_args(arguments)
     try:
         model = load_model(options.model)
     except UserError as error:
         sys.exit(str(error))
     classified, failed = [], 0
-    for answer in classify(model, find_files(options.paths)):
-        if answer.failure:
+    for prediction in classify(model, find_files(options.paths)):
+        if prediction.failure:
             failed += 1
-            print(f"{shown(answer.path)}: {answer.failure}", file=sys.stderr)
+            print(f"{shown(prediction.path)}: {prediction.failure}", file=sys.stderr)
             continue
-        classified.append(answer)
-        best = int(answer.probabilities.argmax())
-        print(shown(answer.path), model.classes[best], f"{answer.probabilities[best]:.4f}", sep="\t")
+        classified.append(prediction)
+        best = int(prediction.probabilities.argmax())
+        print(shown(prediction.path), model.classes[best], f"{prediction.probabilities[best]:.4f}", sep="\t")
     if options.csv:
         try:
             atomic_write(options.csv, to_csv(classified, model.classes))
@@ -186,5 +193,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a trace
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends the command without a traceback
     main()
