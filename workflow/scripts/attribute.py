@@ -1,4 +1,4 @@
-"""Whose images the study used."""
+"""List creator and license of every image that the study used."""
 
 from distillery.analysis.data_quality.attribution import attribute
 from distillery.jobs import job

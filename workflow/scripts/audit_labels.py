@@ -1,4 +1,4 @@
-"""Ask the teacher about the labels of one source's images."""
+"""Audit the labels of one source's images by the teacher's predictions."""
 
 from distillery.analysis.data_quality.label_audit import audit_labels
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""The study's declared comparisons, and which scenario is best."""
+"""Test the declared comparisons, and rank the scenarios."""
 
 from distillery.analysis.comparisons import tabulate_comparisons
 from distillery.jobs import job

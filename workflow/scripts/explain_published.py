@@ -1,4 +1,4 @@
-"""Our numbers beside the published ones, and why they differ."""
+"""Compare our numbers with the published ones, and explain their difference."""
 
 from distillery.analysis.study_tables.published_comparison import tabulate_published
 from distillery.jobs import job

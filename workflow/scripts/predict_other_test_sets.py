@@ -1,4 +1,4 @@
-"""The students of one scenario on the test images of sources that are not in the common test."""
+"""Test the students of one scenario on the test images of sources that are not in the common test."""
 
 from distillery.analysis.other_test_sets import predict_other_test_sets
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""How many images the teacher knows already, and how many labels it doubts."""
+"""How many images leak from the teacher's data, and how many labels are probably wrong."""
 
 from distillery.analysis.data_quality.quality_tables import tabulate_data_quality
 from distillery.jobs import job

@@ -1,14 +1,14 @@
-"""Finding wrong labels: confident learning as `curation/noise.py` does it, on CIFAR-10 with the labels people gave it.
+"""Finding wrong labels: confident learning as `curation/label_issues.py` does it, on CIFAR-10 with human labels.
 
     pip install cleanlab==2.9.0    # compared with; the study does not need it
-    python benchmarks/noise.py FOLDER    # holds cifar-10-batches-py and CIFAR-10N's cifar10n_human_labels.npz
+    python benchmarks/label_issues.py FOLDER    # holds cifar-10-batches-py and CIFAR-10N's cifar10n_human_labels.npz
 
-A classifier never sees the labels that it judges: three networks are each trained on two thirds of the 50,000 images, with
-the noisy labels, and asked about the last third.
+No classifier has trained on the labels that it audits: three networks are each trained on two thirds of the 50,000
+images, with the noisy labels, and predict the last third.
 
-One run, seed 0, judges of 150 thousand weights and 2,000 steps. Ours are cleanlab's "both" (99.98 % the same or more):
+One run, seed 0, networks of 150 thousand weights and 2,000 steps. Ours are cleanlab's "both" (99.98 % the same or more):
 
-    labels          wrong   estimated   judges right   ours: precision, recall   confident learning alone
+    labels          wrong   estimated       accuracy   ours: precision, recall   confident learning alone
     aggre_label      9.0 %     10.7 %         83.4 %           60.1 %   52.5 %           55.2 %   45.9 %
     random_label1   17.2 %     18.9 %         81.7 %           75.5 %   65.8 %           71.6 %   55.0 %
     worse_label     40.2 %     41.2 %         75.4 %           87.0 %   70.6 %           82.4 %   65.0 %
@@ -51,14 +51,14 @@ def main() -> None:
         started = time.perf_counter()
         probabilities = out_of_fold(pixels, labels, options.steps, device)
         wrong = labels != truth
-        right = (probabilities.argmax(axis=1) == truth).mean()
+        accuracy = (probabilities.argmax(axis=1) == truth).mean()
         print(
-            f"{name}: {100 * wrong.mean():.1f} % wrong; the judges are right about {100 * right:.1f} %"
+            f"{name}: {100 * wrong.mean():.1f} % wrong; the networks' accuracy is {100 * accuracy:.1f} %"
             f" ({time.perf_counter() - started:.0f} s)"
         )
         found = find_label_issues(probabilities, labels)
-        share, _ = label_error_rates([str(x) for x in labels], [str(x) if x >= 0 else "" for x in found.confident])
-        report("ours", found.is_label_issue, wrong, f"; estimates {100 * share:.1f} % wrong")
+        error_rate, _ = label_error_rates([str(x) for x in labels], [str(x) if x >= 0 else "" for x in found.confident])
+        report("ours", found.is_label_issue, wrong, f"; estimates {100 * error_rate:.1f} % wrong")
         for way, is_label_issue in cleanlab(labels, probabilities).items():
             report(
                 way,
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torch.device) -> np.ndarray:
-    """Probabilities [N, 10] of judges that trained on the other folds."""
+    """Probabilities [N, 10] of networks that trained on the other folds."""
     fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     probabilities = np.empty((len(labels), 10), np.float32)
     changes = {"network": "convnet_s", "steps": steps, "batch": 128, "lr": 0.2, "crop": 4, "checkpoint_every": 0}
@@ -82,17 +82,16 @@ def out_of_fold(pixels: np.ndarray, labels: np.ndarray, steps: int, device: torc
         optimizer = optimizer_of(recipe, network)
         train(network, images, recipe, objective, optimizer, seed=held, classes=10)
         others = np.flatnonzero(fold == held)
-        asked = gather({"x": pixels}, np.full(len(others), "x", object), others, labels[others])
-        probabilities[others] = torch.softmax(predict(network, asked.pixels), dim=1).numpy()
+        held_out = gather({"x": pixels}, np.full(len(others), "x", object), others, labels[others])
+        probabilities[others] = torch.softmax(predict(network, held_out.pixels), dim=1).numpy()
     return probabilities
 
 
 def report(way: str, is_label_issue: np.ndarray, wrong: np.ndarray, more: str) -> None:
     hits = (is_label_issue & wrong).sum()
     precision, recall = hits / max(1, is_label_issue.sum()), hits / wrong.sum()
-    print(
-        f"  {way}: {is_label_issue.sum():,} label_issues, precision {100 * precision:.1f} %, recall {100 * recall:.1f} %{more}"
-    )
+    found = f"{is_label_issue.sum():,} label issues, precision {100 * precision:.1f} %, recall {100 * recall:.1f} %"
+    print(f"  {way}: {found}{more}")
 
 
 def cleanlab(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
