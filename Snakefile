@@ -17,14 +17,11 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/acquire.smk"
 include: "workflow/rules/curate.smk"
-include: "workflow/rules/split.smk"
 include: "workflow/rules/teach.smk"
 include: "workflow/rules/study.smk"
-include: "workflow/rules/audit.smk"
-include: "workflow/rules/diversity.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/evidence.smk"
-include: "workflow/rules/deploy.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/export.smk"
 
 
 # on a cluster, where Snakemake itself runs: what needs the internet or the user's own files, and what is over sooner than
@@ -40,23 +37,20 @@ localrules:
     select_hyperparameters,
     select_arm_hyperparameters,
     tabulate_scenario,
-    tabulate,
-    tabulate_data_quality,
+    tabulate_study,
+    tabulate_comparisons,
+    tabulate_breakdowns,
+    tabulate_published,
     tabulate_curves,
     tabulate_costs,
-    compare,
-    break_down,
-    explain_published,
+    tabulate_data_quality,
+    tabulate_diversity,
+    tabulate_attribution,
     typeset_summary,
-    attribute,
     plot,
     plot_summary,
-    plot_acquisition,
-    plot_diversity,
+    draw_sheet,
     write_page,
-    contact_sheet,
-    label_issues_sheet,
-    duplicates_sheet,
 
 
 rule all:
@@ -64,13 +58,9 @@ rule all:
     input:
         "results/summary.png",
         "results/report.html",
-        tables("runs", "summary", "counts", "teacher", "leakage", "audit", "diversity"),
-        tables("comparisons", "ranking", "per_class", "test_sources", "confusion", "calibration", "reliability"),
-        tables("agreement", "curves", "costs", "published"),
+        tables(*targets.PAGE_TABLES),
         "results/tables/summary.md",
         "results/attribution.csv",
-        "results/figures/acquisition.png",
-        "results/figures/diversity.png",
         figures("png", "svg"),
-        sheets("contact", "label_issues", "duplicates"),
+        sheets(),
         sheets_of_teacher(),

@@ -10,9 +10,19 @@ from PIL import Image
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
+class Files(SimpleNamespace):
+    """A rule's files by name, as Snakemake hands them over."""
+
+    def __iter__(self):
+        return iter(vars(self).values())
+
+    def items(self):
+        return vars(self).items()
+
+
 def run(name, inputs, outputs, params):
-    job = {"input": inputs, "output": outputs, "params": params}
-    snakemake = SimpleNamespace(log=[], **{part: SimpleNamespace(**values) for part, values in job.items()})
+    job = {"input": Files(**inputs), "output": Files(**outputs), "params": SimpleNamespace(**params)}
+    snakemake = SimpleNamespace(log=[], **job)
     runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
 
 
@@ -37,8 +47,9 @@ def test_from_runs_to_evidence(tmp_path, write_run, write_plan, write_curated, t
     assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 color-altered"] * 2
     assert list(summary["arm"]) == ["scratch", "kd", "kd", "scratch"]
     words = {"title": "A study", "label": "Demonstration", "untrained": []}
-    run("plot_summary", {"summary": out["summary"]}, {"figure": str(tmp_path / "summary.png")}, words)
+    run("plot", {"tables": [out["summary"]]}, {"figure": str(tmp_path / "summary.png")}, words | {"figure": "summary"})
     images = {"pixels": str(curated[0].with_suffix(".npy")), "table": str(curated[0])}
     figure = {"figure": str(tmp_path / "sheet.png")}
-    run("contact_sheet", images, figure, words | {"source": "google", "random_weights": True})
+    sheet = {"kind": "contact", "side": 16, "source": "google", "random_weights": True}
+    run("draw_sheet", images, figure, words | sheet)
     assert all(Image.open(tmp_path / f"{name}.png").format == "PNG" for name in ("summary", "sheet"))

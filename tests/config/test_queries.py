@@ -141,3 +141,14 @@ def test_figures_without_anything_to_show_are_left_out(study):
     assert queries.figures_of_study(study, names) == ["accuracy", "published"]
     study["scenarios"]["one"]["arms"] = ["other"]
     assert queries.figures_of_study(study, names) == ["accuracy"]
+
+
+def test_headings_of_figures_name_the_study(study):
+    study["title"] = "A study"
+    assert queries.heading_of_figure(study, {"title": "Sizes", "category": "Results"}) == "Sizes: A study"
+    assert queries.heading_of_figure(study, {"title": "Diversity", "category": "Sources"}) == "A study"
+
+
+def test_limits_of_scarce_things():
+    crawls = {f"{kind}_crawls": 1 for kind in ("google", "bing", "openverse", "commons", "url")}
+    assert queries.resource_limits(0) == crawls and queries.resource_limits(2) == crawls | {"gpu": 2}

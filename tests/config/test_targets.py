@@ -1,6 +1,7 @@
 """What the rules ask of a checked configuration: the names of files."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,6 +9,8 @@ from test_queries import STUDY
 
 from distillery.config import targets
 from distillery.config.reading import check_config
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -83,10 +86,27 @@ def test_files_of_the_report(study):
     assert targets.figures(["a", "b"], "png", "svg")[:3] == [
         f"results/figures/{name}" for name in ("a.png", "a.svg", "b.png")
     ]
-    found = targets.sheets(study, "contact", "duplicates")
-    assert len(found) == 2 * 4 and found[:2] == [f"results/figures/contact_{name}.png" for name in ("google", "bing")]
+    found = targets.sheets(study)
+    assert len(found) == 3 * 4 and found[:2] == [f"results/figures/contact_{name}.png" for name in ("google", "bing")]
     assert targets.sheets_of_teacher(study) == []
     study["teacher"]["data"] |= {"kind": "sources", "train_sources": ["extra"], "test_sources": []}
     assert targets.sheets_of_teacher(study) == [
         f"results/figures/{kind}_extra.png" for kind in ("contact", "duplicates")
     ]
+
+
+def test_what_a_sheet_is_drawn_from(study):
+    found = {kind: targets.sheet_inputs(study, kind, "mine") for kind in targets.SHEETS}
+    assert found["contact"] == {"pixels": "results/curated/mine.npy", "table": "results/curated/mine.parquet"}
+    assert found["label_issues"] == {"pixels": "results/curated/mine.npy", "table": "results/audit/mine.parquet"}
+    assert found["duplicates"] == {
+        "shards": ["resources/pools/mine/dog.tar"], "records": ["resources/pools/mine/dog.jsonl"],
+        "table": "results/curated/mine.parquet",
+    }  # fmt: skip
+
+
+def test_figures_are_drawn_from_tables_of_the_page():
+    figures = targets.read_figures(ROOT / "workflow" / "report" / "figures.yaml")
+    assert {table for about in figures.values() for table in about["tables"]} <= set(targets.PAGE_TABLES)
+    captions = {path.stem.removeprefix("table_") for path in (ROOT / "workflow" / "report").glob("table_*.rst")}
+    assert captions == set(targets.PAGE_TABLES) and len(targets.PAGE_TABLES) == len(captions)

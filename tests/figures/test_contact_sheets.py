@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.figures import contact_sheets as sheets
+from distillery.figures.sheets import draw_sheet
 from distillery.jobs import UserError
 
 
@@ -81,3 +82,14 @@ def test_a_sheet_imports_neither_matplotlib_nor_pandas():
 def test_letters_beyond_ascii_are_drawn():
     boxes = {sheets._font(20).getmask(letter).getbbox() for letter in "éßøžπШ–"}
     assert None not in boxes and len(boxes) > 3  # a missing letter is the same empty box as any other
+
+
+def test_a_sheet_is_drawn_by_its_kind(tmp_path, write_curated):
+    table = write_curated("google")
+    files = {"pixels": table.with_suffix(".npy"), "table": table}
+    text = {"source": "google", "title": "A study", "label": "Made up"}
+    draw_sheet("contact", files, tmp_path / "named.png", side=32, **text)
+    sheets.contact_sheet(files["pixels"], table, tmp_path / "direct.png", **text)
+    assert (tmp_path / "named.png").read_bytes() == (tmp_path / "direct.png").read_bytes()
+    with pytest.raises(KeyError):
+        draw_sheet("other", files, tmp_path / "x.png", side=32, **text)

@@ -24,10 +24,10 @@ from .conftest import CLASSES
 
 pytestmark = pytest.mark.slow
 
-REPORTS = {"compare", "break_down", "tabulate_curves", "tabulate_costs", "explain_published", "typeset_summary"}
-REPORTS |= {"tabulate", "plot", "plot_summary", "plot_acquisition", "write_page", "all"}
+REPORTS = {"tabulate_comparisons", "tabulate_breakdowns", "tabulate_curves", "tabulate_costs", "tabulate_published"}
+REPORTS |= {"tabulate_study", "typeset_summary", "plot", "plot_summary", "write_page", "all"}
 RETRAINS = REPORTS | {"train_student", "tabulate_scenario", "predict_other_test_sets"}
-REPLANS = RETRAINS | {"plan_scenario", "attribute", "tabulate_data_quality"}
+REPLANS = RETRAINS | {"plan_scenario", "tabulate_attribution", "tabulate_data_quality"}
 
 
 def rows(path):
@@ -52,10 +52,9 @@ def test_tables_and_figures(finished):
     best = max(summary.values(), key=lambda row: (int(row["n_classes"]), float(row["mean_percent"])))
     target = f"results/models/{best['scenario']}.{best['arm']}.onnx"
     assert f"snakemake --cores all {target}" in (results / "report.html").read_text()
-    for name in ("summary.png", "figures/acquisition.png", "figures/contact_google.png", "figures/label_issues_mine.png",
-                 "figures/diversity.png",
-                 "figures/duplicates_bing.png"):  # fmt: skip
-        assert Image.open(results / name).size > (400, 200)
+    figures = ("acquisition", "contact_google", "label_issues_mine", "diversity", "duplicates_bing")
+    for path in (results / "summary.png", *(results / "figures" / f"{name}.png" for name in figures)):
+        assert Image.open(path).size > (400, 200)
     assert {row["source"] for row in rows(results / "tables" / "counts.csv")} == {"google", "bing", "mine", "sd2"}
 
 
@@ -266,7 +265,7 @@ def test_tuned_settings_are_chosen_on_validation_and_used_by_every_seed(copied):
     copied.configure(copied.config)
     jobs = copied.planned("results/scenarios/tidy.csv")
     assert wildcards(jobs, "run_trial") == {"scenario=tidy, lr=0.2, weight_decay=0.001, seed=0"}
-    assert {rule for rule, _ in jobs} == {"run_trial", "tune", "train_student", "tabulate_scenario"}
+    assert {rule for rule, _ in jobs} == {"run_trial", "select_hyperparameters", "train_student", "tabulate_scenario"}
 
 
 def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
@@ -308,9 +307,12 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
 def test_words_on_a_figure_draw_it_again_and_no_more(copied):
     copied.config["title"] = "Another title"
     copied.configure(copied.config)
-    drawn = {"plot_summary", "contact_sheet", "label_issues_sheet", "duplicates_sheet", "plot_acquisition", "all"}
-    drawn |= {"plot_diversity", "plot", "typeset_summary", "write_page"}
-    assert {rule for rule, _ in copied.planned()} == drawn
+    jobs = copied.planned()
+    drawn = {"plot", "plot_summary", "draw_sheet", "typeset_summary", "write_page", "all"}
+    assert {rule for rule, _ in jobs} == drawn
+    assert {"figure=acquisition", "figure=diversity"} <= wildcards(jobs, "plot")
+    sheets = wildcards(jobs, "draw_sheet")
+    assert {text.split(",")[0] for text in sheets} == {"kind=contact", "kind=label_issues", "kind=duplicates"}
 
 
 def test_one_scenario_by_its_target(copied):
@@ -326,7 +328,7 @@ def test_one_scenario_by_its_target(copied):
 
 def test_a_student_to_take_along_classifies_files(copied):
     jobs = copied.planned("results/models/web.kd.onnx")
-    assert jobs == [("export", "scenario=web, arm=kd")]
+    assert jobs == [("export_student", "scenario=web, arm=kd")]
     copied.run("results/models/web.kd.onnx")
     model = copied.folder / "results" / "models" / "web.kd.onnx"
 

@@ -1,25 +1,15 @@
-"""The checked configuration, and the questions that rules ask about it."""
+"""The checked configuration, and the queries of the library asked of it."""
 
 from functools import partial
-
-import yaml
 
 from distillery.code_hash import code_hash
 from distillery.devices import count_gpus
 from distillery.storage.files import hash_listing
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
-FIGURES = yaml.safe_load((REPORT / "figures.yaml").read_text())
-# in the order in which the page shows them
-PAGE_TABLES = (
-    *("summary", "comparisons", "ranking", "test_sources", "per_class", "published", "calibration", "agreement"),
-    *("confusion", "counts", "teacher", "leakage", "audit", "diversity", "costs", "runs", "curves", "reliability"),
-)
-# a limit of its own for each kind of scarce thing; --resources and profiles may raise them
-UNLIMITED = 10_000  # without a GPU the cores are the limit
-LIMITS = {"gpu": count_gpus() or UNLIMITED, "url_crawls": 1}
-LIMITS |= {f"{kind}_crawls": 1 for kind in WEB_SEARCHES}
-for resource, limit in LIMITS.items():
+FIGURES = targets.read_figures(REPORT / "figures.yaml")
+
+for resource, limit in queries.resource_limits(count_gpus()).items():
     workflow.global_resources.setdefault(resource, limit)
 
 try:
@@ -74,12 +64,7 @@ def crawl_policy():
     return {key: lambda w, key=key: queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
 
 
-def chosen_settings(wildcards):
-    """The file of what was chosen for a run, if the configuration has it chosen."""
-    return targets.chosen_settings(study, wildcards.scenario, wildcards.arm) or []
-
-
-# --- the library's questions, asked of this study ---------------------------------------------------------------------
+# --- the library's queries, asked of this study -----------------------------------------------------------------------
 
 sources_of_kind = partial(queries.sources_of_kind, study)
 classes_of_sources = partial(queries.classes_of_sources, study)
@@ -95,7 +80,8 @@ generation_of = partial(queries.generation_of, study)
 wanted_images = partial(queries.wanted_images, study)
 recipe_of = partial(queries.recipe_of, study)
 settings_of_arm = partial(queries.settings_of_arm, study)
-labels_of_figures = partial(queries.label_of_figures, study)
+label_of_figures = partial(queries.label_of_figures, study)
+heading_of_figure = partial(queries.heading_of_figure, study)
 
 named = targets.pattern_of
 pools = partial(targets.pools, study)
@@ -104,6 +90,7 @@ shares_of = partial(targets.shares_of, study)
 curated = targets.curated
 leakage_to_drop = partial(targets.leakage_to_drop, study)
 audits_of = partial(targets.audits_of, study)
+chosen_settings = partial(targets.chosen_settings, study)
 trials_of = targets.trials_of
 names_of_trials = partial(targets.names_of_trials, study)
 runs_of = partial(targets.runs_of, study)
@@ -111,6 +98,7 @@ runs_of_all = partial(targets.runs_of_all, study)
 figures = partial(targets.figures, queries.figures_of_study(study, FIGURES))
 tables = targets.tables
 sheets = partial(targets.sheets, study)
+sheet_inputs = partial(targets.sheet_inputs, study)
 sheets_of_teacher = partial(targets.sheets_of_teacher, study)
 
 
@@ -123,3 +111,4 @@ wildcard_constraints:
     lr=r"[\d.e-]+",
     weight_decay=r"[\d.e-]+",
     figure=named(FIGURES),
+    kind=named(targets.SHEETS),

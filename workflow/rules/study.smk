@@ -1,4 +1,4 @@
-"""Train the students: one run is one (scenario, arm, seed)."""
+"""Train the students: a run is one (scenario, arm, seed), a trial one training with one setting of a grid."""
 
 
 rule run_trial:
@@ -82,7 +82,7 @@ use rule select_hyperparameters as select_arm_hyperparameters with:
 
 rule train_student:
     input:
-        choice=chosen_settings,
+        choice=lambda w: chosen_settings(w.scenario, w.arm) or [],
         plan="results/plans/{scenario}.parquet",
         pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
         teacher="results/teacher/model.safetensors",
@@ -117,3 +117,29 @@ rule train_student:
         code=code_of("train_student"),
     script:
         "../scripts/train_student.py"
+
+
+rule predict_other_test_sets:
+    input:
+        weights=lambda w: runs_of(w.scenario, "model.safetensors"),
+        plan="results/plans/{scenario}.parquet",
+        splits="results/splits.parquet",
+        pixels=curated(other_test_sources(), "npy"),
+    output:
+        predictions="results/other_test_sets/{scenario}.parquet",
+    log:
+        "results/logs/predict_other_test_sets/{scenario}.log",
+    benchmark:
+        "results/benchmarks/predict_other_test_sets/{scenario}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem="8GB",
+    params:
+        sources=other_test_sources(),
+        classes=list(study["classes"]),
+        code=code_of("predict_other_test_sets"),
+    script:
+        "../scripts/predict_other_test_sets.py"

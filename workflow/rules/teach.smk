@@ -1,4 +1,4 @@
-"""The teacher: its data, its training, and how well it does on every source's test images."""
+"""The teacher: its data and training; what it scores, knows already and flags in the images of the study."""
 
 
 rule prepare_teacher_data:
@@ -84,3 +84,74 @@ rule evaluate_teacher:
         code=code_of("evaluate_teacher"),
     script:
         "../scripts/evaluate_teacher.py"
+
+
+rule find_leakage:
+    input:
+        pixels=curated(used_sources(), "npy"),
+        tables=curated(used_sources(), "parquet"),
+        data="resources/teacher/data.npz",
+    output:
+        leakage="results/leakage.parquet",
+    log:
+        "results/logs/find_leakage.log",
+    benchmark:
+        "results/benchmarks/find_leakage.tsv"
+    conda:
+        "../../envs/curate.yaml"
+    threads: 4
+    params:
+        distance=study["curation"]["duplicate_distance"],
+        code=code_of("find_leakage"),
+    script:
+        "../scripts/find_leakage.py"
+
+
+rule audit_labels:
+    input:
+        pixels="results/curated/{source}.npy",
+        table="results/curated/{source}.parquet",
+        leakage="results/leakage.parquet",
+        splits="results/splits.parquet",
+        weights="results/teacher/model.safetensors",
+    output:
+        audit="results/audit/{source}.parquet",
+    log:
+        "results/logs/audit_labels/{source}.log",
+    benchmark:
+        "results/benchmarks/audit_labels/{source}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem="8GB",
+    params:
+        source="{source}",
+        code=code_of("audit_labels"),
+    script:
+        "../scripts/audit_labels.py"
+
+
+rule measure_diversity:
+    input:
+        pixels=curated(used_sources(), "npy"),
+        tables=curated(used_sources(), "parquet"),
+        weights="results/teacher/model.safetensors",
+    output:
+        measured="results/diversity.parquet",
+    log:
+        "results/logs/measure_diversity.log",
+    benchmark:
+        "results/benchmarks/measure_diversity.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem="8GB",
+    params:
+        kinds={source: study["sources"][source]["kind"] for source in used_sources()},
+        code=code_of("measure_diversity"),
+    script:
+        "../scripts/measure_diversity.py"

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from distillery.analysis.data_quality import image_diversity as diversity
-from distillery.figures import diversity as diversity_figure
+from distillery.analysis.data_quality.diversity_table import interval, tabulate_diversity
+from distillery.figures.diversity import plot_diversity
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, save_weights
@@ -43,7 +44,7 @@ def test_intervals_cover_the_true_distance_95_times_of_100():
     hits = 0
     for seed in range(400):
         features = directions(40, seed=seed)
-        low, high = diversity_figure.interval(*diversity.mean_distance(features), len(features))
+        low, high = interval(*diversity.mean_distance(features), len(features))
         hits += low <= truth <= high
     assert 0.91 < hits / 400 < 0.985  # 0.95, standard deviation 0.011
 
@@ -63,8 +64,10 @@ def test_features_are_the_input_of_the_last_layer(name):
 
 
 def run(name, inputs, outputs, params):
-    job = {"input": inputs, "output": outputs, "params": params}
-    snakemake = SimpleNamespace(log=[], threads=1, **{part: SimpleNamespace(**values) for part, values in job.items()})
+    job = {"input": SimpleNamespace(**inputs), "output": outputs, "params": SimpleNamespace(**params)}
+    if isinstance(outputs, dict):
+        job["output"] = SimpleNamespace(**outputs)
+    snakemake = SimpleNamespace(log=[], threads=1, **job)
     runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
 
 
@@ -76,25 +79,29 @@ def test_from_images_to_the_figure(tmp_path, write_curated):
     network = NormalizedModel(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
     save_weights(tmp_path / "teacher.safetensors", TrainedNetwork(network, "resnet8", ("cat", "dog"), 16, "teacher", 1))
     inputs = {"pixels": [path.with_suffix(".npy") for path in tables], "tables": tables}
-    measured, table, figure = (tmp_path / f"diversity.{kind}" for kind in ("parquet", "csv", "png"))
+    measured, table, *figures = (tmp_path / f"diversity.{kind}" for kind in ("parquet", "csv", "png", "svg"))
     kinds = {"kinds": {"google": "google", "sd2": "diffusion"}}
     run("measure_diversity", inputs | {"weights": tmp_path / "teacher.safetensors"}, {"measured": measured}, kinds)
-    words = {"label": "Made up", "title": "A study", "untrained": ["sd2"]}
-    run("plot_diversity", {"measured": measured}, {"table": table, "figure": figure}, words)
+    words = {"figure": "diversity", "label": "Made up", "title": "A study", "untrained": ["sd2"]}
+    run("tabulate_diversity", {"measured": measured}, {"diversity": table}, {"label": "Made up"})
+    run("plot", {"tables": [table]}, figures, words)
     found = pd.read_csv(table)
     assert list(found["class"]) == ["cat", "dog"] * 2 and list(found["generated"]) == [0, 0, 1, 1]
     assert list(found["images"]) == [12, 12, 6, 6] and set(found["note"]) == {"Made up"}
     assert (found["distance"][:2] > 0.001).all() and (found["distance"][2:] == 0).all()
     assert (found["low"] <= found["distance"]).all() and (found["distance"] <= found["high"]).all()
-    first = figure.read_bytes()
-    run("plot_diversity", {"measured": measured}, {"table": table, "figure": figure}, words)
-    assert figure.read_bytes() == first and Image.open(figure).size > (800, 300)
+    first = [figure.read_bytes() for figure in figures]
+    run("plot", {"tables": [table]}, figures, words)
+    assert [figure.read_bytes() for figure in figures] == first and Image.open(figures[0]).size > (800, 300)
 
 
 def test_empty_tables_and_other_image_sizes_end_in_one_line(tmp_path, write_curated):
     pd.DataFrame({"source": [], "class": []}).to_parquet(tmp_path / "empty.parquet")
     with pytest.raises(UserError, match="has no rows"):
-        diversity_figure.show_diversity(tmp_path / "empty.parquet", tmp_path / "x.csv", tmp_path / "x.png", "A study")
+        tabulate_diversity(tmp_path / "empty.parquet", tmp_path / "x.csv")
+    pd.DataFrame({"source": [], "class": []}).to_csv(tmp_path / "empty.csv")
+    with pytest.raises(UserError, match="has no rows"):
+        plot_diversity(tmp_path / "empty.csv", tmp_path / "x.png", "A study")
     network = NormalizedModel(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
     save_weights(tmp_path / "teacher.safetensors", TrainedNetwork(network, "resnet8", ("cat", "dog"), 32, "teacher", 1))
     table = write_curated("google", size=16)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from distillery.config.choices import WEB_SEARCHES
 from distillery.config.recipe_models import Recipe
 from distillery.jobs import CRAWL_POLICY_KEYS
 
@@ -91,6 +92,16 @@ def imitated_web(study: Study) -> dict[str, Any]:
     return {key: study["demo"][key] for key in ("results_per_query", "seed")} if "demo" in study else {}
 
 
+def resource_limits(gpus: int) -> dict[str, int]:
+    """How many jobs may use each scarce thing at a time; `--resources` and profiles may raise it.
+
+    Args:
+        gpus: of this machine. Without a GPU the cores are the limit.
+    """
+    crawls = {f"{kind}_crawls": 1 for kind in (*WEB_SEARCHES, "url")}
+    return crawls | ({"gpu": gpus} if gpus else {})
+
+
 def words_of(study: Study, source: str) -> dict[str, dict[str, list[str]]]:
     """What the prompts of a diffusion source are made of, by class: only what its prompt style uses."""
     published = study["sources"][source]["prompt_style"] == "published"
@@ -163,3 +174,12 @@ def figures_of_study(study: Study, figures: Iterable[str]) -> list[str]:
     if not any(scenario.get("published") and usual & set(scenario["arms"]) for scenario in study["scenarios"].values()):
         empty.add("published")
     return [name for name in figures if name not in empty]
+
+
+def heading_of_figure(study: Study, about: Mapping[str, Any]) -> str:
+    """The heading: what the figure shows, then the study's title; figures of sources say what in a second line.
+
+    Args:
+        about: the figure's entry in figures.yaml.
+    """
+    return study["title"] if about["category"] == "Sources" else f"{about['title']}: {study['title']}"

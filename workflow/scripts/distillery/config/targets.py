@@ -11,7 +11,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from distillery.config.queries import Study, classes_of, teacher_sources, tuning_of, used_sources
+
+# in the order in which the page shows them
+PAGE_TABLES = (
+    "summary", "comparisons", "ranking", "test_sources", "per_class", "published", "calibration", "agreement",
+    "confusion", "counts", "teacher", "leakage", "audit", "diversity", "costs", "runs", "curves", "reliability",
+)  # fmt: skip
+SHEETS = ("contact", "label_issues", "duplicates")
 
 
 def pattern_of(names: Iterable[str]) -> str:
@@ -110,6 +119,11 @@ def runs_of_all(study: Study, file: str) -> list[str]:
 # --- report -----------------------------------------------------------------------------------------------------------
 
 
+def read_figures(path: str | Path) -> dict[str, dict[str, Any]]:
+    """The figures that `plot` draws into results/figures: by name the title, category, tables and caption."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
 def figures(names: Iterable[str], *formats: str) -> list[str]:
     """Figures in each format."""
     return [f"results/figures/{name}.{extension}" for name, extension in product(names, formats)]
@@ -120,9 +134,18 @@ def tables(*names: str) -> list[str]:
     return [f"results/tables/{name}.csv" for name in names]
 
 
-def sheets(study: Study, *kinds: str) -> list[str]:
-    """Sheets of every source's images."""
-    return [f"results/figures/{kind}_{source}.png" for kind, source in product(kinds, used_sources(study))]
+def sheets(study: Study) -> list[str]:
+    """Every kind of sheet of every source's images."""
+    return [f"results/figures/{kind}_{source}.png" for kind, source in product(SHEETS, used_sources(study))]
+
+
+def sheet_inputs(study: Study, kind: str, source: str) -> dict[str, str | list[str]]:
+    """What a sheet of a source's images is drawn from."""
+    if kind == "duplicates":  # dropped images are in the pools alone
+        shards, records = pools(study, source, "tar"), pools(study, source, "jsonl")
+        return {"shards": shards, "records": records, "table": f"results/curated/{source}.parquet"}
+    table = "audit" if kind == "label_issues" else "curated"
+    return {"pixels": f"results/curated/{source}.npy", "table": f"results/{table}/{source}.parquet"}
 
 
 def sheets_of_teacher(study: Study) -> list[str]:

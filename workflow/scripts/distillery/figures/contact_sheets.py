@@ -110,7 +110,7 @@ def contact_sheet(
     kept, candidates = sum(len(row.rows) for row in classes), sum(row.candidates for row in classes)
     text = f"source {source}: kept {kept:,} of {candidates:,} candidates"
     _require_rows(images, [place for row in classes for place in row.rows], table, pixels)
-    draw_sheet(output, images, strips, title, text, label, random_weights)
+    save_sheet(output, images, strips, title, text, label, random_weights)
 
 
 def label_issues_sheet(
@@ -145,7 +145,7 @@ def label_issues_sheet(
     flagged_in_all = sum(row["is_label_issue"] for row in rows)
     text = f"source {source}: likely label errors, {flagged_in_all:,} of {len(rows):,} labels flagged by the teacher"
     _require_rows(images, [row["row"] for row in rows], audit, pixels)
-    draw_sheet(output, images, strips, title, text, label, random_weights)
+    save_sheet(output, images, strips, title, text, label, random_weights)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _require_rows(images: np.ndarray, rows: list[int], table: str | Path, pixels
         raise UserError(f"{table} names row {last} of {pixels}, which has {len(images)}. Delete both and run again.")
 
 
-def draw_sheet(
+def save_sheet(
     output: str | Path,
     images: np.ndarray,
     strips: list[Strip],

@@ -1,4 +1,4 @@
-"""The diversity table and figure: how different two images of a class are, in real sources and in generated ones."""
+"""The diversity figure: how different two images of a class are, in real sources and in generated ones."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.lines import Line2D
-from scipy import stats
 
 from distillery.analysis.display_names import source_title
-from distillery.analysis.table_files import write_table
+from distillery.analysis.table_files import read_table
 from distillery.figures.layout import truncate
 from distillery.figures.panels import RowFigure
 from distillery.figures.styles import row_style, save_figure
@@ -25,50 +23,24 @@ MARKERS = "oDs^vPXp"
 ROW = 0.42  # inches a class
 
 
-def show_diversity(
-    measured: str | Path,
-    table: str | Path,
-    figure: str | Path,
-    title: str,
-    label: str = "",
-    untrained: Sequence[str] = (),
+def plot_diversity(
+    diversity: str | Path, output: str | Path, title: str, label: str = "", untrained: Sequence[str] = ()
 ) -> None:
-    """Write the diversity table and draw it.
+    """Draw a row per class, real sources in blue and generated ones in vermilion.
 
     Args:
-        measured: the `.parquet` of `image_diversity.measure_diversity`.
-        table: a CSV to write, columns as in docs/tables.md.
-        figure: a PNG to write.
+        diversity: `diversity.csv`, columns as in docs/tables.md.
+        output: a PNG or SVG to write.
         title: the figure's heading.
-        label: stands in the column `note`, and in a strip across the figure's top when not empty.
+        label: stands in a strip across the top when not empty.
         untrained: sources whose model has random weights, so that their images show nothing.
 
     Raises:
-        UserError: nothing was measured.
+        UserError: the table has no rows.
     """
-    found = pd.read_parquet(measured)
-    if found.empty:
-        raise UserError(f"{measured} has no rows, so there is nothing to draw. Use at least one source.")
-    ends = [interval(row.distance, row.error, row.images) for row in found.itertuples()]
-    found[["low", "high"]] = pd.DataFrame(ends, index=found.index)
-    found = found.drop(columns="error").assign(note=label).round({"distance": 4, "low": 4, "high": 4})
-    write_table(found, table)
-    _plot(found, figure, title, label, untrained)
-
-
-def interval(mean: float, error: float, count: int) -> tuple[float, float]:
-    """The 95 % Student-t interval of a mean distance, cut off at 0, the smallest possible distance.
-
-    Args:
-        mean, error: the mean and its standard error.
-        count: number of images; with one, both ends are NaN.
-    """
-    reach = stats.t.ppf(0.975, count - 1) * error if count > 1 else float("nan")
-    return max(0.0, mean - reach) if np.isfinite(reach) else float("nan"), mean + reach
-
-
-def _plot(table: pd.DataFrame, output: str | Path, title: str, label: str, untrained: Sequence[str]) -> None:
-    """Draw a row per class, real sources in blue and generated ones in vermilion."""
+    table = read_table(diversity)
+    if table.empty:
+        raise UserError(f"{diversity} has no rows, so there is nothing to draw. Use at least one source.")
     classes, sources = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["source"]))
     with row_style():
         names, rows = _source_names(table, sources, untrained), [truncate(name, 30) for name in classes]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from distillery.curation.decoding import decode, to_square
-from distillery.figures.contact_sheets import COLUMNS, Strip, draw_sheet
+from distillery.figures.contact_sheets import COLUMNS, Strip, save_sheet
 from distillery.storage.pools import read_pool
 
 GROUPS = 12  # at most, the largest first
@@ -46,7 +46,7 @@ def duplicates_sheet(
     ]
     text = f"source {source}: {count:,} images dropped as near-duplicates" + "; the largest groups" * bool(groups)
     array = np.stack(list(images.values())) if images else np.empty((0, side, side, 3), dtype=np.uint8)
-    draw_sheet(output, array, strips, title, text, label, random_weights)
+    save_sheet(output, array, strips, title, text, label, random_weights)
 
 
 def largest_groups(table: str | Path) -> tuple[list[tuple[str, list[str]]], int]:

@@ -1,8 +1,8 @@
-"""Every figure that is drawn from tables alone, by name."""
+"""Every figure by name; all are drawn from tables alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +10,14 @@ from matplotlib.figure import Figure
 
 from distillery.analysis.table_files import read_table
 from distillery.figures import difference_charts, heatmaps, line_charts
+from distillery.figures.acquisition import plot_acquisition
+from distillery.figures.diversity import plot_diversity
 from distillery.figures.styles import panel_style, save_figure
+from distillery.figures.summary import plot_summary
 from distillery.jobs import UserError
 
 # each takes tables by name, a title and a label
-FIGURES: dict[str, Callable[[dict[str, pd.DataFrame], str, str], Figure]] = {
+PANEL_FIGURES: dict[str, Callable[[dict[str, pd.DataFrame], str, str], Figure]] = {
     "sizes": line_charts.draw_sizes,
     "comparisons": difference_charts.draw_comparisons,
     "test_sources": heatmaps.draw_test_sources,
@@ -25,10 +28,21 @@ FIGURES: dict[str, Callable[[dict[str, pd.DataFrame], str, str], Figure]] = {
     "published": difference_charts.draw_published,
     "faults": difference_charts.draw_faults,
 }
+# each takes its table, an output, a title, a label and the sources without a trained model
+SOURCE_FIGURES: dict[str, Callable[[str | Path, str | Path, str, str, Sequence[str]], None]] = {
+    "acquisition": plot_acquisition,
+    "diversity": plot_diversity,
+}
+FIGURES = ("summary", *PANEL_FIGURES, *SOURCE_FIGURES)
 
 
 def plot_figure(
-    name: str, tables: Iterable[str | Path], outputs: Iterable[str | Path], title: str, label: str = ""
+    name: str,
+    tables: Sequence[str | Path],
+    outputs: Sequence[str | Path],
+    title: str,
+    label: str = "",
+    untrained: Sequence[str] = (),
 ) -> None:
     """Draw one of `FIGURES`; the same tables give the same bytes.
 
@@ -38,13 +52,24 @@ def plot_figure(
         outputs: `.png` and `.svg` to write.
         title: the figure's heading.
         label: stands in a strip across the top when not empty.
+        untrained: sources whose model has random weights, so that their images show nothing.
 
     Raises:
         UserError: the first table has no rows.
     """
-    paths = list(map(Path, tables))
-    by_name = {path.stem: read_table(path) for path in paths}
-    if by_name[paths[0].stem].empty:
-        raise UserError(f"{paths[0]} has no rows, so there is nothing to draw. Run a scenario with at least one arm.")
+    if name in PANEL_FIGURES:
+        _plot_panels(name, list(map(Path, tables)), outputs, title, label)
+        return
+    for output in outputs:
+        if name == "summary":
+            plot_summary(tables[0], output, title, label)
+        else:
+            SOURCE_FIGURES[name](tables[0], output, title, label, untrained)
+
+
+def _plot_panels(name: str, tables: Sequence[Path], outputs: Iterable[str | Path], title: str, label: str) -> None:
+    by_name = {path.stem: read_table(path) for path in tables}
+    if by_name[tables[0].stem].empty:
+        raise UserError(f"{tables[0]} has no rows, so there is nothing to draw. Run a scenario with at least one arm.")
     with panel_style():
-        save_figure(FIGURES[name](by_name, title, label), *outputs)
+        save_figure(PANEL_FIGURES[name](by_name, title, label), *outputs)

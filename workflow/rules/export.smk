@@ -1,7 +1,7 @@
-"""A student to take along. Nothing of the study waits for it: ask for the file by its name."""
+"""Export a trained model. Nothing of the study waits for it: ask for the file by its name."""
 
 
-rule export:
+rule export_student:
     input:
         # not the seed that tests best: choosing by the test would flatter it
         weights="results/runs/{scenario}/{arm}/seed0/model.safetensors",
@@ -12,19 +12,19 @@ rule export:
         model="results/models/{scenario}.{arm}.onnx",
         card="results/models/{scenario}.{arm}.md",
     log:
-        "results/logs/export/{scenario}.{arm}.log",
+        "results/logs/export_student/{scenario}.{arm}.log",
     benchmark:
-        "results/benchmarks/export/{scenario}.{arm}.tsv"
+        "results/benchmarks/export_student/{scenario}.{arm}.tsv"
     conda:
         "../../envs/deployment.yaml"
     resources:
         mem="4GB",
     params:
         title=study["title"],
-        label=labels_of_figures(),
+        label=label_of_figures(),
         arm=lambda w: settings_of_arm(w.arm),
         kinds=lambda w: {name: study["sources"][name]["kind"] for name in study["scenarios"][w.scenario]["train"]},
         untrained=untrained_sources(),
-        code=code_of("export"),
+        code=code_of("export_student"),
     script:
-        "../scripts/export.py"
+        "../scripts/export_student.py"

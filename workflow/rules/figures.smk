@@ -1,0 +1,108 @@
+"""From tables and images to figures, sheets of images, and the page."""
+
+
+rule plot:
+    input:
+        tables=lambda w: tables(*FIGURES[w.figure]["tables"]),
+    output:
+        png=report(
+            "results/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category=lambda w: FIGURES[w.figure]["category"],
+            labels={"figure": "{figure}", "format": "PNG"},
+        ),
+        svg=report(
+            "results/figures/{figure}.svg",
+            caption="../report/figure.rst",
+            category=lambda w: FIGURES[w.figure]["category"],
+            labels={"figure": "{figure}", "format": "SVG"},
+        ),
+    log:
+        "results/logs/plot/{figure}.log",
+    benchmark:
+        "results/benchmarks/plot/{figure}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        figure="{figure}",
+        caption=lambda w: FIGURES[w.figure]["caption"],
+        title=lambda w: heading_of_figure(FIGURES[w.figure]),
+        label=label_of_figures(),
+        untrained=untrained_sources(),
+        code=code_of("plot"),
+    script:
+        "../scripts/plot.py"
+
+
+use rule plot as plot_summary with:
+    input:
+        tables=tables("summary"),
+    output:
+        figure=report("results/summary.png", caption="../report/summary.rst", category="Results"),
+    log:
+        "results/logs/plot_summary.log",
+    benchmark:
+        "results/benchmarks/plot_summary.tsv"
+    params:
+        figure="summary",
+        caption="",
+        title=study["title"],
+
+
+rule draw_sheet:
+    input:
+        unpack(lambda w: sheet_inputs(w.kind, w.source)),
+    output:
+        figure=report(
+            "results/figures/{kind}_{source}.png",
+            caption="../report/sheet.rst",
+            category="Sources",
+            labels={"figure": "{kind}", "source": "{source}"},
+        ),
+    log:
+        "results/logs/draw_sheet/{kind}_{source}.log",
+    benchmark:
+        "results/benchmarks/draw_sheet/{kind}_{source}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        kind="{kind}",
+        source="{source}",
+        title=study["title"],
+        label=label_of_figures(),
+        side=study["image_size"],
+        random_weights=lambda w: w.source in untrained_sources(),
+        code=code_of("draw_sheet"),
+    script:
+        "../scripts/draw_sheet.py"
+
+
+rule write_page:
+    input:
+        tables=tables(*targets.PAGE_TABLES),
+        figures=["results/summary.png", *figures("png")],
+        captions=shipped(REPORT, "figures.yaml", "summary.rst"),
+        images="results/images.parquet",
+        pixels=curated(used_sources(), "npy"),
+        curated=curated(used_sources(), "parquet"),
+        citation=shipped(REPORT.parents[1], "CITATION.cff")[0],
+    output:
+        page=report("results/report.html", caption="../report/page.rst", category="Page"),
+    log:
+        "results/logs/write_page.log",
+    benchmark:
+        "results/benchmarks/write_page.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem="4GB",
+    params:
+        title=study["title"],
+        label=label_of_figures(),
+        classes=study["classes"],
+        sources={name: study["sources"][name] for name in used_sources()},
+        scenarios=study["scenarios"],
+        arms=study["arms"],
+        code=code_of("write_page"),
+    script:
+        "../scripts/write_page.py"

@@ -1,0 +1,268 @@
+"""From runs, predictions and images to tables."""
+
+
+rule tabulate_scenario:
+    input:
+        metrics=lambda w: runs_of(w.scenario),
+    output:
+        table="results/scenarios/{scenario}.csv",
+    log:
+        "results/logs/tabulate_scenario/{scenario}.log",
+    benchmark:
+        "results/benchmarks/tabulate_scenario/{scenario}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        scenario="{scenario}",
+        settings=lambda w: study["scenarios"][w.scenario],
+        code=code_of("tabulate_scenario"),
+    script:
+        "../scripts/tabulate_scenario.py"
+
+
+rule tabulate_study:
+    input:
+        scenarios=expand("results/scenarios/{scenario}.csv", scenario=study["scenarios"]),
+        plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        splits="results/splits.parquet",
+        curated=curated(used_sources(), "parquet"),
+        teacher="results/teacher/metrics.json",
+    output:
+        runs=report("results/tables/runs.csv", caption="../report/table_runs.rst", category="Tables"),
+        summary=report("results/tables/summary.csv", caption="../report/table_summary.rst", category="Tables"),
+        counts=report("results/tables/counts.csv", caption="../report/table_counts.rst", category="Tables"),
+        teacher=report("results/tables/teacher.csv", caption="../report/table_teacher.rst", category="Tables"),
+    log:
+        "results/logs/tabulate_study.log",
+    benchmark:
+        "results/benchmarks/tabulate_study.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        scenarios=study["scenarios"],
+        label=label_of_figures(),
+        other_test_sets=other_test_sources(),
+        untrained=untrained_sources(),
+        code=code_of("tabulate_study"),
+    script:
+        "../scripts/tabulate_study.py"
+
+
+rule tabulate_comparisons:
+    input:
+        predictions=runs_of_all("predictions.parquet"),
+        splits="results/splits.parquet",
+    output:
+        comparisons=report(
+            "results/tables/comparisons.csv", caption="../report/table_comparisons.rst", category="Tables"
+        ),
+        ranking=report("results/tables/ranking.csv", caption="../report/table_ranking.rst", category="Tables"),
+    log:
+        "results/logs/tabulate_comparisons.log",
+    benchmark:
+        "results/benchmarks/tabulate_comparisons.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem="4GB",
+    params:
+        comparisons=study["comparisons"],
+        sizes={name: scenario["size"] for name, scenario in study["scenarios"].items()},
+        arms=list(study["arms"]),
+        label=label_of_figures(),
+        code=code_of("tabulate_comparisons"),
+    script:
+        "../scripts/tabulate_comparisons.py"
+
+
+rule tabulate_breakdowns:
+    input:
+        predictions=runs_of_all("predictions.parquet"),
+        other_test_sets=expand(
+            "results/other_test_sets/{scenario}.parquet", scenario=study["scenarios"] if other_test_sources() else []
+        ),
+        teacher="results/teacher/predictions.parquet",
+    output:
+        per_class=report("results/tables/per_class.csv", caption="../report/table_per_class.rst", category="Tables"),
+        test_sources=report(
+            "results/tables/test_sources.csv", caption="../report/table_test_sources.rst", category="Tables"
+        ),
+        confusion=report("results/tables/confusion.csv", caption="../report/table_confusion.rst", category="Tables"),
+        calibration=report(
+            "results/tables/calibration.csv", caption="../report/table_calibration.rst", category="Tables"
+        ),
+        reliability=report(
+            "results/tables/reliability.csv", caption="../report/table_reliability.rst", category="Tables"
+        ),
+        agreement=report("results/tables/agreement.csv", caption="../report/table_agreement.rst", category="Tables"),
+        images="results/images.parquet",
+    log:
+        "results/logs/tabulate_breakdowns.log",
+    benchmark:
+        "results/benchmarks/tabulate_breakdowns.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem="4GB",
+    params:
+        classes=list(study["classes"]),
+        sources=used_sources(),
+        scenarios=list(study["scenarios"]),
+        arms=list(study["arms"]),
+        label=label_of_figures(),
+        code=code_of("tabulate_breakdowns"),
+    script:
+        "../scripts/tabulate_breakdowns.py"
+
+
+rule tabulate_published:
+    input:
+        summary="results/tables/summary.csv",
+        test_sources="results/tables/test_sources.csv",
+    output:
+        published=report("results/tables/published.csv", caption="../report/table_published.rst", category="Tables"),
+    log:
+        "results/logs/tabulate_published.log",
+    benchmark:
+        "results/benchmarks/tabulate_published.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        scenarios={name: {"published": settings.get("published")} for name, settings in study["scenarios"].items()},
+        label=label_of_figures(),
+        code=code_of("tabulate_published"),
+    script:
+        "../scripts/tabulate_published.py"
+
+
+rule tabulate_curves:
+    input:
+        histories=runs_of_all("history.csv"),
+    output:
+        curves=report("results/tables/curves.csv", caption="../report/table_curves.rst", category="Tables"),
+    log:
+        "results/logs/tabulate_curves.log",
+    benchmark:
+        "results/benchmarks/tabulate_curves.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        scenarios=list(study["scenarios"]),
+        arms=list(study["arms"]),
+        label=label_of_figures(),
+        code=code_of("tabulate_curves"),
+    script:
+        "../scripts/tabulate_curves.py"
+
+
+rule tabulate_costs:
+    input:
+        runs="results/tables/runs.csv",
+        counts="results/tables/counts.csv",
+        # measured jobs that these do not wait for
+        others=[
+            "results/teacher/metrics.json",
+            "results/tables/leakage.csv",
+            "results/tables/audit.csv",
+            "results/diversity.parquet",
+        ],
+    output:
+        costs=report("results/tables/costs.csv", caption="../report/table_costs.rst", category="Tables"),
+    log:
+        "results/logs/tabulate_costs.log",
+    benchmark:
+        "results/benchmarks/tabulate_costs.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        # no inputs: a study copied without its benchmarks must not be trained again for them
+        benchmarks="results/benchmarks",
+        checkpoints="results/checkpoints",
+        trials=names_of_trials(),
+        sources=classes_of_sources([*used_sources(), *teacher_sources("train", "test")]),
+        label=label_of_figures(),
+        code=code_of("tabulate_costs"),
+    script:
+        "../scripts/tabulate_costs.py"
+
+
+rule tabulate_data_quality:
+    input:
+        leakage="results/leakage.parquet",
+        audits=expand("results/audit/{source}.parquet", source=used_sources()),
+        plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        splits="results/splits.parquet",
+    output:
+        leakage=report("results/tables/leakage.csv", caption="../report/table_leakage.rst", category="Tables"),
+        audit=report("results/tables/audit.csv", caption="../report/table_audit.rst", category="Tables"),
+    log:
+        "results/logs/tabulate_data_quality.log",
+    benchmark:
+        "results/benchmarks/tabulate_data_quality.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        label=label_of_figures(),
+        other_test_sets=other_test_sources(),
+        code=code_of("tabulate_data_quality"),
+    script:
+        "../scripts/tabulate_data_quality.py"
+
+
+rule tabulate_diversity:
+    input:
+        measured="results/diversity.parquet",
+    output:
+        diversity=report("results/tables/diversity.csv", caption="../report/table_diversity.rst", category="Tables"),
+    log:
+        "results/logs/tabulate_diversity.log",
+    benchmark:
+        "results/benchmarks/tabulate_diversity.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        label=label_of_figures(),
+        code=code_of("tabulate_diversity"),
+    script:
+        "../scripts/tabulate_diversity.py"
+
+
+rule tabulate_attribution:
+    input:
+        plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        splits="results/splits.parquet",
+        curated=curated(used_sources(), "parquet"),
+        teacher=curated(teacher_sources("train", "test"), "parquet"),
+    output:
+        table=report("results/attribution.csv", caption="../report/attribution.rst", category="Sources"),
+    log:
+        "results/logs/tabulate_attribution.log",
+    benchmark:
+        "results/benchmarks/tabulate_attribution.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        other_test_sets=other_test_sources(),
+        code=code_of("tabulate_attribution"),
+    script:
+        "../scripts/tabulate_attribution.py"
+
+
+rule typeset_summary:
+    input:
+        summary="results/tables/summary.csv",
+    output:
+        markdown="results/tables/summary.md",
+        latex="results/tables/summary.tex",
+    log:
+        "results/logs/typeset_summary.log",
+    benchmark:
+        "results/benchmarks/typeset_summary.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        title=study["title"],
+        label=label_of_figures(),
+        code=code_of("typeset_summary"),
+    script:
+        "../scripts/typeset_summary.py"

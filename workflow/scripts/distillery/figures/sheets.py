@@ -1,0 +1,46 @@
+"""Every kind of sheet of a source's images, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from distillery.figures.contact_sheets import contact_sheet, label_issues_sheet
+from distillery.figures.duplicate_sheets import duplicates_sheet
+
+
+def draw_sheet(
+    kind: str,
+    files: Mapping[str, Any],
+    output: str | Path,
+    *,
+    side: int,
+    source: str,
+    title: str,
+    label: str = "",
+    random_weights: bool = False,
+) -> None:
+    """Draw a sheet of one source's images as PNG.
+
+    Args:
+        kind: `contact`, `label_issues` or `duplicates`.
+        files: what the kind is drawn from, by name (`config.targets.sheet_inputs`).
+        output: the PNG to write.
+        side: pixels a side of the study's images.
+        source, title, label, random_weights: see `contact_sheets.contact_sheet`.
+
+    Raises:
+        UserError: a table names rows that the pixels lack.
+        KeyError: another kind, or a file is missing.
+    """
+    text: dict[str, Any] = {"source": source, "title": title, "label": label, "random_weights": random_weights}
+    if kind == "duplicates":
+        duplicates_sheet(_pools(files), files["table"], output, side=side, **text)
+    else:
+        draw = {"contact": contact_sheet, "label_issues": label_issues_sheet}[kind]
+        draw(files["pixels"], files["table"], output, **text)
+
+
+def _pools(files: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    return list(zip(files["shards"], files["records"], strict=True))
