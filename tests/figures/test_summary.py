@@ -153,7 +153,8 @@ def diversity_of_long_names(folder):
         (f"{LONG}_{i}", name, 1, 9, 0.3, 0.2, 0.4) for i in range(9) for name in ("great_spotted_woodpecker", "dog")
     ]
     columns = ["source", "class", "generated", "images", "distance", "low", "high"]
-    diversity_figure._plot(pd.DataFrame(rows, columns=columns), "", "A study", "", [])
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "diversity.csv", index=False)
+    diversity_figure.plot_diversity(folder / "diversity.csv", "", "A study")
 
 
 @pytest.mark.parametrize("draw", [summary_of_long_names, acquisition_of_long_names, diversity_of_long_names])
@@ -182,5 +183,6 @@ def test_dollar_signs_are_not_parsed_as_formulas(tmp_path):
         "low": 0.2,
         "high": 0.4,
     }
-    diversity_figure._plot(pd.DataFrame(rows), tmp_path / "diversity.png", "At $5 and $10^", "", [])
+    pd.DataFrame(rows).to_csv(tmp_path / "diversity.csv", index=False)
+    diversity_figure.plot_diversity(tmp_path / "diversity.csv", tmp_path / "diversity.png", "At $5 and $10^")
     assert figure_layout.text_width("$a$ and $b$", 9) > figure_layout.text_width("a and b", 9)
