@@ -1,4 +1,4 @@
-"""A changed library reruns what it changes, and only that."""
+"""A changed library reruns the jobs that it changes, and no others."""
 
 import ast
 import re
@@ -64,12 +64,12 @@ def test_a_hash_is_16_hex_digits_wherever_the_library_lies(hash_of):
         "lib/deep/template.py",  # from . import module
     ],
 )
-def test_what_a_script_imports_changes_its_hash(hash_of, name):
+def test_a_module_that_a_script_imports_changes_its_hash(hash_of, name):
     assert hash_of({name: TREE[name] + "\nNEW = 1\n"}) != hash_of()
 
 
 @pytest.mark.parametrize("name", ["lib/figures.py", "lib/sheets/__init__.py"])
-def test_what_it_does_not_import_changes_nothing(hash_of, name):
+def test_a_module_that_it_does_not_import_changes_nothing(hash_of, name):
     assert hash_of({name: TREE[name] + "\nNEW = 1\n"}) == hash_of({name: None}) == hash_of()
 
 
@@ -82,7 +82,7 @@ def test_a_name_moved_to_another_module_changes_the_hash(hash_of):
     "text",
     [
         "# why\nkd = 1  # and so on\n",
-        '"""What is minimized."""\n\nkd = 1\n',
+        '"""The loss."""\n\nkd = 1\n',
         "\n\n\nkd = 1",
         "kd = (\n    1\n)\n",
         'kd = 1\n"""The divergence."""\n',
@@ -94,9 +94,9 @@ def test_comments_docstrings_and_lines_change_nothing(hash_of, text):
 
 def test_docstrings_of_functions_and_classes_change_nothing(hash_of):
     plain = "class A:\n    x = 1\n\n    def f(self):\n        return 1\n\n    async def g(self):\n        return 2\n"
-    told = re.sub(r"(\n *|^)((?:class|async def|def) .*:\n)( *)", r'\1\2\3"""Say it."""\n\3', plain)
-    assert told.count("Say it") == 3 and ast.dump(ast.parse(told)) != ast.dump(ast.parse(plain))
-    assert hash_of({"lib/losses.py": told}) == hash_of({"lib/losses.py": plain})
+    documented = re.sub(r"(\n *|^)((?:class|async def|def) .*:\n)( *)", r'\1\2\3"""Say it."""\n\3', plain)
+    assert documented.count("Say it") == 3 and ast.dump(ast.parse(documented)) != ast.dump(ast.parse(plain))
+    assert hash_of({"lib/losses.py": documented}) == hash_of({"lib/losses.py": plain})
 
 
 @pytest.mark.parametrize("pair", [("'a'", "'b'"), ("None", "''"), ("1", "1.0"), ("1", "True"), ("[1]", "[[1]]")])
@@ -106,7 +106,7 @@ def test_constants_change_the_hash(hash_of, pair):
 
 
 @pytest.mark.parametrize("name", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
-def test_what_only_a_type_checker_reads_changes_nothing(hash_of, name):
+def test_imports_for_a_type_checker_alone_change_nothing(hash_of, name):
     start = "import typing\nfrom typing import TYPE_CHECKING\n\n"
     checked = f"{start}if {name}:\n    from lib.figures import INK\nelse:\n    import lib.sheets\n"
     before = hash_of({"lib/losses.py": checked})
@@ -132,11 +132,11 @@ def test_files_beside_what_is_imported_count(hash_of):
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "page.html~", "template.pyc", "__pycache__/template.cpython-311.pyc"])
-def test_what_editors_and_python_leave_behind_does_not_count(hash_of, name):
+def test_files_that_editors_and_python_leave_do_not_count(hash_of, name):
     assert hash_of({f"lib/deep/{name}": "left"}) == hash_of()
 
 
-def test_circles_end(hash_of):
+def test_circular_imports_end(hash_of):
     circle = {"lib/losses.py": "import lib.training\n\nkd = 1\n"}
     assert hash_of(circle) == hash_of(circle) != hash_of()
     assert hash_of({**circle, "lib/deep/page.html": "<div>"}) != hash_of(circle)
@@ -183,7 +183,7 @@ def test_the_hash_is_the_same_on_every_python(hash_of):
     assert hash_of({"lib/losses.py": SYNTAX}) == "a564d36215bff4c2"
 
 
-def test_no_module_of_the_library_is_imported_unseen():
+def test_every_import_of_the_library_is_a_statement():
     for path in SCRIPTS.rglob("*.py"):
         assert not re.search(r"import_module|__import__|runpy", path.read_text()), path
 
@@ -194,7 +194,7 @@ def test_few_modules_change_no_result():
         for path in SCRIPTS.rglob("*.py")
         if re.search(r"^CHANGES_NO_RESULT = True$", path.read_text(), re.M)
     }
-    assert marked == {"code_hash.py", "jobs.py", "devices.py", "storage/files.py"}
+    assert marked == {"code_hash.py", "jobs.py", "devices.py", "storage/files.py", "usage.py"}
 
 
 def modules_of(script, without=()):
@@ -204,15 +204,28 @@ def modules_of(script, without=()):
 @pytest.mark.parametrize(
     "script", ["train_student", "train_teacher", "run_trial", "select_hyperparameters", "evaluate_teacher"]
 )
-def test_a_training_depends_on_what_trains_alone(script):
+def test_a_training_depends_on_training_code_alone(script):
     found = modules_of(script)
     assert {"distillery.training.loop", "distillery.models.architectures", "distillery.storage.arrays"} <= found
-    for room in ("analysis", "figures", "page", "sources", "generation", "curation", "deployment", "config", "jobs"):
+    for room in (
+        "analysis",
+        "figures",
+        "page",
+        "sources",
+        "generation",
+        "curation",
+        "deployment",
+        "config",
+        "jobs",
+        "usage",
+    ):
         assert not [name for name in found if re.match(rf"distillery(\.{room}|_demo)\b", name)], room
+    assert not [name for name in found if "usage" in name]
+    assert "distillery.usage_file" in modules_of("tabulate_costs")
 
 
 def rule_scripts():
-    """Of every rule with a script: the script, and what its `code=` is; those made of another rule have the other's."""
+    """For every rule with a script: the script and its `code=`; a rule made with `use rule` has those of the other."""
     for path in RULES:
         rules = re.split(r"^ *(?:use )?rule\b", path.read_text(), flags=re.M)[1:]
         for text in rules:
@@ -227,7 +240,7 @@ def test_every_rule_that_computes_passes_the_hash_of_its_own_script():
         assert code == ([] if script in RETRIEVAL else [f'code_of("{script}")']), script
 
 
-def test_drawing_counts_where_the_teacher_learns_from_drawn_images_alone():
+def test_drawing_counts_only_if_the_teacher_trains_on_drawn_images():
     (demo,) = re.findall(r'== "drawn" else \("(\w+)",\)', (ROOT / "workflow" / "rules" / "common.smk").read_text())
     drawn, real = modules_of("prepare_teacher_data"), modules_of("prepare_teacher_data", (demo,))
     assert drawn > real and all(re.match(r"distillery_demo\b", name) for name in drawn - real)

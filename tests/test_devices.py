@@ -1,3 +1,5 @@
+"""A job takes one of several GPUs for itself."""
+
 import os
 import signal
 import subprocess
@@ -12,7 +14,7 @@ from distillery import devices
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 
 
-def test_gpus_present_and_visible(tmp_path, monkeypatch):
+def test_gpus_are_counted_as_present_and_visible(tmp_path, monkeypatch):
     for name in ("nvidia0", "nvidia1", "nvidiactl", "null"):
         (tmp_path / name).touch()
     monkeypatch.setattr(devices, "DEVICES", tmp_path)
@@ -23,7 +25,7 @@ def test_gpus_present_and_visible(tmp_path, monkeypatch):
         assert devices.count_gpus() == count
 
 
-# a job that takes a GPU, says which, and keeps it until its standard input ends
+# a job that takes a GPU, prints which, and keeps it until its standard input ends
 JOB = """
 import os, sys
 from distillery import devices
@@ -51,7 +53,7 @@ def start(tmp_path):
         job.wait()
 
 
-def test_jobs_side_by_side_take_gpus_of_their_own_and_share_them_evenly_when_there_are_too_few(start):
+def test_parallel_jobs_take_different_gpus_and_share_them_evenly_if_there_are_too_few(start):
     taken = [start("GPU-a, GPU-b,3")[1:] for _ in range(5)]
     assert taken == [(name, name) for name in ("GPU-a", "GPU-b", "3", "GPU-a", "GPU-b")]
 
@@ -65,11 +67,11 @@ def test_a_gpu_is_free_again_when_its_job_is_killed(start):
 
 
 @pytest.mark.parametrize("visible", ["", "-1", "0", "GPU-abc"])
-def test_where_there_is_nothing_to_choose_from_nothing_is_changed(start, visible):
+def test_without_a_choice_nothing_is_changed(start, visible):
     assert start(visible)[1:] == ("", visible)
 
 
-def test_without_a_wish_the_gpus_present_are_taken_in_their_order(tmp_path, monkeypatch):
+def test_without_cuda_visible_devices_the_gpus_present_are_taken_in_order(tmp_path, monkeypatch):
     for name in ("nvidia0", "nvidia1", "nvidiactl"):
         (tmp_path / name).touch()
     monkeypatch.setattr(devices, "DEVICES", tmp_path)

@@ -1,4 +1,4 @@
-"""An expected error ends in one line and status 1; an unexpected one keeps its trace."""
+"""An expected error ends in one line and status 1; an unexpected one keeps its traceback."""
 
 import os
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ def snakemake(tmp_path):
     return SimpleNamespace(log=[str(tmp_path / "logs" / "job.log")])
 
 
-def test_a_study_error_is_one_line(snakemake, capsys):
+def test_a_user_error_is_one_line(snakemake, capsys):
     with pytest.raises(SystemExit) as stop, job(snakemake):
         raise UserError("class deer has 612 images, 800 asked")
     assert stop.value.code == 1
@@ -22,18 +22,18 @@ def test_a_study_error_is_one_line(snakemake, capsys):
     assert open(snakemake.log[0]).read().count("\n") == 1
 
 
-def test_what_was_said_becomes_one_line_of_a_length():
+def test_a_text_becomes_one_line_of_a_length():
     assert one_line(ValueError(" no\n\timage ")) == "no image"
     assert one_line("a long answer", 6) == "a long"
 
 
-def test_an_unexpected_error_keeps_its_trace(snakemake):
+def test_an_unexpected_error_keeps_its_traceback(snakemake):
     with pytest.raises(ZeroDivisionError), job(snakemake):
         raise ZeroDivisionError
     assert "ZeroDivisionError" in open(snakemake.log[0]).read()
 
 
-def test_progress_passes_every_item(snakemake):
+def test_progress_yields_every_item(snakemake):
     assert list(progress(range(5), label="x")) == [0, 1, 2, 3, 4]
 
 
@@ -44,7 +44,7 @@ def test_ctrl_c_is_one_line(snakemake, capsys):
     assert capsys.readouterr().err == "ERROR: interrupted. Run the same command again to go on.\n"
 
 
-def test_a_job_that_wants_a_gpu_says_which_of_several_it_takes(snakemake, tmp_path, monkeypatch):
+def test_a_job_with_the_resource_gpu_takes_one_of_several_and_logs_it(snakemake, tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "LOCKS", tmp_path / "locks")
     monkeypatch.setattr(devices, "_held", [])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")

@@ -1,4 +1,4 @@
-"""What is installed is said once: pins, ranges and environments agree, and no file names a host of this machine's."""
+"""Pins, ranges and environments agree, and no file of versions names a host."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Work done side by side: in order, no further ahead than allowed, and left without waiting."""
+"""Parallel work gives results in order, runs no further ahead than allowed, and is left without waiting."""
 
 import os
 import runpy
@@ -25,7 +25,7 @@ if __name__ == "__main__":
 """
 
 
-def test_batches():
+def test_batches_have_a_size_but_for_the_last():
     assert list(batched(range(5), 2)) == [[0, 1], [2, 3], [4]] and not list(batched([], 2))
 
 
@@ -50,7 +50,7 @@ def test_an_error_is_raised_where_its_result_would_be():
             next(results)
 
 
-def test_threads_that_are_left_are_not_waited_for_and_begin_nothing_more():
+def test_leaving_the_threads_waits_for_none_and_begins_nothing_more():
     silent, begun = threading.Event(), []
 
     def wait(number):
@@ -72,12 +72,12 @@ def test_threads_that_are_left_are_not_waited_for_and_begin_nothing_more():
 @pytest.mark.parametrize(
     "script", [path for path in SCRIPTS.glob("*.py") if "processes=" in path.read_text()], ids=lambda path: path.stem
 )
-def test_a_process_that_helps_a_job_reads_its_script_and_does_nothing(script):
+def test_a_worker_process_that_runs_a_job_s_script_does_nothing(script):
     runpy.run_path(str(script), run_name="__mp_main__")  # Snakemake's `snakemake` is not there
 
 
-def test_a_process_that_is_killed_is_told_in_one_line():
-    with pytest.raises(UserError, match="mostly for want of memory"):
+def test_a_killed_process_gives_a_one_line_error():
+    with pytest.raises(UserError, match="in most cases for lack of memory"):
         list(in_processes(kill_process, [None], processes=2))
 
 
@@ -86,7 +86,7 @@ def kill_process(_):
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_processes_however_they_are_started(tmp_path, method):
+def test_every_start_method_of_processes_works(tmp_path, method):
     (tmp_path / "main.py").write_text(MAIN.replace("METHOD", method))
     path = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
     run = subprocess.run([sys.executable, tmp_path / "main.py"], env=path, capture_output=True, text=True)

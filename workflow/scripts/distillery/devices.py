@@ -1,4 +1,4 @@
-"""What this machine computes with, and which of its GPUs a job takes. Standard library only."""
+"""The GPUs of this machine, and which of them a job takes. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,31 +9,30 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
-# which of several GPUs a job takes; how it computes on one is in `learning`
+# chooses one of several GPUs; training/hardware.py decides how a job computes on it
 CHANGES_NO_RESULT = True
 
 DEVICES = Path("/dev")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOCKS = Path(tempfile.gettempdir()) / f"distillery-gpus-{os.getuid()}"
 
-_held: list[IO] = []  # locks end with the process, however it ends
+_held: list[IO[str]] = []  # open files; their locks end with the process, however it ends
 
 
 def count_gpus() -> int:
-    """NVIDIA GPUs that processes started from here may use: those present, or those CUDA_VISIBLE_DEVICES leaves."""
+    """Number of NVIDIA GPUs that a process started here may use: those present that CUDA_VISIBLE_DEVICES lists."""
     present = _present()
     return min(present, len(_visible())) if VISIBLE in os.environ else present
 
 
 def claim_gpu() -> str:
-    """Take one of several GPUs for this process: it becomes the only one that CUDA sees.
+    """Take one of several GPUs for this process: CUDA then sees no other.
 
-    Call before CUDA is initialized. Jobs that run side by side take different GPUs; where they are more than the GPUs,
-    they share them evenly. The lock that says so is on a file of this user and machine.
+    Call it before CUDA is initialized. Parallel jobs take different GPUs; more jobs than GPUs share them evenly. Each
+    job locks a file that belongs to this user on this machine.
 
     Returns:
-        The GPU's name as CUDA_VISIBLE_DEVICES has it; empty where there is nothing to choose from, as in a job of a
-        cluster that was granted one.
+        The GPU's name as in CUDA_VISIBLE_DEVICES; empty if there is no choice, as in a cluster's job with one GPU.
     """
     names = _visible() if VISIBLE in os.environ else [str(number) for number in range(_present())]
     if len(names) < 2:
@@ -54,7 +53,7 @@ def _visible() -> list[str]:
 
 
 def _lock(path: Path) -> bool:
-    """Lock a file until this process ends, unless another process has."""
+    """Lock a file until this process ends; False if another process has locked it."""
     file = path.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,6 @@
-"""The adapter between a workflow's job and the library: log, progress, one-line errors.
+"""The adapter between a job of the workflow and the library: log, progress, one-line errors.
 
-Standard library only: every job imports this first, and a crawl should not wait for torch.
+Standard library only: every job imports this first, and a crawl must not wait for torch.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from distillery.devices import claim_gpu
 
-# log, progress, messages and the way an error ends a job: what is computed passes by it
+# log, progress, messages and the way an error ends a job; no computed value depends on it
 CHANGES_NO_RESULT = True
 
 log = logging.getLogger("distillery")
@@ -26,29 +26,29 @@ T = TypeVar("T")
 
 LOG_EVERY_SECONDS = 10.0
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-# how the web is asked, and when the disk is full: rules pass these as resources, whose change makes nothing again
+# how politely to crawl, and how much disk to use: rules pass these as resources, so that a change reruns nothing
 CRAWL_POLICY_KEYS = ("contact", "connections_per_host", "max_store_bytes", "min_free_bytes")
 
 
 class UserError(Exception):
-    """What a user can mend. Its message is one line: what is wrong, where, and what to do."""
+    """An error that a user can mend. Its message is one line: what is wrong, where, and what to do."""
 
 
-def one_line(said: object, length: int | None = None) -> str:
-    """What an error, another program or a file says, without line breaks, cut to a length."""
-    return " ".join(str(said).split())[:length]
+def one_line(text: object, length: int | None = None) -> str:
+    """The text of an error, another program or a file without line breaks, cut to `length` characters."""
+    return " ".join(str(text).split())[:length]
 
 
 def too_large(what: str, error: MemoryError) -> UserError:
-    """That a file, which is not damaged, does not fit into the memory."""
+    """The error for an intact file that does not fit into memory; `what` names the file."""
     return UserError(
-        f"{what} does not fit into the memory that is free ({one_line(error, 120)}). Run fewer jobs at a time, or where"
-        " there is more of it."
+        f"{what} does not fit into the memory that is free ({one_line(error, 120)}). Run fewer jobs at a time, or use a"
+        " machine with more memory."
     )
 
 
 def with_crawl_policy(snakemake: Any) -> dict[str, Any]:
-    """A web source's settings as a rule hands them to its script, those of `CRAWL_POLICY_KEYS` among them."""
+    """A web source's settings, with those of `CRAWL_POLICY_KEYS` that the rule passes as resources."""
     return snakemake.params.source | {name: snakemake.resources.get(name) for name in CRAWL_POLICY_KEYS}
 
 
@@ -57,12 +57,12 @@ def job(snakemake: Any) -> Iterator[Any]:
     """Run one job's script: log to its log file, end an expected error in one line.
 
     Args:
-        snakemake: the object a workflow hands to its scripts (input, output, params, wildcards, threads, resources,
-            log). A job that asks for a `gpu` gets one of several for itself.
+        snakemake: the object that the workflow gives its scripts (input, output, params, wildcards, threads,
+            resources, log). A job with the resource `gpu` gets one of several GPUs for itself.
 
     Yields:
-        The same object. A `UserError` inside, or a disk that is full, ends the process with status 1 after one line on
-        stderr and in the log, Ctrl-C with status 130; any other exception is logged with its trace and raised.
+        The same object. A `UserError` inside, or a full disk, ends the process with status 1 after one line on stderr
+        and in the log; Ctrl-C ends it with status 130. Any other exception is logged with its traceback and raised.
     """
     start_logging(snakemake.log[0] if len(snakemake.log) else None)
     if getattr(snakemake, "resources", {}).get("gpu") and (gpu := claim_gpu()):
@@ -89,7 +89,7 @@ def job(snakemake: Any) -> Iterator[Any]:
 def start_logging(path: str | None) -> None:
     """Send the library's log to `path` (replacing it) and its warnings to stderr as well."""
     log.setLevel(logging.INFO)
-    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, is no reason for a trace
+    logging.raiseExceptions = False  # a log that cannot be written to a full disk is no reason for a traceback
     log.propagate = False
     log.handlers.clear()
     screen = logging.StreamHandler()
@@ -104,15 +104,16 @@ def start_logging(path: str | None) -> None:
 
 
 def progress(items: Iterable[T], total: int | None = None, label: str = "", unit: str = "it") -> Iterator[T]:
-    """Iterate and show how far: a bar on a terminal, a log line every ten seconds elsewhere.
+    """Iterate and show progress: with a bar on a terminal, else with a log line every ten seconds.
 
     Args:
-        items: what to go through.
-        total: how many there are, if `items` does not know.
-        label: what is being done, for the bar or the line.
-        unit: what one item is called.
+        items: to iterate over.
+        total: number of items, if `items` has no length.
+        label: of the work.
+        unit: name of one item.
     """
-    total = total if total is not None else len(items) if hasattr(items, "__len__") else None
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     if sys.stderr.isatty() and not os.environ.get("CI"):
         from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""Work done side by side, its results in order."""
+"""Work in parallel, in threads or processes, with the results in order."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from distillery.jobs import UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
-BATCH = 16  # images a task: enough to hide the hand-over, few enough to keep memory small
+BATCH = 16  # items a task: enough to hide the cost of a task, few enough to keep memory small
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last one shorter."""
+    """Lists of `size` items; the last one may be shorter."""
     items = iter(items)
     while batch := list(islice(items, size)):
         yield batch
 
 
 def ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-    """Results in order, with at most `ahead` items in flight: Executor.map would hold all of a source in memory."""
+    """Results in order, with at most `ahead` items in flight; Executor.map would hold a whole source in memory."""
     waiting: deque[Future[R]] = deque()
     for item in items:
         waiting.append(executor.submit(function, item))
@@ -38,9 +38,9 @@ def ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], 
 
 
 class DaemonThreads(Executor):
-    """Threads that nobody waits for: what has not begun when they are left is dropped, what has ends with the process.
+    """Threads that nobody waits for: at shutdown, tasks not yet begun are dropped, and the others end with the process.
 
-    ThreadPoolExecutor's are waited for, also at the end of Python, and a silent server may take minutes.
+    Python waits for the threads of a ThreadPoolExecutor even at its end, and a silent server may take minutes.
     """
 
     def __init__(self, count: int):
@@ -50,13 +50,13 @@ class DaemonThreads(Executor):
             threading.Thread(target=self._work, daemon=True).start()
 
     def submit(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
-        """Have a thread call a function."""
+        """Have a thread call the function."""
         future: Future[R] = Future()
         self._tasks.put((future, lambda: function(*args, **kwargs)))
         return future
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:
-        """Drop what waits and let the threads end; returns at once, whatever is asked."""
+        """Drop the tasks that wait and let the threads end; returns at once, even with `wait`."""
         try:
             while task := self._tasks.get_nowait():
                 task[0].cancel()
@@ -75,13 +75,13 @@ class DaemonThreads(Executor):
 
 
 def in_processes(function: Callable[[T], R], items: Iterable[T], processes: int) -> Iterator[R]:
-    """The function's result of every item, in order, in several processes.
+    """The function's results for all items, in order, computed in several processes.
 
-    Where Python starts them afresh (from 3.14 on, and on macOS) each of them reads the main script: it must do its work
-    under `if __name__ == "__main__"`.
+    Where Python starts processes afresh (from 3.14 on, and on macOS) each one runs the main script, whose work must
+    therefore stand under `if __name__ == "__main__"`.
 
     Raises:
-        UserError: one of them was killed.
+        UserError: a process was killed.
     """
     if processes <= 1:
         yield from map(function, items)
@@ -92,8 +92,8 @@ def in_processes(function: Callable[[T], R], items: Iterable[T], processes: int)
                 yield from batch
         except BrokenProcessPool as error:
             raise UserError(
-                "a process that helped was ended from outside, mostly for want of memory."
-                " Run fewer jobs at a time, or where there is more of it."
+                "a worker process was killed, in most cases for lack of memory."
+                " Run fewer jobs at a time, or use a machine with more memory."
             ) from error
 
 

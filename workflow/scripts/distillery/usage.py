@@ -1,7 +1,6 @@
-"""What a job has taken so far, for a later one that goes on from it.
+"""Measures what a training has used in all its processes, and records it beside the checkpoint.
 
-Snakemake measures each start of a job by itself, so that of a training that was killed it knows the last part alone.
-The columns are those of its benchmarks.
+Snakemake measures each process by itself: of a training that was killed and resumed, it knows the last process alone.
 """
 
 from __future__ import annotations
@@ -10,29 +9,27 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from distillery.storage.files import atomic_write
+from distillery.usage_file import FILE, UsageRow
 
-FILE = "usage.tsv"
+# seconds and megabytes; no weights, history or predictions. The costs table imports usage_file.py, which counts.
+CHANGES_NO_RESULT = True
+
 STARTED = time.monotonic()
 
 
-class JobUsage(NamedTuple):
-    """What was spent, named as in a benchmark."""
-
-    s: float = 0.0  # seconds; of a process, since this module was imported
-    cpu_time: float = 0.0  # seconds of the CPU, all threads
-    max_rss: float = 0.0  # MB
+class JobUsage(UsageRow):
+    """Resources that a job has used so far."""
 
     def plus_process(self) -> JobUsage:
-        """This, and what the process itself has taken."""
+        """This and what the current process has used since it imported this module."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-        now = JobUsage(time.monotonic() - STARTED, time.process_time(), peak)
-        return JobUsage(self.s + now.s, self.cpu_time + now.cpu_time, max(self.max_rss, now.max_rss))
+        seconds = time.monotonic() - STARTED
+        return JobUsage(self.s + seconds, self.cpu_time + time.process_time(), max(self.max_rss, peak))
 
     def write(self, folder: Path) -> None:
-        """Keep it as a table of one row, `FILE` in a folder."""
+        """Write `FILE` in a folder."""
         atomic_write(folder / FILE, "\t".join(self._fields) + "\n" + "\t".join(f"{part:.4f}" for part in self) + "\n")
 
 

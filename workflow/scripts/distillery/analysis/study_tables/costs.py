@@ -15,7 +15,7 @@ import pandas as pd
 
 from distillery.analysis.formatting import formatted
 from distillery.analysis.table_files import NAMES_OF_COUNTS, read_numbers, read_table, write_table
-from distillery.usage import FILE, JobUsage
+from distillery.usage_file import FILE, UsageRow
 
 COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
@@ -158,4 +158,4 @@ def read_measurement(path: Path) -> pd.DataFrame:
         UserError: the file is damaged.
     """
     # Snakemake writes NA for a job too short to be measured; other versions write a dash
-    return read_numbers(path, dict.fromkeys(JobUsage._fields, float), "benchmark", sep="\t", na_values=["-"])
+    return read_numbers(path, dict.fromkeys(UsageRow._fields, float), "benchmark", sep="\t", na_values=["-"])
