@@ -6,7 +6,8 @@
 No classifier has trained on the labels that it audits: three networks are each trained on two thirds of the 50,000
 images, with the noisy labels, and predict the last third.
 
-One run, seed 0, networks of 150 thousand weights and 2,000 steps. Ours are those of cleanlab's "both" (at least 99.98 %):
+One run, seed 0, networks of 150 thousand weights and 2,000 steps. At least 99.98 % of our results are those of
+cleanlab's "both":
 
     labels          wrong   estimated       accuracy   ours: precision, recall   confident learning alone
     aggre_label      9.0 %     10.7 %         83.4 %           60.1 %   52.5 %           55.2 %   45.9 %

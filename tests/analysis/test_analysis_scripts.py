@@ -1,4 +1,4 @@
-"""The scripts pass the names of a rule on: from runs to tables, figure and contact sheet."""
+"""The scripts pass the names of a rule on: from runs to tables, a figure and a contact sheet."""
 
 import runpy
 from pathlib import Path
@@ -26,7 +26,7 @@ def run(name, inputs, outputs, params):
     runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
 
 
-def test_from_runs_to_evidence(tmp_path, write_run, write_plan, write_curated, teacher):
+def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_curated, teacher):
     scenarios = {
         "small": {"train": {"google": 8}, "augment": "none", "size": "small", "arms": ["scratch", "kd"]},
         "both": {"train": {"google": 8, "bing": 8}, "augment": "color", "size": "large", "arms": ["kd", "scratch"]},

@@ -1,5 +1,8 @@
 """Costs are those of the study's own jobs, with all parts of an interrupted training."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,6 +42,12 @@ def tabulated(folder, sources=None):
     trials = ["a.lr0.1_decay0_seed0", "a.kd.lr0.1_decay0_seed0", "a.kd.lr0.2_decay0_seed0"]
     costs.tabulate_costs(*paths, sources=sources or {"google": ["cat", "dog"]}, trials=trials)
     return pd.read_csv(paths[-1]).set_index("rule")
+
+
+def test_every_rule_with_costs_writes_benchmarks():
+    rules = Path(__file__).parents[3].joinpath("workflow", "rules").glob("*.smk")
+    measured = re.findall(r"results/benchmarks/(\w+)", "\n".join(path.read_text() for path in rules))
+    assert set(costs.STAGES) <= set(measured)
 
 
 def test_costs_are_those_of_the_studys_own_jobs(measured):
