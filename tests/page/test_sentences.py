@@ -1,0 +1,142 @@
+"""The page's sentences: the answer, insights and limitations, every number from a table that they name."""
+
+import pandas as pd
+from statements import NUMBER, mismatches, numbers_in
+
+from distillery.page.answer import answer, export_target
+from distillery.page.insights import insights
+from distillery.page.limitations import limitations
+
+
+def test_the_answer_is_the_best_students_and_the_first_comparison(tables):
+    best, first = answer(tables)
+    assert best.text == (
+        "The most accurate students train on 800 Google (b, distilled). They classify 45.20 % [44.00, 46.40] of 200"
+        " test images correctly. Among the 2 scenarios of the same size, arm and classes, this one ranks first in 97.5"
+        " % of bootstrap resamples of seeds and test images."
+    )
+    assert first.text == (
+        "Does it help? Of 2 tests, after Holm correction: better in 1, no significant difference in 1. The differences"
+        " range from -1.20 to 10.10 percentage points."
+    )
+    assert (best.tables, first.tables) == (("summary", "ranking"), ("comparisons",))
+    one = tables | {"comparisons": tables["comparisons"][:1]}
+    assert answer(one)[1].text == "Does it help? Better in 1 test, by 10.10 percentage points."
+    tables["comparisons"]["verdict"] = ""
+    assert "One seed gives no verdict" in answer(tables)[1].text
+    assert len(answer(tables | {"comparisons": tables["comparisons"][:0]})) == 1
+
+
+def test_the_exported_student_is_the_best(tables):
+    assert export_target(tables) == "results/models/b.kd.onnx"
+
+
+def test_students_of_fewer_classes_are_not_the_best(tables):
+    easy = tables["summary"].assign(scenario="easy", n_classes="2", mean_percent="95.00")
+    tables["summary"] = pd.concat([easy, tables["summary"]], ignore_index=True)
+    tables["ranking"] = pd.concat([tables["ranking"].assign(scenario="easy", n_classes="2"), tables["ranking"]])
+    assert export_target(tables) == "results/models/b.kd.onnx"
+    assert answer(tables)[0].text.startswith(
+        "The most accurate students of 10 classes train on 800 Google (b, distilled). They classify 45.20 %"
+        " [44.00, 46.40]"
+    )
+
+
+def test_insights_are_read_from_their_tables(tables):
+    texts = {sentence.tables[0]: sentence.text for sentence in insights(tables)}
+    assert "Google (distilled) most: accuracy rises from 40.10 % with 400 images" in texts["summary"]
+    assert texts["summary"].endswith(" to 45.20 % with 800.")
+    assert "60.00 % of Google images correctly and 20.20 % of Bing images" in texts["test_sources"]
+    assert "cat is the hardest class (9.50 % correct) and dog the easiest (80.00 %)" in texts["per_class"]
+    assert "best students' most common mistake: they classify 90.50 % of cat images as dog" in texts["confusion"]
+    assert (
+        "a (distilled). They are overconfident: their mean confidence is 70.00 %, their accuracy 40.00 %"
+        in texts["calibration"]
+    )
+    assert "b (distilled), with an expected calibration error of 2.00 percentage points" in texts["calibration"]
+    assert "55.50 % of the images and repeat 12.00 % of its 20 mistakes" in texts["agreement"]
+    assert "9.0 s (a, from scratch) to 10.5 s" in texts["costs"]
+    assert (
+        "80 of the 100 candidates from Google were kept. The most common reason for dropping one is: near duplicate (14"
+        in texts["counts"]
+    )
+
+
+def all_sentences(tables):
+    return answer(tables) + insights(tables) + limitations(tables)
+
+
+def test_every_number_of_a_sentence_is_in_a_table_that_it_names(tables):
+    tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
+    found = all_sentences(tables)
+    assert len(found) == 18
+    for sentence in found:
+        assert sentence.tables and mismatches(sentence.text, {name: tables[name] for name in sentence.tables}) == []
+
+
+def test_a_sentence_names_exactly_the_tables_of_its_numbers(tables):
+    """Every table's decimals end in digits of its own, so that a number tells where it was read."""
+    marks = {f"{place:03}": name for place, name in enumerate(tables)}
+    marked = {
+        name: table.map(lambda cell, mark=mark: f"{cell}{mark}" if "." in cell and NUMBER.fullmatch(cell) else cell)
+        for (mark, name), table in zip(marks.items(), tables.values(), strict=True)
+    }
+    several = 0
+    for sentence in all_sentences(marked):
+        decimals = [number for number in numbers_in(sentence.text) if "." in number and number != "0.05"]
+        quoted = {marks[number[-3:]] for number in decimals}
+        assert quoted == set(sentence.tables) or not decimals, sentence
+        several += len(quoted) > 1
+    assert several == 1  # the answer
+
+
+def test_more_images_that_do_not_help_give_no_sentence(tables):
+    tables["summary"]["n_train"] = ["800", "800", "400", "400"]  # both arms are better with fewer
+    assert not any("More images" in sentence.text for sentence in insights(tables))
+
+
+def test_an_arm_that_trains_on_a_part_is_no_shortfall(tables):
+    tables["summary"]["n_train"] = ["400", "500", "640", "800"]  # by the published recipe the first arm has 80 %
+    texts = [sentence.text for sentence in limitations(tables)]
+    assert any("1 of 2 scenarios train on fewer images than" in text and "a, with 500 of 700" in text for text in texts)
+
+
+def test_limitations_depend_on_the_study(tables):
+    texts = [sentence.text for sentence in limitations(tables)]
+    assert any(
+        "with 6 seeds the smallest possible sign-flip p is 0.03125. Corrected for 2 tests it cannot reach 0.05" in text
+        for text in texts
+    )
+    assert any(text.startswith("True differences below 3.00 to 4.50 percentage points") for text in texts)
+    assert any("1 of 2 scenarios train on fewer images than" in text and "a, with 400 of 700" in text for text in texts)
+    assert sum("3 test images of Google" in text for text in texts) == 2
+    assert any(
+        "68.75 % of its own test images, 50.00 % of Google images correctly. Distillation" in text for text in texts
+    )
+    tables["audit"] = pd.concat([tables["audit"], pd.DataFrame([{"source": "mine", "class": "all", "tested_on": "9"}])])
+    again = [sentence.text for sentence in limitations(tables)]
+    assert again == texts  # accuracies are not measured on this source
+    tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
+    tables["summary"]["n_train_asked"] = "400"
+    tables["comparisons"] = tables["comparisons"][:0]
+    tables["leakage"] = tables["audit"] = tables["audit"].assign(tested_on="0")
+    texts = [sentence.text for sentence in limitations(tables)]
+    assert len(texts) == 3 and texts[0].startswith("A demonstration") and "model of SD2 has random weights" in texts[2]
+
+
+def test_a_study_of_one_run_has_a_page_too(tables):
+    one = {
+        name: table[table.get("scenario", "b") == "b"] if "scenario" in table else table
+        for name, table in tables.items()
+    }
+    one["summary"] = one["summary"][one["summary"]["arm"] == "kd"]
+    one["ranking"] = one["ranking"][one["ranking"]["arm"] == "kd"].assign(n_ranked="1")
+    one |= {
+        "comparisons": tables["comparisons"][:0],
+        "test_sources": tables["test_sources"][:0],
+        "costs": tables["costs"][:0],
+    }
+    (best,) = answer(one)
+    assert best.tables == ("summary",) and best.text.endswith("of 200 test images correctly.")
+    assert {sentence.tables for sentence in insights(one)} == {
+        (name,) for name in ("per_class", "confusion", "calibration", "agreement", "counts")}  # fmt: skip
