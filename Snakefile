@@ -1,4 +1,4 @@
-"""A study: which images teach a small image classifier best, and does distilling it help?"""
+"""Which images train a small image classifier best, and does distilling it from a teacher help?"""
 
 from snakemake.utils import min_version
 
@@ -24,8 +24,8 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/export.smk"
 
 
-# on a cluster, where Snakemake itself runs: what needs the internet or the user's own files, and what is over sooner than
-# a job is submitted
+# On a cluster these run where Snakemake itself runs: they need the internet or the user's own files, or take less time
+# than submitting a job.
 localrules:
     all,
     crawl,

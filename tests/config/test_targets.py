@@ -110,3 +110,14 @@ def test_figures_are_drawn_from_tables_of_the_page():
     assert {table for about in figures.values() for table in about["tables"]} <= set(targets.PAGE_TABLES)
     captions = {path.stem.removeprefix("table_") for path in (ROOT / "workflow" / "report").glob("table_*.rst")}
     assert captions == set(targets.PAGE_TABLES) and len(targets.PAGE_TABLES) == len(captions)
+
+
+def test_the_listing_of_a_folder_is_that_of_its_classes(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").write_bytes(b"0")
+    before = targets.class_listing(tmp_path, ["cat"])
+    (tmp_path / "dog" / "1.png").write_bytes(b"1")
+    assert targets.class_listing(tmp_path, ["cat"]) == before
+    (tmp_path / "cat.tar").write_bytes(b"1")
+    assert targets.class_listing(tmp_path, ["cat"]) != before

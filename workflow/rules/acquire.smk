@@ -1,4 +1,4 @@
-"""Retrieve images: from searches, address lists, folders and diffusion models. What is retrieved stays in a store."""
+"""Acquire images: from searches, address lists, folders and diffusion models. A store keeps all that was retrieved."""
 
 
 rule crawl:
@@ -76,7 +76,7 @@ rule import_folder:
         source=lambda w: study["sources"][w.source],
         name="{source}",
         label="{label}",
-        listing=lambda w: listing_of(study["sources"][w.source]["path"], [w.label]),
+        listing=lambda w: class_listing(study["sources"][w.source]["path"], [w.label]),
     script:
         "../scripts/import_folder.py"
 

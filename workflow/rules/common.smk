@@ -4,7 +4,6 @@ from functools import partial
 
 from distillery.code_hash import code_hash
 from distillery.devices import count_gpus
-from distillery.storage.files import hash_listing
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
 FIGURES = targets.read_figures(REPORT / "figures.yaml")
@@ -24,23 +23,26 @@ except UserError as error:
 
 
 def code_of(script):
-    """A hash of a script and of all it imports: a changed library reruns what it changes.
+    """A hash of a script and of all modules that it imports: a changed module reruns the jobs that import it.
 
-    Computed when a job needs it, since the process of every job reads every rule.
+    A function, called when a job needs the hash, because the process of every job reads every rule.
     """
-    # one script prepares the teacher's data of every kind, and imports the drawing for drawn data alone
+    # prepare_teacher_data imports the drawing of images, but uses it for drawn data alone
     without = () if study["teacher"]["data"]["kind"] == "drawn" else ("distillery_demo",)
     scripts = LIBRARY.parent
     return lambda _: code_hash(scripts / f"{script}.py", scripts, without)
 
 
 def shipped(folder, *names):
-    """Files that come with the workflow, wherever the study's files lie."""
+    """Files of the workflow itself: local, wherever the study's files are stored."""
     return [local(str(folder / name)) for name in names]
 
 
 def own_images(path):
-    """The user's own folder or tar; local, wherever the study's files are. A folder's time is ignored: see `listing_of`."""
+    """The user's own folder or tar; local, wherever the study's files are stored.
+
+    Opening a folder may change its time, so that is ignored: `class_listing` notices other images.
+    """
     return ancient(local(path)) if Path(path).is_dir() else local(path)
 
 
@@ -49,18 +51,8 @@ def teacher_folders():
     return [own_images(path) for path in targets.teacher_folders(study)]
 
 
-def listing_of(folder, labels):
-    """A hash of what the user's own folder holds of some classes: opening a folder may change its time."""
-    return hash_listing(Path(folder) / name for label in labels for name in (label, f"{label}.tar"))
-
-
-def listings_of_teacher():
-    """The same of the teacher's folders."""
-    return [listing_of(folder, study["classes"]) for folder in targets.teacher_folders(study)]
-
-
 def crawl_policy():
-    """Resources of the rules that ask the web: a change of them asks nothing again."""
+    """Resources of the rules that crawl. As resources, not parameters, their change repeats no crawl."""
     return {key: lambda w, key=key: queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
 
 
@@ -84,6 +76,7 @@ label_of_figures = partial(queries.label_of_figures, study)
 heading_of_figure = partial(queries.heading_of_figure, study)
 
 named = targets.pattern_of
+class_listing = targets.class_listing
 pools = partial(targets.pools, study)
 model_files = partial(targets.model_files, study)
 shares_of = partial(targets.shares_of, study)

@@ -1,4 +1,4 @@
-"""Which images are kept, which are for training, validation and test, and which a scenario uses."""
+"""Curate the images, split them into training, validation and test, and plan which ones each scenario uses."""
 
 
 rule curate:

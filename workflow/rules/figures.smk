@@ -1,4 +1,4 @@
-"""From tables and images to figures, sheets of images, and the page."""
+"""Figures, sheets of images, and the page."""
 
 
 rule plot:

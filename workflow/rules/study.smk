@@ -1,4 +1,4 @@
-"""Train the students: a run is one (scenario, arm, seed), a trial one training with one setting of a grid."""
+"""Train and test the students: a run is one (scenario, arm, seed), a trial one training with one setting of a grid."""
 
 
 rule run_trial:

@@ -1,4 +1,4 @@
-"""From runs, predictions and images to tables."""
+"""Tables of runs, predictions, costs and images."""
 
 
 rule tabulate_scenario:
@@ -159,7 +159,7 @@ rule tabulate_costs:
     input:
         runs="results/tables/runs.csv",
         counts="results/tables/counts.csv",
-        # measured jobs that these do not wait for
+        # their benchmarks are read too
         others=[
             "results/teacher/metrics.json",
             "results/tables/leakage.csv",
@@ -175,7 +175,7 @@ rule tabulate_costs:
     conda:
         "../../envs/report.yaml"
     params:
-        # no inputs: a study copied without its benchmarks must not be trained again for them
+        # parameters, not inputs: a study copied without its benchmarks must not be trained again
         benchmarks="results/benchmarks",
         checkpoints="results/checkpoints",
         trials=names_of_trials(),

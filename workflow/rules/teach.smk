@@ -1,4 +1,4 @@
-"""The teacher: its data and training; what it scores, knows already and flags in the images of the study."""
+"""The teacher: its data, its training and its tests; leakage, label audit and diversity of the study's images."""
 
 
 rule prepare_teacher_data:
@@ -25,7 +25,7 @@ rule prepare_teacher_data:
         image_size=study["image_size"],
         seed=study["teacher"]["seed"],
         distance=study["split"]["group_distance"] if teacher_sources("train") else 0,
-        listings=listings_of_teacher(),
+        listings=[class_listing(folder, study["classes"]) for folder in targets.teacher_folders(study)],
         code=code_of("prepare_teacher_data"),
     script:
         "../scripts/prepare_teacher_data.py"

@@ -3,7 +3,7 @@
 from distillery.distillation.teachers import evaluate_teacher
 from distillery.jobs import job
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     evaluation = evaluate_teacher(
         j.input.data,
         j.input.weights,

@@ -6,7 +6,7 @@ from distillery.distillation.scenario_data import load_scenario_data
 from distillery.jobs import job
 from distillery.training.recipe import Recipe
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     data = load_scenario_data(
         j.input.plan,
         list(j.input.pixels),

@@ -3,5 +3,5 @@
 from distillery.distillation.hyperparameter_search import write_best_setting
 from distillery.jobs import job
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     write_best_setting(j.output.choice, j.input.trials, j.params.grid)

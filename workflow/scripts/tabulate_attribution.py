@@ -1,10 +1,10 @@
 """List creator and license of every image that the study used."""
 
-from distillery.analysis.data_quality.attribution import attribute
+from distillery.analysis.data_quality.attribution import tabulate_attribution
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    attribute(
+    tabulate_attribution(
         j.input.curated,
         j.input.plans,
         j.input.teacher,

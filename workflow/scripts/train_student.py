@@ -7,7 +7,7 @@ from distillery.distillation.student import train_student
 from distillery.jobs import job
 from distillery.training.recipe import Recipe
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     sources, augment = list(j.params.sources), j.params.augment
     data = load_scenario_data(
         j.input.plan, list(j.input.pixels), sources, list(j.params.classes), augment, int(j.params.augment_seed)

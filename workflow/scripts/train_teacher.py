@@ -4,7 +4,7 @@ from distillery.distillation.teachers import train_teacher
 from distillery.jobs import job
 from distillery.training.recipe import Recipe
 
-with job(snakemake) as j:  # noqa: F821
+with job(snakemake) as j:
     teacher = train_teacher(
         j.input.data,
         Recipe.of({**j.params.recipe, "checkpoint_every": j.resources.checkpoint_every}),

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from distillery.analysis.data_quality.attribution import COLUMNS, attribute
+from distillery.analysis.data_quality.attribution import COLUMNS, tabulate_attribution
 from distillery.curation.curated import CURATED_SCHEMA
 
 
@@ -29,7 +29,7 @@ def test_every_used_image_is_listed_once(tmp_path, curated, write_plan):
     ]
     trained = [curated("mine", "folder", 2, title="my cat")]
     plans = [write_plan("a", {"free": 6}, augmented=True), write_plan("b", {"free": 8, "sd": 4})]
-    attribute(tables, plans, trained, tmp_path / "attribution.csv")
+    tabulate_attribution(tables, plans, trained, tmp_path / "attribution.csv")
     found = pd.read_csv(tmp_path / "attribution.csv", keep_default_na=False, dtype=str)
     assert tuple(found.columns) == COLUMNS
     used = {split: list(part["key"]) for split, part in found.groupby("used")}
@@ -47,7 +47,7 @@ def test_every_used_image_is_listed_once(tmp_path, curated, write_plan):
 def test_a_title_with_line_breaks_is_one_row(tmp_path, curated, write_plan):
     odd = "A dog\rby the\r\nsea"
     sources = [curated("free", "openverse", 20, title=odd), curated("mine", "folder", 2, creator=odd)]
-    attribute(sources[:1], [write_plan("a", {"free": 6})], sources[1:], tmp_path / "attribution.csv")
+    tabulate_attribution(sources[:1], [write_plan("a", {"free": 6})], sources[1:], tmp_path / "attribution.csv")
     assert b"\r" not in (tmp_path / "attribution.csv").read_bytes()
     found = pd.read_csv(tmp_path / "attribution.csv")
     assert len(found) == 18 and found["title"][0] == "A dog by the sea" == found["creator"].iloc[-1]
@@ -56,6 +56,6 @@ def test_a_title_with_line_breaks_is_one_row(tmp_path, curated, write_plan):
 def test_images_of_other_test_sets_are_listed(tmp_path, curated, write_plan, write_splits):
     sources, plan = [curated("free", "openverse", 20), curated("sd", "diffusion", 20)], write_plan("a", {"free": 6})
     splits = write_splits(["free", "sd"])
-    attribute(sources, [plan], [], tmp_path / "attribution.csv", splits=splits, other_test_sets=["sd"])
+    tabulate_attribution(sources, [plan], [], tmp_path / "attribution.csv", splits=splits, other_test_sets=["sd"])
     found = pd.read_csv(tmp_path / "attribution.csv").groupby(["source", "used"]).size()
     assert found.to_dict() == {("free", "test"): 10, ("free", "train"): 6, ("sd", "test"): 7}

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from distillery.config.queries import Study, classes_of, teacher_sources, tuning_of, used_sources
+from distillery.storage.files import hash_listing
 
 # in the order in which the page shows them
 PAGE_TABLES = (
@@ -75,6 +76,11 @@ def teacher_folders(study: Study) -> list[str]:
     """The user's own folders of images that the teacher is trained and tested on."""
     data = study["teacher"]["data"]
     return [path for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+
+
+def class_listing(folder: str | Path, labels: Iterable[str]) -> str:
+    """A hash of what a user's own folder holds of some classes: opening the folder may change its time."""
+    return hash_listing(Path(folder) / name for label in labels for name in (label, f"{label}.tar"))
 
 
 def trials_of(tuned: str, grid: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ FREE_TEXT = ("title", "creator", "license", "query", "prompt")
 COLUMNS = ("source", "class", "key", "used", *FROM_CURATED[3:])
 
 
-def attribute(
+def tabulate_attribution(
     curated: Iterable[str | Path],
     plans: Iterable[str | Path],
     teacher: Iterable[str | Path],
@@ -42,7 +42,7 @@ def attribute(
 def attribution_table(
     curated: Iterable[str | Path], used: pd.DataFrame, teacher: Iterable[str | Path] = ()
 ) -> pd.DataFrame:
-    """See `attribute`. Column `used` is the image's split, which is the same in every scenario, or `teacher`."""
+    """See `tabulate_attribution`. Column `used` is the image's split, the same in every scenario, or `teacher`."""
     used = used.rename(columns={"split": "used"})
     rows = pd.concat([_kept(path) for path in curated], ignore_index=True).merge(used, on=["source", "row"])
     rows = pd.concat([rows, *(_kept(path).assign(used="teacher") for path in teacher)], ignore_index=True)
