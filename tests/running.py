@@ -1,4 +1,4 @@
-"""A study run by Snakemake in a process group of its own, watched by what it prints, and killed."""
+"""Run a study with Snakemake in its own process group, follow its output, and kill it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """This process's, without a user's own profile."""
+    """This process's environment, without a user's own profile."""
     return {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
 
 
@@ -40,13 +40,13 @@ def lay_out_demo(folder: Path) -> Path:
 
 
 class Run:
-    """Snakemake at work in a folder.
+    """A run of Snakemake in a folder.
 
     Attributes:
-        planned: how many jobs of each rule it means to run, once it has said so.
-        running: the rules whose jobs have started and not ended; one entry a job.
-        ended: the rules whose jobs have ended well; one entry a job.
-        lines: all that it printed.
+        planned: number of jobs of each rule, once Snakemake has printed it.
+        running: rules of the jobs that have started and not ended; one entry a job.
+        ended: rules of the jobs that have succeeded; one entry a job.
+        lines: the output.
     """
 
     def __init__(self, folder: Path, *targets: str, cores: int = 2):
@@ -58,7 +58,7 @@ class Run:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # tests that run in a shell's background are born deaf to Ctrl-C, and would hand that on
+            # a process in a shell's background ignores Ctrl-C, and its children inherit that
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.planned: dict[str, int] = {}
@@ -84,10 +84,10 @@ class Run:
                 self._news.notify_all()
 
     def wait_until(self, happened: Callable[[Run], bool], what: str, seconds: float = 600) -> None:
-        """Wait until something is true of this run, or it has ended.
+        """Wait until a condition on this run holds.
 
         Raises:
-            AssertionError: it ended first, or the time is over.
+            AssertionError: the run ended first, or the time is over.
         """
         end = time.monotonic() + seconds
         with self._news:
@@ -101,17 +101,18 @@ class Run:
         self.wait_until(lambda run: rule in run.running, f"a job of {rule}", seconds)
 
     def kill(self, number: int = signal.SIGKILL) -> int:
-        """Send a signal to every process of it, as a terminal or the loss of power does; its exit status."""
+        """Send a signal to all its processes, as a terminal or a power failure does; returns the exit status."""
         os.killpg(self.process.pid, number)
         return self.end()
 
     def end(self, seconds: float = 600) -> int:
-        """Wait for its end; its exit status."""
+        """Wait for its end; returns the exit status."""
         status = self.process.wait(seconds)
         self._reader.join(10)
         return status
 
     def text(self) -> str:
+        """The output so far."""
         return "\n".join(self.lines)
 
 
@@ -135,10 +136,10 @@ def unlock(folder: Path) -> None:
 
 
 def finish(folder: Path, *targets: str, cores: int = 2) -> tuple[Run, bool]:
-    """Run to the end as a user would, with `--unlock` if a killed run left its lock.
+    """Run to the end as a user would, with `--unlock` if a killed run left a lock.
 
     Returns:
-        The run that came to its end, and whether there was a lock.
+        The finished run, and whether there was a lock.
     """
     run = Run(folder, *targets, cores=cores)
     if locked := bool(run.end(3600)) and LOCKED in run.text():

@@ -1,4 +1,4 @@
-"""A Slurm for the tests of a session."""
+"""A Slurm cluster for all tests of a session."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A real Slurm on this machine: a controller and a node with a stand-in GPU. Needs root, and Debian's packages."""
+"""A real Slurm cluster on this machine: a controller and a node with a fake GPU. Needs root and Debian's packages."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def cluster(folder: Path) -> Iterator[None]:
 
 
 def start_munge(folder: Path) -> None:
-    """The daemon by which Slurm's parts know each other."""
+    """Start the daemon that authenticates Slurm's parts to each other."""
     runtime = Path("/run/munge")
     runtime.mkdir(exist_ok=True)
     shutil.chown(runtime, "munge", "munge")
@@ -89,18 +89,18 @@ def start_munge(folder: Path) -> None:
 
 
 def ask(*command: str) -> str:
-    """What a command of Slurm prints."""
+    """The output of a Slurm command."""
     return subprocess.run(command, capture_output=True, text=True).stdout
 
 
 def jobs() -> list[dict[str, str]]:
-    """Every job Slurm remembers, by the names `scontrol show job` uses."""
+    """Every job that Slurm remembers, with the keys of `scontrol show job`."""
     blocks = ask("scontrol", "show", "job", "--oneliner").splitlines()
     return [dict(part.split("=", 1) for part in block.split() if "=" in part) for block in blocks if "JobId=" in block]
 
 
 def wait_for(what: str, ready, seconds: float = 60) -> None:
-    """Until `ready()` holds; a TimeoutError names what never came."""
+    """Wait until `ready()` holds, or raise a TimeoutError that names `what`."""
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:
@@ -109,7 +109,7 @@ def wait_for(what: str, ready, seconds: float = 60) -> None:
 
 
 def stop(pid_file: Path) -> None:
-    """End a daemon by its file, and wait until it is gone."""
+    """End the daemon of a pid file, and wait until it is gone."""
     if not pid_file.exists():
         return
     pid = int(pid_file.read_text())

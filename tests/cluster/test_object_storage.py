@@ -1,4 +1,4 @@
-"""A study whose files lie in an S3 store: nothing depends on a disk that jobs share. The server is moto's."""
+"""A study with all files in an S3 store needs no disk that jobs share. The server is moto."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ STUDY = {
 
 @pytest.fixture
 def store(monkeypatch):
-    """A client of a bucket on a server of its own."""
+    """A client of a bucket on its own server."""
     if not os.environ.get("DISTILLERY_CLUSTER"):
         pytest.skip("needs requirements-cluster.txt and some minutes: make test-storage")
     import boto3
@@ -78,7 +78,7 @@ def in_store(client):
     return {entry["Key"].removeprefix("study/") for page in pages for entry in page.get("Contents", ())}
 
 
-def test_a_study_in_an_object_store_is_the_study_of_a_disk(store, tmp_path):
+def test_a_study_in_an_object_store_equals_the_same_study_on_a_disk(store, tmp_path):
     here, there = study(tmp_path / "disk"), study(tmp_path / "store")
     snakemake(here, "--cores", "2", "results/summary.png", "all")
     profile = yaml.safe_load((PROFILE / "profile.v9+.yaml").read_text())

@@ -1,4 +1,4 @@
-"""The demonstration through profiles/slurm on a real Slurm: the same results as on one machine, jobs lost or not."""
+"""The demo with profiles/slurm on a real Slurm cluster gives the results of one machine, even if jobs are lost."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from running import ROOT, command, lay_out_demo
 
-ONE_NODE = (  # what this machine's Slurm lacks: accounting, a shared disk that lags, memory for a large model
+ONE_NODE = (  # this machine's Slurm has no accounting, no shared disk that lags and no memory for a large model
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
     *("--seconds-between-status-checks", "3", "--latency-wait", "5", "--max-threads", "2", "--slurm-no-account"),
     *("--set-resources", "generate_sd2:mem=4GB", "train_teacher:mem=4GB"),
@@ -30,7 +30,7 @@ def made(folder: Path) -> dict[str, bytes]:
     """Every table and every network's weights."""
     results = folder / "results"
     files = [*results.glob("tables/*.csv"), *results.rglob("*.safetensors"), *results.glob("scenarios/*.csv")]
-    # what jobs cost differs from one run to the next
+    # costs differ from run to run
     return {str(path.relative_to(results)): path.read_bytes() for path in files if path.name != "costs.csv"}
 
 
@@ -41,7 +41,7 @@ def on_one_machine(running_slurm, tmp_path_factory):
     return made(folder)
 
 
-def test_a_study_under_slurm_is_the_study_of_one_machine(running_slurm, on_one_machine, tmp_path):
+def test_a_study_under_slurm_equals_the_same_study_on_one_machine(running_slurm, on_one_machine, tmp_path):
     folder = lay_out_demo(tmp_path / "demo")
     run(by_slurm(folder))
     jobs = running_slurm.jobs()
@@ -54,7 +54,7 @@ def test_a_study_under_slurm_is_the_study_of_one_machine(running_slurm, on_one_m
     assert [name for name in ours if ours[name] != on_one_machine[name]] == []
 
 
-def test_jobs_that_are_canceled_or_lose_their_node_are_done_again(running_slurm, on_one_machine, tmp_path):
+def test_jobs_that_are_canceled_or_lose_their_node_run_again(running_slurm, on_one_machine, tmp_path):
     folder = lay_out_demo(tmp_path / "demo")
     before = {job["JobId"] for job in running_slurm.jobs()}
     with open(tmp_path / "log", "w") as log:
@@ -78,7 +78,7 @@ def test_jobs_that_are_canceled_or_lose_their_node_are_done_again(running_slurm,
 
 
 def started(running_slurm, rule: str, before: set[str]) -> dict[str, str]:
-    """The first job of a rule that runs."""
+    """Wait for a running job of a rule."""
     found = []
 
     def runs() -> bool:

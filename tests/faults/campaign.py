@@ -1,14 +1,14 @@
-"""Kill the demonstration at many moments, and see that the next run ends as if nothing had happened.
+"""Kill the demo at many moments, and check that the next run ends with the same results.
 
-    python tests/faults/campaign.py FOLDER [--cores 2]      an hour and a half on two cores; FOLDER is made, some 1 GB
+    python tests/faults/campaign.py FOLDER [--cores 2]      90 minutes on two cores; makes FOLDER, about 1 GB
 
-1. The demonstration undisturbed; then again in another folder with one core. Every result has to be the same.
-2. In a third folder it is started and killed (SIGKILL to the whole process group) some seconds, drawn, after a job of a
-   certain rule has begun. A copy of what is left is finished, with one core: Snakemake, the same command, after
-   `--unlock` where it asks for it. Every result has to be that of the undisturbed run. Meanwhile the killed folder
-   itself goes on to the next moment, so that later ones come on top of all earlier ones.
+1. Run the demo undisturbed, then again in another folder with one core. Every result must be the same.
+2. In a third folder, start it and kill it (SIGKILL to the whole process group) a random time after a job of a certain
+   rule has begun. Finish a copy of that folder on one core with the same command, after `--unlock` where
+   Snakemake asks for it. Every result must equal the undisturbed run's. Meanwhile the killed folder itself continues to
+   the next moment, so that each kill comes on top of all earlier ones.
 
-Nothing is tried twice. One line a moment, and a last one; exit status 1 if any differs.
+Nothing is retried. Prints one line a moment and a summary; exits with status 1 if any result differs.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from running import Run, finish, lay_out_demo, processes_of, unlock
 from sameness import contents, differences
 
 TARGETS = ("results/summary.png", "all")
-# (the rule whose job is killed, the most seconds to let it run): in the order of the pipeline
+# (rule whose job is killed, most seconds to let it run), in the order of the pipeline
 MOMENTS = (
     *(("crawl", 1), ("crawl", 2), ("crawl", 3), ("generate_sd2", 4), ("generate_sd2", 8), ("prepare_teacher_data", 4)),
     *(("train_teacher", 6), ("train_teacher", 9), ("curate", 3), ("curate", 5), ("split", 1), ("plan_scenario", 1)),
@@ -57,12 +57,12 @@ def main() -> int:
 
 
 def kill(folder: Path, cores: int) -> Iterator[tuple[str, Path]]:
-    """At each moment: what was killed, and a copy of what it left."""
-    chance = random.Random(0)
+    """For each moment, which jobs were killed and a copy of the folder they left."""
+    rng = random.Random(0)
     for number, (rule, seconds) in enumerate(MOMENTS):
         run = Run(folder, *TARGETS, cores=cores)
         wait_for_one_of([rule, *(later for later, _ in MOMENTS[number:])], run)
-        time.sleep(chance.uniform(0, seconds))
+        time.sleep(rng.uniform(0, seconds))
         run.kill()
         if left := processes_of(folder):
             sys.exit(f"{number + 1} of {len(MOMENTS)}: processes were left: {left}")
@@ -73,21 +73,21 @@ def kill(folder: Path, cores: int) -> Iterator[tuple[str, Path]]:
 
 
 def wait_for_one_of(rules: Sequence[str], run: Run) -> None:
-    """Wait until a job runs of the first of these rules that has any left to do."""
+    """Wait for a running job of the first of these rules that has jobs left."""
     run.wait_until(lambda run: bool(run.running), "the first job")
     run.wait_for(next(rule for rule in rules if rule in run.planned and rule not in run.ended))
 
 
 def end(what: str, folder: Path, expected: dict[str, str]) -> bool:
-    """Finish on one core and print a line; whether the results are those expected. A folder that differs is kept."""
+    """Finish on one core, print a line, and return whether all results are as expected; else keep the folder."""
     try:
         run, locked = finish(folder, *TARGETS, cores=1)
     except AssertionError as error:
         print(f"{what}; DID NOT END, see {folder}: {error}", flush=True)
         return False
     different = differences(contents(folder), expected)
-    said = f"DIFFERENT, see {folder}: {', '.join(different[:8])}" if different else "same results"
-    print(f"{what}; {'unlocked, ' * locked}{len(run.ended)} jobs to the end; {said}", flush=True)
+    verdict = f"DIFFERENT, see {folder}: {', '.join(different[:8])}" if different else "same results"
+    print(f"{what}; {'unlocked, ' * locked}{len(run.ended)} jobs to the end; {verdict}", flush=True)
     if not different:
         shutil.rmtree(folder)
     return not different

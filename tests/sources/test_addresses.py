@@ -1,4 +1,4 @@
-"""Lists of addresses: what a list may look like, what is wrong with one, and what is fetched from it."""
+"""Lists of addresses: their forms, their mistakes, and what is fetched from them."""
 
 import csv
 import io
@@ -34,20 +34,20 @@ def write(folder, text, name="list.csv"):
     return folder / name
 
 
-def test_a_csv_with_all_columns(tmp_path):
+def test_a_csv_with_all_columns_is_read(tmp_path):
     text = (
         "\ufeffurl,class,license,creator,title,page,mine\nhttp://a.bc/d?e=f,frog,CC BY 4.0,Ada,A frog,http://p.q/r,x\n"
     )
     text += 'http://a.bc/e,cat,,,,,\nhttp://a.bc/f,frog,"CC0, 1.0",,,,\n\nhttp://a.bc/d?e=f,frog,other,,,,\n'
     first, second = read_addresses(write(tmp_path, text), "mine", "frog")
     assert (first.url, first.origin, first.rank) == ("http://a.bc/d?e=f", "http://a.bc/d?e=f", 0)
-    said = (first.license, first.creator, first.title, first.page)
-    assert said == ("CC BY 4.0", "Ada", "A frog", "http://p.q/r")  # the first line of an address counts
+    texts = (first.license, first.creator, first.title, first.page)
+    assert texts == ("CC BY 4.0", "Ada", "A frog", "http://p.q/r")  # the first line of a URL counts
     assert (second.url, second.license, second.rank) == ("http://a.bc/f", "CC0, 1.0", 1)
     assert (first.source, first.label, first.kind) == ("mine", "frog", "urls")
 
 
-def test_a_text_file(tmp_path):
+def test_a_text_file_is_read(tmp_path):
     path = write(tmp_path, "# my list\nfrog http://a.bc/d\n\n  cat   http://a.bc/e  \nfrog http://a.bc/f\n", "list.txt")
     assert [record.url for record in read_addresses(path, "mine", "frog")] == ["http://a.bc/d", "http://a.bc/f"]
     assert [record.url for record in read_addresses(path, "mine", "cat")] == ["http://a.bc/e"]
@@ -88,7 +88,7 @@ urls = st.lists(st.integers(0, 10**6).map("http://a.bc/{}?d=e,f".format), min_si
 
 
 @given(urls, st.lists(st.sampled_from(["frog", "cat"]), min_size=20, max_size=20))
-def test_what_is_written_is_read(tmp_path_factory, urls, labels):
+def test_the_urls_of_a_class_are_read_in_order(tmp_path_factory, urls, labels):
     table = io.StringIO()
     csv.writer(table).writerows([("class", "url"), *zip(labels, urls, strict=False)])
     path = write(tmp_path_factory.mktemp("list", numbered=True), table.getvalue())
@@ -110,7 +110,7 @@ def fetched(web, folder, per_class=0, shots=SHOTS):
     return list(fetch_addresses(source, "mine", "frog", Store(folder / "store"), web.server_address[1]))
 
 
-def test_all_of_them_in_the_list_s_order(web, tmp_path):
+def test_all_urls_are_fetched_in_the_order_of_the_list(web, tmp_path):
     entries = fetched(web, tmp_path)
     assert [record.url for record, _ in entries] == [shot.url for shot in SHOTS]
     assert [record.failure for record, _ in entries] == [
@@ -120,7 +120,7 @@ def test_all_of_them_in_the_list_s_order(web, tmp_path):
     assert fetched(web, tmp_path) == entries and len(web.asked) == sum(shot.form == "gone" for shot in SHOTS)
 
 
-def test_no_more_than_wanted(web, tmp_path):
+def test_no_more_images_than_wanted_are_fetched(web, tmp_path):
     entries = fetched(web, tmp_path, per_class=8)
     assert sum(not record.failure for record, _ in entries) == 8 and not entries[-1][0].failure
     assert len(web.asked) < len(SHOTS)
@@ -143,7 +143,7 @@ with job(Space(log=[])):
 
 @pytest.fixture
 def silent():
-    """A server that never answers where a path says so."""
+    """A server that never answers for a path with the word silent."""
     server = Silent(SearchIndex({}, 0, 0))
     with serve(server):
         yield server
@@ -175,8 +175,8 @@ def test_ctrl_c_waits_for_no_server(tmp_path, silent):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
-    assert process.returncode == 130 and said.startswith("ERROR: interrupted") and len(silent.asked) < 20
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130 and errors.startswith("ERROR: interrupted") and len(silent.asked) < 20
 
 
 def test_with_enough_images_no_server_is_waited_for(tmp_path, silent):
@@ -187,12 +187,12 @@ def test_with_enough_images_no_server_is_waited_for(tmp_path, silent):
     assert process.returncode == 0 and wrote == "3\n"
 
 
-def test_none_at_all(web, tmp_path):
+def test_no_image_at_all_is_an_error(web, tmp_path):
     with pytest.raises(UserError, match="none of 3 addresses gave an image"):
         fetched(web, tmp_path, shots=[WebImage("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
 
 
-def test_the_script_ends_a_mistake_in_one_line(tmp_path, capsys):
+def test_the_script_reports_a_mistake_in_one_line(tmp_path, capsys):
     params = SimpleNamespace(source={"path": "nowhere.csv", "per_class": 0}, name="mine", label="frog", store=tmp_path)
     output = SimpleNamespace(shard=tmp_path / "frog.tar", records=tmp_path / "frog.jsonl")
     crawl_policy = {"contact": "", "connections_per_host": 2, "max_store_bytes": 0, "min_free_bytes": 0}

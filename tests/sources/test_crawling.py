@@ -1,4 +1,4 @@
-"""Crawls of the imitated web: enough images and no more, each with its provenance, the same ones every time."""
+"""Crawls of the imitated web give enough images and no more, each with its provenance, the same ones every time."""
 
 import json
 import subprocess
@@ -87,13 +87,13 @@ def test_the_same_images_whichever_thread_is_faster(web, tmp_path, kind, monkeyp
     assert runs[0] == runs[1] == runs[2]
 
 
-def test_an_address_of_two_queries_is_one_offer_with_both_claims(web, tmp_path):
+def test_a_url_of_two_queries_is_one_candidate_with_both_queries(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=90)
     urls = [record.url for record, _ in entries]
     assert len(set(urls)) == len(urls)
-    claimed = [record for record, _ in entries if record.duplicate_queries]
-    assert claimed and all(claim.startswith("frog: ") for record in claimed for claim in record.duplicate_queries)
-    assert all(f"frog: {record.query}" not in record.duplicate_queries for record in claimed)
+    shared = [record for record, _ in entries if record.duplicate_queries]
+    assert shared and all(query.startswith("frog: ") for record in shared for query in record.duplicate_queries)
+    assert all(f"frog: {record.query}" not in record.duplicate_queries for record in shared)
 
 
 class Heavy(Server):
@@ -147,7 +147,7 @@ def test_a_second_crawl_fetches_nothing_and_wanting_more_only_more(web, tmp_path
     assert not good & set(images(web)) and len([1 for record, _ in more if not record.failure]) >= 60
 
 
-def test_results_that_end_early_give_what_there_is(web, tmp_path):
+def test_results_that_end_early_give_all_of_them(web, tmp_path):
     entries = crawled(web, tmp_path, wanted=500, queries=("frog", "nothing of that name"))
     assert len(entries) == len({shot.url for shot in web.index.find("google", "frog")})
 
@@ -197,7 +197,7 @@ def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, mo
     assert "stopped answering" in warnings[0] and "a captcha" in warnings[0] and "of 100 wanted" in warnings[1]
 
 
-def test_no_search_at_all(tmp_path):
+def test_a_search_that_cannot_be_reached_is_an_error(tmp_path):
     nowhere = Search("mine", "bing", "frog", ("frog",), 5, 5, home="http://127.0.0.1:9")
     with pytest.raises(
         UserError, match="^source mine, class frog: the search did not answer .not retrieved: not a public"
@@ -205,7 +205,7 @@ def test_no_search_at_all(tmp_path):
         list(crawl(nowhere, LIMITS, Store(tmp_path)))
 
 
-def test_no_image_at_all(tmp_path, monkeypatch):
+def test_no_image_at_all_is_an_error(tmp_path, monkeypatch):
     gone = [WebImage("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
     server = Server(SearchIndex({}, 0, 0))
     monkeypatch.setattr(server.index, "find", lambda kind, query: gone)
@@ -225,7 +225,7 @@ def test_more_results_than_the_queue_holds_while_images_are_slow(tmp_path, monke
     )
 
 
-def test_a_search_that_numbers_its_pages_is_asked_for_the_next_whatever_was_on_the_last(web, tmp_path):
+def test_a_search_with_numbered_pages_is_asked_for_one_after_the_other(web, tmp_path):
     crawled(web, tmp_path, kind="openverse", wanted=500, queries=("frog",), most=100)
     asked = [address.partition("&page=")[2].partition("&")[0] for address in web.asked if "openverse" in address]
     assert asked == ["1", "2", "3"]
@@ -274,7 +274,7 @@ print(sorted({{name.partition(".")[0] for name in sys.modules}} & heavy))
 """
 
 
-def test_a_killed_job_goes_on(tmp_path):
+def test_a_killed_job_resumes(tmp_path):
     changes = {"per_class": 25, "max_per_query": 40, "filters": {}, "retries": 1, "timeout_seconds": 5}
     source = source_defaults("google") | changes
     code = JOB.format(scripts=str(SCRIPTS), folder=str(tmp_path), source=source)

@@ -1,4 +1,4 @@
-"""What lies in a folder or a tar is imported whole, in order, with its provenance, and nothing is extracted."""
+"""Images in a folder or a tar are imported whole, in order and with their provenance; nothing is extracted."""
 
 import io
 import json
@@ -70,7 +70,7 @@ def in_one_tar(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [in_folder, in_one_tar])
-def test_a_class_comes_in_order_of_names_with_its_bytes(tmp_path, make):
+def test_a_class_is_imported_in_order_of_names(tmp_path, make):
     entries = imported(make(tmp_path))
     assert [record.origin for record, _ in entries] == CATS
     assert [data for _, data in entries] == [FILES[name] for name in CATS]
@@ -86,7 +86,7 @@ def test_the_limit_takes_the_first(tmp_path, make):
     assert [record.origin for record, _ in imported(make(tmp_path), per_class=2)] == CATS[:2]
 
 
-def test_another_studys_pool_keeps_its_provenance(tmp_path):
+def test_the_pool_of_another_study_keeps_its_provenance(tmp_path):
     data = png(9)
     known = ImageRecord(
         "bing",
@@ -116,7 +116,7 @@ def test_another_studys_pool_keeps_its_provenance(tmp_path):
 
 
 @pytest.mark.parametrize("sidecar", [b"{", b"[1]", b"null", b"\xff", json.dumps({"caption": "a cat"}).encode()])
-def test_a_record_of_another_program_is_passed_over(tmp_path, sidecar):
+def test_a_record_of_another_program_is_skipped(tmp_path, sidecar):
     root = write_folder(tmp_path / "p", {"cat/a.png": png(1), "cat/a.json": sidecar})
     [(record, data)] = imported(root)
     assert (record.origin, data, record.query) == ("cat/a.png", png(1), "")
@@ -142,7 +142,7 @@ def test_a_name_that_is_not_utf8_makes_a_pool(tmp_path, make):
     assert (record.origin, record.query, data) == ("cat/caf?.png", "q", png(1))  # its sidecar is found all the same
 
 
-def test_what_comes_out_makes_a_pool(tmp_path):
+def test_imported_entries_make_a_pool(tmp_path):
     entries = imported(in_folder(tmp_path))
     write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
     assert list(read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")) == entries
@@ -199,7 +199,7 @@ def test_an_absent_path_and_an_empty_folder_are_named(tmp_path):
         imported(tmp_path)
 
 
-def test_a_file_that_is_too_large_is_an_offer_that_failed(tmp_path, monkeypatch):
+def test_the_record_of_a_file_that_is_too_large_has_a_failure(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "MAX_BYTES", len(png(1)) - 1)
     assert {(record.failure, data) for record, data in imported(in_folder(tmp_path))} == {("too large", None)}
 

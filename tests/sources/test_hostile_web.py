@@ -1,7 +1,7 @@
-"""A web that means harm, or merely breaks: every address ends in a row that says what became of it, and no more.
+"""A hostile or broken web does no harm: every URL ends as one row with its outcome.
 
-One run of a list of addresses against a real server on loopback, through the same fetching, store, pool and curation
-as any study. Each case is named; the tests ask what must remain true.
+One list of URLs is fetched from a real server on loopback, through the fetching, store, pool and curation of any study.
+Each case has a name; the tests check its outcome and what must hold for all of them.
 """
 
 import gzip
@@ -75,7 +75,7 @@ def sixteen_bits():
 
 
 def turned():
-    """Stored lying on its side, with the note that it is to be turned."""
+    """Stored on its side, with an EXIF tag that asks to turn it."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded(image(21).rotate(90, expand=True), "JPEG", exif=exif.tobytes(), quality=95)
@@ -112,7 +112,7 @@ TO_INSIDE = {
     "gopher": "gopher://127.0.0.1:{port}/x",
     "nothing": "",
 }
-# name → what is answered with status 200: the body, and headers
+# name → body and headers of a response with status 200
 BODIES = {
     "good": (JPEG, {}),
     "wrong-type": (encoded(image(2), "PNG"), {"content-type": "text/html"}),
@@ -151,7 +151,7 @@ NAMES = {
     "quotes": "/" + quote("a'b;rm -rf ~|$(id).jpg"),
     "unicode": "/" + quote("фото\u202egpj.jpg"),
 }
-# what becomes of each case; an image that is kept has no reason
+# name → reason why the image is dropped, empty if it is kept
 REASONS = {
     **dict.fromkeys(["good", "wrong-type", "no-type", "gzipped", "palette", "gray", "cmyk", "sixteen-bits"], ""),
     **dict.fromkeys(["turned", "transparent", "animated", "busy-once", "rate-limited", "reset-once", "moved"], ""),
@@ -283,7 +283,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Outcome:
-    """What one run against that web left behind."""
+    """The files, rows, requests and connections of one run."""
 
     def __init__(self, folder: Path, rows, asked, connected, resolved, entries):
         self.folder, self.rows, self.asked = folder, rows, asked
@@ -307,7 +307,7 @@ def outcome(tmp_path_factory):
 
     def resolve(host, *arguments, **options):
         resolved.append(host)
-        if host == "rebinding.example":  # public when it is checked, this machine when it is asked again
+        if host == "rebinding.example":  # public when it is checked, this machine when it is resolved again
             address = "93.184.215.14" if resolved.count(host) == 1 else "127.0.0.1"
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
         if host.endswith(".example"):
@@ -342,7 +342,7 @@ def outcome(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_what_became_of(outcome, name):
+def test_every_case_has_its_outcome(outcome, name):
     row = outcome.rows[name]
     if REASONS[name]:
         assert row["reason"].startswith(REASONS[name]) and not row["kept"]
@@ -350,7 +350,7 @@ def test_what_became_of(outcome, name):
         assert (row["reason"], row["kept"]) == ("", True)
 
 
-def test_every_address_has_one_row(outcome):
+def test_every_url_has_one_row(outcome):
     assert len(outcome.rows) == len(outcome.entries) == len(set(REASONS) | set(BODIES))
     assert len(REASONS) >= 60
 
@@ -361,7 +361,7 @@ def test_of_a_hundred_placeholders_one_is_kept(outcome):
     assert {row["reason"] for row in rows if not row["kept"]} == {"exact duplicate"}
 
 
-def test_nothing_was_connected_to_but_what_was_checked(outcome):
+def test_only_checked_addresses_were_connected_to(outcome):
     # the server that stands for .test, and the one public address that a name resolved to
     assert set(outcome.connected) == {"127.0.0.1", "93.184.215.14"}
     assert not [host for path, host in outcome.asked if not host.endswith(".test")]
@@ -370,14 +370,14 @@ def test_nothing_was_connected_to_but_what_was_checked(outcome):
     assert outcome.resolved.count("rebinding.example") == outcome.connected.count("93.184.215.14") == 1
 
 
-def test_what_is_given_up_is_not_asked_for_again_and_again(outcome):
+def test_each_failure_has_its_number_of_requests(outcome):
     times = {name: sum(path == f"/{name}.jpg" for path, _ in outcome.asked) for name in PLAIN}
     assert times["storm"] == times["reset"] == times["cut"] == times["silent"] == 2  # once more, as configured
     assert times["forbidden"] == times["teapot"] == times["endless"] == times["drip"] == 1
     assert times["loop"] == fetching.MAX_REDIRECTS + 1
 
 
-def test_files_lie_nowhere_but_in_the_store_and_are_named_by_hashes(outcome):
+def test_images_lie_in_the_store_alone_and_are_named_by_hashes(outcome):
     files = [path for path in outcome.folder.rglob("*") if path.is_file()]
     store = [path for path in files if "store" in path.parts]
     assert all(len(path.stem) == 32 and set(path.stem) <= set("0123456789abcdef") for path in store)
@@ -387,7 +387,7 @@ def test_files_lie_nowhere_but_in_the_store_and_are_named_by_hashes(outcome):
     assert not Path("/tmp/owned.jpg").exists()
 
 
-def test_what_was_unusual_is_decoded_as_it_should(outcome):
+def test_unusual_formats_are_decoded_correctly(outcome):
     pixels = np.load(outcome.folder / "mine.npy").astype(float)
 
     def near(name, wanted, most=10):

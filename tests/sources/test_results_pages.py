@@ -1,4 +1,4 @@
-"""Pages of the image searches: every record, or a stated refusal, whatever the bytes."""
+"""Pages of the image searches give every result or a stated refusal, whatever the bytes."""
 
 import gzip
 import html
@@ -25,7 +25,7 @@ needs_pages = pytest.mark.skipif(not PAGES.exists(), reason="the saved pages of 
 
 @needs_pages
 @pytest.mark.parametrize("name", ["bing_async_2020_excerpt.html", "bing_async_recent_excerpt.html"])
-def test_bing_s_own_markup(name):
+def test_bing_s_own_markup_is_read(name):
     page = (PAGES / name).read_bytes()
     records = bing.parse(page)
     # counted another way: the JSON keys in the page's text
@@ -37,13 +37,13 @@ def test_bing_s_own_markup(name):
 
 
 @needs_pages
-def test_bing_s_addresses_keep_their_strange_endings():
+def test_bing_s_urls_keep_their_strange_endings():
     urls = [record.url for record in bing.parse((PAGES / "bing_async_recent_excerpt.html").read_bytes())]
     assert any(url.endswith(".png!qt1024_2") for url in urls)
 
 
 @needs_pages
-def test_google_s_page_of_2015_gives_its_hundred_results_or_says_that_none_could_be_read():
+def test_google_s_page_of_2015_gives_its_hundred_results_or_a_refusal():
     page = gzip.decompress((PAGES / "google_images_2015.html.gz").read_bytes())
     try:
         records = google.parse(page)
@@ -120,7 +120,7 @@ marks += [
 
 @pytest.mark.parametrize("search", SEARCHES)
 @given(st.lists(st.sampled_from(marks) | st.binary(max_size=12), max_size=40).map(b"".join))
-def test_any_bytes_give_records_with_addresses_or_a_refusal(search, page):
+def test_any_bytes_give_results_with_urls_or_a_refusal(search, page):
     try:
         records = ENGINES[search].parse(page)
     except (SourceBlocked, MarkupChanged) as refusal:
@@ -144,12 +144,12 @@ def test_any_bytes_give_records_with_addresses_or_a_refusal(search, page):
         ),
     ],
 )
-def test_google_s_refusals(page, address, what):
+def test_google_s_refusals_are_recognized(page, address, what):
     with pytest.raises(SourceBlocked, match=what):
         google.parse(page.encode(), address)
 
 
-def test_bing_s_refusal():
+def test_bing_s_refusal_is_recognized():
     with pytest.raises(SourceBlocked, match="proof that a person"):
         bing.parse(b"<div id='b_captcha'>Verify you are a human</div>")
 
@@ -164,7 +164,7 @@ def test_a_page_full_of_images_that_cannot_be_read(search):
 @pytest.mark.parametrize(
     "value", ["[]", "{", '{"murl": 3}', '{"murl": "ftp://a.b/c"}', '{"purl": "http://a.b/c"}', "null"]
 )
-def test_a_link_of_bing_s_without_an_address_is_passed_over(value):
+def test_a_link_of_bing_s_without_a_url_is_skipped(value):
     good = html.escape(json.dumps({"murl": "http://a.bc/d?e=f&g=h"}))
     page = f'<a class="iusc" m="{html.escape(value)}"></a><a class="x iusc" m="{good}" href="?expw=q"></a>'
     assert bing.parse(page.encode()) == [SearchResult("http://a.bc/d?e=f&g=h")]
@@ -179,19 +179,19 @@ def test_a_link_of_bing_s_without_an_address_is_passed_over(value):
         r'"[\"http://a.bc/d?e=f&g=h\",20,30]"',
     ],
 )
-def test_every_way_google_writes_an_address(script):
+def test_every_way_google_writes_a_url(script):
     page = f"<script>first()</script><script>{script}</script>"
     assert google.parse(page.encode()) == [SearchResult("http://a.bc/d?e=f&g=h", width=30, height=20)]
 
 
-def test_older_pages_of_google_s():
+def test_older_pages_of_google_s_are_read():
     meta = '<div class="rg_meta">{"ou":"http://a.bc/d","ow":30,"oh":20,"ru":"http://p.q/r","pt":"t","tu":"http://t.u/v"}</div>'
     assert google.parse(meta.encode()) == [SearchResult("http://a.bc/d", "http://p.q/r", "http://t.u/v", "t", 30, 20)]
     link = '<a href="/imgres?imgurl=http://a.bc/d&amp;imgrefurl=http://p.q/r&amp;w=30&amp;h=20">'
     assert google.parse(link.encode()) == [SearchResult("http://a.bc/d", "http://p.q/r", width=30, height=20)]
 
 
-# --- answers that are JSON --------------------------------------------------------------------------------------------
+# --- responses that are JSON -----------------------------------------------------------------------------------------
 
 OPENVERSE = {
     "id": "1", "title": "A frog", "url": "http://a.bc/d?e=f", "foreign_landing_url": "http://p.q/r", "creator": "Ada",
@@ -210,7 +210,7 @@ COMMONS = {
 }  # fmt: skip
 
 
-def test_openverse_s_documented_answer():
+def test_openverse_s_documented_response_is_read():
     page = json.dumps({"result_count": 2, "results": [OPENVERSE, {"url": None}, OPENVERSE]}).encode()
     expected = SearchResult(
         "http://a.bc/d?e=f", "http://p.q/r", "http://t.u/v", "A frog", 30, 20, "CC BY-SA 2.0", "Ada"
@@ -228,11 +228,11 @@ def test_openverse_s_documented_answer():
         ("x", "", "x"),
     ],
 )
-def test_licenses_by_their_names(code, version, name):
+def test_licenses_have_names(code, version, name):
     assert openverse.license_name(code, version) == name
 
 
-def test_commons_s_documented_answer():
+def test_commons_s_documented_response_is_read():
     second = COMMONS | {"pageid": 4, "index": 2, "imageinfo": [{"url": "http://a.bc/e", "width": 3, "height": 2}]}
     page = json.dumps({"batchcomplete": True, "query": {"pages": [second, COMMONS, {"title": "File:x"}]}}).encode()
     first = SearchResult("http://a.bc/960px-d", "http://p.q/r", "", "Frog 1.jpg", 960, 640, "CC BY-SA 4.0", "Ada & Co")
@@ -254,7 +254,7 @@ def test_commons_s_documented_answer():
     ],
 )
 @pytest.mark.parametrize("engine", [openverse, commons])
-def test_another_answer_is_said(engine, page, reason):
+def test_a_response_of_another_form_is_refused_with_the_reason(engine, page, reason):
     with pytest.raises(MarkupChanged, match=f"form this version cannot read: {reason}"):
         engine.parse(page)
 
@@ -297,11 +297,11 @@ NOT += ["http://a.bc/\n", "data:image/png;base64,AAAA", "http://a.bc/" + "x" * M
 
 
 @pytest.mark.parametrize("url", NOT)
-def test_what_is_no_address(url):
+def test_texts_that_are_no_urls(url):
     assert not is_http_url(url)
 
 
-def test_the_first_of_an_address_counts():
+def test_the_first_result_of_a_url_counts():
     records = [
         SearchResult("http://a.bc/d", title="one"),
         SearchResult("http://a.bc/e"),
@@ -311,14 +311,14 @@ def test_the_first_of_an_address_counts():
 
 
 def test_half_a_character_is_replaced():
-    """A title cut inside an emoji: JSON can say it, no file can hold it."""
-    said = {
+    """A title cut inside an emoji: JSON can express it, but no file can hold it."""
+    attribute = {
         "murl": "http://a.bc/d.jpg",
         "purl": "http://a.bc/\ud83d",
         "turl": "http://a.bc/\udc00",
         "t": "a cat \ud83d",
     }
-    page = f'<a class="iusc" m="{html.escape(json.dumps(said))}">'.encode()
+    page = f'<a class="iusc" m="{html.escape(json.dumps(attribute))}">'.encode()
     assert bing.parse(page) == [SearchResult("http://a.bc/d.jpg", "http://a.bc/?", "http://a.bc/?", "a cat ?")]
     found = {"url": "http://a.bc/d.jpg", "title": "a cat \ud83d", "creator": "\ud83dAda", "license": "cc0"}
     [record] = openverse.parse(json.dumps({"results": [found]}).encode())
