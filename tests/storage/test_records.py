@@ -27,6 +27,8 @@ def test_a_record_of_version_0_1_is_read():
     record = ImageRecord.from_json(old + ' "origin": "http://a/1", "source": "bing"}')
     expected = {"duplicate_queries": ("dog: pets",), "clip_scorer": "clip: cat, dog", "clip_score": 0.75}
     assert record == ImageRecord("bing", "cat", "bing", "http://a/1", **expected)
+    failed = ImageRecord.from_json(old + ' "origin": "o", "source": "s", "failure": "not a picture: text/html"}')
+    assert failed.failure == "not an image: text/html"
     assert set(OLD_NAMES.values()) <= set(json.loads(record.to_json()))
     assert not set(OLD_NAMES) & set(json.loads(record.to_json()))
 
