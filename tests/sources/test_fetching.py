@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
-from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -16,10 +15,8 @@ from hypothesis import strategies as st
 
 from distillery.config.defaults import source_defaults
 from distillery.sources import fetching
-from distillery.sources.connections import is_public
 from distillery.sources.failures import FetchError
 from distillery.sources.fetching import Fetcher, Limits
-from distillery.sources.headers import FORBIDDEN_USES, forbidden_use, retry_after
 from distillery_demo.web import serve
 
 BODY = bytes(range(256)) * 40
@@ -294,51 +291,3 @@ def test_nothing_on_this_machine_is_reached_without_loopback(server):
 def test_the_proxy_of_the_environment_is_not_used(server, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert fetch(server, "/good").body == BODY
-
-
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
-def test_public_addresses(address):
-    assert is_public(address)
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-     "::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "255.255.255.255",
-     "ff02::1"],
-)  # fmt: skip
-def test_addresses_that_are_not_public(address):
-    assert not is_public(address)
-
-
-def test_retry_after_is_seconds_or_a_date():
-    assert retry_after({"retry-after": "7"}) == 7
-    assert 50 < retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)}) <= 60
-    assert retry_after({"retry-after": formatdate(time.time() - 60, usegmt=True)}) == 0
-    assert retry_after({}) is None and retry_after({"retry-after": "soon"}) is None
-    assert retry_after({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}) is None
-
-
-@pytest.mark.parametrize(
-    "header, use",
-    [
-        ("noai", "noai"),
-        ("NoImageAI, nofollow", "noimageai"),
-        ("nofollow, noindex", "noindex"),
-        ("none", "none"),
-        ("distillery: noai", "noai"),
-        ("*: noimageindex", "noimageindex"),
-        ("otherbot: noai", ""),
-        ("otherbot: noai, distillery: none", "none"),
-        ("max-image-preview: large", ""),
-        ("", ""),
-    ],
-)
-def test_x_robots_tag_forbids_use(header, use):
-    assert forbidden_use(header) == use
-
-
-@given(st.text())
-def test_any_header_can_be_read(text):
-    assert forbidden_use(text) in ("", *FORBIDDEN_USES)
-    assert retry_after({"retry-after": text}) is None or retry_after({"retry-after": text}) >= 0
