@@ -1,13 +1,11 @@
-"""A record survives its JSON, also the JSON of version 0.1; what it cannot hold is refused."""
-
-import json
+"""A record survives its JSON; what it cannot hold is refused."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.jobs import UserError
-from distillery.storage.records import OLD_NAMES, ImageRecord, as_utf8
+from distillery.storage.records import ImageRecord, as_utf8
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -20,17 +18,6 @@ def test_a_record_survives_its_json(query, prompt, seed, others):
     line = record.to_json()
     assert "\n" not in line
     assert ImageRecord.from_json(line) == record
-
-
-def test_a_record_of_version_0_1_is_read():
-    old = '{"also": ["dog: pets"], "judge": "clip: cat, dog", "judged": 0.75, "kind": "bing", "label": "cat",'
-    record = ImageRecord.from_json(old + ' "origin": "http://a/1", "source": "bing"}')
-    expected = {"duplicate_queries": ("dog: pets",), "clip_scorer": "clip: cat, dog", "clip_score": 0.75}
-    assert record == ImageRecord("bing", "cat", "bing", "http://a/1", **expected)
-    failed = ImageRecord.from_json(old + ' "origin": "o", "source": "s", "failure": "not a picture: text/html"}')
-    assert failed.failure == "not an image: text/html"
-    assert set(OLD_NAMES.values()) <= set(json.loads(record.to_json()))
-    assert not set(OLD_NAMES) & set(json.loads(record.to_json()))
 
 
 def test_unknown_provenance_is_refused_rather_than_lost():

@@ -5,13 +5,9 @@ from __future__ import annotations
 import builtins
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 from distillery.jobs import UserError
-
-# version 0.1 wrote these names into stores and pools, which may hold hours of crawling: they are read, never written
-OLD_NAMES = {"also": "duplicate_queries", "judge": "clip_scorer", "judged": "clip_score"}
-OLD_REASON, REASON = "not a picture", "not an image"  # start of a failure, which stands in the tables
+from distillery.storage.renamed import in_new_words
 
 
 @dataclass(frozen=True)
@@ -71,9 +67,7 @@ class ImageRecord:
         found = json.loads(text)
         if not isinstance(found, dict):
             raise TypeError("provenance is not a JSON object")
-        values: dict[str, Any] = {OLD_NAMES.get(name) or name: value for name, value in found.items()}
-        if isinstance(failure := values.get("failure"), str) and failure.startswith(OLD_REASON):
-            values["failure"] = REASON + failure.removeprefix(OLD_REASON)
+        values = in_new_words(found)
         if unknown := set(values) - set(TYPES):
             raise UserError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
         lists = {name: tuple(values.get(name, ())) for name in ("duplicate_queries", "components")}
