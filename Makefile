@@ -1,4 +1,4 @@
-# Two commands for a start: `make test`; each sets up everything it needs in .venv.
+# Two commands for a start: `make demo` and `make test`; each sets up everything it needs in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -30,7 +30,7 @@ test-storage: .venv/.cluster
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-cluster.txt -c constraints.txt
 	touch $@
 
-# for the tests of the page, which skip without it; as root, on Debian and Ubuntu (12 s here; nothing if it is there)
+# for the tests of the page, which skip without it; as root, on Debian and Ubuntu; does nothing if a browser is there
 browser:
 	(which chromium && which chromedriver) || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
 

@@ -1,10 +1,10 @@
-"""Lay out real images for the study of a folder such as studies/real_gpu; see its config.yaml.
+"""Prepare the real images of a study, in a folder such as studies/real_gpu; see its config.yaml.
 
     python studies/real/prepare.py FOLDER [DATA]
 
 CIFAR-10's train images become the teacher's data, its test images a folder source. CIFAR-10 is downloaded, unless
-DATA has cifar10/unpack.py, which makes it. Where the study has a source `web`, its photographs are DATA's
-web/web_images.tar; we may not pass those on: put a .tar of your own, with class/*.jpg, in their place.
+DATA has cifar10/unpack.py, which makes it. If the study has a source `web`, its photographs are DATA's
+web/web_images.tar. We may not pass those on: put a .tar of your own, with class/*.jpg, in their place.
 """
 
 import io
@@ -29,14 +29,15 @@ def main(folder: Path, data: Path | None) -> None:
     if WEB in (folder / "config.yaml").read_text() and not web.exists():
         if not data:
             sys.exit(
-                f"{web} is not there: put a .tar of photographs there, as class/*.jpg of {folder}/config.yaml's classes"
+                f"{web} does not exist: put a .tar of photographs there, as class/*.jpg of the classes of"
+                f" {folder}/config.yaml"
             )
         shutil.copyfile(data / "web" / "web_images.tar", web)
     print(f"ready: snakemake --directory {folder} --cores all results/summary.png")
 
 
 def fetch_cifar10(folder: Path, data: Path | None) -> None:
-    """The official batches, made from DATA or downloaded, unless they are there."""
+    """Make the official batches from DATA or download them, unless they exist."""
     if (folder / "cifar-10-batches-py" / "test_batch").exists():
         return
     if data:
@@ -48,7 +49,7 @@ def fetch_cifar10(folder: Path, data: Path | None) -> None:
 
 
 def pack_test_images(batches: Path, output: Path) -> None:
-    """The 10,000 test images as class/number.png, in the official order."""
+    """Write the 10,000 test images as class/number.png, in the official order."""
     if output.exists():
         return
     # the official archive's own format; unpack.py has checked its MD5

@@ -1,4 +1,4 @@
-"""The choices that a configuration offers where it takes one of several words.
+"""Lists of the words that a key of the configuration may have.
 
 Standard library only: jobs that train or crawl import these lists, and must not wait for pydantic.
 """

@@ -32,7 +32,7 @@ from distillery.config.source_models import AnySource
 
 
 class Class(Section):
-    """What searches and diffusion models are asked for."""
+    """A class: its search queries and its prompts."""
 
     queries: FullTexts = Field([], description="Queries for the image searches, tried in this order.")
     prompts: FullTexts = Field(
@@ -40,9 +40,9 @@ class Class(Section):
     )
     subjects: FullTexts = Field(
         [],
-        description="Subjects of composed prompts; empty for the name of the class with an article, such as a cat.",
+        description="Subjects of composed prompts; if empty, the name of the class with an article, such as a cat.",
     )
-    settings: Texts = Field([], description="Settings of composed prompts; empty for compose.settings of the source.")
+    settings: Texts = Field([], description="Settings of composed prompts; if empty, compose.settings of the source.")
 
 
 class Curation(Section):
@@ -75,7 +75,7 @@ class Split(Section):
     common: SomeTexts = optional("Sources whose test images every run is tested on; all of split.test by default.")
     shortfall: Literal["error", "shrink"] = Field(
         "error",
-        description="What happens if a source has fewer images than asked for. error: the study stops. shrink: the"
+        description="What happens if a source has fewer images than needed. error: the study stops. shrink: the"
         " largest balanced set is used and its true size reported.",
     )
 
@@ -100,7 +100,7 @@ class Scenario(Section):
         description="Leave out train images whose label the teacher flags as an issue (confident learning, see"
         " docs/pipeline.md). Test images stay as they are.",
     )
-    size: Literal["small", "medium", "large"] = Field("small", description="The group it is shown in.")
+    size: Literal["small", "medium", "large"] = Field("small", description="The group it is shown and ranked in.")
     arms: SomeTexts = optional("Arms to train; all by default.")
     published: Published = optional(
         "What the published study reported: accuracy in percent from scratch and distilled, shown beside ours."
@@ -123,7 +123,7 @@ class Comparison(Section):
 class Demo(Section):
     """What makes a study a demonstration."""
 
-    label: str = Field("Demonstration on drawn images", description="Stands on every figure.")
+    label: str = Field("Demonstration on drawn images", description="A note on every figure.")
     seed: Seed = Field(0, description="Decides the drawn images.")
     results_per_query: int = Field(40, ge=1, description="Images that the imitated searches find for a query.")
 
@@ -164,7 +164,8 @@ class Study(Section):
     )
     scenarios: dict[Name, Scenario] = Field(min_length=1, description="Sets of train images to compare, by name.")
     deterministic: bool = Field(
-        False, description="On a GPU, the same bits every time, at the price of speed. A CPU gives them in any case."
+        False,
+        description="On a GPU, compute the same bits every time, at the price of speed. A CPU does so in any case.",
     )
     comparisons: dict[Name, Comparison] = optional(
         "Questions that are tested, by name, declared before the results are seen. The tests of one question are"
@@ -172,7 +173,7 @@ class Study(Section):
         " published_kd against published_scratch, and each published arm against its corrected one; without them,"
         " every arm against the first."
     )
-    augment_seed: Seed = Field(0, description="Decides the altered copies of the scenarios with an augmentation.")
+    augment_seed: Seed = Field(0, description="Decides the altered copies in scenarios with an augmentation.")
     demo: Demo = optional(
         "Makes the study a demonstration: image searches are answered on this machine with images drawn by the program,"
         " and every figure says so."

@@ -24,7 +24,7 @@ LearningRate = Annotated[float, Field(gt=0, description="Highest learning rate."
 
 
 class Grid(Section):
-    """Settings among which the best is chosen."""
+    """A grid of settings, of which the best is chosen."""
 
     lr: Annotated[list[Annotated[float, Field(gt=0)]], Unique] = Field(
         description="Highest learning rates to try.", min_length=1, json_schema_extra=UNIQUE
@@ -78,8 +78,8 @@ class Recipe(Section):
     checkpoint_every: int = Field(
         500,
         ge=0,
-        description="Steps between checkpoints (up to nine more on a GPU), from which an interrupted training resumes;"
-        " 0 for none before the end. A change retrains nothing.",
+        description="Steps between checkpoints, from which an interrupted training resumes; 0 for none before the end."
+        " A change retrains nothing.",
     )
 
 
@@ -122,18 +122,18 @@ class TeacherData(Section):
 
 
 class TeacherOnly(Section):
-    """What the section `teacher` has and `student` has not."""
+    """Keys of the section `teacher` that `student` does not have."""
 
-    data: TeacherData = section("The images the teacher is trained on.")
+    data: TeacherData = section("The images the teacher is trained and tested on.")
     seed: Seed = Field(
         0,
-        description="Decides initialization, order and views. Students have the seeds 0, 1, …: if the teacher has their"
-        " network, give it a number that no student has.",
+        description="Decides initialization, image order and views. Students have the seeds 0, 1, …: if the teacher has"
+        " their network, give it a seed that no student has.",
     )
     threads: int = Field(
         8,
         ge=1,
-        description="CPU threads, at most. Without a GPU, another number gives other last digits.",
+        description="CPU threads, at most. Without a GPU, another number changes the last digits of results.",
     )
 
 

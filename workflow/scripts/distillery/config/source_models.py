@@ -29,7 +29,9 @@ FilterColor = Annotated[
 ]
 PerClass = Annotated[
     int,
-    Field(ge=1, description="Images to retrieve for each class. Ask for more than you use, since curation drops some."),
+    Field(
+        ge=1, description="Images to retrieve for each class. Retrieve more than you use, since curation drops some."
+    ),
 ]
 MaxPerQuery = Annotated[int, Field(ge=1, description="Images to take from the results of one query.")]
 Classes = Annotated[SomeTexts, Field(description="The classes this source has images of; all by default.")]
@@ -219,9 +221,9 @@ class Diffusion(Source):
     quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored images.")
     compile: bool = Field(
         False,
-        description="Compile the model first. The first batch takes a minute or two longer, the images of Stable"
-        " Diffusion 2 a quarter less: worth it for a thousand images or more on a GPU. Needs a C compiler; without one"
-        " a warning says so.",
+        description="Compile the model first. The first batch then takes a minute or two longer, each image of Stable"
+        " Diffusion 2 a quarter less time: worth it for a thousand images or more on a GPU. Needs a C compiler, as"
+        " nothing else does; without one the model runs uncompiled, with a warning.",
     )
     shards: int = Field(
         1, ge=1, description="Jobs that share the generation, each on a GPU of its own where there are several."
@@ -232,9 +234,11 @@ class Diffusion(Source):
         " is recorded with every image; empty for none.",
     )
     random_weights: bool = Field(
-        False, description="The model was never trained and its images show nothing; every figure of them says so."
+        False,
+        description="Set it if the model was never trained, so that its images show nothing; every figure of them says"
+        " so.",
     )
-    seed: Seed = Field(0, description="Decides the images, together with model, prompt and number.")
+    seed: Seed = Field(0, description="Decides the images, together with class, model, prompt and number.")
 
 
 AnySource = Annotated[
