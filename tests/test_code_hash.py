@@ -194,7 +194,7 @@ def test_few_modules_change_no_result():
         for path in SCRIPTS.rglob("*.py")
         if re.search(r"^CHANGES_NO_RESULT = True$", path.read_text(), re.M)
     }
-    assert marked == {"code_hash.py", "jobs.py", "devices.py", "storage/files.py", "usage.py"}
+    assert marked == {"code_hash.py", "jobs.py", "devices.py", "storage/files.py", "storage/usage.py"}
 
 
 def modules_of(script, without=()):
@@ -221,7 +221,7 @@ def test_a_training_depends_on_training_code_alone(script):
     ):
         assert not [name for name in found if re.match(rf"distillery(\.{room}|_demo)\b", name)], room
     assert not [name for name in found if "usage" in name]
-    assert "distillery.usage_file" in modules_of("tabulate_costs")
+    assert "distillery.storage.usage_file" in modules_of("tabulate_costs")
 
 
 def rule_scripts():

@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from distillery.code_hash import code_hash
 from distillery.jobs import log
 from distillery.storage.files import atomic_write
+from distillery.storage.usage import ZERO_USAGE, JobUsage
 from distillery.training.ema import ModelEMA
 from distillery.training.hardware import arithmetic
 from distillery.training.optimizers import Optimizer
 from distillery.training.recipe import Recipe
-from distillery.usage import ZERO_USAGE, JobUsage
 
 LIBRARY = Path(__file__).parents[2]  # holds the package
 TRAINING_MODULES = ("distillery/distillation/student.py", "distillery/distillation/teachers.py")  # and their imports

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from distillery.jobs import UserError, log, progress
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.storage.files import atomic_write
+from distillery.storage.usage import ZERO_USAGE, JobUsage
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
 from distillery.training.batches import StepBlock, step_batches
 from distillery.training.checkpoints import Checkpoint
@@ -27,7 +28,6 @@ from distillery.training.muon import Muon
 from distillery.training.optimizers import Optimizer, sgd
 from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import initialization
-from distillery.usage import ZERO_USAGE, JobUsage
 
 ROWS = 20  # of the history; the loop waits for the device only at these
 VALIDATE_EVERY = 5  # rows of the history, because a validation costs as much as several steps

@@ -1,7 +1,7 @@
 """What each stage cost, from Snakemake's benchmarks of finished jobs.
 
 The benchmark of a training that was interrupted covers its last part alone. Its earlier parts are recorded beside its
-checkpoint (see `distillery.usage`), and both are added.
+checkpoint (see `distillery.storage.usage`), and both are added.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 
 from distillery.analysis.formatting import formatted
 from distillery.analysis.table_files import NAMES_OF_COUNTS, read_numbers, read_table, write_table
-from distillery.usage_file import FILE, UsageRow
+from distillery.storage.usage_file import FILE, UsageRow
 
 COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",

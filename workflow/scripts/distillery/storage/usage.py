@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from distillery.storage.files import atomic_write
-from distillery.usage_file import FILE, UsageRow
+from distillery.storage.usage_file import FILE, UsageRow
 
 # seconds and megabytes; no weights, history or predictions. The costs table imports usage_file.py, which counts.
 CHANGES_NO_RESULT = True
