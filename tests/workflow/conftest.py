@@ -1,6 +1,7 @@
 """A whole study, small enough for tests: three classes, four kinds of sources, every stage real."""
 
 import copy
+import csv
 import re
 import shutil
 import subprocess
@@ -100,3 +101,14 @@ def copied(finished, tmp_path) -> Study:
     """The finished study in a folder of its own, times of files and Snakemake's records included."""
     shutil.copytree(finished.folder, tmp_path / "study", copy_function=shutil.copy2)
     return Study(tmp_path / "study", copy.deepcopy(finished.config))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV table."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def wildcards(jobs: list[tuple[str, str]], rule: str) -> set[str]:
+    """The wildcards of the jobs of a rule, as `Study.planned` has them."""
+    return {text for name, text in jobs if name == rule}

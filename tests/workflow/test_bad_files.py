@@ -1,0 +1,93 @@
+"""Missing images, damaged files and foreign files end in one line; nothing of them is used."""
+
+import io
+import os
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from .conftest import rows
+
+pytestmark = pytest.mark.slow
+
+
+def test_too_few_images_end_in_one_line_and_the_other_scenarios_go_on(copied):
+    copied.config["scenarios"]["more"] = {"train": {"mine": 10}}
+    copied.config["seeds"] = 1
+    copied.configure(copied.config)
+    done = copied.snakemake("results/scenarios/more.csv")
+    assert done.returncode != 0
+    message = "scenario more: class frog has 3 train images in source mine, 5 asked. Add queries, prompts or images"
+    assert message in done.stderr
+    copied.config["split"]["shortfall"] = "shrink"
+    copied.configure(copied.config)
+    copied.run("results/scenarios/more.csv")
+    assert {row["n_train"] for row in rows(copied.folder / "results" / "scenarios" / "more.csv")} == {"6"}
+
+
+class Trap:
+    """Unpickled, it leaves a folder behind."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+def spoil(path, data):
+    """Other contents, as old as the file was: nothing is made again for their sake."""
+    times = path.stat()
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def saved(save):
+    """The bytes that a writer of files writes."""
+    buffer = io.BytesIO()
+    save(buffer)
+    return buffer.getvalue()
+
+
+def test_damaged_and_foreign_files_are_named_and_not_used(copied, tmp_path):
+    results, trap = copied.folder / "results", np.array([Trap(tmp_path / "sprung")], dtype=object)
+    weights, npy = results / "teacher" / "model.safetensors", results / "curated" / "sd2.npy"
+    plan, runs = results / "plans" / "color.parquet", results / "runs"
+    spoil(weights, weights.read_bytes()[:1500])
+    spoil(npy, saved(lambda file: np.save(file, trap)))
+    spoil(plan, saved(lambda file: pq.write_table(pa.table({"else": [1]}), file)))
+    needs = {weights: runs / "web" / "kd" / "seed0", npy: runs / "sd2" / "scratch" / "seed0"}
+    needs[plan] = runs / "color" / "scratch" / "seed0"
+    other = [runs / "web" / "scratch" / f"seed{seed}" for seed in (0, 1)]  # with checkpoints that are not theirs
+    for seed, state in enumerate((trap, {"digest": "of another configuration", "step": 3})):
+        folder = results / "checkpoints" / "train_student" / f"web.scratch.seed{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(state, folder / "checkpoint.pt")
+    before = [(run / "model.safetensors").read_bytes() for run in other]
+    wanted = [run / "metrics.json" for run in (*needs.values(), *other)]
+    for metrics in wanted:
+        metrics.unlink()
+
+    done = copied.snakemake(*[str(path.relative_to(copied.folder)) for path in wanted])
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    for path, run in needs.items():
+        (line,) = {line for line in done.stderr.splitlines() if line.startswith("ERROR: ") and path.name in line}
+        assert "elete" in line and str(path.relative_to(copied.folder)) in line
+        assert not (run / "metrics.json").exists()
+    assert [(run / "model.safetensors").read_bytes() for run in other] == before
+    logs = [(results / "logs" / "train_student" / f"web.scratch.seed{seed}.log").read_text() for seed in (0, 1)]
+    assert "is not used: it is damaged" in logs[0] and "is not used: it is of another configuration" in logs[1]
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_truncated_shard_is_named(copied):
+    shard = copied.folder / "resources" / "pools" / "mine" / "frog.tar"
+    spoil(shard, shard.read_bytes()[:1500])
+    (copied.folder / "results" / "curated" / "mine.npy").unlink()
+    done = copied.snakemake("results/curated/mine.npy")
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "ERROR: pool resources/pools/mine/frog.tar or resources/pools/mine/frog.jsonl is damaged" in done.stderr
+    assert not (copied.folder / "results" / "curated" / "mine.npy").exists()

@@ -1,0 +1,114 @@
+"""What an edit makes again, and what it leaves alone."""
+
+import pytest
+
+from distillery_demo.drawing import draw
+
+from .conftest import wildcards
+
+pytestmark = pytest.mark.slow
+
+REPORTS = {"tabulate_comparisons", "tabulate_breakdowns", "tabulate_curves", "tabulate_costs", "tabulate_published"}
+REPORTS |= {"tabulate_study", "typeset_summary", "plot", "plot_summary", "write_page", "all"}
+RETRAINS = REPORTS | {"train_student", "tabulate_scenario", "predict_other_test_sets"}
+REPLANS = RETRAINS | {"plan_scenario", "tabulate_attribution", "tabulate_data_quality"}
+
+
+def test_touching_nothing_runs_nothing(finished):
+    done = finished.snakemake("--dry-run")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+    assert finished.planned() == []
+
+
+def test_how_often_checkpoints_are_written_retrains_nothing(copied):
+    for part in ("teacher", "student"):
+        copied.config[part]["checkpoint_every"] = 3
+    copied.configure(copied.config)
+    assert copied.planned() == []
+
+
+def test_a_changed_crawl_policy_retrieves_nothing_again(copied):
+    copied.config["contact"] = "me@example.org"
+    limits = {"connections_per_host": 1, "max_store_bytes": 10**9, "min_free_bytes": 10**6}
+    copied.config["sources"]["google"].update(limits)
+    copied.configure(copied.config)
+    assert {rule for rule, _ in copied.planned()} == {"write_page", "all"}  # the page shows the sources' settings
+
+
+def test_an_unused_diffusion_source_runs_nothing(copied):
+    copied.config["sources"]["more"] = dict(copied.config["sources"]["sd2"])
+    copied.configure(copied.config)
+    assert copied.planned() == []
+
+
+def test_one_class_s_queries_crawl_that_class_alone(copied):
+    copied.config["classes"]["frog"]["queries"].append("green frog")
+    copied.configure(copied.config)
+    jobs = copied.planned()
+    assert wildcards(jobs, "crawl") == {"source=google, label=frog", "source=bing, label=frog"}
+    assert not wildcards(jobs, "train_teacher") and not [rule for rule, _ in jobs if rule.startswith("generate")]
+    assert wildcards(jobs, "curate") == {"source=google", "source=bing"}
+
+
+def test_one_scenario_retrains_alone(copied):
+    copied.config["scenarios"]["color"]["train"] = {"google": 6}
+    copied.configure(copied.config)
+    jobs = copied.planned()
+    assert {rule for rule, _ in jobs} == REPLANS
+    assert wildcards(jobs, "plan_scenario") == wildcards(jobs, "tabulate_scenario") == {"scenario=color"}
+    arms = [f"scenario=color, arm={arm}, seed={seed}" for arm in ("scratch", "kd") for seed in (0, 1)]
+    assert wildcards(jobs, "train_student") == set(arms)
+
+
+def test_a_seed_more_trains_only_that_seed(copied):
+    copied.config["seeds"] = 3
+    copied.configure(copied.config)
+    jobs = copied.planned()
+    assert {rule for rule, _ in jobs} == RETRAINS
+    trained = [text for rule, text in jobs if rule == "train_student"]
+    assert len(trained) == 8 and all(text.endswith("seed=2") for text in trained)
+
+
+def test_an_arm_s_settings_retrain_that_arm_alone(copied):
+    copied.config["arms"] = {"scratch": {"method": "ce"}, "kd": {"method": "kd", "temperature": 2.0}}
+    copied.configure(copied.config)
+    trained = wildcards(copied.planned(), "train_student")
+    assert len(trained) == 8 and all("arm=kd" in text for text in trained)
+
+
+def test_a_changed_title_draws_the_figures_again_and_no_more(copied):
+    copied.config["title"] = "Another title"
+    copied.configure(copied.config)
+    jobs = copied.planned()
+    drawn = {"plot", "plot_summary", "draw_sheet", "typeset_summary", "write_page", "all"}
+    assert {rule for rule, _ in jobs} == drawn
+    assert {"figure=acquisition", "figure=diversity"} <= wildcards(jobs, "plot")
+    sheets = wildcards(jobs, "draw_sheet")
+    assert {text.split(",")[0] for text in sheets} == {"kind=contact", "kind=label_issues", "kind=duplicates"}
+
+
+def test_one_scenario_by_its_target(copied):
+    (copied.folder / "results" / "scenarios" / "color.csv").unlink()
+    for run in (copied.folder / "results" / "runs").rglob("metrics.json"):
+        run.unlink()
+    jobs = copied.planned("results/scenarios/color.csv")
+    assert {rule for rule, _ in jobs} == {"train_student", "tabulate_scenario"}
+    assert {text.split(",")[0] for rule, text in jobs if rule == "train_student"} == {"scenario=color"}
+    jobs = copied.planned("results/runs/web/kd/seed0/metrics.json")
+    assert jobs == [("train_student", "scenario=web, arm=kd, seed=0")]
+
+
+def test_added_and_removed_images_of_a_folder_import_their_class_again(copied):
+    folder = copied.folder / "images" / "ship"
+    draw("ship", "teacher", 99, 48).save(folder / "99.png")  # which leaves the time of `images` alone
+    assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=ship"}
+    (folder / "99.png").unlink()
+    assert wildcards(copied.planned(), "import_folder") == set()
+    (copied.folder / "images" / "frog" / "0.png").unlink()
+    assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=frog"}
+
+
+def test_opening_a_folder_imports_nothing(copied):
+    for place in ("", "frog"):
+        (copied.folder / "images" / place / ".DS_Store").touch()  # as macOS's Finder does
+    assert copied.planned() == []

@@ -1,0 +1,62 @@
+"""Learning rate and weight decay chosen by trials, for a scenario or for one arm."""
+
+import json
+
+import pytest
+
+from .conftest import wildcards
+
+pytestmark = pytest.mark.slow
+
+
+def test_tuned_settings_are_chosen_on_validation_and_used_by_every_seed(copied):
+    copied.config["student"] |= {"tune": {"lr": [0.05, 0.1], "weight_decay": [0.001]}}
+    copied.configure(copied.config)
+    copied.run("results/scenarios/tidy.csv")
+    choice = json.loads((copied.folder / "results" / "tuning" / "tidy.json").read_text())
+    best = max(choice["trials"], key=lambda trial: (trial["val_accuracy"], -trial["lr"]))
+    assert [trial["lr"] for trial in choice["trials"]] == [0.05, 0.1] and choice["lr"] == best["lr"]
+    for seed in (0, 1):
+        metrics = json.loads((copied.folder / f"results/runs/tidy/scratch/seed{seed}/metrics.json").read_text())
+        assert (metrics["lr"], metrics["weight_decay"]) == (best["lr"], 0.001)
+    copied.config["student"]["tune"]["lr"].append(0.2)
+    copied.configure(copied.config)
+    jobs = copied.planned("results/scenarios/tidy.csv")
+    assert wildcards(jobs, "run_trial") == {"scenario=tidy, lr=0.2, weight_decay=0.001, seed=0"}
+    assert {rule for rule, _ in jobs} == {"run_trial", "select_hyperparameters", "train_student", "tabulate_scenario"}
+
+
+def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
+    grid = {"lr": [0.02, 0.05], "weight_decay": [0.001]}
+    copied.config["student"] |= {"tune": {"lr": [0.1], "weight_decay": [0.005]}}
+    copied.config["arms"] = {"scratch": {"method": "ce"}, "kd": {"method": "kd", "tune": grid}}
+    copied.configure(copied.config)
+    copied.run("results/scenarios/web.csv")
+    tuning, runs = copied.folder / "results" / "tuning", copied.folder / "results" / "runs" / "web"
+    choice = json.loads((tuning / "web.kd.json").read_text())
+    assert [trial["lr"] for trial in choice["trials"]] == [0.02, 0.05]
+    for arm, wanted in (("scratch", (0.1, 0.005)), ("kd", (choice["lr"], 0.001))):
+        metrics = json.loads((runs / arm / "seed1" / "metrics.json").read_text())
+        assert (metrics["lr"], metrics["weight_decay"]) == wanted
+    (trial,) = [trial for trial in choice["trials"] if trial["lr"] == choice["lr"]]
+    metrics = json.loads((runs / "kd" / "seed0" / "metrics.json").read_text())
+    assert trial["val_accuracy"] == metrics["val_accuracy"]  # the trial is that very training
+    grid["lr"].append(0.1)
+    copied.configure(copied.config)
+    jobs = copied.planned("results/scenarios/web.csv")
+    assert wildcards(jobs, "run_arm_trial") == {"scenario=web, arm=kd, lr=0.1, weight_decay=0.001, seed=0"}
+    assert wildcards(jobs, "train_student") == {f"scenario=web, arm=kd, seed={seed}" for seed in (0, 1)}
+
+    grid["lr"][-1] = 1e15  # diverges, so that the choice stays
+    copied.configure(copied.config)
+    before = {path: path.read_bytes() for path in runs.rglob("*.*")}
+    copied.run("results/scenarios/web.csv")
+    assert len(json.loads((tuning / "web.kd.json").read_text())["trials"]) == 3
+    assert len(before) == 16 and all(path.read_bytes() == content for path, content in before.items())
+    logs = sorted((copied.folder / "results" / "logs" / "train_student").glob("web.kd.*"))
+    assert len(logs) == 2 and all("nothing is trained" in log.read_text() for log in logs)
+    benchmarks, checkpoints = (copied.folder / "results" / name for name in ("benchmarks", "checkpoints"))
+    for rule in ("train_teacher", "run_trial", "run_arm_trial", "train_student"):
+        measured = [benchmarks / f"{rule}.tsv"] if rule == "train_teacher" else (benchmarks / rule).glob("web.*")
+        spent = [checkpoints / path.relative_to(benchmarks).with_suffix("") / "usage.tsv" for path in measured]
+        assert spent and all(path.exists() for path in spent)  # where the table of costs looks for it
