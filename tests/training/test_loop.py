@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_study import CLASSES, RECIPE
 
-from distillery import usage
 from distillery.code_hash import code_hash, imported_modules
 from distillery.distillation.losses import cross_entropy
 from distillery.jobs import UserError
+from distillery.storage import usage
 from distillery.training import checkpoints
 from distillery.training.batches import rows_of_step
 from distillery.training.checkpoints import Checkpoint, digest
