@@ -1,4 +1,4 @@
-"""Killed, stopped and started twice at once, a study ends as if nothing had happened; tests/faults has the campaign."""
+"""A study that is killed, stopped or started twice ends with the same results; tests/faults has the long campaign."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ CARDS = ("GPU-a", "GPU-b")
 
 @pytest.fixture(scope="module")
 def disturbed(finished, tmp_path_factory):
-    """The finished study's twin, disturbed at one stage after the other: its folder, and what was seen."""
+    """The finished study made again in another folder, disturbed at one stage after the other; its runs."""
     folder = tmp_path_factory.mktemp("disturbed")
     shutil.copyfile(finished.folder / "config.yaml", folder / "config.yaml")
     shutil.copytree(finished.folder / "images", folder / "images", copy_function=shutil.copy2)
@@ -54,7 +54,7 @@ def stop(folder, how):
     return run
 
 
-def test_it_ends_as_an_undisturbed_one(disturbed, finished):
+def test_results_are_those_of_an_undisturbed_study(disturbed, finished):
     assert disturbed.last.process.returncode == 0, disturbed.last.text()[-6000:]
     ours, theirs = contents(disturbed.folder), contents(finished.folder)
     assert len(ours) > 40
@@ -66,9 +66,9 @@ def test_nothing_is_left_running(disturbed):
 
 
 def test_ctrl_c_ends_cleanly_and_leaves_no_lock(disturbed):
-    said = disturbed.interrupted.text()
+    text = disturbed.interrupted.text()
     assert disturbed.interrupted.process.returncode != 0
-    assert "Terminating processes on user request" in said
+    assert "Terminating processes on user request" in text
     assert LOCKED not in disturbed.terminated.text()  # which started after it
 
 
@@ -79,10 +79,10 @@ def test_sigterm_lets_the_jobs_that_run_end_and_starts_no_more(disturbed):
     assert LOCKED not in disturbed.last.text()
 
 
-def test_a_second_snakemake_says_that_one_is_at_work_and_leaves_it_alone(disturbed):
-    said = disturbed.second.text()
+def test_a_second_snakemake_reports_the_lock_and_starts_nothing(disturbed):
+    text = disturbed.second.text()
     assert disturbed.second.process.returncode != 0 and not disturbed.second.ended
-    assert said.count(LOCKED) == 1 and "Traceback" not in said
+    assert text.count(LOCKED) == 1 and "Traceback" not in text
 
 
 def test_a_training_takes_one_of_several_gpus(disturbed):

@@ -1,4 +1,4 @@
-"""What the rules of generated images do: shares of a source, and what a changed prompt generates again."""
+"""Rules of generated images: shares of a source, and which edits generate images again."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ def test_shares_make_the_images_that_one_job_makes(study, finished):
         assert len(shared) == 5 and shared == alone
 
 
-def test_only_what_a_source_is_asked_for_generates_it_again(copied):
+def test_only_an_edit_of_used_prompts_generates_a_source_again(copied):
     copied.config["classes"]["frog"]["subjects"] = ["a tree frog"]  # for composed prompts, which it does not use
     copied.configure(copied.config)
     assert copied.planned(*POOLS) == []

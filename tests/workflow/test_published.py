@@ -1,4 +1,4 @@
-"""The published study's plan, and what a mistake in a configuration looks like on the command line."""
+"""The jobs of the published study, and how a mistake in a configuration is reported on the command line."""
 
 import copy
 import subprocess
@@ -32,7 +32,7 @@ def test_the_published_study_s_jobs(published):
 TABLES = ("tabulate_comparisons", "tabulate_breakdowns", "tabulate_curves", "tabulate_published")
 
 
-def test_the_published_study_s_evidence(published):
+def test_the_jobs_of_the_published_study_s_page(published):
     """Students are tested on the generated test images too, which are not in the common test."""
     jobs = published.counted("results/report.html")
     assert jobs["predict_other_test_sets"] == jobs["plan_scenario"] and jobs["plot"] == 9 + 2
@@ -40,7 +40,7 @@ def test_the_published_study_s_evidence(published):
     assert jobs["write_page"] == 1
 
 
-def test_one_of_its_scenarios(published):
+def test_the_jobs_of_one_scenario(published):
     jobs = published.counted("results/scenarios/small_google.csv")
     assert jobs["train_student"] == 5 * 6 and jobs["tabulate_scenario"] == 1
     assert jobs["run_trial"] == jobs["run_arm_trial"] == 6
@@ -68,7 +68,7 @@ def test_a_mistake_is_one_line(tmp_path, change, message):
     assert done.returncode != 0 and [line.startswith(message) for line in mistakes(done)] == [True]
 
 
-def test_two_scenarios_of_one_name(tmp_path):
+def test_a_key_given_twice_is_one_line(tmp_path):
     (tmp_path / "images").mkdir()
     study = Study(tmp_path, copy.deepcopy(STUDY))
     with open(tmp_path / "config.yaml", "a") as file:
@@ -78,7 +78,7 @@ def test_two_scenarios_of_one_name(tmp_path):
 
 
 @pytest.mark.parametrize("slip", ["title: a: b\n", "title: [a\n", "\ttitle: a\n", "- title\n", ""])
-def test_what_is_no_yaml_is_one_line(tmp_path, slip):
+def test_invalid_yaml_is_one_line(tmp_path, slip):
     (tmp_path / "config.yaml").write_text(slip)
     done = subprocess.run(command(tmp_path, "--dry-run"), cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert done.returncode != 0 and [line.startswith("config: config.yaml") for line in mistakes(done)] == [True]

@@ -1,4 +1,4 @@
-"""A teacher without labeled images: it learns from sources of its own."""
+"""A teacher without labeled images: it is trained on sources of its own."""
 
 import copy
 import shutil
@@ -13,7 +13,7 @@ from .conftest import STUDY, Study
 CLASSES = ("frog", "ship")
 
 
-def test_a_teacher_learns_from_sources_and_is_tested_on_images_it_has_not_seen(tmp_path):
+def test_a_teacher_is_trained_on_sources_and_tested_on_images_it_has_not_seen(tmp_path):
     for number, source in enumerate(("mine", "trained", "other")):
         for name in CLASSES:
             folder = tmp_path / source / name

@@ -12,7 +12,7 @@ rule run_trial:
     benchmark:
         "results/benchmarks/run_trial/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}.tsv"
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
@@ -59,7 +59,7 @@ rule select_hyperparameters:
     benchmark:
         "results/benchmarks/select_hyperparameters/{scenario}.tsv"
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/training.yaml"
     params:
         grid="student.tune",
         code=code_of("select_hyperparameters"),
@@ -96,7 +96,7 @@ rule train_student:
     benchmark:
         "results/benchmarks/train_student/{scenario}.{arm}.seed{seed}.tsv"
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
@@ -132,7 +132,7 @@ rule predict_other_test_sets:
     benchmark:
         "results/benchmarks/predict_other_test_sets/{scenario}.tsv"
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/training.yaml"
     threads: 4
     resources:
         gpu=1,

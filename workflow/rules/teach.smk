@@ -15,7 +15,7 @@ rule prepare_teacher_data:
     benchmark:
         "results/benchmarks/prepare_teacher_data.tsv"
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/training.yaml"
     resources:
         mem="8GB",
         runtime="2h",
@@ -42,7 +42,7 @@ rule train_teacher:
     benchmark:
         "results/benchmarks/train_teacher.tsv"
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/training.yaml"
     threads: study["teacher"]["threads"]
     resources:
         gpu=1,
@@ -74,7 +74,7 @@ rule evaluate_teacher:
     benchmark:
         "results/benchmarks/evaluate_teacher.tsv"
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/training.yaml"
     threads: 4
     resources:
         gpu=1,
@@ -121,7 +121,7 @@ rule audit_labels:
     benchmark:
         "results/benchmarks/audit_labels/{source}.tsv"
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/training.yaml"
     threads: 4
     resources:
         gpu=1,
@@ -145,7 +145,7 @@ rule measure_diversity:
     benchmark:
         "results/benchmarks/measure_diversity.tsv"
     conda:
-        "../../envs/learning.yaml"
+        "../../envs/training.yaml"
     threads: 4
     resources:
         gpu=1,
