@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from distillery import __version__
+
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 PIN = re.compile(r"([A-Za-z0-9_.-]+)==([0-9][\w.]*)")
@@ -75,3 +77,11 @@ def test_ranges_admit_the_pins():
 )
 def test_no_file_of_versions_names_a_host(name):
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links|file:", (ROOT / name).read_text())
+
+
+def test_the_version_is_said_once():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "distillery.__version__"}
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert str(citation["version"]) == __version__
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()

@@ -129,7 +129,7 @@ def test_the_script_passes_the_rules_names_on(student):
             title="Title", label="", arm={"method": "kd"}, kinds=student.settings.kinds, untrained=[]
         ),
     )
-    runpy.run_path(str(SCRIPTS / "export.py"), init_globals={"snakemake": snakemake})
+    runpy.run_path(str(SCRIPTS / "export_student.py"), init_globals={"snakemake": snakemake})
     assert student.card.read_text().startswith("# Title: a student of scenario `web`, distilled (arm `kd`)")
     assert predicted(str(student.model), noise(2)).shape == (2, 3)
     assert "at most" in (student.folder / "log.txt").read_text()

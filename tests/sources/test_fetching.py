@@ -186,7 +186,7 @@ def test_a_response_has_body_url_and_type(server):
     assert (response.body, response.url, response.content_type) == (BODY, "http://one.test/good?a=b&c", "image/png")
     path, headers = server.seen[0]
     assert path == "/good?a=b&c" and headers["Host"] == "one.test"
-    assert headers["User-Agent"] == "Distillery/0.1 (someone@example.org)" and headers["Accept-Language"] == "en"
+    assert headers["User-Agent"] == "Distillery/0.2.0 (someone@example.org)" and headers["Accept-Language"] == "en"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_response_has_body_url_and_type(server):
 )
 def test_any_contact_makes_a_header(server, contact, sent):
     assert fetch(server, "/good", replace(DEFAULTS, contact=contact)).body == BODY
-    assert server.seen[0][1]["User-Agent"] == "Distillery/0.1" + (f" ({sent})" if sent else "")
+    assert server.seen[0][1]["User-Agent"] == "Distillery/0.2.0" + (f" ({sent})" if sent else "")
 
 
 @given(st.text())

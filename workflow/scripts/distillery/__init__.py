@@ -3,3 +3,5 @@
 The library behind the workflow. It does not import Snakemake. Functions take and return arrays, tables or small
 dataclasses, so that each stage can be imported, tested and used by itself.
 """
+
+__version__ = "0.2.0"

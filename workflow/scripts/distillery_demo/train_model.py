@@ -1,6 +1,6 @@
 """Train the text-to-image model of the demo on drawn images and their captions.
 
-    PYTHONPATH=workflow/scripts python -m distillery_demo.train_model demo/model
+    .venv/bin/python -m distillery_demo.train_model demo/model
 
 First trains the autoencoder, then the denoiser and the text model on its latents, then its decoder some more. The seed
 decides everything; a killed training resumes from its last checkpoint. `docs/demo_model.md` has the results.

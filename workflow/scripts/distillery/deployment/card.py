@@ -166,7 +166,7 @@ def _use(model: str) -> Iterator[str]:
 
 In the folder of Distillery, with the paths of this file and of your images:
 
-    PYTHONPATH=workflow/scripts .venv/bin/python -m distillery.deployment.classify {model} images/ --csv predictions.csv
+    .venv/bin/python -m distillery.deployment.classify {model} images/ --csv predictions.csv
 
 The command needs onnxruntime, numpy and Pillow, and prepares the images as above. Other programs can use any ONNX
 runtime: the file's metadata `classes` is a JSON list of the class names (docs/deploying.md of Distillery has the

@@ -1,6 +1,6 @@
 """Classify image files with an exported student.
 
-    PYTHONPATH=workflow/scripts python -m distillery.deployment.classify results/models/web.kd.onnx images/ one.jpg
+    .venv/bin/python -m distillery.deployment.classify results/models/web.kd.onnx images/ one.jpg
 
 Prints one line a file: path, predicted class and its probability, separated by tabs; --csv writes the probabilities of
 all classes as well. A file that cannot be read gets a line on stderr, the others are still classified, and the exit

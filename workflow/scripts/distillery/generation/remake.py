@@ -1,6 +1,6 @@
 """Generate one image again from its provenance, and report whether it is the same.
 
-    PYTHONPATH=workflow/scripts python -m distillery.generation.remake resources/pools/sd2/cat.tar 0123456789abcdef
+    .venv/bin/python -m distillery.generation.remake resources/pools/sd2/cat.tar 0123456789abcdef
 
 The key is the image's name in the shard. The bytes are the same on the same machine with the same batch size. With
 another batch size or device, pixels may differ slightly; the command reports by how much.

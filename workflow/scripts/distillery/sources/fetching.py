@@ -19,13 +19,14 @@ from urllib.parse import quote, urljoin, urlsplit
 import requests
 import urllib3
 
+from distillery import __version__
 from distillery.jobs import one_line
 from distillery.sources import headers
 from distillery.sources.connections import SILENCE_SECONDS, GuardedAdapter
 from distillery.sources.failures import FetchError, PassingError, fetch_error
 from distillery.sources.urls import is_http_url
 
-AGENT = "Distillery/0.1"
+AGENT = f"Distillery/{__version__}"
 MAX_REDIRECTS = 5
 LONGEST_WAIT_SECONDS = 60.0  # a server that asks for more is given up
 FIRST_WAIT_SECONDS = 0.5  # before the first retry; doubled before each further one
