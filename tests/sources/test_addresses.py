@@ -166,7 +166,14 @@ def started(folder, server, wanted, urls):
     write(folder, "".join(f"frog {url}\n" for url in urls), "list.txt")
     known = {"scripts": str(SCRIPTS), "folder": str(folder), "port": server.server_address[1], "wanted": wanted}
     known["defaults"] = DEFAULTS
-    return subprocess.Popen([sys.executable, "-c", SILENT.format(**known)], stderr=PIPE, stdout=PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", SILENT.format(**known)],
+        stderr=PIPE,
+        stdout=PIPE,
+        text=True,
+        # a test started in a shell's background ignores Ctrl-C, and would hand that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def test_ctrl_c_waits_for_no_server(tmp_path, silent):

@@ -173,7 +173,7 @@ REASONS = {
     "noai": "not retrieved: its server says noai",
     "noimageindex": "not retrieved: its server says noimageindex",
     "endless": f"not retrieved: larger than {MAX_BYTES} bytes",
-    "drip": "not retrieved: slower than 1 s",
+    "drip": "not retrieved: slower than 3 s",
     "silent": "not retrieved: timed out",
     "storm": "not retrieved: HTTP 503",
     "reset": "not retrieved: connection lost",
@@ -259,7 +259,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def silent(self):
         self.close_connection = True
-        time.sleep(1.3)
+        time.sleep(3.3)
 
     def endless(self):
         self.send_response(200)
@@ -273,7 +273,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", "100000")
         self.end_headers()
         self.close_connection = True
-        for _ in range(60):
+        for _ in range(90):
             self.wfile.write(b"\xff")
             self.wfile.flush()
             time.sleep(0.05)
@@ -327,7 +327,7 @@ def outcome(tmp_path_factory):
     urls |= {name: f"http://names.test{path}" for name, path in NAMES.items()}
     urls |= {"unknown-host": "http://nowhere.example/x.jpg", "rebinding": f"http://rebinding.example:{port}/good.jpg"}
     (folder / "list.txt").write_text("".join(f"frog {url}\n" for url in urls.values()))
-    changes = {"path": folder / "list.txt", "timeout_seconds": 1, "max_bytes": MAX_BYTES, "retries": 1}
+    changes = {"path": folder / "list.txt", "timeout_seconds": 3, "max_bytes": MAX_BYTES, "retries": 1}
     source = source_defaults("urls") | {"contact": ""} | changes
     pool = folder / "frog.tar", folder / "frog.jsonl"
     try:
