@@ -31,22 +31,28 @@ def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_
         "small": {"train": {"google": 8}, "augment": "none", "size": "small", "arms": ["scratch", "kd"]},
         "both": {"train": {"google": 8, "bing": 8}, "augment": "color", "size": "large", "arms": ["kd", "scratch"]},
     }
-    paths = []
+    titles, paths = {"google": "Google", "bing": "Bing"}, []
     for name, settings in scenarios.items():
         metrics = [write_run(name, arm, seed, 0.2 + seed / 20) for arm in settings["arms"] for seed in range(3)]
         paths.append(str(tmp_path / f"{name}.csv"))
-        params = {"scenario": name, "settings": settings}
+        params = {"scenario": name, "settings": settings, "titles": titles}
         run("tabulate_scenario", {"metrics": metrics}, {"table": paths[-1]}, params)
     plans = [write_plan(name, settings["train"], augmented=name == "both") for name, settings in scenarios.items()]
     curated = [write_curated(source) for source in ("google", "bing")]
     out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in ("runs", "summary", "counts", "teacher")}
     inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher), "splits": ""}
-    params = {"scenarios": scenarios, "other_test_sets": [], "label": "Demonstration", "untrained": []}
+    params = {
+        "scenarios": scenarios,
+        "other_test_sets": [],
+        "label": "Demonstration",
+        "untrained": [],
+        "titles": titles,
+    }
     run("tabulate_study", inputs, out, params)
     summary = pd.read_csv(out["summary"])
     assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 color-altered"] * 2
     assert list(summary["arm"]) == ["scratch", "kd", "kd", "scratch"]
-    words = {"title": "A study", "label": "Demonstration", "untrained": []}
+    words = {"title": "A study", "label": "Demonstration", "untrained": [], "titles": titles}
     run("plot", {"tables": [out["summary"]]}, {"figure": str(tmp_path / "summary.png")}, words | {"figure": "summary"})
     images = {"pixels": str(curated[0].with_suffix(".npy")), "table": str(curated[0])}
     figure = {"figure": str(tmp_path / "sheet.png")}

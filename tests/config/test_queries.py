@@ -1,5 +1,7 @@
 """What the rules ask of a checked configuration: its sources, classes and settings."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -141,6 +143,37 @@ def test_figures_without_anything_to_show_are_left_out(study):
     assert queries.figures_of_study(study, names) == ["accuracy", "published"]
     study["scenarios"]["one"]["arms"] = ["other"]
     assert queries.figures_of_study(study, names) == ["accuracy"]
+
+
+def test_titles_of_sources_follow_their_kinds(study):
+    titles = queries.titles_of_sources(study, study["sources"])
+    assert (titles["google"], titles["extra"], titles["mine"]) == ("Google", "Bing (extra)", "mine")
+    assert queries.name_on_sheets(study, "google") == "google"
+    study["sources"]["google"]["kind"] = "openverse"
+    assert queries.titles_of_sources(study, ["google"])["google"] == "Openverse"
+    assert queries.name_on_sheets(study, "google") == "google (Openverse)"
+
+
+def test_published_numbers_are_shown_beside_their_own_kind_of_source_alone(study):
+    published = {"site": [1, 2], "notebook": [1, 2], "test": "200 Google"}
+    study["scenarios"] = {
+        name: {"train": dict.fromkeys(sources, 20), "arms": ["scratch"], "published": published}
+        for name, sources in {"one": ["google"], "two": ["google", "bing"], "new": ["extra", "sd"]}.items()
+    }
+    assert queries.scenarios_as_shown(study) == study["scenarios"]
+    for kind in ("openverse", "bing", "folder"):
+        study["sources"]["google"]["kind"] = kind
+        shown = queries.scenarios_as_shown(study)
+        assert [name for name in shown if "published" in shown[name]] == ["new"]
+    del study["scenarios"]["new"]
+    assert queries.figures_of_study(study, ["published"]) == []
+
+
+def test_all_published_numbers_of_the_root_configuration_are_shown():
+    study = check_config(yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text()))
+    assert queries.scenarios_as_shown(study) == study["scenarios"]
+    titles = queries.titles_of_sources(study, study["sources"])
+    assert list(titles.values()) == ["Google", "Bing", "SD2", "SD3", "sd2 varied", "sd3 varied"]
 
 
 def test_headings_of_figures_name_the_study(study):

@@ -18,7 +18,12 @@ from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 CLASSES = ("cat", "deer", "dog", "frog", "ship")
 SIDE = 24
 SETTINGS = CardSettings(
-    "A study of animals", "", {"method": "kd", "alpha": 0.9}, {"sd2": "diffusion", "bing": "bing"}, []
+    "A study of animals",
+    "",
+    {"method": "kd", "alpha": 0.9},
+    {"sd2": "diffusion", "bing": "bing"},
+    [],
+    {"sd2": "SD2", "bing": "Bing"},
 )
 
 

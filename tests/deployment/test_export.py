@@ -126,7 +126,12 @@ def test_the_script_passes_the_rules_names_on(student):
         input=SimpleNamespace(**{name: str(student.folder / file) for name, file in names.items()}),
         output=SimpleNamespace(model=str(student.model), card=str(student.card)),
         params=SimpleNamespace(
-            title="Title", label="", arm={"method": "kd"}, kinds=student.settings.kinds, untrained=[]
+            title="Title",
+            label="",
+            arm={"method": "kd"},
+            kinds=student.settings.kinds,
+            untrained=[],
+            titles=student.settings.titles,
         ),
     )
     runpy.run_path(str(SCRIPTS / "export_student.py"), init_globals={"snakemake": snakemake})

@@ -3,9 +3,12 @@
 import pandas as pd
 from statements import NUMBER, mismatches, numbers_in
 
+from distillery.analysis.display_names import source_titles
 from distillery.page.answer import answer, export_target
 from distillery.page.insights import insights
 from distillery.page.limitations import limitations
+
+TITLES = source_titles({"google": "google", "bing": "bing"})
 
 
 def test_the_answer_is_the_best_students_and_the_first_comparison(tables):
@@ -43,7 +46,7 @@ def test_students_of_fewer_classes_are_not_the_best(tables):
 
 
 def test_insights_are_read_from_their_tables(tables):
-    texts = {sentence.tables[0]: sentence.text for sentence in insights(tables)}
+    texts = {sentence.tables[0]: sentence.text for sentence in insights(tables, TITLES)}
     assert "Google (distilled) most: accuracy rises from 40.10 % with 400 images" in texts["summary"]
     assert texts["summary"].endswith(" to 45.20 % with 800.")
     assert "60.00 % of Google images correctly and 20.20 % of Bing images" in texts["test_sources"]
@@ -63,7 +66,7 @@ def test_insights_are_read_from_their_tables(tables):
 
 
 def all_sentences(tables):
-    return answer(tables) + insights(tables) + limitations(tables)
+    return answer(tables) + insights(tables, TITLES) + limitations(tables, TITLES)
 
 
 def test_every_number_of_a_sentence_is_in_a_table_that_it_names(tables):
@@ -97,12 +100,12 @@ def test_more_images_that_do_not_help_give_no_sentence(tables):
 
 def test_an_arm_that_trains_on_a_part_is_no_shortfall(tables):
     tables["summary"]["n_train"] = ["400", "500", "640", "800"]  # by the published recipe the first arm has 80 %
-    texts = [sentence.text for sentence in limitations(tables)]
+    texts = [sentence.text for sentence in limitations(tables, TITLES)]
     assert any("1 of 2 scenarios train on fewer images than" in text and "a, with 500 of 700" in text for text in texts)
 
 
 def test_limitations_depend_on_the_study(tables):
-    texts = [sentence.text for sentence in limitations(tables)]
+    texts = [sentence.text for sentence in limitations(tables, TITLES)]
     assert any(
         "with 6 seeds the smallest possible sign-flip p is 0.03125. Corrected for 2 tests it cannot reach 0.05" in text
         for text in texts
@@ -114,13 +117,13 @@ def test_limitations_depend_on_the_study(tables):
         "68.75 % of its own test images, 50.00 % of Google images correctly. Distillation" in text for text in texts
     )
     tables["audit"] = pd.concat([tables["audit"], pd.DataFrame([{"source": "mine", "class": "all", "tested_on": "9"}])])
-    again = [sentence.text for sentence in limitations(tables)]
+    again = [sentence.text for sentence in limitations(tables, TITLES)]
     assert again == texts  # accuracies are not measured on this source
     tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
     tables["summary"]["n_train_asked"] = "400"
     tables["comparisons"] = tables["comparisons"][:0]
     tables["leakage"] = tables["audit"] = tables["audit"].assign(tested_on="0")
-    texts = [sentence.text for sentence in limitations(tables)]
+    texts = [sentence.text for sentence in limitations(tables, TITLES)]
     assert len(texts) == 3 and texts[0].startswith("A demonstration") and "model of SD2 has random weights" in texts[2]
 
 

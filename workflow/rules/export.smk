@@ -25,6 +25,7 @@ rule export_student:
         arm=lambda w: settings_of_arm(w.arm),
         kinds=lambda w: {name: study["sources"][name]["kind"] for name in study["scenarios"][w.scenario]["train"]},
         untrained=untrained_sources(),
+        titles=lambda w: titles_of_sources(pixel_sources(w.scenario)),
         code=code_of("export_student"),
     script:
         "../scripts/export_student.py"

@@ -29,6 +29,7 @@ rule plot:
         title=lambda w: heading_of_figure(FIGURES[w.figure]),
         label=label_of_figures(),
         untrained=untrained_sources(),
+        titles=titles_of_sources(used_sources()),
         code=code_of("plot"),
     script:
         "../scripts/plot.py"
@@ -67,7 +68,7 @@ rule draw_sheet:
         "../../envs/report.yaml"
     params:
         kind="{kind}",
-        source="{source}",
+        source=lambda w: name_on_sheets(w.source),
         title=study["title"],
         label=label_of_figures(),
         side=study["image_size"],
@@ -101,8 +102,9 @@ rule write_page:
         label=label_of_figures(),
         classes=study["classes"],
         sources={name: study["sources"][name] for name in used_sources()},
-        scenarios=study["scenarios"],
+        scenarios=scenarios_as_shown(),
         arms=study["arms"],
+        titles=titles_of_sources(used_sources()),
         code=code_of("write_page"),
     script:
         "../scripts/write_page.py"

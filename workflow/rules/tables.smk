@@ -15,6 +15,7 @@ rule tabulate_scenario:
     params:
         scenario="{scenario}",
         settings=lambda w: study["scenarios"][w.scenario],
+        titles=lambda w: titles_of_sources(study["scenarios"][w.scenario]["train"]),
         code=code_of("tabulate_scenario"),
     script:
         "../scripts/tabulate_scenario.py"
@@ -39,10 +40,11 @@ rule tabulate_study:
     conda:
         "../../envs/report.yaml"
     params:
-        scenarios=study["scenarios"],
+        scenarios=scenarios_as_shown(),
         label=label_of_figures(),
         other_test_sets=other_test_sources(),
         untrained=untrained_sources(),
+        titles=titles_of_sources(used_sources()),
         code=code_of("tabulate_study"),
     script:
         "../scripts/tabulate_study.py"
@@ -128,7 +130,8 @@ rule tabulate_published:
     conda:
         "../../envs/report.yaml"
     params:
-        scenarios={name: {"published": settings.get("published")} for name, settings in study["scenarios"].items()},
+        scenarios={name: {"published": settings.get("published")} for name, settings in scenarios_as_shown().items()},
+        titles=titles_of_sources(used_sources()),
         label=label_of_figures(),
         code=code_of("tabulate_published"),
     script:

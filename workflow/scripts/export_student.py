@@ -5,7 +5,8 @@ from distillery.deployment.export import export_student
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    settings = CardSettings(j.params.title, j.params.label, j.params.arm, j.params.kinds, list(j.params.untrained))
+    params = j.params
+    settings = CardSettings(params.title, params.label, params.arm, params.kinds, list(params.untrained), params.titles)
     export_student(
         weights=j.input.weights,
         metrics=j.input.metrics,

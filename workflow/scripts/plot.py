@@ -5,4 +5,5 @@ from distillery.jobs import job
 
 with job(snakemake) as j:
     name, untrained = j.params.figure, list(j.params.untrained)
-    plot_figure(name, list(j.input.tables), list(j.output), j.params.title, j.params.label, untrained)
+    inputs, outputs = list(j.input.tables), list(j.output)
+    plot_figure(name, inputs, outputs, j.params.title, j.params.label, untrained, j.params.titles)

@@ -9,5 +9,6 @@ with job(snakemake) as j:
         j.input.test_sources,
         j.output.published,
         scenarios=j.params.scenarios,
+        titles=j.params.titles,
         label=j.params.label,
     )

@@ -5,4 +5,4 @@ from distillery.analysis.table_files import write_table
 from distillery.jobs import job
 
 with job(snakemake) as j:
-    write_table(scenario_table(j.input.metrics, j.params.settings), j.output.table)
+    write_table(scenario_table(j.input.metrics, j.params.settings, j.params.titles), j.output.table)

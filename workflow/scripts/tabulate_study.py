@@ -14,5 +14,6 @@ with job(snakemake) as j:
         j.params.untrained,
         j.input.splits,
         list(j.params.other_test_sets),
+        j.params.titles,
     )
     tables.write(j.output.runs, j.output.summary, j.output.counts, j.output.teacher)

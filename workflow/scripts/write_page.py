@@ -5,7 +5,9 @@ from distillery.page.render import PageInputs, StudyInfo, write_page
 
 with job(snakemake) as j:
     params = j.params
-    study = StudyInfo(params.title, params.label, params.classes, params.sources, params.scenarios, params.arms)
+    study = StudyInfo(
+        params.title, params.label, params.classes, params.sources, params.scenarios, params.arms, params.titles
+    )
     files = PageInputs(
         tables=list(j.input.tables),
         figures=list(j.input.figures),

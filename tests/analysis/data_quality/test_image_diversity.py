@@ -82,7 +82,13 @@ def test_from_images_to_the_figure(tmp_path, write_curated):
     measured, table, *figures = (tmp_path / f"diversity.{kind}" for kind in ("parquet", "csv", "png", "svg"))
     kinds = {"kinds": {"google": "google", "sd2": "diffusion"}}
     run("measure_diversity", inputs | {"weights": tmp_path / "teacher.safetensors"}, {"measured": measured}, kinds)
-    words = {"figure": "diversity", "label": "Made up", "title": "A study", "untrained": ["sd2"]}
+    words = {
+        "figure": "diversity",
+        "label": "Made up",
+        "title": "A study",
+        "untrained": ["sd2"],
+        "titles": {"sd2": "SD2"},
+    }
     run("tabulate_diversity", {"measured": measured}, {"diversity": table}, {"label": "Made up"})
     run("plot", {"tables": [table]}, figures, words)
     found = pd.read_csv(table)

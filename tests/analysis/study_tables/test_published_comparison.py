@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from distillery.analysis.display_names import source_titles
 from distillery.analysis.study_tables import published_comparison as published
 
 
@@ -16,7 +17,13 @@ from distillery.analysis.study_tables import published_comparison as published
 )  # fmt: skip
 def test_images_and_sources_of_a_published_test(text, images, sources):
     assert published.images_in(text) == pytest.approx(images, nan_ok=True)
-    assert published.sources_in(text, ["google", "bing", "sd2"]) == sources
+    titles = source_titles({"google": "google", "bing": "bing", "sd2": "diffusion"})
+    assert published.sources_in(text, list(titles), titles) == sources
+
+
+def test_a_published_test_names_sources_by_their_kind():
+    titles = source_titles({"google": "openverse", "web": "google"})
+    assert published.sources_in("200 Google", list(titles), titles) == ["web"]
 
 
 @pytest.mark.parametrize(("seeds", "sd"), [(2, 0.005), (3, 0.005), (6, 0.005), (6, 0.02)])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.analysis import agreement, breakdowns, calibration, comparisons, ranking
-from distillery.analysis.display_names import train_text
+from distillery.analysis.display_names import source_titles, train_text
 from distillery.analysis.statistics import compare_pairs, estimate, holm
 from distillery.analysis.study_tables import costs, curves
 from distillery.analysis.study_tables import published_comparison as published
@@ -23,6 +23,7 @@ from distillery.analysis.study_tables.teacher_table import TEACHER_COLUMNS, teac
 from distillery.analysis.table_files import NAMES, read_table, write_table
 from distillery.jobs import UserError
 
+TITLES = source_titles({"google": "google", "bing": "bing", "sd2": "diffusion", "sd_v3": "diffusion"})
 SCRATCH = [0.30, 0.32, 0.31, 0.33, 0.29, 0.30]
 KD = [0.36, 0.37, 0.35, 0.36, 0.38, 0.33]
 
@@ -44,7 +45,7 @@ def study(tmp_path, write_run):
                 for seed, accuracy in enumerate(values)
             ]
             path = tmp_path / f"{name}.csv"
-            write_table(scenario_table(runs[::-1], settings), path)
+            write_table(scenario_table(runs[::-1], settings, TITLES), path)
             paths.append(path)
         return paths
 
@@ -52,14 +53,14 @@ def study(tmp_path, write_run):
 
 
 def summary(paths, scenarios, plans=None, label=""):
-    found = summary_table(read_run_tables(paths, list(scenarios)), plans or {}, scenarios, label)
+    found = summary_table(read_run_tables(paths, list(scenarios)), plans or {}, scenarios, label, titles=TITLES)
     return found.set_index(["scenario", "arm"])
 
 
 def test_a_run_is_a_row_in_the_order_of_arms_and_seeds(write_run):
     settings = scenario({"google": 400, "bing": 400}, arms=["scratch", "kd"], size="medium")
     runs = [write_run("web", arm, seed, 0.125) for arm in ("kd", "scratch") for seed in (10, 2, 0)]
-    table = scenario_table(runs, settings)
+    table = scenario_table(runs, settings, TITLES)
     assert list(table["arm"]) == ["scratch"] * 3 + ["kd"] * 3
     assert list(table["seed"]) == [0, 2, 10] * 2
     assert tuple(table.columns) == (*RUN_COLUMNS, "accuracy_percent_on_google")
@@ -227,7 +228,7 @@ def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, wr
 def test_scenarios_of_an_untrained_model_are_marked(study):
     scenarios = {"a": scenario({"google": 8, "sd2": 8}), "b": scenario({"google": 8})}
     paths = study(scenarios, {name: {"scratch": SCRATCH} for name in scenarios})
-    found = summary_table(read_run_tables(paths, list(scenarios)), {}, scenarios, untrained=["sd2"])
+    found = summary_table(read_run_tables(paths, list(scenarios)), {}, scenarios, untrained=["sd2"], titles=TITLES)
     assert dict(zip(found["scenario"], found["untrained"], strict=True)) == {"a": "SD2", "b": ""}
 
 
@@ -261,7 +262,7 @@ def test_no_run_at_all_ends_in_one_line(tmp_path):
     ],
 )
 def test_train_text(counts, augment, text):
-    assert train_text(counts, augment) == text
+    assert train_text(counts, augment, titles=TITLES) == text
 
 
 @given(st.text(max_size=40))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 ARMS = {
     "scratch": "from scratch",
@@ -15,7 +16,10 @@ ARMS = {
     "published_scratch": "published recipe, from scratch",
     "published_kd": "published recipe, distilled",
 }
-SOURCES = {"google": "Google", "bing": "Bing", "openverse": "Openverse", "commons": "Wikimedia Commons"}
+SEARCHES = {"google": "Google", "bing": "Bing", "openverse": "Openverse", "commons": "Wikimedia Commons"}
+OTHER_KINDS = {"diffusion": "generated", "folder": "folder", "urls": "list of addresses"}
+MODEL = re.compile(r"[a-z]{1,3}[_-]?v?\d+")  # names that read like a diffusion model's, such as sd3
+NO_TITLES: Mapping[str, str] = MappingProxyType({})
 COPIES = {"color": "color-altered", "rotation": "rotated"}
 
 
@@ -24,25 +28,59 @@ def display_name(arm: str) -> str:
     return ARMS.get(arm, arm)
 
 
-def source_title(source: str) -> str:
-    """A source's name as people read it: Google, Bing, SD3 for `sd3`; others as configured, with spaces."""
-    if re.fullmatch(r"[a-z]{1,3}[_-]?v?\d+", source):
-        return source.replace("_", " ").upper()
-    return SOURCES.get(source, source.replace("_", " "))
+def source_titles(kinds: Mapping[str, str]) -> dict[str, str]:
+    """Every source's name as people read it. It follows the kind, since a source may have any name.
+
+    A search is called after its engine, with the source's name in brackets where another source has the same kind.
+    Other sources keep their name, with spaces; a diffusion source `sd3` is SD3. A name that reads like another kind's
+    gets its kind in brackets: `google (folder)`.
+
+    Args:
+        kinds: the kind of every source of the study.
+    """
+    shared = [kind for kind in SEARCHES if list(kinds.values()).count(kind) > 1]
+    return {source: _source_title(source, kind, kind in shared) for source, kind in kinds.items()}
 
 
-def train_text(counts: Mapping[str, int], augment: str = "none", copies: int | None = None) -> str:
+def _source_title(source: str, kind: str, is_shared: bool) -> str:
+    name = source.replace("_", " ")
+    if kind in SEARCHES:
+        return f"{SEARCHES[kind]} ({name})" if is_shared and source != kind else SEARCHES[kind]
+    reads_like_model = MODEL.fullmatch(source) is not None
+    if set(re.split("[_-]", source.lower())) & SEARCHES.keys() or (reads_like_model and kind != "diffusion"):
+        return f"{name} ({OTHER_KINDS[kind]})"
+    return name.upper() if reads_like_model else name
+
+
+def source_title(source: str, titles: Mapping[str, str]) -> str:
+    """A source's title from `source_titles`; without one its name, with spaces."""
+    return titles.get(source, source.replace("_", " "))
+
+
+def source_with_title(source: str, titles: Mapping[str, str]) -> str:
+    """A source's name as configured, with its title where the name does not tell its kind: `google (Openverse)`."""
+    title, name = source_title(source, titles), source.lower().replace("_", " ")
+    if title.lower() in (name, SEARCHES.get(source, "").lower()):
+        return source
+    return title if name in title.lower() else f"{source} ({title})"
+
+
+def train_text(
+    counts: Mapping[str, int], augment: str = "none", copies: int | None = None, *, titles: Mapping[str, str]
+) -> str:
     """Train images in words: `800 Google`, `1,000 each of Google, Bing, SD2`, `400 Google + 400 rotated`.
 
     Args:
         counts: images of each source, without altered copies; sources with 0 are left out.
         augment: none, color or rotation.
         copies: number of altered copies; by default one of each image.
+        titles: of the sources, from `source_titles`.
     """
     counts = {source: int(n) for source, n in counts.items() if n}
     if len(counts) > 2 and len(set(counts.values())) == 1:
-        text = f"{next(iter(counts.values())):,} each of {', '.join(map(source_title, counts))}"
+        names = ", ".join(source_title(source, titles) for source in counts)
+        text = f"{next(iter(counts.values())):,} each of {names}"
     else:
-        text = " + ".join(f"{n:,} {source_title(source)}" for source, n in counts.items()) or "no images"
+        text = " + ".join(f"{n:,} {source_title(source, titles)}" for source, n in counts.items()) or "no images"
     copies = sum(counts.values()) if copies is None else copies
     return text if augment == "none" or not copies else f"{text} + {copies:,} {COPIES.get(augment, augment)}"

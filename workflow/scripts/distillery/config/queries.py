@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from distillery.analysis.display_names import source_titles, source_with_title
 from distillery.config.choices import WEB_SEARCHES
 from distillery.config.recipe_models import Recipe
 from distillery.jobs import CRAWL_POLICY_KEYS
 
 Study = Mapping[str, Any]
+# kinds of the published study's sources
+PUBLISHED_KINDS = {"google": "google", "bing": "bing", "sd2": "diffusion", "sd3": "diffusion"}
 
 
 # --- sources and classes ----------------------------------------------------------------------------------------------
@@ -71,6 +74,38 @@ def other_test_sources(study: Study) -> list[str]:
 def untrained_sources(study: Study) -> list[str]:
     """Sources whose diffusion model has random weights: their images show nothing, and every figure says so."""
     return [name for name, source in study["sources"].items() if source.get("random_weights")]
+
+
+def titles_of_sources(study: Study, sources: Iterable[str]) -> dict[str, str]:
+    """The names of sources as people read them, by source; they follow the sources' kinds."""
+    titles = source_titles({name: source["kind"] for name, source in study["sources"].items()})
+    return {name: titles[name] for name in sources}
+
+
+def name_on_sheets(study: Study, source: str) -> str:
+    """A source's name on its sheets of images."""
+    return source_with_title(source, titles_of_sources(study, [source]))
+
+
+# --- published numbers ------------------------------------------------------------------------------------------------
+
+
+def has_published_kinds(study: Study, scenario: str) -> bool:
+    """Whether a scenario trains on sources of the published study's kinds alone.
+
+    A source with the name of one of them must be of its kind; a source with another name may be of any of them.
+    """
+    trained = {name: study["sources"][name]["kind"] for name in study["scenarios"][scenario]["train"]}
+    kinds = set(PUBLISHED_KINDS.values())
+    return all(kind in kinds and PUBLISHED_KINDS.get(name, kind) == kind for name, kind in trained.items())
+
+
+def scenarios_as_shown(study: Study) -> dict[str, dict[str, Any]]:
+    """The scenarios, with published numbers only where these are of the same kinds of sources."""
+    return {
+        name: {key: value for key, value in settings.items() if key != "published" or has_published_kinds(study, name)}
+        for name, settings in study["scenarios"].items()
+    }
 
 
 # --- retrieval --------------------------------------------------------------------------------------------------------
@@ -171,7 +206,8 @@ def figures_of_study(study: Study, figures: Iterable[str]) -> list[str]:
     if not any(f"published_{arm}" in names for names in arms for arm in names):
         empty.add("faults")
     usual = {"scratch", "kd", "published_scratch", "published_kd"}
-    if not any(scenario.get("published") and usual & set(scenario["arms"]) for scenario in study["scenarios"].values()):
+    shown = scenarios_as_shown(study).values()
+    if not any(scenario.get("published") and usual & set(scenario["arms"]) for scenario in shown):
         empty.add("published")
     return [name for name in figures if name not in empty]
 

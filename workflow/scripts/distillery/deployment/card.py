@@ -37,6 +37,7 @@ class CardSettings:
         arm: the arm's method and settings.
         kinds: kind of each of the scenario's sources, in the order in which it names them.
         untrained: sources whose diffusion model was never trained.
+        titles: of these and of the sources of the test images.
     """
 
     title: str
@@ -44,6 +45,7 @@ class CardSettings:
     arm: Mapping[str, Any]
     kinds: Mapping[str, str]
     untrained: Sequence[str]
+    titles: Mapping[str, str]
 
 
 def write_card(
@@ -70,7 +72,7 @@ def write_card(
     sections = (
         _head(facts, settings),
         _file(facts, settings, student, model, size, opset),
-        _accuracy(facts),
+        _accuracy(facts, settings),
         _preparation(student.image_size),
         _use(model),
         _limits(facts, settings),
@@ -82,7 +84,7 @@ def _head(facts: StudentFacts, settings: CardSettings) -> Iterator[str]:
     yield f"# {_one_line(settings.title)}: a student of scenario `{facts.scenario}`, {_arm(facts)}\n"
     if settings.label:
         yield f"**{_one_line(settings.label)}.** Its numbers say nothing about photographs.\n"
-    if noise := [source_title(source) for source in facts.train if source in settings.untrained]:
+    if noise := [source_title(source, settings.titles) for source in facts.train if source in settings.untrained]:
         yield f"**The diffusion model of {', '.join(noise)} was never trained:** its images are noise.\n"
     yield f"A small image classifier for {len(facts.classes)} classes: {', '.join(facts.classes)}.\n"
 
@@ -100,10 +102,10 @@ def _file(
     method = [f"{key} {value}" for key, value in settings.arm.items()]
     method += [f"learning rate {measured['lr']:g}", f"weight decay {measured['weight_decay']:g}"]
     counts = {name: facts.train[name] for name in settings.kinds if facts.train[name]}
-    trained = train_text(counts, measured["augment"], facts.copies)
+    trained = train_text(counts, measured["augment"], facts.copies, titles=settings.titles)
     if measured["n_train"] != (planned := sum(counts.values()) + facts.copies):
         trained += f"; its recipe used {measured['n_train']:,} of these {planned:,}"
-    sources = ", ".join(f"{source_title(name)} {KINDS[settings.kinds[name]]}" for name in counts)
+    sources = ", ".join(f"{source_title(name, settings.titles)} {KINDS[settings.kinds[name]]}" for name in counts)
     yield from ("| | |", "|---|---|")
     yield f"| file | `{model}`, {_file_size(size)}, ONNX (opset {opset}), float32 |"
     yield f"| network | {student.name}, {measured['parameters']:,} weights |"
@@ -115,7 +117,7 @@ def _file(
     yield f"| seed | {facts.seed}, one of {len(facts.accuracies)} |\n"
 
 
-def _accuracy(facts: StudentFacts) -> Iterator[str]:
+def _accuracy(facts: StudentFacts, settings: CardSettings) -> Iterator[str]:
     measured = facts.metrics
     correct = round(measured["accuracy"] * measured["n_test"])
     yield "## Accuracy\n"
@@ -128,7 +130,7 @@ def _accuracy(facts: StudentFacts) -> Iterator[str]:
         yield f"| {name} | {facts.tested[name]:,} | {'not tested' if accuracy is None else _percent(accuracy)} |"
     yield from ("\n| test images of | number | correct, % |", "|---|---|---|")
     for name, part in measured["by_source"].items():
-        yield f"| {source_title(name)} | {part['n']:,} | {_percent(part['accuracy'])} |"
+        yield f"| {source_title(name, settings.titles)} | {part['n']:,} | {_percent(part['accuracy'])} |"
     yield ""
 
 
@@ -175,7 +177,7 @@ Python).
 
 
 def _limits(facts: StudentFacts, settings: CardSettings) -> Iterator[str]:
-    tested = ", ".join(source_title(name) for name in facts.metrics["by_source"])
+    tested = ", ".join(source_title(name, settings.titles) for name in facts.metrics["by_source"])
     yield "## Limits\n"
     yield f"* The accuracy holds for images like the test images ({tested}). On others it may be much lower."
     yield f"* It always predicts one of its {len(facts.classes)} classes, also for an image that shows none of them."

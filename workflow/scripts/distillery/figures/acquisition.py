@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,7 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.colors import to_rgb
 
-from distillery.analysis.display_names import source_title
+from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.analysis.table_files import NAMES_OF_COUNTS, read_table
 from distillery.figures.layout import truncate
 from distillery.figures.panels import RowFigure
@@ -25,7 +25,12 @@ MIN_LABELED = 4  # percent of a bar that has room for its count
 
 
 def plot_acquisition(
-    counts: str | Path, output: str | Path, title: str, label: str = "", untrained: Sequence[str] = ()
+    counts: str | Path,
+    output: str | Path,
+    title: str,
+    label: str = "",
+    untrained: Sequence[str] = (),
+    titles: Mapping[str, str] = NO_TITLES,
 ) -> None:
     """Draw a bar per source: images used by a scenario, kept but not used, and dropped by reason.
 
@@ -35,6 +40,7 @@ def plot_acquisition(
         title: the figure's heading.
         label: stands in a strip across the top when not empty.
         untrained: sources whose model has random weights, so that their images show nothing.
+        titles: of the sources, from `display_names.source_titles`; their names by default.
 
     Raises:
         UserError: the table has no rows.
@@ -44,8 +50,9 @@ def plot_acquisition(
         raise UserError(f"{counts} has no rows, so there is nothing to draw. Use at least one source.")
     outcomes = candidate_outcomes(table)
     with row_style():
-        drawn = RowFigure([_source_name(name) for name in outcomes.index], ROW, list(outcomes.columns), 5, label)
-        _draw_bars(drawn.axes, outcomes, untrained)
+        names = [truncate(source_title(name, titles), 30) for name in outcomes.index]
+        drawn = RowFigure(names, ROW, list(outcomes.columns), 5, label)
+        _draw_bars(drawn.axes, outcomes, names, untrained)
         drawn.add_title_and_legend(title, "how many of each source's candidates are used, kept and dropped")
         save_figure(drawn.figure, output)
 
@@ -67,11 +74,7 @@ def candidate_outcomes(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(outcomes).loc[by_source.index]
 
 
-def _source_name(source: str) -> str:
-    return truncate(source_title(source), 30)
-
-
-def _draw_bars(axes: plt.Axes, outcomes: pd.DataFrame, untrained: Sequence[str]) -> None:
+def _draw_bars(axes: plt.Axes, outcomes: pd.DataFrame, names: Sequence[str], untrained: Sequence[str]) -> None:
     grays = sns.color_palette("Grays_r", max(1, outcomes.shape[1] - 2) + 2)[1:-1]
     colors = [USED, KEPT, *grays]
     total = outcomes.sum(axis=1)
@@ -86,9 +89,8 @@ def _draw_bars(axes: plt.Axes, outcomes: pd.DataFrame, untrained: Sequence[str])
         left += percent
     axes.set(xlim=(0, 100), ylim=(len(outcomes) - 0.5, -0.5), yticks=range(len(outcomes)))
     notes = ["\nrandom weights" if name in untrained else "" for name in total.index]
-    totals = zip(total.items(), notes, strict=True)
-    names = [f"{_source_name(str(name))}\n{int(count):,} candidates{note}" for (name, count), note in totals]
-    axes.set_yticklabels(names, fontsize=9)
+    texts = [f"{name}\n{int(n):,} candidates{note}" for name, n, note in zip(names, total, notes, strict=True)]
+    axes.set_yticklabels(texts, fontsize=9)
     axes.set_xlabel("percent of the candidates", fontsize=9.5)
     axes.tick_params(length=0, labelsize=9)
     hide_spines(axes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.lines import Line2D
 
-from distillery.analysis.display_names import source_title
+from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.analysis.table_files import read_table
 from distillery.figures.layout import truncate
 from distillery.figures.panels import RowFigure
@@ -24,7 +24,12 @@ ROW = 0.42  # inches a class
 
 
 def plot_diversity(
-    diversity: str | Path, output: str | Path, title: str, label: str = "", untrained: Sequence[str] = ()
+    diversity: str | Path,
+    output: str | Path,
+    title: str,
+    label: str = "",
+    untrained: Sequence[str] = (),
+    titles: Mapping[str, str] = NO_TITLES,
 ) -> None:
     """Draw a row per class, real sources in blue and generated ones in vermilion.
 
@@ -34,6 +39,7 @@ def plot_diversity(
         title: the figure's heading.
         label: stands in a strip across the top when not empty.
         untrained: sources whose model has random weights, so that their images show nothing.
+        titles: of the sources, from `display_names.source_titles`; their names by default.
 
     Raises:
         UserError: the table has no rows.
@@ -43,7 +49,7 @@ def plot_diversity(
         raise UserError(f"{diversity} has no rows, so there is nothing to draw. Use at least one source.")
     classes, sources = list(dict.fromkeys(table["class"])), list(dict.fromkeys(table["source"]))
     with row_style():
-        names, rows = _source_names(table, sources, untrained), [truncate(name, 30) for name in classes]
+        names, rows = _source_names(table, sources, untrained, titles), [truncate(name, 30) for name in classes]
         drawn = RowFigure(rows, ROW, names, 6, label)
         axes, keys = drawn.axes, []
         for i, (source, name) in enumerate(zip(sources, names, strict=True)):
@@ -77,10 +83,12 @@ def _draw_source(axes: plt.Axes, table: pd.DataFrame, classes: list[str], shift:
     return Line2D([], [], **style)
 
 
-def _source_names(table: pd.DataFrame, sources: Sequence[str], untrained: Sequence[str]) -> list[str]:
+def _source_names(
+    table: pd.DataFrame, sources: Sequence[str], untrained: Sequence[str], titles: Mapping[str, str]
+) -> list[str]:
     """The sources' names in the legend; generated ones say so."""
     generated = set(table["source"][table["generated"] == 1])
     kinds = [
         ", random weights" if name in untrained else ", generated" if name in generated else "" for name in sources
     ]
-    return [truncate(source_title(name), 44) + kind for name, kind in zip(sources, kinds, strict=True)]
+    return [truncate(source_title(name, titles), 44) + kind for name, kind in zip(sources, kinds, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from distillery.analysis.display_names import source_title
+from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.figures.layout import text_width, truncate
 from distillery.figures.panels import PanelLayout, panel_grid, panel_title
 from distillery.figures.styles import INK, arm_styles, hide_spines
@@ -22,8 +23,17 @@ FONT, LABEL = 8, 0.13  # points of a label, and inches it needs
 TITLE_FONTS = 9.5, 8  # points of a panel's title
 
 
-def draw_test_sources(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Scenarios in rows, test sources in columns, a panel per arm. The last row is the teacher."""
+def draw_test_sources(
+    tables: dict[str, pd.DataFrame], title: str, label: str, titles: Mapping[str, str] = NO_TITLES
+) -> Figure:
+    """Scenarios in rows, test sources in columns, a panel per arm. The last row is the teacher.
+
+    Args:
+        tables: `test_sources` and `teacher`.
+        title: the figure's heading.
+        label: stands in a strip across the top when not empty.
+        titles: of the sources, from `display_names.source_titles`; their names by default.
+    """
     table, teacher = tables["test_sources"], tables["teacher"]
     tests, scenarios = (list(dict.fromkeys(table[name])) for name in ("test", "scenario"))
     teacher_percent = teacher[teacher["class"] == "all"].set_index("test")["accuracy_percent"]
@@ -32,7 +42,7 @@ def draw_test_sources(tables: dict[str, pd.DataFrame], title: str, label: str) -
         # all scenarios in every panel: an arm that some do not train would stand beside other scenarios' names
         grid = rows.pivot(index="scenario", columns="test", values="mean_percent").reindex(scenarios, columns=tests)
         grids[str(arm)] = pd.concat([grid, teacher_percent.reindex(tests).to_frame("teacher").T])
-    names = ["common" if test == "common" else source_title(test) for test in tests]
+    names = ["common" if test == "common" else source_title(test, titles) for test in tests]
     text = "accuracy on each source's test images, percent, mean over seeds"
     return _panel_per_arm(grids, names, title, text, label)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
-from distillery.analysis.display_names import source_title
+from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.figures.source_mixes import source_mixes
 from distillery.page.answer import best_run, comparison_sentence
 from distillery.page.quoting import Sentence, TableRow, Tables, named_table, numbers, say
@@ -12,11 +13,16 @@ from distillery.page.quoting import Sentence, TableRow, Tables, named_table, num
 COMMON = "common"  # as `test_sources.csv` calls the test images of all scenarios
 
 
-def insights(tables: Tables) -> list[Sentence]:
-    """The sentences in the order of the page. Those that a study has no data for are left out."""
+def insights(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sentence]:
+    """The sentences in the order of the page. Those that a study has no data for are left out.
+
+    Args:
+        tables: by name.
+        titles: of the sources, from `display_names.source_titles`; their names by default.
+    """
     makers = (
-        _other_comparisons, _more_images, _test_sources, _hard_class, _confusion, _calibration, _agreement, _costs,
-        _dropped,
+        _other_comparisons, _more_images, partial(_test_sources, titles=titles), _hard_class, _confusion, _calibration,
+        _agreement, _costs, partial(_dropped, titles=titles),
     )  # fmt: skip
     return [sentence for maker in makers for sentence in maker(tables)]
 
@@ -45,7 +51,7 @@ def _more_images(tables: Tables) -> Iterator[Sentence]:
         )  # fmt: skip
 
 
-def _test_sources(tables: Tables) -> Iterator[Sentence]:
+def _test_sources(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     table = named_table(tables, "test_sources")
     widest: tuple[float, TableRow, TableRow] | None = None
     for tested in table.where(table["test"] != COMMON).groups("scenario", "arm"):
@@ -59,7 +65,8 @@ def _test_sources(tables: Tables) -> Iterator[Sentence]:
             "The source of the test images matters most for students of {best[scenario]} ({best.arm}): they"
             " classify {best[mean_percent]} % of {easy} images correctly and {worst[mean_percent]} % of {hard} images.",
             best=best, worst=worst,
-            easy=table.quote(source_title(best["test"])), hard=table.quote(source_title(worst["test"])),
+            easy=table.quote(source_title(best["test"], titles)),
+            hard=table.quote(source_title(worst["test"], titles)),
         )  # fmt: skip
 
 
@@ -122,7 +129,7 @@ def _costs(tables: Tables) -> Iterator[Sentence]:
         )  # fmt: skip
 
 
-def _dropped(tables: Tables) -> Iterator[Sentence]:
+def _dropped(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     table = named_table(tables, "counts")
     sums = table.rows.drop(columns="class").set_index("source").apply(numbers).groupby(level=0, sort=False).sum()
     reasons = [name for name in sums if name.startswith("dropped_")]
@@ -130,7 +137,7 @@ def _dropped(tables: Tables) -> Iterator[Sentence]:
         source, reason = sums[reasons].stack().idxmax()
         counts = sums.loc[source]
         values = {
-            "source": source_title(source), "candidates": counts["candidates"], "kept": counts["kept"],
+            "source": source_title(source, titles), "candidates": counts["candidates"], "kept": counts["kept"],
             "reason": reason.removeprefix("dropped_").replace("_", " "), "count": counts[reason],
         }  # fmt: skip
         yield say(

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
-from distillery.analysis.display_names import source_title
+from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.page.quoting import Quoted, Sentence, Tables, named_table, say
 
 LEVEL = Quoted("0.05", "")  # of significance: a convention, in no table
 
 
-def limitations(tables: Tables) -> list[Sentence]:
-    """The sentences in the order of the page. Those that do not apply to a study are left out."""
+def limitations(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sentence]:
+    """The sentences in the order of the page. Those that do not apply to a study are left out.
+
+    Args:
+        tables: by name.
+        titles: of the sources, from `display_names.source_titles`; their names by default.
+    """
+    teacher_mistakes, leakage, flagged_labels = (
+        partial(maker, titles=titles) for maker in (_teacher_mistakes, _leakage, _flagged_labels)
+    )
     makers = (
-        _demonstration, _few_seeds, _small_differences, _teacher_mistakes, _shortfall, _untrained_models, _leakage,
-        _flagged_labels,
+        _demonstration, _few_seeds, _small_differences, teacher_mistakes, _shortfall, _untrained_models, leakage,
+        flagged_labels,
     )  # fmt: skip
     return [sentence for maker in makers for sentence in maker(tables)]
 
@@ -49,11 +58,13 @@ def _small_differences(tables: Tables) -> Iterator[Sentence]:
         )  # fmt: skip
 
 
-def _teacher_mistakes(tables: Tables) -> Iterator[Sentence]:
+def _teacher_mistakes(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     table = named_table(tables, "teacher")
     tests = table.where((table["class"] == "all") & (table["accuracy_percent"] != ""))
     if len(tests):
-        names = ["its own test images" if test == "own" else f"{source_title(test)} images" for test in tests["test"]]
+        names = [
+            "its own test images" if test == "own" else f"{source_title(test, titles)} images" for test in tests["test"]
+        ]
         accuracies = [f"{percent} % of {name}" for name, percent in zip(names, tests["accuracy_percent"], strict=True)]
         yield say(
             "The teacher classifies {accuracies} correctly. Distillation passes its mistakes on to students, and helps"
@@ -87,18 +98,18 @@ def _untrained_models(tables: Tables) -> Iterator[Sentence]:
         )
 
 
-def _leakage(tables: Tables) -> Iterator[Sentence]:
+def _leakage(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     table = named_table(tables, "leakage")
     if table.numbers("tested_on").sum():
         worst = table.highest("tested_on")
         yield say(
             "{worst[tested_on]} test images of {source} are near-duplicates of the teacher's train images. Its accuracy"
             " may be too high, and so may that of its students.",
-            worst=worst, source=table.quote(source_title(worst["source"])),
+            worst=worst, source=table.quote(source_title(worst["source"], titles)),
         )  # fmt: skip
 
 
-def _flagged_labels(tables: Tables) -> Iterator[Sentence]:
+def _flagged_labels(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     table, runs = named_table(tables, "audit"), tables["runs"]
     # only sources whose test images the accuracies are measured on
     common = table["source"].map(lambda source: f"accuracy_percent_on_{source}" in runs).astype(bool)
@@ -108,5 +119,5 @@ def _flagged_labels(tables: Tables) -> Iterator[Sentence]:
         yield say(
             "The teacher flags the labels of {worst[tested_on]} test images of {source} as likely errors. Where such a"
             " label is wrong, a correct prediction counts as a mistake.",
-            worst=worst, source=table.quote(source_title(worst["source"])),
+            worst=worst, source=table.quote(source_title(worst["source"], titles)),
         )  # fmt: skip

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import jinja2
 import pandas as pd
 import yaml
 
-from distillery.analysis.display_names import display_name, source_title
+from distillery.analysis.display_names import display_name, source_title, source_with_title
 from distillery.jobs import log
 from distillery.page import charts, images
 from distillery.page.answer import answer, export_target
@@ -41,6 +42,7 @@ class StudyInfo:
         sources: settings of the sources used, by name.
         scenarios: settings by name.
         arms: settings by name.
+        titles: of the sources, from `display_names.source_titles`.
     """
 
     title: str
@@ -49,6 +51,7 @@ class StudyInfo:
     sources: Mapping[str, Mapping[str, Any]]
     scenarios: Mapping[str, Mapping[str, Any]]
     arms: Mapping[str, Mapping[str, Any]]
+    titles: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,16 @@ def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
             tables=tables,
             answer=answer(tables),
             export_target=export_target(tables),
-            insights=insights(tables),
-            limitations=limitations(tables),
+            insights=insights(tables, study.titles),
+            limitations=limitations(tables, study.titles),
             sources=source_cards(study, tables, samples),
             scenarios=scenario_cards(study, tables),
             figures=figure_entries(files.figures, read_captions(files.captions)),
             citation=bibtex(files.citation),
             arm_columns=ARM_COLUMNS,
             display_name=display_name,
-            source_title=source_title,
+            source_title=partial(source_title, titles=study.titles),
+            source_with_title=partial(source_with_title, titles=study.titles),
             shown=len(tests.places),
             total=tests.total,
             style=(HERE / "style.css").read_text(encoding="utf-8"),
@@ -125,6 +129,7 @@ def page_data(
         "classes": list(study.classes),
         "trained": {name: list(settings["train"]) for name, settings in study.scenarios.items()},
         "seeds": _seeds(summary),
+        "sources": {name: source_with_title(name, study.titles) for name in study.sources},
         "arms": {arm: display_name(arm) for arm in dict.fromkeys(summary["arm"])},
         "samples": {name: asdict(sample) for name, sample in samples.items()},
         "tests": {

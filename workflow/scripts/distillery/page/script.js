@@ -110,7 +110,7 @@
     items.forEach((item, place) => {
       if (item.class !== last) box.append(make("h4", (last = item.class)));
       const { class: label, row, ...facts } = item;
-      box.append(tile("gallery", name, sheet, place, `${label}, ${name} number ${row}`, facts));
+      box.append(tile("gallery", name, sheet, place, `${label}, ${data.sources[name]} number ${row}`, facts));
     });
   }
 
@@ -166,7 +166,7 @@
         const one = prediction(scenario, arm, i);
         if (one) facts[armName(arm)] = `${one.label}${arm === "teacher" ? "" : ` (correct for ${one.n} of ${one.seeds} seeds)`}`;
       }
-      return tile("tests", source, data.tests.sheets[source], places[i], `${label}, ${source} number ${row}`, facts, a.correct ? "correct" : "wrong");
+      return tile("tests", source, data.tests.sheets[source], places[i], `${label}, ${data.sources[source]} number ${row}`, facts, a.correct ? "correct" : "wrong");
     }));
     byId("found").textContent = `${images.length} images. Solid frame: ${armName(browse.arm.value)} is correct; dashed frame: wrong.`;
     byId("page").textContent = images.length ? `${start + 1}–${Math.min(start + PAGE, images.length)}` : "none";

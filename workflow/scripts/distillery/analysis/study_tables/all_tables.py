@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from distillery.analysis.display_names import NO_TITLES
 from distillery.analysis.study_tables.counts_table import counts_table
 from distillery.analysis.study_tables.plan_images import read_plan_counts
 from distillery.analysis.study_tables.runs_table import read_run_tables, with_fixed_decimals
@@ -43,6 +44,7 @@ def tabulate_study(
     untrained: Sequence[str] = (),
     splits: str | Path | None = None,
     other_test_sets: Sequence[str] = (),
+    titles: Mapping[str, str] = NO_TITLES,
 ) -> StudyTables:
     """Make all four tables of a study.
 
@@ -52,7 +54,7 @@ def tabulate_study(
         curated: `{source}.parquet`, in the configuration's order of sources.
         teacher: its `metrics.json`.
         scenarios: as configured, in order.
-        label, untrained: see `summary_table`.
+        label, untrained, titles: see `summary_table`.
         splits, other_test_sets: see `used_images`.
     """
     plans = list(plans)
@@ -60,7 +62,7 @@ def tabulate_study(
     planned = {Path(path).stem: read_plan_counts(path) for path in plans}
     return StudyTables(
         runs=with_fixed_decimals(runs),
-        summary=summary_table(runs, planned, scenarios, label, untrained),
+        summary=summary_table(runs, planned, scenarios, label, untrained, titles),
         counts=counts_table(curated, plans, splits, other_test_sets),
         teacher=teacher_table(teacher, label),
     )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.display_names import source_title
+from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.analysis.error_model import ErrorModel
 from distillery.analysis.formatting import formatted
 from distillery.analysis.table_files import read_table, write_table
@@ -33,6 +33,7 @@ def tabulate_published(
     output: str | Path,
     *,
     scenarios: Mapping[str, Mapping[str, Any]],
+    titles: Mapping[str, str] = NO_TITLES,
     label: str = "",
 ) -> None:
     """Write the table, columns as in docs/tables.md; it has no rows where nothing was published.
@@ -41,9 +42,10 @@ def tabulate_published(
         summary, test_sources: the study's tables.
         output: the `.csv` to write.
         scenarios: as configured, in order.
+        titles: of the sources, from `display_names.source_titles`, by which a published test set in words names them.
         label: column `note` of every row.
     """
-    published = published_rows(read_table(summary), read_table(test_sources), scenarios)
+    published = published_rows(read_table(summary), read_table(test_sources), scenarios, titles)
     table = pd.DataFrame([row | {"note": label} for row in published]).reindex(columns=list(COLUMNS))
     points = ("published_site", "published_notebook", "ours_percent", "ours_low", "ours_high", "single_low",
               "single_high", "difference", "corrected_percent")  # fmt: skip
@@ -53,7 +55,10 @@ def tabulate_published(
 
 
 def published_rows(
-    summary: pd.DataFrame, test_sources: pd.DataFrame, scenarios: Mapping[str, Mapping[str, Any]]
+    summary: pd.DataFrame,
+    test_sources: pd.DataFrame,
+    scenarios: Mapping[str, Mapping[str, Any]],
+    titles: Mapping[str, str] = NO_TITLES,
 ) -> Iterator[dict[str, Any]]:
     """One row a scenario and arm (scratch, kd) with a published number that we trained too."""
     for scenario, settings in scenarios.items():
@@ -69,7 +74,9 @@ def published_rows(
             row = {"scenario": scenario, "train": mine.at[ours, "train"], "arm": arm, "published_test": test}
             row |= {f"published_{where}": number for where, number in numbers.items()}
             row |= {"published_n": images_in(test), "ours_arm": ours}
-            row |= _ours(test_sources[(test_sources["scenario"] == scenario) & (test_sources["arm"] == ours)], test)
+            row |= _ours(
+                test_sources[(test_sources["scenario"] == scenario) & (test_sources["arm"] == ours)], test, titles
+            )
             row["corrected_percent"] = mine.at[arm, "mean_percent"] if arm in mine.index and arm != ours else np.nan
             yield row | _chance_columns(row)
 
@@ -80,16 +87,16 @@ def images_in(test: str) -> float:
     return sum(numbers) if numbers else np.nan
 
 
-def sources_in(test: str, known: Sequence[str]) -> list[str]:
-    """Those of the `known` sources that a test in words names."""
+def sources_in(test: str, known: Sequence[str], titles: Mapping[str, str]) -> list[str]:
+    """Those of the `known` sources that a test in words names by their title."""
     words = test.lower()
-    return [name for name in known if re.search(rf"\b{re.escape(source_title(name).lower())}\b", words)]
+    return [name for name in known if re.search(rf"\b{re.escape(source_title(name, titles).lower())}\b", words)]
 
 
-def _ours(rows: pd.DataFrame, test: str) -> dict[str, Any]:
+def _ours(rows: pd.DataFrame, test: str, titles: Mapping[str, str]) -> dict[str, Any]:
     """Our accuracy on the most similar test set: of one source if the published test names one, else `common`."""
     by_test = rows.set_index("test")
-    named = sources_in(test, [name for name in by_test.index if name != "common"])
+    named = sources_in(test, [name for name in by_test.index if name != "common"], titles)
     where = named[0] if len(named) == 1 else "common"
     row = by_test.loc[where]
     found = {"ours_test": where, "ours_n": row["n_test"], "n_seeds": row["n_seeds"], "sd": row["sd"]}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from distillery.analysis.display_names import train_text
+from distillery.analysis.display_names import NO_TITLES, train_text
 from distillery.analysis.formatting import decimals, percent
 from distillery.analysis.table_files import read_table
 from distillery.jobs import UserError
@@ -26,17 +26,20 @@ METRICS = (
 )  # fmt: skip
 
 
-def scenario_table(metrics: Iterable[str | Path], settings: Mapping[str, Any]) -> pd.DataFrame:
+def scenario_table(
+    metrics: Iterable[str | Path], settings: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES
+) -> pd.DataFrame:
     """One row a run of one scenario, arms in the configuration's order, seeds ascending.
 
     Args:
         metrics: the `metrics.json` of its runs, in any order.
         settings: the scenario as configured.
+        titles: of the sources, from `display_names.source_titles`; their names by default.
 
     Raises:
         UserError: a file lacks a key; names the file.
     """
-    runs = sorted((_run_row(path, settings) for path in metrics), key=lambda run: (run["arm"], run["seed"]))
+    runs = sorted((_run_row(path, settings, titles) for path in metrics), key=lambda run: (run["arm"], run["seed"]))
     order = list(settings.get("arms") or ())
     order += [arm for arm in dict.fromkeys(run["arm"] for run in runs) if arm not in order]
     runs.sort(key=lambda run: order.index(run["arm"]))
@@ -45,7 +48,7 @@ def scenario_table(metrics: Iterable[str | Path], settings: Mapping[str, Any]) -
     return table.reindex(columns=[*RUN_COLUMNS, *extra])
 
 
-def _run_row(path: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _run_row(path: str | Path, settings: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
     try:
         metrics = json.loads(Path(path).read_text(encoding="utf-8"))
         row = {name: metrics[name] for name in METRICS}
@@ -58,7 +61,7 @@ def _run_row(path: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
     augment = settings.get("augment", row["augment"])
-    row |= {"size": settings.get("size", ""), "train_asked": train_text(settings["train"], augment)}
+    row |= {"size": settings.get("size", ""), "train_asked": train_text(settings["train"], augment, titles=titles)}
     row["n_train_asked"] = sum(settings["train"].values()) * (1 if augment == "none" else 2)
     return row
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.display_names import source_title, train_text
+from distillery.analysis.display_names import NO_TITLES, source_title, train_text
 from distillery.analysis.formatting import P_DECIMALS, formatted, mean_columns
 from distillery.analysis.statistics import compare_pairs, holm
 from distillery.analysis.study_tables.plan_images import PlanCounts
@@ -39,6 +39,7 @@ def summary_table(
     scenarios: Mapping[str, Mapping[str, Any]],
     label: str = "",
     untrained: Sequence[str] = (),
+    titles: Mapping[str, str] = NO_TITLES,
 ) -> pd.DataFrame:
     """One row a (scenario, arm): mean over seeds, interval, paired difference to its baseline, published numbers.
 
@@ -48,6 +49,7 @@ def summary_table(
         scenarios: as configured, in order.
         label: column `note` of every row, such as that the numbers come from a demonstration.
         untrained: sources whose diffusion model was never trained, so that their images are noise.
+        titles: of the sources, from `display_names.source_titles`; their names by default.
 
     Raises:
         UserError: the runs of one (scenario, arm) differ in their number of images, classes, steps or their network.
@@ -55,14 +57,14 @@ def summary_table(
     rows = []
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
         settings = scenarios.get(scenario, {})
-        row = {"scenario": scenario, "arm": arm, **_images_columns(group, settings, plans.get(scenario))}
+        row = {"scenario": scenario, "arm": arm, **_images_columns(group, settings, plans.get(scenario), titles)}
         row["clean"] = "yes" if settings.get("clean") else ""
         row |= (
             mean_columns(_accuracies(group))
             | _difference(runs, scenario, arm)
             | _published(settings.get("published") or {}, arm)
         )
-        noise = [source_title(source) for source in settings.get("train", ()) if source in untrained]
+        noise = [source_title(source, titles) for source in settings.get("train", ()) if source in untrained]
         rows.append(row | {"untrained": ", ".join(noise), "note": label})
     table = pd.DataFrame(rows).reindex(columns=list(SUMMARY_COLUMNS))
     # one family of tests an arm: is it better than its baseline in any scenario?
@@ -72,7 +74,9 @@ def summary_table(
     return _formatted(table)
 
 
-def _images_columns(group: pd.DataFrame, settings: Mapping[str, Any], plan: PlanCounts | None) -> dict[str, Any]:
+def _images_columns(
+    group: pd.DataFrame, settings: Mapping[str, Any], plan: PlanCounts | None, titles: Mapping[str, str]
+) -> dict[str, Any]:
     """What all runs of one (scenario, arm) share: their size, images and classes."""
     first = group.iloc[0]
     for name in CONSTANT:
@@ -87,7 +91,8 @@ def _images_columns(group: pd.DataFrame, settings: Mapping[str, Any], plan: Plan
         return row | {"train": first["train_asked"]}
     order = [*settings.get("train", ()), *plan.counts]
     counts = {source: plan.counts[source] for source in dict.fromkeys(order) if source in plan.counts}
-    return row | {"train": train_text(counts, settings.get("augment", first["augment"]), plan.copies)}
+    augment = settings.get("augment", first["augment"])
+    return row | {"train": train_text(counts, augment, plan.copies, titles=titles)}
 
 
 def _accuracies(group: pd.DataFrame) -> np.ndarray:
