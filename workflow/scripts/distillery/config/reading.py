@@ -17,6 +17,7 @@ from distillery.config.models import Study
 from distillery.config.problems import first_problem
 from distillery.config.queries import classes_of
 from distillery.config.renamed import renamed
+from distillery.config.slips import explain_slip
 from distillery.jobs import UserError
 
 
@@ -45,9 +46,9 @@ def read_config(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise _refusal(f"{path} cannot be read ({error})") from error
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise _refusal(f"{path}{where}: {getattr(error, 'problem', None) or error}") from error
+        raise _refusal(f"{path}, {explain_slip(text, error)}") from error
+    if isinstance(raw, str):
+        raise _refusal(f"{path}, line 1 has no colon; a configuration is keys and values, such as title: My study")
     if not isinstance(raw, dict):
         raise _refusal(f"{path} must hold keys and values, such as classes:, sources: and scenarios:")
     return raw
@@ -113,10 +114,20 @@ def _refusal(problem: str) -> UserError:
 class _UniqueKeys(yaml.SafeLoader):
     """A YAML loader that refuses a key given twice: plain YAML would keep the last one silently."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # such as a date with a thirteenth month
+            raise yaml.constructor.ConstructorError(
+                problem=f"{node.value} cannot be read ({error}); put it in quotes", problem_mark=node.start_mark
+            ) from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if isinstance(key, dict | list):
+                continue  # the loader refuses it
             if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"the name {key} is given twice; rename one", problem_mark=key_node.start_mark
