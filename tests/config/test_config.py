@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.config.arm_models import ARMS
+from distillery.config.own_files import check_own_files
 from distillery.config.queries import classes_of, pixel_sources, teacher_sources, used_sources, words_of
-from distillery.config.reading import check_config, check_own_files, load_config, read_config
+from distillery.config.reading import check_config, load_config, read_config
 from distillery.config.reference import reference
 from distillery.config.schema import json_schema, schema_file
 from distillery.jobs import UserError
@@ -308,15 +310,17 @@ def own_folders(study, tmp_path, monkeypatch):
     Path("list.csv").touch()
     for folder in ("dog", "trained/cat", "trained/dog", "tested/cat"):
         Path(folder).mkdir(parents=True)
+        for number in range(5):
+            Path(folder, f"{number}.jpg").touch()
     Path("tested/dog.tar").touch()
     return check_config(study)
 
 
 def test_own_folders_that_are_there(own_folders):
-    check_own_files(own_folders)
+    assert check_own_files(own_folders) == []
     Path("all.tar").touch()
-    own_folders["sources"]["mine"]["path"] = "all.tar"  # what is in it, its import reads
-    check_own_files(own_folders)
+    own_folders["sources"]["mine"]["path"] = "all.tar"  # damaged: its import reports it
+    assert check_own_files(own_folders) == []
 
 
 @pytest.mark.parametrize(
@@ -338,7 +342,7 @@ def test_own_folders_that_are_not_there(own_folders, gone, message):
 
 def test_all_the_classes_that_a_folder_lacks(own_folders):
     del own_folders["sources"]["mine"]["classes"]
-    Path("dog").rmdir()
+    shutil.rmtree("dog")
     with pytest.raises(UserError, match="of class cat, dog; "):
         check_own_files(own_folders)
 

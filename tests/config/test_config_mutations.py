@@ -8,7 +8,8 @@ import pytest
 import yaml
 from test_config import STUDY
 
-from distillery.config.reading import check_config, check_own_files, load_config
+from distillery.config.own_files import check_own_files
+from distillery.config.reading import check_config, load_config
 from distillery.config.schema import json_schema
 from distillery.jobs import UserError
 

@@ -43,7 +43,7 @@ def test_no_job_imports_the_models():
 
 
 def test_the_configuration_is_read_without_heavy_libraries():
-    modules = ("reading", "queries", "targets", "schema", "reference")
+    modules = ("reading", "own_files", "queries", "targets", "schema", "reference")
     found = imported_by("\n".join(f"import distillery.config.{name}" for name in modules))
     assert "pydantic" in found
     heavy = {"torch", "numpy", "pandas", "pyarrow", "jsonschema", "PIL", "requests"}

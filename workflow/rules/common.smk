@@ -17,7 +17,8 @@ try:
         for path in workflow.configfiles:
             if Path(path).resolve() != OWN.resolve():  # given on the command line
                 reading.read_config(path)
-        reading.check_own_files(study)
+        for warning in [*queries.study_warnings(study), *own_files.check_own_files(study)]:
+            print(f"WARNING: {warning}", file=sys.stderr)
 except UserError as error:
     sys.exit(str(error))
 

@@ -165,6 +165,25 @@ def wanted_images(study: Study) -> dict[str, dict[str, int]]:
     return {"test": study["split"]["test"], "val": study["split"]["val"], "train": train}
 
 
+def images_asked(study: Study, source: str) -> dict[str, int]:
+    """Images of each class that the study asks a source for, by split; for train the most that any scenario uses."""
+    classes = len(classes_of(study, source))
+    return {part: totals.get(source, 0) // classes for part, totals in wanted_images(study).items()}
+
+
+def study_warnings(study: Study) -> list[str]:
+    """What a user should know before the first job although it is no mistake; a line each."""
+    hidden = [
+        name
+        for name, scenario in study["scenarios"].items()
+        if scenario.get("published") and not has_published_kinds(study, name)
+    ]
+    return [
+        f"scenarios {', '.join(hidden)}: their published numbers are left out, because a source is of another kind than"
+        " the published study's"
+    ] * bool(hidden)
+
+
 # --- training ---------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from distillery.config.checks import problems
 from distillery.config.defaults import fill_defaults
 from distillery.config.models import Study
 from distillery.config.problems import first_problem
-from distillery.config.queries import classes_of
 from distillery.config.renamed import renamed
 from distillery.config.slips import explain_slip
 from distillery.jobs import UserError
@@ -76,34 +74,6 @@ def check_config(config: dict[str, Any]) -> dict[str, Any]:
     for problem in problems(config):
         raise _refusal(problem)
     return config
-
-
-def check_own_files(config: dict[str, Any]) -> None:
-    """Check that the user's own folders and lists, as a checked configuration names them, exist.
-
-    Separate from `check_config`: a pod of a cluster, which reads the configuration too, does not see them.
-
-    Raises:
-        UserError: names the first key whose path does not exist, or is a folder without one of the classes.
-    """
-    for key, path, labels, remedy in _own_paths(config):
-        if not path.exists():
-            raise _refusal(f"{key}: {path} does not exist (paths are relative to the working directory)")
-        missing = [label for label in labels if not (path / label).is_dir() and not (path / f"{label}.tar").is_file()]
-        if path.is_dir() and missing:
-            raise _refusal(f"{key}: {path} has neither a folder nor a .tar of class {', '.join(missing)}; {remedy}")
-
-
-def _own_paths(config: dict[str, Any]) -> Iterator[tuple[str, Path, Iterable[str], str]]:
-    """Key, path, the classes it holds if it is a folder, and what to do if it lacks one."""
-    for name, source in config["sources"].items():
-        if source["kind"] in ("folder", "urls"):
-            labels = classes_of(config, name) if source["kind"] == "folder" else ()
-            remedy = f"add it, or name under sources.{name}.classes only those that are there"
-            yield f"sources.{name}.path", Path(source["path"]), labels, remedy
-    data = config["teacher"]["data"]
-    for key in ("path", "test_path") if data["kind"] == "folder" else ():
-        yield f"teacher.data.{key}", Path(data[key]), config["classes"], "add it: the teacher is trained on all classes"
 
 
 def _refusal(problem: str) -> UserError:

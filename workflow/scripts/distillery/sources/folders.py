@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -80,6 +80,34 @@ def find_images(path: str | Path, label: str, where: str, otherwise: str = "") -
     return found
 
 
+def count_images(path: str | Path, labels: Iterable[str]) -> dict[str, int | None]:
+    """How many files of each class `find_images` would find; None where a tar cannot be read.
+
+    Args:
+        path: an existing folder or tar.
+        labels: the classes.
+    """
+    path, labels = Path(path), list(labels)
+    try:
+        if path.is_file():  # read once, not for each class
+            with tarfile.open(path, "r:") as tar:
+                names = ["/".join(_parts(member)) for member in tar if member.isreg()]
+            return {
+                label: sum(1 for name in set(names) if name.startswith(f"{label}/") and may_be_image(name))
+                for label in labels
+            }
+    except (tarfile.TarError, OSError, EOFError):
+        return dict.fromkeys(labels)
+    return {label: _count_in_folder(path, label) for label in labels}
+
+
+def _count_in_folder(path: Path, label: str) -> int | None:
+    try:
+        return len(find_images(path, label, where=""))
+    except UserError:  # no image, or a damaged tar, which its import reports
+        return 0 if (path / label).is_dir() else None
+
+
 def _in_folder(folder: Path, label: str) -> list[Found]:
     files = {f"{label}/{file.relative_to(folder).as_posix()}": file for file in folder.rglob("*") if file.is_file()}
     return [
@@ -99,7 +127,7 @@ def _in_tar(path: Path, where: str, prefix: str, label: str | None = None) -> li
     try:
         with tarfile.open(path, "r:") as tar:
             for member in tar:
-                parts = [part for part in PurePosixPath(member.name).parts if part not in (".", "/")]
+                parts = _parts(member)
                 if member.isreg() and (label is None or (len(parts) > 1 and parts[0] == label)):
                     members["/".join(parts)] = member
     except (tarfile.TarError, OSError, EOFError) as error:
@@ -116,6 +144,10 @@ def _in_tar(path: Path, where: str, prefix: str, label: str | None = None) -> li
         for inner, member in sorted(members.items())
         if may_be_image(inner)
     ]
+
+
+def _parts(member: tarfile.TarInfo) -> list[str]:
+    return [part for part in PurePosixPath(member.name).parts if part not in (".", "/")]
 
 
 def _reader(path: Path, member: tarfile.TarInfo) -> Callable[[], bytes]:

@@ -1,0 +1,127 @@
+"""The user's own folders: enough images before the first job, and none that the teacher has too."""
+
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from distillery.config import queries
+from distillery.config.own_files import check_own_files
+from distillery.config.reading import check_config
+from distillery.jobs import UserError
+
+STUDY = """
+classes: {cat: {}, dog: {}}
+sources: {mine: {kind: folder, path: images}}
+split: {test: {mine: 4}, val: {mine: 2}}
+teacher: {data: {kind: folder, path: trained, test_path: tested}}
+scenarios: {small: {train: {mine: 2}}, large: {train: {mine: 10}}}
+"""
+WANTED = "fewer than the 8 asked of each class (2 test + 1 val + 5 train)"
+
+
+def add_images(folder, count):
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        Path(folder, f"{number}.jpg").touch()
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("images", "trained", "tested"):
+        for label in ("cat", "dog"):
+            add_images(f"{folder}/{label}", 8)
+    return check_config(yaml.safe_load(STUDY))
+
+
+def mistake(study):
+    with pytest.raises(UserError) as error:
+        check_own_files(study)
+    assert "\n" not in str(error.value)
+    return str(error.value).removeprefix("config: ")
+
+
+def test_enough_images_need_no_word(study):
+    assert check_own_files(study) == []
+
+
+def test_too_few_images_are_an_error_before_any_job(study):
+    Path("images/dog/0.jpg").unlink()
+    Path("images/dog/notes.txt").touch()  # is no image
+    assert mistake(study) == (
+        f"sources.mine.path: images has 7 images of class dog, {WANTED}. Add images, lower the counts, or set"
+        " split.shortfall: shrink"
+    )
+
+
+def test_too_few_images_are_a_warning_where_counts_shrink(study):
+    study["split"]["shortfall"] = "shrink"
+    Path("images/dog/0.jpg").unlink()
+    (warning,) = check_own_files(study)
+    assert warning == (
+        f"sources.mine.path: images has 7 images of class dog, {WANTED}. They will shrink, in every class of the"
+        " source, to what class dog has"
+    )
+    for number in range(3, 8):
+        Path(f"images/dog/{number}.jpg").unlink()
+    assert mistake(study).endswith("Even shrunk, these need 3; add images or lower the counts")
+
+
+@pytest.mark.parametrize("kind", ["tars", "one tar"])
+def test_images_in_tars_are_counted(study, kind):
+    for label in ("cat", "dog"):
+        with tarfile.open(f"{label}.tar", "w") as tar:
+            for path in sorted(Path("images", label).iterdir())[: 8 if label == "cat" else 6]:
+                tar.add(path, f"./{label}/{path.name}" if kind == "one tar" else path.name)
+    if kind == "tars":
+        Path("tars").mkdir()
+        for label in ("cat", "dog"):
+            Path(f"{label}.tar").rename(f"tars/{label}.tar")
+        study["sources"]["mine"]["path"] = "tars"
+    else:
+        with tarfile.open("all.tar", "w") as both:
+            for label in ("cat", "dog"):
+                with tarfile.open(f"{label}.tar") as tar:
+                    for member in tar:
+                        both.addfile(member, tar.extractfile(member))
+        study["sources"]["mine"]["path"] = "all.tar"
+    assert f"has 6 images of class dog, {WANTED}" in mistake(study)
+
+
+def test_a_class_without_an_image_is_an_error(study):
+    for path in Path("tested/cat").iterdir():
+        path.unlink()
+    assert mistake(study).startswith("teacher.data.test_path: tested has no image of class cat; add it")
+
+
+def test_a_source_that_nothing_uses_may_have_few_images(study):
+    study["split"] |= {"test": {}, "val": {}}
+    study["scenarios"] = {}
+    Path("images/dog/0.jpg").unlink()
+    assert check_own_files(study) == []
+
+
+@pytest.mark.parametrize("key", ["path", "test_path"])
+@pytest.mark.parametrize("path", ["images", "./trained/../images", "link"])
+def test_the_teacher_s_folder_is_no_source_s(study, key, path):
+    Path("link").symlink_to("images")
+    study["teacher"]["data"][key] = path
+    assert re.match(rf"teacher.data.{key}: .* is images of sources.mine.path; students would be tested", mistake(study))
+
+
+def test_the_teacher_s_folder_of_a_class_is_no_source_s(study):
+    for path in Path("trained/cat").iterdir():
+        path.unlink()
+    Path("trained/cat").rmdir()
+    Path("trained/cat").symlink_to(Path("images/cat").resolve())
+    assert mistake(study).startswith("teacher.data.path: trained/cat is images/cat of sources.mine.path; students")
+
+
+def test_published_numbers_that_are_left_out_are_a_warning(study):
+    assert queries.study_warnings(study) == []
+    study["scenarios"]["large"]["published"] = {"site": [1, 2]}
+    (warning,) = queries.study_warnings(study)
+    assert warning.startswith("scenarios large: their published numbers are left out, because a source is of another")

@@ -1,0 +1,123 @@
+"""The user's own folders and lists: whether they exist, are not used twice, and hold enough images.
+
+Separate from `reading.check_config`: a pod of a cluster, which reads the configuration too, does not see these files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from distillery.config.queries import Study, classes_of, images_asked
+from distillery.jobs import UserError, one_line
+from distillery.sources.folders import count_images
+
+
+@dataclass(frozen=True)
+class OwnPath:
+    """A folder, tar or list that the configuration names.
+
+    Attributes:
+        key: of the configuration.
+        path: the folder, tar or list.
+        labels: classes of which a folder must have images.
+        remedy: what to do if it lacks one of them.
+    """
+
+    key: str
+    path: Path
+    labels: Iterable[str]
+    remedy: str
+
+
+def check_own_files(study: Study) -> list[str]:
+    """Check the user's own folders and lists, as a checked configuration names them.
+
+    Returns:
+        Warnings of a line each: classes with fewer images than asked for, where counts may shrink.
+
+    Raises:
+        UserError: a path does not exist, is a folder without one of the classes, is both the teacher's and a source's,
+            or has too few images of a class. One line, which names the key.
+    """
+    paths = list(_own_paths(study))
+    for own in paths:
+        _require_path(own)
+    _require_distinct(paths)
+    warnings: list[str] = []
+    for own in paths:
+        # no class, no folder: a list of addresses
+        found = count_images(own.path, own.labels) if own.labels else {}
+        if empty := [label for label, count in found.items() if count == 0]:
+            raise _refusal(f"{own.key}: {own.path} has no image of class {', '.join(empty)}; {own.remedy}")
+        if own.key.startswith("sources."):
+            warnings += _shortfalls(study, own, {label: n for label, n in found.items() if n is not None})
+    return warnings
+
+
+def _own_paths(study: Study) -> Iterator[OwnPath]:
+    for name, source in study["sources"].items():
+        if source["kind"] in ("folder", "urls"):
+            labels = classes_of(study, name) if source["kind"] == "folder" else ()
+            remedy = f"add it, or name under sources.{name}.classes only those that are there"
+            yield OwnPath(f"sources.{name}.path", Path(source["path"]), labels, remedy)
+    data, remedy = study["teacher"]["data"], "add it: the teacher is trained on all classes"
+    for key in ("path", "test_path") if data["kind"] == "folder" else ():
+        yield OwnPath(f"teacher.data.{key}", Path(data[key]), list(study["classes"]), remedy)
+
+
+def _require_path(own: OwnPath) -> None:
+    if not own.path.exists():
+        raise _refusal(f"{own.key}: {own.path} does not exist (paths are relative to the working directory)")
+    missing = [label for label in own.labels if not any(place.exists() for place in _places(own.path, label))]
+    if own.path.is_dir() and missing:
+        raise _refusal(
+            f"{own.key}: {own.path} has neither a folder nor a .tar of class {', '.join(missing)}; {own.remedy}"
+        )
+
+
+def _places(path: Path, label: str) -> list[Path]:
+    """Where a folder has the images of a class."""
+    folder, tar = path / label, path / f"{label}.tar"
+    return [folder] * folder.is_dir() + [tar] * tar.is_file()
+
+
+def _require_distinct(paths: Iterable[OwnPath]) -> None:
+    """No folder or tar of a class is both the teacher's and a source's, by a link either."""
+    sources: dict[Path, tuple[OwnPath, Path]] = {}
+    for own in paths:
+        for place in [own.path, *(place for label in own.labels for place in _places(own.path, label))]:
+            resolved = place.resolve()
+            if own.key.startswith("sources."):
+                sources.setdefault(resolved, (own, place))
+            elif resolved in sources:
+                other, theirs = sources[resolved]
+                raise _refusal(
+                    f"{own.key}: {place} is {theirs} of {other.key}; students would be tested on images that their"
+                    " teacher knows. Give the teacher other images"
+                )
+
+
+def _shortfalls(study: Study, own: OwnPath, found: dict[str, int]) -> Iterator[str]:
+    """A warning if counts must shrink for want of images; raises a `UserError` where they may not or cannot."""
+    source = own.key.split(".")[1]
+    asked = images_asked(study, source)
+    label = min(found, key=lambda name: found[name], default=None)
+    if label is None or found[label] >= sum(asked.values()):
+        return
+    parts = " + ".join(f"{count} {part}" for part, count in asked.items() if count)
+    what = (
+        f"{own.key}: {own.path} has {found[label]} images of class {label}, fewer than the {sum(asked.values())}"
+        f" asked of each class ({parts})"
+    )
+    fewest = sum(1 for count in asked.values() if count)
+    if study["split"]["shortfall"] == "error":
+        raise _refusal(f"{what}. Add images, lower the counts, or set split.shortfall: shrink")
+    if found[label] < fewest:
+        raise _refusal(f"{what}. Even shrunk, these need {fewest}; add images or lower the counts")
+    yield one_line(f"{what}. They will shrink, in every class of the source, to what class {label} has")
+
+
+def _refusal(problem: str) -> UserError:
+    return UserError(f"config: {one_line(problem)}")
