@@ -19,6 +19,9 @@ from distillery.parallel import in_processes
 from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet, write_parquet
 
+# Of a source's kept images. A few matches are chance, or well-known images that any search returns. More than one in
+# ten means that the source and the teacher's data were made from the same images.
+MANY = 0.1
 TEACHER_SPLITS = ("train", "test")  # of the teacher's data
 IMAGE_COLUMNS = ("source", "row", "class", "key")  # columns of a curated table that identify an image
 LEAKAGE_SCHEMA = pa.schema(
@@ -52,6 +55,8 @@ def find_leakage(
         distance: bits of 64.
         processes: number of processes that hash.
 
+    Warns of each source that shares more than `MANY` of its images with the teacher.
+
     Raises:
         UserError: a file is damaged.
     """
@@ -63,8 +68,10 @@ def find_leakage(
     hashes = _hashes([*squares, *(pixels for _, pixels, _ in parts)], processes)
     views = np.concatenate([found[part["row"]] for found, part in zip(hashes, kept, strict=False)]).T.ravel()
     found: dict[str, list[np.ndarray]] = {name: [] for name in LEAKAGE_SCHEMA.names}
+    leaked: list[np.ndarray] = []
     for (part, _, labels), known in zip(parts, hashes[len(sources) :], strict=True):
         mine, theirs, bits = nearest(views, known[:, 0], distance)
+        leaked.append(mine)
         log.info("%d of %d images are near the teacher's %s images", len(mine), len(images["row"]), part)
         for name in IMAGE_COLUMNS:
             found[name].append(images[name][mine])
@@ -72,7 +79,27 @@ def find_leakage(
         found["teacher_row"].append(theirs)
         found["teacher_class"].append(labels[theirs])
         found["distance"].append(bits)
+    _warn_of_leakage(images["source"], np.concatenate(leaked))
     write_parquet(output, {name: np.concatenate(parts) for name, parts in found.items()}, LEAKAGE_SCHEMA)
+
+
+def _warn_of_leakage(sources: np.ndarray, leaked: np.ndarray) -> None:
+    """Warn of each source of which a large fraction leaked.
+
+    Args:
+        sources: the source of every kept image, [N].
+        leaked: indices of near-duplicates of the teacher's images; an image may be there twice.
+    """
+    names, kept = np.unique(sources.astype(str), return_counts=True)
+    hits = sources[np.unique(leaked)].astype(str)
+    for name, total in zip(names.tolist(), kept.tolist(), strict=True):
+        count = int((hits == name).sum())
+        if count > MANY * total:
+            log.warning(
+                "source %s: %d of its %d images (%.0f %%) are near-duplicates of the teacher's images. Unless"
+                " split.leakage is drop, its students look better than they are: set it, or give the teacher others",
+                *(name, count, total, 100 * count / total),
+            )
 
 
 def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
