@@ -98,7 +98,7 @@ def handle_images(folder: Path, count: int, processes: int) -> None:
     step("curation", lambda: curate(pools, pixels, table, **limits))
     print(f"  {pixels.stat().st_size / 1e6:.0f} MB of pixels, {table.stat().st_size / 1e6:.0f} MB of table")
     wanted = {"test": {"web": 20 * CLASSES}, "val": {"web": 5 * CLASSES}, "train": {"web": count // 2}}
-    kept = {"classes": {"web": labels}, "shortfall": "shrink"}
+    kept = {"classes": {"web": labels}, "shortfall": "shrink", "curation": {"min_side": 32, "duplicate_distance": 4}}
     options = {"labels": labels, "wanted": wanted, "group_distance": 8, "seed": 0, **kept}
     step("split", lambda: split_images({"web": table}, splits, **options))
     train = {"train": {"web": count // 2}, "common": ["web"], "augmented": False, **kept}

@@ -2,18 +2,26 @@
 
 import numpy as np
 import pytest
-from split_tables import LABELS
+from split_tables import CURATION, LABELS
 
 from distillery.curation.curated import CURATED_SCHEMA
 from distillery.splits.split import split_images
 from distillery.storage.parquet import write_parquet
 
 
+def add_dropped(columns, dropped):
+    """Add dropped candidates to the columns of a curated table: (class, reason, how many) of each."""
+    for label, reason, count in dropped:
+        for name, values in columns.items():
+            filler = {"class": label, "reason": reason, "kept": False, "row": -1}.get(name, values[0])
+            columns[name] = [*values, *[filler] * count]
+
+
 @pytest.fixture
 def study(tmp_path):
     """Writes curated tables of `per_class` different images a class and source, and splits them."""
 
-    def make(per_class: dict[str, dict[str, int]], shortfall="error", overlap=False, **wanted):
+    def make(per_class: dict[str, dict[str, int]], shortfall="error", overlap=False, dropped=(), **wanted):
         tables, rng = {}, np.random.default_rng(0)
         for source, counts in per_class.items():
             names = [name for name, n in counts.items() for _ in range(n)]
@@ -27,11 +35,12 @@ def study(tmp_path):
                 columns["phash"] = np.random.default_rng(1).integers(0, 2**64, 3000, dtype=np.uint64)[same]
                 columns["phash_mirror"] = ~columns["phash"]
             tables[source] = tmp_path / f"{source}.parquet"
+            add_dropped(columns, dropped)
             write_parquet(tables[source], columns, CURATED_SCHEMA)
         defaults = {"test": {s: 2 * len(c) for s, c in per_class.items()}, "val": {}, "train": {}}
         classes = {source: list(counts) for source, counts in per_class.items()}
         path = tmp_path / "splits.parquet"
-        settings = {"group_distance": 4, "seed": 0, "shortfall": shortfall}
+        settings = {"group_distance": 4, "seed": 0, "shortfall": shortfall, "curation": CURATION}
         split_images(tables, path, classes=classes, labels=LABELS, wanted=defaults | wanted, **settings)
         return path, classes
 

@@ -3,6 +3,7 @@
 import pyarrow.parquet as pq
 
 LABELS = ["cat", "dog", "frog"]
+CURATION = {"min_side": 32, "duplicate_distance": 4}
 
 
 def rows_of(path):

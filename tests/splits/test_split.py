@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from split_tables import LABELS, rows_of
+from split_tables import CURATION, LABELS, rows_of
 
 from distillery.jobs import UserError
 from distillery.splits.quotas import Quota, quotas_for, shrink_quota
@@ -125,6 +125,7 @@ def test_leaked_images_are_in_no_split(study, tmp_path):
     write_parquet(tmp_path / "leakage.parquet", columns, LEAKAGE_SCHEMA)
     wanted = {"test": {"google": 6}, "val": {}, "train": {}}
     settings = {"group_distance": 4, "seed": 0, "shortfall": "error", "leakage": tmp_path / "leakage.parquet"}
+    settings["curation"] = CURATION
     tables, classes = {"google": tmp_path / "google.parquet"}, {"google": LABELS}
     split_images(tables, tmp_path / "s.parquet", classes=classes, labels=LABELS, wanted=wanted, **settings)
     assert {r["row"] for r in rows_of(tmp_path / "s.parquet")} == set(range(36)) - {3, 20}
@@ -162,7 +163,7 @@ def test_the_message_names_the_source_that_took_all_the_images(study):
     sizes = {"google": {"cat": 40, "dog": 40}, "bing": {"cat": 8, "dog": 8}}
     wanted = {"test": {"google": 80}, "val": {"bing": 4}}
     message = "has 0 val images in source bing, 1 asked; 8 more repeat test or validation images of google. Add"
-    with pytest.raises(UserError, match=f"class cat {message} queries, prompts or images for cat, or lower the count$"):
+    with pytest.raises(UserError, match=f"class cat {message} images of cat that differ more, or lower the count$"):
         study(sizes, "shrink", overlap=True, **wanted)
 
 

@@ -45,6 +45,7 @@ rule split:
         group_distance=study["split"]["group_distance"],
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
+        curation=study["curation"],
         code=code_of("split"),
     script:
         "../scripts/split.py"
@@ -53,6 +54,7 @@ rule split:
 rule plan_scenario:
     input:
         splits="results/splits.parquet",
+        tables=lambda w: curated(study["scenarios"][w.scenario]["train"], "parquet"),
         audits=lambda w: audits_of(w.scenario),
     output:
         plan="results/plans/{scenario}.parquet",
@@ -68,6 +70,7 @@ rule plan_scenario:
         common=study["split"]["common"],
         augmented=lambda w: study["scenarios"][w.scenario]["augment"] != "none",
         shortfall=study["split"]["shortfall"],
+        curation=study["curation"],
         generated=lambda w: generated_sources(w.scenario),
         code=code_of("plan_scenario"),
     script:

@@ -15,4 +15,6 @@ with job(snakemake) as j:
         shortfall=j.params.shortfall,
         generated=j.params.generated,
         audits=j.input.get("audits", []),
+        tables=j.input.tables,
+        curation=j.params.curation,
     )

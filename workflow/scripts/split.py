@@ -13,5 +13,6 @@ with job(snakemake) as j:
         group_distance=j.params.group_distance,
         seed=j.params.seed,
         shortfall=j.params.shortfall,
+        curation=j.params.curation,
         leakage=j.input.get("leakage"),
     )

@@ -45,18 +45,3 @@ def shrink_quota(quota: Quota, available: int) -> Quota:
     if held_out > room:
         test, val = (max(1, n * room // held_out) if n else 0 for n in (test, val))
     return Quota(test, val, max(0, available - test - val))
-
-
-def shortfall_remedy(label: str, shortfall: str) -> str:
-    """What the user can do about a class with too few images; the end of an error message.
-
-    Args:
-        label: the class.
-        shortfall: the configured behavior, "error" or "shrink".
-    """
-    remedy = f"Add queries, prompts or images for {label}"
-    return (
-        f"{remedy}, or lower the count"
-        if shortfall == "shrink"
-        else f"{remedy}, lower the count, or set split.shortfall: shrink"
-    )

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from distillery.jobs import UserError, log
-from distillery.splits.quotas import shortfall_remedy
+from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, UNUSED, ShortfallReport
 from distillery.storage.parquet import read_parquet, write_parquet
 
 PLAN_SCHEMA = pa.schema(
@@ -35,6 +35,8 @@ def plan_scenario(
     shortfall: str,
     generated: Sequence[str] = (),
     audits: Sequence[str | Path] = (),
+    tables: Sequence[str | Path] = (),
+    curation: Mapping[str, int] | None = None,
 ) -> None:
     """Choose the images that a scenario trains on and is validated and tested on.
 
@@ -54,18 +56,25 @@ def plan_scenario(
         generated: sources of generated images. Of near-duplicates in several sources of the scenario, only one source's
             are trained on: a real source before a generated one, among equals the one named first in `train`.
         audits: tables of the label audit; images flagged as label issues are not trained on.
+        tables: curated tables of the sources in `train`, in that order, and
+        curation: the configuration's section: for messages about images that were dropped.
 
     Raises:
         UserError: a class of a source has fewer train images than wanted; says which, and what to do.
     """
     table = read_parquet(splits, ("source", "row", "class", "label", "group", "split", "rank"))
-    usable = (table["split"] == "train") & ~_label_issues(table, audits)
+    flagged = _label_issues(table, audits)
+    usable = (table["split"] == "train") & ~flagged
+    report = ShortfallReport(dict(zip(train, tables, strict=False)), curation or {}, shortfall)
     train_rows = np.zeros(len(table["row"]), dtype=bool)
     for source in sorted(train, key=generated.__contains__):  # real ones first
         count, own = train[source], usable & (table["source"] == source)
         by_class = {name: own & (table["class"] == name) for name in classes[source]}
-        available = {name: int(rows.sum()) for name, rows in by_class.items()}
-        per_class = _fill_or_shrink(scenario, source, count // len(classes[source]), available, shortfall)
+        per_class = count // len(classes[source])
+        smallest = min(by_class, key=lambda name: int(by_class[name].sum()))
+        if (found := int(by_class[smallest].sum())) < per_class:
+            place = (scenario, source, smallest)
+            per_class = _shrink(place, per_class, found, _left_out(table, flagged, usable, source, smallest), report)
         for mask in by_class.values():
             rows = np.flatnonzero(mask)
             train_rows[rows[np.argsort(table["rank"][rows])][:per_class]] = True
@@ -90,21 +99,56 @@ def _label_issues(table: Mapping[str, np.ndarray], audits: Sequence[str | Path])
     return np.array([place in places for place in known], dtype=bool)
 
 
-def _fill_or_shrink(scenario: str, source: str, per_class: int, available: Mapping[str, int], shortfall: str) -> int:
-    """Train images to take of each class: `per_class`, or all of the smallest class if it has fewer and may shrink."""
-    smallest = min(available, key=lambda name: available[name])
-    found = available[smallest]
-    if found >= per_class:
-        return per_class
-    if shortfall == "shrink" and found:
+def _left_out(
+    table: Mapping[str, np.ndarray], flagged: np.ndarray, usable: np.ndarray, source: str, label: str
+) -> tuple[int, dict[str, int]]:
+    """The number of images of a class of a source, and for each reason of those that cannot be trained on.
+
+    Args:
+        table: the splits.
+        flagged: which of its images are flagged as label issues, bool [N].
+        usable: which of them the scenario may train on, bool [N].
+    """
+    mine = (table["source"] == source) & (table["class"] == label)
+    train = mine & (table["split"] == "train")
+    return int(mine.sum()), {
+        UNUSED: int((mine & (table["split"] == "unused")).sum()),
+        FLAGGED: int((train & flagged).sum()),
+        IN_OTHER_SOURCE: int((train & ~flagged & ~usable).sum()),
+    }
+
+
+def _shrink(
+    place: tuple[str, str, str],
+    per_class: int,
+    found: int,
+    left_out: tuple[int, dict[str, int]],
+    report: ShortfallReport,
+) -> int:
+    """The train images of a source's smallest class, which are fewer than `per_class`, if the scenario may shrink.
+
+    Args:
+        place: the scenario, the source and the class.
+        per_class: train images asked of each class.
+        found: those that the class has.
+        left_out: see `_left_out`.
+        report: explains the shortfall.
+
+    Raises:
+        UserError: the scenario may not shrink, or there are none.
+    """
+    scenario, source, label = place
+    present, reasons = left_out
+    why = report.explanation(source, label, present, reasons)
+    if report.shortfall == "shrink" and found:
         log.warning(
-            "scenario %s: shrunk to %d train images a class of source %s, %d asked; class %s has no more",
-            *(scenario, found, source, per_class, smallest),
+            "scenario %s: shrunk to %d train images a class of source %s, %d asked; class %s has no more%s",
+            *(scenario, found, source, per_class, label, why),
         )
         return found
     raise UserError(
-        f"scenario {scenario}: class {smallest} has {found} train images in source {source}, {per_class} asked."
-        f" {shortfall_remedy(smallest, shortfall)}"
+        f"scenario {scenario}: class {label} has {found} train images in source {source}, {per_class} asked{why}."
+        f" {report.remedy(source, label, per_class - found, present, reasons)}"
     )
 
 

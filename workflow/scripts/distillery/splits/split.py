@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from distillery.curation.duplicates import connected_groups, near_duplicate_pairs
 from distillery.jobs import UserError, log
-from distillery.splits.quotas import SPLITS, Quota, quotas_for, shortfall_remedy, shrink_quota
+from distillery.splits.quotas import SPLITS, Quota, quotas_for, shrink_quota
+from distillery.splits.shortfall import UNUSED, ShortfallReport
 from distillery.storage.parquet import read_parquet, write_parquet
 
 SPLITS_SCHEMA = pa.schema(
@@ -172,6 +173,7 @@ def split_images(
     group_distance: int,
     seed: int,
     shortfall: str,
+    curation: Mapping[str, int],
     leakage: str | Path | None = None,
 ) -> None:
     """Assign every kept image of every source to a split and write the table.
@@ -186,6 +188,7 @@ def split_images(
         seed: of the shuffled order.
         shortfall: "error", or "shrink" to take the same proportions of what the smallest class has, and fewer if
             the test and validation images of other sources take its groups.
+        curation: the configuration's section, for messages about images that were dropped.
         leakage: table of `find_leakage`, to leave out near-duplicates of the teacher's train images; None to keep them.
 
     Raises:
@@ -196,13 +199,15 @@ def split_images(
         images = _without_leaked(images, leakage)
     group = group_images(images, group_distance)
     quotas = quotas_for(wanted, classes)
+    report = ShortfallReport(tables, curation, shortfall)
     if shortfall == "shrink":
-        quotas = {source: _shrunk_to_pool(quotas[source], images, group, source, classes, labels) for source in quotas}
+        pool = (images, group, classes, labels, report)
+        quotas = {source: _shrunk_to_pool(quota, source, *pool) for source, quota in quotas.items()}
     split = assign_splits(images, group, quotas, seed)
     if shortfall == "shrink":
         while (capped := _cap_quotas(quotas, images, split, classes, labels)) != quotas:
             quotas, split = capped, assign_splits(images, group, capped, seed)
-    _require_quotas(images, group, split, quotas, classes, labels, shortfall)
+    _require_quotas(images, group, split, quotas, classes, labels, report)
     columns = {
         **{name: getattr(images, name) for name in ("source", "row", "label", "key")},
         "class": [labels[label] for label in images.label],
@@ -228,11 +233,12 @@ def _without_leaked(images: SplitCandidates, leakage: str | Path) -> SplitCandid
 
 def _shrunk_to_pool(
     quota: Quota,
+    source: str,
     images: SplitCandidates,
     group: np.ndarray,
-    source: str,
     classes: Mapping[str, Sequence[str]],
     labels: Sequence[str],
+    report: ShortfallReport,
 ) -> Quota:
     """The quota that a source's smallest class can fill, counted in groups: test takes one image of each group."""
     mine = images.source == source
@@ -241,8 +247,9 @@ def _shrunk_to_pool(
     smaller = shrink_quota(quota, available[smallest])
     if smaller != quota:
         log.warning(
-            "source %s: class %s has %d of the %d images wanted; test %d, validation %d, train at most %d a class",
+            "source %s: class %s has %d of the %d images wanted%s; test %d, validation %d, train at most %d a class",
             *(source, smallest, available[smallest], quota.test + quota.val + quota.train),
+            report.explanation(source, smallest, int((mine & (images.label == labels.index(smallest))).sum())),
             *(smaller.test, smaller.val, smaller.train),
         )
     return smaller
@@ -285,7 +292,7 @@ def _require_quotas(
     quotas: Mapping[str, Quota],
     classes: Mapping[str, Sequence[str]],
     labels: Sequence[str],
-    shortfall: str,
+    report: ShortfallReport,
 ) -> None:
     """Raise a `UserError` if a class of a source has fewer test or validation images than its quota."""
     for source, quota in quotas.items():
@@ -294,9 +301,11 @@ def _require_quotas(
             for part in SPLITS[:-1]:
                 asked, found = getattr(quota, part), int((split[mine] == part).sum())
                 if found < asked:
+                    left_out = {UNUSED: int((mine & (split == "unused")).sum())}
                     raise UserError(
                         f"split.{part}: class {name} has {found} {part} images in source {source}, {asked} asked"
-                        f"{_repeats(images, group, split, mine)}. {shortfall_remedy(name, shortfall)}"
+                        f"{report.explanation(source, name, int(mine.sum()))}{_repeats(images, group, split, mine)}."
+                        f" {report.remedy(source, name, asked - found, int(mine.sum()), left_out)}"
                     )
 
 

@@ -1,0 +1,111 @@
+"""Why a class of a source has too few images, in words and with a remedy: the end of a message.
+
+Images that were there and were dropped call for another remedy than images that were never found.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from distillery.storage.parquet import read_parquet
+
+NONE: Mapping[str, int] = MappingProxyType({})
+SHOWN = 4  # reasons in a message, the most frequent first
+# reasons that curation does not give
+LEAKED, FLAGGED, UNUSED, IN_OTHER_SOURCE = "leaked", "flagged", "unused", "in another source"
+# reason → what its images are, after their number
+WORDS = {
+    "too small": "smaller than curation.min_side ({min_side})",
+    "near-duplicate": "near-duplicates of others (curation.duplicate_distance {duplicate_distance})",
+    "exact duplicate": "exact duplicates of others",
+    "not an image": "no images",
+    "too many pixels": "of too many pixels",
+    LEAKED: "near-duplicates of the teacher's train images (split.leakage: drop)",
+    FLAGGED: "flagged by the teacher as label issues (clean: true)",
+    UNUSED: "near-duplicates of test or validation images",
+    IN_OTHER_SOURCE: "near-duplicates of images of the scenario's other sources",
+}
+REPLACE = "Replace these files, or add images of {label}"
+DIFFERENT = "Add images of {label} that differ more"
+# reason → what to do if it is the most frequent one
+REMEDIES = {
+    "too small": "Lower curation.min_side, or add larger images of {label}",
+    "near-duplicate": DIFFERENT + ", or lower curation.duplicate_distance",
+    "exact duplicate": DIFFERENT,
+    "claimed by two classes": "Give {label} images that no other class has",
+    **dict.fromkeys(("broken", "blank", "not an image", "too many pixels", "unreadable", "too large"), REPLACE),
+    LEAKED: "Give the teacher other images than these, or set split.leakage: report",
+    FLAGGED: "Add images of {label}, or set clean: false",
+    UNUSED: DIFFERENT,
+    IN_OTHER_SOURCE: "Add images of {label} that the other sources lack",
+}
+
+
+@dataclass(frozen=True)
+class ShortfallReport:
+    """Explains shortfalls of one split or plan.
+
+    Attributes:
+        tables: curated table of each source; without a source's table its dropped images are not explained.
+        curation: the configuration's section.
+        shortfall: the configured behavior, "error" or "shrink".
+    """
+
+    tables: Mapping[str, str | Path]
+    curation: Mapping[str, int]
+    shortfall: str
+
+    def explanation(self, source: str, label: str, present: int, left_out: Mapping[str, int] = NONE) -> str:
+        """`; 300 candidates, 300 smaller than curation.min_side (32)`; empty if no image was dropped or left out.
+
+        Args:
+            source, label: the source, and the class that has too few images.
+            present: its images in the table of splits. Kept images that are not there leaked.
+            left_out: images of these that cannot be used, by reason.
+        """
+        candidates = self._candidates(source, label)
+        lost = _lost(candidates, present, left_out)
+        if not lost:
+            return ""
+        parts = [f"{count:,} {WORDS.get(reason, reason).format(**self.curation)}" for reason, count in lost[:SHOWN]]
+        if rest := sum(count for _, count in lost[SHOWN:]):
+            parts.append(f"{rest:,} for other reasons")
+        total = [f"{candidates.total():,} candidates"] if candidates else []
+        return f"; {', '.join(total + parts)}"
+
+    def remedy(self, source: str, label: str, missing: int, present: int, left_out: Mapping[str, int] = NONE) -> str:
+        """What the user can do.
+
+        Args:
+            missing: number of images that the class lacks.
+            source, label, present, left_out: see `explanation`.
+        """
+        lost = _lost(self._candidates(source, label), present, left_out)
+        remedy = "Add queries, prompts or images for {label}"
+        if sum(count for _, count in lost) >= missing > 0:  # the images were there
+            remedy = REMEDIES.get(lost[0][0], remedy)
+        shrinks = self.shortfall == "shrink"
+        lower = ", or lower the count" if shrinks else ", lower the count, or set split.shortfall: shrink"
+        return remedy.format(label=label) + lower
+
+    def _candidates(self, source: str, label: str) -> Counter[str]:
+        """The candidates of a class by the reason why they were dropped; empty if they were kept."""
+        if source not in self.tables:
+            return Counter()
+        table = read_parquet(self.tables[source], ("class", "kept", "reason"))
+        mine = table["class"] == label
+        reasons = np.where(table["kept"][mine].astype(bool), "", table["reason"][mine])
+        return Counter(str(reason).partition(":")[0].partition("(")[0].strip() for reason in reasons)
+
+
+def _lost(candidates: Counter[str], present: int, left_out: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Reasons with their numbers of images, the most frequent first."""
+    counts = Counter({reason: count for reason, count in candidates.items() if reason})
+    counts += Counter(left_out) + Counter({LEAKED: candidates[""] - present})
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
