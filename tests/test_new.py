@@ -1,0 +1,166 @@
+"""A study of one's own begins with one command; what it writes is a configuration that runs."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from running import command, environment
+
+from distillery import new
+from distillery.config.checks import RESERVED
+from distillery.config.models import Study
+from distillery.config.own_files import check_own_files
+from distillery.config.queries import study_warnings, teacher_sources, titles_of_sources, used_sources
+from distillery.config.reading import check_config, load_config
+from distillery.jobs import UserError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(new, "count_gpus", lambda: 0)
+    return Path("tomatoes")
+
+
+@pytest.mark.parametrize("gpus", [0, 2])
+@pytest.mark.parametrize("contact", ["", "me@example.org"])
+@pytest.mark.parametrize("count", [2, 3, 7, 10, 60])
+def test_the_file_is_a_valid_configuration(folder, monkeypatch, gpus, contact, count):
+    monkeypatch.setattr(new, "count_gpus", lambda: gpus)
+    names = [f"class{number}" for number in range(count)]
+    study = load_config(new.new_study(folder, names, contact=contact))
+    assert list(study["classes"]) == names and study["contact"] == contact
+    assert check_own_files(study) == [] and study_warnings(study) == []
+    assert ("commons" in study["sources"]) == bool(contact)
+    assert (study["student"]["network"], study["image_size"]) == (("resnet8x4", 64) if gpus else ("convnet_s", 32))
+
+
+def test_queries_and_prompts_name_the_class_and_what_it_is_a_kind_of(folder):
+    study = load_config(new.new_study("my_Tomatoes-2", ["ripe", "half_ripe"]))
+    assert study["title"] == "My tomatoes 2: ripe, half_ripe"
+    assert study["classes"]["half_ripe"]["queries"][:2] == ["half ripe my Tomatoes 2", "half ripe my Tomatoes 2 photo"]
+    assert study["classes"]["ripe"]["prompts"][0] == "a photo of ripe my Tomatoes 2"
+    other = load_config(new.new_study("a/b", ["cat", "dog"], subject=""))
+    assert other["classes"]["cat"]["queries"][0] == "cat" and other["title"] == "Images: cat, dog"
+    assert (
+        load_config(new.new_study(folder, ["cat", "dog"], subject="pets"))["classes"]["dog"]["queries"][0] == "dog pets"
+    )
+
+
+def test_no_student_is_trained_or_tested_on_the_teacher_s_sources(folder):
+    study = load_config(new.new_study(folder, ["ripe", "rotten"]))
+    teachers = {name: study["sources"][name] for name in teacher_sources(study, "train", "test")}
+    assert not set(teachers) & set(used_sources(study))
+    sizes = [source["filters"]["size"] for source in study["sources"].values() if source["kind"] == "openverse"]
+    assert sorted(sizes) == ["large", "medium", "small"]  # no image has two of them
+    assert titles_of_sources(study, ["openverse"]) == {"openverse": "Openverse"}
+
+
+def test_every_key_has_half_a_line_of_comment(folder):
+    for contact in ("", "me@example.org"):
+        lines = new.configuration(["ripe", "rotten"], "tomatoes", contact).splitlines()
+        keys = [line for line in lines if re.match(r" *[\w-]+:", line)]
+        assert len(keys) > 40 and all(re.search(r" # \S.{8,}", line) for line in keys)
+        assert max(map(len, lines)) <= 120 and "{each" not in "".join(lines)
+
+
+def test_a_source_keeps_a_quarter_for_what_is_dropped(folder):
+    for count in range(2, 200):
+        each = new.count_images(count)
+        assert min(vars(each).values()) >= 1 and each.train % 2 == 0
+        assert each.train + each.val + each.test <= 0.75 * each.source
+        assert 2 * each.train + each.val + each.test <= 0.8 * each.more
+        assert (each.source + each.teacher_train + each.teacher_test) * count <= new.IMAGES_A_DAY or count > 50
+
+
+@pytest.mark.parametrize("name", ["2024", "yes", "null", "off", "1e3", "a-b_C", "No"])
+def test_names_that_yaml_reads_as_something_else_are_quoted(folder, name):
+    study = load_config(new.new_study(folder, [name, "other"], contact="@me: x"))
+    assert list(study["classes"]) == [name, "other"] and study["contact"] == "@me: x"
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ([], "A study needs at least two classes"),
+        (["ripe"], "A study needs at least two classes"),
+        (["ripe", "rotten fruit"], "class 'rotten fruit': take another name"),
+        (["ripe", "_x"], "class '_x': take another name"),
+        (["ripe", "../x"], "class '../x': take another name"),
+        (["ripe", "tomàto"], "class 'tomàto': take another name"),
+        (["ripe", ""], "class '': take another name"),
+        (["ripe", "all"], "class 'all': take another name"),
+        (["ripe", "ripe"], "classes ripe and ripe would share"),
+        (["ripe", "Ripe"], "classes ripe and Ripe would share"),
+    ],
+)
+def test_classes_that_cannot_be_are_refused_in_one_line(folder, classes, message):
+    with pytest.raises(UserError, match=f"^{re.escape(message)}") as error:
+        new.new_study(folder, classes)
+    assert "\n" not in str(error.value) and not folder.exists()
+
+
+def test_what_may_be_a_class_is_what_the_configuration_takes():
+    assert new.RESERVED == RESERVED["classes"]
+    (pattern,) = Study.model_json_schema()["properties"]["classes"]["patternProperties"]
+    assert pattern == f"^{new.CLASS_NAME.pattern}$"
+
+
+def test_a_study_that_is_there_is_not_overwritten(folder):
+    path = new.new_study(folder, ["ripe", "rotten"])
+    path.write_text("mine")
+    with pytest.raises(UserError, match="tomatoes/config.yaml is there already"):
+        new.new_study(folder, ["ripe", "rotten"])
+    assert path.read_text() == "mine"
+    Path("file").touch()
+    with pytest.raises(UserError, match="file is a file"):
+        new.new_study("file", ["ripe", "rotten"])
+    Path("photos").mkdir()
+    assert new.new_study("photos", ["ripe", "rotten"]).exists()  # a folder without a study
+
+
+def run(*arguments, cwd):
+    code = "import sys; from distillery import new; new.main(); import json; print(json.dumps(sorted(sys.modules)))"
+    paths = environment() | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=cwd, env=paths, capture_output=True, text=True)
+
+
+def test_the_command_says_what_is_next_and_imports_nothing_heavy(tmp_path):
+    done = run("my tomatoes", "ripe", "rotten", cwd=tmp_path)
+    assert done.returncode == 0 and not done.stderr
+    *text, modules = done.stdout.splitlines()
+    assert text[0].startswith("my tomatoes/config.yaml: 2 classes, for a machine with")
+    assert text[2].endswith("--directory 'my tomatoes' --cores all") and str(ROOT / "Snakefile") in text[2]
+    heavy = {"torch", "numpy", "pandas", "pyarrow", "pydantic", "snakemake", "PIL", "requests"}
+    assert not heavy & {name.partition(".")[0] for name in json.loads(modules)}
+    again = run("my tomatoes", "ripe", "rotten", cwd=tmp_path)
+    assert again.returncode == 1 and again.stderr.count("\n") == 1 and "is there already" in again.stderr
+
+
+def test_from_the_repository_the_next_command_is_short(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert re.fullmatch(r"(\.venv/bin/)?snakemake --directory x --cores all", new.next_command(Path("x")))
+
+
+def test_snakemake_plans_the_study(tmp_path):
+    path = new.new_study(tmp_path / "tomatoes", ["ripe", "rotten"], contact="me@example.org")
+    done = subprocess.run(
+        [*command(path.parent, "--cores", "2", "--dry-run"), "all"], cwd=ROOT, env=environment(), capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    text = done.stdout + done.stderr
+    assert "results/report.html" in text and "WARNING" not in text
+    assert re.search(r"^crawl +10$", text, flags=re.M)  # five sources of two classes
+
+
+def test_the_written_configuration_is_what_it_was_checked_as(folder):
+    path = new.new_study(folder, ["ripe", "rotten"])
+    assert check_config(yaml.safe_load(path.read_text())) == load_config(path)
