@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import io
+import json
 from collections import Counter
 
 import pytest
@@ -127,3 +128,15 @@ def test_the_server_answers_every_host():
             assert ask(host, path)[0] == 404
         connection.close()
     assert len(server.asked) == 12
+
+
+def test_openverse_s_sizes_have_no_image_in_common():
+    server = Server(SearchIndex(QUERIES, 40, seed=0))
+    found = {}
+    for size in ("", "small", "medium", "large"):
+        reply = server.answer("www.openverse.test", f"/v1/images/?q=cat&page=1&page_size=40&size={size}")
+        found[size] = {result["url"] for result in json.loads(reply.body)["results"]}
+    server.server_close()
+    sizes = [found[size] for size in ("small", "medium", "large")]
+    assert all(sizes) and found[""] == set.union(*sizes)
+    assert sum(map(len, sizes)) == len(found[""])

@@ -15,9 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from distillery_demo.web_index import SearchIndex, WebImage
+from distillery_demo.web_index import SIDES, SearchIndex, WebImage
 from distillery_demo.web_pages import PAGES
 from distillery_demo.web_replies import REPLIES, Reply
+
+OPENVERSE_SIZES = {"small": SIDES[:1], "medium": SIDES[1:3], "large": SIDES[3:]}  # its filter: no image has two
 
 
 class Server(ThreadingHTTPServer):
@@ -55,7 +57,9 @@ class Server(ThreadingHTTPServer):
             return self._results("bing", values.get("q", ""), int(values.get("first", 0)), int(values.get("count", 35)))
         if where == ("www.openverse.test", "/v1/images/"):
             count = int(values.get("page_size", 20))
-            return self._results("openverse", values.get("q", ""), count * (int(values.get("page", 1)) - 1), count)
+            sides = OPENVERSE_SIZES.get(values.get("size", ""), SIDES)
+            first = count * (int(values.get("page", 1)) - 1)
+            return self._results("openverse", values.get("q", ""), first, count, sides)
         if where == ("www.commons.test", "/w/api.php"):
             query, first = values.get("gsrsearch", "").removesuffix(" filetype:bitmap"), int(values.get("gsroffset", 0))
             return self._results("commons", query, first, int(values.get("gsrlimit", 10)))
@@ -71,9 +75,9 @@ class Server(ThreadingHTTPServer):
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
-    def _results(self, search: str, query: str, first: int, count: int) -> Reply:
-        results = self.index.find(search, query)[first : first + count]
-        return Reply(PAGES[search](results, query).encode())
+    def _results(self, search: str, query: str, first: int, count: int, sides: Sequence[int] = SIDES) -> Reply:
+        results = [image for image in self.index.find(search, query) if image.side in sides]
+        return Reply(PAGES[search](results[first : first + count], query).encode())
 
     def _first_time(self, path: str) -> bool:
         with self._lock:
