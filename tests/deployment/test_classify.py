@@ -153,7 +153,7 @@ def test_a_file_that_is_no_exported_model_ends_in_one_line(exported, tmp_path):
         "does not exist",
         "is damaged or no ONNX file",
         "was not exported by Distillery",
-        "was not exported by Distillery",
+        "was exported by another version of Distillery",
     )
     for (path, message), word in zip(messages.items(), words, strict=True):
         assert str(message).startswith(f"model {path} {word}") and "\n" not in message

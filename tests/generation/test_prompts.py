@@ -102,3 +102,13 @@ def test_the_varied_sources_of_the_study_hardly_repeat_a_prompt(monkeypatch):
 @pytest.mark.parametrize("guidance", [0, 2, 7.5])
 def test_a_fixed_guidance_applies_to_every_image(guidance):
     assert {prompt.guidance for prompt in prompts_of(20, COMPOSED | {"guidance": guidance})} == {float(guidance)}
+
+
+def test_the_draws_of_composed_prompts_never_change():
+    # recorded with version 0.1: other draws would generate other images, and repeat hours of a GPU
+    assert prompts_of(4) == [
+        ImagePrompt("a photo of a kitten at sea", 4.0),
+        ImagePrompt("a kitten at sea, from above", 4.0),
+        ImagePrompt("a kitten in a field", 2.5),
+        ImagePrompt("a photo of a cat, from above", 3.5),
+    ]

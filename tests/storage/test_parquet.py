@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.jobs import UserError
-from distillery.storage.parquet import read_parquet, write_parquet
+from distillery.storage.parquet import read_parquet, read_rows, write_parquet
 
 SCHEMA = pa.schema(
     [("source", pa.string()), ("row", pa.int32()), ("label", pa.int16()), ("logits", pa.list_(pa.float32(), 2))]
@@ -87,3 +87,13 @@ def test_every_kind_of_number_is_read_as_written(tmp_path_factory, table):
     for name, kind in NUMBERS.items():
         np.testing.assert_array_equal(back[name], np.array(columns[name], kind.to_pandas_dtype()))
         assert back[name].dtype == kind.to_pandas_dtype()
+
+
+def test_rows_are_plain_values_and_a_column_of_another_version_is_one_line(tmp_path):
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"row": [1, 2], "label": ["cat", "dog"], "suspicious": [True, False]}), path)
+    rows = read_rows(path, ["label", "row", "suspicious"])
+    assert rows == [{"label": "cat", "row": 1, "suspicious": True}, {"label": "dog", "row": 2, "suspicious": False}]
+    assert type(rows[0]["row"]) is int and type(rows[0]["suspicious"]) is bool
+    with pytest.raises(UserError, match=r"table\.parquet is damaged.*flagged.*Delete it"):
+        read_rows(path, ["flagged"])

@@ -86,7 +86,7 @@ def load_model(path: str | Path) -> ExportedModel:
         (entry,), (result,) = session.get_inputs(), session.get_outputs()
         known = (entry.name, entry.shape[1:], result.name, result.shape[1:])
         if known != ("images", [side, side, 3], "probabilities", [len(classes)]):
-            raise ValueError(known)
+            raise UserError(f"model {path} was exported by another version of Distillery. Export it again.")
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(
             f"model {path} was not exported by Distillery ({error!r}). Export a student and give its .onnx."

@@ -13,11 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_path
+from distillery.storage.parquet import read_parquet, read_rows
 
 COLUMNS = 12  # images of a class, at most
 TILE = 76  # pixels a side, about, that images are enlarged to
@@ -59,7 +59,7 @@ class ClassRow:
 
 def class_rows(table: str | Path) -> list[ClassRow]:
     """The classes of a curated `.parquet` table, in its order."""
-    columns = pq.read_table(table, columns=["class", "kept", "reason", "row"]).to_pydict()
+    columns = {name: part.tolist() for name, part in read_parquet(table, ["class", "kept", "reason", "row"]).items()}
     names, kept = [str(name) for name in columns["class"]], columns["kept"]
     rows: dict[str, list[int]] = {name: [] for name in names}
     reasons: dict[str, Counter[str]] = {name: Counter() for name in rows}
@@ -133,7 +133,7 @@ def label_issues_sheet(
         UserError: the table names rows that the pixels lack.
     """
     images = np.load(pixels, mmap_mode="r")
-    rows = pq.read_table(audit, columns=["class", "row", "p_claimed", "likely", "is_label_issue"]).to_pylist()
+    rows = read_rows(audit, ["class", "row", "p_claimed", "likely", "is_label_issue"])
     strips = []
     for name in dict.fromkeys(row["class"] for row in rows):
         flagged = [row for row in rows if row["class"] == name and row["is_label_issue"]]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from distillery.curation.decoding import decode, to_square
 from distillery.figures.contact_sheets import COLUMNS, Strip, save_sheet
+from distillery.storage.parquet import read_rows
 from distillery.storage.pools import read_pool
 
 GROUPS = 12  # at most, the largest first
@@ -56,7 +56,7 @@ def largest_groups(table: str | Path) -> tuple[list[tuple[str, list[str]]], int]
         Up to `GROUPS` pairs of (class, keys), the key of the image kept first; and the number of images dropped as
         near-duplicates in all groups.
     """
-    rows = pq.read_table(table, columns=["class", "key", "reason", "duplicate_of"]).to_pylist()
+    rows = read_rows(table, ["class", "key", "reason", "duplicate_of"])
     dropped: dict[str, list[str]] = defaultdict(list)
     label = {}
     for row in rows:

@@ -66,6 +66,16 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
         raise UserError(f"table {path} is damaged ({reason}). Delete it and run again.") from error
 
 
+def read_rows(path: str | Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a table as dictionaries of plain Python values.
+
+    Raises:
+        UserError: as `read_parquet`.
+    """
+    parts = [column.tolist() for column in read_parquet(path, columns).values()]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*parts, strict=True)]
+
+
 def _from_column(column: pa.ChunkedArray) -> np.ndarray:
     if column.null_count:
         raise TypeError(f"{column.null_count} missing values")
