@@ -80,3 +80,9 @@ def test_one_wrong_character_is_read_or_refused_in_one_line(tmp_path, added):
             read_config(path)
         except UserError as error:
             assert "config.yaml, line " in str(error) and "\n" not in str(error)
+
+
+def test_keys_of_an_anchor_are_merged_and_may_be_given_again(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("web: &web {kind: bing, per_class: 5}\nmore: {<<: *web, per_class: 6}\n")
+    assert read_config(path)["more"] == {"kind": "bing", "per_class": 6}

@@ -95,10 +95,12 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *anchor`, whose keys may be given again
+                continue
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, dict | list):
                 continue  # the loader refuses it
-            if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
+            if key in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"the name {key} is given twice; rename one", problem_mark=key_node.start_mark
                 )
