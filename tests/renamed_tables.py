@@ -30,10 +30,13 @@ COLUMNS = {
     "costs": {"pictures": "images", "pictures_per_second": "images_per_second"},
     "counts": {
         "offered": "candidates",
+        "dropped_claimed_by_two_classes": "dropped_conflicting_labels",
         "dropped_not_a_picture": "dropped_not_an_image",
         "dropped_unsaid": "dropped_without_reason",
     },
     "diversity": {"pictures": "images"},
+    "runs": {"train_asked": "train_requested", "n_train_asked": "n_train_requested"},
+    "summary": {"n_train_asked": "n_train_requested"},
 }
 # column → old value → new value, in every table that has the column
 VALUES = {
@@ -47,12 +50,20 @@ VALUES = {
         "try_settings_of_arm": "run_arm_trial",
         "tune_arm": "select_arm_hyperparameters",
     },
+    "question": {
+        "Is kd better than scratch?": "Does distilling help?",
+        "Is published_kd better than published_scratch?": "Does distilling help with the published recipe?",
+        "Is scratch better than published_scratch?": "Does correcting the published recipe help from scratch?",
+        "Is kd better than published_kd?": "Does correcting the published recipe help distilling?",
+        "Does mending the recipe help from scratch?": "Does correcting the recipe help from scratch?",
+        "Does mending the recipe help distilling?": "Does correcting the recipe help distilling?",
+    },
     "note": {"Demonstration on drawn pictures": "Demonstration on drawn images"},
 }
 # column → (pattern, replacement) in its text, in every table that has the column
 PHRASES = {
     "train": [(r"\bcolour-altered\b", "color-altered"), (r"\bno pictures\b", "no images")],
-    "train_asked": [(r"\bcolour-altered\b", "color-altered"), (r"\bno pictures\b", "no images")],
+    "train_requested": [(r"\bcolour-altered\b", "color-altered"), (r"\bno pictures\b", "no images")],
     "explanation": [
         (
             r"Theirs is one training tested on (.*?); ours on ",

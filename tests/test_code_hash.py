@@ -207,7 +207,7 @@ def modules_of(script, without=()):
 def test_a_training_depends_on_training_code_alone(script):
     found = modules_of(script)
     assert {"distillery.training.loop", "distillery.models.architectures", "distillery.storage.arrays"} <= found
-    for room in (
+    for package in (
         "analysis",
         "figures",
         "page",
@@ -219,7 +219,7 @@ def test_a_training_depends_on_training_code_alone(script):
         "jobs",
         "usage",
     ):
-        assert not [name for name in found if re.match(rf"distillery(\.{room}|_demo)\b", name)], room
+        assert not [name for name in found if re.match(rf"distillery(\.{package}|_demo)\b", name)], package
     assert not [name for name in found if "usage" in name]
     assert "distillery.storage.usage_file" in modules_of("tabulate_costs")
 

@@ -72,7 +72,7 @@ def test_every_key_has_half_a_line_of_comment(folder):
 
 def test_a_source_keeps_a_quarter_for_what_is_dropped(folder):
     for count in range(2, 200):
-        each = new.count_images(count)
+        each = new.image_counts(count)
         assert min(vars(each).values()) >= 1 and each.train % 2 == 0
         assert each.train + each.val + each.test <= 0.75 * each.source
         assert 2 * each.train + each.val + each.test <= 0.8 * each.more

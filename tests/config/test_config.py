@@ -59,15 +59,18 @@ def test_defaults_are_filled_in_and_the_argument_is_left_alone(study):
 def test_comparisons_that_are_not_declared_are_the_usual_ones(study):
     found = check_config(study)["comparisons"]
     assert found == {"kd_against_scratch": {
-        "question": "Is kd better than scratch?", "arms": ["scratch", "kd"], "within": ["one"]}}  # fmt: skip
+        "question": "Does distilling help?", "arms": ["scratch", "kd"], "within": ["one"]}}  # fmt: skip
     study["arms"] = {name: {"method": "ce"} for name in ("scratch", "published_scratch", "other")}
     study["scenarios"]["two"]["arms"] = ["scratch"]
-    assert list(check_config(study)["comparisons"]) == ["scratch_against_published_scratch"]
+    found = check_config(study)["comparisons"]
+    assert {name: declared["question"] for name, declared in found.items()} == {
+        "scratch_against_published_scratch": "Does correcting the published recipe help from scratch?"}  # fmt: skip
     study["arms"] = {name: {"method": "ce"} for name in ("first", "second", "third")}
     study["scenarios"]["two"]["arms"] = ["first", "third"]
     found = check_config(study)["comparisons"]
     assert {name: declared["within"] for name, declared in found.items()} == {
         "second_against_first": ["one"], "third_against_first": ["one", "two"]}  # fmt: skip
+    assert found["third_against_first"]["question"] == "Is third better than first?"
     study["arms"] = {"first": {"method": "ce"}}
     study["scenarios"]["two"]["arms"] = ["first"]
     assert check_config(study)["comparisons"] == {}
@@ -133,7 +136,10 @@ MISTAKES = [
     ({"scenarios": {"one": {"train": {"yahoo": 80}}}}, "scenarios.one.train: unknown source yahoo; known are google"),
     ({"scenarios": {"one": {"arms": ["dkd"]}}}, "scenarios.one.arms: unknown arm dkd; known are scratch, kd"),
     ({"scenarios": {"one": {"train": {"google": 81}}}}, "scenarios.one.train.google: 81 .* take a multiple of 2"),
-    ({"scenarios": {"one": {"train": {"google": 800}}}}, "scenarios.one.train.google: 400 images a class and 10 "),
+    (
+        {"scenarios": {"one": {"train": {"google": 800}}}},
+        "scenarios.one.train.google: 400 images of each class and 10 ",
+    ),
     ({"scenarios": {"one": {"augment": "blur"}}}, "scenarios.one.augment: 'blur' is not one of none, color, rotation"),
     ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only a-z"),
     ({"scenarios": {2024: {"train": {"google": 2}}}}, "scenarios: 2024 is not of type string; put it in quotes"),
@@ -144,8 +150,8 @@ MISTAKES = [
     ({"teacher": {"cutout": 64}}, "teacher.cutout: a square of 64 pixels leaves nothing"),
     ({"image_size": 8, "student": {"network": "convnet_s"}}, "student.network: convnet_s needs an image_size of 9"),
     ({"scenarios": {"dogs": {"train": {"mine": 5}}}}, "scenarios.dogs.train: one class alone leaves nothing"),
-    ({"split": {"test": {"sd": 120}}}, "split.test.sd: 60 images a class for validation and test are more"),
-    ({"split": {"val": {"google": 200}}}, "split.test.google: 110 images a class for validation and test"),
+    ({"split": {"test": {"sd": 120}}}, "split.test.sd: 60 images of each class for validation and test are more"),
+    ({"split": {"val": {"google": 200}}}, "split.test.google: 110 images of each class for validation and test"),
     ({"sources": {"common": {"kind": "bing", "per_class": 9}}}, "sources.common: the tables use this name"),
     ({"arms": {"teacher": {"method": "ce"}}}, "arms.teacher: the tables use this name"),
     ({"classes": {"all": {"queries": ["all"], "prompts": ["all"]}}}, "classes.all: the tables use this name"),

@@ -19,7 +19,7 @@ split: {test: {mine: 4}, val: {mine: 2}}
 teacher: {data: {kind: folder, path: trained, test_path: tested}}
 scenarios: {small: {train: {mine: 2}}, large: {train: {mine: 10}}}
 """
-WANTED = "fewer than the 8 asked of each class (2 test + 1 val + 5 train)"
+WANTED = "fewer than the 8 requested of each class (2 test + 1 val + 5 train)"
 
 
 def add_images(folder, count):

@@ -122,7 +122,7 @@ def test_the_largest_of_near_duplicates_is_kept_or_else_the_first(run):
     assert [rows[i]["duplicate_of"] for i in (0, 2, 4)] == [rows[i]["key"] for i in (1, 1, 3)]
 
 
-def test_an_image_claimed_by_two_classes_is_dropped_from_both(run):
+def test_an_image_with_conflicting_labels_is_dropped_from_both(run):
     same, near = encode(photo(1)), encode(photo(2))
     entries = [
         entry("cat", 0, same),
@@ -133,11 +133,11 @@ def test_an_image_claimed_by_two_classes_is_dropped_from_both(run):
     ]
     _, rows = run(entries)
     assert [row["reason"] for row in rows] == [
-        "claimed by two classes: cat, dog",
-        "claimed by two classes: near-duplicate under dog",
+        "conflicting labels: cat, dog",
+        "conflicting labels: near-duplicate under dog",
         "",
-        "claimed by two classes: cat, dog",
-        "claimed by two classes: near-duplicate under cat",
+        "conflicting labels: cat, dog",
+        "conflicting labels: near-duplicate under cat",
     ]
 
 
@@ -152,7 +152,7 @@ def drop_by_all_pairs(candidates, distance):
     for index, others in neighbors.items():
         rivals = [other for other in others if usable[other].record.label != usable[index].record.label]
         if rivals:
-            usable[index].reason = f"claimed by two classes: near-duplicate under {usable[rivals[0]].record.label}"
+            usable[index].reason = f"conflicting labels: near-duplicate under {usable[rivals[0]].record.label}"
             usable[index].duplicate_of = usable[rivals[0]].record.key
     kept: set[int] = set()
     for index in sorted(neighbors, key=lambda i: (-usable[i].width * usable[i].height, i)):

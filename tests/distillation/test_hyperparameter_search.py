@@ -92,9 +92,18 @@ def test_a_best_value_at_the_end_of_the_grid_gives_a_warning(accuracies, warned,
     with caplog.at_level(logging.WARNING, logger=log.name):
         tried = [Trial(lr, 0.0, 0, reached) for lr, reached in zip((0.1, 0.2, 0.4), accuracies, strict=True)]
         select_best(tried)
-        select_best(tried, "arms.dkd.tune")
-    for grid in ("student.tune", "arms.dkd.tune"):
-        assert (f"the best lr, 0.4, is at the end of its grid; widen {grid}.lr" in caplog.text) == warned
+        select_best(tried, "arms.dkd.tune", "scenario small, arm dkd")
+    for of, grid in (("", "student.tune"), ("scenario small, arm dkd: ", "arms.dkd.tune")):
+        message = f"{of}the best lr, 0.4, is the largest of its grid; add larger values to {grid}.lr"
+        assert (message in caplog.messages) == warned
+
+
+def test_the_warning_says_which_end_of_the_grid_is_the_best(caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)
+    select_best([Trial(0.1, decay, 0, reached) for decay, reached in ((0.1, 0.9), (0.2, 0.1))])
+    assert set(caplog.messages) == {
+        "the best weight_decay, 0.1, is the smallest of its grid; add smaller values to student.tune.weight_decay"
+    }
 
 
 def test_the_best_setting_is_written_with_every_trial_and_changes_the_recipe(tmp_path):

@@ -48,7 +48,7 @@ def test_scenarios_of_one_mix_differ_only_in_the_number_of_images():
         ("all_large", "1,000 Google + 1,000 Bing + 980 SD2", 3000, 10, "Google, Bing, SD2"),
         ("turned", "400 Google + 400 rotated", 800, 10, "Google + rotated"),
     ]
-    table = pd.DataFrame(rows, columns=["scenario", "train", "n_train_asked", "n_classes", "expected"])
+    table = pd.DataFrame(rows, columns=["scenario", "train", "n_train_requested", "n_classes", "expected"])
     table["clean"] = ["yes" if name.endswith("clean") else np.nan for name in table["scenario"]]
     assert source_mixes(table).tolist() == table["expected"].tolist()
     assert source_mixes(table.astype(str)).tolist() == table["expected"].tolist()  # as the page reads tables

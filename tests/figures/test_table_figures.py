@@ -26,7 +26,7 @@ def made(arms, scenarios, seeds=6):
     trains = {s: (400 * (1 + i % 4), "Google" if i % 2 else "Bing") for i, s in enumerate(scenarios)}
     summary = pd.DataFrame([
         {"scenario": s, "arm": a, "train": f"{trains[s][0]:,} {trains[s][1]}", "n_train": trains[s][0],
-         "n_train_asked": trains[s][0], "n_classes": 10, "clean": np.nan,
+         "n_train_requested": trains[s][0], "n_classes": 10, "clean": np.nan,
          "mean_percent": m, "low": m + low, "high": m - low,
          "published_site": 15.0, "published_notebook": np.nan}
         for s, a, m in keys

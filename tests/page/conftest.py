@@ -13,8 +13,8 @@ def tables():
     """Two scenarios of one size, two arms; cells as text, as the page reads them."""
     base = {"clean": "", "size": "small", "n_test": 200, "n_classes": 10, "untrained": "", "note": ""}
     summary = text_table([
-        base | {"scenario": s, "arm": a, "train": f"{n} Google", "n_train": n, "n_train_asked": {"a": 700, "b": 800}[s],
-                "mean_percent": mean, "low": low, "high": high}
+        base | {"scenario": s, "arm": a, "train": f"{n} Google", "n_train": n,
+                "n_train_requested": {"a": 700, "b": 800}[s], "mean_percent": mean, "low": low, "high": high}
         for s, a, n, mean, low, high in [
             ("a", "scratch", 400, "30.00", "28.00", "32.00"), ("a", "kd", 400, "40.10", "", ""),
             ("b", "scratch", 800, "35.00", "33.00", "37.00"), ("b", "kd", 800, "45.20", "44.00", "46.40"),

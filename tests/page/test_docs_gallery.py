@@ -8,8 +8,8 @@ from distillery.page import docs_gallery, insights
 from distillery.page.quoting import Sentence
 
 SUMMARY = pd.DataFrame([
-    {"scenario": s, "arm": "kd", "train": f"{n} Google", "n_train": n, "n_train_asked": n, "clean": "", "n_test": "9",
-     "n_classes": "2", "size": "small", "mean_percent": m, "low": "", "high": ""}
+    {"scenario": s, "arm": "kd", "train": f"{n} Google", "n_train": n, "n_train_requested": n, "clean": "",
+     "n_test": "9", "n_classes": "2", "size": "small", "mean_percent": m, "low": "", "high": ""}
     for s, n, m in [("a", "400", "30.00"), ("b", "800", "40.00")]
 ]).astype(str)  # fmt: skip
 CURVES = pd.DataFrame(

@@ -107,7 +107,7 @@ def test_an_arm_that_trains_on_a_part_is_no_shortfall(tables):
 def test_limitations_depend_on_the_study(tables):
     texts = [sentence.text for sentence in limitations(tables, TITLES)]
     assert any(
-        "with 6 seeds the smallest possible sign-flip p is 0.03125. Corrected for 2 tests it cannot reach 0.05" in text
+        "the smallest possible sign-flip p with 6 seeds is 0.03125. Corrected for 2 tests it cannot reach 0.05" in text
         for text in texts
     )
     assert any(text.startswith("True differences below 3.00 to 4.50 percentage points") for text in texts)
@@ -120,7 +120,7 @@ def test_limitations_depend_on_the_study(tables):
     again = [sentence.text for sentence in limitations(tables, TITLES)]
     assert again == texts  # accuracies are not measured on this source
     tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
-    tables["summary"]["n_train_asked"] = "400"
+    tables["summary"]["n_train_requested"] = "400"
     tables["comparisons"] = tables["comparisons"][:0]
     tables["leakage"] = tables["audit"] = tables["audit"].assign(tested_on="0")
     texts = [sentence.text for sentence in limitations(tables, TITLES)]

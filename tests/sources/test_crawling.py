@@ -194,7 +194,7 @@ def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, mo
         entries = crawled(server, tmp_path, wanted=100)
     found = {shot.url for shot in server.index.find("google", "frog")}
     assert {record.url for record, _ in entries} == found
-    assert "stopped answering" in warnings[0] and "a captcha" in warnings[0] and "of 100 wanted" in warnings[1]
+    assert "stopped answering" in warnings[0] and "a captcha" in warnings[0] and "of 100 requested" in warnings[1]
 
 
 def test_a_search_that_cannot_be_reached_is_an_error(tmp_path):

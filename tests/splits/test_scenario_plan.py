@@ -71,7 +71,9 @@ def test_a_scenario_with_fewer_classes_is_tested_on_those_only(study, tmp_path):
 
 def test_too_few_train_images_are_an_error_that_names_class_and_source(study, tmp_path):
     splits, classes = study({"google": {"cat": 9, "dog": 5, "frog": 9}})
-    with pytest.raises(UserError, match="scenario small: class dog has 3 train images in source google, 5 asked"):
+    with pytest.raises(
+        UserError, match="scenario small: class dog has 3 train images in source google, 5 requested of each class"
+    ):
         plan(splits, classes, tmp_path, {"google": 15})
     assert not (tmp_path / "small.parquet").exists()
 
@@ -112,7 +114,7 @@ def test_images_with_label_issues_are_tested_on_but_not_trained_on(study, tmp_pa
     rank = {r["row"]: r["rank"] for r in rows}
     assert {rank[row] for row in train[1]} == {2, 3, 4}  # the next in rank replace them
     assert {r["row"] for r in plans[0] if r["split"] == "test"} == {r["row"] for r in plans[1] if r["split"] == "test"}
-    with pytest.raises(UserError, match="has 8 train images in source google, 9 asked"):
+    with pytest.raises(UserError, match="has 8 train images in source google, 9 requested of each class"):
         plan_scenario(splits, tmp_path / "b", train={"google": 27}, audits=audits, **settings)
 
 

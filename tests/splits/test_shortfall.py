@@ -37,8 +37,8 @@ def mistake(call, *arguments, **settings):
         ),
         ("exact duplicate", "299 exact duplicates of others", "Add images of cat that differ more"),
         (
-            "claimed by two classes: near-duplicate under dog",
-            "299 claimed by two classes",
+            "conflicting labels: near-duplicate under dog",
+            "299 with conflicting labels",
             "Give cat images that no other",
         ),
         ("broken", "299 broken", "Replace these files, or add images of cat"),
@@ -49,7 +49,8 @@ def mistake(call, *arguments, **settings):
 def test_images_that_were_dropped_are_not_to_be_searched_again(study, reason, words, remedy):
     said = mistake(study, SIZES, dropped=[("cat", reason, 299)])
     assert said.startswith(
-        f"split.test: class cat has 1 test images in source google, 2 asked; 300 candidates, {words}. {remedy}"
+        "split.test: class cat has 1 test images in source google, 2 requested of each class;"
+        f" 300 candidates, {words}. {remedy}"
     )
     assert said.endswith(", lower the count, or set split.shortfall: shrink")
 
@@ -62,19 +63,20 @@ def test_reasons_stand_in_the_order_of_their_numbers_and_the_rest_is_summed(stud
 
 def test_a_class_of_which_no_image_was_dropped_needs_more_of_them(study):
     said = mistake(study, SIZES, dropped=[("dog", "too small", 5)])
-    assert "2 asked. Add queries, prompts or images for cat, lower" in said
+    assert "2 requested of each class. Add queries, prompts or images for cat, lower" in said
 
 
 def test_few_dropped_images_are_not_what_is_missing(study):
     said = mistake(study, SIZES, test={"google": 40}, dropped=[("cat", "too small", 5)])
     assert (
-        "20 asked; 6 candidates, 5 smaller than curation.min_side (32). Add queries, prompts or images for cat" in said
+        "20 requested of each class; 6 candidates, 5 smaller than curation.min_side (32). Add queries, prompts or"
+        " images for cat" in said
     )
 
 
 def test_a_warning_of_shrinking_tells_what_was_dropped(study, caplog):
     study({"google": {"cat": 4, "dog": 9}}, "shrink", train={"google": 10}, dropped=[("cat", "blank", 6)])
-    assert "class cat has 4 of the 7 images wanted; 10 candidates, 6 blank; test 1" in caplog.text
+    assert "class cat has 4 of the 7 images requested of each class; 10 candidates, 6 blank; test 1" in caplog.text
 
 
 def test_leaked_images_are_told(study, tmp_path):
@@ -95,7 +97,10 @@ def test_leaked_images_are_told(study, tmp_path):
         curation=CURATION,
         leakage=tmp_path / "leakage.parquet",
     )
-    assert "2 asked; 4 candidates, 3 near-duplicates of the teacher's train images (split.leakage: drop). Give" in said
+    assert (
+        "2 requested of each class; 4 candidates, 3 near-duplicates of the teacher's train images (split.leakage:"
+        " drop). Give" in said
+    )
 
 
 def test_a_plan_tells_why_train_images_are_missing(study, tmp_path):
@@ -114,8 +119,9 @@ def test_a_plan_tells_why_train_images_are_missing(study, tmp_path):
     }
     said = mistake(plan_scenario, splits, tmp_path / "p", train={"google": 10}, shortfall="error", **settings)
     assert said == (
-        "scenario small: class cat has 3 train images in source google, 5 asked; 15 candidates, 7 flagged by the"
-        " teacher as label issues (clean: true), 3 smaller than curation.min_side (32). Add images of cat, or set"
+        "scenario small: class cat has 3 train images in source google, 5 requested of each class; 15 candidates, 7"
+        " flagged by the teacher as label issues (clean: true), 3 smaller than curation.min_side (32). Add images of"
+        " cat, or set"
         " clean: false, lower the count, or set split.shortfall: shrink"
     )
 
@@ -133,7 +139,8 @@ def test_a_plan_tells_of_images_that_another_source_has_too(study, tmp_path):
     settings = PLAN | {"classes": classes}
     said = mistake(plan_scenario, splits, tmp_path / "p", train={"google": 9, "bing": 9}, shortfall="error", **settings)
     assert (
-        "0 train images in source bing, 3 asked; 10 near-duplicates of images of the scenario's other sources" in said
+        "0 train images in source bing, 3 requested of each class; 10 near-duplicates of images of the scenario's"
+        " other sources" in said
     )
     assert "Add images of cat that the other sources lack" in said
 

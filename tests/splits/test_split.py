@@ -132,7 +132,9 @@ def test_leaked_images_are_in_no_split(study, tmp_path):
 
 
 def test_too_few_images_for_the_test_split_are_an_error(study):
-    with pytest.raises(UserError, match="split.test: class dog has 1 test images in source google, 2 asked"):
+    with pytest.raises(
+        UserError, match="split.test: class dog has 1 test images in source google, 2 requested of each class"
+    ):
         study({"google": {"cat": 9, "dog": 1}})
 
 
@@ -151,7 +153,9 @@ def counts_of(splits, source):
 def test_shrinking_accepts_that_another_source_took_the_same_images(study):
     sizes = {"google": {"cat": 60, "dog": 60}, "bing": {"cat": 20, "dog": 20}}
     wanted = {"test": {"google": 80, "bing": 10}, "val": {"bing": 10}, "train": {"google": 40, "bing": 10}}
-    with pytest.raises(UserError, match="has . val images in source bing, 5 asked; .* repeat .* of google.* shrink$"):
+    with pytest.raises(
+        UserError, match="has . val images in source bing, 5 requested of .*; .* repeat .* of google.* shrink$"
+    ):
         study(sizes, "error", overlap=True, **wanted)
     splits, _ = study(sizes, "shrink", overlap=True, **wanted)
     google, bing = counts_of(splits, "google"), counts_of(splits, "bing")
@@ -162,7 +166,8 @@ def test_shrinking_accepts_that_another_source_took_the_same_images(study):
 def test_the_message_names_the_source_that_took_all_the_images(study):
     sizes = {"google": {"cat": 40, "dog": 40}, "bing": {"cat": 8, "dog": 8}}
     wanted = {"test": {"google": 80}, "val": {"bing": 4}}
-    message = "has 0 val images in source bing, 1 asked; 8 more repeat test or validation images of google. Add"
+    message = "has 0 val images in source bing, 1 requested of each class; 8 more repeat test or validation images of"
+    message += " google. Add"
     with pytest.raises(UserError, match=f"class cat {message} images of cat that differ more, or lower the count$"):
         study(sizes, "shrink", overlap=True, **wanted)
 

@@ -204,9 +204,9 @@ def test_the_code_version_is_a_hash_over_all_modules_that_train():
     scripts = [SCRIPTS / "distillery" / "distillation" / f"{name}.py" for name in ("student", "teachers")]
     assert checkpoints.code_version() == " ".join(code_hash(script, SCRIPTS) for script in scripts)
     counted = {*scripts}.union(*(imported_modules(script, SCRIPTS).values() for script in scripts))
-    for room in ("models", "training", "distillation"):
-        modules = {*(SCRIPTS / "distillery" / room).glob("*.py")}
-        assert modules - counted == ({scripts[0].with_name("hyperparameter_search.py")} & modules), room
+    for package in ("models", "training", "distillation"):
+        modules = {*(SCRIPTS / "distillery" / package).glob("*.py")}
+        assert modules - counted == ({scripts[0].with_name("hyperparameter_search.py")} & modules), package
 
 
 def test_a_loss_that_is_not_finite_gives_a_one_line_error(study):

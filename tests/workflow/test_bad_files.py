@@ -20,7 +20,8 @@ def test_too_few_images_end_in_one_line_and_the_other_scenarios_go_on(copied):
     copied.configure(copied.config)
     done = copied.snakemake("results/scenarios/more.csv")
     assert done.returncode != 0
-    message = "scenario more: class frog has 3 train images in source mine, 5 asked. Add queries, prompts or images"
+    message = "scenario more: class frog has 3 train images in source mine, 5 requested of each class."
+    message += " Add queries, prompts or images"
     assert message in done.stderr
     copied.config["split"]["shortfall"] = "shrink"
     copied.configure(copied.config)

@@ -66,7 +66,7 @@ def test_a_run_is_a_row_in_the_order_of_arms_and_seeds(write_run):
     assert tuple(table.columns) == (*RUN_COLUMNS, "accuracy_percent_on_google")
     first = table.iloc[0]
     assert (first["accuracy_percent"], first["n_correct"], first["size"]) == ("12.50", 25, "medium")
-    assert (first["train_asked"], first["n_train_asked"]) == ("400 Google + 400 Bing", 800)
+    assert (first["train_requested"], first["n_train_requested"]) == ("400 Google + 400 Bing", 800)
     assert first["val_accuracy_percent"] == ""
 
 
@@ -153,7 +153,7 @@ def test_the_train_text_counts_the_plan_not_the_configuration(study, write_plan)
     plans = {"a": read_plan_counts(write_plan("a", {"bing": 250, "google": 300}, augmented=True))}
     row = summary(paths, scenarios, plans).loc["a", "scratch"]
     assert row["train"] == "300 Google + 250 Bing + 550 rotated"
-    assert (row["n_train"], row["n_train_asked"], row["n_classes"]) == ("1100", "3200", "7")
+    assert (row["n_train"], row["n_train_requested"], row["n_classes"]) == ("1100", "3200", "7")
 
 
 def test_rows_follow_the_configuration(study):

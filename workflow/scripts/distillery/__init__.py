@@ -1,4 +1,4 @@
-"""Distillery: which images teach a small classifier best, and does distilling it help?
+"""Distillery: which images train a small classifier best, and does distilling it help?
 
 The library behind the workflow. It does not import Snakemake. Functions take and return arrays, tables or small
 dataclasses, so that each stage can be imported, tested and used by itself.

@@ -31,7 +31,7 @@ CRAWL_POLICY_KEYS = ("contact", "connections_per_host", "max_store_bytes", "min_
 
 
 class UserError(Exception):
-    """An error that a user can mend. Its message is one line: what is wrong, where, and what to do."""
+    """An error that a user can fix. Its message is one line: what is wrong, where, and what to do."""
 
 
 def one_line(text: object, length: int | None = None) -> str:
@@ -79,7 +79,7 @@ def job(snakemake: Any) -> Iterator[Any]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             where = f" while writing {error.filename}" if error.filename else ""
-            log.error("the disk is full%s. What was whole is kept, nothing half is; make room and run again.", where)
+            log.error("the disk is full%s. Complete files are kept. Free some space and run again.", where)
             raise SystemExit(1) from None
         log.exception("this should not have happened; please report it with this log")
         raise

@@ -74,7 +74,7 @@ class ImageCounts:
     test: int
 
 
-def count_images(classes: int) -> ImageCounts:
+def image_counts(classes: int) -> ImageCounts:
     """As many images as Openverse gives in a day without an account, at most 1,000 a class, at least 60."""
     total = max(60, min(1000, IMAGES_A_DAY // classes))
     source = total * 3 // 10
@@ -136,7 +136,7 @@ def preset() -> Preset:
 
 def configuration(classes: Sequence[str], subject: str, contact: str) -> str:
     """The text of the configuration; see `new_study`."""
-    chosen, each, count = preset(), count_images(len(classes)), len(classes)
+    chosen, each, count = preset(), image_counts(len(classes)), len(classes)
     sources = ["bing", "openverse"] + ["commons"] * bool(contact)
     train = {name: {name: each.train} for name in sources}
     train |= {"both": {"bing": each.train // 2, "openverse": each.train // 2}, "bing_more": {"bing": 2 * each.train}}

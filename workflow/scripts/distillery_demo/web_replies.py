@@ -22,7 +22,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def encode(target: WebImage, image: Image.Image, quality: int = 90) -> Reply:
+def image_reply(target: WebImage, image: Image.Image, quality: int = 90) -> Reply:
     """An image in the format of its address."""
     buffer = io.BytesIO()
     image.save(buffer, FORMATS[target.kind], quality=quality)
@@ -31,14 +31,14 @@ def encode(target: WebImage, image: Image.Image, quality: int = 90) -> Reply:
 
 def plain(target: WebImage) -> Reply:
     """The image without a fault."""
-    return encode(target, draw(target.label, target.style, target.number, target.side))
+    return image_reply(target, draw(target.label, target.style, target.number, target.side))
 
 
 def copy(target: WebImage) -> Reply:
     """The same image, smaller and compressed again."""
     side = target.side * 3 // 4
     image = draw(target.label, target.style, target.number, target.side)
-    return encode(target, image.resize((side, side)), quality=75)
+    return image_reply(target, image.resize((side, side)), quality=75)
 
 
 def half(target: WebImage) -> Reply:
@@ -64,12 +64,12 @@ def moved(target: WebImage) -> Reply:
 
 def tiny(target: WebImage) -> Reply:
     """An icon of 16 pixels a side."""
-    return encode(target, draw(target.label, target.style, target.number, 16))
+    return image_reply(target, draw(target.label, target.style, target.number, 16))
 
 
 def blank(target: WebImage) -> Reply:
     """An image of one color, like a placeholder."""
-    return encode(target, Image.new("RGB", (target.side, target.side), (target.number % 256, 190, 190)))
+    return image_reply(target, Image.new("RGB", (target.side, target.side), (target.number % 256, 190, 190)))
 
 
 def reserved(target: WebImage) -> Reply:

@@ -14,13 +14,13 @@ Alpha = Annotated[float, Field(ge=0, le=1, description="Weight of the teacher in
 Temperature = Annotated[float, Field(gt=0, description="Divides the logits of both sides before the softmax.")]
 
 
-class Arm(Section):
+class ArmConfig(Section):
     """A training method under comparison."""
 
     method: str
 
 
-class TunableArm(Arm):
+class TunableArmConfig(ArmConfig):
     """An arm that may have a grid of its own."""
 
     tune: Grid = optional(
@@ -29,24 +29,24 @@ class TunableArm(Arm):
     )
 
 
-class CrossEntropy(TunableArm):
+class CrossEntropyConfig(TunableArmConfig):
     method: Literal["ce"] = Field(description=METHOD)
 
 
-class LabelSmoothing(TunableArm):
+class LabelSmoothingConfig(TunableArmConfig):
     method: Literal["label_smoothing"] = Field(description=METHOD)
     smoothing: float = Field(
         0.1, ge=0, le=1, description="Probability that is moved from the label to all classes evenly."
     )
 
 
-class KD(TunableArm):
+class KDConfig(TunableArmConfig):
     method: Literal["kd"] = Field(description=METHOD)
     alpha: Alpha = 0.9
     temperature: Temperature = 4.0
 
 
-class DKD(TunableArm):
+class DKDConfig(TunableArmConfig):
     method: Literal["dkd"] = Field(description=METHOD)
     alpha: float = Field(
         1.0, ge=0, description="Weight of the target-class part: the probability of the label against all others."
@@ -61,7 +61,7 @@ class DKD(TunableArm):
     )
 
 
-class DIST(TunableArm):
+class DISTConfig(TunableArmConfig):
     method: Literal["dist"] = Field(description=METHOD)
     beta: float = Field(1.0, ge=0, description="Weight of the correlation over the classes of each image.")
     gamma: float = Field(1.0, ge=0, description="Weight of the correlation over the images of each class.")
@@ -69,54 +69,54 @@ class DIST(TunableArm):
     temperature: Temperature = 4.0
 
 
-class KDStandardized(TunableArm):
+class KDStandardizedConfig(TunableArmConfig):
     method: Literal["kd_standardized"] = Field(description=METHOD)
     label_weight: float = Field(0.1, ge=0, description="Weight of the labels.")
     teacher_weight: float = Field(9.0, ge=0, description="Weight of the teacher.")
     temperature: Temperature = 2.0
 
 
-class AttentionTransfer(TunableArm):
+class AttentionTransferConfig(TunableArmConfig):
     method: Literal["attention_transfer"] = Field(description=METHOD)
     beta: float = Field(
         1000.0, ge=0, description="Weight of the differences of the attention maps, summed over the stages."
     )
 
 
-class HardTeacher(TunableArm):
+class HardTeacherConfig(TunableArmConfig):
     method: Literal["hard_teacher"] = Field(description=METHOD)
     alpha: Alpha = 0.9
 
 
-class UniformTeacher(TunableArm):
+class UniformTeacherConfig(TunableArmConfig):
     method: Literal["uniform_teacher"] = Field(description=METHOD)
     alpha: Alpha = 0.9
     temperature: Temperature = 4.0
 
 
-class PublishedCrossEntropy(Arm):
+class PublishedCrossEntropyConfig(ArmConfig):
     method: Literal["published_ce"] = Field(description=METHOD)
 
 
-class PublishedKD(Arm):
+class PublishedKDConfig(ArmConfig):
     method: Literal["published_kd"] = Field(description=METHOD)
 
 
 AnyArm = Annotated[
-    CrossEntropy
-    | LabelSmoothing
-    | KD
-    | DKD
-    | DIST
-    | KDStandardized
-    | AttentionTransfer
-    | HardTeacher
-    | UniformTeacher
-    | PublishedCrossEntropy
-    | PublishedKD,
+    CrossEntropyConfig
+    | LabelSmoothingConfig
+    | KDConfig
+    | DKDConfig
+    | DISTConfig
+    | KDStandardizedConfig
+    | AttentionTransferConfig
+    | HardTeacherConfig
+    | UniformTeacherConfig
+    | PublishedCrossEntropyConfig
+    | PublishedKDConfig,
     Field(discriminator="method"),
 ]
 # method → model
-ARMS: dict[str, type[Arm]] = {
+ARMS: dict[str, type[ArmConfig]] = {
     get_args(model.model_fields["method"].annotation)[0]: model for model in get_args(get_args(AnyArm)[0])
 }

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from distillery.cifar10 import CIFAR10
-from distillery.config.choices import WEB_SEARCHES
+from distillery.config.choices import ARM_DISPLAY_NAMES, WEB_SEARCHES
 from distillery.config.queries import classes_of, trained_classes, used_sources
 
+# baseline and other arm → the question in words
+QUESTIONS = {
+    ("scratch", "kd"): "Does distilling help?",
+    ("published_scratch", "published_kd"): "Does distilling help with the published recipe?",
+    ("published_scratch", "scratch"): "Does correcting the published recipe help from scratch?",
+    ("published_kd", "kd"): "Does correcting the published recipe help distilling?",
+}
 MIN_SIDE_OF_CONVNETS = 9  # pixels; three halvings leave something of it
 RESERVED = {  # names that mean something else in tables and figures
     "classes": ("all",),
@@ -177,7 +184,7 @@ def _comparison_problems(config: dict) -> Iterator[str]:
                 yield f"{key}.{kind}: unknown {kind[:-1]} {each}; known are {', '.join(config[kind])}"
                 return
         before, after = declared[kind]
-        declared["question"] = declared["question"] or f"Is {after} better than {before}?"
+        declared["question"] = declared["question"] or _question(before, after)
         if kind == "scenarios" and trained_classes(config, before) != trained_classes(config, after):
             yield f"{key}.scenarios: {before} and {after} train on other classes; compare scenarios of the same ones"
         places = _places_of_both(config, kind, before, after)
@@ -186,6 +193,12 @@ def _comparison_problems(config: dict) -> Iterator[str]:
                 yield f"{key}.within: {place} does not train both {before} and {after}; {_suggestion(places)}"
         if not places:
             yield f"{key}.{kind}: nothing trains both {before} and {after}; take the comparison out or add one of them"
+
+
+def _question(before: str, after: str) -> str:
+    """A comparison's question in words, if the configuration has none."""
+    names = [ARM_DISPLAY_NAMES.get(name, name) for name in (after, before)]
+    return QUESTIONS.get((before, after), f"Is {names[0]} better than {names[1]}?")
 
 
 def _suggestion(places: list[str]) -> str:
@@ -225,8 +238,9 @@ def _pool_problem(config: dict, key: str, source: str, count: int = 0) -> Iterat
     split = config["split"]
     held_out = (split["test"].get(source, 0) + split["val"].get(source, 0)) // classes
     if per_class and count // classes + held_out > per_class:
-        wanted = f"{count // classes} images a class and {held_out}" if count else f"{held_out} images a class"
+        each = "images of each class"
+        requested = f"{count // classes} {each} and {held_out}" if count else f"{held_out} {each}"
         yield (
-            f"{key}: {wanted} for validation and test are more than the {per_class} that"
+            f"{key}: {requested} for validation and test are more than the {per_class} that"
             f" sources.{source}.per_class retrieves; raise it or lower the count"
         )

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from distillery.config.arm_models import ARMS
 from distillery.config.fields import Section
 from distillery.config.models import Study
-from distillery.config.recipe_models import Recipe
+from distillery.config.recipe_models import RecipeConfig
 from distillery.config.source_models import SOURCES
 
 # the keys that decide a section's model
@@ -66,7 +66,7 @@ def defaults_of(model: type[Section]) -> dict[str, Any]:
 
 def recipe_defaults() -> dict[str, Any]:
     """The training recipe without network, steps, batch and lr: their defaults differ for teacher and student."""
-    return defaults_of(Recipe)
+    return defaults_of(RecipeConfig)
 
 
 def arm_defaults(method: str) -> dict[str, Any]:

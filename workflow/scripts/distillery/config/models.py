@@ -27,7 +27,7 @@ from distillery.config.fields import (
     optional,
     section,
 )
-from distillery.config.recipe_models import Student, Teacher
+from distillery.config.recipe_models import StudentConfig, TeacherConfig
 from distillery.config.source_models import AnySource
 
 
@@ -107,7 +107,7 @@ class Scenario(Section):
     )
 
 
-class Comparison(Section):
+class ComparisonConfig(Section):
     """A question that is tested."""
 
     question: str = Field("", description="The question in words; made from the names if it is left out.")
@@ -152,8 +152,8 @@ class Study(Section):
     sources: dict[Name, AnySource] = Field(min_length=1, description="Where images come from, by name.")
     curation: Curation = section("Which images are kept.")
     split: Split = section("Which images are for training, for choosing settings, and for the one final test.")
-    teacher: Teacher = section("The network that students are distilled from.")
-    student: Student = section(
+    teacher: TeacherConfig = section("The network that students are distilled from.")
+    student: StudentConfig = section(
         "The small network, and how it is trained: the same for every scenario, except lr and weight_decay"
         " where they are tuned.",
     )
@@ -167,7 +167,7 @@ class Study(Section):
         False,
         description="On a GPU, compute the same bits every time, at the price of speed. A CPU does so in any case.",
     )
-    comparisons: dict[Name, Comparison] = optional(
+    comparisons: dict[Name, ComparisonConfig] = optional(
         "Questions that are tested, by name, declared before the results are seen. The tests of one question are"
         " corrected for their number (Holm). By default, where the study has these arms: kd against scratch,"
         " published_kd against published_scratch, and each published arm against its corrected one; without them,"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from distillery.config.queries import Study, classes_of, images_asked
+from distillery.config.queries import Study, classes_of, images_requested
 from distillery.jobs import UserError, one_line
 from distillery.sources.folders import count_images
 
@@ -35,7 +35,7 @@ def check_own_files(study: Study) -> list[str]:
     """Check the user's own folders and lists, as a checked configuration names them.
 
     Returns:
-        Warnings of a line each: classes with fewer images than asked for, where counts may shrink.
+        Warnings of a line each: classes with fewer images than requested, where counts may shrink.
 
     Raises:
         UserError: a path does not exist, is a folder without one of the classes, is both the teacher's and a source's,
@@ -102,14 +102,14 @@ def _require_distinct(paths: Iterable[OwnPath]) -> None:
 def _shortfalls(study: Study, own: OwnPath, found: dict[str, int]) -> Iterator[str]:
     """A warning if counts must shrink for want of images; raises a `UserError` where they may not or cannot."""
     source = own.key.split(".")[1]
-    asked = images_asked(study, source)
+    asked = images_requested(study, source)
     label = min(found, key=lambda name: found[name], default=None)
     if label is None or found[label] >= sum(asked.values()):
         return
     parts = " + ".join(f"{count} {part}" for part, count in asked.items() if count)
     what = (
         f"{own.key}: {own.path} has {found[label]} images of class {label}, fewer than the {sum(asked.values())}"
-        f" asked of each class ({parts})"
+        f" requested of each class ({parts})"
     )
     fewest = sum(1 for count in asked.values() if count)
     if study["split"]["shortfall"] == "error":

@@ -10,7 +10,7 @@ from typing import Any
 
 from distillery.analysis.display_names import source_titles, source_with_title
 from distillery.config.choices import WEB_SEARCHES
-from distillery.config.recipe_models import Recipe
+from distillery.config.recipe_models import RecipeConfig
 from distillery.jobs import CRAWL_POLICY_KEYS
 
 Study = Mapping[str, Any]
@@ -112,12 +112,12 @@ def scenarios_as_shown(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def web_source(study: Study, name: str) -> dict[str, Any]:
-    """The keys of a source that decide what is asked for. How it is asked is in `crawl_policy`."""
+    """A web source's keys that decide which images it gives; those of `crawl_policy` are left out."""
     return {key: value for key, value in study["sources"][name].items() if key not in CRAWL_POLICY_KEYS}
 
 
 def crawl_policy(study: Study, source: str) -> dict[str, Any]:
-    """How a web source is asked, and when the disk is full: a change of these asks nothing again."""
+    """How politely a web source is crawled, and how much disk it may use: a change of these repeats no request."""
     values = {"contact": study["contact"]} | study["sources"][source]
     return {key: values[key] for key in CRAWL_POLICY_KEYS}
 
@@ -165,8 +165,8 @@ def wanted_images(study: Study) -> dict[str, dict[str, int]]:
     return {"test": study["split"]["test"], "val": study["split"]["val"], "train": train}
 
 
-def images_asked(study: Study, source: str) -> dict[str, int]:
-    """Images of each class that the study asks a source for, by split; for train the most that any scenario uses."""
+def images_requested(study: Study, source: str) -> dict[str, int]:
+    """Images of each class that the study requests of a source, by split; for train the most that any scenario uses."""
     classes = len(classes_of(study, source))
     return {part: totals.get(source, 0) // classes for part, totals in wanted_images(study).items()}
 
@@ -192,7 +192,7 @@ def recipe_of(study: Study, part: str) -> dict[str, Any]:
 
     How often a checkpoint is written is a resource of the rule, because changed resources retrain nothing.
     """
-    keys = set(Recipe.model_fields) - {"checkpoint_every"}
+    keys = set(RecipeConfig.model_fields) - {"checkpoint_every"}
     return {key: value for key, value in study[part].items() if key in keys}
 
 
@@ -232,9 +232,9 @@ def figures_of_study(study: Study, figures: Iterable[str]) -> list[str]:
 
 
 def heading_of_figure(study: Study, about: Mapping[str, Any]) -> str:
-    """The heading: what the figure shows, then the study's title; figures of sources say what in a second line.
+    """The heading: what the figure shows, then the study's title.
 
     Args:
         about: the figure's entry in figures.yaml.
     """
-    return study["title"] if about["category"] == "Sources" else f"{about['title']}: {study['title']}"
+    return f"{about['title']}: {study['title']}"

@@ -35,7 +35,7 @@ class Grid(Section):
     seeds: int = Field(1, ge=1, description="Trainings of each setting.")
 
 
-class Recipe(Section):
+class RecipeConfig(Section):
     """The training recipe: what decides a training, besides data, loss and seed."""
 
     network: NetworkName
@@ -83,7 +83,7 @@ class Recipe(Section):
     )
 
 
-class Student(Recipe):
+class StudentConfig(RecipeConfig):
     """The student, and how it is trained."""
 
     network: NetworkName = "resnet8x4"
@@ -137,7 +137,7 @@ class TeacherOnly(Section):
     )
 
 
-class Teacher(Recipe, TeacherOnly):  # in this order the keys of TeacherOnly come first
+class TeacherConfig(RecipeConfig, TeacherOnly):  # in this order the keys of TeacherOnly come first
     """The teacher, its data, and how it is trained."""
 
     network: NetworkName = "resnet18"

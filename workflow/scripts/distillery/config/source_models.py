@@ -56,14 +56,14 @@ class Fetching(Section):
     )
 
 
-class Search(Source):
+class SearchConfig(Source):
     """An image search."""
 
     per_class: PerClass
     max_per_query: MaxPerQuery = 200
 
 
-class FilteredSearch(Search):
+class FilteredSearch(SearchConfig):
     """An image search with filters of its own."""
 
     filters: Section
@@ -119,7 +119,7 @@ class Openverse(Fetching, FilteredSearch):
     filters: OpenverseFilters = section(FILTERS)
 
 
-class Commons(Fetching, Search):
+class Commons(Fetching, SearchConfig):
     kind: Literal["commons"] = Field(description=KIND)
 
 
@@ -184,7 +184,9 @@ Guidance = Annotated[
 
 class Diffusion(Source):
     kind: Literal["diffusion"] = Field(description=KIND)
-    per_class: PerClass
+    per_class: int = Field(
+        ge=1, description="Images to generate for each class. Generate more than you use, since curation drops some."
+    )
     model: str = Field(
         min_length=1,
         description="A text-to-image model: its id on the Hugging Face hub, or a folder that holds one.",

@@ -154,8 +154,8 @@ def drop_conflicting_labels(candidates: Sequence[Candidate]) -> None:
         if candidate.record.sha256:
             labels.setdefault(candidate.record.sha256, set()).add(candidate.record.label)
     for candidate in candidates:
-        if len(claimed := labels.get(candidate.record.sha256, set())) > 1:
-            candidate.reason = f"claimed by two classes: {', '.join(sorted(claimed))}"
+        if len(classes := labels.get(candidate.record.sha256, set())) > 1:
+            candidate.reason = f"conflicting labels: {', '.join(sorted(classes))}"
             candidate.duplicate_of = candidate.record.key
         elif candidate.reason == "exact duplicate":
             candidate.duplicate_of = candidate.record.key
@@ -176,7 +176,7 @@ def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None
     rivals = first_near_duplicates(views, labels, distance)
     for index in np.flatnonzero(rivals < len(usable)).tolist():
         rival = usable[rivals[index]].record
-        usable[index].reason = f"claimed by two classes: near-duplicate under {rival.label}"
+        usable[index].reason = f"conflicting labels: near-duplicate under {rival.label}"
         usable[index].duplicate_of = rival.key
     repeated = np.flatnonzero(first_near_duplicates(views, np.arange(len(usable)), distance) < len(usable)).tolist()
     order = [index for index in repeated if not usable[index].reason]

@@ -76,7 +76,7 @@ def run_trial(
     return Trial(lr, weight_decay, seed, history[-1].val_accuracy)
 
 
-def select_best(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[float, float]:
+def select_best(trials: Sequence[Trial], grid: str = "student.tune", label: str = "") -> tuple[float, float]:
     """The learning rate and weight decay of the highest mean accuracy over seeds; of equals, the smaller ones.
 
     A setting that diverged with any seed is passed over, since the study's own trainings could diverge with it too.
@@ -84,6 +84,7 @@ def select_best(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[fl
 
     Args:
         grid: the configuration's key, for messages.
+        label: the scenario and arm, for messages.
 
     Raises:
         UserError: every setting diverged.
@@ -101,7 +102,9 @@ def select_best(trials: Sequence[Trial], grid: str = "student.tune") -> tuple[fl
     best = max(means, key=lambda setting: means[setting])
     for name, value, tried in zip(("lr", "weight_decay"), best, zip(*reached, strict=True), strict=True):
         if len(set(tried)) > 1 and value in (min(tried), max(tried)):
-            log.warning("the best %s, %g, is at the end of its grid; widen %s.%s", name, value, grid, name)
+            end, more = ("smallest", "smaller") if value == min(tried) else ("largest", "larger")
+            message = "%sthe best %s, %g, is the %s of its grid; add %s values to %s.%s"
+            log.warning(message, f"{label}: " if label else "", name, value, end, more, grid, name)
     return best
 
 
@@ -110,7 +113,9 @@ def write_trial(path: str | Path, trial: Trial) -> None:
     atomic_write(path, json.dumps(vars(trial)) + "\n")
 
 
-def write_best_setting(path: str | Path, trials: Iterable[str | Path], grid: str = "student.tune") -> None:
+def write_best_setting(
+    path: str | Path, trials: Iterable[str | Path], grid: str = "student.tune", label: str = ""
+) -> None:
     """Select the best of some trial files, and write it as JSON: keys lr, weight_decay and `trials`, a list of all.
 
     Raises:
@@ -118,7 +123,7 @@ def write_best_setting(path: str | Path, trials: Iterable[str | Path], grid: str
     """
     found = [Trial(**json.loads(Path(trial).read_text())) for trial in trials]
     try:
-        lr, weight_decay = select_best(found, grid)
+        lr, weight_decay = select_best(found, grid, label)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     content = {"lr": lr, "weight_decay": weight_decay, "trials": [vars(trial) for trial in found]}

@@ -16,6 +16,7 @@ from distillery.figures.layout import truncate
 from distillery.figures.panels import RowFigure
 from distillery.figures.styles import INK, hide_spines, row_style, save_figure
 from distillery.jobs import UserError
+from distillery.wording import plural
 
 ROW = 0.62  # inches a source
 # used and kept in Okabe and Ito's blue and sky blue; dropped in grays that differ in print as well
@@ -89,7 +90,7 @@ def _draw_bars(axes: plt.Axes, outcomes: pd.DataFrame, names: Sequence[str], unt
         left += percent
     axes.set(xlim=(0, 100), ylim=(len(outcomes) - 0.5, -0.5), yticks=range(len(outcomes)))
     notes = ["\nrandom weights" if name in untrained else "" for name in total.index]
-    texts = [f"{name}\n{int(n):,} candidates{note}" for name, n, note in zip(names, total, notes, strict=True)]
+    texts = [f"{name}\n{plural(int(n), 'candidate')}{note}" for name, n, note in zip(names, total, notes, strict=True)]
     axes.set_yticklabels(texts, fontsize=9)
     axes.set_xlabel("percent of the candidates", fontsize=9.5)
     axes.tick_params(length=0, labelsize=9)

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_parquet, read_rows
+from distillery.wording import plural
 
 COLUMNS = 12  # images of a class, at most
 TILE = 76  # pixels a side, about, that images are enlarged to
@@ -96,8 +97,8 @@ def contact_sheet(
         pixels: `.npy` of uint8 [N, S, S, 3].
         table: the curated `.parquet`, which tells the class of each row.
         output: the PNG to write.
-        source: its name stands below the title.
-        title: the study's.
+        source: its name; stands in the heading.
+        title: the study's; stands in the heading.
         label: stands in a strip across the top when not empty.
         random_weights: whether the images come from a model that was never trained; a strip of its own says so.
 
@@ -108,9 +109,9 @@ def contact_sheet(
     classes = class_rows(table)
     strips = [Strip(row.name, evenly_spaced(row.rows), row.lines) for row in classes]
     kept, candidates = sum(len(row.rows) for row in classes), sum(row.candidates for row in classes)
-    text = f"source {source}: kept {kept:,} of {candidates:,} candidates"
+    text = f"kept {kept:,} of {plural(candidates, 'candidate')}"
     _require_rows(images, [place for row in classes for place in row.rows], table, pixels)
-    save_sheet(output, images, strips, title, text, label, random_weights)
+    save_sheet(output, images, strips, f"Kept images of {source}: {title}", text, label, random_weights)
 
 
 def label_issues_sheet(
@@ -143,9 +144,9 @@ def label_issues_sheet(
         lines += [f"{count:,} likely {other}" for other, count in likely]
         strips.append(Strip(name, [row["row"] for row in flagged[:COLUMNS]], lines))
     flagged_in_all = sum(row["is_label_issue"] for row in rows)
-    text = f"source {source}: likely label errors, {flagged_in_all:,} of {len(rows):,} labels flagged by the teacher"
+    text = f"{flagged_in_all:,} of {plural(len(rows), 'label')} flagged by the teacher"
     _require_rows(images, [row["row"] for row in rows], audit, pixels)
-    save_sheet(output, images, strips, title, text, label, random_weights)
+    save_sheet(output, images, strips, f"Likely label errors of {source}: {title}", text, label, random_weights)
 
 
 @dataclass(frozen=True)

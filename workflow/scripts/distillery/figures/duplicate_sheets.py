@@ -12,6 +12,7 @@ from distillery.curation.decoding import decode, to_square
 from distillery.figures.contact_sheets import COLUMNS, Strip, save_sheet
 from distillery.storage.parquet import read_rows
 from distillery.storage.pools import read_pool
+from distillery.wording import plural
 
 GROUPS = 12  # at most, the largest first
 
@@ -37,16 +38,16 @@ def duplicates_sheet(
         source, title, label, random_weights: see `contact_sheets.contact_sheet`.
     """
     groups, count = largest_groups(table)
-    wanted = {key for _, keys in groups for key in keys[:COLUMNS]}
-    images = _read_images(pools, wanted, side)
+    shown = {key for _, keys in groups for key in keys[:COLUMNS]}
+    images = _read_images(pools, shown, side)
     places = {key: place for place, key in enumerate(images)}
     strips = [
         Strip(name, [places[key] for key in keys if key in places], [f"1 kept, {len(keys) - 1} dropped"])
         for name, keys in groups
     ]
-    text = f"source {source}: {count:,} images dropped as near-duplicates" + "; the largest groups" * bool(groups)
+    text = f"{plural(count, 'image')} dropped as near-duplicates" + "; the largest groups" * bool(groups)
     array = np.stack(list(images.values())) if images else np.empty((0, side, side, 3), dtype=np.uint8)
-    save_sheet(output, array, strips, title, text, label, random_weights)
+    save_sheet(output, array, strips, f"Near-duplicates of {source}: {title}", text, label, random_weights)
 
 
 def largest_groups(table: str | Path) -> tuple[list[tuple[str, list[str]]], int]:

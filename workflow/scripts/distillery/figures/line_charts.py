@@ -19,6 +19,7 @@ from distillery.figures.styles import DOTTED, GRID, OTHER_STYLES, SOFT, ArmStyle
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 MIX_STYLES = (("#D55E00", "o"), ("#0072B2", "D"), *OTHER_STYLES)
 BY_SCENARIO = PanelLayout(2.65, 2.0, across=0.45, down=0.6, left=0.75, legend=0.5)
+COLUMNS = 4  # panels in a row, at most
 MIN_PREDICTIONS = 10  # of a bin of confidence; fewer are noise
 MIN_TICK_RATIO = 1.8  # of neighboring ticks on a log axis, so that their labels do not touch
 
@@ -33,15 +34,14 @@ def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figur
     legend = 0.25 + LEGEND_ROW * -(-len(mixes) // 4)
     layout = PanelLayout(2.65, 2.2, across=0.45, down=0.7, left=0.75, legend=legend)
     keys = [_legend_key(style, DASHES[i % len(DASHES)]) for i, style in enumerate(mix_styles.values())]
-    figure, axes = panel_grid(len(arms), 4, layout, title, text, label, keys, max_legend_columns=4)
+    figure, axes = panel_grid(len(arms), COLUMNS, layout, title, text, label, keys, max_legend_columns=4)
     for axis, arm in zip(axes, arms, strict=True):
         for place, name in enumerate(mixes):
             rows = table[(table["arm"] == arm) & (table["mix"] == name)].sort_values("n_train")
             _draw_mix(axis, rows, mix_styles[name], DASHES[place % len(DASHES)])
         panel_title(axis, arms[arm].name)
         _set_up_size_axes(axis, table)
-    axes[0].set_ylabel("percent", fontsize=8.5)
-    figure.text(0.5, 0.2 / figure.get_size_inches()[1], "train images", ha="center", fontsize=8.5)
+    _name_axes(figure, axes, "train images", "accuracy, percent")
     return figure
 
 
@@ -99,6 +99,7 @@ def draw_curves(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
             axis.yaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:g}"))
             axis.yaxis.set_minor_formatter(NullFormatter())
         axis.grid(axis="y", color=GRID, linewidth=0.8)
+    _name_axes(figure, axes, "optimizer step", "accuracy, percent" if validated else "loss")
     return figure
 
 
@@ -120,6 +121,7 @@ def draw_reliability(tables: dict[str, pd.DataFrame], title: str, label: str) ->
             )  # fmt: skip
         axis.set(xlim=(0, 100), ylim=(0, 100))
         axis.grid(color=GRID, linewidth=0.8)
+    _name_axes(figure, axes, "confidence, percent", "accuracy, percent")
     return figure
 
 
@@ -127,10 +129,17 @@ def _panel_per_scenario(
     table: pd.DataFrame, title: str, text: str, label: str, keys: list[Line2D]
 ) -> tuple[Figure, list[Axes], list[str]]:
     scenarios = list(dict.fromkeys(table["scenario"]))
-    figure, axes = panel_grid(len(scenarios), 4, BY_SCENARIO, title, text, label, keys)
+    figure, axes = panel_grid(len(scenarios), COLUMNS, BY_SCENARIO, title, text, label, keys)
     for axis, scenario in zip(axes, scenarios, strict=True):
         panel_title(axis, truncate(scenario, 36))
     return figure, axes, scenarios
+
+
+def _name_axes(figure: Figure, axes: list[Axes], x: str, y: str) -> None:
+    """Name the axes once: y at the left of every row of panels, x below all panels."""
+    for axis in axes[::COLUMNS]:
+        axis.set_ylabel(y, fontsize=8.5)
+    figure.text(0.5, 0.2 / figure.get_size_inches()[1], x, ha="center", fontsize=8.5)
 
 
 def _legend_key(style: ArmStyle, dash: Any, marker: bool = True) -> Line2D:

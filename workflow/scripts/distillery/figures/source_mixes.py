@@ -37,7 +37,7 @@ def source_mixes(summary: pd.DataFrame) -> pd.Series:
 
 
 def _belongs_to(rows: list[dict], row: dict) -> bool:
-    return _alike(rows[0], row) and all(other["n_train_asked"] != row["n_train_asked"] for other in rows)
+    return _alike(rows[0], row) and all(other["n_train_requested"] != row["n_train_requested"] for other in rows)
 
 
 def _alike(one: dict, other: dict) -> bool:

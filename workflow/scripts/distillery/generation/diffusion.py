@@ -35,8 +35,8 @@ def generate(
     """Generate what is missing of a source's images, then give each class its pool.
 
     An image that is flagged, black, flat or not a number becomes a record with the reason as its failure, and one more
-    image is generated for it: up to a quarter more than wanted (at least 8). A class that then still lacks images stays
-    short, with a warning; the split decides how to go on (`split.shortfall`).
+    image is generated for it: up to a quarter more than requested (at least 8). A class that then still lacks images
+    stays short, with a warning; the split decides how to go on (`split.shortfall`).
 
     Args:
         source: the source in the configuration, of kind diffusion.
@@ -71,7 +71,7 @@ def generate(
         if not count:
             raise _no_usable_image(settings, [record.failure for record, _ in entries])
         if count < settings.per_class:
-            message = "source %s: class %s has %d images, %d asked; the others failed"
+            message = "source %s: class %s has %d images, %d requested; the others failed"
             log.warning(message, name, label, count, settings.per_class)
         yield label, clip_scorer.score(entries, kept.store) if clip_scorer else entries
 

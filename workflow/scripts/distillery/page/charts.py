@@ -51,7 +51,7 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
     hover = [alt.Tooltip(f"{name}:N", title=title) for name, title in (
         ("train", "train images"), ("name", "arm"), ("n_train", "n"), ("mean_percent", "accuracy, %"),
         ("interval", "95 % interval"), ("n_seeds", "seeds"), ("n_test", "test images"),
-        ("difference", "difference, points"), ("p_holm", "p (Holm)"), ("published_site", "published, %"),
+        ("difference", "difference, points"), ("p_holm", "p over seeds (Holm)"), ("published_site", "published, %"),
     ) if name != "published_site" or any(row[name] for row in data)]  # fmt: skip
     base = alt.Chart(alt.NamedData("rows")).encode(y=y, yOffset=offset)
     axis, scale = alt.Axis(tickCount=8), alt.Scale(domain=[0, _top(summary)])

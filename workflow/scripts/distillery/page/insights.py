@@ -9,6 +9,7 @@ from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.figures.source_mixes import source_mixes
 from distillery.page.answer import best_run, comparison_sentence
 from distillery.page.quoting import Sentence, TableRow, Tables, named_table, numbers, say
+from distillery.wording import plural
 
 COMMON = "common"  # as `test_sources.csv` calls the test images of all scenarios
 
@@ -137,11 +138,16 @@ def _dropped(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
         source, reason = sums[reasons].stack().idxmax()
         counts = sums.loc[source]
         values = {
-            "source": source_title(source, titles), "candidates": counts["candidates"], "kept": counts["kept"],
-            "reason": reason.removeprefix("dropped_").replace("_", " "), "count": counts[reason],
+            "source": source_title(source, titles), "kept": counts["kept"],
+            "candidates": _candidates(counts["candidates"]),
+            "reason": reason.removeprefix("dropped_").replace("_", " "), "count": _candidates(counts[reason]),
         }  # fmt: skip
         yield say(
-            "{kept} of the {candidates} candidates from {source} were kept. The most common reason for dropping one is:"
-            " {reason} ({count} candidates).",
+            "{kept} of the {candidates} from {source} were kept. The most common reason for dropping one is:"
+            " {reason} ({count}).",
             **{name: table.quote(value) for name, value in values.items()},
         )
+
+
+def _candidates(count: float) -> str:
+    return plural(int(count), "candidate").replace(",", "")  # as the table has it

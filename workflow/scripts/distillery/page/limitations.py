@@ -7,6 +7,7 @@ from functools import partial
 
 from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.page.quoting import Quoted, Sentence, Tables, named_table, say
+from distillery.wording import plural, span
 
 LEVEL = Quoted("0.05", "")  # of significance: a convention, in no table
 
@@ -38,23 +39,25 @@ def _few_seeds(tables: Tables) -> Iterator[Sentence]:
     for tests in named_table(tables, "comparisons").groups("comparison"):
         first = tests.first()
         if first["n_pairs"] == "1":
-            yield say("{first[comparison]}: one seed cannot show how another training would differ.", first=first)
+            yield say('On "{first[question]}", one seed cannot show how another training would differ.', first=first)
         elif float(first["p_seeds_least"]) * len(tests) > float(LEVEL.text):
             yield say(
-                "{first[comparison]}: with {first[n_pairs]} seeds the smallest possible sign-flip p is"
-                " {first[p_seeds_least]}. Corrected for {count} tests it cannot reach {level}, so the verdict assumes"
+                'On "{first[question]}", the smallest possible sign-flip p with {first[n_pairs]} seeds is'
+                " {first[p_seeds_least]}. Corrected for {count} it cannot reach {level}, so the verdict assumes"
                 " that means are approximately normal.",
-                first=first, count=tests.quote(len(tests)), level=LEVEL,
+                first=first, count=tests.quote(plural(len(tests), "test")), level=LEVEL,
             )  # fmt: skip
 
 
 def _small_differences(tables: Tables) -> Iterator[Sentence]:
     table = named_table(tables, "comparisons")
     if table.numbers("detectable").notna().any():
+        least, most = table.lowest("detectable")["detectable"], table.highest("detectable")["detectable"]
+        depending = "" if least == most else ", depending on the comparison,"
         yield say(
-            "True differences below {least[detectable]} to {most[detectable]} percentage points, depending on the"
-            " comparison, are found less than four times in five. More seeds or test images would find smaller ones.",
-            least=table.lowest("detectable"), most=table.highest("detectable"),
+            "True differences below {points} percentage points{depending} are found less than four times in five. More"
+            " seeds or test images would find smaller ones.",
+            points=table.quote(span(least, most)), depending=table.quote(depending),
         )  # fmt: skip
 
 
@@ -78,12 +81,12 @@ def _shortfall(tables: Tables) -> Iterator[Sentence]:
     # an arm may train on a part by its recipe: the arm with the most images shows what the scenario has
     most = summary.numbers("n_train").groupby(summary["scenario"], sort=False).idxmax()
     scenarios = summary.where(summary.rows.index.isin(most))
-    fractions = scenarios.numbers("n_train") / scenarios.numbers("n_train_asked")
+    fractions = scenarios.numbers("n_train") / scenarios.numbers("n_train_requested")
     short = scenarios.where(fractions < 1)
     if len(short):
         yield say(
-            "{short} of {all} scenarios train on fewer images than the configuration asks for. The largest gap is"
-            " {worst[scenario]}, with {worst[n_train]} of {worst[n_train_asked]}.",
+            "{short} of {all} scenarios train on fewer images than the configuration requests. The largest gap is"
+            " {worst[scenario]}, with {worst[n_train]} of {worst[n_train_requested]}.",
             short=summary.quote(len(short)), all=summary.quote(len(scenarios)), worst=short.row(fractions.idxmin()),
         )  # fmt: skip
 

@@ -22,6 +22,7 @@ from distillery.page.insights import insights
 from distillery.page.limitations import limitations
 from distillery.page.quoting import Tables
 from distillery.storage.files import atomic_write
+from distillery.wording import plural
 
 HERE = Path(__file__).parent
 # settings of a source that the page shows; the others concern its retrieval alone
@@ -100,6 +101,7 @@ def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
             display_name=display_name,
             source_title=partial(source_title, titles=study.titles),
             source_with_title=partial(source_with_title, titles=study.titles),
+            plural=plural,
             shown=len(tests.places),
             total=tests.total,
             style=(HERE / "style.css").read_text(encoding="utf-8"),
@@ -129,7 +131,7 @@ def page_data(
         "classes": list(study.classes),
         "trained": {name: list(settings["train"]) for name, settings in study.scenarios.items()},
         "seeds": _seeds(summary),
-        "sources": {name: source_with_title(name, study.titles) for name in study.sources},
+        "sources": {name: source_title(name, study.titles) for name in study.sources},
         "arms": {arm: display_name(arm) for arm in dict.fromkeys(summary["arm"])},
         "samples": {name: asdict(sample) for name, sample in samples.items()},
         "tests": {

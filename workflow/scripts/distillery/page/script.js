@@ -2,6 +2,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
+  const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const make = (tag, text, className) => {
     const element = document.createElement(tag);
     if (text !== undefined) element.textContent = text; // never HTML: titles come from the web
@@ -32,7 +33,7 @@
       };
       line.hidden = !kept.has(`${cell("scenario")}\n${cell("arm")}`);
     }
-    byId("shown").textContent = `${rows.length} of ${data.rows.length} results shown.`;
+    byId("shown").textContent = `${rows.length} of ${plural(data.rows.length, "result")} shown.`;
     if (view) {
       const scenarios = new Set(rows.map((row) => row.scenario)).size;
       view.height(Math.max(1, scenarios) * data.rowHeight).data("rows", rows).resize().runAsync();
@@ -81,6 +82,8 @@
     return button;
   }
 
+  const imageTitle = (label, source, row) => `${label}, image ${row} of ${data.sources[source]}`;
+
   const dialog = byId("detail");
   function showDetail(title, image, facts) {
     byId("detail-title").textContent = title;
@@ -110,7 +113,7 @@
     items.forEach((item, place) => {
       if (item.class !== last) box.append(make("h4", (last = item.class)));
       const { class: label, row, ...facts } = item;
-      box.append(tile("gallery", name, sheet, place, `${label}, ${data.sources[name]} number ${row}`, facts));
+      box.append(tile("gallery", name, sheet, place, imageTitle(label, name, row), facts));
     });
   }
 
@@ -164,11 +167,11 @@
       const facts = {};
       for (const arm of Object.keys(data.tests.predictions[scenario])) {
         const one = prediction(scenario, arm, i);
-        if (one) facts[armName(arm)] = `${one.label}${arm === "teacher" ? "" : ` (correct for ${one.n} of ${one.seeds} seeds)`}`;
+        if (one) facts[armName(arm)] = `${one.label}${arm === "teacher" ? "" : ` (correct for ${one.n} of ${plural(one.seeds, "seed")})`}`;
       }
-      return tile("tests", source, data.tests.sheets[source], places[i], `${label}, ${data.sources[source]} number ${row}`, facts, a.correct ? "correct" : "wrong");
+      return tile("tests", source, data.tests.sheets[source], places[i], imageTitle(label, source, row), facts, a.correct ? "correct" : "wrong");
     }));
-    byId("found").textContent = `${images.length} images. Solid frame: ${armName(browse.arm.value)} is correct; dashed frame: wrong.`;
+    byId("found").textContent = `${plural(images.length, "image")}. Solid frame: ${armName(browse.arm.value)} is correct; dashed frame: wrong.`;
     byId("page").textContent = images.length ? `${start + 1}–${Math.min(start + PAGE, images.length)}` : "none";
     byId("previous").disabled = start === 0;
     byId("next").disabled = start + PAGE >= images.length;

@@ -39,7 +39,7 @@ def fetch_addresses(
         UserError: the list cannot be read, has no URL of the class, or none gave an image.
     """
     records = read_addresses(source["path"], name, label)
-    wanted = source["per_class"] or len(records)
+    requested = source["per_class"] or len(records)
     fetch = partial(retrieve, store=store, fetcher=Fetcher(Limits.of(source), loopback))
     different: set[str] = set()  # sha256
     with DaemonThreads(THREADS) as threads:
@@ -47,15 +47,15 @@ def fetch_addresses(
         for record, data in progress(entries, len(records), f"{name}, {label}", "images"):
             yield record, data
             different |= {record.sha256} if data else set()
-            if len(different) >= wanted:
+            if len(different) >= requested:
                 break
     if not different:
         raise UserError(
             f"source {name}, class {label}: none of {len(records)} addresses gave an image. Check the connection to"
             f" the internet and the addresses in {source['path']}."
         )
-    if len(different) < wanted:
-        log.warning("source %s, class %s: %d images of %d wanted", name, label, len(different), wanted)
+    if len(different) < requested:
+        log.warning("source %s, class %s: %d images of %d requested", name, label, len(different), requested)
 
 
 def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]:

@@ -60,7 +60,7 @@ class ImageCrawler(Crawler):
         for pool in (self.feeder, self.parser, self.downloader):
             pool.start()
         search = self._candidates.search
-        for _ in progress(self._images(), search.wanted, f"{search.source}, {search.label}", "images"):
+        for _ in progress(self._images(), search.requested, f"{search.source}, {search.label}", "images"):
             pass
 
     def _images(self) -> Iterator[int]:
@@ -69,7 +69,7 @@ class ImageCrawler(Crawler):
         while self.downloader.is_alive() or self.parser.is_alive() or self.feeder.is_alive():
             self.signal.set(feeder_exited=not self.feeder.is_alive())
             self.signal.set(parser_exited=not self.parser.is_alive(), reach_max_num=self._candidates.enough.is_set())
-            while shown < min(self._candidates.retrieved(), self._candidates.search.wanted):
+            while shown < min(self._candidates.retrieved(), self._candidates.search.requested):
                 yield shown
                 shown += 1
             time.sleep(POLL_SECONDS)

@@ -1,7 +1,7 @@
 """Crawl an image search for the images of one class.
 
-Queries take turns, so that the wanted number is spread over them. A URL found twice is one candidate. Every candidate
-has a record, whatever became of it.
+Queries take turns, so that the requested number is spread over them. A URL found twice is one candidate. Every
+candidate has a record, whatever became of it.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def crawl(
             f"source {search.source}, class {search.label}: none of {len(records)} candidates could be retrieved."
             " Check the connection to the internet, or change the queries."
         )
-    if count < search.wanted:
+    if count < search.requested:
         log.warning(
-            "source %s, class %s: %d images retrieved of %d wanted; more queries may find more",
-            *(search.source, search.label, count, search.wanted),
+            "source %s, class %s: %d images retrieved of %d requested; more queries may find more",
+            *(search.source, search.label, count, search.requested),
         )
     # one by one, as a class may exceed the memory; an image that has left the store meanwhile is fetched again
     return ((record, None) if record.failure else retrieve(record, store, fetcher) for record in records)

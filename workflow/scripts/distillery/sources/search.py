@@ -21,7 +21,7 @@ class Search:
     kind: str  # of `ENGINES`
     label: str  # class
     queries: tuple[str, ...]
-    wanted: int  # images to retrieve
+    requested: int  # images to retrieve
     max_per_query: int
     filters: Mapping[str, str] = field(default_factory=dict)
     home: str = ""  # start of its URLs; the engine's own if empty
@@ -29,7 +29,7 @@ class Search:
     @property
     def turn(self) -> int:
         """Results that a query gives before the next query has its turn."""
-        return max(1, -(-self.wanted // len(self.queries)))
+        return max(1, -(-self.requested // len(self.queries)))
 
     def page_url(self, query: str, first: int) -> str:
         """The URL of the page that follows the `first` results of a query."""
@@ -64,7 +64,7 @@ def search_of(
 class Candidates:
     """The candidates of a search and what became of them, shared by the threads of a crawl.
 
-    The pool ends with the candidate that completes the wanted number, in order of rank: no thread's speed matters.
+    The pool ends with the candidate that completes the requested number, in order of rank: no thread's speed matters.
     """
 
     def __init__(self, search: Search):
@@ -106,11 +106,11 @@ class Candidates:
         """Note what became of a candidate, and count images in order of rank."""
         with self._lock:
             self._done[record.rank] = record
-            while len(self._kept) < self.search.wanted and (done := self._done.get(self._done_below)) is not None:
+            while len(self._kept) < self.search.requested and (done := self._done.get(self._done_below)) is not None:
                 self._done_below += 1
                 if not done.failure:
                     self._kept.add(done.sha256)
-            if len(self._kept) >= self.search.wanted:
+            if len(self._kept) >= self.search.requested:
                 self.enough.set()
 
     def retrieved(self) -> int:

@@ -10,7 +10,7 @@ SPLITS = ("test", "val", "train")  # in the order in which they take images
 
 @dataclass(frozen=True)
 class Quota:
-    """Images wanted of each class of a source."""
+    """Images requested of each class of a source."""
 
     test: int
     val: int
@@ -31,7 +31,7 @@ def quotas_for(wanted: Mapping[str, Mapping[str, int]], classes: Mapping[str, Se
 
 
 def shrink_quota(quota: Quota, available: int) -> Quota:
-    """A quota for a class that has fewer images than wanted.
+    """A quota for a class that has fewer images than requested.
 
     Train shrinks first. Test and validation shrink too if they would take more than a third of the available images,
     or more than their fraction of the quota if that is larger. At least one image remains for each of the two that

@@ -60,7 +60,7 @@ def plan_scenario(
         curation: the configuration's section: for messages about images that were dropped.
 
     Raises:
-        UserError: a class of a source has fewer train images than wanted; says which, and what to do.
+        UserError: a class of a source has fewer train images than requested; says which, and what to do.
     """
     table = read_parquet(splits, ("source", "row", "class", "label", "group", "split", "rank"))
     flagged = _label_issues(table, audits)
@@ -129,7 +129,7 @@ def _shrink(
 
     Args:
         place: the scenario, the source and the class.
-        per_class: train images asked of each class.
+        per_class: train images requested of each class.
         found: those that the class has.
         left_out: see `_left_out`.
         report: explains the shortfall.
@@ -142,13 +142,13 @@ def _shrink(
     why = report.explanation(source, label, present, reasons)
     if report.shortfall == "shrink" and found:
         log.warning(
-            "scenario %s: shrunk to %d train images a class of source %s, %d asked; class %s has no more%s",
+            "scenario %s: shrunk to %d train images of each class of source %s, %d requested; class %s has no more%s",
             *(scenario, found, source, per_class, label, why),
         )
         return found
     raise UserError(
-        f"scenario {scenario}: class {label} has {found} train images in source {source}, {per_class} asked{why}."
-        f" {report.remedy(source, label, per_class - found, present, reasons)}"
+        f"scenario {scenario}: class {label} has {found} train images in source {source}, {per_class} requested of each"
+        f" class{why}. {report.remedy(source, label, per_class - found, present, reasons)}"
     )
 
 

@@ -247,7 +247,8 @@ def _shrunk_to_pool(
     smaller = shrink_quota(quota, available[smallest])
     if smaller != quota:
         log.warning(
-            "source %s: class %s has %d of the %d images wanted%s; test %d, validation %d, train at most %d a class",
+            "source %s: class %s has %d of the %d images requested of each class%s; test %d, validation %d, train at"
+            " most %d of each class",
             *(source, smallest, available[smallest], quota.test + quota.val + quota.train),
             report.explanation(source, smallest, int((mine & (images.label == labels.index(smallest))).sum())),
             *(smaller.test, smaller.val, smaller.train),
@@ -303,7 +304,8 @@ def _require_quotas(
                 if found < asked:
                     left_out = {UNUSED: int((mine & (split == "unused")).sum())}
                     raise UserError(
-                        f"split.{part}: class {name} has {found} {part} images in source {source}, {asked} asked"
+                        f"split.{part}: class {name} has {found} {part} images in source {source}, {asked} requested of"
+                        " each class"
                         f"{report.explanation(source, name, int(mine.sum()))}{_repeats(images, group, split, mine)}."
                         f" {report.remedy(source, name, asked - found, int(mine.sum()), left_out)}"
                     )

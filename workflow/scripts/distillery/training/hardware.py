@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import torch
 
 from distillery.jobs import log
+from distillery.wording import plural
 
 
 def choose_device(threads: int = 0, deterministic: bool = False) -> torch.device:
@@ -25,7 +26,8 @@ def choose_device(threads: int = 0, deterministic: bool = False) -> torch.device
     if deterministic and device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS requires it
         torch.use_deterministic_algorithms(True)
-    name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    cpu = f"CPU, {plural(torch.get_num_threads(), 'thread')}"
+    name = torch.cuda.get_device_name() if device.type == "cuda" else cpu
     log.info("on %s, in %s", name, "bfloat16" if has_bfloat16(device) else "float32")
     return device
 

@@ -15,9 +15,9 @@ from distillery.analysis.table_files import read_table
 from distillery.jobs import UserError
 
 RUN_COLUMNS = (
-    "scenario", "size", "arm", "seed", "train_asked", "n_train_asked", "augment", "network", "parameters", "steps",
-    "batch", "lr", "weight_decay", "n_train", "n_train_unique", "n_classes", "n_test", "n_correct", "accuracy_percent",
-    "val_accuracy_percent",
+    "scenario", "size", "arm", "seed", "train_requested", "n_train_requested", "augment", "network", "parameters",
+    "steps", "batch", "lr", "weight_decay", "n_train", "n_train_unique", "n_classes", "n_test", "n_correct",
+    "accuracy_percent", "val_accuracy_percent",
 )  # fmt: skip
 # copied from a run's metrics.json as they are
 METRICS = (
@@ -61,8 +61,8 @@ def _run_row(path: str | Path, settings: Mapping[str, Any], titles: Mapping[str,
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
     augment = settings.get("augment", row["augment"])
-    row |= {"size": settings.get("size", ""), "train_asked": train_text(settings["train"], augment, titles=titles)}
-    row["n_train_asked"] = sum(settings["train"].values()) * (1 if augment == "none" else 2)
+    row |= {"size": settings.get("size", ""), "train_requested": train_text(settings["train"], augment, titles=titles)}
+    row["n_train_requested"] = sum(settings["train"].values()) * (1 if augment == "none" else 2)
     return row
 
 

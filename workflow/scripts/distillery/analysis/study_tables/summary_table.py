@@ -19,7 +19,7 @@ from distillery.analysis.study_tables.plan_images import PlanCounts
 from distillery.jobs import UserError
 
 SUMMARY_COLUMNS = (
-    "scenario", "size", "arm", "train", "clean", "n_train", "n_train_asked", "n_test", "n_classes", "n_seeds",
+    "scenario", "size", "arm", "train", "clean", "n_train", "n_train_requested", "n_test", "n_classes", "n_seeds",
     "mean_percent", "sd", "low", "high", "versus", "difference", "difference_low", "difference_high", "n_pairs", "p",
     "p_least", "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
 )  # fmt: skip
@@ -86,9 +86,9 @@ def _images_columns(
                 f" ({', '.join(map(str, group[name].unique()))})."
                 f" Delete results/runs/{first['scenario']}/{first['arm']} and run again."
             )
-    row = {name: first[name] for name in ("size", "n_train", "n_train_asked", "n_test", "n_classes")}
+    row = {name: first[name] for name in ("size", "n_train", "n_train_requested", "n_test", "n_classes")}
     if plan is None:
-        return row | {"train": first["train_asked"]}
+        return row | {"train": first["train_requested"]}
     order = [*settings.get("train", ()), *plan.counts]
     counts = {source: plan.counts[source] for source in dict.fromkeys(order) if source in plan.counts}
     augment = settings.get("augment", first["augment"])
@@ -133,7 +133,7 @@ def _published(published: Mapping[str, Any], arm: str) -> dict[str, Any]:
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:
     """Fixed decimals as text: two for percent and points, five for p, none for counts."""
-    places = dict.fromkeys(("n_train", "n_train_asked", "n_test", "n_classes", "n_seeds", "n_pairs"), 0)
+    places = dict.fromkeys(("n_train", "n_train_requested", "n_test", "n_classes", "n_seeds", "n_pairs"), 0)
     points = ("mean_percent", "sd", "low", "high", "difference", "difference_low", "difference_high")
     places |= dict.fromkeys((*points, "published_site", "published_notebook"), 2)
     return formatted(table, places | dict.fromkeys(("p", "p_least", "p_holm"), P_DECIMALS))

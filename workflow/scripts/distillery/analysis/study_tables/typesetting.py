@@ -11,7 +11,7 @@ from distillery.storage.files import atomic_write
 
 HEAD = (
     "scenario", "train images", "arm", "n", "seeds", "accuracy, %", "95 % interval", "difference",
-    "95 % interval ", "p (Holm)", "published, %",
+    "95 % interval ", "p over seeds (Holm)", "published, %",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Each room of the library imports only the rooms above it, and nothing of the library imports the demonstration."""
+"""Each package of the library imports only those above it, and nothing of the library imports the demonstration."""
 
 import ast
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 LIBRARY = SCRIPTS / "distillery"
-ROOMS = (
+PACKAGES = (
     *("top", "storage", "config", "sources", "curation", "splits", "models", "training", "distillation"),
     *("generation", "analysis", "figures", "page", "deployment"),
 )
-ENTRY_POINTS = ("new.py",)  # programs of their own, which may use every room
+ENTRY_POINTS = ("new.py",)  # programs of their own, which may use every package
 
 
-def room_of(module: str) -> str:
-    """The room of `distillery.room.module`; "top" for a module beside the rooms."""
+def package_of(module: str) -> str:
+    """The package of `distillery.package.module`; "top" for a module beside the packages."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and (LIBRARY / parts[1]).is_dir() else "top"
 
@@ -30,17 +30,17 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names if alias.name.startswith("distillery"))
 
 
-def test_every_folder_is_a_room():
+def test_every_folder_is_a_package_of_the_list():
     folders = {path.parent.relative_to(LIBRARY).parts[0] for path in LIBRARY.glob("*/__init__.py")}
-    assert folders == set(ROOMS) - {"top"}
+    assert folders == set(PACKAGES) - {"top"}
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_what_stands_above_it(room):
-    files = LIBRARY.glob("*.py") if room == "top" else (LIBRARY / room).rglob("*.py")
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_stands_above_it(package):
+    files = LIBRARY.glob("*.py") if package == "top" else (LIBRARY / package).rglob("*.py")
     for path in files:
-        if path.name in ENTRY_POINTS and room == "top":
+        if path.name in ENTRY_POINTS and package == "top":
             continue
         for module in imported(path):
             assert not module.startswith("distillery_demo"), f"{path} imports {module}"
-            assert ROOMS.index(room_of(module)) <= ROOMS.index(room), f"{path} imports {module}"
+            assert PACKAGES.index(package_of(module)) <= PACKAGES.index(package), f"{path} imports {module}"

@@ -1,0 +1,14 @@
+"""Words that depend on numbers, for messages, figures, the page and the model card."""
+
+from __future__ import annotations
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: `1 image`, `1,200 images`, `10 classes`."""
+    ending = "" if count == 1 else "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    return f"{count:,} {noun}{ending}"
+
+
+def span(low: str, high: str) -> str:
+    """Two numbers as text with the word between them: `2 to 3`; one of them if they are equal."""
+    return low if low == high else f"{low} to {high}"
