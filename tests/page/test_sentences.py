@@ -3,7 +3,7 @@
 import pandas as pd
 from statements import NUMBER, mismatches, numbers_in
 
-from distillery.analysis.display_names import source_titles
+from distillery.display_names import source_titles
 from distillery.page.answer import answer, export_target
 from distillery.page.insights import insights
 from distillery.page.limitations import limitations

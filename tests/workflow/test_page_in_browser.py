@@ -6,7 +6,7 @@ import json
 import pytest
 from statements import Statements, mismatches
 
-from distillery.analysis.display_names import display_name
+from distillery.display_names import display_name
 from distillery.page.render import ARM_COLUMNS, read_tables
 
 from .browser import open_browser

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from distillery.analysis.display_names import source_titles
 from distillery.analysis.study_tables import published_comparison as published
+from distillery.display_names import source_titles
 
 
 @pytest.mark.parametrize(

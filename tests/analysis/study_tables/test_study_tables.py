@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.analysis import agreement, breakdowns, calibration, comparisons, ranking
-from distillery.analysis.display_names import source_titles, train_text
 from distillery.analysis.statistics import compare_pairs, estimate, holm
 from distillery.analysis.study_tables import costs, curves
 from distillery.analysis.study_tables import published_comparison as published
@@ -21,6 +20,7 @@ from distillery.analysis.study_tables.runs_table import RUN_COLUMNS, read_run_ta
 from distillery.analysis.study_tables.summary_table import SUMMARY_COLUMNS, summary_table
 from distillery.analysis.study_tables.teacher_table import TEACHER_COLUMNS, teacher_table
 from distillery.analysis.table_files import NAMES, read_table, write_table
+from distillery.display_names import source_titles, train_text
 from distillery.jobs import UserError
 
 TITLES = source_titles({"google": "google", "bing": "bing", "sd2": "diffusion", "sd_v3": "diffusion"})

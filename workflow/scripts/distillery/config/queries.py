@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from distillery.analysis.display_names import source_titles, source_with_title
 from distillery.config.choices import WEB_SEARCHES
 from distillery.config.recipe_models import RecipeConfig
+from distillery.display_names import source_titles, source_with_title
 from distillery.jobs import CRAWL_POLICY_KEYS
 
 Study = Mapping[str, Any]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distillery.analysis.display_names import display_name, source_title, train_text
 from distillery.analysis.formatting import decimals, mean_columns
 from distillery.deployment.student_facts import StudentFacts
+from distillery.display_names import display_name, source_title, train_text
 from distillery.models.weights import TrainedNetwork
 from distillery.storage.files import atomic_write
 

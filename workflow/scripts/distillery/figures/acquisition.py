@@ -10,8 +10,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.colors import to_rgb
 
-from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.analysis.table_files import NAMES_OF_COUNTS, read_table
+from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.layout import truncate
 from distillery.figures.panels import RowFigure
 from distillery.figures.styles import INK, hide_spines, row_style, save_figure

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from distillery.analysis.display_names import display_name
+from distillery.display_names import display_name
 from distillery.figures.layout import truncate
 from distillery.figures.panels import PanelLayout, panel_grid, panel_title
 from distillery.figures.styles import (

@@ -11,8 +11,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.lines import Line2D
 
-from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.analysis.table_files import read_table
+from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.layout import truncate
 from distillery.figures.panels import RowFigure
 from distillery.figures.styles import row_style, save_figure

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from distillery.analysis.display_names import NO_TITLES, source_title
+from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.layout import text_width, truncate
 from distillery.figures.panels import PanelLayout, panel_grid, panel_title
 from distillery.figures.styles import INK, arm_styles, hide_spines

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from distillery.analysis.display_names import NO_TITLES
 from distillery.analysis.table_files import read_table
+from distillery.display_names import NO_TITLES
 from distillery.figures import difference_charts, heatmaps, line_charts
 from distillery.figures.acquisition import plot_acquisition
 from distillery.figures.diversity import plot_diversity

@@ -17,7 +17,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from distillery.analysis.display_names import display_name
+from distillery.display_names import display_name
 from distillery.storage.files import atomic_path
 
 matplotlib.use("Agg")

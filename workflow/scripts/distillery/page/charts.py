@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.display_names import display_name
+from distillery.display_names import display_name
 from distillery.figures.styles import arm_styles
 
 SHAPES = {  # Vega-Lite's shapes by Matplotlib's markers

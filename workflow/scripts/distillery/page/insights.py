@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from distillery.analysis.display_names import NO_TITLES, source_title
+from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.source_mixes import source_mixes
 from distillery.page.answer import best_run, comparison_sentence
 from distillery.page.quoting import Sentence, TableRow, Tables, named_table, numbers, say

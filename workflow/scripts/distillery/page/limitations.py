@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from distillery.analysis.display_names import NO_TITLES, source_title
+from distillery.display_names import NO_TITLES, source_title
 from distillery.page.quoting import Quoted, Sentence, Tables, named_table, say
 from distillery.wording import plural, span
 

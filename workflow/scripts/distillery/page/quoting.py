@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from distillery.analysis.display_names import display_name
+from distillery.display_names import display_name
 
 # by name; every cell is text, as in its file
 Tables = Mapping[str, pd.DataFrame]

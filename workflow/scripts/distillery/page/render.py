@@ -14,7 +14,7 @@ import jinja2
 import pandas as pd
 import yaml
 
-from distillery.analysis.display_names import display_name, source_title, source_with_title
+from distillery.display_names import display_name, source_title, source_with_title
 from distillery.jobs import log
 from distillery.page import charts, images
 from distillery.page.answer import answer, export_target

@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from distillery.analysis.display_names import NO_TITLES
 from distillery.analysis.study_tables.counts_table import counts_table
 from distillery.analysis.study_tables.plan_images import read_plan_counts
 from distillery.analysis.study_tables.runs_table import read_run_tables, with_fixed_decimals
 from distillery.analysis.study_tables.summary_table import summary_table
 from distillery.analysis.study_tables.teacher_table import teacher_table
 from distillery.analysis.table_files import write_table
+from distillery.display_names import NO_TITLES
 
 
 @dataclass(frozen=True)

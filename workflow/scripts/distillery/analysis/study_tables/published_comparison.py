@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.display_names import NO_TITLES, source_title
 from distillery.analysis.error_model import ErrorModel
 from distillery.analysis.formatting import formatted
 from distillery.analysis.table_files import read_table, write_table
+from distillery.display_names import NO_TITLES, source_title
 
 COLUMNS = (
     "scenario", "train", "arm", "published_site", "published_notebook", "published_test", "published_n", "ours_arm",

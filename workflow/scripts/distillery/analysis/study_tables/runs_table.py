@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from distillery.analysis.display_names import NO_TITLES, train_text
 from distillery.analysis.formatting import decimals, percent
 from distillery.analysis.table_files import read_table
+from distillery.display_names import NO_TITLES, train_text
 from distillery.jobs import UserError
 
 RUN_COLUMNS = (

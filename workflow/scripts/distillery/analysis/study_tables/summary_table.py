@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.display_names import NO_TITLES, source_title, train_text
 from distillery.analysis.formatting import P_DECIMALS, formatted, mean_columns
 from distillery.analysis.statistics import compare_pairs, holm
 from distillery.analysis.study_tables.plan_images import PlanCounts
+from distillery.display_names import NO_TITLES, source_title, train_text
 from distillery.jobs import UserError
 
 SUMMARY_COLUMNS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from distillery.analysis.display_names import display_name
+from distillery.display_names import display_name
 from distillery.storage.files import atomic_write
 
 HEAD = (

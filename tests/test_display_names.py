@@ -2,7 +2,7 @@
 
 import pytest
 
-from distillery.analysis.display_names import display_name, source_title, source_titles, source_with_title
+from distillery.display_names import display_name, source_title, source_titles, source_with_title
 
 
 @pytest.mark.parametrize(
