@@ -15,7 +15,7 @@ import re
 import sys
 from pathlib import Path
 
-from sameness import MEASURED
+from compare_results import MEASURED
 
 # table → old column → new column
 COLUMNS = {

@@ -24,8 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from compare_results import contents, differences
 from running import Run, finish, lay_out_demo, processes_of, unlock
-from sameness import contents, differences
 
 TARGETS = ("results/summary.png", "all")
 # (rule whose job is killed, most seconds to let it run), in the order of the pipeline

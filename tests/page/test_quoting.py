@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from statements import Statements, mismatches, numbers_in
+from page_statements import Statements, mismatches, numbers_in
 
 from distillery.page.quoting import Quoted, named_table, say
 

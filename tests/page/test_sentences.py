@@ -1,7 +1,7 @@
 """The page's sentences: the answer, insights and limitations, every number from a table that they name."""
 
 import pandas as pd
-from statements import NUMBER, mismatches, numbers_in
+from page_statements import NUMBER, mismatches, numbers_in
 
 from distillery.display_names import source_titles
 from distillery.page.answer import answer, export_target

@@ -7,8 +7,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from compare_results import contents, differences
 from running import LOCKED, Run, processes_of, unlock
-from sameness import contents, differences
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from statements import Statements, mismatches
+from page_statements import Statements, mismatches
 
 from distillery.display_names import display_name
 from distillery.page.render import ARM_COLUMNS, read_tables

@@ -7,8 +7,8 @@ import tarfile
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from compare_results import contents, differences
 from PIL import Image
-from sameness import contents, differences
 
 from .conftest import CLASSES, rows
 

@@ -1,7 +1,7 @@
 """The error of a mean over seeds and over test images: intervals, p values and detectable differences.
 
-Two arms differ by the luck of their trainings (seeds) and by the draw of the test images. `over_seeds` and
-`over_images` measure one source of error each; `combine_variances` adds both.
+The measured difference of two arms varies with the seeds of their trainings and with the choice of test images.
+`over_seeds` and `over_images` measure one source of error each; `combine_variances` adds both.
 """
 
 from __future__ import annotations

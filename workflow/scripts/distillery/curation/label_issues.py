@@ -91,8 +91,8 @@ def _estimated_error_counts(labels: np.ndarray, confident: np.ndarray, classes: 
     The confident joint, each row scaled to the number of images of its label (ibid., equation 2).
     """
     joint = np.zeros((classes, classes))
-    sure = confident >= 0
-    np.add.at(joint, (labels[sure], confident[sure]), 1)
+    has_class = confident >= 0
+    np.add.at(joint, (labels[has_class], confident[has_class]), 1)
     scale = np.bincount(labels, minlength=classes) / np.maximum(joint.sum(axis=1), 1)
     numbers = np.rint(joint * scale[:, None]).astype(np.int64)
     np.fill_diagonal(numbers, 0)
@@ -112,8 +112,8 @@ def label_error_rates(labels: Sequence[str], confident: Sequence[str]) -> tuple[
     names, found = np.asarray(labels, dtype=object), np.asarray(confident, dtype=object)
     by_label: dict[str, float] = {}
     for label in dict.fromkeys(names.tolist()):
-        sure = (found != "") & (names == label)
-        by_label[label] = float((found[sure] != label).mean()) if sure.any() else 0.0
+        has_class = (found != "") & (names == label)
+        by_label[label] = float((found[has_class] != label).mean()) if has_class.any() else 0.0
     counts = {label: int((names == label).sum()) for label in by_label}
     total = sum(counts.values())
     return (sum(by_label[label] * counts[label] for label in counts) / total if total else None), by_label

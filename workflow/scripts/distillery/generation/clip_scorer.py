@@ -1,7 +1,8 @@
 """CLIP scores of generated images: the probability, by CLIP, that an image shows the class it was generated for.
 
 Zero-shot classification as in Radford et al. (2021), section 3.1: softmax over the captions `a photo of a {class}`. The
-score is only recorded. Images are left out by the label audit, which treats all sources alike.
+score is recorded and drops no image; the label audit (`data_quality.label_audit`) finds wrong labels in all sources in
+the same way.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sentences that quote tables: each sentence names the tables that its values come from.
 
-A `NamedTable` knows its name, and so do its rows and whatever is counted from it. `say` takes nothing else, so every
-number in a sentence comes from a table that the sentence names.
+Cells (`TableRow`) and texts made from them (`Quoted`) carry the name of their `NamedTable`. `say` accepts only these,
+and no digits in its own text, so every number in a sentence comes from a table that the sentence names.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ FRUITLESS_PAGES = 2  # after so many pages of a query without a new image, one a
 
 
 class ImageCrawler(Crawler):
-    """icrawler's pools of threads, connected; they name themselves to the search and disguise nothing."""
+    """icrawler's threads: a feeder of pages, a parser of results, and downloaders. They send our own user agent."""
 
     def __init__(self, candidates: Candidates, fetcher: Fetcher, store: Store):
         self._candidates = candidates
@@ -131,7 +131,7 @@ class _Feeder(Feeder):
                     return
 
     def _turn(self, query: str, count: int) -> int:
-        """Have the parser rank `count` results of a query, reading pages as needed; returns how many there were."""
+        """Let the parser rank up to `count` more results of a query, reading pages as needed; returns their number."""
         pages, given = self.pages, 0
         while given < count and not self.candidates.enough.is_set():
             waiting = len(pages.waiting.get(query, ()))

@@ -1,4 +1,7 @@
-"""Compare the results of two runs of a study, such as an undisturbed one and one after faults or on a cluster."""
+"""Compares the results of two runs of one study: hashes of their files, and the names of those that differ.
+
+Such as of an undisturbed run, and of one that was killed and resumed, or ran on a cluster.
+"""
 
 from __future__ import annotations
 
