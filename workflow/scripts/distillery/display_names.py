@@ -9,8 +9,13 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from distillery.config.choices import ARM_DISPLAY_NAMES
-
+ARMS = {
+    "scratch": "from scratch",
+    "kd": "distilled",
+    # trained here with the published recipe: not to be mistaken for the numbers that were published
+    "published_scratch": "published recipe, from scratch",
+    "published_kd": "published recipe, distilled",
+}
 SEARCHES = {"google": "Google", "bing": "Bing", "openverse": "Openverse", "commons": "Wikimedia Commons"}
 OTHER_KINDS = {"diffusion": "generated", "folder": "folder", "urls": "list of addresses"}
 MODEL = re.compile(r"[a-z]{1,3}[_-]?v?\d+")  # names that read like a diffusion model's, such as sd3
@@ -20,7 +25,7 @@ COPIES = {"color": "color-altered", "rotation": "rotated"}
 
 def display_name(arm: str) -> str:
     """An arm's name as people read it: `from scratch` for `scratch`; other arms keep their configured name."""
-    return ARM_DISPLAY_NAMES.get(arm, arm)
+    return ARMS.get(arm, arm)
 
 
 def source_titles(kinds: Mapping[str, str]) -> dict[str, str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from distillery.cifar10 import CIFAR10
-from distillery.config.choices import ARM_DISPLAY_NAMES, WEB_SEARCHES
+from distillery.config.choices import WEB_SEARCHES
 from distillery.config.queries import classes_of, trained_classes, used_sources
+from distillery.display_names import display_name
 
 # baseline and other arm → the question in words
 QUESTIONS = {
@@ -197,8 +198,8 @@ def _comparison_problems(config: dict) -> Iterator[str]:
 
 def _question(before: str, after: str) -> str:
     """A comparison's question in words, if the configuration has none."""
-    names = [ARM_DISPLAY_NAMES.get(name, name) for name in (after, before)]
-    return QUESTIONS.get((before, after), f"Is {names[0]} better than {names[1]}?")
+    usual = f"Is {display_name(after)} better than {display_name(before)}?"
+    return QUESTIONS.get((before, after), usual)
 
 
 def _suggestion(places: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Lists of the words that a key of the configuration may have, and the names that people read for some of them.
+"""Lists of the words that a key of the configuration may have.
 
 Standard library only: jobs that train or crawl import these lists, and must not wait for pydantic.
 """
@@ -16,14 +16,6 @@ PromptStyle = Literal["published", "composed"]
 Augmentation = Literal["none", "color", "rotation"]
 TeacherDataKind = Literal["cifar10", "folder", "sources", "drawn"]
 
-# arms of the default configuration as people read them; others keep their configured name
-ARM_DISPLAY_NAMES = {
-    "scratch": "from scratch",
-    "kd": "distilled",
-    # trained here with the published recipe: not to be mistaken for the numbers that were published
-    "published_scratch": "published recipe, from scratch",
-    "published_kd": "published recipe, distilled",
-}
 WEB_SEARCHES: tuple[str, ...] = get_args(WebSearch)
 SOURCE_KINDS: tuple[str, ...] = get_args(SourceKind)
 NETWORKS: tuple[str, ...] = get_args(Network)
