@@ -13,10 +13,10 @@ from running import command, environment
 from distillery import new
 from distillery.config.checks import RESERVED
 from distillery.config.models import Study
-from distillery.config.own_files import check_own_files
 from distillery.config.queries import study_warnings, teacher_sources, titles_of_sources, used_sources
 from distillery.config.reading import check_config, load_config
 from distillery.jobs import UserError
+from distillery.sources.own_files import check_own_files
 
 ROOT = Path(__file__).parents[1]
 

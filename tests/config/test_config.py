@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.config.arm_models import ARMS
-from distillery.config.own_files import check_own_files
 from distillery.config.queries import classes_of, pixel_sources, teacher_sources, used_sources, words_of
 from distillery.config.reading import check_config, load_config, read_config
 from distillery.config.reference import reference
 from distillery.config.schema import json_schema, schema_file
 from distillery.jobs import UserError
+from distillery.sources.own_files import check_own_files
 
 ROOT = Path(__file__).parents[2]
 STUDY = """

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from test_config import STUDY
 
-from distillery.config.own_files import check_own_files
 from distillery.config.reading import check_config, load_config
 from distillery.config.schema import json_schema
 from distillery.jobs import UserError
+from distillery.sources.own_files import check_own_files
 
 WRONG = {
     "string": [1], "integer": "three", "number": "much", "boolean": "perhaps", "array": 7, "object": "text",

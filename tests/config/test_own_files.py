@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from distillery.config import queries
-from distillery.config.own_files import check_own_files
 from distillery.config.reading import check_config
 from distillery.jobs import UserError
+from distillery.sources.own_files import check_own_files
 
 STUDY = """
 classes: {cat: {}, dog: {}}
