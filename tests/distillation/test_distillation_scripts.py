@@ -90,6 +90,7 @@ def test_the_scripts_run_from_the_teachers_data_to_the_metrics_of_a_run(study, t
         input={"trials": [trial]},
         output={"choice": choice},
         params={"grid": "arms.kd.tune"},
+        wildcards={"scenario": "all", "arm": "kd"},
     )
     run("train_student", log, **(student | {"input": student["input"] | {"choice": choice}}))
     metrics = json.loads(Path(out["metrics"]).read_text())
