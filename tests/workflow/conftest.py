@@ -83,14 +83,19 @@ class Study:
         return Counter(rule for rule, _ in self.planned(*targets))
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Study:
-    """A study that has run to its end. Leave its files as they are: tests that change something take a `copied`."""
-    folder = tmp_path_factory.mktemp("finished")
+def write_own_images(folder: Path) -> None:
+    """The user's own images, as source `mine` needs them: four of each of its classes."""
     for name in ("frog", "ship"):
         (folder / "images" / name).mkdir(parents=True)
         for number in range(4):
             draw(name, "teacher", number, 48).save(folder / "images" / name / f"{number}.png")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Study:
+    """A study that has run to its end. Leave its files as they are: tests that change something take a `copied`."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_own_images(folder)
     study = Study(folder, copy.deepcopy(STUDY))
     study.run("results/summary.png", "all")
     return study

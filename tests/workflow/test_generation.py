@@ -5,15 +5,14 @@ import json
 
 import pytest
 
-from .conftest import CLASSES, STUDY, Study
+from .conftest import CLASSES, STUDY, Study, write_own_images
 
 POOLS = [f"resources/pools/sd2/{label}.tar" for label in CLASSES]
 
 
 @pytest.fixture
 def study(tmp_path):
-    for name in ("frog", "ship"):
-        (tmp_path / "images" / name).mkdir(parents=True)
+    write_own_images(tmp_path)
     return Study(tmp_path, copy.deepcopy(STUDY))
 
 
