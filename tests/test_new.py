@@ -11,7 +11,7 @@ import yaml
 from running import command, environment
 
 from distillery import new
-from distillery.config.checks import RESERVED
+from distillery.config.choices import NAME_PATTERN, RESERVED_NAMES
 from distillery.config.models import Study
 from distillery.config.queries import study_warnings, teacher_sources, titles_of_sources, used_sources
 from distillery.config.reading import check_config, load_config
@@ -107,9 +107,9 @@ def test_classes_that_cannot_be_are_refused_in_one_line(folder, classes, message
 
 
 def test_what_may_be_a_class_is_what_the_configuration_takes():
-    assert new.RESERVED == RESERVED["classes"]
+    assert new.RESERVED_NAMES["classes"] == RESERVED_NAMES["classes"]
     (pattern,) = Study.model_json_schema()["properties"]["classes"]["patternProperties"]
-    assert pattern == f"^{new.CLASS_NAME.pattern}$"
+    assert pattern == new.NAME_PATTERN == NAME_PATTERN
 
 
 def test_a_study_that_is_there_is_not_overwritten(folder):

@@ -18,13 +18,12 @@ from pathlib import Path
 
 import yaml
 
+from distillery.config.choices import NAME_PATTERN, RESERVED_NAMES
 from distillery.devices import count_gpus
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_write
 
 ROOT = Path(__file__).parents[3]  # of the repository
-CLASS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-RESERVED = ("all",)  # the tables use it for all classes together
 # Openverse answers a program without an account 200 times a day with 20 images each; a part of them is dropped
 IMAGES_A_DAY = 3000
 QUERIES = ("{}", "{} photo", "{} close-up", "{} outdoors", "{} indoors")
@@ -120,10 +119,10 @@ def _require_classes(classes: Sequence[str]) -> None:
         raise UserError("A study needs at least two classes: python -m distillery.new tomatoes ripe rotten")
     seen: dict[str, str] = {}
     for name in classes:
-        if not CLASS_NAME.fullmatch(name) or name in RESERVED:
+        if not re.fullmatch(NAME_PATTERN, name) or name in RESERVED_NAMES["classes"]:
             raise UserError(
                 f"class {name!r}: take another name, of a-z, A-Z, 0-9, _ and -, the first no _ or -, and not"
-                f" {', '.join(RESERVED)}. Queries and prompts in the file may then say anything."
+                f" {', '.join(RESERVED_NAMES['classes'])}. Queries and prompts in the file may then say anything."
             )
         if (other := seen.setdefault(name.lower(), name)) != name or list(classes).count(name) > 1:
             raise UserError(f"classes {other} and {name} would share their files on some disks. Rename one.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.cifar10 import CIFAR10
-from distillery.config.choices import WEB_SEARCHES
+from distillery.config.choices import RESERVED_NAMES, WEB_SEARCHES
 from distillery.config.queries import classes_of, trained_classes, used_sources
 from distillery.display_names import display_name
 
@@ -19,12 +19,6 @@ QUESTIONS = {
     ("published_kd", "kd"): "Does correcting the published recipe help distilling?",
 }
 MIN_SIDE_OF_CONVNETS = 9  # pixels; three halvings leave something of it
-RESERVED = {  # names that mean something else in tables and figures
-    "classes": ("all",),
-    "sources": ("common", "own", "own_test"),
-    "arms": ("teacher", "distilled", "from_scratch"),
-    "scenarios": ("teacher",),
-}
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
@@ -49,7 +43,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
 
 
 def _name_problems(config: dict) -> Iterator[str]:
-    for section, reserved in RESERVED.items():
+    for section, reserved in RESERVED_NAMES.items():
         known: dict[str, str] = {}
         for name in config[section]:
             if name in reserved:

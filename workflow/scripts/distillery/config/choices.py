@@ -1,4 +1,4 @@
-"""Lists of the words that a key of the configuration may have.
+"""Words that a key of the configuration may have, and names that a user may give.
 
 Standard library only: jobs that train or crawl import these lists, and must not wait for pydantic.
 """
@@ -16,6 +16,14 @@ PromptStyle = Literal["published", "composed"]
 Augmentation = Literal["none", "color", "rotation"]
 TeacherDataKind = Literal["cifar10", "folder", "sources", "drawn"]
 
+# of classes, sources, arms and scenarios, which are also names of files
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+RESERVED_NAMES = {  # by section: they mean something else in tables and figures
+    "classes": ("all",),
+    "sources": ("common", "own", "own_test"),
+    "arms": ("teacher", "distilled", "from_scratch"),
+    "scenarios": ("teacher",),
+}
 WEB_SEARCHES: tuple[str, ...] = get_args(WebSearch)
 SOURCE_KINDS: tuple[str, ...] = get_args(SourceKind)
 NETWORKS: tuple[str, ...] = get_args(Network)

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from distillery.config.choices import NAME_PATTERN
+
 
 class Section(BaseModel):
     """A part of the configuration: keys and values, no others, and no value converted to another type.
@@ -27,7 +29,7 @@ def _unique(values: list) -> list:
 Unique = AfterValidator(_unique)
 UNIQUE: dict[str, Any] = {"uniqueItems": True}
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Texts = Annotated[list[str], Unique, Field(json_schema_extra=UNIQUE)]
 FullTexts = Annotated[list[Annotated[str, Field(min_length=1)]], Unique, Field(json_schema_extra=UNIQUE)]
 SomeTexts = Annotated[list[str], Unique, Field(min_length=1, json_schema_extra=UNIQUE)]
