@@ -9,6 +9,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{ending}"
 
 
+def reason_kind(reason: str) -> str:
+    """A reason of the curated table without its details: `too small` of `too small (12 x 9)`."""
+    return reason.partition(":")[0].partition("(")[0].strip()
+
+
 def span(low: str, high: str) -> str:
     """Two numbers as text with the word between them: `2 to 3`; one of them if they are equal."""
     return low if low == high else f"{low} to {high}"

@@ -16,7 +16,7 @@ from distillery.config.models import Study
 from distillery.config.problems import first_problem
 from distillery.config.renamed import renamed
 from distillery.config.slips import explain_slip
-from distillery.jobs import UserError
+from distillery.jobs import UserError, one_line
 
 
 def load_config(path: str | Path) -> dict[str, Any]:
@@ -40,15 +40,15 @@ def read_config(path: str | Path) -> dict[str, Any]:
         # YAML takes JSON too, except tabs
         raw = json.loads(text) if Path(path).suffix == ".json" else yaml.load(text, Loader=_UniqueKeys)
     except json.JSONDecodeError as error:
-        raise _refusal(f"{path}, line {error.lineno}: {error.msg}") from error
+        raise config_error(f"{path}, line {error.lineno}: {error.msg}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise _refusal(f"{path} cannot be read ({error})") from error
+        raise config_error(f"{path} cannot be read ({error})") from error
     except yaml.YAMLError as error:
-        raise _refusal(f"{path}, {explain_slip(text, error)}") from error
+        raise config_error(f"{path}, {explain_slip(text, error)}") from error
     if isinstance(raw, str):
-        raise _refusal(f"{path}, line 1 has no colon; a configuration is keys and values, such as title: My study")
+        raise config_error(f"{path}, line 1 has no colon; a configuration is keys and values, such as title: My study")
     if not isinstance(raw, dict):
-        raise _refusal(f"{path} must hold keys and values, such as classes:, sources: and scenarios:")
+        raise config_error(f"{path} must hold keys and values, such as classes:, sources: and scenarios:")
     return raw
 
 
@@ -62,23 +62,23 @@ def check_config(config: dict[str, Any]) -> dict[str, Any]:
         UserError: names the first wrong key, what is wrong with it, and what would be right.
     """
     if now := renamed(config):
-        raise _refusal(now)
+        raise config_error(now)
     try:
         Study.model_validate(config)
     except ValidationError as error:
-        raise _refusal(first_problem(config, error)) from None
+        raise config_error(first_problem(config, error)) from None
     config = copy.deepcopy(config)
     # a class may be a name and nothing else
     config["classes"] = {name: words or {} for name, words in config["classes"].items()}
     fill_defaults(config)
     for problem in problems(config):
-        raise _refusal(problem)
+        raise config_error(problem)
     return config
 
 
-def _refusal(problem: str) -> UserError:
-    """A mistake in one line, whatever the user's names contain."""
-    return UserError(f"config: {' '.join(problem.split())}")
+def config_error(problem: str) -> UserError:
+    """The error for a mistake in the configuration: one line, whatever the user's names contain."""
+    return UserError(f"config: {one_line(problem)}")
 
 
 class _UniqueKeys(yaml.SafeLoader):

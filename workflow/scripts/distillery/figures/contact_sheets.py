@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_path
-from distillery.storage.parquet import read_parquet, read_rows
-from distillery.wording import plural
+from distillery.storage.parquet import read_rows
+from distillery.wording import plural, reason_kind
 
 COLUMNS = 12  # images of a class, at most
 TILE = 76  # pixels a side, about, that images are enlarged to
@@ -60,16 +60,17 @@ class ClassRow:
 
 def class_rows(table: str | Path) -> list[ClassRow]:
     """The classes of a curated `.parquet` table, in its order."""
-    columns = {name: part.tolist() for name, part in read_parquet(table, ["class", "kept", "reason", "row"]).items()}
-    names, kept = [str(name) for name in columns["class"]], columns["kept"]
-    rows: dict[str, list[int]] = {name: [] for name in names}
-    reasons: dict[str, Counter[str]] = {name: Counter() for name in rows}
-    for name, is_kept, reason, row in zip(names, kept, columns["reason"], columns["row"], strict=True):
-        if is_kept:
-            rows[name].append(row)
+    rows: dict[str, list[int]] = {}
+    reasons: dict[str, Counter[str]] = {}
+    candidates: Counter[str] = Counter()
+    for candidate in read_rows(table, ["class", "kept", "reason", "row"]):
+        name = candidate["class"]
+        kept, dropped = rows.setdefault(name, []), reasons.setdefault(name, Counter())
+        candidates[name] += 1
+        if candidate["kept"]:
+            kept.append(candidate["row"])
         else:
-            reasons[name][(reason or "no reason given").split(":")[0].split("(")[0].strip()] += 1
-    candidates = Counter(names)
+            dropped[reason_kind(candidate["reason"] or "no reason given")] += 1
     order = {name: sorted(reasons[name].items(), key=lambda item: (-item[1], item[0])) for name in rows}
     return [ClassRow(name, rows[name], candidates[name], order[name]) for name in rows]
 

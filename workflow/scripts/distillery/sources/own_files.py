@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distillery.config.queries import Study, classes_of, images_requested
-from distillery.jobs import UserError, one_line
+from distillery.config.reading import config_error
+from distillery.jobs import one_line
 from distillery.sources.folders import count_images
 
 
@@ -50,7 +51,7 @@ def check_own_files(study: Study) -> list[str]:
         # no class, no folder: a list of addresses
         found = count_images(own.path, own.labels) if own.labels else {}
         if empty := [label for label, count in found.items() if count == 0]:
-            raise _refusal(f"{own.key}: {own.path} has no image of class {', '.join(empty)}; {own.remedy}")
+            raise config_error(f"{own.key}: {own.path} has no image of class {', '.join(empty)}; {own.remedy}")
         if own.key.startswith("sources."):
             warnings += _shortfalls(study, own, {label: n for label, n in found.items() if n is not None})
     return warnings
@@ -69,10 +70,10 @@ def _own_paths(study: Study) -> Iterator[OwnPath]:
 
 def _require_path(own: OwnPath) -> None:
     if not own.path.exists():
-        raise _refusal(f"{own.key}: {own.path} does not exist (paths are relative to the working directory)")
+        raise config_error(f"{own.key}: {own.path} does not exist (paths are relative to the working directory)")
     missing = [label for label in own.labels if not any(place.exists() for place in _places(own.path, label))]
     if own.path.is_dir() and missing:
-        raise _refusal(
+        raise config_error(
             f"{own.key}: {own.path} has neither a folder nor a .tar of class {', '.join(missing)}; {own.remedy}"
         )
 
@@ -93,7 +94,7 @@ def _require_distinct(paths: Iterable[OwnPath]) -> None:
                 sources.setdefault(resolved, (own, place))
             elif resolved in sources:
                 other, theirs = sources[resolved]
-                raise _refusal(
+                raise config_error(
                     f"{own.key}: {place} is {theirs} of {other.key}; students would be tested on images that their"
                     " teacher knows. Give the teacher other images"
                 )
@@ -113,11 +114,7 @@ def _shortfalls(study: Study, own: OwnPath, found: dict[str, int]) -> Iterator[s
     )
     fewest = sum(1 for count in asked.values() if count)
     if study["split"]["shortfall"] == "error":
-        raise _refusal(f"{what}. Add images, lower the counts, or set split.shortfall: shrink")
+        raise config_error(f"{what}. Add images, lower the counts, or set split.shortfall: shrink")
     if found[label] < fewest:
-        raise _refusal(f"{what}. Even shrunk, these need {fewest}; add images or lower the counts")
+        raise config_error(f"{what}. Even shrunk, these need {fewest}; add images or lower the counts")
     yield one_line(f"{what}. They will shrink, in every class of the source, to what class {label} has")
-
-
-def _refusal(problem: str) -> UserError:
-    return UserError(f"config: {one_line(problem)}")

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from distillery.storage.parquet import read_parquet
+from distillery.wording import reason_kind
 
 NONE: Mapping[str, int] = MappingProxyType({})
 SHOWN = 4  # reasons in a message, the most frequent first
@@ -102,7 +103,7 @@ class ShortfallReport:
         table = read_parquet(self.tables[source], ("class", "kept", "reason"))
         mine = table["class"] == label
         reasons = np.where(table["kept"][mine].astype(bool), "", table["reason"][mine])
-        return Counter(str(reason).partition(":")[0].partition("(")[0].strip() for reason in reasons)
+        return Counter(reason_kind(str(reason)) for reason in reasons)
 
 
 def _lost(candidates: Counter[str], present: int, left_out: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -241,8 +241,8 @@ def _shrunk_to_pool(
     report: ShortfallReport,
 ) -> Quota:
     """The quota that a source's smallest class can fill, counted in groups: test takes one image of each group."""
-    mine = images.source == source
-    available = {c: len(np.unique(group[mine & (images.label == labels.index(c))])) for c in classes[source]}
+    cells = {name: _of_class(images, source, labels.index(name)) for name in classes[source]}
+    available = {name: len(np.unique(group[cell])) for name, cell in cells.items()}
     smallest = min(available, key=lambda name: available[name])
     smaller = shrink_quota(quota, available[smallest])
     if smaller != quota:
@@ -250,7 +250,7 @@ def _shrunk_to_pool(
             "source %s: class %s has %d of the %d images requested of each class%s; test %d, validation %d, train at"
             " most %d of each class",
             *(source, smallest, available[smallest], quota.test + quota.val + quota.train),
-            report.explanation(source, smallest, int((mine & (images.label == labels.index(smallest))).sum())),
+            report.explanation(source, smallest, int(cells[smallest].sum())),
             *(smaller.test, smaller.val, smaller.train),
         )
     return smaller
