@@ -28,6 +28,9 @@ include: "workflow/rules/export.smk"
 # than submitting a job.
 localrules:
     all,
+    look_at_search,
+    look_at_model,
+    show_preflight,
     crawl,
     fetch_addresses,
     import_folder,

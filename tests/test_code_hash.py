@@ -12,7 +12,16 @@ from distillery.code_hash import code_hash, imported_modules
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
-RETRIEVAL = {"crawl", "fetch_addresses", "import_folder", "generate", "generate_share"}
+RETRIEVAL = {
+    "look_at_search",
+    "look_at_model",
+    "show_preflight",
+    "crawl",
+    "fetch_addresses",
+    "import_folder",
+    "generate",
+    "generate_share",
+}
 TREE = {
     "train.py": "from lib.training import train\n\ntrain()\n",
     "lib/__init__.py": '"""The library."""\n',

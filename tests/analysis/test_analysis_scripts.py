@@ -40,10 +40,16 @@ def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_
     plans = [write_plan(name, settings["train"], augmented=name == "both") for name, settings in scenarios.items()]
     curated = [write_curated(source) for source in ("google", "bing")]
     out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in ("runs", "summary", "counts", "teacher")}
+    refusals = tmp_path / "refusals.json"
+    refusals.write_text("{}")
     inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher), "splits": ""}
+    inputs["refusals"] = refusals
     params = {
         "scenarios": scenarios,
         "other_test_sets": [],
+        "classes": {},
+        "common": ["google"],
+        "val": {},
         "label": "Demonstration",
         "untrained": [],
         "titles": titles,
@@ -53,7 +59,12 @@ def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_
     assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 color-altered"] * 2
     assert list(summary["arm"]) == ["scratch", "kd", "kd", "scratch"]
     words = {"title": "A study", "label": "Demonstration", "untrained": [], "titles": titles}
-    run("plot", {"tables": [out["summary"]]}, {"figure": str(tmp_path / "summary.png")}, words | {"figure": "summary"})
+    run(
+        "plot",
+        {"tables": [out["summary"]], "refusals": refusals},
+        {"figure": str(tmp_path / "summary.png")},
+        words | {"figure": "summary"},
+    )
     images = {"pixels": str(curated[0].with_suffix(".npy")), "table": str(curated[0])}
     figure = {"figure": str(tmp_path / "sheet.png")}
     sheet = {"kind": "contact", "side": 16, "source": "google", "random_weights": True}

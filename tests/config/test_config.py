@@ -16,6 +16,7 @@ from distillery.config.queries import classes_of, pixel_sources, teacher_sources
 from distillery.config.reading import check_config, load_config, read_config
 from distillery.config.reference import reference
 from distillery.config.schema import json_schema, schema_file
+from distillery.config.source_models import SOURCES
 from distillery.jobs import UserError
 from distillery.sources.own_files import check_own_files
 
@@ -419,12 +420,13 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
 
     schema, choices = json_schema(), {".sources": "kind", ".arms": "method"}
     # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons,
-    # no tuning
+    # no tuning, the study's answer to a refusal
     without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
     without_default |= {f".{method}.tune" for method in ARMS}
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
     without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder")}
+    without_default |= {f".{kind}.unavailable" for kind in SOURCES if kind != "folder"}
     walk(schema, "")
 
 

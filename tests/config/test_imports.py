@@ -10,7 +10,17 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 JOBS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
-RETRIEVE = ("crawl", "fetch_addresses", "import_folder", "generate", "generate_share", "curate", "split")
+RETRIEVE = (
+    "look_at_search",
+    "look_at_model",
+    "crawl",
+    "fetch_addresses",
+    "import_folder",
+    "generate",
+    "generate_share",
+    "curate",
+    "split",
+)
 TRAIN = ("prepare_teacher_data", "train_teacher", "evaluate_teacher", "train_student")
 TRAIN += ("run_trial", "select_hyperparameters")
 

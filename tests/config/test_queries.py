@@ -75,13 +75,45 @@ def test_sources_of_the_teacher(study):
 
 
 def test_how_a_web_source_is_asked_is_apart_from_what_it_is_asked_for(study):
-    asked, policy = queries.web_source(study, "google"), queries.crawl_policy(study, "google")
+    asked, policy = queries.web_source(study, {}, "google", "cat"), queries.crawl_policy(study, "google")
     assert policy == {
         "contact": "someone@example.org", "connections_per_host": 1, "max_store_bytes": 0,
-        "min_free_bytes": 1_000_000_000,
+        "min_free_bytes": 1_000_000_000, "unavailable": "stop",
     }  # fmt: skip
-    assert asked | {key: policy[key] for key in policy if key != "contact"} == study["sources"]["google"]
+    of_study = ("contact", "unavailable")
+    assert asked | {key: policy[key] for key in policy if key not in of_study} == study["sources"]["google"]
     assert not set(asked) & set(policy) and list(asked)[:2] == ["kind", "per_class"]
+
+
+def test_whether_a_refusal_stops_a_study_is_its_own_choice_or_the_source_s(study):
+    assert queries.unavailable_of(study, "google") == queries.crawl_policy(study, "google")["unavailable"] == "stop"
+    study["unavailable"] = "skip"
+    study["sources"]["bing"]["unavailable"] = study["sources"]["sd"]["unavailable"] = "stop"
+    assert [queries.unavailable_of(study, name) for name in ("google", "bing", "sd")] == ["skip", "stop", "stop"]
+    assert queries.crawl_policy(study, "bing")["unavailable"] == "stop"
+    assert (
+        "unavailable"
+        not in queries.web_source(study, {}, "bing", "cat") | queries.generation_of(study, {}, "sd")["source"]
+    )
+
+
+def test_a_class_asked_again_after_a_refusal_has_other_parameters(study):
+    attempts = {"google": {"dog": 2}, "sd": {"cat": 1, "dog": 1}}
+    assert queries.web_source(study, attempts, "google", "dog")["attempt"] == 2
+    assert queries.generation_of(study, attempts, "sd")["source"]["attempt"] == 2
+    for name, label in (("google", "cat"), ("bing", "dog")):
+        assert queries.web_source(study, attempts, name, label) == queries.web_source(study, {}, name, label)
+    assert queries.generation_of(study, attempts, "varied") == queries.generation_of(study, {}, "varied")
+
+
+def test_a_look_is_at_each_source_that_the_study_uses(study):
+    assert queries.preflight_sources(study) == ["google", "bing", "sd"]
+    study["teacher"]["data"] |= {"kind": "sources", "train_sources": ["extra"], "test_sources": ["varied"]}
+    assert queries.preflight_sources(study) == ["google", "bing", "sd", "varied", "extra"]
+    look = queries.look_at(study, "google")
+    assert (look.label, look.query, look.preflight) == ("cat", "cat", True)
+    assert look.source == queries.web_source(study, {}, "google", "cat")
+    assert queries.look_at(study, "sd").source["model"] == "some/model"
 
 
 def test_the_imitated_web_of_a_demonstration(study):
@@ -98,12 +130,12 @@ def test_prompts_are_made_of_what_their_style_uses(study):
 
 
 def test_what_decides_generated_images_is_not_how_many_jobs_share_the_work(study):
-    found = queries.generation_of(study, "sd")
+    found = queries.generation_of(study, {}, "sd")
     assert found["source"] == {key: value for key, value in study["sources"]["sd"].items() if key != "shards"}
     assert (found["name"], found["seed"], found["store"]) == ("sd", 5, "resources/store/sd")
     assert found["classes"] == queries.words_of(study, "sd")
     study["sources"]["sd"]["shards"] = 8
-    assert queries.generation_of(study, "sd") == found
+    assert queries.generation_of(study, {}, "sd") == found
 
 
 def test_of_train_images_the_most_that_a_scenario_uses_is_wanted(study):

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from distillery.curation.decoding import Rejected, decode
 from distillery.curation.duplicates import near_duplicate_pairs, perceptual_hashes
 from distillery_demo.drawing import CLASSES, STYLES
-from distillery_demo.web import Server, serve
+from distillery_demo.web import Server, parse_refusals, serve
 from distillery_demo.web_index import FAULTS, FORMATS, SIDES, SearchIndex, WebImage
 from distillery_demo.web_pages import SEARCHES
 from distillery_demo.web_replies import REPLIES
@@ -140,3 +140,13 @@ def test_openverse_s_sizes_have_no_image_in_common():
     sizes = [found[size] for size in ("small", "medium", "large")]
     assert all(sizes) and found[""] == set.union(*sizes)
     assert sum(map(len, sizes)) == len(found[""])
+
+
+def test_searches_refuse_where_the_environment_says_so():
+    text = "google: captcha, openverse: quota used up after 2,bing: consent page"
+    expected = {"google": ("captcha", 0), "openverse": ("quota used up", 2), "bing": ("consent page", 0)}
+    assert parse_refusals(text) == expected and parse_refusals("") == {}
+    server = Server(SearchIndex(QUERIES, 60, seed=0), {"google": ("captcha", 2)})
+    replies = [server.answer("www.google.test", "/search?q=frog").body for _ in range(3)]
+    assert [b"captcha-form" in body for body in replies] == [False, False, True]
+    assert b"iusc" in server.answer("www.bing.test", "/images/async?q=frog").body

@@ -13,8 +13,9 @@ from torch import nn
 from distillery.distillation import published_recipe as published
 from distillery.distillation import student
 from distillery.training.dataset import load_plan
-from distillery.training.loop import Batch, HistoryRow
+from distillery.training.loop import Batch
 from distillery.training.optimizers import SGD, Adam
+from distillery.training.run_files import HistoryRow
 
 
 @pytest.fixture

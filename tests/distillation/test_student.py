@@ -20,7 +20,8 @@ from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 from distillery.training import checkpoints, hardware, loop
 from distillery.training.hardware import has_bfloat16
-from distillery.training.loop import Batch, HistoryRow
+from distillery.training.loop import Batch
+from distillery.training.run_files import HistoryRow
 
 USE_TEACHER = [method for method, arm in METHODS.items() if arm.uses_teacher and not arm.published]
 

@@ -20,6 +20,7 @@ from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
 from distillery.sources.address_lists import fetch_addresses, read_addresses
 from distillery.sources.urls import is_http_url
+from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 from distillery_demo.web import Server, serve
 from distillery_demo.web_index import SearchIndex, WebImage
@@ -194,13 +195,23 @@ def test_with_enough_images_no_server_is_waited_for(tmp_path, silent):
     assert process.returncode == 0 and wrote == "3\n"
 
 
-def test_no_image_at_all_is_an_error(web, tmp_path):
-    with pytest.raises(UserError, match="none of 3 addresses gave an image"):
+def test_no_image_at_all_is_a_refusal(web, tmp_path):
+    with pytest.raises(Refusal, match="none of 3 addresses gave an image") as refusal:
         fetched(web, tmp_path, shots=[WebImage("google", "frog", number, "gone", 80, "jpg") for number in range(3)])
+    assert refusal.value.reason == "nothing found"
+
+
+def test_servers_that_do_not_answer_are_unreachable(tmp_path):
+    path = write(tmp_path, "".join(f"frog http://nowhere{number}.invalid/a.jpg\n" for number in range(3)), "list.txt")
+    source = DEFAULTS | {"path": str(path), "retries": 0}
+    with pytest.raises(Refusal, match="none of 3 addresses gave an image") as refusal:
+        list(fetch_addresses(source, "mine", "frog", Store(tmp_path / "store")))
+    assert refusal.value.reason == "unreachable"
 
 
 def test_the_script_reports_a_mistake_in_one_line(tmp_path, capsys):
-    params = SimpleNamespace(source={"path": "nowhere.csv", "per_class": 0}, name="mine", label="frog", store=tmp_path)
+    source = {"kind": "urls", "path": "nowhere.csv", "per_class": 0}
+    params = SimpleNamespace(source=source, name="mine", label="frog", store=tmp_path)
     output = SimpleNamespace(shard=tmp_path / "frog.tar", records=tmp_path / "frog.jsonl")
     crawl_policy = {"contact": "", "connections_per_host": 2, "max_store_bytes": 0, "min_free_bytes": 0}
     snakemake = SimpleNamespace(params=params, output=output, resources=crawl_policy, log=[])

@@ -20,6 +20,7 @@ from distillery.sources.engines import ENGINES
 from distillery.sources.engines.results import MarkupChanged, SourceBlocked
 from distillery.sources.fetching import Limits
 from distillery.sources.search import Search, search_of
+from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 from distillery_demo.web import Server, serve
 from distillery_demo.web_index import SearchIndex, WebImage
@@ -180,8 +181,9 @@ CAPTCHA = b"<form id='captcha-form'></form>"
 @pytest.mark.parametrize("page, refusal", [(CAPTCHA, SourceBlocked), (b"<img src=x>" * 20, MarkupChanged)])
 def test_a_search_that_refuses_from_the_start(tmp_path, page, refusal):
     server = Refusing(SearchIndex({"frog": QUERIES}, 40, 0), page)
-    with serve(server), pytest.raises(refusal, match="^source mine, class frog: Google answered with"):
+    with serve(server), pytest.raises(refusal, match="^source mine, class frog: Google answered with") as raised:
         crawled(server, tmp_path)
+    assert raised.value.reason == ("captcha" if refusal is SourceBlocked else "unreadable page")
     # a block is not asked again; a page that cannot be read may be that query's alone
     assert len(server.asked) == (1 if refusal is SourceBlocked else 3)
 
@@ -197,6 +199,31 @@ def test_a_search_that_stops_answering_gives_what_was_found(tmp_path, caplog, mo
     assert "stopped answering" in warnings[0] and "a captcha" in warnings[0] and "of 100 requested" in warnings[1]
 
 
+def test_a_class_cut_short_by_a_captcha_is_refused_where_it_must_be_whole(tmp_path):
+    server = Refusing(SearchIndex({"frog": QUERIES}, 40, 0), CAPTCHA, after=1)
+    with serve(server):
+        port, store = server.server_address[1], Store(tmp_path)
+        with pytest.raises(SourceBlocked, match="^source mine, class frog: Google answered with a captcha"):
+            crawl(search(wanted=100), LIMITS, store, loopback=port, whole=True)
+        found = {json.loads(file.read_text())["url"] for file in tmp_path.rglob("*.json")}
+        assert len(found) > 20  # they stay in the store
+        server.left = 100
+        server.asked.clear()
+        list(crawl(search(wanted=90), LIMITS, store, loopback=port, whole=True))
+        assert not found & set(images(server))
+        server.left = 1  # enough images before the captcha
+        assert list(crawl(search(wanted=10), LIMITS, Store(tmp_path / "other"), loopback=port, whole=True))
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("reason, asked", [("quota used up", 2), ("unreachable", 6)])
+def test_a_used_up_quota_ends_all_queries_and_a_failure_one(tmp_path, kind, reason, asked):
+    server = Server(SearchIndex({"frog": QUERIES}, 40, 0), {kind: (reason, 0)})
+    with serve(server), pytest.raises(Refusal, match="^source mine, class frog: the search") as refusal:
+        crawled(server, tmp_path, kind=kind)
+    assert refusal.value.reason == reason and len(server.asked) == asked  # each request is repeated once
+
+
 def test_a_search_that_cannot_be_reached_is_an_error(tmp_path):
     nowhere = Search("mine", "bing", "frog", ("frog",), 5, 5, home="http://127.0.0.1:9")
     with pytest.raises(
@@ -209,8 +236,9 @@ def test_no_image_at_all_is_an_error(tmp_path, monkeypatch):
     gone = [WebImage("google", "frog", number, "gone", 96, "jpg") for number in range(12)]
     server = Server(SearchIndex({}, 0, 0))
     monkeypatch.setattr(server.index, "find", lambda kind, query: gone)
-    with serve(server), pytest.raises(UserError, match="none of 12 candidates could be retrieved"):
+    with serve(server), pytest.raises(Refusal, match="none of 12 candidates could be retrieved") as refusal:
         crawled(server, tmp_path)
+    assert refusal.value.reason == "nothing found"
 
 
 def test_more_results_than_the_queue_holds_while_images_are_slow(tmp_path, monkeypatch):
@@ -267,7 +295,7 @@ params = Space(source=source, name="mine", label="frog", queries=["frog", "green
                store={folder!r} + "/store", demo=dict(results_per_query=40, seed=0))
 output = Space(shard={folder!r} + "/frog.tar", records={folder!r} + "/frog.jsonl")
 crawl_policy = dict(contact="", connections_per_host=2, max_store_bytes=0, min_free_bytes=0)
-snakemake = Space(params=params, output=output, resources=crawl_policy, log=[{folder!r} + "/log"])
+snakemake = Space(input=Space(look=""), params=params, output=output, resources=crawl_policy, log=[{folder!r} + "/log"])
 exec(compile(open({scripts!r} + "/crawl.py").read(), "crawl.py", "exec"))
 heavy = {{"torch", "pydantic", "pandas", "matplotlib", "diffusers", "pyarrow", "scipy"}}
 print(sorted({{name.partition(".")[0] for name in sys.modules}} & heavy))

@@ -22,7 +22,7 @@ def test_the_published_study_s_jobs(published):
     generated = {f"generate_{source}": 1 for source in ("sd2", "sd3", "sd2_varied", "sd3_varied")}
     expected = generated | {"crawl": crawls, "curate": 6, "split": 1, "plan_scenario": scenarios + varied}
     expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate_study": 1}
-    expected |= {"plot_summary": 1}
+    expected |= {"plot_summary": 1, "look_at_search": 2, "look_at_model": 4, "show_preflight": 1}
     expected |= {"run_trial": 6 * (scenarios + varied), "select_hyperparameters": scenarios + varied}
     expected |= {"run_arm_trial": 6 * scenarios, "select_arm_hyperparameters": scenarios}
     expected |= {"train_student": (5 * scenarios + 2 * varied) * seeds, "tabulate_scenario": scenarios + varied}

@@ -1,7 +1,67 @@
 """Acquire images: from searches, address lists, folders and diffusion models. A store keeps all that was retrieved."""
 
+# Before the first image: one query to each search, one question to the hub for each model. Jobs that retrieve take the
+# verdicts as `ancient`, so that another look retrieves nothing again. A verdict is made again only if its file is gone.
+
+
+rule look_at_search:
+    output:
+        "resources/preflight/{source}.json",
+    log:
+        "results/logs/look_at_search/{source}.log",
+    wildcard_constraints:
+        source=named(sources_of_kind(*WEB_SEARCHES)),
+    priority: 100
+    conda:
+        "../../envs/acquire.yaml"
+    resources:
+        **crawl_policy(),
+    params:
+        look=lambda w: look_at(w.source),
+        name="{source}",
+        store="resources/store/{source}",
+        demo=imitated_web(),
+    script:
+        "../scripts/look_at_search.py"
+
+
+rule look_at_model:
+    output:
+        "resources/preflight/{source}.json",
+    log:
+        "results/logs/look_at_model/{source}.log",
+    wildcard_constraints:
+        source=named(sources_of_kind("diffusion")),
+    priority: 100
+    conda:
+        "../../envs/generate.yaml"
+    resources:
+        unavailable=lambda w: unavailable_of(w.source),
+    params:
+        look=lambda w: look_at(w.source),
+        name="{source}",
+        store="resources/store/{source}",
+    script:
+        "../scripts/look_at_model.py"
+
+
+rule show_preflight:
+    input:
+        verdicts(preflight_sources()),
+    output:
+        "resources/preflight/table.txt",
+    log:
+        "results/logs/show_preflight.log",
+    priority: 100
+    conda:
+        "../../envs/acquire.yaml"
+    script:
+        "../scripts/show_preflight.py"
+
 
 rule crawl:
+    input:
+        look=ancient("resources/preflight/{source}.json"),
     output:
         shard="resources/pools/{source}/{label}.tar",
         records="resources/pools/{source}/{label}.jsonl",
@@ -21,7 +81,7 @@ rule crawl:
         commons_crawls=lambda w: int(study["sources"][w.source]["kind"] == "commons"),
         runtime="12h",
     params:
-        source=lambda w: web_source(w.source),
+        source=lambda w: web_source(w.source, w.label),
         name="{source}",
         label="{label}",
         queries=lambda w: study["classes"][w.label]["queries"],
@@ -50,7 +110,7 @@ rule fetch_addresses:
         url_crawls=1,
         runtime="12h",
     params:
-        source=lambda w: web_source(w.source),
+        source=lambda w: web_source(w.source, w.label),
         name="{source}",
         label="{label}",
         store="resources/store/{source}",
@@ -88,6 +148,7 @@ for source in sources_of_kind("diffusion"):
         name:
             f"generate_{source}"
         input:
+            look=ancient(f"resources/preflight/{source}.json"),
             model=model_files(source),
             shares=shares_of(source),
         output:
@@ -103,6 +164,7 @@ for source in sources_of_kind("diffusion"):
             gpu=1,
             mem="24GB",
             runtime="24h",
+            unavailable=unavailable_of(source),
         params:
             **generation_of(source),
         script:
@@ -114,6 +176,7 @@ for source in sources_of_kind("diffusion"):
             name:
                 f"generate_share_{source}"
             input:
+                look=ancient(f"resources/preflight/{source}.json"),
                 model=model_files(source),
             output:
                 records=f"resources/pools/{source}/shares/{{share}}-of-{study['sources'][source]['shards']}.jsonl",
@@ -127,6 +190,7 @@ for source in sources_of_kind("diffusion"):
                 gpu=1,
                 mem="24GB",
                 runtime="24h",
+                unavailable=unavailable_of(source),
             params:
                 **generation_of(source),
                 shares=study["sources"][source]["shards"],

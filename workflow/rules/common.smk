@@ -3,7 +3,9 @@
 from functools import partial
 
 from distillery.code_hash import code_hash
+from distillery import retry
 from distillery.devices import count_gpus
+from distillery.storage.attempts import read_attempts
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
 FIGURES = targets.read_figures(REPORT / "figures.yaml")
@@ -21,6 +23,10 @@ try:
             print(f"WARNING: {warning}", file=sys.stderr)
 except UserError as error:
     sys.exit(str(error))
+
+if workflow.is_main_process and study["preflight"]:
+    retry.forget_expired()
+attempts = read_attempts()
 
 
 def code_of(script):
@@ -70,16 +76,21 @@ untrained_sources = partial(queries.untrained_sources, study)
 titles_of_sources = partial(queries.titles_of_sources, study)
 name_on_sheets = partial(queries.name_on_sheets, study)
 scenarios_as_shown = partial(queries.scenarios_as_shown, study)
-web_source = partial(queries.web_source, study)
+web_source = partial(queries.web_source, study, attempts)
 imitated_web = partial(queries.imitated_web, study)
-generation_of = partial(queries.generation_of, study)
+look_at = partial(queries.look_at, study)
+preflight_sources = partial(queries.preflight_sources, study)
+unavailable_of = partial(queries.unavailable_of, study)
+generation_of = partial(queries.generation_of, study, attempts)
 wanted_images = partial(queries.wanted_images, study)
 recipe_of = partial(queries.recipe_of, study)
 settings_of_arm = partial(queries.settings_of_arm, study)
+is_tuned = partial(queries.is_tuned, study)
 label_of_figures = partial(queries.label_of_figures, study)
 heading_of_figure = partial(queries.heading_of_figure, study)
 
 named = targets.pattern_of
+verdicts = targets.verdicts
 class_listing = targets.class_listing
 pools = partial(targets.pools, study)
 model_files = partial(targets.model_files, study)

@@ -32,6 +32,7 @@ rule split:
         tables=curated(used_sources(), "parquet"),
     output:
         splits="results/splits.parquet",
+        refusals="results/refusals.json",
     log:
         "results/logs/split.log",
     benchmark:
@@ -46,6 +47,8 @@ rule split:
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],
+        common=study["split"]["common"],
+        tuned=any(map(is_tuned, study["scenarios"])),
         code=code_of("split"),
     script:
         "../scripts/split.py"
@@ -54,6 +57,7 @@ rule split:
 rule plan_scenario:
     input:
         splits="results/splits.parquet",
+        refusals="results/refusals.json",
         tables=lambda w: curated(study["scenarios"][w.scenario]["train"], "parquet"),
         audits=lambda w: audits_of(w.scenario),
     output:
@@ -72,6 +76,7 @@ rule plan_scenario:
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],
         generated=lambda w: generated_sources(w.scenario),
+        tuned=lambda w: is_tuned(w.scenario),
         code=code_of("plan_scenario"),
     script:
         "../scripts/plan_scenario.py"

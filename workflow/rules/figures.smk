@@ -4,6 +4,7 @@
 rule plot:
     input:
         tables=lambda w: tables(*FIGURES[w.figure]["tables"]),
+        refusals="results/refusals.json",
     output:
         png=report(
             "results/figures/{figure}.png",
@@ -38,6 +39,8 @@ rule plot:
 use rule plot as plot_summary with:
     input:
         tables=tables("summary"),
+        preflight=ancient("resources/preflight/table.txt"),  # shown with every study; not drawn
+        refusals="results/refusals.json",
     output:
         figure=report("results/summary.png", caption="../report/summary.rst", category="Results"),
     log:

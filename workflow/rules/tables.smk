@@ -26,6 +26,7 @@ rule tabulate_study:
         scenarios=expand("results/scenarios/{scenario}.csv", scenario=study["scenarios"]),
         plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
         splits="results/splits.parquet",
+        refusals="results/refusals.json",
         curated=curated(used_sources(), "parquet"),
         teacher="results/teacher/metrics.json",
     output:
@@ -43,6 +44,9 @@ rule tabulate_study:
         scenarios=scenarios_as_shown(),
         label=label_of_figures(),
         other_test_sets=other_test_sources(),
+        classes=classes_of_sources(used_sources()),
+        common=study["split"]["common"],
+        val=study["split"]["val"],
         untrained=untrained_sources(),
         titles=titles_of_sources(used_sources()),
         code=code_of("tabulate_study"),

@@ -2,10 +2,14 @@
 
 from distillery.jobs import job, with_crawl_policy
 from distillery.sources.address_lists import fetch_addresses
-from distillery.storage.pools import write_pool
+from distillery.storage.refused_pools import SourceRequest, write_pools
 from distillery.storage.store import Store
 
 with job(snakemake) as j:
-    source = with_crawl_policy(j)
-    entries = fetch_addresses(source, j.params.name, j.params.label, Store.of(j.params.store, source))
-    write_pool(j.output.shard, j.output.records, entries)
+    source, name, label = with_crawl_policy(j), j.params.name, j.params.label
+    store = Store.of(j.params.store, source)
+    write_pools(
+        SourceRequest.of(name, source, j.params.store),
+        {label: (j.output.shard, j.output.records)},
+        lambda: [(label, fetch_addresses(source, name, label, store))],
+    )

@@ -1,10 +1,13 @@
 """Generate the images of a source: one pool for each class."""
 
 from distillery.generation.diffusion import generate
-from distillery.jobs import job
-from distillery.storage.pools import write_pool
+from distillery.jobs import job, with_crawl_policy
+from distillery.storage.refused_pools import SourceRequest, write_pools
 
 with job(snakemake) as j:
-    pools = generate(j.params.source, j.params.name, j.params.classes, j.params.store, j.params.seed)
-    for (_, entries), shard, records in zip(pools, j.output.shards, j.output.records, strict=True):
-        write_pool(shard, records, entries)
+    source, name, classes, store = with_crawl_policy(j), j.params.name, j.params.classes, j.params.store
+    write_pools(
+        SourceRequest.of(name, source, store, j.input.look),
+        dict(zip(classes, zip(j.output.shards, j.output.records, strict=True), strict=True)),
+        lambda: generate(source, name, classes, store, j.params.seed),
+    )

@@ -17,4 +17,6 @@ with job(snakemake) as j:
         audits=j.input.get("audits", []),
         tables=j.input.tables,
         curation=j.params.curation,
+        refusals=j.input.refusals,
+        tuned=j.params.tuned,
     )

@@ -2,8 +2,16 @@
 
 from distillery.figures.registry import plot_figure
 from distillery.jobs import job
+from distillery.splits.refused_sources import read_refusals
 
 with job(snakemake) as j:
-    name, untrained = j.params.figure, list(j.params.untrained)
-    inputs, outputs = list(j.input.tables), list(j.output)
-    plot_figure(name, inputs, outputs, j.params.title, j.params.label, untrained, j.params.titles)
+    plot_figure(
+        j.params.figure,
+        list(j.input.tables),
+        list(j.output),
+        j.params.title,
+        j.params.label,
+        list(j.params.untrained),
+        j.params.titles,
+        read_refusals(j.input.refusals),
+    )

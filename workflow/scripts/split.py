@@ -15,4 +15,7 @@ with job(snakemake) as j:
         shortfall=j.params.shortfall,
         curation=j.params.curation,
         leakage=j.input.get("leakage"),
+        refusals=j.output.refusals,
+        common=j.params.common,
+        tuned=j.params.tuned,
     )

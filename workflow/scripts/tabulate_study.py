@@ -2,6 +2,7 @@
 
 from distillery.analysis.study_tables.all_tables import tabulate_study
 from distillery.jobs import job
+from distillery.splits.refused_sources import lacking_images, read_refusals
 
 with job(snakemake) as j:
     tables = tabulate_study(
@@ -15,5 +16,6 @@ with job(snakemake) as j:
         j.input.splits,
         list(j.params.other_test_sets),
         j.params.titles,
+        lacking_images(read_refusals(j.input.refusals), j.params.classes, j.params.common, j.params.val),
     )
     tables.write(j.output.runs, j.output.summary, j.output.counts, j.output.teacher)

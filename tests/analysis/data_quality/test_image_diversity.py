@@ -89,15 +89,17 @@ def test_from_images_to_the_figure(tmp_path, write_curated):
         "untrained": ["sd2"],
         "titles": {"sd2": "SD2"},
     }
+    refusals = tmp_path / "refusals.json"
+    refusals.write_text("{}")
     run("tabulate_diversity", {"measured": measured}, {"diversity": table}, {"label": "Made up"})
-    run("plot", {"tables": [table]}, figures, words)
+    run("plot", {"tables": [table], "refusals": refusals}, figures, words)
     found = pd.read_csv(table)
     assert list(found["class"]) == ["cat", "dog"] * 2 and list(found["generated"]) == [0, 0, 1, 1]
     assert list(found["images"]) == [12, 12, 6, 6] and set(found["note"]) == {"Made up"}
     assert (found["distance"][:2] > 0.001).all() and (found["distance"][2:] == 0).all()
     assert (found["low"] <= found["distance"]).all() and (found["distance"] <= found["high"]).all()
     first = [figure.read_bytes() for figure in figures]
-    run("plot", {"tables": [table]}, figures, words)
+    run("plot", {"tables": [table], "refusals": refusals}, figures, words)
     assert [figure.read_bytes() for figure in figures] == first and Image.open(figures[0]).size > (800, 300)
 
 

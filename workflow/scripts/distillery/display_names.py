@@ -23,6 +23,25 @@ NO_TITLES: Mapping[str, str] = MappingProxyType({})
 COPIES = {"color": "color-altered", "rotation": "rotated"}
 
 
+def not_run_text(reason: str) -> str:
+    """What stands in place of the results of a scenario that is not run: `not run: google refused (captcha)`."""
+    return f"not run: {reason}"
+
+
+def lacking_text(lacking: str) -> str:
+    """What the common test and the validation lack because a source refused, from `refused_sources.lacking_images`."""
+    return f"Missing because the source refused: {lacking}"
+
+
+def refused_note(refusals: str) -> str:
+    """The note below a figure: `google refused (captcha); …`; empty if no source refused.
+
+    Args:
+        refusals: from `refused_sources.refusals_text`.
+    """
+    return f"{refusals}; scenarios that train on a source that refused are not run" if refusals else ""
+
+
 def display_name(arm: str) -> str:
     """An arm's name as people read it: `from scratch` for `scratch`; other arms keep their configured name."""
     return ARMS.get(arm, arm)

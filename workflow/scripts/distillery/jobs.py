@@ -26,8 +26,9 @@ T = TypeVar("T")
 
 LOG_EVERY_SECONDS = 10.0
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-# how politely to crawl, and how much disk to use: rules pass these as resources, so that a change reruns nothing
-CRAWL_POLICY_KEYS = ("contact", "connections_per_host", "max_store_bytes", "min_free_bytes")
+# how politely to crawl, how much disk to use, and whether a refusal stops the study: rules pass these as resources, so
+# that a change reruns nothing
+CRAWL_POLICY_KEYS = ("contact", "connections_per_host", "max_store_bytes", "min_free_bytes", "unavailable")
 
 
 class UserError(Exception):
@@ -47,9 +48,10 @@ def too_large(what: str, error: MemoryError) -> UserError:
     )
 
 
-def with_crawl_policy(snakemake: Any) -> dict[str, Any]:
-    """A web source's settings, with those of `CRAWL_POLICY_KEYS` that the rule passes as resources."""
-    return snakemake.params.source | {name: snakemake.resources.get(name) for name in CRAWL_POLICY_KEYS}
+def with_crawl_policy(snakemake: Any, source: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A source's settings (the job's parameter `source`), with those of `CRAWL_POLICY_KEYS` among its resources."""
+    given = {name: snakemake.resources.get(name) for name in CRAWL_POLICY_KEYS}
+    return (source or snakemake.params.source) | {name: value for name, value in given.items() if value is not None}
 
 
 @contextmanager

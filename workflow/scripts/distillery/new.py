@@ -253,7 +253,7 @@ scenarios: # sets of train images to compare
 
 def next_command(folder: Path) -> str:
     """The command that runs the study, as it works from the working directory."""
-    parts = ["--directory", str(folder), "--cores", "all"]
+    parts = [*(["--directory", str(folder)] if folder.resolve() != Path.cwd().resolve() else []), "--cores", "all"]
     here = Path.cwd().resolve() == ROOT.resolve()
     snakemake = ROOT / ".venv" / "bin" / "snakemake"
     program = "snakemake" if not snakemake.exists() else ".venv/bin/snakemake" if here else str(snakemake)

@@ -3,12 +3,18 @@
 One HTTP server stands for every host under .test. `www.google.test`, `www.bing.test`, `www.openverse.test` and
 `www.commons.test` answer as those searches do; every other host serves images. The address of an image says what it
 shows, so the only state of the server is which addresses have already replied that they are busy.
+
+The environment variable DISTILLERY_DEMO_REFUSALS makes searches of a demonstration refuse, to see what a study makes of
+it: `google: captcha, openverse: quota used up after 2` (pages of results, of each class).
 """
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +23,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from distillery_demo.web_index import SIDES, SearchIndex, WebImage
 from distillery_demo.web_pages import PAGES
-from distillery_demo.web_replies import REPLIES, Reply
+from distillery_demo.web_replies import REFUSALS, REPLIES, Reply
+
+REFUSING = "DISTILLERY_DEMO_REFUSALS"
 
 OPENVERSE_SIZES = {"small": SIDES[:1], "medium": SIDES[1:3], "large": SIDES[3:]}  # its filter: no image has two
 
@@ -27,13 +35,15 @@ class Server(ThreadingHTTPServer):
 
     Args:
         index: the results of the searches.
+        refusals: search → the reason of its refusal, a key of `REFUSALS`, and after how many pages of results.
     """
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, index: SearchIndex):
-        self.index = index
+    def __init__(self, index: SearchIndex, refusals: Mapping[str, tuple[str, int]] | None = None):
+        self.index, self.refusals = index, refusals or {}
+        self._pages: Counter[str] = Counter()  # of results that each search has given
         self.asked: list[str] = []  # every address requested, in order
         self._busy: set[str] = set()
         self._lock = threading.Lock()
@@ -76,6 +86,11 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def _results(self, search: str, query: str, first: int, count: int, sides: Sequence[int] = SIDES) -> Reply:
+        reason, after = self.refusals.get(search, ("", 0))
+        with self._lock:
+            if reason and self._pages[search] >= after:
+                return REFUSALS[reason]
+            self._pages[search] += 1
         results = [image for image in self.index.find(search, query) if image.side in sides]
         return Reply(PAGES[search](results[first : first + count], query).encode())
 
@@ -120,5 +135,12 @@ def serve(server: Server) -> Iterator[int]:
 @contextmanager
 def imitate_web(queries: Mapping[str, Sequence[str]], results: int, seed: int) -> Iterator[int]:
     """Run the imitated web within a `with` block; arguments as for `SearchIndex`. Yields the port, for `Fetcher`."""
-    with serve(Server(SearchIndex(queries, results, seed))) as port:
+    refusals = parse_refusals(os.environ.get(REFUSING, ""))
+    with serve(Server(SearchIndex(queries, results, seed), refusals)) as port:
         yield port
+
+
+def parse_refusals(text: str) -> dict[str, tuple[str, int]]:
+    """The searches that refuse, each with its reason and after how many pages: `google: captcha after 3, bing: …`."""
+    found = re.finditer(r"(\w+): *([a-z ]+?)(?: after (\d+))? *(?:,|$)", text)
+    return {match[1]: (match[2], int(match[3] or 0)) for match in found}

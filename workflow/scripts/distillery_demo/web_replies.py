@@ -78,6 +78,14 @@ def reserved(target: WebImage) -> Reply:
     return Reply(image.body, image.content_type, headers=(("X-Robots-Tag", "noai, noimageai"),))
 
 
+# what a search replies in place of results, by the reason of the refusal that it leads to
+REFUSALS: dict[str, Reply] = {
+    "captcha": Reply(b"<html><form id='captcha-form'>Are you a person?</form></html>"),
+    "consent page": Reply(b"<html><form action='https://consent.google.test/save'>Before you go on</form></html>"),
+    "quota used up": Reply(b'{"detail": "Request was throttled."}', "application/json", 429),
+    "unreachable": Reply(b"gone home", "text/plain", 503),
+}
+
 # by the form that an address names
 REPLIES: dict[str, Callable[[WebImage], Reply]] = {
     "plain": plain,

@@ -82,10 +82,15 @@ def tabulate_comparisons(
 def comparisons_table(
     runs: PredictionsByArm, groups: pd.Series, comparisons: Mapping[str, Mapping[str, Any]], label: str = ""
 ) -> pd.DataFrame:
-    """One row a test: the comparisons in order, each in every scenario (or under every arm) it is declared for."""
+    """One row a test: the comparisons in order, each in every scenario (or under every arm) it is declared for.
+
+    Tests of scenarios that are not run are left out, and the others of the comparison are corrected without them.
+    """
     parts = []
     for name, declared in comparisons.items():
-        tests = list(sides_of(declared))
+        tests = [sides for sides in sides_of(declared) if sides.versus in runs and sides.after in runs]
+        if not tests:
+            continue
         rows = [_row(runs, groups, sides, len(tests)) for sides in tests]
         table = pd.DataFrame(rows).assign(comparison=name, question=declared["question"], note=label)
         parts.append(_corrected(table.reindex(columns=list(COLUMNS))))

@@ -7,14 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
 
-from distillery.jobs import progress
-from distillery.models.weights import load_weights
+from distillery.jobs import log, progress
+from distillery.splits.scenario_plan import not_run_reason
 from distillery.storage.parquet import read_parquet, write_parquet
-from distillery.training.dataset import gather, open_pixels
-from distillery.training.hardware import choose_device
-from distillery.training.prediction import predict_classes
 
 SCHEMA = pa.schema(
     [
@@ -42,6 +38,8 @@ def predict_other_test_sets(
 ) -> None:
     """Test every student of a scenario on the test images of some sources, of the classes it was trained on.
 
+    The table of a scenario that is not run has no rows.
+
     Args:
         weights: `…/{scenario}/{arm}/seed{n}/model.safetensors` of the scenario's runs.
         plan: the scenario's, for the classes that it trains on.
@@ -55,6 +53,18 @@ def predict_other_test_sets(
     Raises:
         UserError: a file is damaged.
     """
+    if reason := not_run_reason(plan):
+        log.info("this scenario is not run: %s", reason)
+        write_parquet(output, {name: [] for name in SCHEMA.names}, SCHEMA)
+        return
+    # here, since the students of a scenario that is not run need no torch
+    import torch
+
+    from distillery.models.weights import load_weights
+    from distillery.training.dataset import gather, open_pixels
+    from distillery.training.hardware import choose_device
+    from distillery.training.prediction import predict_classes
+
     trained = _trained_classes(plan)
     table = read_parquet(splits, ["source", "row", "label", "split"])
     here = np.isin(table["source"], list(sources)) & (table["split"] == "test") & np.isin(table["label"], trained)

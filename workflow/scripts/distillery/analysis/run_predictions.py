@@ -57,6 +57,8 @@ def read_test_predictions(
 ) -> PredictionsByArm:
     """The test predictions of all runs by (scenario, arm), in the configuration's order.
 
+    A run that is not run has no predictions; it is left out.
+
     Args:
         paths: `…/{scenario}/{arm}/seed{n}/predictions.parquet` of every run.
         scenarios, arms: all names, in the order wanted.
@@ -69,7 +71,8 @@ def read_test_predictions(
         scenario, arm, seed = path.parts[-4:-1]
         found.setdefault((scenario, arm), {})[int(seed.removeprefix("seed"))] = path
     order = sorted(found, key=lambda key: (scenarios.index(key[0]), arms.index(key[1])))
-    return {key: _read_seeds(found[key]) for key in progress(order, label="predictions read", unit="arms")}
+    tested = {key: _read_seeds(found[key]) for key in progress(order, label="predictions read", unit="arms")}
+    return {key: predictions for key, predictions in tested.items() if len(predictions.labels)}
 
 
 def _read_seeds(paths: Mapping[int, Path]) -> TestPredictions:

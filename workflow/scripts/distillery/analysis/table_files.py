@@ -34,6 +34,13 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     atomic_write(path, table.to_csv(index=False, lineterminator="\n"))
 
 
+def run_rows(summary: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `summary.csv` whose scenario is run; a summary from before version 0.2 has no others."""
+    if "not_run" not in summary:
+        return summary
+    return summary[summary["not_run"].isna() | (summary["not_run"] == "")]  # missing, or blank where cells are text
+
+
 def read_numbers(path: str | Path, columns: Mapping[str, type], what: str, **reading: Any) -> pd.DataFrame:
     """Some columns of a file that a job wrote, as the given types; a blank float is NaN.
 

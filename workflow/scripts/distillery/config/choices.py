@@ -15,12 +15,13 @@ Schedule = Literal["cosine", "triangular", "constant"]
 PromptStyle = Literal["published", "composed"]
 Augmentation = Literal["none", "color", "rotation"]
 TeacherDataKind = Literal["cifar10", "folder", "sources", "drawn"]
+Unavailable = Literal["stop", "skip"]
 
 # of classes, sources, arms and scenarios, which are also names of files
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 RESERVED_NAMES = {  # by section: they mean something else in tables and figures
     "classes": ("all",),
-    "sources": ("common", "own", "own_test"),
+    "sources": ("common", "own", "own_test", "attempts"),
     "arms": ("teacher", "distilled", "from_scratch"),
     "scenarios": ("teacher",),
 }

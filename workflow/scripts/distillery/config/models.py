@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from distillery.config.arm_models import AnyArm
-from distillery.config.choices import Augmentation
+from distillery.config.choices import Augmentation, Unavailable
 from distillery.config.fields import (
     Counts,
     FullTexts,
@@ -150,6 +150,16 @@ class Study(Section):
         " to stop.",
     )
     sources: dict[Name, AnySource] = Field(min_length=1, description="Where images come from, by name.")
+    unavailable: Unavailable = Field(
+        "stop",
+        description="What happens if a source gives no images, because of a captcha, a gated model, a used-up quota,"
+        " a missing connection or GPU. stop: the study stops. skip: the scenarios that need the source are left out,"
+        " and every table and figure says why.",
+    )
+    preflight: bool = Field(
+        True,
+        description="Check every source once before the first crawl, and show which give images.",
+    )
     curation: Curation = section("Which images are kept.")
     split: Split = section("Which images are for training, for choosing settings, and for the one final test.")
     teacher: TeacherConfig = section("The network that students are distilled from.")

@@ -12,8 +12,12 @@ from distillery.config.choices import WEB_SEARCHES
 from distillery.config.recipe_models import RecipeConfig
 from distillery.display_names import source_titles, source_with_title
 from distillery.jobs import CRAWL_POLICY_KEYS
+from distillery.storage.attempts import Attempts
+from distillery.storage.verdicts import LookRequest
 
 Study = Mapping[str, Any]
+# keys of a diffusion source that change no image
+NOT_IN_IMAGES = ("shards", "unavailable")
 # kinds of the published study's sources
 PUBLISHED_KINDS = {"google": "google", "bing": "bing", "sd2": "diffusion", "sd3": "diffusion"}
 
@@ -111,14 +115,42 @@ def scenarios_as_shown(study: Study) -> dict[str, dict[str, Any]]:
 # --- retrieval --------------------------------------------------------------------------------------------------------
 
 
-def web_source(study: Study, name: str) -> dict[str, Any]:
-    """A web source's keys that decide which images it gives; those of `crawl_policy` are left out."""
-    return {key: value for key, value in study["sources"][name].items() if key not in CRAWL_POLICY_KEYS}
+def web_source(study: Study, attempts: Attempts, name: str, label: str) -> dict[str, Any]:
+    """The keys of a source that decide what is asked for, and how often a class of it has been asked again.
+
+    How it is asked is in `crawl_policy`.
+    """
+    settings = {key: value for key, value in study["sources"][name].items() if key not in CRAWL_POLICY_KEYS}
+    return settings | _attempt(attempts.get(name, {}).get(label, 0))
+
+
+def look_at(study: Study, source: str) -> LookRequest:
+    """How to look at a search or a diffusion source: a search is asked the first query of its first class."""
+    settings, label = study["sources"][source], classes_of(study, source)[0]
+    kept = {key: value for key, value in settings.items() if key not in CRAWL_POLICY_KEYS}
+    query = next(iter(study["classes"][label]["queries"]), "")
+    return LookRequest(kept, label, query, study["preflight"])
+
+
+def preflight_sources(study: Study) -> list[str]:
+    """The searches and diffusion sources that the study uses, for students or the teacher."""
+    needed = {*used_sources(study), *teacher_sources(study, "train", "test")}
+    return [name for name in sources_of_kind(study, *WEB_SEARCHES, "diffusion") if name in needed]
+
+
+def _attempt(number: int) -> dict[str, int]:
+    """A key of a source's settings; left out at first, so that what was retrieved before there were attempts stays."""
+    return {"attempt": number} if number else {}
+
+
+def unavailable_of(study: Study, source: str) -> str:
+    """What happens if a source gives no images: "stop" or "skip"."""
+    return study["sources"][source].get("unavailable", study["unavailable"])
 
 
 def crawl_policy(study: Study, source: str) -> dict[str, Any]:
     """How politely a web source is crawled, and how much disk it may use: a change of these repeats no request."""
-    values = {"contact": study["contact"]} | study["sources"][source]
+    values = {"contact": study["contact"], "unavailable": study["unavailable"]} | study["sources"][source]
     return {key: values[key] for key in CRAWL_POLICY_KEYS}
 
 
@@ -144,11 +176,12 @@ def words_of(study: Study, source: str) -> dict[str, dict[str, list[str]]]:
     return {label: {part: study["classes"][label][part] for part in parts} for label in classes_of(study, source)}
 
 
-def generation_of(study: Study, source: str) -> dict[str, Any]:
+def generation_of(study: Study, attempts: Attempts, source: str) -> dict[str, Any]:
     """What decides a source's generated images, and where they are kept; not how many jobs share the work."""
     settings = study["sources"][source]
     return {
-        "source": {key: value for key, value in settings.items() if key != "shards"},
+        "source": {key: value for key, value in settings.items() if key not in NOT_IN_IMAGES}
+        | _attempt(sum(attempts.get(source, {}).values())),
         "name": source,
         "classes": words_of(study, source),
         "store": f"resources/store/{source}",
@@ -208,6 +241,11 @@ def tuning_of(study: Study, scenario: str, arm: str) -> tuple[str, dict[str, Any
         return f"{scenario}.{arm}", settings["tune"]
     published = settings["method"].startswith("published")  # with settings of its own
     return (scenario, study["student"]["tune"]) if "tune" in study["student"] and not published else None
+
+
+def is_tuned(study: Study, scenario: str) -> bool:
+    """Whether trials choose the learning rate and weight decay of any arm of a scenario."""
+    return any(tuning_of(study, scenario, arm) for arm in study["scenarios"][scenario]["arms"])
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag
 
-from distillery.config.choices import PromptStyle
+from distillery.config.choices import PromptStyle, Unavailable
 from distillery.config.fields import Section, Seed, SomeTexts, Texts, optional, section
 
 KIND = "How the images are obtained."
 FILTERS = "The filters of the search."
+UNAVAILABLE = "What happens if this source gives no images; by default what the study's key `unavailable` says."
 PUBLISHED_FILTERS = "The filters of the search; by default those of the published study."
 
 FilterType = Annotated[
@@ -54,6 +55,7 @@ class Fetching(Section):
     min_free_bytes: int = Field(
         1_000_000_000, ge=0, description="Bytes to leave free on the disk; a retrieval stops before it takes them."
     )
+    unavailable: Unavailable = optional(UNAVAILABLE)
 
 
 class SearchConfig(Source):
@@ -241,6 +243,7 @@ class Diffusion(Source):
         " so.",
     )
     seed: Seed = Field(0, description="Decides the images, together with class, model, prompt and number.")
+    unavailable: Unavailable = optional(UNAVAILABLE)
 
 
 AnySource = Annotated[

@@ -32,6 +32,11 @@ def pattern_of(names: Iterable[str]) -> str:
 # --- acquire, curate, split -------------------------------------------------------------------------------------------
 
 
+def verdicts(sources: Iterable[str]) -> list[str]:
+    """What the look at each source found."""
+    return [f"resources/preflight/{source}.json" for source in sources]
+
+
 def pools(study: Study, source: str, extension: str) -> list[str]:
     """A file of every class's pool of a source."""
     return [f"resources/pools/{source}/{label}.{extension}" for label in classes_of(study, source)]

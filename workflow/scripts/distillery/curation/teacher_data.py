@@ -17,6 +17,7 @@ from distillery.sources.folders import find_images
 from distillery.storage.arrays import map_pixels
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_parquet
+from distillery.storage.refusals import refusal_of
 
 
 @dataclass(frozen=True)
@@ -211,14 +212,27 @@ def load_sources(
         distance: bits of 64 within which two images, as they are or mirrored, are near-duplicates.
 
     Raises:
-        UserError: a file is damaged.
+        UserError: a file is damaged, or a source refused a class.
     """
+    for _, table in (*train, *test):
+        _require_source(table)
     trained, known = (_curated(part, classes) for part in (train, test))
     duplicates, _, _ = nearest(np.concatenate([known.hashes, known.mirrored]), trained.hashes, distance)
     log.info("%d of %d test images left out: near-duplicates of train images", len(duplicates), len(known.hashes))
     distinct = np.setdiff1d(np.arange(len(known.hashes)), duplicates)
     tested = LabeledImages(known.images.pixels[distinct], known.images.labels[distinct])
     return limit_images(trained.images, counts[0], seed), limit_images(tested, counts[1], seed)
+
+
+def _require_source(table: str | Path) -> None:
+    """Raise if a source of the teacher refused a class: no other source may take its place unseen."""
+    columns = read_parquet(table, ("source", "class", "reason"))
+    for source, label, reason in zip(*(columns[name].tolist() for name in columns), strict=True):
+        if refusal := refusal_of(reason):
+            raise UserError(
+                f"teacher.data: source {source} refused {label} ({refusal}), and the teacher needs it. Get access and"
+                " give the command python -m distillery.retry, or give the teacher other data."
+            )
 
 
 def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[str]) -> CuratedImages:

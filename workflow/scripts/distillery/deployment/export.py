@@ -19,8 +19,11 @@ from torch import Tensor, nn
 
 from distillery.deployment.card import CardSettings, write_card
 from distillery.deployment.student_facts import read_facts
+from distillery.display_names import not_run_text
 from distillery.jobs import UserError, log
 from distillery.models.weights import load_weights
+from distillery.splits.refused_sources import RETRY
+from distillery.splits.scenario_plan import not_run_reason
 from distillery.storage.files import atomic_write
 
 OPSET = 18  # the exporter's native opset, so that nothing is converted; ONNX Runtime 1.18 (2024) and later read it
@@ -67,8 +70,11 @@ def export_student(
         card: the `.md` to write.
 
     Raises:
-        UserError: a file is damaged or of another run, or the exported model predicts differently.
+        UserError: the scenario is not run, a file is damaged or of another run, or the exported model predicts
+            differently.
     """
+    if reason := not_run_reason(plan):
+        raise UserError(f"{model}: there is no student to export, its scenario is {not_run_text(reason)}. {RETRY}.")
     student = load_weights(weights)
     facts = read_facts(metrics, runs, plan, student.classes)
     deployed = Deployed(student.network, facts.labels).eval()

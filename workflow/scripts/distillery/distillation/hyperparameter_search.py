@@ -118,10 +118,16 @@ def write_best_setting(
 ) -> None:
     """Select the best of some trial files, and write it as JSON: keys lr, weight_decay and `trials`, a list of all.
 
+    For a scenario that is not run, the JSON has the key not_run alone: the reason.
+
     Raises:
         UserError: every setting diverged.
     """
-    found = [Trial(**json.loads(Path(trial).read_text())) for trial in trials]
+    contents = [json.loads(Path(trial).read_text()) for trial in trials]
+    if reason := next((content["not_run"] for content in contents if "not_run" in content), ""):
+        atomic_write(path, json.dumps({"not_run": reason}) + "\n")
+        return
+    found = [Trial(**content) for content in contents]
     try:
         lr, weight_decay = select_best(found, grid, label)
     except UserError as error:

@@ -19,9 +19,10 @@ from distillery.storage.parquet import read_parquet
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
 from distillery.training.dataset import ImageDataset, gather, load_teacher_data, open_pixels
 from distillery.training.hardware import choose_device
-from distillery.training.loop import HistoryRow, optimizer_of, start_network, train, write_history
+from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions
 from distillery.training.recipe import Recipe
+from distillery.training.run_files import HistoryRow, write_history
 
 
 @dataclass(frozen=True)

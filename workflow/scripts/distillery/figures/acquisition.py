@@ -12,9 +12,9 @@ from matplotlib.colors import to_rgb
 
 from distillery.analysis.table_files import NAMES_OF_COUNTS, read_table
 from distillery.display_names import NO_TITLES, source_title
-from distillery.figures.layout import truncate
+from distillery.figures.layout import draw_footnote, truncate
 from distillery.figures.panels import RowFigure
-from distillery.figures.styles import INK, hide_spines, row_style, save_figure
+from distillery.figures.styles import INK, SOFT, hide_spines, row_style, save_figure
 from distillery.jobs import UserError
 from distillery.wording import plural
 
@@ -32,6 +32,7 @@ def plot_acquisition(
     label: str = "",
     untrained: Sequence[str] = (),
     titles: Mapping[str, str] = NO_TITLES,
+    note: str = "",
 ) -> None:
     """Draw a bar per source: images used by a scenario, kept but not used, and dropped by reason.
 
@@ -42,6 +43,7 @@ def plot_acquisition(
         label: stands in a strip across the top when not empty.
         untrained: sources whose model has random weights, so that their images show nothing.
         titles: of the sources, from `display_names.source_titles`; their names by default.
+        note: stands below the figure when not empty.
 
     Raises:
         UserError: the table has no rows.
@@ -53,8 +55,9 @@ def plot_acquisition(
     with row_style():
         names = [truncate(source_title(name, titles), 30) for name in outcomes.index]
         drawn = RowFigure(names, ROW, list(outcomes.columns), 5, label)
-        _draw_bars(drawn.axes, outcomes, names, untrained)
+        _draw_bars(drawn.axes, outcomes, names, untrained, refusal_reasons(table))
         drawn.add_title_and_legend(title, "how many of each source's candidates are used, kept and dropped")
+        draw_footnote(drawn.figure, note)
         save_figure(drawn.figure, output)
 
 
@@ -63,7 +66,7 @@ def candidate_outcomes(counts: pd.DataFrame) -> pd.DataFrame:
 
     A row sums to the source's number of candidates.
     """
-    by_source = counts.drop(columns="class").groupby("source", sort=False).sum()
+    by_source = counts.drop(columns=["class", "refused"], errors="ignore").groupby("source", sort=False).sum()
     used = by_source[["train", "val", "test"]].sum(axis=1)
     outcomes = {"used": used, "kept, not used": by_source["kept"] - used}
     dropped = by_source.filter(like="dropped_")
@@ -75,7 +78,21 @@ def candidate_outcomes(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(outcomes).loc[by_source.index]
 
 
-def _draw_bars(axes: plt.Axes, outcomes: pd.DataFrame, names: Sequence[str], untrained: Sequence[str]) -> None:
+def refusal_reasons(counts: pd.DataFrame) -> dict[str, str]:
+    """Why sources refused, by source; sources that refused no class are left out."""
+    if "refused" not in counts:
+        return {}
+    by_source = counts.dropna(subset="refused").groupby("source", sort=False)["refused"]
+    return {str(source): ", ".join(dict.fromkeys(reasons)) for source, reasons in by_source}
+
+
+def _draw_bars(
+    axes: plt.Axes,
+    outcomes: pd.DataFrame,
+    names: Sequence[str],
+    untrained: Sequence[str],
+    refused: Mapping[str, str],
+) -> None:
     grays = sns.color_palette("Grays_r", max(1, outcomes.shape[1] - 2) + 2)[1:-1]
     colors = [USED, KEPT, *grays]
     total = outcomes.sum(axis=1)
@@ -89,7 +106,14 @@ def _draw_bars(axes: plt.Axes, outcomes: pd.DataFrame, names: Sequence[str], unt
                 axes.text(start + width / 2, place, f"{count:,}", ha="center", va="center", fontsize=8, color=ink)
         left += percent
     axes.set(xlim=(0, 100), ylim=(len(outcomes) - 0.5, -0.5), yticks=range(len(outcomes)))
+    for place, (source, count) in enumerate(total.items()):
+        if source in refused and not count:
+            axes.text(0.7, place, f"refused ({refused[source]})", va="center", fontsize=9, color=SOFT)
     notes = ["\nrandom weights" if name in untrained else "" for name in total.index]
+    notes = [
+        f"{note}\nrefused ({refused[source]})" if source in refused and count else note
+        for note, (source, count) in zip(notes, total.items(), strict=True)
+    ]
     texts = [f"{name}\n{plural(int(n), 'candidate')}{note}" for name, n, note in zip(names, total, notes, strict=True)]
     axes.set_yticklabels(texts, fontsize=9)
     axes.set_xlabel("percent of the candidates", fontsize=9.5)

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_rows
+from distillery.storage.refusals import refusal_of
 from distillery.wording import plural, reason_kind
 
 COLUMNS = 12  # images of a class, at most
@@ -42,16 +43,20 @@ class ClassRow:
         rows: of its kept images in the array of pixels, in order.
         candidates: images found, kept or dropped.
         reasons: why images were dropped, and how many for each, the most frequent first.
+        refused: why the source gave no image of the class; empty if it did not refuse.
     """
 
     name: str
     rows: list[int]
     candidates: int
     reasons: list[tuple[str, int]]
+    refused: str = ""
 
     @property
     def lines(self) -> list[str]:
         """Lines for the sheet: how many images were kept, and why others were dropped."""
+        if self.refused:
+            return ["refused:", self.refused]
         rest = sum(count for _, count in self.reasons[REASONS:])
         lines = [f"kept {len(self.rows):,} of {self.candidates:,}"]
         lines += [f"{count:,} {reason}" for reason, count in self.reasons[:REASONS]]
@@ -63,16 +68,20 @@ def class_rows(table: str | Path) -> list[ClassRow]:
     rows: dict[str, list[int]] = {}
     reasons: dict[str, Counter[str]] = {}
     candidates: Counter[str] = Counter()
+    refused: dict[str, str] = {}
     for candidate in read_rows(table, ["class", "kept", "reason", "row"]):
-        name = candidate["class"]
+        name, reason = candidate["class"], candidate["reason"]
         kept, dropped = rows.setdefault(name, []), reasons.setdefault(name, Counter())
+        if refusal := refusal_of(reason or ""):  # no candidate
+            refused[name] = refusal
+            continue
         candidates[name] += 1
         if candidate["kept"]:
             kept.append(candidate["row"])
         else:
-            dropped[reason_kind(candidate["reason"] or "no reason given")] += 1
+            dropped[reason_kind(reason or "no reason given")] += 1
     order = {name: sorted(reasons[name].items(), key=lambda item: (-item[1], item[0])) for name in rows}
-    return [ClassRow(name, rows[name], candidates[name], order[name]) for name in rows]
+    return [ClassRow(name, rows[name], candidates[name], order[name], refused.get(name, "")) for name in rows]
 
 
 def evenly_spaced(rows: list[int], count: int = COLUMNS) -> list[int]:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from distillery.analysis.table_files import read_table
 from distillery.display_names import NO_TITLES, source_title
-from distillery.figures.layout import truncate
+from distillery.figures.layout import draw_footnote, truncate
 from distillery.figures.panels import RowFigure
 from distillery.figures.styles import row_style, save_figure
 from distillery.jobs import UserError
@@ -30,6 +30,7 @@ def plot_diversity(
     label: str = "",
     untrained: Sequence[str] = (),
     titles: Mapping[str, str] = NO_TITLES,
+    note: str = "",
 ) -> None:
     """Draw a row per class, real sources in blue and generated ones in vermilion.
 
@@ -40,6 +41,7 @@ def plot_diversity(
         label: stands in a strip across the top when not empty.
         untrained: sources whose model has random weights, so that their images show nothing.
         titles: of the sources, from `display_names.source_titles`; their names by default.
+        note: stands below the figure when not empty.
 
     Raises:
         UserError: the table has no rows.
@@ -64,6 +66,7 @@ def plot_diversity(
         sns.despine(drawn.figure, left=True)
         text = "mean distance between two images of a class, with 95 % intervals"
         drawn.add_title_and_legend(title, text, keys)
+        draw_footnote(drawn.figure, note)
         save_figure(drawn.figure, output)
 
 

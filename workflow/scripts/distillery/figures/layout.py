@@ -41,6 +41,14 @@ def draw_title_block(figure: Figure, title: str, text: str, label: str) -> float
     return strip
 
 
+def draw_footnote(figure: Figure, text: str) -> None:
+    """Draw a line of small text at the bottom; nothing if it is empty."""
+    if text:
+        width, height = figure.get_size_inches()
+        note = figure.text(0.3 / width, 0.03 / height, text, fontsize=8, color=SOFT, va="bottom")
+        shrink_to_fit(figure, note, width - 0.6)
+
+
 def _draw_strip(figure: Figure, height: float, label: str) -> float:
     strip = strip_height(label)
     if label:

@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from distillery.analysis.table_files import read_table
-from distillery.display_names import NO_TITLES
+from distillery.analysis.table_files import read_table, run_rows
+from distillery.display_names import NO_TITLES, refused_note
 from distillery.figures import difference_charts, heatmaps, line_charts
 from distillery.figures.acquisition import plot_acquisition
 from distillery.figures.diversity import plot_diversity
+from distillery.figures.layout import draw_footnote, draw_title_block, strip_height
+from distillery.figures.panels import MIN_WIDTH
 from distillery.figures.styles import panel_style, save_figure
 from distillery.figures.summary import plot_summary
 from distillery.jobs import UserError
+from distillery.splits.refused_sources import NONE_REFUSED, Refusals, refusals_text
 
 # each takes tables by name, a title and a label
 PANEL_FIGURES: dict[str, Callable[[dict[str, pd.DataFrame], str, str], Figure]] = {
@@ -30,8 +34,8 @@ PANEL_FIGURES: dict[str, Callable[[dict[str, pd.DataFrame], str, str], Figure]] 
     "published": difference_charts.draw_published,
     "faults": difference_charts.draw_faults,
 }
-# each takes its table, an output, a title, a label, the sources without a trained model and the titles of all
-SOURCE_FIGURES: dict[str, Callable[[str | Path, str | Path, str, str, Sequence[str], Mapping[str, str]], None]] = {
+# each takes its table, an output, a title, a label, the sources without a trained model, the titles of all and a note
+SOURCE_FIGURES: dict[str, Callable[[str | Path, str | Path, str, str, Sequence[str], Mapping[str, str], str], None]] = {
     "acquisition": plot_acquisition,
     "diversity": plot_diversity,
 }
@@ -46,6 +50,7 @@ def plot_figure(
     label: str = "",
     untrained: Sequence[str] = (),
     titles: Mapping[str, str] = NO_TITLES,
+    refused: Refusals = NONE_REFUSED,
 ) -> None:
     """Draw one of `FIGURES`; the same tables give the same bytes.
 
@@ -57,18 +62,21 @@ def plot_figure(
         label: stands in a strip across the top when not empty.
         untrained: sources whose model has random weights, so that their images show nothing.
         titles: of the sources, from `display_names.source_titles`; their names by default.
+        refused: the refused classes of each source. A note below the figure names them, and a figure that has nothing
+            to show because of them says so.
 
     Raises:
-        UserError: the first table has no rows.
+        UserError: the first table has no rows although no source refused.
     """
+    note = refused_note(refusals_text(refused, refused))
     if name in PANEL_FIGURES:
-        _plot_panels(name, list(map(Path, tables)), outputs, title, label, titles)
+        _plot_panels(name, list(map(Path, tables)), outputs, title, label, titles, note)
         return
     for output in outputs:
         if name == "summary":
             plot_summary(tables[0], output, title, label)
         else:
-            SOURCE_FIGURES[name](tables[0], output, title, label, untrained, titles)
+            SOURCE_FIGURES[name](tables[0], output, title, label, untrained, titles, note)
 
 
 def _plot_panels(
@@ -78,11 +86,28 @@ def _plot_panels(
     title: str,
     label: str,
     titles: Mapping[str, str],
+    note: str,
 ) -> None:
-    by_name = {path.stem: read_table(path) for path in tables}
-    if by_name[tables[0].stem].empty:
-        raise UserError(f"{tables[0]} has no rows, so there is nothing to draw. Run a scenario with at least one arm.")
+    by_name = {path.stem: run_rows(read_table(path)) for path in tables}
     # the one panel figure that names sources
     draw = partial(heatmaps.draw_test_sources, titles=titles) if name == "test_sources" else PANEL_FIGURES[name]
     with panel_style():
-        save_figure(draw(by_name, title, label), *outputs)
+        try:
+            if by_name[tables[0].stem].empty:
+                raise UserError(
+                    f"{tables[0]} has no rows, so there is nothing to draw. Run a scenario with at least one arm."
+                )
+            figure = draw(by_name, title, label)
+        except UserError:
+            if not note:
+                raise
+            figure = _empty_figure(title, label)
+        draw_footnote(figure, note)
+        save_figure(figure, *outputs)
+
+
+def _empty_figure(title: str, label: str) -> Figure:
+    """A figure of scenarios none of which is run."""
+    figure = plt.figure(figsize=(MIN_WIDTH, strip_height(label) + 1.4))
+    draw_title_block(figure, title, "nothing to draw: none of the scenarios of this figure is run", label)
+    return figure

@@ -1,7 +1,7 @@
 """The summary figure: a row per scenario, with its arms' accuracies and the published numbers.
 
 Filled marks are this study's means with their intervals; a line joins "from scratch" and "distilled". Hollow marks
-are published numbers.
+are published numbers. A scenario that is not run has a hollow gray mark and the reason.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from distillery.analysis.table_files import read_table
+from distillery.analysis.table_files import read_table, run_rows
+from distillery.display_names import lacking_text, not_run_text
 from distillery.figures.layout import (
+    draw_footnote,
     draw_legend,
     draw_title_block,
     legend_columns,
@@ -116,15 +118,17 @@ def lay_out_rows(table: pd.DataFrame) -> SummaryLayout:
         headings.append((y + 0.6 * HEADING, size.capitalize() or "Scenarios"))
         y += HEADING
         for _, group in table[sizes == size].groupby("scenario", sort=False):
-            rows.append(SummaryRow(y, ROW + STEP * max(0, group["arm"].nunique() - 2), group))
+            arms = run_rows(group)["arm"].nunique()
+            rows.append(SummaryRow(y, ROW + STEP * max(0, arms - 2), group))
             y += rows[-1].height
     return SummaryLayout(rows, headings, y)
 
 
 def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
     layout = lay_out_rows(table)
-    styles = arm_styles(list(dict.fromkeys(table["arm"])))
-    keys = list(_legend_keys(styles, table))
+    run = run_rows(table)
+    styles = arm_styles(list(dict.fromkeys(run["arm"])))
+    keys = list(_legend_keys(styles, run))
     strip, bottom = strip_height(label), 0.75
     columns = legend_columns(legend_names(keys), WIDTH - 0.4, LEGEND_COLUMNS)
     top = strip + 1.0 + 0.2 * -(-len(keys) // columns)
@@ -134,12 +138,14 @@ def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
         (LABELS / WIDTH, bottom / height, (WIDTH - LABELS - 0.45) / WIDTH, layout.height / height),
         ylim=(layout.height, 0),
     )
-    _set_up_axes(axes, table)
+    _set_up_axes(axes, run)
     for y, text in layout.headings:
         _draw_heading(axes, y, text)
     for row in layout.rows:
         _draw_row(axes, row, styles)
-    draw_title_block(figure, title, _subtitle(table), label)
+    draw_title_block(figure, title, _subtitle(run), label)
+    if "lacking" in table:
+        draw_footnote(figure, lacking_text(table["lacking"].iloc[0]))
     draw_legend(figure, keys, (0.3 / WIDTH, 1 - (strip + 0.88) / height), columns).set_zorder(5)
     return figure
 
@@ -174,6 +180,9 @@ def _draw_row(axes: Axes, row: SummaryRow, styles: dict[str, ArmStyle]) -> None:
     table, first = row.table, row.table.iloc[0]
     middle = row.y + row.height / 2
     _left_text(axes, middle - 0.1, truncate(first["train"], 48), fontsize=9.5)
+    if run_rows(table).empty:
+        _draw_not_run(axes, middle, first)
+        return
     _left_text(axes, middle + 0.11, truncate(_row_note(table), 62), fontsize=7.5, color=SOFT)
     chance = 100 / float(first["n_classes"])
     axes.plot([chance] * 2, [row.y, row.y + row.height], zorder=1, **CHANCE_LINE)
@@ -181,6 +190,15 @@ def _draw_row(axes: Axes, row: SummaryRow, styles: dict[str, ArmStyle]) -> None:
     _draw_arms(axes, middle - (0.09 if published else 0.0), table, styles)
     if published:
         _draw_published(axes, row.y + row.height - 0.12, published)
+
+
+def _draw_not_run(axes: Axes, y: float, first: pd.Series) -> None:
+    """A hollow mark at the left of the axis, and why the scenario is not run."""
+    _left_text(axes, y + 0.11, truncate(first["scenario"], 62), fontsize=7.5, color=SOFT)
+    axes.plot(0, y, "o", markeredgecolor=SOFT, **HOLLOW_MARKER)
+    place, offset = (0, y), (9, 0)  # points right of the mark
+    text = truncate(not_run_text(first["not_run"]), 72)
+    axes.annotate(text, place, offset, textcoords="offset points", va="center", fontsize=9, color=SOFT)
 
 
 def _row_note(table: pd.DataFrame) -> str:

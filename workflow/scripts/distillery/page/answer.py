@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from distillery.analysis.table_files import run_rows
+from distillery.display_names import lacking_text
 from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, Tables, named_table, say
 
 VERDICTS = ("better", "worse", "no significant difference")
@@ -26,7 +30,23 @@ def answer(tables: Tables) -> list[Sentence]:
     comparisons = named_table(tables, "comparisons")
     if len(comparisons):
         sentences.append(comparison_sentence(comparisons.groups("comparison")[0]))
-    return sentences
+    return sentences + list(_not_run(tables))
+
+
+def _not_run(tables: Tables) -> Iterator[Sentence]:
+    """How many scenarios are not run, and why; what the common test lacks."""
+    summary = NamedTable("summary", tables["summary"])  # with the scenarios that are not run
+    scenarios = summary.where(~summary["scenario"].duplicated())
+    not_run = scenarios.where(~scenarios.rows.index.isin(run_rows(scenarios.rows).index))
+    if len(not_run):
+        yield say(
+            "Not run: {count} of {all} scenarios, because {reasons}.",
+            count=summary.quote(len(not_run)),
+            all=summary.quote(len(scenarios)),
+            reasons=summary.quote("; ".join(dict.fromkeys(not_run["not_run"]))),
+        )
+    if "lacking" in summary.rows:
+        yield say("{lacking}.", lacking=summary.quote(lacking_text(summary["lacking"].iloc[0])))
 
 
 def _best_students(tables: Tables) -> Sentence:

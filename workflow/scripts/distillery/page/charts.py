@@ -9,7 +9,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from distillery.display_names import display_name
+from distillery.analysis.table_files import run_rows
+from distillery.display_names import display_name, not_run_text
 from distillery.figures.styles import arm_styles
 
 SHAPES = {  # Vega-Lite's shapes by Matplotlib's markers
@@ -30,6 +31,8 @@ def chart_rows(summary: pd.DataFrame) -> list[dict[str, Any]]:
     for row in summary.to_dict("records"):
         item = {name: row[name] for name in SHOWN} | {"arm": row["arm"], "name": display_name(row["arm"])}
         item |= {f"{name}_": float(row[name]) for name in ("mean_percent", "low", "high") if row[name]}
+        if row.get("not_run"):
+            item["not_run"] = not_run_text(row["not_run"])
         missing = "one seed" if row["n_seeds"] == "1" else "none: the seeds agree"
         item["interval"] = f"{row['low']} to {row['high']}" if row["low"] else missing
         rows.append(item)
@@ -41,7 +44,7 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
 
     Its data set is named `rows`: the page replaces it by the rows that its filters leave.
     """
-    styles = arm_styles(list(dict.fromkeys(summary["arm"])))
+    styles = arm_styles(list(dict.fromkeys(run_rows(summary)["arm"])))
     names = [style.name for style in styles.values()]
     color = alt.Scale(domain=names, range=[style.color for style in styles.values()])
     shape = alt.Scale(domain=names, range=[SHAPES[style.marker] for style in styles.values()])
@@ -64,7 +67,11 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
         tooltip=hover,
     )  # fmt: skip
     count = summary["scenario"].nunique()
-    chart = (bars + points).properties(width="container", height=count * row_height(summary))
+    layers = bars + points
+    if any("not_run" in row for row in data):
+        # the first layer gives the rows their order, and the others have no mark for a scenario that is not run
+        layers = base.mark_point(opacity=0) + layers + _not_run_marks()
+    chart = layers.properties(width="container", height=count * row_height(summary))
     # text has the page's own color, light or dark
     ink = {"labelColor": "currentColor", "titleColor": "currentColor"}
     chart = chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
@@ -72,6 +79,16 @@ def summary_chart(summary: pd.DataFrame) -> dict[str, Any]:
     chart = chart.configure_axis(**ink, gridOpacity=0.25, gridColor="gray", labelFontSize=12, titleFontWeight="normal")
     chart = chart.configure_legend(labelColor="currentColor", orient="top", labelFontSize=12, columns=4, labelLimit=260)
     return chart.to_dict() | {"datasets": {"rows": data}}
+
+
+def _not_run_marks() -> alt.LayerChart:
+    """Hollow gray marks at the left of the axis, each with the reason why its scenario is not run."""
+    base = alt.Chart(alt.NamedData("rows")).transform_filter("isValid(datum.not_run)")
+    base = base.transform_aggregate(groupby=["scenario", "not_run"])  # one mark a scenario, whichever arms are shown
+    base = base.encode(y=alt.Y("scenario:N", sort=None), x=alt.datum(0))
+    mark = base.mark_point(filled=False, size=70, color="gray", opacity=1, xOffset=8)
+    text = base.mark_text(align="left", dx=18, fontSize=12, color="gray").encode(text="not_run:N")
+    return mark + text
 
 
 def row_height(summary: pd.DataFrame) -> int:

@@ -132,7 +132,8 @@ def _costs(tables: Tables) -> Iterator[Sentence]:
 
 def _dropped(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     table = named_table(tables, "counts")
-    sums = table.rows.drop(columns="class").set_index("source").apply(numbers).groupby(level=0, sort=False).sum()
+    counts = table.rows.drop(columns=["class", "refused"], errors="ignore").set_index("source")
+    sums = counts.apply(numbers).groupby(level=0, sort=False).sum()
     reasons = [name for name in sums if name.startswith("dropped_")]
     if reasons and sums[reasons].to_numpy().sum():
         source, reason = sums[reasons].stack().idxmax()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from distillery.analysis.table_files import run_rows
 from distillery.display_names import display_name
 
 # by name; every cell is text, as in its file
@@ -126,8 +127,8 @@ class NamedTable:
 
 
 def named_table(tables: Tables, name: str) -> NamedTable:
-    """A table of the study with its name."""
-    return NamedTable(name, tables[name])
+    """A table of the study with its name; of the summary only the scenarios that are run."""
+    return NamedTable(name, run_rows(tables[name]) if name == "summary" else tables[name])
 
 
 def say(text: str, **values: TableRow | Quoted) -> Sentence:

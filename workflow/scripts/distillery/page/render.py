@@ -14,7 +14,8 @@ import jinja2
 import pandas as pd
 import yaml
 
-from distillery.display_names import display_name, source_title, source_with_title
+from distillery.analysis.table_files import run_rows
+from distillery.display_names import display_name, not_run_text, source_title, source_with_title
 from distillery.jobs import log
 from distillery.page import charts, images
 from distillery.page.answer import answer, export_target
@@ -145,7 +146,7 @@ def page_data(
 def _seeds(summary: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Number of trainings by scenario and arm."""
     seeds: dict[str, dict[str, int]] = {}
-    for row in summary.to_dict("records"):
+    for row in run_rows(summary).to_dict("records"):
         seeds.setdefault(row["scenario"], {})[row["arm"]] = int(row["n_seeds"])
     return seeds
 
@@ -157,18 +158,35 @@ def source_cards(study: StudyInfo, tables: Tables, samples: Mapping[str, Any]) -
     for name, settings in study.sources.items():
         if name not in samples:
             continue
-        sums = counts[counts["source"] == name].drop(columns=["source", "class"]).apply(pd.to_numeric).sum()
+        mine = counts[counts["source"] == name]
+        sums = mine.drop(columns=["source", "class", "refused"], errors="ignore").apply(pd.to_numeric).sum()
         shown = {key: settings[key] for key in SHOWN_OF_SOURCE if settings.get(key) not in (None, "", {}, False)}
         card: dict[str, Any] = {"name": name, "settings": shown}
         card["counts"] = [(key.removeprefix("dropped_").replace("_", " "), int(n)) for key, n in sums.items() if n]
+        card |= {"refused": _refused(mine), "has_images": bool(samples[name].items)}
         for table in ("leakage", "audit"):
             card[table] = tables[table][tables[table]["source"] == name].to_dict("records")[:1]
         cards.append(card)
     return cards
 
 
+def _refused(counts: pd.DataFrame) -> str:
+    """Which classes a source refused and why, in words; empty if it refused none.
+
+    Args:
+        counts: the source's rows of `counts.csv`.
+    """
+    if "refused" not in counts:
+        return ""
+    refused = counts[counts["refused"] != ""]
+    return ", ".join(f"{row['class']} ({row['refused']})" for row in refused.to_dict("records"))
+
+
 def scenario_cards(study: StudyInfo, tables: Tables) -> list[dict[str, Any]]:
-    """A card per scenario: its settings, and its rows of the summary, ranking, test sources and published numbers."""
+    """A card per scenario: its settings, and its rows of the summary, ranking, test sources and published numbers.
+
+    Key `not_run` says in words why it is not run, empty if it is.
+    """
     cards = []
     for name, settings in study.scenarios.items():
         rows = {
@@ -176,7 +194,8 @@ def scenario_cards(study: StudyInfo, tables: Tables) -> list[dict[str, Any]]:
             for table in ("summary", "ranking", "test_sources", "published")
         }
         if rows["summary"]:
-            cards.append({"name": name, "settings": settings, **rows})
+            reason = rows["summary"][0].get("not_run", "")
+            cards.append({"name": name, "settings": settings, "not_run": reason and not_run_text(reason), **rows})
     return cards
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from distillery.jobs import UserError, log, progress
 from distillery.parallel import DaemonThreads, ordered
+from distillery.sources.failures import NO_ANSWER
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.retrieval import retrieve
 from distillery.sources.urls import is_http_url
 from distillery.storage.records import ImageRecord
+from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 
 THREADS = 8  # each host has fewer connections at a time, see Limits
@@ -36,23 +38,27 @@ def fetch_addresses(
         Every record tried, with the image's bytes, or None if the record has a failure.
 
     Raises:
-        UserError: the list cannot be read, has no URL of the class, or none gave an image.
+        UserError: the list cannot be read, or has no URL of the class.
+        Refusal: no URL gave an image.
     """
     records = read_addresses(source["path"], name, label)
     requested = source["per_class"] or len(records)
     fetch = partial(retrieve, store=store, fetcher=Fetcher(Limits.of(source), loopback))
     different: set[str] = set()  # sha256
+    failures: set[str] = set()
     with DaemonThreads(THREADS) as threads:
         entries = ordered(threads, fetch, records, ahead=2 * THREADS)
         for record, data in progress(entries, len(records), f"{name}, {label}", "images"):
             yield record, data
             different |= {record.sha256} if data else set()
+            failures |= {record.failure} if record.failure else set()
             if len(different) >= requested:
                 break
     if not different:
-        raise UserError(
+        raise Refusal(
             f"source {name}, class {label}: none of {len(records)} addresses gave an image. Check the connection to"
-            f" the internet and the addresses in {source['path']}."
+            f" the internet and the addresses in {source['path']}.",
+            "unreachable" if failures <= NO_ANSWER else "nothing found",
         )
     if len(different) < requested:
         log.warning("source %s, class %s: %d images of %d requested", name, label, len(different), requested)

@@ -16,7 +16,7 @@ from typing import Any
 
 from icrawler import Crawler, Downloader, Feeder, Parser
 
-from distillery.jobs import UserError, progress
+from distillery.jobs import progress
 from distillery.sources.engines import ENGINES
 from distillery.sources.engines.results import SearchResult, SourceBlocked
 from distillery.sources.failures import FetchError
@@ -24,6 +24,7 @@ from distillery.sources.fetching import Fetcher
 from distillery.sources.retrieval import retrieve
 from distillery.sources.search import Candidates
 from distillery.storage.records import ImageRecord
+from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 
 DOWNLOADERS = 8  # threads; each host has fewer connections at a time, see Limits
@@ -169,9 +170,9 @@ class _Parser(Parser):
             response = self.fetcher.fetch(url, accept="text/html")
             results = engine.parse(response.body, response.url)
         except FetchError as failure:
-            self._refused(query, _no_results(str(failure)))
+            self._refused(query, no_answer(str(failure)))
             return
-        except UserError as refusal:
+        except Refusal as refusal:
             self._refused(query, refusal)
             return
         pages.waiting.setdefault(query, []).extend(results)
@@ -181,7 +182,7 @@ class _Parser(Parser):
         if not results or pages.fruitless[query] >= FRUITLESS_PAGES:
             pages.ended.add(query)
 
-    def _refused(self, query: str, refusal: UserError) -> None:
+    def _refused(self, query: str, refusal: Refusal) -> None:
         """End a query that was refused; end all after a block, since the next would be refused as well."""
         self.candidates.refusal = refusal
         self.pages.ended.update(self.search.queries if isinstance(refusal, SourceBlocked) else [query])
@@ -205,10 +206,18 @@ class _Parser(Parser):
                 continue
 
 
-def _no_results(reason: str) -> UserError:
-    return UserError(
+def no_answer(reason: str) -> Refusal:
+    """The refusal of a search that did not answer; `reason` as in `FetchError`."""
+    if reason.endswith("HTTP 429"):
+        return SourceBlocked(
+            "the search's quota for programs is used up (HTTP 429). Run again tomorrow, or lower the number of images;"
+            " what was retrieved is kept.",
+            "quota used up",
+        )
+    return Refusal(
         f"the search did not answer ({reason}). Check the connection to the internet and run again; what was"
-        " retrieved is kept."
+        " retrieved is kept.",
+        "unreachable",
     )
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from distillery.jobs import UserError, log
+from distillery.jobs import log
 from distillery.sources.crawl_threads import ImageCrawler
+from distillery.sources.engines.results import SourceBlocked
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.retrieval import retrieve
 from distillery.sources.search import Candidates, Search
 from distillery.storage.records import ImageRecord
+from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 
 
 def crawl(
-    search: Search, limits: Limits, store: Store, loopback: int | None = None
+    search: Search, limits: Limits, store: Store, loopback: int | None = None, whole: bool = False
 ) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """Crawl until enough images are retrieved or the results end.
 
@@ -27,31 +29,35 @@ def crawl(
         limits: how to fetch.
         store: what was retrieved before; new images are added at once.
         loopback: see `GuardedAdapter`.
+        whole: count a class as refused if the search is blocked before there are enough images. Otherwise the class
+            has those that were found.
 
     Returns:
         Every record in order, with its bytes, or None if it has a failure. The iterator reads them from the store.
 
     Raises:
-        SourceBlocked, MarkupChanged: the search gives programs no results; the store keeps what was retrieved.
-        UserError: not one image was retrieved.
+        Refusal: the search gives programs no results, or not one image was retrieved; the store keeps what was.
     """
     candidates, fetcher = Candidates(search), Fetcher(limits, loopback)
     ImageCrawler(candidates, fetcher, store).crawl()
     if candidates.error:
         raise candidates.error
-    if candidates.refusal and not candidates.found:
-        raise type(candidates.refusal)(f"source {search.source}, class {search.label}: {candidates.refusal}")
-    if candidates.refusal:
+    refusal, blocked = candidates.refusal, isinstance(candidates.refusal, SourceBlocked)
+    incomplete = whole and blocked and candidates.retrieved() < search.requested
+    if refusal and (incomplete or not candidates.found):
+        raise type(refusal)(f"source {search.source}, class {search.label}: {refusal}", refusal.reason)
+    if refusal:
         log.warning(
             "source %s, class %s: the search stopped answering; delete the class's pool to try again later. %s",
-            *(search.source, search.label, candidates.refusal),
+            *(search.source, search.label, refusal),
         )
     records = candidates.records()
     count = candidates.retrieved()
     if not count:
-        raise UserError(
+        raise Refusal(
             f"source {search.source}, class {search.label}: none of {len(records)} candidates could be retrieved."
-            " Check the connection to the internet, or change the queries."
+            " Check the connection to the internet, or change the queries.",
+            "nothing found",
         )
     if count < search.requested:
         log.warning(

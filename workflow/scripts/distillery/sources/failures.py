@@ -32,6 +32,9 @@ REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), "timed out"),
 )
 PASSING = ("name unknown", "timed out")
+CONNECTION_LOST = "connection lost"
+# failures of URLs whose servers did not answer at all
+NO_ANSWER = frozenset(f"not retrieved: {reason}" for reason in (*PASSING, CONNECTION_LOST))
 # urllib3 derives a refused connection from its timeouts
 NO_TIMEOUT = urllib3.exceptions.NewConnectionError
 
@@ -44,7 +47,7 @@ def fetch_error(error: Exception) -> FetchError:
             return (PassingError if reason in PASSING else FetchError)(f"not retrieved: {reason}")
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError)):
         return FetchError("not retrieved: not an http address")
-    return PassingError("not retrieved: connection lost")
+    return PassingError(f"not retrieved: {CONNECTION_LOST}")
 
 
 def _causes(error: BaseException | None, depth: int = 8) -> Iterator[BaseException]:

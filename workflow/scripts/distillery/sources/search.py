@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from distillery.jobs import UserError
 from distillery.sources.engines import ENGINES
 from distillery.sources.engines.results import TEXTS, SearchResult
 from distillery.storage.records import ImageRecord
+from distillery.storage.refusals import Refusal
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Candidates:
     def __init__(self, search: Search):
         self.search = search
         self.found: list[ImageRecord] = []  # by rank
-        self.refusal: UserError | None = None  # of the search
+        self.refusal: Refusal | None = None  # of the search
         self.error: BaseException | None = None  # of a thread; ends the crawl
         self.enough = threading.Event()  # nothing more is to be done
         self._rank: dict[str, int] = {}  # URL → rank

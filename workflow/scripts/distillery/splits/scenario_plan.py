@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from distillery.jobs import UserError, log
+from distillery.splits.refused_sources import read_refusals, refusals_text
 from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, UNUSED, ShortfallReport
-from distillery.storage.parquet import read_parquet, write_parquet
+from distillery.storage.parquet import read_metadata, read_parquet, write_parquet
 
 PLAN_SCHEMA = pa.schema(
     [
@@ -21,6 +22,12 @@ PLAN_SCHEMA = pa.schema(
         ("augmented", pa.bool_()),  # an altered copy of the same image
     ]
 )
+NOT_RUN = "not_run"  # metadata of the plan of a scenario that is not run: the reason in words
+
+
+def not_run_reason(plan: str | Path) -> str:
+    """Why a scenario is not run, such as `google refused (captcha)`; empty if it is run. Imports no pandas or torch."""
+    return read_metadata(plan).get(NOT_RUN, "")
 
 
 def plan_scenario(
@@ -37,8 +44,13 @@ def plan_scenario(
     audits: Sequence[str | Path] = (),
     tables: Sequence[str | Path] = (),
     curation: Mapping[str, int] | None = None,
+    refusals: str | Path | None = None,
+    tuned: bool = False,
 ) -> None:
     """Choose the images that a scenario trains on and is validated and tested on.
+
+    A scenario is not run if a source that it trains on refused one of its classes, or if there are no images to test
+    it on. Its plan has no rows, and the reason in its metadata.
 
     Train images are taken by rank, so that the images of a smaller scenario are among those of a larger one.
     Validation and test images are all those of the common sources, of the classes that the scenario trains on.
@@ -58,11 +70,23 @@ def plan_scenario(
         audits: tables of the label audit; images flagged as label issues are not trained on.
         tables: curated tables of the sources in `train`, in that order, and
         curation: the configuration's section: for messages about images that were dropped.
+        refusals: written by `split_images`; None if no source refused.
+        tuned: whether its settings are chosen by its validation images.
 
     Raises:
         UserError: a class of a source has fewer train images than requested; says which, and what to do.
     """
+    refused = read_refusals(refusals) if refusals else {}
+    if reason := refusals_text(refused, train):
+        _write_not_run(output, scenario, reason)
+        return
     table = read_parquet(splits, ("source", "row", "class", "label", "group", "split", "rank"))
+    trained = {name for source in train for name in classes[source]}
+    tested = np.isin(table["source"], list(common)) & np.isin(table["class"], list(trained))
+    for split in ("test", "val") if tuned else ("test",):
+        if not (tested & (table["split"] == split)).any() and (reason := refusals_text(refused, common)):
+            _write_not_run(output, scenario, f"no {split} images of its classes: {reason}")
+            return
     flagged = _label_issues(table, audits)
     usable = (table["split"] == "train") & ~flagged
     report = ShortfallReport(dict(zip(train, tables, strict=False)), curation or {}, shortfall)
@@ -81,11 +105,16 @@ def plan_scenario(
         # near-duplicates of this source's images, whether used here or not, are left out of the next sources: only
         # then do subsets nest
         usable &= ~np.isin(table["group"], table["group"][own])
-    trained = {name for source in train for name in classes[source]}
-    tested = np.isin(table["source"], list(common)) & np.isin(table["class"], list(trained))
     parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented
     parts += [(tested & (table["split"] == name), name, False) for name in ("val", "test")]
     _write_plan(output, table, parts)
+
+
+def _write_not_run(output: str | Path, scenario: str, reason: str) -> None:
+    """Write the plan of a scenario that is not run."""
+    log.warning("scenario %s is not run: %s", scenario, reason)
+    columns: dict[str, list] = {name: [] for name in PLAN_SCHEMA.names}
+    write_parquet(output, columns, PLAN_SCHEMA.with_metadata({NOT_RUN: reason}))
 
 
 def _label_issues(table: Mapping[str, np.ndarray], audits: Sequence[str | Path]) -> np.ndarray:

@@ -17,6 +17,13 @@ import pyarrow as pa
 from distillery.curation.duplicates import connected_groups, near_duplicate_pairs
 from distillery.jobs import UserError, log
 from distillery.splits.quotas import SPLITS, Quota, quotas_for, shrink_quota
+from distillery.splits.refused_sources import (
+    log_refusals,
+    refused_classes,
+    require_sources,
+    without_refused,
+    write_refusals,
+)
 from distillery.splits.shortfall import UNUSED, ShortfallReport
 from distillery.storage.parquet import read_parquet, write_parquet
 
@@ -175,8 +182,13 @@ def split_images(
     shortfall: str,
     curation: Mapping[str, int],
     leakage: str | Path | None = None,
+    refusals: str | Path | None = None,
+    common: Sequence[str] = (),
+    tuned: bool = False,
 ) -> None:
     """Assign every kept image of every source to a split and write the table.
+
+    Classes that a source refused have no images there, so they are left out of its quotas.
 
     Args:
         tables: curated table of each source.
@@ -190,15 +202,24 @@ def split_images(
             the test and validation images of other sources take its groups.
         curation: the configuration's section, for messages about images that were dropped.
         leakage: table of `find_leakage`, to leave out near-duplicates of the teacher's train images; None to keep them.
+        refusals: the `.json` to write: the refused classes of each source with their reasons.
+        common: sources of the common test.
+        tuned: whether settings are chosen by the validation images.
 
     Raises:
-        UserError: a class has too few images for test and validation.
+        UserError: a class has too few images for test and validation, or all sources of the common test, or of a tuned
+            study's validation, refused.
     """
+    refused = refused_classes(tables)
+    require_sources(refused, classes, common, wanted["val"], tuned)
     images = load_candidates(tables, labels)
     if leakage:
         images = _without_leaked(images, leakage)
     group = group_images(images, group_distance)
     quotas = quotas_for(wanted, classes)
+    log_refusals(refused, quotas)
+    classes = without_refused(classes, refused)
+    quotas = {source: quotas[source] for source in classes}
     report = ShortfallReport(tables, curation, shortfall)
     if shortfall == "shrink":
         pool = (images, group, classes, labels, report)
@@ -216,6 +237,8 @@ def split_images(
         "rank": rank_images(images, split, seed),
     }
     write_parquet(output, columns, SPLITS_SCHEMA)
+    if refusals:
+        write_refusals(refusals, refused)
 
 
 def _without_leaked(images: SplitCandidates, leakage: str | Path) -> SplitCandidates:

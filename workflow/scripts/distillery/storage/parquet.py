@@ -76,6 +76,23 @@ def read_rows(path: str | Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*parts, strict=True)]
 
 
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata of a table's schema, without its columns.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError: the file is damaged; names it and says to delete it.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            found = file.schema_arrow.metadata or {}
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"table {path} is damaged ({one_line(error, 120)}). Delete it and run again.") from error
+    return {name.decode(): value.decode() for name, value in found.items()}
+
+
 def _from_column(column: pa.ChunkedArray) -> np.ndarray:
     if column.null_count:
         raise TypeError(f"{column.null_count} missing values")

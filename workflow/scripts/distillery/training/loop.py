@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import nullcontext
 from math import isfinite
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -15,7 +12,6 @@ from torch import Tensor, nn
 
 from distillery.jobs import UserError, log, progress
 from distillery.models.architectures import NormalizedModel, build_network
-from distillery.storage.files import atomic_write
 from distillery.storage.usage import ZERO_USAGE, JobUsage
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
 from distillery.training.batches import StepBlock, step_batches
@@ -28,6 +24,7 @@ from distillery.training.muon import Muon
 from distillery.training.optimizers import Optimizer, sgd
 from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import initialization
+from distillery.training.run_files import HistoryRow
 
 ROWS = 20  # of the history; the loop waits for the device only at these
 VALIDATE_EVERY = 5  # rows of the history, because a validation costs as much as several steps
@@ -52,15 +49,6 @@ class Diverged(UserError):
 
 
 Objective = Callable[[NormalizedModel, Batch], Tensor]  # the loss, a scalar
-
-
-class HistoryRow(NamedTuple):
-    """One row of the history of a training."""
-
-    step: int  # steps done
-    loss: float  # nats, mean over the steps since the previous row
-    lr: float
-    val_accuracy: float | None  # 0 to 1; None where not measured
 
 
 def start_network(name: str, classes: int, train: ImageDataset, seed: int, device: torch.device) -> NormalizedModel:
@@ -209,14 +197,3 @@ def _resume(
 def history_steps(steps: int) -> set[int]:
     """The steps after which a row of history is written: at most ROWS, evenly spaced, the last step included."""
     return {round(steps * (row + 1) / ROWS) for row in range(ROWS)} - {0}
-
-
-def write_history(path: str | Path, history: Iterable[HistoryRow]) -> None:
-    """Write a CSV with columns step, loss, lr and val_accuracy (0 to 1, blank where not measured)."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HistoryRow._fields)
-    for row in history:
-        val = "" if row.val_accuracy is None else f"{row.val_accuracy:.6f}"
-        writer.writerow([row.step, f"{row.loss:.6g}", f"{row.lr:.6g}", val])
-    atomic_write(path, text.getvalue())

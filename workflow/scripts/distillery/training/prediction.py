@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
 from distillery.storage.parquet import write_parquet
 from distillery.training.dataset import ImageDataset
 from distillery.training.hardware import autocast
+from distillery.training.run_files import predictions_schema
 
 BATCH = {"cpu": 250, "cuda": 2000}  # larger batches are not faster
 
@@ -79,15 +79,6 @@ def by_class(correct: np.ndarray, labels: np.ndarray, classes: Sequence[str]) ->
 
 def write_predictions(path: str | Path, images: ImageDataset, logits: np.ndarray, predicted: np.ndarray) -> None:
     """Write one row an image: source, row, label, predicted, logits (float32 [C], −inf for classes not trained on)."""
-    schema = pa.schema(
-        [
-            ("source", pa.string()),
-            ("row", pa.int32()),
-            ("label", pa.int16()),
-            ("predicted", pa.int16()),
-            ("logits", pa.list_(pa.float32(), logits.shape[1])),
-        ]
-    )
     columns = {
         "source": images.sources,
         "row": images.rows,
@@ -95,4 +86,4 @@ def write_predictions(path: str | Path, images: ImageDataset, logits: np.ndarray
         "predicted": predicted,
         "logits": logits,
     }
-    write_parquet(path, columns, schema)
+    write_parquet(path, columns, predictions_schema(logits.shape[1]))

@@ -7,15 +7,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from distillery.curation.label_issues import find_label_issues
 from distillery.jobs import UserError, log
-from distillery.models.weights import load_weights
 from distillery.storage.parquet import read_parquet, write_parquet
-from distillery.training.dataset import gather, open_pixels
-from distillery.training.hardware import choose_device
-from distillery.training.prediction import predict
 
 SCHEMA = pa.schema(
     [
@@ -62,15 +57,27 @@ def audit_labels(
     Raises:
         UserError: a file is damaged, the images have another size than the teacher's, or the teacher lacks a class.
     """
-    trained = load_weights(weights)
     curated = read_parquet(table, ["row", "class", "key", "kept", "clip_score"])
     kept = {name: column[curated["kept"]] for name, column in curated.items()}
+    if not len(kept["row"]):
+        log.info("source %s has no images to audit", source)
+        write_parquet(output, {name: [] for name in SCHEMA.names}, SCHEMA)
+        return
+    # here, since a source without images needs no torch
+    import torch
+
+    from distillery.models.weights import load_weights
+    from distillery.training.dataset import gather, open_pixels
+    from distillery.training.hardware import choose_device
+    from distillery.training.prediction import predict
+
+    trained = load_weights(weights)
     if unknown := set(kept["class"]) - set(trained.classes):
         raise UserError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
     labels = np.array([trained.classes.index(name) for name in kept["class"]], dtype=np.int64)
     names = np.full(len(labels), source, dtype=object)
     images = gather(open_pixels([pixels], [source]), names, kept["row"], labels)
-    if len(labels) and images.pixels.shape[-1] != trained.image_size:
+    if images.pixels.shape[-1] != trained.image_size:
         raise UserError(f"source {source} has images of another size than the teacher's. Curate again.")
     network = trained.network.to(choose_device(threads)).to(memory_format=torch.channels_last)
     logits = predict(network, images.pixels).reshape(-1, len(trained.classes))

@@ -16,6 +16,7 @@ from distillery.analysis.study_tables.summary_table import summary_table
 from distillery.analysis.study_tables.teacher_table import teacher_table
 from distillery.analysis.table_files import write_table
 from distillery.display_names import NO_TITLES
+from distillery.splits.scenario_plan import not_run_reason
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def tabulate_study(
     splits: str | Path | None = None,
     other_test_sets: Sequence[str] = (),
     titles: Mapping[str, str] = NO_TITLES,
+    lacking: str = "",
 ) -> StudyTables:
     """Make all four tables of a study.
 
@@ -54,15 +56,16 @@ def tabulate_study(
         curated: `{source}.parquet`, in the configuration's order of sources.
         teacher: its `metrics.json`.
         scenarios: as configured, in order.
-        label, untrained, titles: see `summary_table`.
+        label, untrained, titles, lacking: see `summary_table`.
         splits, other_test_sets: see `used_images`.
     """
     plans = list(plans)
-    runs = read_run_tables(scenario_tables, list(scenarios))
+    not_run = {Path(path).stem: reason for path in plans if (reason := not_run_reason(path))}
+    runs = read_run_tables(scenario_tables, list(scenarios), not_run)
     planned = {Path(path).stem: read_plan_counts(path) for path in plans}
     return StudyTables(
         runs=with_fixed_decimals(runs),
-        summary=summary_table(runs, planned, scenarios, label, untrained, titles),
+        summary=summary_table(runs, planned, scenarios, label, untrained, titles, not_run, lacking),
         counts=counts_table(curated, plans, splits, other_test_sets),
         teacher=teacher_table(teacher, label),
     )

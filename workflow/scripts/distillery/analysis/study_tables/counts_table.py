@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from distillery.analysis.study_tables.plan_images import used_images
+from distillery.storage.refusals import refusal_of
 
 COUNT_COLUMNS = ("source", "class", "candidates", "retrieved", "kept", "train", "val", "test")
 
@@ -21,6 +22,8 @@ def counts_table(
 ) -> pd.DataFrame:
     """One row a (source, class): candidates, retrieved, kept, dropped for each reason, and used by any scenario.
 
+    Where a source refused a class, a last column `refused` has the reason; a refusal is no candidate.
+
     Args:
         curated: the curated tables of the sources, in the order of the rows wanted.
         plans: every scenario's plan; `train`, `val` and `test` count the distinct images that any of them uses.
@@ -31,10 +34,12 @@ def counts_table(
     # an empty table would decide the types of the others
     records = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
     records["kept"] = records["kept"].astype(bool)
+    records["refused"] = records["reason"].fillna("").map(refusal_of)
+    refused = records[records["refused"] != ""].groupby(["source", "class"], observed=True)["refused"].first()
     groups = records.groupby(["source", "class"], sort=False, observed=True)
     table = pd.DataFrame(
         {
-            "candidates": groups.size(),
+            "candidates": (records["refused"] == "").groupby([records["source"], records["class"]]).sum(),
             "retrieved": records["sha256"].fillna("").ne("").groupby([records["source"], records["class"]]).sum(),
             "kept": groups["kept"].sum(),
         }
@@ -42,12 +47,15 @@ def counts_table(
     used = _used_by_class(records, used_images(plans, splits, other_test_sets))
     for split in ("train", "val", "test"):
         table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
-    dropped = records[~records["kept"]]
+    dropped = records[~records["kept"] & (records["refused"] == "")]
     reasons = dropped["reason"].fillna("").map(reason_column)
     for name in sorted(reasons.unique()):
         mine = dropped[reasons == name].groupby(["source", "class"], observed=True).size()
         table[name] = mine.reindex(table.index, fill_value=0)
-    return table.astype(int).reset_index()
+    table = table.astype(int)
+    if len(refused):
+        table["refused"] = refused.reindex(table.index, fill_value="")
+    return table.reset_index()
 
 
 def reason_column(reason: str) -> str:

@@ -37,7 +37,8 @@ def tabulate_curves(
         UserError: a history is damaged.
     """
     parts = [_read(Path(path)) for path in histories]
-    steps = pd.concat(parts, ignore_index=True)
+    # the history of a run that is not run has no rows
+    steps = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     place = {name: i for i, name in enumerate(scenarios)}, {name: i for i, name in enumerate(arms)}
     rows = [
         {"scenario": scenario, "arm": arm, "step": step, **_over_seeds(group), "note": label}

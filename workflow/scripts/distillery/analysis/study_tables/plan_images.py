@@ -43,6 +43,7 @@ def used_images(
     """
     columns = ["source", "row", "split", "label"]
     parts = [pd.read_parquet(path, columns=columns).drop_duplicates() for path in plans]
+    parts = [part for part in parts if len(part)]  # the plan of a scenario that is not run has no rows
     rows = pd.concat(parts) if parts else pd.DataFrame({name: pd.Series(dtype=int) for name in columns})
     if other_test_sets:
         if splits is None:

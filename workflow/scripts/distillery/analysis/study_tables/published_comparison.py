@@ -16,7 +16,7 @@ import pandas as pd
 
 from distillery.analysis.error_model import ErrorModel
 from distillery.analysis.formatting import formatted
-from distillery.analysis.table_files import read_table, write_table
+from distillery.analysis.table_files import read_table, run_rows, write_table
 from distillery.display_names import NO_TITLES, source_title
 
 COLUMNS = (
@@ -61,6 +61,7 @@ def published_rows(
     titles: Mapping[str, str] = NO_TITLES,
 ) -> Iterator[dict[str, Any]]:
     """One row a scenario and arm (scratch, kd) with a published number that we trained too."""
+    summary = run_rows(summary)
     for scenario, settings in scenarios.items():
         published = settings.get("published") or {}
         mine = summary[summary["scenario"] == scenario].set_index("arm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,9 @@ from distillery.analysis.formatting import decimals, percent
 from distillery.analysis.table_files import read_table
 from distillery.display_names import NO_TITLES, train_text
 from distillery.jobs import UserError
+from distillery.splits.refused_sources import RETRY
 
+NONE_NOT_RUN: Mapping[str, str] = MappingProxyType({})
 RUN_COLUMNS = (
     "scenario", "size", "arm", "seed", "train_requested", "n_train_requested", "augment", "network", "parameters",
     "steps", "batch", "lr", "weight_decay", "n_train", "n_train_unique", "n_classes", "n_test", "n_correct",
@@ -29,7 +32,7 @@ METRICS = (
 def scenario_table(
     metrics: Iterable[str | Path], settings: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES
 ) -> pd.DataFrame:
-    """One row a run of one scenario, arms in the configuration's order, seeds ascending.
+    """One row a run of one scenario, arms in the configuration's order, seeds ascending; none if it is not run.
 
     Args:
         metrics: the `metrics.json` of its runs, in any order.
@@ -39,7 +42,9 @@ def scenario_table(
     Raises:
         UserError: a file lacks a key; names the file.
     """
-    runs = sorted((_run_row(path, settings, titles) for path in metrics), key=lambda run: (run["arm"], run["seed"]))
+    found = [(path, _read_metrics(path)) for path in metrics]
+    rows = [_run_row(path, metrics, settings, titles) for path, metrics in found if "not_run" not in metrics]
+    runs = sorted(rows, key=lambda run: (run["arm"], run["seed"]))
     order = list(settings.get("arms") or ())
     order += [arm for arm in dict.fromkeys(run["arm"] for run in runs) if arm not in order]
     runs.sort(key=lambda run: order.index(run["arm"]))
@@ -48,9 +53,22 @@ def scenario_table(
     return table.reindex(columns=[*RUN_COLUMNS, *extra])
 
 
-def _run_row(path: str | Path, settings: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+def _read_metrics(path: str | Path) -> dict[str, Any]:
     try:
-        metrics = json.loads(Path(path).read_text(encoding="utf-8"))
+        metrics: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, error) from error
+    return metrics
+
+
+def _damaged(path: str | Path, error: Exception) -> UserError:
+    return UserError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.")
+
+
+def _run_row(
+    path: str | Path, metrics: Mapping[str, Any], settings: Mapping[str, Any], titles: Mapping[str, str]
+) -> dict[str, Any]:
+    try:
         row = {name: metrics[name] for name in METRICS}
         # a count of images, so that equal results stay equal whatever the decimals
         row["n_correct"] = round(metrics["accuracy"] * metrics["n_test"])
@@ -59,21 +77,29 @@ def _run_row(path: str | Path, settings: Mapping[str, Any], titles: Mapping[str,
         for source, part in metrics["by_source"].items():
             row[f"accuracy_percent_on_{source}"] = decimals(percent(part["accuracy"]))
     except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is not a run's metrics ({error!r}). Delete it and run again.") from error
+        raise _damaged(path, error) from error
     augment = settings.get("augment", row["augment"])
     row |= {"size": settings.get("size", ""), "train_requested": train_text(settings["train"], augment, titles=titles)}
     row["n_train_requested"] = sum(settings["train"].values()) * (1 if augment == "none" else 2)
     return row
 
 
-def read_run_tables(paths: Iterable[str | Path], scenarios: Sequence[str]) -> pd.DataFrame:
+def read_run_tables(
+    paths: Iterable[str | Path], scenarios: Sequence[str], not_run: Mapping[str, str] = NONE_NOT_RUN
+) -> pd.DataFrame:
     """The scenarios' tables one after the other, in the configuration's order of scenarios.
+
+    Args:
+        not_run: why scenarios are not run, by scenario.
 
     Raises:
         UserError: no table has a run.
     """
     tables = [read_table(path) for path in paths]
     tables = [table for table in tables if len(table)]
+    if not tables and not_run:
+        reasons = ", ".join(dict.fromkeys(not_run.values()))
+        raise UserError(f"no scenario is run: {reasons}. {RETRY}, or add a scenario whose sources refuse nobody.")
     if not tables:
         raise UserError("no run in any scenario's table. Give a scenario at least one arm and run again.")
     runs = pd.concat(tables, ignore_index=True)

@@ -15,6 +15,7 @@ import pandas as pd
 from distillery.analysis.formatting import P_DECIMALS, formatted, mean_columns
 from distillery.analysis.statistics import compare_pairs, holm
 from distillery.analysis.study_tables.plan_images import PlanCounts
+from distillery.analysis.study_tables.runs_table import NONE_NOT_RUN
 from distillery.display_names import NO_TITLES, source_title, train_text
 from distillery.jobs import UserError
 
@@ -22,6 +23,7 @@ SUMMARY_COLUMNS = (
     "scenario", "size", "arm", "train", "clean", "n_train", "n_train_requested", "n_test", "n_classes", "n_seeds",
     "mean_percent", "sd", "low", "high", "versus", "difference", "difference_low", "difference_high", "n_pairs", "p",
     "p_least", "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
+    "not_run",
 )  # fmt: skip
 # the same in all runs of one (scenario, arm), or their mean would mix different things
 CONSTANT = ("n_train", "n_test", "n_classes", "steps", "network")
@@ -40,8 +42,12 @@ def summary_table(
     label: str = "",
     untrained: Sequence[str] = (),
     titles: Mapping[str, str] = NO_TITLES,
+    not_run: Mapping[str, str] = NONE_NOT_RUN,
+    lacking: str = "",
 ) -> pd.DataFrame:
     """One row a (scenario, arm): mean over seeds, interval, paired difference to its baseline, published numbers.
+
+    A scenario that is not run has a row for each of its arms, with its reason and blank numbers.
 
     Args:
         runs: from `read_run_tables`.
@@ -50,6 +56,9 @@ def summary_table(
         label: column `note` of every row, such as that the numbers come from a demonstration.
         untrained: sources whose diffusion model was never trained, so that their images are noise.
         titles: of the sources, from `display_names.source_titles`; their names by default.
+        not_run: why scenarios are not run, by scenario.
+        lacking: what the common test and validation lack because a source refused, in words; stands in a column
+            `lacking` of every row, which other studies do not have.
 
     Raises:
         UserError: the runs of one (scenario, arm) differ in their number of images, classes, steps or their network.
@@ -66,12 +75,42 @@ def summary_table(
         )
         noise = [source_title(source, titles) for source in settings.get("train", ()) if source in untrained]
         rows.append(row | {"untrained": ", ".join(noise), "note": label})
+    rows += _rows_not_run(scenarios, label, untrained, titles, not_run)
+    place = {name: i for i, name in enumerate(scenarios)}
+    rows.sort(key=lambda row: place.get(row["scenario"], len(place)))  # stable: scenarios that are run keep their order
     table = pd.DataFrame(rows).reindex(columns=list(SUMMARY_COLUMNS))
+    if lacking:
+        table.insert(len(SUMMARY_COLUMNS) - 1, "lacking", lacking)
     # one family of tests an arm: is it better than its baseline in any scenario?
     for arm in table["arm"].unique():
         family = table["arm"] == arm
         table.loc[family, "p_holm"] = holm(table.loc[family, "p"].to_numpy(dtype=float))
     return _formatted(table)
+
+
+def _rows_not_run(
+    scenarios: Mapping[str, Mapping[str, Any]],
+    label: str,
+    untrained: Sequence[str],
+    titles: Mapping[str, str],
+    not_run: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """A row for each arm of each scenario that is not run: what it asks for, and why it is not run."""
+    return [
+        {
+            "scenario": scenario,
+            "size": settings.get("size", ""),
+            "arm": arm,
+            "train": train_text(settings["train"], settings.get("augment", "none"), titles=titles),
+            "clean": "yes" if settings.get("clean") else "",
+            "untrained": ", ".join(source_title(name, titles) for name in settings["train"] if name in untrained),
+            "note": label,
+            "not_run": not_run[scenario],
+        }
+        for scenario, settings in scenarios.items()
+        if scenario in not_run
+        for arm in settings["arms"]
+    ]
 
 
 def _images_columns(

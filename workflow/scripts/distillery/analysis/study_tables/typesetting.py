@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from distillery.display_names import display_name
+from distillery.display_names import display_name, lacking_text, not_run_text
 from distillery.storage.files import atomic_write
 
 HEAD = (
@@ -25,6 +25,8 @@ def typeset_summary(summary: str | Path, markdown: str | Path, latex: str | Path
         label: stands below the heading and in the caption, unless empty.
     """
     table = pd.read_csv(summary, dtype=str, keep_default_na=False)
+    if "lacking" in table:
+        label = f"{label}. {lacking_text(table['lacking'].iloc[0])}".removeprefix(". ")
     cells = pd.DataFrame([_cells(row) for _, row in table.iterrows()], columns=list(HEAD))
     atomic_write(markdown, _markdown(cells, title, label))
     caption = escaped(f"{title}. {label}" if label else title)
@@ -37,9 +39,10 @@ def _cells(row: pd.Series) -> list[str]:
     interval = _interval(row["low"], row["high"])
     difference_interval = _interval(row["difference_low"], row["difference_high"])
     published = row["published_site"] or row["published_notebook"]
+    accuracy = not_run_text(row["not_run"]) if row.get("not_run") else row["mean_percent"]
     return [
-        row["scenario"], row["train"], display_name(row["arm"]), row["n_train"], row["n_seeds"], row["mean_percent"],
-        interval, row["difference"], difference_interval, row["p_holm"], published,
+        row["scenario"], row["train"], display_name(row["arm"]), row["n_train"], row["n_seeds"], accuracy, interval,
+        row["difference"], difference_interval, row["p_holm"], published,
     ]  # fmt: skip
 
 

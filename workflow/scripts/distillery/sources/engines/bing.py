@@ -66,7 +66,8 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
     if "captcha" in lower or "verify you are a human" in lower or "/turing/" in url:
         raise SourceBlocked(
             "Bing asks for proof that a person is searching. Wait some hours, lower the number of images, or use"
-            " another source (urls, folder, diffusion)."
+            " another source (urls, folder, diffusion).",
+            "captcha",
         )
     if html.count("img") >= FULL_OF_IMAGES:
         raise MarkupChanged(

@@ -26,12 +26,12 @@ FILTERS = {
     "license": {"commercial": "sur:fc", "noncommercial": "sur:f"},
     "color": {"color": "ic:color", "blackandwhite": "ic:gray", "transparent": "ic:trans"},
 }
-BLOCKED = (
-    ("/sorry/", "a captcha"),
-    ("captcha-form", "a captcha"),
-    ("unusual traffic from your computer network", "a captcha"),
-    ("consent.google.", "a consent page"),
-    ("enablejs", "a page for browsers only"),
+BLOCKED = (  # what stands in a page or its URL, and the reason of the refusal
+    ("/sorry/", "captcha"),
+    ("captcha-form", "captcha"),
+    ("unusual traffic from your computer network", "captcha"),
+    ("consent.google.", "consent page"),
+    ("enablejs", "page for browsers only"),
 )
 
 # an image in the data of a script: ["URL",height,width], where the URL may contain \u003d and \/
@@ -78,11 +78,12 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
     results = [result for result in unique(results) if not _is_own(result.url)]
     if results:
         return results
-    for sign, what in BLOCKED:
+    for sign, reason in BLOCKED:
         if sign in markup or sign in url:
             raise SourceBlocked(
-                f"Google answered with {what} instead of results, as it mostly does to programs. Remove the source, or"
-                " use another (bing, urls, folder, diffusion)."
+                f"Google answered with a {reason} instead of results, as it mostly does to programs. Remove the source,"
+                " or use another (bing, urls, folder, diffusion).",
+                reason,
             )
     if html.count("img") >= FULL_OF_IMAGES:
         raise MarkupChanged(

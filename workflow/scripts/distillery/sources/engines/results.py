@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 
-from distillery.jobs import UserError, one_line
+from distillery.jobs import one_line
 from distillery.sources.urls import is_http_url
 from distillery.storage.records import as_utf8
+from distillery.storage.refusals import Refusal
 
 # fields of a result that are text about the image, not its URL
 TEXTS = ("page", "thumbnail", "title", "license", "creator")
 
 
-class SourceBlocked(UserError):
-    """A search answered without results: with a consent page, a captcha, or a page for browsers only."""
+class SourceBlocked(Refusal):
+    """A search refuses every query: with a consent page, a captcha, a page for browsers only, or a used-up quota."""
 
 
-class MarkupChanged(UserError):
+class MarkupChanged(Refusal):
     """A page full of images, none of which could be read: the search has changed its markup."""
+
+    def __init__(self, message: str, reason: str = "unreadable page"):
+        super().__init__(message, reason)
 
 
 @dataclass(frozen=True)

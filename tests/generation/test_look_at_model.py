@@ -1,0 +1,83 @@
+"""A look at a diffusion model asks the hub for access; whether it needs a GPU is checked where it is loaded."""
+
+from types import SimpleNamespace
+
+import huggingface_hub
+import pytest
+from huggingface_hub import HfApi, errors
+
+from distillery.generation import hub, look
+from distillery.jobs import UserError
+from distillery.storage.refusals import Refusal
+
+SOURCE = {"kind": "diffusion", "model": "someone/model", "revision": "abc", "unavailable": "skip"}
+
+
+@pytest.fixture
+def fake_hub(monkeypatch):
+    """A hub whose answer a test may change, and the questions that it was asked."""
+    found = SimpleNamespace(asked=[], refusal=None, size=hub.GPU_BYTES + 1)
+
+    def model_info(self, model, revision=None, files_metadata=False, timeout=None):
+        found.asked.append((model, revision))
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename="unet/model.safetensors", size=found.size)])
+
+    def auth_check(self, model):
+        if found.refusal:
+            raise found.refusal
+
+    def not_cached(*args, **kwargs):
+        raise errors.LocalEntryNotFoundError("no")
+
+    monkeypatch.setattr(HfApi, "model_info", model_info)
+    monkeypatch.setattr(HfApi, "auth_check", auth_check)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", not_cached)
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
+    return found
+
+
+def answer(kind, status):
+    return kind("no", response=SimpleNamespace(headers={}, request=None, status_code=status))
+
+
+def test_a_model_of_the_hub_is_asked_for(fake_hub):
+    assert look.look_at_model(SOURCE, "sd").verdict == "ok" and fake_hub.asked == [("someone/model", "abc")]
+
+
+@pytest.mark.parametrize(
+    "error, reason",
+    [
+        (answer(errors.GatedRepoError, 403), "no token"),
+        (errors.OfflineModeIsEnabled("no"), "unreachable"),
+        (OSError("Name or service not known"), "unreachable"),
+        (answer(errors.HfHubHTTPError, 503), "unreachable"),
+    ],
+)
+def test_a_model_that_cannot_be_had_is_refused(fake_hub, error, reason):
+    fake_hub.refusal = error
+    with pytest.raises(Refusal, match="^model someone/model at abc") as refusal:
+        look.look_at_model(SOURCE, "sd")
+    assert refusal.value.reason == reason
+
+
+def test_a_model_that_does_not_exist_is_a_mistake(fake_hub):
+    fake_hub.refusal = answer(errors.RepositoryNotFoundError, 404)
+    with pytest.raises(UserError, match="neither a folder here nor on the hub") as mistake:
+        look.look_at_model(SOURCE, "sd")
+    assert not isinstance(mistake.value, Refusal)
+
+
+def test_a_large_model_is_refused_where_it_would_be_loaded_and_by_no_look(fake_hub):
+    # on a cluster the look runs on a login node, which has no GPU
+    assert look.look_at_model(SOURCE, "sd").verdict == "ok"
+    with pytest.raises(Refusal) as refusal:
+        hub.require_gpu("someone/model", "abc")
+    assert refusal.value.reason == "no GPU"
+    fake_hub.size = 10_000
+    hub.require_gpu("someone/model", "abc")
+
+
+def test_a_folder_or_a_cached_model_needs_no_hub(fake_hub, monkeypatch, tmp_path):
+    assert look.look_at_model(SOURCE | {"model": str(tmp_path)}, "sd").verdict == "ok"
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *args, **kwargs: str(tmp_path))
+    assert look.look_at_model(SOURCE, "sd").verdict == "ok" and fake_hub.asked == []

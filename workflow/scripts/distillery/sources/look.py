@@ -1,0 +1,68 @@
+"""Check an image search before the first crawl: send it one query."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from distillery.jobs import UserError
+from distillery.sources.crawl_threads import no_answer
+from distillery.sources.engines import ENGINES
+from distillery.sources.failures import FetchError
+from distillery.sources.fetching import Fetcher, Limits
+from distillery.sources.search import search_of
+from distillery.storage.verdicts import Verdict, now
+
+
+def look_at_search(
+    source: Mapping[str, Any], name: str, query: str, store: str | Path, loopback: int | None = None
+) -> Verdict:
+    """Query a search for the first page of results of a query.
+
+    Args:
+        source: the configured source, of a kind in `ENGINES`.
+        name: of the source.
+        query: to ask.
+        store: the source's folder of retrieved images.
+        loopback: port of the imitated web; None for the internet.
+
+    Returns:
+        ok if there are results, unknown if there are none.
+
+    Raises:
+        Refusal: the search gives programs no results.
+        UserError: the disk has no room for its images.
+    """
+    require_room(store, source.get("min_free_bytes", 0))
+    one_page = {"per_class": 1, "max_per_query": 1}
+    search = search_of({**source, **one_page}, name, "", [query], imitated=loopback is not None)
+    try:
+        response = Fetcher(Limits.of(source), loopback).fetch(search.page_url(query, 0), accept="text/html")
+    except FetchError as failure:
+        raise no_answer(str(failure)) from failure
+    if ENGINES[search.kind].parse(response.body, response.url):
+        return Verdict(name, "ok", when=now())
+    return Verdict(name, "unknown", "no results", f"{query!r} has none; see whether the other queries do", now())
+
+
+def require_room(store: str | Path, free: int) -> None:
+    """Check the room on the disk of a store.
+
+    Args:
+        store: its folder, which need not exist.
+        free: bytes to leave free.
+
+    Raises:
+        UserError: less is free already.
+    """
+    path = Path(store).absolute()
+    while not path.exists():
+        path = path.parent
+    left = shutil.disk_usage(path).free
+    if left < free:
+        raise UserError(
+            f"disk: {left:,} bytes are free where {store} lies, and min_free_bytes is {free:,}. Make room, or lower the"
+            " source's min_free_bytes."
+        )

@@ -1,0 +1,135 @@
+"""Which sources refused which classes, and what a study can do without them.
+
+A source that refused a class has one row for it in its curated table, with the reason `refused: captcha`, and no image.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from distillery.jobs import UserError, log
+from distillery.splits.quotas import Quota
+from distillery.storage.files import atomic_write
+from distillery.storage.parquet import read_parquet
+from distillery.storage.refusals import refusal_of
+
+Refusals = Mapping[str, Mapping[str, str]]  # source → class → reason
+NONE_REFUSED: Refusals = MappingProxyType({})
+RETRY = "Get access and give the command python -m distillery.retry"
+
+
+def refused_classes(tables: Mapping[str, str | Path]) -> dict[str, dict[str, str]]:
+    """The refused classes of each source with their reasons; sources that refused nothing are left out.
+
+    Args:
+        tables: curated table of each source.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for source, path in tables.items():
+        table = read_parquet(path, ("class", "reason"))
+        for label, reason in zip(table["class"].tolist(), table["reason"].tolist(), strict=True):
+            if refusal := refusal_of(reason):
+                found.setdefault(source, {})[label] = refusal
+    return found
+
+
+def write_refusals(path: str | Path, refused: Refusals) -> None:
+    """Write the refusals of all sources as JSON: source → class → reason; `{}` if none refused."""
+    atomic_write(path, json.dumps(refused, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_refusals(path: str | Path) -> dict[str, dict[str, str]]:
+    """Read what `write_refusals` wrote.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        return {source: dict(reasons) for source, reasons in json.loads(Path(path).read_text("utf-8")).items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}). Delete it and run again.") from error
+
+
+def refusals_text(refused: Refusals, sources: Iterable[str]) -> str:
+    """`google refused (captcha), sd3 refused (gated)`: those of the sources that refused a class, and why."""
+    return ", ".join(
+        f"{source} refused ({', '.join(dict.fromkeys(refused[source].values()))})"
+        for source in sources
+        if refused.get(source)
+    )
+
+
+def without_refused(classes: Mapping[str, Sequence[str]], refused: Refusals) -> dict[str, list[str]]:
+    """The classes that each source has images of; a source that refused all of its classes is left out."""
+    left = {source: [c for c in names if c not in refused.get(source, {})] for source, names in classes.items()}
+    return {source: names for source, names in left.items() if names}
+
+
+def log_refusals(refused: Refusals, quotas: Mapping[str, Quota]) -> None:
+    """Log what test, validation and train images are missing."""
+    for source, reasons in refused.items():
+        quota = quotas[source]
+        log.warning(
+            "source %s refused %s: the study goes on without its test (%d), validation (%d) and train images (%d) of"
+            " each of these classes",
+            *(source, ", ".join(f"{label} ({reason})" for label, reason in reasons.items())),
+            *(quota.test, quota.val, quota.train),
+        )
+
+
+def require_sources(
+    refused: Refusals,
+    classes: Mapping[str, Sequence[str]],
+    common: Sequence[str],
+    val: Mapping[str, int],
+    tuned: bool,
+) -> None:
+    """Raise if nothing is left to test, or to validate by.
+
+    Args:
+        refused: refused classes of each source.
+        classes: the classes of each source.
+        common: sources of the common test.
+        val: validation images of each source.
+        tuned: whether settings are chosen by the validation images.
+
+    Raises:
+        UserError: every source of the common test, or of a tuned study's validation, refused all its classes.
+    """
+    left = without_refused(classes, refused)
+    needed = {"split.common": list(common)}
+    if tuned:
+        needed["split.val"] = [name for name in common if val.get(name)]
+    for key, sources in needed.items():
+        if sources and not set(sources) & set(left):
+            what = "test" if key == "split.common" else "validation"
+            raise UserError(
+                f"{key}: there are no {what} images: {refusals_text(refused, sources)}. {RETRY}, or name sources there"
+                " that refuse nobody."
+            )
+
+
+def lacking_images(
+    refused: Refusals, classes: Mapping[str, Sequence[str]], common: Sequence[str], val: Mapping[str, int]
+) -> str:
+    """What the common test and the validation lack: `google (captcha) in the common test; google (captcha) in …`.
+
+    A source that refused some of its classes only is named with them: `google (captcha: cat, dog)`.
+    """
+    parts = {"the common test": list(common), "validation": [name for name in common if val.get(name)]}
+    texts = []
+    for part, sources in parts.items():
+        names = [_lacking(name, refused[name], classes[name]) for name in sources if refused.get(name)]
+        if names:
+            texts.append(f"{', '.join(names)} in {part}")
+    return "; ".join(texts)
+
+
+def _lacking(source: str, reasons: Mapping[str, str], classes: Sequence[str]) -> str:
+    why = ", ".join(dict.fromkeys(reasons.values()))
+    if set(classes) <= set(reasons):
+        return f"{source} ({why})"
+    return f"{source} ({why}: {', '.join(label for label in classes if label in reasons)})"

@@ -1,0 +1,11 @@
+"""Check a diffusion source before its first image: may its model be had, and can this machine run it?"""
+
+from distillery.generation.look import look_at_model
+from distillery.jobs import job, with_crawl_policy
+from distillery.storage.refused_pools import SourceRequest, verdict_of
+
+with job(snakemake) as j:
+    look, name = j.params.look, j.params.name
+    source = with_crawl_policy(j, look.source)
+    request = SourceRequest.of(name, source, j.params.store)
+    verdict_of(request, look.preflight, lambda: look_at_model(source, name)).write(j.output[0])
