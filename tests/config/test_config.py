@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.config.arm_models import ARMS
-from distillery.config.queries import classes_of, pixel_sources, teacher_sources, used_sources, words_of
+from distillery.config.queries import (
+    classes_of,
+    pixel_sources,
+    study_warnings,
+    teacher_sources,
+    used_sources,
+    words_of,
+)
 from distillery.config.reading import check_config, load_config, read_config
 from distillery.config.reference import reference
 from distillery.config.schema import json_schema, schema_file
@@ -141,6 +148,10 @@ MISTAKES = [
         {"scenarios": {"one": {"train": {"google": 800}}}},
         "scenarios.one.train.google: 400 images of each class and 10 ",
     ),
+    (
+        {"arms": {"standard": {"method": "kd_standardized"}}},
+        "scenarios.one.arms: with two classes standard .kd_standardized. gets no gradient from the teacher",
+    ),
     ({"scenarios": {"one": {"augment": "blur"}}}, "scenarios.one.augment: 'blur' is not one of none, color, rotation"),
     ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only a-z"),
     ({"scenarios": {2024: {"train": {"google": 2}}}}, "scenarios: 2024 is not of type string; put it in quotes"),
@@ -254,6 +265,25 @@ def merge(into, change):
             merge(into[key], value)
         else:
             into[key] = value
+
+
+def test_losses_that_two_classes_weaken_are_told_by_the_classes_of_the_scenario(study):
+    study["arms"] = {"scratch": {"method": "ce"}, "decoupled": {"method": "dkd"}, "relations": {"method": "dist"}}
+    study["scenarios"]["two"]["arms"] = ["scratch", "decoupled"]
+    warnings = study_warnings(check_config(study))
+    assert [line.partition(":")[0] for line in warnings] == ["one.decoupled, two.decoupled", "one.relations"]
+    study["arms"] |= {"standard": {"method": "kd_standardized"}}
+    study["classes"]["bird"] = {"queries": ["bird"], "prompts": ["a bird"]}
+    study["sources"]["two"] = {"kind": "folder", "path": ".", "classes": ["cat", "dog"]}
+    study["split"]["test"] = {"google": 21, "bing": 21}
+    study["scenarios"] = {
+        "all": {"train": {"google": 81}},
+        "pair": {"train": {"two": 80}, "arms": ["scratch", "decoupled"]},
+    }
+    assert [line.partition(":")[0] for line in study_warnings(check_config(study))] == ["pair.decoupled"]
+    study["scenarios"]["pair"]["arms"].append("standard")
+    with pytest.raises(UserError, match="scenarios.pair.arms: with two classes standard"):
+        check_config(study)
 
 
 def test_a_missing_key(study):

@@ -48,7 +48,7 @@ def test_an_arm_without_settings(method):
     assert arm_defaults(method) == {"method": method}
 
 
-@pytest.mark.parametrize("method", ["kd", "dkd", "dist", "kd_standardized", "attention_transfer"])
+@pytest.mark.parametrize("method", ["kd", "dkd", "dist", "kd_standardized", "attention_transfer", "fitnet"])
 def test_the_page_of_the_arms_names_their_defaults(method):
     row = re.search(rf"^\| `{method}` \|.*$", (ROOT / "docs" / "arms.md").read_text(), re.M)[0]
     named = {key: float(value) for key, value in re.findall(r"`(\w+)` ([\d.]+)", row)}

@@ -40,4 +40,5 @@ def test_sections_that_are_none_are_left_to_the_check(section, value):
 def test_names_of_a_user_are_no_keys():
     study = yaml.safe_load(STUDY)
     study["arms"] = {"kd_standardised": {"method": "kd_standardized"}, "kd": {"method": "kd"}}
+    study["scenarios"]["one"]["arms"] = ["kd"]  # of two classes
     assert check_config(study)["arms"]["kd_standardised"]["temperature"] == 2.0

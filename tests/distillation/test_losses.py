@@ -14,6 +14,7 @@ from distillery.distillation.losses import (
     cross_entropy,
     dist_loss,
     dkd_loss,
+    hint_loss,
     kd_loss,
     standardized,
 )
@@ -160,16 +161,30 @@ def test_attention_equals_its_formula():
 
     expected = np.mean((attention(student) - attention(teacher)) ** 2)
     assert attention_loss([student], [teacher]).item() == pytest.approx(expected, rel=1e-5)
-    assert attention_loss([student] * 2, [teacher] * 2).item() == pytest.approx(2 * expected, rel=1e-5)
 
 
-def test_attention_pairs_stages_from_the_last_and_averages_larger_maps_down():
-    generator = torch.Generator().manual_seed(4)
-    large, small = torch.randn(2, 8, 8, 8, generator=generator), torch.randn(2, 16, 4, 4, generator=generator)
-    pooled = torch.nn.functional.avg_pool2d(large, 2)
+def stages(*sides, seed=4):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(2, 8, side, side, generator=generator) for side in sides]
+
+
+def test_attention_pairs_stages_of_equal_size_whatever_their_number():
+    student, teacher = stages(32, 16, 8), stages(32, 16, 8, 4, seed=5)  # a ResNet-8x4 and a ResNet-18
+    expected = sum(attention_loss([a], [b]) for a, b in zip(student, teacher, strict=False))
+    torch.testing.assert_close(attention_loss(student, teacher), expected)
+
+
+def test_attention_averages_the_larger_of_almost_equal_stages_down():
+    (large,), (small,) = stages(4), stages(3, seed=5)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(large, 3)
     torch.testing.assert_close(attention_loss([large], [small]), attention_loss([pooled], [small]))
-    more = [torch.randn(2, 4, 16, 16, generator=generator), small]
-    torch.testing.assert_close(attention_loss([large], more), attention_loss([large], [small]))
+
+
+def test_hint_is_the_mean_squared_difference_at_the_smaller_size():
+    (large,), (small,) = stages(4), stages(2, seed=5)
+    expected = ((large.double().unflatten(2, (2, 2)).unflatten(4, (2, 2)).mean(dim=(3, 5)) - small) ** 2).mean().item()
+    assert hint_loss(large, small).item() == pytest.approx(expected, rel=1e-5)
+    assert hint_loss(small, large).item() == pytest.approx(expected, rel=1e-5)
 
 
 def with_gradient(average, features, weights):
@@ -200,7 +215,7 @@ def operations(node):
 
 def test_averages_use_no_operation_that_is_nondeterministic_on_a_gpu_and_stay_float32_under_autocast():
     rng = torch.Generator().manual_seed(0)
-    large, small = (torch.rand(2, 3, side, side, generator=rng) for side in (8, 3))
+    large, small = (torch.rand(2, 3, side, side, generator=rng) for side in (8, 7))
     plain = attention_loss([large], [small])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = attention_loss([large.requires_grad_()], [small])

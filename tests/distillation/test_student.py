@@ -14,7 +14,7 @@ from distillery.config.defaults import arm_defaults
 from distillery.distillation import student
 from distillery.distillation.losses import cross_entropy
 from distillery.distillation.methods import METHODS, arm_of
-from distillery.distillation.objective import load_teacher, objective_of, select_classes
+from distillery.distillation.objective import load_teacher, make_adapter, objective_of, select_classes
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
@@ -77,7 +77,9 @@ def test_the_teacher_sees_the_same_views_and_is_not_changed(study, method):
     teacher.network.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     network = NormalizedModel(build_network("resnet8_half", 3), torch.zeros(3), torch.ones(3))
     views = torch.rand(4, 3, 16, 16)
-    objective = objective_of(arm_of(arm_defaults(method)), teacher, lambda logits: logits)
+    arm = arm_of(arm_defaults(method))
+    objective = objective_of(arm, teacher, lambda logits: logits, make_adapter(arm, network, teacher, SIDE, seed=0))
+    seen.clear()
     objective(network, Batch(views, torch.zeros(4, dtype=torch.int64), 0.5)).backward()
     assert torch.equal(seen[0], (views - teacher.mean) / teacher.std) and not teacher.training
     assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())

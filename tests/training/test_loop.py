@@ -180,7 +180,7 @@ def test_a_checkpoint_holds_no_teacher_and_loads_with_weights_only(study, tmp_pa
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=8)
     state = torch.load(checkpoint.path, weights_only=True)
-    assert set(state) == {"digest", "step", "network", "ema", "optimizer", "history", "loss", "usage"}
+    assert set(state) == {"digest", "step", "network", "ema", "adapter", "optimizer", "history", "loss", "usage"}
     assert not any("teacher" in name for name in state["network"])
     fit(study, checkpoint)
     assert set(torch.load(checkpoint.path, weights_only=True)) == {"digest", "step", "network", "history", "usage"}

@@ -63,8 +63,9 @@ class DKDConfig(TunableArmConfig):
 
 class DISTConfig(TunableArmConfig):
     method: Literal["dist"] = Field(description=METHOD)
-    beta: float = Field(1.0, ge=0, description="Weight of the correlation over the classes of each image.")
-    gamma: float = Field(1.0, ge=0, description="Weight of the correlation over the images of each class.")
+    # the weights of the authors' configurations
+    beta: float = Field(2.0, ge=0, description="Weight of the correlation over the classes of each image.")
+    gamma: float = Field(2.0, ge=0, description="Weight of the correlation over the images of each class.")
     # usual for CIFAR; the authors' ImageNet students have 1
     temperature: Temperature = 4.0
 
@@ -80,6 +81,14 @@ class AttentionTransferConfig(TunableArmConfig):
     method: Literal["attention_transfer"] = Field(description=METHOD)
     beta: float = Field(
         1000.0, ge=0, description="Weight of the differences of the attention maps, summed over the stages."
+    )
+
+
+class FitNetConfig(TunableArmConfig):
+    method: Literal["fitnet"] = Field(description=METHOD)
+    # as Tian et al. (2020)
+    beta: float = Field(
+        100.0, ge=0, description="Weight of the difference between the student's and the teacher's middle stage."
     )
 
 
@@ -110,6 +119,7 @@ AnyArm = Annotated[
     | DISTConfig
     | KDStandardizedConfig
     | AttentionTransferConfig
+    | FitNetConfig
     | HardTeacherConfig
     | UniformTeacherConfig
     | PublishedCrossEntropyConfig

@@ -154,6 +154,18 @@ def _scenario_problems(config: dict) -> Iterator[str]:
         for arm in scenario["arms"]:
             if arm not in config["arms"]:
                 yield f"{key}.arms: unknown arm {arm}; known are {', '.join(config['arms'])}"
+        yield from _two_class_problems(config, name)
+
+
+def _two_class_problems(config: dict, scenario: str) -> Iterator[str]:
+    """Two standardized logits are always the same two numbers, so that they say nothing but which is larger."""
+    arms = config["scenarios"][scenario]["arms"]
+    for arm in [arm for arm in arms if config["arms"].get(arm, {}).get("method") == "kd_standardized"]:
+        if len(trained_classes(config, scenario)) == 2:
+            yield (
+                f"scenarios.{scenario}.arms: with two classes {arm} (kd_standardized) gets no gradient from the"
+                f" teacher; leave it out of this scenario's arms or take kd"
+            )
 
 
 def _tuning_problems(config: dict) -> Iterator[str]:

@@ -5,7 +5,7 @@ Each function takes the study as `reading.check_config` returns it. `targets` ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from distillery.config.choices import WEB_SEARCHES
@@ -211,10 +211,27 @@ def study_warnings(study: Study) -> list[str]:
         for name, scenario in study["scenarios"].items()
         if scenario.get("published") and not has_published_kinds(study, name)
     ]
-    return [
+    return [*_two_class_warnings(study)] + [
         f"scenarios {', '.join(hidden)}: their published numbers are left out, because a source is of another kind than"
         " the published study's"
     ] * bool(hidden)
+
+
+def _two_class_warnings(study: Study) -> Iterator[str]:
+    lost = {
+        "dkd": "DKD's part among the other classes is zero",
+        "dist": "DIST's correlation over the classes has no gradient",
+    }
+    for method, what in lost.items():
+        arms = [name for name, arm in study["arms"].items() if arm["method"] == method]
+        where = [
+            f"{name}.{arm}"
+            for name, scenario in study["scenarios"].items()
+            for arm in arms
+            if arm in scenario["arms"] and len(trained_classes(study, name)) == 2
+        ]
+        if where:
+            yield f"{', '.join(where)}: with two classes {what}; kd keeps all of what the teacher says"
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

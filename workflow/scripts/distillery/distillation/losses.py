@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from distillery.distillation.stages import pair_stages
+
 
 def cross_entropy(student: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Mean of −log p(label); with smoothing ε the labels are (1 − ε) · label + ε / C (Szegedy et al. 2016).
@@ -107,22 +109,40 @@ def standardized(logits: Tensor) -> Tensor:
 def attention_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     """Attention transfer (Zagoruyko and Komodakis 2017, equation 2, without its factor β).
 
-    The sum over stages of the mean squared difference of attention maps. An attention map is the mean over channels of
-    squared activations, as a vector of norm 1. Stages are paired from the last. The larger of two maps is averaged down
-    to the size of the smaller, as in Tian et al. (2020) for networks with different strides.
+    The sum over pairs of stages of the mean squared difference of attention maps. An attention map is the mean over
+    channels of squared activations, as a vector of norm 1. Stages of equal size are paired, as in the authors'
+    networks; of almost equal sizes, such as 31 and 32 pixels, the larger activations are averaged down.
 
     Args:
-        student, teacher: activations of each stage [B, channels, H, W]; at least one stage.
+        student, teacher: activations of each stage [B, channels, H, W].
+
+    Raises:
+        UserError: no two stages are of a similar size.
     """
-    pairs = zip(reversed(student), reversed([stage.detach() for stage in teacher]), strict=False)
+    places = pair_stages([stage.shape[-1] for stage in student], [stage.shape[-1] for stage in teacher])
+    pairs = [(student[ours], teacher[theirs].detach()) for ours, theirs in places]
     return functools.reduce(operator.add, ((_attention(a, b) - _attention(b, a)).square().mean() for a, b in pairs))
+
+
+def hint_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Hints of FitNets (Romero et al. 2015, equation 3), as the mean over elements instead of half their sum.
+
+    Args:
+        student: mapped activations [B, C, h, w].
+        teacher: activations [B, C, H, W]. The larger of both are averaged down to the size of the smaller.
+    """
+    size = _smaller_size(student, teacher)
+    return (_averaged(student.float(), size) - _averaged(teacher.detach().float(), size)).square().mean()
 
 
 def _attention(features: Tensor, other: Tensor) -> Tensor:
     """The attention map of `features` [B, h · w], where h and w are the smaller sizes of both activations."""
-    size = [min(sides) for sides in zip(features.shape[2:], other.shape[2:], strict=True)]
-    pooled = _averaged(features.float(), size)
+    pooled = _averaged(features.float(), _smaller_size(features, other))
     return F.normalize(pooled.square().mean(dim=1).flatten(1))
+
+
+def _smaller_size(a: Tensor, b: Tensor) -> list[int]:
+    return [min(sides) for sides in zip(a.shape[2:], b.shape[2:], strict=True)]
 
 
 def _averaged(features: Tensor, size: list[int]) -> Tensor:

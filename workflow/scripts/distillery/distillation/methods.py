@@ -18,10 +18,12 @@ from distillery.distillation.losses import (
     cross_entropy,
     dist_loss,
     dkd_loss,
+    hint_loss,
     kd_loss,
     standardized,
 )
 from distillery.distillation.published_recipe import double_softmax_loss
+from distillery.distillation.stages import HintAdapter
 from distillery.jobs import UserError
 from distillery.training.loop import Batch
 
@@ -46,12 +48,14 @@ class Arm:
         method: its name in the configuration.
         uses_teacher: whether the loss needs the teacher's outputs.
         needs_features: whether the loss compares activations, not only logits.
+        adapter: the trainable module that makes both networks' activations comparable, if the method needs one.
         published: whether it uses the published recipe with its faults.
     """
 
     method: ClassVar[str]
     uses_teacher: ClassVar[bool] = False
     needs_features: ClassVar[bool] = False
+    adapter: ClassVar[type[HintAdapter] | None] = None
     published: ClassVar[bool] = False
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
@@ -174,6 +178,25 @@ class AttentionTransfer(Arm):
         return cross_entropy(student.logits, batch.targets) + self.beta * attention
 
 
+@dataclass(frozen=True)
+class FitNet(Arm):
+    """CE(labels) + β · hint (Romero et al. 2015), both at once as in Tian et al. (2020).
+
+    The authors train the hint first, then distill. The features are those that the adapter gives: the student's mapped
+    middle stage, and the teacher's.
+    """
+
+    method = "fitnet"
+    uses_teacher = True
+    needs_features = True
+    adapter = HintAdapter
+    beta: float
+
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
+        (guided,), (hint,) = student.features, _given(teacher).features
+        return cross_entropy(student.logits, batch.targets) + self.beta * hint_loss(guided, hint)
+
+
 # --- controls: parts of `kd` without the teacher's probabilities ------------------------------------------------------
 
 
@@ -228,7 +251,7 @@ class PublishedKD(Arm):
 
 ARMS = (
     *(CrossEntropy, LabelSmoothing),
-    *(KD, DKD, DIST, StandardizedKD, AttentionTransfer),
+    *(KD, DKD, DIST, StandardizedKD, AttentionTransfer, FitNet),
     *(HardTeacher, UniformTeacher),
     *(PublishedCrossEntropy, PublishedKD),
 )

@@ -6,19 +6,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distillery.distillation import published_recipe as published
 from distillery.distillation.methods import Arm, ModelOutput
+from distillery.distillation.stages import stage_shapes
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel
 from distillery.models.batchnorm_folding import fold_batchnorm
 from distillery.models.weights import load_weights
 from distillery.training.hardware import arithmetic
 from distillery.training.loop import Batch, Objective
+from distillery.training.rng import initialization
 
 
-def objective_of(arm: Arm, teacher: NormalizedModel | None, restrict: Callable[[Tensor], Tensor]) -> Objective:
+def objective_of(
+    arm: Arm,
+    teacher: NormalizedModel | None,
+    restrict: Callable[[Tensor], Tensor],
+    adapter: nn.Module | None = None,
+) -> Objective:
     """An arm's loss. The teacher sees exactly the student's views, including mixed ones, within the step.
 
     This is the "consistent" teaching of Beyer et al. (2022). A frozen teacher needs no gradients; the published teacher
@@ -26,6 +33,7 @@ def objective_of(arm: Arm, teacher: NormalizedModel | None, restrict: Callable[[
 
     Args:
         restrict: selects the logits of the classes trained on, from `select_classes`.
+        adapter: from `make_adapter`, trained along with the student.
     """
 
     def objective(network: NormalizedModel, batch: Batch) -> Tensor:
@@ -33,7 +41,14 @@ def objective_of(arm: Arm, teacher: NormalizedModel | None, restrict: Callable[[
         if teacher:
             with torch.set_grad_enabled(arm.published):
                 teacher_outputs = _model_output(arm, teacher, batch.views, restrict)
-        return arm.loss(_model_output(arm, network, batch.views, restrict), teacher_outputs, batch)
+        student_outputs = _model_output(arm, network, batch.views, restrict)
+        if adapter and teacher_outputs:
+            ours, theirs = adapter(student_outputs.features, teacher_outputs.features)
+            student_outputs, teacher_outputs = (
+                student_outputs._replace(features=ours),
+                teacher_outputs._replace(features=theirs),
+            )
+        return arm.loss(student_outputs, teacher_outputs, batch)
 
     return objective
 
@@ -45,6 +60,25 @@ def _model_output(
         return ModelOutput(restrict(network(views)), [])
     features = network.features(views)
     return ModelOutput(restrict(network.classify(features[-1])), features)
+
+
+def make_adapter(
+    arm: Arm, network: NormalizedModel, teacher: NormalizedModel | None, side: int, seed: int
+) -> nn.Module | None:
+    """The trainable adapter of an arm, initialized from the seed, or None if it needs none.
+
+    Args:
+        side: of the images, in pixels.
+
+    Raises:
+        UserError: the stages of student and teacher do not fit each other.
+    """
+    if not arm.adapter or not teacher:
+        return None
+    shapes = [stage_shapes(each, side) for each in (network, teacher)]
+    with initialization(seed, "adapter"):
+        adapter = arm.adapter(*shapes)
+    return adapter.to(network.mean.device).to(memory_format=torch.channels_last)
 
 
 def select_classes(trained_classes: Tensor, classes: int) -> Callable[[Tensor], Tensor]:

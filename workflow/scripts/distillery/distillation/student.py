@@ -23,7 +23,13 @@ from torch import Tensor, nn
 
 from distillery.distillation import published_recipe as published
 from distillery.distillation.methods import Arm
-from distillery.distillation.objective import load_teacher, objective_of, prepare_teacher, select_classes
+from distillery.distillation.objective import (
+    load_teacher,
+    make_adapter,
+    objective_of,
+    prepare_teacher,
+    select_classes,
+)
 from distillery.distillation.scenario_data import ScenarioData
 from distillery.jobs import log
 from distillery.models.architectures import NormalizedModel
@@ -143,26 +149,30 @@ def fit_student(
     teacher = load_teacher(teacher_path, data.classes, side, device) if arm.uses_teacher else None
     if teacher:
         teacher = prepare_teacher(teacher, arm, device)
+    adapter = make_adapter(arm, network, teacher, side, seed)
     checkpoint = _checkpoint(arm, recipe, seed, data, teacher_path, checkpoints, device, keep_weights)
     restrict = select_classes(data.trained_classes.to(device), len(data.classes))
     history = train(
         network,
         replace(data.train, labels=torch.searchsorted(data.trained_classes, data.train.labels)),
         recipe,
-        objective_of(arm, teacher, restrict),
-        _optimizer(arm, recipe, network, teacher),
+        objective_of(arm, teacher, restrict, adapter),
+        _optimizer(arm, recipe, network, teacher, adapter),
         seed=seed,
         classes=len(data.trained_classes),
         validate=lambda network: _accuracy(network, data.val, data.trained_classes),
         checkpoint=checkpoint,
         label=label,
+        adapter=adapter,
     )
     return network, history
 
 
-def _optimizer(arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module | None) -> Optimizer:
+def _optimizer(
+    arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module | None, adapter: nn.Module | None
+) -> Optimizer:
     if not arm.published:
-        return optimizer_of(recipe, network)
+        return optimizer_of(recipe, nn.ModuleList([network, adapter]) if adapter else network)
     return published.kd_optimizer(network, teacher) if teacher else published.scratch_optimizer(network)
 
 

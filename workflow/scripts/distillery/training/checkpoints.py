@@ -1,10 +1,11 @@
 """Checkpoints: a killed training resumes from its last one, and a finished training is not repeated.
 
 A checkpoint is one file in a folder outside the workflow's declared outputs, since Snakemake deletes the outputs of a
-job that failed or runs again. It holds the network, its EMA, the optimizer, the step and the history so far. It holds
-no random generator, since the draws of a step depend on seed and step alone (`rng.py`), and no teacher. Of a finished
-training only the network and the history are kept. So a job that runs again for a reason that does not affect its
-training (such as one more value in a grid whose best setting stays the same) trains nothing.
+job that failed or runs again. It holds the network, its EMA, an adapter that is trained along with it, the
+optimizer, the step and the history so far. It holds no random generator, since the draws of a step depend on seed and
+step alone (`rng.py`), and no teacher. Of a finished training only the network and the history are kept. So a job that
+runs again for a reason that does not affect its training (such as one more value in a grid whose best setting stays the
+same) trains nothing.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Checkpoint:
         history: list,
         loss: Tensor,
         before: JobUsage = ZERO_USAGE,
+        adapter: nn.Module | None = None,
     ) -> None:
         """Write the state after `step` steps, atomically.
 
@@ -67,11 +69,13 @@ class Checkpoint:
             history: rows as plain lists.
             loss: [], the sum since the last row of the history.
             before: resources that earlier processes of this training used.
+            adapter: a module that is trained along with the network, if there is one.
         """
         state = {
             "step": step,
             "network": network.state_dict(),
             "ema": ema.state() if ema else {},
+            "adapter": adapter.state_dict() if adapter else {},
             "optimizer": optimizer.state(),
             "loss": loss,
         }

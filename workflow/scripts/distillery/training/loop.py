@@ -77,6 +77,7 @@ def train(
     validate: Callable[[nn.Module], float | None] = lambda network: None,
     checkpoint: Checkpoint | None = None,
     label: str = "training",
+    adapter: nn.Module | None = None,
 ) -> list[HistoryRow]:
     """Train a network in place, resuming from its checkpoint if there is one.
 
@@ -89,13 +90,14 @@ def train(
         objective: the loss, computed under autocast.
         seed: of order and views.
         validate: returns the network's accuracy, 0 to 1, or None.
+        adapter: trained along with the network by the same optimizer; checkpoints hold it until the end.
 
     Raises:
         Diverged: the loss is not finite. The checkpoint is deleted, since resuming from it would diverge again.
     """
     device = next(network.parameters()).device
     ema = ModelEMA(network) if recipe.ema else None
-    history, total, start, before = _resume(checkpoint, network, ema, optimizer, device)
+    history, total, start, before = _resume(checkpoint, network, ema, optimizer, device, adapter)
     if checkpoint and start == recipe.steps:
         log.info(
             "%s: the same training was done before, its result is in %s; nothing is trained", label, checkpoint.path
@@ -122,7 +124,7 @@ def train(
             history.append(HistoryRow(done, loss, learning_rate(recipe, done - 1), accuracy))
             total.zero_()
         if checkpoint and checkpoint.every and done % checkpoint.every == 0 and done < recipe.steps:
-            checkpoint.save(done, network, ema, optimizer, _plain(history), total, before)
+            checkpoint.save(done, network, ema, optimizer, _plain(history), total, before, adapter)
     if ema:
         ema.apply()
     if checkpoint:
@@ -170,6 +172,7 @@ def _resume(
     ema: ModelEMA | None,
     optimizer: Optimizer,
     device: torch.device,
+    adapter: nn.Module | None,
 ) -> tuple[list[HistoryRow], Tensor, int, JobUsage]:
     """Restore a training from its checkpoint, and write the resources it has used so far beside the checkpoint.
 
@@ -190,6 +193,8 @@ def _resume(
         optimizer.restore(state["optimizer"])
         if ema:
             ema.restore(state["ema"])
+        if adapter:
+            adapter.load_state_dict(state["adapter"])
         total = state["loss"]
     return [HistoryRow(*row) for row in state["history"]], total, state["step"], before
 

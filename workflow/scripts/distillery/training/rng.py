@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-PURPOSES = ("initialization", "order", "views", "copies")
+PURPOSES = ("initialization", "order", "views", "copies", "adapter")
 
 
 def rng_for(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
@@ -23,10 +23,10 @@ def rng_for(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
 
 
 @contextmanager
-def initialization(seed: int) -> Iterator[None]:
+def initialization(seed: int, purpose: str = "initialization") -> Iterator[None]:
     """A context in which networks are initialized from the seed. torch's global generator is restored afterwards."""
     before = torch.default_generator.get_state()
-    torch.default_generator.manual_seed(int(rng_for(seed, "initialization").integers(2**63)))
+    torch.default_generator.manual_seed(int(rng_for(seed, purpose).integers(2**63)))
     try:
         yield
     finally:
