@@ -363,8 +363,11 @@ def test_own_folders_that_are_there(own_folders):
 @pytest.mark.parametrize(
     "gone, message",
     [
-        ("dog", "sources.mine.path: . has neither a folder nor a .tar of class dog; add it, or name under"),
-        ("tested/dog.tar", "teacher.data.test_path: tested has neither a folder nor a .tar of class dog; add it: the"),
+        ("dog", "sources.mine.path: . has neither a folder nor a .tar or .zip of class dog; add it, or name under"),
+        (
+            "tested/dog.tar",
+            "teacher.data.test_path: tested has neither a folder nor a .tar or .zip of class dog; add it: the",
+        ),
         ("list.csv", "sources.list.path: list.csv does not exist"),
         ("trained", "teacher.data.path: trained does not exist"),
         ("tested", "teacher.data.test_path: tested does not exist"),

@@ -2,12 +2,14 @@
 
 import io
 import struct
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.duplicates import perceptual_hashes
@@ -28,7 +30,7 @@ JPEG = encoded(PHOTO, "JPEG")
 PNG = encoded(PHOTO, "PNG")
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000"])
 def test_every_allowed_format_is_decoded(format):
     image = decode(encoded(PHOTO, format))
     assert (image.format, image.width, image.height, image.image.mode) == (format, 64, 48, "RGB")
@@ -101,7 +103,7 @@ def test_malformed_exif_does_not_reject_an_image(format, exif, size):
         (b"", "not an image"),
         (b"<html>no</html>", "not an image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
-        (encoded(PHOTO, "TIFF"), "not an image"),
+        (encoded(PHOTO, "PPM"), "not an image"),
         (JPEG[: len(JPEG) // 2], "broken"),
         (PNG[: len(PNG) // 2], "broken"),
         (encoded(Image.new("RGB", (64, 64), "gray"), "PNG"), "blank"),
@@ -125,7 +127,10 @@ def test_small_images_are_rejected_by_their_shorter_side():
         decode(JPEG, min_side=49)
 
 
-@given(st.binary(max_size=200), st.sampled_from([JPEG, PNG, encoded(PHOTO, "GIF"), encoded(PHOTO, "WEBP")]), st.data())
+DAMAGED = [JPEG, PNG, *(encoded(PHOTO, format) for format in ("GIF", "WEBP", "TIFF", "AVIF", "JPEG2000"))]
+
+
+@given(st.binary(max_size=200), st.sampled_from(DAMAGED), st.data())
 def test_any_damage_gives_an_image_or_a_reason(junk, data, draw):
     at = draw.draw(st.integers(0, len(data)))
     try:
@@ -168,3 +173,123 @@ def test_the_square_is_the_center_and_uint8():
     square = to_square(Image.fromarray(wide), 8)
     assert square.shape == (8, 8, 3) and square.dtype == np.uint8
     assert (square == 255).all()  # none of the black sides
+
+
+# --- PNGs whose other chunks are large or damaged ---------------------------------------------------------------------
+
+
+def with_chunk(name: bytes, content: bytes, checksum: int | None = None) -> bytes:
+    """The PNG with one more chunk behind its header."""
+    crc = zlib.crc32(name + content) if checksum is None else checksum
+    chunk = struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
+    return PNG[:33] + chunk + PNG[33:]
+
+
+TEXT = np.random.default_rng(1).bytes(1_200_000)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_chunk(b"tEXt", b"Comment\0hello", checksum=7),
+        with_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_200_000))),
+        with_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"x" * 1_200_000),
+        with_chunk(b"iCCP", b"profile\0\0" + zlib.compress(TEXT)),
+        with_chunk(b"iCCP", b"profile\0\0no profile"),
+        with_chunk(b"iCCP", b"profile\0\0" + zlib.compress(b"no profile")),
+        with_chunk(b"gAMA", b"\0", checksum=7),
+        with_chunk(b"teST", TEXT + TEXT),
+    ],
+    ids=["checksum of text", "zTXt", "iTXt", "iCCP", "no iCCP", "no profile", "checksum of gamma", "private"],
+)
+def test_other_chunks_of_a_png_do_not_reject_it(data):
+    assert np.array_equal(np.asarray(decode(data).image), noise())
+
+
+CASES = Path(__file__).parents[3] / "shared/cases"
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="the small inputs of ../shared/cases are not here")
+@pytest.mark.parametrize("name", ["bad_crc_in_text", "metadata_ztxt_1.2MB", "metadata_xmp_1.2MB"])
+def test_the_shared_cases_show_the_good_image(name):
+    good, found = (np.asarray(decode((CASES / f"{each}.png").read_bytes()).image) for each in ("good", name))
+    assert np.array_equal(good, found)
+
+
+def test_a_png_without_an_end_is_broken_or_whole():
+    for data in (PNG[:-12], PNG[:-6]):
+        assert np.array_equal(np.asarray(decode(data).image), noise())
+    with pytest.raises(Rejected, match="broken"):
+        decode(PNG[:200])
+
+
+def test_transparency_and_orientation_of_a_png_are_kept():
+    palette = Image.fromarray(noise()).quantize(8)
+    data = encoded(palette, "PNG", transparency=0)
+    assert (np.asarray(decode(data).image)[np.asarray(palette) == 0] == 255).all()
+
+
+# --- color profiles ---------------------------------------------------------------------------------------------------
+
+# The four numbers of each color: D50 chromaticities of Adobe RGB (1998), from its specification
+ADOBE = {
+    b"rXYZ": (0.60974, 0.31111, 0.01947),
+    b"gXYZ": (0.20528, 0.62567, 0.06087),
+    b"bXYZ": (0.14919, 0.06322, 0.74457),
+}
+
+
+def adobe_rgb() -> bytes:
+    """A profile of Adobe RGB (1998): sRGB's with other primaries and a gamma of 563/256."""
+    s15 = lambda values: b"".join(struct.pack(">i", round(value * 65536)) for value in values)  # noqa: E731
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 12) + b"Adobe RGB!!\0" + bytes(78),
+        b"wtpt": b"XYZ \0\0\0\0" + s15((0.9642, 1, 0.8249)),
+        **{name: b"XYZ \0\0\0\0" + s15(values) for name, values in ADOBE.items()},
+        **{name: b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H", 563) + b"\0\0" for name in (b"rTRC", b"gTRC", b"bTRC")},
+    }
+    table, body, at = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        content += bytes(-len(content) % 4)
+        table += name + struct.pack(">II", at + len(body), len(content))
+        body += content
+    head = struct.pack(">I4sI4s4s4s", at + len(body), b"lcms", 0x02100000, b"mntr", b"RGB ", b"XYZ ") + bytes(12)
+    head += b"acsp" + bytes(28) + s15((0.9642, 1, 0.8249)) + bytes(48)
+    return head + struct.pack(">I", len(tags)) + table + body
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_wide_gamut_colors_become_srgb(format):
+    """sRGB's pure red is (219, 0, 0) in Adobe RGB, and its gray stays gray."""
+    pixels = noise()
+    pixels[:24], pixels[24:] = (219, 0, 0), (128, 128, 128)
+    options = {"quality": 100, "subsampling": 0} if format == "JPEG" else {"lossless": True} if format == "WEBP" else {}
+    data = encoded(Image.fromarray(pixels), format, icc_profile=adobe_rgb(), **options)
+    found = np.asarray(decode(data).image)
+    assert np.abs(found[10, 10].astype(int) - (255, 0, 0)).max() <= 3
+    assert np.abs(found[40, 10].astype(int) - 128).max() <= 2
+    plain = np.asarray(decode(encoded(Image.fromarray(pixels), format, **options)).image)
+    assert np.abs(plain[10, 10].astype(int) - (219, 0, 0)).max() <= 3
+
+
+def test_srgb_s_own_profile_and_unusable_ones_change_nothing():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    gray = encoded(PHOTO.convert("L"), "PNG", icc_profile=adobe_rgb())  # a profile of another color space
+    assert np.array_equal(np.asarray(decode(gray).image)[..., 0], np.asarray(PHOTO.convert("L")))
+    for profile in (srgb, b"no profile", adobe_rgb()[:200]):
+        assert np.array_equal(np.asarray(decode(encoded(PHOTO, "PNG", icc_profile=profile)).image), noise())
+
+
+def test_alpha_survives_a_profile():
+    pixels = noise(channels=4)
+    pixels[..., 3] = 255
+    pixels[:, :32, 3] = 0
+    found = np.asarray(decode(encoded(Image.fromarray(pixels), "PNG", icc_profile=adobe_rgb())).image)
+    assert (found[:, :32] == 255).all() and not (found[:, 32:] == 255).all()
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_a_tiff_of_numbers_with_a_fraction(scale):
+    gray = noise(channels=1)[..., 0]
+    data = encoded(Image.fromarray((gray / 255 * scale).astype(np.float32)), "TIFF")
+    assert np.array_equal(np.asarray(decode(data).image)[..., 0], gray)

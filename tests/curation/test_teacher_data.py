@@ -156,6 +156,19 @@ def test_images_of_folders_become_squares(tmp_path):
     assert not train_set & test_set
 
 
+@pytest.mark.parametrize("count", [0, 4, 6])
+def test_train_counts_images_not_files(tmp_path, count):
+    """Broken files and duplicates are replaced by other images of their class."""
+    path, test_path = make_folders(tmp_path)
+    whole, _ = load_folders(path, test_path, ["dog", "cat"], 8, (count, 0), seed=0)
+    for number in range(6):
+        (path / f"dog/broken{number}.png").write_bytes(png(7)[:60])
+        (path / f"dog/again{number}.png").write_bytes((path / "dog/0.png").read_bytes())
+    train, _ = load_folders(path, test_path, ["dog", "cat"], 8, (count, 0), seed=0)
+    assert np.bincount(train.labels).tolist() == np.bincount(whole.labels).tolist() == [(count or 8) // 2] * 2
+    assert len({image.tobytes() for image in train.pixels}) == len(train.pixels)
+
+
 def test_the_test_folder_must_not_be_the_train_folder(tmp_path):
     path, _ = make_folders(tmp_path)
     for test_path in ("", path, str(path) + "/../train"):
@@ -164,7 +177,10 @@ def test_the_test_folder_must_not_be_the_train_folder(tmp_path):
 
 
 def test_the_error_names_a_class_without_a_folder(tmp_path):
-    with pytest.raises(UserError, match=r"teacher.data: .*neither a folder ship nor a file ship.tar. Add one\.$"):
+    with pytest.raises(
+        UserError,
+        match=r"teacher.data: .*neither a folder ship nor a file ship.tar or ship.zip. Add one\. It has cat, dog\.$",
+    ):
         load_folders(*make_folders(tmp_path), ["cat", "ship"], 8, (0, 0), 0)
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
 from distillery.sources.address_lists import fetch_addresses, read_addresses
-from distillery.sources.urls import is_http_url
+from distillery.sources.urls import is_http_url, quote_url
 from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 from distillery_demo.web import Server, serve
@@ -219,3 +219,73 @@ def test_the_script_reports_a_mistake_in_one_line(tmp_path, capsys):
         runpy.run_path(str(SCRIPTS / "fetch_addresses.py"), init_globals={"snakemake": snakemake})
     assert capsys.readouterr().err.startswith("ERROR: source mine: nowhere.csv cannot be read")
     assert not (tmp_path / "frog.tar").exists()
+
+
+# --- lists as users have them -----------------------------------------------------------------------------------------
+
+COMMA = "http://i.test/it/u=1798831392,1750834138&fm=15.jpg"
+
+
+@pytest.mark.parametrize(
+    "text", [f"class,url\ncat,{COMMA}\n", f'url,class\n"{COMMA}",cat\n', f"class;url\ncat;{COMMA}\n"]
+)
+def test_an_address_with_a_comma_is_read_whole(tmp_path, text):
+    assert [record.url for record in read_addresses(write(tmp_path, text), "mine", "cat")] == [COMMA]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"url,class\n{COMMA},cat\n",
+        f"class,url,title\ncat,{COMMA},A cat\n",
+        f"class,url,title\ncat,{COMMA}\n",
+        f"class,url,page\ncat,{COMMA}\n",
+        "class,url,page\ncat,http://i.test/1,2.jpg\n",
+        "class,url\n\ncat,http://i.test/1.jpg\ncat,ftp://i.test/1,2.jpg\n",
+    ],
+)
+def test_an_address_that_would_be_cut_is_named(tmp_path, text):
+    path = write(tmp_path, text)
+    with pytest.raises(UserError, match=rf"line {2 if text.count(chr(10)) == 2 else 4}: .*(comma|columns)"):
+        read_addresses(path, "mine", "cat")
+
+
+def test_a_title_with_a_comma_is_named_only_to_its_class(tmp_path):
+    text = (
+        "class,url,title\ncat,http://a.bc/1,A cat, asleep\ndog,http://a.bc/2,A dog\ndog,nowhere,x\nfrog,http://a.bc/3\n"
+    )
+    path = write(tmp_path, text)
+    with pytest.raises(UserError, match="line 2: 4 values for 3 columns; put an address or text"):
+        read_addresses(path, "mine", "cat")
+    with pytest.raises(UserError, match="line 4: 'nowhere' is no http address"):
+        read_addresses(path, "mine", "dog")
+    assert [record.url for record in read_addresses(path, "mine", "frog")] == ["http://a.bc/3"]
+
+
+def test_all_slips_of_a_class_are_counted(tmp_path):
+    with pytest.raises(UserError, match=r"line 2: '' is no http address \(and 2 more such lines\)\."):
+        read_addresses(write(tmp_path, "class,url\ncat\ncat,a\ncat,b\n"), "mine", "cat")
+
+
+def test_a_quote_that_is_not_closed_takes_no_lines_with_it(tmp_path):
+    text = 'class,url,title\ncat,http://a.bc/1,"A cat\ndog,http://a.bc/2,A dog\n'
+    with pytest.raises(UserError, match="line 2: a quote is opened and not closed"):
+        read_addresses(write(tmp_path, text), "mine", "dog")
+    title = 'class,url,title\ncat,http://a.bc/1,"A cat\nasleep"\ndog,nowhere,A dog\n'
+    assert read_addresses(write(tmp_path, title), "mine", "cat")[0].title == "A cat\nasleep"
+    with pytest.raises(UserError, match="line 4: 'nowhere'"):
+        read_addresses(tmp_path / "list.csv", "mine", "dog")
+
+
+@pytest.mark.parametrize(
+    "name, text", [("l.csv", "class,url\ncat,{}\n"), ("l.txt", "cat\t{}\n"), ("l.txt", "cat {}\n")]
+)
+def test_spaces_in_an_address_are_quoted(tmp_path, name, text):
+    path = write(tmp_path, text.format("http://a.bc/my cat.jpg?of=a dog"), name)
+    assert [record.url for record in read_addresses(path, "mine", "cat")] == ["http://a.bc/my%20cat.jpg?of=a%20dog"]
+
+
+def test_quoting_changes_only_what_no_address_has():
+    assert quote_url(" http://a.bc/é,1%20?b=[c]|d^e`{f}#g h\n") == "http://a.bc/é,1%20?b=[c]|d^e`{f}#g%20h"
+    assert quote_url('https://a.bc/"<b>"') == "https://a.bc/%22%3Cb%3E%22"
+    assert quote_url("http://a b.c/d") == "http://a b.c/d" and quote_url("my cat") == "my cat"

@@ -5,18 +5,23 @@ import json
 import os
 import runpy
 import tarfile
+import zipfile
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from distillery.config.targets import class_listing
+from distillery.curation.decoding import can_be_decoded
 from distillery.jobs import UserError
-from distillery.sources import folders
-from distillery.sources.folders import import_folder
+from distillery.sources.folders import importing
+from distillery.sources.folders.finding import count_images
+from distillery.sources.folders.importing import import_folder
 from distillery.storage.pools import image_key, read_pool, write_pool
 from distillery.storage.records import ImageRecord
 
@@ -25,7 +30,8 @@ WEB = Path(__file__).parents[3] / "shared/data/web/web_images.tar"
 
 def png(color: int) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (4, 4), (color, 0, 0)).save(file, "PNG")
+    pixels = np.random.default_rng(color).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
 
 
@@ -58,7 +64,8 @@ CATS = ["cat/a.png", "cat/b.png", "cat/deep/c.PNG"]
 
 
 def imported(path, label="cat", **source):
-    return list(import_folder({"kind": "folder", "path": str(path), "per_class": 0, **source}, "mine", label))
+    settings = {"kind": "folder", "path": str(path), "per_class": 0, **source}
+    return list(import_folder(settings, "mine", label, can_be_decoded))
 
 
 def in_folder(tmp_path: Path) -> Path:
@@ -200,7 +207,7 @@ def test_an_absent_path_and_an_empty_folder_are_named(tmp_path):
 
 
 def test_the_record_of_a_file_that_is_too_large_has_a_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "MAX_BYTES", len(png(1)) - 1)
+    monkeypatch.setattr(importing, "MAX_BYTES", len(png(1)) - 1)
     assert {(record.failure, data) for record, data in imported(in_folder(tmp_path))} == {("too large", None)}
 
 
@@ -224,3 +231,169 @@ def test_real_web_images():
     assert all(Image.open(io.BytesIO(data)).size for _, data in imported(WEB, "cat"))
     with pytest.raises(UserError, match="frog"):
         imported(WEB, "frog")
+
+
+# --- folders as users have them ---------------------------------------------------------------------------------------
+
+
+def write_zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def jpg(number: int) -> bytes:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(png(number))).resize((40, 30)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def origins(path, label="cat", **source):
+    return [record.origin for record, data in imported(path, label, **source) if data]
+
+
+def test_videos_and_sidecars_use_up_no_limit(tmp_path):
+    """A phone's folder: every photo has a video and a sidecar beside it."""
+    for number in range(10):
+        name = f"cat/IMG_{number:04}"
+        write_folder(
+            tmp_path, {f"{name}.JPG": jpg(number), f"{name}.MOV": b"\0\0\0\x14ftypqt  ", f"{name}.AAE": b"<plist>"}
+        )
+    assert origins(tmp_path, per_class=6) == [f"cat/IMG_{number:04}.JPG" for number in range(6)]
+    assert len(imported(tmp_path)) == 10 and count_images(tmp_path, ["cat"]) == {"cat": 10}
+
+
+def test_broken_files_and_duplicates_use_up_no_limit(tmp_path):
+    files = {
+        "a.jpg": jpg(1)[:200],
+        "b.jpg": jpg(2),
+        "c.jpg": jpg(2),
+        "d.jpg": b"<html>",
+        "e.jpg": jpg(3),
+        "f.jpg": jpg(4),
+    }
+    write_folder(tmp_path, {f"cat/{name}": data for name, data in files.items()})
+    entries = imported(tmp_path, per_class=2)
+    assert [record.origin for record, _ in entries] == [f"cat/{letter}.jpg" for letter in "abcde"]
+    assert [record.failure for record, _ in entries] == ["", "", "", "not an image", ""]
+
+
+def test_photos_in_a_format_that_is_not_read_have_a_record(tmp_path):
+    write_folder(tmp_path, {"cat/a.HEIC": b"\0\0\0\x18ftypheic", "cat/b.nef": b"II*\0", "cat/c.jpg": jpg(1)})
+    assert [record.failure for record, _ in imported(tmp_path)] == [
+        "format not read: .heic",
+        "format not read: .nef",
+        "",
+    ]
+    assert count_images(tmp_path, ["cat"]) == {"cat": 1}
+    (tmp_path / "cat/c.jpg").unlink()
+    with pytest.raises(UserError, match="has no image of class cat, but 2 .heic files, which are not read"):
+        imported(tmp_path)
+
+
+def test_an_image_needs_no_suffix(tmp_path):
+    write_folder(tmp_path, {"cat/0a1b": jpg(1), "cat/2c3d": b"no image", "cat/photo.jpg_large": jpg(2)})
+    assert origins(tmp_path) == ["cat/0a1b", "cat/photo.jpg_large"]
+
+
+def test_linked_folders_are_followed_each_once(tmp_path):
+    write_folder(tmp_path, {"elsewhere/a.png": png(1), "elsewhere/deep/b.png": png(2), "set/cat/c.png": png(3)})
+    (tmp_path / "set/cat/more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set/cat/again").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/loop").symlink_to(tmp_path / "set/cat")
+    (tmp_path / "set/cat/gone").symlink_to(tmp_path / "nowhere")
+    assert origins(tmp_path / "set") == ["cat/again/a.png", "cat/again/deep/b.png", "cat/c.png"]
+    before = class_listing(tmp_path / "set", ["cat"])
+    (tmp_path / "elsewhere/d.png").write_bytes(png(4))
+    assert class_listing(tmp_path / "set", ["cat"]) != before
+
+
+def test_a_class_folder_may_be_a_link(tmp_path):
+    write_folder(tmp_path, {"elsewhere/a.png": png(1)})
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/cat").symlink_to(tmp_path / "elsewhere")
+    assert origins(tmp_path / "set") == ["cat/a.png"]
+
+
+@pytest.mark.parametrize("folder", ["@eaDir", "__MACOSX", "#recycle", ".thumbnails", "$RECYCLE.BIN", "lost+found"])
+@pytest.mark.parametrize("make", [write_folder, lambda root, files: write_zip(root.with_suffix(".zip"), files)])
+def test_folders_of_systems_are_not_offered(tmp_path, make, folder):
+    path = make(tmp_path / "set", {f"cat/{folder}/a.jpg/SYNOPHOTO.jpg": png(1), "cat/a.jpg": png(2)})
+    assert origins(path) == ["cat/a.jpg"] and count_images(path, ["cat"]) == {"cat": 1}
+
+
+@pytest.mark.parametrize("around", ["", "PetImages/", "archive/data/train/"])
+@pytest.mark.parametrize(
+    "make", [lambda path, files: write_zip(path.with_suffix(".zip"), files), lambda path, files: write_tar(path, files)]
+)
+def test_an_archive_of_class_folders_as_it_was_downloaded(tmp_path, make, around):
+    files = {f"{around}{name}": data for name, data in FILES.items()} | {
+        "__MACOSX/cat/x.png": png(8),
+        "readme.md": b"#",
+    }
+    path = make(tmp_path / "archive.tar", files)
+    assert origins(path) == [around + name for name in CATS]
+    assert count_images(path, ["cat", "dog", "ship"]) == {"cat": 3, "dog": 1, "ship": 0}
+    with pytest.raises(UserError, match="has no image of class ship"):
+        imported(path, "ship")
+
+
+def test_class_folders_of_several_parts_need_a_choice(tmp_path):
+    files = {f"set/{part}/cat/{part}.png": png(number) for number, part in enumerate(("train", "test"))}
+    path = write_zip(tmp_path / "set.zip", files)
+    with pytest.raises(UserError, match=r"in several folders of the archive \(set/test/, set/train/\). Name one"):
+        imported(path)
+    assert origins(path, inside="train") == ["set/train/cat/train.png"]
+    unpacked = write_folder(tmp_path / "unpacked", files)
+    assert origins(unpacked, inside="set/train") == ["cat/train.png"]
+    with pytest.raises(UserError, match=r"neither a folder cat .* It has set\.$"):
+        imported(unpacked)
+
+
+def test_a_zip_of_one_class(tmp_path):
+    write_zip(tmp_path / "cat.zip", {"a.png": png(1), "deep/b.png": png(2)})
+    assert origins(tmp_path) == ["cat.zip/a.png", "cat.zip/deep/b.png"]
+
+
+def test_a_zip_cannot_reach_outside_itself_or_hold_more_than_it_says(tmp_path, monkeypatch):
+    path = write_zip(
+        tmp_path / "set.zip", {"../cat/up.png": png(1), "/cat/root.png": png(2), "cat/bomb.png": bytes(10**7)}
+    )
+    monkeypatch.setattr(importing, "MAX_BYTES", 10**6)
+    before = sorted(tmp_path.rglob("*"))
+    assert {record.origin: record.failure for record, _ in imported(path)} == {
+        "cat/bomb.png": "too large",
+        "cat/root.png": "",
+    }
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "encrypted"])
+def test_a_damaged_zip_gives_its_whole_images_or_one_line(tmp_path, damage):
+    path = write_zip(tmp_path / "set.zip", FILES)
+    data = bytearray(path.read_bytes())
+    if damage == "flipped":
+        data[60] ^= 255
+    if damage == "encrypted":
+        at = data.index(b"PK\1\2")
+        data[at + 8] |= 1
+    path.write_bytes(bytes(data[: len(data) // 2] if damage == "cut" else data))
+    if damage == "flipped":
+        assert [record.failure for record, _ in imported(path)].count("unreadable") == 1
+        return
+    with pytest.raises(UserError, match="part of one" if damage == "cut" else "encrypted") as error:
+        imported(path)
+    assert "\n" not in str(error.value)
+
+
+def test_labels_that_were_corrected_by_hand_are_noticed(tmp_path):
+    """Two images of equal size that change places."""
+    write_folder(
+        tmp_path, {"cat/a.bmp": bytes(9000) + b"1" + bytes(9000), "dog/a.bmp": bytes(9000) + b"2" + bytes(9000)}
+    )
+    before = [class_listing(tmp_path, [label]) for label in ("cat", "dog")]
+    for first, second in (("cat/a.bmp", "x"), ("dog/a.bmp", "cat/a.bmp"), ("x", "dog/a.bmp")):
+        (tmp_path / first).rename(tmp_path / second)
+    after = [class_listing(tmp_path, [label]) for label in ("cat", "dog")]
+    assert after == before[::-1] and before[0] != before[1]

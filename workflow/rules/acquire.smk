@@ -136,7 +136,7 @@ rule import_folder:
         source=lambda w: study["sources"][w.source],
         name="{source}",
         label="{label}",
-        listing=lambda w: class_listing(study["sources"][w.source]["path"], [w.label]),
+        listing=lambda w: listing_of_class(w.source, w.label),
     script:
         "../scripts/import_folder.py"
 

@@ -92,6 +92,7 @@ heading_of_figure = partial(queries.heading_of_figure, study)
 named = targets.pattern_of
 verdicts = targets.verdicts
 class_listing = targets.class_listing
+listing_of_class = partial(targets.listing_of_class, study)
 pools = partial(targets.pools, study)
 model_files = partial(targets.model_files, study)
 shares_of = partial(targets.shares_of, study)

@@ -14,6 +14,13 @@ from distillery.config.choices import WEB_SEARCHES
 from distillery.jobs import CRAWL_POLICY_KEYS, UserError
 from distillery.sources import own_files
 
+# Snakemake runs scripts by a line of the shell in which the interpreter's path is not quoted
+if workflow.is_main_process and any(map(str.isspace, sys.executable)):
+    sys.exit(
+        f"Python is at {sys.executable!r}, a path with a space, and Snakemake cannot start its jobs there. Move the"
+        " checkout, or make its .venv, under a path without spaces."
+    )
+
 OWN = Path("config.yaml")
 # by the main process alone, not by every job
 if workflow.is_main_process and OWN.exists():

@@ -144,7 +144,12 @@ class Urls(Fetching, Files):
 class Folder(Files):
     kind: Literal["folder"] = Field(description=KIND)
     path: str = Field(
-        description="A folder with a subfolder or a .tar for each class, or one .tar with class/image members."
+        description="A folder with a subfolder, a .tar or a .zip for each class; or one .tar or .zip of class folders,"
+        " as it was downloaded, with a folder around them or not."
+    )
+    inside: str = Field(
+        "",
+        description="The folder below `path` that holds the class folders, such as train; empty to find it.",
     )
 
 

@@ -85,7 +85,13 @@ def teacher_folders(study: Study) -> list[str]:
 
 def class_listing(folder: str | Path, labels: Iterable[str]) -> str:
     """A hash of what a user's own folder holds of some classes: opening the folder may change its time."""
-    return hash_listing(Path(folder) / name for label in labels for name in (label, f"{label}.tar"))
+    return hash_listing(Path(folder) / f"{label}{kind}" for label in labels for kind in ("", ".tar", ".zip"))
+
+
+def listing_of_class(study: Study, source: str, label: str) -> str:
+    """A hash of what a folder source holds of one class."""
+    settings = study["sources"][source]
+    return class_listing(Path(settings["path"]) / settings["inside"], [label])
 
 
 def trials_of(tuned: str, grid: Mapping[str, Any]) -> list[str]:

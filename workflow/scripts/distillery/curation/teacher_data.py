@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from distillery.cifar10 import CIFAR10
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.leakage import nearest
 from distillery.jobs import UserError, log, one_line, progress
-from distillery.sources.folders import find_images
+from distillery.sources.folders.finding import Found, find_images
 from distillery.storage.arrays import map_pixels
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_parquet
@@ -68,13 +69,17 @@ def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """
     if not 0 < count < len(labels):
         return np.arange(len(labels))
+    return np.sort(_in_turns(labels, seed)[:count])
+
+
+def _in_turns(labels: np.ndarray, seed: int) -> np.ndarray:
+    """All rows in a random order in which the classes take turns: int64 [N]."""
     order = np.random.default_rng(seed).permutation(len(labels))
     turn = np.empty(len(labels), np.int64)  # of each image: number of images of its class before it
     for label in np.unique(labels):
         own = order[labels[order] == label]
         turn[own] = np.arange(len(own))
-    by_turn = order[np.argsort(turn[order], kind="stable")]
-    return np.sort(by_turn[:count])
+    return order[np.argsort(turn[order], kind="stable")]
 
 
 def limit_images(images: LabeledImages, count: int, seed: int) -> LabeledImages:
@@ -173,16 +178,55 @@ def load_folders(
 
 def _load_folder(folder: Path, classes: Sequence[str], side: int, count: int, seed: int) -> LabeledImages:
     files = [(file, label) for label, name in enumerate(classes) for file in find_images(folder, name, "teacher.data")]
-    rows = balanced_subset(np.array([label for _, label in files], np.int64), count, seed)
-    pixels, labels = [], []
-    for row in progress(rows, label=f"reading {folder}", unit="image"):
-        file, label = files[row]
-        try:
-            pixels.append(to_square(decode(file.read()).image, side))
-            labels.append(label)
-        except (Rejected, OSError) as reason:
-            log.info("%s left out: %s", file.origin, reason)
-    return LabeledImages(np.array(pixels, np.uint8).reshape(-1, side, side, 3), np.array(labels, np.int64))
+    labels = np.array([label for _, label in files], np.int64)
+    found = _read_images([file for file, _ in files], labels, side, count, seed, str(folder))
+    rows = sorted(found)
+    pixels = np.array([found[row] for row in rows], np.uint8).reshape(-1, side, side, 3)
+    return LabeledImages(pixels, labels[rows])
+
+
+def _read_images(
+    files: Sequence[Found], labels: np.ndarray, side: int, count: int, seed: int, where: str
+) -> dict[int, np.ndarray]:
+    """The images of a balanced subset by row: uint8 [S, S, 3] each.
+
+    A file that cannot be decoded, or has the bytes of another one of its class, is replaced by the next of its class.
+
+    Args:
+        files, labels: [N].
+        side: S.
+        count, seed: see `balanced_subset`; only images count.
+        where: the folder, for the log.
+    """
+    turns = _in_turns(labels, seed)
+    waiting = {label: iter(turns[labels[turns] == label].tolist()) for label in np.unique(labels).tolist()}
+    found: dict[int, np.ndarray] = {}
+    seen: set[tuple[int, str]] = set()
+    for label in progress(labels[turns].tolist(), label=f"reading {where}", unit="image"):
+        if 0 < count <= len(found):
+            break
+        for row in waiting[label]:
+            if (image := _read_image(files[row], label, seen, side)) is not None:
+                found[row] = image
+                break
+    if len(found) < min(count or len(files), len(files)):
+        log.warning("teacher.data: %s: %d images used, of %d files", where, len(found), len(files))
+    return found
+
+
+def _read_image(file: Found, label: int, seen: set[tuple[int, str]], side: int) -> np.ndarray | None:
+    """An image; None, and a line in the log, if it cannot be used. `seen` holds each class's hashes."""
+    try:
+        data = file.read()
+        mark = (label, hashlib.sha256(data).hexdigest())
+        if mark in seen:
+            raise Rejected("exact duplicate")
+        square = to_square(decode(data).image, side)
+    except (Rejected, OSError) as reason:
+        log.info("%s left out: %s", file.origin, reason)
+        return None
+    seen.add(mark)
+    return square
 
 
 @dataclass(frozen=True)

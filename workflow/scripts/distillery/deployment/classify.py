@@ -28,8 +28,9 @@ import onnxruntime
 from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.jobs import UserError, one_line
 from distillery.parallel import batched
-from distillery.sources.folders import MAX_BYTES, may_be_image
-from distillery.storage.files import atomic_write
+from distillery.sources.folders.importing import MAX_BYTES
+from distillery.sources.folders.names import may_be_image
+from distillery.storage.files import atomic_write, files_below
 
 BATCH = 64
 NO_PROBABILITIES = np.empty(0, np.float32)
@@ -100,8 +101,7 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-        yield from [file for name, file in sorted(inside.items()) if may_be_image(name)] or [path]
+        yield from [file for name, file in files_below(path).items() if may_be_image(name)] or [path]
 
 
 def read_image(path: Path, side: int) -> np.ndarray:

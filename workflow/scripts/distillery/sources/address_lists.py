@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from distillery.jobs import UserError, log, progress
 from distillery.parallel import DaemonThreads, ordered
 from distillery.sources.failures import NO_ANSWER
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.retrieval import retrieve
-from distillery.sources.urls import is_http_url
+from distillery.sources.urls import is_http_url, quote_url
 from distillery.storage.records import ImageRecord
 from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 
 THREADS = 8  # each host has fewer connections at a time, see Limits
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")
+QUOTES = "put an address or text with a comma into quotes"
+UNCLOSED = re.compile(r"\n.*https?://", re.DOTALL)  # in a value: lines of the list behind a quote that is not closed
+DELIMITERS = (",", ";", "\t")  # a spreadsheet writes what its language uses
 
 
 def fetch_addresses(
@@ -68,55 +73,122 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]
     """The candidates that a list has for one class, each URL once.
 
     A `.csv` has the columns class and url, and optionally page, title, license and creator. Any other file has a class,
-    a space and a URL on each line; lines that begin with # are comments.
+    a space and a URL on each line; lines that begin with # are comments. Spaces in a URL are quoted. Mistakes in the
+    lines of other classes are left to those classes.
 
     Raises:
-        UserError: a line is wrong (the message names it), or the class has no URL.
+        UserError: a line of the class is wrong (the message names it), or the class has no URL.
     """
+    others: set[str] = set()
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(_csv_rows(file, path) if Path(path).suffix.lower() == ".csv" else _text_rows(file, path))
+            read = _csv_rows if Path(path).suffix.lower() == ".csv" else _text_rows
+            rows = list(read(file, path, label, others))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"source {name}: {path} cannot be read ({error}). Give `path` a UTF-8 .csv or .txt.") from error
-    for line, row in rows:
-        if not is_http_url(row["url"]):
-            raise UserError(f"source {name}: {path}, line {line}: {row['url'][:80]!r} is no http address.")
     mine: dict[str, dict[str, str]] = {}
-    for _, row in rows:
-        if row["class"] == label:
-            mine.setdefault(row["url"], row)
+    slips: list[str] = []
+    for line, row in rows:
+        if slip := row.slip or _slip_of(row):
+            slips.append(f"line {line}: {slip}")
+        else:
+            texts = row.texts()
+            mine.setdefault(texts["url"], texts)
+    if slips:
+        more = f" (and {len(slips) - 1} more such lines)" if len(slips) > 1 else ""
+        raise UserError(f"source {name}: {path}, {slips[0]}{more}.")
     if not mine:
-        others = ", ".join(sorted({row["class"] for _, row in rows})) or "nothing"
+        named = ", ".join(sorted(others)) or "nothing"
         raise UserError(
-            f"source {name}: {path} has no address of class {label}, but of {others}. Add some, or leave the class out"
-            " of the source's `classes`."
+            f"source {name}: {path} has no address of class {label}, but of {named[:300]}. Add some, or leave the"
+            " class out of the source's `classes`."
         )
-    return [_candidate(name, label, rank, row) for rank, row in enumerate(mine.values())]
+    return [_candidate(name, label, rank, texts) for rank, texts in enumerate(mine.values())]
 
 
-def _candidate(source: str, label: str, rank: int, row: Mapping[str, str]) -> ImageRecord:
-    page, title, license, creator = (row.get(column) or "" for column in OPTIONAL)
-    url = row["url"]
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a list: the columns of the list, this line's values, and what is wrong with their number."""
+
+    columns: Sequence[str]
+    values: Sequence[str]
+    slip: str = ""
+
+    def texts(self) -> dict[str, str]:
+        """The values by column; the URL quoted."""
+        texts = dict(zip(self.columns, self.values, strict=False))
+        return texts | {"url": quote_url(texts["url"])}
+
+
+def _slip_of(row: Row) -> str:
+    """What is wrong with a line that has as many values as columns; empty if nothing is."""
+    url = row.texts()["url"]
+    if not is_http_url(url):
+        return f"{url[:80]!r} is no http address"
+    after = row.columns.index("url") + 1
+    column, value = (row.columns[after], row.values[after]) if after < len(row.columns) else ("", "")
+    cut = column == "page" or ("=" in value and not any(map(str.isspace, value)))
+    if value and cut and not is_http_url(quote_url(value)):
+        return f"{value[:80]!r} after the address is part of it or a wrong {column}; {QUOTES}"
+    return ""
+
+
+def _candidate(source: str, label: str, rank: int, texts: Mapping[str, str]) -> ImageRecord:
+    page, title, license, creator = (texts.get(column, "") for column in OPTIONAL)
+    url = texts["url"]
     return ImageRecord(
         source, label, "urls", url, rank, url=url, page=page, title=title, license=license, creator=creator
     )
 
 
-def _csv_rows(file: Any, path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(file)
-    if missing := [column for column in REQUIRED if column not in (reader.fieldnames or ())]:
+def _csv_rows(file: TextIO, path: str | Path, label: str, others: set[str]) -> Iterator[tuple[int, Row]]:
+    """The rows of a class with their lines, and those that may be of it; `others` gets the other classes."""
+    head = file.readline()
+    delimiter = next((mark for mark in DELIMITERS if not _missing(_columns(head, mark))), ",")
+    columns = _columns(head, delimiter)
+    if missing := _missing(columns):
         raise UserError(f"{path}: no column {', '.join(missing)}; its first line has to name {', '.join(REQUIRED)}")
-    for row in reader:
-        texts = {key: value.strip() for key, value in row.items() if isinstance(key, str) and isinstance(value, str)}
-        if any(texts.values()):
-            yield reader.line_num, dict.fromkeys(REQUIRED, "") | texts
+    reader, place = csv.reader(file, delimiter=delimiter), columns.index("class")
+    line = 2
+    for values in reader:
+        if reader.line_num + 1 > line and any(UNCLOSED.search(value) for value in values):
+            raise UserError(
+                f"{path}, line {line}: a quote is opened and not closed, and takes the lines below with it."
+            )
+        found = values[place].strip() if place < len(values) else ""
+        # a row with too many values may have its class anywhere
+        if found == label or (len(values) > len(columns) and label in map(str.strip, values)):
+            row = _row(columns, [value.strip() for value in values], delimiter)
+            if row.slip or row.values[place] == label:
+                yield line, row
+        elif found:
+            others.add(found)
+        line = reader.line_num + 2  # of the next row's beginning: a value in quotes may have several lines
 
 
-def _text_rows(file: Any, path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _row(columns: Sequence[str], values: list[str], delimiter: str) -> Row:
+    extra = len(values) - len(columns)
+    if extra > 0 and columns[-1] == "url" and values[len(columns) - 1].lower().startswith(("http://", "https://")):
+        # all that follows belongs to the address, whose commas want no quotes at the end of a line
+        return Row(columns, [*values[: len(columns) - 1], delimiter.join(values[len(columns) - 1 :])])
+    if extra > 0 and any(values[len(columns) :]):
+        return Row(columns, values, f"{len(values)} values for {len(columns)} columns; {QUOTES}")
+    return Row(columns, values + [""] * -extra)
+
+
+def _columns(head: str, delimiter: str) -> list[str]:
+    return [name.strip().lower() for name in next(csv.reader([head], delimiter=delimiter), [])]
+
+
+def _missing(columns: Sequence[str]) -> list[str]:
+    return [column for column in REQUIRED if column not in columns]
+
+
+def _text_rows(file: TextIO, path: str | Path, label: str, others: set[str]) -> Iterator[tuple[int, Row]]:
+    """As `_csv_rows`."""
     for number, line in enumerate(file, 1):
-        label, _, url = line.strip().partition(" ")
-        if not label or label.startswith("#"):
-            continue
-        if not url.strip():
-            raise UserError(f"{path}, line {number}: give a class, a space and a URL")
-        yield number, {"class": label, "url": url.strip()}
+        found, *url = line.split(None, 1)[:2] or ("#",)
+        if found == label:
+            yield number, Row(REQUIRED, [label, *url], "" if url else "give a class, a space and a URL")
+        elif not found.startswith("#"):
+            others.add(found)

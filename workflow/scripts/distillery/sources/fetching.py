@@ -24,7 +24,7 @@ from distillery.jobs import one_line
 from distillery.sources import headers
 from distillery.sources.connections import SILENCE_SECONDS, GuardedAdapter
 from distillery.sources.failures import FetchError, PassingError, fetch_error
-from distillery.sources.urls import is_http_url
+from distillery.sources.urls import is_http_url, quote_url
 
 AGENT = f"Distillery/{__version__}"
 MAX_REDIRECTS = 5
@@ -148,7 +148,8 @@ class Fetcher:
 
     def _read(self, response: requests.Response, url: str, deadline: float) -> Response | str:
         if response.is_redirect:
-            return urljoin(url, self._session.get_redirect_target(response))  # decodes it as UTF-8
+            # the target is decoded as UTF-8, and may hold spaces, as in /my cat.jpg
+            return quote_url(urljoin(url, self._session.get_redirect_target(response)))
         if response.status_code in BUSY:
             raise PassingError(f"not retrieved: HTTP {response.status_code}", headers.retry_after(response.headers))
         if response.status_code != 200:

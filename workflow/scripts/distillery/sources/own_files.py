@@ -12,7 +12,7 @@ from pathlib import Path
 from distillery.config.queries import Study, classes_of, images_requested
 from distillery.config.reading import config_error
 from distillery.jobs import one_line
-from distillery.sources.folders import count_images
+from distillery.sources.folders.finding import class_place, count_images
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class OwnPath:
         path: the folder, tar or list.
         labels: classes of which a folder must have images.
         remedy: what to do if it lacks one of them.
+        inside: the folder below it that holds the class folders; empty for itself.
     """
 
     key: str
     path: Path
     labels: Iterable[str]
     remedy: str
+    inside: str = ""
 
 
 def check_own_files(study: Study) -> list[str]:
@@ -49,7 +51,7 @@ def check_own_files(study: Study) -> list[str]:
     warnings: list[str] = []
     for own in paths:
         # no class, no folder: a list of addresses
-        found = count_images(own.path, own.labels) if own.labels else {}
+        found = count_images(own.path, own.labels, own.inside) if own.labels else {}
         if empty := [label for label, count in found.items() if count == 0]:
             raise config_error(f"{own.key}: {own.path} has no image of class {', '.join(empty)}; {own.remedy}")
         if own.key.startswith("sources."):
@@ -62,7 +64,7 @@ def _own_paths(study: Study) -> Iterator[OwnPath]:
         if source["kind"] in ("folder", "urls"):
             labels = classes_of(study, name) if source["kind"] == "folder" else ()
             remedy = f"add it, or name under sources.{name}.classes only those that are there"
-            yield OwnPath(f"sources.{name}.path", Path(source["path"]), labels, remedy)
+            yield OwnPath(f"sources.{name}.path", Path(source["path"]), labels, remedy, source.get("inside", ""))
     data, remedy = study["teacher"]["data"], "add it: the teacher is trained on all classes"
     for key in ("path", "test_path") if data["kind"] == "folder" else ():
         yield OwnPath(f"teacher.data.{key}", Path(data[key]), list(study["classes"]), remedy)
@@ -71,24 +73,20 @@ def _own_paths(study: Study) -> Iterator[OwnPath]:
 def _require_path(own: OwnPath) -> None:
     if not own.path.exists():
         raise config_error(f"{own.key}: {own.path} does not exist (paths are relative to the working directory)")
-    missing = [label for label in own.labels if not any(place.exists() for place in _places(own.path, label))]
-    if own.path.is_dir() and missing:
+    missing = [label for label in own.labels if class_place(own.path, label, own.inside) is None]
+    if missing:
         raise config_error(
-            f"{own.key}: {own.path} has neither a folder nor a .tar of class {', '.join(missing)}; {own.remedy}"
+            f"{own.key}: {own.path / own.inside} has neither a folder nor a .tar or .zip of class {', '.join(missing)};"
+            f" {own.remedy}"
         )
-
-
-def _places(path: Path, label: str) -> list[Path]:
-    """Where a folder has the images of a class."""
-    folder, tar = path / label, path / f"{label}.tar"
-    return [folder] * folder.is_dir() + [tar] * tar.is_file()
 
 
 def _require_distinct(paths: Iterable[OwnPath]) -> None:
     """No folder or tar of a class is both the teacher's and a source's, by a link either."""
     sources: dict[Path, tuple[OwnPath, Path]] = {}
     for own in paths:
-        for place in [own.path, *(place for label in own.labels for place in _places(own.path, label))]:
+        of_classes = (class_place(own.path, label, own.inside) for label in own.labels)
+        for place in filter(None, [own.path, *of_classes]):
             resolved = place.resolve()
             if own.key.startswith("sources."):
                 sources.setdefault(resolved, (own, place))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 MAX_URL = 4000  # characters; longer ones hold data, as in data:image/png
+# scheme and host, then the rest; a host has no spaces, so they are quoted in the rest alone
+PARTS = re.compile(r"(https?://[^/?#\s]*)([/?#].*)?", re.IGNORECASE)
+QUOTED = {ord(character): f"%{ord(character):02X}" for character in ' "<>'}
 
 
 def is_http_url(url: object) -> bool:
@@ -18,3 +22,13 @@ def is_http_url(url: object) -> bool:
         return parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         return False
+
+
+def quote_url(url: str) -> str:
+    """An address as a browser would send it: without spaces around it, and with those inside, `"`, `<` and `>` quoted.
+
+    Any other text, and a URL without such characters, is returned unchanged.
+    """
+    stripped = url.strip(" \t\r\n")
+    found = PARTS.fullmatch(stripped)
+    return found[1] + (found[2] or "").translate(QUOTED) if found else stripped

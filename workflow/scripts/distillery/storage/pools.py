@@ -24,7 +24,14 @@ MAGIC = (
     (b"GIF87a", "gif"),
     (b"GIF89a", "gif"),
     (b"BM", "bmp"),
+    (b"II*\0", "tif"),
+    (b"MM\0*", "tif"),
+    (b"II+\0", "tif"),  # larger than 4 GB, or so written
+    (b"MM\0+", "tif"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
+    (b"\xffO\xffQ", "j2k"),
 )
+MAGIC_BYTES = 32  # of a file, from which `extension` tells its format
 
 
 def image_key(data: bytes) -> str:
@@ -33,9 +40,11 @@ def image_key(data: bytes) -> str:
 
 
 def extension(data: bytes) -> str:
-    """jpg, png, gif, bmp or webp by the first bytes, else bin."""
+    """jpg, png, gif, bmp, webp, tif, avif, jp2 or j2k by the first bytes, else bin."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
+    if data[4:8] == b"ftyp" and b"avi" in data[8:MAGIC_BYTES]:  # avif, avis: the main or a compatible brand
+        return "avif"
     return next((name for magic, name in MAGIC if data.startswith(magic)), "bin")
 
 

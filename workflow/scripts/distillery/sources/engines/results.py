@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from distillery.jobs import one_line
-from distillery.sources.urls import is_http_url
+from distillery.sources.urls import is_http_url, quote_url
 from distillery.storage.records import as_utf8
 from distillery.storage.refusals import Refusal
 
@@ -45,14 +45,14 @@ def unique(results: list[SearchResult]) -> list[SearchResult]:
     """The results with a URL, the first of each URL, in order; their texts as files can hold them."""
     first: dict[str, SearchResult] = {}
     for result in results:
-        if is_http_url(result.url):
-            first.setdefault(result.url, result)
-    return [_as_utf8(result) for result in first.values()]
+        if is_http_url(url := quote_url(result.url)):
+            first.setdefault(url, result)
+    return [_as_utf8(result, url) for url, result in first.items()]
 
 
-def _as_utf8(result: SearchResult) -> SearchResult:
+def _as_utf8(result: SearchResult, url: str) -> SearchResult:
     texts = {name: as_utf8(getattr(result, name)) for name in TEXTS}
-    return SearchResult(result.url, width=result.width, height=result.height, **texts)
+    return SearchResult(url, width=result.width, height=result.height, **texts)
 
 
 # --- HTML -------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,93 @@
+"""The files in a tar or a zip, read from where they lie.
+
+Nothing is extracted to the disk, so names in an archive cannot reach outside it; links in a tar are not followed.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from distillery.jobs import UserError
+
+SUFFIXES = (".tar", ".zip")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in a folder or archive: its size in bytes, and a function that reads its first n bytes, all for −1."""
+
+    size: int
+    read: Callable[[int], bytes]
+
+
+def read_archive(path: Path, where: str) -> dict[str, Member]:
+    """The files of an archive by their names within it, which have no `.` or leading `/`; the last of a name counts.
+
+    Args:
+        path: of a `.zip`, or else a plain tar.
+        where: how an error names the place in the configuration.
+
+    Raises:
+        UserError: the archive is damaged, compressed as a whole or encrypted. One line.
+    """
+    try:
+        return _zip_members(path) if zipfile.is_zipfile(path) else _tar_members(path)
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{where}: {path} cannot be read as a .zip ({error}). Download or make it again.") from error
+    except (tarfile.TarError, OSError, EOFError) as error:
+        if path.suffix.lower() == ".zip":
+            raise UserError(f"{where}: {path} is no .zip, or only a part of one. Download it again.") from error
+        raise UserError(
+            f"{where}: {path} cannot be read as a plain .tar ({error}). Decompress it, or make it again with tar -cf."
+        ) from error
+
+
+def _tar_members(path: Path) -> dict[str, Member]:
+    with tarfile.open(path, "r:") as tar:
+        return {_name(member.name): Member(member.size, _tar_reader(path, member)) for member in tar if member.isreg()}
+
+
+def _tar_reader(path: Path, member: tarfile.TarInfo) -> Callable[[int], bytes]:
+    def read(count: int) -> bytes:
+        wanted = member.size if count < 0 else min(count, member.size)
+        with open(path, "rb") as file:
+            file.seek(member.offset_data)
+            data = file.read(wanted)
+        if len(data) < wanted:
+            raise OSError("truncated")
+        return data
+
+    return read
+
+
+def _zip_members(path: Path) -> dict[str, Member]:
+    archive = zipfile.ZipFile(path)  # stays open as long as a member may be read
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if any(member.flag_bits & 1 for member in members):
+        raise zipfile.BadZipFile("it is encrypted")
+    names = {_name(member.filename.replace("\\", "/")): member for member in members}
+    return {name: Member(member.file_size, _zip_reader(archive, member)) for name, member in names.items()}
+
+
+def _zip_reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[int], bytes]:
+    def read(count: int) -> bytes:
+        try:
+            # never more than the size that was checked, whatever the compressed data hold
+            with archive.open(member) as file:
+                return file.read(member.file_size if count < 0 else min(count, member.file_size))
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+            raise OSError(f"damaged ({error})") from error
+        except Exception as error:  # each compression has an error of its own
+            if type(error).__module__ in ("zlib", "lzma", "_lzma", "bz2", "_bz2"):
+                raise OSError(f"damaged ({error})") from error
+            raise
+
+    return read
+
+
+def _name(name: str) -> str:
+    return "/".join(part for part in PurePosixPath(name).parts if part not in (".", "/"))

@@ -1,0 +1,164 @@
+"""The image files of a class: in its folder, its tar or zip, or in an archive of class folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from distillery.jobs import UserError, log
+from distillery.sources.folders.archives import SUFFIXES, Member, read_archive
+from distillery.sources.folders.names import is_image_by_name, is_unread, may_be_image, suffix_of
+from distillery.storage.files import files_below, is_hidden
+from distillery.storage.pools import MAGIC_BYTES, extension
+from distillery.storage.records import as_utf8
+
+
+@dataclass(frozen=True)
+class Found:
+    """An image file of a class."""
+
+    origin: str  # path within the folder or archive
+    size: int  # bytes
+    read: Callable[[], bytes]
+    read_record: Callable[[], bytes] | None  # of the {key}.json beside it, as WebDataset has it; None without one
+
+
+def find_images(path: str | Path, label: str, where: str, otherwise: str = "", inside: str = "") -> list[Found]:
+    """The image files of one class below `path`, sorted by name.
+
+    Files count as images by their suffix, or by their first bytes if the suffix is unknown. Linked folders are
+    followed, each once. Hidden files, system folders, videos and side files are left out.
+
+    Args:
+        path: a folder of `{class}/…`, of `{class}.tar` or of `{class}.zip`; or a tar or zip that holds class folders,
+            at its top or in one folder around them.
+        label: the class.
+        where: how an error names the place in the configuration.
+        otherwise: what an error advises besides adding images of the class.
+        inside: the folder below `path` that holds the class folders; empty to find it.
+
+    Raises:
+        UserError: nothing at `path`, an archive that cannot be read, several places of the class, or none.
+    """
+    found = _images(*_files_of(Path(path), label, where, otherwise, inside))
+    if all(is_unread(file.origin) for file in found):
+        unread = f", but {len(found)} {suffix_of(found[0].origin)} files, which are not read" if found else ""
+        raise UserError(f"{where}: {path} has no image of class {label}{unread}. Add some{otherwise}.")
+    return found
+
+
+def class_place(path: Path, label: str, inside: str = "") -> Path | None:
+    """Where the images of a class are: its folder, its archive, or an archive of all classes; None for nowhere."""
+    if path.is_file():
+        return path
+    folder = path / inside
+    places = [folder / label, *(folder / f"{label}{suffix}" for suffix in SUFFIXES)]
+    return next((place for place in places if place.is_dir() or (place.is_file() and place != places[0])), None)
+
+
+def count_images(path: str | Path, labels: Iterable[str], inside: str = "") -> dict[str, int | None]:
+    """How many images of each class `find_images` would find; None where that cannot be told.
+
+    Args:
+        path: an existing folder or archive.
+        labels: the classes.
+        inside: as for `find_images`.
+    """
+    path, labels = Path(path), list(labels)
+    counts: dict[str, int | None] = dict.fromkeys(labels)
+    try:
+        whole = read_archive(path, "") if path.is_file() else None  # read once, not for each class
+        for label in labels:
+            files = (
+                _of_class(whole, label, inside, "") if whole is not None else _files_of(path, label, "", "", inside)[0]
+            )
+            counts[label] = sum(not is_unread(name) for name in _names_of_images(files))
+    except UserError:  # a damaged archive, which its import reports
+        pass
+    return counts
+
+
+def _files_of(path: Path, label: str, where: str, otherwise: str, inside: str) -> tuple[Mapping[str, Member], str]:
+    """The files of a class by their names, and what stands before a name in its image's origin."""
+    place = class_place(path, label, inside)
+    if place is None:
+        raise UserError(_nothing_there(path / inside, label, where, otherwise))
+    if place == path:
+        return _of_class(read_archive(path, where), label, inside, where), ""
+    if place.is_dir():
+        return {name: _on_disk(file) for name, file in files_below(place).items()}, f"{label}/"
+    return read_archive(place, where), f"{place.name}/"
+
+
+def _on_disk(file: Path) -> Member:
+    def read(count: int) -> bytes:
+        with open(file, "rb") as opened:
+            return opened.read(count)
+
+    return Member(file.stat().st_size, read)
+
+
+def _of_class(files: Mapping[str, Member], label: str, inside: str, where: str) -> dict[str, Member]:
+    """The files of an archive that are in the folder of a class, by their whole names."""
+    roots = {root for name in files if may_be_image(name) and (root := _root(name, label)) is not None}
+    if inside:
+        end = f"/{inside.strip('/')}/"
+        roots = {root for root in roots if f"/{root}".endswith(end)}
+    nearest = sorted(root for root in roots if root.count("/") == min(each.count("/") for each in roots))
+    if len(nearest) > 1:
+        raise UserError(
+            f"{where}: class {label} is in several folders of the archive ({', '.join(nearest)[:200]}). Name one"
+            " with the key `inside`."
+        )
+    return {name: file for name, file in files.items() if nearest and name.startswith(f"{nearest[0]}{label}/")}
+
+
+def _root(name: str, label: str) -> str | None:
+    """What stands before the folder of a class in a name, with its slash; None if the file is in no such folder."""
+    folders = PurePosixPath(name).parts[:-1]
+    return "".join(f"{part}/" for part in folders[: folders.index(label)]) if label in folders else None
+
+
+def _images(files: Mapping[str, Member], prefix: str) -> list[Found]:
+    names = _names_of_images(files)
+    if left := len(files) - len(names):
+        log.info("%d files beside the images are left out: hidden, videos, side files or of an unknown kind", left)
+    return [
+        Found(
+            as_utf8(prefix + name),
+            files[name].size,
+            _all_of(files[name]),
+            _all_of(record) if (record := files.get(_record_name(name))) else None,
+        )
+        for name in names
+    ]
+
+
+def _names_of_images(files: Mapping[str, Member]) -> list[str]:
+    return sorted(name for name in files if may_be_image(name) and (is_image_by_name(name) or _begins(files[name])))
+
+
+def _begins(member: Member) -> bool:
+    """Whether the first bytes are those of an image."""
+    try:
+        return extension(member.read(MAGIC_BYTES)) != "bin"
+    except OSError:
+        return False
+
+
+def _all_of(member: Member) -> Callable[[], bytes]:
+    return lambda: member.read(-1)
+
+
+def _record_name(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(".json"))
+
+
+def _nothing_there(folder: Path, label: str, where: str, otherwise: str) -> str:
+    if not folder.is_dir():
+        return f"{where}: there is no {folder}. Give `path` a folder of class folders, or a .tar or .zip."
+    there = sorted(entry.name for entry in folder.iterdir() if not is_hidden(entry.name))
+    has = f" It has {', '.join(there)[:200]}." if there else " It is empty."
+    kinds = f"a folder {label} nor a file {label}.tar or {label}.zip"
+    return f"{where}: {folder} has neither {kinds}. Add one{otherwise}.{has}"

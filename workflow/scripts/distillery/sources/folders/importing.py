@@ -1,0 +1,97 @@
+"""Import the images of a class that the user already has, with their provenance if a pool of this program holds it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from distillery.jobs import UserError, log, progress
+from distillery.sources.folders.finding import Found, find_images
+from distillery.sources.folders.names import is_unread, suffix_of
+from distillery.storage.pools import extension
+from distillery.storage.records import ImageRecord, as_utf8
+
+MAX_BYTES = 100_000_000  # larger files are no images to train on, and would have to fit into memory
+
+
+def import_folder(
+    source: Mapping[str, Any], name: str, label: str, can_be_decoded: Callable[[bytes], bool]
+) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    """The images of one class, in the order of their names.
+
+    An image beside a `{key}.json` from a pool of this program keeps that provenance.
+
+    Args:
+        source: `path` and `inside`, as for `find_images`; `per_class`: how many different images that can be decoded
+            are taken, 0 for all. Files before the last of them that cannot be used have a record as well.
+        name: of the source.
+        label: the class, which is the name of its folder or archive.
+        can_be_decoded: whether bytes are an image that curation can read.
+
+    Returns:
+        Every record with its bytes, read as the iterator advances. A file that cannot be read or is no image has a
+        record with a failure.
+
+    Raises:
+        UserError: nothing at `path`, an archive that is compressed or damaged, or no image of the class.
+    """
+    leave_out = ", or leave the class out of the source's `classes`"
+    found = find_images(source["path"], label, f"source {name}", leave_out, source.get("inside", ""))
+    return _limited(_records(found, name, label), source["per_class"], can_be_decoded, f"source {name}, class {label}")
+
+
+def _limited(
+    entries: Iterator[tuple[ImageRecord, bytes | None]], limit: int, can_be_decoded: Callable[[bytes], bool], where: str
+) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    """The entries up to the one that completes `limit` different images; all for 0."""
+    different: set[str] = set()  # sha256
+    for record, data in entries:
+        yield record, data
+        if limit and data is not None and record.sha256 not in different and can_be_decoded(data):
+            different.add(record.sha256)
+            if len(different) == limit:
+                return
+    if limit:
+        log.warning("%s: %d different images of %d requested", where, len(different), limit)
+
+
+def _records(found: Sequence[Found], name: str, label: str) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    for rank, file in enumerate(progress(found, label=f"importing {label}", unit="image")):
+        record = replace(_provenance(file), source=name, label=label, kind="folder", origin=file.origin, rank=rank)
+        try:
+            data = _read(file)
+        except ValueError as failure:
+            yield replace(record, failure=str(failure)), None
+            continue
+        digest = hashlib.sha256(data).hexdigest()
+        yield replace(record, key=digest[:16], sha256=digest, bytes=len(data)), data
+
+
+def _read(file: Found) -> bytes:
+    """The bytes of a file; a ValueError names the failure as it stands in the tables."""
+    if is_unread(file.origin):
+        raise ValueError(f"format not read: {suffix_of(file.origin)}")
+    if file.size > MAX_BYTES:
+        raise ValueError("too large")
+    try:
+        data = file.read()
+    except OSError as error:
+        log.info("%s cannot be read: %s", file.origin, error)
+        raise ValueError("unreadable") from error
+    if extension(data) == "bin":
+        raise ValueError("not an image")
+    return data
+
+
+def _provenance(file: Found) -> ImageRecord:
+    """The record beside a file; an empty one if there is none or another program wrote it."""
+    empty = ImageRecord(source="", label="", kind="folder", origin="")
+    if file.read_record is None:
+        return empty
+    try:
+        known = ImageRecord.from_json(as_utf8(ImageRecord.from_json(file.read_record()).to_json()))
+    except (OSError, ValueError, TypeError, UserError):
+        return empty
+    return replace(known, key="", sha256="", bytes=0, failure="")
