@@ -14,6 +14,8 @@ def test_retry_after_is_seconds_or_a_date():
     assert retry_after({"retry-after": "7"}) == 7
     assert 50 < retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)}) <= 60
     assert retry_after({"retry-after": formatdate(time.time() - 60, usegmt=True)}) == 0
+    sent, until = (formatdate(time.time() + days * 86400, usegmt=True) for days in (9, 9.001))
+    assert 85 < retry_after({"retry-after": until, "date": sent}) < 88  # by the server's clock, nine days ahead
     assert retry_after({}) is None and retry_after({"retry-after": "soon"}) is None
     assert retry_after({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}) is None
 

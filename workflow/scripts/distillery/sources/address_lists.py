@@ -37,7 +37,7 @@ def fetch_addresses(
         name: of the source.
         label: the class.
         store: what was retrieved before; new images are added at once.
-        loopback: see `GuardedAdapter`.
+        loopback: see `connect`.
 
     Yields:
         Every record tried, with the image's bytes, or None if the record has a failure.

@@ -28,6 +28,7 @@ from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 
 DOWNLOADERS = 8  # threads; each host has fewer connections at a time, see Limits
+LAST_SECONDS = 0.25  # that threads are given to end once there are enough images; those without a request do
 POLL_SECONDS = 0.05  # with icrawler's own defaults, every crawl idles for five seconds at its end
 FRUITLESS_PAGES = 2  # after so many pages of a query without a new image, one after the other, its results have ended
 
@@ -57,23 +58,30 @@ class ImageCrawler(Crawler):
         self.storage = None  # images go to the store, with their provenance
 
     def crawl(self) -> None:
-        """Start all threads, and show progress until they have ended."""
+        """Start all threads, and show progress until there are enough images or all threads have ended.
+
+        With enough images, threads that still wait for a server are left to end with the process.
+        """
         for pool in (self.feeder, self.parser, self.downloader):
             pool.start()
         search = self._candidates.search
         for _ in progress(self._images(), search.requested, f"{search.source}, {search.label}", "images"):
             pass
+        end = time.monotonic() + LAST_SECONDS
+        for worker in [*self.feeder.workers, *self.parser.workers, *self.downloader.workers]:
+            worker.join(max(0.0, end - time.monotonic()))
 
     def _images(self) -> Iterator[int]:
-        """A number for every image retrieved, until all threads have ended."""
-        shown = 0
-        while self.downloader.is_alive() or self.parser.is_alive() or self.feeder.is_alive():
-            self.signal.set(feeder_exited=not self.feeder.is_alive())
-            self.signal.set(parser_exited=not self.parser.is_alive(), reach_max_num=self._candidates.enough.is_set())
+        """A number for every image retrieved, until there are enough or all threads have ended."""
+        shown, going = 0, True
+        while going:
+            going = self.downloader.is_alive() or self.parser.is_alive() or self.feeder.is_alive()
+            self.signal.set(feeder_exited=not self.feeder.is_alive(), parser_exited=not self.parser.is_alive())
+            going = going and not self._candidates.enough.wait(POLL_SECONDS)
+            self._candidates.leave_out_late()
             while shown < min(self._candidates.retrieved(), self._candidates.search.requested):
                 yield shown
                 shown += 1
-            time.sleep(POLL_SECONDS)
 
 
 class _Pages:

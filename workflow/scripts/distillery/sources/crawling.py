@@ -28,7 +28,7 @@ def crawl(
         search: what to search for.
         limits: how to fetch.
         store: what was retrieved before; new images are added at once.
-        loopback: see `GuardedAdapter`.
+        loopback: see `connect`.
         whole: count a class as refused if the search is blocked before there are enough images. Otherwise the class
             has those that were found.
 

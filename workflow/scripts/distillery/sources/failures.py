@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
-from collections.abc import Iterator
+import ssl
 
-import requests
-import urllib3
-
-from distillery.sources.connections import ForbiddenAddress
+from distillery.sources.addresses import ForbiddenAddress, ForbiddenPort
+from distillery.sources.exchange import BrokenEncoding
 
 
 class FetchError(Exception):
@@ -25,37 +24,21 @@ class PassingError(FetchError):
 
 # exceptions of the libraries → reason; the first that fits counts
 REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((ForbiddenPort,), "not a port of the web"),
     ((ForbiddenAddress,), "not a public address"),
     ((socket.gaierror,), "name unknown"),
-    ((requests.exceptions.SSLError, urllib3.exceptions.SSLError), "certificate not valid"),
-    ((urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError), "broken encoding"),
-    ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), "timed out"),
+    ((TimeoutError,), "timed out"),
+    ((ssl.SSLError,), "certificate not valid"),
+    ((OSError, http.client.HTTPException), "connection lost"),
+    ((BrokenEncoding,), "broken encoding"),
+    ((ValueError,), "not an http address"),  # of a URL, before it is asked for
 )
-PASSING = ("name unknown", "timed out")
-CONNECTION_LOST = "connection lost"
+PASSING = ("name unknown", "timed out", "connection lost")
 # failures of URLs whose servers did not answer at all
-NO_ANSWER = frozenset(f"not retrieved: {reason}" for reason in (*PASSING, CONNECTION_LOST))
-# urllib3 derives a refused connection from its timeouts
-NO_TIMEOUT = urllib3.exceptions.NewConnectionError
+NO_ANSWER = frozenset(f"not retrieved: {reason}" for reason in PASSING)
 
 
 def fetch_error(error: Exception) -> FetchError:
-    """An exception of requests, urllib3 or socket as a FetchError whose reason is the same on every machine."""
-    causes = list(_causes(error))
-    for kinds, reason in REASONS:
-        if any(isinstance(cause, kinds) and not isinstance(cause, NO_TIMEOUT) for cause in causes):
-            return (PassingError if reason in PASSING else FetchError)(f"not retrieved: {reason}")
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError)):
-        return FetchError("not retrieved: not an http address")
-    return PassingError(f"not retrieved: {CONNECTION_LOST}")
-
-
-def _causes(error: BaseException | None, depth: int = 8) -> Iterator[BaseException]:
-    """An exception and those it came from, however the libraries wrapped them."""
-    if error is None or not depth:
-        return
-    yield error
-    inner = [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
-    for cause in inner:
-        if isinstance(cause, BaseException) and cause is not error:
-            yield from _causes(cause, depth - 1)
+    """An exception of a request, of a kind in `REASONS`, as a FetchError whose reason is the same on every machine."""
+    reason = next(reason for kinds, reason in REASONS if isinstance(error, kinds))
+    return (PassingError if reason in PASSING else FetchError)(f"not retrieved: {reason}")

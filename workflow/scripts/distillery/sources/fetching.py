@@ -1,36 +1,35 @@
 """Fetch one URL: politely, within limits, and never from inside the user's own network.
 
 Redirects are followed one by one, each through a checked connection. Proxies of the environment are not used, since
-they would resolve names themselves.
+they would resolve names themselves, and no cookie is kept.
 """
 
 from __future__ import annotations
 
+import http.client
 import random
 import string
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
-
-import requests
-import urllib3
+from urllib.parse import quote, urljoin
 
 from distillery import __version__
 from distillery.jobs import one_line
 from distillery.sources import headers
-from distillery.sources.connections import SILENCE_SECONDS, GuardedAdapter
+from distillery.sources.budget import Budget, TooManyBytes
+from distillery.sources.exchange import Client, Target, body_of, decoded
 from distillery.sources.failures import FetchError, PassingError, fetch_error
+from distillery.sources.hosts import LONGEST_WAIT_SECONDS, HostQuiet, Hosts
 from distillery.sources.urls import is_http_url, quote_url
 
 AGENT = f"Distillery/{__version__}"
 MAX_REDIRECTS = 5
-LONGEST_WAIT_SECONDS = 60.0  # a server that asks for more is given up
 FIRST_WAIT_SECONDS = 0.5  # before the first retry; doubled before each further one
 BUSY = (429, 500, 502, 503, 504)
+REDIRECTS = (301, 302, 303, 307, 308)
+OVERHEAD_BYTES = 1_000_000  # of headers and framing, beyond the bytes of a body
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Limits:
 
     connections_per_host: int
     timeout_seconds: float  # for one request, redirects and body included
-    max_bytes: int  # after decompression
+    max_bytes: int  # as sent, and after decompression
     retries: int
     contact: str  # of a person, sent with every request
 
@@ -65,31 +64,18 @@ class Response:
     content_type: str
 
 
-class _Session(requests.Session):
-    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[requests.Response]:
-        """None: `send` calls this even if redirects are off, and it would read a redirect's body without a limit."""
-        return iter(())
-
-
 class Fetcher:
     """Fetches URLs for several threads.
 
     Args:
         limits: see `Limits`.
-        loopback: see `GuardedAdapter`.
+        loopback: see `connect`.
     """
 
     def __init__(self, limits: Limits, loopback: int | None = None):
         self.limits = limits
-        self._hosts: dict[str, threading.Semaphore] = defaultdict(
-            lambda: threading.Semaphore(limits.connections_per_host)
-        )
-        self._lock = threading.Lock()
-        self._session = _Session()
-        self._session.trust_env = False
-        self._session.headers.update({"User-Agent": limits.agent, "Accept-Language": "en"})
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, GuardedAdapter(loopback))
+        self._hosts = Hosts(limits.connections_per_host)
+        self._client = Client(loopback)
 
     def fetch(self, url: str, accept: str = "*/*") -> Response:
         """Fetch a URL; repeat a request whose failure may pass.
@@ -106,72 +92,82 @@ class Fetcher:
             try:
                 return self._follow(url, accept)
             except PassingError as failure:
-                wait = FIRST_WAIT_SECONDS * 2**attempt * rng.uniform(0.5, 1.5)
-                wait = max(wait, failure.wait or 0)
-                if attempt == self.limits.retries or wait > LONGEST_WAIT_SECONDS:
+                if attempt == self.limits.retries or (failure.wait or 0) > LONGEST_WAIT_SECONDS:
                     raise FetchError(str(failure)) from failure
-                time.sleep(wait)
+                time.sleep(FIRST_WAIT_SECONDS * 2**attempt * rng.uniform(0.5, 1.5))
         raise AssertionError("unreachable")
 
     def _follow(self, url: str, accept: str) -> Response:
         """One request and its redirects, followed by hand, since each has to be checked."""
-        left = self.limits.timeout_seconds
+        budget = Budget(self.limits.timeout_seconds, self.limits.max_bytes + OVERHEAD_BYTES)
         for _ in range(MAX_REDIRECTS + 1):
             if not is_http_url(url):
                 raise FetchError("not retrieved: not an http address")
-            response, left = self._request(url, accept, left)
+            response = self._request(url, accept, budget)
             if isinstance(response, Response):
                 return response
             url = response
         raise FetchError("not retrieved: too many redirects")
 
-    def _request(self, url: str, accept: str, left: float) -> tuple[Response | str, float]:
-        """One request within `left` seconds: its response or the URL it redirects to, and the seconds still left."""
-        with self._lock:
-            turn = self._hosts[(urlsplit(url).hostname or "").lower()]
-        with turn:
-            deadline = time.monotonic() + left  # the wait for a turn is not the server's fault
-            try:
-                silence = max(0.05, min(SILENCE_SECONDS, left))
-                with self._session.get(
-                    url, headers={"Accept": accept}, stream=True, timeout=silence, allow_redirects=False
-                ) as response:
-                    return self._read(response, url, deadline), deadline - time.monotonic()
-            except (
-                requests.RequestException,
-                urllib3.exceptions.HTTPError,
-                OSError,
-                ValueError,
-                OverflowError,
-            ) as error:
-                raise fetch_error(error) from error
+    def _request(self, url: str, accept: str, budget: Budget) -> Response | str:
+        """One request: its response, or the URL it redirects to."""
+        try:
+            target = Target.of(url)
+            # the wait for a turn is not the server's fault: it costs no time of the budget
+            with self._hosts.turn(target.site[1]), budget.running():
+                try:
+                    with self._client.get(target, self._headers(accept), budget) as response:
+                        return self._read(response, url, budget)
+                except PassingError as failure:
+                    if failure.wait:
+                        self._hosts.want_quiet(target.site[1], failure.wait, str(failure))
+                    raise
+                except (OSError, http.client.HTTPException) as error:
+                    raise self._late(budget) or fetch_error(error) from error
+        except HostQuiet as quiet:
+            raise FetchError(str(quiet)) from quiet
+        except TooManyBytes as error:
+            raise self._too_large() from error
+        except ValueError as error:
+            raise fetch_error(error) from error
 
-    def _read(self, response: requests.Response, url: str, deadline: float) -> Response | str:
-        if response.is_redirect:
-            # the target is decoded as UTF-8, and may hold spaces, as in /my cat.jpg
-            return quote_url(urljoin(url, self._session.get_redirect_target(response)))
-        if response.status_code in BUSY:
-            raise PassingError(f"not retrieved: HTTP {response.status_code}", headers.retry_after(response.headers))
-        if response.status_code != 200:
-            raise FetchError(f"not retrieved: HTTP {response.status_code}")
-        if use := headers.forbidden_use(response.headers.get("x-robots-tag", "")):
+    def _headers(self, accept: str) -> dict[str, str]:
+        # images are compressed already
+        encoding = "gzip" if accept.startswith("text/") else "identity"
+        known = {"User-Agent": self.limits.agent, "Accept": accept, "Accept-Language": "en"}
+        return known | {"Accept-Encoding": encoding}
+
+    def _late(self, budget: Budget) -> FetchError | None:
+        """The error of a server that answered, but not in time; None if it had time left, or has sent nothing."""
+        if budget.left() > 0 or not budget.heard:
+            return None
+        return FetchError(f"not retrieved: slower than {self.limits.timeout_seconds:g} s")
+
+    def _too_large(self) -> FetchError:
+        return FetchError(f"not retrieved: larger than {self.limits.max_bytes} bytes")
+
+    def _read(self, response: http.client.HTTPResponse, url: str, budget: Budget) -> Response | str:
+        if response.status in REDIRECTS and (location := response.headers.get("location")) is not None:
+            # a header's bytes are read as Latin-1, may be UTF-8, and may hold spaces, as in /my cat.jpg
+            return quote_url(urljoin(url, location.encode("latin-1", "replace").decode("utf-8", "replace")))
+        if response.status in BUSY:
+            raise PassingError(f"not retrieved: HTTP {response.status}", headers.retry_after(response.headers))
+        if response.status != 200:
+            raise FetchError(f"not retrieved: HTTP {response.status}")
+        if use := headers.forbidden_use(", ".join(response.headers.get_all("x-robots-tag", []))):
             raise FetchError(f"not retrieved: its server says {use}")
-        body = self._read_body(response, deadline)
+        body = self._read_body(response, budget)
         return Response(body, url, response.headers.get("content-type", ""))
 
-    def _read_body(self, response: requests.Response, deadline: float) -> bytes:
-        too_large = f"not retrieved: larger than {self.limits.max_bytes} bytes"
+    def _read_body(self, response: http.client.HTTPResponse, budget: Budget) -> bytes:
         declared = headers.whole_number(response.headers.get("content-length", "")) or 0.0
         if declared > self.limits.max_bytes:
-            raise FetchError(too_large)
+            raise self._too_large()
+        encoding = ", ".join(response.headers.get_all("content-encoding", []))
         body = bytearray()
-        # piece by piece as they arrive: a plain read would wait without end for a server that drips
-        while piece := response.raw.read1(65536, decode_content=True):
+        for piece in decoded(body_of(response), encoding):
             body += piece
             if len(body) > self.limits.max_bytes:
-                raise FetchError(too_large)
-            if time.monotonic() > deadline:
-                raise FetchError(f"not retrieved: slower than {self.limits.timeout_seconds:g} s")
-        if not response.headers.get("content-encoding") and len(body) < declared:
-            raise PassingError("not retrieved: connection lost")
+                raise self._too_large()
+            budget.wait()  # raises once the time is over: not every piece needs a wait for the socket
         return bytes(body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from email.message import Message
 from email.utils import parsedate_to_datetime
 
 FORBIDDEN_USES = ("noai", "noimageai", "noindex", "noimageindex", "none")
@@ -15,15 +16,23 @@ def whole_number(digits: str) -> float | None:
     return float(digits) if digits.isascii() and digits.isdigit() else None
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by a Retry-After header, a number or a date (RFC 9110, 10.2.3); None without one."""
+def retry_after(headers: Mapping[str, str] | Message) -> float | None:
+    """Seconds to wait by a Retry-After header, a number or a date (RFC 9110, 10.2.3); None without one.
+
+    A date is compared with the response's own Date where it has one, since this machine's clock may be wrong.
+    """
     value = headers.get("retry-after", "").strip()
     if (seconds := whole_number(value)) is not None:
         return seconds
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        until = parsedate_to_datetime(value).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
+    try:
+        now = parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        now = time.time()
+    return max(0.0, until - now)
 
 
 def forbidden_use(header: str) -> str:

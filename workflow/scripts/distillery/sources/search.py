@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -47,7 +48,7 @@ def search_of(
         name: the source's name.
         label: the class.
         queries: what to search for.
-        imitated: ask the imitation under .test (see `GuardedAdapter`), not the internet.
+        imitated: ask the imitation under .test (see `connect`), not the internet.
     """
     return Search(
         name,
@@ -61,10 +62,15 @@ def search_of(
     )
 
 
+GRACE_SECONDS = 3.0  # that late candidates are given when enough others have arrived
+LATE = "not retrieved: later than enough others"
+
+
 class Candidates:
     """The candidates of a search and what became of them, shared by the threads of a crawl.
 
-    The pool ends with the candidate that completes the requested number, in order of rank: no thread's speed matters.
+    The pool ends with the candidate that completes the requested number, in order of rank: no thread's speed matters,
+    unless a server is so late that enough others have long arrived.
     """
 
     def __init__(self, search: Search):
@@ -79,6 +85,8 @@ class Candidates:
         self._done: dict[int, ImageRecord] = {}
         self._done_below = 0  # lower ranks are all done
         self._kept: set[str] = set()  # sha256 of the images below that rank
+        self._arrived: set[str] = set()  # sha256 of all images, whatever their rank
+        self._complete = 0.0  # when enough images had arrived, by `time.monotonic`; 0 before
         self._lock = threading.Lock()
 
     def add(self, result: SearchResult, query: str) -> ImageRecord | None:
@@ -105,7 +113,22 @@ class Candidates:
     def mark_done(self, record: ImageRecord) -> None:
         """Note what became of a candidate, and count images in order of rank."""
         with self._lock:
-            self._done[record.rank] = record
+            self._note(record)
+
+    def leave_out_late(self) -> None:
+        """Leave out candidates that are still waited for `GRACE_SECONDS` after enough others have arrived."""
+        with self._lock:
+            if not self._complete or time.monotonic() - self._complete < GRACE_SECONDS:
+                return
+            while not self.enough.is_set():
+                self._note(replace(self.found[self._done_below], failure=LATE))
+
+    def _note(self, record: ImageRecord) -> None:
+        if self._done.setdefault(record.rank, record) is record:  # one that was late has its outcome already
+            if not record.failure:
+                self._arrived.add(record.sha256)
+            if len(self._arrived) >= self.search.requested:
+                self._complete = self._complete or time.monotonic()
             while len(self._kept) < self.search.requested and (done := self._done.get(self._done_below)) is not None:
                 self._done_below += 1
                 if not done.failure:
@@ -130,6 +153,8 @@ class Candidates:
         return tuple(dict.fromkeys(queries))
 
     def abort(self, error: BaseException) -> None:
-        """End the crawl because a thread failed."""
-        self.error = self.error or error
-        self.enough.set()
+        """End the crawl because a thread failed; after its end, nobody waits for the thread."""
+        with self._lock:
+            if not self.enough.is_set():
+                self.error = error
+                self.enough.set()

@@ -1,0 +1,138 @@
+"""What one request may use, enforced at each step that waits: the time and the bytes of its connection.
+
+A limit that is looked at between reads of decoded bytes can be outlasted by a server that never completes one: a status
+line, a header, a chunk's size. So every wait for the socket has the time that is left, and every byte is counted as it
+arrives. A watchdog closes the sockets of requests that are over, in case a library waits in a loop of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+SILENCE_SECONDS = 10.0  # longest wait for a byte
+WATCH_SECONDS = 0.5  # between two looks of the watchdog
+
+
+class OutOfTime(TimeoutError):
+    """The request has used its time."""
+
+
+class TooManyBytes(Exception):
+    """The request has received more bytes than it may, framing and compressed bytes included."""
+
+
+class Budget:
+    """Seconds and bytes for one request, from the look-up of its name to its last byte, with its redirects.
+
+    Args:
+        seconds: the time; it runs only within `running`, so that a wait for other requests costs none.
+        most_bytes: the number of bytes that may arrive.
+    """
+
+    def __init__(self, seconds: float, most_bytes: int):
+        self._seconds, self._bytes, self._deadline = seconds, most_bytes, 0.0
+        self.heard = False  # whether any byte has arrived
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the time run."""
+        self._deadline = time.monotonic() + self._seconds
+        try:
+            yield
+        finally:
+            self._seconds = self._deadline - time.monotonic()
+
+    def left(self) -> float:
+        """Seconds left, at most 0 if the time is over."""
+        return self._deadline - time.monotonic()
+
+    def wait(self, steps: int = 1) -> float:
+        """Seconds that the next wait may take, if so many steps share what is left.
+
+        Raises:
+            OutOfTime: none are left.
+        """
+        if (left := self.left()) <= 0:
+            raise OutOfTime("out of time")
+        return min(SILENCE_SECONDS, left / steps)
+
+    def spend(self, count: int) -> None:
+        """Count bytes that have arrived."""
+        self.heard = self.heard or count > 0
+        self._bytes -= count
+        if self._bytes < 0:
+            raise TooManyBytes("too many bytes")
+
+
+class BudgetSocket:
+    """A connected socket as `http.client.HTTPResponse` and a request use it, within a budget."""
+
+    def __init__(self, connection: socket.socket, budget: Budget):
+        self._connection, self._budget = connection, budget
+
+    def sendall(self, data: bytes) -> None:
+        """Send all bytes."""
+        self._connection.settimeout(self._budget.wait())
+        self._connection.sendall(data)  # its timeout is one for all of them
+
+    def makefile(self, mode: str = "rb") -> io.BufferedReader:
+        """A file that reads; closing it leaves the socket open."""
+        return io.BufferedReader(_Reader(self._connection, self._budget), 65536)
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, connection: socket.socket, budget: Budget):
+        self._connection, self._budget = connection, budget
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def, override]
+        self._connection.settimeout(self._budget.wait())
+        count = self._connection.recv_into(buffer)
+        self._budget.spend(count)
+        return count
+
+
+class Watchdog:
+    """A thread that shuts the sockets of requests whose time is over; it sleeps while there are no requests."""
+
+    def __init__(self) -> None:
+        self._watched: dict[socket.socket, Budget] = {}
+        self._lock, self._busy = threading.Lock(), threading.Event()
+        self._started = False
+
+    @contextmanager
+    def watching(self, connection: socket.socket, budget: Budget) -> Iterator[None]:
+        """Shut this socket within `WATCH_SECONDS` of the end of the budget's time."""
+        with self._lock:
+            self._watched[connection] = budget
+            if not self._started:
+                self._started = True
+                threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        self._busy.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watched.pop(connection, None)
+
+    def _watch(self) -> None:
+        while self._busy.wait():
+            time.sleep(WATCH_SECONDS)
+            with self._lock:
+                over = [connection for connection, budget in self._watched.items() if budget.left() <= 0]
+                if not self._watched:
+                    self._busy.clear()
+            for connection in over:
+                with suppress(OSError):  # it has been closed meanwhile
+                    # not SSLSocket's own method, which would drop the TLS that another thread is reading
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+WATCHDOG = Watchdog()
