@@ -39,7 +39,7 @@ def test_a_hint_adapter_maps_the_middle_stage_to_the_teachers_channels():
     shapes = [stage_shapes(network, 16) for network in (student, teacher)]
     adapter = HintAdapter(*shapes)
     views = torch.rand(2, 3, 16, 16)
-    (guided,), (hint,) = adapter(student.eval().features(views), teacher.eval().features(views))
+    (guided,), (hint,) = adapter(student.eval().outputs(views)[1], teacher.eval().outputs(views)[1])
     assert guided.shape == hint.shape == (2, 128, 8, 8)
     assert all(torch.equal(before[name], value) for name, value in student.state_dict().items())
 

@@ -47,9 +47,9 @@ def test_features_are_the_activations_of_each_stage_and_the_last_gives_the_logit
     network = NormalizedModel(build_network(name, 7).eval(), torch.zeros(3), torch.ones(3))
     x = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
-        features = network.features(x)
+        logits, features = network.outputs(x)
         assert [tuple(stage.shape) for stage in features] == [(2, width, side, side) for width, side in shapes]
-        assert torch.equal(network.classify(features[-1]), network(x))
+        assert torch.equal(logits, network(x)) and torch.equal(network.network.classify(features[-1]), logits)
 
 
 def test_an_unknown_network_gives_a_one_line_error_with_the_choices():

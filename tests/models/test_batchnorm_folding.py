@@ -36,7 +36,7 @@ def test_a_folded_network_gives_the_same_activations_and_logits(name):
     copy = fold_batchnorm(network, torch.float64)
     x = images().double()
     torch.testing.assert_close(copy(x), network(x), rtol=1e-9, atol=1e-9)
-    for found, expected in zip(copy.features(x), network.features(x), strict=True):
+    for found, expected in zip(copy.outputs(x)[1], network.outputs(x)[1], strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
@@ -74,9 +74,9 @@ def test_on_a_cpu_a_folded_network_is_close_to_float64(name, dtype, tolerance):
     network, x = frozen_network(name), images().contiguous(memory_format=torch.channels_last)
     copy, before = fold_batchnorm(network, dtype), x.clone()
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-        outputs = [*copy.features(x), copy(x)]
+        outputs = [*copy.outputs(x)[1], copy(x)]
     exact = network.double()
-    for found, expected in zip(outputs, [*exact.features(x.double()), exact(x.double())], strict=True):
+    for found, expected in zip(outputs, [*exact.outputs(x.double())[1], exact(x.double())], strict=True):
         assert (found.double() - expected).norm() < tolerance * expected.norm()
     assert torch.equal(x, before)
 

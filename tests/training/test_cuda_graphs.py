@@ -40,11 +40,13 @@ def fit(method, recipe, checkpoint=None, teacher="resnet8"):
     pixels = as_channels_last(rng.integers(0, 256, (60, 16, 16, 3), np.uint8))
     images = ImageDataset(pixels, torch.from_numpy(rng.integers(0, 5, 60)), empty, empty, empty)
     device, arm = torch.device("cuda"), arm_of(arm_defaults(method))
-    network = start_network(recipe.network, 5, images, 0, device)
+    network = start_network(recipe, 5, images, 0, device)
     teacher = None
     if arm.uses_teacher:
         teacher = prepare_teacher(
-            start_network(teacher, 5, images, 1, device).requires_grad_(False).eval(), arm, device
+            start_network(replace(recipe, network=teacher), 5, images, 1, device).requires_grad_(False).eval(),
+            arm,
+            device,
         )
     if arm.published:
         optimizer = kd_optimizer(network, teacher) if teacher else scratch_optimizer(network)

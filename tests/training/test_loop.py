@@ -73,7 +73,7 @@ def test_purposes_have_different_generators_and_torchs_own_is_restored():
 def fit(study, checkpoint=None, recipe=RECIPE, kill_at=None, **settings):
     """Train on the tiny study; returns weights and history."""
     images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
-    network = start_network(recipe.network, 3, images, 0, CPU)
+    network = start_network(recipe, 3, images, 0, CPU)
     calls = []
 
     def objective(network, batch):
@@ -225,8 +225,8 @@ def test_history_has_at_most_20_rows_and_ends_with_the_last_step(steps):
 def test_history_has_the_mean_loss_since_the_previous_row(study, tmp_path):
     losses = []
     images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
-    network = start_network("resnet8_half", 3, images, 0, CPU)
     recipe = replace(RECIPE, steps=40)
+    network = start_network(recipe, 3, images, 0, CPU)
 
     def objective(network, batch):
         losses.append(cross_entropy(network(batch.views), batch.targets))

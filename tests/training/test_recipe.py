@@ -28,7 +28,7 @@ def test_a_section_of_the_configuration_becomes_a_recipe():
 
 
 def test_an_unknown_key_gives_a_one_line_error():
-    with pytest.raises(UserError, match="unknown key epochs; known are network, steps") as error:
+    with pytest.raises(UserError, match="unknown key epochs; known are network, pretrained") as error:
         Recipe.of({**SECTION, "epochs": 3})
     assert "\n" not in str(error.value)
 

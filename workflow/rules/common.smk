@@ -5,6 +5,7 @@ from functools import partial
 from distillery.code_hash import code_hash
 from distillery import retry
 from distillery.devices import count_gpus
+from distillery.models.timm_names import require_timm_network
 from distillery.storage.attempts import read_attempts
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
@@ -21,6 +22,8 @@ try:
                 reading.read_config(path)
         for warning in [*queries.study_warnings(study), *own_files.check_own_files(study)]:
             print(f"WARNING: {warning}", file=sys.stderr)
+        for name in queries.timm_networks(study):
+            require_timm_network(name)
 except UserError as error:
     sys.exit(str(error))
 

@@ -136,6 +136,10 @@ def _recipe_problems(config: dict) -> Iterator[str]:
             yield f"{part}.crop: {recipe['crop']} pixels of border need images larger than image_size, {side}"
         if recipe["cutout"] >= 2 * side:
             yield f"{part}.cutout: a square of {recipe['cutout']} pixels leaves nothing of images of {side}"
+        if recipe["optimizer"] == "muon" and (recipe["train"], recipe["body_lr"]) != ("all", 1):
+            yield f"{part}.optimizer: muon trains all layers at one rate; take sgd with train: head or body_lr"
+        if recipe["train"] == "head" and not recipe["pretrained"]:
+            yield f"{part}.train: the layers before the head would stay random; give pretrained weights"
         if recipe["network"].startswith("convnet") and side < MIN_SIDE_OF_CONVNETS:
             network = recipe["network"]
             yield f"{part}.network: {network} needs an image_size of {MIN_SIDE_OF_CONVNETS} or more, not {side}"

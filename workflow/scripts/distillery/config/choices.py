@@ -10,6 +10,9 @@ SourceKind = Literal[WebSearch, "urls", "folder", "diffusion"]
 Network = Literal[
     "resnet8_half", "resnet8", "resnet20", "resnet8x4", "resnet18", "convnet_s", "convnet_m", "convnet_l", "convnet_xl"
 ]
+# of the networks of timm
+TIMM_PATTERN = r"timm/[a-z0-9_]+(\.[a-z0-9_]+)?"
+TrainedPart = Literal["all", "head"]
 Optimizer = Literal["sgd", "muon"]
 Schedule = Literal["cosine", "triangular", "constant"]
 PromptStyle = Literal["published", "composed"]

@@ -22,6 +22,7 @@ TYPES = {
     "bool_type": "boolean",
     "list_type": "list",
     "guidance": "number or list",
+    "pretrained": "boolean or text",
 }
 MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
 BOUNDS = {
@@ -53,6 +54,8 @@ def _path(error: Any) -> Path:
         path = path[:2] + path[3:]  # pydantic inserts the kind or method
     if path[:1] == ("sources",) and path[2:3] == ("guidance",):
         path = path[:3]  # and which of two types it took the value for
+    if path[1:2] == ("pretrained",):
+        path = path[:2]
     if path[-1:] == ("[key]",):
         path = path[:-2]
     elif kind in ("extra_forbidden", "missing"):
@@ -77,6 +80,8 @@ def _sentence(config: dict[str, Any], path: Path, errors: list[Any]) -> str:
         return f"{_short(value)} is not of type {TYPES[kind]}{_hint(TYPES[kind], value)}"
     if kind == "union_tag_invalid":
         return f"{_short(value[path[-1]])} is not one of {_choices(context['expected_tags'])}"
+    if kind == "network":
+        return f"{_short(value)} {error['msg']}"
     if kind == "literal_error":
         return f"{_short(value)} is not one of {_choices(context['expected'])}"
     if kind in BOUNDS:

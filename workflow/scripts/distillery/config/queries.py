@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from distillery.config.choices import WEB_SEARCHES
+from distillery.config.choices import NETWORKS, WEB_SEARCHES
 from distillery.config.recipe_models import RecipeConfig
 from distillery.display_names import source_titles, source_with_title
 from distillery.jobs import CRAWL_POLICY_KEYS
@@ -244,6 +244,11 @@ def recipe_of(study: Study, part: str) -> dict[str, Any]:
     """
     keys = set(RecipeConfig.model_fields) - {"checkpoint_every"}
     return {key: value for key, value in study[part].items() if key in keys}
+
+
+def timm_networks(study: Study) -> list[str]:
+    """The networks of timm that the study names."""
+    return sorted({study[part]["network"] for part in ("teacher", "student")} - set(NETWORKS))
 
 
 def settings_of_arm(study: Study, arm: str) -> dict[str, Any]:

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
-from distillery.config.choices import Network, Optimizer, Schedule, TeacherDataKind
+from distillery.config.choices import NETWORKS, TIMM_PATTERN, Optimizer, Schedule, TeacherDataKind, TrainedPart
 from distillery.config.fields import UNIQUE, Section, Seed, Texts, Unique, optional, section
+
+
+def _known_network(name: str) -> str:
+    if name not in NETWORKS and not re.fullmatch(TIMM_PATTERN, name):
+        raise PydanticCustomError(
+            "network", f"is not one of {', '.join(NETWORKS)}, nor one of timm's, such as timm/mobilenetv3_small_100"
+        )
+    return name
+
+
+def _shape_of_pretrained(value: Any) -> str | None:
+    return {bool: "boolean", str: "text"}.get(type(value))
+
 
 # with their range and description, because teacher and student have defaults of their own
 NetworkName = Annotated[
-    Network,
+    str,
+    AfterValidator(_known_network),
     Field(
+        json_schema_extra={"pattern": f"^({'|'.join(NETWORKS)}|{TIMM_PATTERN})$"},
         description="Residual networks with a stem for small images (resnet8_half has 20 thousand parameters, resnet8"
         " 78, resnet20 272, resnet8x4 1,200, resnet18 11,200) and plain convolutional networks that train faster"
-        " (convnet_s 150, convnet_m 500, convnet_l 2,000, convnet_xl 12,700)."
+        " (convnet_s 150, convnet_m 500, convnet_l 2,000, convnet_xl 12,700), for small images; or `timm/` and the name"
+        " of a network of timm, such as timm/mobilenetv3_small_100, for 96 pixels and more.",
+    ),
+]
+Pretrained = Annotated[
+    Annotated[bool, Tag("boolean")] | Annotated[str, Field(min_length=1), Tag("text")],
+    Discriminator(
+        _shape_of_pretrained, custom_error_type="pretrained", custom_error_message="is not true, false or a text"
     ),
 ]
 Steps = Annotated[int, Field(ge=1, description="Optimizer steps, the same for every number of images.")]
@@ -39,6 +63,20 @@ class RecipeConfig(Section):
     """The training recipe: what decides a training, besides data, loss and seed."""
 
     network: NetworkName
+    pretrained: Pretrained = Field(
+        False,
+        description="Weights to start from, always safetensors: true for those that timm names (downloaded once), the"
+        " path of a file or of a folder with model.safetensors, or an id on the Hugging Face hub. The last layer starts"
+        " anew where the weights are of other classes.",
+    )
+    train: TrainedPart = Field(
+        "all", description="Layers that are trained: all, or the head (the last one) alone, as when labels are few."
+    )
+    body_lr: float = Field(
+        1.0,
+        gt=0,
+        description="Learning rate of all layers but the head, relative to lr; 0.1 is usual for pretrained weights.",
+    )
     steps: Steps
     batch: Batch
     lr: LearningRate

@@ -58,8 +58,8 @@ def _model_output(
 ) -> ModelOutput:
     if not arm.needs_features:
         return ModelOutput(restrict(network(views)), [])
-    features = network.features(views)
-    return ModelOutput(restrict(network.classify(features[-1])), features)
+    logits, features = network.outputs(views)
+    return ModelOutput(restrict(logits), features)
 
 
 def make_adapter(

@@ -37,6 +37,9 @@ def published_recipe(recipe: Recipe, images: int, lr: float) -> Recipe:
     """
     return Recipe(
         recipe.network,
+        pretrained=recipe.pretrained,
+        train="all",
+        body_lr=1.0,
         steps=ceil(EPOCHS * images / BATCH),
         batch=BATCH,
         lr=lr,

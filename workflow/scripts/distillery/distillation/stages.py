@@ -70,6 +70,6 @@ def stage_shapes(network: NormalizedModel, side: int) -> list[torch.Size]:
     device, mode = network.mean.device, network.training
     network.eval()  # batch norm keeps its statistics
     with torch.no_grad(), autocast(device):
-        features = network.features(torch.zeros(1, 3, side, side, device=device))
+        _, features = network.outputs(torch.zeros(1, 3, side, side, device=device))
     network.train(mode)
     return [stage.shape for stage in features]

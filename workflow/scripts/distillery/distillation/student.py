@@ -144,7 +144,7 @@ def fit_student(
         keep_weights: whether the finished training keeps its weights. Otherwise it keeps only the history, and a
             repeated call returns this history with an untrained network.
     """
-    network = start_network(recipe.network, len(data.classes), data.train, seed, device)
+    network = start_network(recipe, len(data.classes), data.train, seed, device)
     side = data.train.pixels.shape[-1]
     teacher = load_teacher(teacher_path, data.classes, side, device) if arm.uses_teacher else None
     if teacher:

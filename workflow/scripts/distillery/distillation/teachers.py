@@ -56,7 +56,7 @@ def train_teacher(
     """
     images, _ = load_teacher_data(data, classes)
     device = choose_device(threads, deterministic)
-    network = start_network(recipe.network, len(classes), images, seed, device)
+    network = start_network(recipe, len(classes), images, seed, device)
     settings = {"seed": seed, "classes": list(classes), **training_fingerprint(recipe, device)}
     checkpoint = Checkpoint(
         Path(checkpoints) / "checkpoint.pt",

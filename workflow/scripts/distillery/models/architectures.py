@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from distillery.jobs import UserError
 from distillery.models.layers import BatchNorm2d, Conv2d
+from distillery.models.timm_names import PREFIX
+from distillery.models.timm_networks import TimmNetwork
 
 
 class BasicBlock(nn.Module):
@@ -64,6 +66,11 @@ class ResNet(nn.Module):
     def classify(self, last: Tensor) -> Tensor:
         """The last stage's activations → logits [B, C]."""
         return self.head(last.mean(dim=(2, 3)))
+
+    def outputs(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Normalized images [B, 3, H, W] → logits [B, C] and the activations of each stage or block."""
+        stages = self.features(x)
+        return self.classify(stages[-1]), stages
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalized images [B, 3, H, W] → logits [B, C]."""
@@ -125,6 +132,11 @@ class ConvNet(nn.Module):
         """The last block's activations → logits [B, C]."""
         return self.head(last.amax(dim=(2, 3)))
 
+    def outputs(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Normalized images [B, 3, H, W] → logits [B, C] and the activations of each stage or block."""
+        stages = self.features(x)
+        return self.classify(stages[-1]), stages
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalized images [B, 3, H, W] → logits [B, C]."""
         return self.classify(self.features(x)[-1])
@@ -145,29 +157,34 @@ class NormalizedModel(nn.Module):
 
     Args:
         network: takes normalized images.
-        mean, std: float [3], of each channel of the train images in [0, 1].
+        mean, std: float [3], of each channel of the train images in [0, 1], or those that the network was trained with.
     """
 
     mean: Tensor
     std: Tensor
+    head_only = False  # whether all but the last layer stays in eval mode, because only the last layer is trained
 
-    def __init__(self, network: ResNet | ConvNet, mean: Tensor, std: Tensor):
+    def __init__(self, network: ResNet | ConvNet | TimmNetwork, mean: Tensor, std: Tensor):
         super().__init__()
         self.network = network
         self.register_buffer("mean", mean.reshape(1, 3, 1, 1).float().clone())
         self.register_buffer("std", std.reshape(1, 3, 1, 1).float().clone())
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """RGB in [0, 1], float [B, 3, H, W] → the activations of each stage [B, width, h, w]."""
-        return self.network.features((x - self.mean) / self.std)
-
-    def classify(self, last: Tensor) -> Tensor:
-        """The last stage's activations → logits [B, C]."""
-        return self.network.classify(last)
+    def outputs(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """RGB in [0, 1], float [B, 3, H, W] → logits [B, C] and the activations of each stage [B, width, h, w]."""
+        return self.network.outputs((x - self.mean) / self.std)
 
     def forward(self, x: Tensor) -> Tensor:
         """RGB in [0, 1], float [B, 3, H, W] → logits [B, C]."""
-        return self.classify(self.features(x)[-1])
+        return self.network((x - self.mean) / self.std)
+
+    def train(self, mode: bool = True) -> NormalizedModel:
+        """As `nn.Module.train`; see `head_only`."""
+        super().train(mode)
+        if self.head_only:
+            self.network.eval()
+            self.network.head.train(mode)
+        return self
 
 
 # name → (stem, widths, blocks a stage)
@@ -187,15 +204,24 @@ CONVNETS = {
 }
 
 
-def build_network(name: str, classes: int) -> ResNet | ConvNet:
+def build_network(name: str, classes: int, side: int = 0) -> ResNet | ConvNet | TimmNetwork:
     """A network by name, with weights drawn from torch's global generator.
+
+    Args:
+        name: one of this module, or `timm/` and the name of one of timm's.
+        classes: C.
+        side: of the images in pixels, for networks of timm that depend on it.
 
     Raises:
         UserError: no network of that name.
     """
+    if name.startswith(PREFIX):
+        return TimmNetwork(name, classes, side)
     if name in CONVNETS:
         return ConvNet(*CONVNETS[name], classes)
     if name not in RESNETS:
-        raise UserError(f"network {name!r} is unknown; choose one of {', '.join((*RESNETS, *CONVNETS))}")
+        raise UserError(
+            f"network {name!r} is unknown; choose one of {', '.join((*RESNETS, *CONVNETS))}, or one of timm's"
+        )
     stem, widths, blocks = RESNETS[name]
     return ResNet(stem, widths, blocks, classes)

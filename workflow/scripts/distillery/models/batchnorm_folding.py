@@ -68,8 +68,10 @@ def fold_batchnorm(network: NormalizedModel, dtype: torch.dtype) -> NormalizedMo
     copy = deepcopy(network)
     if isinstance(copy.network, ResNet):
         _fold_resnet(copy.network)
-    else:
+    elif isinstance(copy.network, ConvNet):
         _fold_convnet(copy.network)
+    else:  # of timm: its batch norms stay, and need float32
+        return copy.requires_grad_(False).eval()
     copy.network.to(dtype)
     return copy.requires_grad_(False).eval()
 

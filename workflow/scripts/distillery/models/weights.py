@@ -22,7 +22,7 @@ class TrainedNetwork:
 
     Attributes:
         network: RGB in [0, 1], float [B, 3, S, S] → logits [B, C]; on the CPU when loaded.
-        name: one of `architectures.NETWORKS`.
+        name: as `build_network` takes it.
         classes: C names, in the order of the logits.
         image_size: S, in pixels.
         kind: teacher or student.
@@ -72,9 +72,10 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         found = tuple(json.loads(metadata["classes"]))
-        network = NormalizedModel(build_network(metadata["network"], len(found)), torch.zeros(3), torch.ones(3))
-        network.load_state_dict(tensors)
         size, steps = int(metadata["image_size"]), int(metadata["steps"])
+        inner = build_network(metadata["network"], len(found), size)
+        network = NormalizedModel(inner, torch.zeros(3), torch.ones(3))
+        network.load_state_dict(tensors)
         trained = TrainedNetwork(network, metadata["network"], found, size, metadata["kind"], steps)
     except FileNotFoundError:
         raise

@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from torch import Tensor, nn
 
 from distillery.code_hash import code_hash
 from distillery.jobs import log
-from distillery.storage.files import atomic_write
+from distillery.models.pretrained import pretrained_file
+from distillery.models.timm_names import PREFIX
+from distillery.storage.files import atomic_write, hash_files
 from distillery.storage.usage import ZERO_USAGE, JobUsage
 from distillery.training.ema import ModelEMA
 from distillery.training.hardware import arithmetic
@@ -121,7 +124,10 @@ class Checkpoint:
 
 def training_fingerprint(recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """Settings for `digest`: what determines any training besides its data, loss and seed."""
+    pretrained = recipe.pretrained if isinstance(recipe.pretrained, str) and recipe.pretrained else ""
     return {
+        "pretrained": hash_files([pretrained_file(recipe.network, pretrained)]) if pretrained else "",
+        "timm": version("timm") if recipe.network.startswith(PREFIX) else "",
         "recipe": asdict(replace(recipe, checkpoint_every=0)),  # the interval of checkpoints changes no result
         "device": device.type,
         "arithmetic": str(arithmetic(device)),

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from distillery.jobs import UserError, log, progress
 from distillery.models.architectures import NormalizedModel, build_network
+from distillery.models.pretrained import load_pretrained
+from distillery.models.timm_networks import TimmNetwork
 from distillery.storage.usage import ZERO_USAGE, JobUsage
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
 from distillery.training.batches import StepBlock, step_batches
@@ -21,7 +23,7 @@ from distillery.training.dataset import ImageDataset, channel_statistics
 from distillery.training.ema import ModelEMA
 from distillery.training.hardware import autocast
 from distillery.training.muon import Muon
-from distillery.training.optimizers import Optimizer, sgd
+from distillery.training.optimizers import Optimizer, ScaledRates, sgd
 from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import initialization
 from distillery.training.run_files import HistoryRow
@@ -51,18 +53,45 @@ class Diverged(UserError):
 Objective = Callable[[NormalizedModel, Batch], Tensor]  # the loss, a scalar
 
 
-def start_network(name: str, classes: int, train: ImageDataset, seed: int, device: torch.device) -> NormalizedModel:
-    """A network on the device, initialized from the seed, that normalizes by the train images' channel statistics."""
+def start_network(
+    recipe: Recipe, classes: int, train: ImageDataset, seed: int, device: torch.device
+) -> NormalizedModel:
+    """The recipe's network on the device, initialized from the seed, then with pretrained weights if it has them.
+
+    It normalizes by the train images' channel statistics; networks of timm normalize as they were trained.
+
+    Raises:
+        UserError: there is no such network, or its pretrained weights cannot be had.
+    """
     with initialization(seed):
-        network = build_network(name, classes)
-    model = NormalizedModel(network, *channel_statistics(train.pixels))
+        network = build_network(recipe.network, classes, train.pixels.shape[-1])
+    own = network.statistics if isinstance(network, TimmNetwork) else channel_statistics(train.pixels)
+    model = NormalizedModel(network, *own)
+    load_pretrained(model, recipe.network, recipe.pretrained)
+    if recipe.train == "head":
+        model.head_only = True
+        model.requires_grad_(False)
+        model.network.head.requires_grad_(True)
     return model.to(device).to(memory_format=torch.channels_last)
 
 
 def optimizer_of(recipe: Recipe, network: nn.Module) -> Optimizer:
     """The recipe's optimizer for the network's weights."""
-    makers: dict[str, Callable[[nn.Module, float, float], Optimizer]] = {"sgd": sgd, "muon": Muon}
-    return makers[recipe.optimizer](network, recipe.momentum, recipe.weight_decay)
+    if recipe.optimizer == "muon":
+        return Muon(network, recipe.momentum, recipe.weight_decay)
+    if recipe.train == "all" and recipe.body_lr == 1:
+        return sgd(network, recipe.momentum, recipe.weight_decay)
+    head = sgd(head_of(network), recipe.momentum, recipe.weight_decay)
+    if recipe.train == "head":
+        return head
+    body = sgd(network, recipe.momentum, recipe.weight_decay, without=set(map(id, head.weights)))
+    return ScaledRates([(head, 1.0), (body, recipe.body_lr)])
+
+
+def head_of(network: nn.Module) -> nn.Module:
+    """The last layer of a network, and what is trained along with it: all but the network's body."""
+    parts = list(network) if isinstance(network, nn.ModuleList) else [network]
+    return nn.ModuleList([part.network.head if isinstance(part, NormalizedModel) else part for part in parts])
 
 
 def train(

@@ -6,7 +6,7 @@ of jobs of a study. On a GPU these run torch's fused kernels, and the learning r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol, cast
 
 import torch
@@ -114,10 +114,36 @@ class Adam:
         copy_into(self.steps, state["steps"])
 
 
-def sgd(network: nn.Module, momentum: float, weight_decay: float) -> SGD:
-    """SGD that decays the weights of convolutions and linear layers, but no bias and no batch norm (He et al. 2019)."""
-    decayed = weights_of(network, nn.Conv2d, nn.Linear)
-    known = set(map(id, decayed))
+class ScaledRates:
+    """Several optimizers, each of some weights, with learning rates in fixed proportion.
+
+    Args:
+        parts: optimizers, each with the factor of its learning rate.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Optimizer, float]]):
+        self.parts = list(parts)
+
+    def step(self, lr: float | Tensor) -> None:
+        for optimizer, factor in self.parts:
+            optimizer.step(lr * factor)
+
+    def state(self) -> dict[str, Any]:
+        return {"parts": [optimizer.state() for optimizer, _ in self.parts]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for (optimizer, _), own in zip(self.parts, state["parts"], strict=True):
+            optimizer.restore(own)
+
+
+def sgd(network: nn.Module, momentum: float, weight_decay: float, without: Collection[int] = ()) -> SGD:
+    """SGD that decays the weights of convolutions and linear layers, but no bias and no batch norm (He et al. 2019).
+
+    Args:
+        without: ids of weights to leave out.
+    """
+    decayed = [weight for weight in weights_of(network, nn.Conv2d, nn.Linear) if id(weight) not in without]
+    known = {*map(id, decayed), *without}
     plain = [weight for weight in network.parameters() if id(weight) not in known]
     return SGD(decayed, plain, momentum, weight_decay)
 

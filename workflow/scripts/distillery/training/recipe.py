@@ -15,6 +15,9 @@ class Recipe:
     """Settings of a training besides its data, loss and seed. Ranges and defaults are those of the configuration."""
 
     network: str
+    pretrained: bool | str  # weights to start from; see `models.pretrained`
+    train: str  # all layers or the head, the last one, alone
+    body_lr: float  # learning rate of all layers but the head, relative to lr
     steps: int  # optimizer steps, equal for every number of images
     batch: int  # images per step
     lr: float  # the highest of the schedule
