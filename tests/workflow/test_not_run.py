@@ -6,36 +6,27 @@ import json
 import pandas as pd
 import pytest
 
-from distillery.storage.pools import write_pool
-from distillery.storage.refusals import refused_record
+from distillery.storage.verdicts import Verdict, now
+from distillery_demo.web import REFUSING
 
-from .conftest import CLASSES, STUDY, Study, draw, rows
+from .conftest import CLASSES, STUDY, Study, rows, write_own_images
 
 pytestmark = pytest.mark.slow
 CAPTCHA, GATED = "bing refused (captcha)", "sd2 refused (gated)"
-
-
-def refuse(folder, source, label, reason):
-    """Write the pool that a source leaves that refused a class."""
-    pool = folder / "resources" / "pools" / source / label
-    pool.parent.mkdir(parents=True, exist_ok=True)
-    record = refused_record(source, label, {"sd2": "diffusion"}.get(source, source), reason)
-    write_pool(pool.with_suffix(".tar"), pool.with_suffix(".jsonl"), [(record, None)])
 
 
 @pytest.fixture(scope="module")
 def refused(tmp_path_factory) -> Study:
     """A finished study of which Bing and the hub of the diffusion model refused every class."""
     folder = tmp_path_factory.mktemp("refused")
-    for name in ("frog", "ship"):
-        (folder / "images" / name).mkdir(parents=True)
-        for number in range(4):
-            draw(name, "teacher", number, 48).save(folder / "images" / name / f"{number}.png")
-    for label in CLASSES:
-        refuse(folder, "bing", label, "captcha")
-        refuse(folder, "sd2", label, "gated")
-    study = Study(folder, copy.deepcopy(STUDY))
-    study.run("results/summary.png", "all")
+    write_own_images(folder)
+    # a look at the hub, which these tests cannot reach
+    gated = Verdict("sd2", "refused", "gated", "Accept the license of source sd2's model.", now())
+    gated.write(folder / "resources" / "preflight" / "sd2.json")
+    study = Study(folder, copy.deepcopy(STUDY) | {"unavailable": "skip"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(REFUSING, "bing: captcha")
+        study.run("results/summary.png", "all")
     return study
 
 
