@@ -9,14 +9,11 @@ from hypothesis import strategies as st
 from split_tables import CURATION, LABELS, rows_of
 
 from distillery.jobs import UserError
+from distillery.splits.assign_splits import assign_splits, rank_images
+from distillery.splits.candidates import SplitCandidates
+from distillery.splits.groups import group_images
 from distillery.splits.quotas import Quota, quotas_for, shrink_quota
-from distillery.splits.split import (
-    SplitCandidates,
-    assign_splits,
-    group_images,
-    rank_images,
-    split_images,
-)
+from distillery.splits.split import split_images
 from distillery.storage.parquet import read_parquet, write_parquet
 
 SOURCES = ("bing", "google")

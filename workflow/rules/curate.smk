@@ -49,6 +49,8 @@ rule split:
         curation=study["curation"],
         common=study["split"]["common"],
         tuned=any(map(is_tuned, study["scenarios"])),
+        # no output, because Snakemake deletes those before the job
+        assignments="results/assignments.parquet",
         code=code_of("split"),
     script:
         "../scripts/split.py"

@@ -16,6 +16,7 @@ with job(snakemake) as j:
         curation=j.params.curation,
         leakage=j.input.get("leakage"),
         refusals=j.output.refusals,
+        assignments=j.params.assignments,
         common=j.params.common,
         tuned=j.params.tuned,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -68,6 +69,16 @@ def without_refused(classes: Mapping[str, Sequence[str]], refused: Refusals) -> 
     return {source: names for source, names in left.items() if names}
 
 
+def without_partial_validation(quotas: Mapping[str, Quota], refused: Refusals) -> dict[str, Quota]:
+    """Quotas without validation images of sources that refused a class, if others have validation images.
+
+    So the validation, on which every training depends, does not change once the class comes.
+    """
+    if not any(quota.val and not refused.get(source) for source, quota in quotas.items()):
+        return dict(quotas)
+    return {source: replace(quota, val=0) if refused.get(source) else quota for source, quota in quotas.items()}
+
+
 def log_refusals(refused: Refusals, quotas: Mapping[str, Quota]) -> None:
     """Log what test, validation and train images are missing."""
     for source, reasons in refused.items():
@@ -117,12 +128,14 @@ def lacking_images(
 ) -> str:
     """What the common test and the validation lack: `google (captcha) in the common test; google (captcha) in …`.
 
-    A source that refused some of its classes only is named with them: `google (captcha: cat, dog)`.
+    A source that refused some of its classes only is named with them: `google (captcha: cat, dog)`. It gives no
+    validation images if another source does.
     """
-    parts = {"the common test": list(common), "validation": [name for name in common if val.get(name)]}
+    validating = [name for name in common if val.get(name)]
     texts = []
-    for part, sources in parts.items():
-        names = [_lacking(name, refused[name], classes[name]) for name in sources if refused.get(name)]
+    for part, sources in {"the common test": list(common), "validation": validating}.items():
+        whole = part == "validation" and any(not refused.get(name) for name in validating)
+        names = [_lacking(name, refused[name], [] if whole else classes[name]) for name in sources if refused.get(name)]
         if names:
             texts.append(f"{', '.join(names)} in {part}")
     return "; ".join(texts)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from distillery.jobs import UserError, log
 from distillery.splits.refused_sources import read_refusals, refusals_text
-from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, UNUSED, ShortfallReport
+from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, LINKING, UNUSED, ShortfallReport
 from distillery.storage.parquet import read_metadata, read_parquet, write_parquet
 
 PLAN_SCHEMA = pa.schema(
@@ -141,7 +141,7 @@ def _left_out(
     mine = (table["source"] == source) & (table["class"] == label)
     train = mine & (table["split"] == "train")
     return int(mine.sum()), {
-        UNUSED: int((mine & (table["split"] == "unused")).sum()),
+        **{each: int((mine & (table["split"] == each)).sum()) for each in (UNUSED, LINKING)},
         FLAGGED: int((train & flagged).sum()),
         IN_OTHER_SOURCE: int((train & ~flagged & ~usable).sum()),
     }

@@ -20,6 +20,7 @@ NONE: Mapping[str, int] = MappingProxyType({})
 SHOWN = 4  # reasons in a message, the most frequent first
 # reasons that curation does not give
 LEAKED, FLAGGED, UNUSED, IN_OTHER_SOURCE = "leaked", "flagged", "unused", "in another source"
+LINKING = "linking"  # see `group_with_earlier`
 # reason → what its images are, after their number
 WORDS = {
     "too small": "smaller than curation.min_side ({min_side})",
@@ -31,6 +32,7 @@ WORDS = {
     LEAKED: "near-duplicates of the teacher's train images (split.leakage: drop)",
     FLAGGED: "flagged by the teacher as label issues (clean: true)",
     UNUSED: "near-duplicates of test or validation images",
+    LINKING: "near-duplicates of images of two groups that were there before",
     IN_OTHER_SOURCE: "near-duplicates of images of the scenario's other sources",
 }
 REPLACE = "Replace these files, or add images of {label}"
@@ -45,6 +47,7 @@ REMEDIES = {
     LEAKED: "Give the teacher other images than these, or set split.leakage: report",
     FLAGGED: "Add images of {label}, or set clean: false",
     UNUSED: DIFFERENT,
+    LINKING: DIFFERENT,
     IN_OTHER_SOURCE: "Add images of {label} that the other sources lack",
 }
 
@@ -57,11 +60,13 @@ class ShortfallReport:
         tables: curated table of each source; without a source's table its dropped images are not explained.
         curation: the configuration's section.
         shortfall: the configured behavior, "error" or "shrink".
+        assignments: the file of earlier assignments, if images keep theirs.
     """
 
     tables: Mapping[str, str | Path]
     curation: Mapping[str, int]
     shortfall: str
+    assignments: str = ""
 
     def explanation(self, source: str, label: str, present: int, left_out: Mapping[str, int] = NONE) -> str:
         """`; 300 candidates, 300 smaller than curation.min_side (32)`; empty if no image was dropped or left out.
@@ -94,7 +99,8 @@ class ShortfallReport:
             remedy = REMEDIES.get(lost[0][0], remedy)
         shrinks = self.shortfall == "shrink"
         lower = ", or lower the count" if shrinks else ", lower the count, or set split.shortfall: shrink"
-        return remedy.format(label=label) + lower
+        anew = f". Or delete {self.assignments}: all images are then assigned anew" if self.assignments else ""
+        return remedy.format(label=label) + lower + anew
 
     def _candidates(self, source: str, label: str) -> Counter[str]:
         """The candidates of a class by the reason why they were dropped; empty if they were kept."""

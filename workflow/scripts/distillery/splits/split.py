@@ -1,31 +1,33 @@
-"""Assign every kept image to training, validation or test: groups stay whole, classes balanced, subsets nest.
+"""The split of a study: every kept image of every source gets a near-duplicate group, a split and a rank.
 
-A group holds images that are near-duplicates of each other, in any class or source; all of it lies in one split. Every
-choice follows from hashes of the images' keys, so images added later move few of the others.
+A group holds images that are near-duplicates of each other, in any class or source; all of it lies in one split.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from distillery.curation.duplicates import connected_groups, near_duplicate_pairs
 from distillery.jobs import UserError, log
+from distillery.splits.assign_splits import assign_splits, rank_images
+from distillery.splits.assignments import Assignments, SplitSettings, read_assignments, write_assignments
+from distillery.splits.candidates import SplitCandidates, load_candidates, without_leaked
+from distillery.splits.groups import NEW, group_images, group_with_earlier
 from distillery.splits.quotas import SPLITS, Quota, quotas_for, shrink_quota
 from distillery.splits.refused_sources import (
     log_refusals,
     refused_classes,
     require_sources,
+    without_partial_validation,
     without_refused,
     write_refusals,
 )
-from distillery.splits.shortfall import UNUSED, ShortfallReport
-from distillery.storage.parquet import read_parquet, write_parquet
+from distillery.splits.shortfall import LINKING, UNUSED, ShortfallReport
+from distillery.storage.parquet import write_parquet
 
 SPLITS_SCHEMA = pa.schema(
     [
@@ -35,139 +37,12 @@ SPLITS_SCHEMA = pa.schema(
         ("label", pa.int16()),
         ("key", pa.string()),
         ("group", pa.int64()),
-        ("split", pa.string()),  # train, val, test; unused: near-duplicate of a test or validation image
+        # train, val, test; unused: near-duplicate of a test or validation image; linking: near-duplicate of images of
+        # two groups that were there before it
+        ("split", pa.string()),
         ("rank", pa.int32()),  # within source, class and split, from 0
     ]
 )
-
-
-@dataclass(frozen=True)
-class SplitCandidates:
-    """The kept images of all sources; every array is [N], one entry an image."""
-
-    source: np.ndarray  # str
-    row: np.ndarray  # int
-    label: np.ndarray  # int
-    key: np.ndarray  # str
-    phash: np.ndarray  # uint64
-    phash_mirror: np.ndarray  # uint64
-
-
-def load_candidates(tables: Mapping[str, str | Path], classes: Sequence[str]) -> SplitCandidates:
-    """Read the kept images from the curated tables.
-
-    Args:
-        tables: curated table of each source.
-        classes: the study's classes in order; a label is an index into them.
-    """
-    columns = ("class", "kept", "row", "key", "phash", "phash_mirror")
-    parts: list[dict[str, np.ndarray]] = []
-    for source, path in tables.items():
-        table = read_parquet(path, columns)
-        kept = table["kept"].astype(bool)
-        part = {name: values[kept] for name, values in table.items()}
-        parts.append(part | {"source": np.full(kept.sum(), source, dtype=object)})
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in (*columns, "source")}
-    labels = {name: label for label, name in enumerate(classes)}
-    return SplitCandidates(
-        source=joined["source"].astype(str),
-        row=joined["row"].astype(np.int32),
-        label=np.array([labels[name] for name in joined["class"]], dtype=np.int16),
-        key=joined["key"].astype(str),
-        phash=joined["phash"].astype(np.uint64),
-        phash_mirror=joined["phash_mirror"].astype(np.uint64),
-    )
-
-
-def group_images(images: SplitCandidates, distance: int) -> np.ndarray:
-    """The near-duplicate group of each image, named by the smallest index of its members.
-
-    Args:
-        distance: bits of 64 within which two images, as they are or with one mirrored, are near-duplicates.
-
-    Returns:
-        int64 [N].
-    """
-    # images with identical hashes are joined first: comparing all of them in pairs would be quadratic
-    pairs_of_hashes = np.stack([images.phash, images.phash_mirror], axis=1)
-    unique, first, which = np.unique(pairs_of_hashes, axis=0, return_index=True, return_inverse=True)
-    near = (
-        near_duplicate_pairs(unique[:, 0], unique[:, 1], distance) if len(unique) else np.empty((0, 2), dtype=np.int64)
-    )
-    same = np.stack([np.arange(len(which)), first[which.ravel()]], axis=1)
-    return connected_groups(len(which), np.concatenate([same, first[near]]))
-
-
-def shuffled_rank(seed: int, key: str) -> bytes:
-    """Sort key of an image key in the shuffled order of a seed."""
-    return hashlib.sha256(f"{seed} {key}".encode()).digest()
-
-
-def assign_splits(images: SplitCandidates, group: np.ndarray, quotas: Mapping[str, Quota], seed: int) -> np.ndarray:
-    """The split of each image.
-
-    Groups are taken in a shuffled order. A group goes to test while one of its sources and classes still lacks test
-    images, else to validation by the same rule, else to train. In test and validation a group gives at most one image
-    of each source and class, since near-duplicates add no evidence; its other images are unused.
-
-    Returns:
-        str [N].
-    """
-    order = _members_in_order(images, group, seed)
-    split = np.full(len(group), "train", dtype=object)
-    for name in SPLITS[:-1]:
-        lacking = {
-            (source, label): getattr(quotas[source], name)
-            for source, label in set(zip(images.source.tolist(), images.label.tolist(), strict=True))
-        }
-        for members in order:
-            if split[members[0]] != "train":
-                continue
-            chosen = [i for i in _one_per_cell(images, members) if lacking[_cell(images, i)] > 0]
-            if chosen:
-                split[members] = "unused"
-            for i in chosen:
-                split[i] = name
-                lacking[_cell(images, i)] -= 1
-    return split.astype(str)
-
-
-def _cell(images: SplitCandidates, i: int) -> tuple[str, int]:
-    """Source and label of an image."""
-    return str(images.source[i]), int(images.label[i])
-
-
-def _members_in_order(images: SplitCandidates, group: np.ndarray, seed: int) -> list[np.ndarray]:
-    """The groups in a shuffled order; of each, the indices of its members in the shuffled order of their keys."""
-    rank = np.array([shuffled_rank(seed, key) for key in images.key.tolist()], dtype="S32")
-    # equal keys (one image in two sources) are ordered by source, so the result never depends on the order of the input
-    by_rank = np.lexsort((images.label, images.source, rank))
-    by_group = by_rank[np.argsort(group[by_rank], kind="stable")]
-    members = np.split(by_group, np.flatnonzero(np.diff(group[by_group])) + 1) if len(group) else []
-    position = np.empty(len(group), dtype=np.int64)
-    position[by_rank] = np.arange(len(group))
-    return sorted(members, key=lambda m: position[m[0]])
-
-
-def _one_per_cell(images: SplitCandidates, members: np.ndarray) -> list[int]:
-    """The first member of each source and class."""
-    first: dict[tuple[str, int], int] = {}
-    for i in members.tolist():
-        first.setdefault(_cell(images, i), i)
-    return list(first.values())
-
-
-def rank_images(images: SplitCandidates, split: np.ndarray, seed: int) -> np.ndarray:
-    """Position of each image within its source, class and split, from 0, in shuffled order: int32 [N]."""
-    if not len(images.key):
-        return np.empty(0, dtype=np.int32)
-    rank = np.array([shuffled_rank(seed + 1, key) for key in images.key.tolist()], dtype="S32")
-    order = np.lexsort((rank, split, images.label, images.source))
-    cells = np.stack([images.source[order], images.label[order].astype(str), split[order]], axis=1)
-    starts = np.flatnonzero(np.r_[True, (cells[1:] != cells[:-1]).any(axis=1)])
-    result = np.empty(len(order), dtype=np.int32)
-    result[order] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
-    return result
 
 
 def split_images(
@@ -183,12 +58,15 @@ def split_images(
     curation: Mapping[str, int],
     leakage: str | Path | None = None,
     refusals: str | Path | None = None,
+    assignments: str | Path | None = None,
     common: Sequence[str] = (),
     tuned: bool = False,
 ) -> None:
     """Assign every kept image of every source to a split and write the table.
 
-    Classes that a source refused have no images there, so they are left out of its quotas.
+    Classes that a source refused have no images there, so they are left out of its quotas. Images that an earlier split
+    assigned keep their group, split and rank (see `assignments`); validation stays as it was made, so that no finished
+    training has to be repeated when a source joins.
 
     Args:
         tables: curated table of each source.
@@ -203,6 +81,7 @@ def split_images(
         curation: the configuration's section, for messages about images that were dropped.
         leakage: table of `find_leakage`, to leave out near-duplicates of the teacher's train images; None to keep them.
         refusals: the `.json` to write: the refused classes of each source with their reasons.
+        assignments: the `.parquet` that keeps the assignments for the next split, written last; None to keep none.
         common: sources of the common test.
         tuned: whether settings are chosen by the validation images.
 
@@ -214,44 +93,90 @@ def split_images(
     require_sources(refused, classes, common, wanted["val"], tuned)
     images = load_candidates(tables, labels)
     if leakage:
-        images = _without_leaked(images, leakage)
-    group = group_images(images, group_distance)
+        images = without_leaked(images, leakage)
     quotas = quotas_for(wanted, classes)
     log_refusals(refused, quotas)
+    settings = SplitSettings.of(seed, group_distance, quotas)
+    earlier = Assignments.none(len(images.key))
+    if assignments:
+        earlier = read_assignments(assignments, settings, images, labels)
+    group, linking, earlier = _grouped(images, group_distance, seed, earlier)
+    usable = images.where(~linking)
     classes = without_refused(classes, refused)
-    quotas = {source: quotas[source] for source in classes}
-    report = ShortfallReport(tables, curation, shortfall)
+    quotas = without_partial_validation({source: quotas[source] for source in classes}, refused)
+    report = ShortfallReport(tables, curation, shortfall, str(assignments) if earlier.any else "")
     if shortfall == "shrink":
-        pool = (images, group, classes, labels, report)
+        pool = (usable, group[~linking], classes, labels, report)
         quotas = {source: _shrunk_to_pool(quota, source, *pool) for source, quota in quotas.items()}
-    split = assign_splits(images, group, quotas, seed)
+    quotas = _validation_as_made(quotas, images, earlier, classes, labels, tuned)
+    split = np.full(len(group), LINKING, dtype=object)
+
+    def assign() -> None:
+        split[~linking] = assign_splits(usable, group[~linking], quotas, seed, earlier.where(~linking))
+
+    assign()
     if shortfall == "shrink":
         while (capped := _cap_quotas(quotas, images, split, classes, labels)) != quotas:
-            quotas, split = capped, assign_splits(images, group, capped, seed)
+            quotas = capped
+            assign()
     _require_quotas(images, group, split, quotas, classes, labels, report)
     columns = {
         **{name: getattr(images, name) for name in ("source", "row", "label", "key")},
         "class": [labels[label] for label in images.label],
         "group": group,
         "split": split,
-        "rank": rank_images(images, split, seed),
+        "rank": rank_images(images, split.astype(str), seed, earlier),
     }
     write_parquet(output, columns, SPLITS_SCHEMA)
     if refusals:
         write_refusals(refusals, refused)
+    if assignments:
+        write_assignments(assignments, settings, columns, ~linking)
 
 
-def _without_leaked(images: SplitCandidates, leakage: str | Path) -> SplitCandidates:
-    """The candidates without near-duplicates of images that the teacher trained on."""
-    table = read_parquet(leakage, ("source", "row", "teacher_split"))
-    trained = table["teacher_split"] == "train"
-    leaked = set(zip(table["source"][trained].tolist(), table["row"][trained].tolist(), strict=True))
-    known = zip(images.source.tolist(), images.row.tolist(), strict=True)
-    keep = np.array([place not in leaked for place in known], dtype=bool)
-    log.info(
-        "%d of %d images are left out: near-duplicates of images that the teacher trained on", (~keep).sum(), len(keep)
-    )
-    return SplitCandidates(**{name: values[keep] for name, values in vars(images).items()})
+def _grouped(
+    images: SplitCandidates, distance: int, seed: int, earlier: Assignments
+) -> tuple[np.ndarray, np.ndarray, Assignments]:
+    """The groups of images, which images are left out because they link two groups, and the assignments that hold."""
+    found = group_with_earlier(images, distance, earlier.group, seed) if earlier.any else None
+    if found:
+        group, linking = found
+        new = earlier.group == NEW
+        log.info("%d images keep their split, %d are new", (~new).sum(), new.sum())
+        if linking.any():
+            log.info("%d new images are left out: near-duplicates of images of two groups", linking.sum())
+        return group, linking, earlier
+    if earlier.any:
+        log.warning("near-duplicates are found in another way than before: all images are assigned to splits anew")
+    return group_images(images, distance), np.zeros(len(images.key), dtype=bool), Assignments.none(len(images.key))
+
+
+def _validation_as_made(
+    quotas: Mapping[str, Quota],
+    images: SplitCandidates,
+    earlier: Assignments,
+    classes: Mapping[str, Sequence[str]],
+    labels: Sequence[str],
+    tuned: bool,
+) -> dict[str, Quota]:
+    """Quotas whose validation does not grow: every training depends on it, and would have to be repeated.
+
+    A source that refused when validation was made gives it no images later, unless a tuned study would have none.
+    """
+    kept = {}
+    for source, quota in quotas.items():
+        cells = [_of_class(images, source, labels.index(name)) for name in classes[source]]
+        had = [int((earlier.split[cell] == "val").sum()) for cell in cells]
+        gone = [earlier.removed.get((source, labels.index(name), "val"), 0) for name in classes[source]]
+        most = min(map(sum, zip(had, gone, strict=True))) if source in earlier.sources else quota.val
+        kept[source] = replace(quota, val=min(quota.val, most))
+    made = set(images.source[earlier.split == "val"].tolist())
+    if tuned and not made and not any(quota.val for quota in kept.values()):
+        return dict(quotas)
+    for source, quota in kept.items():
+        if quotas[source].val and not quota.val and source not in made:
+            log.info("validation stays as it was made, without images of source %s", source)
+    return kept
 
 
 def _shrunk_to_pool(
@@ -294,7 +219,7 @@ def _cap_quotas(
     for source, quota in quotas.items():
         cells = [_of_class(images, source, labels.index(name)) for name in classes[source]]
         found = {part: min(int((split[cell] == part).sum()) for cell in cells) for part in SPLITS[:-1]}
-        least = {part: max(count, min(1, getattr(quota, part))) for part, count in found.items()}
+        least = {part: min(getattr(quota, part), max(1, count)) for part, count in found.items()}
         capped[source] = replace(quota, **least)
         if capped[source] != quota:
             log.warning(
@@ -325,7 +250,7 @@ def _require_quotas(
             for part in SPLITS[:-1]:
                 asked, found = getattr(quota, part), int((split[mine] == part).sum())
                 if found < asked:
-                    left_out = {UNUSED: int((mine & (split == "unused")).sum())}
+                    left_out = {each: int((mine & (split == each)).sum()) for each in (UNUSED, LINKING)}
                     raise UserError(
                         f"split.{part}: class {name} has {found} {part} images in source {source}, {asked} requested of"
                         " each class"
