@@ -62,7 +62,13 @@ class Study:
         train, settings = {source: per_class * len(LABELS)}, {"shortfall": "shrink", "common": [source]}
         classes = {source: LABELS}
         plan_scenario(
-            self.folder / "splits.parquet", path, scenario="s", train=train, classes=classes, augmented=False, **settings
+            self.folder / "splits.parquet",
+            path,
+            scenario="s",
+            train=train,
+            classes=classes,
+            augmented=False,
+            **settings,
         )
         return {self.images[source][row["row"]][1] for row in rows_of(path) if row["split"] == "train"}
 
@@ -354,7 +360,9 @@ def test_near_duplicates_that_are_found_in_another_way_start_afresh(study, said)
     study.images["bing"] = far_images(9)
     rows = study.split()
     one, other = image_of(rows, "bing", "train")[2], image_of(rows, "bing", "test")[2]
-    study.images["bing"] = [(label, key, 5 if key in (one, other) else value) for label, key, value in study.images["bing"]]
+    study.images["bing"] = [
+        (label, key, 5 if key in (one, other) else value) for label, key, value in study.images["bing"]
+    ]
     assert study.split() == study.split(assignments=False)
     assert "found in another way than before" in said.text
 

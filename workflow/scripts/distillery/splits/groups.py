@@ -6,8 +6,6 @@ groups would join what was split apart, so it is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from distillery.curation.duplicates import connected_groups, near_duplicate_pairs
@@ -52,19 +50,13 @@ def group_with_earlier(
     new = group_of == NEW
     component = connected_groups(len(new), near[new[near].all(axis=1)]) + earlier.max(initial=NEW) + 1
     group_of[new] = component[new]
-    joins = near[new[near].sum(axis=1) == 1]
-    joins = np.where(new[joins[:, :1]], joins, joins[:, ::-1])  # the new one first
-    touched = np.unique(group_of[joins], axis=0)  # component, and an earlier group that it is near to
-    components, counts = np.unique(touched[:, 0], return_counts=True)
-    single = np.isin(touched[:, 0], components[counts == 1])
-    renamed = dict(touched[single].tolist())
-    group_of[new] = [renamed.get(group, group) for group in group_of[new].tolist()]
-    links = np.zeros(len(new), dtype=bool)
-    if linked := set(components[counts > 1].tolist()):
-        within = np.array([group in linked for group in group_of.tolist()]) & new
-        order = [index for index in dict.fromkeys(node[shuffled_order(images, seed)].tolist()) if within[index]]
-        links[list(_join_one_by_one(order, near, group_of, new))] = True
-    return _named_by_first(group_of[node]), links[node]
+    _join_earlier(near, group_of, new)
+    linking = np.zeros(len(new), dtype=bool)
+    if components := _linking_components(near, group_of, new):
+        mine = np.isin(group_of, components) & new
+        order = [index for index in dict.fromkeys(node[shuffled_order(images, seed)].tolist()) if mine[index]]
+        linking[_join_one_by_one(order, near, group_of, new)] = True
+    return _named_by_first(group_of[node]), linking[node]
 
 
 def near_nodes(images: SplitCandidates, distance: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,32 +77,61 @@ def _connected_nodes(node: np.ndarray, near: np.ndarray) -> np.ndarray:
     return connected_groups(node.max(initial=-1) + 1, near)[node]
 
 
-def _join_one_by_one(order: Iterable[int], near: np.ndarray, group_of: np.ndarray, new: np.ndarray) -> set[int]:
+def _touched(near: np.ndarray, group_of: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which earlier groups the components of new nodes are near to.
+
+    Args:
+        near: pairs of nodes.
+        group_of: int64, one entry a node: its earlier group, or the component of a new one.
+        new: bool, one entry a node.
+
+    Returns:
+        Pairs of a component and an earlier group, int64 [P, 2]; and the number of pairs of each one's component.
+    """
+    between = near[new[near].sum(axis=1) == 1]
+    between = np.where(new[between[:, :1]], between, between[:, ::-1])  # the new one first
+    pairs = np.unique(group_of[between], axis=0)
+    _, which, counts = np.unique(pairs[:, 0], return_inverse=True, return_counts=True)
+    return pairs, counts[which]
+
+
+def _join_earlier(near: np.ndarray, group_of: np.ndarray, new: np.ndarray) -> None:
+    """Give the nodes of components that are near one earlier group this group; arguments as for `_touched`."""
+    pairs, counts = _touched(near, group_of, new)
+    joined = dict(pairs[counts == 1].tolist())
+    group_of[new] = [joined.get(group, group) for group in group_of[new].tolist()]
+
+
+def _linking_components(near: np.ndarray, group_of: np.ndarray, new: np.ndarray) -> list[int]:
+    """The components that are near several earlier groups; arguments as for `_touched`."""
+    pairs, counts = _touched(near, group_of, new)
+    return np.unique(pairs[counts > 1, 0]).tolist()
+
+
+def _join_one_by_one(order: list[int], near: np.ndarray, group_of: np.ndarray, new: np.ndarray) -> list[int]:
     """Give new nodes their groups one after the other; each joins the earlier nodes and those joined before it.
 
     Args:
         order: of the new nodes.
-        near: pairs of nodes.
-        group_of: int64, one entry a node; changed in place.
-        new: bool, one entry a node.
+        near, group_of, new: see `_touched`; `group_of` is changed in place.
 
     Returns:
         The nodes that link two earlier groups. They join none.
     """
     from scipy.cluster.hierarchy import DisjointSet
 
-    order = list(order)
     neighbors: dict[int, list[int]] = {}
     for one, other in near[np.isin(near, order).any(axis=1)].tolist():
         neighbors.setdefault(one, []).append(other)
         neighbors.setdefault(other, []).append(one)
-    joined, links = DisjointSet(), set()
+    joined, links = DisjointSet(), []
     earlier: dict[int, int] = {}  # root of joined nodes → the earlier group that they are in
     for node in order:
         others = [other for other in neighbors.get(node, ()) if not new[other] or other in joined]
-        groups = {earlier.get(joined[other]) if new[other] else int(group_of[other]) for other in others} - {None}
+        groups = {int(group_of[other]) for other in others if not new[other]}
+        groups |= {earlier[joined[other]] for other in others if new[other] and joined[other] in earlier}
         if len(groups) > 1:
-            links.add(node)
+            links.append(node)
             continue
         joined.add(node)
         for other in others:
@@ -120,7 +141,7 @@ def _join_one_by_one(order: Iterable[int], near: np.ndarray, group_of: np.ndarra
             earlier[joined[node]] = groups.pop()
     unnamed = group_of.max() + 1
     for node in order:
-        root = node if node in links else joined[node]
+        root = joined[node] if node in joined else node
         group_of[node] = earlier.get(root, unnamed + root)
     return links
 
