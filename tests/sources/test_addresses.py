@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
 from distillery.sources.address_lists import fetch_addresses, read_addresses
-from distillery.sources.urls import is_http_url, quote_url
 from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
+from distillery.storage.urls import is_http_url, quote_url
 from distillery_demo.web import Server, serve
 from distillery_demo.web_index import SearchIndex, WebImage
 
@@ -272,7 +272,7 @@ def test_a_quote_that_is_not_closed_takes_no_lines_with_it(tmp_path):
     with pytest.raises(UserError, match="line 2: a quote is opened and not closed"):
         read_addresses(write(tmp_path, text), "mine", "dog")
     title = 'class,url,title\ncat,http://a.bc/1,"A cat\nasleep"\ndog,nowhere,A dog\n'
-    assert read_addresses(write(tmp_path, title), "mine", "cat")[0].title == "A cat\nasleep"
+    assert read_addresses(write(tmp_path, title), "mine", "cat")[0].title == "A cat asleep"
     with pytest.raises(UserError, match="line 4: 'nowhere'"):
         read_addresses(tmp_path / "list.csv", "mine", "dog")
 

@@ -17,7 +17,7 @@ from distillery.sources.exchange import PIECE, BrokenEncoding, Target, decoded
 from distillery.sources.failures import FetchError
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.hosts import HostQuiet, Hosts
-from distillery.sources.urls import is_http_url
+from distillery.storage.urls import is_http_url
 from distillery_demo.web import serve
 
 LIMITS = Limits.of(source_defaults("urls") | {"contact": "", "timeout_seconds": 5, "retries": 2})

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from distillery.sources.engines import ENGINES, bing, google, openverse
 from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked, unique
-from distillery.sources.urls import MAX_URL, is_http_url
+from distillery.storage.texts import clean_text
+from distillery.storage.urls import MAX_URL, is_http_url
 from distillery_demo.web_index import SearchIndex, WebImage
 from distillery_demo.web_pages import PAGES as MAKERS
 from distillery_demo.web_pages import SEARCHES
@@ -80,11 +81,9 @@ def test_no_query_breaks_a_page(search, query, places):
     shots = [WebImage("bing", "frog", number, "plain", 80, "webp") for number in places]
     records = ENGINES[search].parse(MAKERS[search](shots, query).encode())
     assert [record.url for record in records] == [shot.url for shot in shots]
-    assert all(
-        record.title.split() == f"{query} – no. {shot.number % 1000}".split() or search != "commons"
-        for record, shot in zip(records, shots, strict=True)
-    )
-    assert all(record.title.startswith(query) or search == "commons" for record in records)
+    for record, shot in zip(records, shots, strict=True):
+        title = clean_text(f"{query} – no. {shot.number % 1000}", 500)
+        assert record.title.split() == title.split() if search == "commons" else record.title in (title, query)
 
 
 @pytest.mark.parametrize("search", SEARCHES)
@@ -251,7 +250,7 @@ def test_half_a_character_is_replaced():
         "t": "a cat \ud83d",
     }
     page = f'<a class="iusc" m="{html.escape(json.dumps(attribute))}">'.encode()
-    assert bing.parse(page) == [SearchResult("http://a.bc/d.jpg", "http://a.bc/?", "http://a.bc/?", "a cat ?")]
+    assert bing.parse(page) == [SearchResult("http://a.bc/d.jpg", title="a cat ?")]
     found = {"url": "http://a.bc/d.jpg", "title": "a cat \ud83d", "creator": "\ud83dAda", "license": "cc0"}
     [record] = openverse.parse(json.dumps({"results": [found]}).encode())
     assert (record.title, record.creator, record.license) == ("a cat ?", "?Ada", "CC0")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.jobs import UserError
-from distillery.storage.records import ImageRecord, as_utf8
+from distillery.storage.records import ImageRecord
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -33,8 +33,3 @@ def test_unknown_provenance_is_refused_rather_than_lost():
 def test_json_that_is_no_object_is_refused(text):
     with pytest.raises(TypeError, match="not a JSON object"):
         ImageRecord.from_json(text)
-
-
-@given(st.text())
-def test_any_text_becomes_utf8(text):
-    assert as_utf8(text).encode() == text.encode("utf-8", "replace")

@@ -1,5 +1,7 @@
 """Every used image is listed once, with what its source states; no other image is."""
 
+import csv
+
 import pandas as pd
 import pytest
 
@@ -51,6 +53,16 @@ def test_a_title_with_line_breaks_is_one_row(tmp_path, curated, write_plan):
     assert b"\r" not in (tmp_path / "attribution.csv").read_bytes()
     found = pd.read_csv(tmp_path / "attribution.csv")
     assert len(found) == 18 and found["title"][0] == "A dog by the sea" == found["creator"].iloc[-1]
+
+
+def test_hostile_texts_of_an_older_table_make_one_row_each_and_no_formula(tmp_path, curated, write_plan):
+    facts = {"page": "http://a.bc/d\re\rf", "title": "x" * 200_000, "creator": "=cmd|' /C calc'!A0", "license": "-1+1"}
+    source = curated("free", "openverse", 20, **facts)
+    tabulate_attribution([source], [write_plan("a", {"free": 6})], [], tmp_path / "attribution.csv")
+    rows = list(csv.DictReader((tmp_path / "attribution.csv").open(newline="")))
+    assert len(rows) == 16 and {row["page"] for row in rows} == {""}
+    assert {row["creator"] for row in rows} == {"'=cmd|' /C calc'!A0"} and {row["license"] for row in rows} == {"'-1+1"}
+    assert {len(row["title"]) for row in rows} == {2000}
 
 
 def test_images_of_other_test_sets_are_listed(tmp_path, curated, write_plan, write_splits):

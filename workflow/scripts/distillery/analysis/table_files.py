@@ -10,6 +10,7 @@ import pandas as pd
 
 from distillery.jobs import UserError, one_line
 from distillery.storage.files import atomic_write
+from distillery.storage.texts import as_cell
 
 # columns of text that may look like numbers: names from a configuration, or made from them
 NAMES = (
@@ -30,8 +31,14 @@ def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV in UTF-8, whole or not at all; what is missing is blank."""
+    """Write a table as CSV in UTF-8, whole or not at all; what is missing is blank, and no text is a formula."""
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    table = table.assign(**{name: table[name].map(_cell) for name in texts})
     atomic_write(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def _cell(value: Any) -> Any:
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def run_rows(summary: pd.DataFrame) -> pd.DataFrame:

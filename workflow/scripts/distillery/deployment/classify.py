@@ -31,6 +31,7 @@ from distillery.parallel import batched
 from distillery.sources.folders.importing import MAX_BYTES
 from distillery.sources.folders.names import may_be_image
 from distillery.storage.files import atomic_write, files_below
+from distillery.storage.texts import as_cell
 
 BATCH = 64
 NO_PROBABILITIES = np.empty(0, np.float32)
@@ -155,7 +156,7 @@ def to_csv(predictions: Iterable[Prediction], classes: Sequence[str]) -> str:
     writer.writerow(["path", "class", "probability", *(f"probability_{name}" for name in classes)])
     for prediction in predictions:
         best, cells = int(prediction.probabilities.argmax()), [f"{p:.6f}" for p in prediction.probabilities]
-        writer.writerow([shown(prediction.path), classes[best], cells[best], *cells])
+        writer.writerow([as_cell(shown(prediction.path)), classes[best], cells[best], *cells])
     return text.getvalue()
 
 

@@ -15,10 +15,10 @@ from distillery.parallel import DaemonThreads, ordered
 from distillery.sources.failures import NO_ANSWER
 from distillery.sources.fetching import Fetcher, Limits
 from distillery.sources.retrieval import retrieve
-from distillery.sources.urls import is_http_url, quote_url
 from distillery.storage.records import ImageRecord
 from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
+from distillery.storage.urls import is_http_url, quote_url
 
 THREADS = 8  # each host has fewer connections at a time, see Limits
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")

@@ -22,7 +22,7 @@ from distillery.sources.budget import Budget, TooManyBytes
 from distillery.sources.exchange import Client, Target, body_of, decoded
 from distillery.sources.failures import FetchError, PassingError, fetch_error
 from distillery.sources.hosts import LONGEST_WAIT_SECONDS, HostQuiet, Hosts
-from distillery.sources.urls import is_http_url, quote_url
+from distillery.storage.urls import is_http_url, quote_url
 
 AGENT = f"Distillery/{__version__}"
 MAX_REDIRECTS = 5

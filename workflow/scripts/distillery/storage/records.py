@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import builtins
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 
 from distillery.jobs import UserError
 from distillery.storage.renamed import in_new_words
+from distillery.storage.texts import clean_address, clean_text
+from distillery.storage.urls import MAX_URL
+
+# field → characters at most
+TEXT_LENGTHS = dict.fromkeys(("source", "label", "kind", "retrieved", "scheduler", "dtype", "clip_scorer"), 300)
+TEXT_LENGTHS |= dict.fromkeys(("title", "license", "creator", "model", "revision"), 500)
+TEXT_LENGTHS |= {"key": 64, "sha256": 64, "failure": 200, "query": 1000, "origin": MAX_URL}
+ADDRESSES = ("url", "page", "thumbnail")
+PROMPTS = ("prompt", "negative_prompt")
+PROMPT_LENGTH = 20_000  # characters
+LINE_ENDS = {ord(character): " " for character in "\n\r\t"}
+MOST_TEXTS = 1000  # in a list
 
 
 @dataclass(frozen=True)
@@ -16,6 +30,10 @@ class ImageRecord:
 
     `origin` identifies it within its source: a URL, a path, or the hash of the generation parameters. `failure` is
     empty if the image was retrieved; `key`, `sha256` and `bytes` then describe it.
+
+    Texts are cleaned as the record is made (`distillery.storage.texts`), wherever it comes from: `page`, `thumbnail`
+    and `url` are addresses or empty, the others are one line of limited length. Prompts, from which an image can be
+    made again, stay as they are up to `PROMPT_LENGTH` characters.
     """
 
     source: str
@@ -55,6 +73,23 @@ class ImageRecord:
     clip_scorer: str = ""  # the CLIP model that scored it, and among which classes
     clip_score: float = -1.0  # its probability of the label, 0 to 1
 
+    def __post_init__(self) -> None:
+        for name, length in TEXT_LENGTHS.items():
+            self._clean(name, partial(clean_text, length=length))
+        for name in ADDRESSES:
+            self._clean(name, clean_address)
+        for name in PROMPTS:
+            self._clean(name, _clean_prompt)
+        for name in ("duplicate_queries", "components"):
+            if texts := getattr(self, name):
+                cleaned = tuple(clean_text(text, TEXT_LENGTHS["query"]) for text in texts[:MOST_TEXTS])
+                object.__setattr__(self, name, cleaned)
+
+    def _clean(self, name: str, clean: Callable[[str], str]) -> None:
+        # a value of another type is `from_json`'s to report
+        if isinstance(text := getattr(self, name), str) and (cleaned := clean(text)) != text:
+            object.__setattr__(self, name, cleaned)  # the record is frozen once it is made
+
     @classmethod
     def from_json(cls, text: str | builtins.bytes) -> ImageRecord:
         """Read one record, also as version 0.1 wrote it.
@@ -89,6 +124,7 @@ _CHECKS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (
 TYPES = {field.name: _CHECKS.get(str(field.type), (tuple,)) for field in fields(ImageRecord)}
 
 
-def as_utf8(text: str) -> str:
-    """Text that a file can hold: half a character, from JSON cut inside one or a Latin-1 file name, becomes `?`."""
-    return text.encode("utf-8", "replace").decode()
+def _clean_prompt(prompt: str) -> str:
+    if len(prompt) <= PROMPT_LENGTH and prompt.translate(LINE_ENDS).isprintable():
+        return prompt
+    return clean_text(prompt, PROMPT_LENGTH)

@@ -9,12 +9,14 @@ import pandas as pd
 
 from distillery.analysis.study_tables.plan_images import used_images
 from distillery.analysis.table_files import write_table
+from distillery.storage.texts import clean_address, clean_text
 
 FROM_CURATED = (
     "source", "class", "key", "kind", "title", "creator", "license", "page", "url", "query", "prompt", "model", "seed",
     "origin",
 )  # fmt: skip
 FREE_TEXT = ("title", "creator", "license", "query", "prompt")
+CELL_LENGTH = 2000  # characters; readers of CSV refuse cells of more than 131,072
 COLUMNS = ("source", "class", "key", "used", *FROM_CURATED[3:])
 
 
@@ -47,8 +49,9 @@ def attribution_table(
     rows = pd.concat([_kept(path) for path in curated], ignore_index=True).merge(used, on=["source", "row"])
     rows = pd.concat([rows, *(_kept(path).assign(used="teacher") for path in teacher)], ignore_index=True)
     for name in FREE_TEXT:
-        # a lone carriage return is not quoted, and readers would end the row there
-        rows[name] = rows[name].map(lambda text: " ".join(str(text).split()), na_action="ignore")
+        # a prompt may have several lines; tables of version 0.1 have titles as the web had them
+        rows[name] = rows[name].map(lambda text: clean_text(str(text), CELL_LENGTH), na_action="ignore")
+    rows["page"] = rows["page"].map(clean_address, na_action="ignore")
     rows["seed"] = rows["seed"].map(lambda seed: "" if seed < 0 else str(seed))
     return rows.reindex(columns=list(COLUMNS))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from distillery.display_names import display_name, lacking_text, not_run_text
+from distillery.jobs import one_line
 from distillery.storage.files import atomic_write
 
 HEAD = (
@@ -24,6 +25,7 @@ def typeset_summary(summary: str | Path, markdown: str | Path, latex: str | Path
         title: the study's; becomes heading and caption.
         label: stands below the heading and in the caption, unless empty.
     """
+    title, label = one_line(title), one_line(label)
     table = pd.read_csv(summary, dtype=str, keep_default_na=False)
     if "lacking" in table:
         label = f"{label}. {lacking_text(table['lacking'].iloc[0])}".removeprefix(". ")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked, Tags, text, unique
-from distillery.sources.urls import is_http_url
+from distillery.storage.urls import is_http_url
 
 HOME = "https://www.google.com"
 PAGE = 100  # results a page

@@ -8,11 +8,13 @@ from html.parser import HTMLParser
 from typing import Any
 
 from distillery.jobs import one_line
-from distillery.sources.urls import is_http_url, quote_url
-from distillery.storage.records import as_utf8
 from distillery.storage.refusals import Refusal
+from distillery.storage.texts import clean_address, clean_text
+from distillery.storage.urls import is_http_url, quote_url
 
 # fields of a result that are text about the image, not its URL
+TEXT_LENGTH = 500  # characters
+MAX_SIDE = 1_000_000  # pixels; a search that states more is wrong
 TEXTS = ("page", "thumbnail", "title", "license", "creator")
 
 
@@ -42,17 +44,25 @@ class SearchResult:
 
 
 def unique(results: list[SearchResult]) -> list[SearchResult]:
-    """The results with a URL, the first of each URL, in order; their texts as files can hold them."""
+    """The results with a URL, the first of each URL, in order; their texts clean (`distillery.storage.texts`)."""
     first: dict[str, SearchResult] = {}
     for result in results:
         if is_http_url(url := quote_url(result.url)):
             first.setdefault(url, result)
-    return [_as_utf8(result, url) for url, result in first.items()]
+    return [_clean(result, url) for url, result in first.items()]
 
 
-def _as_utf8(result: SearchResult, url: str) -> SearchResult:
-    texts = {name: as_utf8(getattr(result, name)) for name in TEXTS}
-    return SearchResult(url, width=result.width, height=result.height, **texts)
+def _clean(result: SearchResult, url: str) -> SearchResult:
+    return SearchResult(
+        url,
+        clean_address(result.page),
+        clean_address(result.thumbnail),
+        clean_text(result.title, TEXT_LENGTH),
+        width=result.width if 0 < result.width <= MAX_SIDE else 0,
+        height=result.height if 0 < result.height <= MAX_SIDE else 0,
+        license=clean_text(result.license, TEXT_LENGTH),
+        creator=clean_text(result.creator, TEXT_LENGTH),
+    )
 
 
 # --- HTML -------------------------------------------------------------------------------------------------------------

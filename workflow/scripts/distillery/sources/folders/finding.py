@@ -11,7 +11,8 @@ from distillery.sources.folders.archives import SUFFIXES, Member, read_archive
 from distillery.sources.folders.names import is_image_by_name, is_unread, may_be_image, suffix_of
 from distillery.storage.files import files_below, is_hidden
 from distillery.storage.pools import MAGIC_BYTES, extension
-from distillery.storage.records import as_utf8
+from distillery.storage.texts import clean_text
+from distillery.storage.urls import MAX_URL
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _images(files: Mapping[str, Member], prefix: str) -> list[Found]:
         log.info("%d files beside the images are left out: hidden, videos, side files or of an unknown kind", left)
     return [
         Found(
-            as_utf8(prefix + name),
+            clean_text(prefix + name, MAX_URL),
             files[name].size,
             _all_of(files[name]),
             _all_of(record) if (record := files.get(_record_name(name))) else None,

@@ -11,7 +11,7 @@ from distillery.jobs import UserError, log, progress
 from distillery.sources.folders.finding import Found, find_images
 from distillery.sources.folders.names import is_unread, suffix_of
 from distillery.storage.pools import extension
-from distillery.storage.records import ImageRecord, as_utf8
+from distillery.storage.records import ImageRecord
 
 MAX_BYTES = 100_000_000  # larger files are no images to train on, and would have to fit into memory
 
@@ -91,7 +91,7 @@ def _provenance(file: Found) -> ImageRecord:
     if file.read_record is None:
         return empty
     try:
-        known = ImageRecord.from_json(as_utf8(ImageRecord.from_json(file.read_record()).to_json()))
+        known = ImageRecord.from_json(file.read_record())
     except (OSError, ValueError, TypeError, UserError):
         return empty
     return replace(known, key="", sha256="", bytes=0, failure="")

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 MAX_URL = 4000  # characters; longer ones hold data, as in data:image/png
 # scheme and host, then the rest; a host has no spaces, so they are quoted in the rest alone
 PARTS = re.compile(r"(https?://[^/?#\s]*)([/?#].*)?", re.IGNORECASE)
+MARKUP = re.compile(r'[ "<>\\]')
 QUOTED = {ord(character): f"%{ord(character):02X}" for character in ' "<>'}
 
 
 def is_http_url(url: object) -> bool:
-    """Whether this is an absolute http(s) URL with a host, without spaces, half characters or markup."""
+    """Whether this is an absolute http(s) URL with a host, without spaces, invisible characters or markup."""
     if not isinstance(url, str) or not 10 <= len(url) <= MAX_URL:
         return False
-    if any(c <= " " or c in '"<>\\\x7f' or "\ud800" <= c <= "\udfff" for c in url):
+    if not url.isprintable() or MARKUP.search(url):
         return False
     try:
         parts = urlsplit(url)
