@@ -38,8 +38,11 @@ def _cells(table: pd.DataFrame) -> set[str]:
 
 
 def _numbers_of(table: pd.DataFrame) -> set[str]:
-    """Numbers that a statement may take from a table: cells, counts of rows, sums over the classes of a source."""
+    """Numbers that a statement may take from a table: cells, also with one decimal, counts of rows, sums over the
+    classes of a source."""
     known = set().union(*map(numbers_in, _cells(table))) | {str(count) for count in range(1, len(table) + 1)}
+    decimals = {number for number in known if "." in number and "," not in number}
+    known |= {f"{float(number):.1f}" for number in decimals}
     if {"source", "class"} <= set(table):
         sums = table.drop(columns="class").set_index("source").apply(pd.to_numeric, errors="coerce")
         known |= {f"{number:g}" for number in sums.groupby(level=0).sum().to_numpy().ravel()}

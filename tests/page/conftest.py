@@ -25,7 +25,8 @@ def tables():
         for s, a, p in [("b", "kd", "97.5"), ("a", "kd", "2.5"), ("b", "scratch", "90.0"), ("a", "scratch", "10.0")]
     ])  # fmt: skip
     comparisons = text_table([
-        {"comparison": "helps", "question": "Does it help?", "scenario": s, "verdict": v, "difference": d, "n_pairs": 6,
+        {"comparison": "helps", "question": "Does it help?", "scenario": s, "versus_scenario": s, "arm": "kd",
+         "versus_arm": "scratch", "verdict": v, "difference": d, "n_pairs": 6,
          "p_seeds_least": "0.03125", "detectable": e}
         for s, v, d, e in [("a", "better", "10.10", "3.00"), ("b", "no significant difference", "-1.20", "4.50")]
     ])  # fmt: skip

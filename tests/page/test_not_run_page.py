@@ -1,15 +1,12 @@
 """The page of a study of which some scenarios are not run."""
 
-import json
-
 import pandas as pd
 import pytest
 
-from distillery.page import charts
 from distillery.page.answer import answer, best_run
+from distillery.page.cards import _refused
 from distillery.page.insights import insights
 from distillery.page.limitations import limitations
-from distillery.page.render import _refused
 
 REASON = "google refused (captcha)"
 
@@ -32,21 +29,6 @@ def test_the_answer_says_how_many_scenarios_are_not_run_and_why(tables, some_not
     assert best_run(some_not_run)["scenario"] == "b"
     for maker in (insights, limitations):
         assert [item.text for item in maker(some_not_run)] == [item.text for item in maker(tables)]
-
-
-def test_the_chart_has_one_hollow_mark_a_scenario_in_the_order_of_the_table(some_not_run, tables):
-    summary = some_not_run["summary"].reindex(columns=[*charts.SHOWN, "arm", "not_run"], fill_value="")
-    rows = charts.chart_rows(summary)
-    assert [row.get("not_run") for row in rows[:3]] == [f"not run: {REASON}"] * 2 + [None]
-    assert "mean_percent_" not in rows[0]
-    layers = charts.summary_chart(summary)["layer"]
-    layers = [part for layer in layers for part in layer.get("layer", [layer])]
-    assert "transform" not in layers[0]  # it has every scenario, so that it decides their order
-    marks = charts.summary_chart(summary)["layer"][-1]
-    assert [layer["mark"]["type"] for layer in layers[-2:]] == ["point", "text"]
-    assert json.dumps(marks).count('"groupby": ["scenario", "not_run"]') in (1, 2)
-    whole = tables["summary"].reindex(columns=[*charts.SHOWN, "arm"], fill_value="")
-    assert json.dumps(charts.summary_chart(whole)) == json.dumps(charts.summary_chart(whole.assign(not_run="")))
 
 
 def test_a_source_s_card_names_the_refused_classes():

@@ -1,6 +1,7 @@
 """Images inside the page: sheets, samples of sources, and test images with their predictions."""
 
 import base64
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -10,8 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from distillery.curation.decoding import to_square
 from distillery.page import images
 from distillery.page.render import script_json
+from distillery.storage.pools import image_key, write_pool
+from distillery.storage.records import ImageRecord
 
 
 def test_a_sheet_holds_every_image_in_its_place():
@@ -29,8 +33,30 @@ def test_a_sheet_holds_every_image_in_its_place():
 def test_a_source_sample_is_evenly_spaced_in_each_class(write_curated):
     table = write_curated("google", kept=20)
     sample = images.source_sample(table.with_suffix(".npy"), table)
-    assert [item["class"] for item in sample.items] == ["cat"] * 8 + ["dog"] * 8
-    assert sample.sheet.count == 16 and len({item["row"] for item in sample.items}) == 16
+    assert [item["class"] for item in sample.items] == ["cat"] * 4 + ["dog"] * 4
+    assert sample.sheet.count == 8 and len({item["row"] for item in sample.items}) == 8
+
+
+def test_samples_are_drawn_from_the_images_as_they_were_retrieved(write_curated, tmp_path):
+    """The page shows more pixels than the networks see, where the pool has them."""
+    table = write_curated("google", kept=20)
+    original = np.random.default_rng(1).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(original).save(buffer, "PNG")
+    rows = pd.read_parquet(table)
+    sha = hashlib.sha256(buffer.getvalue()).hexdigest()
+    record = ImageRecord(
+        source="google", label="cat", kind="google", origin="x", key=image_key(buffer.getvalue()), sha256=sha
+    )
+    write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", [(record, buffer.getvalue())])
+    rows["key"] = record.key
+    rows.to_parquet(table)
+    sheet = images.source_sample(table.with_suffix(".npy"), table, [tmp_path / "cat.tar"]).sheet
+    assert sheet.side == images.SAMPLE_SIDE
+    shown = Image.open(io.BytesIO(base64.b64decode(sheet.data.partition(",")[2]))).convert("RGB")
+    first = np.asarray(shown.crop((0, 0, sheet.side, sheet.side)), dtype=float)
+    expected = np.asarray(to_square(Image.fromarray(original), sheet.side), dtype=float)
+    assert np.abs(first - expected).mean() < 25  # WebP is lossy
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The page's sentences: the answer, insights and limitations, every number from a table that they name."""
 
+import re
+
 import pandas as pd
 from page_statements import NUMBER, mismatches, numbers_in
 
@@ -11,23 +13,41 @@ from distillery.page.limitations import limitations
 TITLES = source_titles({"google": "google", "bing": "bing"})
 
 
-def test_the_answer_is_the_best_students_and_the_first_comparison(tables):
-    best, first = answer(tables)
+def test_the_answer_is_the_first_comparison_and_the_best_students(tables):
+    first, best = answer(tables)
     assert best.text == (
         "The most accurate students train on 800 Google (b, distilled). They classify 45.20 % [44.00, 46.40] of 200"
         " test images correctly. Among the 2 scenarios of the same size, arm and classes, this one ranks first in 97.5"
         " % of bootstrap resamples of seeds and test images."
     )
     assert first.text == (
-        "Does it help? Of 2 tests, after Holm correction: better in 1, no significant difference in 1. The differences"
-        " range from -1.20 to 10.10 percentage points."
+        "Distilling helped in 1 of 2 scenarios: by -1.2 to 10.1 percentage points. With 6 seeds, 1 of 2 is significant"
+        " after Holm correction."
     )
-    assert (best.tables, first.tables) == (("summary", "ranking"), ("comparisons",))
+    assert (first.tables, best.tables) == (("comparisons",), ("summary", "ranking"))
     one = tables | {"comparisons": tables["comparisons"][:1]}
-    assert answer(one)[1].text == "Does it help? Better in 1 test, by 10.10 percentage points."
+    assert answer(one)[0].text == (
+        "Distilling helped, by 10.1 percentage points. With 6 seeds, the difference is significant."
+    )
     tables["comparisons"]["verdict"] = ""
-    assert "One seed gives no verdict" in answer(tables)[1].text
+    assert "One seed gives no verdict" in answer(tables)[0].text
     assert len(answer(tables | {"comparisons": tables["comparisons"][:0]})) == 1
+
+
+def test_the_answer_when_distilling_helps_everywhere_or_nowhere(tables):
+    def said(**changes):
+        return answer(tables | {"comparisons": tables["comparisons"].assign(**changes)})[0].text
+
+    assert said(difference=["5.04", "7.00"]).startswith(
+        "Distilling helped in all 2 scenarios, by 5.0 to 7.0 percentage points."
+    )
+    assert said(difference=["-5.04", "-7.00"]).startswith(
+        "Distilling helped in none of 2 scenarios: the differences are -7.0 to -5.0 percentage points."
+    )
+    other = said(arm="dkd", difference=["5.04", "7.00"])
+    assert other.startswith("Students of dkd are more accurate than from scratch in all 2 scenarios, by 5.0")
+    # a comparison of scenarios has no arm that is better
+    assert said(versus_arm="kd").startswith("Does it help? Of 2 tests, after Holm correction: better in 1")
 
 
 def test_the_exported_student_is_the_best(tables):
@@ -39,7 +59,7 @@ def test_students_of_fewer_classes_are_not_the_best(tables):
     tables["summary"] = pd.concat([easy, tables["summary"]], ignore_index=True)
     tables["ranking"] = pd.concat([tables["ranking"].assign(scenario="easy", n_classes="2"), tables["ranking"]])
     assert export_target(tables) == "results/models/b.kd.onnx"
-    assert answer(tables)[0].text.startswith(
+    assert answer(tables)[1].text.startswith(
         "The most accurate students of 10 classes train on 800 Google (b, distilled). They classify 45.20 %"
         " [44.00, 46.40]"
     )
@@ -86,7 +106,8 @@ def test_a_sentence_names_exactly_the_tables_of_its_numbers(tables):
     }
     several = 0
     for sentence in all_sentences(marked):
-        decimals = [number for number in numbers_in(sentence.text) if "." in number and number != "0.05"]
+        # numbers with one decimal are rounded
+        decimals = [number for number in numbers_in(sentence.text) if re.search(r"\.\d\d", number) and number != "0.05"]
         quoted = {marks[number[-3:]] for number in decimals}
         assert quoted == set(sentence.tables) or not decimals, sentence
         several += len(quoted) > 1

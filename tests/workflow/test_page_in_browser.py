@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors, no requests, the tables' numbers, filters, keyboard, phone, dark mode."""
+"""The page in a real browser: no errors or requests, the tables' numbers, filters, keyboard, axe-core, phone, dark."""
 
 import csv
 import json
@@ -60,7 +60,7 @@ def test_it_loads_without_an_error_and_without_a_request(browser, page):
 
 def test_every_number_is_the_table_s(browser, page):
     for name in ("summary", "comparisons"):
-        section = {"summary": "#results", "comparisons": "#questions"}[name]
+        section = {"summary": "#numbers", "comparisons": "#evidence [data-table=comparisons]"}[name]
         shown, written = cells(browser, section), rows(page, name)
         assert len(shown) == len(written)
         for line, row in zip(shown, written, strict=True):
@@ -100,24 +100,100 @@ def test_the_statements_of_the_file_name_their_tables(page):
     check_statements(page, statements_of(page))
 
 
-def test_filters_hide_the_other_arms_and_sources(browser):
+def test_the_chart_has_every_number_of_the_summary_at_its_mark(browser, page):
+    script = """
+      return [...document.querySelectorAll("#chart li")].map((row) =>
+        [row.dataset.scenario, [...row.querySelectorAll(".mark text")].map((text) => text.textContent).sort()]);
+    """
+    expected = {}
+    for row in rows(page, "summary"):
+        expected.setdefault(row["scenario"], []).append(row["mean_percent"])
+    assert dict(browser.execute_script(script)) == {name: sorted(means) for name, means in expected.items()}
+
+
+def test_the_first_screen_shows_the_answer_and_the_whole_chart(page):
+    browser = opened(page, width=1280, height=800)
+    try:
+        script = """
+          return ["h1", ".answer", ".compared", ".keys", "#chart"].map((selector) =>
+            document.querySelector(selector).getBoundingClientRect().bottom);
+        """
+        assert max(browser.execute_script(script)) <= 800
+    finally:
+        browser.quit()
+
+
+def test_filters_hide_the_scenarios_of_other_sources(browser):
     from selenium.webdriver.common.by import By
 
-    total = len(cells(browser, "#results"))
-    box = browser.find_element(By.CSS_SELECTOR, "[name=arm][value=scratch]")
-    box.click()
-    shown = cells(browser, "#results")
-    assert 0 < len(shown) < total and {row["arm"] for row in shown} == {"distilled"}
-    assert browser.find_element(By.ID, "shown").text == f"{len(shown)} of {total} results shown."
-    # as many points in the chart as rows in the table
-    points = "return document.querySelectorAll('#chart .mark-symbol.role-mark path').length"
-    assert browser.execute_script(points) == len(shown)
+    def shown():
+        script = "return [...document.querySelectorAll('#chart li')].filter((row) => row.checkVisibility()).length"
+        return browser.execute_script(script)
+
+    total, scenarios = len(cells(browser, "#numbers")), shown()
     source = browser.find_element(By.CSS_SELECTOR, "[name=source][value=google]")
     source.click()
-    assert {row["scenario"] for row in cells(browser, "#results")} == {"rotation", "sd2"}
-    for one in (box, source):
-        one.click()
-    assert len(cells(browser, "#results")) == total
+    kept = {row["scenario"] for row in cells(browser, "#numbers")}
+    assert kept == {"rotation", "sd2"} and shown() == 2
+    assert browser.find_element(By.ID, "shown").text == f"2 of {scenarios} scenarios shown."
+    source.click()
+    assert len(cells(browser, "#numbers")) == total and shown() == scenarios
+
+
+def test_a_column_sorts_its_table(browser):
+    script = """
+      const table = document.querySelector("#table-runs table");
+      document.querySelector("#table-runs").open = true;
+      const heading = [...table.querySelectorAll("th")].find((one) => one.textContent === "accuracy_percent");
+      heading.querySelector("button").click();
+      const numbers = () => [...table.querySelectorAll("[data-column=accuracy_percent]")].map((cell) => +cell.textContent);
+      const first = numbers();
+      heading.querySelector("button").click();
+      const second = numbers();
+      return [first, second, heading.getAttribute("aria-sort")];
+    """
+    first, second, order = browser.execute_script(script)
+    assert first == sorted(first) and second == sorted(second, reverse=True) and len(set(first)) > 1
+    assert order == "descending"
+
+
+def test_a_table_is_downloaded_as_its_file(browser, page):
+    script = """
+      const done = arguments[0];
+      const create = URL.createObjectURL;
+      URL.createObjectURL = (blob) => { blob.text().then(done); return create(blob); };
+      document.querySelector("[data-name=counts]").click();
+    """
+    assert browser.execute_async_script(script) == (page.parent / "tables" / "counts.csv").read_text()
+
+
+@pytest.mark.parametrize("window", [{}, {"dark": True}, {"width": 390}], ids=str)
+def test_axe_finds_nothing_that_shuts_out_readers(page, window):
+    """axe-core's rules: contrast, names, roles, keyboard."""
+    from importlib.resources import files
+
+    browser = opened(page, **window)
+    try:
+        browser.set_script_timeout(300)
+        browser.execute_script((files("axe_core_python") / "axe.min.js").read_text())
+        # the raw tables are alike, and large: two of them stand for all
+        others = '{ exclude: [["#tables details:nth-child(n + 3)"]] }'
+        script = f"const done = arguments[0]; axe.run({others}).then((found) => done(found.violations));"
+        violations = browser.execute_async_script(script)
+        assert [(one["id"], [node["target"] for node in one["nodes"]][:5]) for one in violations] == []
+    finally:
+        browser.quit()
+
+
+def test_light_and_dark_by_a_button(browser):
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    light = browser.execute_script(paper)
+    button = browser.find_element("id", "theme")
+    assert button.text == "Dark"
+    button.click()
+    assert browser.execute_script(paper) != light and button.text == "Light"
+    button.click()
+    assert browser.execute_script(paper) == light
 
 
 def test_images_by_keyboard(browser):
@@ -160,6 +236,7 @@ def test_on_a_phone_and_in_the_dark(page, window):
     browser = opened(page, **window)
     try:
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        assert browser.execute_script("return document.documentElement.scrollHeight") <= 8000
         script = "return ['backgroundColor', 'color'].map((name) => getComputedStyle(document.body)[name])"
         paper_and_ink = browser.execute_script(script)
         light = [sum(map(int, color.strip("rgba()").split(",")[:3])) for color in paper_and_ink]

@@ -89,6 +89,7 @@ rule write_page:
         images="results/images.parquet",
         pixels=curated(used_sources(), "npy"),
         curated=curated(used_sources(), "parquet"),
+        shards=[shard for source in used_sources() for shard in pools(source, "tar")],
         citation=shipped(REPORT.parents[1], "CITATION.cff")[0],
     output:
         page=report("results/report.html", caption="../report/page.rst", category="Page"),
@@ -108,6 +109,8 @@ rule write_page:
         scenarios=scenarios_as_shown(),
         arms=study["arms"],
         titles=titles_of_sources(used_sources()),
+        about=study["about"],
+        authors=study.get("authors", []),
         code=code_of("write_page"),
     script:
         "../scripts/write_page.py"

@@ -132,6 +132,10 @@ class Study(Section):
     """Everything a user decides. Counts are totals over the classes."""
 
     title: str = Field("A Distillery study", description="Name of the study, the heading of its figures.")
+    about: str = Field(
+        "", description="Your own text for the page: why the study was made. A blank line starts a paragraph."
+    )
+    authors: SomeTexts = optional("Authors of the study, shown on the page.")
     classes: dict[Name, Class | None] = Field(
         min_length=2,
         description="The classes, in the order of the labels (0, 1, …). A name is a folder's as well: a-z, A-Z, 0-9, _"

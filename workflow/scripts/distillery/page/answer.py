@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from distillery.analysis.table_files import run_rows
 from distillery.display_names import lacking_text
-from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, Tables, named_table, say
-
-VERDICTS = ("better", "worse", "no significant difference")
+from distillery.page.comparison_sentences import comparison_answer
+from distillery.page.quoting import NamedTable, Sentence, TableRow, Tables, named_table, say
 
 
 def best_run(tables: Tables) -> TableRow:
@@ -25,12 +24,10 @@ def export_target(tables: Tables) -> str:
 
 
 def answer(tables: Tables) -> list[Sentence]:
-    """The study's two questions answered: which images train the best students, and the first declared comparison."""
-    sentences = [_best_students(tables)]
+    """The study's two questions answered: the first declared comparison, and which images train the best students."""
     comparisons = named_table(tables, "comparisons")
-    if len(comparisons):
-        sentences.append(comparison_sentence(comparisons.groups("comparison")[0]))
-    return sentences + list(_not_run(tables))
+    first = [comparison_answer(comparisons.groups("comparison")[0])] if len(comparisons) else []
+    return [*first, _best_students(tables), *_not_run(tables)]
 
 
 def _not_run(tables: Tables) -> Iterator[Sentence]:
@@ -67,25 +64,3 @@ def _best_students(tables: Tables) -> Sentence:
             place=place,
         )
     return sentence
-
-
-def comparison_sentence(table: NamedTable) -> Sentence:
-    """The verdicts of one declared comparison, from its rows of the comparisons."""
-    question = say("{first[question]}", first=table.first())
-    decided = table.where(table["verdict"] != "")
-    if not len(decided):
-        return question + say(" One seed gives no verdict: how much another training would differ is unknown.")
-    counts = decided["verdict"].value_counts()
-    values: dict[str, TableRow | Quoted] = {
-        "low": decided.lowest("difference"),
-        "high": decided.highest("difference"),
-        "count": decided.quote(len(decided)),
-    }
-    if len(decided) == 1:
-        values["verdict"] = decided.quote(counts.index[0].capitalize())
-        return question + say(" {verdict} in {count} test, by {low[difference]} percentage points.", **values)
-    verdicts = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
-    values["verdicts"] = decided.quote(verdicts)
-    text = " Of {count} tests, after Holm correction: {verdicts}."
-    text += " The differences range from {low[difference]} to {high[difference]} percentage points."
-    return question + say(text, **values)

@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from distillery.curation.decoding import decode, to_square
 from distillery.figures.contact_sheets import evenly_spaced
+from distillery.storage.pools import read_images
 
-MAX_SIDE = 64  # pixels of an image inside the page
+MAX_SIDE = 64  # pixels of a test image inside the page
+SAMPLE_SIDE = 96  # pixels of a sample image, made from the image as it was retrieved
 COLUMNS = 50  # images side by side in a sheet
-PER_CLASS = 8  # sample images of a source, at most
+PER_CLASS = 4  # sample images of a source, at most
 MAX_TESTED = 4000  # test images inside the page
 ZERO = "0"  # number n is the character n after this one, as script.js reads them: one per image for any n
 UNTESTED = "-"  # before ZERO, so it is no number
@@ -41,9 +44,9 @@ class Sheet:
     count: int
 
 
-def make_sheet(images: np.ndarray) -> Sheet:
-    """Images uint8 [N, S, S, 3] as one WebP file, shrunk to at most `MAX_SIDE` pixels a side."""
-    side = min(MAX_SIDE, images.shape[1]) if len(images) else 1
+def make_sheet(images: np.ndarray, max_side: int = MAX_SIDE) -> Sheet:
+    """Images uint8 [N, S, S, 3] as one WebP file, shrunk to at most `max_side` pixels a side."""
+    side = min(max_side, images.shape[1]) if len(images) else 1
     columns = max(1, min(COLUMNS, len(images)))
     canvas = Image.new("RGB", (columns * side, max(1, -(-len(images) // columns)) * side), "white")
     for place, pixels in enumerate(images):
@@ -70,12 +73,14 @@ class SourceSample:
     items: list[dict[str, Any]]
 
 
-def source_sample(pixels: str | Path, table: str | Path) -> SourceSample:
+def source_sample(pixels: str | Path, table: str | Path, shards: Sequence[str | Path] = ()) -> SourceSample:
     """Up to `PER_CLASS` kept images of each class of a source, evenly spaced in the order they were found.
 
     Args:
         pixels: `.npy` uint8 [N, S, S, 3].
         table: the curated `.parquet`.
+        shards: the pools' `.tar`, named by class. Images that are smaller in `pixels` than on the page are drawn from
+            these; without them the page enlarges what it has.
     """
     rows = pd.read_parquet(table)
     kept = rows[rows["kept"].astype(bool)]
@@ -83,13 +88,34 @@ def source_sample(pixels: str | Path, table: str | Path) -> SourceSample:
     for _, group in kept.groupby("class", sort=False):
         chosen += [group.index[place] for place in evenly_spaced(list(range(len(group))), PER_CLASS)]
     kept = kept.loc[chosen]
-    images = np.load(pixels, mmap_mode="r")
+    images = np.load(pixels, mmap_mode="r")[kept["row"].to_numpy(dtype=int)]
+    if images.shape[1] < SAMPLE_SIDE:
+        images = _original_squares(images, kept, {Path(shard).stem: shard for shard in shards})
     known = [name for name in PROVENANCE if name in kept]
     items = [
         {"class": row["class"], "row": int(row["row"])} | {name: str(row[name]) for name in known if row[name]}
         for row in kept.to_dict("records")
     ]
-    return SourceSample(make_sheet(images[kept["row"].to_numpy(dtype=int)]), items)
+    return SourceSample(make_sheet(images, SAMPLE_SIDE), items)
+
+
+def _original_squares(images: np.ndarray, rows: pd.DataFrame, shards: Mapping[str, str | Path]) -> np.ndarray:
+    """The center squares of images as they were retrieved, uint8 [N, SAMPLE_SIDE, SAMPLE_SIDE, 3].
+
+    Args:
+        images: uint8 [N, S, S, 3], enlarged where the pool does not have the original.
+        rows: the curated table's rows of these images.
+        shards: the pools' `.tar` by class.
+    """
+    squares = [to_square(Image.fromarray(image), SAMPLE_SIDE) for image in images]
+    classes, keys = rows["class"].to_numpy(), rows["key"].to_numpy()
+    for label, shard in shards.items():
+        places = np.flatnonzero(classes == label)
+        originals = read_images(shard, keys[places]) if len(places) else {}
+        for place in places:
+            if data := originals.get(keys[place]):
+                squares[place] = to_square(decode(data, side=SAMPLE_SIDE).image, SAMPLE_SIDE)
+    return np.stack(squares) if squares else np.zeros((0, SAMPLE_SIDE, SAMPLE_SIDE, 3), np.uint8)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from functools import partial
 
 from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.source_mixes import source_mixes
-from distillery.page.answer import best_run, comparison_sentence
+from distillery.page.answer import best_run
+from distillery.page.comparison_sentences import comparison_sentence
 from distillery.page.quoting import Sentence, TableRow, Tables, named_table, numbers, say
 from distillery.wording import plural
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,45 +16,32 @@ import pandas as pd
 import yaml
 
 from distillery.analysis.table_files import run_rows
-from distillery.display_names import display_name, not_run_text, source_title, source_with_title
+from distillery.display_names import display_name, source_title, source_with_title
 from distillery.jobs import log
-from distillery.page import charts, images
+from distillery.page import images
 from distillery.page.answer import answer, export_target
+from distillery.page.cards import StudyInfo, scenario_cards, source_cards
+from distillery.page.chart import Chart, color_of, shape_of, summary_chart
+from distillery.page.flow import COUNTED, flow
 from distillery.page.insights import insights
+from distillery.page.key_figures import key_figures
 from distillery.page.limitations import limitations
 from distillery.page.quoting import Tables
+from distillery.page.words import TERMS
 from distillery.storage.files import atomic_write
 from distillery.wording import plural
 
 HERE = Path(__file__).parent
-# settings of a source that the page shows; the others concern its retrieval alone
-SHOWN_OF_SOURCE = (
-    "kind", "per_class", "model", "steps", "guidance", "size", "scheduler", "path", "filters", "random_weights",
-)  # fmt: skip
 ARM_COLUMNS = ("arm", "versus_arm")  # shown by their display names
-
-
-@dataclass(frozen=True)
-class StudyInfo:
-    """What the page shows of the configuration.
-
-    Attributes:
-        title: of the study.
-        label: stands in a strip across the top when not empty.
-        classes: queries and prompts by class.
-        sources: settings of the sources used, by name.
-        scenarios: settings by name.
-        arms: settings by name.
-        titles: of the sources, from `display_names.source_titles`.
-    """
-
-    title: str
-    label: str
-    classes: Mapping[str, Mapping[str, Sequence[str]]]
-    sources: Mapping[str, Mapping[str, Any]]
-    scenarios: Mapping[str, Mapping[str, Any]]
-    arms: Mapping[str, Mapping[str, Any]]
-    titles: Mapping[str, str]
+COMPARISON_COLUMNS = (
+    ("question", "question"), ("scenario", "scenario"), ("arm", "arm"), ("versus_scenario", "against scenario"),
+    ("versus_arm", "against arm"), ("difference", "difference"), ("low", "low"), ("high", "high"),
+    ("p_holm", "p (Holm)"), ("verdict", "verdict"), ("detectable", "detectable"),
+)  # fmt: skip
+COMPARISON_CAPTION = (
+    "Differences in percentage points. Intervals and p cover other trainings and other images. All p are Holm-corrected"
+    " for the tests of a question. Detectable: the smallest true difference found with a power of 80 %"
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +54,7 @@ class PageInputs:
         captions: the `.yaml` with figures' titles and captions, and an `.rst` for each figure that it lacks.
         images: `images.parquet`.
         pixels, curated: `.npy` and `.parquet` of the sources used, in their order.
+        shards: the `.tar` of the sources' pools, in folders named by source; sample images are drawn from them.
         citation: `CITATION.cff`.
     """
 
@@ -75,6 +64,7 @@ class PageInputs:
     images: str
     pixels: Sequence[str]
     curated: Sequence[str]
+    shards: Sequence[str]
     citation: str
 
 
@@ -82,37 +72,107 @@ def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
     """Write the page as one HTML file that needs no other; the same inputs give the same bytes."""
     tables = read_tables(files.tables)
     pixels = {Path(path).stem: path for path in files.pixels}
-    samples = {Path(path).stem: images.source_sample(pixels[Path(path).stem], path) for path in files.curated}
+    samples = {}
+    for path in files.curated:
+        source = Path(path).stem
+        shards = [shard for shard in files.shards if Path(shard).parent.name == source]
+        samples[source] = images.source_sample(pixels[source], path, shards)
     tests = images.load_test_images(files.images, pixels, list(study.classes))
+    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    chart = summary_chart(tables)
     page = (
         _environment()
-        .get_template("template.html")
+        .get_template("page.html")
         .render(
             study=study,
             tables=tables,
-            answer=answer(tables),
+            **answer_section(study, tables, chart),
+            **how_section(study, tables),
             export_target=export_target(tables),
             insights=insights(tables, study.titles),
             limitations=limitations(tables, study.titles),
             sources=source_cards(study, tables, samples),
             scenarios=scenario_cards(study, tables),
             figures=figure_entries(files.figures, read_captions(files.captions)),
+            comparison_columns=COMPARISON_COLUMNS,
+            comparison_caption=COMPARISON_CAPTION,
             citation=bibtex(files.citation),
             arm_columns=ARM_COLUMNS,
             display_name=display_name,
             source_title=partial(source_title, titles=study.titles),
             source_with_title=partial(source_with_title, titles=study.titles),
             plural=plural,
+            terms=TERMS,
             shown=len(tests.places),
             total=tests.total,
-            style=(HERE / "style.css").read_text(encoding="utf-8"),
-            script=(HERE / "script.js").read_text(encoding="utf-8"),
-            vega=vega(),
+            style=style,
+            script=script,
+            policy=content_policy(style, script),
             data=script_json(page_data(study, tables, samples, tests)),
         )
     )
     atomic_write(output, page)
     log.info("page of %.1f MB", len(page.encode()) / 1e6)
+
+
+def answer_section(study: StudyInfo, tables: Tables, chart: Chart) -> dict[str, Any]:
+    """What the first screen shows."""
+    run = run_rows(tables["summary"])
+    return {
+        "answer": answer(tables),
+        "key_figures": key_figures(tables),
+        "chart": chart,
+        "color_of": color_of,
+        "shape_of": shape_of,
+        "filters": filters(study, chart),
+        "seeds": _counted(run, "n_seeds", "seed"),
+        "test_images": _counted(run, "n_test", "test image"),
+    }
+
+
+def how_section(study: StudyInfo, tables: Tables) -> dict[str, Any]:
+    """What the sketch of the pipeline shows."""
+    return {
+        "flow": flow(tables, study.titles),
+        "flow_columns": [(name, name) for name in COUNTED if name in tables["counts"]],
+    }
+
+
+def _counted(run: pd.DataFrame, column: str, noun: str) -> str:
+    """A count with its noun if all rows have the same one; empty otherwise."""
+    counts = run[column].unique() if column in run else []
+    return plural(int(counts[0]), noun) if len(counts) == 1 else ""
+
+
+def filters(study: StudyInfo, chart: Chart) -> list[dict[str, Any]]:
+    """Filters of the chart, only where there is something to filter."""
+    trained = {source for settings in study.scenarios.values() for source in settings["train"]}
+    sources = [(name, source_title(name, study.titles)) for name in study.sources if name in trained]
+    sizes = [(group.size, group.size) for group in chart.groups]
+    choices = (("size", "Size", sizes), ("source", "Trained on", sources))
+    found = [{"name": name, "title": title, "choices": of} for name, title, of in choices if len(of) > 1]
+    return found if sum(len(group.rows) for group in chart.groups) > 1 else []
+
+
+def content_policy(style: str, script: str) -> str:
+    """The page's content security policy: no code or style but its own, and no address but its own data.
+
+    Args:
+        style, script: contents of the page's elements `style` and `script`.
+    """
+    allowed = {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": _source_hash(style),
+        "script-src": _source_hash(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{directive} {sources}" for directive, sources in allowed.items())
+
+
+def _source_hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def read_tables(paths: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -126,9 +186,6 @@ def page_data(
     """The data of the page's script."""
     summary = tables["summary"]
     return {
-        "rows": charts.chart_rows(summary),
-        "chart": charts.summary_chart(summary),
-        "rowHeight": charts.row_height(summary),
         "classes": list(study.classes),
         "trained": {name: list(settings["train"]) for name, settings in study.scenarios.items()},
         "seeds": _seeds(summary),
@@ -149,54 +206,6 @@ def _seeds(summary: pd.DataFrame) -> dict[str, dict[str, int]]:
     for row in run_rows(summary).to_dict("records"):
         seeds.setdefault(row["scenario"], {})[row["arm"]] = int(row["n_seeds"])
     return seeds
-
-
-def source_cards(study: StudyInfo, tables: Tables, samples: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A card per source: its settings, counts of its candidates, its leakage, and its likely label errors."""
-    counts = tables["counts"]
-    cards = []
-    for name, settings in study.sources.items():
-        if name not in samples:
-            continue
-        mine = counts[counts["source"] == name]
-        sums = mine.drop(columns=["source", "class", "refused"], errors="ignore").apply(pd.to_numeric).sum()
-        shown = {key: settings[key] for key in SHOWN_OF_SOURCE if settings.get(key) not in (None, "", {}, False)}
-        card: dict[str, Any] = {"name": name, "settings": shown}
-        card["counts"] = [(key.removeprefix("dropped_").replace("_", " "), int(n)) for key, n in sums.items() if n]
-        card |= {"refused": _refused(mine), "has_images": bool(samples[name].items)}
-        for table in ("leakage", "audit"):
-            card[table] = tables[table][tables[table]["source"] == name].to_dict("records")[:1]
-        cards.append(card)
-    return cards
-
-
-def _refused(counts: pd.DataFrame) -> str:
-    """Which classes a source refused and why, in words; empty if it refused none.
-
-    Args:
-        counts: the source's rows of `counts.csv`.
-    """
-    if "refused" not in counts:
-        return ""
-    refused = counts[counts["refused"] != ""]
-    return ", ".join(f"{row['class']} ({row['refused']})" for row in refused.to_dict("records"))
-
-
-def scenario_cards(study: StudyInfo, tables: Tables) -> list[dict[str, Any]]:
-    """A card per scenario: its settings, and its rows of the summary, ranking, test sources and published numbers.
-
-    Key `not_run` says in words why it is not run, empty if it is.
-    """
-    cards = []
-    for name, settings in study.scenarios.items():
-        rows = {
-            table: tables[table][tables[table]["scenario"] == name].to_dict("records")
-            for table in ("summary", "ranking", "test_sources", "published")
-        }
-        if rows["summary"]:
-            reason = rows["summary"][0].get("not_run", "")
-            cards.append({"name": name, "settings": settings, "not_run": reason and not_run_text(reason), **rows})
-    return cards
 
 
 def read_captions(paths: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -236,6 +245,7 @@ def _bibtex_entry(kind: str, key: str, about: Mapping[str, Any]) -> str:
         for author in about["authors"]
     )
     fields = {"title": about["title"], "author": authors, "year": about.get("year"), "version": about.get("version")}
+    fields["url"] = about.get("url")
     fields["note"] = ", ".join(one["value"] for one in about.get("identifiers", ()))
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
     return "\n".join([f"@{kind}{{{key},", *lines, "}"])
@@ -247,17 +257,11 @@ def script_json(data: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that needs no network."""
-    import vl_convert
-
-    # its stub demands a snippet; without one the bundle defines vegaEmbed for the page
-    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
-    return bundle.replace("</script", "<\\/script")
-
-
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )

@@ -10,61 +10,138 @@
     return element;
   };
 
-  // --- the chart and its filters ------------------------------------------------------------------------------------
+  // --- light or dark: the system's choice until a reader makes one ---------------------------------------------------
+
+  const root = document.documentElement;
+  const theme = byId("theme");
+  const remembered = { get: () => { try { return localStorage.getItem("theme"); } catch { return null; } },
+    set: (name) => { try { localStorage.setItem("theme", name); } catch { /* a page from disk may not store */ } } };
+  function setTheme(name) {
+    if (name) root.dataset.theme = name;
+    const isDark = name === "dark" || (!name && matchMedia("(prefers-color-scheme: dark)").matches);
+    theme.textContent = isDark ? "Light" : "Dark";
+    theme.dataset.next = isDark ? "light" : "dark";
+  }
+  theme.hidden = false;
+  theme.addEventListener("click", () => {
+    remembered.set(theme.dataset.next);
+    setTheme(theme.dataset.next);
+  });
+  setTheme(remembered.get());
+
+  // --- filters of the chart and of its table ------------------------------------------------------------------------
 
   const filters = byId("filters");
-  let view = null;
 
-  const checked = (name) => new Set([...filters.querySelectorAll(`[name=${name}]:checked`)].map((box) => box.value));
-
-  function filtered() {
-    const [sizes, sources, arms] = ["size", "source", "arm"].map(checked);
-    return data.rows.filter((row) =>
-      sizes.has(row.size) && arms.has(row.arm) && data.trained[row.scenario].every((source) => sources.has(source)));
+  function checked(name) {
+    const boxes = [...filters.querySelectorAll(`[name=${name}]`)];
+    return boxes.length ? new Set(boxes.filter((box) => box.checked).map((box) => box.value)) : null;
   }
 
   function showResults() {
-    const rows = filtered();
-    const kept = new Set(rows.map((row) => `${row.scenario}\n${row.arm}`));
-    for (const line of document.querySelectorAll("#results tbody tr")) {
-      const cell = (name) => {
-        const found = line.querySelector(`[data-column=${name}]`);
-        return found.dataset.key ?? found.textContent; // an arm shows its display name
-      };
-      line.hidden = !kept.has(`${cell("scenario")}\n${cell("arm")}`);
+    const [sizes, sources] = ["size", "source"].map(checked);
+    const shown = new Set();
+    for (const group of document.querySelectorAll("#chart .rows")) {
+      const rows = [...group.querySelectorAll("li")];
+      for (const row of rows) {
+        const keep = (!sizes || sizes.has(group.dataset.size)) &&
+          (!sources || data.trained[row.dataset.scenario].every((source) => sources.has(source)));
+        row.hidden = !keep;
+        if (keep) shown.add(row.dataset.scenario);
+      }
+      group.hidden = rows.every((row) => row.hidden);
     }
-    byId("shown").textContent = `${rows.length} of ${plural(data.rows.length, "result")} shown.`;
-    if (view) {
-      const scenarios = new Set(rows.map((row) => row.scenario)).size;
-      view.height(Math.max(1, scenarios) * data.rowHeight).data("rows", rows).resize().runAsync();
+    for (const line of document.querySelectorAll("#numbers tbody tr")) {
+      line.hidden = !shown.has(line.querySelector("[data-column=scenario]").textContent);
     }
+    byId("shown").textContent = `${shown.size} of ${plural(Object.keys(data.trained).length, "scenario")} shown.`;
   }
 
-  filters.addEventListener("change", showResults);
-  filters.addEventListener("submit", (event) => event.preventDefault());
-  const options = { actions: false, renderer: "svg", tooltip: { theme: matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light" } };
-  window.vegaEmbed("#chart", data.chart, options).then((result) => {
-    view = result.view;
+  if (filters) {
+    filters.addEventListener("change", showResults);
+    filters.addEventListener("submit", (event) => event.preventDefault());
     showResults();
-    document.documentElement.dataset.ready = "true";
-  });
+  }
+
+  // --- tabs of the scenarios' sizes -----------------------------------------------------------------------------------
+
+  const tabs = document.querySelector(".tabs");
+  function chooseTab(size) {
+    for (const tab of tabs.children) tab.setAttribute("aria-selected", String(tab.dataset.size === size));
+    for (const card of document.querySelectorAll("#cards .card")) card.hidden = card.dataset.size !== size;
+  }
+  if (tabs) {
+    tabs.hidden = false;
+    tabs.addEventListener("click", (event) => {
+      if (event.target.dataset.size !== undefined) chooseTab(event.target.dataset.size);
+    });
+    tabs.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const all = [...tabs.children];
+      const next = step && all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
+      if (next) { next.focus(); chooseTab(next.dataset.size); }
+    });
+    chooseTab(tabs.children[0].dataset.size);
+  }
+
+  // --- tables: sorted by a column, and saved as CSV -------------------------------------------------------------------
+
+  function compareCells(a, b) {
+    const [x, y] = [a, b].map((text) => (text === "" ? NaN : Number(text)));
+    if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y;
+    if (a === "" || b === "") return (a === "") - (b === "");
+    return a.localeCompare(b);
+  }
+
+  for (const heading of document.querySelectorAll("thead th")) {
+    const button = make("button", heading.textContent);
+    button.type = "button";
+    heading.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const descending = heading.getAttribute("aria-sort") === "ascending";
+      for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
+      heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      const body = heading.closest("table").tBodies[0];
+      const text = (row) => row.cells[heading.cellIndex].textContent;
+      body.append(...[...body.rows].sort((a, b) => (descending ? -1 : 1) * compareCells(text(a), text(b))));
+    });
+  }
+
+  const csvCell = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  for (const button of document.querySelectorAll(".download")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const table = button.closest("details").querySelector("table");
+      const lines = [...table.rows].map((row) => [...row.cells].map((cell) => csvCell(cell.textContent)).join(","));
+      const link = make("a");
+      link.href = URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
+      link.download = `${button.dataset.name}.csv`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    });
+  }
+
+  const isPhone = innerWidth <= 700;
+  byId("images").open = !isPhone;
 
   // --- images -----------------------------------------------------------------------------------------------------
 
   // a sheet's data URL is in the page's style once, however many of its images are shown
-  const style = document.head.appendChild(document.createElement("style"));
+  const style = new CSSStyleSheet();
+  document.adoptedStyleSheets = [style];
   const known = new Map();
   function sheetClass(kind, name, sheet) {
     const key = `${kind}-${name}`;
     if (!known.has(key)) {
       known.set(key, `sheet-${known.size}`);
-      style.sheet.insertRule(`.${known.get(key)} { background-image: url("${sheet.data}"); }`);
+      style.insertRule(`.${known.get(key)} { background-image: url("${sheet.data}"); }`);
     }
     return known.get(key);
   }
 
   function image(kind, name, sheet, place, side) {
     const span = make("span", undefined, sheetClass(kind, name, sheet));
+    if (sheet.side < 64) span.classList.add("pixelated"); // such an image has no more pixels to show
     const rows = Math.ceil(sheet.count / sheet.columns);
     span.style.width = span.style.height = `${side}px`;
     span.style.backgroundSize = `${sheet.columns * side}px ${rows * side}px`;
@@ -77,8 +154,8 @@
     button.type = "button";
     button.setAttribute("aria-label", label);
     button.title = label;
-    button.append(image(kind, name, sheet, place, 48));
-    button.addEventListener("click", () => showDetail(label, image(kind, name, sheet, place, 192), facts));
+    button.append(image(kind, name, sheet, place, kind === "gallery" && !isPhone ? 96 : 64));
+    button.addEventListener("click", () => showDetail(label, image(kind, name, sheet, place, 256), facts));
     return button;
   }
 
@@ -87,6 +164,7 @@
   const dialog = byId("detail");
   function showDetail(title, image, facts) {
     byId("detail-title").textContent = title;
+    dialog.classList.toggle("wide", image instanceof HTMLImageElement);
     byId("detail-image").replaceChildren(image);
     byId("detail-facts").replaceChildren(...Object.entries(facts).map(([name, value]) => {
       const row = make("div");
@@ -109,17 +187,30 @@
   for (const box of document.querySelectorAll("[data-gallery]")) {
     const name = box.dataset.gallery;
     const { sheet, items } = data.samples[name];
-    let last = null;
+    const columns = new Map();
     items.forEach((item, place) => {
-      if (item.class !== last) box.append(make("h4", (last = item.class)));
       const { class: label, row, ...facts } = item;
-      box.append(tile("gallery", name, sheet, place, imageTitle(label, name, row), facts));
+      if (!columns.has(label)) {
+        columns.set(label, make("div"));
+        columns.get(label).append(make("p", label, "name"));
+        box.append(columns.get(label));
+      }
+      columns.get(label).append(tile("gallery", name, sheet, place, imageTitle(label, name, row), facts));
+    });
+  }
+
+  for (const button of document.querySelectorAll(".enlarge")) {
+    button.addEventListener("click", () => {
+      const image = make("img");
+      image.src = button.querySelector("img").src;
+      image.alt = button.dataset.title;
+      showDetail(button.dataset.title, image, { "": button.closest("figure").querySelector("figcaption span").textContent });
     });
   }
 
   // --- the students' predictions of the test images -----------------------------------------------------------------
 
-  const PAGE = 120;
+  const PAGE = isPhone ? 30 : 120;
   const ZERO = "0".charCodeAt(0); // number n is the character n after this one, as images.py writes it
   const browse = byId("browse");
   const within = {}; // place of every test image in its source's sheet
@@ -188,9 +279,14 @@
   fillArms();
   showImages();
 
-  // a link to a table opens it
-  addEventListener("hashchange", () => {
-    const target = document.getElementById(location.hash.slice(1));
+  // a link to a table opens it; one to a scenario shows its tab
+  function follow() {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (target instanceof HTMLDetailsElement) target.open = true;
-  });
+    if (target && tabs && target.classList.contains("card")) chooseTab(target.dataset.size);
+    if (target) target.scrollIntoView();
+  }
+  addEventListener("hashchange", follow);
+  follow();
+  root.dataset.ready = "true";
 })();

@@ -99,6 +99,24 @@ def read_pool(shard: str | Path, records: str | Path) -> Iterator[tuple[ImageRec
         ) from error
 
 
+def read_images(shard: str | Path, keys: Iterable[str]) -> dict[str, bytes]:
+    """The bytes of some images of a shard, by their keys; keys that it lacks are left out.
+
+    Raises:
+        UserError: the shard is truncated or no tar.
+    """
+    wanted = set(keys)
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            members = {Path(member.name).stem: member for member in tar if not member.name.endswith(".json")}
+            files = {key: tar.extractfile(members[key]) for key in sorted(wanted & members.keys())}
+            return {key: file.read() for key, file in files.items() if file}
+    except (tarfile.TarError, EOFError) as error:
+        raise UserError(
+            f"pool {shard} is damaged ({error}). Delete it and run again; the store keeps the images."
+        ) from error
+
+
 def _read_image(tar: tarfile.TarFile, member: tarfile.TarInfo, record: ImageRecord) -> bytes:
     file = tar.extractfile(member)
     data = file.read() if file else b""  # a folder, say, is no file

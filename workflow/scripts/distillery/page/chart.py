@@ -1,0 +1,259 @@
+"""The page's chart as data for its template: a row per scenario, marks in percent of the axis, so that it needs no
+script and fits any width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from distillery.analysis.table_files import run_rows
+from distillery.display_names import display_name, not_run_text
+from distillery.figures.styles import ArmStyle, arm_styles
+from distillery.page.quoting import Tables, numbers
+
+# arms that share a line, with a bar between them
+PAIRS = (("scratch", "kd"), ("published_scratch", "published_kd"))
+# outlines around the origin, about 11 pixels wide, by Matplotlib's markers
+SHAPES = {
+    "o": "M-5.5,0a5.5,5.5 0 1,0 11,0a5.5,5.5 0 1,0 -11,0Z",
+    "D": "M0,-6.5L6.5,0L0,6.5L-6.5,0Z",
+    "s": "M-5,-5H5V5H-5Z",
+    "^": "M0,-6L6,5H-6Z",
+    "v": "M0,6L6,-5H-6Z",
+    "P": "M-2,-6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z",
+    "X": "M-6,-3L-3,-6L0,-3L3,-6L6,-3L3,0L6,3L3,6L0,3L-3,6L-6,3L-3,0Z",
+    "p": "M0,-6L6,-1L4,6H-4L-6,-1Z",
+}
+LINE, TALL_LINE = 30, 40  # pixels of a scenario's first line of marks, in a chart of many lines and of few
+NEXT_LINE = 24  # pixels of its other lines
+FEW_LINES = 8
+INK = "#000000"  # the color that must follow the page's text, light or dark
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One arm's mean.
+
+    Attributes:
+        name: the arm's display name.
+        percent: the mean in percent, as text.
+        x, low, high: places of the mean and of its interval in percent of the axis; None without an interval.
+        color, shape: an SVG color and outline.
+        side: -1 or 1, where the number stands: left or right of the mark.
+        facts: what hovering tells, a line each.
+    """
+
+    name: str
+    percent: str
+    x: float
+    low: float | None
+    high: float | None
+    color: str
+    shape: str
+    side: int
+    facts: str
+
+
+@dataclass(frozen=True)
+class ChartRow:
+    """One scenario.
+
+    Attributes:
+        scenario: its name.
+        train: its train images in words.
+        lines: marks of the arms that share a line.
+        published: marks of published numbers.
+        published_line: the line that they stand on: that of the arms that repeat the published recipe, if there is one.
+        not_run: why the scenario is not run, in words; empty if it is.
+        label: all of it in words, for readers who do not see the chart.
+    """
+
+    scenario: str
+    train: str
+    lines: list[list[Mark]] = field(default_factory=list)
+    published: list[Mark] = field(default_factory=list)
+    published_line: int = 0
+    not_run: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class ChartGroup:
+    """The scenarios of one size."""
+
+    size: str
+    rows: list[ChartRow]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything that the chart draws.
+
+    Attributes:
+        groups: rows by size.
+        arms: styles of the arms that are drawn.
+        ticks: (place, text) of the axis, in percent of its width.
+        teacher: (place, text) of the teacher's accuracy on the common test images; None if unknown.
+        chance: (place, text) of guessing; None if scenarios differ in their number of classes.
+        has_published: whether a published number is drawn.
+    """
+
+    groups: list[ChartGroup]
+    arms: list[ArmStyle]
+    ticks: list[tuple[float, str]]
+    teacher: tuple[float, str] | None
+    chance: tuple[float, str] | None
+    has_published: bool
+
+    @property
+    def line(self) -> int:
+        """Pixels of a scenario's first line of marks."""
+        count = sum(max(1, len(row.lines)) for group in self.groups for row in group.rows)
+        return TALL_LINE if count <= FEW_LINES else LINE
+
+    @property
+    def next_line(self) -> int:
+        """Pixels of a scenario's other lines."""
+        return NEXT_LINE
+
+
+def shape_of(style: ArmStyle) -> str:
+    """The SVG outline of an arm's marker."""
+    return SHAPES[style.marker]
+
+
+def color_of(style: ArmStyle) -> str:
+    """The SVG color of an arm; black follows the page's text."""
+    return "currentColor" if style.color == INK else style.color
+
+
+def summary_chart(tables: Tables) -> Chart:
+    """The chart of `summary.csv`, with the teacher's accuracy from `agreement.csv`."""
+    summary = tables["summary"]
+    run = run_rows(summary)
+    teacher = _teacher_percent(tables)
+    axis = _Axis.of(run, teacher)
+    styles = arm_styles(list(dict.fromkeys(run["arm"])))
+    groups = [
+        ChartGroup(str(size), [_row(axis, rows, styles) for _, rows in group.groupby("scenario", sort=False)])
+        for size, group in summary.groupby("size", sort=False)
+    ]
+    return Chart(
+        groups=groups,
+        arms=list(styles.values()),
+        ticks=axis.ticks(),
+        teacher=(axis.place(float(teacher)), teacher) if teacher else None,
+        chance=_chance(axis, run),
+        has_published=any(row.published for group in groups for row in group.rows),
+    )
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Accuracy in percent from 0 to `top`."""
+
+    top: float
+
+    @classmethod
+    def of(cls, run: pd.DataFrame, teacher: str) -> _Axis:
+        """An axis that holds all means, intervals, published numbers and the teacher's accuracy."""
+        drawn = run.reindex(columns=["mean_percent", "high", "published_site", "published_notebook"], fill_value="")
+        highest = drawn.apply(numbers).max().max()
+        highest = max(highest, float(teacher or 0))
+        return cls(min(100.0, 10 * math.ceil((highest + 1) / 10)))
+
+    def place(self, percent: float) -> float:
+        """Where a number stands, in percent of the axis."""
+        return round(100 * min(max(percent, 0.0), self.top) / self.top, 2)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Round numbers, at most six."""
+        step = 10 if self.top <= 50 else 20
+        return [(self.place(value), str(value)) for value in range(0, int(self.top) + 1, step)]
+
+
+def _teacher_percent(tables: Tables) -> str:
+    """The teacher's accuracy on the common test images, if all students are tested on the same ones."""
+    if "agreement" not in tables or "teacher_percent" not in tables["agreement"]:
+        return ""
+    known = [value for value in tables["agreement"]["teacher_percent"].unique() if value]
+    return known[0] if len(known) == 1 else ""
+
+
+def _chance(axis: _Axis, run: pd.DataFrame) -> tuple[float, str] | None:
+    classes = run["n_classes"].unique()
+    if len(classes) != 1:
+        return None
+    percent = 100 / int(classes[0])
+    return axis.place(percent), f"{percent:.3g}"
+
+
+def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> ChartRow:
+    first = rows.iloc[0]
+    if run_rows(rows).empty:
+        reason = not_run_text(first["not_run"])
+        return ChartRow(first["scenario"], first["train"], not_run=reason, label=reason)
+    by_arm = {row["arm"]: row for row in rows.to_dict("records")}
+    arms = list(_lines_of(list(by_arm)))
+    lines = [_line(axis, line, by_arm, styles) for line in arms]
+    repeated = [place for place, line in enumerate(arms) if set(line) & set(PAIRS[1])]
+    label = ", ".join(f"{mark.name} {mark.percent} %" for line in lines for mark in line)
+    published = list(_published(axis, by_arm, styles))
+    place = repeated[0] if repeated else 0
+    return ChartRow(first["scenario"], first["train"], lines, published, place, label=label)
+
+
+def _lines_of(arms: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Arms that share a line: pairs, or the only two; the others have one each."""
+    if len(arms) == 2:
+        yield tuple(arms)
+        return
+    paired = [pair for pair in PAIRS if set(pair) <= set(arms)]
+    yield from paired
+    taken = {arm for pair in paired for arm in pair}
+    yield from ((arm,) for arm in arms if arm not in taken)
+
+
+def _line(
+    axis: _Axis, arms: Sequence[str], by_arm: Mapping[str, Mapping[str, str]], styles: Mapping[str, ArmStyle]
+) -> list[Mark]:
+    """Marks of one line; the number of the lower mean stands left of it."""
+    means = [float(by_arm[arm]["mean_percent"]) for arm in arms]
+    sides = [-1 if len(arms) > 1 and mean == min(means) else 1 for mean in means]
+    if len(set(means)) == 1 and len(arms) > 1:
+        sides = [-1, 1]
+    return [_mark(axis, by_arm[arm], styles[arm], side) for arm, side in zip(arms, sides, strict=True)]
+
+
+def _mark(axis: _Axis, row: Mapping[str, str], style: ArmStyle, side: int) -> Mark:
+    low, high = (axis.place(float(row[name])) if row["low"] else None for name in ("low", "high"))
+    x = axis.place(float(row["mean_percent"]))
+    return Mark(style.name, row["mean_percent"], x, low, high, color_of(style), shape_of(style), side, _facts(row))
+
+
+def _facts(row: Mapping[str, str]) -> str:
+    """What hovering tells of a mean."""
+    lines = [f"{row['train']}, {display_name(row['arm'])}: {row['mean_percent']} %"]
+    if row["low"]:
+        lines.append(f"95 % interval: {row['low']} to {row['high']} %")
+    lines.append(f"{row['n_train']} train images, {row.get('n_seeds', '')} seeds, {row['n_test']} test images")
+    if row.get("difference"):
+        lines.append(f"difference to {display_name(row['versus'])}: {row['difference']} percentage points")
+    return "\n".join(lines)
+
+
+def _published(axis: _Axis, by_arm: Mapping[str, Mapping[str, str]], styles: Mapping[str, ArmStyle]) -> Iterator[Mark]:
+    """Published numbers, once each, as the website gives them, else the notebook."""
+    seen = set()
+    for arm, row in by_arm.items():
+        percent = row.get("published_site") or row.get("published_notebook") or ""
+        base = "kd" if arm in ("kd", "published_kd") else "scratch"
+        if percent and base not in seen:
+            seen.add(base)
+            style = styles.get(base) or styles[arm]
+            facts = f"published, {style.name}: {percent} %"
+            yield Mark(style.name, percent, axis.place(float(percent)), None, None, color_of(style), shape_of(style),
+                       1, facts)  # fmt: skip

@@ -1,0 +1,84 @@
+"""Sentences about a declared comparison: its answer in plain words, and its verdicts counted."""
+
+from __future__ import annotations
+
+from distillery.display_names import display_name
+from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, say
+from distillery.wording import plural, span
+
+VERDICTS = ("better", "worse", "no significant difference")
+
+
+def comparison_answer(table: NamedTable) -> Sentence:
+    """The first declared comparison in plain words.
+
+    Args:
+        table: its rows of `comparisons.csv`.
+    """
+    if "arm" not in table.rows or len(table.rows[["arm", "versus_arm"]].drop_duplicates()) != 1:
+        return comparison_sentence(table)
+    first, n = table.first(), len(table)
+    if first["arm"] == first["versus_arm"]:
+        return comparison_sentence(table)
+    differences = table.numbers("difference")
+    helped = int((differences > 0).sum())
+    low, high = f"{differences.min():.1f}", f"{differences.max():.1f}"
+    values: dict[str, TableRow | Quoted] = {
+        "subject": table.quote(_subject(first)),
+        "n": table.quote(plural(n, "scenario")),
+        "helped": table.quote(helped),
+        "points": table.quote(span(low, high)),
+    }
+    if helped == n:
+        where = " in all {n}" if n > 1 else ""
+        sentence = say("{subject}" + where + ", by {points} percentage points.", **values)
+    elif helped == 0:
+        sentence = say("{subject} in none of {n}: the differences are {points} percentage points.", **values)
+    else:
+        sentence = say("{subject} in {helped} of {n}: by {points} percentage points.", **values)
+    return sentence + _significance(table)
+
+
+def _subject(first: TableRow) -> str:
+    if (first["arm"], first["versus_arm"]) == ("kd", "scratch"):
+        return "Distilling helped"
+    return f"Students of {first.arm} are more accurate than {display_name(first['versus_arm'])}"
+
+
+def _significance(table: NamedTable) -> Sentence:
+    decided = table.where(table["verdict"] != "")
+    if not len(decided):
+        return say(" One seed gives no verdict: how much another training would differ is unknown.")
+    significant = int((decided["verdict"] != "no significant difference").sum())
+    pairs = decided["n_pairs"].unique() if "n_pairs" in decided.rows else []
+    seeds = table.quote(plural(int(pairs[0]), "seed")) if len(pairs) == 1 else None
+    values = {"count": decided.quote(significant), "all": decided.quote(len(decided))}
+    verb = "is" if significant == 1 else "are"
+    lead = " With {seeds}, " if seeds else " "
+    values |= {"seeds": seeds} if seeds else {}
+    if len(decided) == 1:
+        verdict = "the difference is significant." if significant else "the difference is not significant."
+        return say(lead + (verdict if seeds else verdict.capitalize()), **({"seeds": seeds} if seeds else {}))
+    return say(lead + "{count} of {all} " + verb + " significant after Holm correction.", **values)
+
+
+def comparison_sentence(table: NamedTable) -> Sentence:
+    """The verdicts of one declared comparison, from its rows of the comparisons."""
+    question = say("{first[question]}", first=table.first())
+    decided = table.where(table["verdict"] != "")
+    if not len(decided):
+        return question + say(" One seed gives no verdict: how much another training would differ is unknown.")
+    counts = decided["verdict"].value_counts()
+    values: dict[str, TableRow | Quoted] = {
+        "low": decided.lowest("difference"),
+        "high": decided.highest("difference"),
+        "count": decided.quote(len(decided)),
+    }
+    if len(decided) == 1:
+        values["verdict"] = decided.quote(counts.index[0].capitalize())
+        return question + say(" {verdict} in {count} test, by {low[difference]} percentage points.", **values)
+    verdicts = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
+    values["verdicts"] = decided.quote(verdicts)
+    text = " Of {count} tests, after Holm correction: {verdicts}."
+    text += " The differences range from {low[difference]} to {high[difference]} percentage points."
+    return question + say(text, **values)

@@ -1,0 +1,43 @@
+"""The key figures of the page's first screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from distillery.display_names import display_name
+from distillery.page.answer import best_run
+from distillery.page.quoting import Tables, named_table
+from distillery.wording import plural
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One number of the first screen, with its name and a note."""
+
+    name: str
+    value: str
+    note: str
+
+
+def key_figures(tables: Tables) -> list[KeyFigure]:
+    """The best students, and the mean difference of the first declared comparison of two arms."""
+    return [*_best(tables), *_difference(tables)]
+
+
+def _best(tables: Tables) -> Iterator[KeyFigure]:
+    best = best_run(tables)
+    yield KeyFigure("highest accuracy", f"{best['mean_percent']} %", f"{best['train']}, {best.arm}")
+
+
+def _difference(tables: Tables) -> Iterator[KeyFigure]:
+    comparisons = named_table(tables, "comparisons")
+    if not len(comparisons):
+        return
+    first = comparisons.groups("comparison")[0]
+    row = first.first()
+    if "arm" not in first.rows or row["arm"] == row["versus_arm"]:
+        return
+    mean = first.numbers("difference").mean()
+    note = f"points, mean over {plural(len(first), 'scenario')}"
+    yield KeyFigure(f"{row.arm} − {display_name(row['versus_arm'])}", f"{mean:+.1f}".replace("-", "−"), note)
