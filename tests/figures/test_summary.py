@@ -11,7 +11,7 @@ from distillery.figures import acquisition
 from distillery.figures import diversity as diversity_figure
 from distillery.figures import layout as figure_layout
 from distillery.figures import summary as summary_figure
-from distillery.figures.styles import DISTILLED, DPI, FROM_SCRATCH, WIDTH, arm_styles
+from distillery.figures.styles import DISTILLED, DPI, FROM_SCRATCH, WIDTH, arm_styles, lines_of_arms
 from distillery.figures.summary import SIZES, lay_out_rows, plot_summary, published_pair
 from distillery.jobs import UserError
 
@@ -90,8 +90,18 @@ def test_marks_and_bars_stand_at_the_numbers():
     figure, axes = plt.subplots()
     summary_figure._draw_arms(axes, 0.0, table, arm_styles(["scratch", "kd"]))
     drawn = [tuple(np.asarray(line.get_xdata(), dtype=float)) for line in axes.lines]
+    heights = [set(line.get_ydata()) for line in axes.lines]
     plt.close(figure)
     assert drawn == [(30.0, 41.0), (27.0, 33.0), (30.0,), (40.0, 42.0), (41.0,)]
+    assert heights[0] == heights[2] == heights[4] == {0.0}  # a level bar between the marks
+    texts = [(text.get_text(), text.xy[0], text.get_ha()) for text in axes.texts]
+    assert texts == [("30.0", 30.0, "right"), ("41.0", 41.0, "left")]
+
+
+def test_arms_share_a_line_in_pairs():
+    assert lines_of_arms(["scratch", "kd"]) == [("scratch", "kd")] and lines_of_arms(["a"]) == [("a",)]
+    arms = ["scratch", "dkd", "published_kd", "kd", "published_scratch"]
+    assert lines_of_arms(arms) == [("scratch", "kd"), ("published_scratch", "published_kd"), ("dkd",)]
 
 
 def test_arms_differ_in_color_and_shape():

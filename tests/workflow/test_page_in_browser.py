@@ -146,10 +146,10 @@ def test_a_column_sorts_its_table(browser):
       document.querySelector("#table-runs").open = true;
       const heading = [...table.querySelectorAll("th")].find((one) => one.textContent === "accuracy_percent");
       heading.querySelector("button").click();
-      const numbers = () => [...table.querySelectorAll("[data-column=accuracy_percent]")].map((cell) => +cell.textContent);
-      const first = numbers();
+      const column = () => [...table.querySelectorAll("[data-column=accuracy_percent]")].map((one) => +one.textContent);
+      const first = column();
       heading.querySelector("button").click();
-      const second = numbers();
+      const second = column();
       return [first, second, heading.getAttribute("aria-sort")];
     """
     first, second, order = browser.execute_script(script)

@@ -71,6 +71,19 @@ def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
     return {arm: styles[arm] for arm in sorted(arms, key=list(styles).index)}
 
 
+# arms that share a line of marks, with a bar between them
+PAIRS = (("scratch", "kd"), ("published_scratch", "published_kd"))
+
+
+def lines_of_arms(arms: Sequence[str]) -> list[tuple[str, ...]]:
+    """The arms by lines of marks: pairs, or the only two, share one; each of the others has its own."""
+    if len(arms) == 2:
+        return [tuple(arms)]
+    paired = [pair for pair in PAIRS if set(pair) <= set(arms)]
+    taken = {arm for pair in paired for arm in pair}
+    return paired + [(arm,) for arm in arms if arm not in taken]
+
+
 @contextmanager
 def row_style() -> Iterator[None]:
     """Matplotlib's settings for a figure with one row per name: no line around the axes."""

@@ -1,7 +1,7 @@
 """The summary figure: a row per scenario, with its arms' accuracies and the published numbers.
 
-Filled marks are this study's means with their intervals; a line joins "from scratch" and "distilled". Hollow marks
-are published numbers. A scenario that is not run has a hollow gray mark and the reason.
+Filled marks are this study's means, with their numbers and intervals; a bar joins "from scratch" and "distilled".
+Hollow marks are published numbers. A scenario that is not run has a hollow gray mark and the reason.
 """
 
 from __future__ import annotations
@@ -42,15 +42,18 @@ from distillery.figures.styles import (
     ArmStyle,
     arm_styles,
     hide_spines,
+    lines_of_arms,
     row_style,
     save_figure,
 )
 from distillery.jobs import UserError
 
 LABELS = 4.1  # inches left of the axis, for the rows' labels
-ROW = 0.56  # inches of a scenario with two arms; each further arm adds a step
+ROW = 0.56  # inches of a scenario with one line of marks
+STEP = 0.26  # inches from one line of marks down to the next
 HEADING = 0.42  # inches of a size's heading
-STEP = 0.09  # inches from one arm of a row down to the next
+APART = 0.085  # inches from a line of marks to the intervals above and below it
+VALUES: dict[str, Any] = {"fontsize": 8, "va": "center", "textcoords": "offset points", "zorder": 5}
 LEGEND_COLUMNS = 6
 SIZES = ("small", "medium", "large")
 INTERVAL_BAR: dict[str, Any] = {"linewidth": 1.3, "zorder": 3}
@@ -118,8 +121,8 @@ def lay_out_rows(table: pd.DataFrame) -> SummaryLayout:
         headings.append((y + 0.6 * HEADING, size.capitalize() or "Scenarios"))
         y += HEADING
         for _, group in table[sizes == size].groupby("scenario", sort=False):
-            arms = run_rows(group)["arm"].nunique()
-            rows.append(SummaryRow(y, ROW + STEP * max(0, arms - 2), group))
+            lines = lines_of_arms(list(run_rows(group)["arm"].unique()))
+            rows.append(SummaryRow(y, ROW + STEP * max(0, len(lines) - 1), group))
             y += rows[-1].height
     return SummaryLayout(rows, headings, y)
 
@@ -216,19 +219,35 @@ def _range(numbers: pd.Series) -> str:
 
 
 def _draw_arms(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, ArmStyle]) -> None:
-    """Filled marks with thin interval bars; each arm lower than the one before; `scratch` and `kd` joined."""
-    present = [arm for arm in styles if (table["arm"] == arm).any()]
-    place = {arm: y + STEP * (i - (len(present) - 1) / 2) for i, arm in enumerate(present)}
+    """Filled marks with their means, a line for each pair of arms, which a bar joins; intervals as thin bars.
+
+    Args:
+        y: inches from the top of the axes to the middle of the lines.
+    """
     by_arm: Any = table.drop_duplicates("arm").set_index("arm")
-    if {"scratch", "kd"} <= set(present):
-        ends = [(by_arm.at[arm, "mean_percent"], place[arm]) for arm in ("scratch", "kd")]
-        axes.plot(*zip(*ends, strict=True), color=CONNECTOR, linewidth=3.2, solid_capstyle="round", zorder=2)
-    for arm in present:
-        style, row = styles[arm], by_arm.loc[arm]
-        if not np.isnan(row["low"]):
-            ends = [row["low"], row["high"]]
-            axes.plot(ends, [place[arm]] * 2, "|-", color=style.color, markersize=5, **INTERVAL_BAR)
-        axes.plot(row["mean_percent"], place[arm], style.marker, color=style.color, **FILLED_MARKER)
+    lines = lines_of_arms([arm for arm in styles if arm in by_arm.index])
+    for i, arms in enumerate(lines):
+        height = y + STEP * (i - (len(lines) - 1) / 2)
+        means = [by_arm.at[arm, "mean_percent"] for arm in arms]
+        if len(arms) == 2:
+            axes.plot(means, [height] * 2, color=CONNECTOR, linewidth=3.2, solid_capstyle="round", zorder=2)
+        for place, arm in enumerate(arms):
+            _draw_interval(
+                axes, height + (APART * (2 * place - 1) if len(arms) == 2 else 0), by_arm.loc[arm], styles[arm]
+            )
+            axes.plot(means[place], height, styles[arm].marker, color=styles[arm].color, **FILLED_MARKER)
+            # the lower mean stands left of its mark, so that the two numbers do not meet
+            is_left = len(arms) == 2 and (means[place], place) == min((mean, k) for k, mean in enumerate(means))
+            side = "right" if is_left else "left"
+            axes.annotate(
+                f"{means[place]:.1f}", (means[place], height), (-7 if is_left else 7, -0.5), ha=side, **VALUES
+            )
+
+
+def _draw_interval(axes: Axes, y: float, row: pd.Series, style: ArmStyle) -> None:
+    """A thin bar from the interval's low to its high end; none if there is no interval."""
+    if not np.isnan(row["low"]):
+        axes.plot([row["low"], row["high"]], [y] * 2, color=style.color, **INTERVAL_BAR)
 
 
 def published_pair(table: pd.DataFrame) -> list[tuple[ArmStyle, float]]:

@@ -11,11 +11,9 @@ import pandas as pd
 
 from distillery.analysis.table_files import run_rows
 from distillery.display_names import display_name, not_run_text
-from distillery.figures.styles import ArmStyle, arm_styles
+from distillery.figures.styles import PAIRS, ArmStyle, arm_styles, lines_of_arms
 from distillery.page.quoting import Tables, numbers
 
-# arms that share a line, with a bar between them
-PAIRS = (("scratch", "kd"), ("published_scratch", "published_kd"))
 # outlines around the origin, about 11 pixels wide, by Matplotlib's markers
 SHAPES = {
     "o": "M-5.5,0a5.5,5.5 0 1,0 11,0a5.5,5.5 0 1,0 -11,0Z",
@@ -197,24 +195,13 @@ def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> Cha
         reason = not_run_text(first["not_run"])
         return ChartRow(first["scenario"], first["train"], not_run=reason, label=reason)
     by_arm = {row["arm"]: row for row in rows.to_dict("records")}
-    arms = list(_lines_of(list(by_arm)))
+    arms = lines_of_arms(list(by_arm))
     lines = [_line(axis, line, by_arm, styles) for line in arms]
     repeated = [place for place, line in enumerate(arms) if set(line) & set(PAIRS[1])]
     label = ", ".join(f"{mark.name} {mark.percent} %" for line in lines for mark in line)
     published = list(_published(axis, by_arm, styles))
     place = repeated[0] if repeated else 0
     return ChartRow(first["scenario"], first["train"], lines, published, place, label=label)
-
-
-def _lines_of(arms: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Arms that share a line: pairs, or the only two; the others have one each."""
-    if len(arms) == 2:
-        yield tuple(arms)
-        return
-    paired = [pair for pair in PAIRS if set(pair) <= set(arms)]
-    yield from paired
-    taken = {arm for pair in paired for arm in pair}
-    yield from ((arm,) for arm in arms if arm not in taken)
 
 
 def _line(
