@@ -26,7 +26,7 @@ def pins(lines):
 
 
 DEVELOPMENT = {
-    *("pytest", "hypothesis", "jsonschema", "selenium", "axe-core-python", "statsmodels", "ruff", "snakefmt"),
+    *("pytest", "hypothesis", "jsonschema", "axe-core-python", "statsmodels", "ruff", "snakefmt"),
     *("mypy", "types-pyyaml", "types-requests", "types-tqdm"),
 }
 REQUIREMENTS = pins((ROOT / "requirements.txt").read_text().splitlines())

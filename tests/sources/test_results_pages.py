@@ -194,7 +194,7 @@ def test_older_pages_of_google_s_are_read():
 
 
 EXPECTED = {
-    "google": {"start": "200", "ijn": "2", "tbs": "itp:photo,isz:l,sur:fc,ic:color"},
+    "google": {"start": "200", "udm": "2", "hl": "en", "tbs": "itp:photo,isz:l,il:cl,ic:color"},
     "bing": {
         "first": "200",
         "qft": "+filterui:photo-photo+filterui:imagesize-large+filterui:license-L2_L3_L4+filterui:color2-color",

@@ -3,8 +3,7 @@
 from contextlib import nullcontext
 
 from distillery.jobs import job, with_crawl_policy
-from distillery.sources.crawling import crawl
-from distillery.sources.fetching import Limits
+from distillery.sources.pages.retrieving import retrieve_class
 from distillery.sources.search import search_of
 from distillery.storage.refused_pools import SourceRequest, write_pools
 from distillery.storage.store import Store
@@ -19,9 +18,9 @@ with job(snakemake) as j:
         web = imitate_web({label: j.params.queries}, demo["results_per_query"], demo["seed"])
     with web as port:
         search = search_of(source, j.params.name, label, j.params.queries, imitated=bool(demo))
-        limits, store = Limits.of(source), Store.of(j.params.store, source)
+        store = Store.of(j.params.store, source)
         write_pools(
             request,
             {label: (j.output.shard, j.output.records)},
-            lambda: [(label, crawl(search, limits, store, loopback=port, whole=request.skip))],
+            lambda: [(label, retrieve_class(source, search, store, port, request.skip))],
         )

@@ -21,7 +21,7 @@ def google_page(results: Sequence[WebImage], query: str) -> str:
             1,
             [
                 0,
-                f"id{image.number}",
+                f"id{image.number}-{image.form}-{image.side}",
                 [_thumbnail(image, "encrypted-tbn0.gstatic.com"), 194, 259],
                 [image.url, image.side, image.side],
                 None,

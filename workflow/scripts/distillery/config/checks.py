@@ -57,7 +57,9 @@ def _source_problems(config: dict) -> Iterator[str]:
         for label in source.get("classes", ()):
             if label not in config["classes"]:
                 yield f"sources.{name}.classes: unknown class {label}; known are {', '.join(config['classes'])}"
-        wants = "queries" if source["kind"] in WEB_SEARCHES else None
+        wants = "queries" if source["kind"] in WEB_SEARCHES and not source.get("saved") else None
+        if source.get("saved") and source.get("browser"):
+            yield f"sources.{name}.browser: it has saved pages; take saved or browser out"
         if source["kind"] == "diffusion":
             wants = "prompts" if source["prompt_style"] == "published" else None
             yield from _guidance_problem(f"sources.{name}.guidance", source["guidance"])

@@ -6,6 +6,7 @@ Each function takes the study as `reading.check_config` returns it. `targets` ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from distillery.config.choices import NETWORKS, WEB_SEARCHES
@@ -13,6 +14,7 @@ from distillery.config.recipe_models import RecipeConfig
 from distillery.display_names import source_titles, source_with_title
 from distillery.jobs import CRAWL_POLICY_KEYS
 from distillery.storage.attempts import Attempts
+from distillery.storage.files import hash_listing
 from distillery.storage.verdicts import LookRequest
 
 Study = Mapping[str, Any]
@@ -121,6 +123,8 @@ def web_source(study: Study, attempts: Attempts, name: str, label: str) -> dict[
     How it is asked is in `crawl_policy`.
     """
     settings = {key: value for key, value in study["sources"][name].items() if key not in CRAWL_POLICY_KEYS}
+    if saved := settings.get("saved"):  # another saved page is another question
+        settings["listing"] = hash_listing([Path(saved, label), *sorted(Path(saved).glob(f"{label}.*"))])
     return settings | _attempt(attempts.get(name, {}).get(label, 0))
 
 

@@ -74,7 +74,11 @@ class FilteredSearch(SearchConfig):
 class GoogleFilters(Section):
     type: FilterType = "photo"
     size: FilterSize = "large"
-    license: FilterLicense = "commercial"
+    license: Literal["", "commercial", "noncommercial", "creativecommons", "other"] = Field(
+        "commercial",
+        description="The search's filter by license; empty for none. Google now knows creativecommons (commercial and"
+        " noncommercial are the same to it) and other.",
+    )
     color: FilterColor = "color"
 
 
@@ -83,6 +87,21 @@ class Google(Fetching, FilteredSearch):
     kind: Literal["google"] = Field(description=KIND)
     max_per_query: MaxPerQuery = 50
     filters: GoogleFilters = section(PUBLISHED_FILTERS)
+    saved: str = Field(
+        "",
+        description="Folder of pages of results that you saved: `{class}/*.html` or `{class}/*.har`. The search is then"
+        " not asked.",
+    )
+    browser: bool = Field(
+        False,
+        description="Open the search in a browser on this machine, with a window for your answers.",
+    )
+    headless: bool = Field(
+        False, description="Open that browser without a window: a captcha or consent page is then a refusal."
+    )
+    wait_minutes: float = Field(
+        10.0, ge=0, description="Minutes to wait for you at a captcha or consent page in the browser's window."
+    )
 
 
 class BingFilters(Section):

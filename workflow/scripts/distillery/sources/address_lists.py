@@ -6,21 +6,16 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from distillery.jobs import UserError, log, progress
-from distillery.parallel import DaemonThreads, ordered
-from distillery.sources.failures import NO_ANSWER
+from distillery.jobs import UserError
+from distillery.sources.candidate_lists import retrieve_in_order
 from distillery.sources.fetching import Fetcher, Limits
-from distillery.sources.retrieval import retrieve
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 from distillery.storage.urls import is_http_url, quote_url
 
-THREADS = 8  # each host has fewer connections at a time, see Limits
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")
 QUOTES = "put an address or text with a comma into quotes"
 UNCLOSED = re.compile(r"\n.*https?://", re.DOTALL)  # in a value: lines of the list behind a quote that is not closed
@@ -48,25 +43,8 @@ def fetch_addresses(
     """
     records = read_addresses(source["path"], name, label)
     requested = source["per_class"] or len(records)
-    fetch = partial(retrieve, store=store, fetcher=Fetcher(Limits.of(source), loopback))
-    different: set[str] = set()  # sha256
-    failures: set[str] = set()
-    with DaemonThreads(THREADS) as threads:
-        entries = ordered(threads, fetch, records, ahead=2 * THREADS)
-        for record, data in progress(entries, len(records), f"{name}, {label}", "images"):
-            yield record, data
-            different |= {record.sha256} if data else set()
-            failures |= {record.failure} if record.failure else set()
-            if len(different) >= requested:
-                break
-    if not different:
-        raise Refusal(
-            f"source {name}, class {label}: none of {len(records)} addresses gave an image. Check the connection to"
-            f" the internet and the addresses in {source['path']}.",
-            "unreachable" if failures <= NO_ANSWER else "nothing found",
-        )
-    if len(different) < requested:
-        log.warning("source %s, class %s: %d images of %d requested", name, label, len(different), requested)
+    where, advice = f"source {name}, class {label}", f"the addresses in {source['path']}"
+    yield from retrieve_in_order(records, requested, store, Fetcher(Limits.of(source), loopback), where, advice)
 
 
 def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]:

@@ -12,6 +12,7 @@ from distillery.sources.crawl_threads import no_answer
 from distillery.sources.engines import ENGINES
 from distillery.sources.failures import FetchError
 from distillery.sources.fetching import Fetcher, Limits
+from distillery.sources.pages.browser import find_browser
 from distillery.sources.search import search_of
 from distillery.storage.verdicts import Verdict, now
 
@@ -36,6 +37,11 @@ def look_at_search(
         UserError: the disk has no room for its images.
     """
     require_room(store, source.get("min_free_bytes", 0))
+    if source.get("saved"):  # whether each class has a page is checked before any job
+        return Verdict(name, "ok", when=now())
+    if source.get("browser"):
+        find_browser(bool(source.get("headless")))
+        return Verdict(name, "unknown", "not asked", "the crawl opens a browser and asks there", now())
     one_page = {"per_class": 1, "max_per_query": 1}
     search = search_of({**source, **one_page}, name, "", [query], imitated=loopback is not None)
     try:

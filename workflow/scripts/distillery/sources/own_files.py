@@ -13,6 +13,7 @@ from distillery.config.queries import Study, classes_of, images_requested
 from distillery.config.reading import config_error
 from distillery.jobs import one_line
 from distillery.sources.folders.finding import class_place, count_images
+from distillery.sources.pages.saved import saved_files
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def check_own_files(study: Study) -> list[str]:
     for own in paths:
         _require_path(own)
     _require_distinct(paths)
-    warnings: list[str] = []
+    warnings = list(_without_saved_pages(study))
     for own in paths:
         # no class, no folder: a list of addresses
         found = count_images(own.path, own.labels, own.inside) if own.labels else {}
@@ -68,6 +69,19 @@ def _own_paths(study: Study) -> Iterator[OwnPath]:
     data, remedy = study["teacher"]["data"], "add it: the teacher is trained on all classes"
     for key in ("path", "test_path") if data["kind"] == "folder" else ():
         yield OwnPath(f"teacher.data.{key}", Path(data[key]), list(study["classes"]), remedy)
+
+
+def _without_saved_pages(study: Study) -> Iterator[str]:
+    """A warning for each source that lacks saved pages of some classes; raises a `UserError` if it has none at all."""
+    for name, source in study["sources"].items():
+        if not (saved := source.get("saved")):
+            continue
+        missing = [label for label in classes_of(study, name) if not saved_files(saved, label)]
+        what = f"sources.{name}.saved: {saved} has no saved page of class {', '.join(missing)}"
+        if len(missing) == len(classes_of(study, name)):
+            raise config_error(f"{what}. Save pages of results as {saved}/{missing[0]}/1.html or .har")
+        if missing:
+            yield one_line(what)
 
 
 def _require_path(own: OwnPath) -> None:

@@ -14,6 +14,9 @@ REFUSALS = (
     "consent page",
     "page for browsers only",  # the search answers programs with a page that only a browser can read
     "unreadable page",  # the search has changed the form of its answers
+    "no saved pages",  # the user has saved no page of results for a class
+    "no browser",  # this machine has none that a program can open, or no screen for its window
+    "window closed",  # the person closed the browser's window
     "gated",  # the model's license is not accepted by this account
     "no token",  # the model is gated, and this machine has no token of the Hugging Face hub
     "unreachable",

@@ -24,7 +24,16 @@ T = TypeVar("T")
 Entries = Iterable[tuple[ImageRecord, bytes | None]]
 NOTE = "refused.json"
 # reasons that concern a whole source, not one of its classes or one moment
-OF_THE_SOURCE = ("captcha", "consent page", "page for browsers only", "quota used up", "gated", "no token", "no GPU")
+OF_THE_SOURCE = (
+    "captcha",
+    "consent page",
+    "page for browsers only",
+    "quota used up",
+    "gated",
+    "no token",
+    "no GPU",
+    "no browser",
+)
 
 
 @dataclass(frozen=True)

@@ -6,39 +6,35 @@ Google usually answers programs with a page for browsers only, a consent page or
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from urllib.parse import parse_qs, urlencode, urlsplit
+from collections.abc import Mapping
+from urllib.parse import urlencode
 
-from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked, Tags, text, unique
-from distillery.storage.urls import is_http_url
+from distillery.sources.engines.google_records import count_cards, page_records
+from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked, unique
 
 HOME = "https://www.google.com"
 PAGE = 100  # results a page
 STEADY = True  # a page counts as PAGE results, however many are on it
 FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may simply have no results
-OWN_HOSTS = ("google.com", "gstatic.com", "googleusercontent.com", "ggpht.com", "googleapis.com")
 
 FILTERS = {
     "type": {name: f"itp:{name}" for name in ("photo", "clipart", "lineart", "face", "animated")},
     "size": {"large": "isz:l", "medium": "isz:m", "icon": "isz:i"},
-    "license": {"commercial": "sur:fc", "noncommercial": "sur:f"},
+    # today's search knows Creative Commons and all other licenses; it no longer tells uses apart
+    "license": {"commercial": "il:cl", "noncommercial": "il:cl", "creativecommons": "il:cl", "other": "il:ol"},
     "color": {"color": "ic:color", "blackandwhite": "ic:gray", "transparent": "ic:trans"},
 }
+CAPTCHA, CONSENT = "captcha", "consent page"
 BLOCKED = (  # what stands in a page or its URL, and the reason of the refusal
-    ("/sorry/", "captcha"),
-    ("captcha-form", "captcha"),
-    ("unusual traffic from your computer network", "captcha"),
-    ("consent.google.", "consent page"),
+    ("/sorry/", CAPTCHA),
+    ("captcha-form", CAPTCHA),
+    ("unusual traffic from your computer network", CAPTCHA),
+    ("consent.google.", CONSENT),
+    ('id="L2AGLb"', CONSENT),  # the button that accepts
     ("enablejs", "page for browsers only"),
 )
-
-# an image in the data of a script: ["URL",height,width], where the URL may contain \u003d and \/
-IN_SCRIPT = re.compile(r'\["(https?:(?:[^"\\]|\\.){5,4000})",\s*(\d{1,5}),\s*(\d{1,5})\]')
-# its page and title follow: "2003":[null,"id","page","title"; its thumbnail precedes it, in the form of an image
-ABOUT = re.compile(r'"2003":\[null,"(?:[^"\\]|\\.)*","((?:[^"\\]|\\.)*)","((?:[^"\\]|\\.)*)"')
-NEAR = 4000  # characters between an image and its page and title, at most
+ADVICE = "see docs/sources.md for pages that you save yourself (`saved`) or your own browser (`browser`)"
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
@@ -51,7 +47,7 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
         home: start of the URL.
     """
     names = [FILTERS[key][value] for key, value in filters.items() if value]
-    parameters = {"q": query, "tbm": "isch", "ijn": first // PAGE, "start": first, "hl": "en"}
+    parameters = {"q": query, "udm": 2, "hl": "en"} | ({"start": first} if first else {})
     if names:
         parameters["tbs"] = ",".join(names)
     return f"{home}/search?{urlencode(parameters)}"
@@ -60,102 +56,41 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
 def parse(page: bytes, url: str = "") -> list[SearchResult]:
     """The results of a page, in order; none where the results end.
 
-    Reads the data in every script, the JSON of older pages (`rg_meta`: ou, ru, ow, oh, pt, tu), and the links of the
-    oldest (`/imgres?imgurl=…`).
-
     Args:
         page: the response's body, any bytes.
         url: of the response, after redirects.
 
     Raises:
         SourceBlocked: a captcha, a consent page, a page for browsers only.
-        MarkupChanged: a page full of images without a result in one of these forms.
+        MarkupChanged: a page of result cards without addresses, or one full of images in no known form.
     """
     markup = page.decode("utf-8", "replace")
-    html = Tags(markup)
-    results = [result for script in html.scripts for form in _forms(script) for result in _from_script(form)]
-    results += [*_from_meta(markup), *_from_links(html)]
-    results = [result for result in unique(results) if not _is_own(result.url)]
-    if results:
+    if results := results_in(markup):
         return results
-    for sign, reason in BLOCKED:
-        if sign in markup or sign in url:
-            raise SourceBlocked(
-                f"Google answered with a {reason} instead of results, as it mostly does to programs. Remove the source,"
-                " or use another (bing, urls, folder, diffusion).",
-                reason,
-            )
-    if html.count("img") >= FULL_OF_IMAGES:
-        raise MarkupChanged(
-            f"Google answered with {html.count('img')} images in a markup this version cannot read. Please report"
-            " it; until then use another source (bing, urls, folder, diffusion)."
+    if reason := block_of(markup, url):
+        raise SourceBlocked(
+            f"Google answered with a {reason} instead of results, as it mostly does to programs. Remove the source,"
+            f" use another (bing, urls, folder, diffusion), or {ADVICE}.",
+            reason,
         )
+    if problem := unreadable(markup):
+        raise MarkupChanged(f"Google answered with {problem}. Use another source (bing, urls, folder), or {ADVICE}.")
     return []
 
 
-def _forms(script: str) -> Iterator[str]:
-    """A script as it is and, where its data are a string, that string unescaped."""
-    yield script
-    if "\\x22http" in script or '\\"http' in script:
-        yield script.replace("\\x22", '"').replace('\\"', '"').replace("\\\\", "\\")
+def results_in(markup: str) -> list[SearchResult]:
+    """The results that a text tells of, in order; no thumbnails, and each document once."""
+    return unique([record.result for record in page_records(markup) if not record.problem])
 
 
-def _from_script(script: str) -> Iterator[SearchResult]:
-    """Images in a script's data: each has a thumbnail of Google's before it, and its page and title after it."""
-    thumbnail = ""
-    matches = list(IN_SCRIPT.finditer(script))
-    for index, match in enumerate(matches):
-        url = unescape(match[1])
-        if not is_http_url(url):
-            continue
-        if _is_own(url):
-            thumbnail = url
-            continue
-        end = matches[index + 1].start() if index + 1 < len(matches) else len(script)
-        about = ABOUT.search(script, match.end(), min(end, match.end() + NEAR))
-        page, title = (unescape(about[1]), unescape(about[2])) if about else ("", "")
-        yield SearchResult(url, page, thumbnail, title, width=int(match[3]), height=int(match[2]))
-        thumbnail = ""
+def block_of(markup: str, url: str = "") -> str:
+    """The reason why a page without results has none, if it refuses; else empty."""
+    return next((reason for sign, reason in BLOCKED if sign in markup or sign in url), "")
 
 
-def unescape(literal: str) -> str:
-    """The text that the inside of a JavaScript string literal stands for; empty if it is malformed."""
-    try:
-        return json.loads(f'"{literal}"', strict=False)
-    except ValueError:  # \x3d is JavaScript's, not JSON's
-        try:
-            return json.loads('"' + re.sub(r"\\x([0-9a-fA-F]{2})", r"\\u00\1", literal) + '"', strict=False)
-        except ValueError:
-            return ""
-
-
-def _is_own(url: str) -> bool:
-    host = (urlsplit(url).hostname or "").lower()
-    return any(host == own or host.endswith("." + own) for own in OWN_HOSTS)
-
-
-def _from_meta(markup: str) -> Iterator[SearchResult]:
-    """Images of older pages: JSON objects with the key ou."""
-    for match in re.finditer(r'\{[^{}<>]{0,8000}"ou":[^{}<>]{0,8000}\}', markup):
-        try:
-            values = json.loads(match[0])
-            size = int(values.get("ow", 0)), int(values.get("oh", 0))
-        except (ValueError, TypeError, RecursionError):
-            continue
-        if isinstance(url := values.get("ou"), str):
-            page, thumbnail, title = (text(values.get(name)) for name in ("ru", "tu", "pt"))
-            yield SearchResult(url, page, thumbnail, title, *size)
-
-
-def _from_links(html: Tags) -> Iterator[SearchResult]:
-    """Images in the links of the oldest pages, and of today's pages without scripts."""
-    for tag, attributes in html.tags:
-        link = attributes.get("href", "")
-        if tag != "a" or "/imgres?" not in link:
-            continue
-        try:
-            values = {name: value[0] for name, value in parse_qs(urlsplit(link).query).items()}
-            size = int(values.get("w", 0)), int(values.get("h", 0))
-        except ValueError:
-            continue
-        yield SearchResult(values.get("imgurl", ""), values.get("imgrefurl", ""), "", "", *size)
+def unreadable(markup: str) -> str:
+    """What a page without results has in place of them, if it is no empty page of results; else empty."""
+    if cards := count_cards(markup):
+        return f"{cards} result cards without an address of an image"
+    images = len(re.findall(r"<img\b", markup, re.IGNORECASE))
+    return f"{images} images in a markup this version cannot read" if images >= FULL_OF_IMAGES else ""
