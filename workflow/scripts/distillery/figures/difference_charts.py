@@ -43,14 +43,17 @@ def draw_comparisons(tables: dict[str, pd.DataFrame], title: str, label: str) ->
     names = list(dict.fromkeys(table["comparison"]))
     rows = max((table["comparison"] == name).sum() for name in names)
     text = "difference in percentage points; thin bars: 95 % interval over trainings and images, thick: trainings alone"
-    layout = PanelLayout(3.2, ROW * rows, across=1.75, down=0.75, left=1.85, below=0.6, legend=0.3)
+    width = 3.2 if len(names) > 1 else 6.5
+    layout = PanelLayout(width, ROW * rows, across=1.75, down=0.75, left=1.85, below=0.6, legend=0.3)
     used = [verdict for verdict in VERDICTS if verdict and (table["verdict"] == verdict).any()]
     keys = [_legend_key(*VERDICTS[verdict], verdict) for verdict in used]
     figure, axes = panel_grid(len(names), 3 if rows <= 8 else 2, layout, title, text, label, keys)
-    reach = np.nanmax(np.abs(table[["difference", "low", "high", "seeds_low", "seeds_high"]].to_numpy(float)))
+    ends = table[["difference", "low", "high", "seeds_low", "seeds_high"]].to_numpy(float)
+    low, high = min(0.0, np.nanmin(ends)), max(0.0, np.nanmax(ends))
+    margin = 0.06 * (high - low)
     for axis, name in zip(axes, names, strict=True):
         _draw_comparison(axis, table[table["comparison"] == name].reset_index(drop=True))
-        axis.set(xlim=(-1.08 * reach, 1.08 * reach), ylim=(rows - 0.5, -0.5))
+        axis.set(xlim=(low - margin, high + margin), ylim=(rows - 0.5, -0.5))
     return figure
 
 

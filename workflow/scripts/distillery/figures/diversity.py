@@ -15,11 +15,10 @@ from distillery.analysis.table_files import read_table
 from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.layout import draw_footnote, truncate
 from distillery.figures.panels import RowFigure
-from distillery.figures.styles import row_style, save_figure
+from distillery.figures.styles import OTHER_STYLES, row_style, save_figure
 from distillery.jobs import UserError
 
-REAL, GENERATED = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion
-MARKERS = "oDs^vPXp"
+STYLES = (("#0072B2", "o"), ("#D55E00", "D"), *OTHER_STYLES)
 ROW = 0.42  # inches a class
 
 
@@ -32,7 +31,7 @@ def plot_diversity(
     titles: Mapping[str, str] = NO_TITLES,
     note: str = "",
 ) -> None:
-    """Draw a row per class, real sources in blue and generated ones in vermilion.
+    """Draw a row per class, with a color per source; marks of generated sources are hollow.
 
     Args:
         diversity: `diversity.csv`, columns as in docs/tables.md.
@@ -56,7 +55,7 @@ def plot_diversity(
         axes, keys = drawn.axes, []
         for i, (source, name) in enumerate(zip(sources, names, strict=True)):
             mine, shift = table[table["source"] == source], (i + 0.5) / len(sources) - 0.5
-            keys.append(_draw_source(axes, mine, classes, shift, MARKERS[i % len(MARKERS)]))
+            keys.append(_draw_source(axes, mine, classes, shift, STYLES[i % len(STYLES)]))
             keys[-1].set_label(name)
         axes.set(ylim=(len(classes) - 0.5, -0.5), yticks=range(len(classes)), yticklabels=rows)
         axes.set_xlim(left=0)
@@ -70,20 +69,24 @@ def plot_diversity(
         save_figure(drawn.figure, output)
 
 
-def _draw_source(axes: plt.Axes, table: pd.DataFrame, classes: list[str], shift: float, marker: str) -> Line2D:
+def _draw_source(
+    axes: plt.Axes, table: pd.DataFrame, classes: list[str], shift: float, style: tuple[str, str]
+) -> Line2D:
     """Draw a source's means and intervals, `shift` rows below each class's middle.
 
     Returns:
         The source's entry for the legend.
     """
-    color = GENERATED if table["generated"].iloc[0] else REAL
+    color, marker = style
+    is_generated = bool(table["generated"].iloc[0])
     places = table["class"].map(classes.index) + 0.6 * shift
     axes.hlines(places, table["low"], table["high"], color=color, linewidth=1.1, alpha=0.7)
-    style: dict[str, Any] = {
-        "linestyle": "", "marker": marker, "markersize": 6, "markeredgecolor": "white", "color": color,
+    look: dict[str, Any] = {
+        "linestyle": "", "marker": marker, "markersize": 6, "color": color,
+        "markerfacecolor": "white" if is_generated else color, "markeredgecolor": color if is_generated else "white",
     }  # fmt: skip
-    axes.plot(table["distance"], places, **style)
-    return Line2D([], [], **style)
+    axes.plot(table["distance"], places, **look)
+    return Line2D([], [], **look)
 
 
 def _source_names(

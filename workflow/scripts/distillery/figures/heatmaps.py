@@ -20,6 +20,8 @@ COLORS = "cividis"  # as dark in gray as in color, and the same to every eye (Nu
 CELL = 0.52, 0.27  # inches: width and height
 NAME = 26  # characters of a row's name
 FONT, LABEL = 8, 0.13  # points of a label, and inches it needs
+MIN_CELL = 0.18  # inches of a matrix' cell that can hold a number
+SMALLEST = 0.5  # percent; smaller ones are left out, so that the numbers that matter stand out
 TITLE_FONTS = 9.5, 8  # points of a panel's title
 
 
@@ -78,14 +80,15 @@ def draw_confusion(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     down = 0.65 if set(first.values()) == {next(iter(arms))} else max(0.65, reach + 0.15)
     left, below = max(1.3, reach + 0.25), max(0.95, 0.71 * reach + 0.3)
     layout = PanelLayout(side, side, across=0.25, down=down, left=left, below=below)
-    text = "true classes in rows, predicted in columns; percent of the true class, dark to light, all seeds pooled"
+    text = "true classes in rows, predicted in columns; percent of the true class, all seeds pooled"
     figure, axes = panel_grid(len(scenarios) * len(arms), len(arms), layout, title, text, label)
+    _draw_color_bar(figure)
     points, letters = _title_size([style.name for style in arms.values()], layout)
     for (scenario, arm), axis in zip(product(scenarios, arms), axes, strict=True):
         if (scenario, arm) not in grids:
             axis.set_axis_off()
             continue
-        _draw_matrix(axis, grids[scenario, arm], classes)
+        _draw_matrix(axis, grids[scenario, arm], classes, side / len(classes))
         panel_title(axis, f"{truncate(scenario, letters)}\n{truncate(arms[arm].name, letters)}", points)
         # upright where another column's panels go on below
         angle = 45 if scenario == scenarios[-1] else 90
@@ -93,9 +96,24 @@ def draw_confusion(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     return figure
 
 
-def _draw_matrix(axis: Axes, table: pd.DataFrame, classes: list[str]) -> None:
+def _draw_matrix(axis: Axes, table: pd.DataFrame, classes: list[str], cell: float) -> None:
+    """A matrix of colored cells of `cell` inches, with their numbers where these are large enough to read."""
     grid = table.pivot(index="class", columns="predicted", values="percent").reindex(index=classes, columns=classes)
-    axis.imshow(grid.to_numpy(float), cmap=COLORS, vmin=0, vmax=100, aspect="auto")
+    numbers = grid.to_numpy(float)
+    if cell >= MIN_CELL:
+        _draw_cells(axis, np.where(numbers < SMALLEST, np.nan, numbers), points=min(7.5, 28 * cell))
+    axis.imshow(numbers, cmap=COLORS, vmin=0, vmax=100, aspect="auto")
+
+
+def _draw_color_bar(figure: Figure) -> None:
+    """The scale of all matrices, at the figure's upper right."""
+    width, height = figure.get_size_inches()
+    bar = figure.add_axes(((width - 2.3) / width, (height - 0.95) / height, 2.0 / width, 0.1 / height))
+    bar.imshow(np.linspace(0, 100, 101)[None], cmap=COLORS, vmin=0, vmax=100, aspect="auto", extent=(0, 100, 0, 1))
+    bar.set_yticks([])
+    bar.set_xticks([0, 50, 100], ["0", "50", "100 %"], fontsize=FONT, color=INK)
+    bar.tick_params(length=0, pad=2)
+    hide_spines(bar)
 
 
 def _title_size(names: list[str], layout: PanelLayout) -> tuple[float, int]:
@@ -138,13 +156,13 @@ def _panel_per_arm(grids: dict[str, pd.DataFrame], columns: list[str], title: st
     return figure
 
 
-def _draw_cells(axis: Axes, numbers: np.ndarray) -> None:
-    """Colored cells with their numbers; NaN stays white."""
+def _draw_cells(axis: Axes, numbers: np.ndarray, points: float = 7.5) -> None:
+    """Colored cells with their numbers in letters of `points`; NaN stays white."""
     axis.imshow(numbers, cmap=COLORS, vmin=0, vmax=100, aspect="auto")
     for (row, column), number in np.ndenumerate(numbers):
         if not np.isnan(number):
             ink = "white" if number < 55 else INK
-            axis.text(column, row, f"{number:.0f}", ha="center", va="center", fontsize=7.5, color=ink)
+            axis.text(column, row, f"{number:.0f}", ha="center", va="center", fontsize=points, color=ink)
 
 
 def _set_ticks(axis: Axes, rows: list[str], columns: list[str], angle: int = 45) -> None:

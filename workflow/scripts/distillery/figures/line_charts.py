@@ -20,6 +20,7 @@ DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 MIX_STYLES = (("#D55E00", "o"), ("#0072B2", "D"), *OTHER_STYLES)
 BY_SCENARIO = PanelLayout(2.65, 2.0, across=0.45, down=0.6, left=0.75, legend=0.5)
 COLUMNS = 4  # panels in a row, at most
+SIZE_MARGIN = 1.5  # the axis of train images reaches that much beyond the smallest and the largest count
 MIN_PREDICTIONS = 10  # of a bin of confidence; fewer are noise
 MIN_TICK_RATIO = 1.8  # of neighboring ticks on a log axis, so that their labels do not touch
 
@@ -38,17 +39,31 @@ def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figur
     for axis, arm in zip(axes, arms, strict=True):
         for place, name in enumerate(mixes):
             rows = table[(table["arm"] == arm) & (table["mix"] == name)].sort_values("n_train")
-            _draw_mix(axis, rows, mix_styles[name], DASHES[place % len(DASHES)])
+            # side by side, so that no mark hides another one of the same size
+            shifted = rows.assign(n_train=rows["n_train"] * _dodge(table["n_train"], place, len(mixes)))
+            _draw_mix(axis, shifted, mix_styles[name], DASHES[place % len(DASHES)])
         panel_title(axis, arms[arm].name)
         _set_up_size_axes(axis, table)
     _name_axes(figure, axes, "train images", "accuracy, percent")
     return figure
 
 
+def _size_limits(counts: pd.Series) -> tuple[float, float]:
+    """The ends of the axis of train images."""
+    return counts.min() / SIZE_MARGIN, counts.max() * SIZE_MARGIN
+
+
+def _dodge(counts: pd.Series, place: int, n: int) -> float:
+    """The factor that moves one of n lines sideways on the log axis: 4 % of the axis each, 30 % in all at most."""
+    low, high = _size_limits(counts)
+    step = min(0.04, 0.3 / n) * np.log(high / low)
+    return float(np.exp(step * (place - (n - 1) / 2)))
+
+
 def _set_up_size_axes(axis: Axes, table: pd.DataFrame) -> None:
     top = np.nanmax(table[["mean_percent", "high"]].to_numpy(float))
     axis.set(xscale="log", ylim=(0.0, float(min(100.0, 10 * np.ceil((top + 2) / 10)))))
-    axis.set_xlim(table["n_train"].min() / 1.35, table["n_train"].max() * 1.35)
+    axis.set_xlim(_size_limits(table["n_train"]))
     axis.set_xticks(_tick_counts(table["n_train"]))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
@@ -88,19 +103,34 @@ def draw_curves(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
     arms = arm_styles(list(dict.fromkeys(table["arm"])))
     keys = [_legend_key(style, DASHES[i % len(DASHES)], marker=False) for i, style in enumerate(arms.values())]
     figure, axes, scenarios = _panel_per_scenario(table, title, text, label, keys)
+    limits = _shared_limits(table[[mean, low, high]].to_numpy(float), validated)
     for axis, scenario in zip(axes, scenarios, strict=True):
         for place, (arm, style) in enumerate(arms.items()):
             rows = table[(table["scenario"] == scenario) & (table["arm"] == arm)].dropna(subset=[mean])
             dash = DASHES[place % len(DASHES)]
             axis.plot(rows["step"], rows[mean], linewidth=1.4, linestyle=dash, color=style.color)
             axis.fill_between(rows["step"], rows[low], rows[high], color=style.color, alpha=0.18, linewidth=0)
-        axis.set(yscale="linear" if validated else "log")
+        axis.set(yscale="linear" if validated else "log", ylim=limits)
         if not validated:
             axis.yaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:g}"))
             axis.yaxis.set_minor_formatter(NullFormatter())
         axis.grid(axis="y", color=GRID, linewidth=0.8)
     _name_axes(figure, axes, "optimizer step", "accuracy, percent" if validated else "loss")
     return figure
+
+
+def _shared_limits(drawn: np.ndarray, is_percent: bool) -> tuple[float, float]:
+    """Limits of an axis that all panels share, wide enough for every line and band.
+
+    Args:
+        drawn: all numbers that are drawn; NaN is none.
+        is_percent: they are accuracies on a linear axis; else losses on a log axis.
+    """
+    low, high = np.nanmin(drawn), np.nanmax(drawn)
+    if is_percent:
+        return max(0.0, low - 2), min(100.0, high + 2)
+    positive = drawn[drawn > 0]  # a band may reach below 0, which a log axis cannot show
+    return 0.9 * positive.min(), 1.1 * high
 
 
 def draw_reliability(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
