@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-slurm test-storage browser check docs gallery format clean
+.PHONY: setup demo test test-slurm test-storage browser check docs gallery screenshot format clean
 
 setup: .venv/.ready
 
@@ -52,6 +52,10 @@ docs: setup
 # docs/gallery.md and its figures, from the finished study of studies/real
 gallery: setup
 	$(BIN)/python -m distillery.page.docs_gallery studies/real/results docs
+
+# README's picture of a page's first screen, from the finished demonstration
+screenshot: setup browser
+	$(BIN)/python -m distillery.page.screenshot demo/results/report.html docs/page.png
 
 format: setup
 	$(BIN)/ruff format .
