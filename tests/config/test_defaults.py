@@ -28,7 +28,7 @@ def test_what_is_given_stays_first_and_as_it_is():
     assert list(section)[:3] == ["classes", "sources", "seeds"] and section["seeds"] == 2
     assert list(section["sources"]["s"])[:3] == ["per_class", "kind", "retries"]
     assert section["sources"]["s"]["retries"] == 0 and section["sources"]["s"]["timeout_seconds"] == 30
-    assert section["teacher"]["data"]["kind"] == "cifar10" and section["arms"]["kd"]["alpha"] == 0.9
+    assert section["teacher"]["data"]["path"] == "resources/cifar10" and section["arms"]["kd"]["alpha"] == 0.9
     for key in ("demo", "comparisons"):
         assert key not in section
 

@@ -8,12 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from tiny_study import CLASSES, RECIPE, draw
+from tiny_study import CLASSES, RECIPE, SIDE, draw
 
+from distillery.analysis.study_tables.teacher_table import teacher_table
+from distillery.config.defaults import defaults_of
+from distillery.config.teacher_models import CheckpointConfig
+from distillery.curation.teacher_data import no_images, write_teacher_data
 from distillery.distillation import teachers
+from distillery.distillation.adoption import adopt_teacher
 from distillery.distillation.teachers import evaluate_teacher, train_teacher
-from distillery.jobs import UserError
-from distillery.models.weights import load_weights
+from distillery.jobs import UserError, log
+from distillery.models.weights import load_weights, save_weights
 from distillery.training import checkpoints, loop
 from distillery.training.prediction import predict
 
@@ -49,6 +54,35 @@ def test_a_teacher_is_tested_on_its_own_images_and_every_sources(study, splits, 
         here = np.array(rows["source"]) == name
         found = metrics["own_test"] if name == "own_test" else metrics["sources"][name]
         assert here.sum() == n and correct[here].mean() == found["accuracy"]
+
+
+def test_several_teachers_are_also_tested_alone_and_one_without_images_has_no_own_test(study, splits, tmp_path, caplog):
+    members = {"good": {"kind": "train", "weight": 1.0}}
+    members["turned"] = {"kind": "checkpoint", "weight": 1.0, "checkpoint": defaults_of(CheckpointConfig)}
+    members["turned"]["checkpoint"] |= {
+        "model": str(study.teacher),
+        "mapping": {"red": ["1"], "green": ["2"], "blue": ["0"]},  # wrong: correct for no image
+    }
+    teacher = adopt_teacher({"kind": "several", "members": members}, CLASSES, SIDE, study.teacher)
+    save_weights(tmp_path / "teacher.safetensors", teacher)
+    write_teacher_data(tmp_path / "data.npz", no_images(SIDE), no_images(SIDE), CLASSES, required=False)
+    paths = (tmp_path / "data.npz", tmp_path / "teacher.safetensors", splits, study.pixels)
+    metrics = evaluate_teacher(*paths, ["web", "drawn"], threads=1).metrics
+    assert metrics["own_test"] is None and set(metrics["sources"]) == {"web", "drawn"}
+    assert metrics["members"]["good"]["sources"]["web"]["accuracy"] > 0.9
+    assert metrics["members"]["turned"]["sources"]["web"]["accuracy"] < 0.1
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    table = teacher_table(tmp_path / "metrics.json")
+    assert list(table.loc[table["class"] == "all", "teacher"]) == ["all"] * 2 + ["good"] * 2 + ["turned"] * 2
+
+    log.propagate = True
+    turned = adopt_teacher(members["turned"], CLASSES, SIDE, "")
+    save_weights(tmp_path / "teacher.safetensors", turned)
+    evaluate_teacher(*paths, ["web", "drawn"], threads=1)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [text.partition(" % of")[2].partition(",")[0] for text in warnings] == [
+        " 15 test images of web", " 30 test images of drawn",
+    ]  # fmt: skip
 
 
 def test_sources_of_another_image_size_give_a_one_line_error(study, splits, tmp_path):

@@ -1,10 +1,13 @@
 """A teacher without labeled images: it is trained on sources of its own."""
 
 import copy
+import json
 import shutil
 from collections import Counter
 
 import numpy as np
+import pytest
+from safetensors import safe_open
 
 from distillery_demo.drawing import draw
 
@@ -38,3 +41,46 @@ def test_a_teacher_is_trained_on_sources_and_tested_on_images_it_has_not_seen(tm
     jobs = study.planned("results/summary.png", "all")
     sheets = Counter(text.split(",")[0].removeprefix("kind=") for rule, text in jobs if rule == "draw_sheet")
     assert sheets == {"contact": 3, "duplicates": 3, "label_issues": 1}
+
+
+@pytest.mark.slow
+def test_a_study_without_labels_adopts_a_teacher_and_fits_its_scale(tmp_path):
+    from transformers import CLIPConfig, CLIPModel
+
+    from distillery_demo.pipelines import byte_tokenizer, seeded
+
+    for name in CLASSES:
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for image in range(8):
+            draw(name, "teacher", image, 48).save(tmp_path / "mine" / name / f"{image}.png")
+    tokenizer = byte_tokenizer()
+    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config=small | ids | {"vocab_size": len(tokenizer)},
+        vision_config=small | {"image_size": 32, "patch_size": 8},
+        projection_dim=32,
+    )
+    seeded(0, lambda: CLIPModel(config)).save_pretrained(tmp_path / "clip")
+    tokenizer.save_pretrained(tmp_path / "clip")
+    study = Study(
+        tmp_path,
+        {
+            "image_size": 16,
+            "seeds": 1,
+            "classes": {name: None for name in CLASSES},
+            "sources": {"mine": {"kind": "folder", "path": "mine"}},
+            "split": {"test": {"mine": 4}, "val": {"mine": 4}, "shortfall": "shrink"},
+            "teacher": {"kind": "zero_shot", "zero_shot": {"model": "clip", "trust_val": True}},
+            "student": {"network": "resnet8_half", "steps": 2, "batch": 4},
+            "scenarios": {"own": {"train": {"mine": 4}}},
+        },
+    )
+    study.run("results/tables/teacher.csv", "results/runs/own/kd/seed0/metrics.json")
+    with safe_open(tmp_path / "results" / "teacher" / "model.safetensors", "np") as file:
+        scale, about = file.get_tensor("scale"), json.loads(file.metadata()["adopted"])
+    assert about["type"] == "zero_shot" and about["classes"] == 2
+    with safe_open(tmp_path / "results" / "teacher" / "unscaled.safetensors", "np") as file:
+        assert file.get_tensor("scale") != scale
+    tests = (tmp_path / "results" / "tables" / "teacher.csv").read_text().splitlines()
+    assert tests[1].startswith("all,mine,all,4,")  # it has no images of its own

@@ -35,7 +35,7 @@ rule train_teacher:
     input:
         data="resources/teacher/data.npz",
     output:
-        weights="results/teacher/model.safetensors",
+        weights=targets.trained_teacher(study),
         history="results/teacher/history.csv",
     log:
         "results/logs/train_teacher.log",
@@ -60,6 +60,54 @@ rule train_teacher:
         "../scripts/train_teacher.py"
 
 
+rule adopt_teacher:
+    input:
+        files=[local(path) for path in targets.files_of_adopted(study)],
+        trained=[targets.trained_teacher(study)] * ("train" in queries.kinds_of_teacher(study)),
+    output:
+        weights=targets.adopted_teacher(study) if study["teacher"]["kind"] != "train" else "results/teacher/adopted",
+    log:
+        "results/logs/adopt_teacher.log",
+    benchmark:
+        "results/benchmarks/adopt_teacher.tsv"
+    conda:
+        "../../envs/training.yaml"
+    resources:
+        mem="8GB",
+        runtime="2h",
+    params:
+        settings=queries.adoption_of(study),
+        classes=list(study["classes"]),
+        image_size=study["image_size"],
+        code=code_of("adopt_teacher"),
+    script:
+        "../scripts/adopt_teacher.py"
+
+
+rule fit_teacher_scale:
+    input:
+        weights="results/teacher/unscaled.safetensors",
+        splits="results/splits.parquet",
+        pixels=curated(study["split"]["common"], "npy"),
+    output:
+        weights="results/teacher/model.safetensors" if queries.fits_scale(study) else "results/teacher/scaled",
+    log:
+        "results/logs/fit_teacher_scale.log",
+    benchmark:
+        "results/benchmarks/fit_teacher_scale.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem="8GB",
+    params:
+        sources=study["split"]["common"],
+        code=code_of("fit_teacher_scale"),
+    script:
+        "../scripts/fit_teacher_scale.py"
+
+
 rule evaluate_teacher:
     input:
         data="resources/teacher/data.npz",
@@ -73,6 +121,7 @@ rule evaluate_teacher:
         "results/logs/evaluate_teacher.log",
     benchmark:
         "results/benchmarks/evaluate_teacher.tsv"
+    priority: 1  # a bad teacher is told before students train
     conda:
         "../../envs/training.yaml"
     threads: 4

@@ -1,6 +1,13 @@
 """Gather the images that the teacher trains on: CIFAR-10, class folders, sources, or drawn images."""
 
-from distillery.curation.teacher_data import LabeledImages, load_cifar10, load_folders, load_sources, write_teacher_data
+from distillery.curation.teacher_data import (
+    LabeledImages,
+    load_cifar10,
+    load_folders,
+    load_sources,
+    no_images,
+    write_teacher_data,
+)
 from distillery.jobs import job
 
 with job(snakemake) as j:
@@ -14,6 +21,8 @@ with job(snakemake) as j:
         parts = ("train", "test")
         files = (zip(j.input[f"{part}_pixels"], j.input[f"{part}_tables"], strict=True) for part in parts)
         train, test = load_sources(*map(list, files), classes, counts, seed, int(j.params.distance))
+    elif data["kind"] == "none":
+        train, test = no_images(side), no_images(side)
     else:
         from distillery_demo.drawing import draw_set  # imported here: the library does not know the demo
 
@@ -21,4 +30,4 @@ with job(snakemake) as j:
         train, test = (
             LabeledImages(*draw_set(classes, "teacher", n, side, 2 * seed + k)) for k, n in enumerate(counts)
         )
-    write_teacher_data(j.output.data, train, test, classes)
+    write_teacher_data(j.output.data, train, test, classes, required=data["kind"] != "none")

@@ -200,8 +200,8 @@ def test_images_of_a_source_outside_the_common_test_are_tested_on_too(write_cura
 def test_teacher_table(teacher):
     found = teacher_table(teacher, "a demonstration")
     assert found.drop(columns="note").to_csv(index=False, lineterminator="\n") == (
-        "test,class,n,accuracy_percent\n"
-        "own,all,10000,91.23\ngoogle,all,200,75.00\ngoogle,cat,,50.00\ngoogle,dog,,100.00\n"
+        "teacher,test,class,n,accuracy_percent\n"
+        "all,own,all,10000,91.23\nall,google,all,200,75.00\nall,google,cat,,50.00\nall,google,dog,,100.00\n"
     )
     assert (found["note"] == "a demonstration").all()
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from distillery.cifar10 import CIFAR10
 from distillery.config.choices import RESERVED_NAMES, WEB_SEARCHES
-from distillery.config.queries import classes_of, trained_classes, used_sources
+from distillery.config.queries import classes_of, kinds_of_teacher, trained_classes, used_sources
+from distillery.config.teacher_checks import teacher_problems
 from distillery.display_names import display_name
 
 # baseline and other arm → the question in words
@@ -30,6 +31,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     yield from _source_problems(config)
     yield from _split_problems(config)
     yield from _teacher_problems(config)
+    yield from teacher_problems(config)
     yield from _recipe_problems(config)
     yield from _scenario_problems(config)
     yield from _tuning_problems(config)
@@ -93,6 +95,8 @@ def _split_problems(config: dict) -> Iterator[str]:
 
 
 def _teacher_problems(config: dict) -> Iterator[str]:
+    trained = "train" in kinds_of_teacher(config)
+    config["teacher"]["data"].setdefault("kind", "cifar10" if trained else "none")
     data, unknown = config["teacher"]["data"], [name for name in config["classes"] if name not in CIFAR10]
     if data["kind"] == "cifar10" and unknown:
         yield (

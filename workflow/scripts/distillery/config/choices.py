@@ -17,7 +17,10 @@ Optimizer = Literal["sgd", "muon"]
 Schedule = Literal["cosine", "triangular", "constant"]
 PromptStyle = Literal["published", "composed"]
 Augmentation = Literal["none", "color", "rotation"]
-TeacherDataKind = Literal["cifar10", "folder", "sources", "drawn"]
+TeacherKind = Literal["train", "checkpoint", "zero_shot", "several"]
+MemberKind = Literal["train", "checkpoint", "zero_shot"]
+OnnxOutput = Literal["logits", "probabilities"]
+TeacherDataKind = Literal["cifar10", "folder", "sources", "drawn", "none"]
 Unavailable = Literal["stop", "skip"]
 
 # of classes, sources, arms and scenarios, which are also names of files

@@ -252,7 +252,42 @@ def recipe_of(study: Study, part: str) -> dict[str, Any]:
 
 def timm_networks(study: Study) -> list[str]:
     """The networks of timm that the study names."""
-    return sorted({study[part]["network"] for part in ("teacher", "student")} - set(NETWORKS))
+    trained = {study["student"]["network"]}
+    trained |= {study["teacher"]["network"]} if "train" in kinds_of_teacher(study) else set()
+    adopted = {member["checkpoint"]["network"] for member in adopted_members(study).values()}
+    return sorted((trained | adopted) - {*NETWORKS, ""})
+
+
+def kinds_of_teacher(study: Study) -> list[str]:
+    """The kind of the teacher, or those of several."""
+    teacher = study["teacher"]
+    several = teacher["kind"] == "several"
+    return [member["kind"] for member in teacher["members"].values()] if several else [teacher["kind"]]
+
+
+def adopted_members(study: Study) -> dict[str, dict[str, Any]]:
+    """The teachers that the study does not train, by their key in the configuration."""
+    teacher = study["teacher"]
+    members = {f"teacher.members.{name}": member for name, member in teacher["members"].items()}
+    found = members if teacher["kind"] == "several" else {"teacher": teacher}
+    return {key: member for key, member in found.items() if member["kind"] in ("checkpoint", "zero_shot")}
+
+
+def adoption_of(study: Study) -> dict[str, Any]:
+    """What decides an adopted teacher: of each only the keys of its kind."""
+    teacher = study["teacher"]
+
+    def of(member: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: member[key] for key in ("kind", "weight", member["kind"]) if key in member}
+
+    if teacher["kind"] == "several":
+        return {"kind": "several", "members": {name: of(member) for name, member in teacher["members"].items()}}
+    return of(teacher)
+
+
+def fits_scale(study: Study) -> bool:
+    """Whether the scale of a zero-shot teacher is fitted on validation images."""
+    return study["teacher"]["kind"] == "zero_shot" and study["teacher"]["zero_shot"]["trust_val"]
 
 
 def settings_of_arm(study: Study, arm: str) -> dict[str, Any]:

@@ -8,8 +8,17 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
-from distillery.config.choices import NETWORKS, TIMM_PATTERN, Optimizer, Schedule, TeacherDataKind, TrainedPart
-from distillery.config.fields import UNIQUE, Section, Seed, Texts, Unique, optional, section
+from distillery.config.choices import (
+    NETWORKS,
+    TIMM_PATTERN,
+    Optimizer,
+    Schedule,
+    TeacherDataKind,
+    TeacherKind,
+    TrainedPart,
+)
+from distillery.config.fields import UNIQUE, Name, Section, Seed, Texts, Unique, optional, section
+from distillery.config.teacher_models import CheckpointConfig, MemberConfig, ZeroShotConfig
 
 
 def _known_network(name: str) -> str:
@@ -138,11 +147,11 @@ class StudentConfig(RecipeConfig):
 class TeacherData(Section):
     """The images that the teacher is trained and tested on."""
 
-    kind: TeacherDataKind = Field(
-        "cifar10",
-        description="cifar10: CIFAR-10, downloaded if absent. folder: folders of labeled images by class. sources:"
+    kind: TeacherDataKind = optional(
+        "cifar10: CIFAR-10, downloaded if absent. folder: folders of labeled images by class. sources:"
         " sources that no student is trained or tested on, if you have no labeled images. drawn: images drawn by the"
-        " program, for demonstrations.",
+        " program, for demonstrations. none: no images of its own, for a teacher that is not trained here. By default"
+        " cifar10 if a teacher is trained, else none.",
     )
     path: str = Field(
         "resources/cifar10",
@@ -162,6 +171,14 @@ class TeacherData(Section):
 class TeacherOnly(Section):
     """Keys of the section `teacher` that `student` does not have."""
 
+    kind: TeacherKind = Field(
+        "train",
+        description="train: trained on its own labeled images. checkpoint: a classifier of your own, or one of other"
+        " classes. zero_shot: a CLIP or SigLIP, without labels. several: the mean probability of several teachers.",
+    )
+    checkpoint: CheckpointConfig = section("A classifier of your own, for kind checkpoint.")
+    zero_shot: ZeroShotConfig = section("A CLIP or SigLIP, for kind zero_shot.")
+    members: dict[Name, MemberConfig] = section("The teachers by name, for kind several.")
     data: TeacherData = section("The images the teacher is trained and tested on.")
     seed: Seed = Field(
         0,

@@ -13,7 +13,15 @@ from typing import Any
 
 import yaml
 
-from distillery.config.queries import Study, classes_of, teacher_sources, tuning_of, used_sources
+from distillery.config.queries import (
+    Study,
+    adopted_members,
+    classes_of,
+    fits_scale,
+    teacher_sources,
+    tuning_of,
+    used_sources,
+)
 from distillery.storage.files import hash_listing
 
 # in the order in which the page shows them
@@ -81,6 +89,24 @@ def teacher_folders(study: Study) -> list[str]:
     """The user's own folders of images that the teacher is trained and tested on."""
     data = study["teacher"]["data"]
     return [path for path in (data["path"], data["test_path"]) if path] if data["kind"] == "folder" else []
+
+
+def trained_teacher(study: Study) -> str:
+    """The weights of the teacher that is trained: the teacher itself, or one of several."""
+    return f"results/teacher/{'model' if study['teacher']['kind'] == 'train' else 'trained'}.safetensors"
+
+
+def adopted_teacher(study: Study) -> str:
+    """The weights of the teacher that is adopted: the teacher itself, or one whose scale is not fitted yet."""
+    return f"results/teacher/{'unscaled' if fits_scale(study) else 'model'}.safetensors"
+
+
+def files_of_adopted(study: Study) -> list[str]:
+    """Files and folders of adopted teachers on this machine, each file of a folder by itself."""
+    parts = [member[member["kind"]] for member in adopted_members(study).values()]
+    paths = [Path(part[key]) for part in parts for key in ("model", "labels") if part.get(key)]
+    found = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    return [str(path) for path in found if path.is_file()]
 
 
 def class_listing(folder: str | Path, labels: Iterable[str]) -> str:

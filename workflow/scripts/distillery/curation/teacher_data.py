@@ -29,17 +29,28 @@ class LabeledImages:
     labels: np.ndarray
 
 
-def write_teacher_data(path: str | Path, train: LabeledImages, test: LabeledImages, classes: Sequence[str]) -> None:
+def no_images(side: int) -> LabeledImages:
+    """No images of a side in pixels."""
+    return LabeledImages(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
+
+
+def write_teacher_data(
+    path: str | Path, train: LabeledImages, test: LabeledImages, classes: Sequence[str], required: bool = True
+) -> None:
     """Write the teacher's data as an uncompressed `.npz`, whole or not at all.
 
     Arrays: train_pixels and test_pixels uint8 [N, S, S, 3], train_labels and test_labels int64 [N], classes str [C].
+
+    Args:
+        required: whether every class must have images; else there may be none at all.
 
     Raises:
         UserError: a class has no train or no test image.
     """
     for part, images in (("train", train), ("test", test)):
         counts = np.bincount(images.labels, minlength=len(classes))
-        if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
+        missing = [name for name, count in zip(classes, counts, strict=True) if not count]
+        if required and missing:
             raise UserError(
                 f"teacher.data: no {part} image of {', '.join(missing)}. Add some, raise `{part}`, or drop the class."
             )

@@ -14,7 +14,7 @@ from distillery.distillation.stages import stage_shapes
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel
 from distillery.models.batchnorm_folding import fold_batchnorm
-from distillery.models.weights import load_weights
+from distillery.models.weights import AnyNetwork, load_weights
 from distillery.training.hardware import arithmetic
 from distillery.training.loop import Batch, Objective
 from distillery.training.rng import initialization
@@ -22,7 +22,7 @@ from distillery.training.rng import initialization
 
 def objective_of(
     arm: Arm,
-    teacher: NormalizedModel | None,
+    teacher: AnyNetwork | None,
     restrict: Callable[[Tensor], Tensor],
     adapter: nn.Module | None = None,
 ) -> Objective:
@@ -53,17 +53,16 @@ def objective_of(
     return objective
 
 
-def _model_output(
-    arm: Arm, network: NormalizedModel, views: Tensor, restrict: Callable[[Tensor], Tensor]
-) -> ModelOutput:
+def _model_output(arm: Arm, network: AnyNetwork, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> ModelOutput:
     if not arm.needs_features:
         return ModelOutput(restrict(network(views)), [])
+    assert isinstance(network, NormalizedModel)  # the configuration refuses adopted teachers here
     logits, features = network.outputs(views)
     return ModelOutput(restrict(logits), features)
 
 
 def make_adapter(
-    arm: Arm, network: NormalizedModel, teacher: NormalizedModel | None, side: int, seed: int
+    arm: Arm, network: NormalizedModel, teacher: AnyNetwork | None, side: int, seed: int
 ) -> nn.Module | None:
     """The trainable adapter of an arm, initialized from the seed, or None if it needs none.
 
@@ -73,7 +72,7 @@ def make_adapter(
     Raises:
         UserError: the stages of student and teacher do not fit each other.
     """
-    if not arm.adapter or not teacher:
+    if not arm.adapter or not isinstance(teacher, NormalizedModel):
         return None
     shapes = [stage_shapes(each, side) for each in (network, teacher)]
     with initialization(seed, "adapter"):
@@ -88,7 +87,7 @@ def select_classes(trained_classes: Tensor, classes: int) -> Callable[[Tensor], 
     return lambda logits: logits.index_select(1, trained_classes)
 
 
-def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: torch.device) -> NormalizedModel:
+def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: torch.device) -> AnyNetwork:
     """The teacher on the device, frozen and in eval mode.
 
     Args:
@@ -107,8 +106,10 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
     return teacher.requires_grad_(False).eval()
 
 
-def prepare_teacher(teacher: NormalizedModel, arm: Arm, device: torch.device) -> NormalizedModel:
+def prepare_teacher(teacher: AnyNetwork, arm: Arm, device: torch.device) -> AnyNetwork:
     """The teacher in the form an arm needs: trainable for the published arms, else a faster frozen copy."""
+    if not isinstance(teacher, NormalizedModel):
+        return teacher  # adopted: it has no batch norms of ours
     if arm.published:
         published.unfreeze(teacher)
         return teacher

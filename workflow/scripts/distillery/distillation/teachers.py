@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from distillery.distillation.losses import cross_entropy
-from distillery.jobs import UserError
+from distillery.distillation.zero_shot import fit_scale, with_scale
+from distillery.jobs import UserError, log
+from distillery.models.adopted import AveragedNetwork
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
@@ -23,6 +25,8 @@ from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions
 from distillery.training.recipe import Recipe
 from distillery.training.run_files import HistoryRow, write_history
+
+BETTER_THAN_CHANCE = 0.05  # a teacher that gains less over guessing is told
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,7 @@ def evaluate_teacher(
     _, own = load_teacher_data(data, trained.classes)
     parts, logits, predicted = [], [], []
     found: dict[str, dict[str, Any]] = {}
+    members: dict[str, dict[str, Any]] = {name: {} for name in _members(network)}
     for name, images in _test_images(own, splits, pixels, sources):
         if images.pixels.shape[-1] != trained.image_size:
             raise UserError(
@@ -132,24 +137,82 @@ def evaluate_teacher(
         if not len(images):
             continue
         scores, classes = predict_classes(network, images.pixels)
-        correct = classes == images.labels.numpy()
-        found[name] = {
-            "accuracy": fraction(correct),
-            "n": len(correct),
-            "per_class": by_class(correct, images.labels.numpy(), trained.classes),
-        }
+        found[name] = _accuracy(classes, images, trained.classes)
+        for member, alone in _members(network).items():
+            members[member][name] = _accuracy(predict_classes(alone, images.pixels)[1], images, trained.classes)
         parts.append(images)
         logits.append(scores)
         predicted.append(classes)
-    own_test = found.pop("own_test")
+    if not parts:
+        raise UserError(
+            "teacher: there is no test image to test it on. Give split.test counts, or teacher.data images."
+        )
+    _warn_if_bad(found, trained.classes)
     metrics = {
         "network": trained.name,
         "parameters": sum(weight.numel() for weight in network.parameters()),
         "steps": trained.steps,
-        "own_test": own_test,
-        "sources": found,
+        **_by_test(found),
     }
+    if members:
+        metrics["members"] = {name: _by_test(tests) for name, tests in members.items()}
     return Evaluation(parts, logits, predicted, metrics)
+
+
+def _members(network: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """The teachers of an average by name; none of another teacher."""
+    if not isinstance(network, AveragedNetwork):
+        return {}
+    return dict(zip(network.about["names"], network.members, strict=True))
+
+
+def _accuracy(predicted: np.ndarray, images: ImageDataset, classes: Sequence[str]) -> dict[str, Any]:
+    labels = images.labels.numpy()
+    correct = predicted == labels
+    return {"accuracy": fraction(correct), "n": len(correct), "per_class": by_class(correct, labels, classes)}
+
+
+def _by_test(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Its own test set (None if it has none) apart from those of the sources."""
+    own = found.get("own_test")
+    return {"own_test": own, "sources": {name: part for name, part in found.items() if name != "own_test"}}
+
+
+def _warn_if_bad(found: dict[str, dict[str, Any]], classes: Sequence[str]) -> None:
+    """Warn of tests in which the teacher is hardly better than chance, before students train."""
+    for name, part in found.items():
+        chance = 1 / max(1, len(part["per_class"]))
+        if part["accuracy"] < chance + BETTER_THAN_CHANCE:
+            log.warning(
+                "the teacher is correct on %.1f %% of %d test images of %s, where guessing gives %.1f %%: students can"
+                " learn little from it. Check its classes, mapping or prompts, and the size of its images",
+                *(100 * part["accuracy"], part["n"], name, 100 * chance),
+            )
+
+
+def fit_teacher_scale(
+    weights: str | Path, splits: str | Path, pixels: Sequence[str | Path], sources: Sequence[str], threads: int = 0
+) -> TrainedNetwork:
+    """A zero-shot teacher with the scale of its logits that fits the validation images of some sources best.
+
+    Args:
+        weights: of the teacher with its own scale.
+        splits: parquet with columns source, row, label, split.
+        pixels: curated `.npy` of each of `sources`.
+    """
+    trained = load_weights(weights)
+    network = with_scale(trained.network, 1.0).to(choose_device(threads))
+    table = read_parquet(splits, ["source", "row", "label", "split"])
+    here = np.isin(table["source"], list(sources)) & (table["split"] == "val")
+    if not here.any():
+        raise UserError("teacher.zero_shot.trust_val: the common sources have no validation images to fit the scale on")
+    val = gather(open_pixels(pixels, sources), table["source"][here], table["row"][here], table["label"][here])
+    cosines, predicted = predict_classes(network, val.pixels)
+    scale = fit_scale(torch.from_numpy(cosines), val.labels)
+    accuracy = 100 * float((predicted == val.labels.numpy()).mean())
+    log.info("scale of logits %.1f, fitted on %d validation images (%.1f %% correct)", scale, len(val), accuracy)
+    with_scale(trained.network, scale).cpu()
+    return trained
 
 
 def _test_images(

@@ -38,7 +38,8 @@ def draw_test_sources(
     """
     table, teacher = tables["test_sources"], tables["teacher"]
     tests, scenarios = (list(dict.fromkeys(table[name])) for name in ("test", "scenario"))
-    teacher_percent = teacher[teacher["class"] == "all"].set_index("test")["accuracy_percent"]
+    whole = (teacher["teacher"] == "all") & (teacher["class"] == "all")
+    teacher_percent = teacher[whole].set_index("test")["accuracy_percent"]
     grids = {}
     for arm, rows in table.groupby("arm", sort=False):
         # all scenarios in every panel: an arm that some do not train would stand beside other scenarios' names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from distillery.jobs import UserError, one_line
+from distillery.models.adopted import AdoptedNetwork, AveragedNetwork, build_adopted
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.storage.files import atomic_write
+
+AnyNetwork = NormalizedModel | AdoptedNetwork | AveragedNetwork
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,14 @@ class TrainedNetwork:
 
     Attributes:
         network: RGB in [0, 1], float [B, 3, S, S] → logits [B, C]; on the CPU when loaded.
-        name: as `build_network` takes it.
+        name: as `build_network` takes it; of an adopted teacher, what it is.
         classes: C names, in the order of the logits.
         image_size: S, in pixels.
         kind: teacher or student.
         steps: optimizer steps it was trained for.
     """
 
-    network: NormalizedModel
+    network: AnyNetwork
     name: str
     classes: tuple[str, ...]
     image_size: int
@@ -47,6 +50,8 @@ def save_weights(path: str | Path, trained: TrainedNetwork) -> None:
         "kind": trained.kind,
         "steps": str(trained.steps),
     }
+    if not isinstance(trained.network, NormalizedModel):
+        metadata["adopted"] = json.dumps(trained.network.about, sort_keys=True)
     atomic_write(path, sort_header(save(tensors, metadata)))
 
 
@@ -73,8 +78,7 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         found = tuple(json.loads(metadata["classes"]))
         size, steps = int(metadata["image_size"]), int(metadata["steps"])
-        inner = build_network(metadata["network"], len(found), size)
-        network = NormalizedModel(inner, torch.zeros(3), torch.ones(3))
+        network = _empty(metadata, len(found), size)
         network.load_state_dict(tensors)
         trained = TrainedNetwork(network, metadata["network"], found, size, metadata["kind"], steps)
     except FileNotFoundError:
@@ -89,3 +93,10 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
             f"weights {path} are for classes {', '.join(found)}, not {', '.join(classes)}. Delete it and run again."
         )
     return trained
+
+
+def _empty(metadata: Mapping[str, str], classes: int, size: int) -> AnyNetwork:
+    """The network that a file's metadata describes, to be given its tensors."""
+    if "adopted" in metadata:
+        return build_adopted(json.loads(metadata["adopted"]))
+    return NormalizedModel(build_network(metadata["network"], classes, size), torch.zeros(3), torch.ones(3))

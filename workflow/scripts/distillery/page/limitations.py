@@ -63,7 +63,7 @@ def _small_differences(tables: Tables) -> Iterator[Sentence]:
 
 def _teacher_mistakes(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     table = named_table(tables, "teacher")
-    tests = table.where((table["class"] == "all") & (table["accuracy_percent"] != ""))
+    tests = table.where((table["teacher"] == "all") & (table["class"] == "all") & (table["accuracy_percent"] != ""))
     if len(tests):
         names = [
             "its own test images" if test == "own" else f"{source_title(test, titles)} images" for test in tests["test"]

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from distillery.jobs import UserError
-from distillery.models.architectures import NormalizedModel
 from distillery.models.weights import load_weights
 from distillery.storage.parquet import read_parquet, write_parquet
 from distillery.training.dataset import as_channels_last, open_pixels
@@ -75,12 +74,15 @@ def measure_diversity(
     write_parquet(output, dict(zip(SCHEMA.names, zip(*rows, strict=True), strict=True)), SCHEMA)
 
 
-def embed(network: NormalizedModel, pixels: Tensor) -> np.ndarray:
+def embed(network: torch.nn.Module, pixels: Tensor) -> np.ndarray:
     """The input of the last linear layer, scaled to length 1: float64 [N, D] from images uint8 [N, 3, S, S]."""
     device = next(network.parameters()).device
     found: list[Tensor] = []
-    head = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
-    hook = head.register_forward_pre_hook(lambda module, inputs: found.append(inputs[0].float().cpu()))
+    layers = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
+    if layers:
+        hook = layers[-1].register_forward_pre_hook(lambda module, inputs: found.append(inputs[0].float().cpu()))
+    else:  # an ONNX file: all that is known are its outputs
+        hook = network.register_forward_hook(lambda module, inputs, output: found.append(output.float().cpu()))
     try:
         with evaluating(network), torch.inference_mode(), autocast(device):
             for batch in pixels.split(BATCH.get(device.type, 250)):

@@ -10,11 +10,14 @@ import pandas as pd
 from distillery.analysis.formatting import decimals, percent
 from distillery.jobs import UserError
 
-TEACHER_COLUMNS = ("test", "class", "n", "accuracy_percent", "note")
+TEACHER_COLUMNS = ("teacher", "test", "class", "n", "accuracy_percent", "note")
 
 
 def teacher_table(metrics: str | Path, label: str = "") -> pd.DataFrame:
-    """One row a (test set, class); the test set `own` is the teacher's, the class `all` is the whole set.
+    """One row a (teacher, test set, class).
+
+    The teacher `all` is the one that students are distilled from; of several, the others are each alone. The test
+    set `own` is the teacher's, the class `all` is the whole set.
 
     Args:
         metrics: the teacher's `metrics.json`.
@@ -26,10 +29,12 @@ def teacher_table(metrics: str | Path, label: str = "") -> pd.DataFrame:
     try:
         found = json.loads(Path(metrics).read_text(encoding="utf-8"))
         rows = []
-        for test, part in {"own": found["own_test"], **found["sources"]}.items():
-            rows.append((test, "all", str(part["n"]), decimals(percent(part["accuracy"])), label))
-            for name, accuracy in part.get("per_class", {}).items():
-                rows.append((test, name, "", decimals(percent(accuracy)), label))
+        for teacher, tests in {"all": found, **found.get("members", {})}.items():
+            own = {"own": tests["own_test"]} if tests["own_test"] else {}
+            for test, part in {**own, **tests["sources"]}.items():
+                rows.append((teacher, test, "all", str(part["n"]), decimals(percent(part["accuracy"])), label))
+                for name, accuracy in part.get("per_class", {}).items():
+                    rows.append((teacher, test, name, "", decimals(percent(accuracy)), label))
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{metrics} is not the teacher's metrics ({error!r}). Delete it and run again.") from error
     return pd.DataFrame(rows, columns=list(TEACHER_COLUMNS))

@@ -1,0 +1,96 @@
+"""Teachers that are not trained: their keys are checked before any job."""
+
+import copy
+
+import pytest
+import yaml
+from test_config import STUDY
+
+from distillery.config.queries import adoption_of, fits_scale, timm_networks
+from distillery.config.reading import check_config
+from distillery.config.targets import adopted_teacher, trained_teacher
+from distillery.jobs import UserError
+
+CHECKPOINT = {"kind": "checkpoint", "checkpoint": {"model": "own.safetensors", "network": "timm/resnet18"}}
+ZERO_SHOT = {"kind": "zero_shot", "zero_shot": {"model": "some/clip"}}
+SEVERAL = {"kind": "several", "members": {"own": {"kind": "train"}, "clip": ZERO_SHOT | {"weight": 2.0}}}
+
+
+def with_teacher(teacher, **changes):
+    return yaml.safe_load(STUDY) | {"teacher": copy.deepcopy(teacher)} | changes
+
+
+def test_a_teacher_that_is_trained_needs_images_and_one_that_is_not_needs_none():
+    classes = {name: {"queries": [name], "prompts": [name]} for name in ("wolf", "dog")}
+    study = with_teacher(ZERO_SHOT, classes=classes)
+    assert check_config(study)["teacher"]["data"]["kind"] == "none"
+    with pytest.raises(UserError, match="teacher.data: CIFAR-10 has no class wolf"):
+        check_config(with_teacher({"network": "resnet18"}, classes=classes))
+    with pytest.raises(UserError, match="teacher.data.kind: a teacher that is trained needs images"):
+        check_config(with_teacher({"data": {"kind": "none"}}))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ({"kind": "zero_shot"}, "teacher.zero_shot.model: name the model"),
+        ({"kind": "checkpoint"}, "teacher.checkpoint.model: name the model"),
+        ({"kind": "clip"}, "teacher.kind: 'clip' is not one of train, checkpoint, zero_shot, several"),
+        (
+            CHECKPOINT | {"checkpoint": {"model": "m", "network": "resnet50"}},
+            "network: 'resnet50' is no network of timm",
+        ),
+        (CHECKPOINT | {"checkpoint": {"model": "m", "mapping": {"dgo": ["1"]}}}, "checkpoint: unknown class dgo"),
+        (
+            CHECKPOINT | {"checkpoint": {"model": "m", "mapping": {"dog": [1]}}},
+            "dog.0: 1 is not of type string; put it",
+        ),
+        (CHECKPOINT | {"checkpoint": {"model": "m", "std": [1.0, 1.0, 0.0]}}, "checkpoint.std: .* must be above 0"),
+        (
+            ZERO_SHOT | {"zero_shot": {"model": "m", "templates": ["a dog"]}},
+            "templates: 'a dog' has no {} for the class",
+        ),
+        (
+            ZERO_SHOT | {"zero_shot": {"model": "m", "trust_val": True}},
+            "trust_val: split.val has no images of the common",
+        ),
+        (ZERO_SHOT | {"members": SEVERAL["members"]}, "teacher.members: only kind: several has members"),
+        ({"kind": "several", "members": {"own": {"kind": "train"}}}, "teacher.members: give at least two"),
+        (
+            {"kind": "several", "members": {"a": ZERO_SHOT, "b": {"kind": "zero_shot"}}},
+            "teacher.members.b.zero_shot.model",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(teacher, message):
+    with pytest.raises(UserError, match=message) as error:
+        check_config(with_teacher(teacher))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("method", ["attention_transfer", "fitnet", "published_kd"])
+@pytest.mark.parametrize("teacher", [CHECKPOINT, ZERO_SHOT, SEVERAL], ids=lambda teacher: teacher["kind"])
+def test_methods_that_need_more_than_logits_are_refused(teacher, method):
+    arms = {"scratch": {"method": "ce"}, "kd": {"method": "kd"}, "other": {"method": method}}
+    with pytest.raises(UserError, match=f"arms.other: {method} .* gives logits alone"):
+        check_config(with_teacher(teacher, arms=arms))
+    check_config(with_teacher({}, arms=arms))
+
+
+def test_a_job_depends_on_the_keys_of_its_kind_alone():
+    study = check_config(with_teacher(SEVERAL))
+    members = adoption_of(study)["members"]
+    assert set(members["own"]) == {"kind", "weight"} and set(members["clip"]) == {"kind", "weight", "zero_shot"}
+    assert (trained_teacher(study), adopted_teacher(study)) == (
+        "results/teacher/trained.safetensors", "results/teacher/model.safetensors",
+    )  # fmt: skip
+    assert timm_networks(check_config(with_teacher(CHECKPOINT))) == ["timm/resnet18"]
+    assert timm_networks(check_config(with_teacher({}))) == []
+
+
+def test_a_scale_is_fitted_only_where_labels_are_trusted():
+    trusting = with_teacher(ZERO_SHOT | {"zero_shot": {"model": "m", "trust_val": True}})
+    trusting["split"]["val"] = {"google": 10}
+    study = check_config(trusting)
+    assert fits_scale(study) and adopted_teacher(study) == "results/teacher/unscaled.safetensors"
+    assert not fits_scale(check_config(with_teacher(ZERO_SHOT)))

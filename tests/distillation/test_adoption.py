@@ -1,0 +1,276 @@
+"""Teachers that are not trained: mapped checkpoints, ONNX files, zero-shot models, averages; each from real files."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny_study import CLASSES, SIDE, draw
+
+from distillery.config.defaults import defaults_of
+from distillery.config.teacher_models import CheckpointConfig, ZeroShotConfig
+from distillery.deployment.export import Deployed, to_onnx
+from distillery.distillation.adoption import adopt_teacher, map_classes
+from distillery.distillation.zero_shot import fit_scale
+from distillery.jobs import UserError, log
+from distillery.models.adopted import FLOOR, map_logits
+from distillery.models.architectures import NormalizedModel, build_network
+from distillery.models.weights import TrainedNetwork, load_weights, save_weights
+
+NAMES = ["Red", "light_green", "dark green", "blue"]
+TABLE = {"green": ["1-2"]}
+
+
+def checkpoint(model, **settings):
+    return {"kind": "checkpoint", "checkpoint": defaults_of(CheckpointConfig) | {"model": str(model)} | settings}
+
+
+def adopted(settings, path, classes=CLASSES):
+    """The teacher as its job leaves it: written and read again."""
+    save_weights(path, adopt_teacher(settings, classes, SIDE, ""))
+    return load_weights(path, classes).network.eval()
+
+
+@pytest.fixture
+def views():
+    return torch.from_numpy(draw([0, 1, 2, 0], seed=5)).permute(0, 3, 1, 2).float() / 255
+
+
+@pytest.fixture
+def labels(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_text("\n".join(NAMES) + "\n")
+    return str(path)
+
+
+@pytest.fixture
+def of_a_study(tmp_path):
+    """A network of four classes, as a study writes it."""
+    torch.manual_seed(1)
+    network = NormalizedModel(build_network("resnet8_half", 4), torch.full((3,), 0.3), torch.full((3,), 0.2)).eval()
+    path = tmp_path / "own.safetensors"
+    save_weights(path, TrainedNetwork(network, "resnet8_half", tuple(NAMES), SIDE, "student", 1))
+    return path, network
+
+
+def mapped(logits):
+    """What is expected of four classes of which two are green."""
+    p = torch.softmax(logits.double(), dim=1)
+    return torch.stack([p[:, 0], p[:, 1] + p[:, 2], p[:, 3]], dim=1).log().float()
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_class_is_mapped_by_the_table_else_by_its_name_and_nothing_is_guessed():
+    assert map_classes("teacher", CLASSES, NAMES, 4, TABLE) == [[0], [1, 2], [3]]
+    assert map_classes("teacher", CLASSES, NAMES, 4, {"green": ["dark_green", "Light Green"]}) == [[0], [1, 2], [3]]
+    assert map_classes("teacher", ["red", "blue", "greenish"], NAMES, 4, {}) == [[0], [3], []]
+
+
+@pytest.mark.parametrize(
+    ("names", "table", "message"),
+    [
+        (NAMES, {"green": ["4"]}, "teacher.mapping.green: 4 is outside the model's classes, 0 to 3"),
+        (NAMES, {"green": ["2-1"]}, "teacher.mapping.green: 2-1 is outside"),
+        (NAMES, {"green": ["grene"]}, "teacher.mapping.green: 'grene' is unknown, the model has no such class"),
+        ([], {"green": ["green"]}, "'green' is unknown, labels gives no names"),
+        (NAMES, {"green": ["0-1"]}, "teacher.mapping: red and green both stand for the model's class 0"),
+        ([], {"green": ["1"]}, "the model knows 1 of the study's classes; map at least two of red, blue"),
+    ],
+)
+def test_a_mapping_that_fits_no_model_is_one_line(names, table, message):
+    with pytest.raises(UserError, match=message) as error:
+        map_classes("teacher", CLASSES, names, 4, table)
+    assert "\n" not in str(error.value)
+
+
+def test_a_mapped_logit_is_the_log_of_the_summed_probability_renormalized():
+    logits = torch.tensor([[1.0, 2.0, 0.0, -1.0, 3.0]])
+    p = torch.softmax(logits, dim=1)[0]
+    kept = torch.stack([p[0], p[1] + p[2]]) / (p[0] + p[1] + p[2])
+    found = map_logits(logits, [[0], [1, 2], []])
+    torch.testing.assert_close(found[0, :2], kept.log())
+    assert found[0, 2] == FLOOR and torch.softmax(found, dim=1)[0, 2] < 1e-12
+
+
+# --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_of_a_study_teaches_its_classes_summed(of_a_study, views, tmp_path):
+    path, network = of_a_study
+    teacher = adopted(checkpoint(path, mapping=TABLE), tmp_path / "teacher.safetensors")
+    torch.testing.assert_close(teacher(views), mapped(network(views)))
+
+
+def test_classes_it_lacks_are_told_in_one_line(of_a_study, views, tmp_path, caplog):
+    log.propagate = True
+    with caplog.at_level(logging.WARNING, logger=log.name):
+        teacher = adopted(checkpoint(of_a_study[0]), tmp_path / "teacher.safetensors")  # no class is named green
+    (warning,) = caplog.messages
+    assert warning == "teacher.checkpoint: the teacher does not know green; it gives them no probability"
+    assert (teacher(views)[:, 1] == FLOOR).all()
+
+
+def test_weights_of_timm_are_resized_and_normalized_as_they_were_trained(labels, views, tmp_path):
+    import timm
+
+    own = timm.create_model("test_efficientnet", num_classes=4).eval()
+    save_file(own.state_dict(), tmp_path / "model.safetensors")
+    settings = checkpoint(tmp_path, network="timm/test_efficientnet", labels=labels, mapping=TABLE, input_size=48)
+    teacher = adopted(settings, tmp_path / "teacher.safetensors")
+    large = torch.nn.functional.interpolate(views, (48, 48), mode="bicubic", antialias=True).clamp(0, 1)
+    mean, std = (torch.tensor(own.pretrained_cfg[key])[:, None, None] for key in ("mean", "std"))
+    torch.testing.assert_close(teacher(views), mapped(own((large - mean) / std)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"network": "timm/test_resnet"}, "are not of network timm/test_resnet"),
+        ({"network": "", "mapping": {}}, "teacher.checkpoint.network: name the network that"),
+        ({"labels": "nowhere.txt"}, "teacher.checkpoint.labels: nowhere.txt cannot be read"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_used_is_one_line(labels, tmp_path, settings, message):
+    save_file(build_network("timm/test_efficientnet", 4, 32).model.state_dict(), tmp_path / "w.safetensors")
+    given = {"network": "timm/test_efficientnet", "labels": labels, "mapping": TABLE} | settings
+    with pytest.raises(UserError, match=message) as error:
+        adopt_teacher(checkpoint(tmp_path / "w.safetensors", **given), CLASSES, SIDE, "")
+    assert "\n" not in str(error.value)
+
+
+# --- ONNX -------------------------------------------------------------------------------------------------------------
+
+
+def torch_onnx(network, path, example, batch=True):
+    shapes = ({0: torch.export.Dim("N")},) if batch else None
+    program = torch.onnx.export(
+        network, (example,), dynamo=True, input_names=["x"], output_names=["y"], dynamic_shapes=shapes, verbose=False
+    )
+    onnx.save(program.model_proto, path)
+
+
+@pytest.mark.parametrize("batch", [True, False], ids=["any batch", "batches of 3"])
+def test_an_onnx_file_of_logits_is_normalized_and_mapped(labels, views, tmp_path, batch):
+    torch.manual_seed(2)
+    inner = build_network("resnet8_half", 4).eval()
+    torch_onnx(inner, tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16), batch)
+    settings = checkpoint(tmp_path / "m.onnx", labels=labels, mapping=TABLE, mean=[0.1, 0.2, 0.3], std=[0.5, 0.6, 0.7])
+    teacher = adopted(settings, tmp_path / "teacher.safetensors")
+    mean, std = torch.tensor([0.1, 0.2, 0.3])[:, None, None], torch.tensor([0.5, 0.6, 0.7])[:, None, None]
+    torch.testing.assert_close(teacher(views), mapped(inner((views - mean) / std)), rtol=1e-4, atol=1e-4)
+
+
+def test_a_student_that_a_study_exported_brings_its_classes(of_a_study, views, tmp_path):
+    _, network = of_a_study
+    metadata = {"classes": json.dumps(NAMES), "image_size": str(SIDE)}
+    (tmp_path / "student.onnx").write_bytes(to_onnx(Deployed(network, range(4)).eval(), SIDE, metadata))
+    teacher = adopted(checkpoint(tmp_path / "student.onnx", mapping=TABLE), tmp_path / "teacher.safetensors")
+    torch.testing.assert_close(teacher(views), mapped(network(views)), rtol=1e-3, atol=1e-3)
+
+
+def test_an_onnx_file_that_gives_something_else_than_said_is_told(labels, tmp_path):
+    network = torch.nn.Sequential(build_network("resnet8_half", 4), torch.nn.Softmax(dim=1)).eval()
+    torch_onnx(network, tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16))
+    settings = checkpoint(tmp_path / "m.onnx", labels=labels, mapping=TABLE)
+    with pytest.raises(UserError, match="gives probabilities; say output: probabilities"):
+        adopt_teacher(settings, CLASSES, SIDE, "")
+    (tmp_path / "n.onnx").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="is no ONNX file") as error:
+        adopt_teacher(checkpoint(tmp_path / "n.onnx"), CLASSES, SIDE, "")
+    assert "\n" not in str(error.value)
+
+
+# --- zero-shot --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A CLIP of one layer with random weights, and a tokenizer of bytes."""
+    from transformers import CLIPConfig, CLIPModel
+
+    from distillery_demo.pipelines import byte_tokenizer, seeded
+
+    tokenizer = byte_tokenizer()
+    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config=small | ids | {"vocab_size": len(tokenizer)},
+        vision_config=small | {"image_size": 32, "patch_size": 8},
+        projection_dim=32,
+    )
+    folder = tmp_path_factory.mktemp("clip")
+    seeded(0, lambda: CLIPModel(config)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text('{"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}')
+    return folder
+
+
+def zero_shot(model, **settings):
+    return {"kind": "zero_shot", "zero_shot": defaults_of(ZeroShotConfig) | {"model": str(model)} | settings}
+
+
+@pytest.mark.slow
+def test_a_zero_shot_teacher_gives_the_logits_of_transformers(clip, views, tmp_path):
+    from transformers import AutoTokenizer, CLIPModel
+
+    teacher = adopted(zero_shot(clip), tmp_path / "teacher.safetensors")
+    whole, tokenizer = CLIPModel.from_pretrained(clip).eval(), AutoTokenizer.from_pretrained(clip)
+    large = torch.nn.functional.interpolate(views, (32, 32), mode="bicubic", antialias=True).clamp(0, 1)
+    pixels = (large - torch.tensor([0.5, 0.4, 0.3])[:, None, None]) / torch.tensor([0.2, 0.3, 0.4])[:, None, None]
+    tokens = tokenizer([f"a photo of a {name}." for name in CLASSES], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        expected = whole(pixel_values=pixels, **tokens).logits_per_image
+        torch.testing.assert_close(teacher(views), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_swapped_prompts_swap_predictions(clip, views, tmp_path):
+    plain = adopted(zero_shot(clip), tmp_path / "a.safetensors")
+    swapped = adopted(zero_shot(clip, prompts={"red": ["blue"], "blue": ["red"]}), tmp_path / "b.safetensors")
+    with torch.no_grad():
+        assert torch.equal(plain(views)[:, [2, 1, 0]], swapped(views))
+        assert not torch.equal(plain(views), swapped(views))
+
+
+def test_the_fitted_scale_has_the_least_negative_log_likelihood():
+    rng = np.random.default_rng(0)
+    cosines = torch.from_numpy(rng.normal(size=(400, 3)) / 10)
+    labels = torch.multinomial(torch.softmax(20 * cosines, dim=1), 1, generator=torch.Generator().manual_seed(0))[:, 0]
+    scale = fit_scale(cosines.float(), labels)
+    nll = [torch.nn.functional.cross_entropy(factor * scale * cosines, labels).item() for factor in (0.98, 1, 1.02)]
+    assert nll[1] == min(nll) and 14 < scale < 27
+
+
+# --- several ----------------------------------------------------------------------------------------------------------
+
+
+def test_several_teachers_give_the_log_of_their_weighted_mean_probability(of_a_study, views, tmp_path):
+    path, network = of_a_study
+    torch.manual_seed(9)
+    own = NormalizedModel(build_network("resnet8", 3), torch.zeros(3), torch.ones(3)).eval()
+    save_weights(tmp_path / "trained.safetensors", TrainedNetwork(own, "resnet8", tuple(CLASSES), SIDE, "teacher", 5))
+    members = {"own": {"kind": "train", "weight": 1.0}, "other": checkpoint(path, mapping=TABLE) | {"weight": 3.0}}
+    found = adopt_teacher({"kind": "several", "members": members}, CLASSES, SIDE, tmp_path / "trained.safetensors")
+    save_weights(tmp_path / "teacher.safetensors", found)
+    teacher = load_weights(tmp_path / "teacher.safetensors", CLASSES).network.eval()
+    expected = 0.25 * torch.softmax(own(views), 1) + 0.75 * mapped(network(views)).exp()
+    torch.testing.assert_close(teacher(views).exp(), expected)
+
+
+def test_the_same_teacher_gives_the_same_bytes(of_a_study, tmp_path):
+    for name in ("a", "b"):
+        save_weights(tmp_path / name, adopt_teacher(checkpoint(of_a_study[0], mapping=TABLE), CLASSES, SIDE, ""))
+    assert Path(tmp_path / "a").read_bytes() == Path(tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("method", ["kd", "dkd", "hard_teacher"])
+def test_students_learn_from_an_adopted_teacher(study, of_a_study, tmp_path, method):
+    save_weights(tmp_path / "t.safetensors", adopt_teacher(checkpoint(of_a_study[0], mapping=TABLE), CLASSES, SIDE, ""))
+    run = study.train(method, teacher=tmp_path / "t.safetensors")
+    assert np.isfinite(run.logits).all()

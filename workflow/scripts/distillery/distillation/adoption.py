@@ -1,0 +1,274 @@
+"""Adopt a teacher that the study does not train: read it, map its classes, and write it as one weights file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from distillery.distillation.zero_shot import load_zero_shot
+from distillery.jobs import UserError, log, one_line
+from distillery.models.adopted import AdoptedNetwork, AveragedNetwork, MappedNetwork, OnnxNetwork, open_session
+from distillery.models.architectures import NormalizedModel
+from distillery.models.pretrained import pretrained_file, read_tensors
+from distillery.models.timm_names import PREFIX
+from distillery.models.timm_networks import TimmNetwork
+from distillery.models.weights import AnyNetwork, TrainedNetwork, load_weights
+
+SHOWN = 3  # classes of a mapping that the log names
+
+
+def adopt_teacher(
+    settings: Mapping[str, Any], classes: Sequence[str], side: int, trained: str | Path
+) -> TrainedNetwork:
+    """The teacher of a section `teacher` whose kind is not train.
+
+    Args:
+        settings: the keys kind, checkpoint, zero_shot and members of the section.
+        classes: of the study.
+        side: of the study's images in pixels.
+        trained: weights of the trained member, if there is one.
+
+    Raises:
+        UserError: a file is missing, damaged or of another kind, or none of its classes is one of the study's.
+    """
+    if settings["kind"] != "several":
+        network, name, _ = _member("teacher", settings, classes, trained)
+        return TrainedNetwork(network, name, tuple(classes), side, "teacher", 0)
+    made = [_member(f"teacher.members.{key}", member, classes, trained) for key, member in settings["members"].items()]
+    about = {
+        "type": "average",
+        "names": list(settings["members"]),
+        "weights": [member["weight"] for member in settings["members"].values()],
+        "members": [part for _, _, part in made],
+    }
+    together = AveragedNetwork(about, [network for network, _, _ in made])
+    return TrainedNetwork(together, " + ".join(name for _, name, _ in made), tuple(classes), side, "teacher", 0)
+
+
+def _member(
+    key: str, settings: Mapping[str, Any], classes: Sequence[str], trained: str | Path
+) -> tuple[AnyNetwork, str, dict[str, Any]]:
+    """A teacher, its name and its description."""
+    if settings["kind"] == "train":
+        found = load_weights(trained, classes)
+        about = {"type": "trained", "network": found.name, "classes": len(classes), "side": found.image_size}
+        return found.network, found.name, about
+    network: AdoptedNetwork
+    part = settings[settings["kind"]]
+    if settings["kind"] == "zero_shot":
+        network, name = load_zero_shot(f"{key}.zero_shot", part, classes)
+    elif part["model"].endswith(".onnx"):
+        network, name = _onnx(f"{key}.checkpoint", part, classes)
+    else:
+        network, name = _weights(f"{key}.checkpoint", part, classes)
+    return network, name, network.about
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+
+
+def _weights(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tuple[AdoptedNetwork, str]:
+    path = pretrained_file(settings["network"], settings["model"])
+    if "classes" in _metadata(path):
+        return _of_a_study(key, settings, classes, path)
+    if not settings["network"].startswith(PREFIX):
+        raise UserError(f"{key}.network: name the network that {path} has the weights of, such as timm/resnet50")
+    tensors, names = read_tensors(path), _read_labels(key, settings)
+    probe = TimmNetwork(settings["network"], len(names) or 1000, settings["input_size"] or 224)
+    own = probe.model.pretrained_cfg
+    side = settings["input_size"] or own["input_size"][-1]
+    about = {
+        "type": "checkpoint",
+        "network": settings["network"],
+        "outputs": len(names) or own["num_classes"],
+        "side": side,
+        "interpolation": own["interpolation"] if own["interpolation"] in ("bilinear", "bicubic") else "bicubic",
+    }
+    about["mapping"] = map_classes(key, classes, names, about["outputs"], settings["mapping"])
+    network = MappedNetwork(about, *(part.tolist() for part in probe.statistics))
+    _load(network.network, {f"model.{name}": value for name, value in tensors.items()}, path, settings["network"])
+    return network, settings["network"]
+
+
+def _of_a_study(
+    key: str, settings: Mapping[str, Any], classes: Sequence[str], path: Path
+) -> tuple[AdoptedNetwork, str]:
+    found = load_weights(path)
+    if not isinstance(found.network, NormalizedModel):
+        raise UserError(f"{key}.model: {path} is a teacher that was adopted itself; adopt what it was made from")
+    about = {
+        "type": "checkpoint",
+        "network": found.name,
+        "outputs": len(found.classes),
+        "side": settings["input_size"] or found.image_size,
+        "interpolation": "bicubic",
+        "mapping": map_classes(key, classes, found.classes, len(found.classes), settings["mapping"]),
+    }
+    network = MappedNetwork(about, found.network.mean.flatten().tolist(), found.network.std.flatten().tolist())
+    network.network.load_state_dict(found.network.network.state_dict())
+    return network, found.name
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except Exception as error:  # safetensors' own error, and those of the system
+        raise UserError(f"weights {path} cannot be read ({one_line(error, 120)}). Give a .safetensors file.") from error
+
+
+def _load(network: nn.Module, tensors: dict[str, Tensor], path: Path, name: str) -> None:
+    expected = network.state_dict()
+    counters = {key: value for key, value in expected.items() if key.endswith("num_batches_tracked")}
+    try:
+        network.load_state_dict(counters | tensors)
+    except RuntimeError as error:
+        reason = one_line(error, 160)
+        raise UserError(
+            f"weights {path} are not of network {name} ({reason}). Name the network they are of."
+        ) from error
+
+
+# --- ONNX -------------------------------------------------------------------------------------------------------------
+
+
+def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tuple[AdoptedNetwork, str]:
+    path = Path(settings["model"])
+    if not path.is_file():
+        raise UserError(f"{key}.model: {path} does not exist")
+    data = path.read_bytes()
+    try:
+        session = open_session(data)
+        (entry,), output = session.get_inputs(), session.get_outputs()[0]
+    except Exception as error:  # the runtime's errors share no narrower base class; or there are several inputs
+        raise UserError(f"{key}.model: {path} is no ONNX file of one input ({one_line(error, 120)})") from error
+    metadata = session.get_modelmeta().custom_metadata_map
+    ours = entry.name == "images" and output.name == "probabilities" and "classes" in metadata
+    shape = [size if isinstance(size, int) else 0 for size in entry.shape]
+    if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+        raise UserError(f"{key}.model: {path} takes {entry.shape}, not images [N, 3, S, S] or [N, S, S, 3]")
+    last = shape[3] == 3 and shape[1] != 3
+    side = settings["input_size"] or shape[1 if last else 2]
+    if not side:
+        raise UserError(f"{key}.input_size: {path} takes images of any size; say which it was trained on")
+    names = json.loads(metadata["classes"]) if ours else _read_labels(key, settings)
+    outputs = len(names) or (output.shape[-1] if isinstance(output.shape[-1], int) else 0)
+    about = {
+        "type": "onnx",
+        "input": entry.name,
+        "channels_last": last,
+        "bytes": entry.type == "tensor(uint8)",
+        "batch": shape[0],
+        "probabilities": ours or settings["output"] == "probabilities",
+        "side": side,
+        "interpolation": "bicubic",
+        "size": len(data),
+        "mapping": map_classes(key, classes, names, outputs, settings["mapping"]),
+    }
+    mean, std = ([0.0] * 3, [1.0] * 3) if about["bytes"] else (settings["mean"], settings["std"])
+    network = OnnxNetwork(about, mean, std, np.frombuffer(data, np.uint8).copy())
+    _check_onnx(key, network, path)
+    return network, path.name
+
+
+def _check_onnx(key: str, network: OnnxNetwork, path: Path) -> None:
+    """Raise unless the file runs and gives logits or probabilities as the configuration says."""
+    views = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    side, about = network.about["side"], network.about
+    try:
+        network(views)
+        images = network.prepare(views).numpy().astype(np.uint8 if about["bytes"] else np.float32)
+        images = images.transpose(0, 2, 3, 1) if about["channels_last"] else images
+        found = network._run(np.ascontiguousarray(images[: about["batch"] or 2]), about["batch"] or 2)
+    except Exception as error:
+        raise UserError(
+            f"{key}.model: {path} does not run on images of {side} pixels ({one_line(error, 160)})"
+        ) from error
+    sums_to_one = bool((found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3))
+    if sums_to_one != about["probabilities"]:
+        found_output = "probabilities" if sums_to_one else "logits"
+        raise UserError(f"{key}.output: {path} gives {found_output}; say output: {found_output}")
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+
+def _read_labels(key: str, settings: Mapping[str, Any]) -> list[str]:
+    if not settings["labels"]:
+        return []
+    try:
+        lines = Path(settings["labels"]).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{key}.labels: {settings['labels']} cannot be read ({one_line(error, 80)})") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def map_classes(
+    key: str, classes: Sequence[str], names: Sequence[str], count: int, table: Mapping[str, Sequence[str]]
+) -> list[list[int]]:
+    """For each class of the study the indices of the model's classes that it stands for.
+
+    A class in the table stands for what the table says; any other for the model's class of the same name, where case,
+    spaces and underscores make no difference. Nothing else is guessed, and the log has the whole mapping.
+
+    Args:
+        key: of the configuration, for messages.
+        classes: of the study.
+        names: of the model's classes; empty if they are not known.
+        count: number of the model's classes.
+        table: class of the study → names, indices, or ranges of indices such as 151-268.
+
+    Raises:
+        UserError: the table names what the model does not have, two classes stand for the same one, or none is found.
+    """
+    by_name: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        by_name.setdefault(_plain(name), []).append(index)
+    mapping: list[list[int]] = []
+    owner: dict[int, str] = {}
+    for label in classes:
+        found = [
+            index
+            for entry in table.get(label, ())
+            for index in _indices(f"{key}.mapping.{label}", entry, by_name, count)
+        ] or ([] if label in table else by_name.get(_plain(label), []))
+        for index in found:
+            if owner.setdefault(index, label) != label:
+                raise UserError(f"{key}.mapping: {owner[index]} and {label} both stand for the model's class {index}")
+        mapping.append(sorted(set(found)))
+        shown = [names[index] if names else str(index) for index in mapping[-1][:SHOWN]]
+        more = f" and {len(mapping[-1]) - SHOWN} more" if len(mapping[-1]) > SHOWN else ""
+        log.info("class %s stands for %s%s", label, ", ".join(shown) or "nothing of the model's", more)
+    lacking = [label for label, found in zip(classes, mapping, strict=True) if not found]
+    if len(lacking) > len(classes) - 2:
+        raise UserError(
+            f"{key}.mapping: the model knows {len(classes) - len(lacking)} of the study's classes; map at least two of"
+            f" {', '.join(lacking)} to its classes, and give labels where you map by name"
+        )
+    if lacking:
+        log.warning("%s: the teacher does not know %s; it gives them no probability", key, ", ".join(lacking))
+    return mapping
+
+
+def _indices(key: str, entry: str, by_name: Mapping[str, list[int]], count: int) -> list[int]:
+    if match := re.fullmatch(r"(\d+)(?:-(\d+))?", entry.strip()):
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < count:
+            raise UserError(f"{key}: {entry} is outside the model's classes, 0 to {count - 1}")
+        return list(range(first, last + 1))
+    if _plain(entry) not in by_name:
+        reason = "the model has no such class" if by_name else "labels gives no names"
+        raise UserError(f"{key}: {entry!r} is unknown, {reason}")
+    return by_name[_plain(entry)]
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.lower().replace("_", " ").split())

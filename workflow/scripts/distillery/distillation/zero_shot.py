@@ -1,0 +1,134 @@
+"""Zero-shot teachers: CLIP or SigLIP with prompts for each class, and the scale of their logits."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from distillery.jobs import UserError, log, one_line
+from distillery.models.adopted import ZeroShotNetwork
+
+# of OpenAI's models, for folders without a preprocessor's configuration
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+LOWEST, HIGHEST = 1.0, 1000.0  # of a fitted scale
+ROUNDS = 60  # of the golden-section search: the interval shrinks by 0.62 each, far below float32
+
+
+def load_zero_shot(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tuple[ZeroShotNetwork, str]:
+    """A CLIP or SigLIP with the embeddings of the classes' prompts, and its name.
+
+    Args:
+        key: of the configuration, for messages.
+        settings: its section `zero_shot`.
+        classes: of the study.
+
+    Raises:
+        UserError: the model cannot be had, or is neither CLIP nor SigLIP.
+    """
+    import transformers
+
+    model = settings["model"]
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        whole = transformers.AutoModel.from_pretrained(model, use_safetensors=True, dtype=torch.float32).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+        image = _image_processing(model)
+    except Exception as error:  # transformers, the hub and safetensors have no common error
+        raise UserError(
+            f"{key}.model: {model} cannot be loaded ({one_line(error, 160)}). Give the id of a CLIP or SigLIP with"
+            " safetensors on the hub, or its folder, and go online once."
+        ) from error
+    finally:
+        transformers.utils.logging.set_verbosity(logging.WARNING)
+    family = {"clip": "clip", "siglip": "siglip"}.get(whole.config.model_type)
+    if not family:
+        raise UserError(f"{key}.model: {model} is a {whole.config.model_type}; a CLIP or a SigLIP is needed")
+    sentences = class_sentences(classes, settings)
+    log.info("prompts: %s", "; ".join(f"{name}: {', '.join(parts)}" for name, parts in sentences.items()))
+    text = torch.stack([_embed(whole, tokenizer, parts, family) for parts in sentences.values()])
+    vision = whole.config.vision_config
+    about = {
+        "type": "zero_shot",
+        "family": family,
+        "config": vision.to_diff_dict() | {"projection_dim": getattr(whole.config, "projection_dim", text.shape[1])},
+        "classes": len(classes),
+        "width": text.shape[1],
+        "side": vision.image_size,
+        "interpolation": "bicubic",
+    }
+    about["config"] = json.loads(json.dumps(about["config"], default=str))
+    scale = float(whole.logit_scale.detach().exp())
+    network = ZeroShotNetwork(about, *image, text, scale)
+    parts = {name: value for name, value in whole.state_dict().items() if name.startswith(("vision_model.", "visual_"))}
+    network.vision.load_state_dict(parts)
+    log.info("its own scale of logits is %.1f", scale)
+    return network, Path(model).name
+
+
+def class_sentences(classes: Sequence[str], settings: Mapping[str, Any]) -> dict[str, list[str]]:
+    """For each class its sentences: every template with every word for it."""
+    words = {name: settings["prompts"].get(name) or [name.replace("_", " ")] for name in classes}
+    return {
+        name: [template.replace("{}", word) for template in settings["templates"] for word in words[name]]
+        for name in classes
+    }
+
+
+@torch.inference_mode()
+def _embed(whole: Any, tokenizer: Any, sentences: Sequence[str], family: str) -> Tensor:
+    """The mean of the sentences' embeddings [D], each and the mean of length 1."""
+    padding = "max_length" if family == "siglip" else True  # as SigLIP was trained
+    tokens = tokenizer(list(sentences), padding=padding, truncation=True, return_tensors="pt")
+    found = whole.get_text_features(**tokens)
+    found = found if isinstance(found, Tensor) else found.pooler_output
+    return F.normalize(F.normalize(found.float(), dim=1).mean(dim=0), dim=0).clone()
+
+
+def _image_processing(model: str) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and deviation of a model's preprocessing."""
+    from transformers.utils import cached_file
+
+    try:
+        path = cached_file(model, "preprocessor_config.json")
+        found = json.loads(Path(path or "").read_text(encoding="utf-8"))
+        return found["image_mean"], found["image_std"]
+    except (OSError, KeyError, TypeError):
+        log.info("%s names no mean and deviation of images; CLIP's are taken", model)
+        return CLIP_MEAN, CLIP_STD
+
+
+def fit_scale(cosines: Tensor, labels: Tensor) -> float:
+    """The scale of logits with the least mean negative log-likelihood: its minimum over the scale is the only one.
+
+    Args:
+        cosines: float [N, C], of each image with each class.
+        labels: int64 [N].
+    """
+    values = cosines.double()
+
+    def loss(scale: float) -> float:
+        return float(F.cross_entropy(scale * values, labels))
+
+    golden = (5**0.5 - 1) / 2
+    low, high = LOWEST, HIGHEST
+    for _ in range(ROUNDS):
+        left, right = high - golden * (high - low), low + golden * (high - low)
+        if loss(left) <= loss(right):
+            high = right
+        else:
+            low = left
+    return (low + high) / 2
+
+
+def with_scale(network: nn.Module, scale: float) -> nn.Module:
+    """A zero-shot network with another scale, in place."""
+    assert isinstance(network, ZeroShotNetwork)
+    network.scale.fill_(scale)
+    return network
