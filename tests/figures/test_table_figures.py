@@ -57,7 +57,9 @@ def made(arms, scenarios, seeds=6):
          "single_low": m + low, "single_high": m - low, "within": "no"}
         for s, _, m in keys
     ])  # fmt: skip
-    teacher = pd.DataFrame({"test": ["own", "google"], "class": "all", "accuracy_percent": [90.0, 80.0]})
+    teacher = pd.DataFrame(
+        {"teacher": "all", "test": ["own", "google"], "class": "all", "accuracy_percent": [90.0, 80.0]}
+    )
     counts = pd.DataFrame([
         {"source": s, "class": c, "candidates": 9, "retrieved": 8, "kept": 7, "train": 3, "val": 1, "test": 2,
          "dropped_broken": 2}

@@ -65,7 +65,7 @@ def tables():
         "confusion": confusion, "calibration": calibration, "agreement": agreement, "costs": costs, "counts": counts,
         "leakage": trust, "audit": trust, "runs": pd.DataFrame(columns=["accuracy_percent_on_google"]),
         "teacher": text_table([
-            {"test": t, "class": c, "accuracy_percent": p}
+            {"teacher": "all", "test": t, "class": c, "accuracy_percent": p}
             for t, c, p in [("own", "all", "68.75"), ("own", "cat", "9.00"), ("google", "all", "50.00")]
         ]),
     }  # fmt: skip
