@@ -113,7 +113,7 @@ def test_the_server_answers_every_host():
             return answer.status, answer.read()
 
         google = [ask("www.google.test", f"/search?q=green+frog&start={start}")[1] for start in (0, 100)]
-        bing = [ask("www.bing.test", f"/images/async?q=green+frog&first={first}&count=35")[1] for first in (0, 35, 70)]
+        bing = [ask("www.bing.test", f"/images/async?q=green+frog&first={first}&count=35")[1] for first in (1, 36, 71)]
         assert [page.count(b'"2003"') for page in google] == [60, 0]
         assert [page.count(b"iusc") for page in bing] == [35, 25, 0]
         busy = WebImage("bing", "frog", 5, "busy", 96, "jpg").url.partition(".test")[2]

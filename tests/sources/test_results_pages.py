@@ -4,14 +4,22 @@ import gzip
 import html
 import json
 from pathlib import Path
+from typing import get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distillery.config.source_models import SOURCES
 from distillery.sources.engines import ENGINES, bing, google, openverse
-from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked, unique
+from distillery.sources.engines.results import (
+    MarkupChanged,
+    SearchResult,
+    SourceBlocked,
+    UnrelatedResults,
+    unique,
+)
 from distillery.storage.texts import clean_text
 from distillery.storage.urls import MAX_URL, is_http_url
 from distillery_demo.web_index import SearchIndex, WebImage
@@ -190,13 +198,85 @@ def test_older_pages_of_google_s_are_read():
     assert google.parse(link.encode()) == [SearchResult("http://a.bc/d", "http://p.q/r", width=30, height=20)]
 
 
+# --- Bing -------------------------------------------------------------------------------------------------------------
+
+
+def bing_card(number, link="", text="", title="A frog"):
+    values = {"murl": f"http://a.test/{number}.jpg", "purl": "http://p.test/x", "t": title}
+    info = f'<span class="nowrap">{text}</span>' if text else ""
+    return f'<li><a class="iusc" m="{html.escape(json.dumps(values))}" href="?{link}"></a>{info}</li>'
+
+
+def test_bing_s_sizes_come_from_the_link_or_the_card_s_text():
+    cards = [
+        bing_card(1, "expw=30&amp;exph=20", "3200 × 2400 · jpeg"),
+        bing_card(2, "q=x", "3200 × 2400 · jpeg"),
+        bing_card(3, "q=x"),
+        bing_card(4, "q=x", "640 x 480 &#183; png"),
+        bing_card(5, "q=x", "no size"),
+        bing_card(6, "q=x", "12&#215;9"),
+    ]
+    found = [(result.width, result.height) for result in bing.parse("".join(cards).encode())]
+    assert found == [(30, 20), (3200, 2400), (0, 0), (640, 480), (0, 0), (12, 9)]
+
+
+@needs_pages
+def test_bing_s_own_cards_state_the_same_size_in_their_text():
+    page = (PAGES / "bing_async_2020_excerpt.html").read_text()
+    stated = [(result.width, result.height) for result in bing.parse(page.encode())]
+    without = [(result.width, result.height) for result in bing.parse(page.replace("expw=", "x=").encode())]
+    assert without[0] == stated[0] == (3442, 2972)
+
+
+@pytest.mark.parametrize(
+    "filters, name",
+    [
+        ({"aspect": "tall"}, "aspect-tall"),
+        ({"age": "week"}, "age-lt10080"),
+        ({"size": "wallpaper"}, "imagesize-wallpaper"),
+        ({"size": "800x600"}, "imagesize-custom_800_600"),
+        ({"color": "red"}, "color2-FGcls_RED"),
+        ({"license": "publicdomain"}, "license-L1"),
+    ],
+)
+def test_bing_s_filters(filters, name):
+    values = parse_qs(urlsplit(bing.search_url("frog", 0, filters)).query)
+    assert values["qft"] == [f"+filterui:{name}"] and values["first"] == ["1"]
+
+
+def test_every_filter_of_the_configuration_has_a_value_in_the_address():
+    for kind in SEARCHES:
+        filters = SOURCES[kind].model_fields.get("filters")
+        for key, field in filters.annotation.model_fields.items() if filters else ():
+            for value in get_args(field.annotation):
+                assert not value or ENGINES[kind].search_url("frog", 0, {key: value}), (kind, key, value)
+
+
+@pytest.mark.parametrize("query", ["frogs", "green frog", "FROG!", "蛙", "ox frog"])
+def test_related_results_are_results(query):
+    page = "".join(bing_card(number, title="A green frog, 蛙" if number == 7 else "x") for number in range(12))
+    assert len(bing.parse(page.encode(), bing.search_url(query, 0, {}))) == 12
+
+
+def test_a_page_without_a_word_of_the_query_is_told():
+    page = "".join(bing_card(number, title="A cheap flight") for number in range(12)).encode()
+    with pytest.raises(
+        UnrelatedResults, match="'green toad' with 12 results of which none has a word of it"
+    ) as refusal:
+        bing.parse(page, bing.search_url("green toad", 0, {}))
+    assert refusal.value.reason == "unrelated results"
+    assert len(bing.parse(page)) == 12  # a page of an unknown query
+    few = "".join(bing_card(number, title="A cheap flight") for number in range(3)).encode()
+    assert len(bing.parse(few, bing.search_url("green toad", 0, {}))) == 3
+
+
 # --- URLs -------------------------------------------------------------------------------------------------------------
 
 
 EXPECTED = {
     "google": {"start": "200", "udm": "2", "hl": "en", "tbs": "itp:photo,isz:l,il:cl,ic:color"},
     "bing": {
-        "first": "200",
+        "first": "201",
         "qft": "+filterui:photo-photo+filterui:imagesize-large+filterui:license-L2_L3_L4+filterui:color2-color",
     },
     "openverse": {"page": "11", "category": "photograph", "size": "large", "license_type": "commercial"},

@@ -64,7 +64,9 @@ class Server(ThreadingHTTPServer):
         if where == ("www.google.test", "/search"):
             return self._results("google", values.get("q", ""), int(values.get("start", 0)), 100)
         if where == ("www.bing.test", "/images/async"):
-            return self._results("bing", values.get("q", ""), int(values.get("first", 0)), int(values.get("count", 35)))
+            return self._results(
+                "bing", values.get("q", ""), int(values.get("first", 1)) - 1, int(values.get("count", 35))
+            )
         if where == ("www.openverse.test", "/v1/images/"):
             count = int(values.get("page_size", 20))
             sides = OPENVERSE_SIZES.get(values.get("size", ""), SIDES)

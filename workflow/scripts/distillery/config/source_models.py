@@ -106,9 +106,25 @@ class Google(Fetching, FilteredSearch):
 
 class BingFilters(Section):
     type: FilterType = "photo"
-    size: FilterSize = ""
-    license: FilterLicense = "commercial"
-    color: FilterColor = ""
+    size: str = Field(
+        "",
+        pattern=r"^(|large|medium|icon|wallpaper|[1-9]\d{0,4}x[1-9]\d{0,4})$",
+        description="The search's filter by size: large, medium, icon, wallpaper, or the smallest width and height,"
+        " such as 800x600; empty for none.",
+    )
+    license: Literal["", "commercial", "noncommercial", "publicdomain"] = Field(
+        "commercial", description="The search's filter by license; empty for none."
+    )
+    color: Literal[
+        "", "color", "blackandwhite", "transparent", "red", "orange", "yellow", "green", "teal", "blue", "purple",
+        "pink", "brown", "black", "gray", "white",
+    ] = Field("", description="The search's filter by color; empty for none.")  # fmt: skip
+    aspect: Literal["", "square", "wide", "tall"] = Field(
+        "", description="The search's filter by shape; empty for none."
+    )
+    age: Literal["", "day", "week", "month", "year"] = Field(
+        "", description="The search's filter by age: images found within this time; empty for none."
+    )
 
 
 class Bing(Fetching, FilteredSearch):

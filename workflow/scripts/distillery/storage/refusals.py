@@ -14,6 +14,7 @@ REFUSALS = (
     "consent page",
     "page for browsers only",  # the search answers programs with a page that only a browser can read
     "unreadable page",  # the search has changed the form of its answers
+    "unrelated results",  # the search answers programs with images of something else
     "no saved pages",  # the user has saved no page of results for a class
     "no browser",  # this machine has none that a program can open, or no screen for its window
     "window closed",  # the person closed the browser's window

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
+from bisect import bisect_right
 from collections.abc import Mapping
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
-from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked, Tags, text, unique
+from distillery.sources.engines.results import (
+    MarkupChanged,
+    SearchResult,
+    SourceBlocked,
+    Tags,
+    UnrelatedResults,
+    text,
+    unique,
+)
 
 HOME = "https://www.bing.com"
 PAGE = 35  # results asked for at a time
 STEADY = False  # a page counts as the results that are on it
 FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may simply have no results
 
+COLORS = (*("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "brown", "black", "gray", "white"),)
+MINUTES = {"day": 1440, "week": 10080, "month": 43200, "year": 525600}
 FILTERS = {
     "type": {
         "photo": "photo-photo",
@@ -21,10 +33,27 @@ FILTERS = {
         "face": "face-face",
         "animated": "photo-animatedgif",
     },
-    "size": {"large": "imagesize-large", "medium": "imagesize-medium", "icon": "imagesize-small"},
-    "license": {"commercial": "license-L2_L3_L4", "noncommercial": "license-L2_L3_L4_L5_L6_L7"},
-    "color": {"color": "color2-color", "blackandwhite": "color2-bw", "transparent": "photo-transparent"},
+    "size": {
+        "large": "imagesize-large",
+        "medium": "imagesize-medium",
+        "icon": "imagesize-small",
+        "wallpaper": "imagesize-wallpaper",
+    },
+    "license": {
+        "commercial": "license-L2_L3_L4",
+        "noncommercial": "license-L2_L3_L4_L5_L6_L7",
+        "publicdomain": "license-L1",
+    },
+    "color": {"color": "color2-color", "blackandwhite": "color2-bw", "transparent": "photo-transparent"}
+    | {name: f"color2-FGcls_{name.upper()}" for name in COLORS},
+    "aspect": {name: f"aspect-{name}" for name in ("square", "wide", "tall")},
+    "age": {name: f"age-lt{minutes}" for name, minutes in MINUTES.items()},
 }
+CUSTOM_SIZE = re.compile(r"(\d+)x(\d+)")  # width and height in pixels, at least
+# a card's text, where its link does not state the size: 3200 × 2400 · jpeg
+SIZE_TEXT = re.compile(r'class="nowrap"[^<>]*>\s*(\d{1,5})\s*(?:x|×|&#215;|&times;)\s*(\d{1,5})')
+CARD = re.compile(r'class="(?:[^"<>]*\s)?iusc[\s"]')
+ENOUGH_TO_JUDGE = 10  # results; a page with fewer is not called unrelated
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
@@ -33,21 +62,27 @@ def search_url(query: str, first: int, filters: Mapping[str, str], home: str = H
     Args:
         query: as a person would type it.
         first: results to skip.
-        filters: type, size, license, color; empty for none.
+        filters: type, size (also a width and height such as 800x600), license, color, aspect, age; empty for none.
         home: start of the URL.
     """
-    names = [FILTERS[key][value] for key, value in filters.items() if value]
-    parameters = {"q": query, "first": first, "count": PAGE, "mmasync": 1}
+    names = [_filter(key, value) for key, value in filters.items() if value]
+    parameters = {"q": query, "first": first + 1, "count": PAGE, "mmasync": 1}  # Bing counts from 1
     if names:
         parameters["qft"] = "".join(f"+filterui:{name}" for name in names)
     return f"{home}/images/async?{urlencode(parameters)}"
+
+
+def _filter(key: str, value: str) -> str:
+    if key == "size" and (size := CUSTOM_SIZE.fullmatch(value)):
+        return f"imagesize-custom_{size[1]}_{size[2]}"
+    return FILTERS[key][value]
 
 
 def parse(page: bytes, url: str = "") -> list[SearchResult]:
     """The results of an `/images/async` response, in order; none where the results end.
 
     Each result is an `<a class="iusc" m="…">` whose attribute is JSON: murl is the image, purl its page, turl the
-    thumbnail, t the title. The link's own URL states the size (expw, exph).
+    thumbnail, t the title. The link's own URL states the size (expw, exph), or else the text of its card.
 
     Args:
         page: the response's body, any bytes.
@@ -56,11 +91,22 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
     Raises:
         SourceBlocked: a captcha.
         MarkupChanged: a page full of images without a result in this form.
+        UnrelatedResults: no result has a word of the query that the URL asks for.
     """
     markup = page.decode("utf-8", "replace")
     html = Tags(markup)
-    results = unique([found for tag, attributes in html.tags if tag == "a" and (found := _search_result(attributes))])
+    cards = [
+        attributes for tag, attributes in html.tags if tag == "a" and "iusc" in attributes.get("class", "").split()
+    ]
+    sizes = _sizes_in_text(markup, len(cards))
+    results = unique([found for card, size in zip(cards, sizes, strict=True) if (found := _search_result(card, size))])
     if results:
+        query = parse_qs(urlsplit(url).query).get("q", [""])[0]
+        if len(results) >= ENOUGH_TO_JUDGE and not any(is_related(result, query) for result in results):
+            raise UnrelatedResults(
+                f"Bing answered {query[:80]!r} with {len(results)} results of which none has a word of it, as it may do"
+                " to programs. Run again later, change the query, or use another source (urls, folder, diffusion)."
+            )
         return results
     lower = markup.lower()
     if "captcha" in lower or "verify you are a human" in lower or "/turing/" in url:
@@ -77,25 +123,42 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
     return []
 
 
-def _search_result(attributes: Mapping[str, str]) -> SearchResult | None:
-    if "iusc" not in attributes.get("class", "").split() or "m" not in attributes:
-        return None
+def _sizes_in_text(markup: str, count: int) -> list[tuple[int, int]]:
+    """The size that the text of each of `count` cards states; zeros where it states none."""
+    starts = [match.start() for match in CARD.finditer(markup)]
+    sizes = [(0, 0)] * count
+    if len(starts) == count:  # else a card cannot be told from the next
+        for match in SIZE_TEXT.finditer(markup):
+            card = bisect_right(starts, match.start()) - 1
+            if card >= 0 and sizes[card] == (0, 0):
+                sizes[card] = int(match[1]), int(match[2])
+    return sizes
+
+
+def is_related(result: SearchResult, query: str) -> bool:
+    """Whether a result's title or addresses have a word of the query, as it is or with another ending."""
+    text = f"{result.title} {unquote_plus(result.page)} {unquote_plus(result.url)}".casefold()
+    words = [word for word in re.findall(r"\w+", query.casefold()) if len(word) > 1 or not word.isascii()]
+    return not words or any(word[: max(3, len(word) - 2)] in text for word in words)
+
+
+def _search_result(card: Mapping[str, str], size: tuple[int, int]) -> SearchResult | None:
     try:
-        values = json.loads(attributes["m"])
+        values = json.loads(card.get("m", ""))
     except (ValueError, RecursionError):
         return None
     if not isinstance(values, dict) or not isinstance(values.get("murl"), str):
         return None
     page, thumbnail, title = (text(values.get(name)) for name in NAMES)
-    return SearchResult(values["murl"], page, thumbnail, title, *_declared_size(attributes.get("href", "")))
+    return SearchResult(values["murl"], page, thumbnail, title, *(_declared_size(card.get("href", "")) or size))
 
 
 NAMES = ("purl", "turl", "t")  # page, thumbnail, title
 
 
-def _declared_size(link: str) -> tuple[int, int]:
+def _declared_size(link: str) -> tuple[int, int] | None:
     try:
         values = parse_qs(urlsplit(link).query)
         return int(values["expw"][0]), int(values["exph"][0])
     except (ValueError, KeyError):
-        return 0, 0
+        return None

@@ -29,6 +29,13 @@ class MarkupChanged(Refusal):
         super().__init__(message, reason)
 
 
+class UnrelatedResults(Refusal):
+    """A page of results that have nothing to do with the query."""
+
+    def __init__(self, message: str):
+        super().__init__(message, "unrelated results")
+
+
 @dataclass(frozen=True)
 class SearchResult:
     """One image on a page of results."""
