@@ -6,7 +6,14 @@ import pytest
 import yaml
 from test_config import STUDY
 
-from distillery.config.queries import adoption_of, fits_scale, timm_networks
+from distillery.config.queries import (
+    adoption_of,
+    curated_size,
+    fits_scale,
+    recipe_of,
+    study_warnings,
+    timm_networks,
+)
 from distillery.config.reading import check_config
 from distillery.config.targets import adopted_teacher, trained_teacher
 from distillery.jobs import UserError
@@ -94,3 +101,30 @@ def test_a_scale_is_fitted_only_where_labels_are_trusted():
     study = check_config(trusting)
     assert fits_scale(study) and adopted_teacher(study) == "results/teacher/unscaled.safetensors"
     assert not fits_scale(check_config(with_teacher(ZERO_SHOT)))
+
+
+# --- sizes ------------------------------------------------------------------------------------------------------------
+
+
+def test_images_are_curated_at_the_teachers_size_and_views_suit_it():
+    study = check_config(with_teacher(CHECKPOINT | {"image_size": 224}, image_size=96, curation={"min_side": 224}))
+    assert curated_size(study) == 224 and recipe_of(study, "student")["image_size"] == 96
+    assert recipe_of(study, "student")["view"] == recipe_of(study, "teacher")["view"] == "resized_crop"
+    assert study_warnings(study) == []
+    small = check_config(with_teacher({}))
+    assert curated_size(small) == 32 and recipe_of(small, "student")["view"] == "pad_crop"
+    assert (
+        recipe_of(check_config(with_teacher({}, student={"view": "resized_crop"})), "student")["view"] == "resized_crop"
+    )
+
+
+def test_a_teacher_of_smaller_images_than_its_students_is_refused():
+    with pytest.raises(UserError, match="teacher.image_size: 24 is less than the students' image_size, 32"):
+        check_config(with_teacher({"image_size": 24}))
+
+
+def test_enlarged_images_are_told():
+    study = check_config(with_teacher({}, image_size=96, classes=None) | {"classes": yaml.safe_load(STUDY)["classes"]})
+    cifar, enlarged = study_warnings(study)
+    assert cifar.startswith("teacher.data: CIFAR-10's images have 32 pixels and are enlarged to 96")
+    assert enlarged == "curation.min_side: images from 32 pixels are kept and enlarged to 96; raise it to 96"

@@ -24,6 +24,7 @@ from distillery.training.augmentation import (
     make_views,
     mixed_targets,
     reflect_pad,
+    resized_crop,
     rotate,
 )
 from distillery.training.dataset import load_plan
@@ -31,6 +32,9 @@ from distillery.training.recipe import Recipe
 
 CHANGES = {"network": "resnet8", "steps": 10, "batch": 8, "lr": 0.1, "crop": 3, "mixup": 0.4}
 RECIPE = Recipe.of(recipe_defaults() | CHANGES)
+
+
+RESIZED = replace(RECIPE, view="resized_crop", mixup=0.0, flip=False)
 
 
 def images(count=12, side=10, seed=0):
@@ -63,7 +67,7 @@ def test_views_equal_those_of_a_plain_loop(seed, step, crop, flip, mixup):
     expected = np.stack(expected)
     if mixup:
         expected = draws.mix_weight * expected + (1 - draws.mix_weight) * expected[draws.partner]
-    views = make_views(padded, rows, draws, side=10)
+    views = make_views(padded, rows, draws, 10, RECIPE)
     assert views.is_contiguous(memory_format=torch.channels_last) and views.dtype == torch.float32
     np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
 
@@ -94,7 +98,7 @@ def test_cutout_fills_a_square_around_its_center_before_mixup(seed, step, side, 
         image[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = GRAY
     if mixup:
         expected = draws.mix_weight * expected + (1 - draws.mix_weight) * expected[draws.partner]
-    views = make_views(images(), torch.arange(12), draws, 10, side)
+    views = make_views(images(), torch.arange(12), draws, 10, replace(RECIPE, cutout=side))
     assert views.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_allclose(views.numpy(), expected, atol=1e-6)
 
@@ -184,3 +188,46 @@ def test_copies_without_an_augmentation_give_a_one_line_error(study):
     plain = load_plan(study.plan("copies", train=4, copies=4), study.pixels, ["web", "drawn"], CLASSES)["train"]
     with pytest.raises(UserError, match="12 augmented copies, but the scenario's augment is none"):
         augment_copies(plain, "none", 0)
+
+
+# --- resized crops ----------------------------------------------------------------------------------------------------
+
+
+def test_a_resized_crop_of_the_whole_image_without_jitter_is_the_image():
+    recipe = replace(RESIZED, area=1.0, jitter=0.0)
+    views = make_views(images(), torch.arange(12), draw_augmentation(recipe, 12, 3, 0), 10, recipe)
+    torch.testing.assert_close(views, images().float() / 255, atol=1e-5, rtol=0)
+    assert views.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_resized_crop_is_an_enlarged_part_of_the_image():
+    x = images().float() / 255
+    drawn = torch.zeros(6, 12, dtype=torch.int64)  # the smallest part, at the top left
+    drawn[3:] = PLACES // 2  # no change of color
+    expected = F.interpolate(x[:, :, :5, :5], (10, 10), mode="bilinear")
+    found = resized_crop(x, drawn, 0.25, 0.4)
+    torch.testing.assert_close(found[:, :, :8, :8], expected[:, :, :8, :8], atol=1e-5, rtol=0)
+    drawn[1] = PLACES - 1  # the lowest row
+    expected = F.interpolate(x[:, :, 5:, :5], (10, 10), mode="bilinear")
+    torch.testing.assert_close(
+        resized_crop(x, drawn, 0.25, 0.4)[:, :, 2:, :8], expected[:, :, 2:, :8], atol=1e-3, rtol=0
+    )
+
+
+@given(st.integers(0, 2**32), st.integers(0, 9999))
+def test_jitter_of_resized_crops_equals_that_of_copies(seed, step):
+    recipe = replace(RESIZED, area=1.0, jitter=0.4)
+    draws = draw_augmentation(recipe, 12, step, seed)
+    factors = 1 + 0.4 * (2 * torch.from_numpy(draws.resized[3:]) / PLACES - 1).float()
+    expected = jitter_colors(images().float() / 255, *factors, torch.zeros(12))
+    views = make_views(images(), torch.arange(12), draws, 10, recipe)
+    torch.testing.assert_close(views, expected, atol=1e-4, rtol=0)
+
+
+def test_resized_crops_leave_all_other_draws_as_they_are():
+    plain, resized = (
+        draw_augmentation(replace(RECIPE, view=view, crop=0), 8, 5, 1) for view in ("auto", "resized_crop")
+    )
+    assert plain.resized is None and resized.resized.shape == (6, 8)
+    for name in ("top", "left", "mirrored", "partner", "mix_weight"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(resized, name))

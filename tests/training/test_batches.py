@@ -55,7 +55,7 @@ def views_of(block, recipe):
     padded = reflect_pad(torch.from_numpy(rng.integers(0, 256, (50, 3, 16, 16), np.uint8)), recipe.crop)
     labels = torch.from_numpy(rng.integers(0, 5, 50))
     rows, draws = block.views(mixed=recipe.mixup > 0)
-    return make_views(padded, rows, draws, 16, recipe.cutout), mixed_targets(labels[rows], draws, 5)
+    return make_views(padded, rows, draws, 16, recipe), mixed_targets(labels[rows], draws, 5)
 
 
 @pytest.mark.parametrize("mixup", [0.4, 0.0])

@@ -22,9 +22,10 @@ def rates(**changes):
 
 
 def test_a_section_of_the_configuration_becomes_a_recipe():
-    study = {"teacher": {**SECTION, "momentum": 0.5, "data": {"kind": "cifar10"}, "seed": 3}}
+    teacher = {**SECTION, "momentum": 0.5, "data": {"kind": "cifar10"}, "seed": 3, "image_size": 64}
+    study = {"image_size": 32, "teacher": teacher}
     section = recipe_of(study, "teacher")
-    assert Recipe.of({**section, "checkpoint_every": 500}) == replace(RECIPE, momentum=0.5)
+    assert Recipe.of({**section, "checkpoint_every": 500}) == replace(RECIPE, momentum=0.5, image_size=64)
 
 
 def test_an_unknown_key_gives_a_one_line_error():

@@ -19,7 +19,7 @@ rule curate:
         mem="8GB",
         runtime="4h",
     params:
-        image_size=study["image_size"],
+        image_size=queries.curated_size(study),
         curation=study["curation"],
         code=code_of("curate"),
     script:

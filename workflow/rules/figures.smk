@@ -74,7 +74,7 @@ rule draw_sheet:
         source=lambda w: name_on_sheets(w.source),
         title=study["title"],
         label=label_of_figures(),
-        side=study["image_size"],
+        side=queries.curated_size(study),
         random_weights=lambda w: w.source in untrained_sources(),
         code=code_of("draw_sheet"),
     script:

@@ -22,7 +22,7 @@ rule prepare_teacher_data:
     params:
         data=study["teacher"]["data"],
         classes=list(study["classes"]),
-        image_size=study["image_size"],
+        image_size=queries.curated_size(study),
         seed=study["teacher"]["seed"],
         distance=study["split"]["group_distance"] if teacher_sources("train") else 0,
         listings=[class_listing(folder, study["classes"]) for folder in targets.teacher_folders(study)],
@@ -78,7 +78,7 @@ rule adopt_teacher:
     params:
         settings=queries.adoption_of(study),
         classes=list(study["classes"]),
-        image_size=study["image_size"],
+        image_size=queries.curated_size(study),
         code=code_of("adopt_teacher"),
     script:
         "../scripts/adopt_teacher.py"

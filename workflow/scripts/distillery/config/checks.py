@@ -19,6 +19,7 @@ QUESTIONS = {
     ("published_scratch", "scratch"): "Does correcting the published recipe help from scratch?",
     ("published_kd", "kd"): "Does correcting the published recipe help distilling?",
 }
+PHOTOGRAPH_SIDE = 96  # pixels; from here on views are resized crops
 MIN_SIDE_OF_CONVNETS = 9  # pixels; three halvings leave something of it
 
 
@@ -135,10 +136,14 @@ def _teacher_source_problems(config: dict, data: dict) -> Iterator[str]:
 
 
 def _recipe_problems(config: dict) -> Iterator[str]:
-    side = config["image_size"]
+    side = config["teacher"].setdefault("image_size", config["image_size"])
+    if side < config["image_size"]:
+        yield f"teacher.image_size: {side} is less than the students' image_size, {config['image_size']}; take more"
     for part in ("teacher", "student"):
         recipe = config[part]
-        if recipe["crop"] >= side:
+        if recipe["view"] == "auto":
+            recipe["view"] = "resized_crop" if side >= PHOTOGRAPH_SIDE else "pad_crop"
+        if recipe["view"] == "pad_crop" and recipe["crop"] >= side:
             yield f"{part}.crop: {recipe['crop']} pixels of border need images larger than image_size, {side}"
         if recipe["cutout"] >= 2 * side:
             yield f"{part}.cutout: a square of {recipe['cutout']} pixels leaves nothing of images of {side}"
@@ -146,9 +151,10 @@ def _recipe_problems(config: dict) -> Iterator[str]:
             yield f"{part}.optimizer: muon trains all layers at one rate; take sgd with train: head or body_lr"
         if recipe["train"] == "head" and not recipe["pretrained"]:
             yield f"{part}.train: the layers before the head would stay random; give pretrained weights"
-        if recipe["network"].startswith("convnet") and side < MIN_SIDE_OF_CONVNETS:
+        seen = side if part == "teacher" else config["image_size"]
+        if recipe["network"].startswith("convnet") and seen < MIN_SIDE_OF_CONVNETS:
             network = recipe["network"]
-            yield f"{part}.network: {network} needs an image_size of {MIN_SIDE_OF_CONVNETS} or more, not {side}"
+            yield f"{part}.network: {network} needs an image_size of {MIN_SIDE_OF_CONVNETS} or more, not {seen}"
 
 
 def _scenario_problems(config: dict) -> Iterator[str]:

@@ -13,6 +13,7 @@ Network = Literal[
 # of the networks of timm
 TIMM_PATTERN = r"timm/[a-z0-9_]+(\.[a-z0-9_]+)?"
 TrainedPart = Literal["all", "head"]
+View = Literal["auto", "pad_crop", "resized_crop"]
 Optimizer = Literal["sgd", "muon"]
 Schedule = Literal["cosine", "triangular", "constant"]
 PromptStyle = Literal["published", "composed"]

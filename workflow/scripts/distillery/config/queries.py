@@ -20,6 +20,8 @@ from distillery.storage.verdicts import LookRequest
 Study = Mapping[str, Any]
 # keys of a diffusion source that change no image
 NOT_IN_IMAGES = ("shards", "unavailable")
+CIFAR10_SIDE = 32  # pixels
+MOST_OF_SMALL = 64  # pixels; up to here enlarging is usual
 # kinds of the published study's sources
 PUBLISHED_KINDS = {"google": "google", "bing": "bing", "sd2": "diffusion", "sd3": "diffusion"}
 
@@ -215,10 +217,21 @@ def study_warnings(study: Study) -> list[str]:
         for name, scenario in study["scenarios"].items()
         if scenario.get("published") and not has_published_kinds(study, name)
     ]
-    return [*_two_class_warnings(study)] + [
+    return [*_two_class_warnings(study), *_size_warnings(study)] + [
         f"scenarios {', '.join(hidden)}: their published numbers are left out, because a source is of another kind than"
         " the published study's"
     ] * bool(hidden)
+
+
+def _size_warnings(study: Study) -> Iterator[str]:
+    side, least = curated_size(study), study["curation"]["min_side"]
+    if study["teacher"]["data"]["kind"] == "cifar10" and side > CIFAR10_SIDE:
+        yield (
+            f"teacher.data: CIFAR-10's images have {CIFAR10_SIDE} pixels and are enlarged to {side}: the teacher learns"
+            " what enlarged images look like; take a pretrained teacher, or kind: folder with your own images"
+        )
+    if side > MOST_OF_SMALL and least < side:
+        yield f"curation.min_side: images from {least} pixels are kept and enlarged to {side}; raise it to {side}"
 
 
 def _two_class_warnings(study: Study) -> Iterator[str]:
@@ -247,7 +260,13 @@ def recipe_of(study: Study, part: str) -> dict[str, Any]:
     How often a checkpoint is written is a resource of the rule, because changed resources retrain nothing.
     """
     keys = set(RecipeConfig.model_fields) - {"checkpoint_every"}
-    return {key: value for key, value in study[part].items() if key in keys}
+    recipe = {key: value for key, value in study[part].items() if key in keys}
+    return recipe | {"image_size": study["image_size"] if part == "student" else curated_size(study)}
+
+
+def curated_size(study: Study) -> int:
+    """Side in pixels at which images are curated and views made: the larger one of teacher and students."""
+    return max(study["image_size"], study["teacher"]["image_size"])
 
 
 def timm_networks(study: Study) -> list[str]:

@@ -16,6 +16,7 @@ from distillery.config.choices import (
     TeacherDataKind,
     TeacherKind,
     TrainedPart,
+    View,
 )
 from distillery.config.fields import UNIQUE, Name, Section, Seed, Texts, Unique, optional, section
 from distillery.config.teacher_models import CheckpointConfig, MemberConfig, ZeroShotConfig
@@ -102,8 +103,26 @@ class RecipeConfig(Section):
     warmup: float = Field(
         0.05, ge=0, le=1, description="Fraction of the steps in which the learning rate rises from 0."
     )
+    view: View = Field(
+        "auto",
+        description="How a view is cut from an image. pad_crop: shifted by up to crop pixels. resized_crop: a random"
+        " square part, enlarged, with other brightness, contrast and saturation, as usual for photographs. auto:"
+        " resized_crop at 96 pixels and more.",
+    )
+    area: float = Field(
+        0.35, gt=0, le=1, description="Smallest part of the image that a resized crop shows, as a fraction of its area."
+    )
+    jitter: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="Factors of brightness, contrast and saturation of a resized crop are drawn from 1 ± this.",
+    )
     crop: int = Field(
-        4, ge=0, description="Pixels of reflected border from which a view is cropped at random; 0 for none."
+        4,
+        ge=0,
+        description="Pixels of reflected border from which a view is cropped at random (pad_crop); 0 for none. Counted"
+        " in the larger image, if teacher.image_size is larger.",
     )
     flip: bool = Field(True, description="Mirror half of the views.")
     cutout: int = Field(
@@ -175,6 +194,12 @@ class TeacherOnly(Section):
         "train",
         description="train: trained on its own labeled images. checkpoint: a classifier of your own, or one of other"
         " classes. zero_shot: a CLIP or SigLIP, without labels. several: the mean probability of several teachers.",
+    )
+    image_size: int = optional(
+        "Side in pixels of the images that the teacher sees, at least image_size, which is the default. Images are"
+        " curated and views made at this size; students see the same views, reduced.",
+        ge=8,
+        le=512,
     )
     checkpoint: CheckpointConfig = section("A classifier of your own, for kind checkpoint.")
     zero_shot: ZeroShotConfig = section("A CLIP or SigLIP, for kind zero_shot.")

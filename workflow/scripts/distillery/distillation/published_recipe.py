@@ -48,12 +48,16 @@ def published_recipe(recipe: Recipe, images: int, lr: float) -> Recipe:
         weight_decay=0.0,
         schedule="constant",
         warmup=0.0,
+        view="pad_crop",
+        area=1.0,
+        jitter=0.0,
         crop=0,
         flip=False,
         cutout=0,
         mixup=0.0,
         ema=0.0,
         checkpoint_every=recipe.checkpoint_every,
+        image_size=recipe.image_size,
     )
 
 

@@ -198,15 +198,16 @@ def save_sheet(
         title, text: the heading and the line below it.
         label, random_weights: see `contact_sheet`.
     """
-    factor = max(1, round(TILE / images.shape[1]))
+    side = images.shape[1]
+    tile = max(1, round(TILE / side)) * side if side <= TILE else TILE
     bands = [(label, NOTE, INK)] * bool(label) + [(RANDOM_WEIGHTS, WARNING, PAPER)] * random_weights
-    sheet = _empty_sheet(len(strips), factor * images.shape[1], bands)
+    sheet = _empty_sheet(len(strips), tile, bands)
     y = len(bands) * STRIP
     _draw_heading(sheet, y, title, text)
     y += TITLE + EDGE
     for strip in strips:
-        _draw_image_row(sheet, y, strip, images, factor)
-        y += factor * images.shape[1] + ROW_GAP
+        _draw_image_row(sheet, y, strip, images, tile)
+        y += tile + ROW_GAP
     with atomic_path(output) as temporary:
         sheet.save(temporary, format="PNG")
 
@@ -230,13 +231,13 @@ def _draw_heading(sheet: Image.Image, y: int, title: str, text: str) -> None:
     draw.text((EDGE, y + EDGE + 34), text, fill=SOFT, font=_font(16), anchor="lt")
 
 
-def _draw_image_row(sheet: Image.Image, y: int, strip: Strip, images: np.ndarray, factor: int) -> None:
+def _draw_image_row(sheet: Image.Image, y: int, strip: Strip, images: np.ndarray, tile: int) -> None:
     draw = ImageDraw.Draw(sheet)
-    tile = factor * images.shape[1]
     draw.text((EDGE, y + tile / 2), _truncate(strip.name, _font(18), LEFT - GAP), fill=INK, font=_font(18), anchor="lm")
     for i, row in enumerate(strip.rows[:COLUMNS]):
-        # nearest neighbor shows the pixels that the networks see
-        image = Image.fromarray(np.asarray(images[row])).resize((tile, tile), Image.Resampling.NEAREST)
+        # nearest neighbor shows the pixels that the networks see; larger images are reduced
+        enlarged = Image.Resampling.NEAREST if images.shape[1] <= tile else Image.Resampling.LANCZOS
+        image = Image.fromarray(np.asarray(images[row])).resize((tile, tile), enlarged)
         sheet.paste(image, (EDGE + LEFT + i * (tile + GAP), y))
     x = EDGE + LEFT + COLUMNS * (tile + GAP) + GAP
     top = y + tile / 2 - LINE * (len(strip.lines) - 1) / 2

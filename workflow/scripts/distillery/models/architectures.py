@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from distillery.jobs import UserError
 from distillery.models.layers import BatchNorm2d, Conv2d
+from distillery.models.reduction import Reduction
 from distillery.models.timm_names import PREFIX
 from distillery.models.timm_networks import TimmNetwork
 
@@ -158,25 +159,32 @@ class NormalizedModel(nn.Module):
     Args:
         network: takes normalized images.
         mean, std: float [3], of each channel of the train images in [0, 1], or those that the network was trained with.
+        reduction: reduces larger images to the network's size first.
     """
 
     mean: Tensor
     std: Tensor
     head_only = False  # whether all but the last layer stays in eval mode, because only the last layer is trained
 
-    def __init__(self, network: ResNet | ConvNet | TimmNetwork, mean: Tensor, std: Tensor):
+    def __init__(
+        self, network: ResNet | ConvNet | TimmNetwork, mean: Tensor, std: Tensor, reduction: Reduction | None = None
+    ):
         super().__init__()
         self.network = network
+        self.reduction = reduction
         self.register_buffer("mean", mean.reshape(1, 3, 1, 1).float().clone())
         self.register_buffer("std", std.reshape(1, 3, 1, 1).float().clone())
 
     def outputs(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """RGB in [0, 1], float [B, 3, H, W] → logits [B, C] and the activations of each stage [B, width, h, w]."""
-        return self.network.outputs((x - self.mean) / self.std)
+        return self.network.outputs(self._prepare(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """RGB in [0, 1], float [B, 3, H, W] → logits [B, C]."""
-        return self.network((x - self.mean) / self.std)
+        return self.network(self._prepare(x))
+
+    def _prepare(self, x: Tensor) -> Tensor:
+        return ((self.reduction(x) if self.reduction else x) - self.mean) / self.std
 
     def train(self, mode: bool = True) -> NormalizedModel:
         """As `nn.Module.train`; see `head_only`."""

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from distillery.jobs import UserError, one_line
 from distillery.models.adopted import AdoptedNetwork, AveragedNetwork, build_adopted
 from distillery.models.architectures import NormalizedModel, build_network
+from distillery.models.reduction import Reduction
 from distillery.storage.files import atomic_write
 
 AnyNetwork = NormalizedModel | AdoptedNetwork | AveragedNetwork
@@ -27,7 +28,7 @@ class TrainedNetwork:
         network: RGB in [0, 1], float [B, 3, S, S] → logits [B, C]; on the CPU when loaded.
         name: as `build_network` takes it; of an adopted teacher, what it is.
         classes: C names, in the order of the logits.
-        image_size: S, in pixels.
+        image_size: S, in pixels. The network may reduce the images to a smaller size itself.
         kind: teacher or student.
         steps: optimizer steps it was trained for.
     """
@@ -50,6 +51,8 @@ def save_weights(path: str | Path, trained: TrainedNetwork) -> None:
         "kind": trained.kind,
         "steps": str(trained.steps),
     }
+    if isinstance(trained.network, NormalizedModel) and trained.network.reduction:
+        metadata["network_size"] = str(len(trained.network.reduction.matrix))
     if not isinstance(trained.network, NormalizedModel):
         metadata["adopted"] = json.dumps(trained.network.about, sort_keys=True)
     atomic_write(path, sort_header(save(tensors, metadata)))
@@ -99,4 +102,6 @@ def _empty(metadata: Mapping[str, str], classes: int, size: int) -> AnyNetwork:
     """The network that a file's metadata describes, to be given its tensors."""
     if "adopted" in metadata:
         return build_adopted(json.loads(metadata["adopted"]))
-    return NormalizedModel(build_network(metadata["network"], classes, size), torch.zeros(3), torch.ones(3))
+    own = int(metadata.get("network_size", size))
+    reduction = Reduction(size, own) if own != size else None
+    return NormalizedModel(build_network(metadata["network"], classes, own), torch.zeros(3), torch.ones(3), reduction)

@@ -20,6 +20,7 @@ HUE = 0.1  # the largest change of hue, in turns, in either direction
 DEGREES = 30.0  # the largest rotation, in either direction
 COPY_BATCH = 1024
 PLACES = 1 << 16  # positions are drawn as integers below this and scaled later, when the image's size is known
+RESIZED = 6  # numbers drawn for each resized crop
 GRAY = 0.5  # fills the square of cutout, in [0, 1]; about the mean of photographs
 
 # --- views: drawn anew at every step ----------------------------------------------------------------------------------
@@ -35,6 +36,8 @@ class AugmentParams:
         down, right: int64 [B], 0 to PLACES − 1, the center of the square of cutout.
         partner: int64 [B], the index in the batch of the image that each image is mixed with.
         mix_weight: λ of mixup, the weight of the image itself, 0 to 1: one for all or float32 [B]; None without mixup.
+        resized: int64 [6, B], each 0 to PLACES − 1: area, first row and first column of a resized crop, brightness,
+            contrast and saturation; None for other views.
     """
 
     top: np.ndarray | Tensor
@@ -44,17 +47,20 @@ class AugmentParams:
     right: np.ndarray | Tensor
     partner: np.ndarray | Tensor
     mix_weight: float | Tensor | None
+    resized: np.ndarray | Tensor | None = None
 
 
 def draw_augmentation(recipe: Recipe, batch: int, step: int, seed: int) -> AugmentParams:
     """Draw the parameters of one step. They depend on the recipe, the batch's size, the seed and the step alone."""
     rng = rng_for(seed, "views", step)
-    top, left = rng.integers(0, 2 * recipe.crop + 1, size=(2, batch))
+    border = 0 if recipe.view == "resized_crop" else recipe.crop
+    top, left = rng.integers(0, 2 * border + 1, size=(2, batch))
     mirrored = rng.random(batch) < (0.5 if recipe.flip else 0)
     partner = rng.permutation(batch)
     mix_weight = float(rng.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else None
     down, right = rng.integers(0, PLACES, size=(2, batch)) if recipe.cutout else np.zeros((2, batch), int)
-    return AugmentParams(top, left, mirrored, down, right, partner, mix_weight)
+    resized = rng.integers(0, PLACES, size=(RESIZED, batch)) if recipe.view == "resized_crop" else None
+    return AugmentParams(top, left, mirrored, down, right, partner, mix_weight, resized)
 
 
 def reflect_pad(pixels: Tensor, border: int) -> Tensor:
@@ -76,14 +82,14 @@ def reflect_pad(pixels: Tensor, border: int) -> Tensor:
     return last.permute(0, 3, 1, 2)
 
 
-def make_views(padded: Tensor, rows: Tensor, draws: AugmentParams, side: int, cutout: int = 0) -> Tensor:
+def make_views(padded: Tensor, rows: Tensor, draws: AugmentParams, side: int, recipe: Recipe) -> Tensor:
     """Crop, flip, cut out and mix a batch of images.
 
     Args:
         padded: uint8 [N, 3, P, P] from `reflect_pad`, channels last.
         rows: int64 [B], the images' rows in `padded`, on the same device.
         side: S, the size of the views in pixels.
-        cutout: side of the square of cutout in pixels; 0 for none.
+        recipe: of the views.
 
     Returns:
         float32 [B, 3, S, S] in [0, 1], channels last.
@@ -91,10 +97,47 @@ def make_views(padded: Tensor, rows: Tensor, draws: AugmentParams, side: int, cu
     device = padded.device
     top, left, mirrored = (torch.as_tensor(part, device=device) for part in (draws.top, draws.left, draws.mirrored))
     windows = padded.unfold(2, side, 1).unfold(3, side, 1)  # [N, 3, P−S+1, P−S+1, S, S], not copied
-    views = windows[rows, :, top, left]
+    views = padded[rows] if draws.resized is not None else windows[rows, :, top, left]
     views = torch.where(mirrored[:, None, None, None], views.flip(3), views)
     views = views.to(torch.float32, memory_format=torch.channels_last).div_(255)
-    return mixup(cut_out(views, draws, cutout) if cutout else views, draws)
+    if draws.resized is not None:
+        views = resized_crop(views, torch.as_tensor(draws.resized, device=device), recipe.area, recipe.jitter)
+    return mixup(cut_out(views, draws, recipe.cutout) if recipe.cutout else views, draws)
+
+
+def resized_crop(views: Tensor, drawn: Tensor, area: float, jitter: float) -> Tensor:
+    """A random part of each image, enlarged to the whole size, with other brightness, contrast and saturation.
+
+    The random resized crop of Szegedy et al. (2015), here always a square, so that nothing is stretched: images are
+    squares already.
+
+    Args:
+        views: float32 [B, 3, S, S] in [0, 1].
+        drawn: int64 [6, B], see `AugmentParams`.
+        area: the smallest part, 0 to 1; parts are drawn evenly from it to 1.
+        jitter: factors of brightness, contrast and saturation are drawn from 1 ± this.
+
+    Returns:
+        float32 [B, 3, S, S] in [0, 1], channels last.
+    """
+    numbers = drawn.to(torch.float32) / PLACES  # each 0 to 1
+    width = (area + (1 - area) * numbers[0]).sqrt()  # of the part, relative to the image
+    theta = torch.zeros(len(views), 2, 3, device=views.device)
+    theta[:, 0, 0] = theta[:, 1, 1] = width
+    theta[:, 0, 2] = (1 - width) * (2 * numbers[2] - 1)  # positions run from −1 to 1
+    theta[:, 1, 2] = (1 - width) * (2 * numbers[1] - 1)
+    grid = F.affine_grid(theta, list(views.shape), align_corners=False)
+    views = F.grid_sample(views, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    brightness, contrast, saturation = ((1 + jitter * (2 * part - 1))[:, None, None, None] for part in numbers[3:])
+    views = (views * brightness).clamp(0, 1)
+    views = torch.lerp(_gray(views).mean(dim=(2, 3), keepdim=True), views, contrast).clamp(0, 1)
+    views = torch.lerp(_gray(views).expand_as(views), views, saturation).clamp(0, 1)
+    return views.contiguous(memory_format=torch.channels_last)
+
+
+def _gray(images: Tensor) -> Tensor:
+    red, green, blue = images.split(1, dim=1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue  # without a constant tensor, which a CUDA graph could not copy
 
 
 def cut_out(views: Tensor, draws: AugmentParams, side: int) -> Tensor:

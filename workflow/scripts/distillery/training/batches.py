@@ -36,7 +36,8 @@ class StepBlock(NamedTuple):
     """Inputs of one step, packed so that two small copies bring them into the memory that a CUDA graph reads.
 
     Attributes:
-        integers: int64 [7, B]: rows of the images; top, left, mirrored, down, right, partner of `AugmentParams`.
+        integers: int64 [7, B]: rows of the images; top, left, mirrored, down, right, partner of `AugmentParams`. Then
+            `resized` [6, B], if views are resized crops.
         numbers: `StepScalars` of floats on the CPU; their values as float32 [4] on a GPU.
     """
 
@@ -49,9 +50,10 @@ class StepBlock(NamedTuple):
 
     def views(self, mixed: bool) -> tuple[Tensor, AugmentParams]:
         """Rows int64 [B] and augmentation parameters of the step's views. `mixed`: whether the recipe uses mixup."""
-        rows, top, left, mirrored, down, right, partner = self.integers
+        rows, top, left, mirrored, down, right, partner = self.integers[:7]
         mix_weight = self.scalars().mix_weight if mixed else None
-        return rows, AugmentParams(top, left, mirrored.bool(), down, right, partner, mix_weight)
+        resized = self.integers[7:] if len(self.integers) > 7 else None
+        return rows, AugmentParams(top, left, mirrored.bool(), down, right, partner, mix_weight, resized)
 
 
 def step_batches(
@@ -76,7 +78,8 @@ def step_batches(
 def _draw(recipe: Recipe, images: int, seed: int, step: int) -> tuple[np.ndarray, StepScalars]:
     draws = draw_augmentation(recipe, recipe.batch, step, seed)
     rows = rows_of_step(images, recipe.batch, step, seed)
-    integers = np.stack([rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner])
+    drawn = [rows, draws.top, draws.left, draws.mirrored, draws.down, draws.right, draws.partner]
+    integers = np.stack([*drawn, *(draws.resized if draws.resized is not None else ())])
     mix_weight = 1.0 if draws.mix_weight is None else draws.mix_weight
     return integers, StepScalars(
         mix_weight, step / recipe.steps, learning_rate(recipe, step), decay_after(step, recipe.ema)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from distillery.jobs import UserError, log, progress
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.pretrained import load_pretrained
+from distillery.models.reduction import Reduction
 from distillery.models.timm_networks import TimmNetwork
 from distillery.storage.usage import ZERO_USAGE, JobUsage
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
@@ -64,9 +65,11 @@ def start_network(
         UserError: there is no such network, or its pretrained weights cannot be had.
     """
     with initialization(seed):
-        network = build_network(recipe.network, classes, train.pixels.shape[-1])
+        network = build_network(recipe.network, classes, recipe.image_size or train.pixels.shape[-1])
     own = network.statistics if isinstance(network, TimmNetwork) else channel_statistics(train.pixels)
-    model = NormalizedModel(network, *own)
+    side = train.pixels.shape[-1]
+    reduction = Reduction(side, recipe.image_size) if recipe.image_size not in (0, side) else None
+    model = NormalizedModel(network, *own, reduction)
     load_pretrained(model, recipe.network, recipe.pretrained)
     if recipe.train == "head":
         model.head_only = True
@@ -173,12 +176,13 @@ def _training_step(
 ) -> Callable[[StepBlock], None]:
     """A function that does one step: views, loss, gradients and updates. It adds the loss to `total`, a tensor []."""
     device, side = total.device, images.pixels.shape[-1]
-    padded, labels = reflect_pad(images.pixels.to(device), recipe.crop), images.labels.to(device)
+    border = 0 if recipe.view == "resized_crop" else recipe.crop
+    padded, labels = reflect_pad(images.pixels.to(device), border), images.labels.to(device)
 
     def train_step(block: StepBlock) -> None:
         rows, draws = block.views(mixed=recipe.mixup > 0)
         scalars = block.scalars()
-        views = make_views(padded, rows, draws, side, recipe.cutout)
+        views = make_views(padded, rows, draws, side, recipe)
         batch = Batch(views, mixed_targets(labels[rows], draws, classes), scalars.time)
         with autocast(device):
             loss = objective(network, batch)

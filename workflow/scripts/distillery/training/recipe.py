@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from math import cos, pi
 from typing import Any
 
@@ -26,19 +26,23 @@ class Recipe:
     weight_decay: float  # L2, of convolutions' and linear layers' weights only
     schedule: str
     warmup: float  # fraction of the steps
-    crop: int  # pixels of reflected border
+    view: str  # pad_crop or resized_crop
+    area: float  # of the image, the smallest that a resized crop shows
+    jitter: float  # of brightness, contrast and saturation in resized crops
+    crop: int  # pixels of reflected border, for pad_crop
     flip: bool
     cutout: int  # side of a gray square on every view, in pixels; 0 for none
     mixup: float  # α of Beta(α, α); 0 for none
     ema: float  # decay of the EMA of the weights, which is then tested; 0 to test the last weights
     checkpoint_every: int  # steps; 0 for none before the end
+    image_size: int = 0  # pixels that the network sees, to which larger images are reduced; 0 for the images' own
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> Recipe:
         """The recipe of a validated configuration.
 
         Args:
-            section: a value for every field, and nothing else.
+            section: a value for every field without a default, and nothing else.
 
         Raises:
             UserError: a key is unknown or missing.
@@ -46,7 +50,8 @@ class Recipe:
         known = [field.name for field in fields(cls)]
         if unknown := sorted(set(section) - set(known)):
             raise UserError(f"recipe: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
-        if missing := [name for name in known if name not in section]:
+        needed = [field.name for field in fields(cls) if field.default is MISSING]
+        if missing := [name for name in needed if name not in section]:
             raise UserError(f"recipe: key {', '.join(missing)} is missing")
         return cls(**section)
 
