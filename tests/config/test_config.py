@@ -455,7 +455,7 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
     # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons,
     # no tuning, the study's answer to a refusal
     without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
-    without_default |= {".teacher.data.kind", ".teacher.image_size"}
+    without_default |= {".teacher.data.kind", ".teacher.image_size", ".authors"}
     without_default |= {f".{method}.tune" for method in ARMS}
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
     without_default |= {".scenarios.published.site", ".scenarios.published.notebook"}
