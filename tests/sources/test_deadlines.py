@@ -15,7 +15,7 @@ from holding_server import DRIPPING, FLOODING, HoldingServer, TLSRecordServer, s
 
 from distillery.config.defaults import source_defaults
 from distillery.sources import connections
-from distillery.sources.budget import WATCHDOG, Budget, OutOfTime
+from distillery.sources.budget import OVERHEAD_BYTES, WATCHDOG, Budget, OutOfTime
 from distillery.sources.crawling import crawl
 from distillery.sources.failures import FetchError
 from distillery.sources.fetching import Fetcher, Limits
@@ -59,7 +59,7 @@ def test_a_server_that_floods_is_left_after_so_many_bytes(holding, name):
 
 def test_the_bytes_of_a_response_are_counted_as_sent():
     budget = Budget(1, 100)
-    budget.spend(100)
+    budget.spend(100 + OVERHEAD_BYTES)
     with pytest.raises(Exception, match="too many bytes"):
         budget.spend(1)
 

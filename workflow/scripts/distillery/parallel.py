@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from functools import partial
 from itertools import islice
+from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -74,28 +78,94 @@ class DaemonThreads(Executor):
                 future.set_exception(error)
 
 
-def in_processes(function: Callable[[T], R], items: Iterable[T], processes: int) -> Iterator[R]:
+def in_processes(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    processes: int,
+    seconds: float | None = None,
+    overdue: Callable[[T], R] | None = None,
+) -> Iterator[R]:
     """The function's results for all items, in order, computed in several processes.
 
     Where Python starts processes afresh (from 3.14 on, and on macOS) each one runs the main script, whose work must
     therefore stand under `if __name__ == "__main__"`.
 
+    Args:
+        function: to call; it can be pickled.
+        items: to call it with.
+        processes: number of processes. With one and no limit, the function is called in this process.
+        seconds: CPU time for one item. Its process is ended after that, even inside a library's code.
+        overdue: gives the result of an item that took longer.
+
     Raises:
         UserError: a process was killed.
     """
-    if processes <= 1:
+    if processes <= 1 and seconds is None:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(processes) as executor:
-        try:
-            for batch in ordered(executor, partial(_each, function), batched(items, BATCH), ahead=2 * processes):
-                yield from batch
-        except BrokenProcessPool as error:
-            raise UserError(
-                "a worker process was killed, in most cases for lack of memory."
-                " Run fewer jobs at a time, or use a machine with more memory."
-            ) from error
+    call = partial(_each, function, seconds)
+    waiting: deque[tuple[list[T], Future[list[R]]]] = deque()
+    batches = batched(items, BATCH)
+    with ExitStack() as stack:
+        executor = stack.enter_context(ProcessPoolExecutor(max(1, processes)))
+        while True:
+            for batch in islice(batches, max(0, 2 * processes - len(waiting))):
+                waiting.append((batch, executor.submit(call, batch)))
+            if not waiting:
+                return
+            try:
+                results = waiting[0][1].result()
+            except BrokenProcessPool:
+                # one item ended its process, and all others of the pool with it: find it one by one
+                for batch, _ in waiting:
+                    yield from (_alone(function, item, seconds, overdue) for item in batch)
+                waiting.clear()
+                executor = stack.enter_context(ProcessPoolExecutor(max(1, processes)))
+                continue
+            waiting.popleft()
+            yield from results
 
 
-def _each(function: Callable[[T], R], items: list[T]) -> list[R]:
-    return [function(item) for item in items]
+def _each(function: Callable[[T], R], seconds: float | None, items: list[T]) -> list[R]:
+    return [_limited(function, seconds, item) for item in items]
+
+
+def _limited(function: Callable[[T], R], seconds: float | None, item: T) -> R:
+    if seconds is None:
+        return function(item)
+    # a handler would wait for the library's code to return; the default action ends the process at once
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        return function(item)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _alone(function: Callable[[T], R], item: T, seconds: float | None, overdue: Callable[[T], R] | None) -> R:
+    """The function's result for one item, computed in a process of its own."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.Process(target=_send_result, args=(there, function, seconds, item), daemon=True)
+    process.start()
+    there.close()
+    try:
+        worked, result = here.recv()
+    except EOFError:
+        process.join()
+        if process.exitcode == -signal.SIGPROF and overdue is not None:
+            return overdue(item)
+        raise UserError(
+            "a worker process was killed, in most cases for lack of memory."
+            " Run fewer jobs at a time, or use a machine with more memory."
+        ) from None
+    process.join()
+    if not worked:
+        raise result
+    return result
+
+
+def _send_result(pipe: Connection, function: Callable[[T], R], seconds: float | None, item: T) -> None:
+    try:
+        pipe.send((True, _limited(function, seconds, item)))
+    except Exception as error:
+        pipe.send((False, error))

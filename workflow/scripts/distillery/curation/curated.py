@@ -60,6 +60,8 @@ RECORD_COLUMNS = (
     *("license", "creator", "title", "rank", "clip_score"),
 )
 
+DECODE_SECONDS = 30.0  # of CPU time for one image; 50 million pixels need a few
+
 
 @dataclass
 class Candidate:
@@ -101,7 +103,9 @@ def curate(
         UserError: a pool is damaged.
     """
     candidates: list[Candidate] = list(
-        in_processes(partial(curate_image, min_side=min_side, side=side), _entries(pools), processes)
+        in_processes(
+            partial(curate_image, min_side=min_side, side=side), _entries(pools), processes, DECODE_SECONDS, _overdue
+        )
     )
     drop_conflicting_labels(candidates)
     drop_near_duplicates(candidates, duplicate_distance)
@@ -121,6 +125,10 @@ def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[I
         for record, data in progress(read_pool(shard, records), label=f"curating {Path(shard).stem}", unit="images"):
             yield record, None if record.sha256 in seen else data
             seen.add(record.sha256)
+
+
+def _overdue(entry: tuple[ImageRecord, bytes | None]) -> Candidate:
+    return Candidate(entry[0], reason="too slow to decode")
 
 
 def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: int) -> Candidate:

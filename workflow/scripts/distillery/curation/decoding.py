@@ -14,6 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from distillery.curation.color_profiles import to_srgb
+from distillery.curation.jpeg_scans import has_too_many_scans
 from distillery.curation.png_chunks import without_needless_chunks
 
 # nothing else: EPS would run Ghostscript
@@ -50,8 +51,10 @@ def decode(data: bytes, min_side: int = 1, side: int = 0) -> DecodedImage:
             eighth of its size if that leaves at least `OVERSAMPLING` times the final side. 0 decodes at full size.
 
     Raises:
-        Rejected: broken, truncated, of another format, over 50 million pixels, too small, or blank.
+        Rejected: broken, truncated, of another format, over 50 million pixels or 100 scans, too small, or blank.
     """
+    if has_too_many_scans(data):
+        raise Rejected("too many scans")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tags and profiles that Pillow skips

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 SILENCE_SECONDS = 10.0  # longest wait for a byte
+OVERHEAD_BYTES = 1_000_000
 WATCH_SECONDS = 0.5  # between two looks of the watchdog
 
 
@@ -31,11 +32,12 @@ class Budget:
 
     Args:
         seconds: the time; it runs only within `running`, so that a wait for other requests costs none.
-        most_bytes: the number of bytes that may arrive.
+        max_bytes: of a body. As many may arrive, and `OVERHEAD_BYTES` of headers and framing.
     """
 
-    def __init__(self, seconds: float, most_bytes: int):
-        self._seconds, self._bytes, self._deadline = seconds, most_bytes, 0.0
+    def __init__(self, seconds: float, max_bytes: int):
+        self.max_bytes = max_bytes
+        self._seconds, self._bytes, self._deadline = seconds, max_bytes + OVERHEAD_BYTES, 0.0
         self.heard = False  # whether any byte has arrived
 
     @contextmanager

@@ -175,7 +175,7 @@ class _Parser(Parser):
     def _read(self, query: str, url: str) -> None:
         engine, pages = ENGINES[self.search.kind], self.pages
         try:
-            response = self.fetcher.fetch(url, accept="text/html")
+            response = self.fetcher.fetch_page(url)
             results = engine.parse(response.body, response.url)
         except FetchError as failure:
             self._refused(query, no_answer(str(failure)))

@@ -29,7 +29,7 @@ MAX_REDIRECTS = 5
 FIRST_WAIT_SECONDS = 0.5  # before the first retry; doubled before each further one
 BUSY = (429, 500, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
-OVERHEAD_BYTES = 1_000_000  # of headers and framing, beyond the bytes of a body
+PAGE_BYTES = 5_000_000  # of a page of results, whatever the limit for images
 
 
 @dataclass(frozen=True)
@@ -77,29 +77,34 @@ class Fetcher:
         self._hosts = Hosts(limits.connections_per_host)
         self._client = Client(loopback)
 
-    def fetch(self, url: str, accept: str = "*/*") -> Response:
+    def fetch_page(self, url: str) -> Response:
+        """Fetch a page of results of a search; as `fetch`."""
+        return self.fetch(url, accept="text/html", max_bytes=min(PAGE_BYTES, self.limits.max_bytes))
+
+    def fetch(self, url: str, accept: str = "*/*", max_bytes: int | None = None) -> Response:
         """Fetch a URL; repeat a request whose failure may pass.
 
         Args:
             url: any text; one that is not an http URL is a FetchError.
             accept: the Accept header.
+            max_bytes: instead of the limits' own.
 
         Raises:
             FetchError: with the reason: "not retrieved: HTTP 404", "not retrieved: timed out" and others.
         """
+        max_bytes = max_bytes or self.limits.max_bytes
         rng = random.Random(url)  # spreads retries, the same way each time
         for attempt in range(self.limits.retries + 1):
             try:
-                return self._follow(url, accept)
+                return self._follow(url, accept, Budget(self.limits.timeout_seconds, max_bytes))
             except PassingError as failure:
                 if attempt == self.limits.retries or (failure.wait or 0) > LONGEST_WAIT_SECONDS:
                     raise FetchError(str(failure)) from failure
                 time.sleep(FIRST_WAIT_SECONDS * 2**attempt * rng.uniform(0.5, 1.5))
         raise AssertionError("unreachable")
 
-    def _follow(self, url: str, accept: str) -> Response:
+    def _follow(self, url: str, accept: str, budget: Budget) -> Response:
         """One request and its redirects, followed by hand, since each has to be checked."""
-        budget = Budget(self.limits.timeout_seconds, self.limits.max_bytes + OVERHEAD_BYTES)
         for _ in range(MAX_REDIRECTS + 1):
             if not is_http_url(url):
                 raise FetchError("not retrieved: not an http address")
@@ -127,7 +132,7 @@ class Fetcher:
         except HostQuiet as quiet:
             raise FetchError(str(quiet)) from quiet
         except TooManyBytes as error:
-            raise self._too_large() from error
+            raise _too_large(budget) from error
         except ValueError as error:
             raise fetch_error(error) from error
 
@@ -142,9 +147,6 @@ class Fetcher:
         if budget.left() > 0 or not budget.heard:
             return None
         return FetchError(f"not retrieved: slower than {self.limits.timeout_seconds:g} s")
-
-    def _too_large(self) -> FetchError:
-        return FetchError(f"not retrieved: larger than {self.limits.max_bytes} bytes")
 
     def _read(self, response: http.client.HTTPResponse, url: str, budget: Budget) -> Response | str:
         if response.status in REDIRECTS and (location := response.headers.get("location")) is not None:
@@ -161,13 +163,17 @@ class Fetcher:
 
     def _read_body(self, response: http.client.HTTPResponse, budget: Budget) -> bytes:
         declared = headers.whole_number(response.headers.get("content-length", "")) or 0.0
-        if declared > self.limits.max_bytes:
-            raise self._too_large()
+        if declared > budget.max_bytes:
+            raise _too_large(budget)
         encoding = ", ".join(response.headers.get_all("content-encoding", []))
         body = bytearray()
         for piece in decoded(body_of(response), encoding):
             body += piece
-            if len(body) > self.limits.max_bytes:
-                raise self._too_large()
+            if len(body) > budget.max_bytes:
+                raise _too_large(budget)
             budget.wait()  # raises once the time is over: not every piece needs a wait for the socket
         return bytes(body)
+
+
+def _too_large(budget: Budget) -> FetchError:
+    return FetchError(f"not retrieved: larger than {budget.max_bytes} bytes")

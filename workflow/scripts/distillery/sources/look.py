@@ -45,7 +45,7 @@ def look_at_search(
     one_page = {"per_class": 1, "max_per_query": 1}
     search = search_of({**source, **one_page}, name, "", [query], imitated=loopback is not None)
     try:
-        response = Fetcher(Limits.of(source), loopback).fetch(search.page_url(query, 0), accept="text/html")
+        response = Fetcher(Limits.of(source), loopback).fetch_page(search.page_url(query, 0))
     except FetchError as failure:
         raise no_answer(str(failure)) from failure
     if ENGINES[search.kind].parse(response.body, response.url):

@@ -8,11 +8,11 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
+from distillery.sources.engines.markup import Tags
 from distillery.sources.engines.results import (
     MarkupChanged,
     SearchResult,
     SourceBlocked,
-    Tags,
     UnrelatedResults,
     text,
     unique,
@@ -51,7 +51,7 @@ FILTERS = {
 }
 CUSTOM_SIZE = re.compile(r"(\d+)x(\d+)")  # width and height in pixels, at least
 # a card's text, where its link does not state the size: 3200 × 2400 · jpeg
-SIZE_TEXT = re.compile(r'class="nowrap"[^<>]*>\s*(\d{1,5})\s*(?:x|×|&#215;|&times;)\s*(\d{1,5})')
+SIZE_TEXT = re.compile(r'class="nowrap"[^<>]{0,200}>\s*(\d{1,5})\s*(?:x|×|&#215;|&times;)\s*(\d{1,5})')
 CARD = re.compile(r'class="(?:[^"<>]*\s)?iusc[\s"]')
 ENOUGH_TO_JUDGE = 10  # results; a page with fewer is not called unrelated
 
@@ -95,9 +95,7 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
     """
     markup = page.decode("utf-8", "replace")
     html = Tags(markup)
-    cards = [
-        attributes for tag, attributes in html.tags if tag == "a" and "iusc" in attributes.get("class", "").split()
-    ]
+    cards = [attributes for attributes in html.links if "iusc" in attributes.get("class", "").split()]
     sizes = _sizes_in_text(markup, len(cards))
     results = unique([found for card, size in zip(cards, sizes, strict=True) if (found := _search_result(card, size))])
     if results:

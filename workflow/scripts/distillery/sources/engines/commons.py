@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from distillery.sources.engines.results import SearchResult, number, plain_text, read_list, text, unique
+from distillery.sources.engines.markup import plain_text
+from distillery.sources.engines.results import SearchResult, number, read_list, text, unique
 
 HOME = "https://commons.wikimedia.org"
 PAGE = 50  # results a page, the most without an account

@@ -1,10 +1,9 @@
-"""Results of an image search, and helpers to read them from HTML and JSON."""
+"""Results of an image search, and helpers to read them from JSON."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any
 
 from distillery.jobs import one_line
@@ -70,65 +69,6 @@ def _clean(result: SearchResult, url: str) -> SearchResult:
         license=clean_text(result.license, TEXT_LENGTH),
         creator=clean_text(result.creator, TEXT_LENGTH),
     )
-
-
-# --- HTML -------------------------------------------------------------------------------------------------------------
-
-
-class Tags(HTMLParser):
-    """Start tags with their attributes, and the text of scripts, of any text."""
-
-    def __init__(self, text: str):
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.scripts: list[str] = []
-        self._in_script = False
-        _feed(self, text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attributes}))
-        if tag == "script":
-            self._in_script = True
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "script":
-            self._in_script = False
-
-    def handle_data(self, data: str) -> None:
-        if self._in_script:
-            self.scripts[-1] += data
-
-    def count(self, tag: str) -> int:
-        """Number of start tags of this name."""
-        return sum(name == tag for name, _ in self.tags)
-
-
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-
-def plain_text(markup: Any) -> str:
-    """The text of a piece of HTML, in one line."""
-    reader = _Text()
-    _feed(reader, text(markup))
-    return " ".join("".join(reader.parts).split())
-
-
-def _feed(parser: HTMLParser, markup: str) -> None:
-    try:
-        parser.feed(markup)
-        parser.close()
-    except (AssertionError, ValueError):  # html.parser gives up on some malformed declarations: keep what was read
-        pass
-
-
-# --- JSON -------------------------------------------------------------------------------------------------------------
 
 
 def read_list(page: bytes, engine: str, *path: str, empty: str = "") -> list[Any]:
