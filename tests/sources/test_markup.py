@@ -50,6 +50,29 @@ PIECES = [
     *(b"<p>", b"<b>", b"</b>", b"<table>", b"<form><a>", b"<script>", b"<script></scr", b"<a><b><p>", b"<x-a>"),
     *(b'{"ou":', b'"ou":', b'["http:', b'["http:\\', b'"2003":[null,"', b'["http://a.bc/defgh",', b"\\x22http"),
     *(b'<a class="iusc" m="{', b'<a href="/imgres?&', b"{", b"[", b'{"query":', b"9"),
+    *(
+        b"<a data-ou= ",
+        b" data-ou=",
+        b'<img class="iPVvYb ',
+        b" iPVvYb",
+        b'<img class="',
+        b" class='",
+        b'{"ischj":{"a":',
+    ),
+    *(
+        b"<a data-docid= data-lpage= ",
+        b" data-docid=",
+        b"/imgres?",
+        b"&quot;http:",
+        b'\\"http:',
+        b"\\\\u0022https:",
+        b"\\",
+    ),
+    *(
+        b'<img class="iPVvYb" ' + b" iPVvYb" * 9,
+        b"<a data-ou=" + b" data-ou=" * 9000,
+        b"<img class='" + b"iPVvYb " * 9000,
+    ),
 ]
 
 

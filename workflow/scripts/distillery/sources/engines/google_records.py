@@ -33,12 +33,12 @@ DOCUMENT = re.compile(r'"([\w-]{4,60})",\s*$')
 ABOUT = re.compile(r'"2003":\[null,"(?:[^"\\]|\\.)*+","((?:[^"\\]|\\.)*+)","((?:[^"\\]|\\.)*+)"')
 NEAR = 4000  # characters between an image and its page and title, at most
 META = re.compile(r'\{(?:[^{}<>"]|"(?!ou":))*+"ou":[^{}<>]*+\}')
-DATA = re.compile(r"<\w[^<>]*\sdata-ou=[^<>]*>")
+TAG = re.compile(r"<\w[^<>]*+>")
 ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]{1,40})=(?:"([^"]*)"|'([^']*)')""")
 ISCHJ = re.compile(r'"ischj"\s*:\s*(?=\{)')
 MOST_FAILURES = 20  # a damaged reply after another is no page of Google's
 LINK = re.compile(r"/imgres\?([^\"<>\n\\]{10,8000})")
-OPENED = re.compile(r"<img\b[^<>]*\bclass=[\"'][^\"'<>]*\biPVvYb\b[^<>]*>")
+OPENED = re.compile(r"<img\b(?=[^<>]*\bclass=[\"'][^\"'<>]*\biPVvYb\b)[^<>]*+>")
 CARD = re.compile(r"<[a-z]+\b(?=[^<>]*\sdata-docid=)(?=[^<>]*\sdata-lpage=)[^<>]*>")
 
 
@@ -125,7 +125,7 @@ def _from_meta(markup: str) -> Iterator[PageRecord]:
         try:
             values = json.loads(match[0])
             size = int(values.get("ow", 0)), int(values.get("oh", 0))
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             continue
         if isinstance(url := values.get("ou"), str):
             page, thumbnail, title = (text(values.get(name)) for name in ("ru", "tu", "pt"))
@@ -134,8 +134,10 @@ def _from_meta(markup: str) -> Iterator[PageRecord]:
 
 def _from_data(markup: str) -> Iterator[PageRecord]:
     """Images of an older form of the batches that follow on scrolling: elements with data-ou."""
-    for match in DATA.finditer(markup):
-        found = {name: html.unescape(double or single) for name, double, single in ATTRIBUTE.findall(match[0])}
+    for match in TAG.finditer(markup) if "data-ou=" in markup else ():
+        if " data-ou=" not in (tag := " ".join(match[0].split())):
+            continue
+        found = {name: html.unescape(double or single) for name, double, single in ATTRIBUTE.findall(tag)}
         if "data-ou" not in found:  # its quotes are escaped still
             continue
         size = _whole(found.get("data-ow", "")), _whole(found.get("data-oh", ""))
@@ -154,7 +156,8 @@ def _from_ischj(markup: str) -> Iterator[PageRecord]:
             if failures > MOST_FAILURES:
                 return
             continue
-        for entry in values.get("metadata") or ():
+        metadata = values.get("metadata")
+        for entry in metadata if isinstance(metadata, list) else ():
             image, about, small = (_section(entry, name) for name in ("original_image", "result", "thumbnail"))
             iptc = _section(about, "iptc")
             result = SearchResult(
