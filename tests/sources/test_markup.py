@@ -49,7 +49,17 @@ PIECES = [
     ),
     *(b"<p>", b"<b>", b"</b>", b"<table>", b"<form><a>", b"<script>", b"<script></scr", b"<a><b><p>", b"<x-a>"),
     *(b'{"ou":', b'"ou":', b'["http:', b'["http:\\', b'"2003":[null,"', b'["http://a.bc/defgh",', b"\\x22http"),
-    *(b'<a class="iusc" m="{', b'<a href="/imgres?&', b"{", b"[", b'{"query":', b"9"),
+    *(
+        b'<a class="iusc" m="{',
+        b'<a href="/imgres?&',
+        b"{",
+        b"[",
+        b'{"query":',
+        b"9",
+        b'class="nowrap"',
+        b'class="iusc ',
+        b" iusc",
+    ),
     *(
         b"<a data-ou= ",
         b" data-ou=",
