@@ -31,14 +31,13 @@ def write_run(tmp_path):
 
 @pytest.fixture
 def write_plan(tmp_path):
-    """Write a scenario's plan from {source: train images}; every source's first 10 kept images are tests."""
+    """Write a scenario's plan from {source: train images}; every source's first 10 kept images are left for tests."""
 
     def write(scenario, counts, augmented=False, test=10):
         rows = []
         for source, count in counts.items():
             rows += [(source, test + i, i % 2, "train", False) for i in range(count)]
             rows += [(source, test + i, i % 2, "train", True) for i in range(count if augmented else 0)]
-            rows += [(source, i, i % 2, "test", False) for i in range(test)]
         path = tmp_path / "plans" / f"{scenario}.parquet"
         path.parent.mkdir(exist_ok=True)
         table = pd.DataFrame(rows, columns=["source", "row", "label", "split", "augmented"])
@@ -50,10 +49,12 @@ def write_plan(tmp_path):
 
 @pytest.fixture
 def write_splits(tmp_path):
-    """Write the split of every image: of each source 10 tests, then train images, labels 0, 1, 2 in turns."""
+    """Write the split of every image: of each source 10 tests, then train images, labels 0, 1, … in turns."""
 
-    def write(sources, rows=20):
-        table = [(source, row, row % 3, "test" if row < 10 else "train") for source in sources for row in range(rows)]
+    def write(sources, rows=20, labels=2):
+        table = [
+            (source, row, row % labels, "test" if row < 10 else "train") for source in sources for row in range(rows)
+        ]
         table = pd.DataFrame(table, columns=["source", "row", "label", "split"])
         table.astype({"row": "int32", "label": "int16"}).to_parquet(tmp_path / "splits.parquet", index=False)
         return tmp_path / "splits.parquet"

@@ -211,7 +211,8 @@ def modules_of(script, without=()):
 
 
 @pytest.mark.parametrize(
-    "script", ["train_student", "train_teacher", "run_trial", "select_hyperparameters", "evaluate_teacher"]
+    "script",
+    ["train_student", "train_teacher", "run_trial", "select_hyperparameters", "evaluate_teacher", "evaluate_students"],
 )
 def test_a_training_depends_on_training_code_alone(script):
     found = modules_of(script)

@@ -26,7 +26,7 @@ def run(name, inputs, outputs, params):
     runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
 
 
-def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_curated, teacher):
+def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_splits, write_curated, teacher):
     scenarios = {
         "small": {"train": {"google": 8}, "augment": "none", "size": "small", "arms": ["scratch", "kd"]},
         "both": {"train": {"google": 8, "bing": 8}, "augment": "color", "size": "large", "arms": ["kd", "scratch"]},
@@ -42,11 +42,12 @@ def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_
     out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in ("runs", "summary", "counts", "teacher")}
     refusals = tmp_path / "refusals.json"
     refusals.write_text("{}")
-    inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher), "splits": ""}
+    inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher)}
+    inputs["splits"] = write_splits(["google", "bing"])
     inputs["refusals"] = refusals
     params = {
         "scenarios": scenarios,
-        "other_test_sets": [],
+        "tested": ["google", "bing"],
         "classes": {},
         "common": ["google"],
         "val": {},

@@ -33,7 +33,7 @@ def not_run_plan(path):
 
 
 @pytest.fixture
-def tables(tmp_path, write_run, write_plan, write_curated, teacher):
+def tables(tmp_path, write_run, write_plan, write_splits, write_curated, teacher):
     """The main tables of a study whose first scenario is not run."""
 
     def make(not_run=("first",), lacking=""):
@@ -51,8 +51,10 @@ def tables(tmp_path, write_run, write_plan, write_curated, teacher):
             assert list(table.columns)[: len(RUN_COLUMNS)] == list(RUN_COLUMNS) and table.empty == (name in not_run)
             paths.append(tmp_path / f"{name}.csv")
             write_table(table, paths[-1])
-        curated = [write_curated("bing")]
-        found = tabulate_study(paths, plans, curated, teacher, SCENARIOS, titles=TITLES, lacking=lacking)
+        curated, splits = [write_curated("bing")], write_splits(["bing"])
+        found = tabulate_study(
+            paths, plans, curated, teacher, SCENARIOS, titles=TITLES, lacking=lacking, splits=splits, tested=["bing"]
+        )
         write_table(found.summary, tmp_path / "summary.csv")
         return found
 
@@ -95,14 +97,14 @@ def test_a_study_of_which_nothing_is_run_ends_in_one_line(tables):
         tables(not_run=("first", "second"))
 
 
-def test_a_refusal_is_no_candidate_and_its_reason_has_a_column(write_curated, write_plan):
+def test_a_refusal_is_no_candidate_and_its_reason_has_a_column(write_curated, write_plan, write_splits):
     bing = write_curated("bing", reasons=("too small",))
     google = write_curated("google", kept=0, reasons=("refused: captcha",))
-    table = counts_table([google, bing], [write_plan("a", {"bing": 8})])
+    table = counts_table([google, bing], [write_plan("a", {"bing": 8})], write_splits(["bing"]), ["bing"])
     assert list(table["refused"]) == ["captcha", "captcha", "", ""] and table.columns[-1] == "refused"
     assert list(table["candidates"]) == [0, 0, 21, 21] and list(table["dropped_too_small"]) == [0, 0, 1, 1]
     assert "dropped_refused" not in table and set(table[["kept", "train", "val", "test"]].iloc[0]) == {0}
-    assert "refused" not in counts_table([bing], [write_plan("a", {"bing": 8})])
+    assert "refused" not in counts_table([bing], [write_plan("a", {"bing": 8})], write_splits(["bing"]), ["bing"])
 
 
 def test_comparisons_ranking_and_published_numbers_leave_it_out(tables):

@@ -22,7 +22,7 @@ RETRIEVE = (
     "split",
 )
 TRAIN = ("prepare_teacher_data", "train_teacher", "evaluate_teacher", "train_student")
-TRAIN += ("run_trial", "select_hyperparameters")
+TRAIN += ("run_trial", "select_hyperparameters", "evaluate_students")
 
 
 def imported_by(code):

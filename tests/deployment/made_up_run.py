@@ -78,7 +78,7 @@ class Student:
         return load_weights(self.folder / "model.safetensors").network.eval()
 
     def write(self, network="resnet8_half", side=SIDE):
-        """The run's four files."""
+        """The files of the run and its scenario."""
         built = decided(network, len(CLASSES), side)
         save_weights(self.folder / "model.safetensors", TrainedNetwork(built, network, CLASSES, side, "student", 400))
         tested = [label for label in self.labels if label not in self.untested]
@@ -98,7 +98,8 @@ class Student:
             rows.writerows(["web", "scratch", seed, 60, 7] for seed in range(3))
         plan = [("bing", 0, label, "train", False) for label in self.labels for _ in range(20)]
         plan += [("sd2", 0, label, "train", False) for label in self.labels for _ in range(10)]
-        plan += [("bing", 0, label, "test", False) for label in tested for _ in range(60 // len(tested))]
+        predicted = {"label": [label for label in tested for _ in range(60 // len(tested))]}
+        pq.write_table(pa.table(predicted), self.folder / "predictions.parquet")
         names = ("source", "row", "label", "split", "augmented")
         pq.write_table(pa.table(dict(zip(names, zip(*plan, strict=True), strict=True))), self.folder / "plan.parquet")
         return self
@@ -113,6 +114,6 @@ class Student:
         return replace(self, settings=replace(self.settings, **changed))
 
     def export(self):
-        files = (self.folder / name for name in ("model.safetensors", "metrics.json", "web.csv", "plan.parquet"))
-        export_student(*files, self.settings, self.model, self.card)
+        names = ("model.safetensors", "metrics.json", "predictions.parquet", "web.csv", "plan.parquet")
+        export_student(*(self.folder / name for name in names), self.settings, self.model, self.card)
         return self

@@ -121,6 +121,7 @@ def test_damaged_files_and_other_runs_end_in_one_line(student):
 
 def test_the_script_passes_the_rules_names_on(student):
     names = {"weights": "model.safetensors", "metrics": "metrics.json", "runs": "web.csv", "plan": "plan.parquet"}
+    names["predictions"] = "predictions.parquet"
     snakemake = SimpleNamespace(
         log=[str(student.folder / "log.txt")],
         input=SimpleNamespace(**{name: str(student.folder / file) for name, file in names.items()}),

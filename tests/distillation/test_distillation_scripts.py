@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from tiny_study import CLASSES, RECIPE
+from tiny_study import CLASSES, RECIPE, SOURCES
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -65,36 +65,50 @@ def test_the_scripts_run_from_the_teachers_data_to_the_metrics_of_a_run(study, t
     assert metrics["steps"] == 6 and metrics["sources"]["web"]["n"] == 1
     teacher = tmp_path / "teacher"
     Path(out["weights"]).rename(teacher)
+    runs = [tmp_path / "runs" / "colors" / "kd" / f"seed{seed}" for seed in (0, 3)]
+
+    def of_runs(*names):
+        return {key: [str(run / name) for run in runs] for key, name in names}
+
+    trained = of_runs(("weights", "model.safetensors"), ("history", "history.csv"), ("training", "training.json"))
     student = {
         "input": {"plan": str(study.plan()), "pixels": pixels, "teacher": str(teacher)},
-        "output": out,
-        "wildcards": {"seed": "3"},
+        "output": trained,
         "params": {
-            "scenario": "colors", "arm_name": "kd", "arm": {"method": "kd", "alpha": 0.9, "temperature": 4.0},
-            "recipe": section, "augment": "none", "sources": ["web", "drawn"], "classes": CLASSES, "augment_seed": 0,
-            "checkpoints": str(tmp_path / "checkpoints"), "deterministic": False,
+            "arm": {"method": "kd", "alpha": 0.9, "temperature": 4.0}, "recipe": section, "augment": "none",
+            "sources": SOURCES, "classes": CLASSES, "augment_seed": 0,
+            "checkpoints": str(tmp_path / "checkpoints" / "train_student"), "deterministic": False,
         },
     }  # fmt: skip
     run("train_student", log, **student)
-    metrics = json.loads(Path(out["metrics"]).read_text())
-    assert (metrics["scenario"], metrics["arm"], metrics["seed"], metrics["n_test"]) == ("colors", "kd", 3, 30)
-    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint.pt", "usage.tsv"}
+    evaluated = of_runs(("predictions", "predictions.parquet"), ("metrics", "metrics.json"))
+    tests = {
+        "input": {"weights": trained["weights"], "trainings": trained["training"], "pixels": pixels}
+        | {"splits": str(study.splits())},
+        "output": evaluated | {"others": str(tmp_path / "others.parquet")},
+        "params": {"sources": SOURCES, "common": ["web"], "classes": CLASSES},
+    }
+    run("evaluate_students", log, **tests)
+    metrics = json.loads(Path(evaluated["metrics"][1]).read_text())
+    assert (metrics["scenario"], metrics["arm"], metrics["seed"], metrics["n_test"]) == ("colors", "kd", 3, 15)
+    assert pq.read_table(tmp_path / "others.parquet").num_rows == 2 * 15
+    kept = tmp_path / "checkpoints" / "train_student" / "colors.kd.seed3"
+    assert {path.name for path in kept.iterdir()} == {"finished", "finished.json", "usage.tsv"}
     assert torch.get_num_threads() == 1
 
-    wildcards = {"scenario": "colors", "lr": "0.05", "weight_decay": "0.001", "seed": "0"}
-    trial, choice = str(tmp_path / "trial.json"), str(tmp_path / "choice.json")
-    run("run_trial", log, **(student | {"output": {"trial": trial}, "wildcards": wildcards}))
+    trials, choice = [str(tmp_path / "colors.kd" / "lr0.05_decay0.001_seed0.json")], str(tmp_path / "choice.json")
+    run("run_trial", log, **(student | {"output": {"trials": trials}}))
     run(
         "select_hyperparameters",
         log,
-        input={"trials": [trial]},
+        input={"trials": trials},
         output={"choice": choice},
         params={"grid": "arms.kd.tune"},
         wildcards={"scenario": "all", "arm": "kd"},
     )
     run("train_student", log, **(student | {"input": student["input"] | {"choice": choice}}))
-    metrics = json.loads(Path(out["metrics"]).read_text())
-    assert (metrics["lr"], metrics["weight_decay"]) == (0.05, 0.001)
+    facts = json.loads(Path(trained["training"][0]).read_text())
+    assert (facts["lr"], facts["weight_decay"]) == (0.05, 0.001)
 
     teacher.write_bytes(b"half")
     with pytest.raises(SystemExit):

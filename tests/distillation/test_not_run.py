@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from distillery.analysis.other_test_sets import SCHEMA as OTHER_TEST_SETS
 from distillery.analysis.run_predictions import read_test_predictions
 from distillery.analysis.study_tables.curves import tabulate_curves
 from distillery.analysis.study_tables.runs_table import scenario_table
 from distillery.curation.curated import CURATED_SCHEMA
+from distillery.distillation.student_evaluation import OTHER_SCHEMA
 from distillery.splits.refused_sources import write_refusals
 from distillery.splits.scenario_plan import plan_scenario
 from distillery.storage.parquet import write_parquet
@@ -56,30 +56,38 @@ def plan(tmp_path):
     return str(path)
 
 
-def test_a_student_that_is_not_run_leaves_four_files_with_the_reason(tmp_path, plan):
-    folder = tmp_path / "runs" / "web" / "kd" / "seed1"
-    names = {"weights": "model.safetensors", "history": "history.csv", "predictions": "predictions.parquet"}
-    output = {name: str(folder / file) for name, file in (names | {"metrics": "metrics.json"}).items()}
-    params = {"scenario": "web", "arm_name": "kd", "sources": ["google"], "classes": ["cat", "dog"]}
-    run("train_student", input={"plan": plan}, output=output, params=params, wildcards={"seed": "1"})
-    assert Path(output["weights"]).read_bytes() == b""
-    assert Path(output["history"]).read_text() == "step,loss,lr,val_accuracy\n"
-    assert pq.read_table(output["predictions"]).num_rows == 0
-    assert pq.read_schema(output["predictions"]) == predictions_schema(2)
-    assert json.loads(Path(output["metrics"]).read_text()) == {
-        "scenario": "web", "arm": "kd", "seed": 1, "not_run": REASON,
-    }  # fmt: skip
+def test_students_that_are_not_run_leave_files_with_the_reason(tmp_path, plan):
+    runs = [tmp_path / "runs" / "web" / "kd" / f"seed{seed}" for seed in (0, 1)]
+    names = {"weights": "model.safetensors", "history": "history.csv", "training": "training.json"}
+    trained = {name: [str(run / file) for run in runs] for name, file in names.items()}
+    run("train_student", input={"plan": plan}, output=trained)
+    names = {"predictions": "predictions.parquet", "metrics": "metrics.json"}
+    tested = {name: [str(run / file) for run in runs] for name, file in names.items()}
+    others = str(tmp_path / "others.parquet")
+    run(
+        "evaluate_students",
+        input={"weights": trained["weights"], "trainings": trained["training"], "splits": "", "pixels": []},
+        output=tested | {"others": others},
+        params={"sources": ["mine"], "common": ["mine"], "classes": ["cat", "dog"]},
+    )
+    last = runs[1]
+    assert (last / "model.safetensors").read_bytes() == b""
+    assert (last / "history.csv").read_text() == "step,loss,lr,val_accuracy\n"
+    assert pq.read_table(last / "predictions.parquet").num_rows == 0
+    assert pq.read_schema(last / "predictions.parquet") == predictions_schema(2)
+    assert pq.read_table(others).num_rows == 0 and pq.read_schema(others) == OTHER_SCHEMA
+    for file in ("training.json", "metrics.json"):
+        assert json.loads((last / file).read_text()) == {"scenario": "web", "arm": "kd", "seed": 1, "not_run": REASON}
     # the tables of runs leave it out
-    assert scenario_table([output["metrics"]], {"train": {"google": 4}, "arms": ["kd"]}).empty
-    assert read_test_predictions([output["predictions"]], ["web"], ["kd"]) == {}
-    tabulate_curves([output["history"]], tmp_path / "curves.csv", scenarios=["web"], arms=["kd"])
+    assert scenario_table([last / "metrics.json"], {"train": {"google": 4}, "arms": ["kd"]}).empty
+    assert read_test_predictions([last / "predictions.parquet"], ["web"], ["kd"]) == {}
+    tabulate_curves([last / "history.csv"], tmp_path / "curves.csv", scenarios=["web"], arms=["kd"])
     assert (tmp_path / "curves.csv").read_text().count("\n") == 1
 
 
 def test_trials_and_their_selection_pass_the_reason_on(tmp_path, plan):
     trials, choice = [str(tmp_path / f"{n}.json") for n in range(2)], str(tmp_path / "choice.json")
-    for trial in trials:
-        run("run_trial", input={"plan": plan}, output={"trial": trial}, wildcards={"scenario": "web"})
+    run("run_trial", input={"plan": plan}, output={"trials": trials})
     run(
         "select_hyperparameters",
         input={"trials": trials},
@@ -88,14 +96,6 @@ def test_trials_and_their_selection_pass_the_reason_on(tmp_path, plan):
         wildcards={"scenario": "web"},
     )
     assert json.loads(Path(choice).read_text()) == {"not_run": REASON}
-
-
-def test_other_test_sets_have_no_predictions_of_it(tmp_path, plan):
-    output = str(tmp_path / "other.parquet")
-    inputs = {"weights": ["a/b/seed0/model.safetensors"], "plan": plan, "splits": "", "pixels": []}
-    params = {"sources": ["mine"], "classes": ["cat"]}
-    run("predict_other_test_sets", input=inputs, output={"predictions": output}, params=params)
-    assert pq.read_table(output).num_rows == 0 and pq.read_schema(output) == OTHER_TEST_SETS
 
 
 def test_the_audit_of_a_source_without_images_has_no_rows(tmp_path):

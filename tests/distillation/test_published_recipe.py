@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import log_softmax, softmax
-from tiny_study import CLASSES, RECIPE
+from tiny_study import RECIPE
 from torch import nn
 
 from distillery.distillation import published_recipe as published
 from distillery.distillation import student
-from distillery.training.dataset import load_plan
 from distillery.training.loop import Batch
 from distillery.training.optimizers import SGD, Adam
 from distillery.training.run_files import HistoryRow
@@ -88,7 +87,7 @@ def test_batch_norm_of_an_unfrozen_teacher_updates_its_statistics():
 
 
 def test_kd_trains_on_the_first_80_percent_of_images_sorted_by_class(study):
-    train = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    train = study.dataset()
     shuffled = train.take(np.random.default_rng(0).permutation(30))
     first = published.first_of_class_order(shuffled)
     assert first.labels.tolist() == [0] * 10 + [1] * 10 + [2] * 4

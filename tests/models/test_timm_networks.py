@@ -14,7 +14,6 @@ from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.batchnorm_folding import fold_batchnorm
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
-from distillery.training.dataset import load_plan
 from distillery.training.loop import optimizer_of, start_network
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -42,7 +41,7 @@ def test_a_network_has_logits_and_stages(name):
 
 
 def test_it_normalizes_as_it_was_trained_and_survives_a_file(study, tmp_path):
-    images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    images = study.dataset()
     model = start_network(SMALL, 3, images, 0, CPU)
     assert model.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
     path = tmp_path / "model.safetensors"
@@ -87,7 +86,7 @@ def test_a_training_repeats_and_resumes_to_the_same_bits(study, tmp_path, monkey
 
 @pytest.fixture
 def images(study):
-    return load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    return study.dataset()
 
 
 def of_1000_classes(path):

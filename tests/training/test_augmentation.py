@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_study import CLASSES
 
 from distillery.config.defaults import recipe_defaults
 from distillery.jobs import UserError
@@ -27,7 +26,6 @@ from distillery.training.augmentation import (
     resized_crop,
     rotate,
 )
-from distillery.training.dataset import load_plan
 from distillery.training.recipe import Recipe
 
 CHANGES = {"network": "resnet8", "steps": 10, "batch": 8, "lr": 0.1, "crop": 3, "mixup": 0.4}
@@ -166,7 +164,7 @@ def test_a_rotation_by_90_degrees_is_rot90_and_rotating_back_restores_the_image(
 @pytest.mark.parametrize("augment", ["color", "rotation"])
 def test_only_copies_are_augmented_and_equally_in_every_plan(study, augment):
     def load(name, **settings):
-        return load_plan(study.plan(name, **settings), study.pixels, ["web", "drawn"], CLASSES)["train"]
+        return study.dataset(study.plan(name, **settings))
 
     plain = load("copies", train=4, copies=4)
     augmented = augment_copies(plain, augment, 0)
@@ -185,7 +183,7 @@ def test_only_copies_are_augmented_and_equally_in_every_plan(study, augment):
 
 
 def test_copies_without_an_augmentation_give_a_one_line_error(study):
-    plain = load_plan(study.plan("copies", train=4, copies=4), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    plain = study.dataset(study.plan("copies", train=4, copies=4))
     with pytest.raises(UserError, match="12 augmented copies, but the scenario's augment is none"):
         augment_copies(plain, "none", 0)
 

@@ -8,28 +8,28 @@ import torch
 from tiny_study import CLASSES, SIDE
 
 from distillery.jobs import UserError
-from distillery.training.dataset import channel_statistics, load_plan, load_teacher_data
+from distillery.splits.planned_images import read_planned_images
+from distillery.training.dataset import ImageDataset, channel_statistics, load_teacher_data
 
 SOURCES = ["web", "drawn"]
 
 
 def test_a_plan_gives_the_pixels_it_names(study):
-    parts = load_plan(study.plan("named", train=7, copies=2), study.pixels, SOURCES, CLASSES)
-    web, drawn = map(np.load, study.pixels)
-    train, test = parts["train"], parts["test"]
-    assert [len(parts[split]) for split in ("train", "val", "test")] == [27, 12, 30]
+    planned = read_planned_images(study.plan("named", train=7, copies=2), study.pixels, SOURCES, CLASSES)
+    parts = {split: ImageDataset.of(images) for split, images in planned.items()}
+    web = np.load(study.pixels[0])
+    train = parts["train"]
+    assert {split: len(part) for split, part in parts.items()} == {"train": 27, "val": 12}
     assert train.augmented.sum() == 6
     assert train.pixels.shape == (27, 3, SIDE, SIDE) and train.pixels.is_contiguous(memory_format=torch.channels_last)
     for part in parts.values():
         for pixels, source, row, label in zip(part.pixels, part.sources, part.rows, part.labels, strict=True):
-            expected = {"web": web, "drawn": drawn}[source][row]
-            np.testing.assert_array_equal(pixels.permute(1, 2, 0), expected)
-            assert row // 20 == label
-    assert set(test.sources) == {"web", "drawn"}
+            np.testing.assert_array_equal(pixels.permute(1, 2, 0), web[row])
+            assert row // 20 == label and source == "web"
 
 
 def test_take_selects_the_same_images_in_every_field(study):
-    train = load_plan(study.plan(), study.pixels, SOURCES, CLASSES)["train"]
+    train = study.dataset()
     some = train.take(np.array([25, 3]))
     assert some.rows.tolist() == [train.rows[25], train.rows[3]] and some.labels.tolist() == [2, 0]
     assert torch.equal(some.pixels, train.pixels[[25, 3]])
@@ -38,8 +38,8 @@ def test_take_selects_the_same_images_in_every_field(study):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("web", 0, 0, "train", False)], "has no test images"),
-        ([("web", 0, 0, "train", False), ("web", 1, 1, "test", False)], "test images of green, none to train on"),
+        ([("web", 0, 0, "val", False)], "has no train images"),
+        ([("web", 0, 0, "train", False), ("web", 1, 1, "val", False)], "val images of green, none to train on"),
         ([("web", 999, 0, "train", False)], "source web has 60 images, but row 999 is requested"),
         ([("moon", 0, 0, "train", False)], "source moon"),
         ([("web", 0, 7, "train", False)], "labels beyond the 3 classes"),
@@ -50,13 +50,13 @@ def test_an_impossible_plan_gives_a_one_line_error(study, tmp_path, rows, messag
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
     pq.write_table(pa.table(columns, names=names), tmp_path / "plan.parquet")
     with pytest.raises(UserError, match=message):
-        load_plan(tmp_path / "plan.parquet", study.pixels, SOURCES, CLASSES)
+        read_planned_images(tmp_path / "plan.parquet", study.pixels, SOURCES, CLASSES)
 
 
 def test_truncated_files_give_a_one_line_error(study, tmp_path):
     (tmp_path / "web.npy").write_bytes(study.pixels[0].read_bytes()[:5000])
     with pytest.raises(UserError, match=r"web\.npy are damaged .* Delete the file"):
-        load_plan(study.plan(), [tmp_path / "web.npy", study.pixels[1]], SOURCES, CLASSES)
+        read_planned_images(study.plan(), [tmp_path / "web.npy", study.pixels[1]], SOURCES, CLASSES)
     (tmp_path / "data.npz").write_bytes((study.folder / "teacher.npz").read_bytes()[:5000])
     with pytest.raises(UserError, match=r"data\.npz is damaged .* Delete it"):
         load_teacher_data(tmp_path / "data.npz", CLASSES)

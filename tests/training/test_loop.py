@@ -13,16 +13,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_study import CLASSES, RECIPE
+from tiny_study import RECIPE
 
 from distillery.code_hash import code_hash, imported_modules
 from distillery.distillation.losses import cross_entropy
 from distillery.jobs import UserError
 from distillery.storage import usage
-from distillery.training import checkpoints
+from distillery.training import finished
 from distillery.training.batches import rows_of_step
 from distillery.training.checkpoints import Checkpoint, digest
-from distillery.training.dataset import load_plan
 from distillery.training.loop import (
     history_steps,
     optimizer_of,
@@ -72,7 +71,7 @@ def test_purposes_have_different_generators_and_torchs_own_is_restored():
 
 def fit(study, checkpoint=None, recipe=RECIPE, kill_at=None, **settings):
     """Train on the tiny study; returns weights and history."""
-    images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    images = study.dataset()
     network = start_network(recipe, 3, images, 0, CPU)
     calls = []
 
@@ -137,8 +136,15 @@ def test_only_the_history_of_a_finished_trial_is_kept(study, tmp_path):
 
 
 def test_the_usage_of_a_training_sums_all_its_processes(study, tmp_path, monkeypatch):
-    checkpoint, clock = Checkpoint(tmp_path / "checkpoint.pt", "d", 5), [100.0]
+    checkpoint, clock = Checkpoint(tmp_path / "checkpoint.pt", "d", 5), [0.0]
     monkeypatch.setattr(usage.time, "monotonic", lambda: usage.STARTED + clock[0])
+
+    def start_a_process(seconds):
+        """One that has run for some seconds."""
+        monkeypatch.setattr(usage, "_began", [usage.STARTED, 0.0])
+        clock[0] = seconds
+
+    start_a_process(100.0)
 
     def kept():
         names, values = (line.split("\t") for line in (tmp_path / usage.FILE).read_text().splitlines())
@@ -146,17 +152,20 @@ def test_the_usage_of_a_training_sums_all_its_processes(study, tmp_path, monkeyp
 
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=14)
-    assert kept() == dict.fromkeys(usage.JobUsage._fields, 0)  # Snakemake measures the first process itself
-    clock[0] = 7.0  # another process
+    assert kept() == dict.fromkeys(usage.JobUsage._fields, 0)  # not ended
+    start_a_process(7.0)
     fit(study, checkpoint)
-    assert kept()["s"] == 100 and kept()["cpu_time"] > 0 and kept()["max_rss"] > 100
+    assert kept()["s"] == 107 and kept()["cpu_time"] > 0 and kept()["max_rss"] > 100
     for _ in range(2):  # already finished: these processes are not added
-        clock[0] = 3.0
+        start_a_process(3.0)
         fit(study, checkpoint)
         assert kept()["s"] == 107
     with pytest.raises(UserError, match="not finite"):
         fit(study, replace(checkpoint, digest="other"), replace(RECIPE, lr=1e20, warmup=0, schedule="constant"))
-    assert kept()["s"] == 0  # another training
+    assert kept()["s"] == 3  # another training
+    clock[0] = 8.0  # the next one in the same process
+    fit(study, replace(checkpoint, digest="third"))
+    assert kept()["s"] == 5
 
 
 @pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
@@ -202,11 +211,12 @@ def test_the_digest_changes_with_each_setting_and_tensor():
 
 def test_the_code_version_is_a_hash_over_all_modules_that_train():
     scripts = [SCRIPTS / "distillery" / "distillation" / f"{name}.py" for name in ("student", "teachers")]
-    assert checkpoints.code_version() == " ".join(code_hash(script, SCRIPTS) for script in scripts)
+    assert finished.code_version() == " ".join(code_hash(script, SCRIPTS) for script in scripts)
     counted = {*scripts}.union(*(imported_modules(script, SCRIPTS).values() for script in scripts))
     for package in ("models", "training", "distillation"):
         modules = {*(SCRIPTS / "distillery" / package).glob("*.py")}
-        others = {scripts[0].with_name(f"{name}.py") for name in ("hyperparameter_search", "not_run")}
+        others = ("hyperparameter_search", "not_run", "student_evaluation", "training_jobs")
+        others = {scripts[0].with_name(f"{name}.py") for name in others}
         assert modules - counted == (others & modules), package
 
 
@@ -224,7 +234,7 @@ def test_history_has_at_most_20_rows_and_ends_with_the_last_step(steps):
 
 def test_history_has_the_mean_loss_since_the_previous_row(study, tmp_path):
     losses = []
-    images = load_plan(study.plan(), study.pixels, ["web", "drawn"], CLASSES)["train"]
+    images = study.dataset()
     recipe = replace(RECIPE, steps=40)
     network = start_network(recipe, 3, images, 0, CPU)
 
@@ -247,7 +257,7 @@ def test_history_has_the_mean_loss_since_the_previous_row(study, tmp_path):
 
 # --- as a job ---------------------------------------------------------------------------------------------------------
 
-RESULTS = ("model.safetensors", "history.csv", "predictions.parquet", "metrics.json")
+RESULTS = ("model.safetensors", "history.csv", "training.json", "predictions.parquet", "metrics.json")
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 JOB = """
 import sys
@@ -258,7 +268,7 @@ from tiny_study import RECIPE, Study
 study = Study(Path({folder!r}))
 run = study.train("kd", replace(RECIPE, steps={steps}, checkpoint_every=2), Path({plan!r}), checkpoints={checkpoints!r})
 out = Path({out!r})
-run.save(out / "model.safetensors", out / "history.csv", out / "predictions.parquet", out / "metrics.json")
+run.save(*(out / name for name in {results!r}))
 unwanted = ("torchvision", "pandas", "diffusers", "torch._dynamo", "torch._inductor", "torch.distributed.fsdp")
 print([name for name in unwanted if name in sys.modules])
 """
@@ -268,7 +278,7 @@ def job(study, out, checkpoints, steps):
     out.mkdir(exist_ok=True)
     code = JOB.format(
         scripts=str(SCRIPTS), tests=str(Path(__file__).parents[1]), folder=str(study.folder), out=str(out),
-        checkpoints=str(checkpoints), steps=steps, plan=str(study.plan()),
+        checkpoints=str(checkpoints), steps=steps, plan=str(study.plan()), results=RESULTS,
     )  # fmt: skip
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 

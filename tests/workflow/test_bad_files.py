@@ -72,22 +72,25 @@ def test_damaged_and_foreign_files_are_named_and_not_used(copied, tmp_path):
     other = [runs / "web" / "scratch" / f"seed{seed}" for seed in (0, 1)]  # with checkpoints that are not theirs
     for seed, state in enumerate((trap, {"digest": "of another configuration", "step": 3})):
         folder = results / "checkpoints" / "train_student" / f"web.scratch.seed{seed}"
-        folder.mkdir(parents=True, exist_ok=True)
         torch.save(state, folder / "checkpoint.pt")
+        kept = folder / "finished" / "weights"
+        kept.write_bytes(kept.read_bytes()[:1500])
     before = [(run / "model.safetensors").read_bytes() for run in other]
-    wanted = [run / "metrics.json" for run in (*needs.values(), *other)]
-    for metrics in wanted:
-        metrics.unlink()
+    wanted = [run / "training.json" for run in (*needs.values(), *other)]
+    for path in wanted:
+        path.unlink()
 
     done = copied.snakemake(*[str(path.relative_to(copied.folder)) for path in wanted])
     assert done.returncode != 0 and "Traceback" not in done.stderr
     for path, run in needs.items():
         (line,) = {line for line in done.stderr.splitlines() if line.startswith("ERROR: ") and path.name in line}
         assert "elete" in line and str(path.relative_to(copied.folder)) in line
-        assert not (run / "metrics.json").exists()
+        assert not (run / "training.json").exists()
     assert [(run / "model.safetensors").read_bytes() for run in other] == before
-    logs = [(results / "logs" / "train_student" / f"web.scratch.seed{seed}.log").read_text() for seed in (0, 1)]
-    assert "is not used: it is damaged" in logs[0] and "is not used: it is of another configuration" in logs[1]
+    log = (results / "logs" / "train_student" / "web.scratch.log").read_text()
+    assert log.count("is not used: it is damaged (weights has another content)") == 2
+    assert log.count("is not used: it is damaged") == 2 + 1
+    assert log.count("is not used: it is of another configuration") == 1
     assert not (tmp_path / "sprung").exists()
 
 

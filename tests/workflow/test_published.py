@@ -18,32 +18,35 @@ def published(tmp_path):
 
 def test_the_published_study_s_jobs(published):
     jobs = published.counted("results/summary.png")
-    crawls, scenarios, varied, seeds = 2 * 10, 13, 4, 6
+    crawls, scenarios, varied = 2 * 10, 13, 4
     generated = {f"generate_{source}": 1 for source in ("sd2", "sd3", "sd2_varied", "sd3_varied")}
     expected = generated | {"crawl": crawls, "curate": 6, "split": 1, "plan_scenario": scenarios + varied}
     expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate_study": 1}
     expected |= {"plot_summary": 1, "look_at_search": 2, "look_at_model": 4, "show_preflight": 1}
-    expected |= {"run_trial": 6 * (scenarios + varied), "select_hyperparameters": scenarios + varied}
-    expected |= {"run_arm_trial": 6 * scenarios, "select_arm_hyperparameters": scenarios}
-    expected |= {"train_student": (5 * scenarios + 2 * varied) * seeds, "tabulate_scenario": scenarios + varied}
+    expected |= {"run_trial": scenarios + varied, "select_hyperparameters": scenarios + varied}
+    expected |= {"run_arm_trial_kd_tuned": scenarios, "select_arm_hyperparameters": scenarios}
+    expected |= {"train_student": 5 * scenarios + 2 * varied, "tabulate_scenario": scenarios + varied}
+    expected["evaluate_students"] = expected["train_student"]
     assert jobs == expected
+    alone = published.counted("--config", "seeds_per_job=1", "--", "results/summary.png")
+    trained = {"run_trial": 6 * (scenarios + varied), "run_arm_trial_kd_tuned": 6 * scenarios}
+    assert alone == expected | trained | {"train_student": expected["train_student"] * 6}
 
 
 TABLES = ("tabulate_comparisons", "tabulate_breakdowns", "tabulate_curves", "tabulate_published")
 
 
 def test_the_jobs_of_the_published_study_s_page(published):
-    """Students are tested on the generated test images too, which are not in the common test."""
     jobs = published.counted("results/report.html")
-    assert jobs["predict_other_test_sets"] == jobs["plan_scenario"] and jobs["plot"] == 9 + 2
+    assert jobs["plot"] == 9 + 2
     assert all(jobs[rule] == 1 for rule in TABLES)
     assert jobs["write_page"] == 1
 
 
 def test_the_jobs_of_one_scenario(published):
     jobs = published.counted("results/scenarios/small_google.csv")
-    assert jobs["train_student"] == 5 * 6 and jobs["tabulate_scenario"] == 1
-    assert jobs["run_trial"] == jobs["run_arm_trial"] == 6
+    assert jobs["train_student"] == jobs["evaluate_students"] == 5 and jobs["tabulate_scenario"] == 1
+    assert jobs["run_trial"] == jobs["run_arm_trial_kd_tuned"] == 1
     assert jobs["select_hyperparameters"] == jobs["select_arm_hyperparameters"] == 1
     # the test images are common to all scenarios: every source is split before any run
     assert jobs["crawl"] == 20 and jobs["curate"] == 6

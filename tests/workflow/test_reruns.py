@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 REPORTS = {"tabulate_comparisons", "tabulate_breakdowns", "tabulate_curves", "tabulate_costs", "tabulate_published"}
 REPORTS |= {"tabulate_study", "typeset_summary", "plot", "plot_summary", "write_page", "all"}
-RETRAINS = REPORTS | {"train_student", "tabulate_scenario", "predict_other_test_sets"}
+RETRAINS = REPORTS | {"train_student", "evaluate_students", "tabulate_scenario"}
 REPLANS = RETRAINS | {"plan_scenario", "tabulate_attribution", "tabulate_data_quality"}
 
 
@@ -56,12 +56,13 @@ def test_one_scenario_retrains_alone(copied):
     jobs = copied.planned()
     assert {rule for rule, _ in jobs} == REPLANS
     assert wildcards(jobs, "plan_scenario") == wildcards(jobs, "tabulate_scenario") == {"scenario=color"}
-    arms = [f"scenario=color, arm={arm}, seed={seed}" for arm in ("scratch", "kd") for seed in (0, 1)]
+    arms = [f"scenario=color, arm={arm}" for arm in ("scratch", "kd")]
     assert wildcards(jobs, "train_student") == set(arms)
 
 
 def test_a_seed_more_trains_only_that_seed(copied):
-    copied.config["seeds"] = 3
+    """With a job for each seed the plan shows it; of seeds that share a job, only the new one is trained."""
+    copied.config |= {"seeds": 3, "seeds_per_job": 1}
     copied.configure(copied.config)
     jobs = copied.planned()
     assert {rule for rule, _ in jobs} == RETRAINS
@@ -73,7 +74,14 @@ def test_an_arm_s_settings_retrain_that_arm_alone(copied):
     copied.config["arms"] = {"scratch": {"method": "ce"}, "kd": {"method": "kd", "temperature": 2.0}}
     copied.configure(copied.config)
     trained = wildcards(copied.planned(), "train_student")
-    assert len(trained) == 8 and all("arm=kd" in text for text in trained)
+    assert len(trained) == 4 and all("arm=kd" in text for text in trained)
+
+
+def test_a_teacher_s_settings_retrain_the_arms_that_ask_it(copied):
+    copied.config["teacher"]["steps"] = 21
+    copied.configure(copied.config)
+    trained = wildcards(copied.planned(), "train_student")
+    assert len(trained) == 4 and all("arm=kd" in text for text in trained)
 
 
 def test_a_changed_title_draws_the_figures_again_and_no_more(copied):
@@ -92,10 +100,10 @@ def test_one_scenario_by_its_target(copied):
     for run in (copied.folder / "results" / "runs").rglob("metrics.json"):
         run.unlink()
     jobs = copied.planned("results/scenarios/color.csv")
-    assert {rule for rule, _ in jobs} == {"train_student", "tabulate_scenario"}
-    assert {text.split(",")[0] for rule, text in jobs if rule == "train_student"} == {"scenario=color"}
+    assert {rule for rule, _ in jobs} == {"evaluate_students", "tabulate_scenario"}
+    assert {text.split(",")[0] for rule, text in jobs if rule == "evaluate_students"} == {"scenario=color"}
     jobs = copied.planned("results/runs/web/kd/seed0/metrics.json")
-    assert jobs == [("train_student", "scenario=web, arm=kd, seed=0")]
+    assert jobs == [("evaluate_students", "scenario=web, arm=kd")]
 
 
 def test_added_and_removed_images_of_a_folder_import_their_class_again(copied):

@@ -6,6 +6,7 @@ rule export_student:
         # not the seed that tests best: choosing by the test would flatter it
         weights="results/runs/{scenario}/{arm}/seed0/model.safetensors",
         metrics="results/runs/{scenario}/{arm}/seed0/metrics.json",
+        predictions="results/runs/{scenario}/{arm}/seed0/predictions.parquet",
         runs="results/scenarios/{scenario}.csv",
         plan="results/plans/{scenario}.parquet",
     output:

@@ -1,52 +1,44 @@
-"""Train and test the students: a run is one (scenario, arm, seed), a trial one training with one setting of a grid."""
+"""Train and test the students: a run is one (scenario, arm, seed), a trial one training with one setting of a grid.
 
+Seeds of one (scenario, arm), and trials of one grid, share a job, unless `seeds_per_job` is 1.
+"""
 
-rule run_trial:
-    input:
-        plan="results/plans/{scenario}.parquet",
-        pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
-    output:
-        trial="results/tuning/{scenario}/lr{lr}_decay{weight_decay}_seed{seed}.json",
-    log:
-        "results/logs/run_trial/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}.log",
-    benchmark:
-        "results/benchmarks/run_trial/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}.tsv"
-    conda:
-        "../../envs/training.yaml"
-    threads: 1
-    resources:
-        gpu=1,
-        mem="4GB",
-        runtime="4h",
-        checkpoint_every=study["student"]["checkpoint_every"],
-    params:
-        arm={"method": "ce"},
-        recipe=recipe_of("student"),
-        augment=lambda w: study["scenarios"][w.scenario]["augment"],
-        sources=lambda w: pixel_sources(w.scenario),
-        classes=list(study["classes"]),
-        augment_seed=study["augment_seed"],
-        deterministic=study["deterministic"],
-        checkpoints="results/checkpoints/run_trial/{scenario}.lr{lr}_decay{weight_decay}_seed{seed}",
-        code=code_of("run_trial"),
-    script:
-        "../scripts/run_trial.py"
+# a rule for each grid, because its trials are the files of one job
+for trial in trial_rules():
 
-
-use rule run_trial as run_arm_trial with:
-    input:
-        plan="results/plans/{scenario}.parquet",
-        pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
-        teacher="results/teacher/model.safetensors",
-    output:
-        trial="results/tuning/{scenario}.{arm}/lr{lr}_decay{weight_decay}_seed{seed}.json",
-    log:
-        "results/logs/run_arm_trial/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}.log",
-    benchmark:
-        "results/benchmarks/run_arm_trial/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}.tsv"
-    params:
-        arm=lambda w: settings_of_arm(w.arm),
-        checkpoints="results/checkpoints/run_arm_trial/{scenario}.{arm}.lr{lr}_decay{weight_decay}_seed{seed}",
+    rule:
+        name:
+            trial.name
+        input:
+            plan="results/plans/{scenario}.parquet",
+            pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
+            teacher=trial.teacher or [],
+        output:
+            trials=trial.trials,
+        log:
+            f"results/logs/{trial.folder}/{trial.job}.log",
+        benchmark:
+            f"results/benchmarks/{trial.folder}/{trial.job}.tsv"
+        conda:
+            "../../envs/training.yaml"
+        threads: 1
+        resources:
+            gpu=1,
+            mem="4GB",
+            runtime=240 * len(trial.trials),
+            checkpoint_every=study["student"]["checkpoint_every"],
+        params:
+            arm=trial.arm,
+            recipe=recipe_of("student"),
+            augment=lambda w: study["scenarios"][w.scenario]["augment"],
+            sources=lambda w: pixel_sources(w.scenario),
+            classes=list(study["classes"]),
+            augment_seed=study["augment_seed"],
+            deterministic=study["deterministic"],
+            checkpoints=f"results/checkpoints/{trial.folder}",
+            code=code_of("run_trial"),
+        script:
+            "../scripts/run_trial.py"
 
 
 rule select_hyperparameters:
@@ -85,27 +77,24 @@ rule train_student:
         choice=lambda w: chosen_settings(w.scenario, w.arm) or [],
         plan="results/plans/{scenario}.parquet",
         pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
-        teacher="results/teacher/model.safetensors",
+        teacher=lambda w: teacher_of(w.arm) or [],
     output:
-        weights="results/runs/{scenario}/{arm}/seed{seed}/model.safetensors",
-        history="results/runs/{scenario}/{arm}/seed{seed}/history.csv",
-        predictions="results/runs/{scenario}/{arm}/seed{seed}/predictions.parquet",
-        metrics="results/runs/{scenario}/{arm}/seed{seed}/metrics.json",
+        weights=seeds_in_job("results/runs/{scenario}/{arm}/seed{seed}/model.safetensors"),
+        history=seeds_in_job("results/runs/{scenario}/{arm}/seed{seed}/history.csv"),
+        training=seeds_in_job("results/runs/{scenario}/{arm}/seed{seed}/training.json"),
     log:
-        "results/logs/train_student/{scenario}.{arm}.seed{seed}.log",
+        f"results/logs/train_student/{name_of_training_job()}.log",
     benchmark:
-        "results/benchmarks/train_student/{scenario}.{arm}.seed{seed}.tsv"
+        f"results/benchmarks/train_student/{name_of_training_job()}.tsv"
     conda:
         "../../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
         mem="4GB",
-        runtime="4h",
+        runtime=240 * len(seeds_in_job("{seed}")),
         checkpoint_every=study["student"]["checkpoint_every"],
     params:
-        scenario="{scenario}",
-        arm_name="{arm}",
         arm=lambda w: settings_of_arm(w.arm),
         recipe=recipe_of("student"),
         augment=lambda w: study["scenarios"][w.scenario]["augment"],
@@ -113,33 +102,37 @@ rule train_student:
         classes=list(study["classes"]),
         augment_seed=study["augment_seed"],
         deterministic=study["deterministic"],
-        checkpoints="results/checkpoints/train_student/{scenario}.{arm}.seed{seed}",
+        checkpoints="results/checkpoints/train_student",
         code=code_of("train_student"),
     script:
         "../scripts/train_student.py"
 
 
-rule predict_other_test_sets:
+# all seeds of an arm in one job: testing takes seconds, most of them the start
+rule evaluate_students:
     input:
-        weights=lambda w: runs_of(w.scenario, "model.safetensors"),
-        plan="results/plans/{scenario}.parquet",
+        weights=all_seeds("results/runs/{scenario}/{arm}/seed{seed}/model.safetensors"),
+        trainings=all_seeds("results/runs/{scenario}/{arm}/seed{seed}/training.json"),
         splits="results/splits.parquet",
-        pixels=curated(other_test_sources(), "npy"),
+        pixels=curated(tested_sources(), "npy"),
     output:
-        predictions="results/other_test_sets/{scenario}.parquet",
+        predictions=all_seeds("results/runs/{scenario}/{arm}/seed{seed}/predictions.parquet"),
+        metrics=all_seeds("results/runs/{scenario}/{arm}/seed{seed}/metrics.json"),
+        others="results/other_test_sets/{scenario}.{arm}.parquet",
     log:
-        "results/logs/predict_other_test_sets/{scenario}.log",
+        "results/logs/evaluate_students/{scenario}.{arm}.log",
     benchmark:
-        "results/benchmarks/predict_other_test_sets/{scenario}.tsv"
+        "results/benchmarks/evaluate_students/{scenario}.{arm}.tsv"
     conda:
         "../../envs/training.yaml"
-    threads: 4
+    threads: 1
     resources:
         gpu=1,
         mem="8GB",
     params:
-        sources=other_test_sources(),
+        sources=tested_sources(),
+        common=study["split"]["common"],
         classes=list(study["classes"]),
-        code=code_of("predict_other_test_sets"),
+        code=code_of("evaluate_students"),
     script:
-        "../scripts/predict_other_test_sets.py"
+        "../scripts/evaluate_students.py"

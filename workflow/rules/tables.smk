@@ -43,7 +43,7 @@ rule tabulate_study:
     params:
         scenarios=scenarios_as_shown(),
         label=label_of_figures(),
-        other_test_sets=other_test_sources(),
+        tested=tested_sources(),
         classes=classes_of_sources(used_sources()),
         common=study["split"]["common"],
         val=study["split"]["val"],
@@ -84,9 +84,7 @@ rule tabulate_comparisons:
 rule tabulate_breakdowns:
     input:
         predictions=runs_of_all("predictions.parquet"),
-        other_test_sets=expand(
-            "results/other_test_sets/{scenario}.parquet", scenario=study["scenarios"] if other_test_sources() else []
-        ),
+        other_test_sets=other_test_predictions(),
         teacher="results/teacher/predictions.parquet",
     output:
         per_class=report("results/tables/per_class.csv", caption="../report/table_per_class.rst", category="Tables"),
@@ -210,7 +208,7 @@ rule tabulate_data_quality:
         "../../envs/report.yaml"
     params:
         label=label_of_figures(),
-        other_test_sets=other_test_sources(),
+        tested=tested_sources(),
         code=code_of("tabulate_data_quality"),
     script:
         "../scripts/tabulate_data_quality.py"
@@ -249,7 +247,7 @@ rule tabulate_attribution:
     conda:
         "../../envs/report.yaml"
     params:
-        other_test_sets=other_test_sources(),
+        tested=tested_sources(),
         code=code_of("tabulate_attribution"),
     script:
         "../scripts/tabulate_attribution.py"

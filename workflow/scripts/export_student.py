@@ -10,6 +10,7 @@ with job(snakemake) as j:
     export_student(
         weights=j.input.weights,
         metrics=j.input.metrics,
+        predictions=j.input.predictions,
         runs=j.input.runs,
         plan=j.input.plan,
         settings=settings,

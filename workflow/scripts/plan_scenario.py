@@ -1,4 +1,4 @@
-"""Choose the images that one scenario trains on and is tested on."""
+"""Choose the images that one scenario trains on and is validated on."""
 
 from distillery.jobs import job
 from distillery.splits.scenario_plan import plan_scenario

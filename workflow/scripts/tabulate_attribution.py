@@ -10,5 +10,5 @@ with job(snakemake) as j:
         j.input.teacher,
         j.output.table,
         splits=j.input.splits,
-        other_test_sets=list(j.params.other_test_sets),
+        tested=list(j.params.tested),
     )

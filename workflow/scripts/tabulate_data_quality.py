@@ -12,5 +12,5 @@ with job(snakemake) as j:
         j.output.audit,
         label=j.params.label,
         splits=j.input.splits,
-        other_test_sets=list(j.params.other_test_sets),
+        tested=list(j.params.tested),
     )

@@ -11,11 +11,11 @@ with job(snakemake) as j:
         j.input.curated,
         j.input.teacher,
         j.params.scenarios,
-        j.params.label,
-        j.params.untrained,
-        j.input.splits,
-        list(j.params.other_test_sets),
-        j.params.titles,
-        lacking_images(read_refusals(j.input.refusals), j.params.classes, j.params.common, j.params.val),
+        splits=j.input.splits,
+        tested=list(j.params.tested),
+        label=j.params.label,
+        untrained=j.params.untrained,
+        titles=j.params.titles,
+        lacking=lacking_images(read_refusals(j.input.refusals), j.params.classes, j.params.common, j.params.val),
     )
     tables.write(j.output.runs, j.output.summary, j.output.counts, j.output.teacher)

@@ -1,44 +1,31 @@
-"""Train one student: one (scenario, arm, seed)."""
+"""Train the student of one (scenario, arm, seed), or those of several seeds."""
 
-from distillery.distillation.not_run import write_run_not_run
+from distillery.distillation.hyperparameter_search import with_best_setting
+from distillery.distillation.not_run import write_training_not_run
+from distillery.distillation.training_jobs import TrainingJob, train_students
 from distillery.jobs import job
+from distillery.splits.planned_images import read_planned_images
 from distillery.splits.scenario_plan import not_run_reason
+from distillery.training.recipe import Recipe
 
 with job(snakemake) as j:
-    scenario, arm, seed = j.params.scenario, j.params.arm_name, int(j.wildcards.seed)
-    sources, classes = list(j.params.sources), list(j.params.classes)
-    outputs = {
-        "weights": j.output.weights,
-        "history": j.output.history,
-        "predictions": j.output.predictions,
-        "metrics": j.output.metrics,
-    }
+    outputs = (list(j.output.weights), list(j.output.history), list(j.output.training))
     if reason := not_run_reason(j.input.plan):
-        write_run_not_run(reason, scenario=scenario, arm=arm, seed=seed, classes=len(classes), **outputs)
+        for weights, history, training in zip(*outputs, strict=True):
+            write_training_not_run(reason, weights=weights, history=history, training=training)
     else:
-        # imported here: a run that is not run needs no torch
-        from distillery.distillation.hyperparameter_search import with_best_setting
-        from distillery.distillation.methods import arm_of
-        from distillery.distillation.scenario_data import load_scenario_data
-        from distillery.distillation.student import train_student
-        from distillery.training.recipe import Recipe
-
-        augment, recipe = j.params.augment, {**j.params.recipe, "checkpoint_every": j.resources.checkpoint_every}
-        data = load_scenario_data(
-            j.input.plan, list(j.input.pixels), sources, classes, augment, int(j.params.augment_seed)
-        )
-        run = train_student(
-            data,
-            j.input.teacher,
-            scenario=scenario,
-            arm_name=arm,
-            arm=arm_of(j.params.arm),
-            recipe=with_best_setting(Recipe.of(recipe), j.input.get("choice")),
-            augment=augment,
-            sources=sources,
-            seed=seed,
+        classes = list(j.params.classes)
+        recipe = Recipe.of({**j.params.recipe, "checkpoint_every": j.resources.checkpoint_every})
+        asked = TrainingJob(
+            images=read_planned_images(j.input.plan, list(j.input.pixels), list(j.params.sources), classes),
+            classes=classes,
+            augment=j.params.augment,
+            augment_seed=int(j.params.augment_seed),
+            arm=j.params.arm,
+            recipe=with_best_setting(recipe, j.input.get("choice")),
+            teacher=j.input.get("teacher") or "",
             checkpoints=j.params.checkpoints,
             threads=j.threads,
             deterministic=j.params.deterministic,
         )
-        run.save(**outputs)
+        train_students(asked, *outputs)

@@ -24,14 +24,15 @@ def curated(tmp_path):
     return write
 
 
-def test_every_used_image_is_listed_once(tmp_path, curated, write_plan):
+def test_every_used_image_is_listed_once(tmp_path, curated, write_plan, write_splits):
     tables = [
         curated("free", "openverse", 40, license="CC BY 4.0", creator="Ada, of Rome", url="http://a.bc/d"),
         curated("sd", "diffusion", 20, prompt="a cat", model="some/model", seed=7),
     ]
     trained = [curated("mine", "folder", 2, title="my cat")]
     plans = [write_plan("a", {"free": 6}, augmented=True), write_plan("b", {"free": 8, "sd": 4})]
-    tabulate_attribution(tables, plans, trained, tmp_path / "attribution.csv")
+    tests = {"splits": write_splits(["free", "sd"]), "tested": ["free", "sd"]}
+    tabulate_attribution(tables, plans, trained, tmp_path / "attribution.csv", **tests)
     found = pd.read_csv(tmp_path / "attribution.csv", keep_default_na=False, dtype=str)
     assert tuple(found.columns) == COLUMNS
     used = {split: list(part["key"]) for split, part in found.groupby("used")}
@@ -46,28 +47,30 @@ def test_every_used_image_is_listed_once(tmp_path, curated, write_plan):
     assert list(free["class"][:2]) == ["cat", "dog"]
 
 
-def test_a_title_with_line_breaks_is_one_row(tmp_path, curated, write_plan):
+def test_a_title_with_line_breaks_is_one_row(tmp_path, curated, write_plan, write_splits):
     odd = "A dog\rby the\r\nsea"
     sources = [curated("free", "openverse", 20, title=odd), curated("mine", "folder", 2, creator=odd)]
-    tabulate_attribution(sources[:1], [write_plan("a", {"free": 6})], sources[1:], tmp_path / "attribution.csv")
+    plans, tests = [write_plan("a", {"free": 6})], {"splits": write_splits(["free"]), "tested": ["free"]}
+    tabulate_attribution(sources[:1], plans, sources[1:], tmp_path / "attribution.csv", **tests)
     assert b"\r" not in (tmp_path / "attribution.csv").read_bytes()
     found = pd.read_csv(tmp_path / "attribution.csv")
     assert len(found) == 18 and found["title"][0] == "A dog by the sea" == found["creator"].iloc[-1]
 
 
-def test_hostile_texts_of_an_older_table_make_one_row_each_and_no_formula(tmp_path, curated, write_plan):
+def test_hostile_texts_of_an_older_table_make_one_row_each_and_no_formula(tmp_path, curated, write_plan, write_splits):
     facts = {"page": "http://a.bc/d\re\rf", "title": "x" * 200_000, "creator": "=cmd|' /C calc'!A0", "license": "-1+1"}
     source = curated("free", "openverse", 20, **facts)
-    tabulate_attribution([source], [write_plan("a", {"free": 6})], [], tmp_path / "attribution.csv")
+    tests = {"splits": write_splits(["free"]), "tested": ["free"]}
+    tabulate_attribution([source], [write_plan("a", {"free": 6})], [], tmp_path / "attribution.csv", **tests)
     rows = list(csv.DictReader((tmp_path / "attribution.csv").open(newline="")))
     assert len(rows) == 16 and {row["page"] for row in rows} == {""}
     assert {row["creator"] for row in rows} == {"'=cmd|' /C calc'!A0"} and {row["license"] for row in rows} == {"'-1+1"}
     assert {len(row["title"]) for row in rows} == {2000}
 
 
-def test_images_of_other_test_sets_are_listed(tmp_path, curated, write_plan, write_splits):
+def test_test_images_of_trained_classes_are_listed(tmp_path, curated, write_plan, write_splits):
     sources, plan = [curated("free", "openverse", 20), curated("sd", "diffusion", 20)], write_plan("a", {"free": 6})
-    splits = write_splits(["free", "sd"])
-    tabulate_attribution(sources, [plan], [], tmp_path / "attribution.csv", splits=splits, other_test_sets=["sd"])
+    splits = write_splits(["free", "sd"], labels=3)
+    tabulate_attribution(sources, [plan], [], tmp_path / "attribution.csv", splits=splits, tested=["free", "sd"])
     found = pd.read_csv(tmp_path / "attribution.csv").groupby(["source", "used"]).size()
-    assert found.to_dict() == {("free", "test"): 10, ("free", "train"): 6, ("sd", "test"): 7}
+    assert found.to_dict() == {("free", "test"): 7, ("free", "train"): 6, ("sd", "test"): 7}

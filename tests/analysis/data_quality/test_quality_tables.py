@@ -37,14 +37,15 @@ def audit(tmp_path):
     return tmp_path / "audit.parquet"
 
 
-def test_leakage_and_audit_tables(tmp_path, audit, write_plan):
+def test_leakage_and_audit_tables(tmp_path, audit, write_plan, write_splits):
     known = pd.DataFrame(
         {"source": "google", "row": [3, 11, 11, 19], "teacher_split": ["train", "train", "test", "train"]}
     )
     known.to_parquet(tmp_path / "leakage.parquet")
     plans = [write_plan("a", {"google": 5}), write_plan("b", {"google": 3}, augmented=True)]  # test 0-9, train 10-14
     paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
-    tabulate_data_quality(tmp_path / "leakage.parquet", [audit], plans, *paths, label="a demonstration")
+    tests = {"splits": write_splits(["google"]), "tested": ["google"]}
+    tabulate_data_quality(tmp_path / "leakage.parquet", [audit], plans, *paths, label="a demonstration", **tests)
     leakage, found = (pd.read_csv(path) for path in paths)
     assert tuple(leakage.columns) == LEAKAGE_COLUMNS and tuple(found.columns) == AUDIT_COLUMNS
     assert leakage.iloc[0].tolist() == ["google", 20, 3, 1, 1, 1, "a demonstration"]
@@ -60,8 +61,8 @@ def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, writ
     flagged = pd.read_parquet(audit).assign(is_label_issue=[int(row in (1, 2, 3)) for row in range(20)])
     flagged.to_parquet(audit)
     paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
-    plans, splits = [write_plan("a", {"bing": 5})], write_splits(["google"])
-    tabulate_data_quality(tmp_path / "l.parquet", [audit], plans, *paths, splits=splits, other_test_sets=["google"])
+    plans, splits = [write_plan("a", {"bing": 5})], write_splits(["google"], labels=3)
+    tabulate_data_quality(tmp_path / "l.parquet", [audit], plans, *paths, splits=splits, tested=["google"])
     leakage, found = (pd.read_csv(path) for path in paths)
     # row 2 is of a class that no scenario trains
     assert leakage["tested_on"].item() == 1 and found.set_index("class").loc["all", "tested_on"] == 2

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from distillery.analysis.study_tables import costs
+from distillery.config.targets import trial_rules
 from distillery.jobs import UserError
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -46,8 +47,11 @@ def tabulated(folder, sources=None):
 
 def test_every_rule_with_costs_writes_benchmarks():
     rules = Path(__file__).parents[3].joinpath("workflow", "rules").glob("*.smk")
-    measured = re.findall(r"results/benchmarks/(\w+)", "\n".join(path.read_text() for path in rules))
-    assert set(costs.STAGES) <= set(measured)
+    measured = set(re.findall(r"results/benchmarks/(\w+)", "\n".join(path.read_text() for path in rules)))
+    grid = {"lr": [0.1], "weight_decay": [0.0], "seeds": 1}
+    arms = {"kd": {"method": "kd", "tune": grid}}
+    measured |= {rule.folder for rule in trial_rules({"seeds_per_job": 1, "student": {"tune": grid}, "arms": arms})}
+    assert set(costs.STAGES) <= measured
 
 
 def test_costs_are_those_of_the_studys_own_jobs(measured):
@@ -76,18 +80,23 @@ def test_costs_are_those_of_the_studys_own_jobs(measured):
     assert found.loc["split", "seconds"] == 2 and np.isnan(found.loc["split", "images"])
 
 
-def test_costs_of_an_interrupted_training_include_all_its_parts(measured):
+def test_trainings_count_as_they_measured_themselves(measured):
     for name, numbers in {
-        "train_student/a.kd.seed0": (40, 50, 60), "train_student/a.kd.seed1": (0, 0, 0),
+        "train_student/a.kd.seed0": (40, 60, 50), "train_student/a.kd.seed1": (10, 6, 20), "train_teacher": (7, 1, 1),
         "run_trial/a.lr0.1_decay0_seed0": (30, 2, 20), "train_student/a.old.seed0": (99, 99, 99),
     }.items():  # fmt: skip
         path = measured / "checkpoints" / name / "usage.tsv"
         path.parent.mkdir(parents=True)
         path.write_text("s\tcpu_time\tmax_rss\n" + "\t".join(map(str, numbers)) + "\n")
+    for path in (measured / "benchmarks" / "train_student").glob("a.kd.*"):
+        path.unlink()
+    # the process that trained both, of which their starts and ends are known
+    (measured / "benchmarks" / "train_student" / "a.kd.tsv").write_text(BENCHMARK.format(51, 900, 70))
     found = tabulated(measured)
     student = found.loc["train_student", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb"]]
-    assert student.tolist() == [2, 4 + 40 + 6, 4 + 50 + 5, 900]
-    assert found.loc["run_trial", "seconds"] == 3 + 30 and found.loc["run_arm_trial", "seconds"] == 7
+    assert student.tolist() == [2, 40 + 10, 60 + 6, 50]
+    assert found.loc["run_trial", "seconds"] == 30 and found.loc["run_arm_trial", "seconds"] == 7
+    assert found.loc["train_teacher", "seconds"] == 7
     (measured / "checkpoints" / "train_student" / "a.kd.seed0" / "usage.tsv").write_text("s\nx\n")
     with pytest.raises(UserError, match=r"a.kd.seed0/usage.tsv is damaged"):
         tabulated(measured)

@@ -170,11 +170,11 @@ def test_runs_of_different_sizes_are_not_averaged(tmp_path, write_run):
         summary([tmp_path / "a.csv"], {"a": scenario({"google": 800})})
 
 
-def test_kept_and_dropped_sum_to_the_candidates(write_curated, write_plan):
+def test_kept_and_dropped_sum_to_the_candidates(write_curated, write_plan, write_splits):
     curated = [write_curated("google", kept=20), write_curated("bing", kept=30, reasons=["duplicate (of x)"] * 2)]
     # 5 train images of bing in one plan are among the 12 of the other
     plans = [write_plan("a", {"google": 6, "bing": 5}), write_plan("b", {"bing": 12}, augmented=True)]
-    found = counts_table(curated, plans)
+    found = counts_table(curated, plans, write_splits(["google", "bing"]), ["google", "bing"])
     assert list(found["source"]) == ["google", "google", "bing", "bing"]
     assert list(found["class"]) == ["cat", "dog"] * 2
     reasons = [name for name in found.columns if name.startswith("dropped_")]
@@ -185,16 +185,17 @@ def test_kept_and_dropped_sum_to_the_candidates(write_curated, write_plan):
     assert list(found["test"]) == [5, 5, 5, 5] and list(found["val"]) == [0] * 4
 
 
-def test_images_of_a_source_outside_the_common_test_are_tested_on_too(write_curated, write_plan, write_splits):
-    curated, splits = [write_curated("google"), write_curated("sd2")], write_splits(["google", "sd2", "bing"])
+def test_students_are_tested_on_every_tested_source_s_images_of_their_classes(write_curated, write_plan, write_splits):
+    curated = [write_curated("google"), write_curated("sd2")]
+    splits = write_splits(["google", "sd2", "bing"], labels=3)
     plans = [write_plan("a", {"google": 6})]
-    used = used_images(plans, splits, ["sd2"])
+    used = used_images(plans, splits, ["google", "sd2"])
     # no scenario trains label 2, so that no student is tested on it
     assert list(used.loc[used["source"] == "sd2", "row"]) == [0, 1, 3, 4, 6, 7, 9]
     assert set(used.loc[used["source"] == "sd2", "split"]) == {"test"} and "bing" not in set(used["source"])
-    found = counts_table(curated, plans, splits, ["sd2"]).set_index("source")
+    found = counts_table(curated, plans, splits, ["google", "sd2"]).set_index("source")
     assert found.loc["sd2", "test"].sum() == 7 and found.loc["sd2", "train"].sum() == 0
-    assert found.loc["google", "test"].sum() == 10 and found.loc["google", "train"].sum() == 6
+    assert found.loc["google", "test"].sum() == 7 and found.loc["google", "train"].sum() == 6
 
 
 def test_teacher_table(teacher):
@@ -206,14 +207,15 @@ def test_teacher_table(teacher):
     assert (found["note"] == "a demonstration").all()
 
 
-def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, write_plan, teacher):
+def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, write_plan, write_splits, teacher):
+    tests = {"splits": write_splits(["google"]), "tested": ["google"]}
     scenarios = {"a": scenario({"google": 8}), "b": scenario({"google": 4}, arms=["scratch"])}
     paths = study(scenarios, {"a": {"scratch": SCRATCH, "kd": KD}, "b": {"scratch": [0.5]}})
     plans, curated = [write_plan("a", {"google": 8}), write_plan("b", {"google": 4})], [write_curated("google")]
     names = ("runs", "summary", "counts", "teacher")
     contents = []
     for part in ("one", "two"):
-        made = tabulate_study(paths, plans, curated, teacher, scenarios, "a demonstration")
+        made = tabulate_study(paths, plans, curated, teacher, scenarios, label="a demonstration", **tests)
         made.write(**{name: tmp_path / part / f"{name}.csv" for name in names})
         contents.append([(tmp_path / part / f"{name}.csv").read_text() for name in names])
     assert contents[0] == contents[1]

@@ -65,7 +65,7 @@ def tabulate_breakdowns(
 
     Args:
         predictions: `predictions.parquet` of every run, on the common test images.
-        other_test_sets: written by `predict_other_test_sets`, one a scenario; none if all test images are common.
+        other_test_sets: written by `evaluate_students`, one a scenario and arm; none if all test images are common.
         teacher: its `predictions.parquet`.
         outputs: the files to write.
         classes, sources, scenarios, arms: all names, in the configuration's order.

@@ -24,6 +24,8 @@ OnnxOutput = Literal["logits", "probabilities"]
 TeacherDataKind = Literal["cifar10", "folder", "sources", "drawn", "none"]
 Unavailable = Literal["stop", "skip"]
 
+WITHOUT_TEACHER = ("ce", "label_smoothing", "published_ce")  # methods that ask no teacher
+
 # of classes, sources, arms and scenarios, which are also names of files
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 RESERVED_NAMES = {  # by section: they mean something else in tables and figures

@@ -148,6 +148,12 @@ class Study(Section):
         le=1000,
         description="Trainings of each scenario and arm, numbered from 0. Adding one retrains none of the others.",
     )
+    seeds_per_job: Literal["all", 1] = Field(
+        "all",
+        description="all: the seeds of a scenario and arm share a job, and so do the trials of a grid, which saves"
+        " starts of Python and PyTorch. 1: each is a job, so that more run at a time; the profiles for clusters set"
+        " it. The results are the same.",
+    )
     contact: str = Field(
         "",
         description="Address of a person or page, sent with every web request so that the owner of a site can ask you"

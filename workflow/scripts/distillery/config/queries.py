@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from distillery.config.choices import NETWORKS, WEB_SEARCHES
+from distillery.config.choices import NETWORKS, WEB_SEARCHES, WITHOUT_TEACHER
 from distillery.config.recipe_models import RecipeConfig
 from distillery.display_names import source_titles, source_with_title
 from distillery.jobs import CRAWL_POLICY_KEYS
@@ -57,9 +57,15 @@ def used_sources(study: Study) -> list[str]:
 
 
 def pixel_sources(study: Study, scenario: str) -> list[str]:
-    """The sources whose images a run of a scenario needs: those it trains on and those of the common test."""
-    needed = {*study["scenarios"][scenario]["train"], *study["split"]["common"]}
+    """The sources whose images a training of a scenario needs: those it trains on and those that validate it."""
+    validated = [name for name in study["split"]["common"] if study["split"]["val"].get(name)]
+    needed = {*study["scenarios"][scenario]["train"], *validated}
     return [name for name in study["sources"] if name in needed]
+
+
+def tested_sources(study: Study) -> list[str]:
+    """The sources with test images: of the common test and outside it, in the configuration's order."""
+    return [name for name in study["sources"] if name in study["split"]["test"]]
 
 
 def generated_sources(study: Study, scenario: str) -> list[str]:
@@ -312,6 +318,11 @@ def fits_scale(study: Study) -> bool:
 def settings_of_arm(study: Study, arm: str) -> dict[str, Any]:
     """An arm's method and its settings, sorted by key; without its grid."""
     return {key: value for key, value in sorted(study["arms"][arm].items()) if key != "tune"}
+
+
+def uses_teacher(study: Study, arm: str) -> bool:
+    """Whether the method of an arm asks the teacher."""
+    return study["arms"][arm]["method"] not in WITHOUT_TEACHER
 
 
 def tuning_of(study: Study, scenario: str, arm: str) -> tuple[str, dict[str, Any]] | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -18,9 +18,12 @@ from distillery.config.queries import (
     adopted_members,
     classes_of,
     fits_scale,
+    other_test_sources,
+    settings_of_arm,
     teacher_sources,
     tuning_of,
     used_sources,
+    uses_teacher,
 )
 from distillery.storage.files import hash_listing
 
@@ -29,6 +32,7 @@ PAGE_TABLES = (
     "summary", "comparisons", "ranking", "test_sources", "per_class", "published", "calibration", "agreement",
     "confusion", "counts", "teacher", "leakage", "audit", "diversity", "costs", "runs", "curves", "reliability",
 )  # fmt: skip
+ONE_TRIAL = "lr{lr}_decay{weight_decay}_seed{seed}"
 SHEETS = ("contact", "label_issues", "duplicates")
 
 
@@ -120,6 +124,26 @@ def listing_of_class(study: Study, source: str, label: str) -> str:
     return class_listing(Path(settings["path"]) / settings["inside"], [label])
 
 
+def all_seeds(study: Study, pattern: str) -> list[str]:
+    """The files of all seeds, from a pattern with `{seed}`."""
+    return [pattern.replace("{seed}", str(seed)) for seed in range(study["seeds"])]
+
+
+def seeds_in_job(study: Study, pattern: str) -> list[str]:
+    """The files that one job makes for a pattern with `{seed}`: those of all seeds, or of the one of its wildcard."""
+    return [pattern] if study["seeds_per_job"] == 1 else all_seeds(study, pattern)
+
+
+def name_of_training_job(study: Study) -> str:
+    """The pattern of the name of the log and benchmark of a job that trains students."""
+    return "{scenario}.{arm}" + (".seed{seed}" if study["seeds_per_job"] == 1 else "")
+
+
+def teacher_of(study: Study, arm: str) -> str:
+    """The teacher's weights, if the method of an arm asks the teacher; else empty."""
+    return "results/teacher/model.safetensors" if uses_teacher(study, arm) else ""
+
+
 def trials_of(tuned: str, grid: Mapping[str, Any]) -> list[str]:
     """The trials of a scenario, or of one of its arms: a training with every setting of a grid.
 
@@ -129,6 +153,47 @@ def trials_of(tuned: str, grid: Mapping[str, Any]) -> list[str]:
     """
     settings = product(grid["lr"], grid["weight_decay"], range(grid["seeds"]))
     return [f"results/tuning/{tuned}/lr{lr}_decay{decay}_seed{seed}.json" for lr, decay, seed in settings]
+
+
+class TrialRule(NamedTuple):
+    """A rule that makes the trials of one grid. Patterns have the wildcard `{scenario}`.
+
+    Attributes:
+        name: of the rule.
+        folder: of its logs, benchmarks and checkpoints.
+        job: pattern of the name of a job's log and benchmark.
+        trials: patterns of the files that one job makes: all of the grid, or the one of its wildcards.
+        arm: the method and its settings.
+        teacher: see `teacher_of`.
+    """
+
+    name: str
+    folder: str
+    job: str
+    trials: list[str]
+    arm: dict[str, Any]
+    teacher: str
+
+
+def trial_rules(study: Study) -> list[TrialRule]:
+    """The rules that make trials: of the student's grid, which trains from scratch, and of each arm's own grid."""
+    own = {name: arm["tune"] for name, arm in study["arms"].items() if "tune" in arm}
+    rules = []
+    if "tune" in study["student"]:
+        found = _job_and_trials(study, "{scenario}", study["student"]["tune"])
+        rules.append(TrialRule("run_trial", "run_trial", *found, {"method": "ce"}, ""))
+    for arm, grid in own.items():
+        found = _job_and_trials(study, f"{{scenario}}.{arm}", grid)
+        settings = settings_of_arm(study, arm)
+        rules.append(TrialRule(f"run_arm_trial_{arm}", "run_arm_trial", *found, settings, teacher_of(study, arm)))
+    return rules
+
+
+def _job_and_trials(study: Study, tuned: str, grid: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """`job` and `trials` of a `TrialRule`."""
+    if study["seeds_per_job"] == 1:
+        return f"{tuned}.{ONE_TRIAL}", [f"results/tuning/{tuned}/{ONE_TRIAL}.json"]
+    return tuned, trials_of(tuned, grid)
 
 
 def names_of_trials(study: Study) -> list[str]:
@@ -152,6 +217,12 @@ def runs_of(study: Study, scenario: str, file: str = "metrics.json") -> list[str
     """One file of every run of a scenario."""
     runs = product(study["scenarios"][scenario]["arms"], range(study["seeds"]))
     return [f"results/runs/{scenario}/{arm}/seed{seed}/{file}" for arm, seed in runs]
+
+
+def other_test_predictions(study: Study) -> list[str]:
+    """The predictions of all students for test images outside the common test; none if all are common."""
+    shown = study["scenarios"].items() if other_test_sources(study) else ()
+    return [f"results/other_test_sets/{name}.{arm}.parquet" for name, scenario in shown for arm in scenario["arms"]]
 
 
 def runs_of_all(study: Study, file: str) -> list[str]:

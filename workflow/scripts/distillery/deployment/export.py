@@ -53,6 +53,7 @@ class Deployed(nn.Module):
 def export_student(
     weights: str | Path,
     metrics: str | Path,
+    predictions: str | Path,
     runs: str | Path,
     plan: str | Path,
     settings: CardSettings,
@@ -62,9 +63,10 @@ def export_student(
     """Write a student as ONNX, and its card; neither if the file's predictions differ from the network's.
 
     Args:
-        weights, metrics: of the run, as `train_student` writes them.
+        weights: of the run, as `train_student` writes them.
+        metrics, predictions: of the run, as `evaluate_students` writes them.
         runs: the table of all runs of its scenario.
-        plan: its scenario's, for its train and test images.
+        plan: its scenario's, for its train images.
         settings: what the configuration says about it.
         model: the `.onnx` to write.
         card: the `.md` to write.
@@ -76,7 +78,7 @@ def export_student(
     if reason := not_run_reason(plan):
         raise UserError(f"{model}: there is no student to export, its scenario is {not_run_text(reason)}. {RETRY}.")
     student = load_weights(weights)
-    facts = read_facts(metrics, runs, plan, student.classes)
+    facts = read_facts(metrics, predictions, runs, plan, student.classes)
     deployed = Deployed(student.network, facts.labels).eval()
     metadata = {
         "title": settings.title,

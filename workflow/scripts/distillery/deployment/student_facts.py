@@ -1,4 +1,4 @@
-"""What the study's files say about a student: its metrics, its scenario's table of runs, and its plan."""
+"""What the study's files say about a student: its metrics, its predictions, its scenario's runs, and its plan."""
 
 from __future__ import annotations
 
@@ -57,11 +57,13 @@ class StudentFacts:
         return self.metrics["seed"]
 
 
-def read_facts(metrics: str | Path, runs: str | Path, plan: str | Path, classes: Sequence[str]) -> StudentFacts:
+def read_facts(
+    metrics: str | Path, predictions: str | Path, runs: str | Path, plan: str | Path, classes: Sequence[str]
+) -> StudentFacts:
     """Read a student's facts.
 
     Args:
-        metrics: of its run.
+        metrics, predictions: of its run.
         runs: the table of all runs of its scenario.
         plan: its scenario's.
         classes: names of all classes of the study, in the order of the plan's labels.
@@ -71,9 +73,10 @@ def read_facts(metrics: str | Path, runs: str | Path, plan: str | Path, classes:
     """
     measured = _read_metrics(metrics)
     table = read_parquet(plan, ["source", "label", "split", "augmented"])
-    train, test = table["split"] == "train", table["split"] == "test"
+    train = table["split"] == "train"
     labels = tuple(int(label) for label in np.unique(table["label"][train]))
-    if len(labels) != measured["n_classes"] or test.sum() != measured["n_test"] or max(labels) >= len(classes):
+    tested = read_parquet(predictions, ["label"])["label"]
+    if len(labels) != measured["n_classes"] or len(tested) != measured["n_test"] or max(labels) >= len(classes):
         raise UserError(f"{metrics} and {plan} are not of one scenario. Delete {metrics} and run again.")
     names = tuple(classes[label] for label in labels)
     return StudentFacts(
@@ -83,7 +86,7 @@ def read_facts(metrics: str | Path, runs: str | Path, plan: str | Path, classes:
         classes=names,
         train=Counter(table["source"][train & ~table["augmented"]].tolist()),
         copies=int((train & table["augmented"]).sum()),
-        tested={name: int((table["label"][test] == label).sum()) for name, label in zip(names, labels, strict=True)},
+        tested={name: int((tested == label).sum()) for name, label in zip(names, labels, strict=True)},
     )
 
 

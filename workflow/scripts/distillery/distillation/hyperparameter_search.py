@@ -9,10 +9,11 @@ are never used.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,20 @@ from distillery.training.recipe import Recipe
 if TYPE_CHECKING:
     from distillery.distillation.methods import Arm
     from distillery.distillation.scenario_data import ScenarioData
+
+
+class Setting(NamedTuple):
+    """What a trial tries."""
+
+    lr: float
+    weight_decay: float
+    seed: int
+
+    @classmethod
+    def of(cls, path: str | Path) -> Setting:
+        """The setting of a trial's file `…/lr{lr}_decay{weight_decay}_seed{seed}.json`."""
+        _, lr, weight_decay, seed = re.split("lr|_decay|_seed", Path(path).stem)
+        return cls(float(lr), float(weight_decay), int(seed))
 
 
 @dataclass(frozen=True)
@@ -41,8 +56,6 @@ def run_trial(
     *,
     arm: Arm,
     recipe: Recipe,
-    lr: float,
-    weight_decay: float,
     seed: int,
     label: str,
     checkpoints: str | Path,
@@ -53,7 +66,7 @@ def run_trial(
 
     Args:
         teacher: weights file; read only if the arm uses a teacher.
-        recipe: all other settings.
+        recipe: with the learning rate and weight decay to try.
         label: of the progress bar and messages.
 
     Raises:
@@ -66,14 +79,13 @@ def run_trial(
 
     if not len(data.val):
         raise UserError(f"{label}: no validation images to choose by. Give split.val counts, or remove tune")
-    recipe = replace(recipe, lr=lr, weight_decay=weight_decay)
     device = choose_device(threads, deterministic)
     try:
         _, history = fit_student(data, arm, recipe, teacher, seed, checkpoints, device, label, keep_weights=False)
     except Diverged as error:
         log.warning("%s This setting is passed over.", error)
-        return Trial(lr, weight_decay, seed, None)
-    return Trial(lr, weight_decay, seed, history[-1].val_accuracy)
+        return Trial(recipe.lr, recipe.weight_decay, seed, None)
+    return Trial(recipe.lr, recipe.weight_decay, seed, history[-1].val_accuracy)
 
 
 def select_best(trials: Sequence[Trial], grid: str = "student.tune", label: str = "") -> tuple[float, float]:

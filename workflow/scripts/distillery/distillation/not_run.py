@@ -14,37 +14,38 @@ import numpy as np
 from distillery.jobs import log
 from distillery.storage.files import atomic_write
 from distillery.storage.parquet import write_parquet
-from distillery.training.run_files import predictions_schema, write_history
+from distillery.training.run_files import RunName, predictions_schema, write_history
 
 
-def write_run_not_run(
-    reason: str,
-    *,
-    scenario: str,
-    arm: str,
-    seed: int,
-    classes: int,
-    weights: str | Path,
-    history: str | Path,
-    predictions: str | Path,
-    metrics: str | Path,
-) -> None:
-    """Write the four files of a run that is not run.
+def write_training_not_run(reason: str, *, weights: str | Path, history: str | Path, training: str | Path) -> None:
+    """Write the three files of a training that is not run.
+
+    Args:
+        reason: why, in words.
+        weights: an empty file.
+        history: with its columns, but no rows.
+        training: JSON with the keys scenario, arm, seed and not_run, the reason.
+    """
+    run = RunName.of(weights)
+    log.info("%s is not run: %s", run, reason)
+    write_history(history, [])
+    atomic_write(weights, b"")
+    atomic_write(training, json.dumps({**run._asdict(), "not_run": reason}, indent=2) + "\n")
+
+
+def write_evaluation_not_run(reason: str, *, classes: int, predictions: str | Path, metrics: str | Path) -> None:
+    """Write the two files of the evaluation of a student that is not run.
 
     Args:
         reason: why, in words.
         classes: number of the study's classes.
-        weights: an empty file.
-        history, predictions: with their columns, but no rows.
+        predictions: with their columns, but no rows.
         metrics: JSON with the keys scenario, arm, seed and not_run, the reason.
     """
-    log.info("%s, %s, seed %d is not run: %s", scenario, arm, seed, reason)
     schema = predictions_schema(classes)
     columns: dict[str, Any] = {name: np.empty((0, classes)) if name == "logits" else [] for name in schema.names}
-    write_history(history, [])
     write_parquet(predictions, columns, schema)
-    atomic_write(weights, b"")
-    content = {"scenario": scenario, "arm": arm, "seed": seed, "not_run": reason}
+    content = {**RunName.of(metrics)._asdict(), "not_run": reason}
     atomic_write(metrics, json.dumps(content, indent=2) + "\n")
 
 

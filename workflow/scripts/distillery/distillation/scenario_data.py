@@ -2,52 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor
 
+from distillery.splits.planned_images import PlannedImages
 from distillery.training.augmentation import augment_copies
-from distillery.training.dataset import ImageDataset, load_plan
+from distillery.training.dataset import ImageDataset
 
 
 @dataclass(frozen=True)
 class ScenarioData:
-    """The images that a scenario's students are trained, validated and tested on.
+    """The images that a scenario's students are trained and validated on.
 
     Attributes:
         train: with its augmented copies.
-        val, test: of the common sources.
+        val: of the common sources.
         trained_classes: int64, sorted indices of the classes with train images; usually all.
         classes: names of the study's C classes.
     """
 
     train: ImageDataset
     val: ImageDataset
-    test: ImageDataset
     trained_classes: Tensor
     classes: tuple[str, ...]
 
+    @classmethod
+    def of(
+        cls, planned: Mapping[str, PlannedImages], classes: Sequence[str], augment: str, augment_seed: int
+    ) -> ScenarioData:
+        """Augment the copies among a scenario's images.
 
-def load_scenario_data(
-    plan: str | Path,
-    pixels: Sequence[str | Path],
-    sources: Sequence[str],
-    classes: Sequence[str],
-    augment: str,
-    augment_seed: int,
-) -> ScenarioData:
-    """Read a scenario's images and augment its copies.
-
-    Args:
-        plan: parquet with the scenario's images.
-        pixels: curated `.npy` of each of `sources`.
-        augment: how the plan's copies are augmented: none, color or rotation.
-
-    Raises:
-        UserError: a file is damaged, or the plan names images that do not exist.
-    """
-    parts = load_plan(plan, pixels, sources, classes)
-    train = augment_copies(parts["train"], augment, augment_seed)
-    return ScenarioData(train, parts["val"], parts["test"], parts["train"].labels.unique(), tuple(classes))
+        Args:
+            planned: from `read_planned_images`.
+            augment: how the plan's copies are augmented: none, color or rotation.
+        """
+        train = augment_copies(ImageDataset.of(planned["train"]), augment, augment_seed)
+        return cls(train, ImageDataset.of(planned["val"]), train.labels.unique(), tuple(classes))

@@ -1,4 +1,4 @@
-"""One run: training and testing the student of one scenario, arm and seed.
+"""Training the student of one scenario, arm and seed; `student_evaluation.py` tests it.
 
 All arms of one seed start from the same initialization. If they train on the same images, they also see the same order
 and views. So they differ in the loss alone, and in learning rate and weight decay if an arm has its own grid. The
@@ -12,12 +12,10 @@ other logits get no gradient, and they have probability 0 in the test.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -40,51 +38,43 @@ from distillery.training.dataset import ImageDataset
 from distillery.training.hardware import choose_device
 from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.optimizers import Optimizer
-from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions
+from distillery.training.prediction import fraction, predict_classes
 from distillery.training.recipe import Recipe
-from distillery.training.run_files import HistoryRow, write_history
+from distillery.training.run_files import HistoryRow, RunName, write_history
 
 
 @dataclass(frozen=True)
-class StudentRun:
-    """A trained student with its history, its predictions for the test images and its metrics."""
+class TrainedStudent:
+    """A trained student with its history and the facts of its training."""
 
     trained: TrainedNetwork
     history: list[HistoryRow]
-    test: ImageDataset
-    logits: np.ndarray
-    predicted: np.ndarray
-    metrics: dict[str, Any]
+    facts: dict[str, Any]
 
-    def save(self, weights: str | Path, history: str | Path, predictions: str | Path, metrics: str | Path) -> None:
-        """Write the run's four files."""
+    def save(self, weights: str | Path, history: str | Path, training: str | Path) -> None:
+        """Write the training's three files; `training` is JSON."""
         write_history(history, self.history)
-        write_predictions(predictions, self.test, self.logits, self.predicted)
         save_weights(weights, self.trained)
-        atomic_write(metrics, json.dumps(self.metrics, indent=2) + "\n")
+        atomic_write(training, json.dumps(self.facts, indent=2) + "\n")
 
 
 def train_student(
     data: ScenarioData,
     teacher: str | Path,
     *,
-    scenario: str,
-    arm_name: str,
+    run: RunName,
     arm: Arm,
     recipe: Recipe,
     augment: str,
-    sources: Sequence[str],
-    seed: int,
     checkpoints: str | Path,
     threads: int = 0,
     deterministic: bool = False,
-) -> StudentRun:
-    """Train and test one student.
+) -> TrainedStudent:
+    """Train one student.
 
     Args:
         teacher: weights file; read only if the arm uses a teacher.
-        sources: of the test images, in the study's order.
-        seed: of initialization, order and views.
+        run: its seed is that of initialization, order and views.
         checkpoints: folder of the run's own checkpoint, from which a killed training resumes.
 
     Raises:
@@ -93,13 +83,9 @@ def train_student(
     if arm.published:
         data, recipe = _published_settings(arm, data, recipe)
     device = choose_device(threads, deterministic)
-    label = f"{scenario}, {arm_name}, seed {seed}"
-    network, history = fit_student(data, arm, recipe, teacher, seed, checkpoints, device, label)
-    logits, predicted = predict_classes(network, data.test.pixels, data.trained_classes)
-    metrics = {
-        "scenario": scenario,
-        "arm": arm_name,
-        "seed": seed,
+    network, history = fit_student(data, arm, recipe, teacher, run.seed, checkpoints, device, str(run))
+    facts = {
+        **run._asdict(),
         "network": recipe.network,
         "parameters": sum(weight.numel() for weight in network.parameters()),
         "steps": recipe.steps,
@@ -110,12 +96,12 @@ def train_student(
         "n_train": len(data.train),
         "n_train_unique": int((~data.train.augmented).sum()),
         "n_classes": len(data.trained_classes),
-        **_test_metrics(data.test, predicted, sources, data.classes),
+        "classes": [data.classes[label] for label in data.trained_classes.tolist()],
         "val_accuracy": history[-1].val_accuracy,
     }
     side = data.train.pixels.shape[-1]
     trained = TrainedNetwork(network, recipe.network, data.classes, side, "student", recipe.steps)
-    return StudentRun(trained, history, data.test, logits, predicted, metrics)
+    return TrainedStudent(trained, history, facts)
 
 
 def _published_settings(arm: Arm, data: ScenarioData, recipe: Recipe) -> tuple[ScenarioData, Recipe]:
@@ -137,7 +123,7 @@ def fit_student(
     label: str,
     keep_weights: bool = True,
 ) -> tuple[NormalizedModel, list[HistoryRow]]:
-    """Train a student on the train images. The validation images measure it; the test images are not used.
+    """Train a student on the train images. The validation images measure it.
 
     Args:
         checkpoints: folder of the checkpoint. It also keeps the finished training, so that it is not repeated.
@@ -209,17 +195,3 @@ def _checkpoint(
 def _accuracy(network: nn.Module, images: ImageDataset, trained_classes: Tensor) -> float | None:
     _, predicted = predict_classes(network, images.pixels, trained_classes)
     return fraction(predicted == images.labels.numpy())
-
-
-def _test_metrics(
-    test: ImageDataset, predicted: np.ndarray, sources: Sequence[str], classes: Sequence[str]
-) -> dict[str, Any]:
-    labels = test.labels.numpy()
-    correct = predicted == labels
-    by_source = {name: correct[test.sources == name] for name in sources if (test.sources == name).any()}
-    return {
-        "n_test": len(test),
-        "accuracy": fraction(correct),
-        "by_source": {name: {"accuracy": fraction(part), "n": len(part)} for name, part in by_source.items()},
-        "per_class": by_class(correct, labels, classes),
-    }

@@ -16,10 +16,11 @@ from distillery.distillation.zero_shot import fit_scale, with_scale
 from distillery.jobs import UserError, log
 from distillery.models.adopted import AveragedNetwork
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
+from distillery.splits.planned_images import open_pixels
 from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
-from distillery.training.dataset import ImageDataset, gather, load_teacher_data, open_pixels
+from distillery.training.dataset import ImageDataset, gather, load_teacher_data
 from distillery.training.hardware import choose_device
 from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions

@@ -1,4 +1,7 @@
-"""The plan of a scenario: which images it trains on, and which it is validated and tested on."""
+"""The plan of a scenario: which images it trains on and is validated on, so what its trainings depend on.
+
+The test images are not in it: `splits.parquet` has them. So a common test that grows trains nothing again.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ PLAN_SCHEMA = pa.schema(
         ("source", pa.string()),
         ("row", pa.int32()),  # in the source's array of images
         ("label", pa.int16()),
-        ("split", pa.string()),  # train, val, test
+        ("split", pa.string()),  # train, val
         ("augmented", pa.bool_()),  # an altered copy of the same image
     ]
 )
@@ -47,18 +50,18 @@ def plan_scenario(
     refusals: str | Path | None = None,
     tuned: bool = False,
 ) -> None:
-    """Choose the images that a scenario trains on and is validated and tested on.
+    """Choose the images that a scenario trains on and is validated on.
 
     A scenario is not run if a source that it trains on refused one of its classes, or if there are no images to test
     it on. Its plan has no rows, and the reason in its metadata.
 
     Train images are taken by rank, so that the images of a smaller scenario are among those of a larger one.
-    Validation and test images are all those of the common sources, of the classes that the scenario trains on.
+    Validation images are all those of the common sources, of the classes that the scenario trains on; so are the test
+    images.
 
     Args:
         splits: table of `split_images`.
-        output: the `.parquet` to write, with the columns of `PLAN_SCHEMA`: train rows first, then validation, then
-            test.
+        output: the `.parquet` to write, with the columns of `PLAN_SCHEMA`: train rows first, then validation.
         scenario: its name, for messages.
         train: total of each source.
         classes: the classes of each source.
@@ -106,7 +109,7 @@ def plan_scenario(
         # then do subsets nest
         usable &= ~np.isin(table["group"], table["group"][own])
     parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented
-    parts += [(tested & (table["split"] == name), name, False) for name in ("val", "test")]
+    parts.append((tested & (table["split"] == "val"), "val", False))
     _write_plan(output, table, parts)
 
 

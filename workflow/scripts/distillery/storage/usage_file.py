@@ -1,4 +1,4 @@
-"""The file beside a checkpoint that records what earlier processes of its training used; the costs table reads it."""
+"""The file beside a checkpoint that records what its training used in all its processes; the costs table reads it."""
 
 from __future__ import annotations
 

@@ -3,9 +3,8 @@
 A checkpoint is one file in a folder outside the workflow's declared outputs, since Snakemake deletes the outputs of a
 job that failed or runs again. It holds the network, its EMA, an adapter that is trained along with it, the
 optimizer, the step and the history so far. It holds no random generator, since the draws of a step depend on seed and
-step alone (`rng.py`), and no teacher. Of a finished training only the network and the history are kept. So a job that
-runs again for a reason that does not affect its training (such as one more value in a grid whose best setting stays the
-same) trains nothing.
+step alone (`rng.py`), and no teacher. Of a finished training only the network and the history are kept, until the job
+has written its files (`finished.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,19 +22,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distillery.code_hash import code_hash
 from distillery.jobs import log
 from distillery.models.pretrained import pretrained_file
 from distillery.models.timm_names import PREFIX
 from distillery.storage.files import atomic_write, hash_files
 from distillery.storage.usage import ZERO_USAGE, JobUsage
 from distillery.training.ema import ModelEMA
+from distillery.training.finished import code_version
 from distillery.training.hardware import arithmetic
 from distillery.training.optimizers import Optimizer
 from distillery.training.recipe import Recipe
-
-LIBRARY = Path(__file__).parents[2]  # holds the package
-TRAINING_MODULES = ("distillery/distillation/student.py", "distillery/distillation/teachers.py")  # and their imports
 
 
 @dataclass(frozen=True)
@@ -88,11 +83,12 @@ class Checkpoint:
         """Write the result of a finished training. A full disk is no error: the job's outputs hold the same result."""
         try:
             self._write({"step": step, "network": network.state_dict() if self.weights else {}}, history, before)
+            before.end_training(self.path.parent)
         except OSError as error:
             log.info("the finished training is not kept in %s (%s)", self.path, error.strerror)
 
     def _write(self, state: dict[str, Any], history: list, before: JobUsage) -> None:
-        progress = {"history": history, "usage": list(before.plus_process())}
+        progress = {"history": history, "usage": list(before.plus_training())}
         buffer = io.BytesIO()  # torch's own file writer reports a full disk as an unrelated error
         torch.save({"digest": self.digest, **state, **progress}, buffer)
         atomic_write(self.path, buffer.getvalue())
@@ -117,6 +113,11 @@ class Checkpoint:
         self.remove()
         return None
 
+    def give_up(self, before: JobUsage) -> None:
+        """Delete the file of a training that diverged: resuming from it would diverge again."""
+        self.remove()
+        before.end_training(self.path.parent)
+
     def remove(self) -> None:
         """Delete the file if it exists."""
         self.path.unlink(missing_ok=True)
@@ -136,12 +137,6 @@ def training_fingerprint(recipe: Recipe, device: torch.device) -> dict[str, Any]
         "numpy": np.__version__,
         "code": code_version(),
     }
-
-
-@cache
-def code_version() -> str:
-    """A hash over all code that trains. A training resumed after an update could otherwise mix, say, two losses."""
-    return " ".join(code_hash(LIBRARY / module, LIBRARY) for module in TRAINING_MODULES)
 
 
 def digest(settings: Mapping[str, Any], *arrays: Tensor) -> str:

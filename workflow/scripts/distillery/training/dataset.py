@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from distillery.jobs import UserError
-from distillery.storage.arrays import map_pixels, read_arrays
-from distillery.storage.parquet import read_parquet
+from distillery.splits.planned_images import PlannedImages, gather_images
+from distillery.storage.arrays import read_arrays
 
 MIN_STD = 1e-3  # of a channel in [0, 1]; images of a single color would otherwise divide by 0
 
@@ -35,6 +35,17 @@ class ImageDataset:
     rows: np.ndarray
     augmented: np.ndarray
 
+    @classmethod
+    def of(cls, images: PlannedImages) -> ImageDataset:
+        """The same images for training; the pixels share their memory."""
+        return cls(
+            as_channels_last(images.pixels),
+            torch.from_numpy(images.labels),
+            images.sources,
+            images.rows,
+            images.augmented,
+        )
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -55,90 +66,14 @@ def as_channels_last(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
 
 
-def load_plan(
-    plan: str | Path, pixels: Sequence[str | Path], sources: Sequence[str], classes: Sequence[str]
-) -> dict[str, ImageDataset]:
-    """The images of a scenario by split (train, val, test), in the plan's order; augmented copies are still unchanged.
-
-    Args:
-        plan: parquet with columns source, row, label, split, augmented.
-        pixels: the curated `.npy` uint8 [N, S, S, 3] of each of `sources`, memory-mapped.
-
-    Raises:
-        UserError: the plan names images that do not exist, has no train or test images, or tests classes that it does
-            not train on.
-    """
-    table = read_parquet(plan, ["source", "row", "label", "split", "augmented"])
-    if len(table["label"]) and not 0 <= table["label"].min() <= table["label"].max() < len(classes):
-        raise UserError(f"plan {plan} has labels beyond the {len(classes)} classes. Delete it and run again.")
-    arrays = open_pixels(pixels, sources)
-    parts = {}
-    for split in ("train", "val", "test"):
-        chosen = {name: column[table["split"] == split] for name, column in table.items()}
-        parts[split] = gather(arrays, chosen["source"], chosen["row"], chosen["label"], chosen["augmented"])
-    for split in ("train", "test"):
-        if not len(parts[split]):
-            raise UserError(f"plan {plan} has no {split} images. Delete it and run again.")
-    trained = parts["train"].labels.unique()
-    for split in ("val", "test"):
-        untrained = parts[split].labels[~torch.isin(parts[split].labels, trained)].unique().tolist()
-        if untrained:
-            names = ", ".join(classes[label] for label in untrained)
-            raise UserError(f"plan {plan}: {split} images of {names}, none to train on. Delete it and run again.")
-    return parts
-
-
-def open_pixels(paths: Sequence[str | Path], sources: Sequence[str]) -> dict[str, np.ndarray]:
-    """Memory-mapped pixels uint8 [N, S, S, 3] by source.
-
-    Raises:
-        UserError: a file is damaged, or the sources' image sizes differ.
-    """
-    arrays = {name: map_pixels(path) for name, path in zip(sources, paths, strict=True)}
-    if len(sizes := {array.shape[1:] for array in arrays.values()}) > 1:
-        raise UserError(f"sources {', '.join(sources)} have images of several sizes {sorted(sizes)}. Curate again.")
-    return arrays
-
-
 def whole_source(name: str, pixels: np.ndarray, labels: np.ndarray) -> ImageDataset:
     """Every image of one source: pixels uint8 [N, S, S, 3], labels [N]."""
     return gather({name: pixels}, np.full(len(labels), name, object), np.arange(len(labels)), labels)
 
 
-def gather(
-    arrays: Mapping[str, np.ndarray],
-    sources: np.ndarray,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    augmented: np.ndarray | None = None,
-) -> ImageDataset:
-    """Copy the given rows of each source's pixels into one dataset.
-
-    Args:
-        arrays: uint8 [N, S, S, 3] by source.
-        sources, rows, labels: [M] each.
-        augmented: bool [M]; None for no augmented copies.
-
-    Raises:
-        UserError: a source or row does not exist.
-    """
-    shape = next(iter(arrays.values())).shape[1:]
-    pixels = np.empty((len(rows), *shape), np.uint8)
-    for name in dict.fromkeys(sources.tolist()):
-        here = np.flatnonzero(sources == name)
-        if name not in arrays:
-            raise UserError(f"images of source {name} are requested, but its pixels are not given")
-        if rows[here].min() < 0 or rows[here].max() >= len(arrays[name]):
-            raise UserError(f"source {name} has {len(arrays[name])} images, but row {rows[here].max()} is requested")
-        pixels[here] = arrays[name][rows[here]]
-    augmented = np.zeros(len(rows), bool) if augmented is None else augmented.astype(bool)
-    return ImageDataset(
-        as_channels_last(pixels),
-        torch.from_numpy(labels.astype(np.int64)),
-        sources,
-        rows.astype(np.int32),
-        augmented,
-    )
+def gather(arrays: Mapping[str, np.ndarray], sources: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> ImageDataset:
+    """Copy the given rows of each source's pixels into one dataset; see `gather_images`."""
+    return ImageDataset.of(gather_images(arrays, sources, rows, labels))
 
 
 def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[ImageDataset, ImageDataset]:

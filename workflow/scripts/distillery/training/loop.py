@@ -125,7 +125,7 @@ def train(
         adapter: trained along with the network by the same optimizer; checkpoints hold it until the end.
 
     Raises:
-        Diverged: the loss is not finite. The checkpoint is deleted, since resuming from it would diverge again.
+        Diverged: the loss is not finite. The checkpoint is deleted.
     """
     device = next(network.parameters()).device
     ema = ModelEMA(network) if recipe.ema else None
@@ -148,7 +148,7 @@ def train(
             loss = total.item() / (done - (history[-1].step if history else 0))
             if not isfinite(loss):
                 if checkpoint:
-                    checkpoint.remove()
+                    checkpoint.give_up(before)
                 raise Diverged(f"{label}: the loss is not finite by step {done}. Lower lr (now {recipe.lr:g}).")
             measured = (len(history) + 1) % VALIDATE_EVERY == 0 or done == recipe.steps
             with ema.applied() if ema else nullcontext():

@@ -1,4 +1,4 @@
-"""The files of a training: its history, and the columns of its predictions. Imports no torch."""
+"""The files of a run: where they lie, its history, and the columns of its predictions. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from distillery.storage.files import atomic_write
+
+
+class RunName(NamedTuple):
+    """The run that a file belongs to."""
+
+    scenario: str
+    arm: str
+    seed: int
+
+    @classmethod
+    def of(cls, path: str | Path) -> RunName:
+        """The run of a file `…/{scenario}/{arm}/seed{n}/{file}`."""
+        scenario, arm, seed = Path(path).parts[-4:-1]
+        return cls(scenario, arm, int(seed.removeprefix("seed")))
+
+    def __str__(self) -> str:
+        return f"{self.scenario}, {self.arm}, seed {self.seed}"
 
 
 class HistoryRow(NamedTuple):

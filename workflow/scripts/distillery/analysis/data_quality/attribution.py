@@ -26,8 +26,8 @@ def tabulate_attribution(
     teacher: Iterable[str | Path],
     output: str | Path,
     *,
-    splits: str | Path | None = None,
-    other_test_sets: Sequence[str] = (),
+    splits: str | Path,
+    tested: Sequence[str],
 ) -> None:
     """Write the table of images used, with the creator and license that their source states, if any.
 
@@ -36,9 +36,9 @@ def tabulate_attribution(
         plans: `{scenario}.parquet` of every scenario.
         teacher: `{source}.parquet` of the sources that only the teacher uses.
         output: the `.csv` to write, columns as in docs/tables.md, by source and row.
-        splits, other_test_sets: see `used_images`.
+        splits, tested: see `used_images`.
     """
-    write_table(attribution_table(curated, used_images(plans, splits, other_test_sets), teacher), output)
+    write_table(attribution_table(curated, used_images(plans, splits, tested), teacher), output)
 
 
 def attribution_table(

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from distillery.curation.label_issues import find_label_issues
 from distillery.jobs import UserError, log
+from distillery.splits.planned_images import open_pixels
 from distillery.storage.parquet import read_parquet, write_parquet
 
 SCHEMA = pa.schema(
@@ -67,7 +68,7 @@ def audit_labels(
     import torch
 
     from distillery.models.weights import load_weights
-    from distillery.training.dataset import gather, open_pixels
+    from distillery.training.dataset import gather
     from distillery.training.hardware import choose_device
     from distillery.training.prediction import predict
 

@@ -26,9 +26,9 @@ def tabulate_data_quality(
     leakage_table: str | Path,
     audit_table: str | Path,
     *,
+    splits: str | Path,
+    tested: Sequence[str],
     label: str = "",
-    splits: str | Path | None = None,
-    other_test_sets: Sequence[str] = (),
 ) -> None:
     """Write both tables, columns as in docs/tables.md.
 
@@ -38,10 +38,10 @@ def tabulate_data_quality(
         plans: of every scenario.
         leakage_table, audit_table: the `.csv` to write.
         label: column `note` of every row, such as that the numbers come from a demonstration.
-        splits, other_test_sets: see `used_images`.
+        splits, tested: see `used_images`.
     """
     audited = [pd.read_parquet(path) for path in audits]
-    used = used_images(plans, splits, other_test_sets)
+    used = used_images(plans, splits, tested)
     known = pd.read_parquet(leakage)
     rows = [_leakage_row(audit, known, used) for audit in audited if len(audit)]
     write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=list(LEAKAGE_COLUMNS)), leakage_table)

@@ -41,10 +41,11 @@ def tabulate_study(
     curated: Iterable[str | Path],
     teacher: str | Path,
     scenarios: Mapping[str, Mapping[str, Any]],
+    *,
+    splits: str | Path,
+    tested: Sequence[str],
     label: str = "",
     untrained: Sequence[str] = (),
-    splits: str | Path | None = None,
-    other_test_sets: Sequence[str] = (),
     titles: Mapping[str, str] = NO_TITLES,
     lacking: str = "",
 ) -> StudyTables:
@@ -57,7 +58,7 @@ def tabulate_study(
         teacher: its `metrics.json`.
         scenarios: as configured, in order.
         label, untrained, titles, lacking: see `summary_table`.
-        splits, other_test_sets: see `used_images`.
+        splits, tested: see `used_images`.
     """
     plans = list(plans)
     not_run = {Path(path).stem: reason for path in plans if (reason := not_run_reason(path))}
@@ -66,6 +67,6 @@ def tabulate_study(
     return StudyTables(
         runs=with_fixed_decimals(runs),
         summary=summary_table(runs, planned, scenarios, label, untrained, titles, not_run, lacking),
-        counts=counts_table(curated, plans, splits, other_test_sets),
+        counts=counts_table(curated, plans, splits, tested),
         teacher=teacher_table(teacher, label),
     )

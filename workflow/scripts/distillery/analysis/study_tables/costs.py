@@ -1,7 +1,7 @@
-"""What each stage cost, from Snakemake's benchmarks of finished jobs.
+"""What each stage cost: trainings as they measured themselves, other jobs from Snakemake's benchmarks.
 
-The benchmark of a training that was interrupted covers its last part alone. Its earlier parts are recorded beside its
-checkpoint (see `distillery.storage.usage`), and both are added.
+A benchmark is of a process, which may be the last of a training that was interrupted, or have trained several students.
+So each training records what it used beside its checkpoint (see `distillery.storage.usage`).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ STAGES = {
     "curate": "curate", "split": "split", "plan_scenario": "split", "prepare_teacher_data": "teach",
     "train_teacher": "teach", "evaluate_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
     "measure_diversity": "audit", "run_trial": "study", "select_hyperparameters": "study", "run_arm_trial": "study",
-    "select_arm_hyperparameters": "study", "train_student": "study",
+    "select_arm_hyperparameters": "study", "train_student": "study", "evaluate_students": "study",
 }  # fmt: skip
 OF_SCENARIOS = ("plan_scenario", "run_trial", "select_hyperparameters")
 TRIALS = ("run_trial", "run_arm_trial")
-OF_ARMS = ("run_arm_trial", "select_arm_hyperparameters", "train_student")
+OF_ARMS = ("run_arm_trial", "select_arm_hyperparameters", "train_student", "evaluate_students")
 
 
 def tabulate_costs(
@@ -49,11 +49,11 @@ def tabulate_costs(
 
     Args:
         benchmarks: folder of `{rule}.tsv` and `{rule}/….tsv`. A copied study may lack some; they have no row.
-        checkpoints: folder of `{rule}/…/` of the trainings; may lack some too.
+        checkpoints: folder of `{rule}/…/`, where each training recorded what it used; may lack some too.
         runs, counts: the study's tables, for the number of images processed.
         output: the `.csv` to write.
         sources: the sources that students or the teacher use → their classes.
-        trials: names of the study's trials; benchmarks of other trials, from an earlier grid, are left out.
+        trials: names of the study's trials; others, from an earlier grid, are left out.
         label: column `note` of every row.
 
     Raises:
@@ -83,27 +83,28 @@ class Measurements:
     checkpoints: Path
     trials: frozenset[str]
 
-    def of(self, rule: str, *names: str) -> list[Path]:
-        """The benchmarks of a rule's jobs whose names begin with `names`; of trials, only the study's own."""
-        found = sorted((self.benchmarks / rule).glob("*.tsv"))
-        found = [path for path in found if tuple(path.name.split(".")[: len(names)]) == names]
-        return [path for path in found if path.stem in self.trials] if rule in TRIALS else found
+    def of(self, rule: str, *names: str) -> list[str]:
+        """The jobs of a rule whose names begin with `names`, as `{rule}/{name}`; of trials, only the study's own."""
+        found = self.trials if rule in TRIALS else {path.stem for path in (self.benchmarks / rule).glob("*.tsv")}
+        return [f"{rule}/{name}" for name in sorted(found) if tuple(name.split(".")[: len(names)]) == names]
 
-    def measured(self, path: Path) -> pd.DataFrame:
-        """A job's costs: the row of its benchmark and, for an interrupted training, one of its earlier parts."""
-        parts, before = [read_measurement(path)], self.checkpoints / path.relative_to(self.benchmarks).with_suffix("")
-        if (before / FILE).exists():
-            parts.append(read_measurement(before / FILE).query("s > 0"))
-        return pd.concat(parts)
+    def measured(self, name: str) -> pd.DataFrame | None:
+        """What a training or another job used; None if it is not known.
+
+        Args:
+            name: `{rule}`, or `{rule}/{name}`.
+        """
+        paths = (self.checkpoints / name / FILE, self.benchmarks / f"{name}.tsv")
+        return next((read_measurement(path) for path in paths if path.exists()), None)
 
 
 def _study_rows(jobs: Measurements, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Rows of rules with one job a study or a scenario; the jobs of all scenarios make one row."""
     for rule in STAGES:
-        paths = [jobs.benchmarks / f"{rule}.tsv"]
+        names = [rule]
         if rule in OF_SCENARIOS:
-            paths = [path for scenario in scenarios for path in jobs.of(rule, scenario)]
-        yield from _row(jobs, paths, rule)
+            names = [name for scenario in scenarios for name in jobs.of(rule, scenario)]
+        yield from _row(rule, [jobs.measured(name) for name in names])
 
 
 def _source_rows(
@@ -115,32 +116,32 @@ def _source_rows(
     for source, classes in sources.items():
         # rules of scenarios are left out, because a scenario may have a source's name
         for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_ARMS)):
-            stems = [source, *(f"{source}.{name}" for name in classes)]
+            names = [f"{rule}/{name}" for name in (source, *(f"{source}.{label}" for label in classes))]
+            # where several jobs share a source, the shares make the images and `generate` gathers them
+            names += jobs.of(f"{rule}_share", source)
             column = processed.get(rule, "retrieved")
             images = int(totals.at[source, column]) if source in totals.index else 0
-            paths = [jobs.benchmarks / rule / f"{stem}.tsv" for stem in stems]
-            # where several jobs share a source, the shares make the images and `generate` gathers them
-            paths += sorted((jobs.benchmarks / f"{rule}_share").glob(f"{source}.*.tsv"))
-            yield from _row(jobs, paths, rule, images, source=source)
+            yield from _row(rule, [jobs.measured(name) for name in names], images, source=source)
 
 
 def _student_rows(jobs: Measurements, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of rules with jobs of one (scenario, arm)."""
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
-        for rule in OF_ARMS[:-1]:  # arms with a grid of their own
-            yield from _row(jobs, jobs.of(rule, scenario, arm), rule, scenario=scenario, arm=arm)
-        folder = jobs.benchmarks / "train_student"
-        paths = [folder / f"{scenario}.{arm}.seed{seed}.tsv" for seed in group["seed"]]
-        measured = [path.exists() for path in paths]  # a copied study may lack some
-        images = int((group["steps"] * group["batch"])[measured].sum())
-        yield from _row(jobs, paths, "train_student", images, scenario=scenario, arm=arm)
+        names = {rule: jobs.of(rule, scenario, arm) for rule in OF_ARMS}
+        names["train_student"] = [f"train_student/{scenario}.{arm}.seed{seed}" for seed in group["seed"]]
+        for rule in OF_ARMS:
+            measured, images = [jobs.measured(name) for name in names[rule]], 0
+            if rule == "train_student":
+                known = [each is not None for each in measured]  # a copied study may lack some
+                images = int((group["steps"] * group["batch"])[known].sum())
+            yield from _row(rule, measured, images, scenario=scenario, arm=arm)
 
 
 def _row(
-    jobs: Measurements, paths: Iterable[Path], rule: str, images: int = 0, **names: str
+    rule: str, measurements: Iterable[pd.DataFrame | None], images: int = 0, **names: str
 ) -> Iterator[dict[str, Any]]:
-    """One row for the jobs that have a benchmark; nothing if none has."""
-    found = [jobs.measured(path) for path in paths if path.exists()]
+    """One row for the jobs that were measured; nothing if none was."""
+    found = [each for each in measurements if each is not None]
     if not found:
         return
     measured = pd.concat(found, ignore_index=True)

@@ -17,8 +17,8 @@ COUNT_COLUMNS = ("source", "class", "candidates", "retrieved", "kept", "train", 
 def counts_table(
     curated: Iterable[str | Path],
     plans: Iterable[str | Path],
-    splits: str | Path | None = None,
-    other_test_sets: Sequence[str] = (),
+    splits: str | Path,
+    tested: Sequence[str],
 ) -> pd.DataFrame:
     """One row a (source, class): candidates, retrieved, kept, dropped for each reason, and used by any scenario.
 
@@ -27,7 +27,7 @@ def counts_table(
     Args:
         curated: the curated tables of the sources, in the order of the rows wanted.
         plans: every scenario's plan; `train`, `val` and `test` count the distinct images that any of them uses.
-        splits, other_test_sets: see `used_images`.
+        splits, tested: see `used_images`.
     """
     columns = ["source", "class", "key", "kept", "reason", "row", "sha256"]
     tables = [pd.read_parquet(path, columns=columns) for path in curated]
@@ -44,7 +44,7 @@ def counts_table(
             "kept": groups["kept"].sum(),
         }
     ).reindex(groups.size().index)
-    used = _used_by_class(records, used_images(plans, splits, other_test_sets))
+    used = _used_by_class(records, used_images(plans, splits, tested))
     for split in ("train", "val", "test"):
         table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
     dropped = records[~records["kept"] & (records["refused"] == "")]

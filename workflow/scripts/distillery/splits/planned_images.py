@@ -1,0 +1,107 @@
+"""The pixels of a plan's images as numpy arrays. Imports no torch, so that a job can look at them before it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from distillery.jobs import UserError
+from distillery.storage.arrays import map_pixels
+from distillery.storage.parquet import read_parquet
+
+
+@dataclass(frozen=True)
+class PlannedImages:
+    """Images with their labels and origins.
+
+    Attributes:
+        pixels: uint8 [N, S, S, 3].
+        labels: int64 [N], indices into the study's classes.
+        sources: str [N].
+        rows: int32 [N], rows in the source's curated pixels.
+        augmented: bool [N], whether the image is to be altered.
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    sources: np.ndarray
+    rows: np.ndarray
+    augmented: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def read_planned_images(
+    plan: str | Path, pixels: Sequence[str | Path], sources: Sequence[str], classes: Sequence[str]
+) -> dict[str, PlannedImages]:
+    """The images of a scenario by split (train, val), in the plan's order; augmented copies are still unchanged.
+
+    Args:
+        plan: parquet with columns source, row, label, split, augmented.
+        pixels: the curated `.npy` uint8 [N, S, S, 3] of each of `sources`, memory-mapped.
+        classes: names of the study's classes.
+
+    Raises:
+        UserError: the plan names images that do not exist, has no train images, or validates on classes that it does
+            not train on.
+    """
+    table = read_parquet(plan, ["source", "row", "label", "split", "augmented"])
+    if len(table["label"]) and not 0 <= table["label"].min() <= table["label"].max() < len(classes):
+        raise UserError(f"plan {plan} has labels beyond the {len(classes)} classes. Delete it and run again.")
+    arrays = open_pixels(pixels, sources)
+    parts = {}
+    for split in ("train", "val"):
+        chosen = {name: column[table["split"] == split] for name, column in table.items()}
+        parts[split] = gather_images(arrays, chosen["source"], chosen["row"], chosen["label"], chosen["augmented"])
+    if not len(parts["train"]):
+        raise UserError(f"plan {plan} has no train images. Delete it and run again.")
+    if untrained := sorted(set(parts["val"].labels.tolist()) - set(parts["train"].labels.tolist())):
+        names = ", ".join(classes[label] for label in untrained)
+        raise UserError(f"plan {plan}: val images of {names}, none to train on. Delete it and run again.")
+    return parts
+
+
+def open_pixels(paths: Sequence[str | Path], sources: Sequence[str]) -> dict[str, np.ndarray]:
+    """Memory-mapped pixels uint8 [N, S, S, 3] by source.
+
+    Raises:
+        UserError: a file is damaged, or the sources' image sizes differ.
+    """
+    arrays = {name: map_pixels(path) for name, path in zip(sources, paths, strict=True)}
+    if len(sizes := {array.shape[1:] for array in arrays.values()}) > 1:
+        raise UserError(f"sources {', '.join(sources)} have images of several sizes {sorted(sizes)}. Curate again.")
+    return arrays
+
+
+def gather_images(
+    arrays: Mapping[str, np.ndarray],
+    sources: np.ndarray,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    augmented: np.ndarray | None = None,
+) -> PlannedImages:
+    """Copy the given rows of each source's pixels into one array.
+
+    Args:
+        arrays: uint8 [N, S, S, 3] by source.
+        sources, rows, labels: [M] each.
+        augmented: bool [M]; None for no augmented copies.
+
+    Raises:
+        UserError: a source or row does not exist.
+    """
+    shape = next(iter(arrays.values())).shape[1:]
+    pixels = np.empty((len(rows), *shape), np.uint8)
+    for name in dict.fromkeys(sources.tolist()):
+        here = np.flatnonzero(sources == name)
+        if name not in arrays:
+            raise UserError(f"images of source {name} are requested, but its pixels are not given")
+        if rows[here].min() < 0 or rows[here].max() >= len(arrays[name]):
+            raise UserError(f"source {name} has {len(arrays[name])} images, but row {rows[here].max()} is requested")
+        pixels[here] = arrays[name][rows[here]]
+    augmented = np.zeros(len(rows), bool) if augmented is None else augmented.astype(bool)
+    return PlannedImages(pixels, labels.astype(np.int64), sources, rows.astype(np.int32), augmented)
