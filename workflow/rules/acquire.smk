@@ -79,6 +79,7 @@ rule crawl:
         bing_crawls=lambda w: int(study["sources"][w.source]["kind"] == "bing"),
         openverse_crawls=lambda w: int(study["sources"][w.source]["kind"] == "openverse"),
         commons_crawls=lambda w: int(study["sources"][w.source]["kind"] == "commons"),
+        inaturalist_crawls=lambda w: int(study["sources"][w.source]["kind"] == "inaturalist"),
         runtime="12h",
     params:
         source=lambda w: web_source(w.source, w.label),

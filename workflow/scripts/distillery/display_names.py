@@ -16,7 +16,13 @@ ARMS = {
     "published_scratch": "published recipe, from scratch",
     "published_kd": "published recipe, distilled",
 }
-SEARCHES = {"google": "Google", "bing": "Bing", "openverse": "Openverse", "commons": "Wikimedia Commons"}
+SEARCHES = {
+    "google": "Google",
+    "bing": "Bing",
+    "openverse": "Openverse",
+    "commons": "Wikimedia Commons",
+    "inaturalist": "iNaturalist",
+}
 OTHER_KINDS = {"diffusion": "generated", "folder": "folder", "urls": "list of addresses"}
 MODEL = re.compile(r"[a-z]{1,3}[_-]?v?\d+")  # names that read like a diffusion model's, such as sd3
 NO_TITLES: Mapping[str, str] = MappingProxyType({})

@@ -1,8 +1,9 @@
-"""The web in small on this machine: four image searches, and sites with drawn images and the faults of real sites.
+"""The web in small on this machine: the image searches, and sites with drawn images and the faults of real sites.
 
-One HTTP server stands for every host under .test. `www.google.test`, `www.bing.test`, `www.openverse.test` and
-`www.commons.test` answer as those searches do; every other host serves images. The address of an image says what it
-shows, so the only state of the server is which addresses have already replied that they are busy.
+One HTTP server stands for every host under .test. `www.google.test`, `www.bing.test`, `www.openverse.test`,
+`www.commons.test` and `www.inaturalist.test` answer as those searches do; every other host serves images. The address
+of an image says what it shows, so the only state of the server is which addresses have already replied that they are
+busy.
 
 The environment variable DISTILLERY_DEMO_REFUSALS makes searches of a demonstration refuse, to see what a study makes of
 it: `google: captcha, openverse: quota used up after 2` (pages of results, of each class).
@@ -75,6 +76,10 @@ class Server(ThreadingHTTPServer):
         if where == ("www.commons.test", "/w/api.php"):
             query, first = values.get("gsrsearch", "").removesuffix(" filetype:bitmap"), int(values.get("gsroffset", 0))
             return self._results("commons", query, first, int(values.get("gsrlimit", 10)))
+        if where == ("www.inaturalist.test", "/v1/observations"):
+            count = int(values.get("per_page", 30))
+            first = count * (int(values.get("page", 1)) - 1)
+            return self._results("inaturalist", values.get("q", ""), first, count)
         image = WebImage.at(parts.path)
         if image is None or image.form not in REPLIES:
             return Reply(b"not here", "text/plain", 404)

@@ -1,4 +1,4 @@
-"""Pages of results in the formats of the four image searches: Google, Bing, Openverse, Wikimedia Commons."""
+"""Pages of results in the formats of the image searches: Google, Bing, Openverse, Wikimedia Commons, iNaturalist."""
 
 from __future__ import annotations
 
@@ -103,7 +103,28 @@ def commons_page(results: Sequence[WebImage], query: str) -> str:
     return json.dumps({"batchcomplete": True, "query": {"pages": pages}})
 
 
-PAGES = {"google": google_page, "bing": bing_page, "openverse": openverse_page, "commons": commons_page}
+def inaturalist_page(results: Sequence[WebImage], query: str) -> str:
+    """A JSON reply like iNaturalist's: observations, each with its photos."""
+    items = []
+    for image in results:
+        page, title = _about(image, query)
+        code, _, _ = LICENSES[image.number % len(LICENSES)]
+        name = _creator(image)
+        photo = {"id": image.number, "url": image.url, "license_code": code if code == "cc0" else f"cc-{code}"}
+        photo |= {"attribution": f"(c) {name}, some rights reserved (CC BY)"}
+        photo |= {"original_dimensions": {"width": image.side, "height": image.side}}
+        taxon = {"name": title, "preferred_common_name": ""}
+        items.append({"id": image.number, "quality_grade": "research", "uri": page, "taxon": taxon, "photos": [photo]})
+    return json.dumps({"total_results": len(items), "page": 1, "per_page": 200, "results": items})
+
+
+PAGES = {
+    "google": google_page,
+    "bing": bing_page,
+    "openverse": openverse_page,
+    "commons": commons_page,
+    "inaturalist": inaturalist_page,
+}
 SEARCHES = tuple(PAGES)
 
 

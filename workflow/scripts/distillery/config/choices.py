@@ -5,7 +5,7 @@ Standard library only: jobs that train or crawl import these lists, and must not
 
 from typing import Literal, get_args
 
-WebSearch = Literal["google", "bing", "openverse", "commons"]
+WebSearch = Literal["google", "bing", "openverse", "commons", "inaturalist"]
 SourceKind = Literal[WebSearch, "urls", "folder", "diffusion"]
 Network = Literal[
     "resnet8_half", "resnet8", "resnet20", "resnet8x4", "resnet18", "convnet_s", "convnet_m", "convnet_l", "convnet_xl"

@@ -5,6 +5,7 @@ Each function takes the study as `reading.check_config` returns it. `targets` ha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from distillery.storage.files import hash_listing
 from distillery.storage.verdicts import LookRequest
 
 Study = Mapping[str, Any]
+OPENVERSE_PAGE, OPENVERSE_ANONYMOUS = 20, 200  # results a page; requests a day without an account
 # keys of a diffusion source that change no image
 NOT_IN_IMAGES = ("shards", "unavailable")
 CIFAR10_SIDE = 32  # pixels
@@ -216,6 +218,21 @@ def images_requested(study: Study, source: str) -> dict[str, int]:
     return {part: totals.get(source, 0) // classes for part, totals in wanted_images(study).items()}
 
 
+def _quota_warnings(study: Study) -> list[str]:
+    """A line if the study needs more requests of Openverse than it answers in a day without an account."""
+    pages = sum(
+        -(-study["sources"][name]["per_class"] // OPENVERSE_PAGE) * len(classes_of(study, name))
+        for name in sources_of_kind(study, "openverse")
+        if name in preflight_sources(study)
+    )
+    if pages <= OPENVERSE_ANONYMOUS or os.environ.get("OPENVERSE_CLIENT_ID"):
+        return []
+    return [
+        f"Openverse: the study needs about {pages} requests, and it answers {OPENVERSE_ANONYMOUS} a day without an"
+        " account. Set OPENVERSE_CLIENT_ID and OPENVERSE_CLIENT_SECRET (docs/sources.md), or run again on other days"
+    ]
+
+
 def study_warnings(study: Study) -> list[str]:
     """What a user should know before the first job although it is no mistake; a line each."""
     hidden = [
@@ -223,7 +240,7 @@ def study_warnings(study: Study) -> list[str]:
         for name, scenario in study["scenarios"].items()
         if scenario.get("published") and not has_published_kinds(study, name)
     ]
-    return [*_two_class_warnings(study), *_size_warnings(study)] + [
+    return [*_two_class_warnings(study), *_size_warnings(study), *_quota_warnings(study)] + [
         f"scenarios {', '.join(hidden)}: their published numbers are left out, because a source is of another kind than"
         " the published study's"
     ] * bool(hidden)

@@ -151,13 +151,33 @@ class Openverse(Fetching, FilteredSearch):
         200,
         ge=1,
         le=240,
-        description="Images to take from the results of one query. Openverse gives at most 240 without an account.",
+        description="Images to take from the results of one query. Openverse gives at most 240, also to a"
+        " registered client.",
     )
     filters: OpenverseFilters = section(FILTERS)
 
 
 class Commons(Fetching, SearchConfig):
     kind: Literal["commons"] = Field(description=KIND)
+
+
+class INaturalistFilters(Section):
+    license: Literal["", "commercial", "noncommercial"] = Field(
+        "noncommercial",
+        description="Only photos whose Creative Commons license allows commercial, or any noncommercial, use; empty for"
+        " all, also those with all rights reserved.",
+    )
+
+
+class INaturalist(Fetching, FilteredSearch):
+    kind: Literal["inaturalist"] = Field(description=KIND)
+    max_per_query: int = Field(
+        200,
+        ge=1,
+        le=10_000,
+        description="Images to take from the results of one query. iNaturalist gives at most 10,000.",
+    )
+    filters: INaturalistFilters = section(FILTERS)
 
 
 class Files(Source):
@@ -287,7 +307,7 @@ class Diffusion(Source):
 
 
 AnySource = Annotated[
-    Google | Bing | Openverse | Commons | Urls | Folder | Diffusion,
+    Google | Bing | Openverse | Commons | INaturalist | Urls | Folder | Diffusion,
     Field(discriminator="kind"),
 ]
 # kind → model

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from distillery.jobs import log
+from distillery.sources.api_access import fetcher_of
 from distillery.sources.crawl_threads import ImageCrawler
 from distillery.sources.engines.results import SourceBlocked
-from distillery.sources.fetching import Fetcher, Limits
+from distillery.sources.fetching import Limits
 from distillery.sources.retrieval import retrieve
 from distillery.sources.search import Candidates, Search
 from distillery.storage.records import ImageRecord
@@ -38,7 +39,7 @@ def crawl(
     Raises:
         Refusal: the search gives programs no results, or not one image was retrieved; the store keeps what was.
     """
-    candidates, fetcher = Candidates(search), Fetcher(limits, loopback)
+    candidates, fetcher = Candidates(search), fetcher_of(search, limits, loopback)
     ImageCrawler(candidates, fetcher, store).crawl()
     if candidates.error:
         raise candidates.error

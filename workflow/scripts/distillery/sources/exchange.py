@@ -1,6 +1,6 @@
 """One HTTP request and its response, over a connection that may be kept for the next one.
 
-Only what a crawl needs: GET, no cookies, no proxy, no cache. `http.client` reads the response.
+Only what a crawl needs: GET, a form for a key, no cookies, no proxy, no cache. `http.client` reads the response.
 """
 
 from __future__ import annotations
@@ -61,16 +61,20 @@ class Client:
         self._loopback, self._idle = loopback, IdleConnections()
 
     @contextmanager
-    def get(self, target: Target, headers: Mapping[str, str], budget: Budget) -> Iterator[http.client.HTTPResponse]:
-        """Send a request; yields the response, of which only status and headers have been read.
+    def request(
+        self, target: Target, headers: Mapping[str, str], budget: Budget, form: bytes | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Send a GET, or a POST of a form; yields the response, of which only status and headers have been read.
 
         Raises:
             OSError, http.client.HTTPException: no such response, or the time is over.
             TooManyBytes: see `Budget`.
         """
-        lines = [f"GET {target.path} HTTP/1.1", f"Host: {target.host}"]
+        lines = [f"{'GET' if form is None else 'POST'} {target.path} HTTP/1.1", f"Host: {target.host}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        request = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+        if form is not None:
+            lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(form)}"]
+        request = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + (form or b"")
         connection, response = self._begin(target.site, request, budget)
         keep = False
         try:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urlencode, urljoin
 
 from distillery import __version__
 from distillery.jobs import one_line
@@ -81,47 +81,52 @@ class Fetcher:
         """Fetch a page of results of a search; as `fetch`."""
         return self.fetch(url, accept="text/html", max_bytes=min(PAGE_BYTES, self.limits.max_bytes))
 
-    def fetch(self, url: str, accept: str = "*/*", max_bytes: int | None = None) -> Response:
+    def fetch(
+        self, url: str, accept: str = "*/*", max_bytes: int | None = None, form: Mapping[str, str] | None = None
+    ) -> Response:
         """Fetch a URL; repeat a request whose failure may pass.
 
         Args:
             url: any text; one that is not an http URL is a FetchError.
             accept: the Accept header.
             max_bytes: instead of the limits' own.
+            form: values to post; None to get. They are not sent to where a redirect leads.
 
         Raises:
             FetchError: with the reason: "not retrieved: HTTP 404", "not retrieved: timed out" and others.
         """
         max_bytes = max_bytes or self.limits.max_bytes
+        posted = None if form is None else urlencode(form).encode()
         rng = random.Random(url)  # spreads retries, the same way each time
         for attempt in range(self.limits.retries + 1):
             try:
-                return self._follow(url, accept, Budget(self.limits.timeout_seconds, max_bytes))
+                return self._follow(url, accept, Budget(self.limits.timeout_seconds, max_bytes), posted)
             except PassingError as failure:
                 if attempt == self.limits.retries or (failure.wait or 0) > LONGEST_WAIT_SECONDS:
                     raise FetchError(str(failure)) from failure
                 time.sleep(FIRST_WAIT_SECONDS * 2**attempt * rng.uniform(0.5, 1.5))
         raise AssertionError("unreachable")
 
-    def _follow(self, url: str, accept: str, budget: Budget) -> Response:
+    def _follow(self, url: str, accept: str, budget: Budget, form: bytes | None) -> Response:
         """One request and its redirects, followed by hand, since each has to be checked."""
         for _ in range(MAX_REDIRECTS + 1):
             if not is_http_url(url):
                 raise FetchError("not retrieved: not an http address")
-            response = self._request(url, accept, budget)
+            response = self._request(url, accept, budget, form)
             if isinstance(response, Response):
                 return response
-            url = response
+            url, form = response, None
         raise FetchError("not retrieved: too many redirects")
 
-    def _request(self, url: str, accept: str, budget: Budget) -> Response | str:
+    def _request(self, url: str, accept: str, budget: Budget, form: bytes | None) -> Response | str:
         """One request: its response, or the URL it redirects to."""
         try:
             target = Target.of(url)
             # the wait for a turn is not the server's fault: it costs no time of the budget
             with self._hosts.turn(target.site[1]), budget.running():
                 try:
-                    with self._client.get(target, self._headers(accept), budget) as response:
+                    sent = self._headers(accept) | self._own_headers(target)
+                    with self._client.request(target, sent, budget, form) as response:
                         return self._read(response, url, budget)
                 except PassingError as failure:
                     if failure.wait:
@@ -141,6 +146,10 @@ class Fetcher:
         encoding = "gzip" if accept.startswith("text/") else "identity"
         known = {"User-Agent": self.limits.agent, "Accept": accept, "Accept-Language": "en"}
         return known | {"Accept-Encoding": encoding}
+
+    def _own_headers(self, target: Target) -> dict[str, str]:
+        """Further headers for one site; see `ApiFetcher`."""
+        return {}
 
     def _late(self, budget: Budget) -> FetchError | None:
         """The error of a server that answered, but not in time; None if it had time left, or has sent nothing."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from distillery.jobs import UserError
+from distillery.sources.api_access import fetcher_of
 from distillery.sources.crawl_threads import no_answer
 from distillery.sources.engines import ENGINES
 from distillery.sources.failures import FetchError
-from distillery.sources.fetching import Fetcher, Limits
+from distillery.sources.fetching import Limits
 from distillery.sources.pages.browser import find_browser
 from distillery.sources.search import search_of
 from distillery.storage.verdicts import Verdict, now
@@ -45,7 +46,7 @@ def look_at_search(
     one_page = {"per_class": 1, "max_per_query": 1}
     search = search_of({**source, **one_page}, name, "", [query], imitated=loopback is not None)
     try:
-        response = Fetcher(Limits.of(source), loopback).fetch_page(search.page_url(query, 0))
+        response = fetcher_of(search, Limits.of(source), loopback).fetch_page(search.page_url(query, 0))
     except FetchError as failure:
         raise no_answer(str(failure)) from failure
     if ENGINES[search.kind].parse(response.body, response.url):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from distillery.sources.engines import bing, commons, google, openverse
+from distillery.sources.engines import bing, commons, google, inaturalist, openverse
 from distillery.sources.engines.results import SearchResult
 
 
@@ -24,4 +24,10 @@ class Engine(Protocol):
         """The results on a page, in order."""
 
 
-ENGINES: dict[str, Engine] = {"google": google, "bing": bing, "openverse": openverse, "commons": commons}
+ENGINES: dict[str, Engine] = {
+    "google": google,
+    "bing": bing,
+    "openverse": openverse,
+    "commons": commons,
+    "inaturalist": inaturalist,
+}
