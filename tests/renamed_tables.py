@@ -21,11 +21,17 @@ from compare_results import MEASURED
 COLUMNS = {
     "audit": {"judged": "audited", "suspect": "label_issues"},
     "comparisons": {
-        "pictures_low": "images_low",
-        "pictures_high": "images_high",
-        "p_pictures": "p_images",
-        "p_pictures_holm": "p_images_holm",
-        "detectable_pictures": "detectable_images",
+        "pictures_low": "low_given_trainings",
+        "pictures_high": "high_given_trainings",
+        "p_pictures": "p_given_trainings",
+        "p_pictures_holm": "p_given_trainings_holm",
+        "detectable_pictures": "detectable_given_trainings",
+        "seeds_low": "low_given_images",
+        "seeds_high": "high_given_images",
+        "p_seeds": "p_given_images",
+        "p_seeds_least": "p_given_images_least",
+        "p_seeds_holm": "p_given_images_holm",
+        "detectable_seeds": "detectable_given_images",
     },
     "costs": {"pictures": "images", "pictures_per_second": "images_per_second"},
     "counts": {

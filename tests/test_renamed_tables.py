@@ -14,7 +14,7 @@ WRITTEN = {
     "counts": counts_table.COUNT_COLUMNS,
 }
 OLD = "comparison,verdict,p_pictures\nhelps,not told apart,0.5\nother,better,\n"
-NEW = "comparison,verdict,p_images\nhelps,no significant difference,0.5\nother,better,\n"
+NEW = "comparison,verdict,p_given_trainings\nhelps,no significant difference,0.5\nother,better,\n"
 
 
 @pytest.mark.parametrize("table", WRITTEN)

@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import pandas as pd
 from PIL import Image
 
+from distillery.analysis.comparisons import COLUMNS
+from distillery.analysis.table_files import write_table
+
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
@@ -44,6 +47,8 @@ def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_
     refusals.write_text("{}")
     inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher)}
     inputs["splits"] = write_splits(["google", "bing"])
+    inputs["comparisons"] = tmp_path / "comparisons.csv"
+    write_table(pd.DataFrame(columns=list(COLUMNS)), inputs["comparisons"])
     inputs["refusals"] = refusals
     params = {
         "scenarios": scenarios,

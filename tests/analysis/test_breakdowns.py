@@ -12,7 +12,13 @@ from scipy.stats import entropy
 
 from distillery.analysis import breakdowns
 from distillery.analysis.agreement import agreement, divergences
-from distillery.analysis.calibration import BINS, calibration_error, calibration_table, reliability_table
+from distillery.analysis.calibration import (
+    BINS,
+    calibration_error,
+    calibration_table,
+    error_if_calibrated,
+    reliability_table,
+)
 from distillery.analysis.run_predictions import read_test_predictions, teacher_on
 from distillery.jobs import UserError
 from distillery.storage.parquet import read_parquet
@@ -86,12 +92,19 @@ def test_accuracy_by_class_and_by_source(study, tmp_path):
         "label": [0, 1, 0, 1], "predicted": [0, 1, 0, 0],
     })  # fmt: skip
     other.to_parquet(tmp_path / "other_test_sets.parquet")
-    found = breakdowns.source_table(study.runs, [tmp_path / "other_test_sets.parquet"], ["google", "bing", "sd2"])
+    audit = pd.DataFrame({"source": ["sd2", "sd2", "google"], "row": [5, 6, study.runs["all", "kd"].rows[0]]})
+    audit.assign(is_label_issue=[0, 1, 1]).to_parquet(tmp_path / "audit.parquet")
+    flagged = breakdowns.flagged_images([tmp_path / "audit.parquet"])
+    others = [tmp_path / "other_test_sets.parquet"]
+    found = breakdowns.source_table(study.runs, others, ["google", "bing", "sd2"], flagged)
     mine = found[(found["scenario"] == "all") & (found["arm"] == "kd")].set_index("test")
     assert list(mine.index) == ["common", "google", "bing", "sd2"]
     google = np.array(SOURCES) == "google"
     assert float(mine.loc["google", "mean_percent"]) == pytest.approx(100 * correct[:, google].mean(), abs=0.005)
     assert mine.loc["sd2", ["n_test", "n_seeds", "mean_percent"]].tolist() == ["2", "2", "75.00"]
+    assert mine.loc["sd2", ["n_unflagged", "unflagged_percent"]].tolist() == ["1", "100.00"]
+    rest = 100 * correct[:, 1:].mean()  # without the first image
+    assert float(mine.loc["common", "unflagged_percent"]) == pytest.approx(rest, abs=0.005)
     assert (found[found["scenario"] == "few"]["test"] == ["common", "google", "bing"]).all()
 
 
@@ -134,6 +147,19 @@ def test_calibrated_predictions_have_a_small_error():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.1, 1, 50_000)
     assert calibration_error(confidence, rng.random(50_000) < confidence) < 0.015
+
+
+def test_a_calibrated_model_has_an_error_too_the_more_the_fewer_images():
+    rng = np.random.default_rng(0)
+    means = {}
+    for n in (100, 5000):
+        confidence = rng.uniform(0.3, 1, n)
+        drawn = [calibration_error(confidence, rng.random(n) < confidence) for _ in range(400)]
+        simulated = error_if_calibrated(confidence, np.random.default_rng(1))
+        assert simulated.mean() == pytest.approx(np.mean(drawn), rel=0.08)
+        assert np.quantile(simulated, 0.95) == pytest.approx(np.quantile(drawn, 0.95), rel=0.15)
+        means[n] = simulated.mean()
+    assert means[100] > 0.08 > 0.02 > means[5000] > 0.005
 
 
 def test_reliability_covers_every_prediction(study):

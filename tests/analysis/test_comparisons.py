@@ -6,6 +6,7 @@ import pytest
 from made_up_predictions import groups_of, predictions_of
 
 from distillery.analysis.comparisons import COLUMNS, compare, comparisons_table, sides_of
+from distillery.analysis.formatting import p_text
 from distillery.analysis.statistics import holm
 from distillery.jobs import UserError
 
@@ -47,8 +48,8 @@ def test_intervals_over_seeds_alone_and_over_images_alone_cover_their_own_error(
     slack = 4 * (0.05 * 0.95 / draws) ** 0.5
     seeds = pd.DataFrame([compare(*simulated(rng, 6, 150, 1, 0.3, 0.0)) for _ in range(draws)])
     images = pd.DataFrame([compare(*simulated(rng, 3, 60, 3, 0.0, 1.0)) for _ in range(draws)])
-    for found, name in ((seeds, "seeds"), (images, "images")):
-        assert ((found[f"{name}_low"] <= 0) & (found[f"{name}_high"] >= 0)).mean() >= 0.95 - slack
+    for found, name in ((seeds, "given_images"), (images, "given_trainings")):
+        assert ((found[f"low_{name}"] <= 0) & (found[f"high_{name}"] >= 0)).mean() >= 0.95 - slack
         assert (found[f"p_{name}"] <= 0.05).mean() <= 0.05 + slack
 
 
@@ -63,17 +64,17 @@ def test_near_duplicates_count_once():
     before, after = rng.random((3, 40)) < 0.5, rng.random((3, 40)) < 0.7
     once = compare(before, after, np.arange(40))
     five_times = compare(np.repeat(before, 5, axis=1), np.repeat(after, 5, axis=1), np.repeat(np.arange(40), 5))
-    assert five_times["p_images"] == pytest.approx(once["p_images"])
-    widths = [found["images_high"] - found["images_low"] for found in (five_times, once)]
+    assert five_times["p_given_trainings"] == pytest.approx(once["p_given_trainings"])
+    widths = [found["high_given_trainings"] - found["low_given_trainings"] for found in (five_times, once)]
     assert 0.85 < widths[0] / widths[1] <= 1  # less by the two pseudo-images, which weigh less among 200
     taken_for_others = compare(np.repeat(before, 5, axis=1), np.repeat(after, 5, axis=1), np.arange(200))
-    assert taken_for_others["p_images"] < once["p_images"] / 10
+    assert taken_for_others["p_given_trainings"] < once["p_given_trainings"] / 10
 
 
 def test_equal_predictions_still_have_an_interval():
     correct = np.ones((6, 15), bool)
     found = compare(correct, correct, np.arange(15))
-    assert found["low"] < -5 and found["high"] > 5 and found["p"] == found["p_images"] == 1
+    assert found["low"] < -5 and found["high"] > 5 and found["p"] == found["p_given_trainings"] == 1
 
 
 @pytest.fixture
@@ -102,11 +103,22 @@ def test_a_row_a_test_in_the_order_declared(runs):
         "worse",
         "no significant difference",
     )
-    raw = table["p"][:2].astype(float).to_numpy()
-    assert table["p_holm"][:2].astype(float).to_numpy() == pytest.approx(holm(raw), abs=1e-5)
+    assert set(table["correction"]) == {"Holm, within the question"} and float(table["p_holm"][0]) <= 0.05
     # six pairs in two scenarios: 2/64 > 0.05 / 2, so that the sign-flip test can find nothing
-    assert list(table["detectable_seeds"][:2]) == ["", ""] and float(table["detectable_seeds"][2]) > 0
+    assert list(table["detectable_given_images"][:2]) == ["", ""] and float(table["detectable_given_images"][2]) > 0
     assert (table["detectable"].astype(float) > 0).all()
+
+
+def test_p_is_corrected_within_the_question_or_over_all(runs):
+    declared = {"helps": ARMS, "which": SCENARIOS}
+    within, over_all = (comparisons_table(runs, groups_of(90), declared, "", how) for how in ("question", "study"))
+    raw = [compare(runs[s.versus].correct, runs[s.after].correct, np.arange(90))["p"] for s in
+           [*sides_of(ARMS), *sides_of(SCENARIOS)]]  # fmt: skip
+    assert list(within["p"]) == list(over_all["p"]) == [p_text(p) for p in raw]
+    assert list(within["p_holm"]) == [p_text(p) for p in [*holm(raw[:2]), *holm(raw[2:])]]
+    assert list(over_all["p_holm"]) == [p_text(p) for p in holm(raw)]
+    assert set(over_all["correction"]) == {"Holm, over all questions"}
+    assert (over_all["detectable"].astype(float) > within["detectable"].astype(float)).all()
 
 
 def test_pairs_are_of_equal_seeds_and_images(runs):
@@ -119,8 +131,8 @@ def test_pairs_are_of_equal_seeds_and_images(runs):
 def test_with_one_seed_only_images_are_tested(runs):
     runs = {key: predictions_of(value.correct[:1]) for key, value in runs.items()}
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS}).iloc[0]
-    blank = ["low", "high", "p", "p_holm", "verdict", "detectable", "seeds_low", "p_seeds", "p_seeds_holm"]
-    assert (row[blank] == "").all() and row["images_low"] and row["p_images"]
+    blank = ["low", "high", "p", "p_holm", "verdict", "detectable", "low_given_images", "p_given_images"]
+    assert (row[blank] == "").all() and row["low_given_trainings"] and row["p_given_trainings"]
 
 
 def test_equal_differences_give_no_interval_over_trainings(runs):
@@ -128,8 +140,8 @@ def test_equal_differences_give_no_interval_over_trainings(runs):
     after = np.arange(90) < np.full((3, 1), 30)  # a third more in each
     runs = {("a", "scratch"): predictions_of(before), ("a", "kd"): predictions_of(after)}
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS | {"within": ["a"]}}).iloc[0]
-    assert (row[["seeds_low", "seeds_high", "detectable_seeds"]] == "").all()
-    assert row["difference"] == "33.33" and float(row["low"]) < 33 and row["p_seeds"]
+    assert (row[["low_given_images", "high_given_images", "detectable_given_images"]] == "").all()
+    assert row["difference"] == "33.33" and float(row["low"]) < 33 and row["p_given_images"]
 
 
 def test_runs_that_cannot_be_compared_end_in_one_line(runs):

@@ -33,6 +33,12 @@ STUDIES = {
     "published": [row("a", "scratch", 30, published_site=15.61), row("a", "kd", 40, published_notebook=39.0)],
     "one seed": [row("a", arm, 30, **ONE_SEED) for arm in ("scratch", "kd")],
     "only scratch": [row("a", "scratch", 30)],
+    "compared": [
+        row("a", "scratch", 30),
+        row(
+            "a", "kd", 40, versus="scratch", difference=10.0, p_holm="< 0.0001", correction="Holm, within the question"
+        ),
+    ],
     "seven classes": [row("a", "scratch", 30, n_classes=7), row("b", "kd", 40, n_classes=10)],
     "many arms": [row("a", f"kd_t{i}", 20 + i) for i in range(11)],
     "thirty": [row(f"s{i}", arm, 3 * i, size=SIZES[i % 3]) for i in range(30) for arm in ("scratch", "kd")],
@@ -102,6 +108,17 @@ def test_arms_share_a_line_in_pairs():
     assert lines_of_arms(["scratch", "kd"]) == [("scratch", "kd")] and lines_of_arms(["a"]) == [("a",)]
     arms = ["scratch", "dkd", "published_kd", "kd", "published_scratch"]
     assert lines_of_arms(arms) == [("scratch", "kd"), ("published_scratch", "published_kd"), ("dkd",)]
+
+
+def test_differences_and_their_p_stand_at_the_right_inside_the_figure(monkeypatch):
+    table = made(STUDIES["compared"])
+    figure = summary_figure._draw(table, "A study", "")
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    texts = {text.get_text(): text.get_window_extent(renderer) for text in figure.axes[0].texts}
+    plt.close(figure)
+    for words in ("+10.00, p < 0.0001: distilled − from scratch", "difference, p (Holm, within the question)"):
+        assert figure.axes[0].get_window_extent().x1 < texts[words].x0 < texts[words].x1 < figure.bbox.width
 
 
 def test_arms_differ_in_color_and_shape():

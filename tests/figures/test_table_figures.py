@@ -46,10 +46,16 @@ def made(arms, scenarios, seeds=6):
         {"scenario": s, "arm": a, "n": 50, "confidence_percent": c, "accuracy_percent": m}
         for s, a, m in keys for c in (30, 60)
     ])  # fmt: skip
-    sides = {"question": "Is it better?", "verdict": ""}
+    sides = {
+        "question": "Is it better?",
+        "verdict": "",
+        "correction": "Holm, within the question",
+        "not_covered": "teacher",
+    }
     comparisons = pd.DataFrame([
         sides | {"comparison": a, "scenario": s, "versus_scenario": s, "arm": a, "difference": m - 30,
-                 "low": m - 30 + low, "high": m - 30 - low, "seeds_low": m - 31, "seeds_high": m - 29}
+                 "low": m - 30 + low, "high": m - 30 - low, "low_given_images": m - 31,
+                 "high_given_images": m - 29, "p_holm": "0.012"}
         for s, a, m in keys
     ])  # fmt: skip
     published = pd.DataFrame([

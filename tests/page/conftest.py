@@ -21,17 +21,20 @@ def tables():
         ]
     ])  # fmt: skip
     ranking = text_table([
-        {"size": "small", "arm": a, "scenario": s, "n_classes": 10, "n_ranked": 2, "best_percent": p}
-        for s, a, p in [("b", "kd", "97.5"), ("a", "kd", "2.5"), ("b", "scratch", "90.0"), ("a", "scratch", "10.0")]
+        {"size": "small", "arm": a, "scenario": s, "n_classes": 10, "n_compared": 4, "among_best": b, "mean_percent": m}
+        for s, a, b, m in [("b", "scratch", "no", "35.00"), ("a", "scratch", "no", "30.00"),
+                           ("a", "kd", "yes", "40.10"), ("b", "kd", "yes", "45.20")]
     ])  # fmt: skip
     comparisons = text_table([
         {"comparison": "helps", "question": "Does it help?", "scenario": s, "versus_scenario": s, "arm": "kd",
          "versus_arm": "scratch", "verdict": v, "difference": d, "n_pairs": 6,
-         "p_seeds_least": "0.03125", "detectable": e}
+         "p_holm": "0.012", "correction": "Holm, within the question", "detectable": e,
+         "not_covered": "draw of train images"}
         for s, v, d, e in [("a", "better", "10.10", "3.00"), ("b", "no significant difference", "-1.20", "4.50")]
     ])  # fmt: skip
     sources = text_table([
-        {"scenario": "a", "arm": "kd", "test": t, "mean_percent": m}
+        {"scenario": "a", "arm": "kd", "test": t, "mean_percent": m, "n_test": 200, "n_unflagged": 190,
+         "unflagged_percent": "42.00"}
         for t, m in [("common", "40.10"), ("google", "60.00"), ("bing", "20.20")]
     ])  # fmt: skip
     classes = text_table([
@@ -44,7 +47,8 @@ def tables():
         ]
     ])  # fmt: skip
     calibration = text_table([
-        {"scenario": s, "arm": "kd", "ece_percent": e, "confidence_percent": c, "accuracy_percent": a}
+        {"scenario": s, "arm": "kd", "ece_percent": e, "ece_if_calibrated": "1.50",
+         "confidence_percent": c, "accuracy_percent": a}
         for s, e, c, a in [("a", "30.00", "70.00", "40.00"), ("b", "2.00", "44.00", "45.20")]
     ])  # fmt: skip
     agreement = text_table([

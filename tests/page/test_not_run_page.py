@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from distillery.page.answer import answer, best_run
+from distillery.page.answer import answer, highest_run
 from distillery.page.cards import _refused
 from distillery.page.insights import insights
 from distillery.page.limitations import limitations
@@ -26,7 +26,7 @@ def test_the_answer_says_how_many_scenarios_are_not_run_and_why(tables, some_not
     assert sentences[:2] == [sentence.text for sentence in answer(tables)]
     assert sentences[2] == f"Not run: 1 of 3 scenarios, because {REASON}."
     assert sentences[3] == "Missing because the source refused: google (captcha) in the common test."
-    assert best_run(some_not_run)["scenario"] == "b"
+    assert highest_run(some_not_run)["scenario"] == "b"
     for maker in (insights, limitations):
         assert [item.text for item in maker(some_not_run)] == [item.text for item in maker(tables)]
 

@@ -29,6 +29,7 @@ rule tabulate_study:
         refusals="results/refusals.json",
         curated=curated(used_sources(), "parquet"),
         teacher="results/teacher/metrics.json",
+        comparisons="results/tables/comparisons.csv",
     output:
         runs=report("results/tables/runs.csv", caption="../report/table_runs.rst", category="Tables"),
         summary=report("results/tables/summary.csv", caption="../report/table_summary.rst", category="Tables"),
@@ -75,6 +76,7 @@ rule tabulate_comparisons:
         comparisons=study["comparisons"],
         sizes={name: scenario["size"] for name, scenario in study["scenarios"].items()},
         arms=list(study["arms"]),
+        correction=study["correction"],
         label=label_of_figures(),
         code=code_of("tabulate_comparisons"),
     script:
@@ -86,6 +88,7 @@ rule tabulate_breakdowns:
         predictions=runs_of_all("predictions.parquet"),
         other_test_sets=other_test_predictions(),
         teacher="results/teacher/predictions.parquet",
+        audits=expand("results/audit/{source}.parquet", source=used_sources()),
     output:
         per_class=report("results/tables/per_class.csv", caption="../report/table_per_class.rst", category="Tables"),
         test_sources=report(

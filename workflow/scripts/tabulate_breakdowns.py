@@ -8,6 +8,7 @@ with job(snakemake) as j:
         list(j.input.predictions),
         list(j.input.other_test_sets),
         j.input.teacher,
+        list(j.input.audits),
         BreakdownPaths(**dict(j.output.items())),
         classes=list(j.params.classes),
         sources=list(j.params.sources),

@@ -12,5 +12,6 @@ with job(snakemake) as j:
         comparisons=j.params.comparisons,
         sizes=j.params.sizes,
         arms=list(j.params.arms),
+        correction=j.params.correction,
         label=j.params.label,
     )

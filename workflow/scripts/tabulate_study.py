@@ -10,6 +10,7 @@ with job(snakemake) as j:
         j.input.plans,
         j.input.curated,
         j.input.teacher,
+        j.input.comparisons,
         j.params.scenarios,
         splits=j.input.splits,
         tested=list(j.params.tested),

@@ -46,7 +46,7 @@ def test_the_prediction_interval_covers_one_training_95_times_of_100(seeds, sd):
 
 @pytest.fixture
 def tables():
-    base = {"scenario": "a", "train": "800 Google"}
+    base = {"scenario": "a", "train": "800 Google", "n_train": 800, "n_train_requested": 800}
     arms = {"scratch": 40.0, "kd": 50.0, "published_scratch": 16.0}
     summary = pd.DataFrame([base | {"arm": arm, "mean_percent": mean} for arm, mean in arms.items()])
     sources = pd.DataFrame([
@@ -60,6 +60,7 @@ def tables():
 def test_published_numbers_are_compared_with_the_same_recipe_and_kind_of_images(tables):
     numbers = {"site": [15.61, 30.0], "notebook": [15.0, 29.0], "test": "200 Google"}
     scratch, kd = published.published_rows(*tables, {"a": {"published": numbers}, "b": {"published": None}})
+    assert "It trained on" not in scratch["explanation"] and scratch["n_claims"] == 2
     assert (scratch["ours_arm"], scratch["ours_test"], scratch["ours_n"]) == ("published_scratch", "google", 200)
     assert scratch["within"] == "yes" and scratch["difference"] == -1 and scratch["corrected_percent"] == 40
     assert "website says 15.61, the notebook it comes from printed 15" in scratch["explanation"]
@@ -69,6 +70,25 @@ def test_published_numbers_are_compared_with_the_same_recipe_and_kind_of_images(
         "our corrected recipe" in kd["explanation"]
         and "chance does not explain the published number" in kd["explanation"]
     )
+
+
+def test_other_numbers_of_train_images_are_told(tables):
+    numbers = {"site": [15.61, 30.0], "test": "200 Google", "n_train": 400}
+    for row in published.published_rows(*tables, {"a": {"published": numbers}}):
+        assert (row["published_train"], row["ours_train"]) == (400, 800)
+        assert "It trained on 400 images, ours on 800." in row["explanation"]
+
+
+def test_all_published_numbers_are_within_at_once_95_times_of_100():
+    """26 claims that are all true: each alone fails once in 20, all together once in 20."""
+    rng, draws, claims, alone, together = np.random.default_rng(1), 500, 26, [], []
+    for _ in range(draws):
+        ours = 40 + rng.normal(0, 1, (claims, 6))
+        theirs = 100 * rng.binomial(200, np.clip(0.4 + rng.normal(0, 0.01, claims), 0, 1)) / 200
+        for level, found in ((0.95, alone), (1 - 0.05 / claims, together)):
+            ends = [published.single_interval(o.mean(), o.std(ddof=1), 6, 4000, 200, level) for o in ours]
+            found.append(all(low <= t <= high for (low, high), t in zip(ends, theirs, strict=True)))
+    assert np.mean(alone) < 0.6 and np.mean(together) >= 0.95 - 4 * (0.05 * 0.95 / draws) ** 0.5
 
 
 def test_without_an_interval_there_is_no_explanation(tables):

@@ -3,21 +3,20 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.analysis import agreement, breakdowns, calibration, comparisons, ranking
-from distillery.analysis.statistics import compare_pairs, estimate, holm
+from distillery.analysis.statistics import estimate
 from distillery.analysis.study_tables import costs, curves
 from distillery.analysis.study_tables import published_comparison as published
 from distillery.analysis.study_tables.all_tables import tabulate_study
 from distillery.analysis.study_tables.counts_table import COUNT_COLUMNS, counts_table, reason_column
 from distillery.analysis.study_tables.plan_images import read_plan_counts, used_images
 from distillery.analysis.study_tables.runs_table import RUN_COLUMNS, read_run_tables, scenario_table
-from distillery.analysis.study_tables.summary_table import SUMMARY_COLUMNS, summary_table
+from distillery.analysis.study_tables.summary_table import COMPARED, SUMMARY_COLUMNS, summary_table
 from distillery.analysis.study_tables.teacher_table import TEACHER_COLUMNS, teacher_table
 from distillery.analysis.table_files import NAMES, read_table, write_table
 from distillery.display_names import source_titles, train_text
@@ -52,8 +51,13 @@ def study(tmp_path, write_run):
     return make
 
 
-def summary(paths, scenarios, plans=None, label=""):
-    found = summary_table(read_run_tables(paths, list(scenarios)), plans or {}, scenarios, label, titles=TITLES)
+NO_COMPARISONS = pd.DataFrame(columns=list(comparisons.COLUMNS))
+
+
+def summary(paths, scenarios, plans=None, label="", compared=NO_COMPARISONS):
+    found = summary_table(
+        read_run_tables(paths, list(scenarios)), plans or {}, scenarios, compared, label, titles=TITLES
+    )
     return found.set_index(["scenario", "arm"])
 
 
@@ -85,50 +89,33 @@ def test_the_summary_is_the_statistics_of_the_runs(study):
     row, mean = found.loc["a", "kd"], estimate([100 * x for x in KD])
     assert float(row["mean_percent"]) == pytest.approx(mean.mean, abs=0.005)
     assert [float(row[k]) for k in ("sd", "low", "high")] == pytest.approx([mean.sd, mean.low, mean.high], abs=0.0051)
-    pair = compare_pairs([100 * x for x in SCRATCH], [100 * x for x in KD])
-    numbers = [float(row[k]) for k in ("difference", "difference_low", "difference_high")]
-    assert numbers == pytest.approx([pair.difference, pair.low, pair.high], abs=0.0051)
-    assert (row["p"], row["p_least"], row["versus"], row["n_pairs"]) == ("0.03125", "0.03125", "scratch", "6")
-    raw = found.xs("kd", level="arm")["p"].astype(float).to_numpy()
-    assert found.xs("kd", level="arm")["p_holm"].astype(float).to_numpy() == pytest.approx(holm(raw), abs=1e-5)
-    blank = ["versus", "difference", "difference_low", "difference_high", "n_pairs", "p", "p_least", "p_holm"]
-    assert (found.xs("scratch", level="arm")[blank] == "").all(axis=None)
+    assert (found[list(COMPARED)] == "").all(axis=None)  # nothing is declared
 
 
-def test_two_decimals_in_the_file_break_no_tie(study):
-    """32/300 − 31/300 and 31/300 − 30/300 are one image each, though 10.67 − 10.33 and 10.33 − 10.00 differ."""
-    scenarios = {"a": scenario({"google": 800})}
-    scratch, kd = np.array([31, 31, 30]) / 300, np.array([32, 30, 31]) / 300
-    found = summary(study(scenarios, {"a": {"scratch": scratch, "kd": kd}}, n_test=300), scenarios)
-    assert found.loc["a", "kd"]["p"] == "1.00000"
-
-
-def test_pairs_are_of_the_same_seed(tmp_path, write_run):
-    settings = scenario({"google": 800})
-    runs = [write_run("a", "scratch", seed, 0.1 * seed) for seed in (1, 2, 3)]
-    runs += [write_run("a", "kd", seed, 0.1 * seed + 0.05) for seed in (2, 3, 4)]
-    write_table(scenario_table(runs, settings), tmp_path / "a.csv")
-    row = summary([tmp_path / "a.csv"], {"a": settings}).loc["a", "kd"]
-    assert (row["n_seeds"], row["n_pairs"], row["difference"]) == ("3", "2", "5.00")
+def test_an_arm_has_the_cells_of_its_first_declared_comparison_within_the_scenario(study):
+    scenarios = {"a": scenario({"google": 800}), "b": scenario({"bing": 800})}
+    names = ("comparison", "scenario", "arm", "versus_scenario", "versus_arm", "difference", "p_holm", "verdict")
+    declared = [
+        ("across", "b", "kd", "a", "kd", "1.00", "0.50", "x"),
+        ("helps", "b", "kd", "b", "scratch", "2.00", "< 0.0001", "better"),
+        ("again", "b", "kd", "b", "other", "3.00", "0.70", "y"),
+        ("fault", "b", "scratch", "b", "other", "4.00", "", ""),
+    ]  # fmt: skip
+    compared = pd.DataFrame(declared, columns=names).reindex(columns=list(comparisons.COLUMNS), fill_value="")
+    found = summary(
+        study(scenarios, dict.fromkeys(scenarios, {"scratch": SCRATCH, "kd": KD})), scenarios, compared=compared
+    )
+    cells = ["comparison", "versus", "difference", "p_holm", "verdict"]
+    assert list(found.loc["b", "kd"][cells]) == ["helps", "scratch", "2.00", "< 0.0001", "better"]
+    assert list(found.loc["b", "scratch"][cells]) == ["fault", "other", "4.00", "", ""]
+    assert set(found.loc["a", cells].to_numpy().ravel()) == {""}
 
 
 def test_one_seed_has_a_mean_and_no_interval(study):
     scenarios = {"a": scenario({"google": 800})}
     row = summary(study(scenarios, {"a": {"scratch": [0.3], "kd": [0.4]}}), scenarios).loc["a", "kd"]
-    assert (row["mean_percent"], row["difference"], row["n_seeds"]) == ("40.00", "10.00", "1")
-    assert [row[k] for k in ("sd", "low", "high", "difference_low", "p", "p_holm")] == [""] * 6
-
-
-def test_only_scratch(study):
-    scenarios = {"a": scenario({"google": 800}, arms=["scratch"])}
-    found = summary(study(scenarios, {"a": {"scratch": SCRATCH}}), scenarios)
-    assert list(found.index) == [("a", "scratch")]
-    assert found.loc["a", "scratch"]["versus"] == ""
-
-
-def test_only_kd_is_compared_with_nothing(study):
-    scenarios = {"a": scenario({"google": 800}, arms=["kd"])}
-    assert summary(study(scenarios, {"a": {"kd": KD}}), scenarios).loc["a", "kd"]["p"] == ""
+    assert (row["mean_percent"], row["n_seeds"]) == ("40.00", "1")
+    assert [row[k] for k in ("sd", "low", "high")] == [""] * 3
 
 
 def test_published_numbers_stand_beside_their_arms(study):
@@ -144,7 +131,6 @@ def test_published_numbers_stand_beside_their_arms(study):
     assert list(found.loc["a", "published_kd"][columns]) == ["40.00", "39.00", "200 Google"]
     assert list(found.loc["a", "kd_hot"][columns]) == list(found.loc["b", "kd"][columns]) == ["", "", ""]
     assert list(found.loc["c", "kd"][columns]) == ["2.00", "", ""]
-    assert found["versus"]["a"]["published_kd"] == "published_scratch" and found["versus"]["a"]["kd_hot"] == "scratch"
 
 
 def test_the_train_text_counts_the_plan_not_the_configuration(study, write_plan):
@@ -213,9 +199,11 @@ def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, wr
     paths = study(scenarios, {"a": {"scratch": SCRATCH, "kd": KD}, "b": {"scratch": [0.5]}})
     plans, curated = [write_plan("a", {"google": 8}), write_plan("b", {"google": 4})], [write_curated("google")]
     names = ("runs", "summary", "counts", "teacher")
+    write_table(NO_COMPARISONS, tmp_path / "compared.csv")
     contents = []
     for part in ("one", "two"):
-        made = tabulate_study(paths, plans, curated, teacher, scenarios, label="a demonstration", **tests)
+        compared = tmp_path / "compared.csv"
+        made = tabulate_study(paths, plans, curated, teacher, compared, scenarios, label="a demonstration", **tests)
         made.write(**{name: tmp_path / part / f"{name}.csv" for name in names})
         contents.append([(tmp_path / part / f"{name}.csv").read_text() for name in names])
     assert contents[0] == contents[1]
@@ -230,7 +218,9 @@ def test_all_tables_twice_give_the_same_bytes(tmp_path, study, write_curated, wr
 def test_scenarios_of_an_untrained_model_are_marked(study):
     scenarios = {"a": scenario({"google": 8, "sd2": 8}), "b": scenario({"google": 8})}
     paths = study(scenarios, {name: {"scratch": SCRATCH} for name in scenarios})
-    found = summary_table(read_run_tables(paths, list(scenarios)), {}, scenarios, untrained=["sd2"], titles=TITLES)
+    found = summary_table(
+        read_run_tables(paths, list(scenarios)), {}, scenarios, NO_COMPARISONS, untrained=["sd2"], titles=TITLES
+    )
     assert dict(zip(found["scenario"], found["untrained"], strict=True)) == {"a": "SD2", "b": ""}
 
 
@@ -238,11 +228,11 @@ def test_names_of_digits_stay_text(study):
     """Arms `1` and `4` of scenario `007` are read back as they are called."""
     scenarios = {"007": scenario({"google": 800}, arms=["1", "scratch"])}
     found = summary(study(scenarios, {"007": {"1": KD, "scratch": SCRATCH}}), scenarios)
-    assert list(found.index) == [("007", "1"), ("007", "scratch")] and found.loc["007", "1"]["versus"] == "scratch"
+    assert list(found.index) == [("007", "1"), ("007", "scratch")]
 
 
 def test_a_written_table_is_read_back(tmp_path):
-    names = pd.DataFrame({name: ["None", "300", "007"] for name in NAMES}).assign(p=[0.5, None, 1])
+    names = pd.DataFrame({name: ["None", "300", "007"] for name in NAMES}).assign(mean_percent=[0.5, None, 1])
     write_table(names, tmp_path / "names.csv")
     pd.testing.assert_frame_equal(read_table(tmp_path / "names.csv"), names)
 

@@ -19,7 +19,10 @@ from distillery.storage.parquet import read_parquet, write_parquet
 
 ESTIMATE = ("n_seeds", "mean_percent", "sd", "low", "high")
 CLASS_COLUMNS = ("scenario", "arm", "class", "n_test", *ESTIMATE, "note")
-SOURCE_COLUMNS = ("scenario", "arm", "test", "n_test", "n_classes", *ESTIMATE, "note")
+SOURCE_COLUMNS = (
+    "scenario", "arm", "test", "n_test", "n_classes", *ESTIMATE, "n_unflagged", "unflagged_percent", "unflagged_low",
+    "unflagged_high", "note",
+)  # fmt: skip
 CONFUSION_COLUMNS = ("scenario", "arm", "class", "predicted", "n", "percent", "note")
 COMMON = "common"  # the test set that all scenarios share
 IMAGES_SCHEMA = pa.schema(
@@ -53,6 +56,7 @@ def tabulate_breakdowns(
     predictions: Iterable[str | Path],
     other_test_sets: Iterable[str | Path],
     teacher: str | Path,
+    audits: Iterable[str | Path],
     outputs: BreakdownPaths,
     *,
     classes: Sequence[str],
@@ -67,6 +71,7 @@ def tabulate_breakdowns(
         predictions: `predictions.parquet` of every run, on the common test images.
         other_test_sets: written by `evaluate_students`, one a scenario and arm; none if all test images are common.
         teacher: its `predictions.parquet`.
+        audits: the label audit of every source with test images.
         outputs: the files to write.
         classes, sources, scenarios, arms: all names, in the configuration's order.
         label: column `note` of every row, such as that the numbers come from a demonstration.
@@ -76,7 +81,7 @@ def tabulate_breakdowns(
     """
     runs = read_test_predictions(predictions, scenarios, arms)
     write_table(class_table(runs, classes, label), outputs.per_class)
-    write_table(source_table(runs, other_test_sets, sources, label), outputs.test_sources)
+    write_table(source_table(runs, other_test_sets, sources, flagged_images(audits), label), outputs.test_sources)
     write_table(confusion_table(runs, classes, label), outputs.confusion)
     write_table(calibration_table(runs, label), outputs.calibration)
     write_table(reliability_table(runs, label), outputs.reliability)
@@ -95,36 +100,69 @@ def class_table(runs: PredictionsByArm, classes: Sequence[str], label: str = "")
     return _formatted(pd.DataFrame(rows, columns=list(CLASS_COLUMNS)))
 
 
+def flagged_images(audits: Iterable[str | Path]) -> pd.MultiIndex:
+    """(source, row) of every image whose label the teacher flags as probably wrong."""
+    parts = [pd.DataFrame(read_parquet(path, ["source", "row", "is_label_issue"])) for path in audits]
+    table = pd.concat(parts) if parts else pd.DataFrame({"source": [], "row": [], "is_label_issue": []})
+    return pd.MultiIndex.from_frame(table.loc[table["is_label_issue"] == 1, ["source", "row"]])
+
+
 def source_table(
-    runs: PredictionsByArm, other_test_sets: Iterable[str | Path], sources: Sequence[str], label: str = ""
+    runs: PredictionsByArm,
+    other_test_sets: Iterable[str | Path],
+    sources: Sequence[str],
+    flagged: pd.MultiIndex,
+    label: str = "",
 ) -> pd.DataFrame:
-    """One row a (scenario, arm, test): the common test images, then each source's of the classes trained on."""
+    """One row a (scenario, arm, test): the common test images, then each source's of the classes trained on.
+
+    Args:
+        runs: test predictions by (scenario, arm), on the common test images.
+        other_test_sets: as in `tabulate_breakdowns`.
+        sources: all names, in order.
+        flagged: (source, row) of images whose label is probably wrong; accuracies without them stand beside those with.
+        label: column `note` of every row.
+    """
     parts = [pd.DataFrame(read_parquet(path, OTHER_TEST_COLUMNS)) for path in other_test_sets]
     others = pd.concat(parts).groupby(["scenario", "arm"]) if parts else None
     rows = []
     for (scenario, arm), tested in runs.items():
-        tests = {str(name): tested.correct[:, tested.sources == name] for name in dict.fromkeys(tested.sources)}
+        clean = ~tested.places.isin(flagged)
+        tests = {
+            str(name): (tested.correct[:, tested.sources == name], clean[tested.sources == name])
+            for name in dict.fromkeys(tested.sources)
+        }
         if others is not None and (scenario, arm) in others.groups:
-            tests |= _correct_by_source(others.get_group((scenario, arm)))
-        tests = {COMMON: tested.correct} | {name: tests[name] for name in sources if name in tests}
-        for name, correct in tests.items():
+            tests |= _correct_by_source(others.get_group((scenario, arm)), flagged)
+        tests = {COMMON: (tested.correct, clean)} | {name: tests[name] for name in sources if name in tests}
+        for name, (correct, unflagged) in tests.items():
             row = {"scenario": scenario, "arm": arm, "test": name, "n_test": correct.shape[1]}
             row |= {"n_classes": len(tested.known), **mean_columns(100 * correct.mean(axis=1)), "note": label}
-            rows.append(row)
+            rows.append(row | _unflagged_columns(correct[:, unflagged]))
     return _formatted(pd.DataFrame(rows, columns=list(SOURCE_COLUMNS)))
+
+
+def _unflagged_columns(correct: np.ndarray) -> dict[str, float]:
+    """The accuracy over seeds on test images whose label is not flagged; blank where all are."""
+    if not correct.shape[1]:
+        return {"n_unflagged": 0}
+    found = mean_columns(100 * correct.mean(axis=1))
+    ends = {f"unflagged_{end}": found[end] for end in ("low", "high")}
+    return {"n_unflagged": correct.shape[1], "unflagged_percent": found["mean_percent"], **ends}
 
 
 OTHER_TEST_COLUMNS = ("scenario", "arm", "seed", "source", "row", "label", "predicted")
 
 
-def _correct_by_source(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Whether predictions are correct, bool [S, N], by source; `table` is of one (scenario, arm)."""
-    correct = table["label"] == table["predicted"]
-    by_source = correct.groupby([table["source"], table["seed"]], sort=False)
-    return {
-        str(name): np.stack([values.to_numpy() for (source, _), values in by_source if source == name])
-        for name in dict.fromkeys(table["source"])
-    }
+def _correct_by_source(table: pd.DataFrame, flagged: pd.MultiIndex) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By source: whether predictions are correct, bool [S, N], and labels unflagged, bool [N]; one (scenario, arm)."""
+    found = {}
+    for source, part in table.groupby("source", sort=False):
+        seeds = [rows for _, rows in part.groupby("seed", sort=False)]
+        correct = np.stack([(rows["label"] == rows["predicted"]).to_numpy() for rows in seeds])
+        places = pd.MultiIndex.from_frame(seeds[0][["source", "row"]].astype({"source": str}))
+        found[str(source)] = correct, ~places.isin(flagged)
+    return found
 
 
 def confusion_table(runs: PredictionsByArm, classes: Sequence[str], label: str = "") -> pd.DataFrame:
@@ -174,5 +212,6 @@ def image_columns(runs: PredictionsByArm, teacher: str | Path, classes: Sequence
 
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:
-    counts = [name for name in ("n_test", "n_classes", "n_seeds") if name in table]
-    return formatted(table, dict.fromkeys(counts, 0) | dict.fromkeys(("mean_percent", "sd", "low", "high"), 2))
+    points = ("mean_percent", "sd", "low", "high", "unflagged_percent", "unflagged_low", "unflagged_high")
+    places = dict.fromkeys(("n_test", "n_classes", "n_seeds", "n_unflagged"), 0) | dict.fromkeys(points, 2)
+    return formatted(table, {name: digits for name, digits in places.items() if name in table})

@@ -14,12 +14,14 @@ from distillery.analysis.statistics import estimate
 
 CALIBRATION_COLUMNS = (
     "scenario", "arm", "n_test", "n_seeds", "accuracy_percent", "confidence_percent", "ece_percent", "ece_sd",
-    "ece_low", "ece_high", "nll", "note",
+    "ece_low", "ece_high", "ece_if_calibrated", "ece_if_calibrated_high", "nll", "note",
 )  # fmt: skip
 RELIABILITY_COLUMNS = (
     "scenario", "arm", "bin_low", "bin_high", "n", "confidence_percent", "accuracy_percent", "note"
 )  # fmt: skip
 BINS = 15  # of equal width, as in Guo et al. 2017
+SIMULATIONS = 200  # of a perfectly calibrated model
+SEED = 0
 
 
 def bins(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -45,6 +47,24 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     return float(np.abs(n_correct - summed_confidence).sum() / confidence.size)
 
 
+def error_if_calibrated(confidence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Calibration errors [SIMULATIONS], 0 to 1, of a perfectly calibrated model with these confidences.
+
+    The error of a finite sample is above 0 even then, the more so the fewer images (Bröcker and Smith 2007). Each
+    prediction is correct with the probability that its confidence states.
+
+    Args:
+        confidence: [N].
+        rng: draws which predictions are correct.
+    """
+    counts, summed, _ = bins(confidence, np.zeros(confidence.shape, bool))
+    order = np.argsort(confidence, kind="stable")  # so that predictions of one bin stand side by side
+    drawn = rng.random((SIMULATIONS, len(confidence))) < confidence[order]
+    starts = np.append(0, np.cumsum(counts))[:-1][counts > 0]
+    n_correct = np.add.reduceat(drawn, starts, axis=1, dtype=np.int64)
+    return np.abs(n_correct - summed[counts > 0]).sum(axis=1) / len(confidence)
+
+
 def calibration_table(runs: PredictionsByArm, label: str = "") -> pd.DataFrame:
     """One row a (scenario, arm): the error of each seed by itself, then their mean with an interval over seeds."""
     rows = [{"scenario": s, "arm": a, **_calibration(tested), "note": label} for (s, a), tested in runs.items()]
@@ -56,6 +76,7 @@ def calibration_table(runs: PredictionsByArm, label: str = "") -> pd.DataFrame:
 def _calibration(tested: TestPredictions) -> dict[str, Any]:
     predicted = probabilities(tested.logits)
     confidence, correct = predicted.max(axis=2), tested.correct
+    ideal = 100 * np.stack([error_if_calibrated(c, np.random.default_rng((SEED, i))) for i, c in enumerate(confidence)])
     errors = estimate([100 * calibration_error(c, r) for c, r in zip(confidence, correct, strict=True)])
     of_label = np.take_along_axis(predicted, tested.labels[None, :, None].astype(int), axis=2)
     return {
@@ -68,6 +89,9 @@ def _calibration(tested: TestPredictions) -> dict[str, Any]:
         # no error is below 0 or above 100
         "ece_low": np.clip(errors.low, 0, 100),
         "ece_high": np.clip(errors.high, 0, 100),
+        "ece_if_calibrated": ideal.mean(),
+        # of a mean over as many seeds
+        "ece_if_calibrated_high": np.quantile(ideal.mean(axis=0), 0.95),
         "nll": -np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean(),
     }
 

@@ -1,19 +1,22 @@
 """The comparisons declared in the configuration: two arms in every scenario, or two scenarios under every arm.
 
-Runs are compared in pairs of equal seed and test image. Each difference is tested in three ways:
+Runs are compared in pairs of equal seed and test image. The verdict's p, the one that every surface prints, is over
+other trainings and other test images, and over other teachers and draws of train images where runs differ in them
+(`designs.run_design`): Student's t with the variances added. Two more p stand in this table alone,
+named for what they take as given:
 
-* over seeds: would other trainings on these train and test images differ alike? Exact sign-flip test.
-* over images: would these trained networks differ alike on other test images? Exact sign-flip test over groups of
-  near-duplicates; with one seed and no near-duplicates it is McNemar's exact test.
-* over both, which the verdict uses: Student's t with both variances added.
+* given the images: would other trainings on these train and test images differ alike? Exact sign-flip test.
+* given the trainings: would these trained networks differ alike on other test images? Exact sign-flip test over groups
+  of near-duplicates; with one seed and no near-duplicates it is McNemar's exact test.
 
-p values are corrected (Holm) over the tests of one comparison.
+Each is corrected (Holm) over the tests of one question, or over those of all questions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -21,32 +24,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.designs.run_design import NO_DESIGN, RunDesign, over_runs, variance_components
 from distillery.analysis.error_model import combine_variances, groups_sign_flip_p, over_images, over_seeds
-from distillery.analysis.formatting import P_DECIMALS, formatted
+from distillery.analysis.formatting import formatted, p_text
+from distillery.analysis.pairing import Sides, accuracy_differences, aligned
 from distillery.analysis.ranking import ranking_table
-from distillery.analysis.run_predictions import PredictionsByArm, TestPredictions, read_groups, read_test_predictions
-from distillery.analysis.statistics import compare_pairs, holm
+from distillery.analysis.run_predictions import PredictionsByArm, read_groups, read_test_predictions
+from distillery.analysis.statistics import SIGNIFICANCE_LEVEL, compare_pairs, holm
 from distillery.analysis.table_files import write_table
-from distillery.jobs import UserError
 
 COLUMNS = (
     "comparison", "question", "scenario", "arm", "versus_scenario", "versus_arm", "n_pairs", "n_test", "n_groups",
-    "mean_percent", "versus_percent", "difference", "low", "high", "p", "p_holm", "verdict", "detectable", "seeds_low",
-    "seeds_high", "p_seeds", "p_seeds_least", "p_seeds_holm", "detectable_seeds", "images_low", "images_high",
-    "p_images", "p_images_holm", "detectable_images", "gained", "lost", "note",
+    "mean_percent", "versus_percent", "difference", "low", "high", "p", "p_holm", "correction", "verdict",
+    "not_covered", "sd_by_cause", "detectable", "low_given_images", "high_given_images", "p_given_images",
+    "p_given_images_least", "p_given_images_holm", "detectable_given_images", "low_given_trainings",
+    "high_given_trainings", "p_given_trainings", "p_given_trainings_holm", "detectable_given_trainings", "gained",
+    "lost", "note",
 )  # fmt: skip
-SIGNIFICANCE_LEVEL = 0.05  # of a family of tests: all tests of one comparison
-CORRECTED = ("p", "p_seeds", "p_images")
-TEXT = ("comparison", "question", "scenario", "arm", "versus_scenario", "versus_arm", "verdict", "note")
+TESTED = ("p", "p_given_images", "p_given_trainings")
+TEXT = (
+    "comparison", "question", "scenario", "arm", "versus_scenario", "versus_arm", "correction", "verdict",
+    "not_covered", "sd_by_cause", "note",
+)  # fmt: skip
 COUNTS = ("n_pairs", "n_test", "n_groups", "gained", "lost")
-
-
-@dataclass(frozen=True)
-class Sides:
-    """The two (scenario, arm) of a test: the difference is `after` less `versus`."""
-
-    versus: tuple[str, str]
-    after: tuple[str, str]
 
 
 def tabulate_comparisons(
@@ -58,7 +58,10 @@ def tabulate_comparisons(
     comparisons: Mapping[str, Mapping[str, Any]],
     sizes: Mapping[str, str],
     arms: Sequence[str],
+    correction: str = "question",
     label: str = "",
+    design: RunDesign = NO_DESIGN,
+    without_teacher: Collection[str] = (),
 ) -> None:
     """Write the comparisons and the ranking, columns as in docs/tables.md.
 
@@ -69,35 +72,72 @@ def tabulate_comparisons(
         comparisons: as configured and validated.
         sizes: the size of every scenario, in the configuration's order.
         arms: all names, in the configuration's order.
+        correction: see `comparisons_table`.
         label: column `note` of every row, such as that the numbers come from a demonstration.
+        design, without_teacher: see `comparisons_table`.
 
     Raises:
         UserError: a file is damaged, or the runs of a comparison share no seed or no test image.
     """
     runs, groups = read_test_predictions(predictions, list(sizes), arms), read_groups(splits)
-    write_table(comparisons_table(runs, groups, comparisons, label), output)
-    write_table(ranking_table(runs, groups, sizes, label), ranking)
+    write_table(comparisons_table(runs, groups, comparisons, label, correction, design, without_teacher), output)
+    write_table(ranking_table(runs, groups, sizes, label, design), ranking)
 
 
 def comparisons_table(
-    runs: PredictionsByArm, groups: pd.Series, comparisons: Mapping[str, Mapping[str, Any]], label: str = ""
+    runs: PredictionsByArm,
+    groups: pd.Series,
+    comparisons: Mapping[str, Mapping[str, Any]],
+    label: str = "",
+    correction: str = "question",
+    design: RunDesign = NO_DESIGN,
+    without_teacher: Collection[str] = (),
 ) -> pd.DataFrame:
     """One row a test: the comparisons in order, each in every scenario (or under every arm) it is declared for.
 
-    Tests of scenarios that are not run are left out, and the others of the comparison are corrected without them.
+    Tests of scenarios that are not run are left out, and the others are corrected without them.
+
+    Args:
+        runs: test predictions by (scenario, arm).
+        groups: near-duplicate group of every image, by (source, row).
+        comparisons: as configured.
+        label: column `note` of every row.
+        correction: `question` corrects p over the tests of each question, `study` over those of all questions.
+        design: which runs share a teacher or a draw of train images.
+        without_teacher: arms that do not use the teacher: between two of them another teacher changes nothing.
     """
-    parts = []
-    for name, declared in comparisons.items():
-        tests = [sides for sides in sides_of(declared) if sides.versus in runs and sides.after in runs]
-        if not tests:
-            continue
-        rows = [_row(runs, groups, sides, len(tests)) for sides in tests]
-        table = pd.DataFrame(rows).assign(comparison=name, question=declared["question"], note=label)
-        parts.append(_corrected(table.reindex(columns=list(COLUMNS))))
-    table = pd.concat([part for part in parts if len(part)] or [pd.DataFrame(columns=list(COLUMNS))], ignore_index=True)
-    points = [name for name in COLUMNS if name not in (*TEXT, *COUNTS) and not name.startswith("p_") and name != "p"]
-    places = dict.fromkeys(COUNTS, 0) | dict.fromkeys(points, 2)
-    return formatted(table, places | {name: P_DECIMALS for name in COLUMNS if name == "p" or name.startswith("p_")})
+    run = {
+        name: [sides for sides in sides_of(declared) if sides.versus in runs and sides.after in runs]
+        for name, declared in comparisons.items()
+    }
+    total = sum(map(len, run.values()))
+    rows = [
+        {"comparison": name, "question": comparisons[name]["question"], "note": label}
+        | _row(
+            runs,
+            groups,
+            sides,
+            _design_of(sides, design, without_teacher),
+            total if correction == "study" else len(tests),
+        )
+        for name, tests in run.items()
+        for sides in tests
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    families = [table.index] if correction == "study" else table.groupby("comparison").groups.values()
+    for name, family in product(TESTED, families):
+        table.loc[family, f"{name}_holm"] = holm(table.loc[family, name].to_numpy(dtype=float))
+    table["verdict"] = [_verdict(*row) for row in zip(table["p_holm"], table["difference"], strict=True)]
+    table["correction"] = correction_name(correction)
+    probabilities = [name for name in COLUMNS if name == "p" or name.startswith("p_")]
+    points = [name for name in COLUMNS if name not in (*TEXT, *COUNTS, *probabilities)]
+    table[probabilities] = table[probabilities].astype(float).map(p_text)
+    return formatted(table, dict.fromkeys(COUNTS, 0) | dict.fromkeys(points, 2))
+
+
+def correction_name(correction: str) -> str:
+    """What p is corrected for, as every surface names it."""
+    return {"question": "Holm, within the question", "study": "Holm, over all questions"}[correction]
 
 
 def sides_of(declared: Mapping[str, Any]) -> Iterator[Sides]:
@@ -111,50 +151,43 @@ def sides_of(declared: Mapping[str, Any]) -> Iterator[Sides]:
             yield Sides((before, place), (after, place))
 
 
-def _row(runs: PredictionsByArm, groups: pd.Series, sides: Sides, tests: int) -> dict[str, Any]:
-    before, after, names = aligned(runs[sides.versus], runs[sides.after], groups, sides)
+def _design_of(sides: Sides, design: RunDesign, without_teacher: Collection[str]) -> RunDesign:
+    arms = {sides.versus[1], sides.after[1]}
+    return replace(design, uses_teacher=not arms <= set(without_teacher))
+
+
+def _row(runs: PredictionsByArm, groups: pd.Series, sides: Sides, design: RunDesign, tests: int) -> dict[str, Any]:
+    pairs = aligned(runs[sides.versus], runs[sides.after], groups, sides)
+    before, after = pairs.before, pairs.after
     row: dict[str, Any] = dict(zip(("versus_scenario", "versus_arm"), sides.versus, strict=True))
     row |= dict(zip(("scenario", "arm"), sides.after, strict=True))
-    row |= {"n_pairs": len(before), "n_test": before.shape[1], "n_groups": len(np.unique(names))}
+    row |= {"n_pairs": len(before), "n_test": before.shape[1], "n_groups": len(np.unique(pairs.groups))}
     row |= {
         "mean_percent": (100 * after.mean(axis=1)).mean(),
         "versus_percent": (100 * before.mean(axis=1)).mean(),
     }
-    return row | compare(before, after, names, tests)
+    row |= {"not_covered": ", ".join(design.not_covered(pairs.seeds))}
+    causes = variance_components(accuracy_differences(before, after), pairs.seeds, design)
+    row["sd_by_cause"] = "; ".join(f"{name} {variance**0.5:.2f}" for name, variance in causes.items())
+    return row | compare(before, after, pairs.groups, tests, pairs.seeds, design)
 
 
-def aligned(
-    before: TestPredictions, after: TestPredictions, groups: pd.Series, sides: Sides
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which predictions are correct on both sides, for the seeds and images that they share.
-
-    Returns:
-        bool [S, N] of `before`, the same of `after`, and the images' near-duplicate groups [N].
-
-    Raises:
-        UserError: they share no seed or no test image, or an image has no group.
-    """
-    seeds, first, second = np.intersect1d(before.seeds, after.seeds, return_indices=True)
-    where = after.places.get_indexer(before.places)
-    shared = where >= 0
-    if not len(seeds) or not shared.any():
-        raise UserError(
-            f"{' '.join(sides.versus)} and {' '.join(sides.after)} share no seed or no test image,"
-            " so they cannot be compared. Take the comparison out or run them again."
-        )
-    names = groups.reindex(before.places[shared])
-    if names.isna().any():
-        raise UserError("results/splits.parquet lacks test images of the runs. Delete results/runs and run again.")
-    return before.correct[first][:, shared], after.correct[second][:, where[shared]], names.to_numpy()
-
-
-def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, tests: int = 1) -> dict[str, float]:
+def compare(
+    before: np.ndarray,
+    after: np.ndarray,
+    groups: np.ndarray,
+    tests: int = 1,
+    numbers: np.ndarray | None = None,
+    design: RunDesign = NO_DESIGN,
+) -> dict[str, float]:
     """The difference `after` less `before` in percentage points, with intervals, p and detectable differences.
 
     Args:
         before, after: bool [S, N], whether a prediction is correct; seeds and images are paired.
         groups: [N], near-duplicate group of each image.
         tests: number of tests in this one's family.
+        numbers: int [S], the seeds; 0, 1, … by default.
+        design: which runs share a teacher or a draw.
 
     Returns:
         The columns of the table that are numbers, p not yet corrected; NaN where something cannot be estimated.
@@ -164,37 +197,31 @@ def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, tests: in
     accuracies = [100 * side.sum(axis=1) / side.shape[1] for side in (before, after)]
     pairs, seeds = compare_pairs(*accuracies), over_seeds(accuracies[1] - accuracies[0])
     images = over_images(100 * change.mean(axis=0), groups, unit=100)
-    both = combine_variances(seeds, images)
-    row: dict[str, float] = {"difference": pairs.difference, "p": both.p(), "p_seeds_least": pairs.p_least}
-    row["p_seeds"] = pairs.p if pairs.n > 1 else nan  # with one pair p is always 1
-    row["p_images"] = groups_sign_flip_p(change.sum(axis=0), groups)
-    for prefix, error in (("", both), ("seeds_", seeds), ("images_", images)):
-        row[f"{prefix}low"], row[f"{prefix}high"] = np.clip(error.interval(), -100, 100)
+    numbers = np.arange(len(before)) if numbers is None else numbers
+    both = combine_variances(over_runs(accuracies[1] - accuracies[0], numbers, design), images)
+    row: dict[str, float] = {"difference": pairs.difference, "p": both.p()}
+    row["p_given_images_least"] = pairs.p_least
+    row["p_given_images"] = pairs.p if pairs.n > 1 else nan  # with one pair p is always 1
+    row["p_given_trainings"] = groups_sign_flip_p(change.sum(axis=0), groups)
+    for suffix, error in (("", both), ("_given_images", seeds), ("_given_trainings", images)):
+        row[f"low{suffix}"], row[f"high{suffix}"] = np.clip(error.interval(), -100, 100)
     row |= {"gained": int((change > 0).sum()), "lost": int((change < 0).sum())}
     # Holm's correction tests the smallest p of a family at this level
     level = SIGNIFICANCE_LEVEL / tests
     row |= {
         "detectable": _possible(both.detectable(level)),
-        "detectable_images": _possible(images.detectable(level)),
+        "detectable_given_trainings": _possible(images.detectable(level)),
     }
     # a sign-flip test whose smallest p is above the level never rejects, however large the difference
-    row["detectable_seeds"] = _possible(seeds.detectable(level)) if pairs.p_least <= level else nan
+    row["detectable_given_images"] = _possible(seeds.detectable(level)) if pairs.p_least <= level else nan
     if np.isnan(pairs.low):  # one pair, or equal differences: their variance cannot be estimated
-        row |= dict.fromkeys(("seeds_low", "seeds_high", "detectable_seeds"), nan)
+        row |= dict.fromkeys(("low_given_images", "high_given_images", "detectable_given_images"), nan)
     return row
 
 
 def _possible(difference: float) -> float:
     """NaN for a difference above 100 points, which no two accuracies have."""
     return difference if difference <= 100 else nan
-
-
-def _corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """The tests of one comparison with their corrected p and verdict."""
-    for name in CORRECTED:
-        table[f"{name}_holm"] = holm(table[name].to_numpy(dtype=float))
-    table["verdict"] = [_verdict(*row) for row in zip(table["p_holm"], table["difference"], strict=True)]
-    return table
 
 
 def _verdict(p: float, difference: float) -> str:

@@ -5,6 +5,7 @@ Accuracies are in percent and differences in percentage points, both with two de
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from math import nan
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.statistics import estimate
+from distillery.analysis.statistics import SIGNIFICANCE_LEVEL, estimate
 
-P_DECIMALS = 5
+LEAST_P = 0.0001  # smaller p are not told apart: the tails that they are computed from are approximations
 
 
 def decimals(value: Any, places: int = 2) -> str:
@@ -22,6 +23,52 @@ def decimals(value: Any, places: int = 2) -> str:
     if value is None or pd.isna(value):
         return ""
     return f"{round(float(value), places) + 0.0:.{places}f}"
+
+
+def p_text(p: float) -> str:
+    """A p value as every surface prints it: `< 0.0001`, else two significant digits; blank for NaN.
+
+    More digits where two would put p on the other side of the significance level, such as 0.0501.
+    """
+    if pd.isna(p):
+        return ""
+    if p < LEAST_P:
+        return f"< {LEAST_P}"
+    for digits in range(1 - math.floor(math.log10(p)), 12):
+        text = f"{p:.{digits}f}"
+        if (float(text) <= SIGNIFICANCE_LEVEL) == (p <= SIGNIFICANCE_LEVEL):
+            break
+    return text
+
+
+def p_phrase(text: str) -> str:
+    """A p value in a sentence: `p < 0.0001`, `p = 0.012`.
+
+    Args:
+        text: from `p_text`, not blank.
+    """
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def p_title(table: pd.DataFrame) -> str:
+    """The heading of a column of p values, which names their correction: `p (Holm, within the question)`.
+
+    Args:
+        table: with a column `correction`, blank where a row has no p.
+    """
+    named = [name for name in table["correction"].dropna() if name]
+    return f"p ({named[0]})" if named else "p"
+
+
+def not_covered_text(table: pd.DataFrame) -> str:
+    """What no interval and p of a table's differences covers, in words; empty if all is covered.
+
+    Args:
+        table: with a column `not_covered`.
+    """
+    names = [name for cell in table["not_covered"].dropna() for name in cell.split(", ") if name]
+    shared = " or another ".join(dict.fromkeys(names))
+    return f"Intervals and p of differences do not cover another {shared}" if names else ""
 
 
 def percent(fraction: float | None) -> float:

@@ -1,92 +1,146 @@
-"""Which images teach best: every scenario's rank among those of its size, with an interval of the rank."""
+"""Which images and arms are best: ranks with intervals, and those that no other is significantly better than.
+
+The highest of several means lies above its true accuracy, so a winner says little. Instead every pair is tested, and
+what one row is called rests on its own K − 1 tests, each at 0.05 / (K − 1), so that at least 95 of 100 times
+
+* the truly best one is in the set of those that no other is significantly better than (Gupta 1965; Hsu 1981),
+* a row's true rank lies between 1 + the number of those significantly better than it, and K − the number of those
+  significantly worse (Klein, Wright and Wieczorek 2020).
+
+`distillery.analysis.designs.simulate_coverage` holds both against simulated studies.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.designs.run_design import NO_DESIGN, RunDesign
+from distillery.analysis.error_model import ErrorModel
 from distillery.analysis.formatting import formatted
-from distillery.analysis.run_predictions import PredictionsByArm, TestPredictions
+from distillery.analysis.pairing import Sides, aligned, paired_error
+from distillery.analysis.run_predictions import PredictionsByArm
+from distillery.analysis.statistics import SIGNIFICANCE_LEVEL
 
 COLUMNS = (
-    "size", "arm", "scenario", "n_classes", "n_ranked", "n_seeds", "n_test", "mean_percent", "rank", "rank_low",
-    "rank_high", "best_percent", "note",
+    "size", "arm", "scenario", "n_classes", "n_seeds", "n_test", "mean_percent", "n_ranked", "rank", "rank_low",
+    "rank_high", "n_compared", "among_best", "note",
 )  # fmt: skip
-RESAMPLES = 2000
-SEED = 0
 
 
-def ranking_table(runs: PredictionsByArm, groups: pd.Series, sizes: Mapping[str, str], label: str = "") -> pd.DataFrame:
-    """One row a (size, arm, scenario), the best first.
-
-    Seeds and groups of near-duplicate test images are bootstrapped: drawn with replacement `RESAMPLES` times, the same
-    groups for all scenarios. The draws give each rank's 95 % interval and how often each scenario comes first.
+def ranking_table(
+    runs: PredictionsByArm,
+    groups: pd.Series,
+    sizes: Mapping[str, str],
+    label: str = "",
+    design: RunDesign = NO_DESIGN,
+) -> pd.DataFrame:
+    """One row a (size, arm, scenario), by mean accuracy.
 
     Args:
         runs: test predictions by (scenario, arm).
         groups: near-duplicate group of every image, by (source, row).
-        sizes: the size of every scenario; scenarios of one size, arm and set of classes are ranked together.
+        sizes: the size of every scenario.
         label: column `note` of every row.
+        design: which runs share a teacher or a draw of train images.
+
+    Scenarios of one size, arm and set of classes are ranked; all arms and scenarios of one size and set of classes are
+    compared for the set of the best.
     """
-    families: dict[tuple, list[str]] = {}
-    for (scenario, arm), tested in runs.items():
+    families: dict[tuple[str, tuple[int, ...]], list[tuple[str, str]]] = {}
+    for key, tested in runs.items():
         # scenarios with other classes are other tasks
-        families.setdefault((sizes[scenario], arm, tuple(tested.known)), []).append(scenario)
-    rows = []
-    for (size, arm, known), scenarios in families.items():
-        for row in _ranked([runs[scenario, arm] for scenario in scenarios], scenarios, groups):
-            family = {"size": size, "arm": arm, "n_classes": len(known), "n_ranked": len(scenarios)}
-            rows.append(family | row | {"note": label})
+        families.setdefault((sizes[key[0]], tuple(tested.known)), []).append(key)
+    rows: list[dict[str, Any]] = []
+    for (size, known), keys in families.items():
+        about = {"size": size, "n_classes": len(known), "n_compared": len(keys), "note": label}
+        rows += [about | row for row in _ranked(runs, keys, groups, design)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    places = dict.fromkeys(("n_classes", "n_ranked", "n_seeds", "n_test", "rank", "rank_low", "rank_high"), 0)
-    return formatted(table, places | {"mean_percent": 2, "best_percent": 1})
+    counts = ("n_classes", "n_seeds", "n_test", "n_ranked", "rank", "rank_low", "rank_high", "n_compared")
+    return formatted(table, dict.fromkeys(counts, 0) | {"mean_percent": 2})
 
 
-def _ranked(tested: Sequence[TestPredictions], scenarios: Sequence[str], groups: pd.Series) -> list[dict[str, Any]]:
-    """The rows of scenarios that are ranked together, the best first."""
-    place = pd.factorize(groups.reindex(tested[0].places).to_numpy())[0]
-    means = np.array([one.correct.mean() for one in tested])
-    drawn = resampled_means([one.correct for one in tested], place, np.random.default_rng(SEED))
-    ranks = 1 + (drawn[:, None, :] > drawn[:, :, None] + 1e-12).sum(axis=2)  # [B, K], ties share the better rank
-    first = ranks == 1
-    best = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
-    low, high = np.quantile(ranks, [0.025, 0.975], axis=0, method="inverted_cdf")
-    order = np.argsort(-means, kind="stable")
-    return [
-        {
-            "scenario": scenarios[k],
-            "n_seeds": len(tested[k].seeds),
-            "n_test": len(tested[k].labels),
-            "mean_percent": 100 * means[k],
-            "rank": 1 + int((means > means[k] + 1e-12).sum()),
-            "rank_low": low[k],
-            "rank_high": high[k],
-            "best_percent": 100 * best[k],
-        }
-        for k in order
-    ]
+def _ranked(
+    runs: PredictionsByArm, keys: Sequence[tuple[str, str]], groups: pd.Series, design: RunDesign
+) -> Iterator[dict[str, Any]]:
+    """The rows of scenarios and arms that are compared: arms in order, of each the scenarios by mean accuracy."""
+    means, pairs = np.array([runs[key].correct.mean() for key in keys]), pair_errors(runs, keys, groups, design)
+    arms = [arm for _, arm in keys]
+    best = pairs.among_best(range(len(keys)))
+    for arm in dict.fromkeys(arms):
+        family = [k for k, name in enumerate(arms) if name == arm]
+        ends = pairs.rank_intervals(family)
+        for k in sorted(family, key=lambda k: -means[k]):
+            yield {
+                "arm": arm,
+                "scenario": keys[k][0],
+                "n_seeds": len(runs[keys[k]].seeds),
+                "n_test": len(runs[keys[k]].labels),
+                "mean_percent": 100 * means[k],
+                "n_ranked": len(family),
+                "rank": 1 + int((means[family] > means[k] + 1e-12).sum()),
+                "rank_low": ends[k][0],
+                "rank_high": ends[k][1],
+                "among_best": best[k],
+            }
 
 
-def resampled_means(corrects: Sequence[np.ndarray], groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Accuracies [B, K], 0 to 1, of K scenarios in B = `RESAMPLES` draws.
+@dataclass(frozen=True)
+class PairErrors:
+    """Tests of every pair of several scenarios and arms.
 
-    A draw takes groups of test images, the same for all scenarios, and seeds of each scenario.
+    Attributes:
+        errors: the difference of j less k with its error, for each j < k.
+    """
+
+    errors: Mapping[tuple[int, int], ErrorModel]
+
+    def is_better(self, j: int, k: int, level: float) -> bool | None:
+        """Whether j is significantly better than k in a one-sided test; None where no error can be estimated."""
+        error, sign = (self.errors[j, k], 1) if j < k else (self.errors[k, j], -1)
+        return None if np.isnan(error.se) else sign * error.mean > error.reach(level)
+
+    def among_best(self, family: Sequence[int]) -> dict[int, str]:
+        """`yes` for those that no other of the family is significantly better than, else `no`; blank with one seed."""
+        level = SIGNIFICANCE_LEVEL / max(1, len(family) - 1)
+        found = {}
+        for k in family:
+            better = [self.is_better(j, k, level) for j in family if j != k]
+            found[k] = "" if None in better else "no" if any(better) else "yes"
+        return found
+
+    def rank_intervals(self, family: Sequence[int]) -> dict[int, tuple[float, float]]:
+        """95 % interval of the rank of each; NaN with one seed."""
+        level = SIGNIFICANCE_LEVEL / 2 / max(1, len(family) - 1)  # of each side
+        found = {}
+        for k in family:
+            better = [self.is_better(j, k, level) for j in family if j != k]
+            worse = [self.is_better(k, j, level) for j in family if j != k]
+            if None in better:
+                found[k] = np.nan, np.nan
+            else:
+                found[k] = 1.0 + sum(map(bool, better)), float(len(family) - sum(map(bool, worse)))
+        return found
+
+
+def pair_errors(
+    runs: PredictionsByArm, keys: Sequence[tuple[str, str]], groups: pd.Series, design: RunDesign
+) -> PairErrors:
+    """The tests of every pair.
 
     Args:
-        corrects: K arrays bool [S, N], whether a prediction is correct, of the same test images.
-        groups: int [N], 0 to G − 1.
-        rng: draws first the groups, then each scenario's seeds in order.
+        runs: test predictions by (scenario, arm).
+        keys: those that are compared.
+        groups: near-duplicate group of every image, by (source, row).
+        design: which runs share a teacher or a draw.
     """
-    count = groups.max() + 1
-    # how often each group is drawn, [B, G]
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(np.float64)
-    drawn = weights @ np.bincount(groups, minlength=count)
-    means = []
-    for correct in corrects:
-        sums = np.stack([np.bincount(groups, weights=row, minlength=count) for row in correct], axis=1)  # [G, S]
-        seeds = rng.multinomial(len(correct), np.full(len(correct), 1 / len(correct)), size=RESAMPLES) / len(correct)
-        means.append((weights @ sums * seeds).sum(axis=1) / drawn)
-    return np.stack(means, axis=1)
+    errors = {}
+    for k, versus in enumerate(keys):
+        for j in range(k):
+            pairs = aligned(runs[versus], runs[keys[j]], groups, Sides(versus, keys[j]))
+            errors[j, k] = paired_error(pairs.before, pairs.after, pairs.groups, pairs.seeds, design)
+    return PairErrors(errors)

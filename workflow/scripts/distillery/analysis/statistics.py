@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit  # Student's t; scipy.stats imports it from here, but takes a second to import
 
 CONFIDENCE_LEVEL = 0.95
+SIGNIFICANCE_LEVEL = 0.05  # of a family of tests, after correction
 # values closer than this are equal: far less than one image makes, far more than the rounding of floats
 TIE = 1e-9
 

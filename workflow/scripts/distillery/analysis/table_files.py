@@ -12,10 +12,10 @@ from distillery.jobs import UserError, one_line
 from distillery.storage.files import atomic_write
 from distillery.storage.texts import as_cell
 
-# columns of text that may look like numbers: names from a configuration, or made from them
+# columns of text that may look like numbers: names from a configuration, or made from them; p, which may be `< 0.0001`
 NAMES = (
     "scenario", "size", "arm", "class", "predicted", "source", "test", "comparison", "versus", "versus_scenario",
-    "versus_arm", "ours_arm", "ours_test",
+    "versus_arm", "ours_arm", "ours_test", "p", "p_holm",
 )  # fmt: skip
 # of counts.csv: its column `test` is a number, while in other tables `test` names a test set
 NAMES_OF_COUNTS = ("source", "class")
@@ -28,6 +28,11 @@ def read_table(path: str | Path, names: Sequence[str] = NAMES) -> pd.DataFrame:
         names: columns read as text, so that a scenario `300` or a class `None` keeps its name.
     """
     return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(names, str))
+
+
+def read_text_table(path: str | Path) -> pd.DataFrame:
+    """A table as its file has it: every cell is text, a missing one is blank."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

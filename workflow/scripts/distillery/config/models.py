@@ -86,6 +86,7 @@ class Published(Section):
     site: PercentPair = optional("Accuracy on its website in percent: from scratch, and distilled.")
     notebook: PercentPair = optional("Accuracy printed by its notebook in percent: from scratch, and distilled.")
     test: str = Field("", description="Its test images.")
+    n_train: int = optional("Number of its train images, if it is not what the scenario asks for.", ge=1)
 
 
 class Scenario(Section):
@@ -188,10 +189,15 @@ class Study(Section):
         description="On a GPU, compute the same bits every time, at the price of speed. A CPU does so in any case.",
     )
     comparisons: dict[Name, ComparisonConfig] = optional(
-        "Questions that are tested, by name, declared before the results are seen. The tests of one question are"
-        " corrected for their number (Holm). By default, where the study has these arms: kd against scratch,"
+        "Questions that are tested, by name, declared before the results are seen; see correction."
+        " By default, where the study has these arms: kd against scratch,"
         " published_kd against published_scratch, and each published arm against its corrected one; without them,"
         " every arm against the first."
+    )
+    correction: Literal["question", "study"] = Field(
+        "question",
+        description="The tests that p values are corrected for (Holm). question: those of the same question. study:"
+        " those of all questions. Every table and figure with p values names it.",
     )
     augment_seed: Seed = Field(0, description="Decides the altered copies in scenarios with an augmentation.")
     demo: Demo = optional(

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from distillery.analysis.formatting import not_covered_text, p_phrase, p_title
 from distillery.display_names import display_name
 from distillery.figures.layout import truncate
 from distillery.figures.panels import PanelLayout, panel_grid, panel_title
@@ -42,13 +43,17 @@ def draw_comparisons(tables: dict[str, pd.DataFrame], title: str, label: str) ->
     table = tables["comparisons"].astype({"verdict": object}).fillna({"verdict": ""})
     names = list(dict.fromkeys(table["comparison"]))
     rows = max((table["comparison"] == name).sum() for name in names)
-    text = "difference in percentage points; thin bars: 95 % interval over trainings and images, thick: trainings alone"
+    text = "percentage points; thin bars: 95 % over trainings and images, thick: trainings alone"
+    if table["p_holm"].notna().any():
+        text += f"; {p_title(table)}"
     width = 3.2 if len(names) > 1 else 6.5
-    layout = PanelLayout(width, ROW * rows, across=1.75, down=0.75, left=1.85, below=0.6, legend=0.3)
+    layout = PanelLayout(width, ROW * rows, across=2.3, down=0.75, left=1.85, below=0.6, legend=0.3, right=0.85)
     used = [verdict for verdict in VERDICTS if verdict and (table["verdict"] == verdict).any()]
     keys = [_legend_key(*VERDICTS[verdict], verdict) for verdict in used]
+    if missing := not_covered_text(table):
+        keys.append(Line2D([], [], color="none", label=missing))
     figure, axes = panel_grid(len(names), 3 if rows <= 8 else 2, layout, title, text, label, keys)
-    ends = table[["difference", "low", "high", "seeds_low", "seeds_high"]].to_numpy(float)
+    ends = table[["difference", "low", "high", "low_given_images", "high_given_images"]].to_numpy(float)
     low, high = min(0.0, np.nanmin(ends)), max(0.0, np.nanmax(ends))
     margin = 0.06 * (high - low)
     for axis, name in zip(axes, names, strict=True):
@@ -72,9 +77,12 @@ def _draw_comparison(axis: Axes, table: pd.DataFrame) -> None:
 
 def _draw_difference(axis: Axes, y: int, row: pd.Series) -> None:
     color, marker = VERDICTS[row["verdict"]]
-    for prefix, width in (("", 1.1), ("seeds_", 3.2)):
-        if not np.isnan(row[f"{prefix}low"]):
-            axis.plot([row[f"{prefix}low"], row[f"{prefix}high"]], [y, y], color=color, linewidth=width, alpha=0.75)
+    if not pd.isna(row["p_holm"]):
+        text, where = p_phrase(row["p_holm"]), axis.get_yaxis_transform()
+        axis.text(1.02, y, text, transform=where, va="center", fontsize=7.5, color=color)
+    for suffix, width in (("", 1.1), ("_given_images", 3.2)):
+        if not np.isnan(row[f"low{suffix}"]):
+            axis.plot([row[f"low{suffix}"], row[f"high{suffix}"]], [y, y], color=color, linewidth=width, alpha=0.75)
     axis.plot(row["difference"], y, marker, color=color, **FILLED_MARKER)
 
 
@@ -82,7 +90,7 @@ def draw_published(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     """Published accuracies against ours with the same recipe, with the prediction interval of one training of ours."""
     table = tables["published"]
     published = table["published_notebook"].fillna(table["published_site"])
-    text = "bars: 95 % prediction interval of one training of ours; scenarios outside it are named"
+    text = "bars: prediction interval of one training of ours, 95 % for all together; scenarios outside it are named"
     layout = PanelLayout(6.2, 5.2, left=0.9, below=0.75, legend=0.3)
     keys = [_legend_key(style.color, style.marker, style.name) for style in (FROM_SCRATCH, DISTILLED)]
     figure, (axis,) = panel_grid(1, 1, layout, title, text, label, keys)

@@ -44,7 +44,7 @@ class PanelLayout:
     Attributes:
         width, height: of a panel.
         across, down: gaps between columns and between rows of panels.
-        left, below: margins of the figure.
+        left, below, right: margins of the figure.
         legend: between the title block and the panels; grows where the legend needs more.
     """
 
@@ -55,6 +55,7 @@ class PanelLayout:
     left: float = 0.9
     below: float = 0.7
     legend: float = 0.0
+    right: float = EDGE
 
 
 def panel_grid(
@@ -83,7 +84,7 @@ def panel_grid(
     """
     columns = max(1, min(columns, count))
     rows = max(1, -(-count // columns))
-    width = layout.left + columns * layout.width + (columns - 1) * layout.across + EDGE
+    width = layout.left + columns * layout.width + (columns - 1) * layout.across + layout.right
     width = max(width, MIN_WIDTH)
     body = rows * layout.height + (rows - 1) * layout.down
     legend = legend_columns(legend_names(keys), width - EDGE - 0.1, max_legend_columns)

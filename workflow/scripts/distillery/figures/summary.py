@@ -1,7 +1,8 @@
 """The summary figure: a row per scenario, with its arms' accuracies and the published numbers.
 
 Filled marks are this study's means, with their numbers and intervals; a bar joins "from scratch" and "distilled".
-Hollow marks are published numbers. A scenario that is not run has a hollow gray mark and the reason.
+Hollow marks are published numbers. At the right stands each arm's first declared comparison with its p. A scenario that
+is not run has a hollow gray mark and the reason.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,14 +19,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from distillery.analysis.formatting import not_covered_text, p_phrase, p_title
 from distillery.analysis.table_files import read_table, run_rows
-from distillery.display_names import lacking_text, not_run_text
+from distillery.display_names import display_name, lacking_text, not_run_text
 from distillery.figures.layout import (
     draw_footnote,
     draw_legend,
     draw_title_block,
     legend_columns,
     legend_names,
+    shrink_to_fit,
     strip_height,
     truncate,
 )
@@ -48,7 +51,9 @@ from distillery.figures.styles import (
 )
 from distillery.jobs import UserError
 
-LABELS = 4.1  # inches left of the axis, for the rows' labels
+LABELS = 3.6  # inches left of the axis, for the rows' labels
+COMPARED = 2.6  # inches right of the axis, for differences and their p
+LINE = 0.125  # inches of one of these
 ROW = 0.56  # inches of a scenario with one line of marks
 STEP = 0.26  # inches from one line of marks down to the next
 HEADING = 0.42  # inches of a size's heading
@@ -138,17 +143,19 @@ def _draw(table: pd.DataFrame, title: str, label: str) -> Figure:
     height = top + layout.height + bottom
     figure = plt.figure(figsize=(WIDTH, height))
     axes = figure.add_axes(
-        (LABELS / WIDTH, bottom / height, (WIDTH - LABELS - 0.45) / WIDTH, layout.height / height),
+        (LABELS / WIDTH, bottom / height, (WIDTH - LABELS - _right(run)) / WIDTH, layout.height / height),
         ylim=(layout.height, 0),
     )
     _set_up_axes(axes, run)
     for y, text in layout.headings:
         _draw_heading(axes, y, text)
+    if run["p_holm"].notna().any():
+        _right_text(axes, layout.headings[0][0], f"difference, {p_title(run)}", color=SOFT)
     for row in layout.rows:
         _draw_row(axes, row, styles)
     draw_title_block(figure, title, _subtitle(run), label)
-    if "lacking" in table:
-        draw_footnote(figure, lacking_text(table["lacking"].iloc[0]))
+    notes = [lacking_text(table["lacking"].iloc[0])] if "lacking" in table else []
+    draw_footnote(figure, ". ".join([*notes, not_covered_text(run)]).removesuffix(". "))
     draw_legend(figure, keys, (0.3 / WIDTH, 1 - (strip + 0.88) / height), columns).set_zorder(5)
     return figure
 
@@ -171,6 +178,18 @@ def _left_text(axes: Axes, y: float, text: str, **style: Any) -> None:
     axes.text((0.3 - LABELS) / width, y, text, transform=axes.get_yaxis_transform(), va="center", **style)
 
 
+def _right(table: pd.DataFrame) -> float:
+    """Inches right of the axis."""
+    return COMPARED if table["p_holm"].notna().any() else 0.45
+
+
+def _right_text(axes: Axes, y: float, text: str, **style: Any) -> None:
+    """Small text right of the axes, cut off where it would leave the figure."""
+    x = 1 + 0.12 / (axes.get_position().width * WIDTH)
+    shown = axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, **style)
+    shrink_to_fit(cast(Figure, axes.get_figure()), shown, COMPARED - 0.2)
+
+
 def _draw_heading(axes: Axes, y: float, text: str) -> None:
     width = axes.get_position().width * WIDTH
     _left_text(axes, y, text, fontsize=11, fontweight="bold")
@@ -182,13 +201,14 @@ def _draw_heading(axes: Axes, y: float, text: str) -> None:
 def _draw_row(axes: Axes, row: SummaryRow, styles: dict[str, ArmStyle]) -> None:
     table, first = row.table, row.table.iloc[0]
     middle = row.y + row.height / 2
-    _left_text(axes, middle - 0.1, truncate(first["train"], 48), fontsize=9.5)
+    _left_text(axes, middle - 0.1, truncate(first["train"], 43), fontsize=9.5)
     if run_rows(table).empty:
         _draw_not_run(axes, middle, first)
         return
     _left_text(axes, middle + 0.11, truncate(_row_note(table), 62), fontsize=7.5, color=SOFT)
     chance = 100 / float(first["n_classes"])
     axes.plot([chance] * 2, [row.y, row.y + row.height], zorder=1, **CHANCE_LINE)
+    _draw_compared(axes, middle, table, styles)
     published = published_pair(table)
     _draw_arms(axes, middle - (0.09 if published else 0.0), table, styles)
     if published:
@@ -248,6 +268,15 @@ def _draw_interval(axes: Axes, y: float, row: pd.Series, style: ArmStyle) -> Non
     """A thin bar from the interval's low to its high end; none if there is no interval."""
     if not np.isnan(row["low"]):
         axes.plot([row["low"], row["high"]], [y] * 2, color=style.color, **INTERVAL_BAR)
+
+
+def _draw_compared(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, ArmStyle]) -> None:
+    """A line for each arm that is compared with another: the difference, against which arm, and p."""
+    compared = table[table["p_holm"].notna()]
+    for i, row in enumerate(compared.to_dict("records")):
+        names = f"{display_name(row['arm'])} − {display_name(row['versus'])}"
+        text = f"{row['difference']:+.2f}, {p_phrase(row['p_holm'])}: {names}"  # the end may be cut off
+        _right_text(axes, y + LINE * (i - (len(compared) - 1) / 2), text, color=styles[row["arm"]].color)
 
 
 def published_pair(table: pd.DataFrame) -> list[tuple[ArmStyle, float]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from distillery.analysis.formatting import p_phrase
 from distillery.analysis.table_files import run_rows
 from distillery.display_names import display_name, not_run_text
 from distillery.figures.styles import PAIRS, ArmStyle, arm_styles, lines_of_arms
@@ -229,6 +230,8 @@ def _facts(row: Mapping[str, str]) -> str:
     lines.append(f"{row['n_train']} train images, {row.get('n_seeds', '')} seeds, {row['n_test']} test images")
     if row.get("difference"):
         lines.append(f"difference to {display_name(row['versus'])}: {row['difference']} percentage points")
+    if row.get("p_holm"):
+        lines.append(f"{p_phrase(row['p_holm'])} ({row['correction']})")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from distillery.analysis.formatting import p_phrase
 from distillery.display_names import display_name
 from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, say
 from distillery.wording import plural, span
@@ -52,14 +53,17 @@ def _significance(table: NamedTable) -> Sentence:
     significant = int((decided["verdict"] != "no significant difference").sum())
     pairs = decided["n_pairs"].unique() if "n_pairs" in decided.rows else []
     seeds = table.quote(plural(int(pairs[0]), "seed")) if len(pairs) == 1 else None
-    values = {"count": decided.quote(significant), "all": decided.quote(len(decided))}
+    values: dict[str, TableRow | Quoted] = {"count": decided.quote(significant), "all": decided.quote(len(decided))}
     verb = "is" if significant == 1 else "are"
     lead = " With {seeds}, " if seeds else " "
-    values |= {"seeds": seeds} if seeds else {}
+    if seeds:
+        values["seeds"] = seeds
     if len(decided) == 1:
-        verdict = "the difference is significant." if significant else "the difference is not significant."
-        return say(lead + (verdict if seeds else verdict.capitalize()), **({"seeds": seeds} if seeds else {}))
-    return say(lead + "{count} of {all} " + verb + " significant after Holm correction.", **values)
+        verdict = f"the difference is {'significant' if significant else 'not significant'} ({{p}})."
+        found = {"p": decided.quote(p_phrase(decided.first()["p_holm"]))} | ({"seeds": seeds} if seeds else {})
+        return say(lead + (verdict if seeds else verdict.capitalize()), **found)
+    values["first"] = decided.first()
+    return say(lead + "{count} of {all} " + verb + " significant (p corrected: {first[correction]}).", **values)
 
 
 def comparison_sentence(table: NamedTable) -> Sentence:
@@ -69,16 +73,18 @@ def comparison_sentence(table: NamedTable) -> Sentence:
     if not len(decided):
         return question + say(" One seed gives no verdict: how much another training would differ is unknown.")
     counts = decided["verdict"].value_counts()
+    low = decided.lowest("difference")
     values: dict[str, TableRow | Quoted] = {
-        "low": decided.lowest("difference"),
+        "low": low,
         "high": decided.highest("difference"),
         "count": decided.quote(len(decided)),
     }
     if len(decided) == 1:
         values["verdict"] = decided.quote(counts.index[0].capitalize())
-        return question + say(" {verdict} in {count} test, by {low[difference]} percentage points.", **values)
+        values["p"] = decided.quote(p_phrase(low["p_holm"]))
+        return question + say(" {verdict} in {count} test, by {low[difference]} percentage points ({p}).", **values)
     verdicts = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in VERDICTS if verdict in counts)
     values["verdicts"] = decided.quote(verdicts)
-    text = " Of {count} tests, after Holm correction: {verdicts}."
+    text = " Of {count} tests (p corrected: {low[correction]}): {verdicts}."
     text += " The differences range from {low[difference]} to {high[difference]} percentage points."
     return question + say(text, **values)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from distillery.page.answer import answer, best_run
+from distillery.page.answer import answer, highest_run
 from distillery.page.insights import insights
 from distillery.page.quoting import Sentence, Tables, named_table, say
 from distillery.page.render import read_captions, read_tables
@@ -54,7 +54,7 @@ def _about(tables: Tables) -> str:
 
 def figure_sentences(figure: str, tables: Tables) -> Iterator[Sentence]:
     """The page's sentences about the table that a figure shows."""
-    sentences = insights(tables) + answer(tables)[1:]
+    sentences = insights(tables) + answer(tables)
     table = {"sizes": "summary", "classes": "per_class", "reliability": "calibration"}.get(figure, figure)
     yield from (sentence for sentence in sentences if table in sentence.tables)
     if figure == "curves":
@@ -62,7 +62,7 @@ def figure_sentences(figure: str, tables: Tables) -> Iterator[Sentence]:
 
 
 def _curves(tables: Tables) -> Sentence:
-    rows = named_table(tables, "curves").of(best_run(tables))
+    rows = named_table(tables, "curves").of(highest_run(tables))
     validated = rows.where(rows["val_percent"] != "")
     steps = validated if len(validated) else rows
     text = "From step {first[step]} to step {last[step]} the training loss of {first[scenario]} ({first.arm}) goes from"

@@ -7,7 +7,7 @@ from functools import partial
 
 from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.source_mixes import source_mixes
-from distillery.page.answer import best_run
+from distillery.page.answer import best_sets, highest_run
 from distillery.page.comparison_sentences import comparison_sentence
 from distillery.page.quoting import Sentence, TableRow, Tables, named_table, numbers, say
 from distillery.wording import plural
@@ -23,8 +23,8 @@ def insights(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sent
         titles: of the sources, from `display_names.source_titles`; their names by default.
     """
     makers = (
-        _other_comparisons, _more_images, partial(_test_sources, titles=titles), _hard_class, _confusion, _calibration,
-        _agreement, _costs, partial(_dropped, titles=titles),
+        _other_comparisons, _other_sizes, _more_images, partial(_test_sources, titles=titles), _hard_class, _confusion,
+        _calibration, _agreement, _costs, partial(_dropped, titles=titles),
     )  # fmt: skip
     return [sentence for maker in makers for sentence in maker(tables)]
 
@@ -32,6 +32,10 @@ def insights(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sent
 def _other_comparisons(tables: Tables) -> Iterator[Sentence]:
     for table in named_table(tables, "comparisons").groups("comparison")[1:]:
         yield comparison_sentence(table)
+
+
+def _other_sizes(tables: Tables) -> Iterator[Sentence]:
+    yield from best_sets(tables)[1:]
 
 
 def _more_images(tables: Tables) -> Iterator[Sentence]:
@@ -73,21 +77,21 @@ def _test_sources(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentenc
 
 
 def _hard_class(tables: Tables) -> Iterator[Sentence]:
-    classes = named_table(tables, "per_class").of(best_run(tables))
+    classes = named_table(tables, "per_class").of(highest_run(tables))
     yield say(
-        "For the best students {worst[class]} is the hardest class ({worst[mean_percent]} % correct) and {best[class]}"
-        " the easiest ({best[mean_percent]} %).",
-        best=classes.highest("mean_percent"), worst=classes.lowest("mean_percent"),
+        "For students of {students[scenario]} ({students.arm}) {worst[class]} is the hardest class"
+        " ({worst[mean_percent]} % correct) and {best[class]} the easiest ({best[mean_percent]} %).",
+        students=classes.first(), best=classes.highest("mean_percent"), worst=classes.lowest("mean_percent"),
     )  # fmt: skip
 
 
 def _confusion(tables: Tables) -> Iterator[Sentence]:
-    pairs = named_table(tables, "confusion").of(best_run(tables))
+    pairs = named_table(tables, "confusion").of(highest_run(tables))
     wrong = pairs.where(pairs["class"] != pairs["predicted"])
     if len(wrong):
         yield say(
-            "The best students' most common mistake: they classify {worst[percent]} % of {worst[class]} images as"
-            " {worst[predicted]}.",
+            "The most common mistake of students of {worst[scenario]} ({worst.arm}): they classify"
+            " {worst[percent]} % of {worst[class]} images as {worst[predicted]}.",
             worst=wrong.highest("percent"),
         )
 
@@ -98,8 +102,9 @@ def _calibration(tables: Tables) -> Iterator[Sentence]:
     overconfident = float(worst["confidence_percent"]) > float(worst["accuracy_percent"])
     yield say(
         "The worst calibrated students are {worst[scenario]} ({worst.arm}). They are {error}: their mean confidence is"
-        " {worst[confidence_percent]} %, their accuracy {worst[accuracy_percent]} %. The best calibrated students are"
-        " {best[scenario]} ({best.arm}), with an expected calibration error of {best[ece_percent]} percentage points.",
+        " {worst[confidence_percent]} %, their accuracy {worst[accuracy_percent]} %. The lowest expected"
+        " calibration error is {best[ece_percent]} percentage points ({best[scenario]}, {best.arm}); a perfectly"
+        " calibrated model would show {best[ece_if_calibrated]} there, because images are few.",
         best=table.lowest("ece_percent"), worst=worst,
         error=table.quote("overconfident" if overconfident else "underconfident"),
     )  # fmt: skip

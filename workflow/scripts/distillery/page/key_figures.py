@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from distillery.display_names import display_name
-from distillery.page.answer import best_run
+from distillery.page.answer import highest_run
 from distillery.page.quoting import Tables, named_table
 from distillery.wording import plural
 
@@ -21,13 +21,13 @@ class KeyFigure:
 
 
 def key_figures(tables: Tables) -> list[KeyFigure]:
-    """The best students, and the mean difference of the first declared comparison of two arms."""
-    return [*_best(tables), *_difference(tables)]
+    """The highest mean accuracy, and the mean difference of the first declared comparison of two arms."""
+    return [*_highest(tables), *_difference(tables)]
 
 
-def _best(tables: Tables) -> Iterator[KeyFigure]:
-    best = best_run(tables)
-    yield KeyFigure("highest accuracy", f"{best['mean_percent']} %", f"{best['train']}, {best.arm}")
+def _highest(tables: Tables) -> Iterator[KeyFigure]:
+    highest = highest_run(tables)
+    yield KeyFigure("highest accuracy", f"{highest['mean_percent']} %", f"{highest['train']}, {highest.arm}")
 
 
 def _difference(tables: Tables) -> Iterator[KeyFigure]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from distillery.analysis.formatting import not_covered_text
 from distillery.display_names import NO_TITLES, source_title
-from distillery.page.quoting import Quoted, Sentence, Tables, named_table, say
-from distillery.wording import plural, span
-
-LEVEL = Quoted("0.05", "")  # of significance: a convention, in no table
+from distillery.page.quoting import Sentence, Tables, named_table, say
+from distillery.wording import span
 
 
 def limitations(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sentence]:
@@ -23,8 +22,8 @@ def limitations(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[S
         partial(maker, titles=titles) for maker in (_teacher_mistakes, _leakage, _flagged_labels)
     )
     makers = (
-        _demonstration, _few_seeds, _small_differences, teacher_mistakes, _shortfall, _untrained_models, leakage,
-        flagged_labels,
+        _demonstration, _few_seeds, _not_covered, _small_differences, teacher_mistakes, _shortfall, _untrained_models,
+        leakage, flagged_labels,
     )  # fmt: skip
     return [sentence for maker in makers for sentence in maker(tables)]
 
@@ -40,13 +39,12 @@ def _few_seeds(tables: Tables) -> Iterator[Sentence]:
         first = tests.first()
         if first["n_pairs"] == "1":
             yield say('On "{first[question]}", one seed cannot show how another training would differ.', first=first)
-        elif float(first["p_seeds_least"]) * len(tests) > float(LEVEL.text):
-            yield say(
-                'On "{first[question]}", the smallest possible sign-flip p with {first[n_pairs]} seeds is'
-                " {first[p_seeds_least]}. Corrected for {count} it cannot reach {level}, so the verdict assumes"
-                " that means are approximately normal.",
-                first=first, count=tests.quote(plural(len(tests), "test")), level=LEVEL,
-            )  # fmt: skip
+
+
+def _not_covered(tables: Tables) -> Iterator[Sentence]:
+    table = named_table(tables, "comparisons")
+    if missing := not_covered_text(table.rows):
+        yield say("{missing}: all runs share the same.", missing=table.quote(missing))
 
 
 def _small_differences(tables: Tables) -> Iterator[Sentence]:
@@ -124,3 +122,13 @@ def _flagged_labels(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sente
             " label is wrong, a correct prediction counts as a mistake.",
             worst=worst, source=table.quote(source_title(worst["source"], titles)),
         )  # fmt: skip
+        tests = named_table(tables, "test_sources")
+        tests = tests.where((tests["test"] == "common") & (tests["unflagged_percent"] != ""))
+        if len(tests):
+            gains = tests.numbers("unflagged_percent") - tests.numbers("mean_percent")
+            yield say(
+                "Without flagged labels the accuracy changes most for {most[scenario]} ({most.arm}):"
+                " {most[mean_percent]} % of {most[n_test]} common test images, {most[unflagged_percent]} % of the"
+                " {most[n_unflagged]} unflagged ones. The flags favor students who agree with the teacher.",
+                most=tests.row(gains.abs().idxmax()),
+            )

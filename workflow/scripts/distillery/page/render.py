@@ -15,7 +15,8 @@ import jinja2
 import pandas as pd
 import yaml
 
-from distillery.analysis.table_files import run_rows
+from distillery.analysis.formatting import p_title
+from distillery.analysis.table_files import read_text_table, run_rows
 from distillery.display_names import display_name, source_title, source_with_title
 from distillery.jobs import log
 from distillery.page import images
@@ -32,15 +33,15 @@ from distillery.storage.files import atomic_write
 from distillery.wording import plural
 
 HERE = Path(__file__).parent
-ARM_COLUMNS = ("arm", "versus_arm")  # shown by their display names
+ARM_COLUMNS = ("arm", "versus_arm", "versus")  # shown by their display names
 COMPARISON_COLUMNS = (
     ("question", "question"), ("scenario", "scenario"), ("arm", "arm"), ("versus_scenario", "against scenario"),
     ("versus_arm", "against arm"), ("difference", "difference"), ("low", "low"), ("high", "high"),
-    ("p_holm", "p (Holm)"), ("verdict", "verdict"), ("detectable", "detectable"),
+    ("p_holm", "p"), ("verdict", "verdict"), ("not_covered", "not covered"), ("detectable", "detectable"),
 )  # fmt: skip
 COMPARISON_CAPTION = (
-    "Differences in percentage points. Intervals and p cover other trainings and other images. All p are Holm-corrected"
-    " for the tests of a question. Detectable: the smallest true difference found with a power of 80 %"
+    "Differences in percentage points. Intervals and p cover other trainings and other test images; not covered is what"
+    " all runs share. Detectable: the smallest true difference found with a power of 80 %"
 )
 
 
@@ -94,7 +95,8 @@ def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
             sources=source_cards(study, tables, samples),
             scenarios=scenario_cards(study, tables),
             figures=figure_entries(files.figures, read_captions(files.captions)),
-            comparison_columns=COMPARISON_COLUMNS,
+            comparison_columns=with_p_title(COMPARISON_COLUMNS, tables["comparisons"]),
+            p_title=p_title(tables["comparisons"]),
             comparison_caption=COMPARISON_CAPTION,
             citation=bibtex(files.citation),
             arm_columns=ARM_COLUMNS,
@@ -128,6 +130,11 @@ def answer_section(study: StudyInfo, tables: Tables, chart: Chart) -> dict[str, 
         "seeds": _counted(run, "n_seeds", "seed"),
         "test_images": _counted(run, "n_test", "test image"),
     }
+
+
+def with_p_title(columns: Sequence[tuple[str, str]], comparisons: pd.DataFrame) -> list[tuple[str, str]]:
+    """The columns of a table, that of p with the name of its correction."""
+    return [(name, p_title(comparisons) if name == "p_holm" else title) for name, title in columns]
 
 
 def how_section(study: StudyInfo, tables: Tables) -> dict[str, Any]:
@@ -177,7 +184,7 @@ def _source_hash(text: str) -> str:
 
 def read_tables(paths: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Tables by name; every cell is text, as in its file."""
-    return {Path(path).stem: pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths}
+    return {Path(path).stem: read_text_table(path) for path in paths}
 
 
 def page_data(

@@ -10,7 +10,7 @@ TERMS = {
     "seed": "The number that decides one training's initial weights, image order and augmentation. Every scenario and"
     " arm is trained once per seed.",
     "95 % interval": "The range of means that are compatible with the data: 19 of 20 such ranges hold the true mean.",
-    "Holm correction": "Keeps the chance of any false finding among the tests of one question at 5 %.",
+    "Holm correction": "Keeps the chance of any false finding among the tests that are corrected together at 5 %.",
     "near-duplicate": "An image that shows the same photograph as another one: resized, recompressed, cropped or"
     " mirrored.",
     "leakage": "Images of this study that the teacher has already seen in its own training.",

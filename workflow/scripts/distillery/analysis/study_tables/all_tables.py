@@ -14,7 +14,7 @@ from distillery.analysis.study_tables.plan_images import read_plan_counts
 from distillery.analysis.study_tables.runs_table import read_run_tables, with_fixed_decimals
 from distillery.analysis.study_tables.summary_table import summary_table
 from distillery.analysis.study_tables.teacher_table import teacher_table
-from distillery.analysis.table_files import write_table
+from distillery.analysis.table_files import read_text_table, write_table
 from distillery.display_names import NO_TITLES
 from distillery.splits.scenario_plan import not_run_reason
 
@@ -40,6 +40,7 @@ def tabulate_study(
     plans: Iterable[str | Path],
     curated: Iterable[str | Path],
     teacher: str | Path,
+    comparisons: str | Path,
     scenarios: Mapping[str, Mapping[str, Any]],
     *,
     splits: str | Path,
@@ -56,6 +57,7 @@ def tabulate_study(
         plans: `{scenario}.parquet` of every scenario.
         curated: `{source}.parquet`, in the configuration's order of sources.
         teacher: its `metrics.json`.
+        comparisons: `comparisons.csv`.
         scenarios: as configured, in order.
         label, untrained, titles, lacking: see `summary_table`.
         splits, tested: see `used_images`.
@@ -66,7 +68,9 @@ def tabulate_study(
     planned = {Path(path).stem: read_plan_counts(path) for path in plans}
     return StudyTables(
         runs=with_fixed_decimals(runs),
-        summary=summary_table(runs, planned, scenarios, label, untrained, titles, not_run, lacking),
+        summary=summary_table(
+            runs, planned, scenarios, read_text_table(comparisons), label, untrained, titles, not_run, lacking
+        ),
         counts=counts_table(curated, plans, splits, tested),
         teacher=teacher_table(teacher, label),
     )

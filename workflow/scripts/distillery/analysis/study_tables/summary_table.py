@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from distillery.analysis.formatting import P_DECIMALS, formatted, mean_columns
-from distillery.analysis.statistics import compare_pairs, holm
+from distillery.analysis.formatting import formatted, mean_columns
 from distillery.analysis.study_tables.plan_images import PlanCounts
 from distillery.analysis.study_tables.runs_table import NONE_NOT_RUN
 from distillery.display_names import NO_TITLES, source_title, train_text
@@ -21,31 +20,32 @@ from distillery.jobs import UserError
 
 SUMMARY_COLUMNS = (
     "scenario", "size", "arm", "train", "clean", "n_train", "n_train_requested", "n_test", "n_classes", "n_seeds",
-    "mean_percent", "sd", "low", "high", "versus", "difference", "difference_low", "difference_high", "n_pairs", "p",
-    "p_least", "p_holm", "published_site", "published_notebook", "published_test", "untrained", "note",
-    "not_run",
+    "mean_percent", "sd", "low", "high", "comparison", "versus", "difference", "difference_low", "difference_high",
+    "n_pairs", "p_holm", "correction", "verdict", "not_covered", "published_site", "published_notebook",
+    "published_test", "untrained", "note", "not_run",
 )  # fmt: skip
+# column of the summary → the cell of comparisons.csv that it repeats, so that no two surfaces differ
+COMPARED = {
+    "comparison": "comparison", "versus": "versus_arm", "difference": "difference", "difference_low": "low",
+    "difference_high": "high", "n_pairs": "n_pairs", "p_holm": "p_holm", "correction": "correction",
+    "verdict": "verdict", "not_covered": "not_covered",
+}  # fmt: skip
 # the same in all runs of one (scenario, arm), or their mean would mix different things
 CONSTANT = ("n_train", "n_test", "n_classes", "steps", "network")
-
-
-def baseline(arm: str) -> str | None:
-    """The arm that another is compared with in pairs of equal seeds; None for the baselines themselves."""
-    scratch = "published_scratch" if arm.startswith("published_") else "scratch"
-    return None if arm == scratch else scratch
 
 
 def summary_table(
     runs: pd.DataFrame,
     plans: Mapping[str, PlanCounts],
     scenarios: Mapping[str, Mapping[str, Any]],
+    comparisons: pd.DataFrame,
     label: str = "",
     untrained: Sequence[str] = (),
     titles: Mapping[str, str] = NO_TITLES,
     not_run: Mapping[str, str] = NONE_NOT_RUN,
     lacking: str = "",
 ) -> pd.DataFrame:
-    """One row a (scenario, arm): mean over seeds, interval, paired difference to its baseline, published numbers.
+    """One row a (scenario, arm): mean over seeds, interval, its first declared comparison, published numbers.
 
     A scenario that is not run has a row for each of its arms, with its reason and blank numbers.
 
@@ -53,6 +53,7 @@ def summary_table(
         runs: from `read_run_tables`.
         plans: planned train images, by scenario. A scenario without a plan shows the counts that it asks for.
         scenarios: as configured, in order.
+        comparisons: `comparisons.csv`, every cell text.
         label: column `note` of every row, such as that the numbers come from a demonstration.
         untrained: sources whose diffusion model was never trained, so that their images are noise.
         titles: of the sources, from `display_names.source_titles`; their names by default.
@@ -70,7 +71,7 @@ def summary_table(
         row["clean"] = "yes" if settings.get("clean") else ""
         row |= (
             mean_columns(_accuracies(group))
-            | _difference(runs, scenario, arm)
+            | _compared(comparisons, scenario, arm)
             | _published(settings.get("published") or {}, arm)
         )
         noise = [source_title(source, titles) for source in settings.get("train", ()) if source in untrained]
@@ -81,10 +82,6 @@ def summary_table(
     table = pd.DataFrame(rows).reindex(columns=list(SUMMARY_COLUMNS))
     if lacking:
         table.insert(len(SUMMARY_COLUMNS) - 1, "lacking", lacking)
-    # one family of tests an arm: is it better than its baseline in any scenario?
-    for arm in table["arm"].unique():
-        family = table["arm"] == arm
-        table.loc[family, "p_holm"] = holm(table.loc[family, "p"].to_numpy(dtype=float))
     return _formatted(table)
 
 
@@ -139,26 +136,11 @@ def _accuracies(group: pd.DataFrame) -> np.ndarray:
     return 100 * group["n_correct"].to_numpy(dtype=float) / group["n_test"].to_numpy(dtype=float)
 
 
-def _difference(runs: pd.DataFrame, scenario: str, arm: str) -> dict[str, Any]:
-    """The paired difference of an arm to its baseline; empty where the two share no seed."""
-    versus = baseline(arm)
-    here = runs[runs["scenario"] == scenario]
-    arms = [here[here["arm"] == name].drop_duplicates("seed").set_index("seed") for name in (versus, arm)]
-    seeds = arms[0].index.intersection(arms[1].index).sort_values()
-    if versus is None or seeds.empty:
-        return {}
-    before, after = (_accuracies(table.loc[seeds]) for table in arms)
-    found = compare_pairs(before, after)
-    return {
-        "versus": versus,
-        "difference": found.difference,
-        "difference_low": found.low,
-        "difference_high": found.high,
-        "n_pairs": found.n,
-        # one pair can show nothing: its p is 1 by construction
-        "p": found.p if found.n > 1 else nan,
-        "p_least": found.p_least,
-    }
+def _compared(comparisons: pd.DataFrame, scenario: str, arm: str) -> dict[str, str]:
+    """The first declared comparison of an arm with another in this scenario, as comparisons.csv has it; or nothing."""
+    within = (comparisons["scenario"] == scenario) & (comparisons["versus_scenario"] == scenario)
+    found = comparisons[within & (comparisons["arm"] == arm)]
+    return {name: found.iloc[0][cell] for name, cell in COMPARED.items()} if len(found) else {}
 
 
 def _published(published: Mapping[str, Any], arm: str) -> dict[str, Any]:
@@ -171,8 +153,7 @@ def _published(published: Mapping[str, Any], arm: str) -> dict[str, Any]:
 
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:
-    """Fixed decimals as text: two for percent and points, five for p, none for counts."""
-    places = dict.fromkeys(("n_train", "n_train_requested", "n_test", "n_classes", "n_seeds", "n_pairs"), 0)
-    points = ("mean_percent", "sd", "low", "high", "difference", "difference_low", "difference_high")
-    places |= dict.fromkeys((*points, "published_site", "published_notebook"), 2)
-    return formatted(table, places | dict.fromkeys(("p", "p_least", "p_holm"), P_DECIMALS))
+    """Fixed decimals as text: two for percent and points, none for counts."""
+    places = dict.fromkeys(("n_train", "n_train_requested", "n_test", "n_classes", "n_seeds"), 0)
+    points = ("mean_percent", "sd", "low", "high", "published_site", "published_notebook")
+    return formatted(table, places | dict.fromkeys(points, 2))

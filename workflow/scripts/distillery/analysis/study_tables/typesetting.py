@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from distillery.analysis.formatting import not_covered_text, p_title
+from distillery.analysis.table_files import read_text_table
 from distillery.display_names import display_name, lacking_text, not_run_text
 from distillery.jobs import one_line
 from distillery.storage.files import atomic_write
 
+P = "p"  # its heading names the correction as well
 HEAD = (
-    "scenario", "train images", "arm", "n", "seeds", "accuracy, %", "95 % interval", "difference",
-    "95 % interval ", "p over seeds (Holm)", "published, %",
+    "scenario", "train images", "arm", "n", "seeds", "accuracy, %", "95 % interval", "difference", "against",
+    "95 % interval ", P, "published, %",
 )  # fmt: skip
 
 
@@ -26,14 +29,16 @@ def typeset_summary(summary: str | Path, markdown: str | Path, latex: str | Path
         label: stands below the heading and in the caption, unless empty.
     """
     title, label = one_line(title), one_line(label)
-    table = pd.read_csv(summary, dtype=str, keep_default_na=False)
+    table = read_text_table(summary)
     if "lacking" in table:
         label = f"{label}. {lacking_text(table['lacking'].iloc[0])}".removeprefix(". ")
+    label = ". ".join(text for text in (label, not_covered_text(table)) if text)
     cells = pd.DataFrame([_cells(row) for _, row in table.iterrows()], columns=list(HEAD))
+    cells = cells.rename(columns={P: p_title(table)})
     atomic_write(markdown, _markdown(cells, title, label))
     caption = escaped(f"{title}. {label}" if label else title)
     cells = cells.map(escaped).rename(columns=escaped)
-    styled = cells.style.hide(axis="index").to_latex(hrules=True, caption=caption, column_format="lllrrrlrlrr")
+    styled = cells.style.hide(axis="index").to_latex(hrules=True, caption=caption, column_format="lllrrrlrllrr")
     atomic_write(latex, styled)
 
 
@@ -44,7 +49,7 @@ def _cells(row: pd.Series) -> list[str]:
     accuracy = not_run_text(row["not_run"]) if row.get("not_run") else row["mean_percent"]
     return [
         row["scenario"], row["train"], display_name(row["arm"]), row["n_train"], row["n_seeds"], accuracy, interval,
-        row["difference"], difference_interval, row["p_holm"], published,
+        row["difference"], display_name(row["versus"]), difference_interval, row["p_holm"], published,
     ]  # fmt: skip
 
 
@@ -63,4 +68,5 @@ def escaped(text: str) -> str:
     """Text with LaTeX's special characters escaped."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
+    special |= {character: f"${character}$" for character in "<>"}  # in text they print as other characters
     return "".join(special.get(character, character) for character in text)
