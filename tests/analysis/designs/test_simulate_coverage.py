@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from distillery.analysis.designs.run_design import RunDesign
-from distillery.analysis.designs.simulate_coverage import Simulation, best_sets, coverage, report
+from distillery.analysis.designs.simulate_coverage import Simulation, coverage, report, simulated_best_sets
 
 DRAWS = 300
 SLACK = 4 * (0.05 * 0.95 / DRAWS) ** 0.5
@@ -25,7 +25,7 @@ def test_a_shared_teacher_and_draw_raise_false_alarms_as_the_page_warns():
 
 
 def test_the_set_of_the_best_holds_the_best():
-    held, first, size = best_sets(Simulation(6, RunDesign(6, 6)), np.array([1.0, 0, 0, 0, 0]), 60)
+    held, first, size = simulated_best_sets(Simulation(6, RunDesign(6, 6)), np.array([1.0, 0, 0, 0, 0]), 60)
     assert held >= 0.95 - 4 * (0.05 * 0.95 / 60) ** 0.5 and first < 0.8 and 1 <= size <= 5
 
 

@@ -93,7 +93,7 @@ def coverage(simulation: Simulation, repetitions: int = REPETITIONS, seed: int =
     return Coverage(float(held), float(alarms), float(np.median(ends[:, 1] - ends[:, 0]) / 2))
 
 
-def best_sets(
+def simulated_best_sets(
     simulation: Simulation, better: np.ndarray, repetitions: int, seed: int = 0
 ) -> tuple[float, float, float]:
     """How often the set of the best holds the first, truly best arm; how often that comes first; the mean size."""
@@ -142,7 +142,7 @@ def report(repetitions: int) -> Iterator[str]:
     yield f"the set of the best of {CANDIDATES}, {few} studies each: holds the best | the best comes first | members"
     for name, better in (("all equal", 0.0), ("one better by 1 point", 1.0), ("by 4 points", 4.0)):
         differences = np.append(better, np.zeros(CANDIDATES - 1))
-        held, first, size = best_sets(Simulation(6, RunDesign(6, 6)), differences, few)
+        held, first, size = simulated_best_sets(Simulation(6, RunDesign(6, 6)), differences, few)
         yield f"{name}: {100 * held:.1f} % | {100 * first:.1f} % | {size:.1f}"
 
 
