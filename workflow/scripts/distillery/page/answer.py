@@ -9,7 +9,7 @@ from distillery.display_names import lacking_text
 from distillery.page.comparison_sentences import comparison_answer
 from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, Tables, named_table, say
 
-NAMED = 6  # scenarios and arms that a sentence names, at most
+NAMED = 3  # scenarios and arms that a sentence names, at most
 
 
 def highest_run(tables: Tables) -> TableRow:
@@ -29,10 +29,10 @@ def export_target(tables: Tables) -> str:
 
 
 def answer(tables: Tables) -> list[Sentence]:
-    """The study's two questions answered: the first declared comparison, and what may be best at one size."""
+    """The study's two questions answered: the first declared comparison, and what may be best, size by size."""
     comparisons = named_table(tables, "comparisons")
     first = [comparison_answer(comparisons.groups("comparison")[0])] if len(comparisons) else []
-    return [*first, *best_sets(tables)[:1], *_not_run(tables)]
+    return [*first, *best_sets(tables), *_not_run(tables)]
 
 
 def _not_run(tables: Tables) -> Iterator[Sentence]:
@@ -52,42 +52,42 @@ def _not_run(tables: Tables) -> Iterator[Sentence]:
 
 
 def best_sets(tables: Tables) -> list[Sentence]:
-    """For each size, which scenarios and arms no other is significantly better than; those with the most classes.
-
-    The size with the highest mean accuracy comes first.
-    """
+    """For each size, which scenarios and arms no other is significantly better than; those with the most classes."""
     ranking = named_table(tables, "ranking")
     classes = ranking.numbers("n_classes")
     families = ranking.where(classes == classes.max()).groups("size")
-    return [_best_set(family) for family in sorted(families, key=lambda rows: -rows.numbers("mean_percent").max())]
+    return [_best_set(family, named_table(tables, "summary")) for family in families]
 
 
-def _best_set(family: NamedTable) -> Sentence:
+def _best_set(family: NamedTable, summary: NamedTable) -> Sentence:
+    """One size's sentence.
+
+    Args:
+        family: the size's rows of `ranking.csv`.
+        summary: `summary.csv`, for the train images in words.
+    """
     first = family.first()
     if len(family) == 1:
-        return say(
-            "Size {first[size]} has one combination of scenario and arm: {one}.", one=_named(family), first=first
-        )
+        return say("There is one {first[size]} result: {one}.", one=_named(family, summary), first=first)
     if first["among_best"] == "":
         return say(
-            "Size {first[size]}: one seed does not tell which of the {first[n_compared]} combinations of scenario and"
-            " arm is best.",
-            first=first,
+            "One seed does not tell which of the {first[n_compared]} {first[size]} results is best.", first=first
         )
     best = family.where(family["among_best"] == "yes")
-    verb = "is" if len(best) == 1 else "are"
+    names = _named(best, summary)
+    if len(best) == 1:
+        return say("Best of the {first[n_compared]} {first[size]} results: {names}.", first=first, names=names)
     return say(
-        "Size {first[size]}: {count} of the {first[n_compared]} combinations of scenario and arm {verb} not"
-        " significantly worse than any other: {names}.",
-        first=first, count=family.quote(len(best)), verb=family.quote(verb), names=_named(best),
+        "Of the {first[n_compared]} {first[size]} results {count} tie for best: {names}.",
+        first=first, count=family.quote(len(best)), names=names,
     )  # fmt: skip
 
 
-def _named(rows: NamedTable) -> Quoted:
-    """Scenarios and arms with their accuracies, the highest first; only the first ones of many."""
+def _named(rows: NamedTable, summary: NamedTable) -> Quoted:
+    """Arms and train images with their accuracies, the highest first; only the first ones of many."""
     order = rows.numbers("mean_percent").sort_values(ascending=False, kind="stable").index
-    found = [rows.row(label) for label in order]
-    names = [f"{row['scenario']} {row.arm} ({row['mean_percent']} %)" for row in found[:NAMED]]
+    found = [summary.of(rows.row(label)).first() for label in order]
+    names = [f"{row.arm} on {row['train']} ({row['mean_percent']} %)" for row in found[:NAMED]]
     if len(found) > NAMED:
         names.append(f"and {len(found) - NAMED} more")
-    return rows.quote(", ".join(names))
+    return summary.quote(", ".join(names))

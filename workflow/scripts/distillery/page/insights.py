@@ -7,7 +7,7 @@ from functools import partial
 
 from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.source_mixes import source_mixes
-from distillery.page.answer import best_sets, highest_run
+from distillery.page.answer import highest_run
 from distillery.page.comparison_sentences import comparison_sentence
 from distillery.page.quoting import Sentence, TableRow, Tables, named_table, numbers, say
 from distillery.wording import plural
@@ -23,7 +23,7 @@ def insights(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sent
         titles: of the sources, from `display_names.source_titles`; their names by default.
     """
     makers = (
-        _other_comparisons, _other_sizes, _more_images, partial(_test_sources, titles=titles), _hard_class, _confusion,
+        _other_comparisons, _more_images, partial(_test_sources, titles=titles), _hard_class, _confusion,
         _calibration, _agreement, _costs, partial(_dropped, titles=titles),
     )  # fmt: skip
     return [sentence for maker in makers for sentence in maker(tables)]
@@ -32,10 +32,6 @@ def insights(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sent
 def _other_comparisons(tables: Tables) -> Iterator[Sentence]:
     for table in named_table(tables, "comparisons").groups("comparison")[1:]:
         yield comparison_sentence(table)
-
-
-def _other_sizes(tables: Tables) -> Iterator[Sentence]:
-    yield from best_sets(tables)[1:]
 
 
 def _more_images(tables: Tables) -> Iterator[Sentence]:

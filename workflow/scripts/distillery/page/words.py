@@ -11,6 +11,7 @@ TERMS = {
     " arm is trained once per seed.",
     "95 % interval": "The range of means that are compatible with the data: 19 of 20 such ranges hold the true mean.",
     "Holm correction": "Keeps the chance of any false finding among the tests that are corrected together at 5 %.",
+    "tie for best": "Not significantly worse than any other, by a test that allows for choosing the best of many.",
     "near-duplicate": "An image that shows the same photograph as another one: resized, recompressed, cropped or"
     " mirrored.",
     "leakage": "Images of this study that the teacher has already seen in its own training.",
