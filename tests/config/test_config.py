@@ -154,6 +154,8 @@ MISTAKES = [
     ),
     ({"scenarios": {"one": {"augment": "blur"}}}, "scenarios.one.augment: 'blur' is not one of none, color, rotation"),
     ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only a-z"),
+    ({"scenarios": {"one\n": {"train": {"google": 2}}}}, r"scenarios: name 'one\\n' may have only a-z"),
+    ({"scenarios": {"a" * 101: {"train": {"google": 2}}}}, "scenarios: name .*at most 100 in all"),
     ({"scenarios": {2024: {"train": {"google": 2}}}}, "scenarios: 2024 is not of type string; put it in quotes"),
     ({"seeds": 6.0}, "seeds: 6.0 is not of type integer"),
     ({"student": {"lr": float("inf")}}, "student.lr: inf is not of type number"),

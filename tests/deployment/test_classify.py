@@ -161,6 +161,27 @@ def test_a_file_that_is_no_exported_model_ends_in_one_line(exported, tmp_path):
         classify.load_model(strange)
 
 
+def test_a_model_that_asks_for_terabytes_ends_in_one_line(exported, folder, tmp_path):
+    """As exported, but multiplied by the mean of 2^44 zeros, made when it runs."""
+    model = onnx.load(exported.model)
+    (output,) = model.graph.output
+    for node in model.graph.node:
+        node.output[:] = ["inner" if name == output.name else name for name in node.output]
+    size = onnx.helper.make_tensor("size", onnx.TensorProto.INT64, [1], [2**44])
+    nodes = [
+        onnx.helper.make_node("Constant", [], ["size"], value=size),
+        onnx.helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
+        onnx.helper.make_node("ReduceMean", ["zeros"], ["zero"], keepdims=1),
+        onnx.helper.make_node("Mul", ["inner", "zero"], [output.name]),
+    ]
+    model.graph.node.extend(nodes)
+    onnx.save(model, tmp_path / "large.onnx")
+    with pytest.raises(SystemExit) as end:
+        classify.main([str(tmp_path / "large.onnx"), str(folder)])
+    message = str(end.value.code)
+    assert "\n" not in message and ("cannot be run here" in message or "damaged or no ONNX" in message)
+
+
 def environment():
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(SCRIPTS), os.environ.get("PYTHONPATH", "")])}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from distillery.jobs import UserError
-from distillery.storage.arrays import read_arrays
+from distillery.storage.arrays import map_pixels, read_arrays
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -28,7 +28,7 @@ def test_a_damaged_file_is_named_with_the_advice_to_delete_it(tmp_path, keep):
 
 LITTLE_MEMORY = """
 import resource, sys
-from distillery.storage.arrays import read_arrays
+from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.jobs import UserError
 limit = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + 60_000_000
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -51,3 +51,43 @@ def test_a_file_larger_than_memory_is_named_without_that_advice(tmp_path):
         and message.count("\n") == 1
     )
     assert "Delete" not in message and "damaged" not in message
+
+
+def npy(header, data=b""):
+    """A `.npy` with this text in place of its header."""
+    text = header.encode("latin-1").ljust(118) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+HEADERS = [
+    "",
+    "{",
+    "((((",
+    "'" * 3,
+    "\x00",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000, 32, 32, 3)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 32, 32, 3)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999999999999999, 32, 32, 3)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': 'a'}",
+    "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+    "{'descr': [('a', '|u1')], 'fortran_order': False, 'shape': (1,)}",
+    "{'descr': 7, 'fortran_order': 'x', 'shape': (1,)}",
+    "[" * 100,
+    "__import__('os').system('true')",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_header_that_does_not_parse_is_one_line(tmp_path, header):
+    (tmp_path / "a.npy").write_bytes(npy(header, bytes(3072)))
+    with pytest.raises(UserError, match="a.npy are damaged") as error:
+        map_pixels(tmp_path / "a.npy")
+    assert "\n" not in str(error.value)
+
+
+def test_other_files_in_place_of_pixels_are_one_line(tmp_path):
+    np.savez(tmp_path / "a.npz", one=np.arange(3))
+    for data in (b"", b"\x93NUMPY", (tmp_path / "a.npz").read_bytes(), b"PK\x03\x04", b"\x80\x04N."):
+        (tmp_path / "a.npy").write_bytes(data)
+        with pytest.raises(UserError, match="a.npy are damaged"):
+            map_pixels(tmp_path / "a.npy")

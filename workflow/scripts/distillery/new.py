@@ -121,8 +121,8 @@ def _require_classes(classes: Sequence[str]) -> None:
     for name in classes:
         if not re.fullmatch(NAME_PATTERN, name) or name in RESERVED_NAMES["classes"]:
             raise UserError(
-                f"class {name!r}: take another name, of a-z, A-Z, 0-9, _ and -, the first no _ or -, and not"
-                f" {', '.join(RESERVED_NAMES['classes'])}. Queries and prompts in the file may then say anything."
+                f"class {name!r}: take another name, of a-z, A-Z, 0-9, _ and -, the first no _ or -, at most 100 in"
+                f" all, and not {', '.join(RESERVED_NAMES['classes'])}. Queries and prompts may then say anything."
             )
         if (other := seen.setdefault(name.lower(), name)) != name or list(classes).count(name) > 1:
             raise UserError(f"classes {other} and {name} would share their files on some disks. Rename one.")

@@ -26,8 +26,8 @@ Unavailable = Literal["stop", "skip"]
 
 WITHOUT_TEACHER = ("ce", "label_smoothing", "published_ce")  # methods that ask no teacher
 
-# of classes, sources, arms and scenarios, which are also names of files
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+# of classes, sources, arms and scenarios, which are also names of files, two of them in one of at most 255 characters
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 RESERVED_NAMES = {  # by section: they mean something else in tables and figures
     "classes": ("all",),
     "sources": ("common", "own", "own_test", "attempts"),

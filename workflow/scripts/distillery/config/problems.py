@@ -88,7 +88,8 @@ def _sentence(config: dict[str, Any], path: Path, errors: list[Any]) -> str:
         name, words = BOUNDS[kind]
         return f"{_short(value)} is {words} {context[name]:g}"
     if kind == "string_pattern_mismatch":
-        return f"name {_short(value)} may have only a-z, A-Z, 0-9, _ and -, the first no _ or -"
+        allowed = "a-z, A-Z, 0-9, _ and -, the first no _ or -, at most 100 in all"
+        return f"name {_short(value)} may have only {allowed}"
     if kind == "too_short" and context["field_type"] == "Dictionary":
         return f"{context['actual_length']} given, at least {context['min_length']} needed"
     if kind in ("too_short", "string_too_short"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise config_error(f"{path}, line {error.lineno}: {error.msg}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise config_error(f"{path} cannot be read ({error})") from error
+    except RecursionError:
+        raise config_error(f"{path} is nested too deeply: hundreds of brackets or levels") from None
     except yaml.YAMLError as error:
         raise config_error(f"{path}, {explain_slip(text, error)}") from error
     if isinstance(raw, str):
@@ -88,9 +91,8 @@ class _UniqueKeys(yaml.SafeLoader):
         try:
             return super().construct_object(node, deep)
         except ValueError as error:  # such as a date with a thirteenth month
-            raise yaml.constructor.ConstructorError(
-                problem=f"{node.value} cannot be read ({error}); put it in quotes", problem_mark=node.start_mark
-            ) from error
+            problem = f"{str(node.value)[:60]} cannot be read ({one_line(error, 120)}); put it in quotes"
+            raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
@@ -98,7 +100,7 @@ class _UniqueKeys(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *anchor`, whose keys may be given again
                 continue
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, dict | list):
+            if not isinstance(key, Hashable):
                 continue  # the loader refuses it
             if key in seen:
                 raise yaml.constructor.ConstructorError(

@@ -145,7 +145,10 @@ def _probabilities(model: ExportedModel, images: Sequence[np.ndarray]) -> np.nda
     """float32 [N, K] of images uint8 [S, S, 3]."""
     if not images:
         return np.empty((0, len(model.classes)), np.float32)
-    (found,) = model.session.run(["probabilities"], {"images": np.stack(images)})
+    try:
+        (found,) = model.session.run(["probabilities"], {"images": np.stack(images)})
+    except Exception as error:  # the runtime's errors share no narrower base class
+        raise UserError(f"the model cannot be run here ({one_line(error, 120)}). Export it again.") from error
     return found
 
 
@@ -173,11 +176,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--csv", help="also write a table of all probabilities")
     options = parser.parse_args(arguments)
     try:
-        model = load_model(options.model)
+        sys.exit(1 if _classify_all(options.model, options.paths, options.csv) else 0)
     except UserError as error:
         sys.exit(str(error))
+
+
+def _classify_all(path: str, paths: Sequence[str], table: str | None) -> int:
+    """Print the class of every file, and write the table; returns how many files could not be read."""
+    model = load_model(path)
     classified, failed = [], 0
-    for prediction in classify(model, find_files(options.paths)):
+    for prediction in classify(model, find_files(paths)):
         if prediction.failure:
             failed += 1
             print(f"{shown(prediction.path)}: {prediction.failure}", file=sys.stderr)
@@ -185,12 +193,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         classified.append(prediction)
         best = int(prediction.probabilities.argmax())
         print(shown(prediction.path), model.classes[best], f"{prediction.probabilities[best]:.4f}", sep="\t")
-    if options.csv:
+    if table:
         try:
-            atomic_write(options.csv, to_csv(classified, model.classes))
+            atomic_write(table, to_csv(classified, model.classes))
         except OSError as error:
-            sys.exit(f"table {options.csv} cannot be written ({error.strerror}).")
-    sys.exit(1 if failed else 0)
+            raise UserError(f"table {table} cannot be written ({error.strerror}).") from error
+    return failed
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from distillery.jobs import UserError
+from distillery.storage.arrays import map_pixels
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_rows
 from distillery.storage.refusals import refusal_of
@@ -115,7 +116,7 @@ def contact_sheet(
     Raises:
         UserError: the table names rows that the pixels lack.
     """
-    images = np.load(pixels, mmap_mode="r")
+    images = map_pixels(pixels)
     classes = class_rows(table)
     strips = [Strip(row.name, evenly_spaced(row.rows), row.lines) for row in classes]
     kept, candidates = sum(len(row.rows) for row in classes), sum(row.candidates for row in classes)
@@ -143,7 +144,7 @@ def label_issues_sheet(
     Raises:
         UserError: the table names rows that the pixels lack.
     """
-    images = np.load(pixels, mmap_mode="r")
+    images = map_pixels(pixels)
     rows = read_rows(audit, ["class", "row", "p_claimed", "likely", "is_label_issue"])
     strips = []
     for name in dict.fromkeys(row["class"] for row in rows):

@@ -15,6 +15,7 @@ from PIL import Image
 
 from distillery.curation.decoding import decode, to_square
 from distillery.figures.contact_sheets import evenly_spaced
+from distillery.storage.arrays import map_pixels
 from distillery.storage.pools import read_images
 
 MAX_SIDE = 64  # pixels of a test image inside the page
@@ -88,7 +89,7 @@ def source_sample(pixels: str | Path, table: str | Path, shards: Sequence[str | 
     for _, group in kept.groupby("class", sort=False):
         chosen += [group.index[place] for place in evenly_spaced(list(range(len(group))), PER_CLASS)]
     kept = kept.loc[chosen]
-    images = np.load(pixels, mmap_mode="r")[kept["row"].to_numpy(dtype=int)]
+    images = map_pixels(pixels)[kept["row"].to_numpy(dtype=int)]
     if images.shape[1] < SAMPLE_SIDE:
         images = _original_squares(images, kept, {Path(shard).stem: shard for shard in shards})
     known = [name for name in PROVENANCE if name in kept]
@@ -153,7 +154,7 @@ def load_test_images(images: str | Path, pixels: Mapping[str, str | Path], class
     # sheets hold one source each
     index = index.sort_values("source", kind="stable").reset_index(drop=True)
     sheets = {
-        str(source): make_sheet(np.load(pixels[str(source)], mmap_mode="r")[group["row"].to_numpy(dtype=int)])
+        str(source): make_sheet(map_pixels(pixels[str(source)])[group["row"].to_numpy(dtype=int)])
         for source, group in index.groupby("source", sort=False)
     }
     places = pd.MultiIndex.from_frame(index[["source", "row"]])

@@ -43,10 +43,15 @@ def map_pixels(path: str | Path) -> np.ndarray:
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError("no single array")
         if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
             raise ValueError(f"{array.dtype} {array.shape} instead of uint8 [N, S, S, 3]")
-    except (ValueError, EOFError) as error:
-        raise UserError(f"pixels {path} are damaged ({one_line(error)}). Delete the file and run again.") from error
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a header is Python's text: its parser, tokenizer and numpy raise many kinds
+        reason = one_line(error, 120)
+        raise UserError(f"pixels {path} are damaged ({reason}). Delete the file and run again.") from error
     return array
 
 

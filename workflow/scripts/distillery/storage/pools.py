@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from distillery.jobs import UserError
+from distillery.jobs import UserError, one_line
 from distillery.storage.files import atomic_path, atomic_write
 from distillery.storage.records import ImageRecord
 
@@ -31,6 +31,9 @@ MAGIC = (
     (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
     (b"\xffO\xffQ", "j2k"),
 )
+MAX_MEMBER_BYTES = 1_000_000_000
+# what a damaged or made-up shard or table raises in tarfile, json and the record
+DAMAGE = (tarfile.TarError, LookupError, EOFError, ValueError, TypeError, OSError, OverflowError, RecursionError)
 MAGIC_BYTES = 32  # of a file, from which `extension` tells its format
 
 
@@ -89,13 +92,16 @@ def read_pool(shard: str | Path, records: str | Path) -> Iterator[tuple[ImageRec
     try:
         # lines end at "\n" alone: a title may contain what str.splitlines also takes for an end, such as U+2028
         with tarfile.open(shard, "r:") as tar, open(records, encoding="utf-8", newline="\n") as lines:
-            members = {Path(member.name).stem: member for member in tar if not member.name.endswith(".json")}
+            members = _images(tar)
             for line in lines:
                 record = ImageRecord.from_json(line)
-                yield record, None if record.failure else _read_image(tar, members[record.key], record)
-    except (tarfile.TarError, KeyError, EOFError, ValueError, TypeError, UnicodeDecodeError) as error:
+                yield record, None if record.failure else _read_image(tar, members, record)
+    except FileNotFoundError:
+        raise
+    except (*DAMAGE, UserError) as error:
         raise UserError(
-            f"pool {shard} or {records} is damaged ({error}). Delete both and run again; the store keeps the images."
+            f"pool {shard} or {records} is damaged ({one_line(error, 200)}). Delete both and run again; the store keeps"
+            " the images."
         ) from error
 
 
@@ -108,18 +114,43 @@ def read_images(shard: str | Path, keys: Iterable[str]) -> dict[str, bytes]:
     wanted = set(keys)
     try:
         with tarfile.open(shard, "r:") as tar:
-            members = {Path(member.name).stem: member for member in tar if not member.name.endswith(".json")}
-            files = {key: tar.extractfile(members[key]) for key in sorted(wanted & members.keys())}
-            return {key: file.read() for key, file in files.items() if file}
-    except (tarfile.TarError, EOFError) as error:
+            members = _images(tar)
+            return {key: _read_plain(tar, members[key]) for key in sorted(wanted & members.keys())}
+    except FileNotFoundError:
+        raise
+    except DAMAGE as error:
         raise UserError(
-            f"pool {shard} is damaged ({error}). Delete it and run again; the store keeps the images."
+            f"pool {shard} is damaged ({one_line(error, 200)}). Delete it and run again; the store keeps the images."
         ) from error
 
 
-def _read_image(tar: tarfile.TarFile, member: tarfile.TarInfo, record: ImageRecord) -> bytes:
-    file = tar.extractfile(member)
-    data = file.read() if file else b""  # a folder, say, is no file
+def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar. One whose header leads backwards is an error: it would be read again and again."""
+    last = -1
+    for member in tar:
+        if member.size < 0 or member.offset <= last:
+            raise tarfile.ReadError("a member begins before the end of the one before it")
+        last = member.offset
+        yield member
+
+
+def _images(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    return {Path(member.name).stem: member for member in members_of(tar) if not member.name.endswith(".json")}
+
+
+def _read_plain(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    # links lead to other members, or in a circle; a sparse file has bytes that are nowhere
+    if not member.isreg() or member.issparse() or not (file := tar.extractfile(member)):
+        raise tarfile.ReadError(f"{member.name[:80]} is no plain file")
+    if member.size > MAX_MEMBER_BYTES:
+        raise tarfile.ReadError(f"{member.name[:80]} has {member.size:,} bytes")
+    return file.read()
+
+
+def _read_image(tar: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo], record: ImageRecord) -> bytes:
+    if (member := members.get(record.key)) is None:
+        raise KeyError(f"no image {record.key}")
+    data = _read_plain(tar, member)
     if hashlib.sha256(data).hexdigest() != record.sha256:
         raise KeyError(f"{record.key} has other bytes than recorded")
     return data

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 
-from distillery.jobs import UserError
+from distillery.jobs import UserError, one_line
 from distillery.storage.renamed import in_new_words
 from distillery.storage.texts import clean_address, clean_text
 from distillery.storage.urls import MAX_URL
@@ -18,6 +18,7 @@ TEXT_LENGTHS = dict.fromkeys(("source", "label", "kind", "retrieved", "scheduler
 TEXT_LENGTHS |= dict.fromkeys(("title", "license", "creator", "model", "revision"), 500)
 TEXT_LENGTHS |= {"key": 64, "sha256": 64, "failure": 200, "query": 1000, "origin": MAX_URL}
 ADDRESSES = ("url", "page", "thumbnail")
+LISTS = ("duplicate_queries", "components")
 PROMPTS = ("prompt", "negative_prompt")
 PROMPT_LENGTH = 20_000  # characters
 LINE_ENDS = {ord(character): " " for character in "\n\r\t"}
@@ -80,7 +81,7 @@ class ImageRecord:
             self._clean(name, clean_address)
         for name in PROMPTS:
             self._clean(name, _clean_prompt)
-        for name in ("duplicate_queries", "components"):
+        for name in LISTS:
             if texts := getattr(self, name):
                 cleaned = tuple(clean_text(text, TEXT_LENGTHS["query"]) for text in texts[:MOST_TEXTS])
                 object.__setattr__(self, name, cleaned)
@@ -97,20 +98,27 @@ class ImageRecord:
         Raises:
             UserError: a field is unknown, and would be lost.
             TypeError: it is not a JSON object, or a value has the wrong type.
-            ValueError: the text is not JSON.
+            ValueError: the text is not JSON, or a number is too large for a table.
         """
-        found = json.loads(text)
+        try:
+            found = json.loads(text)
+        except RecursionError:
+            raise ValueError("provenance is nested too deeply") from None
         if not isinstance(found, dict):
             raise TypeError("provenance is not a JSON object")
         values = in_new_words(found)
         if unknown := set(values) - set(TYPES):
-            raise UserError(f"provenance has unknown fields {sorted(unknown)}; it was written by another version")
-        lists = {name: tuple(values.get(name, ())) for name in ("duplicate_queries", "components")}
-        record = cls(**{**values, **lists})
+            named = one_line(sorted(unknown), 200)
+            raise UserError(f"provenance has unknown fields {named}; it was written by another version")
         for name, value in values.items():  # the other fields have their defaults
-            if not isinstance(getattr(record, name), TYPES[name]):
-                raise TypeError(f"provenance: {name} is {value!r}")
-        return record
+            if isinstance(value, bool) or not isinstance(value, TYPES[name]):
+                raise TypeError(f"provenance: {name} is {one_line(repr(value), 80)}")
+            if isinstance(value, int | float) and not LARGEST.get(name, 2**31) > value >= -(2**31):  # NaN neither
+                raise ValueError(f"provenance: {name} is {one_line(value, 80)}")
+        lists = {name: tuple(values.get(name, ())) for name in LISTS}
+        if any(not isinstance(text, str) for texts in lists.values() for text in texts):
+            raise TypeError(f"provenance: {' or '.join(LISTS)} holds something other than text")
+        return cls(**{**values, **lists})
 
     def to_json(self) -> str:
         """One line of JSON; fields with their default value are left out to keep it readable."""
@@ -120,8 +128,9 @@ class ImageRecord:
 
 
 _CHECKS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
-# field → types that its value may have
-TYPES = {field.name: _CHECKS.get(str(field.type), (tuple,)) for field in fields(ImageRecord)}
+# field → types that its value may have in JSON
+TYPES = {field.name: _CHECKS.get(str(field.type), (list,)) for field in fields(ImageRecord)}
+LARGEST = {"seed": 2**63, "bytes": 2**63}  # the columns of the tables that hold them; 31 bits for the others
 
 
 def _clean_prompt(prompt: str) -> str:

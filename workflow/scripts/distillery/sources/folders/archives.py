@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from distillery.jobs import UserError
+from distillery.storage.pools import members_of
 
 SUFFIXES = (".tar", ".zip")
 
@@ -38,7 +39,7 @@ def read_archive(path: Path, where: str) -> dict[str, Member]:
         return _zip_members(path) if zipfile.is_zipfile(path) else _tar_members(path)
     except zipfile.BadZipFile as error:
         raise UserError(f"{where}: {path} cannot be read as a .zip ({error}). Download or make it again.") from error
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, RecursionError) as error:
         if path.suffix.lower() == ".zip":
             raise UserError(f"{where}: {path} is no .zip, or only a part of one. Download it again.") from error
         raise UserError(
@@ -48,7 +49,11 @@ def read_archive(path: Path, where: str) -> dict[str, Member]:
 
 def _tar_members(path: Path) -> dict[str, Member]:
     with tarfile.open(path, "r:") as tar:
-        return {_name(member.name): Member(member.size, _tar_reader(path, member)) for member in tar if member.isreg()}
+        return {
+            _name(member.name): Member(member.size, _tar_reader(path, member))
+            for member in members_of(tar)
+            if member.isreg() and not member.issparse()
+        }
 
 
 def _tar_reader(path: Path, member: tarfile.TarInfo) -> Callable[[int], bytes]:
