@@ -24,7 +24,7 @@ OnnxOutput = Literal["logits", "probabilities"]
 TeacherDataKind = Literal["cifar10", "folder", "sources", "drawn", "none"]
 Unavailable = Literal["stop", "skip"]
 
-WITHOUT_TEACHER = ("ce", "label_smoothing", "published_ce")  # methods that ask no teacher
+WITHOUT_TEACHER = ("ce", "label_smoothing", "uniform_teacher", "published_ce")  # methods that ask no teacher
 
 # of classes, sources, arms and scenarios, which are also names of files, two of them in one of at most 255 characters
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
