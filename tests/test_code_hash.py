@@ -15,10 +15,12 @@ RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 RETRIEVAL = {
     "look_at_search",
     "look_at_model",
+    "look_at_dataset",
     "show_preflight",
     "crawl",
     "fetch_addresses",
     "import_folder",
+    "import_dataset",
     "generate",
     "generate_share",
 }

@@ -216,4 +216,5 @@ def test_headings_of_figures_name_the_study(study):
 
 def test_limits_of_scarce_things():
     crawls = {f"{kind}_crawls": 1 for kind in ("google", "bing", "openverse", "commons", "inaturalist", "url")}
+    crawls["dataset_imports"] = 1
     assert queries.resource_limits(0) == crawls and queries.resource_limits(2) == crawls | {"gpu": 2}

@@ -11,18 +11,21 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+from hub_datasets import image_bytes, write_parquet_images
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.curation import teacher_data
 from distillery.curation.curated import CURATED_SCHEMA
+from distillery.curation.decoding import to_square
 from distillery.curation.teacher_data import (
     CIFAR10,
     LabeledImages,
     balanced_subset,
     limit_images,
     load_cifar10,
+    load_dataset,
     load_folders,
     load_sources,
     write_teacher_data,
@@ -275,3 +278,52 @@ def test_the_real_cifar10(tmp_path):
     batch = pickle.loads((tmp_path / "cifar-10-batches-py/test_batch").read_bytes(), encoding="bytes")
     official = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)[np.array(batch[b"labels"]) == 6]
     assert (test.pixels[test.labels == 1] == official).all()
+
+
+# --- a data set -------------------------------------------------------------------------------------------------------
+
+
+def dataset_settings(path, **changes):
+    known = {"dataset": str(path), "revision": "", "subset": "", "split": "train", "test_split": "test"}
+    return (
+        known
+        | {"image": "image", "label": "label", "names": {}, "train": 0, "test": 0, "kind": "huggingface"}
+        | changes
+    )
+
+
+def make_dataset(folder: Path, data: dict | None = None) -> Path:
+    write_parquet_images(folder / "train-0.parquet", [0, 1] * 10 + [2] * 3, data=data)
+    write_parquet_images(folder / "train-1.parquet", [1, 0] * 10, first=100)
+    write_parquet_images(folder / "test-0.parquet", [0, 1, 0, 1, 2], first=200)
+    return folder
+
+
+def test_a_data_set_s_splits_become_squares(tmp_path):
+    train, test = load_dataset(dataset_settings(make_dataset(tmp_path)), ["dog", "cat"], 8, (0, 2), seed=0)
+    assert train.pixels.shape == (40, 8, 8, 3) and np.bincount(train.labels).tolist() == [20, 20]
+    assert sorted(test.labels.tolist()) == [0, 1]
+    first = to_square(Image.open(io.BytesIO(image_bytes(0))), 8)
+    assert np.array_equal(train.pixels[0], first) and train.labels[0] == 1  # the first row is a cat
+
+
+def test_a_data_set_s_count_is_of_images(tmp_path):
+    """Broken images and duplicates are replaced; the others stay as they were."""
+    whole, _ = load_dataset(dataset_settings(make_dataset(tmp_path / "whole")), ["cat", "dog"], 8, (12, 0), seed=3)
+    data = {row: image_bytes(row)[:70] for row in (0, 1, 2, 3)} | {4: image_bytes(6)}
+    path = make_dataset(tmp_path / "broken", data)
+    train, _ = load_dataset(dataset_settings(path), ["cat", "dog"], 8, (12, 0), seed=3)
+    assert np.bincount(train.labels).tolist() == np.bincount(whole.labels).tolist() == [6, 6]
+    assert len({image.tobytes() for image in train.pixels}) == 12
+
+
+def test_a_class_that_a_data_set_lacks_is_named(tmp_path):
+    with pytest.raises(UserError, match="teacher.data: no image has the label frog, but cat, dog, ship"):
+        load_dataset(dataset_settings(make_dataset(tmp_path)), ["cat", "frog"], 8, (0, 0), seed=0)
+
+
+def test_the_script_reads_a_data_set(tmp_path):
+    written = run_script(
+        tmp_path / "data.npz", dataset_settings(make_dataset(tmp_path / "set"), train=10), ["cat", "dog"]
+    )
+    assert written["train_pixels"].shape == (10, 16, 16, 3) and len(written["test_labels"]) == 4

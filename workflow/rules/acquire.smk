@@ -45,6 +45,26 @@ rule look_at_model:
         "../scripts/look_at_model.py"
 
 
+rule look_at_dataset:
+    output:
+        "resources/preflight/{source}.json",
+    log:
+        "results/logs/look_at_dataset/{source}.log",
+    wildcard_constraints:
+        source=named(sources_of_kind("huggingface")),
+    priority: 100
+    conda:
+        "../../envs/acquire.yaml"
+    resources:
+        unavailable=lambda w: unavailable_of(w.source),
+    params:
+        look=lambda w: look_at(w.source),
+        name="{source}",
+        store="resources/store/{source}",
+    script:
+        "../scripts/look_at_dataset.py"
+
+
 rule show_preflight:
     input:
         verdicts(preflight_sources()),
@@ -140,6 +160,33 @@ rule import_folder:
         listing=lambda w: listing_of_class(w.source, w.label),
     script:
         "../scripts/import_folder.py"
+
+
+rule import_dataset:
+    input:
+        look=ancient("resources/preflight/{source}.json"),
+    output:
+        shard="resources/pools/{source}/{label}.tar",
+        records="resources/pools/{source}/{label}.jsonl",
+    log:
+        "results/logs/import_dataset/{source}.{label}.log",
+    benchmark:
+        "results/benchmarks/import_dataset/{source}.{label}.tsv"
+    wildcard_constraints:
+        source=named(sources_of_kind("huggingface")),
+    conda:
+        "../../envs/acquire.yaml"
+    resources:
+        unavailable=lambda w: unavailable_of(w.source),
+        dataset_imports=1,
+        runtime="12h",
+    params:
+        source=lambda w: web_source(w.source, w.label),
+        name="{source}",
+        label="{label}",
+        store="resources/store/{source}",
+    script:
+        "../scripts/import_dataset.py"
 
 
 # one job a source: loading a model takes longer than a class's images in a small study

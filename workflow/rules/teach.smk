@@ -25,7 +25,7 @@ rule prepare_teacher_data:
         image_size=queries.curated_size(study),
         seed=study["teacher"]["seed"],
         distance=study["split"]["group_distance"] if teacher_sources("train") else 0,
-        listings=[class_listing(folder, study["classes"]) for folder in targets.teacher_folders(study)],
+        listings=targets.teacher_listings(study),
         code=code_of("prepare_teacher_data"),
     script:
         "../scripts/prepare_teacher_data.py"

@@ -1,8 +1,9 @@
-"""Gather the images that the teacher trains on: CIFAR-10, class folders, sources, or drawn images."""
+"""Gather the images that the teacher trains on: CIFAR-10, class folders, a data set, sources, or drawn images."""
 
 from distillery.curation.teacher_data import (
     LabeledImages,
     load_cifar10,
+    load_dataset,
     load_folders,
     load_sources,
     no_images,
@@ -17,6 +18,8 @@ with job(snakemake) as j:
         train, test = load_cifar10(data["path"], classes, side, counts, seed)
     elif data["kind"] == "folder":
         train, test = load_folders(data["path"], data["test_path"], classes, side, counts, seed)
+    elif data["kind"] == "huggingface":
+        train, test = load_dataset(data, classes, side, counts, seed)
     elif data["kind"] == "sources":
         parts = ("train", "test")
         files = (zip(j.input[f"{part}_pixels"], j.input[f"{part}_tables"], strict=True) for part in parts)

@@ -23,7 +23,7 @@ SEARCHES = {
     "commons": "Wikimedia Commons",
     "inaturalist": "iNaturalist",
 }
-OTHER_KINDS = {"diffusion": "generated", "folder": "folder", "urls": "list of addresses"}
+OTHER_KINDS = {"diffusion": "generated", "folder": "folder", "urls": "list of addresses", "huggingface": "data set"}
 MODEL = re.compile(r"[a-z]{1,3}[_-]?v?\d+")  # names that read like a diffusion model's, such as sd3
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 COPIES = {"color": "color-altered", "rotation": "rotated"}

@@ -115,8 +115,24 @@ def _teacher_problems(config: dict) -> Iterator[str]:
     same = not data["test_path"] or Path(data["test_path"]).resolve() == Path(data["path"]).resolve()
     if data["kind"] == "folder" and same:
         yield "teacher.data.test_path: name another folder than path, or the teacher is tested on its train images"
+    if data["kind"] == "huggingface":
+        yield from _teacher_dataset_problems(config, data)
     if data["kind"] == "sources":
         yield from _teacher_source_problems(config, data)
+
+
+def _teacher_dataset_problems(config: dict, data: dict) -> Iterator[str]:
+    if not data["dataset"]:
+        yield "teacher.data.dataset: name a data set of the hub, or a folder of parquet files"
+    if data["split"] == data["test_split"]:
+        yield "teacher.data.test_split: name another split than split, or the teacher is tested on its train images"
+    for name, source in config["sources"].items():
+        same = source["kind"] == "huggingface" and source["dataset"] == data["dataset"]
+        if same and source["split"] in (data["split"], data["test_split"]):
+            yield (
+                f"sources.{name}.split: the teacher knows split {source['split']} of {data['dataset']}; students would"
+                " be tested on what it knows. Take another split or data set"
+            )
 
 
 def _teacher_source_problems(config: dict, data: dict) -> Iterator[str]:

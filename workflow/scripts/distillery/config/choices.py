@@ -6,7 +6,7 @@ Standard library only: jobs that train or crawl import these lists, and must not
 from typing import Literal, get_args
 
 WebSearch = Literal["google", "bing", "openverse", "commons", "inaturalist"]
-SourceKind = Literal[WebSearch, "urls", "folder", "diffusion"]
+SourceKind = Literal[WebSearch, "urls", "folder", "huggingface", "diffusion"]
 Network = Literal[
     "resnet8_half", "resnet8", "resnet20", "resnet8x4", "resnet18", "convnet_s", "convnet_m", "convnet_l", "convnet_xl"
 ]
@@ -21,7 +21,7 @@ Augmentation = Literal["none", "color", "rotation"]
 TeacherKind = Literal["train", "checkpoint", "zero_shot", "several"]
 MemberKind = Literal["train", "checkpoint", "zero_shot"]
 OnnxOutput = Literal["logits", "probabilities"]
-TeacherDataKind = Literal["cifar10", "folder", "sources", "drawn", "none"]
+TeacherDataKind = Literal["cifar10", "folder", "huggingface", "sources", "drawn", "none"]
 Unavailable = Literal["stop", "skip"]
 
 WITHOUT_TEACHER = ("ce", "label_smoothing", "uniform_teacher", "published_ce")  # methods that ask no teacher

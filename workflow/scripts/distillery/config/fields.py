@@ -41,6 +41,18 @@ Seed = Annotated[int, Field(ge=0)]
 HashDistance = Annotated[int, Field(ge=0, le=15)]  # bits of 64
 
 
+class ParquetData(Section):
+    """A data set in the form of the Hugging Face hub."""
+
+    revision: str = Field("", description="The data set's revision on the hub, preferably a commit.")
+    subset: str = Field("", description="The subset (configuration) of a data set that has several.")
+    image: str = Field("image", description="The column of images.")
+    label: str = Field("label", description="The column of labels.")
+    names: dict[str, str] = Field(
+        {}, description="What the data set calls a class, where it is not the class's name: {cat: tabby}."
+    )
+
+
 def section(description: str, default: dict[str, Any] | None = None, **limits: Any) -> Any:
     """A key whose value is a section, or sections by name. The default is filled in as if the user had written it."""
     return Field(default=default or {}, description=description, **limits)

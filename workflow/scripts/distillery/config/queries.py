@@ -135,7 +135,15 @@ def web_source(study: Study, attempts: Attempts, name: str, label: str) -> dict[
     settings = {key: value for key, value in study["sources"][name].items() if key not in CRAWL_POLICY_KEYS}
     if saved := settings.get("saved"):  # another saved page is another question
         settings["listing"] = hash_listing([Path(saved, label), *sorted(Path(saved).glob(f"{label}.*"))])
+    if settings["kind"] == "huggingface":
+        settings["listing"] = listing_of_dataset(settings)
     return settings | _attempt(attempts.get(name, {}).get(label, 0))
+
+
+def listing_of_dataset(settings: Mapping[str, Any]) -> str:
+    """A hash of what a data set's folder holds; empty if it is on the hub."""
+    path = Path(settings["dataset"])
+    return hash_listing([path]) if path.exists() else ""
 
 
 def look_at(study: Study, source: str) -> LookRequest:
@@ -149,7 +157,7 @@ def look_at(study: Study, source: str) -> LookRequest:
 def preflight_sources(study: Study) -> list[str]:
     """The searches and diffusion sources that the study uses, for students or the teacher."""
     needed = {*used_sources(study), *teacher_sources(study, "train", "test")}
-    return [name for name in sources_of_kind(study, *WEB_SEARCHES, "diffusion") if name in needed]
+    return [name for name in sources_of_kind(study, *WEB_SEARCHES, "huggingface", "diffusion") if name in needed]
 
 
 def _attempt(number: int) -> dict[str, int]:
@@ -179,7 +187,7 @@ def resource_limits(gpus: int) -> dict[str, int]:
     Args:
         gpus: of this machine. Without a GPU the cores are the limit.
     """
-    crawls = {f"{kind}_crawls": 1 for kind in (*WEB_SEARCHES, "url")}
+    crawls = {f"{kind}_crawls": 1 for kind in (*WEB_SEARCHES, "url")} | {"dataset_imports": 1}
     return crawls | ({"gpu": gpus} if gpus else {})
 
 

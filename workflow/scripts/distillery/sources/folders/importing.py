@@ -39,10 +39,10 @@ def import_folder(
     """
     leave_out = ", or leave the class out of the source's `classes`"
     found = find_images(source["path"], label, f"source {name}", leave_out, source.get("inside", ""))
-    return _limited(_records(found, name, label), source["per_class"], can_be_decoded, f"source {name}, class {label}")
+    return up_to(_records(found, name, label), source["per_class"], can_be_decoded, f"source {name}, class {label}")
 
 
-def _limited(
+def up_to(
     entries: Iterator[tuple[ImageRecord, bytes | None]], limit: int, can_be_decoded: Callable[[bytes], bool], where: str
 ) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """The entries up to the one that completes `limit` different images; all for 0."""

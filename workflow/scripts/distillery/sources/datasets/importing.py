@@ -1,0 +1,71 @@
+"""Import the images of a class from a data set in the form of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from distillery.sources.datasets.dataset_files import DatasetSplit, hub_files, local_parts, parts_of
+from distillery.sources.datasets.parquet_images import Columns, read_images_at, rows_of_class
+from distillery.sources.folders.importing import MAX_BYTES, up_to
+from distillery.storage.pools import extension
+from distillery.storage.records import ImageRecord
+from distillery.storage.verdicts import Verdict, now
+
+
+def import_dataset(
+    source: Mapping[str, Any], name: str, label: str, can_be_decoded: Callable[[bytes], bool]
+) -> Iterator[tuple[ImageRecord, bytes | None]]:
+    """The images of one class, in the order of the data set.
+
+    Args:
+        source: as configured: which data set, split and columns; `per_class` as for `import_folder`.
+        name: of the source.
+        label: the class.
+        can_be_decoded: whether bytes are an image that curation can read.
+
+    Returns:
+        Every record with its bytes, read as the iterator advances; None for bytes that are no image.
+
+    Raises:
+        UserError: there is no such data set, split, column or label.
+        Refusal: the hub does not give it.
+    """
+    where = f"source {name}"
+    split, columns = DatasetSplit.of(source), Columns.of(source)
+    rows = rows_of_class(parts_of(split, where), label, columns, where)
+    found = (
+        (part, image) for part, of_part in rows if of_part for _, image in read_images_at(part, of_part, columns, where)
+    )
+    page = "" if split.is_local else f"https://huggingface.co/datasets/{split.dataset}"
+    entries = (
+        _entry(ImageRecord(name, label, "huggingface", image.origin, rank, page=page, revision=part.commit), image.data)
+        for rank, (part, image) in enumerate(found)
+    )
+    return up_to(entries, source["per_class"], can_be_decoded, f"{where}, class {label}")
+
+
+def _entry(record: ImageRecord, data: bytes | None) -> tuple[ImageRecord, bytes | None]:
+    if data is None:
+        return replace(record, failure="no bytes in the data set"), None
+    if len(data) > MAX_BYTES:
+        return replace(record, failure="too large"), None
+    if extension(data) == "bin":
+        return replace(record, failure="not an image"), None
+    digest = hashlib.sha256(data).hexdigest()
+    return replace(record, key=digest[:16], sha256=digest, bytes=len(data)), data
+
+
+def look_at_dataset(source: Mapping[str, Any], name: str) -> Verdict:
+    """Whether a data set may be had and has the split; nothing is downloaded.
+
+    Raises: as `import_dataset`.
+    """
+    split, where = DatasetSplit.of(source), f"source {name}"
+    if split.is_local:
+        local_parts(split, where)
+    else:
+        hub_files(split, where)
+    return Verdict(name, "ok", when=now())

@@ -1,0 +1,67 @@
+"""Errors of the Hugging Face hub in one line each: what may not be had, what does not exist, what is out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from distillery.jobs import UserError
+from distillery.storage.refusals import Refusal
+
+TIMEOUT_SECONDS = 20.0
+
+
+def model_name(model: str, revision: str, kind: str = "model") -> str:
+    """A model (or data set, for kind dataset) and its revision in words."""
+    return f"{kind} {model}" + (f" at {revision}" if revision else "")
+
+
+def hub_error(model: str, revision: str, error: BaseException, kind: str = "model") -> UserError | None:
+    """An error of the hub in one line, a `Refusal` where the model cannot be had now; None for any other error.
+
+    Args:
+        model: its id, or that of a data set.
+        revision: of the model; empty for the newest.
+        kind: model or dataset.
+        error: raised by huggingface_hub, or by a library around it.
+    """
+    from huggingface_hub import errors, get_token
+
+    chain = list(_chain(error))
+
+    def raised(*types: type) -> bool:
+        return any(isinstance(link, types) for link in chain)
+
+    name = model_name(model, revision, kind)
+    page = f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{model}"
+    if raised(errors.GatedRepoError):
+        return (
+            Refusal(f"{name} is gated. Accept its license at {page} with the account of your HF_TOKEN.", "gated")
+            if get_token()
+            else Refusal(f"{name} is gated. Accept its license at {page} and set HF_TOKEN.", "no token")
+        )
+    if raised(errors.RevisionNotFoundError, errors.RevisionResolutionError):
+        return UserError(f"{name}: the hub has no such revision. Check `revision`.")
+    if raised(errors.RepositoryNotFoundError):
+        return UserError(
+            f"{name} is neither a folder here nor on the hub. Check its name or path, or set HF_TOKEN if private."
+        )
+    if any(_status(link) == 429 for link in chain):
+        return Refusal(f"{name}: the hub answers no more requests today (HTTP 429). Try again later.", "quota used up")
+    if raised(errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError):
+        return Refusal(
+            f"{name} is not a folder here and the hub cannot be reached. Check the path, or go online once.",
+            "unreachable",
+        )
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it came from."""
+    following: BaseException | None = error
+    while following:
+        yield following
+        following = following.__cause__ or following.__context__
+
+
+def _status(error: BaseException) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)

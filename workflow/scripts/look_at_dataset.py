@@ -1,0 +1,11 @@
+"""Check a data set before its first image: may it be had, and has it the split?"""
+
+from distillery.jobs import job, with_crawl_policy
+from distillery.sources.datasets.importing import look_at_dataset
+from distillery.storage.refused_pools import SourceRequest, verdict_of
+
+with job(snakemake) as j:
+    look, name = j.params.look, j.params.name
+    source = with_crawl_policy(j, look.source)
+    request = SourceRequest.of(name, source, j.params.store)
+    verdict_of(request, look.preflight, lambda: look_at_dataset(source, name)).write(j.output[0])
