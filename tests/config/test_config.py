@@ -118,7 +118,7 @@ def test_questions_of_the_rules(study):
     checked = check_config(study)
     assert classes_of(checked, "mine") == ["dog"] and classes_of(checked, "sd") == ["cat", "dog"]
     assert pixel_sources(checked, "two") == ["mine", "sd"]
-    assert pixel_sources(checked, "one") == ["google", "bing"]
+    assert pixel_sources(checked, "one") == ["google"]
     del study["scenarios"]["two"]
     assert used_sources(check_config(study)) == ["google", "bing"]
 

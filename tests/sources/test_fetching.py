@@ -140,6 +140,9 @@ class Handler(BaseHTTPRequestHandler):
     def at_accents(self, again):
         self.give(302, location="/good/caf\u00e9".encode().decode("latin-1"))
 
+    def at_spaces(self, again):
+        self.give(302, location="/good/my cat.jpg?of=a dog")
+
     def at_loop(self, again):
         self.give(302, location=self.path)
 
@@ -254,6 +257,11 @@ def test_a_response_after_retries_redirects_or_decoding(server, path, requests):
 def test_a_redirect_in_utf8_is_followed(server):
     assert fetch(server, "/accents").url == "http://one.test/good/caf\u00e9"
     assert [path for path, _ in server.seen] == ["/accents", "/good/caf%C3%A9"]
+
+
+def test_a_redirect_to_an_address_with_spaces_is_followed(server):
+    assert fetch(server, "/spaces").body == BODY
+    assert [path for path, _ in server.seen] == ["/spaces", "/good/my%20cat.jpg?of=a%20dog"]
 
 
 @pytest.mark.parametrize("path", ["/moved_dripping", "/moved_cut", "/moved_digits"])

@@ -223,6 +223,11 @@ def test_bing_s_sizes_come_from_the_link_or_the_card_s_text():
     assert found == [(30, 20), (3200, 2400), (0, 0), (640, 480), (0, 0), (12, 9)]
 
 
+def test_a_result_s_address_with_spaces_is_quoted():
+    page = bing_card("my cat of mine")
+    assert [result.url for result in bing.parse(page.encode())] == ["http://a.test/my%20cat%20of%20mine.jpg"]
+
+
 @needs_pages
 def test_bing_s_own_cards_state_the_same_size_in_their_text():
     page = (PAGES / "bing_async_2020_excerpt.html").read_text()
