@@ -4,8 +4,8 @@
     python studies/real_pretrained/prepare.py FOLDER IMAGES
 
 The package carries EfficientNet-Lite0 with weights trained on ImageNet. They become FOLDER/resources/lite0.safetensors.
-IMAGES is a .tar of photographs, class/*.jpg, of the classes of FOLDER/config.yaml. Of each class the teacher's part gets
-20 images to train on and 10 to test on, the students' part all others.
+IMAGES is a .tar of photographs, class/*.jpg, of the classes of FOLDER/config.yaml. Of each class the teacher's part
+gets 20 images to train on and 10 to test on, the students' part all others.
 """
 
 import importlib.util

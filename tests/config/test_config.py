@@ -157,6 +157,7 @@ MISTAKES = [
     ({"scenarios": {"one\n": {"train": {"google": 2}}}}, r"scenarios: name 'one\\n' may have only a-z"),
     ({"scenarios": {"a" * 101: {"train": {"google": 2}}}}, "scenarios: name .*at most 100 in all"),
     ({"scenarios": {2024: {"train": {"google": 2}}}}, "scenarios: 2024 is not of type string; put it in quotes"),
+    ({"deployed": ["one.kdd"]}, "deployed: no student one.kdd is trained; give scenario.arm, such as one.scratch"),
     ({"seeds": 6.0}, "seeds: 6.0 is not of type integer"),
     ({"student": {"lr": float("inf")}}, "student.lr: inf is not of type number"),
     ({"student": {"mixup": float("nan")}}, "student.mixup: nan is not of type number"),
@@ -457,7 +458,7 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
     # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons,
     # no tuning, the study's answer to a refusal
     without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
-    without_default |= {".teacher.data.kind", ".teacher.image_size", ".authors"}
+    without_default |= {".teacher.data.kind", ".teacher.image_size", ".authors", ".deployed"}
     without_default |= {f".{method}.tune" for method in ARMS}
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
     without_default |= {f".scenarios.published.{key}" for key in ("site", "notebook", "n_train")}

@@ -35,6 +35,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     yield from teacher_problems(config)
     yield from _recipe_problems(config)
     yield from _scenario_problems(config)
+    yield from _deployed_problems(config)
     yield from _tuning_problems(config)
     yield from _comparison_problems(config)
     for name in config["scenarios"]:
@@ -198,6 +199,13 @@ def _two_class_problems(config: dict, scenario: str) -> Iterator[str]:
                 f"scenarios.{scenario}.arms: with two classes {arm} (kd_standardized) gets no gradient from the"
                 f" teacher; leave it out of this scenario's arms or take kd"
             )
+
+
+def _deployed_problems(config: dict) -> Iterator[str]:
+    trained = [f"{name}.{arm}" for name, scenario in config["scenarios"].items() for arm in scenario["arms"]]
+    for student in config.get("deployed", ()):
+        if student not in trained:
+            yield f"deployed: no student {student} is trained; give scenario.arm, such as {trained[0]}"
 
 
 def _tuning_problems(config: dict) -> Iterator[str]:

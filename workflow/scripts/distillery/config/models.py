@@ -199,6 +199,10 @@ class Study(Section):
         description="The tests that p values are corrected for (Holm). question: those of the same question. study:"
         " those of all questions. Every table and figure with p values names it.",
     )
+    deployed: SomeTexts = optional(
+        "Students to export, quantize and measure in results/tables/deployment.csv, each as scenario.arm. By default"
+        " those of the first scenario."
+    )
     augment_seed: Seed = Field(0, description="Decides the altered copies in scenarios with an augmentation.")
     demo: Demo = optional(
         "Makes the study a demonstration: image searches are answered on this machine with images drawn by the program,"

@@ -364,6 +364,12 @@ def is_tuned(study: Study, scenario: str) -> bool:
     return any(tuning_of(study, scenario, arm) for arm in study["scenarios"][scenario]["arms"])
 
 
+def deployed_students(study: Study) -> list[str]:
+    """Students to export and measure on request, as scenario.arm; by default those of the first scenario."""
+    first = next(iter(study["scenarios"]))
+    return study.get("deployed") or [f"{first}.{arm}" for arm in study["scenarios"][first]["arms"]]
+
+
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 

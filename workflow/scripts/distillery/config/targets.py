@@ -17,6 +17,7 @@ from distillery.config.queries import (
     Study,
     adopted_members,
     classes_of,
+    deployed_students,
     fits_scale,
     listing_of_dataset,
     other_test_sources,
@@ -119,6 +120,16 @@ def teacher_listings(study: Study) -> list[str]:
     data = study["teacher"]["data"]
     listings = [class_listing(folder, study["classes"]) for folder in teacher_folders(study)]
     return [*listings, *([listing_of_dataset(data)] if data["kind"] == "huggingface" else [])]
+
+
+def of_deployed(study: Study, pattern: str) -> list[str]:
+    """A file of each student that is exported and measured.
+
+    Args:
+        pattern: with the fields student, or scenario and arm.
+    """
+    names = [(student, *student.split(".", 1)) for student in deployed_students(study)]
+    return [pattern.format(student=student, scenario=scenario, arm=arm) for student, scenario, arm in names]
 
 
 def class_listing(folder: str | Path, labels: Iterable[str]) -> str:

@@ -1,0 +1,116 @@
+"""An 8-bit student agrees with its float one, is smaller, takes the same images, and is measured in the same run."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from tiny_study import CLASSES, RECIPE, SIDE, draw
+
+from distillery.deployment.classify import load_model
+from distillery.deployment.deployment_table import (
+    DEPLOYMENT_COLUMNS,
+    ExportedStudent,
+    count_multiply_adds,
+    deployment_table,
+)
+from distillery.deployment.export import Deployed, to_onnx
+from distillery.deployment.quantization import quantize_student
+from distillery.figures.deployment_figure import plot_deployment
+from distillery.jobs import UserError
+from distillery.models.architectures import NormalizedModel, build_network
+from distillery.models.weights import TrainedNetwork, load_weights, save_weights
+from distillery.training.dataset import whole_source
+from distillery.training.prediction import write_predictions
+
+
+@pytest.fixture
+def exported(study, tmp_path):
+    """A trained student with a reduction in it, exported and quantized."""
+    run = study.train("ce", replace(RECIPE, steps=60, image_size=12))
+    save_weights(tmp_path / "w.safetensors", run.trained)
+    network = run.trained.network.eval()
+    metadata = {"classes": json.dumps(CLASSES), "image_size": str(SIDE), "scenario": "colors"}
+    model, int8 = tmp_path / "colors.ce.onnx", tmp_path / "colors.ce.int8.onnx"
+    model.write_bytes(to_onnx(Deployed(network, range(3)).eval(), SIDE, metadata))
+    quantize_student(model, draw(np.arange(60) % 3, seed=3), int8)
+    return tmp_path, model, int8
+
+
+def test_an_int8_file_agrees_with_the_float_one_and_is_smaller(exported):
+    _, model, int8 = exported
+    images = draw(np.arange(90) % 3, seed=11)
+    found = [onnxruntime.InferenceSession(str(path)).run(None, {"images": images})[0] for path in (model, int8)]
+    assert (found[0].argmax(1) == found[1].argmax(1)).mean() > 0.95
+    assert np.abs(found[0] - found[1]).max() > 0 and np.abs(found[1].sum(axis=1) - 1).max() < 1e-4
+    assert int8.stat().st_size < model.stat().st_size
+    stored = {part.data_type for part in onnx.load(str(int8)).graph.initializer}
+    assert onnx.TensorProto.INT8 in stored
+    loaded = load_model(int8)  # as `classify` reads it
+    assert loaded.classes == tuple(CLASSES) and loaded.side == SIDE
+
+
+def test_the_same_images_give_the_same_bytes(exported):
+    folder, model, int8 = exported
+    quantize_student(model, draw(np.arange(60) % 3, seed=3), folder / "again.onnx")
+    assert (folder / "again.onnx").read_bytes() == int8.read_bytes()
+
+
+def test_without_images_nothing_is_written(exported):
+    folder, model, _ = exported
+    with pytest.raises(UserError, match="no train images to calibrate"):
+        quantize_student(model, np.empty((0, SIDE, SIDE, 3), np.uint8), folder / "none.onnx")
+    assert not (folder / "none.onnx").exists()
+
+
+def test_multiply_adds_are_those_of_the_formula():
+    network = NormalizedModel(build_network("resnet8", 3), torch.zeros(3), torch.ones(3))
+    convolutions = [(3, 16, 3, 32), (16, 16, 3, 32), (16, 16, 3, 32)]
+    convolutions += [(16, 32, 3, 16), (32, 32, 3, 16), (16, 32, 1, 16), (32, 64, 3, 8), (64, 64, 3, 8), (32, 64, 1, 8)]
+    expected = sum(a * b * k * k * side * side for a, b, k, side in convolutions) + 64 * 3
+    assert count_multiply_adds(network, 32) == expected
+
+
+def test_every_number_of_the_table_is_of_these_files(exported, study, tmp_path):
+    folder, model, int8 = exported
+    pixels, labels = np.load(study.folder / "web.npy"), np.repeat(np.arange(3), 20)
+    images = whole_source("web", pixels, labels)
+    trained = load_weights(folder / "w.safetensors")
+    logits = np.zeros((60, 3), np.float32)
+    write_predictions(folder / "predictions.parquet", images, logits, logits.argmax(1))
+    student = ExportedStudent(
+        "colors", "ce", str(model), str(int8), str(folder / "w.safetensors"), str(folder / "predictions.parquet")
+    )
+    table = deployment_table([student], study.teacher, {"web": study.folder / "web.npy"}, threads=1, note="n")
+    assert tuple(table.columns) == DEPLOYMENT_COLUMNS
+    assert list(table["model"]) == ["teacher", "colors.ce", "colors.ce"]
+    assert list(table["precision"]) == ["float32", "float32", "int8"]
+    (found,) = onnxruntime.InferenceSession(str(int8)).run(None, {"images": pixels})
+    assert float(table["accuracy_percent"][2]) == pytest.approx(100 * (found.argmax(1) == labels).mean(), abs=0.01)
+    assert list(table["file_bytes"][1:]) == [model.stat().st_size, int8.stat().st_size]
+    difference = float(table["accuracy_percent"][2]) - float(table["accuracy_percent"][1])
+    assert float(table["difference"][2]) == pytest.approx(difference, abs=0.011)
+    for name in ("latency_ms", "images_per_second"):
+        assert (table[name].astype(float) > 0).all()
+    assert set(table["parameters"][1:]) == {sum(weight.numel() for weight in trained.network.parameters())}
+    table.to_csv(tmp_path / "deployment.csv", index=False)
+    plot_deployment(tmp_path / "deployment.csv", [tmp_path / "d.png", tmp_path / "d.svg"], "A figure", "")
+    assert (tmp_path / "d.png").stat().st_size > 10_000
+
+
+def test_a_network_of_timm_is_quantized(study, tmp_path):
+    inner = build_network("timm/test_efficientnet", 3, 32)
+    network = NormalizedModel(inner, *inner.statistics).eval()
+    save_weights(tmp_path / "w", TrainedNetwork(network, "timm/test_efficientnet", tuple(CLASSES), 32, "student", 0))
+    metadata = {"classes": json.dumps(CLASSES), "image_size": "32"}
+    (tmp_path / "m.onnx").write_bytes(to_onnx(Deployed(network, range(3)).eval(), 32, metadata))
+    images = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
+    quantize_student(tmp_path / "m.onnx", images, tmp_path / "q.onnx")
+    found = [
+        onnxruntime.InferenceSession(str(tmp_path / name)).run(None, {"images": images})[0]
+        for name in ("m.onnx", "q.onnx")
+    ]
+    assert np.abs(found[0] - found[1]).max() < 0.1

@@ -1,0 +1,91 @@
+"""Measures the speed and the memory of an ONNX file in a process of its own.
+
+    python -m distillery.deployment.speed MODEL THREADS
+
+Prints JSON: latency_ms (of one image), images_per_second (in batches of 64), both medians, and peak_mb, by how much the
+process grew at its peak over what it had before the file was read. Needs only onnxruntime and numpy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from distillery.jobs import UserError, one_line
+
+BATCH = 64
+WARM, SINGLE, BATCHES = 5, 100, 10  # runs that are not counted, and those that are
+SCRIPTS = Path(__file__).parents[2]
+
+
+class Speed(NamedTuple):
+    """What was measured on this machine.
+
+    Attributes:
+        latency_ms: median of one image, milliseconds.
+        images_per_second: median, in batches of 64.
+        peak_mb: memory, megabytes.
+    """
+
+    latency_ms: float
+    images_per_second: float
+    peak_mb: float
+
+
+def median_seconds(call: Callable[[], object], times: int) -> float:
+    """The median time of a call, after some that are not counted."""
+    for _ in range(min(WARM, times)):
+        call()
+    found = []
+    for _ in range(times):
+        started = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - started)
+    return statistics.median(found)
+
+
+def measure_speed(model: str | Path, threads: int) -> Speed:
+    """Measure a file in a new process, so that its memory is its own.
+
+    Raises:
+        UserError: the process failed.
+    """
+    command = [sys.executable, "-m", "distillery.deployment.speed", str(model), str(threads)]
+    paths = os.pathsep.join(filter(None, (str(SCRIPTS), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"{model} cannot be measured: {one_line(done.stderr[-300:])}")
+    return Speed(**json.loads(done.stdout))
+
+
+def _peak_mb() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kilobytes elsewhere
+
+
+def _measure(model: str, threads: int) -> Speed:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, threads
+    before = _peak_mb()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    side = session.get_inputs()[0].shape[1]
+    images = np.random.default_rng(0).integers(0, 256, (BATCH, side, side, 3), np.uint8)
+    one = median_seconds(lambda: session.run(None, {"images": images[:1]}), SINGLE)
+    many = median_seconds(lambda: session.run(None, {"images": images}), BATCHES)
+    return Speed(1000 * one, BATCH / many, _peak_mb() - before)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(sys.argv[1], int(sys.argv[2]))._asdict()))

@@ -1,0 +1,67 @@
+"""Accuracy of exported models against their size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from distillery.analysis.table_files import read_table
+from distillery.display_names import display_name
+from distillery.figures.layout import draw_legend, draw_title_block
+from distillery.figures.styles import arm_styles, hide_spines, panel_style, save_figure
+
+WIDTH, HEIGHT, PLOT = 7.2, 4.9, 3.3  # inches
+TEACHER = ("#555555", "s")  # color and marker
+
+
+def plot_deployment(table: str | Path, outputs: Sequence[str | Path], title: str, label: str) -> None:
+    """Draw `deployment.csv`: a mark a file, its size to the right, its accuracy with its 95 % interval upward."""
+    with panel_style():
+        save_figure(draw_deployment(read_table(table), title, label), *outputs)
+
+
+def draw_deployment(table: pd.DataFrame, title: str, label: str) -> Figure:
+    """See `plot_deployment`; filled marks are float32, hollow ones int8."""
+    figure = plt.figure(figsize=(WIDTH, HEIGHT))
+    text = "accuracy on the test images, percent, with the 95 % interval over images, against the size of the file"
+    top = draw_title_block(figure, title, text, label)
+    axes = figure.add_axes((0.09, 0.2, 0.87, (HEIGHT - top - 1.15) / HEIGHT))
+    arms = [arm for arm in dict.fromkeys(table["arm"]) if arm]
+    styles = arm_styles(arms)
+    handles = [
+        Line2D([], [], color=styles[arm].color, marker=styles[arm].marker, ls="", label=display_name(arm))
+        for arm in arms
+    ]
+    for _, row in table.iterrows():
+        color, marker = (styles[row["arm"]].color, styles[row["arm"]].marker) if row["arm"] else TEACHER
+        middle, low, high = (float(row[name]) for name in ("accuracy_percent", "accuracy_low", "accuracy_high"))
+        size = float(row["file_bytes"]) / 1e6
+        face = color if row["precision"] == "float32" else "white"
+        axes.errorbar(
+            size,
+            middle,
+            [[middle - low], [high - middle]],
+            color=color,
+            marker=marker,
+            mfc=face,
+            ms=8,
+            capsize=3,
+            lw=1.2,
+        )
+    if "teacher" in set(table["model"]):
+        handles.append(Line2D([], [], color=TEACHER[0], marker=TEACHER[1], ls="", label="teacher"))
+    handles += [
+        Line2D([], [], color="black", marker="o", ls="", label="float32"),
+        Line2D([], [], color="black", marker="o", mfc="white", ls="", label="int8"),
+    ]
+    axes.set_xscale("log")
+    axes.set_xlabel("size of the file, megabytes")
+    axes.set_ylabel("accuracy, percent")
+    hide_spines(axes)
+    draw_legend(figure, handles, (0.5, 0.01), len(handles))
+    return figure
