@@ -25,7 +25,8 @@ COLUMNS = (
 STAGES = {
     "crawl": "acquire", "fetch_addresses": "acquire", "import_folder": "acquire", "generate": "acquire",
     "curate": "curate", "split": "split", "plan_scenario": "split", "prepare_teacher_data": "teach",
-    "train_teacher": "teach", "adopt_teacher": "teach", "fit_teacher_scale": "teach", "evaluate_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
+    "train_teacher": "teach", "adopt_teacher": "teach", "fit_teacher_scale": "teach", "evaluate_teacher": "teach",
+    "find_leakage": "audit", "audit_labels": "audit",
     "measure_diversity": "audit", "run_trial": "study", "select_hyperparameters": "study", "run_arm_trial": "study",
     "select_arm_hyperparameters": "study", "train_student": "study", "evaluate_students": "study",
 }  # fmt: skip
