@@ -2,6 +2,7 @@
 
 import re
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,21 @@ def test_published_numbers_that_are_left_out_are_a_warning(study):
     study["scenarios"]["large"]["published"] = {"site": [1, 2]}
     (warning,) = queries.study_warnings(study)
     assert warning.startswith("scenarios large: their published numbers are left out, because a source is of another")
+
+
+def test_one_archive_may_hold_the_images_of_all_by_folder(study):
+    """A downloaded set: train for the teacher, test for its test, and a third folder for the students."""
+    with zipfile.ZipFile("set.zip", "w") as archive:
+        for folder in ("images", "trained", "tested"):
+            for file in Path(folder).rglob("*.jpg"):
+                archive.writestr(f"set/{file}", b"")
+    study["sources"]["mine"] |= {"path": "set.zip", "inside": "images"}
+    study["teacher"]["data"] |= {
+        "path": "set.zip",
+        "inside": "trained",
+        "test_path": "set.zip",
+        "test_inside": "tested",
+    }
+    assert check_own_files(study) == []
+    study["teacher"]["data"]["inside"] = "images"
+    assert "students would be tested on images that their teacher knows" in mistake(study)

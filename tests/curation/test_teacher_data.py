@@ -5,6 +5,7 @@ import pickle
 import runpy
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -170,6 +171,21 @@ def test_train_counts_images_not_files(tmp_path, count):
     train, _ = load_folders(path, test_path, ["dog", "cat"], 8, (count, 0), seed=0)
     assert np.bincount(train.labels).tolist() == np.bincount(whole.labels).tolist() == [(count or 8) // 2] * 2
     assert len({image.tobytes() for image in train.pixels}) == len(train.pixels)
+
+
+def test_train_and_test_may_be_two_folders_of_one_archive(tmp_path):
+    path, _ = make_folders(tmp_path)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for file in path.parent.rglob("*.png"):
+            archive.write(file, f"set/{file.relative_to(path.parent)}")
+    place = tmp_path / "set.zip"
+    train, test = load_folders(place, place, ["dog", "cat"], 8, (0, 0), 0, ("train", "test"))
+    whole = load_folders(path, path.parent / "test", ["dog", "cat"], 8, (0, 0), 0)
+    assert np.array_equal(train.pixels, whole[0].pixels) and np.array_equal(test.pixels, whole[1].pixels)
+    with pytest.raises(UserError, match="test_path must be another folder"):
+        load_folders(place, place, ["dog", "cat"], 8, (0, 0), 0, ("train", "train"))
+    with pytest.raises(UserError, match=r"in several folders of the archive \(set/test/, set/train/\)"):
+        load_folders(place, path, ["dog"], 8, (0, 0), 0)
 
 
 def test_the_test_folder_must_not_be_the_train_folder(tmp_path):

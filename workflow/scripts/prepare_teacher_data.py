@@ -17,7 +17,8 @@ with job(snakemake) as j:
     if data["kind"] == "cifar10":
         train, test = load_cifar10(data["path"], classes, side, counts, seed)
     elif data["kind"] == "folder":
-        train, test = load_folders(data["path"], data["test_path"], classes, side, counts, seed)
+        inside = data.get("inside", ""), data.get("test_inside", "")
+        train, test = load_folders(data["path"], data["test_path"], classes, side, counts, seed, inside)
     elif data["kind"] == "huggingface":
         train, test = load_dataset(data, classes, side, counts, seed)
     elif data["kind"] == "sources":

@@ -20,6 +20,7 @@ QUESTIONS = {
     ("published_kd", "kd"): "Does correcting the published recipe help distilling?",
 }
 PHOTOGRAPH_SIDE = 96  # pixels; from here on views are resized crops
+TEACHER_PLACES = (("path", "inside"), ("test_path", "test_inside"))  # keys of the train and the test images
 MIN_SIDE_OF_CONVNETS = 9  # pixels; three halvings leave something of it
 
 
@@ -113,7 +114,8 @@ def _teacher_problems(config: dict) -> Iterator[str]:
     for key in ("train", "test"):
         if 0 < data[key] < len(config["classes"]):
             yield f"teacher.data.{key}: {data[key]} images are too few for {len(config['classes'])} classes"
-    same = not data["test_path"] or Path(data["test_path"]).resolve() == Path(data["path"]).resolve()
+    places = [Path(data[path]).resolve() / data[inside] for path, inside in TEACHER_PLACES]
+    same = not data["test_path"] or places[0] == places[1]
     if data["kind"] == "folder" and same:
         yield "teacher.data.test_path: name another folder than path, or the teacher is tested on its train images"
     if data["kind"] == "huggingface":

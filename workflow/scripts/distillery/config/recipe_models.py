@@ -174,9 +174,15 @@ class TeacherData(ParquetData):
     )
     path: str = Field(
         "resources/cifar10",
-        description="Folder of CIFAR-10, or of the train images (a subfolder or a .tar for each class).",
+        description="Folder of CIFAR-10, or of the train images: a folder or archive as for a source of kind folder.",
+    )
+    inside: str = Field(
+        "", description="The folder below `path` that holds the class folders, such as train; empty to find it."
     )
     test_path: str = Field("", description="Folder of the test images, for kind folder.")
+    test_inside: str = Field(
+        "", description="The folder below `test_path` that holds the class folders, such as test; empty to find it."
+    )
     dataset: str = Field(
         "",
         description="A data set, for kind huggingface: its id on the hub, or a folder of parquet files of the same"

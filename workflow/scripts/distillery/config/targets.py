@@ -118,7 +118,8 @@ def files_of_adopted(study: Study) -> list[str]:
 def teacher_listings(study: Study) -> list[str]:
     """Hashes of what those folders, or the folder of the teacher's data set, hold."""
     data = study["teacher"]["data"]
-    listings = [class_listing(folder, study["classes"]) for folder in teacher_folders(study)]
+    places = [Path(data["path"]) / data["inside"], Path(data["test_path"]) / data["test_inside"]]
+    listings = [class_listing(place, study["classes"]) for place in places if data["kind"] == "folder"]
     return [*listings, *([listing_of_dataset(data)] if data["kind"] == "huggingface" else [])]
 
 

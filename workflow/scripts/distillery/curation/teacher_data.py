@@ -163,9 +163,15 @@ def _resized(images: LabeledImages, side: int) -> LabeledImages:
 
 
 def load_folders(
-    path: str | Path, test_path: str | Path, classes: Sequence[str], side: int, counts: tuple[int, int], seed: int
+    path: str | Path,
+    test_path: str | Path,
+    classes: Sequence[str],
+    side: int,
+    counts: tuple[int, int],
+    seed: int,
+    inside: tuple[str, str] = ("", ""),
 ) -> tuple[LabeledImages, LabeledImages]:
-    """Train and test images from two places, each a folder of class folders or tars, or a tar (see `sources.folders`).
+    """Train and test images from two places, each a folder or archive of class folders (see `sources.folders`).
 
     Images that cannot be decoded are left out and logged.
 
@@ -176,24 +182,29 @@ def load_folders(
         side: pixels; the center square is resized to it.
         counts: largest number of train and of test images; 0 for all.
         seed: decides the subsets.
+        inside: the folder below each place that holds the class folders; empty to find it.
 
     Raises:
         UserError: there is no test folder, it is the train folder, or a class has no images.
     """
-    if not test_path or Path(test_path).resolve() == Path(path).resolve():
+    if not test_path or Path(test_path).resolve() / inside[1] == Path(path).resolve() / inside[0]:
         raise UserError(
             f"teacher.data: test_path must be another folder than path ({path}), or the teacher is tested on what it"
             " trained on. Put some images of every class into a folder of their own."
         )
     train, test = (
-        _load_folder(Path(folder), classes, side, count, seed)
-        for folder, count in zip((path, test_path), counts, strict=True)
+        _load_folder(Path(folder), within, classes, side, count, seed)
+        for folder, within, count in zip((path, test_path), inside, counts, strict=True)
     )
     return train, test
 
 
-def _load_folder(folder: Path, classes: Sequence[str], side: int, count: int, seed: int) -> LabeledImages:
-    files = [(file, label) for label, name in enumerate(classes) for file in find_images(folder, name, "teacher.data")]
+def _load_folder(folder: Path, inside: str, classes: Sequence[str], side: int, count: int, seed: int) -> LabeledImages:
+    files = [
+        (file, label)
+        for label, name in enumerate(classes)
+        for file in find_images(folder, name, "teacher.data", inside=inside)
+    ]
     labels = np.array([label for _, label in files], np.int64)
     found = _read_images([file for file, _ in files], labels, side, count, seed, str(folder))
     rows = sorted(found)

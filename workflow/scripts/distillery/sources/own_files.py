@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from distillery.config.checks import TEACHER_PLACES
 from distillery.config.queries import Study, classes_of, images_requested
 from distillery.config.reading import config_error
 from distillery.jobs import one_line
@@ -67,8 +68,8 @@ def _own_paths(study: Study) -> Iterator[OwnPath]:
             remedy = f"add it, or name under sources.{name}.classes only those that are there"
             yield OwnPath(f"sources.{name}.path", Path(source["path"]), labels, remedy, source.get("inside", ""))
     data, remedy = study["teacher"]["data"], "add it: the teacher is trained on all classes"
-    for key in ("path", "test_path") if data["kind"] == "folder" else ():
-        yield OwnPath(f"teacher.data.{key}", Path(data[key]), list(study["classes"]), remedy)
+    for key, inside in TEACHER_PLACES if data["kind"] == "folder" else ():
+        yield OwnPath(f"teacher.data.{key}", Path(data[key]), list(study["classes"]), remedy, data[inside])
 
 
 def _without_saved_pages(study: Study) -> Iterator[str]:
@@ -101,7 +102,8 @@ def _require_distinct(paths: Iterable[OwnPath]) -> None:
     for own in paths:
         of_classes = (class_place(own.path, label, own.inside) for label in own.labels)
         for place in filter(None, [own.path, *of_classes]):
-            resolved = place.resolve()
+            # an archive has several places, told apart by the folder inside
+            resolved = place.resolve() / own.inside if place.is_file() and place == own.path else place.resolve()
             if own.key.startswith("sources."):
                 sources.setdefault(resolved, (own, place))
             elif resolved in sources:
