@@ -24,6 +24,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_processes_of_one_number_write_beside_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 7)  # as in containers that share a disk
+    with atomic_path(tmp_path / "a.csv") as first, atomic_path(tmp_path / "a.csv") as second:
+        first.write_text("one")
+        second.write_text("two")
+    assert first != second and (tmp_path / "a.csv").read_text() == "one" and len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_killed_write_leaves_no_file_under_the_final_name(tmp_path):
     path = tmp_path / "weights.bin"
     program = f"""

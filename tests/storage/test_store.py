@@ -1,6 +1,9 @@
 """A store returns what it was given, retrieves damage again, and keeps within its limits."""
 
+import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from storage_samples import JPEG, PNG, fetched
 
 from distillery.jobs import UserError
 from distillery.sources.retrieval import retrieve
+from distillery.storage import store as store_module
 from distillery.storage.records import ImageRecord
 from distillery.storage.store import Store
 
@@ -63,3 +67,61 @@ def test_an_entry_of_version_0_1_is_not_retrieved_again(tmp_path):
     found, data = retrieve(candidate, store, fetcher=None)  # nothing is left to fetch
     assert data == JPEG and found.retrieved == kept.retrieved
     assert replace(found, key="", sha256="", bytes=0, retrieved="") == candidate
+
+
+PUTS = """
+import sys
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
+import hashlib
+store = Store(sys.argv[1])
+for number in range(100_000):
+    data = b"\\xff\\xd8\\xff" + str(number).encode() * 1000
+    digest = hashlib.sha256(data).hexdigest()
+    url = f"http://a.bc/{number}"
+    store.put(url, ImageRecord("a", "b", "urls", url, sha256=digest, key=digest[:16]), data)
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 40, 150])
+def test_what_was_put_survives_a_kill(tmp_path, after):
+    scripts = str(Path(__file__).parents[2] / "workflow" / "scripts")
+    process = subprocess.Popen(
+        [sys.executable, "-c", PUTS, tmp_path], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": scripts}
+    )
+    told = [int(process.stdout.readline()) for _ in range(after)]
+    process.kill()
+    told += [int(line) for line in process.stdout.read().split()]
+    process.wait()
+    store = Store(tmp_path)
+    for number in told:
+        record, data = store.get(f"http://a.bc/{number}")
+        assert data.endswith(str(number).encode()) and record.sha256 == hashlib.sha256(data).hexdigest()
+    assert len(told) >= after
+
+
+@pytest.mark.parametrize("suffix", ["bin", "json"])
+@pytest.mark.parametrize("damage", [b"", b"half", b"zeros"])
+def test_what_a_power_failure_damaged_is_retrieved_again(tmp_path, suffix, damage):
+    store, record = Store(tmp_path), fetched(JPEG)
+    store.put("http://a/1", record, JPEG)
+    (path,) = tmp_path.rglob(f"*.{suffix}")
+    data = path.read_bytes()
+    path.write_bytes({b"": b"", b"half": data[: len(data) // 2], b"zeros": bytes(len(data))}[damage])
+    assert store.get("http://a/1") is None
+    store.put("http://a/1", record, JPEG)
+    assert store.get("http://a/1") == (record, JPEG)
+
+
+def test_files_are_flushed_to_the_disk_together(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(store_module, "flush_to_disk", flushed.append)
+    store = Store(tmp_path)
+    for number in range(store_module.FLUSH_FILES // 2):
+        assert not flushed
+        store.put(f"http://a/{number}", fetched(JPEG), JPEG)
+    assert set(flushed) == {path for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr(store_module, "FLUSH_SECONDS", -1.0)
+    store.put("http://a/x", fetched(PNG), PNG)
+    assert len(flushed) == store_module.FLUSH_FILES + 2

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from distillery.sources.failures import FetchError
 from distillery.sources.fetching import Fetcher
-from distillery.storage.pools import extension, image_key
+from distillery.storage.pools import KEY_LENGTH, extension
 from distillery.storage.records import ImageRecord
 from distillery.storage.store import Store
 
@@ -34,10 +34,11 @@ def retrieve(record: ImageRecord, store: Store, fetcher: Fetcher) -> tuple[Image
     if extension(response.body) == "bin":
         kind = response.content_type.partition(";")[0].strip().lower() or "no type given"
         return replace(record, failure=f"not an image: {kind}"), None
+    digest = hashlib.sha256(response.body).hexdigest()
     record = replace(
         record,
-        key=image_key(response.body),
-        sha256=hashlib.sha256(response.body).hexdigest(),
+        key=digest[:KEY_LENGTH],
+        sha256=digest,
         bytes=len(response.body),
         retrieved=datetime.now(UTC).isoformat(timespec="seconds"),
     )

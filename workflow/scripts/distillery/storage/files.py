@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,27 +22,37 @@ SYSTEM_NAMES = frozenset(
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success, flush it to the disk and rename it into place.
 
-    A process killed at any moment leaves the old file, the new file, or no file, never half of one.
+    A process killed at any moment leaves the old file, the new file, or no file, never half of one. Without `durable`
+    the same holds of a kill, but after a power failure the file may be empty or damaged: only for files that are
+    checked when they are read.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # the suffix stays: numpy and matplotlib choose the format by it
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    # containers that share a disk may have the same numbers of processes
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+        if durable:
+            flush_to_disk(temporary)
         os.replace(temporary, path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
-def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
-    """Write `data` (text as UTF-8) to `path`, whole or not at all."""
-    with atomic_path(path) as temporary:
+def flush_to_disk(path: str | os.PathLike) -> None:
+    """Return once a file's bytes would survive a power failure."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def atomic_write(path: str | os.PathLike, data: bytes | str, durable: bool = True) -> None:
+    """Write `data` (text as UTF-8) to `path`, whole or not at all; `durable` as in `atomic_path`."""
+    with atomic_path(path, durable) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 

@@ -34,12 +34,13 @@ MAGIC = (
 MAX_MEMBER_BYTES = 1_000_000_000
 # what a damaged or made-up shard or table raises in tarfile, json and the record
 DAMAGE = (tarfile.TarError, LookupError, EOFError, ValueError, TypeError, OSError, OverflowError, RecursionError)
+KEY_LENGTH = 16  # hex digits
 MAGIC_BYTES = 32  # of a file, from which `extension` tells its format
 
 
 def image_key(data: bytes) -> str:
     """The name of an image in its shard: the first 16 hex digits of the sha256 of its bytes."""
-    return hashlib.sha256(data).hexdigest()[:16]
+    return hashlib.sha256(data).hexdigest()[:KEY_LENGTH]
 
 
 def extension(data: bytes) -> str:
@@ -67,12 +68,13 @@ def write_pool(shard: str | Path, records: str | Path, entries: Iterable[tuple[I
     with atomic_path(shard) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
             for record, data in entries:
-                lines.append(record.to_json())
+                text = record.to_json()
+                lines.append(text)
                 if data is None or record.key in written:
                     continue
                 written.add(record.key)
                 _add(tar, f"{record.key}.{extension(data)}", data)
-                _add(tar, f"{record.key}.json", record.to_json().encode())
+                _add(tar, f"{record.key}.json", text.encode())
         atomic_write(records, "".join(line + "\n" for line in lines))
     return len(written)
 

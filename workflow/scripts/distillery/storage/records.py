@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import partial
 
 from distillery.jobs import UserError, one_line
@@ -122,14 +122,14 @@ class ImageRecord:
 
     def to_json(self) -> str:
         """One line of JSON; fields with their default value are left out to keep it readable."""
-        defaults = {field.name: field.default for field in fields(self)}
-        values = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        values = {name: value for name, default in DEFAULTS if (value := getattr(self, name)) != default}
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 
 _CHECKS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
 # field → types that its value may have in JSON
 TYPES = {field.name: _CHECKS.get(str(field.type), (list,)) for field in fields(ImageRecord)}
+DEFAULTS = [(field.name, field.default) for field in fields(ImageRecord)]
 LARGEST = {"seed": 2**63, "bytes": 2**63}  # the columns of the tables that hold them; 31 bits for the others
 
 
