@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
 from distillery.sources.address_lists import fetch_addresses, read_addresses
+from distillery.sources.search import LATE
 from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 from distillery.storage.urls import is_http_url, quote_url
@@ -193,6 +194,17 @@ def test_with_enough_images_no_server_is_waited_for(tmp_path, silent):
     process = started(tmp_path, silent, 3, good + others)
     wrote, _ = process.communicate(timeout=20)
     assert process.returncode == 0 and wrote == "3\n"
+
+
+def test_a_late_address_is_left_out_once_enough_others_have_arrived(tmp_path, silent):
+    late = "http://h0.test/silent0.jpg"
+    good = [shot.url for shot in SHOTS if shot.form == "plain"]
+    path = write(tmp_path, "".join(f"frog {url}\n" for url in [good[0], late, *good[1:]]), "list.txt")
+    source = DEFAULTS | {"path": path, "per_class": 20, "timeout_seconds": 50, "retries": 0}
+    entries = list(fetch_addresses(source, "mine", "frog", Store(tmp_path / "store"), silent.server_address[1]))
+    assert not silent.end.is_set() and len({record.sha256 for record, data in entries if data}) == 20
+    assert [(record.url, record.failure) for record, data in entries if not data] == [(late, LATE)]
+    assert [record.rank for record, _ in entries] == list(range(len(entries)))
 
 
 def test_no_image_at_all_is_a_refusal(web, tmp_path):

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from distillery.jobs import log, progress
-from distillery.parallel import DaemonThreads, ordered
+from distillery.parallel import DaemonThreads
 from distillery.sources.engines.results import TEXTS, SearchResult
 from distillery.sources.failures import NO_ANSWER
 from distillery.sources.fetching import Fetcher
 from distillery.sources.retrieval import retrieve
+from distillery.sources.search import GRACE_SECONDS, LATE
 from distillery.storage.records import ImageRecord
 from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
 
+Entry = tuple[ImageRecord, bytes | None]
 THREADS = 8  # each host has fewer connections at a time, see Limits
+MOST_WAITING = 8 * THREADS  # images in memory while an earlier one is waited for
+POLL_SECONDS = 0.05
 
 
 def retrieve_in_order(
@@ -41,7 +50,7 @@ def retrieve_in_order(
     different: set[str] = set()  # sha256
     failures: set[str] = set()
     with DaemonThreads(THREADS) as threads:
-        entries = ordered(threads, fetch, records, ahead=2 * THREADS)
+        entries = _until_late(threads, fetch, records, different, requested)
         for record, data in progress(entries, len(records), where, "images"):
             yield record, data
             different |= {record.sha256} if data else set()
@@ -56,6 +65,36 @@ def retrieve_in_order(
         )
     if len(different) < requested:
         log.warning("%s: %d images of %d requested", where, len(different), requested)
+
+
+def _until_late(
+    threads: DaemonThreads,
+    fetch: Callable[[ImageRecord], Entry],
+    records: Sequence[ImageRecord],
+    different: set[str],
+    requested: int,
+) -> Iterator[Entry]:
+    """Entries in order. One that is late is left out once enough others have arrived; `different` is the caller's."""
+    upcoming = iter(records)
+    waiting: deque[tuple[ImageRecord, Future[Entry]]] = deque()
+    while True:
+        running = sum(not future.done() for _, future in waiting)
+        for record in islice(upcoming, min(2 * THREADS - running, MOST_WAITING - len(waiting))):
+            waiting.append((record, threads.submit(fetch, record)))
+        if not waiting:
+            return
+        record, future = waiting[0]
+        complete = 0.0
+        while not future.done() and (not complete or time.monotonic() - complete < GRACE_SECONDS):
+            wait([future], timeout=POLL_SECONDS)
+            arrived = {done.result()[0].sha256 for _, done in waiting if done.done() and not done.exception()} - {""}
+            if len(different | arrived) >= requested:
+                complete = complete or time.monotonic()
+            elif len(waiting) < MOST_WAITING:
+                break  # further candidates may be begun meanwhile
+        if future.done() or complete:
+            waiting.popleft()
+            yield future.result() if future.done() else (replace(record, failure=LATE), None)
 
 
 def candidate(source: str, label: str, kind: str, rank: int, result: SearchResult, query: str) -> ImageRecord:
