@@ -1,4 +1,4 @@
-"""`python -m distillery.retry` forgets the refusals of a study, and nothing else."""
+"""`python -m distillery.retry` asks the sources of a study that refused again, and no others."""
 
 import json
 import subprocess
@@ -9,11 +9,22 @@ import pytest
 from distillery import retry as command
 from distillery.jobs import UserError
 from distillery.new import ROOT
-from distillery.retry import refused_pools_of, retry
+from distillery.retry import (
+    forget_refusals,
+    old_refusals,
+    refusals_to_forget,
+    refused_looks,
+    refused_pools_of,
+    retry_report,
+    snakemake_command,
+)
+from distillery.splits.scenario_plan import NOT_RUN, PLAN_SCHEMA
 from distillery.storage.attempts import FILE, count_attempt, read_attempts
+from distillery.storage.parquet import write_parquet
 from distillery.storage.records import ImageRecord
 from distillery.storage.refusals import Refusal
 from distillery.storage.refused_pools import NOTE, SourceRequest, write_pools
+from distillery.storage.verdicts import FOLDER, Verdict, now
 
 
 @pytest.fixture
@@ -46,16 +57,16 @@ def test_refusals_are_read_from_the_pools(study, tmp_path_factory):
 
 
 def test_only_refused_classes_are_asked_again(study):
-    retry(study)
+    forget_refusals(study, refusals_to_forget(study))
     assert read_attempts(study / FILE) == {"google": {"cat": 1, "dog": 1}, "sd3": {"cat": 1}}
     assert not (study / "resources" / "store" / "google" / NOTE).exists()
-    retry(study, ["google"])
+    forget_refusals(study, refusals_to_forget(study, ["google"]))
     assert read_attempts(study / FILE) == {"google": {"cat": 2, "dog": 2}, "sd3": {"cat": 1}}
 
 
 def test_a_source_that_has_not_refused_ends_in_one_line(study):
     with pytest.raises(UserError, match="^source bing has not refused; those that did are google, sd3. Name another"):
-        retry(study, ["google", "bing"])
+        refusals_to_forget(study, ["google", "bing"])
     assert not (study / FILE).exists()
 
 
@@ -69,19 +80,62 @@ def test_a_lost_or_damaged_file_of_attempts_starts_anew(tmp_path):
     assert json.loads(path.read_text()) == {"google": {"cat": 2, "dog": 1}}
 
 
-def test_the_command_says_what_is_asked_again_and_the_next_command(study, monkeypatch, capsys):
+def test_the_command_says_what_would_be_asked_again(study, monkeypatch, capsys):
     monkeypatch.chdir(study)
-    command.main(["--source", "google"])
-    said = capsys.readouterr().out
-    assert said.startswith("source google is asked again: captcha (2 of its classes)\nThen:\n  ")
-    assert "--directory" not in said and said.rstrip().endswith("--cores all")
+    command.main(["--source", "google", "--dry-run"])
+    assert capsys.readouterr().out == "source google is asked again: cat, dog (refused: captcha)\n"
+    assert not (study / FILE).exists() and refused_pools_of(study)["google"]
     monkeypatch.chdir(study.parent)
-    command.main(["--directory", study.name])
-    assert f"--directory {study.name} --cores all" in capsys.readouterr().out
+    command.main(["--directory", study.name, "-n"])
+    assert len(capsys.readouterr().out.splitlines()) == 2
     command.main(["--directory", "nowhere"])
     assert capsys.readouterr().out == "No source has refused: there is nothing to ask again.\n"
     with pytest.raises(SystemExit, match="^source x has not refused; none has"):
         command.main(["--directory", "nowhere", "--source", "x"])
+
+
+@pytest.mark.parametrize(
+    ("options", "cores", "snakefile"),
+    [
+        ([], True, True),
+        (["--cores", "4"], False, True),
+        (["-c4", "--keep-going"], False, True),
+        (["--workflow-profile=profiles/slurm"], False, True),
+        (["-j", "8", "-s", "Snakefile"], False, False),
+    ],
+)
+def test_snakemake_gets_the_user_s_own_options(options, cores, snakefile):
+    made = snakemake_command("study", options)
+    assert made[-2:] == ["--until", "plan_scenario"] and made[-2 - len(options) : -2] == options
+    own = made[: -2 - len(options)]
+    assert ("--cores" in own, "--snakefile" in own) == (cores, snakefile) and "study" in own
+
+
+def test_the_report_says_what_came_and_what_is_still_not_run(study):
+    asked = refusals_to_forget(study)
+    (study / "resources" / "pools" / "google" / "dog.jsonl").write_text("")
+    look = Verdict("sd3", "refused", "gated", "Accept its license at https://a.bc", "2026-01-01T00:00:00+00:00")
+    look.write(study / FOLDER / "sd3.json")
+    columns = {name: [] for name in PLAN_SCHEMA.names}
+    for name, reason in (("both", "google refused (captcha)"), ("dogs", ""), ("bing", "")):
+        plan = study / "results" / "plans" / f"{name}.parquet"
+        write_parquet(plan, columns, PLAN_SCHEMA.with_metadata({NOT_RUN: reason}) if reason else PLAN_SCHEMA)
+    was = {"both": "google refused (captcha)", "dogs": "google refused (captcha)", "bing": ""}
+    assert retry_report(asked, was, study) == [
+        "source google gave dog",
+        "source google still refuses cat: captcha",
+        "source sd3 still refuses cat: captcha. Accept its license at https://a.bc",
+        "to be trained now: dogs",
+        "still not run: both: google refused (captcha)",
+    ]
+
+
+def test_old_refusals_are_told_and_not_forgotten(study):
+    assert old_refusals(study) == []
+    for source, when in (("google", "2020-01-01T00:00:00+00:00"), ("sd3", now())):
+        Verdict(source, "refused", "captcha", "no", when).write(study / FOLDER / f"{source}.json")
+    line = "source google refused more than a day ago; python -m distillery.retry asks again"
+    assert old_refusals(study) == [line] and list(refused_looks(study)) == ["google", "sd3"]
 
 
 def test_it_answers_at_once():

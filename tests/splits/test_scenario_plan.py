@@ -1,5 +1,6 @@
 """Scenario plans: subsets nest, none trains on test images, mixtures avoid near-duplicates."""
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from split_tables import LABELS, rows_of
@@ -124,3 +125,24 @@ def test_the_message_suggests_shrinking_only_where_it_is_not_set(study, tmp_path
         plan(splits, classes, tmp_path, {"google": 4}, shortfall="shrink")
     with pytest.raises(UserError, match="lower the count, or set split.shortfall: shrink$"):
         plan(splits, classes, tmp_path, {"google": 4})
+
+
+def test_a_plan_changes_with_the_pixels_of_its_images_and_with_no_others(study, tmp_path):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 12)})
+    array, path = np.random.default_rng(0).integers(0, 256, (36, 4, 4, 3), dtype=np.uint8), tmp_path / "google.npy"
+
+    def plan_of(array):
+        np.save(path, array)
+        options = {"classes": classes, "common": ["google"], "augmented": False, "shortfall": "error"}
+        plan_scenario(splits, tmp_path / "plan", scenario="x", train={"google": 9}, pixels={"google": path}, **options)
+        return (tmp_path / "plan").read_bytes()
+
+    before = plan_of(array)
+    used = {row["row"] for row in rows_of(tmp_path / "plan") if row["split"] != "test"}
+    other = array.copy()
+    other[[row for row in range(36) if row not in used]] = 0
+    assert plan_of(other) == before
+    other[min(used), 0, 0, 0] ^= 1
+    assert plan_of(other) != before
+    with pytest.raises(UserError, match="google.npy do not fit the splits. Delete the file and run again"):
+        plan_of(array[:10])

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from distillery.retry import forget_expired, refused_looks, retry
-from distillery.storage.attempts import FILE
+from distillery.retry import forget_refusals, old_refusals, refusals_to_forget, refused_looks
 from distillery.storage.pools import read_pool
 from distillery.storage.refusals import Refusal
 from distillery.storage.refused_pools import SourceRequest, verdict_of, write_pools
@@ -59,16 +58,16 @@ def test_after_a_refused_look_no_class_asks(tmp_path):
     assert list(read_pool(*paths)) == []
 
 
-def test_a_refused_look_is_forgotten_by_the_retry_or_after_a_day(tmp_path):
+def test_a_refused_look_is_forgotten_by_the_retry(tmp_path):
     REFUSED.write(tmp_path / FOLDER / "google.json")
     Verdict("bing", "ok", when=OLD).write(tmp_path / FOLDER / "bing.json")
-    forget_expired(tmp_path)
-    assert not (tmp_path / FILE).exists() and list(refused_looks(tmp_path)) == ["google"]
-    assert retry(tmp_path) == {"google": {}}
+    assert old_refusals(tmp_path) == [] and list(refused_looks(tmp_path)) == ["google"]
+    refused = refusals_to_forget(tmp_path)
+    assert refused == {"google": {}}
+    forget_refusals(tmp_path, refused)
     assert sorted(path.name for path in (tmp_path / FOLDER).glob("*")) == ["attempts.json", "bing.json"]
     replace(REFUSED, when=OLD).write(tmp_path / FOLDER / "google.json")
-    forget_expired(tmp_path)
-    assert refused_looks(tmp_path) == {}
+    assert old_refusals(tmp_path) and list(refused_looks(tmp_path)) == ["google"]
 
 
 def test_the_table_names_what_is_refused_and_the_way_on():

@@ -1,15 +1,18 @@
 """Sources that refuse, in a whole workflow: their pools say so, and only they are asked again."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from running import ROOT, environment
 
-from distillery.retry import refused_pools_of, retry
+from distillery.retry import forget_refusals, refusals_to_forget, refused_pools_of
 from distillery.storage.verdicts import read_verdict
 from distillery_demo.web import REFUSING
 
-from .conftest import CLASSES, STUDY, Study, wildcards
+from .conftest import CLASSES, STUDY, Study, rows, wildcards
 
 pytestmark = pytest.mark.slow
 SOURCES = ("google", "bing", "sd2")
@@ -33,7 +36,7 @@ def test_a_captcha_in_the_middle_of_a_class_and_the_way_on(tmp_path, monkeypatch
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "resources" / "store").rglob("*.bin")}
     assert kept and study.planned(*POOLS) == []  # a refusal is a result
 
-    retry(tmp_path)
+    forget_refusals(tmp_path, refusals_to_forget(tmp_path))
     monkeypatch.delenv(REFUSING)
     jobs = study.planned(*POOLS)
     assert wildcards(jobs, "crawl") == {f"source=google, label={label}" for label in CLASSES}
@@ -43,7 +46,7 @@ def test_a_captcha_in_the_middle_of_a_class_and_the_way_on(tmp_path, monkeypatch
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())  # nothing was retrieved twice
 
 
-def test_a_refused_look_spares_the_crawl_and_an_old_one_is_asked_again(tmp_path, monkeypatch):
+def test_a_refused_look_spares_the_crawl_and_an_old_one_is_told(tmp_path, monkeypatch):
     study = Study(tmp_path, SMALL | {"unavailable": "skip"})
     monkeypatch.setenv(REFUSING, "google: captcha")
     google, bing = ([f"resources/pools/{source}/{label}.jsonl" for label in CLASSES[:2]] for source in SOURCES[:2])
@@ -62,6 +65,14 @@ def test_a_refused_look_spares_the_crawl_and_an_old_one_is_asked_again(tmp_path,
     path = tmp_path / "resources" / "preflight" / "google.json"
     old = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
     replace(read_verdict(path), when=old).write(path)
+    # only a retry asks again: if the usual command did, all trainings would run again
+    done = study.snakemake("--dry-run", *google, *bing, table)
+    assert "source google refused more than a day ago; python -m distillery.retry asks again" in done.stderr
+    assert study.planned(*google, *bing) == []
+    (tmp_path / google[0]).unlink()
+    study.run(*google, *bing)  # what has to be made asks, since an old verdict is not believed
+    assert refused_pools_of(tmp_path) == {"google": {CLASSES[1]: "captcha"}}
+    forget_refusals(tmp_path, refusals_to_forget(tmp_path))
     study.run(*google, *bing, table)
     assert "google  ok" in (tmp_path / table).read_text()
     assert refused_pools_of(tmp_path) == {} and read_verdict(path).verdict == "ok"
@@ -76,3 +87,85 @@ def test_with_stop_a_captcha_ends_in_one_line(tmp_path, monkeypatch):
     done = study.snakemake("resources/pools/google/frog.jsonl")
     assert done.returncode == 1 and "ERROR: Google answered with a captcha" in done.stderr
     assert not (tmp_path / "resources" / "pools" / "google" / "frog.tar").exists()
+
+
+def test_pools_that_no_look_preceded_are_kept_by_the_changelog_s_commands(copied, monkeypatch):
+    monkeypatch.setenv(REFUSING, "google: captcha")  # nobody is asked
+    for path in (copied.folder / "resources" / "preflight").iterdir():
+        path.unlink()
+    assert "crawl" in {rule for rule, _ in copied.planned()}
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    commands = [line.split("snakemake ", 1)[1].split() for line in text.splitlines() if line.startswith("      .venv")]
+    assert len(commands) == 2 and "--touch" in commands[1]
+    before = {path: path.read_bytes() for path in (copied.folder / "resources" / "pools").rglob("*.*")}
+    for given in commands:
+        done = copied.snakemake(*given)
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert before and {path: path.read_bytes() for path in before} == before
+    retrieving = ("look", "crawl", "fetch", "import", "generate", "prepare", "curate")
+    assert [rule for rule, _ in copied.planned() if rule.startswith(retrieving)] == []
+
+
+TABLES = ("results/tables/summary.csv", "results/tables/runs.csv")
+REFUSED_FIRST = SMALL | {
+    "seeds": 1,
+    "split": {"test": {"google": 9, "bing": 6}, "val": {"google": 3, "bing": 3}},
+    "scenarios": {
+        "web": {"train": {"google": 12, "bing": 6}},
+        "bing": {"train": {"bing": 6}},
+        "sd2": {"train": {"sd2": 12}},
+    },
+    "unavailable": "skip",
+}
+
+
+def test_a_retry_trains_only_what_was_missing(tmp_path, monkeypatch):
+    (tmp_path / "study").mkdir()
+    study = Study(tmp_path / "study", REFUSED_FIRST)
+    results = study.folder / "results"
+    monkeypatch.setenv(REFUSING, "google: captcha after 1")
+    study.run(*TABLES)
+    summary = {(row["scenario"], row["arm"]): row for row in rows(study.folder / TABLES[0])}
+    assert {name for (name, _), row in summary.items() if row["not_run"]} == {"web"}
+    finished = {
+        path: (path.stat().st_mtime_ns, path.read_bytes())
+        for name in ("bing", "sd2")
+        for path in [results / "plans" / f"{name}.parquet", *(results / "runs" / name).rglob("*.*")]
+    }
+    of_training = [path for path in finished if path.name in ("model.safetensors", "history.csv", "training.json")]
+    assert len(of_training) == 2 * 2 * 3
+
+    monkeypatch.delenv(REFUSING)
+    retry = [sys.executable, "-m", "distillery.retry", "--directory", str(study.folder), "--cores", "2"]
+    path = {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
+    done = subprocess.run(retry, cwd=ROOT, env=environment() | path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-6000:]
+    lines = done.stdout.splitlines()
+    assert lines[:3] == [
+        f"source google is asked again: {', '.join(CLASSES)} (refused: captcha)",
+        f"source google gave {', '.join(CLASSES)}",
+        "to be trained now: web",
+    ]
+    assert "train_student" not in done.stderr
+    for name in ("bing", "sd2"):
+        plan = results / "plans" / f"{name}.parquet"
+        assert plan.read_bytes() == finished[plan][1]
+
+    jobs = study.planned(*TABLES)
+    arms = {"arm=scratch", "arm=kd"}
+    assert wildcards(jobs, "train_student") == {f"scenario=web, {arm}" for arm in arms}
+    tested = {f"scenario={name}, {arm}" for name in REFUSED_FIRST["scenarios"] for arm in arms}
+    assert wildcards(jobs, "evaluate_students") == tested
+    # nothing before the trainings
+    assert not {"crawl", "curate", "split", "plan_scenario", "train_teacher"} & {rule for rule, _ in jobs}
+    study.run(*TABLES)
+    assert all((path.stat().st_mtime_ns, path.read_bytes()) == finished[path] for path in of_training)
+    summary = {(row["scenario"], row["arm"]): row for row in rows(study.folder / TABLES[0])}
+    assert len(summary) == 6 and not any(row["not_run"] for row in summary.values())
+    assert {row["n_test"] for row in summary.values()} == {"15"}  # Google's test images and Bing's
+    assert study.planned(*TABLES) == []
+
+    (tmp_path / "whole").mkdir()
+    whole, model = Study(tmp_path / "whole", REFUSED_FIRST), "results/runs/sd2/scratch/seed0/model.safetensors"
+    whole.run(model)  # with Google from the start
+    assert (whole.folder / model).read_bytes() == (study.folder / model).read_bytes()

@@ -27,8 +27,9 @@ try:
 except UserError as error:
     sys.exit(str(error))
 
-if workflow.is_main_process and study["preflight"]:
-    retry.forget_expired()
+if workflow.is_main_process:
+    for line in retry.old_refusals():
+        print(line, file=sys.stderr)
 attempts = read_attempts()
 
 
@@ -59,6 +60,14 @@ def own_images(path):
 def teacher_folders():
     """The user's folders of images that the teacher is trained and tested on."""
     return [own_images(path) for path in targets.teacher_folders(study)]
+
+
+def pixels_of_plan(scenario):
+    """The files with the images of a scenario's plan.
+
+    Trainings depend on the plan alone, which has a hash of its images' pixels: these files change with others too.
+    """
+    return [ancient(path) for path in curated(pixel_sources(scenario), "npy")]
 
 
 def crawl_policy():

@@ -62,6 +62,7 @@ rule plan_scenario:
         refusals="results/refusals.json",
         tables=lambda w: curated(study["scenarios"][w.scenario]["train"], "parquet"),
         audits=lambda w: audits_of(w.scenario),
+        pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
     output:
         plan="results/plans/{scenario}.parquet",
     log:
@@ -79,6 +80,7 @@ rule plan_scenario:
         curation=study["curation"],
         generated=lambda w: generated_sources(w.scenario),
         tuned=lambda w: is_tuned(w.scenario),
+        sources=lambda w: pixel_sources(w.scenario),
         code=code_of("plan_scenario"),
     script:
         "../scripts/plan_scenario.py"

@@ -11,7 +11,7 @@ for trial in trial_rules():
             trial.name
         input:
             plan="results/plans/{scenario}.parquet",
-            pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
+            pixels=lambda w: pixels_of_plan(w.scenario),
             teacher=trial.teacher or [],
         output:
             trials=trial.trials,
@@ -76,7 +76,7 @@ rule train_student:
     input:
         choice=lambda w: chosen_settings(w.scenario, w.arm) or [],
         plan="results/plans/{scenario}.parquet",
-        pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
+        pixels=lambda w: pixels_of_plan(w.scenario),
         teacher=lambda w: teacher_of(w.arm) or [],
     output:
         weights=seeds_in_job("results/runs/{scenario}/{arm}/seed{seed}/model.safetensors"),

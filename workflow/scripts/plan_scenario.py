@@ -19,4 +19,5 @@ with job(snakemake) as j:
         curation=j.params.curation,
         refusals=j.input.refusals,
         tuned=j.params.tuned,
+        pixels=dict(zip(j.params.sources, j.input.pixels, strict=True)),
     )

@@ -1,36 +1,41 @@
-"""Forget refusals, so that the usual command asks the sources that refused again, and no others.
+"""Request the sources that refused again, and no others; then say what came, and which command trains what was missing.
 
     python -m distillery.retry
-    python -m distillery.retry --source google
+    python -m distillery.retry --source google --cores 4
 
-Give it once access has come: a license accepted, a token set, a quota renewed, a connection or a GPU. Nothing that the
-store holds is retrieved again, and nothing is trained again whose images do not change. Standard library only.
+Give it once access has come: a license accepted, a token set, a quota renewed, a connection or a GPU. Snakemake's own
+options may follow; those of the usual command are the right ones. It runs up to the plans and trains nothing. The usual
+command then lists only the trainings whose plan has changed, because in one and the same run Snakemake would list all
+that stand behind a retrieval.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from distillery.jobs import UserError
-from distillery.new import next_command
+from distillery.new import ROOT, next_command
 from distillery.storage.attempts import FILE, count_attempt
 from distillery.storage.refusals import refusal_of
 from distillery.storage.refused_pools import NOTE
 from distillery.storage.verdicts import FOLDER, Verdict, read_verdict
 
+Refused = dict[str, dict[str, str]]  # source → class → reason
+LAST = "plan_scenario"  # the rule that ends a retry
 
-def refused_pools_of(folder: str | Path = ".") -> dict[str, dict[str, str]]:
+
+def refused_pools_of(folder: str | Path = ".") -> Refused:
     """The refusals in a study's pools: source → class → reason.
 
     Args:
         folder: of the study.
     """
-    found: dict[str, dict[str, str]] = {}
+    found: Refused = {}
     for records in sorted(Path(folder, "resources", "pools").glob("*/*.jsonl")):
         if reason := _refusal_in(records):
             found.setdefault(records.parent.name, {})[records.stem] = reason
@@ -52,59 +57,133 @@ def refused_looks(folder: str | Path = ".") -> dict[str, Verdict]:
     return {verdict.source: verdict for verdict in found if verdict and verdict.verdict == "refused"}
 
 
-def forget_expired(folder: str | Path = ".") -> None:
-    """Forget the refusals of sources whose refused verdict is more than a day old: they are looked at again."""
-    if expired := [name for name, verdict in refused_looks(folder).items() if verdict.expired()]:
-        retry(folder, expired)
+def old_refusals(folder: str | Path = ".") -> list[str]:
+    """A line for the sources that were looked at and refused more than a day ago, if there are any.
+
+    The usual command does not ask them again by itself: in its run all trainings would run again.
+    """
+    old = [name for name, verdict in refused_looks(folder).items() if verdict.expired()]
+    said = f"{_listed(old)} refused more than a day ago; python -m distillery.retry asks again"
+    return [f"source {said}" if len(old) == 1 else f"sources {said}"] if old else []
 
 
-def retry(folder: str | Path = ".", sources: Sequence[str] = ()) -> dict[str, dict[str, str]]:
-    """Forget the refusals of sources.
+def refusals_to_forget(folder: str | Path = ".", sources: Sequence[str] = ()) -> Refused:
+    """The refusals of sources: source → class → reason; no classes if only the look at the source was refused.
 
     Args:
         folder: of the study.
         sources: to ask again; all that refused if none are named.
 
-    Returns:
-        What is forgotten: source → class → reason; no classes if only the look at the source was refused.
-
     Raises:
         UserError: a named source has not refused.
     """
-    looks = refused_looks(folder)
-    refused: dict[str, dict[str, str]] = {name: {} for name in looks}
+    refused: Refused = {name: {} for name in refused_looks(folder)}
     refused |= refused_pools_of(folder)
     for name in sources:
         if name not in refused:
             others = f"those that did are {', '.join(refused)}" if refused else "none has"
             raise UserError(f"source {name} has not refused; {others}. Name another, or leave --source out.")
-    forgotten = {name: classes for name, classes in refused.items() if not sources or name in sources}
-    for name, classes in forgotten.items():
+    return {name: classes for name, classes in refused.items() if not sources or name in sources}
+
+
+def forget_refusals(folder: str | Path, refused: Refused) -> None:
+    """Forget refusals, so that the next run asks these classes again, and no others.
+
+    Args:
+        folder: of the study.
+        refused: see `refusals_to_forget`.
+    """
+    looks = refused_looks(folder)
+    for name, classes in refused.items():
         Path(folder, "resources", "store", name, NOTE).unlink(missing_ok=True)
         if name in looks:  # an accepted verdict stays: without it, the classes that are whole would be asked again
             Path(folder, FOLDER, f"{name}.json").unlink(missing_ok=True)
         count_attempt(name, classes, Path(folder, FILE))
-    return forgotten
+
+
+def plans_not_run(folder: str | Path = ".") -> dict[str, str]:
+    """The planned scenarios of a study, each with the reason why it is not run; empty if it is."""
+    from distillery.splits.scenario_plan import not_run_reason
+
+    return {path.stem: not_run_reason(path) for path in sorted(Path(folder, "results", "plans").glob("*.parquet"))}
+
+
+def snakemake_command(folder: str | Path, options: Sequence[str]) -> list[str]:
+    """Snakemake on a study, up to its plans.
+
+    Args:
+        folder: of the study.
+        options: of Snakemake, as the user gives them.
+    """
+    given = {option[:2] if option[1:2] != "-" else option.partition("=")[0] for option in options if option[:1] == "-"}
+    command = [sys.executable, "-m", "snakemake", "--directory", str(folder)]
+    if not given & {"--snakefile", "-s"}:
+        command += ["--snakefile", str(ROOT / "Snakefile")]
+    if not given & {"--cores", "-c", "--jobs", "-j", "--profile", "--workflow-profile"}:
+        command += ["--cores", "all"]
+    return [*command, *options, "--until", LAST]
+
+
+def retry_report(asked: Refused, plans: Mapping[str, str], folder: str | Path = ".") -> list[str]:
+    """What a retry has changed, a line each.
+
+    Args:
+        asked: the refusals that were forgotten.
+        plans: what `plans_not_run` gave before.
+        folder: of the study.
+    """
+    lines, pools, looks, now = [], refused_pools_of(folder), refused_looks(folder), plans_not_run(folder)
+    for source, classes in asked.items():
+        refused = pools.get(source, {})
+        if came := [label for label in classes if label not in refused]:
+            lines.append(f"source {source} gave {_listed(came)}")
+        if refused:
+            why = _listed(dict.fromkeys(refused.values()))
+            remedy = f". {looks[source].remedy}" if source in looks else ""
+            lines.append(f"source {source} still refuses {_listed(refused)}: {why}{remedy}")
+    if ready := [name for name, reason in now.items() if not reason and plans.get(name)]:
+        lines.append(f"to be trained now: {_listed(ready)}")
+    return lines + [f"still not run: {name}: {reason}" for name, reason in now.items() if reason]
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names with commas, at most ten of them."""
+    names = list(names)
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a mistake ends it in one line."""
-    parser = argparse.ArgumentParser(prog="python -m distillery.retry", description="Request refused sources again.")
+    parser = argparse.ArgumentParser(
+        prog="python -m distillery.retry",
+        description="Request refused sources again.",
+        epilog="Other options are passed on to Snakemake.",
+        allow_abbrev=False,
+    )
     parser.add_argument("--source", action="append", default=[], help="one that refused; may be given several times")
-    parser.add_argument("--directory", default=".", help="the study's folder; the current one by default")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--directory", "-d", default=".", help="the study's folder; the current one by default")
+    parser.add_argument("--dry-run", "-n", action="store_true", help="say what would be asked again, and end")
+    given, options = parser.parse_known_args(arguments)
+    folder = Path(given.directory)
     try:
-        forgotten = retry(given.directory, given.source)
+        asked = refusals_to_forget(folder, given.source)
+        for name, classes in asked.items():
+            reasons = _listed(dict.fromkeys(classes.values())) or "at the first look"
+            print(f"source {name} is asked again: {_listed(classes) or 'all classes'} (refused: {reasons})", flush=True)
+        if not asked:
+            print("No source has refused: there is nothing to ask again.", flush=True)
+        if given.dry_run or not (asked or Path(folder, FILE).exists()):  # a retry that was killed goes on
+            return
+        plans = plans_not_run(folder)
+        forget_refusals(folder, asked)
+        status = subprocess.run(snakemake_command(folder, options), check=False).returncode
+        for line in retry_report(asked, plans, folder):
+            print(line)
     except UserError as error:
         sys.exit(str(error))
-    if not forgotten:
-        print("No source has refused: there is nothing to ask again.")
-        return
-    for name, classes in forgotten.items():
-        reasons = Counter(classes.values())
-        said = ", ".join(f"{reason} ({count} of its classes)" for reason, count in reasons.items())
-        print(f"source {name} is asked again: {said or 'refused at the first look'}")
-    print(f"Then:\n  {next_command(Path(given.directory))}")
+    if status:
+        sys.exit("Not all was done; the reason is above. What was retrieved is kept: give the same command again.")
+    print(f"Then the usual command, which trains only what is missing:\n  {next_command(folder)}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The test images are not in it: `splits.parquet` has them. So a common test that 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from distillery.jobs import UserError, log
 from distillery.splits.refused_sources import read_refusals, refusals_text
 from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, LINKING, UNUSED, ShortfallReport
+from distillery.storage.arrays import map_pixels
 from distillery.storage.parquet import read_metadata, read_parquet, write_parquet
 
 PLAN_SCHEMA = pa.schema(
@@ -25,7 +27,10 @@ PLAN_SCHEMA = pa.schema(
         ("augmented", pa.bool_()),  # an altered copy of the same image
     ]
 )
-NOT_RUN = "not_run"  # metadata of the plan of a scenario that is not run: the reason in words
+# metadata of a plan
+NOT_RUN = "not_run"  # of a scenario that is not run: the reason in words
+PIXELS = "pixels"  # a hash of the pixels of its train and validation images
+AT_A_TIME = 256  # images read at a time
 
 
 def not_run_reason(plan: str | Path) -> str:
@@ -49,6 +54,7 @@ def plan_scenario(
     curation: Mapping[str, int] | None = None,
     refusals: str | Path | None = None,
     tuned: bool = False,
+    pixels: Mapping[str, str | Path] | None = None,
 ) -> None:
     """Choose the images that a scenario trains on and is validated on.
 
@@ -75,6 +81,9 @@ def plan_scenario(
         curation: the configuration's section: for messages about images that were dropped.
         refusals: written by `split_images`; None if no source refused.
         tuned: whether its settings are chosen by its validation images.
+        pixels: curated `.npy` of the sources of the train and validation images. The plan has a hash of its images'
+            pixels, so that trainings depend on the plan alone and not on these files, which change with other images
+            too.
 
     Raises:
         UserError: a class of a source has fewer train images than requested; says which, and what to do.
@@ -110,7 +119,7 @@ def plan_scenario(
         usable &= ~np.isin(table["group"], table["group"][own])
     parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented
     parts.append((tested & (table["split"] == "val"), "val", False))
-    _write_plan(output, table, parts)
+    _write_plan(output, table, parts, pixels or {})
 
 
 def _write_not_run(output: str | Path, scenario: str, reason: str) -> None:
@@ -185,7 +194,10 @@ def _shrink(
 
 
 def _write_plan(
-    output: str | Path, table: Mapping[str, np.ndarray], parts: Sequence[tuple[np.ndarray, str, bool]]
+    output: str | Path,
+    table: Mapping[str, np.ndarray],
+    parts: Sequence[tuple[np.ndarray, str, bool]],
+    pixels: Mapping[str, str | Path],
 ) -> None:
     """Write the rows of each part (mask [N], split, augmented), ordered by source, class and rank within a part."""
     where = [np.flatnonzero(rows) for rows, _, _ in parts]
@@ -197,4 +209,17 @@ def _write_plan(
     columns = {name: table[name][chosen] for name in ("source", "row", "label")}
     columns["split"] = np.repeat([name for _, name, _ in parts], [len(rows) for rows in where])
     columns["augmented"] = np.repeat([copy for _, _, copy in parts], [len(rows) for rows in where])
-    write_parquet(output, columns, PLAN_SCHEMA)
+    metadata = {PIXELS: _hash_of_pixels(columns["source"], columns["row"], pixels)}
+    write_parquet(output, columns, PLAN_SCHEMA.with_metadata(metadata))
+
+
+def _hash_of_pixels(sources: np.ndarray, rows: np.ndarray, pixels: Mapping[str, str | Path]) -> str:
+    """16 hex digits over the pixels of images: those of each source in the plan's order."""
+    digest = hashlib.blake2b(digest_size=8)
+    for source in sorted(pixels):
+        mine, array = rows[sources == source], map_pixels(pixels[source])
+        if len(mine) and mine.max() >= len(array):
+            raise UserError(f"pixels {pixels[source]} do not fit the splits. Delete the file and run again.")
+        for start in range(0, len(mine), AT_A_TIME):
+            digest.update(array[mine[start : start + AT_A_TIME]].tobytes())
+    return digest.hexdigest()
