@@ -274,3 +274,20 @@ def test_students_learn_from_an_adopted_teacher(study, of_a_study, tmp_path, met
     save_weights(tmp_path / "t.safetensors", adopt_teacher(checkpoint(of_a_study[0], mapping=TABLE), CLASSES, SIDE, ""))
     run = study.train(method, teacher=tmp_path / "t.safetensors")
     assert np.isfinite(run.logits).all()
+
+
+def test_a_step_with_an_onnx_teacher_is_not_recorded_on_a_gpu(study, labels, tmp_path, monkeypatch):
+    torch_onnx(build_network("resnet8_half", 4).eval(), tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16))
+    settings = checkpoint(tmp_path / "m.onnx", labels=labels, mapping=TABLE)
+    save_weights(tmp_path / "t.safetensors", adopt_teacher(settings, CLASSES, SIDE, ""))
+    recorded = []
+
+    def runner(step, device):
+        recorded.append(device)
+        return step
+
+    monkeypatch.setattr("distillery.training.loop.step_runner", runner)
+    assert np.isfinite(study.train("kd", teacher=tmp_path / "t.safetensors").logits).all()
+    assert recorded == []
+    study.train("kd")
+    assert len(recorded) == 1

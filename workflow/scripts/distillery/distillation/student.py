@@ -30,6 +30,7 @@ from distillery.distillation.objective import (
 )
 from distillery.distillation.scenario_data import ScenarioData
 from distillery.jobs import log
+from distillery.models.adopted import runs_on_cpu
 from distillery.models.architectures import NormalizedModel
 from distillery.models.weights import TrainedNetwork, save_weights
 from distillery.storage.files import atomic_write, hash_files
@@ -150,6 +151,7 @@ def fit_student(
         checkpoint=checkpoint,
         label=label,
         adapter=adapter,
+        recordable=not (teacher and runs_on_cpu(teacher)),
     )
     return network, history
 

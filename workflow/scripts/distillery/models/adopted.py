@@ -201,6 +201,11 @@ def open_session(data: bytes) -> Any:
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
+def runs_on_cpu(network: nn.Module) -> bool:
+    """Whether a part of a network runs on the CPU wherever the network is: an ONNX file."""
+    return any(isinstance(module, OnnxNetwork) for module in network.modules())
+
+
 TYPES: dict[str, type[AdoptedNetwork]] = {
     "checkpoint": MappedNetwork,
     "onnx": OnnxNetwork,

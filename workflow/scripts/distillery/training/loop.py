@@ -110,6 +110,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     label: str = "training",
     adapter: nn.Module | None = None,
+    recordable: bool = True,
 ) -> list[HistoryRow]:
     """Train a network in place, resuming from its checkpoint if there is one.
 
@@ -123,6 +124,7 @@ def train(
         seed: of order and views.
         validate: returns the network's accuracy, 0 to 1, or None.
         adapter: trained along with the network by the same optimizer; checkpoints hold it until the end.
+        recordable: whether a GPU may record the step, as it may unless a part of the objective runs on the CPU.
 
     Raises:
         Diverged: the loss is not finite. The checkpoint is deleted.
@@ -140,7 +142,7 @@ def train(
     row_steps = history_steps(recipe.steps)
     network.train()
     train_step = _training_step(network, images, recipe, objective, optimizer, ema, total, classes)
-    run_step = step_runner(train_step, device)
+    run_step = step_runner(train_step, device) if recordable else train_step
     batches = step_batches(recipe, len(images), seed, range(start, recipe.steps), device)
     for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
         run_step(next(batches))
