@@ -180,3 +180,16 @@ def test_a_study_of_one_run_has_a_page_too(tables):
     assert best.text == "There is one small result: distilled on 800 Google (45.20 %)."
     assert {sentence.tables for sentence in insights(one)} == {
         (name,) for name in ("per_class", "confusion", "calibration", "agreement", "counts")}  # fmt: skip
+
+
+def test_a_teacher_below_students_from_scratch_is_told(tables):
+    def told(percent):
+        row = {"scenario": "a", "arm": "scratch", "test": "google", "mean_percent": percent}
+        scratch = pd.DataFrame([row]).reindex(columns=tables["test_sources"].columns, fill_value="")
+        more = tables | {"test_sources": pd.concat([tables["test_sources"], scratch], ignore_index=True)}
+        return [sentence for sentence in limitations(more, TITLES) if "of the teacher, from which" in sentence.text]
+
+    assert told("49.90") == []  # the teacher has 50.00 % on Google images
+    (sentence,) = told("52.10")
+    assert "has 52.10 %, more than the 50.00 % of the teacher" in sentence.text
+    assert sentence.tables == ("test_sources", "teacher")

@@ -18,12 +18,12 @@ def limitations(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[S
         tables: by name.
         titles: of the sources, from `display_names.source_titles`; their names by default.
     """
-    teacher_mistakes, leakage, flagged_labels = (
-        partial(maker, titles=titles) for maker in (_teacher_mistakes, _leakage, _flagged_labels)
+    teacher_mistakes, weak_teacher, leakage, flagged_labels = (
+        partial(maker, titles=titles) for maker in (_teacher_mistakes, _weak_teacher, _leakage, _flagged_labels)
     )
     makers = (
-        _demonstration, _few_seeds, _not_covered, _small_differences, teacher_mistakes, _shortfall, _untrained_models,
-        leakage, flagged_labels,
+        _demonstration, _few_seeds, _not_covered, _small_differences, teacher_mistakes, weak_teacher, _shortfall,
+        _untrained_models, leakage, flagged_labels,
     )  # fmt: skip
     return [sentence for maker in makers for sentence in maker(tables)]
 
@@ -72,6 +72,21 @@ def _teacher_mistakes(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sen
             " little where students trained from scratch are more accurate.",
             accuracies=tests.quote(", ".join(accuracies)),
         )
+
+
+def _weak_teacher(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
+    """Tests in which students from scratch are more accurate than the teacher."""
+    teacher, students = named_table(tables, "teacher"), named_table(tables, "test_sources")
+    teacher = teacher.where((teacher["teacher"] == "all") & (teacher["class"] == "all"))
+    for tests in students.where(students["arm"] == "scratch").groups("test"):
+        same = teacher.where(teacher["test"] == tests.first()["test"])
+        if len(same) and tests.numbers("mean_percent").max() > same.numbers("accuracy_percent").max():
+            best = tests.highest("mean_percent")
+            yield say(
+                "On {name} images a student {best.arm} has {best[mean_percent]} %, more than the"
+                " {teacher[accuracy_percent]} % of the teacher, from which students can hardly learn more.",
+                name=tests.quote(source_title(best["test"], titles)), best=best, teacher=same.first(),
+            )  # fmt: skip
 
 
 def _shortfall(tables: Tables) -> Iterator[Sentence]:
