@@ -3,6 +3,11 @@
 Tests marked slow import diffusers, which takes 20 s once.
 """
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -78,6 +83,31 @@ def test_a_refusal_of_the_hub_ends_in_one_line(monkeypatch, name, message, wrapp
             raise
 
     monkeypatch.setattr(diffusers.AutoPipelineForText2Image, "from_pretrained", refuse)
+    monkeypatch.setattr(diffusion_models, "check_access", lambda model, revision: None)
     with pytest.raises(UserError, match=message) as raised:
         diffusion_models.load_pipeline(DiffusionSettings.of(DEFAULTS | {"model": "someone/model", "per_class": 1}))
     assert "\n" not in str(raised.value) and "someone/model" in str(raised.value)
+
+
+OFFLINE = """
+import sys
+from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
+from distillery.storage.refusals import Refusal
+settings = DiffusionSettings("someone/model", 1, "", 1, 64, "", "auto", "", (), 1, 90, False)
+try:
+    load_pipeline(settings)
+except Refusal as refusal:
+    print(refusal.reason, refusal)
+print("diffusers" in sys.modules)
+"""
+
+
+def test_without_a_network_a_model_is_refused_before_diffusers_is_imported(tmp_path):
+    command = ["unshare", "--net", "--map-root-user", sys.executable, "-c", OFFLINE]
+    if not shutil.which("unshare") or subprocess.run([*command[:3], "true"], capture_output=True).returncode:
+        pytest.skip("this machine gives a process no network of its own")
+    scripts = str(Path(__file__).parents[2] / "workflow" / "scripts")
+    environment = {"PYTHONPATH": scripts, "HF_HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    told, imported = run.stdout.splitlines()
+    assert told.startswith("unreachable model someone/model: the hub cannot be reached") and imported == "False"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from distillery.generation.hub import require_gpu
+from distillery.generation.hub import check_access, is_cached, require_gpu
 from distillery.jobs import UserError, log, one_line
 from distillery.storage.hub_errors import hub_error, model_name
 
@@ -74,6 +74,9 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
         Refusal: the model is gated, the hub cannot be reached, or there is no GPU for a model that needs one.
         UserError: the model is missing, incomplete or no text-to-image model, or the scheduler is unknown.
     """
+    if not Path(settings.model).is_dir() and not is_cached(settings.model, settings.revision):
+        # asked first: importing diffusers and its own tries without a network take more than a minute
+        check_access(settings.model, settings.revision)
     import diffusers
     import torch
 
