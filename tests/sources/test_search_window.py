@@ -25,10 +25,17 @@ try:
     KIND, _, DRIVER = find_browser(headless=True)
 except Refusal:
     KIND, DRIVER = "", None
-needs_chromium = pytest.mark.skipif(
+HAS_NONE = pytest.mark.skipif(
     not (KIND == "chromium" and DRIVER),
     reason="no chromium with its driver on this machine; `make browser` installs them on Debian",
 )
+
+
+def needs_chromium(test):
+    """Marks a test that opens a Chromium."""
+    return HAS_NONE(pytest.mark.slow(test))
+
+
 URL = search_url("cats", 0, {"type": "photo"}, "http://www.google.test")
 QUICK = PageTimes(step=0.05, patience=0, poll=0.05)
 PATIENT = PageTimes(step=0.05, patience=60, poll=0.05)
