@@ -16,6 +16,8 @@ TEXTS = {
     "a list for a key": "? [a]\n: c\n",
     "a set for a key": "? !!set {a}\n: c\n",
     "ordered pairs for a key": "? !!omap [a: b]\n: c\n",
+    "a list for a set": "a: !!set [b]\n",
+    "a text for a set": "a: !!set b\n",
     "itself": "a: &b [*b]\n",
     "a giant number": "a: " + "9" * 5000 + "\n",
     "bytes": "a: !!binary x\n",
