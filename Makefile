@@ -35,7 +35,7 @@ browser:
 	(which chromium && which chromedriver) || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
 
 demo: setup
-	$(BIN)/snakemake --directory demo --cores all results/summary.png all
+	$(BIN)/snakemake --directory demo --cores all
 	@echo "The demonstration's results: demo/results/report.html, demo/results/summary.png, demo/results/tables"
 
 check: setup

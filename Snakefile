@@ -69,3 +69,13 @@ rule all:
         figures("png", "svg"),
         sheets(),
         sheets_of_teacher(),
+
+
+onsuccess:
+    if terminal:
+        terminal.end(run_digest(), log, success=True)
+
+
+onerror:
+    if terminal:
+        terminal.end(run_digest(), log, success=False)

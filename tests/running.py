@@ -51,7 +51,8 @@ class Run:
 
     def __init__(self, folder: Path, *targets: str, cores: int = 2):
         self.process = subprocess.Popen(
-            command(folder, "--cores", str(cores), *targets),
+            # --printshellcmds: Snakemake's own lines
+            command(folder, "--cores", str(cores), "--printshellcmds", *targets),
             cwd=ROOT,
             env=environment(),
             stdout=subprocess.PIPE,

@@ -9,7 +9,7 @@ import pytest
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 LIBRARY = SCRIPTS / "distillery"
 PACKAGES = (
-    *("top", "storage", "config", "sources", "curation", "splits", "models", "training", "distillation"),
+    *("top", "storage", "config", "terminal", "sources", "curation", "splits", "models", "training", "distillation"),
     *("generation", "analysis", "figures", "page", "deployment"),
 )
 ENTRY_POINTS = ("new.py", "retry.py")  # programs of their own, which may use every package

@@ -33,7 +33,7 @@ def main(folder: Path, data: Path | None) -> None:
                 f" {folder}/config.yaml"
             )
         shutil.copyfile(data / "web" / "web_images.tar", web)
-    print(f"ready: snakemake --directory {folder} --cores all results/summary.png")
+    print(f"ready: snakemake --directory {folder} --cores all")
 
 
 def fetch_cifar10(folder: Path, data: Path | None) -> None:

@@ -102,7 +102,7 @@ def test_a_study_in_an_object_store_equals_the_same_study_on_a_disk(store, tmp_p
 def test_the_kubernetes_profile_plans_a_study(store, tmp_path):
     folder = study(tmp_path / "study")
     endpoint = ("--storage-s3-endpoint-url", store.meta.endpoint_url)
-    text = snakemake(folder, "--workflow-profile", PROFILE, *endpoint, "--dry-run", "all")
+    text = snakemake(folder, "--workflow-profile", PROFILE, *endpoint, "--dry-run", "--printshellcmds", "all")
     assert "s3://bucket/study/results/summary.png (send to storage)" in text
     trained = text.count("rule train_student:")
     assert trained == 8 and text.count("gpu_manufacturer=nvidia") >= trained

@@ -178,6 +178,8 @@ MISTAKES = [
     ({"sources": {"google": {"steps": 3}}}, "sources.google: unknown key steps; known are kind, per_class"),
     ({"sources": {"mine": {"classes": ["bee"]}}}, "sources.mine.classes: unknown class bee; known are cat, dog"),
     ({"sources": {"free": {"kind": "commons", "per_class": 9}}}, "contact: source free needs your address or page"),
+    ({"without_gpu": {"student": {"network": "vgg"}}}, "without_gpu: student.network:"),
+    ({"without_gpu": {"teacher": {"epochs": 3}}}, "without_gpu: teacher: unknown key epochs"),
     ({"sources": {"free": {"kind": "openverse"}}}, "sources.free: key per_class is missing"),
     ({"split": {"test": {"yahoo": 20}}}, "split.test: unknown source yahoo"),
     ({"split": {"val": {"google": 3}}}, "split.val.google: 3 images cannot be balanced over 2 classes"),
@@ -460,6 +462,7 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
     without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
     without_default |= {".teacher.data.kind", ".teacher.image_size", ".authors", ".deployed"}
     without_default |= {f".{method}.tune" for method in ARMS}
+    without_default |= {".without_gpu"}
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
     without_default |= {f".scenarios.published.{key}" for key in ("site", "notebook", "n_train")}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder", "huggingface")}
@@ -476,17 +479,18 @@ def test_the_published_study(monkeypatch):
     assert len(study["classes"]) == 10 and study["seeds"] == 6
     assert all(len(c["queries"]) == 30 and len(c["prompts"]) == 10 for c in study["classes"].values())
     totals = {name: sum(scenario["train"].values()) for name, scenario in study["scenarios"].items()}
-    assert len(totals) == 13 + 4
+    free = {"small_openverse", "small_commons", "small_free"}  # beside small_bing: sources that need no account
+    assert len(totals) == 13 + 4 + len(free)
     small = {"small_google", "small_bing", "small_web", "small_sd2", "small_sd3"}
     varied = {name for name in totals if name.endswith("_varied")}
     assert varied == {f"{size}_{model}_varied" for size in ("small", "large") for model in ("sd2", "sd3")}
-    assert {name for name, n in totals.items() if n == 800} - varied == small
+    assert {name for name, n in totals.items() if n == 800} - varied - free == small
     assert {name for name, n in totals.items() if n == 400} == {"small_web_color", "small_web_rotation"}
     assert {name for name, n in totals.items() if n == 4000} == {"medium_web", "medium_web_sd"}
     assert {n for name, n in totals.items() if name.startswith("large")} == {8000}
     assert set(study["arms"]) == {"scratch", "kd", "kd_tuned", "published_scratch", "published_kd"}
     published = {name: s["published"] for name, s in study["scenarios"].items() if "published" in s}
-    assert set(published) == set(totals) - varied
+    assert set(published) == set(totals) - varied - free
     assert all(len(said["site"]) == len(said["notebook"]) == 2 for said in published.values())
     sources = study["sources"]
     assert [name for name in sources if sources[name].get("prompt_style") == "composed"] == ["sd2_varied", "sd3_varied"]

@@ -27,7 +27,7 @@ from distillery_demo.web_index import SearchIndex, WebImage
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 QUERIES = ("frog", "green frog", "frog & toad")
-LIMITS = Limits.of(source_defaults("google") | {"contact": "", "timeout_seconds": 10, "retries": 1})
+LIMITS = Limits.of(source_defaults("google") | {"contact": "me@example.org", "timeout_seconds": 10, "retries": 1})
 
 
 def search(kind="google", wanted=30, queries=QUERIES, most=40):

@@ -18,7 +18,7 @@ def soon(monkeypatch):
 
 
 def looked(server, folder, kind, query="frog", **changes):
-    source = source_defaults(kind) | {"contact": "", "retries": 0} | changes
+    source = source_defaults(kind) | {"contact": "me@example.org", "retries": 0} | changes
     del source["max_per_query"]  # like per_class no part of a look
     with serve(server) as port:
         return look_at_search(source, "mine", query, folder / "not" / "there", port)
@@ -46,3 +46,10 @@ def test_a_full_disk_is_told_before_the_crawl(tmp_path):
     with pytest.raises(UserError, match="^disk: .* bytes are free where .* lies, and min_free_bytes is 1,000,0"):
         looked(server, tmp_path, "bing", min_free_bytes=10**18)
     assert server.asked == []
+
+
+def test_commons_is_not_asked_without_a_contact(tmp_path):
+    server = Server(SearchIndex({"frog": ["frog"]}, 40, seed=0))
+    with pytest.raises(Refusal, match="Give it as `contact`") as caught:
+        looked(server, tmp_path, "commons", contact="")
+    assert caught.value.reason == "no contact" and server.asked == []

@@ -69,7 +69,7 @@ class Study:
 
     def planned(self, *targets: str) -> list[tuple[str, str]]:
         """The jobs a run would start: (rule, wildcards as "name=value, …")."""
-        done = self.snakemake("--dry-run", *targets)
+        done = self.snakemake("--dry-run", "--printshellcmds", *targets)
         assert done.returncode == 0, done.stderr[-6000:] + done.stdout[-2000:]
         text = done.stdout + done.stderr
         blocks = re.split(r"^(?:local)?rule (\w+):\n", text, flags=re.M)[1:]

@@ -18,18 +18,18 @@ def published(tmp_path):
 
 def test_the_published_study_s_jobs(published):
     jobs = published.counted("results/summary.png")
-    crawls, scenarios, varied = 2 * 10, 13, 4
+    crawls, scenarios, others = 4 * 10, 13, 4 + 3  # others: varied prompts, and sources without an account
     generated = {f"generate_{source}": 1 for source in ("sd2", "sd3", "sd2_varied", "sd3_varied")}
-    expected = generated | {"crawl": crawls, "curate": 6, "split": 1, "plan_scenario": scenarios + varied}
+    expected = generated | {"crawl": crawls, "curate": 8, "split": 1, "plan_scenario": scenarios + others}
     expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate_study": 1}
-    expected |= {"plot_summary": 1, "look_at_search": 2, "look_at_model": 4, "show_preflight": 1}
-    expected |= {"run_trial": scenarios + varied, "select_hyperparameters": scenarios + varied}
+    expected |= {"plot_summary": 1, "look_at_search": 4, "time_training": 1, "look_at_model": 4, "show_preflight": 1}
+    expected |= {"run_trial": scenarios + others, "select_hyperparameters": scenarios + others}
     expected |= {"run_arm_trial_kd_tuned": scenarios, "select_arm_hyperparameters": scenarios}
-    expected |= {"train_student": 5 * scenarios + 2 * varied, "tabulate_scenario": scenarios + varied}
+    expected |= {"train_student": 5 * scenarios + 2 * others, "tabulate_scenario": scenarios + others}
     expected["evaluate_students"] = expected["train_student"]
     assert jobs == expected
     alone = published.counted("--config", "seeds_per_job=1", "--", "results/summary.png")
-    trained = {"run_trial": 6 * (scenarios + varied), "run_arm_trial_kd_tuned": 6 * scenarios}
+    trained = {"run_trial": 6 * (scenarios + others), "run_arm_trial_kd_tuned": 6 * scenarios}
     assert alone == expected | trained | {"train_student": expected["train_student"] * 6}
 
 
@@ -49,7 +49,7 @@ def test_the_jobs_of_one_scenario(published):
     assert jobs["run_trial"] == jobs["run_arm_trial_kd_tuned"] == 1
     assert jobs["select_hyperparameters"] == jobs["select_arm_hyperparameters"] == 1
     # the test images are common to all scenarios: every source is split before any run
-    assert jobs["crawl"] == 20 and jobs["curate"] == 6
+    assert jobs["crawl"] == 40 and jobs["curate"] == 8
 
 
 def mistakes(done):

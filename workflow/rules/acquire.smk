@@ -65,9 +65,29 @@ rule look_at_dataset:
         "../scripts/look_at_dataset.py"
 
 
+# imports torch and times a few steps, once
+rule time_training:
+    output:
+        "resources/preflight/speed.json",
+    log:
+        "results/logs/time_training.log",
+    priority: 100
+    conda:
+        "../../envs/training.yaml"
+    resources:
+        gpu=1,
+        mem="4GB",
+        runtime="10m",
+    params:
+        request=speed_request_of(study),
+    script:
+        "../scripts/time_training.py"
+
+
 rule show_preflight:
     input:
-        verdicts(preflight_sources()),
+        verdicts=verdicts(preflight_sources()),
+        speed="resources/preflight/speed.json",
     output:
         "resources/preflight/table.txt",
     log:
@@ -75,6 +95,8 @@ rule show_preflight:
     priority: 100
     conda:
         "../../envs/acquire.yaml"
+    params:
+        work=work_of(study, gpus=gpus, without_gpu=without_gpu),
     script:
         "../scripts/show_preflight.py"
 

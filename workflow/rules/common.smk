@@ -4,8 +4,10 @@ from functools import partial
 
 from distillery.code_hash import code_hash
 from distillery import retry
+from distillery.config.study_work import speed_request_of, work_of
 from distillery.devices import count_gpus
 from distillery.models.timm_names import require_timm_network
+from distillery.storage import machine
 from distillery.storage.attempts import read_attempts
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
@@ -14,12 +16,25 @@ FIGURES = targets.read_figures(REPORT / "figures.yaml")
 for resource, limit in queries.resource_limits(count_gpus()).items():
     workflow.global_resources.setdefault(resource, limit)
 
+# the jobs of the study may use so many, here or on a cluster; the processes of jobs are told
+if workflow.is_main_process:
+    environ["DISTILLERY_GPUS"] = str(
+        workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
+    )
+    if "without_gpu" in config:
+        machine.begin(gpus=int(environ["DISTILLERY_GPUS"]), dryrun=workflow.output_settings.dryrun)
+gpus = int(environ.get("DISTILLERY_GPUS", count_gpus()))
+
 try:
     study = reading.check_config(config)
+    if without_gpu := "without_gpu" in study and machine.begun_without_gpu():
+        study = reading.check_config(config, without_gpu=True)
     if workflow.is_main_process:
         for path in workflow.configfiles:
             if Path(path).resolve() != OWN.resolve():  # given on the command line
                 reading.read_config(path)
+        if without_gpu:
+            print(machine.machine_note(gpus, study["teacher"]["network"], study["student"]["network"]), file=sys.stderr)
         for warning in [*queries.study_warnings(study), *own_files.check_own_files(study)]:
             print(f"WARNING: {warning}", file=sys.stderr)
         for name in queries.timm_networks(study):
@@ -91,7 +106,7 @@ name_on_sheets = partial(queries.name_on_sheets, study)
 scenarios_as_shown = partial(queries.scenarios_as_shown, study)
 web_source = partial(queries.web_source, study, attempts)
 imitated_web = partial(queries.imitated_web, study)
-look_at = partial(queries.look_at, study)
+look_at = partial(queries.look_at, study, gpus=gpus)
 preflight_sources = partial(queries.preflight_sources, study)
 unavailable_of = partial(queries.unavailable_of, study)
 generation_of = partial(queries.generation_of, study, attempts)

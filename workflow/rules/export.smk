@@ -9,6 +9,7 @@ rule export_student:
         predictions="results/runs/{scenario}/{arm}/seed0/predictions.parquet",
         runs="results/scenarios/{scenario}.csv",
         plan="results/plans/{scenario}.parquet",
+        attribution=ancient("results/attribution.csv"),  # the card names it
     output:
         model="results/models/{scenario}.{arm}.onnx",
         card="results/models/{scenario}.{arm}.md",

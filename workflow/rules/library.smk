@@ -13,6 +13,11 @@ from distillery.config import queries, reading, targets
 from distillery.config.choices import WEB_SEARCHES
 from distillery.jobs import CRAWL_POLICY_KEYS, UserError
 from distillery.sources import own_files
+from distillery.terminal.run_digest import run_digest
+from distillery.terminal.lines import show_lines
+
+# by the main process alone, not by every job
+terminal = show_lines(workflow.output_settings) if workflow.is_main_process else None
 
 # Snakemake runs scripts by a line of the shell in which the interpreter's path is not quoted
 if workflow.is_main_process and any(map(str.isspace, sys.executable)):
@@ -22,7 +27,6 @@ if workflow.is_main_process and any(map(str.isspace, sys.executable)):
     )
 
 OWN = Path("config.yaml")
-# by the main process alone, not by every job
 if workflow.is_main_process and OWN.exists():
     try:
         reading.read_config(OWN)

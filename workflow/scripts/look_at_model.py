@@ -8,4 +8,4 @@ with job(snakemake) as j:
     look, name = j.params.look, j.params.name
     source = with_crawl_policy(j, look.source)
     request = SourceRequest.of(name, source, j.params.store)
-    verdict_of(request, look.preflight, lambda: look_at_model(source, name)).write(j.output[0])
+    verdict_of(request, look.preflight, lambda: look_at_model(source, name, look.gpus)).write(j.output[0])

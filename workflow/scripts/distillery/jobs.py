@@ -25,6 +25,9 @@ log = logging.getLogger("distillery")
 T = TypeVar("T")
 
 LOG_EVERY_SECONDS = 10.0
+# set for jobs of a run that prints by `terminal.lines`: it reads their warnings from their logs, and prints each once
+WARNINGS_LATER = "DISTILLERY_WARNINGS_LATER"
+FIRST_PROGRESS_SECONDS, NEXT_PROGRESS_SECONDS = 60.0, 300.0  # on the terminal of such a run
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # how politely to crawl, how much disk to use, and whether a refusal stops the study: rules pass these as resources, so
 # that a change reruns nothing
@@ -83,19 +86,20 @@ def job(snakemake: Any) -> Iterator[Any]:
             where = f" while writing {error.filename}" if error.filename else ""
             log.error("the disk is full%s. Complete files are kept. Free some space and run again.", where)
             raise SystemExit(1) from None
-        log.exception("this should not have happened; please report it with this log")
+        what = f"{type(error).__name__}: {one_line(error, 200)}"
+        log.exception("%s. This should not have happened; please report it with this log.", what)
         raise
     log.info("done in %.1f s", time.monotonic() - started)
 
 
 def start_logging(path: str | None) -> None:
-    """Send the library's log to `path` (replacing it) and its warnings to stderr as well."""
+    """Send the library's log to `path` (replacing it) and its errors to stderr as well; see `WARNINGS_LATER`."""
     log.setLevel(logging.INFO)
     logging.raiseExceptions = False  # a log that cannot be written to a full disk is no reason for a traceback
     log.propagate = False
     log.handlers.clear()
     screen = logging.StreamHandler()
-    screen.setLevel(logging.WARNING)
+    screen.setLevel(logging.ERROR if path and os.environ.get(WARNINGS_LATER) else logging.WARNING)
     screen.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     log.addHandler(screen)
     if path:
@@ -108,6 +112,8 @@ def start_logging(path: str | None) -> None:
 def progress(items: Iterable[T], total: int | None = None, label: str = "", unit: str = "it") -> Iterator[T]:
     """Iterate and show progress: with a bar on a terminal, else with a log line every ten seconds.
 
+    In a run of many jobs a bar would be torn by other lines: a long job prints a line every five minutes instead.
+
     Args:
         items: to iterate over.
         total: number of items, if `items` has no length.
@@ -116,16 +122,27 @@ def progress(items: Iterable[T], total: int | None = None, label: str = "", unit
     """
     if total is None and isinstance(items, Sized):
         total = len(items)
-    if sys.stderr.isatty() and not os.environ.get("CI"):
+    in_run = bool(os.environ.get(WARNINGS_LATER))
+    if sys.stderr.isatty() and not os.environ.get("CI") and not in_run:
         from tqdm import tqdm
 
         yield from tqdm(items, total=total, desc=label, unit=unit, mininterval=0.5)
         return
     started = last = time.monotonic()
+    next_shown = started + FIRST_PROGRESS_SECONDS
     for done, item in enumerate(items):
         now = time.monotonic()
         if now - last >= LOG_EVERY_SECONDS:
             last = now
-            speed = done / (now - started)
-            log.info("%s: %d%s %s, %.1f %s/s", label, done, f" of {total}" if total else "", unit, speed, unit)
+            line = _progress_line(label, done, total, unit, now - started)
+            log.info("%s", line)
+            if in_run and now >= next_shown:
+                next_shown = now + NEXT_PROGRESS_SECONDS
+                print(f"{time.strftime('%H:%M')}   {line}", file=sys.stderr, flush=True)
         yield item
+
+
+def _progress_line(label: str, done: int, total: int | None, unit: str, seconds: float) -> str:
+    speed = done / seconds
+    line = f"{label}: {done}{f' of {total}' if total else ''} {unit}, {speed:.1f} {unit}/s"
+    return line + (f", {(total - done) / speed / 60:.0f} min left" if total and speed else "")

@@ -14,6 +14,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import yaml
@@ -25,7 +26,7 @@ from distillery.storage.files import atomic_write
 
 ROOT = Path(__file__).parents[3]  # of the repository
 # Openverse answers a program without an account 200 times a day with 20 images each; a part of them is dropped
-IMAGES_A_DAY = 3000
+REQUESTS_A_DAY, IMAGES_A_REQUEST, IMAGES_A_DAY = 200, 20, 3000
 QUERIES = ("{}", "{} photo", "{} close-up", "{} outdoors", "{} indoors")
 PROMPTS = ("a photo of {}", "a close-up photo of {}", "a photo of {} outdoors", "a photo of {} indoors")
 
@@ -76,10 +77,17 @@ class ImageCounts:
 def image_counts(classes: int) -> ImageCounts:
     """As many images as Openverse gives in a day without an account, at most 1,000 a class, at least 60."""
     total = max(60, min(1000, IMAGES_A_DAY // classes))
-    source = total * 3 // 10
+    while total > 60 and classes * sum(ceil(n / IMAGES_A_REQUEST) for n in _of_openverse(total)) > REQUESTS_A_DAY:
+        total -= 1
+    source, teacher_train, teacher_test = _of_openverse(total)
     # of a source's images a quarter is left over, since curation drops some; `bing_more` trains on twice as many
     train, val, test = 2 * (source * 2 // 9), source // 15, source // 5
-    return ImageCounts(source, source * 3 // 2, total * 3 // 5, total // 10, train, val, test)
+    return ImageCounts(source, source * 3 // 2, teacher_train, teacher_test, train, val, test)
+
+
+def _of_openverse(total: int) -> tuple[int, int, int]:
+    """Images of a class for students, and for the teacher to train and test on."""
+    return total * 3 // 10, total * 3 // 5, total // 10
 
 
 def new_study(folder: str | Path, classes: Sequence[str], *, subject: str | None = None, contact: str = "") -> Path:
@@ -200,6 +208,7 @@ title: {title} # the heading of figures and of the page
 image_size: {preset.image_size} # pixels a side; larger shows more and trains slower
 seeds: 6 # trainings of each scenario and arm; six pairs can reach p = 0.03
 contact: {contact} # your address or page, sent with web requests
+unavailable: skip # a source that refuses is left out, with the scenarios that need it; stop would end the study
 
 classes: # made from the names you gave: better queries are worth more than anything else in this file
 {classes}

@@ -71,7 +71,8 @@ def _source_problems(config: dict) -> Iterator[str]:
         for label in classes_of(config, name) if wants else ():
             if not config["classes"][label][wants]:
                 yield f"classes.{label}.{wants}: source {name} needs at least one; add some or remove the source"
-        if source["kind"] == "commons" and not config["contact"]:
+        stops = source.get("unavailable", config["unavailable"]) == "stop"  # else the source is left out
+        if source["kind"] == "commons" and not config["contact"] and stops:
             yield f"contact: source {name} needs your address or page; Wikimedia refuses programs that do not give one"
 
 

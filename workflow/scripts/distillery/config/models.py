@@ -7,7 +7,7 @@ values.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -129,6 +129,13 @@ class Demo(Section):
     results_per_query: int = Field(40, ge=1, description="Images that the imitated searches find for a query.")
 
 
+class WithoutGpu(Section):
+    """What a machine without a GPU trains instead."""
+
+    teacher: dict[str, Any] = Field({}, description="Keys of `teacher` with their values there.")
+    student: dict[str, Any] = Field({}, description="Keys of `student` with their values there.")
+
+
 class Study(Section):
     """Everything a user decides. Counts are totals over the classes."""
 
@@ -177,6 +184,10 @@ class Study(Section):
     student: StudentConfig = section(
         "The small network, and how it is trained: the same for every scenario, except lr and weight_decay"
         " where they are tuned.",
+    )
+    without_gpu: WithoutGpu = optional(
+        "Networks and steps that suit a machine without a GPU, in place of those of `teacher` and `student`. A study"
+        " that was begun there keeps them. By default it trains the same everywhere."
     )
     arms: dict[Name, AnyArm] = section(
         "Training methods under comparison, by name.",

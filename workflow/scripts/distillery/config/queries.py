@@ -146,12 +146,16 @@ def listing_of_dataset(settings: Mapping[str, Any]) -> str:
     return hash_listing([path]) if path.exists() else ""
 
 
-def look_at(study: Study, source: str) -> LookRequest:
-    """How to look at a search or a diffusion source: a search is asked the first query of its first class."""
+def look_at(study: Study, source: str, gpus: int = 1) -> LookRequest:
+    """How to look at a search or a diffusion source: a search is asked the first query of its first class.
+
+    Args:
+        gpus: that the jobs of the study may use.
+    """
     settings, label = study["sources"][source], classes_of(study, source)[0]
     kept = {key: value for key, value in settings.items() if key not in CRAWL_POLICY_KEYS}
     query = next(iter(study["classes"][label]["queries"]), "")
-    return LookRequest(kept, label, query, study["preflight"])
+    return LookRequest(kept, label, query, study["preflight"], gpus)
 
 
 def preflight_sources(study: Study) -> list[str]:

@@ -55,11 +55,12 @@ def read_config(path: str | Path) -> dict[str, Any]:
     return raw
 
 
-def check_config(config: dict[str, Any]) -> dict[str, Any]:
+def check_config(config: dict[str, Any], *, without_gpu: bool = False) -> dict[str, Any]:
     """A study's configuration, checked, with every default filled in: plain dicts, lists and values.
 
     Args:
         config: as read from config.yaml; not changed.
+        without_gpu: take the values of the section `without_gpu`.
 
     Raises:
         UserError: names the first wrong key, what is wrong with it, and what would be right.
@@ -70,6 +71,13 @@ def check_config(config: dict[str, Any]) -> dict[str, Any]:
         Study.model_validate(config)
     except ValidationError as error:
         raise config_error(first_problem(config, error)) from None
+    if changes := config.get("without_gpu"):
+        smaller = config | {part: {**(config.get(part) or {}), **keys} for part, keys in changes.items()}
+        try:
+            Study.model_validate(smaller)
+        except ValidationError as error:
+            raise config_error(f"without_gpu: {first_problem(smaller, error)}") from None
+        config = smaller if without_gpu else config
     config = copy.deepcopy(config)
     # a class may be a name and nothing else
     config["classes"] = {name: words or {} for name, words in config["classes"].items()}

@@ -185,7 +185,7 @@ def _limits(facts: StudentFacts, settings: CardSettings) -> Iterator[str]:
     yield "## Limits\n"
     yield f"* The accuracy holds for images like the test images ({tested}). On others it may be much lower."
     yield f"* It always predicts one of its {len(facts.classes)} classes, also for an image that shows none of them."
-    yield "* A probability is the model's confidence, not its accuracy; `results/tables/calibration.csv` compares both."
+    yield "* A probability is the model's confidence, not its accuracy; the study's table of calibration compares both."
     yield "* It was tested in the arithmetic that it was trained in (bfloat16 where the machine is faster in it). The"
     yield "  file computes in float32: a few images between two classes may be classified differently."
     yield "* It is not for decisions about people, nor for uses where a mistake does harm."

@@ -80,6 +80,7 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
     import diffusers
     import torch
 
+    _hide_bars_of_loading()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu" and settings.unavailable == "skip":
         require_gpu(settings.model, settings.revision)
@@ -103,6 +104,17 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
     if settings.compile:
         compile_parts(pipeline)
     return pipeline
+
+
+def _hide_bars_of_loading() -> None:
+    """Hide the progress bars of reading weights, a second each; the hub's bars of downloads stay."""
+    from diffusers.utils import logging as of_diffusers
+    from huggingface_hub.utils import enable_progress_bars
+    from transformers.utils import logging as of_transformers
+
+    of_diffusers.disable_progress_bar()
+    of_transformers.disable_progress_bar()  # turns off the hub's too
+    enable_progress_bars()
 
 
 def move_to_device(pipeline: Any, device: str) -> None:

@@ -14,7 +14,7 @@ from distillery.sources.crawl_threads import ImageCrawler
 from distillery.sources.engines.results import SourceBlocked
 from distillery.sources.fetching import Limits
 from distillery.sources.retrieval import retrieve
-from distillery.sources.search import Candidates, Search
+from distillery.sources.search import Candidates, Search, require_contact
 from distillery.storage.records import ImageRecord
 from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
@@ -39,6 +39,7 @@ def crawl(
     Raises:
         Refusal: the search gives programs no results, or not one image was retrieved; the store keeps what was.
     """
+    require_contact(search.kind, limits.contact, search.source)
     candidates, fetcher = Candidates(search), fetcher_of(search, limits, loopback)
     ImageCrawler(candidates, fetcher, store).crawl()
     if candidates.error:

@@ -14,7 +14,7 @@ from distillery.sources.engines import ENGINES
 from distillery.sources.failures import FetchError
 from distillery.sources.fetching import Limits
 from distillery.sources.pages.browser import find_browser
-from distillery.sources.search import search_of
+from distillery.sources.search import require_contact, search_of
 from distillery.storage.verdicts import Verdict, now
 
 
@@ -37,6 +37,7 @@ def look_at_search(
         Refusal: the search gives programs no results.
         UserError: the disk has no room for its images.
     """
+    require_contact(source["kind"], source.get("contact", ""), name)
     require_room(store, source.get("min_free_bytes", 0))
     if source.get("saved"):  # whether each class has a page is checked before any job
         return Verdict(name, "ok", when=now())

@@ -38,6 +38,16 @@ class Search:
         return engine.search_url(query, first, self.filters, self.home or engine.HOME)
 
 
+def require_contact(kind: str, contact: str, name: str) -> None:
+    """Check that a search knows whom to reach, if it refuses programs that do not say so.
+
+    Raises:
+        Refusal: it is Wikimedia Commons, and the study has no contact.
+    """
+    if kind == "commons" and not contact:
+        raise Refusal(f"source {name}: Wikimedia wants your address or page. Give it as `contact`.", "no contact")
+
+
 def search_of(
     source: Mapping[str, Any], name: str, label: str, queries: Sequence[str], imitated: bool = False
 ) -> Search:

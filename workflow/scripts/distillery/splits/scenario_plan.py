@@ -124,7 +124,7 @@ def plan_scenario(
 
 def _write_not_run(output: str | Path, scenario: str, reason: str) -> None:
     """Write the plan of a scenario that is not run."""
-    log.warning("scenario %s is not run: %s", scenario, reason)
+    log.info("scenario %s is not run: %s", scenario, reason)
     columns: dict[str, list] = {name: [] for name in PLAN_SCHEMA.names}
     write_parquet(output, columns, PLAN_SCHEMA.with_metadata({NOT_RUN: reason}))
 

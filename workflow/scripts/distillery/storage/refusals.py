@@ -20,6 +20,7 @@ REFUSALS = (
     "window closed",  # the person closed the browser's window
     "gated",  # the model's license is not accepted by this account
     "no token",  # the model is gated, and this machine has no token of the Hugging Face hub
+    "no contact",  # the site refuses programs that do not say whose they are
     "unreachable",
     "quota used up",
     "nothing found",

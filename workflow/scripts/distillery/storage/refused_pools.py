@@ -33,6 +33,7 @@ OF_THE_SOURCE = (
     "no token",
     "no GPU",
     "no browser",
+    "no contact",
 )
 
 
@@ -81,6 +82,20 @@ class SourceRequest:
         if refusal.reason in OF_THE_SOURCE:
             note = {"reason": refusal.reason, "message": str(refusal), "asked": self.asked, "time": now()}
             atomic_write(self.store / NOTE, json.dumps(note, indent=1) + "\n")
+
+
+def noted_refusal(folder: str | Path, source: str) -> str:
+    """The message of the note in a source's store, whatever its age; empty if there is none.
+
+    Args:
+        folder: of the study.
+        source: its name.
+    """
+    try:
+        note = json.loads(Path(folder, "resources", "store", source, NOTE).read_text(encoding="utf-8"))
+        return str(note["message"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
 
 
 def write_pools(

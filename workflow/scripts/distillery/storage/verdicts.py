@@ -33,12 +33,14 @@ class LookRequest:
         label: the class of `query`.
         query: what to ask a search.
         preflight: whether to look at all.
+        gpus: that the jobs of the study may use.
     """
 
     source: dict[str, Any]
     label: str
     query: str
     preflight: bool
+    gpus: int = 1
 
 
 @dataclass(frozen=True)

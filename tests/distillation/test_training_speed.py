@@ -1,0 +1,20 @@
+"""The speed of the study's networks, measured on this machine. No time is asserted, only what is measured."""
+
+import json
+
+import pytest
+from running import ROOT
+
+from distillery.config.reading import load_config
+from distillery.config.study_work import speed_request_of
+from distillery.distillation.training_speed import time_training, write_training_speed
+
+
+@pytest.mark.slow
+def test_every_step_is_timed(tmp_path):
+    study = load_config(ROOT / "demo" / "config.yaml")
+    speed = time_training(speed_request_of(study), threads=1)
+    assert all(speed[key] > 0 for key in ("start", "scratch_step", "kd_step", "teacher_step", "flops"))
+    assert speed["networks"] == ["resnet8", "resnet8_half"]
+    write_training_speed(tmp_path / "speed.json", speed)
+    assert json.loads((tmp_path / "speed.json").read_text()) == speed

@@ -1,0 +1,52 @@
+"""What a study takes on this machine: from the published study's configuration and given speeds."""
+
+import pytest
+from running import ROOT
+
+from distillery.config.reading import check_config, read_config
+from distillery.config.study_work import speed_request_of, work_of
+from distillery.storage.verdicts import Verdict
+from distillery.terminal.forecast import forecast
+
+SPEED = {"device": "NVIDIA H200", "start": 5.0, "scratch_step": 0.0015, "kd_step": 0.002, "teacher_step": 0.005}
+H200, CPU = SPEED | {"flops": 7.0e14}, SPEED | {"flops": 2.0e11, "scratch_step": 0.16, "kd_step": 0.2, "device": "CPU"}
+
+
+@pytest.fixture(scope="module")
+def config():
+    return read_config(ROOT / "config.yaml")
+
+
+def lines(config, verdicts, speed, gpus):
+    study = check_config(config, without_gpu=not gpus)
+    text = forecast(work_of(study, gpus=gpus, without_gpu=not gpus), verdicts, speed)
+    return {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")} | {"": text}
+
+
+def test_the_whole_study_on_one_gpu(config):
+    found = lines(config, [], H200, 1)
+    # Google's and Bing's images at the same time; 672 trainings, of which those of an arm share a start
+    assert "3.6 h  13,000 images of google and 13,000 images of bing" in found["crawling"]
+    assert "34,600 images of sd2, sd3, sd2_varied, sd3_varied" in found["generating"]
+    assert 2.5 < float(found["generating"].split()[1]) < 3.6  # measured there: three hours
+    assert "the teacher (resnet18) and 672 trainings of resnet8x4, whose step takes 1.5 and 2.0 ms" in found["training"]
+    assert found["training"].split()[2] == "min" and 45 < float(found["training"].split()[1]) < 75
+    assert "contact is empty" in found[""]
+
+
+def test_without_a_gpu_it_says_what_is_left_to_one_and_takes_other_networks(config):
+    refused = [Verdict(name, "refused", "no GPU") for name in ("sd2", "sd2_varied")]
+    refused += [Verdict(name, "refused", "no token") for name in ("sd3", "sd3_varied")]
+    refused += [Verdict("google", "refused", "captcha"), Verdict("commons", "refused", "no contact")]
+    found = lines(config, refused, CPU, 0)
+    assert "google" not in found["crawling"] and "commons" not in found["crawling"]
+    assert "left to a GPU: sd2 (on this CPU about" in found["generating"] and "days" in found["generating"]
+    # small_bing and large_bing with five arms and two grids, small_openverse with two arms and one
+    assert "(convnet_m) and 102 trainings of convnet_s" in found["training"]
+    assert "networks for a machine without a GPU" in found["training"] and " no GPU)" in found[""]
+
+
+def test_a_speed_is_asked_for_the_networks_that_the_study_trains(config):
+    asked = speed_request_of(check_config(config, without_gpu=True))
+    assert (asked.teacher["network"], asked.student["network"]) == ("convnet_m", "convnet_s")
+    assert asked.student["steps"] == 1000 and asked.student["batch"] == 128  # the rest stays

@@ -1,0 +1,117 @@
+"""How fast this machine trains the study's own networks, measured in a few seconds before the first training."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from distillery.distillation.methods import arm_of
+from distillery.distillation.objective import objective_of, prepare_teacher
+from distillery.storage.files import atomic_write
+from distillery.storage.work import SpeedRequest
+from distillery.training.dataset import ImageDataset, whole_source
+from distillery.training.hardware import arithmetic, choose_device
+from distillery.training.loop import optimizer_of, start_network, train
+from distillery.training.recipe import Recipe
+
+STEPS = {"cpu": (1, 2), "cuda": (20, 60)}  # before the clock starts, and on the clock
+# a CPU steps through so many images first; if a whole batch would take longer than that, its time is scaled from these
+SMALL_BATCH, LONG_SECONDS = 16, 0.5
+MATRIX = {"cpu": 1024, "cuda": 8192}  # rows of the square matrices
+
+
+def time_training(request: SpeedRequest, threads: int) -> dict[str, Any]:
+    """Time a few steps of each training on random images.
+
+    Args:
+        request: see `SpeedRequest`.
+        threads: of a student's training.
+
+    Returns:
+        `device` in words; seconds of a step: `scratch_step`, `kd_step` (with the teacher's outputs, if the study trains
+        one) and `teacher_step`; `start`, the seconds of computing before the first step; `flops`, multiplications and
+        additions a second of large matrices in the training's arithmetic; `networks` of teacher and student.
+    """
+    start = _seconds_of_process()
+    device = choose_device(threads)
+    random = np.random.default_rng(0)
+    side, classes = request.image_size, request.classes
+    pixels = random.integers(0, 256, (256, side, side, 3), dtype=np.uint8)
+    images = whole_source("random", pixels, random.integers(0, classes, len(pixels)))
+    plain = {"checkpoint_every": 0, "pretrained": False}  # nothing is written, nothing downloaded
+    student = Recipe.of({**request.student, **plain})
+    scratch = objective_of(arm_of(dict(request.scratch)), None, lambda logits: logits)
+    scratch_step = _step(student, images, classes, scratch, device)
+    kd_step, teacher_step = scratch_step, 0.0
+    if request.teacher:
+        arm, teacher = arm_of(dict(request.kd)), Recipe.of({**request.teacher, **plain})
+        teaching = start_network(teacher, classes, images, 1, device).requires_grad_(False).eval()
+        kd = objective_of(arm, prepare_teacher(teaching, arm, device), lambda logits: logits)
+        kd_step = _step(student, images, classes, kd, device)
+        teacher_step = _step(teacher, images, classes, scratch, device)
+    return {
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
+        "start": round(start, 1),
+        "scratch_step": scratch_step,
+        "kd_step": kd_step,
+        "teacher_step": teacher_step,
+        "flops": _flops(device),
+        "networks": [request.teacher.get("network", ""), student.network],
+    }
+
+
+def _seconds_of_process() -> float:
+    """Seconds of computing since this process began: the imports."""
+    return sum(os.times()[:2])
+
+
+def _step(recipe: Recipe, images: ImageDataset, classes: int, objective: Any, device: torch.device) -> float:
+    """Seconds of a step of a training."""
+    before, timed = STEPS[device.type]
+    network = start_network(recipe, classes, images, 0, device)
+
+    def run(steps: int, batch: int) -> float:
+        short = replace(recipe, batch=batch, steps=steps)
+        return _timed(
+            lambda: train(network, images, short, objective, optimizer_of(short, network), seed=0, classes=classes),
+            device,
+        )
+
+    small = min(recipe.batch, SMALL_BATCH) if device.type == "cpu" else recipe.batch
+    run(before, small)  # slower than those that follow
+    scaled = run(timed, small) / timed * recipe.batch / small
+    return run(timed, recipe.batch) / timed if small < recipe.batch and scaled < LONG_SECONDS else scaled
+
+
+def _flops(device: torch.device) -> float:
+    """Floating-point operations a second in products of large matrices."""
+    rows = MATRIX[device.type]
+    matrix = torch.ones(rows, rows, device=device, dtype=arithmetic(device))
+    seconds = min(_timed(lambda: matrix @ matrix, device) for _ in range(4))
+    return 2 * rows**3 / seconds
+
+
+def _timed(work: Callable[[], Any], device: torch.device) -> float:
+    """Seconds of work: on a CPU those of one thread, whatever else the machine does meanwhile."""
+    if device.type == "cpu":
+        began = time.process_time()
+        work()
+        return (time.process_time() - began) / torch.get_num_threads()
+    torch.cuda.synchronize()
+    began = time.perf_counter()
+    work()
+    torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def write_training_speed(path: str | Path, speed: Mapping[str, Any]) -> None:
+    """Write what `time_training` returns as JSON."""
+    atomic_write(path, json.dumps(speed, indent=1) + "\n")

@@ -1,0 +1,124 @@
+"""How long a study takes on this machine, before it begins, and what each figure rests on.
+
+The figures are rough: they are for a decision between an evening and a week, not for a time table.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from distillery.storage.verdicts import Verdict
+from distillery.storage.work import Work
+from distillery.terminal.lines import duration
+from distillery.wording import plural
+
+# lines on the terminal; no computed value depends on it
+CHANGES_NO_RESULT = True
+
+CRAWL_SECONDS = 1.0  # an image; the engines' and sites' limits decide, more than the machine
+IMAGE_BYTES = {"search": 200_000, "diffusion": 100_000}  # a JPEG of a search, and of a diffusion model at its size
+COPIES = 2  # the store keeps an image, and the pool has it too
+# seconds for a denoising step of a million pixels on an NVIDIA H200, whose matrix products make H200_FLOPS: Stable
+# Diffusion 2 (768 pixels, 25 steps) makes 3.5 images a second there, Stable Diffusion 3 medium (512, 28) makes 2.8
+GENERATION_SECONDS = {"stable-diffusion-3": 0.049, "": 0.0194}
+H200_FLOPS = 7.0e14
+
+
+def forecast(work: Work, verdicts: Sequence[Verdict], speed: Mapping[str, Any], folder: str | Path = ".") -> str:
+    """The forecast as lines for the terminal.
+
+    Args:
+        work: see `Work`.
+        verdicts: of the looks at sources; what refused takes no time.
+        speed: as `distillation.training_speed.time_training` returns it.
+        folder: of the study, for the room on its disk.
+    """
+    reasons = {each.source: each.reason for each in verdicts if each.verdict == "refused"}
+    free = shutil.disk_usage(folder).free
+    cores = len(os.sched_getaffinity(0))
+    machine = f"{plural(cores, 'core')}, {speed['device'] if work.gpus else 'no GPU'}"
+    lines = [
+        f"What it takes on this machine ({machine}), roughly, if nothing is there yet:",
+        *_table(
+            [
+                _crawling(work, set(reasons)),
+                _generating(work, reasons, speed),
+                _training(work, set(reasons), speed, cores),
+                _disk(work, set(reasons), free),
+            ]
+        ),
+    ]
+    if work.searches and not work.contact:
+        lines.append("contact is empty: sites cannot reach you, and Wikimedia Commons asks for one")
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for what, amount, why in rows:
+        if amount:
+            yield f"  {what.ljust(widths[0])}  {amount.rjust(widths[1])}  {why}"
+
+
+def _crawling(work: Work, refused: set[str]) -> tuple[str, str, str]:
+    counts: dict[str, int] = {}
+    for name, (kind, images) in work.searches.items():
+        if name not in refused:
+            counts[kind] = counts.get(kind, 0) + images
+    if not counts:
+        return "crawling", "", ""
+    text = " and ".join(f"{images:,} images of {kind}" for kind, images in counts.items())
+    return "crawling", duration(max(counts.values()) * CRAWL_SECONDS), f"{text}, about one a second of each"
+
+
+def _generating(work: Work, reasons: Mapping[str, str], speed: Mapping[str, Any]) -> tuple[str, str, str]:
+    seconds = {
+        name: images * steps * pixels / 1e6 * _step_seconds(model) * H200_FLOPS / speed["flops"]
+        for name, (model, images, steps, pixels) in work.generated.items()
+    }
+    here = [name for name in seconds if name not in reasons]
+    for_gpu = [name for name in seconds if reasons.get(name) == "no GPU"]
+    left = ", ".join(f"{name} (on this CPU about {duration(seconds[name])})" for name in for_gpu)
+    if here:
+        images = sum(work.generated[name][1] for name in here)
+        basis = "by the speed of matrix products here and 3.5 images a second on an NVIDIA H200"
+        text = f"{images:,} images of {', '.join(here)}, {basis}" + (f"; left to a GPU: {left}" if left else "")
+        return "generating", duration(sum(seconds[name] for name in here) / max(1, work.gpus)), text
+    return "generating", "-" * bool(left), f"left to a GPU: {left}"
+
+
+def _step_seconds(model: str) -> float:
+    return next(seconds for part, seconds in GENERATION_SECONDS.items() if part in model)
+
+
+def _training(work: Work, refused: set[str], speed: Mapping[str, Any], cores: int) -> tuple[str, str, str]:
+    run = [each for each in work.trainings if not refused & set(each.sources)]
+    step = {False: speed["scratch_step"], True: speed["kd_step"]}
+    at_once = work.gpus or cores
+    # those of an arm share a job, and so a start
+    students = sum(speed["start"] + each.count * each.steps * step[each.teacher] for each in run)
+    # a teacher's training uses all cores
+    seconds = students / at_once + work.teacher_steps * speed["teacher_step"] / (1 if work.gpus else cores)
+    count = sum(each.count for each in run)
+    milliseconds = " and ".join(f"{1000 * seconds:,.{int(seconds < 0.01)}f}" for seconds in step.values())
+    teacher = f"the teacher ({work.networks[0]})" if work.teacher_steps else "no teacher (its outputs are not counted)"
+    text = (
+        f"{teacher} and {count:,} trainings of {work.networks[1]}, whose step takes"
+        f" {milliseconds} ms from scratch and distilled (measured), {at_once} at a time"
+    )
+    return "training", duration(seconds), text + "; networks for a machine without a GPU" * work.without_gpu
+
+
+def _disk(work: Work, refused: set[str], free: int) -> tuple[str, str, str]:
+    counts = {"search": {name: images for name, (_, images) in work.searches.items()}}
+    counts["diffusion"] = {name: images for name, (_, images, _, _) in work.generated.items()}
+    needed = COPIES * sum(
+        images * IMAGE_BYTES[kind] for kind, of in counts.items() for name, images in of.items() if name not in refused
+    )
+    short = "; not enough: free some, or lower per_class" if needed > free else ""
+    return "disk", f"{ceil(needed / 1e8) / 10:g} GB", f"of {free / 1e9:,.0f} GB free" + short

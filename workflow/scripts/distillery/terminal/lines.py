@@ -1,0 +1,211 @@
+"""What a run prints on the terminal: one line for each finished job, each warning once, the reasons of failures last.
+
+Snakemake's own messages go to its log file unchanged. `show_lines` replaces the handler of its logger that writes to
+the terminal; Snakemake itself is not imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from distillery.jobs import WARNINGS_LATER
+from distillery.wording import plural
+
+# lines on the terminal; no computed value depends on it
+CHANGES_NO_RESULT = True
+
+SNAKEMAKE_LOG, HANDLER = "snakemake.logging", "DefaultStreamHandler"
+LISTED_JOBS = 40  # a dry-run lists so many jobs with their reasons; of more only the table of their number
+# messages that tell a user nothing, or what the lines here tell
+OMITTED = (
+    "Using workflow specific profile", "Assuming unrestricted shared filesystem", "Building DAG of jobs", "Using shell",
+    "Conda environments: ignored", "Select jobs to execute", "Removing output files of failed job", "Reasons:",
+    "Exiting because a job execution failed", "At least one job did not complete", "Complete log", "Elapsed time",
+    "Some jobs were triggered by provenance", "Rules with provenance triggered jobs", "Will exit after finishing",
+    "Shutting down, this might", "SpawnedJobError", "RuleException",
+    "WorkflowError:\nAt least one job did not complete", "Not modifying path of file",
+)  # fmt: skip
+# warnings that differ only in this are shown once: every class of a source has its own
+OF_ONE_CLASS = re.compile(r"class [\w-]+|\d[\d,.]*")
+LOGGED = re.compile(r"^\S+ \S+ (WARNING|ERROR) (.*)$")  # a line of a job's log, as `jobs.start_logging` writes it
+
+
+@dataclass(frozen=True)
+class StartedJob:
+    """A job that has started.
+
+    Attributes:
+        name: its rule and wildcards, as people read them.
+        logs: its log files.
+        start: seconds of the monotonic clock.
+    """
+
+    name: str
+    logs: Sequence[str]
+    start: float
+
+
+def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
+    """A job in words: its rule and the values of its wildcards, numbers with their names."""
+    values = (f"{name} {value}" if value.isdigit() else value for name, value in wildcards.items())
+    return " ".join([rule, *values])
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 42 s, 3 min, 1.5 h, 12 days."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:,.0f} days"
+
+
+def logged(path: str | Path, level: str) -> list[str]:
+    """The messages of a level, "WARNING" or "ERROR", in a job's log; none if it cannot be read."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [found[2] for line in lines if (found := LOGGED.match(line)) and found[1] == level]
+
+
+class Terminal(logging.StreamHandler[TextIO]):
+    """Writes Snakemake's events as short lines.
+
+    Args:
+        stream: to write to.
+        dryrun: whether Snakemake only lists the jobs.
+    """
+
+    def __init__(self, stream: TextIO, dryrun: bool):
+        super().__init__(stream)
+        self.dryrun = dryrun
+        self.total = 0  # jobs of the run; 0 before it is known
+        self.started: dict[int, StartedJob] = {}
+        self.ended: list[str] = []  # of jobs that have finished since the last progress
+        self.failed: dict[str, str] = {}  # job → reason
+        self.warned: Counter[str] = Counter()  # kind of warning → how often
+        self.start = time.monotonic()
+        self._events: dict[str, Callable[[logging.LogRecord], Iterable[str]]] = {
+            "run_info": self._stats,
+            "job_info": self._job,
+            "job_finished": self._finished,
+            "progress": self._progress,
+            "job_error": self._failed,
+            "group_error": lambda record: [str(record.msg)],
+        }
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the lines of an event; of most there are none."""
+        try:
+            event = getattr(record, "event", None)
+            if event is None or str(event) == "error":
+                lines = [] if str(record.msg or "").startswith(OMITTED) else [str(record.msg or "").rstrip()]
+            else:
+                lines = list(self._events.get(str(event), lambda _: ())(record))
+            for line in filter(None, lines):
+                self.stream.write(line + self.terminator)
+            self.flush()
+        except Exception:
+            self.handleError(record)
+
+    def _stats(self, record: logging.LogRecord) -> Iterator[str]:
+        if not self.total:  # a dry-run repeats the table
+            self.total = record.__dict__["stats"]["total"]
+            yield str(record.msg).rstrip()
+            if self.dryrun and self.total > LISTED_JOBS:
+                yield "Each job with its reason: --printshellcmds"
+
+    def _job(self, record: logging.LogRecord) -> Iterator[str]:
+        found = record.__dict__
+        name = job_name(found["rule_name"], found["wildcards"])
+        self.started[found["jobid"]] = StartedJob(name, found["log"], time.monotonic())
+        if self.dryrun and self.total <= LISTED_JOBS:
+            yield f"  {name}: {short_reason(found['reason'])}"
+
+    def _finished(self, record: logging.LogRecord) -> Iterator[str]:
+        if job := self.started.pop(record.__dict__["job_id"], None):
+            self.ended.append(f"{job.name}, {duration(time.monotonic() - job.start)}")
+            yield from self._new_warnings(job)
+
+    def _new_warnings(self, job: StartedJob) -> Iterator[str]:
+        for message in dict.fromkeys(message for path in job.logs for message in logged(path, "WARNING")):
+            kind = OF_ONE_CLASS.sub("", message)
+            self.warned[kind] += 1
+            if self.warned[kind] == 1:
+                yield f"WARNING: {message}"
+
+    def _progress(self, record: logging.LogRecord) -> Iterator[str]:
+        done, total = record.__dict__["done"], record.__dict__["total"]
+        for number, line in enumerate(self.ended, start=done - len(self.ended) + 1):
+            yield f"{time.strftime('%H:%M')} {number:>{len(str(total))}} of {total}: {line}"
+        self.ended.clear()
+
+    def _failed(self, record: logging.LogRecord) -> Iterator[str]:
+        found = record.__dict__
+        job = self.started.pop(found["jobid"], StartedJob(found["rule_name"], found["log"], 0))
+        yield from self._new_warnings(job)
+        reasons = [message for path in job.logs for message in logged(path, "ERROR")]
+        where = f" (log: {', '.join(job.logs)})" if job.logs else ""
+        self.failed[job.name] = (reasons[-1] if reasons else "it gave no reason") + where
+        yield f"{time.strftime('%H:%M')} failed: {job.name}"
+
+    def end(self, digest: Sequence[str], logs: Sequence[str], *, success: bool) -> None:
+        """Write the end of a run.
+
+        Args:
+            digest: what the study has now.
+            logs: Snakemake's log files.
+            success: whether all jobs have succeeded.
+        """
+        lines = ["", *digest, f"This run took {duration(time.monotonic() - self.start)}."]
+        if more := self.warned.total() - len(self.warned):
+            lines += [f"{more} more warnings like those above: grep -rn WARNING results/logs"]
+        lines += [f"Full log: {os.path.relpath(path)}" for path in logs]
+        if not success:
+            lines += [f"{plural(len(self.failed), 'job')} failed. Mend the cause and give the same command again:"]
+            lines += [f"  {name}: {reason}" for name, reason in self.failed.items()]
+        for line in lines:
+            self.stream.write(line + self.terminator)
+        self.flush()
+
+
+def short_reason(reason: str) -> str:
+    """Why a job runs, without the names of its files beyond the first."""
+    kinds = []
+    for part in reason.split("; "):
+        kind, _, files = part.partition(": ")
+        names = files.split(", ")
+        kinds.append(part if len(names) < 3 else f"{kind}: {names[0]} and {len(names) - 1} more")
+    return "; ".join(kinds)
+
+
+def show_lines(settings: Any) -> Terminal | None:
+    """Write Snakemake's messages to the terminal as short lines from now on.
+
+    Args:
+        settings: the workflow's output settings. With `--printshellcmds` or `--verbose` Snakemake's own lines stay.
+
+    Returns:
+        What writes them; None if Snakemake's own lines stay, or another logger was chosen.
+    """
+    snakemake = logging.getLogger(SNAKEMAKE_LOG)
+    own = next((handler for handler in snakemake.handlers if handler.name == HANDLER), None)
+    if settings.printshellcmds or settings.verbose or not isinstance(own, logging.StreamHandler):
+        return None
+    terminal = Terminal(own.stream, settings.dryrun)
+    terminal.name = HANDLER
+    terminal.setLevel(logging.INFO)
+    snakemake.removeHandler(own)
+    snakemake.addHandler(terminal)
+    os.environ[WARNINGS_LATER] = "1"
+    return terminal
