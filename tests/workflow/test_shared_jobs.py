@@ -30,6 +30,13 @@ def skipped(study, rule, job):
     return sum(text.count(SKIPPED) for text in logs_of(study, rule, job))
 
 
+def forget(study, *folders):
+    """Delete folders of results, and the table that is made of them."""
+    for folder in folders:
+        shutil.rmtree(study.folder / "results" / folder)
+    (study.folder / TIDY).unlink()
+
+
 def test_a_job_for_each_seed_and_trial_gives_the_same_bits(copied):
     copied.config["student"] |= {"tune": {"lr": [0.05, 0.1], "weight_decay": [0.001]}}
     copied.configure(copied.config)
@@ -41,8 +48,7 @@ def test_a_job_for_each_seed_and_trial_gives_the_same_bits(copied):
     copied.config["seeds_per_job"] = 1
     copied.configure(copied.config)
     assert copied.planned(TIDY) == []
-    for part in ("runs/tidy", "tuning", "checkpoints", "logs/run_trial", "logs/train_student"):
-        shutil.rmtree(copied.folder / "results" / part)
+    forget(copied, "runs/tidy", "tuning", "checkpoints", "logs/run_trial", "logs/train_student")
     jobs = copied.counted(TIDY)
     assert jobs == {
         "run_trial": 2, "select_hyperparameters": 1, "train_student": 2, "evaluate_students": 1, "tabulate_scenario": 1,
@@ -88,8 +94,7 @@ def test_a_killed_job_goes_on_with_the_seed_that_had_not_finished(copied):
     (log,) = logs_of(copied, "train_student", "tidy")
     assert log.count(SKIPPED) == 1 and "tidy, scratch, seed 1: resumes after step" in log
     interrupted = files_of(copied, "tidy")
-    for part in ("runs/tidy", "checkpoints"):
-        shutil.rmtree(copied.folder / "results" / part)
+    forget(copied, "runs/tidy", "checkpoints")
     copied.run(TIDY)
     assert files_of(copied, "tidy") == interrupted and skipped(copied, "train_student", "tidy") == 0
 
