@@ -39,6 +39,8 @@ localrules:
     prepare_teacher_data,
     split,
     plan_scenario,
+    plan_another_draw,
+    plan_study,
     select_hyperparameters,
     select_arm_hyperparameters,
     tabulate_scenario,
@@ -63,6 +65,7 @@ rule all:
     input:
         "results/summary.png",
         "results/report.html",
+        "results/plan.md",
         tables(*targets.PAGE_TABLES),
         "results/tables/summary.md",
         "results/attribution.csv",

@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import entropy
 
 from distillery.analysis import breakdowns
-from distillery.analysis.agreement import agreement, divergences
+from distillery.analysis.agreement import agreement, agreement_table, divergences
 from distillery.analysis.calibration import (
     BINS,
     calibration_error,
@@ -192,10 +192,16 @@ def test_kl_is_scipys_over_the_classes_trained_on(study):
 def test_agreement_counts_the_teachers_mistakes_too(study):
     tested = study.runs["all", "scratch"]
     teacher = teacher_on(study.teacher, tested)
-    found, teacher_predicted = agreement(tested, teacher), study.teacher_logits[:6].argmax(axis=1)
+    own = np.stack([teacher] * len(tested.seeds))
+    found, teacher_predicted = agreement(tested, own), study.teacher_logits[:6].argmax(axis=1)
     assert found["agreement_percent"] == pytest.approx(100 * (tested.predicted == teacher_predicted).mean())
     wrong = teacher_predicted != LABELS
     assert found["n_teacher_wrong"] == wrong.sum() > 0
     assert found["repeated_percent"] == pytest.approx(100 * (tested.predicted == teacher_predicted)[:, wrong].mean())
+    table = agreement_table(study.runs, [study.teacher]).set_index(["scenario", "arm"])
+    assert table.equals(agreement_table(study.runs, [study.teacher] * 2).set_index(["scenario", "arm"]))
+    assert float(table.loc[("all", "scratch"), "agreement_percent"]) == pytest.approx(
+        found["agreement_percent"], abs=0.005
+    )
     with pytest.raises(UserError, match="lacks test images"):
         teacher_on(write_predictions(study.teacher, study.teacher_logits[:4], LABELS[:4], SOURCES[:4]), tested)

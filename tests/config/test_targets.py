@@ -121,3 +121,27 @@ def test_the_listing_of_a_folder_is_that_of_its_classes(tmp_path):
     assert targets.class_listing(tmp_path, ["cat"]) == before
     (tmp_path / "cat.tar").write_bytes(b"1")
     assert targets.class_listing(tmp_path, ["cat"]) != before
+
+
+class Wildcards(dict):
+    __getattr__ = dict.__getitem__
+
+
+def test_runs_take_teachers_and_draws_in_turns_and_the_first_keep_their_paths(study):
+    assert targets.plans(study) == [f"results/plans/{name}.parquet" for name in study["scenarios"]]
+    assert targets.predictions_of_teachers(study) == ["results/teacher/predictions.parquet"]
+    arm = next(arm for arm in study["arms"] if targets.uses_teacher(study, arm))
+    assert targets.teachers_of_job(study, arm, Wildcards()) == ["results/teacher/model.safetensors"]
+    study["seeds"], study["teacher"]["seeds"], study["split"]["draws"] = 5, 2, 3
+    plans = [targets.plans_of_job(study, "one", Wildcards(seed=str(seed))) for seed in range(5)]
+    assert plans == [[f"results/plans/{draw}one.parquet"] for draw in ("", "draw1/", "draw2/", "", "draw1/")]
+    assert targets.plans_of_job(study, "one", Wildcards()) == [plan for (plan,) in plans[:3]]
+    teachers = [f"results/teacher/{part}model.safetensors" for part in ("", "seed1/")]
+    assert targets.teachers_of_job(study, arm, Wildcards()) == teachers
+    assert targets.teachers_of_job(study, arm, Wildcards(seed="3")) == teachers[1:]
+    assert targets.predictions_of_teachers(study)[1] == "results/teacher/seed1/predictions.parquet"
+    assert len(targets.plans(study)) == 3 * len(study["scenarios"])
+    study["seeds"] = 2  # no third draw is needed
+    assert len(targets.plans(study)) == 2 * len(study["scenarios"])
+    study["arms"][arm] = {"method": "ce"}
+    assert targets.teachers_of_job(study, arm, Wildcards()) == []

@@ -72,7 +72,7 @@ def test_the_scripts_run_from_the_teachers_data_to_the_metrics_of_a_run(study, t
 
     trained = of_runs(("weights", "model.safetensors"), ("history", "history.csv"), ("training", "training.json"))
     student = {
-        "input": {"plan": str(study.plan()), "pixels": pixels, "teacher": str(teacher)},
+        "input": {"plans": [str(study.plan())], "pixels": pixels, "teachers": [str(teacher)]},
         "output": trained,
         "params": {
             "arm": {"method": "kd", "alpha": 0.9, "temperature": 4.0}, "recipe": section, "augment": "none",
@@ -97,7 +97,8 @@ def test_the_scripts_run_from_the_teachers_data_to_the_metrics_of_a_run(study, t
     assert torch.get_num_threads() == 1
 
     trials, choice = [str(tmp_path / "colors.kd" / "lr0.05_decay0.001_seed0.json")], str(tmp_path / "choice.json")
-    run("run_trial", log, **(student | {"output": {"trials": trials}}))
+    asked = {"plan": str(study.plan()), "pixels": pixels, "teacher": str(teacher)}
+    run("run_trial", log, **(student | {"input": asked, "output": {"trials": trials}}))
     run(
         "select_hyperparameters",
         log,

@@ -14,6 +14,7 @@ from distillery.analysis.study_tables.curves import tabulate_curves
 from distillery.analysis.study_tables.runs_table import scenario_table
 from distillery.curation.curated import CURATED_SCHEMA
 from distillery.distillation.student_evaluation import OTHER_SCHEMA
+from distillery.distillation.training_jobs import by_plan_and_teacher
 from distillery.splits.refused_sources import write_refusals
 from distillery.splits.scenario_plan import plan_scenario
 from distillery.storage.parquet import write_parquet
@@ -60,7 +61,7 @@ def test_students_that_are_not_run_leave_files_with_the_reason(tmp_path, plan):
     runs = [tmp_path / "runs" / "web" / "kd" / f"seed{seed}" for seed in (0, 1)]
     names = {"weights": "model.safetensors", "history": "history.csv", "training": "training.json"}
     trained = {name: [str(run / file) for run in runs] for name, file in names.items()}
-    run("train_student", input={"plan": plan}, output=trained)
+    run("train_student", input={"plans": [plan]}, output=trained)
     names = {"predictions": "predictions.parquet", "metrics": "metrics.json"}
     tested = {name: [str(run / file) for run in runs] for name, file in names.items()}
     others = str(tmp_path / "others.parquet")
@@ -107,3 +108,13 @@ def test_the_audit_of_a_source_without_images_has_no_rows(tmp_path):
     others = {"leakage": "", "splits": "", "weights": ""}
     run("audit_labels", input=inputs | others, output={"audit": output}, params={"source": "google"})
     assert pq.read_table(output).num_rows == 0
+
+
+def test_runs_of_a_job_share_their_plan_and_teacher():
+    weights = [f"results/runs/web/kd/seed{seed}/model.safetensors" for seed in range(5)]
+    others = [f"results/runs/web/kd/seed{seed}/history.csv" for seed in range(5)]
+    found = list(by_plan_and_teacher(["a", "b"], ["t0"], [weights, others]))
+    assert found == [("a", "t0", [weights[::2], others[::2]]), ("b", "t0", [weights[1::2], others[1::2]])]
+    crossed = [(plan, teacher) for plan, teacher, _ in by_plan_and_teacher(["a", "b"], ["t", "u", "v"], [weights])]
+    assert crossed == [("a", "t"), ("b", "u"), ("a", "v"), ("b", "t"), ("a", "u")]
+    assert list(by_plan_and_teacher(["a"], [], [weights[3:4]])) == [("a", "", [weights[3:4]])]

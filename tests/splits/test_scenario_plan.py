@@ -11,9 +11,11 @@ from distillery.splits.split import SPLITS_SCHEMA
 from distillery.storage.parquet import write_parquet
 
 
-def plan(splits, classes, tmp_path, train, scenario="small", shortfall="error", augmented=False, common=("google",)):
+def plan(
+    splits, classes, tmp_path, train, scenario="small", shortfall="error", augmented=False, common=("google",), draw=0
+):
     output = tmp_path / f"{scenario}.parquet"
-    settings = {"classes": classes, "common": common, "augmented": augmented, "shortfall": shortfall}
+    settings = {"classes": classes, "common": common, "augmented": augmented, "shortfall": shortfall, "draw": draw}
     plan_scenario(splits, output, scenario=scenario, train=train, **settings)
     return rows_of(output)
 
@@ -31,6 +33,20 @@ def test_subsets_nest_and_hold_no_test_images(study, tmp_path):
     for rows in (small, large, mixed):
         labels = [r["label"] for r in rows if r["split"] == "train"]
         assert len({labels.count(label) for label in range(3)}) == 1  # balanced
+
+
+def test_draws_differ_in_train_images_alone_and_nest_too(study, tmp_path):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 16)})
+
+    def images(count, draw, split="train"):
+        rows = plan(splits, classes, tmp_path, {"google": count}, draw=draw)
+        return {(r["source"], r["row"]) for r in rows if r["split"] == split}
+
+    small = [images(12, draw) for draw in range(4)]
+    assert len(set(map(frozenset, small))) == 4 and all(len(one) == 12 for one in small)
+    for draw in range(4):
+        assert small[draw] < images(24, draw) and images(12, draw, "val") == images(12, 0, "val")
+        assert small[draw] == images(12, draw)
 
 
 @pytest.mark.parametrize("first", ["google", "bing"])

@@ -5,6 +5,7 @@ from functools import partial
 from distillery.code_hash import code_hash
 from distillery import retry
 from distillery.config.study_work import speed_request_of, work_of
+from distillery.analysis.designs.planning import StudyPlan
 from distillery.devices import count_gpus
 from distillery.models.timm_names import require_timm_network
 from distillery.storage import machine
@@ -37,6 +38,7 @@ try:
             print(machine.machine_note(gpus, study["teacher"]["network"], study["student"]["network"]), file=sys.stderr)
         for warning in [*queries.study_warnings(study), *own_files.check_own_files(study)]:
             print(f"WARNING: {warning}", file=sys.stderr)
+        print(StudyPlan.of(study, len(targets.names_of_trials(study))).line(), file=sys.stderr)
         for name in queries.timm_networks(study):
             require_timm_network(name)
 except UserError as error:
@@ -134,6 +136,11 @@ all_seeds = partial(targets.all_seeds, study)
 seeds_in_job = partial(targets.seeds_in_job, study)
 name_of_training_job = partial(targets.name_of_training_job, study)
 teacher_of = partial(targets.teacher_of, study)
+teachers_of_job = partial(targets.teachers_of_job, study)
+plans_of_job = partial(targets.plans_of_job, study)
+plans = partial(targets.plans, study)
+predictions_of_teachers = partial(targets.predictions_of_teachers, study)
+arms_without_teacher = partial(queries.arms_without_teacher, study)
 names_of_trials = partial(targets.names_of_trials, study)
 runs_of = partial(targets.runs_of, study)
 runs_of_all = partial(targets.runs_of_all, study)
@@ -151,6 +158,8 @@ wildcard_constraints:
     scenario=named(study["scenarios"]),
     arm=named(study["arms"]),
     seed=r"\d+",
+    draw=r"\d+",
+    teacher=r"\d+",
     lr=r"[\d.e-]+",
     weight_decay=r"[\d.e-]+",
     figure=named(FIGURES),

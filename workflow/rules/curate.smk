@@ -84,3 +84,12 @@ rule plan_scenario:
         code=code_of("plan_scenario"),
     script:
         "../scripts/plan_scenario.py"
+
+
+use rule plan_scenario as plan_another_draw with:
+    output:
+        plan="results/plans/draw{draw}/{scenario}.parquet",
+    log:
+        "results/logs/plan_another_draw/{scenario}.draw{draw}.log",
+    benchmark:
+        "results/benchmarks/plan_another_draw/{scenario}.draw{draw}.tsv"

@@ -75,9 +75,9 @@ use rule select_hyperparameters as select_arm_hyperparameters with:
 rule train_student:
     input:
         choice=lambda w: chosen_settings(w.scenario, w.arm) or [],
-        plan="results/plans/{scenario}.parquet",
+        plans=lambda w: plans_of_job(w.scenario, w),
         pixels=lambda w: pixels_of_plan(w.scenario),
-        teacher=lambda w: teacher_of(w.arm) or [],
+        teachers=lambda w: teachers_of_job(w.arm, w),
     output:
         weights=seeds_in_job("results/runs/{scenario}/{arm}/seed{seed}/model.safetensors"),
         history=seeds_in_job("results/runs/{scenario}/{arm}/seed{seed}/history.csv"),

@@ -24,7 +24,7 @@ rule tabulate_scenario:
 rule tabulate_study:
     input:
         scenarios=expand("results/scenarios/{scenario}.csv", scenario=study["scenarios"]),
-        plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        plans=plans(),
         splits="results/splits.parquet",
         refusals="results/refusals.json",
         curated=curated(used_sources(), "parquet"),
@@ -59,6 +59,7 @@ rule tabulate_comparisons:
     input:
         predictions=runs_of_all("predictions.parquet"),
         splits="results/splits.parquet",
+        plans=plans() if study["split"]["draws"] > 1 else [],
     output:
         comparisons=report(
             "results/tables/comparisons.csv", caption="../report/table_comparisons.rst", category="Tables"
@@ -77,6 +78,9 @@ rule tabulate_comparisons:
         sizes={name: scenario["size"] for name, scenario in study["scenarios"].items()},
         arms=list(study["arms"]),
         correction=study["correction"],
+        teachers=study["teacher"]["seeds"],
+        draws=study["split"]["draws"],
+        without_teacher=arms_without_teacher(),
         label=label_of_figures(),
         code=code_of("tabulate_comparisons"),
     script:
@@ -87,7 +91,7 @@ rule tabulate_breakdowns:
     input:
         predictions=runs_of_all("predictions.parquet"),
         other_test_sets=other_test_predictions(),
-        teacher="results/teacher/predictions.parquet",
+        teachers=predictions_of_teachers(),
         audits=expand("results/audit/{source}.parquet", source=used_sources()),
     output:
         per_class=report("results/tables/per_class.csv", caption="../report/table_per_class.rst", category="Tables"),
@@ -198,7 +202,7 @@ rule tabulate_data_quality:
     input:
         leakage="results/leakage.parquet",
         audits=expand("results/audit/{source}.parquet", source=used_sources()),
-        plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        plans=plans(),
         splits="results/splits.parquet",
     output:
         leakage=report("results/tables/leakage.csv", caption="../report/table_leakage.rst", category="Tables"),
@@ -237,7 +241,7 @@ rule tabulate_diversity:
 
 rule tabulate_attribution:
     input:
-        plans=expand("results/plans/{scenario}.parquet", scenario=study["scenarios"]),
+        plans=plans(),
         splits="results/splits.parquet",
         curated=curated(used_sources(), "parquet"),
         teacher=curated(teacher_sources("train", "test"), "parquet"),
@@ -274,3 +278,22 @@ rule typeset_summary:
         code=code_of("typeset_summary"),
     script:
         "../scripts/typeset_summary.py"
+
+
+rule plan_study:
+    output:
+        plan=report("results/plan.md", caption="../report/plan.rst", category="Tables"),
+    log:
+        "results/logs/plan_study.log",
+    benchmark:
+        "results/benchmarks/plan_study.tsv"
+    priority: 100
+    conda:
+        "../../envs/report.yaml"
+    params:
+        study=queries.design_of_study(study),
+        trials=len(names_of_trials()),
+        benchmarks="results/benchmarks/train_student",
+        code=code_of("plan_study"),
+    script:
+        "../scripts/plan_study.py"

@@ -60,6 +60,19 @@ rule train_teacher:
         "../scripts/train_teacher.py"
 
 
+use rule train_teacher as train_another_teacher with:
+    output:
+        weights="results/teacher/seed{teacher}/model.safetensors",
+        history="results/teacher/seed{teacher}/history.csv",
+    log:
+        "results/logs/train_another_teacher/seed{teacher}.log",
+    benchmark:
+        "results/benchmarks/train_another_teacher/seed{teacher}.tsv"
+    params:
+        seed=lambda w: study["teacher"]["seed"] + int(w.teacher),
+        checkpoints="results/checkpoints/train_another_teacher/seed{teacher}",
+
+
 rule adopt_teacher:
     input:
         files=[local(path) for path in targets.files_of_adopted(study)],
@@ -133,6 +146,21 @@ rule evaluate_teacher:
         code=code_of("evaluate_teacher"),
     script:
         "../scripts/evaluate_teacher.py"
+
+
+use rule evaluate_teacher as evaluate_another_teacher with:
+    input:
+        data="resources/teacher/data.npz",
+        weights="results/teacher/seed{teacher}/model.safetensors",
+        splits="results/splits.parquet",
+        pixels=curated(used_sources(), "npy"),
+    output:
+        metrics="results/teacher/seed{teacher}/metrics.json",
+        predictions="results/teacher/seed{teacher}/predictions.parquet",
+    log:
+        "results/logs/evaluate_another_teacher/seed{teacher}.log",
+    benchmark:
+        "results/benchmarks/evaluate_another_teacher/seed{teacher}.tsv"
 
 
 rule find_leakage:

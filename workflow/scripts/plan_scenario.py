@@ -20,4 +20,5 @@ with job(snakemake) as j:
         refusals=j.input.refusals,
         tuned=j.params.tuned,
         pixels=dict(zip(j.params.sources, j.input.pixels, strict=True)),
+        draw=int(j.wildcards.get("draw", 0)),
     )

@@ -7,7 +7,7 @@ with job(snakemake) as j:
     tabulate_breakdowns(
         list(j.input.predictions),
         list(j.input.other_test_sets),
-        j.input.teacher,
+        list(j.input.teachers),
         list(j.input.audits),
         BreakdownPaths(**dict(j.output.items())),
         classes=list(j.params.classes),

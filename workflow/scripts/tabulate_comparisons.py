@@ -1,6 +1,7 @@
 """Test the declared comparisons, and rank the scenarios."""
 
 from distillery.analysis.comparisons import tabulate_comparisons
+from distillery.analysis.designs.run_design import RunDesign
 from distillery.jobs import job
 
 with job(snakemake) as j:
@@ -13,5 +14,8 @@ with job(snakemake) as j:
         sizes=j.params.sizes,
         arms=list(j.params.arms),
         correction=j.params.correction,
+        design=RunDesign(j.params.teachers, j.params.draws),
+        without_teacher=list(j.params.without_teacher),
+        plans=list(j.input.plans),
         label=j.params.label,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,19 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def agreement_table(runs: PredictionsByArm, teacher: str | Path, label: str = "") -> pd.DataFrame:
+def agreement_table(runs: PredictionsByArm, teachers: Sequence[str | Path], label: str = "") -> pd.DataFrame:
     """One row a (scenario, arm).
 
     Args:
         runs: test predictions by (scenario, arm).
-        teacher: its `predictions.parquet`.
+        teachers: the `predictions.parquet` of each; run n is compared with teacher n modulo their number.
         label: column `note` of every row.
 
     Raises:
         UserError: the teacher was not tested on the students' test images.
     """
     rows = [
-        {"scenario": scenario, "arm": arm, **agreement(tested, teacher_on(teacher, tested)), "note": label}
+        {"scenario": scenario, "arm": arm, **agreement(tested, _own_teachers(tested, teachers)), "note": label}
         for (scenario, arm), tested in runs.items()
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -39,30 +40,37 @@ def agreement_table(runs: PredictionsByArm, teacher: str | Path, label: str = ""
     return formatted(table, places | dict.fromkeys(("n_test", "n_seeds", "n_teacher_wrong"), 0))
 
 
+def _own_teachers(tested: TestPredictions, teachers: Sequence[str | Path]) -> np.ndarray:
+    """The logits of each student's teacher on its test images, float32 [S, N, C]."""
+    found = [teacher_on(path, tested) for path in teachers]
+    return np.stack([found[seed % len(found)] for seed in tested.seeds])
+
+
 def agreement(tested: TestPredictions, teacher: np.ndarray) -> dict[str, Any]:
     """Top-1 agreement, the fraction of the teacher's mistakes that is repeated, and mean KL(teacher ‖ student) in nats.
 
     Args:
         tested: the students' test predictions.
-        teacher: logits [N, C] on the same images, −inf for classes that the students were not trained on.
+        teacher: logits [S, N, C] of each student's teacher on the same images, −inf for classes that the students were
+            not trained on.
 
     Returns:
         The columns of the table that are numbers.
     """
-    teacher_predicted = teacher.argmax(axis=1)
+    teacher_predicted = teacher.argmax(axis=2)
     same, wrong = tested.predicted == teacher_predicted, teacher_predicted != tested.labels
     agreed = estimate(100 * same.mean(axis=1))
-    divergence = estimate([divergences(teacher, logits).mean() for logits in tested.logits])
+    divergence = estimate([divergences(*sides).mean() for sides in zip(teacher, tested.logits, strict=True)])
     return {
-        "n_test": len(teacher_predicted),
+        "n_test": len(tested.labels),
         "n_seeds": len(same),
         "teacher_percent": 100 * (~wrong).mean(),
         "agreement_percent": agreed.mean,
         "agreement_sd": agreed.sd,
         "agreement_low": np.clip(agreed.low, 0, 100),
         "agreement_high": np.clip(agreed.high, 0, 100),
-        "n_teacher_wrong": wrong.sum(),
-        "repeated_percent": 100 * same[:, wrong].mean() if wrong.any() else np.nan,
+        "n_teacher_wrong": wrong.sum(axis=1).mean(),
+        "repeated_percent": 100 * same[wrong].mean() if wrong.any() else np.nan,
         "kl": divergence.mean,
         "kl_sd": divergence.sd,
         "kl_low": np.maximum(0.0, divergence.low),

@@ -55,7 +55,7 @@ class BreakdownPaths:
 def tabulate_breakdowns(
     predictions: Iterable[str | Path],
     other_test_sets: Iterable[str | Path],
-    teacher: str | Path,
+    teachers: Sequence[str | Path],
     audits: Iterable[str | Path],
     outputs: BreakdownPaths,
     *,
@@ -70,7 +70,7 @@ def tabulate_breakdowns(
     Args:
         predictions: `predictions.parquet` of every run, on the common test images.
         other_test_sets: written by `evaluate_students`, one a scenario and arm; none if all test images are common.
-        teacher: its `predictions.parquet`.
+        teachers: the `predictions.parquet` of each.
         audits: the label audit of every source with test images.
         outputs: the files to write.
         classes, sources, scenarios, arms: all names, in the configuration's order.
@@ -85,8 +85,8 @@ def tabulate_breakdowns(
     write_table(confusion_table(runs, classes, label), outputs.confusion)
     write_table(calibration_table(runs, label), outputs.calibration)
     write_table(reliability_table(runs, label), outputs.reliability)
-    write_table(agreement_table(runs, teacher, label), outputs.agreement)
-    write_parquet(outputs.images, image_columns(runs, teacher, classes), IMAGES_SCHEMA)
+    write_table(agreement_table(runs, teachers, label), outputs.agreement)
+    write_parquet(outputs.images, image_columns(runs, teachers[0], classes), IMAGES_SCHEMA)
 
 
 def class_table(runs: PredictionsByArm, classes: Sequence[str], label: str = "") -> pd.DataFrame:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distillery.analysis.designs.draws import scenarios_drawn_once
 from distillery.analysis.designs.run_design import NO_DESIGN, RunDesign, over_runs, variance_components
 from distillery.analysis.error_model import combine_variances, groups_sign_flip_p, over_images, over_seeds
 from distillery.analysis.formatting import formatted, p_text
@@ -62,6 +63,7 @@ def tabulate_comparisons(
     label: str = "",
     design: RunDesign = NO_DESIGN,
     without_teacher: Collection[str] = (),
+    plans: Sequence[str | Path] = (),
 ) -> None:
     """Write the comparisons and the ranking, columns as in docs/tables.md.
 
@@ -75,12 +77,18 @@ def tabulate_comparisons(
         correction: see `comparisons_table`.
         label: column `note` of every row, such as that the numbers come from a demonstration.
         design, without_teacher: see `comparisons_table`.
+        plans: of every scenario and draw, if there are several draws.
 
     Raises:
         UserError: a file is damaged, or the runs of a comparison share no seed or no test image.
     """
     runs, groups = read_test_predictions(predictions, list(sizes), arms), read_groups(splits)
-    write_table(comparisons_table(runs, groups, comparisons, label, correction, design, without_teacher), output)
+    write_table(
+        comparisons_table(
+            runs, groups, comparisons, label, correction, design, without_teacher, scenarios_drawn_once(plans)
+        ),
+        output,
+    )
     write_table(ranking_table(runs, groups, sizes, label, design), ranking)
 
 
@@ -92,6 +100,7 @@ def comparisons_table(
     correction: str = "question",
     design: RunDesign = NO_DESIGN,
     without_teacher: Collection[str] = (),
+    drawn_once: Collection[str] = (),
 ) -> pd.DataFrame:
     """One row a test: the comparisons in order, each in every scenario (or under every arm) it is declared for.
 
@@ -105,6 +114,7 @@ def comparisons_table(
         correction: `question` corrects p over the tests of each question, `study` over those of all questions.
         design: which runs share a teacher or a draw of train images.
         without_teacher: arms that do not use the teacher: between two of them another teacher changes nothing.
+        drawn_once: scenarios whose draws are all the same images.
     """
     run = {
         name: [sides for sides in sides_of(declared) if sides.versus in runs and sides.after in runs]
@@ -117,7 +127,7 @@ def comparisons_table(
             runs,
             groups,
             sides,
-            _design_of(sides, design, without_teacher),
+            _design_of(sides, design, without_teacher, drawn_once),
             total if correction == "study" else len(tests),
         )
         for name, tests in run.items()
@@ -151,9 +161,12 @@ def sides_of(declared: Mapping[str, Any]) -> Iterator[Sides]:
             yield Sides((before, place), (after, place))
 
 
-def _design_of(sides: Sides, design: RunDesign, without_teacher: Collection[str]) -> RunDesign:
-    arms = {sides.versus[1], sides.after[1]}
-    return replace(design, uses_teacher=not arms <= set(without_teacher))
+def _design_of(
+    sides: Sides, design: RunDesign, without_teacher: Collection[str], drawn_once: Collection[str]
+) -> RunDesign:
+    scenarios, arms = zip(sides.versus, sides.after, strict=True)
+    draws = 1 if set(scenarios) <= set(drawn_once) else design.draws
+    return replace(design, draws=draws, uses_teacher=not set(arms) <= set(without_teacher))
 
 
 def _row(runs: PredictionsByArm, groups: pd.Series, sides: Sides, design: RunDesign, tests: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from distillery.analysis.statistics import SIGNIFICANCE_LEVEL, estimate
 
-LEAST_P = 0.0001  # smaller p are not told apart: the tails that they are computed from are approximations
+LEAST_P = 0.0001  # smaller p are not distinguished: the tails that they are computed from are approximations
 
 
 def decimals(value: Any, places: int = 2) -> str:

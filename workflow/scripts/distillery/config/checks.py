@@ -101,6 +101,8 @@ def _split_problems(config: dict) -> Iterator[str]:
 def _teacher_problems(config: dict) -> Iterator[str]:
     trained = "train" in kinds_of_teacher(config)
     config["teacher"]["data"].setdefault("kind", "cifar10" if trained else "none")
+    if config["teacher"]["seeds"] > 1 and config["teacher"]["kind"] != "train":
+        yield "teacher.seeds: only a teacher that is trained (kind: train) has seeds; leave it out"
     data, unknown = config["teacher"]["data"], [name for name in config["classes"] if name not in CIFAR10]
     if data["kind"] == "cifar10" and unknown:
         yield (

@@ -73,6 +73,14 @@ class Split(Section):
     test: Counts = Field({}, description="Test images of each source, in total.")
     val: Counts = Field({}, description="Validation images of each source, in total.")
     common: SomeTexts = optional("Sources whose test images every run is tested on; all of split.test by default.")
+    draws: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Times that each scenario's train images are drawn from the train split: students of seed n train"
+        " on draw n modulo their number, so that intervals cover another draw too. Validation and test images stay. As"
+        " many as the study has seeds is best (docs/pipeline.md).",
+    )
     shortfall: Literal["error", "shrink"] = Field(
         "error",
         description="What happens if a source has fewer images than needed. error: the study stops. shrink: the"

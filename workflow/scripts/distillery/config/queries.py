@@ -354,6 +354,23 @@ def uses_teacher(study: Study, arm: str) -> bool:
     return study["arms"][arm]["method"] not in WITHOUT_TEACHER
 
 
+def arms_without_teacher(study: Study) -> list[str]:
+    """The arms whose method does not ask the teacher."""
+    return [arm for arm in study["arms"] if not uses_teacher(study, arm)]
+
+
+def design_of_study(study: Study) -> dict[str, Any]:
+    """What of the configuration decides how small a difference the study finds."""
+    return {
+        "seeds": study["seeds"],
+        "correction": study["correction"],
+        "comparisons": {name: {"within": one["within"]} for name, one in study["comparisons"].items()},
+        "scenarios": {name: {"arms": one["arms"]} for name, one in study["scenarios"].items()},
+        "split": {key: study["split"][key] for key in ("test", "common", "draws")},
+        "teacher": {"seeds": study["teacher"]["seeds"]},
+    }
+
+
 def tuning_of(study: Study, scenario: str, arm: str) -> tuple[str, dict[str, Any]] | None:
     """Where an arm's learning rate and weight decay are chosen, `{scenario}[.{arm}]`, and the grid; None if given."""
     settings = study["arms"][arm]

@@ -223,6 +223,14 @@ class TeacherOnly(Section):
         description="Decides initialization, image order and views. Students have the seeds 0, 1, …: if the teacher has"
         " their network, give it a seed that no student has.",
     )
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Teachers that are trained, with seed, seed + 1, …: students of seed n are distilled from teacher n"
+        " modulo their number, so that intervals cover another teacher too. As many as the study has seeds is best"
+        " (docs/pipeline.md). Tables of the teacher alone are of the first.",
+    )
     threads: int = Field(
         8,
         ge=1,

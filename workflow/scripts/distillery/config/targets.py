@@ -83,9 +83,18 @@ def audits_of(study: Study, scenario: str) -> list[str]:
     return [f"results/audit/{source}.parquet" for source in settings["train"]] if settings["clean"] else []
 
 
-def plans(study: Study) -> list[str]:
-    """The plan of every scenario."""
-    return [f"results/plans/{scenario}.parquet" for scenario in study["scenarios"]]
+def plan(scenario: str, draw: int = 0) -> str:
+    """The plan of a scenario in one draw of train images."""
+    return f"results/plans/{f'draw{draw}/' if draw else ''}{scenario}.parquet"
+
+
+def plans(study: Study, scenarios: Iterable[str] | None = None) -> list[str]:
+    """The plan of every scenario, or of some, in every draw."""
+    draws, names = (
+        range(min(study["split"]["draws"], study["seeds"])),
+        study["scenarios"] if scenarios is None else scenarios,
+    )
+    return [plan(scenario, draw) for draw in draws for scenario in names]
 
 
 # --- teach, study -----------------------------------------------------------------------------------------------------
@@ -154,14 +163,43 @@ def seeds_in_job(study: Study, pattern: str) -> list[str]:
     return [pattern] if study["seeds_per_job"] == 1 else all_seeds(study, pattern)
 
 
+def plans_of_job(study: Study, scenario: str, wildcards: Any) -> list[str]:
+    """The plans that a job trains students by, of each draw or of its seed's: seed n has draw n modulo their number."""
+    return [plan(scenario, draw) for draw in _numbers_of_job(study, study["split"]["draws"], wildcards)]
+
+
+def _numbers_of_job(study: Study, count: int, wildcards: Any) -> list[int]:
+    """The numbers modulo `count` of the seeds that a job trains, in order."""
+    seeds = [int(wildcards.seed)] if "seed" in wildcards.keys() else range(study["seeds"])  # noqa: SIM118, no mapping
+    return list(dict.fromkeys(seed % count for seed in seeds))
+
+
 def name_of_training_job(study: Study) -> str:
     """The pattern of the name of the log and benchmark of a job that trains students."""
     return "{scenario}.{arm}" + (".seed{seed}" if study["seeds_per_job"] == 1 else "")
 
 
-def teacher_of(study: Study, arm: str) -> str:
-    """The teacher's weights, if the method of an arm asks the teacher; else empty."""
-    return "results/teacher/model.safetensors" if uses_teacher(study, arm) else ""
+def teacher_file(number: int, file: str = "model.safetensors") -> str:
+    """A file of one of the teachers."""
+    return f"results/teacher/{f'seed{number}/' if number else ''}{file}"
+
+
+def teacher_of(study: Study, arm: str, number: int = 0) -> str:
+    """The weights of one of the teachers, if the method of an arm asks the teacher; else empty."""
+    return teacher_file(number) if uses_teacher(study, arm) else ""
+
+
+def teachers_of_job(study: Study, arm: str, wildcards: Any) -> list[str]:
+    """The teachers of a job that trains students, as in `plans_of_job`; none if the arm asks none."""
+    numbers = _numbers_of_job(study, study["teacher"]["seeds"], wildcards)
+    return [teacher_of(study, arm, number) for number in numbers if uses_teacher(study, arm)]
+
+
+def predictions_of_teachers(study: Study) -> list[str]:
+    """The predictions of every teacher."""
+    return [
+        teacher_file(number, "predictions.parquet") for number in range(min(study["teacher"]["seeds"], study["seeds"]))
+    ]
 
 
 def trials_of(tuned: str, grid: Mapping[str, Any]) -> list[str]:

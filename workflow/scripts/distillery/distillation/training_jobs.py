@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -100,6 +100,30 @@ class Request:
     recipe: Recipe
     seed: int
     files: Mapping[str, str]
+
+
+def by_plan_and_teacher(
+    plans: Sequence[str], teachers: Sequence[str], outputs: Sequence[Sequence[str]]
+) -> Iterator[tuple[str, str, list[list[str]]]]:
+    """The runs of a job that share a plan and a teacher: seed n has plan n and teacher n modulo their numbers.
+
+    Args:
+        plans: of the job's draws, at least one; all of one scenario.
+        teachers: weights files; none if the arm asks none.
+        outputs: several kinds of files, of each kind one a run.
+
+    Yields:
+        plan, teacher (empty without one) and their files of each kind.
+    """
+    groups: dict[tuple[str, str], list[list[str]]] = {}
+    for files in zip(*outputs, strict=True):
+        seed = RunName.of(files[0]).seed
+        key = plans[seed % len(plans)], teachers[seed % len(teachers)] if teachers else ""
+        of_kinds = groups.setdefault(key, [[] for _ in outputs])
+        for kind, file in zip(of_kinds, files, strict=True):
+            kind.append(file)
+    for (plan, teacher), of_kinds in groups.items():
+        yield plan, teacher, of_kinds
 
 
 def train_students(

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from distillery.jobs import UserError, log
+from distillery.splits.candidates import shuffled_rank
 from distillery.splits.refused_sources import read_refusals, refusals_text
 from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, LINKING, UNUSED, ShortfallReport
 from distillery.storage.arrays import map_pixels
@@ -55,13 +56,15 @@ def plan_scenario(
     refusals: str | Path | None = None,
     tuned: bool = False,
     pixels: Mapping[str, str | Path] | None = None,
+    draw: int = 0,
 ) -> None:
     """Choose the images that a scenario trains on and is validated on.
 
     A scenario is not run if a source that it trains on refused one of its classes, or if there are no images to test
     it on. Its plan has no rows, and the reason in its metadata.
 
-    Train images are taken by rank, so that the images of a smaller scenario are among those of a larger one.
+    Train images are taken by rank, so that the images of a smaller scenario are among those of a larger one, in each
+    draw.
     Validation images are all those of the common sources, of the classes that the scenario trains on; so are the test
     images.
 
@@ -84,6 +87,7 @@ def plan_scenario(
         pixels: curated `.npy` of the sources of the train and validation images. The plan has a hash of its images'
             pixels, so that trainings depend on the plan alone and not on these files, which change with other images
             too.
+        draw: 0 takes train images by rank; another number draws anew from the same train split, in an order of its own.
 
     Raises:
         UserError: a class of a source has fewer train images than requested; says which, and what to do.
@@ -92,7 +96,8 @@ def plan_scenario(
     if reason := refusals_text(refused, train):
         _write_not_run(output, scenario, reason)
         return
-    table = read_parquet(splits, ("source", "row", "class", "label", "group", "split", "rank"))
+    table = read_parquet(splits, ("source", "row", "class", "label", "group", "split", "rank", "key"))
+    rank = rank_in_draw(table, draw)
     trained = {name for source in train for name in classes[source]}
     tested = np.isin(table["source"], list(common)) & np.isin(table["class"], list(trained))
     for split in ("test", "val") if tuned else ("test",):
@@ -113,13 +118,30 @@ def plan_scenario(
             per_class = _shrink(place, per_class, found, _left_out(table, flagged, usable, source, smallest), report)
         for mask in by_class.values():
             rows = np.flatnonzero(mask)
-            train_rows[rows[np.argsort(table["rank"][rows])][:per_class]] = True
+            train_rows[rows[np.argsort(rank[rows])][:per_class]] = True
         # near-duplicates of this source's images, whether used here or not, are left out of the next sources: only
         # then do subsets nest
         usable &= ~np.isin(table["group"], table["group"][own])
     parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented
     parts.append((tested & (table["split"] == "val"), "val", False))
     _write_plan(output, table, parts, pixels or {})
+
+
+def rank_in_draw(table: Mapping[str, np.ndarray], draw: int) -> np.ndarray:
+    """In which order a draw takes the images: int [N].
+
+    By a hash of the image's key, so that images which join change the order of no others.
+
+    Args:
+        table: the splits.
+        draw: 0 for the order of their ranks.
+    """
+    if not draw:
+        return table["rank"]
+    keys = np.array([shuffled_rank(draw, f"draw {key}") for key in table["key"].tolist()], dtype="S32")
+    rank = np.empty(len(keys), dtype=np.int64)
+    rank[np.lexsort((table["label"], table["source"].astype(str), keys))] = np.arange(len(keys))
+    return rank
 
 
 def _write_not_run(output: str | Path, scenario: str, reason: str) -> None:

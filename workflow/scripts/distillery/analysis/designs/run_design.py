@@ -56,13 +56,13 @@ def over_runs(values: np.ndarray, seeds: np.ndarray, design: RunDesign = NO_DESI
         seeds: int [S], the runs' numbers.
         design: which runs share a teacher or a draw.
     """
-    groupings = _coarsest([levels for levels in design.levels(seeds).values() if len(np.unique(levels)) > 1])
+    groupings = coarsest([levels for levels in design.levels(seeds).values() if len(np.unique(levels)) > 1])
     parts = [_over_groups(values, levels) for levels in groupings] or [over_seeds(values)]
     variances = tuple(variance for part in parts for variance in part.variances)
     return ErrorModel(parts[0].mean, variances, tuple(dof for part in parts for dof in part.dofs))
 
 
-def _coarsest(groupings: Sequence[np.ndarray]) -> list[np.ndarray]:
+def coarsest(groupings: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The groupings without those that lie within another; of equal ones the first."""
     kept: list[np.ndarray] = []
     for levels in sorted(groupings, key=lambda levels: len(np.unique(levels))):

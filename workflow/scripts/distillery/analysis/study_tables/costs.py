@@ -24,13 +24,15 @@ COLUMNS = (
 # rule → stage; tables and figures are left out, because some are made after this table
 STAGES = {
     "crawl": "acquire", "fetch_addresses": "acquire", "import_folder": "acquire", "generate": "acquire",
-    "curate": "curate", "split": "split", "plan_scenario": "split", "prepare_teacher_data": "teach",
-    "train_teacher": "teach", "adopt_teacher": "teach", "fit_teacher_scale": "teach", "evaluate_teacher": "teach",
-    "find_leakage": "audit", "audit_labels": "audit",
+    "curate": "curate", "split": "split", "plan_scenario": "split", "plan_another_draw": "split",
+    "prepare_teacher_data": "teach", "train_teacher": "teach", "train_another_teacher": "teach",
+    "adopt_teacher": "teach", "fit_teacher_scale": "teach", "evaluate_teacher": "teach",
+    "evaluate_another_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
     "measure_diversity": "audit", "run_trial": "study", "select_hyperparameters": "study", "run_arm_trial": "study",
     "select_arm_hyperparameters": "study", "train_student": "study", "evaluate_students": "study",
 }  # fmt: skip
-OF_SCENARIOS = ("plan_scenario", "run_trial", "select_hyperparameters")
+OF_SCENARIOS = ("plan_scenario", "plan_another_draw", "run_trial", "select_hyperparameters")
+OF_TEACHERS = ("train_another_teacher", "evaluate_another_teacher")
 TRIALS = ("run_trial", "run_arm_trial")
 OF_ARMS = ("run_arm_trial", "select_arm_hyperparameters", "train_student", "evaluate_students")
 
@@ -105,6 +107,8 @@ def _study_rows(jobs: Measurements, scenarios: Sequence[str]) -> Iterator[dict[s
         names = [rule]
         if rule in OF_SCENARIOS:
             names = [name for scenario in scenarios for name in jobs.of(rule, scenario)]
+        elif rule in OF_TEACHERS:
+            names = jobs.of(rule)
         yield from _row(rule, [jobs.measured(name) for name in names])
 
 
@@ -116,7 +120,7 @@ def _source_rows(
     processed = {"curate": "retrieved", "audit_labels": "kept"}
     for source, classes in sources.items():
         # rules of scenarios are left out, because a scenario may have a source's name
-        for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_ARMS)):
+        for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_TEACHERS, *OF_ARMS)):
             names = [f"{rule}/{name}" for name in (source, *(f"{source}.{label}" for label in classes))]
             # where several jobs share a source, the shares make the images and `generate` gathers them
             names += jobs.of(f"{rule}_share", source)

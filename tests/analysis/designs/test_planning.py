@@ -1,0 +1,59 @@
+"""A plan: the smallest difference is found four times in five by simulation; more of everything finds smaller ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from distillery.analysis.designs import planning
+from distillery.analysis.designs.planning import ASSUMED, StudyPlan, seconds_of_training, write_plan
+from distillery.analysis.designs.run_design import DRAW, TEACHER, TRAINING, RunDesign
+from distillery.analysis.designs.simulate_coverage import IMAGES, Simulation
+from distillery.analysis.pairing import paired_error
+
+PLAN = StudyPlan(seeds=6, design=RunDesign(6, 6), test_images=IMAGES, tests=1, students=10, trials=4)
+
+
+@pytest.mark.parametrize("design", [RunDesign(6, 6), RunDesign(3, 3)])
+def test_the_smallest_difference_is_found_four_times_in_five(design, monkeypatch):
+    rng, found = np.random.default_rng(0), []
+    simulation = Simulation(6, design, ASSUMED[TRAINING], ASSUMED[TEACHER], ASSUMED[DRAW])
+    before, after = simulation.arms(rng, np.zeros(2))
+    preference = (before.mean(axis=0) - after.mean(axis=0)).var()  # of the mean over runs, as the verdict has it
+    monkeypatch.setattr(planning, "IMAGE_VARIANCE", preference)
+    points = replace(PLAN, design=design).detectable()
+    for _ in range(250):
+        before, after = simulation.arms(rng, np.array([0.0, points]))
+        found.append(paired_error(before, after, np.arange(IMAGES), np.arange(6), design).p() <= 0.05)
+    assert 0.65 < np.mean(found) < 0.95  # approximate: quantiles of few degrees of freedom are added
+
+
+def test_more_seeds_images_and_fewer_tests_find_smaller_differences():
+    best = PLAN.detectable()
+    for worse in (
+        {"seeds": 4},
+        {"test_images": 200},
+        {"tests": 5},
+        {"design": RunDesign(2, 2)},
+        {"design": RunDesign(2, 3)},
+    ):
+        assert replace(PLAN, **worse).detectable() > best
+    # what is shared is not covered, which makes the interval narrower, and the line says so
+    shared = replace(PLAN, design=RunDesign())
+    assert shared.detectable() < best and shared.line().endswith(
+        "4 times in 5; not covered: teacher, draw of train images (results/plan.md)"
+    )
+    assert "no verdict" in replace(PLAN, seeds=1).line()
+
+
+def test_the_plan_s_tables(tmp_path):
+    write_plan(PLAN, tmp_path / "plan.md")
+    text = (tmp_path / "plan.md").read_text()
+    assert "| **6** (this study) | 6 | 6 |" in text and "| 64 | 1.00 |  |" in text and "Hours are known once" in text
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    (folder / "web.kd.tsv").write_text("s\tcpu_time\n60.0\t50\n")
+    (folder / "web.scratch.seed3.tsv").write_text("s\tcpu_time\n20.0\t50\n")
+    assert seconds_of_training(folder, seeds=6) == 15.0
+    write_plan(PLAN, tmp_path / "plan.md", folder)
+    assert "| 64 | 1.00 | 0.3 |" in (tmp_path / "plan.md").read_text()

@@ -1,0 +1,23 @@
+"""Whether the draws of a scenario's train images differ: a scenario that trains on all there is has one draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from distillery.storage.parquet import read_parquet
+
+
+def scenarios_drawn_once(plans: Iterable[str | Path]) -> set[str]:
+    """The scenarios whose draws all have the same train images.
+
+    Args:
+        plans: `{scenario}.parquet` of every scenario and draw.
+    """
+    found: dict[str, set[frozenset[tuple[str, int]]]] = {}
+    for path in map(Path, plans):
+        table = read_parquet(path, ["source", "row", "split"])
+        train = table["split"] == "train"
+        images = zip(table["source"][train].tolist(), table["row"][train].tolist(), strict=True)
+        found.setdefault(path.stem, set()).add(frozenset(images))
+    return {scenario for scenario, draws in found.items() if len(draws) == 1}

@@ -1,0 +1,173 @@
+"""Before a run: the smallest difference that a design finds four times in five, and what smaller ones would cost.
+
+What a difference varies with is not known before a study. `ASSUMED` are rounded from the studies on real images that
+docs/arms.md reports (800 images, students of 150 thousand weights); with more images differences vary less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distillery.analysis.designs.run_design import DRAW, TEACHER, TRAINING, RunDesign, coarsest
+from distillery.analysis.error_model import ErrorModel
+from distillery.analysis.statistics import SIGNIFICANCE_LEVEL
+from distillery.storage.files import atomic_write
+
+# standard deviations of the difference of two single runs, percentage points
+ASSUMED: Mapping[str, float] = {TRAINING: 1.3, TEACHER: 1.3, DRAW: 1.25}
+# variance over test images of how much more often, of all runs, one arm classifies an image correctly than the other
+IMAGE_VARIANCE = 0.12
+MANY = 60  # seeds, beyond which no plan goes
+POINTS = (1, 2, 3, 5)
+MOST_ROWS = (3, 4, 5, 6, 8, 10, 12)  # seeds of the plan's table
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What decides how small a difference a study finds, and what it costs.
+
+    Attributes:
+        seeds: trainings of each scenario and arm.
+        design: their teachers and draws.
+        test_images: of the common test.
+        tests: that are corrected together.
+        students: trainings a seed: scenarios and their arms.
+        trials: trainings that choose settings.
+    """
+
+    seeds: int
+    design: RunDesign
+    test_images: int
+    tests: int
+    students: int
+    trials: int
+
+    @staticmethod
+    def of(study: Mapping[str, Any], trials: int) -> StudyPlan:
+        """The plan of a checked configuration.
+
+        Args:
+            study: the configuration.
+            trials: trainings that choose settings.
+        """
+        split, declared = study["split"], study["comparisons"].values()
+        within = [len(one["within"]) for one in declared] or [1]
+        return StudyPlan(
+            seeds=study["seeds"],
+            design=RunDesign(study["teacher"]["seeds"], split["draws"]),
+            test_images=sum(split["test"][source] for source in split["common"]),
+            tests=sum(within) if study["correction"] == "study" else within[0],
+            students=sum(len(scenario["arms"]) for scenario in study["scenarios"].values()),
+            trials=trials,
+        )
+
+    def detectable(self) -> float:
+        """The smallest true difference, points, that the verdict finds four times in five; NaN with one seed."""
+        seeds = np.arange(self.seeds)
+        levels = {TRAINING: seeds} | self.design.levels(seeds)
+        counts = {name: len(np.unique(of_run)) for name, of_run in levels.items()}
+        shared = {name: of_run for name, of_run in levels.items() if name != TRAINING and counts[name] > 1}
+        groupings = coarsest(list(shared.values())) or [seeds]
+        variances, dofs = [], []
+        for grouping in groupings:
+            # the causes whose levels lie within the grouping; each varies a mean by its variance over its levels
+            causes = [name for name in (TRAINING, *shared) if _varies_within(levels[name], grouping, groupings)]
+            variances.append(sum(ASSUMED[name] ** 2 / counts[name] for name in causes))
+            dofs.append(len(np.unique(grouping)) - 1)
+        images = ErrorModel(0.0, (1e4 * IMAGE_VARIANCE / self.test_images,), (self.test_images - 1,))
+        error = ErrorModel(0.0, (*variances, *images.variances), (*dofs, *images.dofs))
+        return error.detectable(SIGNIFICANCE_LEVEL / self.tests)
+
+    def trainings(self) -> int:
+        """Trainings of students, trials included."""
+        return self.seeds * self.students + self.trials
+
+    def with_own_teachers_and_draws(self, seeds: int) -> StudyPlan:
+        """So many seeds, each with a teacher and a draw of its own."""
+        return replace(self, seeds=seeds, design=replace(self.design, teachers=seeds, draws=seeds))
+
+    def line(self) -> str:
+        """The plan in one line."""
+        found = self.detectable()
+        points = "no verdict" if np.isnan(found) else f"differences of about {found:.1f} points are found 4 times in 5"
+        missing = ", ".join(self.design.not_covered(np.arange(self.seeds)))
+        uncovered = f"; not covered: {missing}" if missing else ""
+        return f"Plan: {self.seeds} seeds, {self.test_images:,} test images: {points}{uncovered} (results/plan.md)"
+
+
+def _varies_within(levels: np.ndarray, grouping: np.ndarray, groupings: list[np.ndarray]) -> bool:
+    """Whether the variance between the groups of a grouping contains that of a cause."""
+    return len(groupings) == 1 or len(coarsest([levels, grouping])) == 1
+
+
+def write_plan(plan: StudyPlan, output: str | Path, benchmarks: str | Path = "") -> None:
+    """Write `plan.md`.
+
+    Args:
+        plan: of the study.
+        output: the file to write.
+        benchmarks: folder of the benchmarks of finished jobs that train students; hours are left out where it is empty.
+    """
+    atomic_write(output, "\n".join(_lines(plan, seconds_of_training(benchmarks, plan.seeds))) + "\n")
+
+
+def seconds_of_training(benchmarks: str | Path, seeds: int) -> float:
+    """Mean seconds of one training, from the benchmarks of jobs that train students; NaN if there are none.
+
+    Args:
+        benchmarks: a folder of `{scenario}.{arm}[.seed{n}].tsv`.
+        seeds: trainings of a job whose name has no seed.
+    """
+    found = []
+    for path in sorted(Path(benchmarks).glob("*.tsv")) if benchmarks else []:
+        columns, *rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+        count = 1 if ".seed" in path.stem else seeds
+        found += [float(row[columns.index("s")]) / count for row in rows]
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _lines(plan: StudyPlan, seconds: float) -> Iterator[str]:
+    yield from ("# What this study can find", "", plan.line().removesuffix(" (results/plan.md)") + ".", "")
+    images = 100 * (IMAGE_VARIANCE / plan.test_images) ** 0.5
+    yield (
+        f"Assumed: the difference of two runs varies by {ASSUMED[TRAINING]} points with the training,"
+        f" {ASSUMED[TEACHER]} with the teacher and {ASSUMED[DRAW]} with the draw of train images; test images add a"
+        f" standard error of {images:.2f} points. A finished study's own numbers are in `sd_by_cause` of"
+        f" `results/tables/comparisons.csv`. p is corrected for {plan.tests} tests."
+    )
+    yield ""
+    yield "| seeds | teachers | draws | smallest difference, points | covers no other | trainings | cost | hours |"
+    yield "|---|---|---|---|---|---|---|---|"
+    alternatives = [plan, replace(plan, design=RunDesign())]
+    alternatives += [plan.with_own_teachers_and_draws(seeds) for seeds in MOST_ROWS]
+    for other in dict.fromkeys(alternatives):
+        yield _row(other, plan, seconds)
+    yield from ("", "| to find | seeds, teachers and draws | trainings | cost | hours |", "|---|---|---|---|---|")
+    for points in POINTS:
+        designs = (plan.with_own_teachers_and_draws(seeds) for seeds in range(2, MANY + 1))
+        enough = next((one for one in designs if one.detectable() <= points), None)
+        if enough is None:
+            yield f"| {points} points | more than {MANY}: take more test images or fewer tests | | | |"
+        else:
+            yield f"| {points} points | {enough.seeds} | {_cost(enough, plan, seconds)} |"
+    yield ""
+    yield "Cost counts trainings of students, trials included, against this configuration; teachers are left out."
+    if np.isnan(seconds):
+        yield "Hours are known once students have trained: run again then, `snakemake --force results/plan.md`."
+
+
+def _row(other: StudyPlan, plan: StudyPlan, seconds: float) -> str:
+    name = f"**{other.seeds}** (this study)" if other == plan else str(other.seeds)
+    teachers, draws = (min(count, other.seeds) for count in (other.design.teachers, other.design.draws))
+    missing = ", ".join(other.design.not_covered(np.arange(other.seeds)))
+    return f"| {name} | {teachers} | {draws} | {other.detectable():.1f} | {missing} | {_cost(other, plan, seconds)} |"
+
+
+def _cost(other: StudyPlan, plan: StudyPlan, seconds: float) -> str:
+    hours = "" if np.isnan(seconds) else f"{other.trainings() * seconds / 3600:.1f}"
+    return f"{other.trainings():,} | {other.trainings() / plan.trainings():.2f} | {hours}"
