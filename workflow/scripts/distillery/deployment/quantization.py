@@ -71,13 +71,31 @@ def quantize_student(model: str | Path, images: np.ndarray, output: str | Path) 
             )
         except Exception as error:  # the tools' errors share no narrower base class
             raise UserError(f"{output}: {model} cannot be quantized ({one_line(error, 160)})") from error
-        found = without_traces(onnx.load(str(quantized)))
+        found = with_short_names(without_traces(onnx.load(str(quantized))))
     about = {each.key: each.value for each in onnx.load(str(model)).metadata_props} | {"precision": "int8"}
     onnx.helper.set_model_props(found, about)
     onnx.checker.check_model(found)
     data = found.SerializeToString(deterministic=True)
     log.info("%d bytes instead of %d, calibrated on %d images", len(data), Path(model).stat().st_size, len(chosen))
     atomic_write(output, data)
+
+
+def with_short_names(model: Any) -> Any:
+    """The model with a short name for every value but inputs and outputs, in place: names are a twentieth of the file."""
+    kept = {value.name for value in (*model.graph.input, *model.graph.output)}
+    names: dict[str, str] = {}
+
+    def short(name: str) -> str:
+        return name if not name or name in kept else names.setdefault(name, f"v{len(names)}")
+
+    for node in model.graph.node:
+        node.name = ""
+        node.input[:] = [short(name) for name in node.input]
+        node.output[:] = [short(name) for name in node.output]
+    for tensor in model.graph.initializer:
+        tensor.name = short(tensor.name)
+    del model.graph.value_info[:]  # shapes, which the runtime infers
+    return model
 
 
 def before_first_convolution(model: Any) -> list[str]:
