@@ -81,7 +81,7 @@ def quantize_student(model: str | Path, images: np.ndarray, output: str | Path) 
 
 
 def with_short_names(model: Any) -> Any:
-    """The model with a short name for every value but inputs and outputs, in place: names are a twentieth of the file."""
+    """The model, in place, with short names for all but inputs and outputs: names are a twentieth of the file."""
     kept = {value.name for value in (*model.graph.input, *model.graph.output)}
     names: dict[str, str] = {}
 
