@@ -97,3 +97,27 @@ def test_rows_are_plain_values_and_a_column_of_another_version_is_one_line(tmp_p
     assert type(rows[0]["row"]) is int and type(rows[0]["suspicious"]) is bool
     with pytest.raises(UserError, match=r"table\.parquet is damaged.*flagged.*Delete it"):
         read_rows(path, ["flagged"])
+
+
+@given(st.integers(0, 10**9), st.integers(0, 7), st.booleans())
+def test_a_flipped_bit_or_a_cut_is_one_line_or_changes_nothing(damaged_table, place, bit, cut):
+    folder, good, columns = damaged_table
+    data, at = bytearray(good), place % len(good)
+    data[at] ^= 1 << bit
+    (folder / "a.parquet").write_bytes(good[:at] if cut else data)
+    try:
+        found = read_parquet(folder / "a.parquet", list(columns))
+    except UserError as error:
+        assert "a.parquet is damaged" in str(error) and "\n" not in str(error)
+        return
+    assert all(np.array_equal(found[name], values) for name, values in columns.items()) and not cut
+
+
+@pytest.fixture(scope="module")
+def damaged_table(tmp_path_factory):
+    """A folder, the bytes of an intact table, and its columns."""
+    folder = tmp_path_factory.mktemp("damaged")
+    columns = {"source": np.array([f"t{number % 7}" for number in range(300)], object), "row": np.arange(300)}
+    columns |= {"label": np.arange(300) % 10, "logits": np.random.default_rng(0).random((300, 2), np.float32)}
+    write_parquet(folder / "a.parquet", columns, SCHEMA)
+    return folder, (folder / "a.parquet").read_bytes(), columns

@@ -28,7 +28,9 @@ def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schem
     """
     arrays = [to_column(columns[name], schema.field(name).type) for name in schema.names]
     with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_arrays(arrays, schema=schema), temporary, compression="zstd")
+        table = pa.Table.from_arrays(arrays, schema=schema)
+        # without checksums most flipped bits would give other values and no error
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def to_column(values: Any, kind: pa.DataType) -> pa.Array:
@@ -54,7 +56,7 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
             does not fit into memory.
     """
     try:
-        with pq.ParquetFile(path) as file:  # pq.read_table would import pandas
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:  # pq.read_table would import pandas
             table = file.read(columns=list(columns))
         return {name: _from_column(table.column(name)) for name in columns}
     except FileNotFoundError:
