@@ -98,8 +98,12 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:  # such as a date with a thirteenth month
-            problem = f"{str(node.value)[:60]} cannot be read ({one_line(error, 120)}); put it in quotes"
+        except yaml.YAMLError:
+            raise
+        # a date with a thirteenth month, or a value that its tag (`!!int`, `!!bool`, `!!timestamp`) does not allow
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
+            reason = f" ({one_line(error, 120)})" if type(error) is ValueError else ""
+            problem = f"{str(node.value)[:60]} cannot be read{reason}; put it in quotes"
             raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
