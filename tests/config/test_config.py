@@ -476,7 +476,8 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
 def test_the_published_study(monkeypatch):
     monkeypatch.chdir(ROOT)
     study = load_config("config.yaml")
-    assert len(study["classes"]) == 10 and study["seeds"] == 6
+    assert len(study["classes"]) == 10
+    assert study["seeds"] == study["teacher"]["seeds"] == study["split"]["draws"] == 8
     assert all(len(c["queries"]) == 30 and len(c["prompts"]) == 10 for c in study["classes"].values())
     totals = {name: sum(scenario["train"].values()) for name, scenario in study["scenarios"].items()}
     free = {"small_openverse", "small_commons", "small_free"}  # beside small_bing: sources that need no account
