@@ -19,7 +19,7 @@ from distillery.deployment.deployment_table import (
 )
 from distillery.deployment.export import Deployed, to_onnx
 from distillery.deployment.quantization import quantize_student
-from distillery.figures.deployment_figure import plot_deployment
+from distillery.figures.deployment_figure import draw_deployment, plot_deployment
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
@@ -93,12 +93,15 @@ def test_every_number_of_the_table_is_of_these_files(exported, study, tmp_path):
     assert list(table["file_bytes"][1:]) == [model.stat().st_size, int8.stat().st_size]
     difference = float(table["accuracy_percent"][2]) - float(table["accuracy_percent"][1])
     assert float(table["difference"][2]) == pytest.approx(difference, abs=0.011)
-    for name in ("latency_ms", "images_per_second"):
+    for name in ("latency_ms", "images_per_second", "peak_mb"):
         assert (table[name].astype(float) > 0).all()
     assert set(table["parameters"][1:]) == {sum(weight.numel() for weight in trained.network.parameters())}
     table.to_csv(tmp_path / "deployment.csv", index=False)
     plot_deployment(tmp_path / "deployment.csv", [tmp_path / "d.png", tmp_path / "d.svg"], "A figure", "")
     assert (tmp_path / "d.png").stat().st_size > 10_000
+    drawn = draw_deployment(table.fillna({"arm": ""}), "A figure", "")
+    names = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert names == ["ce", "teacher", "float32", "int8"]
 
 
 def test_a_network_of_timm_is_quantized(study, tmp_path):

@@ -9,28 +9,30 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
 
 from distillery.analysis.table_files import read_table
 from distillery.display_names import display_name
-from distillery.figures.layout import draw_legend, draw_title_block
+from distillery.figures.layout import draw_legend, draw_title_block, strip_height
 from distillery.figures.styles import arm_styles, hide_spines, panel_style, save_figure
 
-WIDTH, HEIGHT, PLOT = 7.2, 4.9, 3.3  # inches
+WIDTH, HEIGHT, PLOT, BELOW = 7.2, 5.0, 3.1, 0.65  # inches; the last is below the plot
 TEACHER = ("#555555", "s")  # color and marker
 
 
 def plot_deployment(table: str | Path, outputs: Sequence[str | Path], title: str, label: str) -> None:
     """Draw `deployment.csv`: a mark a file, its size to the right, its accuracy with its 95 % interval upward."""
     with panel_style():
-        save_figure(draw_deployment(read_table(table), title, label), *outputs)
+        save_figure(draw_deployment(read_table(table).fillna({"arm": ""}), title, label), *outputs)
 
 
 def draw_deployment(table: pd.DataFrame, title: str, label: str) -> Figure:
     """See `plot_deployment`; filled marks are float32, hollow ones int8."""
-    figure = plt.figure(figsize=(WIDTH, HEIGHT))
+    height = HEIGHT + strip_height(label)
+    figure = plt.figure(figsize=(WIDTH, height))
     text = "accuracy on the test images, percent, with the 95 % interval over images, against the size of the file"
-    top = draw_title_block(figure, title, text, label)
-    axes = figure.add_axes((0.09, 0.2, 0.87, (HEIGHT - top - 1.15) / HEIGHT))
+    strip = draw_title_block(figure, title, text, label)
+    axes = figure.add_axes((0.1, BELOW / height, 0.86, PLOT / height))
     arms = [arm for arm in dict.fromkeys(table["arm"]) if arm]
     styles = arm_styles(arms)
     handles = [
@@ -59,9 +61,16 @@ def draw_deployment(table: pd.DataFrame, title: str, label: str) -> Figure:
         Line2D([], [], color="black", marker="o", ls="", label="float32"),
         Line2D([], [], color="black", marker="o", mfc="white", ls="", label="int8"),
     ]
+    sizes = sorted(set(round(float(size) / 1e6, 2) for size in table["file_bytes"]))
     axes.set_xscale("log")
+    axes.set_xlim(0.7 * sizes[0], 1.4 * sizes[-1])
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("size of the file, megabytes")
     axes.set_ylabel("accuracy, percent")
     hide_spines(axes)
-    draw_legend(figure, handles, (0.5, 0.01), len(handles))
+    axes.grid(axis="y", color="#e5e5e5", lw=0.8)
+    axes.set_axisbelow(True)
+    draw_legend(figure, handles, (0.1, 1 - (strip + 0.92) / height), len(handles))
     return figure
