@@ -5,7 +5,6 @@ from functools import partial
 from distillery.code_hash import code_hash
 from distillery import retry
 from distillery.config.study_work import speed_request_of, work_of
-from distillery.analysis.designs.planning import StudyPlan
 from distillery.devices import count_gpus
 from distillery.models.timm_names import require_timm_network
 from distillery.storage import machine
@@ -38,6 +37,8 @@ try:
             print(machine.machine_note(gpus, study["teacher"]["network"], study["student"]["network"]), file=sys.stderr)
         for warning in [*queries.study_warnings(study), *own_files.check_own_files(study)]:
             print(f"WARNING: {warning}", file=sys.stderr)
+        from distillery.analysis.designs.planning import StudyPlan  # here: it imports numpy, and jobs read this too
+
         print(StudyPlan.of(study, len(targets.names_of_trials(study))).line(), file=sys.stderr)
         for name in queries.timm_networks(study):
             require_timm_network(name)
