@@ -53,7 +53,7 @@ docs: setup
 gallery: setup
 	$(BIN)/python -m distillery.page.docs_gallery studies/real/results docs
 
-# README's picture of a page's first screen, from the finished demonstration
+# README's screenshot of a page, from the finished demonstration
 screenshot: setup browser
 	$(BIN)/python -m distillery.page.screenshot demo/results/report.html docs/page.png
 
