@@ -102,7 +102,7 @@ def test_pools_that_no_look_preceded_are_kept_by_the_changelog_s_commands(copied
         done = copied.snakemake(*given)
         assert done.returncode == 0, done.stderr[-3000:]
     assert before and {path: path.read_bytes() for path in before} == before
-    retrieving = ("look", "crawl", "fetch", "import", "generate", "prepare", "curate")
+    retrieving = ("look", "crawl", "fetch", "import", "generate", "prepare")
     assert [rule for rule, _ in copied.planned() if rule.startswith(retrieving)] == []
 
 
