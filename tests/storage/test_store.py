@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +115,12 @@ def test_what_a_power_failure_damaged_is_retrieved_again(tmp_path, suffix, damag
     assert store.get("http://a/1") == (record, JPEG)
 
 
+def end_flushing():
+    for thread in threading.enumerate():
+        if thread.name == "flush":
+            thread.join()
+
+
 def test_files_are_flushed_to_the_disk_together(tmp_path, monkeypatch):
     flushed = []
     monkeypatch.setattr(store_module, "flush_to_disk", flushed.append)
@@ -121,7 +128,9 @@ def test_files_are_flushed_to_the_disk_together(tmp_path, monkeypatch):
     for number in range(store_module.FLUSH_FILES // 2):
         assert not flushed
         store.put(f"http://a/{number}", fetched(JPEG), JPEG)
+    end_flushing()
     assert set(flushed) == {path for path in tmp_path.rglob("*") if path.is_file()}
     monkeypatch.setattr(store_module, "FLUSH_SECONDS", -1.0)
     store.put("http://a/x", fetched(PNG), PNG)
+    end_flushing()
     assert len(flushed) == store_module.FLUSH_FILES + 2

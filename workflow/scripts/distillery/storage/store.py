@@ -9,7 +9,7 @@ import hashlib
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -84,16 +84,14 @@ class Store:
         self._flush_later(path)
 
     def _flush_later(self, path: Path) -> None:
-        """Flush a file with others: a disk takes almost as long for one as for many."""
+        """Flush a file with others, in a thread that nobody waits for."""
         with self._lock:
             self._unflushed.append(path)
             late = time.monotonic() - self._flushed > FLUSH_SECONDS
             if len(self._unflushed) < FLUSH_FILES and not late:
                 return
             batch, self._unflushed, self._flushed = self._unflushed, [], time.monotonic()
-        for file in batch:
-            with suppress(FileNotFoundError):  # deleted meanwhile
-                flush_to_disk(file)
+        threading.Thread(target=_flush, args=(batch,), name="flush", daemon=True).start()
 
     def _make_room(self, size: int) -> None:
         """Reserve `size` bytes more (negative where a smaller image replaces one), or raise if there is no room."""
@@ -120,3 +118,9 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def _flush(files: Sequence[Path]) -> None:
+    for file in files:
+        with suppress(OSError):  # deleted meanwhile; a full disk is reported where it is written to
+            flush_to_disk(file)
