@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from distillery.curation.curated import curate_image
-from distillery.curation.duplicates import near_hash_pairs
+from distillery.curation.near_hashes import near_hash_pairs
 from distillery.parallel import in_processes
 from distillery.storage.records import ImageRecord
 

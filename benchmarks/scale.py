@@ -25,6 +25,7 @@ import yaml
 from PIL import Image
 
 from distillery.curation.curated import curate
+from distillery.curation.near_duplicates import tabulate_near_duplicates
 from distillery.splits.scenario_plan import plan_scenario
 from distillery.splits.split import split_images
 from distillery.storage.pools import image_key, write_pool
@@ -89,18 +90,20 @@ def handle_images(folder: Path, count: int, processes: int) -> None:
     """Print the time and memory of each step on a source of that many images."""
     labels = [f"class{number}" for number in range(CLASSES)]
     pools = [(folder / f"{label}.tar", folder / f"{label}.jsonl") for label in labels]
-    pixels, table, splits = folder / "web.npy", folder / "web.parquet", folder / "splits.parquet"
+    pixels, thumbnails, table = (folder / f"web.{end}" for end in ("npy", "thumbs.npy", "parquet"))
+    splits, pairs = folder / "splits.parquet", folder / "pairs.parquet"
     per_class = count // CLASSES
     print(f"{count:,} images of {SIDE} pixels in {CLASSES} classes, {processes} processes")
     step("drawing and writing the pools", lambda: write_pools(pools, labels, per_class))
     print(f"  {sum(shard.stat().st_size for shard, _ in pools) / 1e9:.1f} GB of pools")
-    limits = {"side": 32, "min_side": 32, "duplicate_distance": 4, "processes": processes}
-    step("curation", lambda: curate(pools, pixels, table, **limits))
+    limits = {"side": 32, "min_side": 32, "processes": processes}
+    step("curation", lambda: curate(pools, pixels, thumbnails, table, **limits))
     print(f"  {pixels.stat().st_size / 1e6:.0f} MB of pixels, {table.stat().st_size / 1e6:.0f} MB of table")
     wanted = {"test": {"web": 20 * CLASSES}, "val": {"web": 5 * CLASSES}, "train": {"web": count // 2}}
-    kept = {"classes": {"web": labels}, "shortfall": "shrink", "curation": {"min_side": 32, "duplicate_distance": 4}}
-    options = {"labels": labels, "wanted": wanted, "group_distance": 8, "seed": 0, **kept}
-    step("split", lambda: split_images({"web": table}, splits, **options))
+    kept = {"classes": {"web": labels}, "shortfall": "shrink", "curation": {"min_side": 32}}
+    options = {"labels": labels, "wanted": wanted, "seed": 0, **kept}
+    step("near-duplicates", lambda: tabulate_near_duplicates([(thumbnails, table)], pairs, processes))
+    step("split", lambda: split_images({"web": table}, pairs, splits, **options))
     train = {"train": {"web": count // 2}, "common": ["web"], "augmented": False, **kept}
     step("plan", lambda: plan_scenario(splits, folder / "plan.parquet", scenario="large", **train))
 

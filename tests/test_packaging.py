@@ -27,6 +27,7 @@ def pins(lines):
 
 DEVELOPMENT = {
     *("pytest", "hypothesis", "jsonschema", "axe-core-python", "statsmodels", "ruff", "snakefmt"),
+    "imagehash",
     *("mypy", "types-pyyaml", "types-requests", "types-tqdm"),
 }
 REQUIREMENTS = pins((ROOT / "requirements.txt").read_text().splitlines())

@@ -18,6 +18,15 @@ from distillery.jobs import UserError
             {"arms": {"standard": {"method": "kd_standardised"}}},
             "arms.standard.method: kd_standardised is now kd_standardized",
         ),
+        (
+            {"curation": {"duplicate_distance": 4}},
+            "curation.duplicate_distance is obsolete: near-duplicates are found by their content now; remove it, or set"
+            " curation.duplicates: off to keep them all",
+        ),
+        (
+            {"split": {"group_distance": 8}},
+            "split.group_distance is obsolete: near-duplicates are found by their content now; remove it",
+        ),
         ({"scenarios": {"two": {"augment": "colour"}}}, "scenarios.two.augment: colour is now color"),
     ],
 )

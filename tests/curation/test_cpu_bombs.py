@@ -109,7 +109,7 @@ def test_curation_drops_what_takes_too_long_and_keeps_the_rest(tmp_path, monkeyp
     images = [jpeg(seed) for seed in range(5)] + [repeated_scans(2000)]
     pool = tmp_path / "frog.tar", tmp_path / "frog.jsonl"
     write_pool(*pool, [(record_of(data, rank), data) for rank, data in enumerate(images)])
-    curate([pool], tmp_path / "a.npy", tmp_path / "a.parquet", side=16, min_side=8, duplicate_distance=0)
+    curate([pool], *(tmp_path / f"a.{end}" for end in ("npy", "thumbs.npy", "parquet")), side=16, min_side=8)
     rows = pq.read_table(tmp_path / "a.parquet").to_pylist()
     assert [row["reason"] for row in rows] == ["", "", "", "too slow to decode", "", "too many scans"]
     assert len(np.load(tmp_path / "a.npy")) == 4

@@ -2,19 +2,17 @@
 
 import io
 import tarfile
-import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
-from distillery.curation.curated import CURATED_SCHEMA, Candidate, curate, drop_near_duplicates
+from distillery.curation.curated import CURATED_SCHEMA, curate
 from distillery.curation.decoding import to_square
-from distillery.curation.duplicates import near_duplicate_pairs
 from distillery.jobs import UserError
 from distillery.parallel import batched, ordered
 from distillery.storage.pools import image_key, write_pool
@@ -47,16 +45,15 @@ def entry(label: str, rank: int, data: bytes | None, failure: str = "") -> tuple
 
 @pytest.fixture
 def run(tmp_path):
-    def curated(entries, distance=4, processes=1):
+    def curated(entries, duplicates="drop", processes=1):
         pools = []
         for label in dict.fromkeys(record.label for record, _ in entries):
             paths = (tmp_path / f"{label}.tar", tmp_path / f"{label}.jsonl")
             write_pool(*paths, [(record, data) for record, data in entries if record.label == label])
             pools.append(paths)
-        files = tmp_path / "web.npy", tmp_path / "web.parquet"
-        sizes = {"side": 16, "min_side": 32, "duplicate_distance": distance}
-        curate(pools, *files, **sizes, processes=processes)
-        return np.load(files[0]), pq.read_table(files[1]).to_pylist()
+        files = tmp_path / "web.npy", tmp_path / "web.thumbs.npy", tmp_path / "web.parquet"
+        curate(pools, *files, side=16, min_side=32, duplicates=duplicates, processes=processes)
+        return np.load(files[0]), pq.read_table(files[2]).to_pylist()
 
     return curated
 
@@ -141,68 +138,6 @@ def test_an_image_with_conflicting_labels_is_dropped_from_both(run):
     ]
 
 
-def drop_by_all_pairs(candidates, distance):
-    """A reference for `drop_near_duplicates` that lists all pairs, quadratic in frames of one scene."""
-    usable = [candidate for candidate in candidates if not candidate.reason]
-    views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
-    neighbors: dict[int, list[int]] = {}
-    for first, second in near_duplicate_pairs(*views.T, distance).tolist():
-        neighbors.setdefault(first, []).append(second)
-        neighbors.setdefault(second, []).append(first)
-    for index, others in neighbors.items():
-        rivals = [other for other in others if usable[other].record.label != usable[index].record.label]
-        if rivals:
-            usable[index].reason = f"conflicting labels: near-duplicate under {usable[rivals[0]].record.label}"
-            usable[index].duplicate_of = usable[rivals[0]].record.key
-    kept: set[int] = set()
-    for index in sorted(neighbors, key=lambda i: (-usable[i].width * usable[i].height, i)):
-        if usable[index].reason:
-            continue
-        better = next((other for other in neighbors[index] if other in kept), None)
-        if better is None:
-            kept.add(index)
-        else:
-            usable[index].reason = "near-duplicate"
-            usable[index].duplicate_of = usable[better].record.key
-
-
-def candidate(index, label, phash, mirror, side, reason=""):
-    record = ImageRecord("web", label, "folder", str(index), index, key=f"k{index}")
-    return Candidate(record, reason=reason, phash=phash, phash_mirror=mirror, width=side, height=side)
-
-
-# few scenes with few bits flipped: they form chains, where a neighbor of a neighbor is no neighbor
-near_hashes = st.builds(lambda scene, bits: scene ^ bits, st.sampled_from([0, 2**64 - 1, 5**27]), st.integers(0, 255))
-candidates = st.tuples(
-    st.sampled_from(["cat", "cat", "cat", "dog", "frog"]), near_hashes, near_hashes, st.integers(1, 3),
-    st.sampled_from(["", "", "", "broken"]),
-)  # fmt: skip
-
-
-@settings(deadline=None, max_examples=300)
-@given(st.lists(candidates, max_size=30), st.integers(0, 6), st.booleans())
-def test_dropping_near_duplicates_agrees_with_a_search_of_all_pairs(some, distance, one_class):
-    some = [("cat", *rest) if one_class else (label, *rest) for label, *rest in some]
-    ours, expected = ([candidate(index, *each) for index, each in enumerate(some)] for _ in range(2))
-    drop_near_duplicates(ours, distance)
-    drop_by_all_pairs(expected, distance)
-    assert [(c.reason, c.duplicate_of) for c in ours] == [(c.reason, c.duplicate_of) for c in expected]
-
-
-@pytest.mark.parametrize("classes", [["cat"], ["cat", "dog"]])
-def test_many_frames_of_one_scene_need_little_memory(classes):
-    rng = np.random.default_rng(0)
-    frames = [
-        candidate(i, label, *(5**27 ^ 1 << int(bit) for bit in rng.integers(0, 64, 2)), 64)
-        for i, label in enumerate(sorted(classes * 1000))
-    ]
-    tracemalloc.start()
-    drop_near_duplicates(frames, 4)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 5_000_000 and sum(not frame.reason for frame in frames) == (len(classes) == 1)
-
-
 def test_the_number_of_processes_changes_nothing(run):
     entries = [entry("cat", i, encode(photo(i % 60))) for i in range(80)]
     one, two = run(entries), run(entries, processes=2)
@@ -220,9 +155,9 @@ def test_the_error_names_a_truncated_shard(tmp_path):
     write_pool(shard, records, [entry("cat", 0, encode(photo(1)))])
     shard.write_bytes(shard.read_bytes()[:1000])
     with pytest.raises(UserError, match="cat.tar.*Delete"):
-        sizes = {"side": 16, "min_side": 32, "duplicate_distance": 4}
-        curate([(shard, records)], tmp_path / "a.npy", tmp_path / "a.parquet", **sizes)
-    assert not (tmp_path / "a.npy").exists() and not (tmp_path / "a.parquet").exists()
+        files = tmp_path / "a.npy", tmp_path / "a.thumbs.npy", tmp_path / "a.parquet"
+        curate([(shard, records)], *files, side=16, min_side=32)
+    assert not any(file.exists() for file in files)
     assert tarfile.is_tarfile(shard)  # its first header is intact: only reading all of it shows the damage
 
 
@@ -231,3 +166,50 @@ def test_batches_and_executor_keep_the_order(items, size, ahead):
     assert [x for batch in batched(items, size) for x in batch] == items
     with ThreadPoolExecutor(3) as executor:
         assert list(ordered(executor, abs, items, ahead)) == [abs(item) for item in items]
+
+
+def fruit(color: str) -> Image.Image:
+    """A round fruit with a stem, the same but for its color."""
+    image = Image.new("RGB", (120, 120), (235, 235, 225))
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((25, 30, 95, 100), fill=color)
+    pen.rectangle((57, 12, 63, 34), fill=(90, 60, 30))
+    pen.polygon([(63, 25), (90, 12), (80, 30)], fill=(40, 120, 40))
+    for x, y in ((40, 50), (70, 80), (80, 55), (50, 75)):
+        pen.ellipse((x, y, x + 5, y + 5), fill=(250, 250, 200))
+    return image
+
+
+def test_classes_that_differ_in_color_alone_are_kept(run):
+    # of one brightness, so that only the color tells them apart
+    entries = [entry("red", 0, encode(fruit("#c02020"))), entry("green", 0, encode(fruit("#147a14")))]
+    assert [row["kept"] for row in run(entries)[1]] == [True, True]
+    entries.append(entry("green", 1, encode(fruit("#c02020").resize((200, 200)))))
+    reasons = [row["reason"] for row in run(entries)[1]]
+    assert reasons == [
+        "conflicting labels: near-duplicate under green", "", "conflicting labels: near-duplicate under red",
+    ]  # fmt: skip
+
+
+def test_classes_that_are_mirror_images_are_kept(run):
+    entries = [entry("left", 0, encode(photo(1))), entry("right", 0, encode(ImageOps.mirror(photo(1))))]
+    assert [row["kept"] for row in run(entries)[1]] == [True, True]
+    entries.append(entry("left", 1, encode(ImageOps.mirror(photo(1, 64)))))  # within a class, mirrors are duplicates
+    assert [row["kept"] for row in run(entries)[1]].count(True) <= 1
+
+
+@pytest.mark.parametrize("off", ["off", False])  # YAML reads off as false
+def test_near_duplicates_are_kept_if_dropping_them_is_off(run, off):
+    entries = [
+        entry("cat", 0, encode(photo(1))),
+        entry("cat", 1, encode(photo(1, 64))),
+        entry("cat", 2, encode(photo(1))),
+    ]
+    assert [row["reason"] for row in run(entries, duplicates=off)[1]] == ["", "", "exact duplicate"]
+
+
+def test_a_class_that_loses_half_of_its_images_is_told(run, caplog):
+    run([entry("cat", i, encode(photo(i % 2, 64 + i))) for i in range(4)] + [entry("dog", 0, encode(photo(9)))])
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told.startswith("class cat of source web loses 2 of its 4 images as near-duplicates")
+    assert "curation.duplicates: off" in told

@@ -15,7 +15,7 @@ import pytest
 from hub_datasets import image_bytes, write_parquet_images
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from distillery.curation import teacher_data
 from distillery.curation.curated import CURATED_SCHEMA
@@ -31,8 +31,10 @@ from distillery.curation.teacher_data import (
     load_sources,
     write_teacher_data,
 )
+from distillery.curation.thumbnails import stack_thumbnails, to_thumbnail
 from distillery.jobs import UserError
 from distillery.storage.parquet import write_parquet
+from distillery_demo.drawing import draw
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 UNPACK = Path(__file__).parents[3] / "shared/data/cifar10/unpack.py"
@@ -203,10 +205,15 @@ def test_the_error_names_a_class_without_a_folder(tmp_path):
         load_folders(*make_folders(tmp_path), ["cat", "ship"], 8, (0, 0), 0)
 
 
-def curated(folder: Path, name: str, labels: list[str], hashes: list[int], unkept: int = 0) -> tuple[Path, Path]:
-    """A source as curation writes it: image i is all i, mirrored hashes are far away, `unkept` rows are dropped."""
+def curated(
+    folder: Path, name: str, labels: list[str], images: list[Image.Image], unkept: int = 0
+) -> tuple[Path, Path, Path]:
+    """A source as curation writes it: the pixels of image i are all i, `unkept` rows are dropped."""
     count = len(labels)
-    np.save(folder / f"{name}.npy", np.stack([np.full((4, 4, 3), i, np.uint8) for i in range(count)]))
+    files = [folder / f"{name}.{end}" for end in ("npy", "thumbs.npy", "parquet")]
+    np.save(files[0], np.stack([np.full((4, 4, 3), i, np.uint8) for i in range(count)]))
+    thumbnails = stack_thumbnails([to_thumbnail(image) for image in images])
+    np.save(files[1], thumbnails.pixels)
     columns = {
         key: [type_default(field.type)] * (count + unkept)
         for key, field in zip(CURATED_SCHEMA.names, CURATED_SCHEMA, strict=True)
@@ -216,11 +223,11 @@ def curated(folder: Path, name: str, labels: list[str], hashes: list[int], unkep
         "class": labels + ["cat"] * unkept,
         "kept": [True] * count + [False] * unkept,
         "row": [*range(count), *[-1] * unkept],
-        "phash": hashes + [0] * unkept,
-        "phash_mirror": [~one & (2**64 - 1) for one in hashes] + [0] * unkept,
+        "thumb_height": [*thumbnails.sizes[:, 0].tolist(), *[0] * unkept],
+        "thumb_width": [*thumbnails.sizes[:, 1].tolist(), *[0] * unkept],
     }
-    write_parquet(folder / f"{name}.parquet", columns, CURATED_SCHEMA)
-    return folder / f"{name}.npy", folder / f"{name}.parquet"
+    write_parquet(files[2], columns, CURATED_SCHEMA)
+    return files[0], files[1], files[2]
 
 
 def type_default(kind: pa.DataType) -> object:
@@ -228,24 +235,30 @@ def type_default(kind: pa.DataType) -> object:
 
 
 def test_sources_give_kept_images_and_no_test_image_is_a_near_duplicate_of_a_train_image(tmp_path):
-    some = curated(tmp_path, "some", ["cat", "dog"], [0x00FF, 0xFF00], unkept=2)
-    more = curated(tmp_path, "more", ["dog", "cat", "dog"], [1 << 40, 2**64 - 1 ^ 0xFF00, 0xABCDEF0000000000])
-    other = curated(tmp_path, "other", ["cat", "dog", "dog"], [0x00FE, 0xABCDEF1234567890, 0x5555555555555555])
-    train, test = load_sources([some, more], [other], ["cat", "dog"], (0, 0), seed=0, distance=4)
+    photos = [draw("frog", "google", seed, 120) for seed in range(8)]
+    some = curated(tmp_path, "some", ["cat", "dog"], photos[:2], unkept=2)
+    more = curated(tmp_path, "more", ["dog", "cat", "dog"], photos[2:5])
+    cropped = photos[0].crop((10, 10, 120, 120))
+    other = curated(tmp_path, "other", ["cat", "dog", "dog"], [cropped, *photos[5:7]])
+    train, test = load_sources([some, more], [other], ["cat", "dog"], (0, 0), seed=0)
     assert train.labels.tolist() == [0, 1, 1, 0, 1] and train.pixels[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 2]
-    assert test.labels.tolist() == [1, 1] and test.pixels[:, 0, 0, 0].tolist() == [1, 2]  # the first is one bit away
-    mirrored = curated(tmp_path, "mirrored", ["cat"], [0xFF ^ (2**64 - 1)])  # its mirror image is a train image
-    _, test = load_sources([some], [other, mirrored], ["cat", "dog"], (0, 0), seed=0, distance=4)
+    assert test.labels.tolist() == [1, 1] and test.pixels[:, 0, 0, 0].tolist() == [1, 2]  # the first is a crop
+    mirrored = curated(tmp_path, "mirrored", ["cat"], [ImageOps.mirror(photos[1])])
+    _, test = load_sources([some], [other, mirrored], ["cat", "dog"], (0, 0), seed=0)
     assert len(test.labels) == 2
-    train, test = load_sources([some, more], [other], ["cat", "dog"], (2, 1), seed=0, distance=4)
+    train, test = load_sources([some, more], [other], ["cat", "dog"], (2, 1), seed=0)
     assert sorted(train.labels) == [0, 1] and len(test.labels) == 1
 
 
-def test_a_damaged_source_ends_in_one_line(tmp_path):
-    some, other = (curated(tmp_path, name, ["cat"], [place]) for place, name in enumerate(("some", "other")))
-    some[0].write_bytes(some[0].read_bytes()[:-20])
-    with pytest.raises(UserError, match="pixels .*some.npy are damaged .* Delete the file"):
-        load_sources([some], [other], ["cat"], (0, 0), seed=0, distance=4)
+@pytest.mark.parametrize(("place", "name"), [(0, "pixels"), (1, "thumbnails")])
+def test_a_damaged_source_ends_in_one_line(tmp_path, place, name):
+    some, other = (
+        curated(tmp_path, source, ["cat"], [draw("frog", "google", seed, 64)])
+        for seed, source in enumerate(("some", "other"))
+    )
+    some[place].write_bytes(some[place].read_bytes()[:-20])
+    with pytest.raises(UserError, match=f"{name} .*some.*npy are damaged .* Delete the file"):
+        load_sources([some], [other], ["cat"], (0, 0), seed=0)
 
 
 def run_script(output: Path, data: dict, classes: list[str], side: int = 16) -> dict:

@@ -32,12 +32,11 @@ def test_the_seed_decides_every_file_and_the_global_state_is_restored(name, tmp_
 @pytest.mark.parametrize("size", [32, 64])
 @pytest.mark.parametrize("name", NAMES)
 def test_images_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
-    import numpy as np
     import torch
+    from image_pairs import near_pairs_of
 
     from distillery.config.defaults import source_defaults
     from distillery.curation.decoding import decode
-    from distillery.curation.duplicates import near_duplicate_pairs, perceptual_hashes
     from distillery.generation.diffusion import generate
 
     threads = torch.get_num_threads()
@@ -51,6 +50,5 @@ def test_images_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
     torch.set_num_threads(threads)
     images = [decode(data).image for entries in pools.values() for _, data in entries]  # raises if one is blank
     assert len(images) == 60 and all(image.size == (size, size) for image in images)
-    hashes = np.array([perceptual_hashes(image) for image in images], dtype=np.uint64)
     # of 1,770 pairs: usually none, by chance one, but hundreds if seeds had no effect
-    assert len(near_duplicate_pairs(hashes[:, 0], hashes[:, 1], 8)) <= 3
+    assert len(near_pairs_of(images)) <= 3

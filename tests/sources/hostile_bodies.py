@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from distillery_demo.drawing import draw
+from distillery_demo.drawing import CLASSES, draw
 
 MAX_BYTES = 400_000
 
@@ -21,7 +21,7 @@ def encoded(image, kind, **options):
 
 
 def image(number, side=96):
-    return draw("frog", "google", number, side)
+    return draw(CLASSES[number % len(CLASSES)], "google", number, side)
 
 
 def bad_checksum(data):

@@ -218,7 +218,7 @@ def outcome(tmp_path_factory):
             write_pool(*pool, fetch_addresses(source, "mine", "frog", Store(folder / "store"), port))
     finally:
         patch.undo()
-    curate([pool], folder / "mine.npy", folder / "mine.parquet", side=32, min_side=20, duplicate_distance=4)
+    curate([pool], *(folder / f"mine.{end}" for end in ("npy", "thumbs.npy", "parquet")), side=32, min_side=20)
     by_url = {row["url"]: row for row in pq.read_table(folder / "mine.parquet").to_pylist()}
     rows = {name: by_url[url] for name, url in urls.items()}
     yield Outcome(folder, rows, server.asked, connected, resolved, list(read_pool(*pool)))
@@ -265,7 +265,7 @@ def test_images_lie_in_the_store_alone_and_are_named_by_hashes(outcome):
     store = [path for path in files if "store" in path.parts]
     assert all(len(path.stem) == 32 and set(path.stem) <= set("0123456789abcdef") for path in store)
     assert {path.name for path in files} - {path.name for path in store} == {
-        *("list.txt", "frog.tar", "frog.jsonl", "mine.npy", "mine.parquet"),
+        *("list.txt", "frog.tar", "frog.jsonl", "mine.npy", "mine.thumbs.npy", "mine.parquet"),
     }
     assert not Path("/tmp/owned.jpg").exists()
 

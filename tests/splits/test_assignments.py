@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from split_tables import CURATION, LABELS, rows_of, write_curated
+from split_tables import CURATION, LABELS, rows_of, write_curated, write_pairs
 
 from distillery.jobs import UserError
 from distillery.splits.scenario_plan import plan_scenario
@@ -30,7 +30,7 @@ class Study:
     def __init__(self, folder: Path, test=2, val=1, train=4, **options):
         self.folder, self.images, self.refused = folder, {}, {}
         self.per_class = {"test": test, "val": val, "train": train}
-        self.options = {"seed": 0, "shortfall": "shrink", "group_distance": DISTANCE} | options
+        self.options = {"seed": 0, "shortfall": "shrink"} | options
 
     @property
     def kept(self):
@@ -42,8 +42,11 @@ class Study:
         tables = {source: self.folder / f"{source}.parquet" for source in classes}
         for source, path in tables.items():
             write_curated(path, source, self.images[source], self.refused.get(source, ()))
+        pairs = self.folder / "near_duplicates.parquet"
+        write_pairs(pairs, {source: [value for *_, value in self.images[source]] for source in classes})
         split_images(
             tables,
+            pairs,
             self.folder / name,
             classes=classes,
             labels=LABELS,
@@ -259,8 +262,9 @@ def test_an_image_near_two_splits_is_left_out(study, said):
     assert_kept(before, after)
     assert_apart(study, after)
     linking = [image for image, row in after.items() if row["split"] == "linking"]
-    assert len(linking) == 1 and linking[0][2].startswith("chain")  # the chain is cut once
-    assert "1 new images are left out" in said.text and "27 images keep their split" in said.text
+    # a group holds an image and its neighbors in the chain, and between two groups one is left out
+    assert 1 <= len(linking) <= len(chain) / 2 and all(image[2].startswith("chain") for image in linking)
+    assert f"{len(linking)} new images are left out" in said.text and "27 images keep their split" in said.text
 
 
 def test_a_source_that_joins_gives_test_images_but_no_validation(study, said):
@@ -335,7 +339,6 @@ def test_a_class_whose_images_are_all_others_is_split_as_if_it_were_new(study):
     ("change", "message"),
     [
         ({"seed": 1}, "split.seed was 0 and is 1: all images are assigned to splits anew"),
-        ({"group_distance": 3}, "split.group_distance was 4 and is 3: all images are"),
         ({"test": 3}, "split.test was 2 images of each class of source google, and is 3: all images are"),
         ({"val": 2}, "split.val was 1 images of each class of source google, and is 2: all images are"),
     ],

@@ -35,11 +35,11 @@ def split(study, tmp_path):
             write_parquet(tmp_path / f"{source}.parquet", columns, CURATED_SCHEMA)
         split_images(
             {source: tmp_path / f"{source}.parquet" for source in PER_CLASS},
+            tmp_path / "near_duplicates.parquet",
             tmp_path / "splits.parquet",
             classes=CLASSES,
             labels=LABELS,
             wanted={"test": {"google": 6, "bing": 6}, "val": val or {"google": 3}, "train": {"google": 9, "bing": 6}},
-            group_distance=4,
             seed=0,
             shortfall=shortfall,
             curation=CURATION,

@@ -32,8 +32,8 @@ def mistake(call, *arguments, **settings):
         ),
         (
             "near-duplicate",
-            "299 near-duplicates of others (curation.duplicate_distance 4)",
-            "Add images of cat that differ more, or lower curation.duplicate_distance",
+            "299 near-duplicates of others",
+            "Add images of cat that differ more, or set curation.duplicates: off",
         ),
         ("exact duplicate", "299 exact duplicates of others", "Add images of cat that differ more"),
         (
@@ -87,11 +87,11 @@ def test_leaked_images_are_told(study, tmp_path):
     said = mistake(
         split_images,
         {"google": tmp_path / "google.parquet"},
+        tmp_path / "near_duplicates.parquet",
         tmp_path / "s.parquet",
         classes={"google": LABELS},
         labels=LABELS,
         wanted={"test": {"google": 6}, "val": {}, "train": {}},
-        group_distance=4,
         seed=0,
         shortfall="error",
         curation=CURATION,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from split_tables import CURATION, LABELS, rows_of
+from split_tables import CURATION, LABELS, near_pairs, rows_of
 
 from distillery.jobs import UserError
 from distillery.splits.assign_splits import assign_splits, rank_images
@@ -19,25 +19,31 @@ from distillery.storage.parquet import read_parquet, write_parquet
 SOURCES = ("bing", "google")
 
 
-def make_images(cells: list[tuple[int, int]], hashes: list[int]) -> SplitCandidates:
+def make_images(cells: list[tuple[int, int]]) -> SplitCandidates:
     count = len(cells)
-    phash = np.array(hashes, dtype=np.uint64)
     return SplitCandidates(
         source=np.array([SOURCES[s] for s, _ in cells], dtype=str) if count else np.empty(0, dtype="U6"),
         row=np.arange(count, dtype=np.int32),
         label=np.array([label for _, label in cells], dtype=np.int16),
         key=np.array([f"{i:016x}" for i in range(count)], dtype=str) if count else np.empty(0, dtype="U16"),
-        phash=phash,
-        phash_mirror=phash ^ np.uint64(0xFFFFFFFF),
     )
 
 
 @st.composite
 def images(draw):
+    """Images and their near-duplicates; some chain."""
     cells = draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2)), max_size=60))
-    # few different hashes, far apart (no 8 bits between them): many groups of several images
-    far = [0, 0xFF << 56, 0xFFFF << 40, 0xF0F0F0F0F0 << 8, 0x3333333333333333, 0xAAAAAAAAAAAAAAAA]
-    return make_images(cells, [draw(st.sampled_from(far)) + draw(st.integers(0, 1)) for _ in cells])
+    # few different hashes, some far apart and some on a line
+    some = [0, 0xFF << 56, 0xFFFF << 40, 0xFFFFF << 36, 0xFFFFFF << 32, 0x3333333333333333, 0xAAAAAAAAAAAAAAAA]
+    return make_images(cells), near_pairs([draw(st.sampled_from(some)) + draw(st.integers(0, 1)) for _ in cells])
+
+
+def split_of(some, near, quotas, seed=0):
+    """The split of each image, its group, and which are left out: they are in no split."""
+    group, linking = group_images(some, near, seed)
+    split = np.full(len(group), "linking", dtype=object)
+    split[~linking] = assign_splits(some.where(~linking), group[~linking], quotas, seed)
+    return split, group, linking
 
 
 quotas = st.builds(Quota, st.integers(0, 3), st.integers(0, 3), st.just(0))
@@ -45,11 +51,16 @@ quotas = st.builds(Quota, st.integers(0, 3), st.integers(0, 3), st.just(0))
 
 @settings(deadline=None)
 @given(images(), quotas, quotas, st.integers(0, 5))
-def test_no_group_crosses_splits_and_no_quota_is_exceeded(some, bing, google, seed):
-    group = group_images(some, 8)
-    split = assign_splits(some, group, {"bing": bing, "google": google}, seed)
-    for number in np.unique(group):
-        inside = set(split[group == number])
+def test_no_near_duplicates_cross_splits_and_no_quota_is_exceeded(found, bing, google, seed):
+    some, near = found
+    split, group, linking = split_of(some, near, {"bing": bing, "google": google}, seed)
+    for one, other in near[~linking[near].any(axis=1)]:
+        assert group[one] == group[other]
+    for number in np.unique(group[~linking]):
+        members = np.flatnonzero((group == number) & ~linking)
+        matches = [set(near[(near == member).any(axis=1)].ravel()) | {member} for member in members]
+        assert any(set(members) <= each for each in matches)  # all members are near-duplicates of one
+        inside = set(split[members])
         assert len(inside - {"unused"}) <= 1 and inside != {"unused"}
     for source, quota in (("bing", bing), ("google", google)):
         for label in range(3):
@@ -62,32 +73,35 @@ def test_no_group_crosses_splits_and_no_quota_is_exceeded(some, bing, google, se
 
 @settings(deadline=None)
 @given(images(), quotas, st.randoms(use_true_random=False))
-def test_the_split_does_not_depend_on_the_order_of_the_images(some, quota, random):
+def test_the_split_does_not_depend_on_the_order_of_the_images(found, quota, random):
+    some, near = found
     shuffle = list(range(len(some.row)))
     random.shuffle(shuffle)
     other = SplitCandidates(**{f.name: getattr(some, f.name)[shuffle] for f in dataclasses.fields(SplitCandidates)})
     both = []
-    for each in (some, other):
-        split = assign_splits(each, group_images(each, 8), {"bing": quota, "google": quota}, 0)
+    for each, pairs in ((some, near), (other, np.sort(np.argsort(shuffle)[near], axis=1))):
+        split, _, _ = split_of(each, pairs, {"bing": quota, "google": quota})
         both.append(sorted(zip(each.key, split, rank_images(each, split, 0), strict=True)))
     assert both[0] == both[1]
 
 
 @settings(deadline=None)
 @given(images())
-def test_ranks_count_each_cell_from_zero(some):
-    split = assign_splits(some, group_images(some, 8), {"bing": Quota(1, 1, 0), "google": Quota(2, 0, 0)}, 0)
+def test_ranks_count_each_cell_from_zero(found):
+    some, near = found
+    split, _, _ = split_of(some, near, {"bing": Quota(1, 1, 0), "google": Quota(2, 0, 0)})
     rank = rank_images(some, split, 0)
     cells = list(zip(some.source, some.label, split, strict=True))
     for cell in set(cells):
         assert sorted(rank[[c == cell for c in cells]]) == list(range(cells.count(cell)))
 
 
-def test_groups_join_identical_near_and_mirrored_images():
-    some = make_images([(0, 0)] * 5, [0, 0, 0b11, 0xFFFFFFFF, 0xFFFF << 40])
-    assert group_images(some, 8).tolist() == [0, 0, 0, 0, 4]
-    # fewer bits: only what is identical, or identical when mirrored
-    assert group_images(some, 0).tolist() == [0, 0, 2, 0, 4]
+def test_groups_do_not_chain():
+    chain = np.array([[0, 1], [1, 2], [2, 3], [3, 4]])
+    group, linking = group_images(make_images([(0, 0)] * 6), chain, 0)
+    assert linking.sum() >= 1 and group[5] == 5
+    for number in np.unique(group[~linking]):
+        assert ((group == number) & ~linking).sum() <= 3  # an image and its neighbors
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 200), st.integers(0, 400))
@@ -121,10 +135,18 @@ def test_leaked_images_are_in_no_split(study, tmp_path):
     columns |= {"teacher_split": ["train", "train", "train", "test"]}
     write_parquet(tmp_path / "leakage.parquet", columns, LEAKAGE_SCHEMA)
     wanted = {"test": {"google": 6}, "val": {}, "train": {}}
-    settings = {"group_distance": 4, "seed": 0, "shortfall": "error", "leakage": tmp_path / "leakage.parquet"}
+    settings = {"seed": 0, "shortfall": "error", "leakage": tmp_path / "leakage.parquet"}
     settings["curation"] = CURATION
     tables, classes = {"google": tmp_path / "google.parquet"}, {"google": LABELS}
-    split_images(tables, tmp_path / "s.parquet", classes=classes, labels=LABELS, wanted=wanted, **settings)
+    split_images(
+        tables,
+        tmp_path / "near_duplicates.parquet",
+        tmp_path / "s.parquet",
+        classes=classes,
+        labels=LABELS,
+        wanted=wanted,
+        **settings,
+    )
     assert {r["row"] for r in rows_of(tmp_path / "s.parquet")} == set(range(36)) - {3, 20}
 
 

@@ -7,6 +7,7 @@ rule curate:
         records=lambda w: pools(w.source, "jsonl"),
     output:
         pixels="results/curated/{source}.npy",
+        thumbnails="results/curated/{source}.thumbs.npy",
         table="results/curated/{source}.parquet",
     log:
         "results/logs/curate/{source}.log",
@@ -26,10 +27,33 @@ rule curate:
         "../scripts/curate.py"
 
 
+rule find_near_duplicates:
+    input:
+        thumbnails=curated(used_sources(), "thumbs.npy"),
+        tables=curated(used_sources(), "parquet"),
+    output:
+        pairs="results/near_duplicates.parquet",
+    log:
+        "results/logs/find_near_duplicates.log",
+    benchmark:
+        "results/benchmarks/find_near_duplicates.tsv"
+    conda:
+        "../../envs/curate.yaml"
+    threads: 4
+    resources:
+        mem="8GB",
+        runtime="2h",
+    params:
+        code=code_of("find_near_duplicates"),
+    script:
+        "../scripts/find_near_duplicates.py"
+
+
 rule split:
     input:
         **leakage_to_drop(),
         tables=curated(used_sources(), "parquet"),
+        near_duplicates="results/near_duplicates.parquet",
     output:
         splits="results/splits.parquet",
         refusals="results/refusals.json",
@@ -43,7 +67,6 @@ rule split:
         classes=classes_of_sources(used_sources()),
         labels=list(study["classes"]),
         wanted=wanted_images(),
-        group_distance=study["split"]["group_distance"],
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],

@@ -5,8 +5,10 @@ rule prepare_teacher_data:
     input:
         folders=teacher_folders(),
         train_pixels=curated(teacher_sources("train"), "npy"),
+        train_thumbnails=curated(teacher_sources("train"), "thumbs.npy"),
         train_tables=curated(teacher_sources("train"), "parquet"),
         test_pixels=curated(teacher_sources("test"), "npy"),
+        test_thumbnails=curated(teacher_sources("test"), "thumbs.npy"),
         test_tables=curated(teacher_sources("test"), "parquet"),
     output:
         data="resources/teacher/data.npz",
@@ -24,7 +26,6 @@ rule prepare_teacher_data:
         classes=list(study["classes"]),
         image_size=queries.curated_size(study),
         seed=study["teacher"]["seed"],
-        distance=study["split"]["group_distance"] if teacher_sources("train") else 0,
         listings=targets.teacher_listings(study),
         code=code_of("prepare_teacher_data"),
     script:
@@ -178,7 +179,6 @@ rule find_leakage:
         "../../envs/curate.yaml"
     threads: 4
     params:
-        distance=study["curation"]["duplicate_distance"],
         code=code_of("find_leakage"),
     script:
         "../scripts/find_leakage.py"

@@ -8,6 +8,7 @@ if __name__ == "__main__":  # not in worker processes: they import this file too
         curate(
             list(zip(j.input.shards, j.input.records, strict=True)),
             j.output.pixels,
+            j.output.thumbnails,
             j.output.table,
             side=j.params.image_size,
             **j.params.curation,

@@ -9,6 +9,5 @@ if __name__ == "__main__":  # not in worker processes: they import this file too
             list(zip(j.input.pixels, j.input.tables, strict=True)),
             j.input.data,
             j.output.leakage,
-            j.params.distance,
             processes=j.threads,
         )

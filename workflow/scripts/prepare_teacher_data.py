@@ -23,8 +23,9 @@ with job(snakemake) as j:
         train, test = load_dataset(data, classes, side, counts, seed)
     elif data["kind"] == "sources":
         parts = ("train", "test")
-        files = (zip(j.input[f"{part}_pixels"], j.input[f"{part}_tables"], strict=True) for part in parts)
-        train, test = load_sources(*map(list, files), classes, counts, seed, int(j.params.distance))
+        kinds = ("pixels", "thumbnails", "tables")
+        files = (zip(*(j.input[f"{part}_{kind}"] for kind in kinds), strict=True) for part in parts)
+        train, test = load_sources(*map(list, files), classes, counts, seed)
     elif data["kind"] == "none":
         train, test = no_images(side), no_images(side)
     else:

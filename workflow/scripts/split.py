@@ -6,11 +6,11 @@ from distillery.splits.split import split_images
 with job(snakemake) as j:
     split_images(
         dict(zip(j.params.classes, j.input.tables, strict=True)),
+        j.input.near_duplicates,
         j.output.splits,
         classes=j.params.classes,
         labels=j.params.labels,
         wanted=j.params.wanted,
-        group_distance=j.params.group_distance,
         seed=j.params.seed,
         shortfall=j.params.shortfall,
         curation=j.params.curation,

@@ -96,7 +96,7 @@ def test_the_sheet_of_near_duplicates(tmp_path):
     entries = [(replace(record, sha256=hashlib.sha256(data).hexdigest()), data) for record, data in entries]
     pool = tmp_path / "frog.tar", tmp_path / "frog.jsonl"
     write_pool(*pool, entries)
-    curate([pool], tmp_path / "g.npy", tmp_path / "g.parquet", side=24, min_side=20, duplicate_distance=4)
+    curate([pool], *(tmp_path / f"g.{end}" for end in ("npy", "thumbs.npy", "parquet")), side=24, min_side=20)
     groups, count = largest_groups(tmp_path / "g.parquet")
     keys = [record.key for record, _ in entries]
     assert count == 3 and groups == [("frog", [keys[0], keys[2], keys[3]]), ("frog", [keys[1], keys[4]])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -38,7 +38,7 @@ Counts = dict[str, Annotated[int, Field(ge=1)]]
 Percent = Annotated[float, Field(ge=0, le=100)]
 PercentPair = Annotated[list[Percent], Field(min_length=2, max_length=2)]
 Seed = Annotated[int, Field(ge=0)]
-HashDistance = Annotated[int, Field(ge=0, le=15)]  # bits of 64
+Duplicates = Literal["drop", "off", False]  # YAML reads off as false
 
 
 class ParquetData(Section):

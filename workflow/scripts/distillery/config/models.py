@@ -15,8 +15,8 @@ from distillery.config.arm_models import AnyArm
 from distillery.config.choices import Augmentation, Unavailable
 from distillery.config.fields import (
     Counts,
+    Duplicates,
     FullTexts,
-    HashDistance,
     Name,
     PercentPair,
     Section,
@@ -49,10 +49,11 @@ class Curation(Section):
     """Which images are kept."""
 
     min_side: int = Field(32, ge=1, description="Pixels; an image whose shorter side is less is dropped.")
-    duplicate_distance: HashDistance = Field(
-        4,
-        description="Bits of 64. If the perceptual hashes (pHash) of two images of a source differ in at most so many,"
-        " the later image is dropped.",
+    duplicates: Duplicates = Field(
+        "drop",
+        description="What happens to near-duplicates within a source: images that show one photograph, cropped, framed,"
+        " marked, mirrored or recompressed. drop: the largest is kept; those under two classes are all dropped, unless"
+        " they differ in color or are mirrored. off: all are kept. Splits keep them together in both cases.",
     )
 
 
@@ -60,11 +61,6 @@ class Split(Section):
     """Train, validation and test images."""
 
     seed: Seed = Field(0, description="Decides which images go where.")
-    group_distance: HashDistance = Field(
-        8,
-        description="Bits of 64. Images of any source or class whose perceptual hashes differ in at most so many form a"
-        " group; a group is never split.",
-    )
     leakage: Literal["report", "drop"] = Field(
         "report",
         description="What happens to near-duplicates of the teacher's train images. report: they are listed in"

@@ -1,4 +1,4 @@
-"""Keys and values of version 0.1 that have another name now."""
+"""Keys and values of version 0.1 that have another name now, or are obsolete."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ KEYS = {
     ("student", "optimiser"): "optimizer",
     ("sources", "*", "judge"): "clip_scorer",
 }
+# path of the old key → what to do instead
+OBSOLETE = {
+    ("curation", "duplicate_distance"): "near-duplicates are found by their content now; remove it, or set"
+    " curation.duplicates: off to keep them all",
+    ("split", "group_distance"): "near-duplicates are found by their content now; remove it",
+}
 # path of a key → old value → new value
 VALUES = {
     ("arms", "*", "method"): {"kd_standardised": "kd_standardized"},
@@ -19,10 +25,13 @@ VALUES = {
 
 
 def renamed(config: dict[str, Any]) -> str | None:
-    """Where a configuration has an old key or value, and what it is called now; None if there is none."""
+    """Where a configuration has an old key or value, and what to write now; None if there is none."""
     for old, new in KEYS.items():
         for path, _ in _found(config, old):
             return f"{path} is now {path.rpartition('.')[0]}.{new}"
+    for gone, advice in OBSOLETE.items():
+        for path, _ in _found(config, gone):
+            return f"{path} is obsolete: {advice}"
     for key, names in VALUES.items():
         for path, value in _found(config, key):
             if isinstance(value, str) and value in names:

@@ -6,6 +6,7 @@ phrase, with details after a colon, so that reasons can be counted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from distillery.curation.decoding import Rejected, center, decode, to_square
-from distillery.curation.duplicates import first_near_duplicates, perceptual_hashes
+from distillery.curation.keypoints import Fingerprint, fingerprint
+from distillery.curation.near_duplicates import NearDuplicates, find_near_duplicates, is_near_duplicate
+from distillery.curation.star_groups import star_centers
+from distillery.curation.thumbnails import Thumbnails, stack_thumbnails, to_thumbnail
 from distillery.jobs import log, progress
 from distillery.parallel import in_processes
 from distillery.storage.arrays import write_array
@@ -33,8 +37,8 @@ CURATED_SCHEMA = pa.schema(
         ("reason", pa.string()),  # why not kept; empty if kept
         ("row", pa.int32()),  # in the array of images; -1 if not kept
         ("sha256", pa.string()),
-        ("phash", pa.uint64()),
-        ("phash_mirror", pa.uint64()),
+        ("thumb_width", pa.int16()),  # pixels of the thumbnail; 0 if not decoded
+        ("thumb_height", pa.int16()),
         ("width", pa.int32()),  # pixels, as retrieved
         ("height", pa.int32()),
         ("format", pa.string()),
@@ -63,15 +67,21 @@ RECORD_COLUMNS = (
 DECODE_SECONDS = 30.0  # of CPU time for one image; 50 million pixels need a few
 
 
+SAME_COLOR = 10.0  # gray levels of 255; a recompressed copy differs by 3 at most
+
+
 @dataclass
 class Candidate:
-    """A candidate and the results of its curation. `pixels` is uint8 [S, S, 3], or None if it could not be used."""
+    """A candidate and the results of its curation.
+
+    `pixels` (uint8 [S, S, 3]), `thumbnail` and `print` are None if it could not be used.
+    """
 
     record: ImageRecord
     reason: str = ""
     pixels: np.ndarray | None = None
-    phash: int = 0
-    phash_mirror: int = 0
+    thumbnail: np.ndarray | None = None
+    print: Fingerprint | None = None
     width: int = 0
     height: int = 0
     format: str = ""
@@ -81,23 +91,27 @@ class Candidate:
 def curate(
     pools: Sequence[tuple[str | Path, str | Path]],
     pixels: str | Path,
+    thumbnails: str | Path,
     table: str | Path,
     *,
     side: int,
     min_side: int,
-    duplicate_distance: int,
+    duplicates: str = "drop",
     processes: int = 1,
 ) -> None:
     """Decode, deduplicate and resize all images of a source, and write them with their table.
 
     Args:
         pools: shard (`.tar`) and records (`.jsonl`) of each class.
-        pixels: the `.npy` to write.
+        pixels: the `.npy` to write: the kept images, uint8 [N, S, S, 3].
+        thumbnails: the `.thumbs.npy` to write: the kept images small and gray, see `thumbnails.Thumbnails`.
         table: the `.parquet` to write, with the columns of `CURATED_SCHEMA`.
         side: S, the side in pixels of the square images written.
         min_side: pixels; images with a shorter side are dropped.
-        duplicate_distance: bits of 64; see `drop_near_duplicates`.
+        duplicates: "drop" to keep one of several near-duplicates, "off" to keep all that differ in a byte.
         processes: number of processes that decode.
+
+    Warns of each class that loses half of its images or more to near-duplicates.
 
     Raises:
         UserError: a pool is damaged.
@@ -108,13 +122,16 @@ def curate(
         )
     )
     drop_conflicting_labels(candidates)
-    drop_near_duplicates(candidates, duplicate_distance)
+    if duplicates == "drop":
+        drop_near_duplicates(candidates, processes)
+        _warn_of_duplicates(candidates)
     kept = [candidate for candidate in candidates if not candidate.reason]
     log.info("%d of %d candidates are kept", len(kept), len(candidates))
     squares = [c.pixels for c in kept if c.pixels is not None]  # a candidate without a reason has pixels
     array = np.stack(squares) if squares else np.empty((0, side, side, 3), dtype=np.uint8)
-    with atomic_path(pixels) as temporary:
+    with atomic_path(pixels) as temporary, atomic_path(thumbnails) as small:
         write_array(temporary, array)
+        write_array(small, _stacked(kept).pixels)
     write_parquet(table, _columns(candidates), CURATED_SCHEMA)
 
 
@@ -142,13 +159,13 @@ def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: i
         image = decode(data, min_side, side)
     except Rejected as rejected:
         return Candidate(record, reason=str(rejected))
-    square = center(image.image)  # hashes of the whole would differ between an image and its own square crop
-    phash, mirrored = perceptual_hashes(square)
+    square = center(image.image)
+    thumbnail = to_thumbnail(image.image)
     return Candidate(
         record,
         pixels=to_square(square, side),
-        phash=phash,
-        phash_mirror=mirrored,
+        thumbnail=thumbnail,
+        print=fingerprint(thumbnail),
         width=image.width,
         height=image.height,
         format=image.format,
@@ -169,56 +186,84 @@ def drop_conflicting_labels(candidates: Sequence[Candidate]) -> None:
             candidate.duplicate_of = candidate.record.key
 
 
-def drop_near_duplicates(candidates: Sequence[Candidate], distance: int) -> None:
-    """Keep one of several near-duplicates: images whose hashes, as they are or mirrored, differ in few bits.
+def drop_near_duplicates(candidates: Sequence[Candidate], processes: int = 1) -> None:
+    """Keep one of several near-duplicates: the largest, or of equally large ones the first.
 
-    The largest image is kept; of equally large ones, the first. Near-duplicates under two classes are both dropped.
+    Near-duplicates under two classes are both dropped, unless one is mirrored or they differ in color: classes may
+    differ in these alone, such as left and right arrows, or red and green fruit.
 
     Args:
         candidates: in order; sets `reason` and `duplicate_of` of those dropped.
-        distance: largest number of bits, of 64, by which near-duplicates differ.
+        processes: number of processes that compare images.
     """
     usable = [candidate for candidate in candidates if not candidate.reason]
-    views = np.array([(c.phash, c.phash_mirror) for c in usable], dtype=np.uint64).reshape(-1, 2)
-    _, labels = np.unique([c.record.label for c in usable], return_inverse=True)
-    rivals = first_near_duplicates(views, labels, distance)
-    for index in np.flatnonzero(rivals < len(usable)).tolist():
-        rival = usable[rivals[index]].record
-        usable[index].reason = f"conflicting labels: near-duplicate under {rival.label}"
-        usable[index].duplicate_of = rival.key
-    repeated = np.flatnonzero(first_near_duplicates(views, np.arange(len(usable)), distance) < len(usable)).tolist()
-    order = [index for index in repeated if not usable[index].reason]
-    order.sort(key=lambda index: (-usable[index].width * usable[index].height, index))
-    for index, better in zip(order, _kept_duplicates(views[order], np.array(order), distance), strict=True):
-        if better >= 0:
-            usable[index].reason = "near-duplicate"
-            usable[index].duplicate_of = usable[better].record.key
+    thumbnails, prints = _stacked(usable), [c.print for c in usable if c.print is not None]
+    found = find_near_duplicates(thumbnails, prints, processes=processes)
+    _drop_rivals(usable, found)
+    same_class = [
+        usable[one].record.label == usable[other].record.label and not (usable[one].reason or usable[other].reason)
+        for one, other in found.pairs.tolist()
+    ]
+    order = sorted(range(len(usable)), key=lambda place: (-usable[place].width * usable[place].height, place))
+    pairs = found.pairs[np.array(same_class, dtype=bool)]
+    centers = star_centers(len(usable), pairs, order, partial(is_near_duplicate, thumbnails, prints))
+    for candidate, center_of_group in zip(usable, centers.tolist(), strict=True):
+        if usable[center_of_group] is not candidate:
+            candidate.reason = "near-duplicate"
+            candidate.duplicate_of = usable[center_of_group].record.key
 
 
-def _kept_duplicates(views: np.ndarray, indices: np.ndarray, distance: int) -> Iterator[int]:
-    """For each image, the best first: the smallest index of its near-duplicates kept so far; −1 if it is kept itself.
-
-    Args:
-        views: uint64 [N, 2], hashes of each image and of its mirror image.
-        indices: int [N], by which images are named in the result.
-        distance: bits.
-    """
-    kept, hashes, count = np.empty_like(indices), np.empty_like(views.T, order="C"), 0
-    for own, index in zip(views, indices, strict=True):
-        # compared with kept images only: of many frames of one scene few are kept
-        near = (np.bitwise_count(own[:, None, None] ^ hashes[:, :count]) <= distance).any(axis=(0, 1))
-        if near.any():
-            yield int(kept[:count][near].min())
+def _drop_rivals(usable: Sequence[Candidate], found: NearDuplicates) -> None:
+    """Drop near-duplicates of the same colors, neither mirrored, under two classes: one of the two labels is wrong."""
+    for (one, other), mirror in zip(found.pairs.tolist(), found.is_mirrored.tolist(), strict=True):
+        first, second = usable[one], usable[other]
+        if first.record.label == second.record.label or mirror or not _same_colors(first, second):
             continue
-        kept[count], hashes[:, count] = index, own
-        count += 1
-        yield -1
+        for candidate, rival in ((first, second), (second, first)):
+            if not candidate.reason:
+                candidate.reason = f"conflicting labels: near-duplicate under {rival.record.label}"
+                candidate.duplicate_of = rival.record.key
+
+
+def _same_colors(one: Candidate, other: Candidate) -> bool:
+    """Whether the mean colors of two images, apart from their brightness, are the same."""
+    return bool(np.abs(_mean_color(one) - _mean_color(other)).max() <= SAME_COLOR)
+
+
+def _mean_color(candidate: Candidate) -> np.ndarray:
+    """Mean red and mean blue above green, in gray levels: float64 [2]."""
+    assert candidate.pixels is not None
+    red, green, blue = candidate.pixels.reshape(-1, 3).mean(axis=0)
+    return np.array([red - green, blue - green])
+
+
+def _warn_of_duplicates(candidates: Sequence[Candidate]) -> None:
+    """Warn of each class of which near-duplicates take half or more."""
+    usable: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    for candidate in candidates:
+        label, duplicate = candidate.record.label, "near-duplicate" in candidate.reason
+        usable[label] += duplicate or not candidate.reason
+        lost[label] += duplicate
+    for label, count in lost.items():
+        if count and count >= usable[label] / 2:
+            log.warning(
+                "class %s of source %s loses %d of its %d images as near-duplicates of each other or of another class:"
+                " see its sheet of duplicates. If its images may be so alike, set curation.duplicates: off",
+                *(label, candidates[0].record.source, count, usable[label]),
+            )
+
+
+def _stacked(candidates: Sequence[Candidate]) -> Thumbnails:
+    return stack_thumbnails([c.thumbnail for c in candidates if c.thumbnail is not None])
 
 
 def _columns(candidates: Sequence[Candidate]) -> dict[str, list]:
     columns = {name: [getattr(c.record, name) for c in candidates] for name in RECORD_COLUMNS}
-    for name in ("reason", "phash", "phash_mirror", "width", "height", "format", "duplicate_of"):
+    for name in ("reason", "width", "height", "format", "duplicate_of"):
         columns[name] = [getattr(c, name) for c in candidates]
+    sizes = [(0, 0) if c.thumbnail is None else c.thumbnail.shape for c in candidates]
+    columns["thumb_height"], columns["thumb_width"] = map(list, zip(*sizes, strict=True)) if sizes else ([], [])
     columns["class"] = [c.record.label for c in candidates]
     columns["kept"] = [not c.reason for c in candidates]
     rows = iter(range(len(candidates)))

@@ -6,16 +6,14 @@ A student that is tested on an image its teacher was trained on scores better th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
-from distillery.curation.duplicates import BITS, near_matches, perceptual_hashes
-from distillery.jobs import log, progress
-from distillery.parallel import in_processes
+from distillery.curation.near_duplicates import find_near_duplicates, fingerprints_of
+from distillery.curation.thumbnails import join_thumbnails, thumbnails_of
+from distillery.jobs import log
 from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet, write_parquet
 
@@ -33,7 +31,7 @@ LEAKAGE_SCHEMA = pa.schema(
         ("teacher_split", pa.string()),  # train or test
         ("teacher_row", pa.int32()),  # the nearest image there
         ("teacher_class", pa.string()),
-        ("distance", pa.int16()),  # bits of 64, of the image as it is or mirrored
+        ("agreement", pa.float32()),  # share of the detailed places that agree, of the image as it is or mirrored
     ]
 )
 
@@ -42,43 +40,48 @@ def find_leakage(
     sources: Sequence[tuple[str | Path, str | Path]],
     data: str | Path,
     output: str | Path,
-    distance: int,
     processes: int = 1,
 ) -> None:
     """Find every kept image that is a near-duplicate of one of the teacher's.
+
+    What is compared is what a network sees: the center squares at the study's size.
 
     Args:
         sources: curated pixels and table of each.
         data: the teacher's data, an `.npz` of uint8 [N, S, S, 3], labels and classes.
         output: the `.parquet` to write, with the columns of `LEAKAGE_SCHEMA`: at most one row for an image and a
             teacher's split.
-        distance: bits of 64.
-        processes: number of processes that hash.
+        processes: number of processes that compare images.
 
     Warns of each source that shares more than `MANY` of its images with the teacher.
 
     Raises:
         UserError: a file is damaged.
     """
-    kept = [_kept(table) for _, table in sources]
-    images = {name: np.concatenate([part[name] for part in kept]) for name in IMAGE_COLUMNS}
+    tables = [_kept(table) for _, table in sources]
+    images = {name: np.concatenate([table[name] for table in tables]) for name in IMAGE_COLUMNS}
+    own = [map_pixels(path)[table["row"]] for (path, _), table in zip(sources, tables, strict=True)]
     parts = _teacher_parts(data)
-    # both are hashed at their final size: the table's hashes are of the images before they were resized
-    squares = [np.asarray(map_pixels(pixels)) for pixels, _ in sources]
-    hashes = _hashes([*squares, *(pixels for _, pixels, _ in parts)], processes)
-    views = np.concatenate([found[part["row"]] for found, part in zip(hashes, kept, strict=False)]).T.ravel()
+    thumbnails = join_thumbnails([thumbnails_of(pixels) for pixels in [*own, *(pixels for _, pixels, _ in parts)]])
+    is_teachers = np.arange(len(thumbnails)) >= len(images["row"])
+    prints = fingerprints_of(thumbnails, processes)
+    near = find_near_duplicates(thumbnails, prints, is_teachers, processes)
     found: dict[str, list[np.ndarray]] = {name: [] for name in LEAKAGE_SCHEMA.names}
-    leaked: list[np.ndarray] = []
-    for (part, _, labels), known in zip(parts, hashes[len(sources) :], strict=True):
-        mine, theirs, bits = nearest(views, known[:, 0], distance)
+    leaked = []
+    start = len(images["row"])
+    for part, pixels, labels in parts:
+        here = (near.pairs[:, 1] >= start) & (near.pairs[:, 1] < start + len(pixels))
+        mine, theirs, agreement = most_alike(near.pairs[here], near.agreement[here])
+        theirs = theirs - start
+        start += len(pixels)
         leaked.append(mine)
-        log.info("%d of %d images are near the teacher's %s images", len(mine), len(images["row"]), part)
+        log.info("%d of %d images are near-duplicates of the teacher's %s images", len(mine), len(images["row"]), part)
         for name in IMAGE_COLUMNS:
             found[name].append(images[name][mine])
         found["teacher_split"].append(np.full(len(mine), part, dtype=object))
         found["teacher_row"].append(theirs)
         found["teacher_class"].append(labels[theirs])
-        found["distance"].append(bits)
+        found["agreement"].append(agreement)
     _warn_of_leakage(images["source"], np.concatenate(leaked))
     write_parquet(output, {name: np.concatenate(parts) for name, parts in found.items()}, LEAKAGE_SCHEMA)
 
@@ -102,26 +105,19 @@ def _warn_of_leakage(sources: np.ndarray, leaked: np.ndarray) -> None:
             )
 
 
-def nearest(views: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each image that has a hash within the distance, the nearest one (the first of equally near ones).
+def most_alike(pairs: np.ndarray, agreement: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each first image the pair that agrees most; of equals, the one whose second image comes first.
 
     Args:
-        views: uint64 [2 N], hashes of N images, then of their mirror images.
-        hashes: uint64 [M].
+        pairs: int64 [P, 2].
+        agreement: float32 [P].
 
     Returns:
-        Indices of images [P] in ascending order, of their nearest hash [P], and the bits between the two [P].
+        First images in ascending order [K], their second images [K], and the agreement of these pairs [K].
     """
-    unique, place = np.unique(hashes, return_index=True)
-    size = max(len(hashes), 1)
-    best = np.full(len(views), (BITS + 1) * size)  # bits, then position, as one number
-    for here, other in near_matches(views, unique, distance):
-        bits = np.bitwise_count(views[here] ^ unique[other]).astype(np.int64)
-        best[here] = np.minimum(best[here], bits * size + place[other])
-    best = best.reshape(2, -1).min(axis=0)  # as it is or mirrored
-    images = np.flatnonzero(best < (BITS + 1) * size)
-    bits, others = np.divmod(best[images], size)
-    return images, others, bits.astype(np.int16)
+    order = np.lexsort((pairs[:, 1], -agreement, pairs[:, 0]))
+    first, place = np.unique(pairs[order, 0], return_index=True)
+    return first, pairs[order[place], 1], agreement[order[place]]
 
 
 def _kept(table: str | Path) -> dict[str, np.ndarray]:
@@ -136,15 +132,3 @@ def _teacher_parts(data: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]
     arrays = read_arrays(data, ["classes", *names], "teacher's data")
     classes = arrays["classes"].astype(object)
     return [(part, arrays[f"{part}_pixels"], classes[arrays[f"{part}_labels"]]) for part in TEACHER_SPLITS]
-
-
-def _hashes(sets: Sequence[np.ndarray], processes: int) -> list[np.ndarray]:
-    """For each set of images (uint8 [N, S, S, 3]), hashes of every image and of its mirror image: uint64 [N, 2]."""
-    counts = [len(images) for images in sets]
-    images = progress(chain.from_iterable(sets), sum(counts), label="hashing", unit="images")
-    hashes = np.array(list(in_processes(_hash, images, processes)), dtype=np.uint64).reshape(-1, 2)
-    return np.split(hashes, np.cumsum(counts)[:-1])
-
-
-def _hash(image: np.ndarray) -> tuple[int, int]:
-    return perceptual_hashes(Image.fromarray(image))

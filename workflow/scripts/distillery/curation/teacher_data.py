@@ -13,7 +13,8 @@ from PIL import Image
 
 from distillery.cifar10 import CIFAR10
 from distillery.curation.decoding import Rejected, decode, to_square
-from distillery.curation.leakage import nearest
+from distillery.curation.near_duplicates import find_near_duplicates, fingerprints_of, load_thumbnails
+from distillery.curation.thumbnails import Thumbnails, join_thumbnails
 from distillery.jobs import UserError, log, one_line, progress
 from distillery.sources.datasets.dataset_files import DatasetSplit, ParquetPart, parts_of
 from distillery.sources.datasets.parquet_images import Columns, read_images_at, read_labels, rows_of_class
@@ -24,6 +25,7 @@ from distillery.storage.parquet import read_parquet
 from distillery.storage.refusals import refusal_of
 
 SPARE = 20  # images of each class that are read beyond the number wanted, for those that are broken
+CuratedFiles = tuple[str | Path, str | Path, str | Path]  # pixels, thumbnails and table of a source
 
 
 @dataclass(frozen=True)
@@ -324,43 +326,34 @@ def _read_squares(
     return squares
 
 
-@dataclass(frozen=True)
-class CuratedImages:
-    """Kept images of one or more sources, and their perceptual hashes and those of their mirror images: uint64 [N]."""
-
-    images: LabeledImages
-    hashes: np.ndarray
-    mirrored: np.ndarray
-
-
 def load_sources(
-    train: Sequence[tuple[str | Path, str | Path]],
-    test: Sequence[tuple[str | Path, str | Path]],
+    train: Sequence[CuratedFiles],
+    test: Sequence[CuratedFiles],
     classes: Sequence[str],
     counts: tuple[int, int],
     seed: int,
-    distance: int,
 ) -> tuple[LabeledImages, LabeledImages]:
     """Train and test images of curated sources; no test image is a near-duplicate of one trained on.
 
     Args:
-        train, test: pixels (`.npy`) and table (`.parquet`) of each source.
+        train, test: files of each source.
         classes: the study's classes.
         counts: largest number of train and of test images; 0 for all.
         seed: decides the subsets.
-        distance: bits of 64 within which two images, as they are or mirrored, are near-duplicates.
 
     Raises:
         UserError: a file is damaged, or a source refused a class.
     """
-    for _, table in (*train, *test):
+    for _, _, table in (*train, *test):
         _require_source(table)
-    trained, known = (_curated(part, classes) for part in (train, test))
-    duplicates, _, _ = nearest(np.concatenate([known.hashes, known.mirrored]), trained.hashes, distance)
-    log.info("%d of %d test images left out: near-duplicates of train images", len(duplicates), len(known.hashes))
-    distinct = np.setdiff1d(np.arange(len(known.hashes)), duplicates)
-    tested = LabeledImages(known.images.pixels[distinct], known.images.labels[distinct])
-    return limit_images(trained.images, counts[0], seed), limit_images(tested, counts[1], seed)
+    (trained, seen), (known, thumbnails) = (_curated(part, classes) for part in (train, test))
+    both = join_thumbnails([seen, thumbnails])
+    is_test = np.arange(len(both)) >= len(seen)
+    duplicates = np.unique(find_near_duplicates(both, fingerprints_of(both), is_test).pairs[:, 1]) - len(seen)
+    log.info("%d of %d test images left out: near-duplicates of train images", len(duplicates), len(known.labels))
+    distinct = np.setdiff1d(np.arange(len(known.labels)), duplicates)
+    tested = LabeledImages(known.pixels[distinct], known.labels[distinct])
+    return limit_images(trained, counts[0], seed), limit_images(tested, counts[1], seed)
 
 
 def _require_source(table: str | Path) -> None:
@@ -374,20 +367,14 @@ def _require_source(table: str | Path) -> None:
             )
 
 
-def _curated(files: Sequence[tuple[str | Path, str | Path]], classes: Sequence[str]) -> CuratedImages:
-    """The kept images of several curated sources, one source after the other."""
-    parts = []
-    for pixels, table in files:
-        columns = read_parquet(table, ("class", "row", "kept", "phash", "phash_mirror"))
-        kept = {name: column[columns["kept"].astype(bool)] for name, column in columns.items()}
-        labels = np.array([classes.index(name) for name in kept["class"]], np.int64)
-        found = LabeledImages(map_pixels(pixels)[kept["row"]], labels)
-        parts.append(CuratedImages(found, *(kept[name].astype(np.uint64) for name in ("phash", "phash_mirror"))))
-    return CuratedImages(
-        LabeledImages(
-            np.concatenate([part.images.pixels for part in parts]),
-            np.concatenate([part.images.labels for part in parts]),
-        ),
-        np.concatenate([part.hashes for part in parts]),
-        np.concatenate([part.mirrored for part in parts]),
-    )
+def _curated(files: Sequence[CuratedFiles], classes: Sequence[str]) -> tuple[LabeledImages, Thumbnails]:
+    """The kept images of several curated sources, one source after the other, and their thumbnails."""
+    pixels, labels, small = [], [], []
+    for array, thumbnails, table in files:
+        columns = read_parquet(table, ("class", "row", "kept"))
+        kept = np.flatnonzero(columns["kept"])
+        kept = kept[np.argsort(columns["row"][kept])]
+        labels.append(np.array([classes.index(name) for name in columns["class"][kept]], np.int64))
+        pixels.append(np.asarray(map_pixels(array)))
+        small.append(load_thumbnails(thumbnails, table)[0])
+    return LabeledImages(np.concatenate(pixels), np.concatenate(labels)), join_thumbnails(small)

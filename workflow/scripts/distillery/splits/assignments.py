@@ -42,24 +42,21 @@ class SplitSettings:
 
     Attributes:
         seed: of the shuffled order.
-        group_distance: bits within which images are near-duplicates.
         quotas: test and validation images requested of each class of a source. A source that was not there may join.
     """
 
     seed: int
-    group_distance: int
     quotas: Mapping[str, Sequence[int]]
 
     @classmethod
-    def of(cls, seed: int, group_distance: int, quotas: Mapping[str, Quota]) -> SplitSettings:
+    def of(cls, seed: int, quotas: Mapping[str, Quota]) -> SplitSettings:
         """The settings of a study with these quotas, refused classes included."""
-        return cls(seed, group_distance, {source: [quota.test, quota.val] for source, quota in quotas.items()})
+        return cls(seed, {source: [quota.test, quota.val] for source, quota in quotas.items()})
 
     def change(self, now: SplitSettings) -> str:
         """What differs in the settings of now, in words; empty if nothing does."""
-        for name in ("seed", "group_distance"):
-            if getattr(self, name) != getattr(now, name):
-                return f"split.{name} was {getattr(self, name)} and is {getattr(now, name)}"
+        if self.seed != now.seed:
+            return f"split.seed was {self.seed} and is {now.seed}"
         for source, quota in now.quotas.items():
             for part, was, wanted in zip(("test", "val"), self.quotas.get(source, quota), quota, strict=True):
                 if was != wanted:

@@ -21,8 +21,6 @@ class SplitCandidates:
     row: np.ndarray  # int
     label: np.ndarray  # int
     key: np.ndarray  # str
-    phash: np.ndarray  # uint64
-    phash_mirror: np.ndarray  # uint64
 
     def where(self, chosen: np.ndarray) -> SplitCandidates:
         """Those of a mask, bool [N]."""
@@ -36,7 +34,7 @@ def load_candidates(tables: Mapping[str, str | Path], classes: Sequence[str]) ->
         tables: curated table of each source.
         classes: the study's classes in order; a label is an index into them.
     """
-    columns = ("class", "kept", "row", "key", "phash", "phash_mirror")
+    columns = ("class", "kept", "row", "key")
     parts: list[dict[str, np.ndarray]] = []
     for source, path in tables.items():
         table = read_parquet(path, columns)
@@ -50,8 +48,6 @@ def load_candidates(tables: Mapping[str, str | Path], classes: Sequence[str]) ->
         row=joined["row"].astype(np.int32),
         label=np.array([labels[name] for name in joined["class"]], dtype=np.int16),
         key=joined["key"].astype(str),
-        phash=joined["phash"].astype(np.uint64),
-        phash_mirror=joined["phash_mirror"].astype(np.uint64),
     )
 
 

@@ -24,7 +24,7 @@ LINKING = "linking"  # see `group_with_earlier`
 # reason → what its images are, after their number
 WORDS = {
     "too small": "smaller than curation.min_side ({min_side})",
-    "near-duplicate": "near-duplicates of others (curation.duplicate_distance {duplicate_distance})",
+    "near-duplicate": "near-duplicates of others",
     "exact duplicate": "exact duplicates of others",
     "conflicting labels": "with conflicting labels",
     "not an image": "no images",
@@ -42,7 +42,7 @@ DIFFERENT = "Add images of {label} that differ more"
 # reason → what to do if it is the most frequent one
 REMEDIES = {
     "too small": "Lower curation.min_side, or add larger images of {label}",
-    "near-duplicate": DIFFERENT + ", or lower curation.duplicate_distance",
+    "near-duplicate": DIFFERENT + ", or set curation.duplicates: off",
     "exact duplicate": DIFFERENT,
     "conflicting labels": "Give {label} images that no other class has",
     **dict.fromkeys(("broken", "blank", "not an image", "unreadable", "too large"), REPLACE),

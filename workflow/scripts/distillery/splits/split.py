@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from distillery.curation.pair_table import read_pairs
 from distillery.jobs import UserError, log
 from distillery.splits.assign_splits import assign_splits, rank_images
 from distillery.splits.assignments import Assignments, SplitSettings, read_assignments, write_assignments
@@ -47,12 +48,12 @@ SPLITS_SCHEMA = pa.schema(
 
 def split_images(
     tables: Mapping[str, str | Path],
+    near_duplicates: str | Path,
     output: str | Path,
     *,
     classes: Mapping[str, Sequence[str]],
     labels: Sequence[str],
     wanted: Mapping[str, Mapping[str, int]],
-    group_distance: int,
     seed: int,
     shortfall: str,
     curation: Mapping[str, int],
@@ -70,11 +71,11 @@ def split_images(
 
     Args:
         tables: curated table of each source.
+        near_duplicates: table of `tabulate_near_duplicates`.
         output: the `.parquet` to write, with the columns of `SPLITS_SCHEMA`.
         classes: the classes of each source.
         labels: the study's classes in order.
         wanted: for test, val and train the total of each source.
-        group_distance: bits of 64; see `group_images`.
         seed: of the shuffled order.
         shortfall: "error", or "shrink" to take the same proportions of what the smallest class has, and fewer if
             the test and validation images of other sources take its groups.
@@ -96,11 +97,12 @@ def split_images(
         images = without_leaked(images, leakage)
     quotas = quotas_for(wanted, classes)
     log_refusals(refused, quotas)
-    settings = SplitSettings.of(seed, group_distance, quotas)
+    settings = SplitSettings.of(seed, quotas)
     earlier = Assignments.none(len(images.key))
     if assignments:
         earlier = read_assignments(assignments, settings, images, labels)
-    group, linking, earlier = _grouped(images, group_distance, seed, earlier)
+    near = read_pairs(near_duplicates, images.source, images.row)
+    group, linking, earlier = _grouped(images, near, seed, earlier)
     usable = images.where(~linking)
     classes = without_refused(classes, refused)
     quotas = without_partial_validation({source: quotas[source] for source in classes}, refused)
@@ -135,10 +137,10 @@ def split_images(
 
 
 def _grouped(
-    images: SplitCandidates, distance: int, seed: int, earlier: Assignments
+    images: SplitCandidates, near: np.ndarray, seed: int, earlier: Assignments
 ) -> tuple[np.ndarray, np.ndarray, Assignments]:
     """The groups of images, which images are left out because they link two groups, and the assignments that hold."""
-    found = group_with_earlier(images, distance, earlier.group, seed) if earlier.any else None
+    found = group_with_earlier(images, near, earlier.group, seed) if earlier.any else None
     if found:
         group, linking = found
         new = earlier.group == NEW
@@ -148,7 +150,10 @@ def _grouped(
         return group, linking, earlier
     if earlier.any:
         log.warning("near-duplicates are found in another way than before: all images are assigned to splits anew")
-    return group_images(images, distance), np.zeros(len(images.key), dtype=bool), Assignments.none(len(images.key))
+    group, linking = group_images(images, near, seed)
+    if linking.any():
+        log.info("%d images are left out: near-duplicates of images of two groups", linking.sum())
+    return group, linking, Assignments.none(len(images.key))
 
 
 def _validation_as_made(

@@ -41,17 +41,33 @@ def map_pixels(path: str | Path) -> np.ndarray:
     Raises:
         UserError: the file is damaged; names it and says to delete it.
     """
+    return map_array(path, (-1, -1, -1, 3), "pixels")
+
+
+def map_array(path: str | Path, shape: Sequence[int], what: str) -> np.ndarray:
+    """An array of uint8 in a `.npy`, as a memory map.
+
+    Args:
+        path: the file.
+        shape: of the array; -1 for any length.
+        what: what a message calls the file's content, such as "pixels".
+
+    Raises:
+        UserError: the file is damaged or has another shape; names it and says to delete it.
+    """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray):
             raise ValueError("no single array")
-        if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
-            raise ValueError(f"{array.dtype} {array.shape} instead of uint8 [N, S, S, 3]")
+        fits = len(shape) == array.ndim and all(n in (-1, m) for n, m in zip(shape, array.shape, strict=True))
+        if array.dtype != np.uint8 or not fits:
+            wanted = ", ".join("N" if length < 0 else str(length) for length in shape)
+            raise ValueError(f"{array.dtype} {array.shape} instead of uint8 [{wanted}]")
     except FileNotFoundError:
         raise
     except Exception as error:  # a header is Python's text: its parser, tokenizer and numpy raise many kinds
         reason = one_line(error, 120)
-        raise UserError(f"pixels {path} are damaged ({reason}). Delete the file and run again.") from error
+        raise UserError(f"{what} {path} are damaged ({reason}). Delete the file and run again.") from error
     return array
 
 
