@@ -9,8 +9,8 @@ takes turns with ours: the same images, 8 threads, no resizing, a webdataset sha
 ours, 127.0.0.1 to 127.0.0.{n} for img2dataset.
 """
 
-# 2,000 JPEGs of 32 kB, 200 hosts, 8 threads, 2 cores of an EPYC under a load of 34 (median of 2 pairs): ours 3.2 s of
-# CPU and 35 s, img2dataset 1.47.0 9.3 s of CPU and 35 s; each with the start of its own process
+# 2,000 JPEGs of 32 kB, 200 hosts, 8 threads, 2 cores of an EPYC under a load of about 12 (one pair): ours 4.3 s of CPU
+# and 6.3 s, img2dataset 1.47.0 9.5 s and 15.6 s; of each the start of its own processes counts too
 
 from __future__ import annotations
 
