@@ -31,6 +31,14 @@ def test_the_answer_says_how_many_scenarios_are_not_run_and_why(tables, some_not
         assert [item.text for item in maker(some_not_run)] == [item.text for item in maker(tables)]
 
 
+def test_a_reason_that_several_scenarios_share_is_given_once(some_not_run):
+    summary = some_not_run["summary"]
+    mixed = summary[summary["scenario"] == "c"].assign(scenario="d", not_run=f"{REASON}, sd3 refused (gated, no token)")
+    tables = some_not_run | {"summary": pd.concat([summary, mixed], ignore_index=True)}
+    (sentence,) = (one.text for one in answer(tables) if one.text.startswith("Not run"))
+    assert sentence == f"Not run: 2 of 4 scenarios, because {REASON}, sd3 refused (gated, no token)."
+
+
 def test_a_source_s_card_names_the_refused_classes():
     counts = pd.DataFrame({"class": ["cat", "dog"], "candidates": ["0", "9"], "refused": ["captcha", ""]})
     assert _refused(counts) == "cat (captcha)" and _refused(counts.drop(columns="refused")) == ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from distillery.analysis.table_files import run_rows
 from distillery.display_names import lacking_text
@@ -45,10 +46,15 @@ def _not_run(tables: Tables) -> Iterator[Sentence]:
             "Not run: {count} of {all} scenarios, because {reasons}.",
             count=summary.quote(len(not_run)),
             all=summary.quote(len(scenarios)),
-            reasons=summary.quote("; ".join(dict.fromkeys(not_run["not_run"]))),
+            reasons=summary.quote(", ".join(_reasons(not_run["not_run"]))),
         )
     if "lacking" in summary.rows:
         yield say("{lacking}.", lacking=summary.quote(lacking_text(summary["lacking"].iloc[0])))
+
+
+def _reasons(texts: Iterable[str]) -> list[str]:
+    """Every source's refusal once: `google refused (captcha), sd3 refused (gated)` names two of them."""
+    return list(dict.fromkeys(reason for text in texts for reason in re.split(r"(?<=\)), ", text)))
 
 
 def best_sets(tables: Tables) -> list[Sentence]:
