@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import onnx
 import onnxruntime
@@ -101,6 +102,7 @@ def test_every_number_of_the_table_is_of_these_files(exported, study, tmp_path):
     assert (tmp_path / "d.png").stat().st_size > 10_000
     drawn = draw_deployment(table.fillna({"arm": ""}), "A figure", "")
     names = [text.get_text() for text in drawn.legends[0].get_texts()]
+    plt.close(drawn)
     assert names == ["ce", "teacher", "float32", "int8"]
 
 

@@ -51,8 +51,11 @@ def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_augmentation(c
 def test_the_published_arms_use_only_the_network_of_the_studys_recipe(study, method):
     changes = {"steps": 9, "batch": 8, "lr": 0.7, "optimizer": "muon", "momentum": 0.5, "weight_decay": 0.1,
                "schedule": "triangular", "warmup": 0.5, "crop": 1, "flip": False, "cutout": 8, "mixup": 1.0,
-               "ema": 0.9}  # fmt: skip
-    assert {*changes, "network", "checkpoint_every"} == set(asdict(RECIPE))  # a new key must be added here
+               "ema": 0.9, "train": "head", "body_lr": 0.5, "view": "resized_crop", "area": 0.5,
+               "jitter": 0.3}  # fmt: skip
+    assert {*changes, "network", "pretrained", "image_size", "checkpoint_every"} == set(
+        asdict(RECIPE)
+    )  # a new key must be added here
     assert not changes.items() & asdict(RECIPE).items()
     plain, changed = study.train(method), study.train(method, replace(RECIPE, **changes))
     assert np.array_equal(plain.logits, changed.logits)

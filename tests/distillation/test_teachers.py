@@ -56,7 +56,9 @@ def test_a_teacher_is_tested_on_its_own_images_and_every_sources(study, splits, 
         assert here.sum() == n and correct[here].mean() == found["accuracy"]
 
 
-def test_several_teachers_are_also_tested_alone_and_one_without_images_has_no_own_test(study, splits, tmp_path, caplog):
+def test_several_teachers_are_also_tested_alone_and_one_without_images_has_no_own_test(
+    study, splits, tmp_path, caplog, monkeypatch
+):
     members = {"good": {"kind": "train", "weight": 1.0}}
     members["turned"] = {"kind": "checkpoint", "weight": 1.0, "checkpoint": defaults_of(CheckpointConfig)}
     members["turned"]["checkpoint"] |= {
@@ -75,12 +77,13 @@ def test_several_teachers_are_also_tested_alone_and_one_without_images_has_no_ow
     table = teacher_table(tmp_path / "metrics.json")
     assert list(table.loc[table["class"] == "all", "teacher"]) == ["all"] * 2 + ["good"] * 2 + ["turned"] * 2
 
-    log.propagate = True
+    monkeypatch.setattr(log, "propagate", True)
+    caplog.clear()
     turned = adopt_teacher(members["turned"], CLASSES, SIDE, "")
     save_weights(tmp_path / "teacher.safetensors", turned)
     evaluate_teacher(*paths, ["web", "drawn"], threads=1)
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert [text.partition(" % of")[2].partition(",")[0] for text in warnings] == [
+    assert [text.partition(" % of")[2].partition(",")[0] for text in dict.fromkeys(warnings)] == [
         " 15 test images of web", " 30 test images of drawn",
     ]  # fmt: skip
 

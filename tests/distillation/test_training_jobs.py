@@ -189,7 +189,7 @@ def test_a_job_with_nothing_to_train_loads_no_torch(study, tmp_path):
     files = files_of(tmp_path, 0)
     recipe = {name: value for name, value in vars(replace(RECIPE, steps=6)).items() if name != "checkpoint_every"}
     parts = {
-        "input": {"plan": str(study.plan()), "pixels": [str(path) for path in study.pixels]},
+        "input": {"plans": [str(study.plan())], "teachers": [], "pixels": [str(path) for path in study.pixels]},
         "output": dict(zip(("weights", "history", "training"), files, strict=True)),
         "params": {
             "arm": {"method": "ce"}, "recipe": recipe, "augment": "none", "sources": SOURCES, "classes": CLASSES,
