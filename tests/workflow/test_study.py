@@ -92,8 +92,9 @@ def test_every_image_tested_or_trained_on_can_be_traced_to_its_bytes(finished):
             if row["kept"]:
                 curated[source, row["row"]] = row
     plan = pq.read_table(results / "plans" / "web.parquet").to_pylist()
-    assert len(plan) == 21 + 15 + 3
-    for used in plan:
+    tested = pq.read_table(results / "runs" / "web" / "kd" / "seed0" / "predictions.parquet").to_pylist()
+    assert len(plan) == 21 + 3 and len(tested) == 15
+    for used in [*plan, *({"split": "test"} | row for row in tested)]:
         place = used["source"], used["row"]
         assert splits[place]["split"] == used["split"] and splits[place]["key"] == curated[place]["key"]
         label = CLASSES[used["label"]]
@@ -111,8 +112,7 @@ def test_every_image_used_is_attributed(finished):
     splits = {(r["source"], r["row"]): r for r in pq.read_table(results / "splits.parquet").to_pylist()}
     plans = [pq.read_table(path).to_pylist() for path in (results / "plans").glob("*.parquet")]
     used = {(row["source"], row["row"]) for plan in plans for row in plan}
-    # students are tested on these as well, though no plan names them
-    used |= {place for place, row in splits.items() if place[0] == "mine" and row["split"] == "test"}
+    used |= {place for place, row in splits.items() if row["split"] == "test"}  # which no plan names
     assert set(listed) == {(source, splits[source, row]["key"]) for source, row in used}
     assert all(row["page"] and row["url"] for (source, _), row in listed.items() if source in ("google", "bing"))
     assert all(row["prompt"] and row["seed"] for (source, _), row in listed.items() if source == "sd2")
