@@ -24,7 +24,14 @@ def test_the_published_study_s_jobs(published):
     expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate_study": 1}
     # eight seeds, each with a teacher and a draw of its own
     expected |= {"train_another_teacher": 7, "plan_another_draw": 7 * (scenarios + others), "tabulate_comparisons": 1}
-    expected |= {"plot_summary": 1, "look_at_search": 4, "time_training": 1, "look_at_model": 4, "show_preflight": 1}
+    expected |= {
+        "find_near_duplicates": 1,
+        "plot_summary": 1,
+        "look_at_search": 4,
+        "time_training": 1,
+        "look_at_model": 4,
+        "show_preflight": 1,
+    }
     expected |= {"run_trial": scenarios + others, "select_hyperparameters": scenarios + others}
     expected |= {"run_arm_trial_kd_tuned": scenarios, "select_arm_hyperparameters": scenarios}
     expected |= {"train_student": 5 * scenarios + 2 * others, "tabulate_scenario": scenarios + others}

@@ -94,7 +94,7 @@ def deployment_table(
         rows.append(about | {"precision": "float32"} | cost | _row(student.model, float32, threads))
         int8 = _test(student.int8, images, labels, trained.classes)
         rows.append(about | {"precision": "int8"} | cost | _row(student.int8, int8, threads) | _against(float32, int8))
-    table = pd.DataFrame(rows).reindex(columns=list(DEPLOYMENT_COLUMNS)).fillna("")
+    table = pd.DataFrame(rows).reindex(columns=list(DEPLOYMENT_COLUMNS)).astype(object).fillna("")
     return table.assign(cpu=cpu_name(), note=note)
 
 
