@@ -144,7 +144,7 @@ def test_an_arm_that_trains_on_a_part_is_no_shortfall(tables):
 
 def test_limitations_depend_on_the_study(tables):
     texts = [sentence.text for sentence in limitations(tables, TITLES)]
-    missing = "Intervals and p of differences do not cover another draw of train images: all runs share the same."
+    missing = "Not covered by the intervals and p of differences: draw of train images. All runs share these."
     assert missing in texts
     assert any(text.startswith("True differences below 3.00 to 4.50 percentage points") for text in texts)
     assert any("1 of 2 scenarios train on fewer images than" in text and "a, with 400 of 700" in text for text in texts)

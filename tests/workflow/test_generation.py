@@ -17,10 +17,10 @@ def study(tmp_path):
 
 
 def test_a_source_is_generated_by_one_job_or_by_as_many_as_asked(study):
-    assert study.counted(*POOLS) == {"generate_sd2": 1}
+    assert study.counted(*POOLS) == {"look_at_model": 1, "generate_sd2": 1}
     study.config["sources"]["sd2"]["shards"] = 3
     study.configure(study.config)
-    assert study.counted(*POOLS) == {"generate_share_sd2": 3, "generate_sd2": 1}
+    assert study.counted(*POOLS) == {"look_at_model": 1, "generate_share_sd2": 3, "generate_sd2": 1}
 
 
 def test_shares_make_the_images_that_one_job_makes(study, finished):

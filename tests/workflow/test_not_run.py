@@ -61,8 +61,8 @@ def test_every_surface_says_what_is_not_run_and_why(refused):
 
 
 def test_the_common_test_has_the_images_of_the_sources_that_exist(refused):
-    plan = pd.read_parquet(refused.folder / "results" / "plans" / "color.parquet")
-    assert set(plan.loc[plan["split"] == "test", "source"]) == {"google"}
+    splits = pd.read_parquet(refused.folder / "results" / "splits.parquet")
+    assert set(splits.loc[splits["split"] == "test", "source"]) == {"google"}
 
 
 def test_a_run_of_a_scenario_that_is_not_run_holds_the_reason_and_no_results(refused):

@@ -67,8 +67,8 @@ def not_covered_text(table: pd.DataFrame) -> str:
         table: with a column `not_covered`.
     """
     names = [name for cell in table["not_covered"].dropna() for name in cell.split(", ") if name]
-    shared = " or another ".join(dict.fromkeys(names))
-    return f"Intervals and p of differences do not cover another {shared}" if names else ""
+    shared = ", ".join(dict.fromkeys(names))
+    return f"Not covered by the intervals and p of differences: {shared}" if names else ""
 
 
 def percent(fraction: float | None) -> float:

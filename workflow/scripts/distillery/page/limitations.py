@@ -44,7 +44,7 @@ def _few_seeds(tables: Tables) -> Iterator[Sentence]:
 def _not_covered(tables: Tables) -> Iterator[Sentence]:
     table = named_table(tables, "comparisons")
     if missing := not_covered_text(table.rows):
-        yield say("{missing}: all runs share the same.", missing=table.quote(missing))
+        yield say("{missing}. All runs share these.", missing=table.quote(missing))
 
 
 def _small_differences(tables: Tables) -> Iterator[Sentence]:

@@ -190,6 +190,7 @@
     const columns = new Map();
     items.forEach((item, place) => {
       const { class: label, row, ...facts } = item;
+      if (isPhone && columns.get(label)?.childElementCount > 2) return; // two images of each class below its name
       if (!columns.has(label)) {
         columns.set(label, make("div"));
         columns.get(label).append(make("p", label, "name"));
