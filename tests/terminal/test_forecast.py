@@ -25,11 +25,11 @@ def lines(config, verdicts, speed, gpus):
 
 def test_the_whole_study_on_one_gpu(config):
     found = lines(config, [], H200, 1)
-    # Google's and Bing's images at the same time; 672 trainings, of which those of an arm share a start
+    # Google's and Bing's images at the same time; 830 trainings, of which those of an arm share a start
     assert "3.6 h  13,000 images of google and 13,000 images of bing" in found["crawling"]
     assert "34,600 images of sd2, sd3, sd2_varied, sd3_varied" in found["generating"]
     assert 2.5 < float(found["generating"].split()[1]) < 3.6  # measured there: three hours
-    assert "the teacher (resnet18) and 672 trainings of resnet8x4, whose step takes 1.5 and 2.0 ms" in found["training"]
+    assert "the teacher (resnet18) and 830 trainings of resnet8x4, whose step takes 1.5 and 2.0 ms" in found["training"]
     assert found["training"].split()[2] == "min" and 45 < float(found["training"].split()[1]) < 75
     assert "contact is empty" in found[""]
 
@@ -42,7 +42,7 @@ def test_without_a_gpu_it_says_what_is_left_to_one_and_takes_other_networks(conf
     assert "google" not in found["crawling"] and "commons" not in found["crawling"]
     assert "left to a GPU: sd2 (on this CPU about" in found["generating"] and "days" in found["generating"]
     # small_bing and large_bing with five arms and two grids, small_openverse with two arms and one
-    assert "(convnet_m) and 102 trainings of convnet_s" in found["training"]
+    assert "(convnet_m) and 126 trainings of convnet_s" in found["training"]
     assert "networks for a machine without a GPU" in found["training"] and " no GPU)" in found[""]
 
 

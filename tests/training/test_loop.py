@@ -215,7 +215,14 @@ def test_the_code_version_is_a_hash_over_all_modules_that_train():
     counted = {*scripts}.union(*(imported_modules(script, SCRIPTS).values() for script in scripts))
     for package in ("models", "training", "distillation"):
         modules = {*(SCRIPTS / "distillery" / package).glob("*.py")}
-        others = ("hyperparameter_search", "not_run", "student_evaluation", "training_jobs")
+        others = (
+            "adoption",
+            "hyperparameter_search",
+            "not_run",
+            "student_evaluation",
+            "training_jobs",
+            "training_speed",
+        )
         others = {scripts[0].with_name(f"{name}.py") for name in others}
         assert modules - counted == (others & modules), package
 
