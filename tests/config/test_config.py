@@ -540,8 +540,8 @@ def test_every_network_can_be_chosen_and_built():
     assert (*RESNETS, *CONVNETS) == NETWORKS
 
 
-def test_the_readme_s_example(tmp_path, monkeypatch):
-    text = (ROOT / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+def test_the_docs_example(tmp_path, monkeypatch):
+    text = (ROOT / "docs" / "new_study.md").read_text().partition("```yaml\n")[2].partition("```")[0]
     (tmp_path / "config.yaml").write_text(text)
     (tmp_path / "images").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -43,7 +43,7 @@ def study(tmp_path):
 
 
 def run(folder, *targets):
-    arguments = command(folder, "--cores", "2", "--", *targets)
+    arguments = command(folder, "--cores", "2", "--printshellcmds", "--", *targets)  # Snakemake's own lines
     done = subprocess.run(arguments, cwd=folder, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
