@@ -97,7 +97,7 @@ rule plot_deployment:
     conda:
         "../../envs/report.yaml"
     params:
-        title="Accuracy against size: " + study["title"],
+        title=f"Accuracy against size: {study['title']}",
         label=label_of_figures(),
         code=code_of("plot_deployment"),
     script:
