@@ -13,7 +13,8 @@ from distillery.storage.attempts import read_attempts
 REPORT = Path(workflow.basedir) / "workflow" / "report"
 FIGURES = targets.read_figures(REPORT / "figures.yaml")
 
-for resource, limit in queries.resource_limits(count_gpus()).items():
+gpus_here = count_gpus()
+for resource, limit in queries.resource_limits(gpus_here).items():
     workflow.global_resources.setdefault(resource, limit)
 
 # the jobs of the study may use so many, here or on a cluster; the processes of jobs are told
@@ -23,7 +24,7 @@ if workflow.is_main_process:
     )
     if "without_gpu" in config:
         machine.begin(gpus=int(environ["DISTILLERY_GPUS"]), dryrun=workflow.output_settings.dryrun)
-gpus = int(environ.get("DISTILLERY_GPUS", count_gpus()))
+gpus = int(environ.get("DISTILLERY_GPUS", gpus_here))
 
 try:
     study = reading.check_config(config)

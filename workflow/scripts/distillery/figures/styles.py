@@ -73,6 +73,8 @@ def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
 
 # arms that share a line of marks, with a bar between them
 PAIRS = (("scratch", "kd"), ("published_scratch", "published_kd"))
+# how a published number is drawn, and the arms in whose rows it may stand: ours, or those with the published recipe
+PUBLISHED = tuple(zip((FROM_SCRATCH, DISTILLED), zip(*PAIRS, strict=True), strict=True))
 
 
 def lines_of_arms(arms: Sequence[str]) -> list[tuple[str, ...]]:

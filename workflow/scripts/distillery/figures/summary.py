@@ -35,10 +35,9 @@ from distillery.figures.layout import (
 from distillery.figures.styles import (
     CHANCE_LINE,
     CONNECTOR,
-    DISTILLED,
-    FROM_SCRATCH,
     GRID,
     HOLLOW_MARKER,
+    PUBLISHED,
     RULE,
     SOFT,
     WIDTH,
@@ -282,7 +281,7 @@ def _draw_compared(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, 
 def published_pair(table: pd.DataFrame) -> list[tuple[ArmStyle, float]]:
     """A scenario's published accuracies from scratch and distilled, as the website gives them, else the notebook."""
     pair = []
-    for style, arms in ((FROM_SCRATCH, ("scratch", "published_scratch")), (DISTILLED, ("kd", "published_kd"))):
+    for style, arms in PUBLISHED:
         rows = table[table["arm"].isin(arms)]
         known = rows["published_site"].fillna(rows["published_notebook"]).dropna()
         if len(known):

@@ -12,7 +12,7 @@ import pandas as pd
 from distillery.analysis.formatting import p_phrase
 from distillery.analysis.table_files import run_rows
 from distillery.display_names import display_name, not_run_text
-from distillery.figures.styles import PAIRS, ArmStyle, arm_styles, lines_of_arms
+from distillery.figures.styles import PAIRS, PUBLISHED, ArmStyle, arm_styles, lines_of_arms
 from distillery.page.quoting import Tables, numbers
 
 # outlines around the origin, about 11 pixels wide, by Matplotlib's markers
@@ -113,11 +113,6 @@ class Chart:
         count = sum(max(1, len(row.lines)) for group in self.groups for row in group.rows)
         return TALL_LINE if count <= FEW_LINES else LINE
 
-    @property
-    def next_line(self) -> int:
-        """Pixels of a scenario's other lines."""
-        return NEXT_LINE
-
 
 def shape_of(style: ArmStyle) -> str:
     """The SVG outline of an arm's marker."""
@@ -200,7 +195,7 @@ def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> Cha
     lines = [_line(axis, line, by_arm, styles) for line in arms]
     repeated = [place for place, line in enumerate(arms) if set(line) & set(PAIRS[1])]
     label = ", ".join(f"{mark.name} {mark.percent} %" for line in lines for mark in line)
-    published = list(_published(axis, by_arm, styles))
+    published = list(_published(axis, by_arm))
     place = repeated[0] if repeated else 0
     return ChartRow(first["scenario"], first["train"], lines, published, place, label=label)
 
@@ -235,15 +230,12 @@ def _facts(row: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _published(axis: _Axis, by_arm: Mapping[str, Mapping[str, str]], styles: Mapping[str, ArmStyle]) -> Iterator[Mark]:
+def _published(axis: _Axis, by_arm: Mapping[str, Mapping[str, str]]) -> Iterator[Mark]:
     """Published numbers, once each, as the website gives them, else the notebook."""
-    seen = set()
-    for arm, row in by_arm.items():
-        percent = row.get("published_site") or row.get("published_notebook") or ""
-        base = "kd" if arm in ("kd", "published_kd") else "scratch"
-        if percent and base not in seen:
-            seen.add(base)
-            style = styles.get(base) or styles[arm]
+    for style, arms in PUBLISHED:
+        rows = [by_arm[arm] for arm in arms if arm in by_arm]
+        known = [row.get("published_site") or row.get("published_notebook") for row in rows]
+        if percent := next(filter(None, known), ""):
             facts = f"published, {style.name}: {percent} %"
             yield Mark(style.name, percent, axis.place(float(percent)), None, None, color_of(style), shape_of(style),
                        1, facts)  # fmt: skip

@@ -22,7 +22,7 @@ from distillery.jobs import log
 from distillery.page import images
 from distillery.page.answer import answer, export_target
 from distillery.page.cards import StudyInfo, scenario_cards, source_cards
-from distillery.page.chart import Chart, color_of, shape_of, summary_chart
+from distillery.page.chart import NEXT_LINE, Chart, color_of, shape_of, summary_chart
 from distillery.page.flow import COUNTED, flow
 from distillery.page.insights import insights
 from distillery.page.key_figures import key_figures
@@ -124,6 +124,7 @@ def answer_section(study: StudyInfo, tables: Tables, chart: Chart) -> dict[str, 
         "answer": answer(tables),
         "key_figures": key_figures(tables),
         "chart": chart,
+        "next_line": NEXT_LINE,
         "color_of": color_of,
         "shape_of": shape_of,
         "filters": filters(study, chart),
