@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
+from tiny_clip import save_tiny_clip
 from tiny_study import CLASSES, SIDE, draw
 
 from distillery.config.defaults import defaults_of
@@ -192,21 +193,8 @@ def test_an_onnx_file_that_gives_something_else_than_said_is_told(labels, tmp_pa
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """A CLIP of one layer with random weights, and a tokenizer of bytes."""
-    from transformers import CLIPConfig, CLIPModel
-
-    from distillery_demo.pipelines import byte_tokenizer, seeded
-
-    tokenizer = byte_tokenizer()
-    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = CLIPConfig(
-        text_config=small | ids | {"vocab_size": len(tokenizer)},
-        vision_config=small | {"image_size": 32, "patch_size": 8},
-        projection_dim=32,
-    )
     folder = tmp_path_factory.mktemp("clip")
-    seeded(0, lambda: CLIPModel(config)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_tiny_clip(folder).save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text('{"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}')
     return folder
 

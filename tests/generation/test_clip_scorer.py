@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_clip import save_tiny_clip
 
 from distillery.generation.clip_scorer import ClipScorer
 from distillery.jobs import UserError
@@ -18,20 +19,10 @@ pytestmark = pytest.mark.slow  # transformers takes seconds to import
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """A CLIP model of two layers with random weights."""
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
+    from transformers import CLIPImageProcessor, CLIPProcessor
 
-    from distillery_demo.pipelines import byte_tokenizer, seeded
-
-    tokenizer = byte_tokenizer()
-    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = CLIPConfig(
-        text_config=small | ids | {"vocab_size": len(tokenizer)},
-        vision_config=small | {"image_size": 32, "patch_size": 8},
-        projection_dim=32,
-    )
     folder = tmp_path_factory.mktemp("clip")
-    seeded(0, lambda: CLIPModel(config)).save_pretrained(folder)
+    tokenizer = save_tiny_clip(folder, layers=2)
     sizes = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
     CLIPProcessor(CLIPImageProcessor(**sizes), tokenizer).save_pretrained(folder)
     return str(folder)

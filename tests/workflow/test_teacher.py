@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from safetensors import safe_open
+from tiny_clip import save_tiny_clip
 
 from distillery_demo.drawing import draw
 
@@ -45,24 +46,11 @@ def test_a_teacher_is_trained_on_sources_and_tested_on_images_it_has_not_seen(tm
 
 @pytest.mark.slow
 def test_a_study_without_labels_adopts_a_teacher_and_fits_its_scale(tmp_path):
-    from transformers import CLIPConfig, CLIPModel
-
-    from distillery_demo.pipelines import byte_tokenizer, seeded
-
     for name in CLASSES:
         (tmp_path / "mine" / name).mkdir(parents=True)
         for image in range(8):
             draw(name, "teacher", image, 48).save(tmp_path / "mine" / name / f"{image}.png")
-    tokenizer = byte_tokenizer()
-    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = CLIPConfig(
-        text_config=small | ids | {"vocab_size": len(tokenizer)},
-        vision_config=small | {"image_size": 32, "patch_size": 8},
-        projection_dim=32,
-    )
-    seeded(0, lambda: CLIPModel(config)).save_pretrained(tmp_path / "clip")
-    tokenizer.save_pretrained(tmp_path / "clip")
+    save_tiny_clip(tmp_path / "clip").save_pretrained(tmp_path / "clip")
     study = Study(
         tmp_path,
         {
