@@ -36,7 +36,7 @@ sources:
   google: {kind: google, per_class: 100}
   bing: {kind: bing, per_class: 100}
   mine: {kind: folder, path: ., classes: [dog]}
-  sd: {kind: diffusion, model: some/model, per_class: 50}
+  sd: {kind: diffusion, model: some/model, revision: 0123456789abcdef0123456789abcdef01234567, per_class: 50}
 split:
   test: {google: 20, bing: 20}
 scenarios:

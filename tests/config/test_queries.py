@@ -219,3 +219,11 @@ def test_limits_of_scarce_things():
     crawls = {f"{kind}_crawls": 1 for kind in ("google", "bing", "openverse", "commons", "inaturalist", "url")}
     crawls["dataset_imports"] = 1
     assert queries.resource_limits(0) == crawls and queries.resource_limits(2) == crawls | {"gpu": 2}
+
+
+def test_models_at_a_branch_are_a_warning_and_pinned_ones_and_folders_none(study, tmp_path):
+    study["scenarios"]["two"]["train"]["varied"] = 10
+    (line,) = queries.study_warnings(study)
+    assert line.startswith("sources sd, varied: their models are not pinned")
+    study["sources"]["sd"]["revision"], study["sources"]["varied"]["model"] = "0a" * 20, str(tmp_path)
+    assert queries.study_warnings(study) == []

@@ -81,3 +81,31 @@ def test_a_folder_or_a_cached_model_needs_no_hub(fake_hub, monkeypatch, tmp_path
     assert look.look_at_model(SOURCE | {"model": str(tmp_path)}, "sd").verdict == "ok"
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *args, **kwargs: str(tmp_path))
     assert look.look_at_model(SOURCE, "sd").verdict == "ok" and fake_hub.asked == []
+
+
+@pytest.mark.parametrize(
+    "revision, told",
+    [
+        (
+            "",
+            "someone/model is not pinned but the newest commit of its main branch, which may change. Write revision: ",
+        ),
+        ("fp16", "someone/model is not pinned but the branch or tag fp16, which may change. Write revision: "),
+    ],
+)
+def test_a_branch_is_told_as_unpinned_with_the_commit_to_write(fake_hub, monkeypatch, caplog, tmp_path, revision, told):
+    monkeypatch.setattr(HfApi, "model_info", lambda self, *args, **more: SimpleNamespace(siblings=[], sha="5" * 40))
+    look.look_at_model(SOURCE | {"revision": revision}, "sd")
+    assert told + "5" * 40 in caplog.text
+    caplog.clear()
+    snapshot = tmp_path / ("6" * 40)  # a model in the hub's cache
+    snapshot.mkdir()
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *args, **more: str(snapshot))
+    look.look_at_model(SOURCE | {"revision": revision}, "sd")
+    assert told + "6" * 40 in caplog.text
+
+
+def test_a_commit_and_a_folder_are_pinned(fake_hub, caplog, tmp_path):
+    look.look_at_model(SOURCE | {"revision": "0" * 40}, "sd")
+    look.look_at_model(SOURCE | {"revision": "", "model": str(tmp_path)}, "sd")
+    assert "not pinned" not in caplog.text

@@ -170,3 +170,15 @@ def test_the_prompt_the_negative_prompt_and_the_scheduler_reach_the_image(tiny):
     other = diffusion_models.load_pipeline(replace(settings, scheduler="DPMSolverMultistepScheduler"))
     changed = [image(prompt="a dog"), image(negative_prompt="text"), image(other), image(guidance=5.0)]
     assert all(np.abs(image() - one).max() > 1e-4 for one in changed)
+
+
+def test_provenance_names_the_commit_that_a_branch_was_and_the_image_stays_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: FakePipeline())
+    branch = {**SOURCE, "revision": ""}
+    unknown = pools_of(tmp_path / "a", branch)
+    monkeypatch.setattr(sampling, "commit_of", lambda model, revision: "7" * 40)
+    known = pools_of(tmp_path / "b", branch)
+    assert {record.revision for entries in known.values() for record, _ in entries} == {"7" * 40}
+    assert {record.revision for entries in unknown.values() for record, _ in entries} == {""}
+    assert images_of(known) == images_of(unknown)
+    assert pools_of(tmp_path / "b", branch) == known  # found in the store although the commit is not in the settings

@@ -12,6 +12,8 @@ Network = Literal[
 ]
 # of the networks of timm
 TIMM_PATTERN = r"timm/[a-z0-9_]+(\.[a-z0-9_]+)?"
+# a revision of the hub that never changes; a branch or a tag may
+COMMIT_PATTERN = r"[0-9a-f]{40}"
 TrainedPart = Literal["all", "head"]
 View = Literal["auto", "pad_crop", "resized_crop"]
 Optimizer = Literal["sgd", "muon"]

@@ -6,11 +6,12 @@ Each function takes the study as `reading.check_config` returns it. `targets` ha
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from distillery.config.choices import NETWORKS, WEB_SEARCHES, WITHOUT_TEACHER
+from distillery.config.choices import COMMIT_PATTERN, NETWORKS, WEB_SEARCHES, WITHOUT_TEACHER
 from distillery.config.recipe_models import RecipeConfig
 from distillery.display_names import source_titles, source_with_title
 from distillery.jobs import CRAWL_POLICY_KEYS
@@ -252,10 +253,27 @@ def study_warnings(study: Study) -> list[str]:
         for name, scenario in study["scenarios"].items()
         if scenario.get("published") and not has_published_kinds(study, name)
     ]
-    return [*_two_class_warnings(study), *_size_warnings(study), *_quota_warnings(study)] + [
+    usual = [_two_class_warnings(study), _size_warnings(study), _quota_warnings(study), _revision_warnings(study)]
+    return [line for lines in usual for line in lines] + [
         f"scenarios {', '.join(hidden)}: their published numbers are left out, because a source is of another kind than"
         " the published study's"
     ] * bool(hidden)
+
+
+def _revision_warnings(study: Study) -> Iterator[str]:
+    """A line if models of the hub are at a branch, so that they may change while the study stands."""
+    used = [name for name in sources_of_kind(study, "diffusion") if name in preflight_sources(study)]
+    settings = {name: study["sources"][name] for name in used}
+    unpinned = [
+        name
+        for name, source in settings.items()
+        if not Path(source["model"]).is_dir() and not re.fullmatch(COMMIT_PATTERN, source["revision"])
+    ]
+    if unpinned:
+        yield (
+            f"sources {', '.join(unpinned)}: their models are not pinned, a branch of the hub may change; give each a"
+            " commit as revision (the log of look_at_model names today's)"
+        )
 
 
 def _size_warnings(study: Study) -> Iterator[str]:

@@ -265,7 +265,10 @@ class Diffusion(Source):
         min_length=1,
         description="A text-to-image model: its id on the Hugging Face hub, or a folder that holds one.",
     )
-    revision: str = Field("", description="The model's revision on the hub, preferably a commit.")
+    revision: str = Field(
+        "",
+        description="The model's revision on the hub: a commit pins it. A branch may change, and is told as unpinned.",
+    )
     steps: int = Field(28, ge=1, description="Denoising steps.")
     guidance: Guidance = Field(
         7.0,

@@ -57,8 +57,6 @@ def generate(
         for label, words in classes.items():
             if not words.get("prompts"):
                 raise UserError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
-    if not settings.revision:
-        log.info("source %s: %s has no revision; name a commit to get the same images every time", name, settings.model)
     plan, kept = GenerationPlan(settings, name, source, classes, seed), GeneratedImages(Store.of(store, source))
     clip_scorer = ClipScorer(source["clip_scorer"], list(classes)) if source["clip_scorer"] else None
     pipeline = None

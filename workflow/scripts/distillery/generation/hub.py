@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from distillery.config.choices import COMMIT_PATTERN
 from distillery.jobs import one_line
 from distillery.storage.hub_errors import TIMEOUT_SECONDS, hub_error, model_name
 from distillery.storage.refusals import Refusal
@@ -30,8 +32,21 @@ def _cached(model: str, revision: str) -> Path | None:
         return None
 
 
-def check_access(model: str, revision: str) -> None:
+def commit_of(model: str, revision: str) -> str:
+    """The commit of a model's files in the hub's cache on this machine; empty if it has none, or they are a folder's.
+
+    A branch is thereby resolved to what was loaded.
+    """
+    if Path(model).is_dir() or (folder := _cached(model, revision)) is None:
+        return ""
+    return folder.name if re.fullmatch(COMMIT_PATTERN, folder.name) else ""
+
+
+def check_access(model: str, revision: str) -> str:
     """Check with the hub whether this machine may download a model.
+
+    Returns:
+        The commit that the revision stands for now; empty if the hub does not say.
 
     Raises:
         Refusal: the model is gated, or the hub does not answer.
@@ -41,8 +56,9 @@ def check_access(model: str, revision: str) -> None:
 
     hub = HfApi()
     try:
-        hub.model_info(model, revision=revision or None, timeout=TIMEOUT_SECONDS)
+        found = hub.model_info(model, revision=revision or None, timeout=TIMEOUT_SECONDS)
         hub.auth_check(model)
+        return getattr(found, "sha", None) or ""
     except Exception as error:  # the hub's own errors, and those of its network client
         raise hub_error(model, revision, error) or Refusal(
             f"{model_name(model, revision)}: the hub cannot be reached ({one_line(error, 120)}). Go online and run"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from distillery.config.choices import COMMIT_PATTERN
 from distillery.generation.diffusion_models import available_model
-from distillery.generation.hub import check_access, is_cached, require_gpu
+from distillery.generation.hub import check_access, commit_of, is_cached, require_gpu
+from distillery.jobs import log
+from distillery.storage.hub_errors import model_name
 from distillery.storage.verdicts import Verdict, now
 
 
@@ -24,8 +28,21 @@ def look_at_model(source: Mapping[str, Any], name: str, gpus: int = 1) -> Verdic
         UserError: there is no such model or revision.
     """
     model, revision = available_model(source["model"]), source.get("revision", "")
-    if not Path(model).is_dir() and not is_cached(model, revision):
-        check_access(model, revision)
+    if not Path(model).is_dir():
+        commit = commit_of(model, revision) if is_cached(model, revision) else check_access(model, revision)
+        _tell_unpinned(name, model, revision, commit)
     if not gpus and source.get("unavailable") == "skip":
         require_gpu(model, revision)
     return Verdict(name, "ok", when=now())
+
+
+def _tell_unpinned(name: str, model: str, revision: str, commit: str) -> None:
+    """Warn of a model at a branch, which its owner may change, and name the commit to write instead."""
+    if re.fullmatch(COMMIT_PATTERN, revision):
+        return
+    what = f"branch or tag {revision}" if revision else "newest commit of its main branch"
+    remedy = f"Write revision: {commit}" if commit else "Write a commit in revision"
+    log.warning(
+        "source %s: %s is not pinned but the %s, which may change. %s to get the same model every time",
+        *(name, model_name(model, ""), what, remedy),
+    )

@@ -16,6 +16,7 @@ from PIL import Image
 
 from distillery.generation.diffusion_models import DiffusionSettings
 from distillery.generation.embeddings import PromptEncoder
+from distillery.generation.hub import commit_of
 from distillery.jobs import UserError, log, one_line
 from distillery.storage.records import ImageRecord
 
@@ -40,6 +41,9 @@ def generate_images(
         Each completed record with the JPEG's bytes, or with its failure and None; lowest guidance first.
     """
     dtype = str(getattr(pipeline, "dtype", settings.dtype)).removeprefix("torch.")
+    loaded = {"dtype": dtype}
+    if commit := commit_of(settings.model, settings.revision):
+        loaded["revision"] = commit  # what a branch was when the model was loaded: the image can be made again
     with ThreadPoolExecutor(WRITERS) as writers:
         waiting: list[Future] = []
         try:
@@ -47,7 +51,7 @@ def generate_images(
                 yield from (image.result() for image in waiting)
                 done = zip(part, pixels, flagged, strict=True)
                 waiting = [
-                    writers.submit(finish_image, replace(o, dtype=dtype), p, f, settings.quality) for o, p, f in done
+                    writers.submit(finish_image, replace(o, **loaded), p, f, settings.quality) for o, p, f in done
                 ]
         except (Exception, KeyboardInterrupt):  # finished images are not lost
             yield from (image.result() for image in waiting)
