@@ -41,18 +41,19 @@ def generate_images(
         Each completed record with the JPEG's bytes, or with its failure and None; lowest guidance first.
     """
     dtype = str(getattr(pipeline, "dtype", settings.dtype)).removeprefix("torch.")
-    loaded = {"dtype": dtype}
-    if commit := commit_of(settings.model, settings.revision):
-        loaded["revision"] = commit  # what a branch was when the model was loaded: the image can be made again
+    commit = commit_of(settings.model, settings.revision)
+
+    def as_loaded(record: ImageRecord) -> ImageRecord:
+        """With what was loaded: of a branch the commit that it was, so that the image can be made again."""
+        return replace(record, dtype=dtype, revision=commit or record.revision)
+
     with ThreadPoolExecutor(WRITERS) as writers:
         waiting: list[Future] = []
         try:
             for part, pixels, flagged in _batches(pipeline, records, settings):
                 yield from (image.result() for image in waiting)
                 done = zip(part, pixels, flagged, strict=True)
-                waiting = [
-                    writers.submit(finish_image, replace(o, **loaded), p, f, settings.quality) for o, p, f in done
-                ]
+                waiting = [writers.submit(finish_image, as_loaded(o), p, f, settings.quality) for o, p, f in done]
         except (Exception, KeyboardInterrupt):  # finished images are not lost
             yield from (image.result() for image in waiting)
             raise
