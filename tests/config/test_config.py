@@ -223,7 +223,7 @@ MISTAKES = [
         "comparisons.a.arms: unknown arm dkd; known are scratch, kd",
     ),
     ({"comparisons": {"a": {"scenarios": ["x", "one"]}}}, "comparisons.a.scenarios: unknown scenario x; known are one"),
-    ({"comparisons": {"a": {}}}, "comparisons.a: give two arms or two scenarios"),
+    ({"comparisons": {"a": {}}}, "comparisons.a: give arms or two scenarios"),
     ({"comparisons": {"a": {"arms": ["kd"]}}}, r"comparisons.a.arms: \['kd'\] is too short"),
     (
         {"comparisons": {"a": {"arms": ["scratch", "kd"], "within": ["two"]}}},

@@ -1,4 +1,4 @@
-"""The published arms have each fault of the published recipe; our own arms have none."""
+"""Each fault of the published recipe, alone and all together; our own arms have none."""
 
 from dataclasses import asdict, replace
 from math import e, exp, log
@@ -49,10 +49,7 @@ def test_seven_epochs_of_batches_of_32_at_a_constant_rate_without_augmentation(c
 
 @pytest.mark.parametrize("method", ["published_ce", "published_kd"])
 def test_the_published_arms_use_only_the_network_of_the_studys_recipe(study, method):
-    changes = {"steps": 9, "batch": 8, "lr": 0.7, "optimizer": "muon", "momentum": 0.5, "weight_decay": 0.1,
-               "schedule": "triangular", "warmup": 0.5, "crop": 1, "flip": False, "cutout": 8, "mixup": 1.0,
-               "ema": 0.9, "train": "head", "body_lr": 0.5, "view": "resized_crop", "area": 0.5,
-               "jitter": 0.3}  # fmt: skip
+    changes = EVERY_KEY | {"flip": False}
     assert {*changes, "network", "pretrained", "image_size", "checkpoint_every"} == set(
         asdict(RECIPE)
     )  # a new key must be added here
@@ -60,6 +57,51 @@ def test_the_published_arms_use_only_the_network_of_the_studys_recipe(study, met
     plain, changed = study.train(method), study.train(method, replace(RECIPE, **changes))
     assert np.array_equal(plain.logits, changed.logits)
     assert plain.metrics == changed.metrics and plain.history == changed.history
+
+
+EVERY_KEY = {"steps": 9, "batch": 8, "lr": 0.7, "optimizer": "muon", "momentum": 0.5, "weight_decay": 0.1,
+             "schedule": "triangular", "warmup": 0.5, "crop": 1, "flip": True, "cutout": 8, "mixup": 1.0, "ema": 0.9,
+             "train": "head", "body_lr": 0.5, "view": "resized_crop", "area": 0.5, "jitter": 0.3}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "changed"),
+    [
+        ("budget", {"steps", "batch"}),
+        ("optimizer", {"train", "body_lr", "lr", "optimizer", "momentum", "weight_decay", "schedule", "warmup", "ema"}),
+        ("no_augmentation", {"view", "area", "jitter", "crop", "flip", "cutout", "mixup"}),
+        ("double_softmax", set()),
+        ("trained_teacher", set()),
+        ("class_ordered", set()),
+    ],
+)
+def test_a_fault_alone_changes_its_own_keys(fault, changed):
+    recipe = replace(RECIPE, **EVERY_KEY)
+    found = asdict(published.faulty_recipe(recipe, (fault,), 100, True))
+    assert {key for key, value in found.items() if value != asdict(recipe)[key]} == changed
+
+
+def test_a_fault_alone_leaves_everything_else_to_the_studys_recipe(caught):
+    calls = caught("kd_with_faults", alpha=0.9, temperature=4.0, faults=("class_ordered",))
+    assert len(calls["images"]) == 24 and calls["recipe"] == RECIPE and isinstance(calls["optimizer"], SGD)
+    calls = caught("kd_with_faults", alpha=0.9, temperature=4.0, faults=("optimizer",))
+    own = {id(weight) for weight in calls["network"].parameters()}
+    assert isinstance(calls["optimizer"], Adam) and {id(weight) for weight in calls["optimizer"].weights} == own
+    assert (calls["recipe"].lr, calls["recipe"].steps, len(calls["images"])) == (1e-3, RECIPE.steps, 30)
+
+
+def test_a_trained_teacher_gets_the_studys_own_optimizer(caught):
+    calls = caught("kd_with_faults", alpha=0.9, temperature=4.0, faults=("trained_teacher",))
+    assert isinstance(calls["optimizer"], SGD) and calls["optimizer"].momentum == RECIPE.momentum
+    own = sum(1 for _ in calls["network"].parameters())
+    assert len(calls["optimizer"].weights) == 2 * own  # the teacher has the same architecture here
+
+
+def test_all_faults_together_are_the_published_recipe(study):
+    together = study.train("kd_with_faults", alpha=0.8, temperature=1.0, faults=published.FAULTS)
+    assert np.allclose(together.logits, study.train("published_kd").logits, atol=1e-4)
+    scratch = study.train("ce_with_faults", faults=published.SCRATCH_FAULTS)
+    assert np.array_equal(scratch.logits, study.train("published_ce").logits)
 
 
 def test_scratch_is_sgd_without_momentum_or_decay(caught):

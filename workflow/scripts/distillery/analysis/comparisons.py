@@ -154,8 +154,9 @@ def sides_of(declared: Mapping[str, Any]) -> Iterator[Sides]:
     """The tests of a declared comparison, in order."""
     for place in declared["within"]:
         if declared.get("arms"):
-            before, after = declared["arms"]
-            yield Sides((place, before), (place, after))
+            before, *others = declared["arms"]
+            for after in others:
+                yield Sides((place, before), (place, after))
         else:
             before, after = declared["scenarios"]
             yield Sides((before, place), (after, place))

@@ -6,10 +6,12 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from distillery.config.fields import Section, optional
+from distillery.config.choices import Fault, ScratchFault
+from distillery.config.fields import UNIQUE, Section, Unique, optional
 from distillery.config.recipe_models import Grid
 
 METHOD = "The loss that is minimized; docs/arms.md has the formulas."
+FAULTS = "Faults of the published recipe that are added to the study's own; docs/arms.md says what each does."
 Alpha = Annotated[float, Field(ge=0, le=1, description="Weight of the teacher in the loss; the labels have 1 - alpha.")]
 Temperature = Annotated[float, Field(gt=0, description="Divides the logits of both sides before the softmax.")]
 
@@ -103,6 +105,22 @@ class UniformTeacherConfig(TunableArmConfig):
     temperature: Temperature = 4.0
 
 
+class FaultyCrossEntropyConfig(TunableArmConfig):
+    method: Literal["ce_with_faults"] = Field(description=METHOD)
+    faults: Annotated[list[ScratchFault], Unique, Field(min_length=1, json_schema_extra=UNIQUE)] = Field(
+        list(get_args(ScratchFault)), description=FAULTS
+    )
+
+
+class FaultyKDConfig(TunableArmConfig):
+    method: Literal["kd_with_faults"] = Field(description=METHOD)
+    alpha: Alpha = 0.9
+    temperature: Temperature = 4.0
+    faults: Annotated[list[Fault], Unique, Field(min_length=1, json_schema_extra=UNIQUE)] = Field(
+        list(get_args(Fault)), description=FAULTS
+    )
+
+
 class PublishedCrossEntropyConfig(ArmConfig):
     method: Literal["published_ce"] = Field(description=METHOD)
 
@@ -122,6 +140,8 @@ AnyArm = Annotated[
     | FitNetConfig
     | HardTeacherConfig
     | UniformTeacherConfig
+    | FaultyCrossEntropyConfig
+    | FaultyKDConfig
     | PublishedCrossEntropyConfig
     | PublishedKDConfig,
     Field(discriminator="method"),

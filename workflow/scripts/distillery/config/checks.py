@@ -228,29 +228,33 @@ def _comparison_problems(config: dict) -> Iterator[str]:
         key = f"comparisons.{name}"
         kinds = [kind for kind in ("arms", "scenarios") if kind in declared]
         if len(kinds) != 1:
-            yield f"{key}: give two arms or two scenarios, such as arms: [scratch, kd]"
+            yield f"{key}: give arms or two scenarios, such as arms: [scratch, kd]"
             continue
         kind = kinds[0]
         for each in declared[kind]:
             if each not in config[kind]:
                 yield f"{key}.{kind}: unknown {kind[:-1]} {each}; known are {', '.join(config[kind])}"
                 return
-        before, after = declared[kind]
-        declared["question"] = declared["question"] or _question(before, after)
-        if kind == "scenarios" and trained_classes(config, before) != trained_classes(config, after):
-            yield f"{key}.scenarios: {before} and {after} train on other classes; compare scenarios of the same ones"
-        places = _places_of_both(config, kind, before, after)
+        before, *others = declared[kind]
+        declared["question"] = declared["question"] or _question(before, others)
+        for after in others if kind == "scenarios" else ():
+            if trained_classes(config, before) != trained_classes(config, after):
+                yield f"{key}.scenarios: {before} and {after} train on other classes; compare scenarios of the same"
+        places = _places_of_all(config, kind, declared[kind])
+        together = f"{'both ' if len(others) == 1 else ''}{' and '.join(declared[kind])}"
         for place in declared.setdefault("within", places):
             if place not in places:
-                yield f"{key}.within: {place} does not train both {before} and {after}; {_suggestion(places)}"
+                yield f"{key}.within: {place} does not train {together}; {_suggestion(places)}"
         if not places:
-            yield f"{key}.{kind}: nothing trains both {before} and {after}; take the comparison out or add one of them"
+            yield f"{key}.{kind}: nothing trains {together}; take the comparison out or add what is missing"
 
 
-def _question(before: str, after: str) -> str:
+def _question(before: str, others: list[str]) -> str:
     """A comparison's question in words, if the configuration has none."""
-    usual = f"Is {display_name(after)} better than {display_name(before)}?"
-    return QUESTIONS.get((before, after), usual)
+    if len(others) > 1:
+        return f"Which are better than {display_name(before)}: {', '.join(map(display_name, others))}?"
+    usual = f"Is {display_name(others[0])} better than {display_name(before)}?"
+    return QUESTIONS.get((before, others[0]), usual)
 
 
 def _suggestion(places: list[str]) -> str:
@@ -266,16 +270,16 @@ def _usual_comparisons(config: dict) -> dict[str, dict[str, Any]]:
     return {
         name: {"question": "", "arms": list(pair)}
         for name, pair in declared.items()
-        if _places_of_both(config, "arms", *pair)
+        if _places_of_all(config, "arms", list(pair))
     }
 
 
-def _places_of_both(config: dict, kind: str, before: str, after: str) -> list[str]:
-    """The scenarios that train both arms, or the arms that both scenarios train."""
+def _places_of_all(config: dict, kind: str, names: list[str]) -> list[str]:
+    """The scenarios that train all these arms, or the arms that all these scenarios train."""
     scenarios = config["scenarios"]
     if kind == "arms":
-        return [name for name, scenario in scenarios.items() if {before, after} <= set(scenario["arms"])]
-    return [arm for arm in config["arms"] if all(arm in scenarios[name]["arms"] for name in (before, after))]
+        return [name for name, scenario in scenarios.items() if set(names) <= set(scenario["arms"])]
+    return [arm for arm in config["arms"] if all(arm in scenarios[name]["arms"] for name in names)]
 
 
 def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:

@@ -26,7 +26,9 @@ OnnxOutput = Literal["logits", "probabilities"]
 TeacherDataKind = Literal["cifar10", "folder", "huggingface", "sources", "drawn", "none"]
 Unavailable = Literal["stop", "skip"]
 
-WITHOUT_TEACHER = ("ce", "label_smoothing", "uniform_teacher", "published_ce")  # methods that ask no teacher
+WITHOUT_TEACHER = ("ce", "label_smoothing", "uniform_teacher", "ce_with_faults", "published_ce")  # ask no teacher
+ScratchFault = Literal["double_softmax", "class_ordered", "optimizer", "budget", "no_augmentation"]
+Fault = Literal["double_softmax", "trained_teacher", "class_ordered", "optimizer", "budget", "no_augmentation"]
 
 # of classes, sources, arms and scenarios, which are also names of files, two of them in one of at most 255 characters
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"

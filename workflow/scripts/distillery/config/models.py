@@ -18,6 +18,7 @@ from distillery.config.fields import (
     Duplicates,
     FullTexts,
     Name,
+    Names,
     PercentPair,
     Section,
     Seed,
@@ -116,7 +117,10 @@ class ComparisonConfig(Section):
     """A question that is tested."""
 
     question: str = Field("", description="The question in words; made from the names if it is left out.")
-    arms: TwoNames = optional("Two arms, the baseline first; tested in every scenario that trains both.")
+    arms: Names = optional(
+        "Two arms or more, the baseline first; each of the others is tested against it in every scenario that trains"
+        " them all."
+    )
     scenarios: TwoNames = optional(
         "Two scenarios of the same classes, the baseline first; tested with every arm that both train."
     )

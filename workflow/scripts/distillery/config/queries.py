@@ -382,7 +382,10 @@ def design_of_study(study: Study) -> dict[str, Any]:
     return {
         "seeds": study["seeds"],
         "correction": study["correction"],
-        "comparisons": {name: {"within": one["within"]} for name, one in study["comparisons"].items()},
+        "comparisons": {
+            name: {key: one[key] for key in ("arms", "within") if key in one}
+            for name, one in study["comparisons"].items()
+        },
         "scenarios": {name: {"arms": one["arms"]} for name, one in study["scenarios"].items()},
         "split": {key: study["split"][key] for key in ("test", "common", "draws")},
         "teacher": {"seeds": study["teacher"]["seeds"]},

@@ -14,6 +14,7 @@ from distillery.config.queries import (
     recipe_of,
     sources_of_kind,
     tuning_of,
+    uses_teacher,
 )
 from distillery.storage.work import SpeedRequest, Training, Work
 
@@ -47,8 +48,8 @@ def _trainings(study: Study) -> Iterator[Training]:
         tuned, sources = set(), list(settings["train"])
         for name in settings["arms"]:
             method = study["arms"][name]["method"]
-            teacher = not method.endswith("ce")
-            if method.startswith("published"):
+            teacher = uses_teacher(study, name)
+            if method.startswith("published") or "budget" in study["arms"][name].get("faults", ()):
                 images = sum(settings["train"].values()) * (1 if settings["augment"] == "none" else 2)
                 batches = PUBLISHED_EPOCHS * images / study["student"]["batch"]  # in batches of the student's
                 yield Training(scenario, sources, study["seeds"], batches, teacher)

@@ -34,8 +34,9 @@ def teacher_problems(config: dict[str, Any]) -> Iterator[str]:
             yield from _zero_shot_problems(config, where, part)
     if adopted_members(config):
         for name, arm in config["arms"].items():
-            if arm["method"] in COMPARE_FEATURES or arm["method"] == "published_kd":
-                what = "changes the teacher" if arm["method"] == "published_kd" else "compares activations"
+            changes = arm["method"] == "published_kd" or "trained_teacher" in arm.get("faults", ())
+            if arm["method"] in COMPARE_FEATURES or changes:
+                what = "changes the teacher" if changes else "compares activations"
                 yield (
                     f"arms.{name}: {arm['method']} {what}, but teacher.kind {teacher['kind']} gives logits alone; take"
                     " another method or kind: train"

@@ -30,7 +30,7 @@ def cross_entropy(student: Tensor, labels: Tensor, smoothing: float = 0.0) -> Te
 
 
 def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Divergence of the student from the teacher at a temperature (Hinton et al. 2015, section 2, as KL).
+    """Divergence of the student from the frozen teacher at a temperature (Hinton et al. 2015, section 2, as KL).
 
     T² · KL(softmax(teacher / T) ‖ softmax(student / T)). It is zero if both give the same probabilities. T² keeps the
     size of the gradient as T grows.
@@ -39,8 +39,13 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         student, teacher: logits [B, C].
         temperature: T > 0.
     """
+    return divergence(student, teacher.detach(), temperature)
+
+
+def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """`kd_loss` with gradients to both networks."""
     log_student = F.log_softmax(student.float() / temperature, dim=1)
-    log_teacher = F.log_softmax(teacher.detach().float() / temperature, dim=1)
+    log_teacher = F.log_softmax(teacher.float() / temperature, dim=1)
     return temperature**2 * F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
 
 

@@ -1,14 +1,14 @@
 """The methods to train a student: the loss that each minimizes, with settings from the configuration.
 
-An arm's fields are its settings in the configuration. All arms but the published ones share everything else: the
-network, its initialization, the order of the images, the views, the optimizer and the number of steps.
+An arm's fields are its settings in the configuration. All arms without faults share everything else: the network, its
+initialization, the order of the images, the views, the optimizer and the number of steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -17,12 +17,13 @@ from distillery.distillation.losses import (
     attention_loss,
     cross_entropy,
     dist_loss,
+    divergence,
     dkd_loss,
     hint_loss,
     kd_loss,
     standardized,
 )
-from distillery.distillation.published_recipe import double_softmax_loss
+from distillery.distillation.published_recipe import FAULTS, SCRATCH_FAULTS, double_softmax_loss, first_softmax
 from distillery.distillation.stages import HintAdapter
 from distillery.jobs import UserError
 from distillery.training.loop import Batch
@@ -49,14 +50,19 @@ class Arm:
         uses_teacher: whether the loss needs the teacher's outputs.
         needs_features: whether the loss compares activations, not only logits.
         adapter: the trainable module that makes both networks' activations comparable, if the method needs one.
-        published: whether it uses the published recipe with its faults.
+        faults: those of the published recipe that it has.
     """
 
     method: ClassVar[str]
     uses_teacher: ClassVar[bool] = False
     needs_features: ClassVar[bool] = False
     adapter: ClassVar[type[HintAdapter] | None] = None
-    published: ClassVar[bool] = False
+    faults = cast(tuple[str, ...], ())  # of the class, or a setting
+
+    @property
+    def trains_teacher(self) -> bool:
+        """Whether the teacher's weights change along with the student's, a fault."""
+        return "trained_teacher" in self.faults
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         """The loss (minimized), a scalar. `teacher` is None if the method uses no teacher."""
@@ -226,7 +232,36 @@ class UniformTeacher(Arm):
         return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * uniform
 
 
-# --- the published ones -----------------------------------------------------------------------------------------------
+# --- with faults of the published recipe ------------------------------------------------------------------------------
+
+
+def _faulty(output: ModelOutput, faults: Collection[str]) -> ModelOutput:
+    """What the loss takes for logits."""
+    return output._replace(logits=first_softmax(output.logits)) if "double_softmax" in faults else output
+
+
+@dataclass(frozen=True)
+class FaultyCrossEntropy(CrossEntropy):
+    """From scratch with the study's own recipe and some of the published one's faults."""
+
+    method = "ce_with_faults"
+    faults: tuple[str, ...]
+
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
+        return super().loss(_faulty(student, self.faults), None, batch)
+
+
+@dataclass(frozen=True)
+class FaultyKD(KD):
+    """Distilled with the study's own recipe and some of the published one's faults."""
+
+    method = "kd_with_faults"
+    faults: tuple[str, ...]
+
+    def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
+        student, teacher = _faulty(student, self.faults), _faulty(_given(teacher), self.faults)
+        soft = divergence(student.logits, teacher.logits, self.temperature)  # a teacher that is trained gets gradients
+        return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * soft
 
 
 @dataclass(frozen=True)
@@ -234,7 +269,7 @@ class PublishedCrossEntropy(CrossEntropy):
     """From scratch with the published recipe."""
 
     method = "published_ce"
-    published = True
+    faults = SCRATCH_FAULTS
 
 
 @dataclass(frozen=True)
@@ -243,7 +278,7 @@ class PublishedKD(Arm):
 
     method = "published_kd"
     uses_teacher = True
-    published = True
+    faults = FAULTS
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         return double_softmax_loss(student.logits, _given(teacher).logits, batch.targets)
@@ -253,7 +288,7 @@ ARMS = (
     *(CrossEntropy, LabelSmoothing),
     *(KD, DKD, DIST, StandardizedKD, AttentionTransfer, FitNet),
     *(HardTeacher, UniformTeacher),
-    *(PublishedCrossEntropy, PublishedKD),
+    *(FaultyCrossEntropy, FaultyKD, PublishedCrossEntropy, PublishedKD),
 )
 METHODS = {arm.method: arm for arm in ARMS}
 
@@ -273,4 +308,8 @@ def arm_of(section: Mapping[str, Any]) -> Arm:
         raise UserError(f"arm: {method} has no {', '.join(unknown)}; it has {', '.join(known) or 'no settings'}")
     if missing := [name for name in known if name not in settings]:
         raise UserError(f"arm: {method} needs {', '.join(missing)}")
-    return METHODS[method](**{name: float(value) for name, value in settings.items()})
+    return METHODS[method](**{name: _value(value) for name, value in settings.items()})
+
+
+def _value(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else float(value)

@@ -28,8 +28,8 @@ def objective_of(
 ) -> Objective:
     """An arm's loss. The teacher sees exactly the student's views, including mixed ones, within the step.
 
-    This is the "consistent" teaching of Beyer et al. (2022). A frozen teacher needs no gradients; the published teacher
-    is trained along with the student.
+    This is the "consistent" teaching of Beyer et al. (2022). A frozen teacher needs no gradients; the published recipe
+    trains it along with the student.
 
     Args:
         restrict: selects the logits of the classes trained on, from `select_classes`.
@@ -39,7 +39,7 @@ def objective_of(
     def objective(network: NormalizedModel, batch: Batch) -> Tensor:
         teacher_outputs = None
         if teacher:
-            with torch.set_grad_enabled(arm.published):
+            with torch.set_grad_enabled(arm.trains_teacher):
                 teacher_outputs = _model_output(arm, teacher, batch.views, restrict)
         student_outputs = _model_output(arm, network, batch.views, restrict)
         if adapter and teacher_outputs:
@@ -107,10 +107,10 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
 
 
 def prepare_teacher(teacher: AnyNetwork, arm: Arm, device: torch.device) -> AnyNetwork:
-    """The teacher in the form an arm needs: trainable for the published arms, else a faster frozen copy."""
+    """The teacher in the form an arm needs: trainable for an arm with that fault, else a faster frozen copy."""
     if not isinstance(teacher, NormalizedModel):
         return teacher  # adopted: it has no batch norms of ours
-    if arm.published:
+    if arm.trains_teacher:
         published.unfreeze(teacher)
         return teacher
     return fold_batchnorm(teacher, arithmetic(device))

@@ -1,8 +1,8 @@
 """Training the student of one scenario, arm and seed; `student_evaluation.py` tests it.
 
 All arms of one seed start from the same initialization. If they train on the same images, they also see the same order
-and views. So they differ in the loss alone, and in learning rate and weight decay if an arm has its own grid. The
-published arms also differ in their recipe (`published_recipe.py`).
+and views. So they differ in the loss alone, and in learning rate and weight decay if an arm has its own grid. Arms with
+faults also differ in their recipe (`published_recipe.py`).
 
 A scenario may train on fewer classes than the study has. Its students keep the study's C logits, so that the
 predictions of all runs fit one table. But every softmax, of student and teacher, is over the trained classes only: the
@@ -81,8 +81,7 @@ def train_student(
     Raises:
         UserError: a file is damaged, the teacher has other classes or another image size, or the loss is not finite.
     """
-    if arm.published:
-        data, recipe = _published_settings(arm, data, recipe)
+    data, recipe = _with_faults(arm, data, recipe)
     device = choose_device(threads, deterministic)
     network, history = fit_student(data, arm, recipe, teacher, run.seed, checkpoints, device, str(run))
     facts = {
@@ -105,12 +104,11 @@ def train_student(
     return TrainedStudent(trained, history, facts)
 
 
-def _published_settings(arm: Arm, data: ScenarioData, recipe: Recipe) -> tuple[ScenarioData, Recipe]:
-    """Train images and recipe of a published arm."""
-    if arm.uses_teacher:
+def _with_faults(arm: Arm, data: ScenarioData, recipe: Recipe) -> tuple[ScenarioData, Recipe]:
+    """Train images and recipe of an arm: the study's own, or with the arm's faults."""
+    if "class_ordered" in arm.faults:
         data = replace(data, train=published.first_of_class_order(data.train))
-    lr = published.KD_LR if arm.uses_teacher else published.SCRATCH_LR
-    return data, published.published_recipe(recipe, len(data.train), lr)
+    return data, published.faulty_recipe(recipe, arm.faults, len(data.train), arm.uses_teacher)
 
 
 def fit_student(
@@ -159,9 +157,10 @@ def fit_student(
 def _optimizer(
     arm: Arm, recipe: Recipe, network: nn.Module, teacher: nn.Module | None, adapter: nn.Module | None
 ) -> Optimizer:
-    if not arm.published:
-        return optimizer_of(recipe, nn.ModuleList([network, adapter]) if adapter else network)
-    return published.kd_optimizer(network, teacher) if teacher else published.scratch_optimizer(network)
+    if "optimizer" in arm.faults:
+        return published.optimizer_without_momentum(network, teacher, arm.trains_teacher)
+    trained = [network, *([adapter] if adapter else []), *([teacher] if teacher and arm.trains_teacher else [])]
+    return optimizer_of(recipe, nn.ModuleList(trained) if len(trained) > 1 else network)
 
 
 def _checkpoint(
@@ -175,8 +174,8 @@ def _checkpoint(
     keep_weights: bool,
 ) -> Checkpoint:
     every = recipe.checkpoint_every
-    if arm.published and arm.uses_teacher:
-        # checkpoints hold no teacher, and this one is trained too; repeating seven epochs is quick
+    if arm.trains_teacher:
+        # checkpoints hold no teacher, and this one is trained too; arms with faults are short
         log.info("no checkpoints before the end, because this method also trains the teacher")
         every = 0
     settings = {

@@ -67,12 +67,18 @@ def _draw_comparison(axis: Axes, table: pd.DataFrame) -> None:
     axis.axvline(0, color=SOFT, linewidth=1, linestyle=DOTTED)
     for place, (_, row) in enumerate(table.iterrows()):
         _draw_difference(axis, place, row)
-    # what varies within a comparison: scenarios for two arms, arms for two scenarios
-    same_scenario = table["versus_scenario"].iloc[0] == table["scenario"].iloc[0]
-    names = table["scenario"].map(str) if same_scenario else table["arm"].map(display_name)
-    axis.set_yticks(range(len(table)), [truncate(name, 22) for name in names], fontsize=8, color=INK)
+    axis.set_yticks(range(len(table)), [truncate(name, 22) for name in _row_names(table)], fontsize=8, color=INK)
     axis.grid(axis="x", color=GRID, linewidth=0.8)
     axis.spines["left"].set_visible(False)
+
+
+def _row_names(table: pd.DataFrame) -> pd.Series:
+    """What varies within a comparison: the scenario, the arm, or both."""
+    scenarios, arms = table["scenario"].map(str), table["arm"].map(display_name)
+    between_arms = table["versus_scenario"].iloc[0] == table["scenario"].iloc[0]
+    if between_arms and table["arm"].nunique() == 1:
+        return scenarios
+    return arms + ", " + scenarios if between_arms and scenarios.nunique() > 1 else arms
 
 
 def _draw_difference(axis: Axes, y: int, row: pd.Series) -> None:

@@ -36,8 +36,8 @@ def _difference(tables: Tables) -> Iterator[KeyFigure]:
         return
     first = comparisons.groups("comparison")[0]
     row = first.first()
-    if "arm" not in first.rows or row["arm"] == row["versus_arm"]:
-        return
+    if "arm" not in first.rows or row["arm"] == row["versus_arm"] or first["arm"].nunique() > 1:
+        return  # a mean over different questions says nothing
     mean = first.numbers("difference").mean()
     note = f"points, mean over {plural(len(first), 'scenario')}"
     yield KeyFigure(f"{row.arm} − {display_name(row['versus_arm'])}", f"{mean:+.1f}".replace("-", "−"), note)

@@ -56,7 +56,8 @@ class StudyPlan:
             trials: trainings that choose settings.
         """
         split, declared = study["split"], study["comparisons"].values()
-        within = [len(one["within"]) for one in declared] or [1]
+        # a comparison of several arms is a test for each but the baseline
+        within = [len(one["within"]) * (len(one.get("arms", ("", ""))) - 1) for one in declared] or [1]
         return StudyPlan(
             seeds=study["seeds"],
             design=RunDesign(study["teacher"]["seeds"], split["draws"]),
