@@ -121,6 +121,18 @@ def test_p_is_corrected_within_the_question_or_over_all(runs):
     assert (over_all["detectable"].astype(float) > within["detectable"].astype(float)).all()
 
 
+def test_several_arms_are_each_tested_against_the_baseline_and_corrected_together(runs):
+    rng = np.random.default_rng(6)
+    runs |= {(scenario, "dkd"): predictions_of(rng.random((6, 90)) < 0.45) for scenario in "ab"}
+    declared = {"question": "Which help?", "arms": ["scratch", "kd", "dkd"], "within": ["a", "b"]}
+    table = comparisons_table(runs, groups_of(90), {"which": declared})
+    assert table[["scenario", "versus_arm", "arm"]].to_numpy().tolist() == [
+        [scenario, "scratch", arm] for scenario in "ab" for arm in ("kd", "dkd")
+    ]
+    raw = [compare(runs[s.versus].correct, runs[s.after].correct, np.arange(90))["p"] for s in sides_of(declared)]
+    assert list(table["p_holm"]) == [p_text(p) for p in holm(raw)]
+
+
 def test_pairs_are_of_equal_seeds_and_images(runs):
     runs["a", "kd"] = predictions_of(runs["a", "kd"].correct[:4], seeds=[1, 2, 7, 9])
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS | {"within": ["a"]}}).iloc[0]

@@ -267,6 +267,17 @@ def test_marks_stand_at_the_numbers_of_the_tables():
     plt.close(figure)
 
 
+def test_a_row_of_a_comparison_is_named_by_what_varies():
+    def names(rows):
+        columns = ["versus_scenario", "scenario", "arm"]
+        return list(difference_charts._row_names(pd.DataFrame(rows, columns=columns)))
+
+    assert names([("a", "a", "kd"), ("b", "b", "kd")]) == ["a", "b"]
+    assert names([("a", "a", "kd"), ("a", "a", "dkd")]) == ["distilled", "dkd"]
+    assert names([("a", "a", "kd"), ("b", "b", "dkd")]) == ["distilled, a", "dkd, b"]
+    assert names([("a", "b", "kd"), ("a", "b", "dkd")]) == ["distilled", "dkd"]
+
+
 @pytest.mark.parametrize("count", [1, 5, 26])
 def test_panels_do_not_overlap_and_lie_inside_the_figure(count):
     figure, axes = panel_grid(count, 4, PanelLayout(2.0, 1.5, legend=0.4), "A study", "text", "label")
