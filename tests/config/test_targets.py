@@ -7,7 +7,7 @@ import pytest
 import yaml
 from test_queries import STUDY
 
-from distillery.config import targets
+from distillery.config import cleaning, targets
 from distillery.config.reading import check_config
 
 ROOT = Path(__file__).parents[2]
@@ -45,10 +45,12 @@ def test_files_of_a_model_that_is_a_folder(study, tmp_path):
 
 
 def test_what_splits_and_plans_depend_on(study):
-    assert targets.leakage_to_drop(study) == {} and targets.audits_of(study, "two") == []
+    assert targets.leakage_to_drop(study) == {} and cleaning.audits_of(study, "two") == []
     study["split"]["leakage"], study["scenarios"]["two"]["clean"] = "drop", True
     assert targets.leakage_to_drop(study) == {"leakage": "results/leakage.parquet"}
-    assert targets.audits_of(study, "two") == [f"results/audit/{name}.parquet" for name in ("sd", "mine", "google")]
+    assert cleaning.audits_of(study, "two") == [f"results/audit/{name}.parquet" for name in ("sd", "mine", "google")]
+    assert cleaning.audits_of(study, "two", own_test=True)[1] == "results/audit/mine.own_test.parquet"
+    assert cleaning.cleaned_sources(study) == [name for name in study["sources"] if name in ("sd", "mine", "google")]
     assert targets.plans(study) == ["results/plans/one.parquet", "results/plans/two.parquet"]
 
 
@@ -98,7 +100,10 @@ def test_files_of_the_report(study):
 def test_what_a_sheet_is_drawn_from(study):
     found = {kind: targets.sheet_inputs(study, kind, "mine") for kind in targets.SHEETS}
     assert found["contact"] == {"pixels": "results/curated/mine.npy", "table": "results/curated/mine.parquet"}
-    assert found["label_issues"] == {"pixels": "results/curated/mine.npy", "table": "results/audit/mine.parquet"}
+    assert found["label_issues"] == {
+        "pixels": "results/curated/mine.npy", "table": "results/audit/mine.parquet",
+        "own_test": "results/audit/mine.own_test.parquet",
+    }  # fmt: skip
     assert found["duplicates"] == {
         "shards": ["resources/pools/mine/dog.tar"], "records": ["resources/pools/mine/dog.jsonl"],
         "table": "results/curated/mine.parquet",

@@ -105,9 +105,10 @@ def test_the_audit_of_a_source_without_images_has_no_rows(tmp_path):
     np.save(tmp_path / "google.npy", np.empty((0, 16, 16, 3), np.uint8))
     output = str(tmp_path / "audit.parquet")
     inputs = {"pixels": str(tmp_path / "google.npy"), "table": str(tmp_path / "google.parquet")}
-    others = {"leakage": "", "splits": "", "weights": ""}
-    run("audit_labels", input=inputs | others, output={"audit": output}, params={"source": "google"})
-    assert pq.read_table(output).num_rows == 0
+    others = {"leakage": "", "splits": "", "weights": "", "own_predictions": ""}
+    outputs = {"audit": output, "own_test": str(tmp_path / "own.parquet")}
+    run("audit_labels", input=inputs | others, output=outputs, params={"source": "google"})
+    assert [pq.read_table(path).num_rows for path in outputs.values()] == [0, 0]
 
 
 def test_runs_of_a_job_share_their_plan_and_teacher():

@@ -112,7 +112,7 @@ def all_sentences(tables):
 def test_every_number_of_a_sentence_is_in_a_table_that_it_names(tables):
     tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
     found = all_sentences(tables)
-    assert len(found) == 19
+    assert len(found) == 21
     for sentence in found:
         assert sentence.tables and mismatches(sentence.text, {name: tables[name] for name in sentence.tables}) == []
 
@@ -153,13 +153,15 @@ def test_limitations_depend_on_the_study(tables):
     assert any(
         "68.75 % of its own test images, 50.00 % of Google images correctly. Distillation" in text for text in texts
     )
-    tables["audit"] = pd.concat([tables["audit"], pd.DataFrame([{"source": "mine", "class": "all", "tested_on": "9"}])])
+    mine = pd.DataFrame([{"source": "mine", "class": "all", "tested_on": "9"}])
+    tables["audit"] = pd.concat([tables["audit"], mine]).fillna("")
     again = [sentence.text for sentence in limitations(tables, TITLES)]
     assert again == texts  # accuracies are not measured on this source
     tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
     tables["summary"]["n_train_requested"] = "400"
     tables["comparisons"] = tables["comparisons"][:0]
-    tables["leakage"] = tables["audit"] = tables["audit"].assign(tested_on="0")
+    tables["leakage"] = tables["leakage"].assign(tested_on="0")
+    tables["audit"] = tables["audit"].assign(tested_on="0", wrong_percent="")
     texts = [sentence.text for sentence in limitations(tables, TITLES)]
     assert len(texts) == 3 and texts[0].startswith("A demonstration") and "model of SD2 has random weights" in texts[2]
 
@@ -179,7 +181,7 @@ def test_a_study_of_one_run_has_a_page_too(tables):
     (best,) = answer(one)
     assert best.text == "There is one small result: distilled on 800 Google (45.20 %)."
     assert {sentence.tables for sentence in insights(one)} == {
-        (name,) for name in ("per_class", "confusion", "calibration", "agreement", "counts")}  # fmt: skip
+        (name,) for name in ("audit", "per_class", "confusion", "calibration", "agreement", "counts")}  # fmt: skip
 
 
 def test_a_teacher_below_students_from_scratch_is_told(tables):
@@ -193,3 +195,27 @@ def test_a_teacher_below_students_from_scratch_is_told(tables):
     (sentence,) = told("52.10")
     assert "has 52.10 %, more than the 50.00 % of the teacher" in sentence.text
     assert sentence.tables == ("test_sources", "teacher")
+
+
+def test_cleaning_is_not_credited_where_no_more_is_flagged_than_of_trusted_labels(tables):
+    def said(**changes):
+        audit = tables["audit"].assign(**changes)
+        return [sentence.text for sentence in insights(tables | {"audit": audit}, TITLES) if "audit" in sentence.tables]
+
+    (text,) = said()
+    assert "lose 13.4 % of the train images of Google" in text and "not due to fewer wrong labels" in text
+    assert "12.3 % of this source's labels, and 11.1 % of those of its own test images: no sign of noise" in text
+    (text,) = said(above_own="yes", own_flagged_percent="4.2")
+    assert "4.2 % of those of its own test images: some of the labels left out are wrong" in text
+    (text,) = said(own_flagged_percent="")
+    assert "no trusted labels" in text and said(clean_loses_percent="") == []
+
+
+def test_no_estimate_of_wrong_labels_stands_without_that_of_trusted_ones(tables):
+    found = [sentence.text for sentence in limitations(tables, TITLES) if "audit" in sentence.tables]
+    assert "estimates 15.2 % wrong labels of Google, and 14.8 % of its own test images" in found[0]
+    assert "12.3 % of the source's labels, where it flags 11.1 % of those of its own test images" in found[1]
+    audit = tables["audit"].assign(flagged_percent="", own_flagged_percent="", wrong_percent="", own_wrong_percent="")
+    found = [sentence.text for sentence in limitations(tables | {"audit": audit}, TITLES)]
+    assert not [text for text in found if "wrong labels of" in text]
+    assert any("as likely errors, and there are no trusted labels to compare with" in text for text in found)

@@ -102,14 +102,15 @@ def test_a_scenario_may_shrink_to_the_largest_balanced_set(study, tmp_path):
     assert [labels.count(label) for label in range(3)] == [3, 3, 3]
 
 
-def write_audit(path, label_issues):
-    """A label audit of 100 images of source google; the given rows are flagged."""
+def write_audit(path, label_issues, label=""):
+    """A label audit of 100 images of source google, of one class; the given rows are flagged."""
     from distillery.analysis.data_quality.label_audit import SCHEMA as AUDIT
 
     columns = {field.name: [""] * 100 if str(field.type) == "string" else [0] * 100 for field in AUDIT}
     columns |= {
         "source": ["google"] * 100,
         "row": range(100),
+        "class": [label] * 100,
         "is_label_issue": [int(row in label_issues) for row in range(100)],
     }
     write_parquet(path, columns, AUDIT)
@@ -133,6 +134,27 @@ def test_images_with_label_issues_are_not_trained_on(study, tmp_path):
     assert [r for r in plans[0] if r["split"] == "val"] == [r for r in plans[1] if r["split"] == "val"]
     with pytest.raises(UserError, match="has 8 train images in source google, 9 requested of each class"):
         plan_scenario(splits, tmp_path / "b", train={"google": 27}, audits=audits, **settings)
+
+
+def test_a_class_that_loses_more_than_a_tenth_is_told_with_what_the_teacher_flags_of_trusted_labels(
+    study, tmp_path, caplog
+):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 24)})
+    train = {
+        name: [row["row"] for row in rows_of(splits) if row["split"] == "train" and row["class"] == name]
+        for name in LABELS
+    }
+    lost = [*train[LABELS[0]][:4], *train[LABELS[1]][:1]]
+    audits = [write_audit(tmp_path / "audit.parquet", lost)]
+    own_tests = [write_audit(tmp_path / "own.parquet", range(20), LABELS[0])]
+    plan_scenario(
+        splits, tmp_path / "plan", train={"google": 9}, audits=audits, own_tests=own_tests, classes=classes,
+        common=["google"], augmented=False, shortfall="error", scenario="tidy",
+    )  # fmt: skip
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    count = len(train[LABELS[0]])
+    assert f"{LABELS[0]} 4 of {count} ({100 * 4 / count:.0f} %; own test 20 %)" in warning
+    assert len(train[LABELS[1]]) >= 10 and LABELS[1] not in warning
 
 
 def test_the_message_suggests_shrinking_only_where_it_is_not_set(study, tmp_path):

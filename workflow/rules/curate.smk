@@ -85,6 +85,7 @@ rule plan_scenario:
         refusals="results/refusals.json",
         tables=lambda w: curated(study["scenarios"][w.scenario]["train"], "parquet"),
         audits=lambda w: audits_of(w.scenario),
+        own_tests=lambda w: audits_of(w.scenario, own_test=True),
         pixels=lambda w: curated(pixel_sources(w.scenario), "npy"),
     output:
         plan="results/plans/{scenario}.parquet",

@@ -202,6 +202,7 @@ rule tabulate_data_quality:
     input:
         leakage="results/leakage.parquet",
         audits=expand("results/audit/{source}.parquet", source=used_sources()),
+        own_tests=expand("results/audit/{source}.own_test.parquet", source=used_sources()),
         plans=plans(),
         splits="results/splits.parquet",
     output:
@@ -216,6 +217,7 @@ rule tabulate_data_quality:
     params:
         label=label_of_figures(),
         tested=tested_sources(),
+        cleaned=cleaned_sources(),
         code=code_of("tabulate_data_quality"),
     script:
         "../scripts/tabulate_data_quality.py"

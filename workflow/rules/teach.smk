@@ -191,8 +191,10 @@ rule audit_labels:
         leakage="results/leakage.parquet",
         splits="results/splits.parquet",
         weights="results/teacher/model.safetensors",
+        own_predictions="results/teacher/predictions.parquet",
     output:
         audit="results/audit/{source}.parquet",
+        own_test="results/audit/{source}.own_test.parquet",
     log:
         "results/logs/audit_labels/{source}.log",
     benchmark:

@@ -10,7 +10,9 @@ with job(snakemake) as j:
         j.input.leakage,
         j.input.splits,
         j.input.weights,
+        j.input.own_predictions,
         j.output.audit,
+        j.output.own_test,
         source=j.params.source,
         threads=j.threads,
     )

@@ -15,6 +15,7 @@ with job(snakemake) as j:
         shortfall=j.params.shortfall,
         generated=j.params.generated,
         audits=j.input.get("audits", []),
+        own_tests=j.input.get("own_tests", []),
         tables=j.input.tables,
         curation=j.params.curation,
         refusals=j.input.refusals,

@@ -7,10 +7,12 @@ with job(snakemake) as j:
     tabulate_data_quality(
         j.input.leakage,
         j.input.audits,
+        j.input.own_tests,
         j.input.plans,
         j.output.leakage,
         j.output.audit,
         label=j.params.label,
         splits=j.input.splits,
         tested=list(j.params.tested),
+        cleaned=list(j.params.cleaned),
     )

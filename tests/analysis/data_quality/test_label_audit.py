@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from tiny_study import CLASSES, draw
 
-from distillery.analysis.data_quality.label_audit import audit_labels
+from distillery.analysis.data_quality.label_audit import SCHEMA, audit_labels
 from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.leakage import LEAKAGE_SCHEMA
 from distillery.jobs import UserError
 from distillery.splits.split import SPLITS_SCHEMA
 from distillery.storage.parquet import read_parquet, write_parquet
+from distillery.training.run_files import predictions_schema
 
 
 def empty(schema, count):
@@ -36,21 +37,16 @@ def audited(study, tmp_path):
         write_parquet(
             tmp_path / "leakage.parquet", known | {"teacher_split": ["train", "train", "test"]}, LEAKAGE_SCHEMA
         )
+        # logits of the teacher's own test images: red, green and blue in turns, rows 0 and 4 flatly contradicted
+        own_labels = np.arange(30) % 3
+        logits = 6.0 * np.eye(3, dtype=np.float32)[np.where(np.isin(np.arange(30), (0, 4)), 2, own_labels)]
+        own = {"source": ["own_test"] * 30 + ["web"], "row": [*range(30), 0], "label": [*own_labels, 0]}
+        own |= {"predicted": [*logits.argmax(1), 0], "logits": np.concatenate([logits, logits[:1]])}
+        write_parquet(tmp_path / "predictions.parquet", own, predictions_schema(3))
         paths = [tmp_path / name for name in ("web.npy", "web.parquet", "leakage.parquet", "splits.parquet")]
-        audit_labels(*paths, study.teacher, tmp_path / "audit.parquet", source="web", threads=1)
-        names = (
-            "source",
-            "row",
-            "class",
-            "key",
-            "audited",
-            "p_claimed",
-            "confident",
-            "likely",
-            "is_label_issue",
-            "clip",
-        )
-        return truth, read_parquet(tmp_path / "audit.parquet", names)
+        outputs = tmp_path / "audit.parquet", tmp_path / "own.parquet"
+        audit_labels(*paths, study.teacher, tmp_path / "predictions.parquet", *outputs, source="web", threads=1)
+        return truth, read_parquet(outputs[0], SCHEMA.names)
 
     return audit
 
@@ -66,6 +62,14 @@ def test_planted_label_errors_are_flagged(audited):
     assert set(found["confident"]) <= {*CLASSES, ""}
     p = np.array(found["p_claimed"].tolist())
     assert (p >= 0).all() and (p <= 1).all() and p[[0, 1, 3, 4]].max() < np.median(p[5:])
+
+
+def test_the_teacher_s_own_test_images_are_audited_in_the_same_way(audited, tmp_path):
+    audited()
+    own = read_parquet(tmp_path / "own.parquet", SCHEMA.names)
+    assert own["row"].tolist() == list(range(30)) and set(own["source"]) == {"own_test"} and own["audited"].all()
+    assert np.flatnonzero(own["is_label_issue"]).tolist() == [0, 4]
+    assert own["likely"][[0, 4]].tolist() == [CLASSES[2]] * 2 and own["class"][:3].tolist() == list(CLASSES)
 
 
 PARTS = ("train", "train", "train", "test", "test", "test", "val", "train", "unused")

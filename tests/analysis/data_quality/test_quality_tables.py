@@ -12,7 +12,7 @@ from PIL import Image
 from distillery.analysis.data_quality.quality_tables import AUDIT_COLUMNS, LEAKAGE_COLUMNS, tabulate_data_quality
 from distillery.curation.curated import curate
 from distillery.figures import acquisition
-from distillery.figures.contact_sheets import label_issues_sheet
+from distillery.figures.audit_sheets import label_issues_sheet
 from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
 from distillery.jobs import UserError
 from distillery.storage.pools import image_key, write_pool
@@ -37,50 +37,94 @@ def audit(tmp_path):
     return tmp_path / "audit.parquet"
 
 
-def test_leakage_and_audit_tables(tmp_path, audit, write_plan, write_splits):
+@pytest.fixture
+def own_test(tmp_path):
+    """The audit of 40 of the teacher's own test images, cats and dogs in turns, of which 4 cats are taken for dogs."""
+    table = pd.DataFrame({"source": "own_test", "row": range(40), "class": ["cat", "dog"] * 20, "audited": 1})
+    table["is_label_issue"] = [int(row in (0, 2, 4, 6)) for row in range(40)]
+    table["confident"] = table["class"].where(table["is_label_issue"] == 0, "dog")
+    table.assign(clip=-1.0).to_parquet(tmp_path / "own.parquet")
+    return tmp_path / "own.parquet"
+
+
+def test_leakage_and_audit_tables(tmp_path, audit, own_test, write_plan, write_splits):
     known = pd.DataFrame(
         {"source": "google", "row": [3, 11, 11, 19], "teacher_split": ["train", "train", "test", "train"]}
     )
     known.to_parquet(tmp_path / "leakage.parquet")
     plans = [write_plan("a", {"google": 5}), write_plan("b", {"google": 3}, augmented=True)]  # test 0-9, train 10-14
     paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
-    tests = {"splits": write_splits(["google"]), "tested": ["google"]}
-    tabulate_data_quality(tmp_path / "leakage.parquet", [audit], plans, *paths, label="a demonstration", **tests)
+    tests = {"splits": write_splits(["google"]), "tested": ["google"], "cleaned": ["google"]}
+    files = tmp_path / "leakage.parquet", [audit], [own_test], plans, *paths
+    tabulate_data_quality(*files, label="a demonstration", **tests)
     leakage, found = (pd.read_csv(path) for path in paths)
     assert tuple(leakage.columns) == LEAKAGE_COLUMNS and tuple(found.columns) == AUDIT_COLUMNS
     assert leakage.iloc[0].tolist() == ["google", 20, 3, 1, 1, 1, "a demonstration"]
     rows = found.set_index("class")
-    assert rows.loc["all"].tolist() == ["google", 20, 19, 2, 26.3, 2, 0, 2, 50.0, "a demonstration"]
-    assert rows.loc["cat"].tolist() == ["google", 10, 10, 2, 50.0, 2, 0, 2, 50.0, "a demonstration"]
-    assert rows.loc["dog"].drop("clip_percent").tolist() == ["google", 10, 9, 0, 0.0, 0, 0, 0, "a demonstration"]
+    shown = rows.drop(columns="clip_percent").T
+    assert shown["all"].tolist() == [
+        *("google", 20, 19, 2, 10.5, 40, 10.0, "no", 26.3, 10.0), 20.0, *(2, 0, 2, "a demonstration"),
+    ]  # fmt: skip
+    assert shown["cat"].tolist() == [
+        *("google", 10, 10, 2, 20.0, 20, 20.0, "no", 50.0, 20.0), 40.0, *(2, 0, 2, "a demonstration"),
+    ]  # fmt: skip
+    assert shown["dog"].tolist() == [
+        *("google", 10, 9, 0, 0.0, 20, 0.0, "no", 0.0, 0.0), 0.0, *(0, 0, 0, "a demonstration"),
+    ]  # fmt: skip
+    assert rows.loc["cat", "clip_percent"] == 50.0
     assert pd.isna(rows.loc["dog", "clip_percent"])
 
 
-def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, write_plan, write_splits):
+def test_no_estimate_stands_without_that_of_trusted_labels(tmp_path, audit, own_test, write_plan, write_splits):
+    pd.DataFrame({"source": [], "row": [], "teacher_split": []}).to_parquet(tmp_path / "l.parquet")
+
+    def table(audited, trusted):
+        paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
+        audited.to_parquet(audit)
+        trusted.to_parquet(own_test)
+        plans, splits = [write_plan("a", {"google": 5})], write_splits(["google"])
+        files = tmp_path / "l.parquet", [audit], [own_test], plans, *paths
+        tabulate_data_quality(*files, splits=splits, tested=["google"])
+        return pd.read_csv(paths[1]).set_index("class")
+
+    some, own = pd.read_parquet(audit), pd.read_parquet(own_test)
+    found = table(some, own[:0])
+    estimates = ["flagged_percent", "own_flagged_percent", "above_own", "wrong_percent", "own_wrong_percent"]
+    assert found[[*estimates, "clean_loses_percent"]].isna().all().all() and (found["own_n"] == 0).all()
+    found = table(some, own[own["class"] == "cat"])
+    assert found[estimates].notna().all(axis=1).to_dict() == {"all": True, "cat": True, "dog": False}
+    # 200 images, a third of them flagged, against a tenth of 40
+    many = pd.concat([some.assign(is_label_issue=int(part % 3 == 0), row=some["row"] + 20 * part) for part in range(9)])
+    assert table(many, own).loc["all", ["flagged_percent", "above_own"]].tolist() == [35.1, "yes"]
+
+
+def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, own_test, write_plan, write_splits):
     pd.DataFrame({"source": "google", "row": [0, 2, 19], "teacher_split": "train"}).to_parquet(tmp_path / "l.parquet")
     flagged = pd.read_parquet(audit).assign(is_label_issue=[int(row in (1, 2, 3)) for row in range(20)])
     flagged.to_parquet(audit)
     paths = tmp_path / "leakage.csv", tmp_path / "audit.csv"
     plans, splits = [write_plan("a", {"bing": 5})], write_splits(["google"], labels=3)
-    tabulate_data_quality(tmp_path / "l.parquet", [audit], plans, *paths, splits=splits, tested=["google"])
+    tabulate_data_quality(tmp_path / "l.parquet", [audit], [own_test], plans, *paths, splits=splits, tested=["google"])
     leakage, found = (pd.read_csv(path) for path in paths)
     # row 2 is of a class that no scenario trains
     assert leakage["tested_on"].item() == 1 and found.set_index("class").loc["all", "tested_on"] == 2
 
 
-def test_the_label_issues_sheet_shows_the_least_probable_first(tmp_path, audit):
+def test_the_label_issues_sheet_shows_the_least_probable_first(tmp_path, audit, own_test):
     pixels = np.zeros((20, 8, 8, 3), np.uint8)
     pixels[10], pixels[12] = (200, 0, 0), (0, 0, 200)
     np.save(tmp_path / "google.npy", pixels)
     for path in ("one.png", "two.png"):
-        label_issues_sheet(tmp_path / "google.npy", audit, tmp_path / path, source="google", title="A study")
+        label_issues_sheet(tmp_path / "google.npy", audit, own_test, tmp_path / path, source="google", title="A study")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     sheet = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
     red, blue = (np.argwhere((sheet == color).all(axis=2)) for color in ((200, 0, 0), (0, 0, 200)))
     assert len(red) and len(blue) and blue[:, 1].max() < red[:, 1].min()
     np.save(tmp_path / "google.npy", pixels[:3])
     with pytest.raises(UserError, match="names row 19 of .* has 3"):
-        label_issues_sheet(tmp_path / "google.npy", audit, tmp_path / "x.png", source="google", title="A study")
+        label_issues_sheet(
+            tmp_path / "google.npy", audit, own_test, tmp_path / "x.png", source="google", title="A study"
+        )
 
 
 def test_the_sheet_of_near_duplicates(tmp_path):

@@ -77,12 +77,6 @@ def leakage_to_drop(study: Study) -> dict[str, str]:
     return {"leakage": "results/leakage.parquet"} if study["split"]["leakage"] == "drop" else {}
 
 
-def audits_of(study: Study, scenario: str) -> list[str]:
-    """The label audits that a scenario needs: those of its sources if it leaves out flagged images."""
-    settings = study["scenarios"][scenario]
-    return [f"results/audit/{source}.parquet" for source in settings["train"]] if settings["clean"] else []
-
-
 def plan(scenario: str, draw: int = 0) -> str:
     """The plan of a scenario in one draw of train images."""
     return f"results/plans/{f'draw{draw}/' if draw else ''}{scenario}.parquet"
@@ -316,8 +310,11 @@ def sheet_inputs(study: Study, kind: str, source: str) -> dict[str, str | list[s
     if kind == "duplicates":  # dropped images are in the pools alone
         shards, records = pools(study, source, "tar"), pools(study, source, "jsonl")
         return {"shards": shards, "records": records, "table": f"results/curated/{source}.parquet"}
-    table = "audit" if kind == "label_issues" else "curated"
-    return {"pixels": f"results/curated/{source}.npy", "table": f"results/{table}/{source}.parquet"}
+    pixels = f"results/curated/{source}.npy"
+    if kind == "label_issues":
+        audit = f"results/audit/{source}"
+        return {"pixels": pixels, "table": f"{audit}.parquet", "own_test": f"{audit}.own_test.parquet"}
+    return {"pixels": pixels, "table": f"results/curated/{source}.parquet"}
 
 
 def sheets_of_teacher(study: Study) -> list[str]:

@@ -1,4 +1,4 @@
-"""Contact sheets: a source's kept images or flagged labels, class by class, with counts and reasons.
+"""Contact sheets: a source's kept images, class by class, with counts and reasons; and how sheets are drawn.
 
 They need only Pillow, numpy and pyarrow, because they are drawn beside crawls and generations, where Matplotlib and
 pandas may be missing.
@@ -121,43 +121,8 @@ def contact_sheet(
     strips = [Strip(row.name, evenly_spaced(row.rows), row.lines) for row in classes]
     kept, candidates = sum(len(row.rows) for row in classes), sum(row.candidates for row in classes)
     text = f"kept {kept:,} of {plural(candidates, 'candidate')}"
-    _require_rows(images, [place for row in classes for place in row.rows], table, pixels)
+    require_rows(images, [place for row in classes for place in row.rows], table, pixels)
     save_sheet(output, images, strips, f"Kept images of {source}: {title}", text, label, random_weights)
-
-
-def label_issues_sheet(
-    pixels: str | Path,
-    audit: str | Path,
-    output: str | Path,
-    *,
-    source: str,
-    title: str,
-    label: str = "",
-    random_weights: bool = False,
-) -> None:
-    """Draw the images whose label was flagged as a likely error, class by class, the least probable label first.
-
-    Args:
-        audit: the `.parquet` of `data_quality.label_audit`.
-        pixels, output, source, title, label, random_weights: see `contact_sheet`.
-
-    Raises:
-        UserError: the table names rows that the pixels lack.
-    """
-    images = map_pixels(pixels)
-    rows = read_rows(audit, ["class", "row", "p_claimed", "likely", "is_label_issue"])
-    strips = []
-    for name in dict.fromkeys(row["class"] for row in rows):
-        flagged = [row for row in rows if row["class"] == name and row["is_label_issue"]]
-        flagged.sort(key=lambda row: (row["p_claimed"], row["row"]))
-        likely = Counter(row["likely"] for row in flagged).most_common(REASONS)
-        lines = [f"{len(flagged):,} flagged of {sum(row['class'] == name for row in rows):,}"]
-        lines += [f"{count:,} likely {other}" for other, count in likely]
-        strips.append(Strip(name, [row["row"] for row in flagged[:COLUMNS]], lines))
-    flagged_in_all = sum(row["is_label_issue"] for row in rows)
-    text = f"{flagged_in_all:,} of {plural(len(rows), 'label')} flagged by the teacher"
-    _require_rows(images, [row["row"] for row in rows], audit, pixels)
-    save_sheet(output, images, strips, f"Likely label errors of {source}: {title}", text, label, random_weights)
 
 
 @dataclass(frozen=True)
@@ -175,7 +140,8 @@ class Strip:
     lines: list[str]
 
 
-def _require_rows(images: np.ndarray, rows: list[int], table: str | Path, pixels: str | Path) -> None:
+def require_rows(images: np.ndarray, rows: list[int], table: str | Path, pixels: str | Path) -> None:
+    """Raise a `UserError` if a table names rows that the pixels lack."""
     last = max(rows, default=-1)
     if last >= len(images):
         raise UserError(f"{table} names row {last} of {pixels}, which has {len(images)}. Delete both and run again.")

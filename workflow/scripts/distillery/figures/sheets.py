@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distillery.figures.contact_sheets import contact_sheet, label_issues_sheet
+from distillery.figures.audit_sheets import label_issues_sheet
+from distillery.figures.contact_sheets import contact_sheet
 from distillery.figures.duplicate_sheets import duplicates_sheet
 
 
@@ -37,9 +38,12 @@ def draw_sheet(
     text: dict[str, Any] = {"source": source, "title": title, "label": label, "random_weights": random_weights}
     if kind == "duplicates":
         duplicates_sheet(_pools(files), files["table"], output, side=side, **text)
+    elif kind == "label_issues":
+        label_issues_sheet(files["pixels"], files["table"], files["own_test"], output, **text)
+    elif kind == "contact":
+        contact_sheet(files["pixels"], files["table"], output, **text)
     else:
-        draw = {"contact": contact_sheet, "label_issues": label_issues_sheet}[kind]
-        draw(files["pixels"], files["table"], output, **text)
+        raise KeyError(kind)
 
 
 def _pools(files: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:

@@ -23,8 +23,8 @@ def insights(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sent
         titles: of the sources, from `display_names.source_titles`; their names by default.
     """
     makers = (
-        _other_comparisons, _more_images, partial(_test_sources, titles=titles), _hard_class, _confusion,
-        _calibration, _agreement, _costs, partial(_dropped, titles=titles),
+        _other_comparisons, partial(_cleaning, titles=titles), _more_images, partial(_test_sources, titles=titles),
+        _hard_class, _confusion, _calibration, _agreement, _costs, partial(_dropped, titles=titles),
     )  # fmt: skip
     return [sentence for maker in makers for sentence in maker(tables)]
 
@@ -32,6 +32,34 @@ def insights(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sent
 def _other_comparisons(tables: Tables) -> Iterator[Sentence]:
     for table in named_table(tables, "comparisons").groups("comparison")[1:]:
         yield comparison_sentence(table)
+
+
+def _cleaning(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
+    """Whether scenarios without flagged labels have fewer wrong ones: only where more is flagged than is usual."""
+    table = named_table(tables, "audit")
+    cleaned = table.where((table["class"] == "all") & (table["clean_loses_percent"] != ""))
+    for place in cleaned.rows.index:
+        row = cleaned.row(place)
+        loss = say(
+            "Scenarios without flagged labels lose {row[clean_loses_percent]} % of the train images of {source}.",
+            row=row, source=cleaned.quote(source_title(row["source"], titles)),
+        )  # fmt: skip
+        if not row["own_flagged_percent"]:
+            yield loss + say(" There are no trusted labels to tell how many of these are wrong.")
+            continue
+        flagged = say(
+            " The teacher flags {row[flagged_percent]} % of this source's labels, and {row[own_flagged_percent]} % of"
+            " those of its own test images:",
+            row=row,
+        )
+        if row["above_own"] == "yes":
+            yield loss + flagged + say(" some of the labels left out are wrong.")
+        else:
+            yield (
+                loss
+                + flagged
+                + say(" no sign of noise, so what these scenarios gain is not due to fewer wrong labels.")
+            )
 
 
 def _more_images(tables: Tables) -> Iterator[Sentence]:

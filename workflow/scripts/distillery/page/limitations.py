@@ -7,7 +7,7 @@ from functools import partial
 
 from distillery.analysis.formatting import not_covered_text
 from distillery.display_names import NO_TITLES, source_title
-from distillery.page.quoting import Sentence, Tables, named_table, say
+from distillery.page.quoting import Sentence, TableRow, Tables, named_table, say
 from distillery.wording import span
 
 
@@ -18,12 +18,13 @@ def limitations(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[S
         tables: by name.
         titles: of the sources, from `display_names.source_titles`; their names by default.
     """
-    teacher_mistakes, weak_teacher, leakage, flagged_labels = (
-        partial(maker, titles=titles) for maker in (_teacher_mistakes, _weak_teacher, _leakage, _flagged_labels)
+    teacher_mistakes, weak_teacher, leakage, label_errors, flagged_labels = (
+        partial(maker, titles=titles)
+        for maker in (_teacher_mistakes, _weak_teacher, _leakage, _label_errors, _flagged_labels)
     )
     makers = (
         _demonstration, _few_seeds, _not_covered, _small_differences, teacher_mistakes, weak_teacher, _shortfall,
-        _untrained_models, leakage, flagged_labels,
+        _untrained_models, leakage, label_errors, flagged_labels,
     )  # fmt: skip
     return [sentence for maker in makers for sentence in maker(tables)]
 
@@ -125,6 +126,30 @@ def _leakage(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
         )  # fmt: skip
 
 
+def _floor(audit: TableRow) -> str:
+    """What the teacher flags among its own test images, for a sentence about what it flags among a source's."""
+    if not audit["own_flagged_percent"]:
+        return ", and there are no trusted labels to compare with"
+    return (
+        f": {audit['flagged_percent']} % of the source's labels, where it flags {audit['own_flagged_percent']} % of"
+        " those of its own test images"
+    )
+
+
+def _label_errors(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
+    """The highest estimate of wrong labels, with that of the teacher's own test images."""
+    table = named_table(tables, "audit")
+    estimated = table.where((table["class"] == "all") & (table["wrong_percent"] != ""))
+    if len(estimated):
+        most = estimated.highest("wrong_percent")
+        yield say(
+            "The teacher estimates {most[wrong_percent]} % wrong labels of {source}, and {most[own_wrong_percent]} % of"
+            " its own test images of the same classes. It sees images of other classes, not other kinds of image, such"
+            " as drawings.",
+            most=most, source=estimated.quote(source_title(most["source"], titles)),
+        )  # fmt: skip
+
+
 def _flagged_labels(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     table, runs = named_table(tables, "audit"), tables["runs"]
     # only sources whose test images the accuracies are measured on
@@ -133,9 +158,9 @@ def _flagged_labels(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sente
     if audited.numbers("tested_on").sum():
         worst = audited.highest("tested_on")
         yield say(
-            "The teacher flags the labels of {worst[tested_on]} test images of {source} as likely errors. Where such a"
-            " label is wrong, a correct prediction counts as a mistake.",
-            worst=worst, source=table.quote(source_title(worst["source"], titles)),
+            "The teacher flags the labels of {worst[tested_on]} test images of {source} as likely errors{floor}. Where"
+            " such a label is wrong, a correct prediction counts as a mistake.",
+            worst=worst, source=table.quote(source_title(worst["source"], titles)), floor=table.quote(_floor(worst)),
         )  # fmt: skip
         tests = named_table(tables, "test_sources")
         tests = tests.where((tests["test"] == "common") & (tests["unflagged_percent"] != ""))

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from distillery.jobs import UserError, log
 from distillery.splits.candidates import shuffled_rank
+from distillery.splits.left_out import find_flagged, warn_of_losses
 from distillery.splits.refused_sources import read_refusals, refusals_text
 from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, LINKING, UNUSED, ShortfallReport
 from distillery.storage.arrays import map_pixels
@@ -51,6 +52,7 @@ def plan_scenario(
     shortfall: str,
     generated: Sequence[str] = (),
     audits: Sequence[str | Path] = (),
+    own_tests: Sequence[str | Path] = (),
     tables: Sequence[str | Path] = (),
     curation: Mapping[str, int] | None = None,
     refusals: str | Path | None = None,
@@ -79,7 +81,9 @@ def plan_scenario(
         shortfall: "error", or "shrink" to the largest balanced set.
         generated: sources of generated images. Of near-duplicates in several sources of the scenario, only one source's
             are trained on: a real source before a generated one, among equals the one named first in `train`.
-        audits: tables of the label audit; images flagged as label issues are not trained on.
+        audits: tables of the label audit; images flagged as label issues are not trained on. Warns if that takes much
+            of a class.
+        own_tests: the same audit of the teacher's own test images, for that warning.
         tables: curated tables of the sources in `train`, in that order, and
         curation: the configuration's section: for messages about images that were dropped.
         refusals: written by `split_images`; None if no source refused.
@@ -104,7 +108,8 @@ def plan_scenario(
         if not (tested & (table["split"] == split)).any() and (reason := refusals_text(refused, common)):
             _write_not_run(output, scenario, f"no {split} images of its classes: {reason}")
             return
-    flagged = _label_issues(table, audits)
+    flagged = find_flagged(table, audits)
+    warn_of_losses(scenario, table, flagged, dict(zip(train, own_tests, strict=False)))
     usable = (table["split"] == "train") & ~flagged
     report = ShortfallReport(dict(zip(train, tables, strict=False)), curation or {}, shortfall)
     train_rows = np.zeros(len(table["row"]), dtype=bool)
@@ -149,17 +154,6 @@ def _write_not_run(output: str | Path, scenario: str, reason: str) -> None:
     log.info("scenario %s is not run: %s", scenario, reason)
     columns: dict[str, list] = {name: [] for name in PLAN_SCHEMA.names}
     write_parquet(output, columns, PLAN_SCHEMA.with_metadata({NOT_RUN: reason}))
-
-
-def _label_issues(table: Mapping[str, np.ndarray], audits: Sequence[str | Path]) -> np.ndarray:
-    """Which rows of the splits table the audits flag as label issues, bool [N]."""
-    places = set()
-    for path in audits:
-        audit = read_parquet(path, ("source", "row", "is_label_issue"))
-        flagged = audit["is_label_issue"].astype(bool)
-        places |= set(zip(audit["source"][flagged].tolist(), audit["row"][flagged].tolist(), strict=True))
-    known = zip(table["source"].tolist(), table["row"].tolist(), strict=True)
-    return np.array([place in places for place in known], dtype=bool)
 
 
 def _left_out(

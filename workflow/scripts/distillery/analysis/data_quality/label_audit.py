@@ -1,7 +1,12 @@
-"""Audits the labels of a source's images: which are probably wrong, by the teacher's predictions."""
+"""Audits the labels of a source's images: which are probably wrong, by the teacher's predictions.
+
+A teacher flags labels of its own test images too, though these are trusted. What it flags there is the floor of what it
+flags elsewhere, so the same audit of them is written beside that of the source.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,7 @@ from distillery.jobs import UserError, log
 from distillery.splits.planned_images import open_pixels
 from distillery.storage.parquet import read_parquet, write_parquet
 
+OWN_TEST = "own_test"  # as the teacher's predictions call its own test images
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),
@@ -35,23 +41,29 @@ def audit_labels(
     leakage: str | Path,
     splits: str | Path,
     weights: str | Path,
+    own_predictions: str | Path,
     output: str | Path,
+    own_output: str | Path,
     *,
     source: str,
     threads: int = 0,
 ) -> None:
-    """Audit the label of every kept image of a source by confident learning.
+    """Audit the label of every kept image of a source by confident learning, and those of the teacher's test images.
 
     Near-duplicates of images that the teacher trained on are not audited, because the teacher would repeat the labels
     that it was trained with. All thresholds and counts are estimated from train images alone, because a scenario with
     `clean` selects its train images by them; test and validation images are flagged by the same thresholds.
+
+    The teacher's own test images of the source's classes are audited in the same way, by thresholds of their own.
 
     Args:
         pixels, table: the source's curated images.
         leakage: written by `curation.leakage`.
         splits: every image's split.
         weights: the teacher's.
+        own_predictions: `predictions.parquet` of the teacher, with those of its own test images if it has any.
         output: the `.parquet` to write, with the columns of `SCHEMA`, one row a kept image.
+        own_output: the same of the teacher's own test images.
         source: its name.
         threads: CPU threads; 0 keeps torch's default.
 
@@ -62,7 +74,8 @@ def audit_labels(
     kept = {name: column[curated["kept"]] for name, column in curated.items()}
     if not len(kept["row"]):
         log.info("source %s has no images to audit", source)
-        write_parquet(output, {name: [] for name in SCHEMA.names}, SCHEMA)
+        for path in (output, own_output):
+            write_parquet(path, {name: [] for name in SCHEMA.names}, SCHEMA)
         return
     # here, since a source without images needs no torch
     import torch
@@ -81,32 +94,62 @@ def audit_labels(
     if images.pixels.shape[-1] != trained.image_size:
         raise UserError(f"source {source} has images of another size than the teacher's. Curate again.")
     network = trained.network.to(choose_device(threads)).to(memory_format=torch.channels_last)
-    logits = predict(network, images.pixels).reshape(-1, len(trained.classes))
-    # only the classes that the source has: no other class is an alternative to its labels
-    claimed = np.unique(labels)
-    probabilities = torch.softmax(logits[:, torch.from_numpy(claimed)], dim=1).numpy()
-    places = np.searchsorted(claimed, labels)
+    logits = predict(network, images.pixels).reshape(-1, len(trained.classes)).numpy()
     audited = ~np.isin(kept["row"], _rows_near_teacher_train(leakage, source))
-    basis = np.isin(kept["row"], _train_rows(splits, source))[audited]
+    basis = np.isin(kept["row"], _train_rows(splits, source))
+    columns = _audit(logits, labels, labels, trained.classes, audited, basis)
+    columns |= {"source": names, "row": kept["row"], "key": kept["key"], "clip": kept["clip_score"]}
+    write_parquet(output, columns, SCHEMA)
+    own = read_parquet(own_predictions, ["source", "row", "label", "logits"])
+    here = (own["source"] == OWN_TEST) & np.isin(own["label"], labels)
+    own = {name: column[here] for name, column in own.items()}
+    every = np.ones(len(own["row"]), dtype=bool)
+    own_columns = _audit(own["logits"], own["label"].astype(np.int64), labels, trained.classes, every, every)
+    own_columns |= {"source": own["source"], "row": own["row"], "key": [""] * len(every), "clip": [-1.0] * len(every)}
+    write_parquet(own_output, own_columns, SCHEMA)
+    log.info(
+        "%d of %d images have a label that is probably wrong; %d of %d of the teacher's own test images of its classes",
+        *(columns["is_label_issue"].sum(), len(labels), own_columns["is_label_issue"].sum(), len(every)),
+    )
+
+
+def _audit(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    claimed: np.ndarray,
+    classes: Sequence[str],
+    audited: np.ndarray,
+    basis: np.ndarray,
+) -> dict[str, Any]:
+    """The columns of the schema that follow from the teacher's logits.
+
+    Args:
+        logits: float32 [N, C].
+        labels: int64 [N], indices into `classes`.
+        claimed: int64 [M], the labels of the source. Only their classes are alternatives.
+        classes: [C], names.
+        audited: bool [N].
+        basis: bool [N], the images that thresholds and counts come from, as far as they are audited.
+    """
+    import torch
+
+    claimed = np.unique(claimed)
+    probabilities = torch.softmax(torch.from_numpy(logits)[:, torch.from_numpy(claimed)], dim=1).numpy()
+    places = np.searchsorted(claimed, labels)
     # without an audited train image nothing is selected from this source, so that all its images may be the basis
-    issues = find_label_issues(probabilities[audited], places[audited], basis if basis.any() else None)
+    usable = basis[audited] if basis[audited].any() else None
+    issues = find_label_issues(probabilities[audited], places[audited], usable)
     likely, confident, is_label_issue = labels.copy(), np.full(len(labels), -1), np.zeros(len(labels), dtype=bool)
     likely[audited], is_label_issue[audited] = claimed[issues.likely], issues.is_label_issue
     confident[audited] = np.where(issues.confident >= 0, claimed[issues.confident], -1)
-    log.info("%d of %d images have a label that is probably wrong", is_label_issue.sum(), len(labels))
-    columns: dict[str, Any] = {
-        "source": names,
-        "row": kept["row"],
-        "class": kept["class"],
-        "key": kept["key"],
+    return {
+        "class": [classes[label] for label in labels],
         "audited": audited,
         "p_claimed": probabilities[np.arange(len(labels)), places],
-        "confident": [trained.classes[label] if label >= 0 else "" for label in confident],
-        "likely": [trained.classes[label] for label in likely],
+        "confident": [classes[label] if label >= 0 else "" for label in confident],
+        "likely": [classes[label] for label in likely],
         "is_label_issue": is_label_issue,
-        "clip": kept["clip_score"],
     }
-    write_parquet(output, columns, SCHEMA)
 
 
 def _rows_near_teacher_train(leakage: str | Path, source: str) -> np.ndarray:

@@ -1,0 +1,66 @@
+"""Sheets of what audits flag among a source's kept images: labels that are probably wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from distillery.figures.contact_sheets import COLUMNS, REASONS, Strip, require_rows, save_sheet
+from distillery.storage.arrays import map_pixels
+from distillery.storage.parquet import read_rows
+from distillery.wording import plural
+
+
+def label_issues_sheet(
+    pixels: str | Path,
+    audit: str | Path,
+    own_test: str | Path,
+    output: str | Path,
+    *,
+    source: str,
+    title: str,
+    label: str = "",
+    random_weights: bool = False,
+) -> None:
+    """Draw the images whose label was flagged as a likely error, class by class, the least probable label first.
+
+    What the teacher flags among its own test images stands beside every count: it is the floor.
+
+    Args:
+        audit, own_test: the `.parquet` of `data_quality.label_audit`, of the source and of the teacher's test images.
+        pixels, output, source, title, label, random_weights: see `contact_sheet`.
+
+    Raises:
+        UserError: the table names rows that the pixels lack.
+    """
+    images = map_pixels(pixels)
+    rows = read_rows(audit, ["class", "row", "audited", "p_claimed", "likely", "is_label_issue"])
+    audited = [row for row in rows if row["audited"]]
+    own = read_rows(own_test, ["class", "is_label_issue"])
+    strips = []
+    for name in dict.fromkeys(row["class"] for row in rows):
+        mine = [row for row in audited if row["class"] == name]
+        flagged = sorted((row for row in mine if row["is_label_issue"]), key=lambda row: (row["p_claimed"], row["row"]))
+        likely = Counter(row["likely"] for row in flagged).most_common(REASONS)
+        trusted = [row for row in own if row["class"] == name]
+        lines = [f"{len(flagged):,} of {len(mine):,} flagged"]
+        if mine and trusted:
+            lines.append(f"{_percent(mine)}; own test: {_percent(trusted)}")
+        lines += [f"{count:,} likely {other}" for other, count in likely]
+        strips.append(Strip(name, [row["row"] for row in flagged[:COLUMNS]], lines))
+    count = sum(row["is_label_issue"] for row in rows)
+    text = f"The teacher flags {count:,} of {plural(len(audited), 'label')}"
+    if audited and own:
+        text += f" ({_percent(audited)}), and {_percent(own)} of its own {plural(len(own), 'test image')}"
+    elif not own:
+        text += "; it has no test images of its own to compare with"
+    text += ". It sees other classes, not other kinds of image."
+    require_rows(images, [row["row"] for row in rows], audit, pixels)
+    save_sheet(output, images, strips, f"Likely label errors of {source}: {title}", text, label, random_weights)
+
+
+def _percent(rows: Sequence[dict[str, Any]]) -> str:
+    """The percentage of labels that are flagged."""
+    return f"{100 * sum(row['is_label_issue'] for row in rows) / len(rows):.0f} %"
