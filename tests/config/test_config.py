@@ -468,6 +468,7 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}
     without_default |= {f".scenarios.published.{key}" for key in ("site", "notebook", "n_train")}
     without_default |= {f".{kind}.classes" for kind in ("urls", "folder", "huggingface")}
+    without_default |= {".folder.labels", ".folder.threshold"}
     without_default |= {f".{kind}.unavailable" for kind in SOURCES if kind != "folder"}
     walk(schema, "")
 

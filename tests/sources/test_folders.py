@@ -397,3 +397,25 @@ def test_labels_that_were_corrected_by_hand_are_noticed(tmp_path):
         (tmp_path / first).rename(tmp_path / second)
     after = [class_listing(tmp_path, [label]) for label in ("cat", "dog")]
     assert after == before[::-1] and before[0] != before[1]
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+def test_all_images_of_a_source_without_labels_are_imported_wherever_they_are(tmp_path, kind):
+    files = {"b.png": png(1), "2024/cat/a.png": png(2), "2024/dog/c.PNG": png(3), "2024/notes.txt": b"text"}
+    path = write_folder(tmp_path / "phone", files) if kind == "folder" else write_tar(tmp_path / "phone.tar", files)
+
+    def origins(inside):
+        source = {"path": str(path), "inside": inside, "per_class": 0}
+        return [record.origin for record, _ in import_folder(source, "phone", "unlabeled", can_be_decoded)]
+
+    assert origins("") == ["2024/cat/a.png", "2024/dog/c.PNG", "b.png"]
+    assert [name.removeprefix("2024/") for name in origins("2024")] == ["cat/a.png", "dog/c.PNG"]
+    entries = import_folder({"path": str(path), "per_class": 0}, "phone", "unlabeled", can_be_decoded)
+    assert {record.label for record, _ in entries} == {"unlabeled"}
+
+
+def test_a_source_without_labels_needs_images(tmp_path):
+    (tmp_path / "notes.txt").write_text("none here")
+    for path, message in ((tmp_path, "has no image that can be read"), (tmp_path / "nowhere", "there is no .*nowhere")):
+        with pytest.raises(UserError, match=f"source phone: .*{message}"):
+            list(import_folder({"path": str(path), "per_class": 0}, "phone", "unlabeled", can_be_decoded))

@@ -146,7 +146,7 @@ def test_a_class_that_loses_more_than_a_tenth_is_told_with_what_the_teacher_flag
     }
     lost = [*train[LABELS[0]][:4], *train[LABELS[1]][:1]]
     audits = [write_audit(tmp_path / "audit.parquet", lost)]
-    own_tests = [write_audit(tmp_path / "own.parquet", range(20), LABELS[0])]
+    own_tests = {"google": write_audit(tmp_path / "own.parquet", range(20), LABELS[0])}
     plan_scenario(
         splits, tmp_path / "plan", train={"google": 9}, audits=audits, own_tests=own_tests, classes=classes,
         common=["google"], augmented=False, shortfall="error", scenario="tidy",

@@ -176,7 +176,7 @@ rule import_folder:
     conda:
         "../../envs/acquire.yaml"
     params:
-        source=lambda w: study["sources"][w.source],
+        source=lambda w: derived.import_settings(study, w.source),
         name="{source}",
         label="{label}",
         listing=lambda w: listing_of_class(w.source, w.label),

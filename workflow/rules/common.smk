@@ -4,6 +4,8 @@ from functools import partial
 
 from distillery.code_hash import code_hash
 from distillery import retry
+from distillery.config import derived_sources as derived
+from distillery.config.choices import UNLABELED
 from distillery.config.study_work import speed_request_of, work_of
 from distillery.devices import count_gpus
 from distillery.models.timm_names import require_timm_network
@@ -89,6 +91,13 @@ def pixels_of_plan(scenario):
     return [ancient(path) for path in curated(pixel_sources(scenario), "npy")]
 
 
+def used_as_they_are():
+    """As a parameter of plans, a scenario's sources without labels; no parameter in a study without such."""
+    if not any(study["sources"][source].get("labels") == "none" for source in unlabeled_sources()):
+        return {}
+    return {"any_class": lambda w: derived.used_as_they_are(study, w.scenario)}
+
+
 def crawl_policy():
     """Resources of the rules that crawl. As resources, not parameters, their change repeats no crawl."""
     return {key: lambda w, key=key: queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
@@ -100,7 +109,12 @@ sources_of_kind = partial(queries.sources_of_kind, study)
 classes_of_sources = partial(queries.classes_of_sources, study)
 used_sources = partial(queries.used_sources, study)
 pixel_sources = partial(queries.pixel_sources, study)
-generated_sources = partial(queries.generated_sources, study)
+base_sources = partial(derived.base_sources, study)
+derived_sources = partial(derived.derived_sources, study)
+unlabeled_sources = partial(derived.unlabeled_sources, study)
+audited_sources = partial(derived.audited_sources, study)
+yielding_sources = partial(derived.yielding_sources, study)
+labels_of_pools = partial(derived.labels_of_pools, study)
 teacher_sources = partial(queries.teacher_sources, study)
 other_test_sources = partial(queries.other_test_sources, study)
 tested_sources = partial(queries.tested_sources, study)
@@ -114,7 +128,7 @@ look_at = partial(queries.look_at, study, gpus=gpus)
 preflight_sources = partial(queries.preflight_sources, study)
 unavailable_of = partial(queries.unavailable_of, study)
 generation_of = partial(queries.generation_of, study, attempts)
-wanted_images = partial(queries.wanted_images, study)
+wanted_of_base = partial(derived.wanted_of_base, study)
 recipe_of = partial(queries.recipe_of, study)
 settings_of_arm = partial(queries.settings_of_arm, study)
 is_tuned = partial(queries.is_tuned, study)
@@ -129,6 +143,7 @@ pools = partial(targets.pools, study)
 model_files = partial(targets.model_files, study)
 shares_of = partial(targets.shares_of, study)
 curated = targets.curated
+of_base = partial(targets.of_base, study)
 leakage_to_drop = partial(targets.leakage_to_drop, study)
 audits_of = partial(cleaning.audits_of, study)
 cleaned_sources = partial(cleaning.cleaned_sources, study)
@@ -157,7 +172,7 @@ sheets_of_teacher = partial(targets.sheets_of_teacher, study)
 
 wildcard_constraints:
     source=named(study["sources"]),
-    label=named(study["classes"]),
+    label=named([*study["classes"], UNLABELED]),
     scenario=named(study["scenarios"]),
     arm=named(study["arms"]),
     seed=r"\d+",
@@ -166,4 +181,4 @@ wildcard_constraints:
     lr=r"[\d.e-]+",
     weight_decay=r"[\d.e-]+",
     figure=named(FIGURES),
-    kind=named(targets.SHEETS),
+    kind=named([*targets.SHEETS, targets.LEFT_OUT]),

@@ -13,6 +13,8 @@ rule curate:
         "results/logs/curate/{source}.log",
     benchmark:
         "results/benchmarks/curate/{source}.tsv"
+    wildcard_constraints:
+        source=named(set(study["sources"]) - set(unlabeled_sources())),
     conda:
         "../../envs/curate.yaml"
     threads: 4
@@ -27,12 +29,57 @@ rule curate:
         "../scripts/curate.py"
 
 
+if unlabeled_sources():
+
+    use rule curate as curate_unlabeled with:
+        output:
+            pixels="results/unlabeled/{source}.npy",
+            thumbnails="results/unlabeled/{source}.thumbs.npy",
+            table="results/unlabeled/{source}.parquet",
+        log:
+            "results/logs/curate_unlabeled/{source}.log",
+        benchmark:
+            "results/benchmarks/curate_unlabeled/{source}.tsv"
+        wildcard_constraints:
+            source=named(unlabeled_sources()),
+
+    rule label_images:
+        input:
+            pixels="results/unlabeled/{source}.npy",
+            thumbnails="results/unlabeled/{source}.thumbs.npy",
+            table="results/unlabeled/{source}.parquet",
+            weights="results/teacher/model.safetensors",
+        output:
+            pixels="results/curated/{source}.npy",
+            thumbnails="results/curated/{source}.thumbs.npy",
+            table="results/curated/{source}.parquet",
+            labels="results/labels/{source}.parquet",
+        log:
+            "results/logs/label_images/{source}.log",
+        benchmark:
+            "results/benchmarks/label_images/{source}.tsv"
+        wildcard_constraints:
+            source=named(unlabeled_sources()),
+        conda:
+            "../../envs/training.yaml"
+        threads: 4
+        resources:
+            gpu=1,
+            mem="8GB",
+        params:
+            classes=lambda w: classes_of_sources([w.source])[w.source],
+            threshold=lambda w: study["sources"][w.source].get("threshold", 0.0),
+            code=code_of("label_images"),
+        script:
+            "../scripts/label_images.py"
+
+
 rule find_near_duplicates:
     input:
-        thumbnails=curated(used_sources(), "thumbs.npy"),
-        tables=curated(used_sources(), "parquet"),
+        thumbnails=curated(base_sources(), "thumbs.npy"),
+        tables=curated(base_sources(), "parquet"),
     output:
-        pairs="results/near_duplicates.parquet",
+        pairs=of_base("near_duplicates.parquet"),
     log:
         "results/logs/find_near_duplicates.log",
     benchmark:
@@ -51,12 +98,12 @@ rule find_near_duplicates:
 
 rule split:
     input:
-        **leakage_to_drop(),
-        tables=curated(used_sources(), "parquet"),
-        near_duplicates="results/near_duplicates.parquet",
+        **leakage_to_drop(of_base("leakage.parquet")),
+        tables=curated(base_sources(), "parquet"),
+        near_duplicates=of_base("near_duplicates.parquet"),
     output:
-        splits="results/splits.parquet",
-        refusals="results/refusals.json",
+        splits=of_base("splits.parquet"),
+        refusals=of_base("refusals.json"),
     log:
         "results/logs/split.log",
     benchmark:
@@ -64,9 +111,9 @@ rule split:
     conda:
         "../../envs/curate.yaml"
     params:
-        classes=classes_of_sources(used_sources()),
+        classes=classes_of_sources(base_sources()),
         labels=list(study["classes"]),
-        wanted=wanted_images(),
+        wanted=wanted_of_base(),
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],
@@ -77,6 +124,49 @@ rule split:
         code=code_of("split"),
     script:
         "../scripts/split.py"
+
+
+# base sources are split as if there were no derived ones, which are then for training alone
+if derived_sources():
+
+    localrules:
+        split_derived,
+
+    use rule find_near_duplicates as find_near_duplicates_of_derived with:
+        input:
+            thumbnails=curated(used_sources(), "thumbs.npy"),
+            tables=curated(used_sources(), "parquet"),
+        output:
+            pairs="results/near_duplicates.parquet",
+        log:
+            "results/logs/find_near_duplicates_of_derived.log",
+        benchmark:
+            "results/benchmarks/find_near_duplicates_of_derived.tsv"
+
+    rule split_derived:
+        input:
+            **leakage_to_drop(),
+            base=of_base("splits.parquet"),
+            base_refusals=of_base("refusals.json"),
+            tables=curated(derived_sources(), "parquet"),
+            near_duplicates="results/near_duplicates.parquet",
+        output:
+            splits="results/splits.parquet",
+            refusals="results/refusals.json",
+        log:
+            "results/logs/split_derived.log",
+        benchmark:
+            "results/benchmarks/split_derived.tsv"
+        conda:
+            "../../envs/curate.yaml"
+        params:
+            sources=derived_sources(),
+            labels=list(study["classes"]),
+            seed=study["split"]["seed"],
+            assignments="results/assignments_of_derived.parquet",
+            code=code_of("split_derived"),
+        script:
+            "../scripts/split_derived.py"
 
 
 rule plan_scenario:
@@ -96,13 +186,14 @@ rule plan_scenario:
     conda:
         "../../envs/curate.yaml"
     params:
+        **used_as_they_are(),
         train=lambda w: study["scenarios"][w.scenario]["train"],
         classes=lambda w: classes_of_sources(study["scenarios"][w.scenario]["train"]),
         common=study["split"]["common"],
         augmented=lambda w: study["scenarios"][w.scenario]["augment"] != "none",
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],
-        generated=lambda w: generated_sources(w.scenario),
+        generated=lambda w: yielding_sources(w.scenario),
         tuned=lambda w: is_tuned(w.scenario),
         sources=lambda w: pixel_sources(w.scenario),
         code=code_of("plan_scenario"),

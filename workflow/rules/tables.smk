@@ -92,7 +92,7 @@ rule tabulate_breakdowns:
         predictions=runs_of_all("predictions.parquet"),
         other_test_sets=other_test_predictions(),
         teachers=predictions_of_teachers(),
-        audits=expand("results/audit/{source}.parquet", source=used_sources()),
+        audits=expand("results/audit/{source}.parquet", source=audited_sources()),
     output:
         per_class=report("results/tables/per_class.csv", caption="../report/table_per_class.rst", category="Tables"),
         test_sources=report(
@@ -191,7 +191,7 @@ rule tabulate_costs:
         benchmarks="results/benchmarks",
         checkpoints="results/checkpoints",
         trials=names_of_trials(),
-        sources=classes_of_sources([*used_sources(), *teacher_sources("train", "test")]),
+        sources={name: labels_of_pools(name) for name in [*used_sources(), *teacher_sources("train", "test")]},
         label=label_of_figures(),
         code=code_of("tabulate_costs"),
     script:
@@ -201,8 +201,8 @@ rule tabulate_costs:
 rule tabulate_data_quality:
     input:
         leakage="results/leakage.parquet",
-        audits=expand("results/audit/{source}.parquet", source=used_sources()),
-        own_tests=expand("results/audit/{source}.own_test.parquet", source=used_sources()),
+        audits=expand("results/audit/{source}.parquet", source=audited_sources()),
+        own_tests=expand("results/audit/{source}.own_test.parquet", source=audited_sources()),
         plans=plans(),
         splits="results/splits.parquet",
     output:

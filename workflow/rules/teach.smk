@@ -101,7 +101,7 @@ rule adopt_teacher:
 rule fit_teacher_scale:
     input:
         weights="results/teacher/unscaled.safetensors",
-        splits="results/splits.parquet",
+        splits=of_base("splits.parquet"),  # which images are for validation
         pixels=curated(study["split"]["common"], "npy"),
     output:
         weights="results/teacher/model.safetensors" if queries.fits_scale(study) else "results/teacher/scaled",
@@ -126,8 +126,8 @@ rule evaluate_teacher:
     input:
         data="resources/teacher/data.npz",
         weights="results/teacher/model.safetensors",
-        splits="results/splits.parquet",
-        pixels=curated(used_sources(), "npy"),
+        splits=of_base("splits.parquet"),
+        pixels=curated(base_sources(), "npy"),
     output:
         metrics="results/teacher/metrics.json",
         predictions="results/teacher/predictions.parquet",
@@ -143,7 +143,7 @@ rule evaluate_teacher:
         gpu=1,
         mem="8GB",
     params:
-        sources=used_sources(),
+        sources=base_sources(),
         code=code_of("evaluate_teacher"),
     script:
         "../scripts/evaluate_teacher.py"
@@ -153,8 +153,8 @@ use rule evaluate_teacher as evaluate_another_teacher with:
     input:
         data="resources/teacher/data.npz",
         weights="results/teacher/seed{teacher}/model.safetensors",
-        splits="results/splits.parquet",
-        pixels=curated(used_sources(), "npy"),
+        splits=of_base("splits.parquet"),
+        pixels=curated(base_sources(), "npy"),
     output:
         metrics="results/teacher/seed{teacher}/metrics.json",
         predictions="results/teacher/seed{teacher}/predictions.parquet",
@@ -182,6 +182,22 @@ rule find_leakage:
         code=code_of("find_leakage"),
     script:
         "../scripts/find_leakage.py"
+
+
+if derived_sources():
+
+    # for the split of the base sources, which comes before the derived ones
+    use rule find_leakage as find_leakage_of_base with:
+        input:
+            pixels=curated(base_sources(), "npy"),
+            tables=curated(base_sources(), "parquet"),
+            data="resources/teacher/data.npz",
+        output:
+            leakage=of_base("leakage.parquet"),
+        log:
+            "results/logs/find_leakage_of_base.log",
+        benchmark:
+            "results/benchmarks/find_leakage_of_base.tsv"
 
 
 rule audit_labels:

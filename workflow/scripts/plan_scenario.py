@@ -1,5 +1,7 @@
 """Choose the images that one scenario trains on and is validated on."""
 
+from pathlib import Path
+
 from distillery.jobs import job
 from distillery.splits.scenario_plan import plan_scenario
 
@@ -15,11 +17,12 @@ with job(snakemake) as j:
         shortfall=j.params.shortfall,
         generated=j.params.generated,
         audits=j.input.get("audits", []),
-        own_tests=j.input.get("own_tests", []),
+        own_tests={Path(path).name.split(".")[0]: path for path in j.input.get("own_tests", [])},
         tables=j.input.tables,
         curation=j.params.curation,
         refusals=j.input.refusals,
         tuned=j.params.tuned,
         pixels=dict(zip(j.params.sources, j.input.pixels, strict=True)),
         draw=int(j.wildcards.get("draw", 0)),
+        any_class=j.params.get("any_class", []),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from distillery.cifar10 import CIFAR10
 from distillery.config.choices import RESERVED_NAMES, WEB_SEARCHES
+from distillery.config.derived_sources import labeling_problems
 from distillery.config.queries import classes_of, kinds_of_teacher, trained_classes, used_sources
 from distillery.config.teacher_checks import teacher_problems
 from distillery.display_names import display_name
@@ -36,6 +37,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     yield from teacher_problems(config)
     yield from _recipe_problems(config)
     yield from _scenario_problems(config)
+    yield from labeling_problems(config)
     yield from _deployed_problems(config)
     yield from _tuning_problems(config)
     yield from _comparison_problems(config)
@@ -284,7 +286,7 @@ def _places_of_all(config: dict, kind: str, names: list[str]) -> list[str]:
 
 def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:
     classes = len(classes_of(config, source))
-    if count % classes:
+    if count % classes and config["sources"][source].get("labels") != "none":
         yield f"{key}: {count} images cannot be balanced over {classes} classes; take a multiple of {classes}"
 
 

@@ -26,6 +26,8 @@ OnnxOutput = Literal["logits", "probabilities"]
 TeacherDataKind = Literal["cifar10", "folder", "huggingface", "sources", "drawn", "none"]
 Unavailable = Literal["stop", "skip"]
 
+UNLABELED = "unlabeled"  # stands for the class of images that have none
+LABEL_FREE = ("kd", "hard_teacher")  # methods that read no label where alpha is 1
 WITHOUT_TEACHER = ("ce", "label_smoothing", "uniform_teacher", "ce_with_faults", "published_ce")  # ask no teacher
 ScratchFault = Literal["double_softmax", "class_ordered", "optimizer", "budget", "no_augmentation"]
 Fault = Literal["double_softmax", "trained_teacher", "class_ordered", "optimizer", "budget", "no_augmentation"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from distillery.config.derived_sources import unlabeled_sources
 from distillery.config.queries import Study
 
 
@@ -23,11 +24,12 @@ def cleaned_sources(study: Study) -> list[str]:
 
 
 def audits_of(study: Study, scenario: str, own_test: bool = False) -> list[str]:
-    """The label audits that a scenario needs: those of its sources if it leaves out flagged images.
+    """The label audits that a scenario needs: those of its sources with labels if it leaves out flagged images.
 
     Args:
         own_test: the audits of the teacher's own test images instead, of each source's classes.
     """
     settings = study["scenarios"][scenario]
     ending = ".own_test" * own_test + ".parquet"
-    return [f"results/audit/{source}{ending}" for source in settings["train"]] if cleans_labels(settings) else []
+    audited = [source for source in settings["train"] if source not in unlabeled_sources(study)]
+    return [f"results/audit/{source}{ending}" for source in audited] if cleans_labels(settings) else []

@@ -206,6 +206,15 @@ class Folder(Files):
         "",
         description="The folder below `path` that holds the class folders, such as train; empty to find it.",
     )
+    labels: Literal["teacher", "none"] = optional(
+        "For images without labels: all images at and below `path`, whatever the folders are called. teacher: each gets"
+        " the class that the teacher finds likeliest, if its probability reaches `threshold`; the others are left out."
+        " none: all are used as they are, by arms that read no label (kd or hard_teacher with alpha: 1). Students are"
+        " never tested or validated on them. By default folders are the labels."
+    )
+    threshold: float = optional(
+        "The least probability of the teacher's class, for labels: teacher; 0.9 by default.", ge=0, lt=1
+    )
 
 
 class HuggingFace(ParquetData, Source):

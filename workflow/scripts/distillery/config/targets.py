@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from distillery.config.choices import UNLABELED
+from distillery.config.derived_sources import derived_sources, labels_of_pools
 from distillery.config.queries import (
     Study,
     adopted_members,
-    classes_of,
     deployed_students,
     fits_scale,
     listing_of_dataset,
@@ -35,7 +36,8 @@ PAGE_TABLES = (
     "confusion", "counts", "teacher", "leakage", "audit", "diversity", "costs", "runs", "curves", "reliability",
 )  # fmt: skip
 ONE_TRIAL = "lr{lr}_decay{weight_decay}_seed{seed}"
-SHEETS = ("contact", "label_issues", "duplicates")
+SHEETS = ("contact", "label_issues", "duplicates")  # of a source with labels
+LEFT_OUT = "left_out"  # of one that the teacher labels: images it is unsure about
 
 
 def pattern_of(names: Iterable[str]) -> str:
@@ -53,7 +55,7 @@ def verdicts(sources: Iterable[str]) -> list[str]:
 
 def pools(study: Study, source: str, extension: str) -> list[str]:
     """A file of every class's pool of a source."""
-    return [f"resources/pools/{source}/{label}.{extension}" for label in classes_of(study, source)]
+    return [f"resources/pools/{source}/{label}.{extension}" for label in labels_of_pools(study, source)]
 
 
 def model_files(study: Study, source: str) -> list[str]:
@@ -72,9 +74,14 @@ def curated(sources: Iterable[str], extension: str) -> list[str]:
     return [f"results/curated/{source}.{extension}" for source in sources]
 
 
-def leakage_to_drop(study: Study) -> dict[str, str]:
+def of_base(study: Study, file: str) -> str:
+    """A file about the base sources alone if the study has derived sources; else the one about all sources."""
+    return f"results/{'base/' if derived_sources(study) else ''}{file}"
+
+
+def leakage_to_drop(study: Study, path: str = "results/leakage.parquet") -> dict[str, str]:
     """The near-duplicates of the teacher's images, if no split may use them."""
-    return {"leakage": "results/leakage.parquet"} if study["split"]["leakage"] == "drop" else {}
+    return {"leakage": path} if study["split"]["leakage"] == "drop" else {}
 
 
 def plan(scenario: str, draw: int = 0) -> str:
@@ -144,7 +151,8 @@ def class_listing(folder: str | Path, labels: Iterable[str]) -> str:
 def listing_of_class(study: Study, source: str, label: str) -> str:
     """A hash of what a folder source holds of one class."""
     settings = study["sources"][source]
-    return class_listing(Path(settings["path"]) / settings["inside"], [label])
+    folder = Path(settings["path"]) / settings["inside"]
+    return hash_listing([folder]) if label == UNLABELED else class_listing(folder, [label])
 
 
 def all_seeds(study: Study, pattern: str) -> list[str]:
@@ -302,7 +310,14 @@ def tables(*names: str) -> list[str]:
 
 def sheets(study: Study) -> list[str]:
     """Every kind of sheet of every source's images."""
-    return [f"results/figures/{kind}_{source}.png" for kind, source in product(SHEETS, used_sources(study))]
+    pairs = product((*SHEETS, LEFT_OUT), used_sources(study))
+    return [f"results/figures/{kind}_{source}.png" for kind, source in pairs if kind in _kinds_of(study, source)]
+
+
+def _kinds_of(study: Study, source: str) -> tuple[str, ...]:
+    """The kinds of sheets of a source: labels that the teacher gave are not audited by it."""
+    labels = study["sources"][source].get("labels")
+    return {"teacher": ("contact", "duplicates", LEFT_OUT), "none": ("contact", "duplicates")}.get(labels, SHEETS)
 
 
 def sheet_inputs(study: Study, kind: str, source: str) -> dict[str, str | list[str]]:
@@ -310,6 +325,8 @@ def sheet_inputs(study: Study, kind: str, source: str) -> dict[str, str | list[s
     if kind == "duplicates":  # dropped images are in the pools alone
         shards, records = pools(study, source, "tar"), pools(study, source, "jsonl")
         return {"shards": shards, "records": records, "table": f"results/curated/{source}.parquet"}
+    if kind == LEFT_OUT:
+        return {"pixels": f"results/unlabeled/{source}.npy", "table": f"results/labels/{source}.parquet"}
     pixels = f"results/curated/{source}.npy"
     if kind == "label_issues":
         audit = f"results/audit/{source}"

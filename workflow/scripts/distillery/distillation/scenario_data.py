@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from distillery.splits.planned_images import PlannedImages
@@ -19,7 +20,7 @@ class ScenarioData:
     Attributes:
         train: with its augmented copies.
         val: of the common sources.
-        trained_classes: int64, sorted indices of the classes with train images; usually all.
+        trained_classes: int64, sorted indices of the classes that the students learn; usually all.
         classes: names of the study's C classes.
     """
 
@@ -39,4 +40,5 @@ class ScenarioData:
             augment: how the plan's copies are augmented: none, color or rotation.
         """
         train = augment_copies(ImageDataset.of(planned["train"]), augment, augment_seed)
-        return cls(train, ImageDataset.of(planned["val"]), train.labels.unique(), tuple(classes))
+        trained = torch.from_numpy(planned["train"].trained_classes())
+        return cls(train, ImageDataset.of(planned["val"]), trained, tuple(classes))

@@ -250,5 +250,7 @@ def _add_images(hashed: Any, images: PlannedImages) -> None:
     for array in (images.pixels, images.labels, images.augmented):
         hashed.update(f"{array.dtype} {array.shape}".encode())
         hashed.update(np.ascontiguousarray(array).data)
+    if images.known:
+        hashed.update(repr(images.known).encode())
     places = zip(images.sources[images.augmented], images.rows[images.augmented].tolist(), strict=True)
     hashed.update(repr(list(places)).encode())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distillery.config.checks import TEACHER_PLACES
+from distillery.config.derived_sources import folders_of_unlabeled
 from distillery.config.queries import Study, classes_of, images_requested
 from distillery.config.reading import config_error
 from distillery.jobs import one_line
@@ -49,6 +50,7 @@ def check_own_files(study: Study) -> list[str]:
     paths = list(_own_paths(study))
     for own in paths:
         _require_path(own)
+    _require_unknown_to_teacher(study, paths)
     _require_distinct(paths)
     warnings = list(_without_saved_pages(study))
     for own in paths:
@@ -64,7 +66,8 @@ def check_own_files(study: Study) -> list[str]:
 def _own_paths(study: Study) -> Iterator[OwnPath]:
     for name, source in study["sources"].items():
         if source["kind"] in ("folder", "urls"):
-            labels = classes_of(study, name) if source["kind"] == "folder" else ()
+            has_classes = source["kind"] == "folder" and not source.get("labels")
+            labels = classes_of(study, name) if has_classes else ()
             remedy = f"add it, or name under sources.{name}.classes only those that are there"
             yield OwnPath(f"sources.{name}.path", Path(source["path"]), labels, remedy, source.get("inside", ""))
     data, remedy = study["teacher"]["data"], "add it: the teacher is trained on all classes"
@@ -111,6 +114,19 @@ def _require_distinct(paths: Iterable[OwnPath]) -> None:
                 raise config_error(
                     f"{own.key}: {place} is {theirs} of {other.key}; students would be tested on images that their"
                     " teacher knows. Give the teacher other images"
+                )
+
+
+def _require_unknown_to_teacher(study: Study, paths: Iterable[OwnPath]) -> None:
+    """No folder of unlabeled images lies in one of the teacher's, nor one of the teacher's in it."""
+    teachers = [own for own in paths if not own.key.startswith("sources.")]
+    for name, folder in folders_of_unlabeled(study):
+        for own in teachers:
+            mine, theirs = folder.resolve(), own.path.resolve()
+            if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+                raise config_error(
+                    f"sources.{name}.path: {folder} and {own.path} of {own.key} are in one another; the teacher would"
+                    " label images that it was trained or tested on. Give the source a folder of its own"
                 )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from distillery.jobs import UserError
 from distillery.storage.arrays import map_pixels
-from distillery.storage.parquet import read_parquet
+from distillery.storage.parquet import read_metadata, read_parquet
+
+TRAINED = "trained"  # metadata of a plan: names of the classes trained on, as JSON, if its labels do not tell
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class PlannedImages:
         sources: str [N].
         rows: int32 [N], rows in the source's curated pixels.
         augmented: bool [N], whether the image is to be altered.
+        known: classes trained on although no label may be theirs, indices into the study's classes.
     """
 
     pixels: np.ndarray
@@ -30,6 +34,11 @@ class PlannedImages:
     sources: np.ndarray
     rows: np.ndarray
     augmented: np.ndarray
+    known: tuple[int, ...] = ()
+
+    def trained_classes(self) -> np.ndarray:
+        """The classes that a student of these images learns, int64, sorted."""
+        return np.unique(np.concatenate([self.labels, np.array(self.known, np.int64)]))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,7 +68,9 @@ def read_planned_images(
         parts[split] = gather_images(arrays, chosen["source"], chosen["row"], chosen["label"], chosen["augmented"])
     if not len(parts["train"]):
         raise UserError(f"plan {plan} has no train images. Delete it and run again.")
-    if untrained := sorted(set(parts["val"].labels.tolist()) - set(parts["train"].labels.tolist())):
+    known = json.loads(read_metadata(plan).get(TRAINED, "[]"))
+    parts["train"] = replace(parts["train"], known=tuple(sorted(classes.index(name) for name in known)))
+    if untrained := sorted(set(parts["val"].labels.tolist()) - set(parts["train"].trained_classes().tolist())):
         names = ", ".join(classes[label] for label in untrained)
         raise UserError(f"plan {plan}: val images of {names}, none to train on. Delete it and run again.")
     return parts

@@ -6,8 +6,10 @@ The test images are not in it: `splits.parquet` has them. So a common test that 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,7 @@ import pyarrow as pa
 from distillery.jobs import UserError, log
 from distillery.splits.candidates import shuffled_rank
 from distillery.splits.left_out import find_flagged, warn_of_losses
+from distillery.splits.planned_images import TRAINED
 from distillery.splits.refused_sources import read_refusals, refusals_text
 from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, LINKING, UNUSED, ShortfallReport
 from distillery.storage.arrays import map_pixels
@@ -32,6 +35,7 @@ PLAN_SCHEMA = pa.schema(
 # metadata of a plan
 NOT_RUN = "not_run"  # of a scenario that is not run: the reason in words
 PIXELS = "pixels"  # a hash of the pixels of its train and validation images
+NO_AUDITS: Mapping[str, str | Path] = MappingProxyType({})
 AT_A_TIME = 256  # images read at a time
 
 
@@ -52,13 +56,14 @@ def plan_scenario(
     shortfall: str,
     generated: Sequence[str] = (),
     audits: Sequence[str | Path] = (),
-    own_tests: Sequence[str | Path] = (),
+    own_tests: Mapping[str, str | Path] = NO_AUDITS,
     tables: Sequence[str | Path] = (),
     curation: Mapping[str, int] | None = None,
     refusals: str | Path | None = None,
     tuned: bool = False,
     pixels: Mapping[str, str | Path] | None = None,
     draw: int = 0,
+    any_class: Sequence[str] = (),
 ) -> None:
     """Choose the images that a scenario trains on and is validated on.
 
@@ -83,7 +88,7 @@ def plan_scenario(
             are trained on: a real source before a generated one, among equals the one named first in `train`.
         audits: tables of the label audit; images flagged as label issues are not trained on. Warns if that takes much
             of a class.
-        own_tests: the same audit of the teacher's own test images, for that warning.
+        own_tests: by source the same audit of the teacher's own test images, for that warning.
         tables: curated tables of the sources in `train`, in that order, and
         curation: the configuration's section: for messages about images that were dropped.
         refusals: written by `split_images`; None if no source refused.
@@ -92,6 +97,7 @@ def plan_scenario(
             pixels, so that trainings depend on the plan alone and not on these files, which change with other images
             too.
         draw: 0 takes train images by rank; another number draws anew from the same train split, in an order of its own.
+        any_class: sources whose images are taken as they are, however many of a class.
 
     Raises:
         UserError: a class of a source has fewer train images than requested; says which, and what to do.
@@ -109,13 +115,17 @@ def plan_scenario(
             _write_not_run(output, scenario, f"no {split} images of its classes: {reason}")
             return
     flagged = find_flagged(table, audits)
-    warn_of_losses(scenario, table, flagged, dict(zip(train, own_tests, strict=False)))
+    warn_of_losses(scenario, table, flagged, own_tests)
     usable = (table["split"] == "train") & ~flagged
     report = ShortfallReport(dict(zip(train, tables, strict=False)), curation or {}, shortfall)
     train_rows = np.zeros(len(table["row"]), dtype=bool)
     for source in sorted(train, key=generated.__contains__):  # real ones first
         count, own = train[source], usable & (table["source"] == source)
         by_class = {name: own & (table["class"] == name) for name in classes[source]}
+        if source in any_class:
+            train_rows[_of_any_class(table, own, count, draw, (scenario, source), shortfall)] = True
+            usable &= ~np.isin(table["group"], table["group"][own])
+            continue
         per_class = count // len(classes[source])
         smallest = min(by_class, key=lambda name: int(by_class[name].sum()))
         if (found := int(by_class[smallest].sum())) < per_class:
@@ -129,7 +139,7 @@ def plan_scenario(
         usable &= ~np.isin(table["group"], table["group"][own])
     parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented
     parts.append((tested & (table["split"] == "val"), "val", False))
-    _write_plan(output, table, parts, pixels or {})
+    _write_plan(output, table, parts, pixels or {}, sorted(trained) if any_class else [])
 
 
 def rank_in_draw(table: Mapping[str, np.ndarray], draw: int) -> np.ndarray:
@@ -141,12 +151,44 @@ def rank_in_draw(table: Mapping[str, np.ndarray], draw: int) -> np.ndarray:
         table: the splits.
         draw: 0 for the order of their ranks.
     """
-    if not draw:
-        return table["rank"]
+    return _hash_order(table, draw) if draw else table["rank"]
+
+
+def _hash_order(table: Mapping[str, np.ndarray], draw: int) -> np.ndarray:
     keys = np.array([shuffled_rank(draw, f"draw {key}") for key in table["key"].tolist()], dtype="S32")
     rank = np.empty(len(keys), dtype=np.int64)
     rank[np.lexsort((table["label"], table["source"].astype(str), keys))] = np.arange(len(keys))
     return rank
+
+
+def _of_any_class(
+    table: Mapping[str, np.ndarray],
+    own: np.ndarray,
+    count: int,
+    draw: int,
+    place: tuple[str, str],
+    shortfall: str,
+) -> np.ndarray:
+    """Rows of so many images of a source, of whatever class: the first in the shuffled order of a draw.
+
+    Args:
+        own: which images of the table are the source's and usable, bool [N].
+        place: the scenario and the source.
+
+    Raises:
+        UserError: there are too few images.
+    """
+    scenario, source = place
+    rows = np.flatnonzero(own)
+    rows = rows[np.argsort(_hash_order(table, draw)[rows])][:count]
+    if len(rows) < count and (shortfall == "error" or not len(rows)):
+        raise UserError(
+            f"scenario {scenario}: source {source} has {len(rows)} train images, {count} requested. Add images, lower"
+            " the count, or set split.shortfall: shrink"
+        )
+    if len(rows) < count:
+        log.warning("scenario %s: %d train images of source %s, %d requested", scenario, len(rows), source, count)
+    return rows
 
 
 def _write_not_run(output: str | Path, scenario: str, reason: str) -> None:
@@ -214,8 +256,13 @@ def _write_plan(
     table: Mapping[str, np.ndarray],
     parts: Sequence[tuple[np.ndarray, str, bool]],
     pixels: Mapping[str, str | Path],
+    trained: Sequence[str] = (),
 ) -> None:
-    """Write the rows of each part (mask [N], split, augmented), ordered by source, class and rank within a part."""
+    """Write the rows of each part (mask [N], split, augmented), ordered by source, class and rank within a part.
+
+    Args:
+        trained: the classes trained on, if they do not follow from the labels.
+    """
     where = [np.flatnonzero(rows) for rows, _, _ in parts]
     # this order does not depend on the order in which images came in
     order = np.lexsort((table["rank"], table["label"], table["source"].astype(str)))
@@ -225,7 +272,8 @@ def _write_plan(
     columns = {name: table[name][chosen] for name in ("source", "row", "label")}
     columns["split"] = np.repeat([name for _, name, _ in parts], [len(rows) for rows in where])
     columns["augmented"] = np.repeat([copy for _, _, copy in parts], [len(rows) for rows in where])
-    metadata = {PIXELS: _hash_of_pixels(columns["source"], columns["row"], pixels)}
+    metadata = {TRAINED: json.dumps(trained)} if trained else {}
+    metadata |= {PIXELS: _hash_of_pixels(columns["source"], columns["row"], pixels)}
     write_parquet(output, columns, PLAN_SCHEMA.with_metadata(metadata))
 
 

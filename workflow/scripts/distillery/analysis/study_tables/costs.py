@@ -24,10 +24,11 @@ COLUMNS = (
 # rule → stage; tables and figures are left out, because some are made after this table
 STAGES = {
     "crawl": "acquire", "fetch_addresses": "acquire", "import_folder": "acquire", "generate": "acquire",
-    "curate": "curate", "split": "split", "plan_scenario": "split", "plan_another_draw": "split",
+    "curate": "curate", "curate_unlabeled": "curate", "split": "split", "split_derived": "split",
+    "plan_scenario": "split", "plan_another_draw": "split",
     "prepare_teacher_data": "teach", "train_teacher": "teach", "train_another_teacher": "teach",
     "adopt_teacher": "teach", "fit_teacher_scale": "teach", "evaluate_teacher": "teach",
-    "evaluate_another_teacher": "teach", "find_leakage": "audit", "audit_labels": "audit",
+    "evaluate_another_teacher": "teach", "label_images": "teach", "find_leakage": "audit", "audit_labels": "audit",
     "measure_diversity": "audit", "run_trial": "study", "select_hyperparameters": "study", "run_arm_trial": "study",
     "select_arm_hyperparameters": "study", "train_student": "study", "evaluate_students": "study",
 }  # fmt: skip
@@ -117,7 +118,7 @@ def _source_rows(
 ) -> Iterator[dict[str, Any]]:
     """Rows of rules with one job a source, or one a source and class; sources of the teacher alone have no counts."""
     totals = counts.groupby("source")[["candidates", "retrieved", "kept"]].sum()
-    processed = {"curate": "retrieved", "audit_labels": "kept"}
+    processed = {"curate": "retrieved", "label_images": "retrieved", "audit_labels": "kept"}
     for source, classes in sources.items():
         # rules of scenarios are left out, because a scenario may have a source's name
         for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_TEACHERS, *OF_ARMS)):

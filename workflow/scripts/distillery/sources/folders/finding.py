@@ -49,6 +49,29 @@ def find_images(path: str | Path, label: str, where: str, otherwise: str = "", i
     return found
 
 
+def find_unlabeled(path: str | Path, where: str, inside: str = "") -> list[Found]:
+    """All image files at and below `path`, sorted by name, whatever their folders are called; else as `find_images`.
+
+    Args:
+        path: a folder, a tar or a zip.
+        inside: the folder below `path` to take images of; empty for all.
+
+    Raises:
+        UserError: nothing at `path`, an archive that cannot be read, or no image.
+    """
+    place, start = Path(path), f"{inside.strip('/')}/" if inside else ""
+    if place.is_dir():
+        files = {name: _on_disk(file) for name, file in files_below(place / inside).items()}
+    elif place.exists():
+        files = {name: file for name, file in read_archive(place, where).items() if name.startswith(start)}
+    else:
+        raise UserError(f"{where}: there is no {place}. Give `path` a folder of images, or a .tar or .zip.")
+    found = _images(files, "")
+    if all(is_unread(file.origin) for file in found):
+        raise UserError(f"{where}: {place / inside} has no image that can be read. Add some.")
+    return found
+
+
 def class_place(path: Path, label: str, inside: str = "") -> Path | None:
     """Where the images of a class are: its folder, its archive, or an archive of all classes; None for nowhere."""
     if path.is_file():

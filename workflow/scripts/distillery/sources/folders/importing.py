@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from distillery.config.choices import UNLABELED
 from distillery.jobs import UserError, log, progress
-from distillery.sources.folders.finding import Found, find_images
+from distillery.sources.folders.finding import Found, find_images, find_unlabeled
 from distillery.sources.folders.names import is_unread, suffix_of
 from distillery.storage.pools import extension
 from distillery.storage.records import ImageRecord
@@ -27,7 +28,7 @@ def import_folder(
         source: `path` and `inside`, as for `find_images`; `per_class`: how many different images that can be decoded
             are taken, 0 for all. Files before the last of them that cannot be used have a record as well.
         name: of the source.
-        label: the class, which is the name of its folder or archive.
+        label: the class, which is the name of its folder or archive; `unlabeled` for all images, wherever they are.
         can_be_decoded: whether bytes are an image that curation can read.
 
     Returns:
@@ -37,6 +38,9 @@ def import_folder(
     Raises:
         UserError: nothing at `path`, an archive that is compressed or damaged, or no image of the class.
     """
+    if label == UNLABELED:
+        found = find_unlabeled(source["path"], f"source {name}", source.get("inside", ""))
+        return _records(found, name, label)
     leave_out = ", or leave the class out of the source's `classes`"
     found = find_images(source["path"], label, f"source {name}", leave_out, source.get("inside", ""))
     return up_to(_records(found, name, label), source["per_class"], can_be_decoded, f"source {name}, class {label}")

@@ -1,0 +1,118 @@
+"""Questions about derived sources: those whose images or labels follow from the split of the others, the base sources.
+
+Base sources are split first, as if there were no derived ones. Then a second split adds derived sources, which have
+train images alone. So no test or validation image can reach a derived one, and the base split stays when one joins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from distillery.config.choices import LABEL_FREE, UNLABELED
+from distillery.config.queries import Study, classes_of, generated_sources, used_sources, wanted_images
+
+OF_LABELING = ("labels", "threshold")  # keys of a source that change no imported image
+
+
+def unlabeled_sources(study: Study) -> list[str]:
+    """The sources without labels of their own, in the configuration's order."""
+    return [name for name, source in study["sources"].items() if source.get("labels")]
+
+
+def derived_sources(study: Study) -> list[str]:
+    """The derived sources that the study uses."""
+    return [name for name in used_sources(study) if name in unlabeled_sources(study)]
+
+
+def base_sources(study: Study) -> list[str]:
+    """The sources that the study uses and that are split first: all but the derived ones."""
+    return [name for name in used_sources(study) if name not in derived_sources(study)]
+
+
+def audited_sources(study: Study) -> list[str]:
+    """The used sources whose labels the teacher can audit: not those that it labeled itself."""
+    return [name for name in used_sources(study) if name not in unlabeled_sources(study)]
+
+
+def labels_of_pools(study: Study, source: str) -> list[str]:
+    """What the pools of a source are named by: its classes, or `unlabeled`."""
+    return [UNLABELED] if study["sources"][source].get("labels") else classes_of(study, source)
+
+
+def import_settings(study: Study, source: str) -> dict[str, Any]:
+    """The keys of a folder source that decide what is imported."""
+    return {key: value for key, value in study["sources"][source].items() if key not in OF_LABELING}
+
+
+def wanted_of_base(study: Study) -> dict[str, dict[str, int]]:
+    """As `wanted_images`, of base sources."""
+    derived = derived_sources(study)
+    return {
+        part: {source: count for source, count in counts.items() if source not in derived}
+        for part, counts in wanted_images(study).items()
+    }
+
+
+def yielding_sources(study: Study, scenario: str) -> list[str]:
+    """Sources of a scenario that yield to near-duplicates in its others: generated ones, and those without labels."""
+    unlabeled = [name for name in unlabeled_sources(study) if name in study["scenarios"][scenario]["train"]]
+    return [*unlabeled, *generated_sources(study, scenario)]
+
+
+def used_as_they_are(study: Study, scenario: str) -> list[str]:
+    """The sources of a scenario whose images are taken whatever their class."""
+    return [name for name in study["scenarios"][scenario]["train"] if study["sources"][name].get("labels") == "none"]
+
+
+def labeling_problems(config: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with sources without labels, a line each; fills in their thresholds."""
+    sources, data = config["sources"], config["teacher"]["data"]
+    for name, source in sources.items():
+        labels = source.get("labels")
+        if not labels:
+            if "threshold" in source:
+                yield f"sources.{name}.threshold: only a source with labels: teacher has one; take it out"
+            continue
+        if labels == "none" and "threshold" in source:
+            yield f"sources.{name}.threshold: labels: none takes all images; take it out, or take labels: teacher"
+        if labels == "teacher":
+            source.setdefault("threshold", 0.9)
+        if source["per_class"]:
+            yield f"sources.{name}.per_class: a source without labels has no classes to count; take it out"
+        for key in ("test", "val"):
+            if name in config["split"][key]:
+                yield (
+                    f"split.{key}.{name}: its labels are not checked by anyone (labels: {labels}), so it gives no"
+                    f" {'test' if key == 'test' else 'validation'} images; take it out"
+                )
+        for key in ("train_sources", "test_sources") if data["kind"] == "sources" else ():
+            if name in data[key]:
+                yield f"teacher.data.{key}: {name} has no labels (labels: {labels}); take a source with labels"
+        if UNLABELED in config["classes"]:
+            yield f"classes.{UNLABELED}: source {name} has images without a label under this name; take another name"
+    yield from _problems_of_arms(config)
+
+
+def _problems_of_arms(config: dict[str, Any]) -> Iterator[str]:
+    """Arms that read labels in a scenario that has images without any."""
+    for name, scenario in config["scenarios"].items():
+        without = [source for source in scenario["train"] if config["sources"][source].get("labels") == "none"]
+        known = [arm for arm in scenario["arms"] if arm in config["arms"]]
+        if without and (wrong := [arm for arm in known if not reads_no_label(config["arms"][arm])]):
+            yield (
+                f"scenarios.{name}.arms: {', '.join(wrong)} would train on labels that source {without[0]} lacks"
+                " (labels: none). Give the scenario arms of method kd or hard_teacher with alpha: 1, or take labels:"
+                " teacher"
+            )
+
+
+def reads_no_label(arm: dict[str, Any]) -> bool:
+    """Whether the loss of an arm is the same whatever the labels are."""
+    return arm["method"] in LABEL_FREE and arm["alpha"] == 1
+
+
+def folders_of_unlabeled(study: Study) -> Iterable[tuple[str, Path]]:
+    """The unlabeled sources with their folder or archive."""
+    return [(name, Path(study["sources"][name]["path"])) for name in unlabeled_sources(study)]

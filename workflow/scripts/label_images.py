@@ -1,0 +1,16 @@
+"""Give images without labels the class that the teacher finds likeliest, or leave them out."""
+
+from distillery.distillation.teacher_labels import LabeledPaths, label_images
+from distillery.jobs import job
+
+with job(snakemake) as j:
+    label_images(
+        j.input.pixels,
+        j.input.thumbnails,
+        j.input.table,
+        j.input.weights,
+        LabeledPaths(**dict(j.output.items())),
+        classes=j.params.classes,
+        threshold=j.params.threshold,
+        threads=j.threads,
+    )

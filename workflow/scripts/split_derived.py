@@ -1,0 +1,18 @@
+"""Add the images of derived sources to the splits of the others, for training alone."""
+
+from distillery.jobs import job
+from distillery.splits.derived import split_derived_images
+
+with job(snakemake) as j:
+    split_derived_images(
+        j.input.base,
+        dict(zip(j.params.sources, j.input.tables, strict=True)),
+        j.input.near_duplicates,
+        j.output.splits,
+        labels=j.params.labels,
+        seed=j.params.seed,
+        base_refusals=j.input.base_refusals,
+        refusals=j.output.refusals,
+        leakage=j.input.get("leakage"),
+        assignments=j.params.assignments,
+    )
