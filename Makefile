@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-slurm test-storage browser check docs gallery screenshot format clean
+.PHONY: setup demo test test-slurm test-storage browser check docs site gallery screenshot format clean
 
 setup: .venv/.ready
 
@@ -48,6 +48,14 @@ check: setup
 
 docs: setup
 	$(BIN)/python -m distillery.config.reference docs/configuration.md workflow/schemas/config.schema.yaml
+
+# README and docs as a site that opens in any browser: site/index.html
+site: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+.venv/.docs: .venv/.ready requirements-docs.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-docs.txt -c constraints.txt
+	touch $@
 
 # docs/gallery.md and its figures, from the finished study of studies/real
 gallery: setup
