@@ -30,9 +30,9 @@ test-storage: .venv/.cluster
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-cluster.txt -c constraints.txt
 	touch $@
 
-# for the tests of the page, which skip without it; as root, on Debian and Ubuntu; does nothing if a browser is there
+# for the tests of the page and of windows, which skip without it; as root, on Debian and Ubuntu; does nothing if a browser is there
 browser:
-	(which chromium && which chromedriver) || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
+	(which chromium && which chromedriver && which Xvfb) || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver xvfb)
 
 demo: setup
 	$(BIN)/snakemake --directory demo --cores all

@@ -1,18 +1,18 @@
 """A page's first screen as a PNG, with the browser of this machine."""
 
 import io
-import shutil
 
 import pytest
 from PIL import Image
 
 from distillery.jobs import UserError
 from distillery.page.screenshot import HEIGHT, WIDTH, take_screenshot
+from distillery.sources.pages.browser import programs_of
 
 
 def test_a_screenshot_has_the_size_of_a_screen(tmp_path):
-    if not shutil.which("chromedriver"):
-        pytest.skip("no chromedriver on this machine; `make browser` installs it on Debian")
+    if not all(programs_of("chromium")):
+        pytest.skip("no chromium with its driver on this machine; `make browser` installs them on Debian")
     (tmp_path / "page.html").write_text("<body style='background: #0072b2'>")
     take_screenshot(tmp_path / "page.html", tmp_path / "page.png")
     image = Image.open(io.BytesIO((tmp_path / "page.png").read_bytes())).convert("RGB")

@@ -1,6 +1,9 @@
 """A real Chromium reads a Google on loopback as a person's browser would; each test opens the browser once."""
 
 import logging
+import os
+import shutil
+import subprocess
 import threading
 
 import pytest
@@ -12,7 +15,7 @@ from distillery.sources.engines.google import search_url
 from distillery.sources.engines.results import SourceBlocked
 from distillery.sources.look import look_at_search
 from distillery.sources.pages import browser, window
-from distillery.sources.pages.browser import find_browser, open_browser
+from distillery.sources.pages.browser import find_browser, open_browser, programs_of
 from distillery.sources.pages.retrieving import retrieve_class
 from distillery.sources.pages.window import PageTimes, SearchWindow, WindowClosed
 from distillery.sources.search import search_of
@@ -21,12 +24,8 @@ from distillery.storage.store import Store
 from distillery_demo.web import serve
 from distillery_demo.web_index import SearchIndex, WebImage
 
-try:
-    KIND, _, DRIVER = find_browser(headless=True)
-except Refusal:
-    KIND, DRIVER = "", None
 HAS_NONE = pytest.mark.skipif(
-    not (KIND == "chromium" and DRIVER),
+    not all(programs_of("chromium")),
     reason="no chromium with its driver on this machine; `make browser` installs them on Debian",
 )
 
@@ -145,6 +144,47 @@ def test_a_window_closed_half_way_keeps_what_was_found(opened):
     assert len(found) >= 130 and refusal.value.reason == "window closed" and "\n" not in str(refusal.value)
 
 
+@pytest.fixture(scope="module")
+def screen():
+    """A screen for windows: this machine's, or a virtual one."""
+    if os.getenv("DISPLAY"):
+        yield os.environ["DISPLAY"]
+        return
+    if not shutil.which("Xvfb"):
+        pytest.skip("no screen and no Xvfb on this machine; on Debian: apt-get install xvfb")
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL) as server:
+        os.close(writing)
+        with open(reading) as number:  # written once it answers
+            yield f":{number.readline().strip()}"
+        server.terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+def test_a_window_on_a_screen_in_either_browser(kind, screen, tmp_path, monkeypatch):
+    """A person's window: the crawl finds the screen, 150 results over two scrolls, then the person closes it."""
+    if not all(programs := programs_of(kind)):
+        pytest.skip(f"no {kind} with its driver on this machine")
+    monkeypatch.setenv("DISPLAY", screen)
+    monkeypatch.setattr(browser, "BROWSERS", {kind: browser.BROWSERS[kind]})
+    assert find_browser(headless=False) == (kind, *programs)
+    with serve(server := Google(consent=True)) as port, open_browser(False, tmp_path / "profile", port) as driver:
+        driver.get(URL)
+        driver.find_element("id", "L2AGLb").click()
+        assert server.agreed.wait(10)
+        found = []
+        with pytest.raises(WindowClosed) as refusal:
+            for result in SearchWindow(driver, PATIENT, "source google").results(URL, 10**6):
+                found.append(result)
+                if len(found) == 150:
+                    driver.close()
+        assert driver.capabilities["browserName"] in ("chrome", "chromium", "firefox")
+    assert [(result.url, result.width, result.height) for result in found] == server.images("cats")[: len(found)]
+    assert len(found) >= 150 and refusal.value.reason == "window closed" and batches(server) >= 2
+
+
 @needs_chromium
 def test_nothing_disguises_the_program(opened):
     opened.driver.get(URL)
@@ -242,7 +282,12 @@ def test_a_look_opens_no_search(tmp_path):
 
 def test_a_browser_that_does_not_start_is_one_line(monkeypatch, tmp_path):
     pytest.importorskip("selenium")
-    monkeypatch.setattr(browser, "find_browser", lambda headless: ("chromium", "/bin/false", "/bin/false"))
-    with pytest.raises(Refusal, match="/bin/false does not start") as refusal, open_browser(True, tmp_path / "p"):
-        pass
-    assert "\n" not in str(refusal.value) and refusal.value.reason == "no browser"
+    for driver, advice in (("/bin/false", "Close its other windows"), (None, "Install its driver, chromedriver")):
+        monkeypatch.setenv("SE_OFFLINE", "true")  # Selenium downloads no driver
+        monkeypatch.setenv("SE_CACHE_PATH", str(tmp_path / "drivers"))
+        monkeypatch.setenv("PATH", "")
+        monkeypatch.setattr(browser, "find_browser", lambda headless, driver=driver: ("chromium", "/bin/false", driver))
+        with pytest.raises(Refusal, match="/bin/false does not start") as refusal, open_browser(True, tmp_path / "p"):
+            pass
+        assert "\n" not in str(refusal.value) and refusal.value.reason == "no browser"
+        assert advice in str(refusal.value)

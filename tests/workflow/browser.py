@@ -1,14 +1,13 @@
 """A headless browser, if the machine has one."""
 
-import shutil
-
 import pytest
+
+from distillery.sources.pages.browser import programs_of
 
 
 def open_browser(width: int = 1200, height: int = 900, dark: bool = False):
     """Chromium driven by Selenium, with a window size in pixels, in light or dark mode."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
+    program, driver = programs_of("chromium")
     if not (program and driver):
         pytest.skip("no chromium with its driver on this machine; `make browser` installs them on Debian")
     from selenium import webdriver

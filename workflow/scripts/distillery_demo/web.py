@@ -113,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        reply = self.server.answer(self.headers.get("Host", ""), self.path)
+        path = re.sub("^http://[^/]+", "", self.path)  # a browser that takes the server for a proxy names the host too
+        reply = self.server.answer(self.headers.get("Host", ""), path)
         self.send_response(reply.status)
         for name, value in (("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body)))):
             self.send_header(name, value)

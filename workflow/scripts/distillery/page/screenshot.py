@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 from distillery.jobs import UserError
+from distillery.sources.pages.browser import programs_of
 from distillery.storage.files import atomic_write
 
 WIDTH, HEIGHT = 1280, 800  # pixels
@@ -24,8 +24,7 @@ def take_screenshot(page: str | Path, output: str | Path) -> None:
     """
     if not Path(page).is_file():
         raise UserError(f"{page} does not exist. Build it first: snakemake --cores all results/report.html")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
+    program, driver = programs_of("chromium")
     if not (program and driver):
         raise UserError("There is no Chromium with its driver on this machine. On Debian: make browser")
     from selenium import webdriver

@@ -22,6 +22,10 @@ ON_A_MAC = {
     "chromium": "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "firefox": "/Applications/Firefox.app/Contents/MacOS/firefox",
 }
+PROXY_OF_NAMES = (
+    'data:text/javascript,function FindProxyForURL(url, host)'
+    '{ return host.endsWith(".test") ? "PROXY 127.0.0.1:%d" : "DIRECT"; }'
+)
 
 
 def find_browser(headless: bool) -> tuple[str, str, str | None]:
@@ -36,17 +40,22 @@ def find_browser(headless: bool) -> tuple[str, str, str | None]:
             " yourself (`saved`), or set `headless`.",
             "no browser",
         )
-    for kind, (programs, driver) in BROWSERS.items():
-        program = next(filter(None, map(shutil.which, programs)), None)
-        if program is None and Path(ON_A_MAC[kind]).exists():
-            program = ON_A_MAC[kind]
+    for kind in BROWSERS:
+        program, driver = programs_of(kind)
         if program:
-            return kind, program, shutil.which(driver)
+            return kind, program, driver
     raise Refusal(
         "neither Chromium, Chrome nor Firefox is here. Install one, such as with `apt-get install chromium"
         " chromium-driver`, or save the pages yourself (`saved`).",
         "no browser",
     )
+
+
+def programs_of(kind: str) -> tuple[str | None, str | None]:
+    """The program of a browser, chromium or firefox, and that of its driver; None for each that is not here."""
+    names, driver = BROWSERS[kind]
+    on_a_mac = ON_A_MAC[kind] if Path(ON_A_MAC[kind]).exists() else None
+    return next(filter(None, map(shutil.which, names)), on_a_mac), shutil.which(driver)
 
 
 @contextmanager
@@ -56,7 +65,7 @@ def open_browser(headless: bool, profile: Path, loopback: int | None = None) -> 
     Args:
         headless: without a window.
         profile: folder of the browser's own files, such as cookies.
-        loopback: see `connect`; names under .test then lead to that port, in Chromium only.
+        loopback: see `connect`; names under .test then lead to that port.
 
     Yields:
         Selenium's driver.
@@ -72,9 +81,9 @@ def open_browser(headless: bool, profile: Path, loopback: int | None = None) -> 
     try:
         driver = open_it(program, driver_program, headless, profile, loopback)
     except (WebDriverException, OSError) as error:
+        close = "Close its other windows" if driver_program else f"Install its driver, {BROWSERS[kind][1]}"
         raise Refusal(
-            f"{program} does not start ({one_line(error, 200)}). Close its other windows, or save the pages yourself"
-            " (`saved`).",
+            f"{program} does not start ({one_line(error, 200)}). {close}, or save the pages yourself (`saved`).",
             "no browser",
         ) from error
     log.info("opened %s %s", program, driver.capabilities.get("browserVersion", ""))
@@ -110,4 +119,7 @@ def _open_firefox(program: str, driver: str | None, headless: bool, profile: Pat
     options.binary_location = program
     for argument in ("-profile", str(profile), *["-headless"] * headless):
         options.add_argument(argument)
+    if loopback is not None:  # it has no rules for names, but a script that names a proxy for each
+        options.set_preference("network.proxy.type", 2)
+        options.set_preference("network.proxy.autoconfig_url", PROXY_OF_NAMES % loopback)
     return webdriver.Firefox(options=options, service=webdriver.FirefoxService(driver))
