@@ -79,7 +79,7 @@ class _HubHandler(BaseHTTPRequestHandler):
                 "siblings": siblings,
                 "private": False,
                 "gated": False,
-                "tags": [],
+                "tags": ["size_categories:1K", "license:cc-by-sa-3.0"],
             }
             return self.give(json.dumps(about).encode())
         for files in self.server.files.values():

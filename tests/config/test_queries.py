@@ -49,6 +49,7 @@ def test_sources_by_kind(study):
 def test_classes_of_sources_are_in_the_study_s_order(study):
     assert queries.classes_of(study, "mine") == ["dog"] and queries.classes_of(study, "sd") == ["cat", "dog"]
     study["sources"]["mine"]["classes"] = ["dog", "cat"]
+    assert queries.limits_of_sources(study, ["mine", "bing"]) == {"bing": 100}
     assert queries.classes_of_sources(study, ["mine", "bing"]) == {"mine": ["cat", "dog"], "bing": ["cat", "dog"]}
 
 

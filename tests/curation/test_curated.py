@@ -213,3 +213,19 @@ def test_a_class_that_loses_half_of_its_images_is_told(run, caplog):
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert told.startswith("class cat of source web loses 2 of its 4 images as near-duplicates")
     assert "curation.duplicates: off" in told
+
+
+def test_what_was_dropped_is_told_in_words(run, caplog):
+    """A class that loses half of its images for other reasons is warned of; the terminal gets one line in any case."""
+    caplog.set_level("INFO", logger="distillery")
+    both = encode(photo(5))
+    cats = [entry("cat", 0, both), entry("cat", 1, encode(photo(1))[:300]), entry("cat", 2, encode(photo(2)))]
+    failed = [entry("cat", 3, None, "not retrieved: HTTP 404") for _ in range(9)]
+    run([*cats, *failed, entry("dog", 0, both), entry("dog", 1, encode(photo(7))), entry("dog", 2, encode(photo(8)))])
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == (
+        "class cat of source web keeps 1 of its 3 images: 1 broken, 1 conflicting labels. Each image's reason is in"
+        " results/curated/web.parquet"
+    )
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "OUTCOME"]
+    assert line == "3 of 15 candidates kept, of class cat 1; 9 not retrieved, 2 conflicting labels, 1 broken"

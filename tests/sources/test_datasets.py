@@ -142,7 +142,7 @@ source = json.loads({source!r})
 try:
     print(look_at_dataset(source, "mine").verdict)
     entries = list(import_dataset(source, "mine", "cat", can_be_decoded))
-    print(json.dumps([[record.origin, record.page, record.revision, len(data)] for record, data in entries]))
+    print(json.dumps([[r.origin, r.page, r.revision, r.license, len(data)] for r, data in entries]))
 except UserError as error:
     print(getattr(error, "reason", "mistake"), error)
 """
@@ -183,6 +183,7 @@ def test_a_data_set_of_the_hub_is_downloaded_once(tmp_path):
         "data/train-00000-of-00002.parquet:0",
         "https://huggingface.co/datasets/some/set",
         COMMIT,
+        "cc-by-sa-3.0",
         len(image_bytes(0)),
     ]
     downloads = [asked for asked in hub.asked if asked.startswith("GET /datasets")]

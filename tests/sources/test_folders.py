@@ -309,6 +309,14 @@ def test_linked_folders_are_followed_each_once(tmp_path):
     assert class_listing(tmp_path / "set", ["cat"]) != before
 
 
+def test_a_link_to_the_folder_of_all_classes_brings_no_other_class(tmp_path):
+    write_folder(tmp_path, {"set/cat/a.png": png(1), "set/dog/d.png": png(2), "elsewhere/e.png": png(3)})
+    for place in ("set/cat/up", "elsewhere/set"):
+        (tmp_path / place).symlink_to(tmp_path / "set")
+    (tmp_path / "set/frog").symlink_to(tmp_path / "elsewhere")
+    assert origins(tmp_path / "set") == ["cat/a.png"] and origins(tmp_path / "set", "frog") == ["frog/e.png"]
+
+
 def test_a_class_folder_may_be_a_link(tmp_path):
     write_folder(tmp_path, {"elsewhere/a.png": png(1)})
     (tmp_path / "set").mkdir()

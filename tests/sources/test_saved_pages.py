@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import plistlib
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -227,6 +228,41 @@ def test_another_saved_page_is_noticed(tmp_path):
     assert seen[0] != seen[1] == seen[2]
 
 
+def web_archive(body, kind="text/html"):
+    """A page as Safari saves it; its other parts are an image and the body of a request."""
+    image = {"WebResourceData": b"\x89PNG", "WebResourceMIMEType": "image/png", "WebResourceURL": "http://a.test/1"}
+    url = "https://www.google.com/search?q=grumpy+cats&udm=2"
+    main = {"WebResourceData": body.encode(), "WebResourceMIMEType": kind, "WebResourceURL": url}
+    return plistlib.dumps({"WebMainResource": main, "WebSubresources": [image, 1]}, fmt=plistlib.FMT_BINARY)
+
+
+def test_a_web_archive_of_safari_is_read(tmp_path):
+    path = tmp_path / "cat/1.webarchive"
+    path.parent.mkdir()
+    path.write_bytes(web_archive(forms.inline()))
+    assert shown(saved_results(tmp_path, "google", "cat")) == EXPECTED
+    assert {query for query, _ in saved_results(tmp_path, "google", "cat")} == {"grumpy cats"}
+    for damaged in (b"bplist00" + bytes(9), path.read_bytes()[:-40]):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"1.webarchive is damaged \(.*Save the page again") as error:
+            saved_results(tmp_path, "google", "cat")
+        assert "\n" not in str(error.value)
+    path.write_bytes(plistlib.dumps([1], fmt=plistlib.FMT_BINARY))
+    with pytest.raises(Refusal, match="1.webarchive holds no text of a page"):
+        saved_results(tmp_path, "google", "cat")
+
+
+def test_a_file_that_is_no_saved_page_is_named(tmp_path):
+    (tmp_path / "cat").mkdir()
+    for name in ("a.pdf", "b.png", "c.docx", "d.pdf"):
+        (tmp_path / "cat" / name).write_bytes(b"x")
+    with pytest.raises(Refusal, match="has no saved page but a.pdf, b.png, c.docx, …. Save one as"):
+        saved_results(tmp_path, "google", "cat")
+    (tmp_path / "cat/1.html").write_text(" \n")
+    with pytest.raises(Refusal, match="1.html is empty: save it again once the page has its images"):
+        saved_results(tmp_path, "google", "cat")
+
+
 # --- inspect ----------------------------------------------------------------------------------------------------------
 
 
@@ -266,3 +302,11 @@ def test_inspect_says_why_nothing_came(tmp_path, capsys):
 def test_a_real_page_of_2015(tmp_path):
     save(tmp_path, REAL.read_bytes(), "1.html.gz")
     assert len(saved_results(tmp_path, "google", "cat")) == 100
+
+
+def test_inspect_reads_the_pages_of_a_folder(tmp_path, capsys):
+    for name in ("cat/1.html", "dog/1.html", "dog/1_files/x.html"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(forms.inline())
+    assert inspect.main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("  results: 6") == 2

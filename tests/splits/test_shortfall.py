@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from split_tables import CURATION, LABELS, rows_of
 
+from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.leakage import LEAKAGE_SCHEMA
 from distillery.jobs import UserError
 from distillery.splits.scenario_plan import plan_scenario
@@ -72,6 +73,31 @@ def test_few_dropped_images_are_not_what_is_missing(study):
         "20 requested of each class; 6 candidates, 5 smaller than curation.min_side (32). Add queries, prompts or"
         " images for cat" in said
     )
+
+
+@pytest.mark.parametrize(
+    ("dropped", "limit", "raised"),
+    [
+        ([], 4, True),  # all that were asked for are there and used
+        ([("near-duplicate", 1)], 5, True),  # most are: the next ones would be as well
+        ([("near-duplicate", 1)], 6, False),  # the results had no more
+        ([("near-duplicate", 9)], 13, False),  # the next ones would be lost too
+        ([("near-duplicate", 1)], 0, False),  # a folder of which all is taken
+    ],
+)
+def test_the_limit_is_to_be_raised_where_that_gives_more_images(tmp_path, dropped, limit, raised):
+    rows = ["", "", "", "", *(reason for reason, count in dropped for _ in range(count))]
+    columns = {
+        each.name: [""] * len(rows) if str(each.type) == "string" else [0] * len(rows) for each in CURATED_SCHEMA
+    }
+    columns |= {"class": ["cat"] * len(rows), "kept": [not reason for reason in rows], "reason": rows}
+    write_parquet(
+        tmp_path / "web.parquet", columns | {"sha256": [f"{n:064}" for n in range(len(rows))]}, CURATED_SCHEMA
+    )
+    report = ShortfallReport({"web": tmp_path / "web.parquet"}, CURATION, "error", limits={"web": limit})
+    remedy, warning = report.remedy("web", "cat", 2, 4), report.for_more("web", "cat", 4)
+    assert remedy.startswith(f"Raise sources.web.per_class ({limit}), lower the count") == raised
+    assert warning == (f". Raise sources.web.per_class ({limit}) for more" if raised else "")
 
 
 def test_a_warning_of_shrinking_tells_what_was_dropped(study, caplog):

@@ -24,6 +24,7 @@ rule make:
     output: "made/{{label}}.txt"
     log: "logs/make/{{label}}.log"
     shell: "echo '2026-11-30 09:00:00,000 WARNING source bing, class {{wildcards.label}}: 38 images of 40' > {{log}}"
+           " && echo '2026-11-30 09:00:01,000 OUTCOME 38 images kept' >> {{log}}"
            " && echo '2026-11-30 09:00:01,000 INFO done' >> {{log}} && touch {{output}}"
 
 rule break_off:
@@ -61,7 +62,9 @@ def test_a_dry_run_is_a_table_and_each_job_with_its_reason(workflow):
 
 def test_a_line_for_each_job_each_warning_once_and_the_reasons_last(workflow):
     lines = said(workflow).splitlines()
-    finished = [line for line in lines if re.match(r"\d\d:\d\d \d of 5: make (cat|dog|ship), \d s$", line)]
+    finished = [
+        line for line in lines if re.match(r"\d\d:\d\d \d of 5: make (cat|dog|ship), \d s: 38 images kept$", line)
+    ]
     assert len(finished) == 3
     assert [line for line in lines if "images of 40" in line] == [
         line for line in lines if re.match(r"WARNING: source bing, class \w+: 38 images of 40$", line)

@@ -107,6 +107,7 @@ def crawl_policy():
 
 sources_of_kind = partial(queries.sources_of_kind, study)
 classes_of_sources = partial(queries.classes_of_sources, study)
+limits_of_sources = partial(queries.limits_of_sources, study)
 used_sources = partial(queries.used_sources, study)
 pixel_sources = partial(queries.pixel_sources, study)
 base_sources = partial(derived.base_sources, study)

@@ -117,6 +117,7 @@ rule split:
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],
+        limits=limits_of_sources(used_sources()),
         common=study["split"]["common"],
         tuned=any(map(is_tuned, study["scenarios"])),
         # no output, because Snakemake deletes those before the job
@@ -193,6 +194,7 @@ rule plan_scenario:
         augmented=lambda w: study["scenarios"][w.scenario]["augment"] != "none",
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],
+        limits=lambda w: limits_of_sources(study["scenarios"][w.scenario]["train"]),
         generated=lambda w: yielding_sources(w.scenario),
         tuned=lambda w: is_tuned(w.scenario),
         sources=lambda w: pixel_sources(w.scenario),

@@ -23,6 +23,7 @@ with job(snakemake) as j:
         refusals=j.input.refusals,
         tuned=j.params.tuned,
         pixels=dict(zip(j.params.sources, j.input.pixels, strict=True)),
+        limits=j.params.limits,
         draw=int(j.wildcards.get("draw", 0)),
         any_class=j.params.get("any_class", []),
     )

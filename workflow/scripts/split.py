@@ -19,4 +19,5 @@ with job(snakemake) as j:
         assignments=j.params.assignments,
         common=j.params.common,
         tuned=j.params.tuned,
+        limits=j.params.limits,
     )

@@ -24,6 +24,8 @@ CHANGES_NO_RESULT = True
 log = logging.getLogger("distillery")
 T = TypeVar("T")
 
+OUTCOME = 25  # level of the message that the terminal shows behind a finished job: what it gave, in a few words
+logging.addLevelName(OUTCOME, "OUTCOME")
 LOG_EVERY_SECONDS = 10.0
 # set for jobs of a run that prints by `terminal.lines`: it reads their warnings from their logs, and prints each once
 WARNINGS_LATER = "DISTILLERY_WARNINGS_LATER"

@@ -48,6 +48,12 @@ def classes_of_sources(study: Study, sources: Iterable[str]) -> dict[str, list[s
     return {source: classes_of(study, source) for source in sources}
 
 
+def limits_of_sources(study: Study, sources: Iterable[str]) -> dict[str, int]:
+    """The key per_class of several sources, by source; those without a limit are left out."""
+    limits = {source: study["sources"][source].get("per_class", 0) for source in sources}
+    return {source: limit for source, limit in limits.items() if limit}
+
+
 def trained_classes(study: Study, scenario: str) -> set[str]:
     """The classes that a scenario trains on."""
     return {label for source in study["scenarios"][scenario]["train"] for label in classes_of(study, source)}

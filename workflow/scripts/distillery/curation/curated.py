@@ -6,7 +6,6 @@ phrase, with details after a colon, so that reasons can be counted.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +16,11 @@ import pyarrow as pa
 
 from distillery.curation.decoding import Rejected, center, decode, to_square
 from distillery.curation.keypoints import Fingerprint, fingerprint
+from distillery.curation.losses import loss_line, warn_of_losses
 from distillery.curation.near_duplicates import NearDuplicates, find_near_duplicates, is_near_duplicate
 from distillery.curation.star_groups import star_centers
 from distillery.curation.thumbnails import Thumbnails, stack_thumbnails, to_thumbnail
-from distillery.jobs import log, progress
+from distillery.jobs import OUTCOME, log, progress
 from distillery.parallel import in_processes
 from distillery.storage.arrays import write_array
 from distillery.storage.files import atomic_path
@@ -111,7 +111,7 @@ def curate(
         duplicates: "drop" to keep one of several near-duplicates, "off" to keep all that differ in a byte.
         processes: number of processes that decode.
 
-    Warns of each class that loses half of its images or more to near-duplicates.
+    Warns of each class that loses half of its images or more.
 
     Raises:
         UserError: a pool is damaged.
@@ -124,9 +124,11 @@ def curate(
     drop_conflicting_labels(candidates)
     if duplicates == "drop":
         drop_near_duplicates(candidates, processes)
-        _warn_of_duplicates(candidates)
     kept = [candidate for candidate in candidates if not candidate.reason]
-    log.info("%d of %d candidates are kept", len(kept), len(candidates))
+    labels, reasons = [c.record.label for c in candidates], [c.reason for c in candidates]
+    if candidates:
+        warn_of_losses(candidates[0].record.source, labels, reasons)
+    log.log(OUTCOME, "%s", loss_line(labels, reasons))
     squares = [c.pixels for c in kept if c.pixels is not None]  # a candidate without a reason has pixels
     array = np.stack(squares) if squares else np.empty((0, side, side, 3), dtype=np.uint8)
     with atomic_path(pixels) as temporary, atomic_path(thumbnails) as small:
@@ -235,23 +237,6 @@ def _mean_color(candidate: Candidate) -> np.ndarray:
     assert candidate.pixels is not None
     red, green, blue = candidate.pixels.reshape(-1, 3).mean(axis=0)
     return np.array([red - green, blue - green])
-
-
-def _warn_of_duplicates(candidates: Sequence[Candidate]) -> None:
-    """Warn of each class of which near-duplicates take half or more."""
-    usable: Counter[str] = Counter()
-    lost: Counter[str] = Counter()
-    for candidate in candidates:
-        label, duplicate = candidate.record.label, "near-duplicate" in candidate.reason
-        usable[label] += duplicate or not candidate.reason
-        lost[label] += duplicate
-    for label, count in lost.items():
-        if count and count >= usable[label] / 2:
-            log.warning(
-                "class %s of source %s loses %d of its %d images as near-duplicates of each other or of another class:"
-                " see its sheet of duplicates. If its images may be so alike, set curation.duplicates: off",
-                *(label, candidates[0].record.source, count, usable[label]),
-            )
 
 
 def _stacked(candidates: Sequence[Candidate]) -> Thumbnails:

@@ -1,6 +1,6 @@
 """See what a saved page of Google's image search holds, record by record.
 
-`python -m distillery.sources.inspect FILE …`
+`python -m distillery.sources.inspect FILE_OR_FOLDER …`
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from distillery.jobs import UserError, one_line
 from distillery.sources.engines.google import block_of
 from distillery.sources.engines.google_records import PageRecord, count_cards, page_records
-from distillery.sources.pages.saved import PageText, page_texts, shortcoming
+from distillery.sources.pages.saved import PageText, page_texts, saved_files, shortcoming
 
 
 def describe(path: Path) -> tuple[list[str], int]:
@@ -70,12 +70,19 @@ def _line(record: PageRecord, problem: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what the given files hold; 1 if one of them has no result or cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m distillery.sources.inspect", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a saved page: .html, .mhtml or .har")
-    failed = False
-    for lines, count in _described(parser.parse_args(arguments).files):
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a saved page (.html, .mhtml, .har), or a folder of them"
+    )
+    failed, given = False, parser.parse_args(arguments).files
+    for lines, count in _described([file for path in given for file in _pages_in(path)]):
         print("\n".join(lines))
         failed |= not count
     return int(failed)
+
+
+def _pages_in(path: Path) -> list[Path]:
+    """The saved pages in a folder; the path itself if it is none, or has none."""
+    return (saved_files(path, "") if path.is_dir() else []) or [path]
 
 
 def _described(files: Sequence[Path]) -> Iterator[tuple[list[str], int]]:

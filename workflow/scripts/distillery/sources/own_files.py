@@ -15,7 +15,7 @@ from distillery.config.queries import Study, classes_of, images_requested
 from distillery.config.reading import config_error
 from distillery.jobs import one_line
 from distillery.sources.folders.finding import class_place, count_images
-from distillery.sources.pages.saved import saved_files
+from distillery.sources.pages.saved import other_files, saved_files
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def _without_saved_pages(study: Study) -> Iterator[str]:
         if not (saved := source.get("saved")):
             continue
         missing = [label for label in classes_of(study, name) if not saved_files(saved, label)]
-        what = f"sources.{name}.saved: {saved} has no saved page of class {', '.join(missing)}"
+        others = other_files(saved, missing[0]) if missing else ""
+        what = f"sources.{name}.saved: {saved} has no saved page of class {', '.join(missing)}{others}"
         if len(missing) == len(classes_of(study, name)):
             raise config_error(f"{what}. Save pages of results as {saved}/{missing[0]}/1.html or .har")
         if missing:

@@ -64,6 +64,7 @@ def plan_scenario(
     pixels: Mapping[str, str | Path] | None = None,
     draw: int = 0,
     any_class: Sequence[str] = (),
+    limits: Mapping[str, int] | None = None,
 ) -> None:
     """Choose the images that a scenario trains on and is validated on.
 
@@ -98,6 +99,7 @@ def plan_scenario(
             too.
         draw: 0 takes train images by rank; another number draws anew from the same train split, in an order of its own.
         any_class: sources whose images are taken as they are, however many of a class.
+        limits: the key per_class of each source that has one, for messages.
 
     Raises:
         UserError: a class of a source has fewer train images than requested; says which, and what to do.
@@ -117,7 +119,7 @@ def plan_scenario(
     flagged = find_flagged(table, audits)
     warn_of_losses(scenario, table, flagged, own_tests)
     usable = (table["split"] == "train") & ~flagged
-    report = ShortfallReport(dict(zip(train, tables, strict=False)), curation or {}, shortfall)
+    report = ShortfallReport(dict(zip(train, tables, strict=False)), curation or {}, shortfall, limits=limits or {})
     train_rows = np.zeros(len(table["row"]), dtype=bool)
     for source in sorted(train, key=generated.__contains__):  # real ones first
         count, own = train[source], usable & (table["source"] == source)
@@ -241,8 +243,8 @@ def _shrink(
     why = report.explanation(source, label, present, reasons)
     if report.shortfall == "shrink" and found:
         log.warning(
-            "scenario %s: shrunk to %d train images of each class of source %s, %d requested; class %s has no more%s",
-            *(scenario, found, source, per_class, label, why),
+            "scenario %s: shrunk to %d train images of each class of source %s, %d requested; class %s has no more%s%s",
+            *(scenario, found, source, per_class, label, why, report.for_more(source, label, present, reasons)),
         )
         return found
     raise UserError(

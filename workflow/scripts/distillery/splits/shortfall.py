@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -67,12 +67,14 @@ class ShortfallReport:
         curation: the configuration's section.
         shortfall: the configured behavior, "error" or "shrink".
         assignments: the file of earlier assignments, if images keep theirs.
+        limits: the key per_class of each source; 0 or none for a source without a limit.
     """
 
     tables: Mapping[str, str | Path]
     curation: Mapping[str, int]
     shortfall: str
     assignments: str = ""
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     def explanation(self, source: str, label: str, present: int, left_out: Mapping[str, int] = NONE) -> str:
         """`; 300 candidates, 300 smaller than curation.min_side (32)`; empty if no image was dropped or left out.
@@ -103,10 +105,34 @@ class ShortfallReport:
         remedy = "Add queries, prompts or images for {label}"
         if sum(count for _, count in lost) >= missing > 0:  # the images were there
             remedy = REMEDIES.get(lost[0][0], remedy)
+        if more := self.limit_to_raise(source, label, present, left_out):
+            remedy = more
         shrinks = self.shortfall == "shrink"
         lower = ", or lower the count" if shrinks else ", lower the count, or set split.shortfall: shrink"
         anew = f". Or delete {self.assignments}: all images are then assigned anew" if self.assignments else ""
         return remedy.format(label=label) + lower + anew
+
+    def limit_to_raise(self, source: str, label: str, present: int, left_out: Mapping[str, int] = NONE) -> str:
+        """`Raise sources.bing.per_class (600)` if that would give more images; else empty.
+
+        It would if the class has as many images as the limit allows, and most of them can be used: not if the same
+        loss would befall all others too.
+        """
+        limit = self.limits.get(source, 0)
+        if not limit or source not in self.tables or self._images(source, label) < limit:
+            return ""
+        lost = sum(count for _, count in _lost(self._candidates(source, label), present, left_out))
+        return f"Raise sources.{source}.per_class ({limit})" if lost < limit / 2 else ""
+
+    def for_more(self, source: str, label: str, present: int, left_out: Mapping[str, int] = NONE) -> str:
+        """`limit_to_raise` as the end of a warning: `. Raise sources.bing.per_class (600) for more`."""
+        more = self.limit_to_raise(source, label, present, left_out)
+        return f". {more} for more" if more else ""
+
+    def _images(self, source: str, label: str) -> int:
+        """Number of different files that a class's pool has."""
+        table = read_parquet(self.tables[source], ("class", "sha256"))
+        return len(set(table["sha256"][table["class"] == label].tolist()) - {""})
 
     def _candidates(self, source: str, label: str) -> Counter[str]:
         """The candidates of a class by the reason why they were dropped; empty if they were kept."""

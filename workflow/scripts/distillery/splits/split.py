@@ -27,7 +27,7 @@ from distillery.splits.refused_sources import (
     without_refused,
     write_refusals,
 )
-from distillery.splits.shortfall import LINKING, UNUSED, ShortfallReport
+from distillery.splits.shortfall import LINKING, NONE, UNUSED, ShortfallReport
 from distillery.storage.parquet import write_parquet
 
 SPLITS_SCHEMA = pa.schema(
@@ -62,6 +62,7 @@ def split_images(
     assignments: str | Path | None = None,
     common: Sequence[str] = (),
     tuned: bool = False,
+    limits: Mapping[str, int] = NONE,
 ) -> None:
     """Assign every kept image of every source to a split and write the table.
 
@@ -85,6 +86,7 @@ def split_images(
         assignments: the `.parquet` that keeps the assignments for the next split, written last; None to keep none.
         common: sources of the common test.
         tuned: whether settings are chosen by the validation images.
+        limits: the key per_class of each source that has one, for messages.
 
     Raises:
         UserError: a class has too few images for test and validation, or all sources of the common test, or of a tuned
@@ -106,7 +108,7 @@ def split_images(
     usable = images.where(~linking)
     classes = without_refused(classes, refused)
     quotas = without_partial_validation({source: quotas[source] for source in classes}, refused)
-    report = ShortfallReport(tables, curation, shortfall, str(assignments) if earlier.any else "")
+    report = ShortfallReport(tables, curation, shortfall, str(assignments) if earlier.any else "", limits)
     if shortfall == "shrink":
         pool = (usable, group[~linking], classes, labels, report)
         quotas = {source: _shrunk_to_pool(quota, source, *pool) for source, quota in quotas.items()}
@@ -201,10 +203,11 @@ def _shrunk_to_pool(
     if smaller != quota:
         log.warning(
             "source %s: class %s has %d of the %d images requested of each class%s; test %d, validation %d, train at"
-            " most %d of each class",
+            " most %d of each class%s",
             *(source, smallest, available[smallest], quota.test + quota.val + quota.train),
             report.explanation(source, smallest, int(cells[smallest].sum())),
             *(smaller.test, smaller.val, smaller.train),
+            report.for_more(source, smallest, int(cells[smallest].sum())),
         )
     return smaller
 

@@ -72,11 +72,14 @@ def is_hidden(name: str) -> bool:
 def files_below(folder: str | Path) -> dict[str, Path]:
     """The files below a folder by their paths within it (with `/`), sorted; none of hidden and system folders.
 
-    Links are followed as torchvision's ImageFolder does, but each folder once, so that a link to a folder above it
-    ends.
+    Links are followed as torchvision's ImageFolder does, but each folder once, and none to a folder above `folder`: it
+    would bring in what lies beside it, such as the other classes.
     """
     files: dict[str, Path] = {}
-    seen: set[tuple[int, int]] = set()
+    if not os.path.isdir(folder):
+        return files
+    above = {*Path(folder).absolute().parents, *Path(folder).resolve().parents}
+    seen = {(about.st_dev, about.st_ino) for about in map(os.stat, above)}
     for place, folders, names in os.walk(os.fspath(folder), followlinks=True):
         about = os.stat(place)
         if (about.st_dev, about.st_ino) in seen:

@@ -35,7 +35,9 @@ OMITTED = (
 )  # fmt: skip
 # warnings that differ only in this are shown once: every class of a source has its own
 OF_ONE_CLASS = re.compile(r"class [\w-]+|\d[\d,.]*")
-LOGGED = re.compile(r"^\S+ \S+ (WARNING|ERROR) (.*)$")  # a line of a job's log, as `jobs.start_logging` writes it
+LOGGED = re.compile(
+    r"^\S+ \S+ (WARNING|ERROR|OUTCOME) (.*)$"
+)  # a line of a job's log, as `jobs.start_logging` writes it
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def duration(seconds: float) -> str:
 
 
 def logged(path: str | Path, level: str) -> list[str]:
-    """The messages of a level, "WARNING" or "ERROR", in a job's log; none if it cannot be read."""
+    """The messages of a level ("WARNING", "ERROR", "OUTCOME") in a job's log; none if it cannot be read."""
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -134,7 +136,8 @@ class Terminal(logging.StreamHandler[TextIO]):
 
     def _finished(self, record: logging.LogRecord) -> Iterator[str]:
         if job := self.started.pop(record.__dict__["job_id"], None):
-            self.ended.append(f"{job.name}, {duration(time.monotonic() - job.start)}")
+            outcome = [message for path in job.logs for message in logged(path, "OUTCOME")]
+            self.ended.append(": ".join([f"{job.name}, {duration(time.monotonic() - job.start)}", *outcome[-1:]]))
             yield from self._new_warnings(job)
 
     def _new_warnings(self, job: StartedJob) -> Iterator[str]:

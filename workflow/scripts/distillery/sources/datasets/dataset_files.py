@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from distillery.jobs import UserError, log, one_line
+from distillery.sources.license_notes import license_of
 from distillery.storage.files import files_below
 from distillery.storage.hub_errors import TIMEOUT_SECONDS, hub_error, model_name
 from distillery.storage.refusals import Refusal
@@ -44,11 +45,19 @@ class DatasetSplit:
 
 @dataclass(frozen=True)
 class ParquetPart:
-    """One parquet file of a split: its name within the data set, where it lies, and the hub's commit, if any."""
+    """One parquet file of a split.
+
+    Attributes:
+        name: within the data set.
+        path: where it lies.
+        commit: the hub's, if any.
+        license: that the data set's card states; empty if it states none.
+    """
 
     name: str
     path: Path
     commit: str = ""
+    license: str = ""
 
 
 def parts_of(split: DatasetSplit, where: str) -> list[ParquetPart]:
@@ -60,9 +69,9 @@ def parts_of(split: DatasetSplit, where: str) -> list[ParquetPart]:
     """
     if split.is_local:
         return local_parts(split, where)
-    commit, names = hub_files(split, where)
+    commit, names, license = hub_files(split, where)
     log.info("%s: %d files of %s at %s", where, len(names), split.dataset, commit)
-    return [ParquetPart(name, _downloaded(split, commit, name), commit) for name in names]
+    return [ParquetPart(name, _downloaded(split, commit, name), commit, license) for name in names]
 
 
 def local_parts(split: DatasetSplit, where: str) -> list[ParquetPart]:
@@ -70,12 +79,12 @@ def local_parts(split: DatasetSplit, where: str) -> list[ParquetPart]:
     path = Path(split.dataset)
     if path.is_file():
         return [ParquetPart(path.name, path)]
-    files = files_below(path)
-    return [ParquetPart(name, files[name]) for name in choose_files(files, split, where)]
+    files, license = files_below(path), license_of(path)
+    return [ParquetPart(name, files[name], license=license) for name in choose_files(files, split, where)]
 
 
-def hub_files(split: DatasetSplit, where: str) -> tuple[str, list[str]]:
-    """The hub's commit and the names of a split's parquet files there; downloads nothing.
+def hub_files(split: DatasetSplit, where: str) -> tuple[str, list[str], str]:
+    """The hub's commit, the names of a split's parquet files there, and the license; downloads nothing.
 
     Raises: as `parts_of`.
     """
@@ -85,13 +94,14 @@ def hub_files(split: DatasetSplit, where: str) -> tuple[str, list[str]]:
     try:
         about = hub.dataset_info(split.dataset, revision=revision, timeout=TIMEOUT_SECONDS)
         names = [file.rfilename for file in about.siblings or ()]
+        licenses = [tag.removeprefix("license:") for tag in about.tags or () if tag.startswith("license:")]
         if not any(name.endswith(".parquet") for name in names) and not split.revision:
             about = hub.dataset_info(split.dataset, revision=CONVERTED, timeout=TIMEOUT_SECONDS)
             names = [file.rfilename for file in about.siblings or ()]
         hub.auth_check(split.dataset, repo_type="dataset")
     except Exception as error:  # the hub's own errors, and those of its network client
         raise _refused(split, error) from error
-    return about.sha or "", choose_files(names, split, where)
+    return about.sha or "", choose_files(names, split, where), ", ".join(licenses)
 
 
 def choose_files(names: Iterable[str], split: DatasetSplit, where: str) -> list[str]:

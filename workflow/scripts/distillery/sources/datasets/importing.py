@@ -41,7 +41,12 @@ def import_dataset(
     )
     page = "" if split.is_local else f"https://huggingface.co/datasets/{split.dataset}"
     entries = (
-        _entry(ImageRecord(name, label, "huggingface", image.origin, rank, page=page, revision=part.commit), image.data)
+        _entry(
+            ImageRecord(
+                name, label, "huggingface", image.origin, rank, page=page, revision=part.commit, license=part.license
+            ),
+            image.data,
+        )
         for rank, (part, image) in enumerate(found)
     )
     return up_to(entries, source["per_class"], can_be_decoded, f"{where}, class {label}")

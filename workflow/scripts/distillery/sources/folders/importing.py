@@ -11,6 +11,7 @@ from distillery.config.choices import UNLABELED
 from distillery.jobs import UserError, log, progress
 from distillery.sources.folders.finding import Found, find_images, find_unlabeled
 from distillery.sources.folders.names import is_unread, suffix_of
+from distillery.sources.license_notes import license_of
 from distillery.storage.pools import extension
 from distillery.storage.records import ImageRecord
 
@@ -22,7 +23,8 @@ def import_folder(
 ) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """The images of one class, in the order of their names.
 
-    An image beside a `{key}.json` from a pool of this program keeps that provenance.
+    An image beside a `{key}.json` from a pool of this program keeps that provenance; others have the license that the
+    folder or archive states, if it does.
 
     Args:
         source: `path` and `inside`, as for `find_images`; `per_class`: how many different images that can be decoded
@@ -43,7 +45,8 @@ def import_folder(
         return _records(found, name, label)
     leave_out = ", or leave the class out of the source's `classes`"
     found = find_images(source["path"], label, f"source {name}", leave_out, source.get("inside", ""))
-    return up_to(_records(found, name, label), source["per_class"], can_be_decoded, f"source {name}, class {label}")
+    entries = _records(found, name, label, license_of(source["path"], source.get("inside", "")))
+    return up_to(entries, source["per_class"], can_be_decoded, f"source {name}, class {label}")
 
 
 def up_to(
@@ -61,9 +64,12 @@ def up_to(
         log.warning("%s: %d different images of %d requested", where, len(different), limit)
 
 
-def _records(found: Sequence[Found], name: str, label: str) -> Iterator[tuple[ImageRecord, bytes | None]]:
+def _records(found: Sequence[Found], name: str, label: str, license: str) -> Iterator[tuple[ImageRecord, bytes | None]]:
     for rank, file in enumerate(progress(found, label=f"importing {label}", unit="image")):
-        record = replace(_provenance(file), source=name, label=label, kind="folder", origin=file.origin, rank=rank)
+        known = _provenance(file)
+        if not (known.url or known.prompt):  # of the web or a model, where other licenses hold
+            known = replace(known, license=known.license or license)
+        record = replace(known, source=name, label=label, kind="folder", origin=file.origin, rank=rank)
         try:
             data = _read(file)
         except ValueError as failure:

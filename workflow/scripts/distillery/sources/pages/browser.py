@@ -23,7 +23,7 @@ ON_A_MAC = {
     "firefox": "/Applications/Firefox.app/Contents/MacOS/firefox",
 }
 PROXY_OF_NAMES = (
-    'data:text/javascript,function FindProxyForURL(url, host)'
+    "data:text/javascript,function FindProxyForURL(url, host)"
     '{ return host.endsWith(".test") ? "PROXY 127.0.0.1:%d" : "DIRECT"; }'
 )
 

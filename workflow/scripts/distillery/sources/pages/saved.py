@@ -1,4 +1,4 @@
-"""Pages of results that a person saved: as HTML, as MHTML, or as the HAR export of a browser's network panel."""
+"""Pages of results that a person saved: HTML, MHTML, Safari's web archives, or the HAR of a browser's network panel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import email.policy
 import gzip
 import html
 import json
+import plistlib
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ from distillery.sources.engines.results import SearchResult
 from distillery.storage.files import files_below
 from distillery.storage.refusals import Refusal
 
-SUFFIXES = (".html", ".htm", ".mhtml", ".mht", ".har", ".json", ".txt", ".gz")
+SUFFIXES = (".html", ".htm", ".mhtml", ".mht", ".webarchive", ".har", ".json", ".txt", ".gz")
 MAX_PAGE_BYTES = 500_000_000  # of a file; a HAR holds every image of a page
 MAX_TEXT_BYTES = 50_000_000  # of a text in it
 TEXT_TYPES = ("text/", "json", "javascript", "xml", "html")
@@ -61,6 +62,12 @@ def saved_files(folder: str | Path, label: str) -> list[Path]:
     return [path for path in (*below, *beside) if path.suffix.lower() in SUFFIXES and path.is_file()]
 
 
+def other_files(folder: str | Path, label: str) -> str:
+    """For a message: the files in a class's folder that are no saved pages by their names; empty for none."""
+    names = [path.name for path in files_below(Path(folder) / label).values() if path.suffix.lower() not in SUFFIXES]
+    return f" but {', '.join(names[:3])}{', …' * (len(names) > 3)}" if names else ""
+
+
 def saved_results(folder: str | Path, name: str, label: str) -> list[tuple[str, SearchResult]]:
     """The results in the saved pages of a class, each address once and with its query, if a page tells it.
 
@@ -72,7 +79,8 @@ def saved_results(folder: str | Path, name: str, label: str) -> list[tuple[str, 
     where = f"source {name}, class {label}"
     if not files:
         raise Refusal(
-            f"{where}: {folder} has no saved page. Save one as {folder}/{label}/1.html or .har ({SAVE_AS_HAR}).",
+            f"{where}: {folder} has no saved page{other_files(folder, label)}. Save one as {folder}/{label}/1.html or"
+            f" .har ({SAVE_AS_HAR}).",
             "no saved pages",
         )
     found: dict[str, tuple[str, SearchResult]] = {}
@@ -113,6 +121,8 @@ def shortcoming(texts: list[PageText]) -> str:
     for text in texts:
         if problem := unreadable(text.markup):
             return f"has {problem}: {SAVE_AS_HAR}"
+    if texts and not any(text.markup.strip() for text in texts):
+        return "is empty: save it again once the page has its images"
     if not texts:
         return "holds no text of a page (a HAR without content?): save it again with content"
     return "has no results of an image search: save the page whose address has udm=2"
@@ -136,6 +146,8 @@ def page_texts(path: Path) -> Iterator[PageText]:
     head = data[:2000].lstrip().lower()
     if head.startswith(b"{") and (entries := _har_entries(data)) is not None:
         yield from _har_texts(path, entries)
+    elif head.startswith(b"bplist00"):
+        yield from _webarchive_texts(path, data)
     elif b"mime-version:" in head or head.startswith((b"from: <saved by", b"content-type: multipart")):
         yield from _mhtml_texts(path, data)
     else:
@@ -173,6 +185,20 @@ def _mhtml_texts(path: Path, data: bytes) -> Iterator[PageText]:
         body = part.get_payload(decode=True)
         if isinstance(body, bytes):
             yield PageText(f"{path}, part {number}", _decoded(body), str(part.get("Content-Location", "")))
+
+
+def _webarchive_texts(path: Path, data: bytes) -> Iterator[PageText]:
+    """The texts of a page that Safari saved: a binary property list of the page and what it loaded."""
+    try:
+        archive = plistlib.loads(data)
+    except Exception as error:  # of a damaged list: errors of plistlib, struct and Python
+        raise UserError(f"{path} is damaged ({one_line(error, 80)}). Save the page again.") from error
+    others = archive.get("WebSubresources") if isinstance(archive, dict) else None
+    parts = [_section(archive, "WebMainResource"), *(others if isinstance(others, list) else ())]
+    for number, part in enumerate((part for part in parts if isinstance(part, dict)), 1):
+        body, kind, url = (part.get(f"WebResource{name}") for name in ("Data", "MIMEType", "URL"))
+        if isinstance(body, bytes) and any(each in str(kind) for each in TEXT_TYPES):
+            yield PageText(f"{path}, part {number}", _decoded(body), url if isinstance(url, str) else "")
 
 
 def _decoded(data: bytes) -> str:
