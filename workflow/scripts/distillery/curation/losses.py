@@ -33,7 +33,10 @@ def loss_line(labels: Sequence[str], reasons: Sequence[str]) -> str:
 def words_of_losses(reasons: Iterable[str]) -> str:
     """`58 conflicting labels, 5 not an image`: the most frequent reasons with their numbers; empty for no losses."""
     counts = Counter(map(reason_kind, filter(None, reasons)))
-    parts = [f"{count} {reason}" for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    parts = [
+        plural(count, reason) if reason.endswith("duplicate") else f"{count:,} {reason}" for reason, count in ordered
+    ]
     rest = len(parts) - SHOWN
     return ", ".join(parts[:SHOWN] + ([f"{plural(rest, 'other reason')}"] if rest > 0 else []))
 
