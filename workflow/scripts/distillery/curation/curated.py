@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from distillery.curation.decoding import Rejected, center, decode, to_square
 from distillery.curation.keypoints import Fingerprint, fingerprint
-from distillery.curation.losses import loss_line, warn_of_losses
+from distillery.curation.losses import loss_line, warn_of_dropped
 from distillery.curation.near_duplicates import NearDuplicates, find_near_duplicates, is_near_duplicate
 from distillery.curation.star_groups import star_centers
 from distillery.curation.thumbnails import Thumbnails, stack_thumbnails, to_thumbnail
@@ -127,7 +127,7 @@ def curate(
     kept = [candidate for candidate in candidates if not candidate.reason]
     labels, reasons = [c.record.label for c in candidates], [c.reason for c in candidates]
     if candidates:
-        warn_of_losses(candidates[0].record.source, labels, reasons)
+        warn_of_dropped(candidates[0].record.source, labels, reasons)
     log.log(OUTCOME, "%s", loss_line(labels, reasons))
     squares = [c.pixels for c in kept if c.pixels is not None]  # a candidate without a reason has pixels
     array = np.stack(squares) if squares else np.empty((0, side, side, 3), dtype=np.uint8)

@@ -41,7 +41,7 @@ def words_of_losses(reasons: Iterable[str]) -> str:
     return ", ".join(parts[:SHOWN] + ([f"{plural(rest, 'other reason')}"] if rest > 0 else []))
 
 
-def warn_of_losses(source: str, labels: Sequence[str], reasons: Sequence[str]) -> None:
+def warn_of_dropped(source: str, labels: Sequence[str], reasons: Sequence[str]) -> None:
     """Warn of each class that loses half of its images or more; those that were never retrieved do not count."""
     for label in dict.fromkeys(labels):
         mine = [reason for found, reason in zip(labels, reasons, strict=True) if found == label]

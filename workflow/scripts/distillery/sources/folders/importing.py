@@ -40,13 +40,13 @@ def import_folder(
     Raises:
         UserError: nothing at `path`, an archive that is compressed or damaged, or no image of the class.
     """
+    path, inside, where = source["path"], source.get("inside", ""), f"source {name}"
+    license = license_of(path, inside)
     if label == UNLABELED:
-        found = find_unlabeled(source["path"], f"source {name}", source.get("inside", ""))
-        return _records(found, name, label)
+        return _records(find_unlabeled(path, where, inside), name, label, license)
     leave_out = ", or leave the class out of the source's `classes`"
-    found = find_images(source["path"], label, f"source {name}", leave_out, source.get("inside", ""))
-    entries = _records(found, name, label, license_of(source["path"], source.get("inside", "")))
-    return up_to(entries, source["per_class"], can_be_decoded, f"source {name}, class {label}")
+    entries = _records(find_images(path, label, where, leave_out, inside), name, label, license)
+    return up_to(entries, source["per_class"], can_be_decoded, f"{where}, class {label}")
 
 
 def up_to(
