@@ -117,7 +117,7 @@ rule split:
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],
-        limits=limits_of_sources(used_sources()),
+        limits=limits_of_sources(base_sources()),
         common=study["split"]["common"],
         tuned=any(map(is_tuned, study["scenarios"])),
         # no output, because Snakemake deletes those before the job
