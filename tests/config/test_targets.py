@@ -115,6 +115,8 @@ def test_figures_are_drawn_from_tables_of_the_page():
     assert {table for about in figures.values() for table in about["tables"]} <= set(targets.PAGE_TABLES)
     captions = {path.stem.removeprefix("table_") for path in (ROOT / "workflow" / "report").glob("table_*.rst")}
     assert captions == set(targets.PAGE_TABLES) and len(targets.PAGE_TABLES) == len(captions)
+    captions = {path.stem.removeprefix("figure_") for path in (ROOT / "workflow" / "report").glob("figure_*.rst")}
+    assert captions == set(figures)
 
 
 def test_the_listing_of_a_folder_is_that_of_its_classes(tmp_path):

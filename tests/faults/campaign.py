@@ -33,7 +33,7 @@ MOMENTS = (
     *(("crawl", 1), ("crawl", 2), ("crawl", 3), ("generate_sd2", 4), ("generate_sd2", 8), ("prepare_teacher_data", 4)),
     *(("train_teacher", 6), ("train_teacher", 9), ("curate", 3), ("curate", 5), ("split", 1), ("plan_scenario", 1)),
     *(("train_student", 4), ("train_student", 6), ("train_student", 8), ("train_student", 8), ("tabulate_scenario", 1)),
-    *(("tabulate_comparisons", 1), ("plot", 2), ("write_page", 2)),
+    *(("tabulate_study", 1), ("plot", 2), ("write_page", 2)),
 )
 
 

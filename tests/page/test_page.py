@@ -30,6 +30,9 @@ def test_the_citation_is_bibtex(tmp_path):
 
 def test_captions_are_read_from_both_kinds(tmp_path):
     (tmp_path / "summary.rst").write_text("Some\nwords.\n")
-    (tmp_path / "figures.yaml").write_text("sizes: {title: T, tables: [], caption: C}\n")
-    found = read_captions([str(tmp_path / "figures.yaml"), str(tmp_path / "summary.rst")])
-    assert found["summary"] == {"title": "Summary", "caption": "Some words."} and found["sizes"]["caption"] == "C"
+    (tmp_path / "figure_sizes.rst").write_text("C\n")
+    (tmp_path / "figures.yaml").write_text("sizes: {title: T, tables: []}\n")
+    names = ("figures.yaml", "summary.rst", "figure_sizes.rst")
+    found = read_captions([str(tmp_path / name) for name in names])
+    assert found["summary"] == {"title": "Summary", "caption": "Some words."}
+    assert found["sizes"] == {"title": "T", "tables": [], "caption": "C"}

@@ -98,6 +98,23 @@ def used_as_they_are():
     return {"any_class": lambda w: derived.used_as_they_are(study, w.scenario)}
 
 
+def in_report(path):
+    """A figure with its caption and place in Snakemake's report."""
+    name, labels = Path(path).stem, {"figure": Path(path).stem, "format": Path(path).suffix[1:].upper()}
+    caption, category = f"../report/figure_{name}.rst", FIGURES[name]["category"]
+    return report(path, caption=caption, category=category, labels=labels)
+
+
+def tables_of_figures():
+    """The tables that the study's figures are drawn from, each once."""
+    return list(dict.fromkeys(table for name in shown_figures for table in FIGURES[name]["tables"]))
+
+
+def captions_of_figures():
+    """The titles and captions of all figures."""
+    return shipped(REPORT, "figures.yaml", "summary.rst", *(f"figure_{name}.rst" for name in FIGURES))
+
+
 def crawl_policy():
     """Resources of the rules that crawl. As resources, not parameters, their change repeats no crawl."""
     return {key: lambda w, key=key: queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
@@ -164,7 +181,8 @@ names_of_trials = partial(targets.names_of_trials, study)
 runs_of = partial(targets.runs_of, study)
 runs_of_all = partial(targets.runs_of_all, study)
 other_test_predictions = partial(targets.other_test_predictions, study)
-figures = partial(targets.figures, queries.figures_of_study(study, FIGURES))
+shown_figures = queries.figures_of_study(study, FIGURES)
+figures = partial(targets.figures, shown_figures)
 tables = targets.tables
 sheets = partial(targets.sheets, study)
 sheet_inputs = partial(targets.sheet_inputs, study)
@@ -181,5 +199,4 @@ wildcard_constraints:
     teacher=r"\d+",
     lr=r"[\d.e-]+",
     weight_decay=r"[\d.e-]+",
-    figure=named(FIGURES),
     kind=named([*targets.SHEETS, targets.LEFT_OUT]),

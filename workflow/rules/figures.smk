@@ -1,33 +1,22 @@
 """Figures, sheets of images, and the page."""
 
 
+# all in one job: its start takes longer than drawing them
 rule plot:
     input:
-        tables=lambda w: tables(*FIGURES[w.figure]["tables"]),
+        tables=tables(*tables_of_figures()),
         refusals="results/refusals.json",
     output:
-        png=report(
-            "results/figures/{figure}.png",
-            caption="../report/figure.rst",
-            category=lambda w: FIGURES[w.figure]["category"],
-            labels={"figure": "{figure}", "format": "PNG"},
-        ),
-        svg=report(
-            "results/figures/{figure}.svg",
-            caption="../report/figure.rst",
-            category=lambda w: FIGURES[w.figure]["category"],
-            labels={"figure": "{figure}", "format": "SVG"},
-        ),
+        list(map(in_report, figures("png", "svg"))),
     log:
-        "results/logs/plot/{figure}.log",
+        "results/logs/plot.log",
     benchmark:
-        "results/benchmarks/plot/{figure}.tsv"
+        "results/benchmarks/plot.tsv"
     conda:
         "../../envs/report.yaml"
     params:
-        figure="{figure}",
-        caption=lambda w: FIGURES[w.figure]["caption"],
-        title=lambda w: heading_of_figure(FIGURES[w.figure]),
+        figures={name: FIGURES[name]["tables"] for name in shown_figures},
+        headings={name: heading_of_figure(FIGURES[name]) for name in shown_figures},
         label=label_of_figures(),
         untrained=untrained_sources(),
         titles=titles_of_sources(used_sources()),
@@ -36,21 +25,27 @@ rule plot:
         "../scripts/plot.py"
 
 
-use rule plot as plot_summary with:
+rule plot_summary:
     input:
-        tables=tables("summary"),
+        table="results/tables/summary.csv",
         preflight=ancient("resources/preflight/table.txt"),  # shown with every study; not drawn
         refusals="results/refusals.json",
     output:
         figure=report("results/summary.png", caption="../report/summary.rst", category="Results"),
+        markdown="results/tables/summary.md",
+        latex="results/tables/summary.tex",
     log:
         "results/logs/plot_summary.log",
     benchmark:
         "results/benchmarks/plot_summary.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
-        figure="summary",
-        caption="",
         title=study["title"],
+        label=label_of_figures(),
+        code=code_of("plot_summary"),
+    script:
+        "../scripts/plot_summary.py"
 
 
 rule draw_sheet:
@@ -85,7 +80,7 @@ rule write_page:
     input:
         tables=tables(*targets.PAGE_TABLES),
         figures=["results/summary.png", *figures("png")],
-        captions=shipped(REPORT, "figures.yaml", "summary.rst"),
+        captions=captions_of_figures(),
         images="results/images.parquet",
         pixels=curated(used_sources(), "npy"),
         curated=curated(used_sources(), "parquet"),

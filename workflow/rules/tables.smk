@@ -24,13 +24,17 @@ rule tabulate_scenario:
 rule tabulate_study:
     input:
         scenarios=expand("results/scenarios/{scenario}.csv", scenario=study["scenarios"]),
+        predictions=runs_of_all("predictions.parquet"),
         plans=plans(),
         splits="results/splits.parquet",
         refusals="results/refusals.json",
         curated=curated(used_sources(), "parquet"),
         teacher="results/teacher/metrics.json",
-        comparisons="results/tables/comparisons.csv",
     output:
+        comparisons=report(
+            "results/tables/comparisons.csv", caption="../report/table_comparisons.rst", category="Tables"
+        ),
+        ranking=report("results/tables/ranking.csv", caption="../report/table_ranking.rst", category="Tables"),
         runs=report("results/tables/runs.csv", caption="../report/table_runs.rst", category="Tables"),
         summary=report("results/tables/summary.csv", caption="../report/table_summary.rst", category="Tables"),
         counts=report("results/tables/counts.csv", caption="../report/table_counts.rst", category="Tables"),
@@ -41,8 +45,17 @@ rule tabulate_study:
         "results/benchmarks/tabulate_study.tsv"
     conda:
         "../../envs/report.yaml"
+    resources:
+        mem="4GB",
     params:
         scenarios=scenarios_as_shown(),
+        sizes={name: scenario["size"] for name, scenario in study["scenarios"].items()},
+        arms=list(study["arms"]),
+        comparisons=study["comparisons"],
+        correction=study["correction"],
+        teachers=study["teacher"]["seeds"],
+        draws=study["split"]["draws"],
+        without_teacher=arms_without_teacher(),
         label=label_of_figures(),
         tested=tested_sources(),
         classes=classes_of_sources(used_sources()),
@@ -55,41 +68,10 @@ rule tabulate_study:
         "../scripts/tabulate_study.py"
 
 
-rule tabulate_comparisons:
-    input:
-        predictions=runs_of_all("predictions.parquet"),
-        splits="results/splits.parquet",
-        plans=plans() if study["split"]["draws"] > 1 else [],
-    output:
-        comparisons=report(
-            "results/tables/comparisons.csv", caption="../report/table_comparisons.rst", category="Tables"
-        ),
-        ranking=report("results/tables/ranking.csv", caption="../report/table_ranking.rst", category="Tables"),
-    log:
-        "results/logs/tabulate_comparisons.log",
-    benchmark:
-        "results/benchmarks/tabulate_comparisons.tsv"
-    conda:
-        "../../envs/report.yaml"
-    resources:
-        mem="4GB",
-    params:
-        comparisons=study["comparisons"],
-        sizes={name: scenario["size"] for name, scenario in study["scenarios"].items()},
-        arms=list(study["arms"]),
-        correction=study["correction"],
-        teachers=study["teacher"]["seeds"],
-        draws=study["split"]["draws"],
-        without_teacher=arms_without_teacher(),
-        label=label_of_figures(),
-        code=code_of("tabulate_comparisons"),
-    script:
-        "../scripts/tabulate_comparisons.py"
-
-
 rule tabulate_breakdowns:
     input:
         predictions=runs_of_all("predictions.parquet"),
+        histories=runs_of_all("history.csv"),
         other_test_sets=other_test_predictions(),
         teachers=predictions_of_teachers(),
         audits=expand("results/audit/{source}.parquet", source=audited_sources()),
@@ -106,6 +88,7 @@ rule tabulate_breakdowns:
             "results/tables/reliability.csv", caption="../report/table_reliability.rst", category="Tables"
         ),
         agreement=report("results/tables/agreement.csv", caption="../report/table_agreement.rst", category="Tables"),
+        curves=report("results/tables/curves.csv", caption="../report/table_curves.rst", category="Tables"),
         images="results/images.parquet",
     log:
         "results/logs/tabulate_breakdowns.log",
@@ -147,26 +130,6 @@ rule tabulate_published:
         "../scripts/tabulate_published.py"
 
 
-rule tabulate_curves:
-    input:
-        histories=runs_of_all("history.csv"),
-    output:
-        curves=report("results/tables/curves.csv", caption="../report/table_curves.rst", category="Tables"),
-    log:
-        "results/logs/tabulate_curves.log",
-    benchmark:
-        "results/benchmarks/tabulate_curves.tsv"
-    conda:
-        "../../envs/report.yaml"
-    params:
-        scenarios=list(study["scenarios"]),
-        arms=list(study["arms"]),
-        label=label_of_figures(),
-        code=code_of("tabulate_curves"),
-    script:
-        "../scripts/tabulate_curves.py"
-
-
 rule tabulate_costs:
     input:
         runs="results/tables/runs.csv",
@@ -203,11 +166,13 @@ rule tabulate_data_quality:
         leakage="results/leakage.parquet",
         audits=expand("results/audit/{source}.parquet", source=audited_sources()),
         own_tests=expand("results/audit/{source}.own_test.parquet", source=audited_sources()),
+        diversity="results/diversity.parquet",
         plans=plans(),
         splits="results/splits.parquet",
     output:
         leakage=report("results/tables/leakage.csv", caption="../report/table_leakage.rst", category="Tables"),
         audit=report("results/tables/audit.csv", caption="../report/table_audit.rst", category="Tables"),
+        diversity=report("results/tables/diversity.csv", caption="../report/table_diversity.rst", category="Tables"),
     log:
         "results/logs/tabulate_data_quality.log",
     benchmark:
@@ -221,24 +186,6 @@ rule tabulate_data_quality:
         code=code_of("tabulate_data_quality"),
     script:
         "../scripts/tabulate_data_quality.py"
-
-
-rule tabulate_diversity:
-    input:
-        measured="results/diversity.parquet",
-    output:
-        diversity=report("results/tables/diversity.csv", caption="../report/table_diversity.rst", category="Tables"),
-    log:
-        "results/logs/tabulate_diversity.log",
-    benchmark:
-        "results/benchmarks/tabulate_diversity.tsv"
-    conda:
-        "../../envs/report.yaml"
-    params:
-        label=label_of_figures(),
-        code=code_of("tabulate_diversity"),
-    script:
-        "../scripts/tabulate_diversity.py"
 
 
 rule tabulate_attribution:
@@ -260,26 +207,6 @@ rule tabulate_attribution:
         code=code_of("tabulate_attribution"),
     script:
         "../scripts/tabulate_attribution.py"
-
-
-rule typeset_summary:
-    input:
-        summary="results/tables/summary.csv",
-    output:
-        markdown="results/tables/summary.md",
-        latex="results/tables/summary.tex",
-    log:
-        "results/logs/typeset_summary.log",
-    benchmark:
-        "results/benchmarks/typeset_summary.tsv"
-    conda:
-        "../../envs/report.yaml"
-    params:
-        title=study["title"],
-        label=label_of_figures(),
-        code=code_of("typeset_summary"),
-    script:
-        "../scripts/typeset_summary.py"
 
 
 rule plan_study:

@@ -1,5 +1,6 @@
-"""How many images leak from the teacher's data, and how many labels are probably wrong."""
+"""How many images leak from the teacher's data, how many labels are probably wrong, how different images are."""
 
+from distillery.analysis.data_quality.diversity_table import tabulate_diversity
 from distillery.analysis.data_quality.quality_tables import tabulate_data_quality
 from distillery.jobs import job
 
@@ -16,3 +17,4 @@ with job(snakemake) as j:
         tested=list(j.params.tested),
         cleaned=list(j.params.cleaned),
     )
+    tabulate_diversity(j.input.diversity, j.output.diversity, label=j.params.label)

@@ -294,7 +294,7 @@ def runs_of_all(study: Study, file: str) -> list[str]:
 
 
 def read_figures(path: str | Path) -> dict[str, dict[str, Any]]:
-    """The figures that `plot` draws into results/figures: by name the title, category, tables and caption."""
+    """The figures that `plot` draws into results/figures: by name the title, category and tables."""
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 

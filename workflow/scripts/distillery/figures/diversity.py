@@ -8,7 +8,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.lines import Line2D
 
 from distillery.analysis.table_files import read_table
@@ -62,7 +61,7 @@ def plot_diversity(
         axes.set_xlabel("mean distance of two images in the teacher's features (1 − cosine)", fontsize=9.5)
         axes.tick_params(length=0, labelsize=9)
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
-        sns.despine(drawn.figure, left=True)
+        axes.spines[["left", "top", "right"]].set_visible(False)
         text = "mean distance between two images of a class, with 95 % intervals"
         drawn.add_title_and_legend(title, text, keys)
         draw_footnote(drawn.figure, note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -40,6 +41,28 @@ SOURCE_FIGURES: dict[str, Callable[[str | Path, str | Path, str, str, Sequence[s
     "diversity": plot_diversity,
 }
 FIGURES = ("summary", *PANEL_FIGURES, *SOURCE_FIGURES)
+
+
+def plot_figures(
+    figures: Mapping[str, Sequence[str]],
+    tables: Sequence[str | Path],
+    outputs: Sequence[str | Path],
+    headings: Mapping[str, str],
+    **words: Any,
+) -> None:
+    """Draw several figures, so that one start of Python serves all.
+
+    Args:
+        figures: the tables that each of them is drawn from, by names.
+        tables: the `.csv` files of all, in any order; each is found by its name.
+        outputs: the `.png` and `.svg` files of all, in any order; each is named as its figure.
+        headings: of the figures, by their names.
+        words: as for `plot_figure`.
+    """
+    files = {Path(path).stem: path for path in tables}
+    for name, needed in figures.items():
+        mine = [path for path in outputs if Path(path).stem == name]
+        plot_figure(name, [files[table] for table in needed], mine, headings[name], **words)
 
 
 def plot_figure(

@@ -33,8 +33,9 @@ def write_gallery(results: str | Path, docs: str | Path) -> None:
     """
     results, docs = Path(results), Path(docs)
     tables = read_tables(sorted(map(str, (results / "tables").glob("*.csv"))))
+    captions = [str(REPORT / "figures.yaml"), *map(str, REPORT.glob("figure_*.rst"))]
     lines = ["# The figures of a study", "", _about(tables), ""]
-    for name, caption in read_captions([str(REPORT / "figures.yaml")]).items():
+    for name, caption in read_captions(captions).items():
         figure = results / "figures" / f"{name}.png"
         if figure.exists():
             shrink(figure, docs / "gallery" / f"{name}.png")

@@ -52,7 +52,7 @@ class PageInputs:
     Attributes:
         tables: the `.csv`, identified by their names.
         figures: the `.png`, identified by their names; the summary first.
-        captions: the `.yaml` with figures' titles and captions, and an `.rst` for each figure that it lacks.
+        captions: the `.yaml` with figures' titles, and the `.rst` with the caption of each figure.
         images: `images.parquet`.
         pixels, curated: `.npy` and `.parquet` of the sources used, in their order.
         shards: the `.tar` of the sources' pools, in folders named by source; sample images are drawn from them.
@@ -217,12 +217,18 @@ def _seeds(summary: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def read_captions(paths: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Titles and captions of the figures, by name."""
+    """Titles and captions of the figures, by name.
+
+    Args:
+        paths: the `.yaml` with titles, then the captions: `figure_{name}.rst`, or `{name}.rst` of a figure that the
+            first does not list.
+    """
     captions: dict[str, dict[str, Any]] = {}
     for path in map(Path, paths):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".rst":
-            captions[path.stem] = {"title": path.stem.capitalize(), "caption": " ".join(text.split())}
+            name = path.stem.removeprefix("figure_")
+            captions.setdefault(name, {"title": name.capitalize()})["caption"] = " ".join(text.split())
         else:
             captions |= yaml.safe_load(text)
     return captions

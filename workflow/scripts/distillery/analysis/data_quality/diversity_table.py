@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit  # Student's t; scipy.stats imports it from here, but takes a second to import
 
 from distillery.analysis.table_files import write_table
 from distillery.jobs import UserError
@@ -38,5 +38,5 @@ def interval(mean: float, error: float, count: int) -> tuple[float, float]:
         mean, error: the mean and its standard error.
         count: number of images; with one, both ends are NaN.
     """
-    reach = stats.t.ppf(0.975, count - 1) * error if count > 1 else float("nan")
+    reach = stdtrit(count - 1, 0.975) * error if count > 1 else float("nan")
     return max(0.0, mean - reach) if np.isfinite(reach) else float("nan"), mean + reach
