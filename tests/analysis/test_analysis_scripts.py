@@ -4,12 +4,11 @@ import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
-from distillery.analysis.comparisons import COLUMNS
-from distillery.analysis.table_files import write_table
-
+TABLES = ("comparisons", "ranking", "runs", "summary", "counts", "teacher")
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
@@ -24,9 +23,23 @@ class Files(SimpleNamespace):
 
 
 def run(name, inputs, outputs, params):
-    job = {"input": Files(**inputs), "output": Files(**outputs), "params": SimpleNamespace(**params)}
+    job = {
+        "input": Files(**inputs),
+        "output": Files(**outputs) if isinstance(outputs, dict) else outputs,
+        "params": SimpleNamespace(**params),
+    }
     snakemake = SimpleNamespace(log=[], **job)
     runpy.run_path(str(SCRIPTS / f"{name}.py"), init_globals={"snakemake": snakemake})
+
+
+def write_test_predictions(metrics, wrong):
+    """Beside a run's metrics: predictions for ten test images of two classes, of which the first `wrong` are wrong."""
+    label = np.arange(10) % 2
+    predicted = np.where(np.arange(10) < wrong, 1 - label, label)
+    columns = {"source": "google", "row": np.arange(10), "label": label, "predicted": predicted}
+    logits = [[2.0 * (name == each) for name in (0, 1)] for each in predicted]
+    pd.DataFrame(columns | {"logits": logits}).to_parquet(metrics.with_name("predictions.parquet"), index=False)
+    return metrics.with_name("predictions.parquet")
 
 
 def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_splits, write_curated, teacher):
@@ -34,22 +47,26 @@ def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_
         "small": {"train": {"google": 8}, "augment": "none", "size": "small", "arms": ["scratch", "kd"]},
         "both": {"train": {"google": 8, "bing": 8}, "augment": "color", "size": "large", "arms": ["kd", "scratch"]},
     }
-    titles, paths = {"google": "Google", "bing": "Bing"}, []
+    titles, paths, predictions = {"google": "Google", "bing": "Bing"}, [], []
     for name, settings in scenarios.items():
         metrics = [write_run(name, arm, seed, 0.2 + seed / 20) for arm in settings["arms"] for seed in range(3)]
+        wrong = {"scratch": 6, "kd": 3}
+        predictions += [
+            write_test_predictions(path, wrong[path.parts[-3]] + (path.parts[-2] == "seed1")) for path in metrics
+        ]
         paths.append(str(tmp_path / f"{name}.csv"))
         params = {"scenario": name, "settings": settings, "titles": titles}
         run("tabulate_scenario", {"metrics": metrics}, {"table": paths[-1]}, params)
     plans = [write_plan(name, settings["train"], augmented=name == "both") for name, settings in scenarios.items()]
     curated = [write_curated(source) for source in ("google", "bing")]
-    out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in ("runs", "summary", "counts", "teacher")}
+    out = {name: str(tmp_path / "tables" / f"{name}.csv") for name in TABLES}
     refusals = tmp_path / "refusals.json"
     refusals.write_text("{}")
     inputs = {"scenarios": paths, "plans": plans, "curated": curated, "teacher": str(teacher)}
-    inputs["splits"] = write_splits(["google", "bing"])
-    inputs["comparisons"] = tmp_path / "comparisons.csv"
-    write_table(pd.DataFrame(columns=list(COLUMNS)), inputs["comparisons"])
-    inputs["refusals"] = refusals
+    splits = write_splits(["google", "bing"])
+    pd.read_parquet(splits).assign(group=range(40)).to_parquet(splits, index=False)
+    inputs |= {"splits": splits, "predictions": predictions, "refusals": refusals}
+    question = {"question": "Does it help?", "arms": ["scratch", "kd"], "within": list(scenarios)}
     params = {
         "scenarios": scenarios,
         "tested": ["google", "bing"],
@@ -59,18 +76,35 @@ def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_
         "label": "Demonstration",
         "untrained": [],
         "titles": titles,
+        "comparisons": {"kd_against_scratch": question},
+        "sizes": {name: settings["size"] for name, settings in scenarios.items()},
+        "arms": ["scratch", "kd"],
+        "correction": "question",
+        "teachers": 1,
+        "draws": 1,
+        "without_teacher": ["scratch"],
     }
     run("tabulate_study", inputs, out, params)
     summary = pd.read_csv(out["summary"])
     assert list(summary["train"]) == ["8 Google"] * 2 + ["8 Google + 8 Bing + 16 color-altered"] * 2
     assert list(summary["arm"]) == ["scratch", "kd", "kd", "scratch"]
-    words = {"title": "A study", "label": "Demonstration", "untrained": [], "titles": titles}
-    run(
-        "plot",
-        {"tables": [out["summary"]], "refusals": refusals},
-        {"figure": str(tmp_path / "summary.png")},
-        words | {"figure": "summary"},
-    )
+    compared = pd.read_csv(out["comparisons"])
+    assert list(compared["difference"]) == [30.0, 30.0] and list(compared["gained"]) == [9, 9]
+    assert list(summary["difference"].dropna()) == [30.0, 30.0]
+    ranked = pd.read_csv(out["ranking"])
+    assert set(ranked["scenario"]) == set(scenarios)
+    words = {"title": "A study", "label": "Demonstration"}
+    typeset = {kind: str(tmp_path / f"summary.{kind}") for kind in ("markdown", "latex")}
+    summarized = {"table": out["summary"], "refusals": refusals}
+    run("plot_summary", summarized, {"figure": str(tmp_path / "summary.png")} | typeset, words)
+    assert all("Demonstration" in Path(path).read_text() for path in typeset.values())
+    drawn = [str(tmp_path / f"{name}.svg") for name in ("sizes", "comparisons")]
+    tables = {"sizes": ["summary"], "comparisons": ["comparisons"]}
+    headings = dict.fromkeys(tables, "A study")
+    other = {"figures": tables, "headings": headings, "label": "Demonstration", "untrained": [], "titles": titles}
+    run("plot", {"tables": [out[name] for name in ("summary", "comparisons")], "refusals": refusals}, drawn, other)
+    assert all("A study" in Path(path).read_text() for path in drawn)
+    words |= {"untrained": [], "titles": titles}
     images = {"pixels": str(curated[0].with_suffix(".npy")), "table": str(curated[0])}
     figure = {"figure": str(tmp_path / "sheet.png")}
     sheet = {"kind": "contact", "side": 16, "source": "google", "random_weights": True}

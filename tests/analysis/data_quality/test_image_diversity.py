@@ -83,15 +83,15 @@ def test_from_images_to_the_figure(tmp_path, write_curated):
     kinds = {"kinds": {"google": "google", "sd2": "diffusion"}}
     run("measure_diversity", inputs | {"weights": tmp_path / "teacher.safetensors"}, {"measured": measured}, kinds)
     words = {
-        "figure": "diversity",
+        "figures": {"diversity": ["diversity"]},
+        "headings": {"diversity": "A study"},
         "label": "Made up",
-        "title": "A study",
         "untrained": ["sd2"],
         "titles": {"sd2": "SD2"},
     }
     refusals = tmp_path / "refusals.json"
     refusals.write_text("{}")
-    run("tabulate_diversity", {"measured": measured}, {"diversity": table}, {"label": "Made up"})
+    tabulate_diversity(measured, table, label="Made up")
     run("plot", {"tables": [table], "refusals": refusals}, figures, words)
     found = pd.read_csv(table)
     assert list(found["class"]) == ["cat", "dog"] * 2 and list(found["generated"]) == [0, 0, 1, 1]
