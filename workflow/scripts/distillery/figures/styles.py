@@ -25,9 +25,9 @@ matplotlib.rcParams["text.parse_math"] = False  # titles and names are the user'
 DPI = 160
 WIDTH = 10.5  # inches of a figure with one row per scenario, source or class
 INK, SOFT, RULE, GRID, CONNECTOR = "#222222", "#666666", "#D5D5D5", "#EDEDED", "#BDBDBD"
-FONT = {"font.family": "DejaVu Sans", "text.color": INK}
+FONT: dict[Any, Any] = {"font.family": "DejaVu Sans", "text.color": INK}
 # a white page without ticks; grids lie below the marks
-WHITE: dict[str, Any] = {
+WHITE: dict[Any, Any] = {
     "axes.axisbelow": True, "axes.edgecolor": ".15", "lines.solid_capstyle": "round", "patch.edgecolor": "w",
     "patch.force_edgecolor": True, "xtick.bottom": False, "ytick.left": False, "ytick.color": ".15",
 }  # fmt: skip
@@ -100,7 +100,7 @@ def row_style() -> Iterator[None]:
 @contextmanager
 def panel_style() -> Iterator[None]:
     """Matplotlib's settings for a figure of panels: lines at the left and below only."""
-    settings: dict[str, Any] = {
+    settings: dict[Any, Any] = {
         **WHITE, **FONT, "axes.labelcolor": INK, "xtick.color": SOFT, "ytick.color": SOFT, "axes.edgecolor": RULE,
         "axes.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False,
     }  # fmt: skip
