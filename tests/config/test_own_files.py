@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from distillery.config import queries
+from distillery.config.defaults import source_defaults
 from distillery.config.reading import check_config
 from distillery.jobs import UserError
 from distillery.sources.own_files import check_own_files
@@ -144,3 +145,19 @@ def test_one_archive_may_hold_the_images_of_all_by_folder(study):
     assert check_own_files(study) == []
     study["teacher"]["data"]["inside"] = "images"
     assert "students would be tested on images that their teacher knows" in mistake(study)
+
+
+def test_a_list_is_told_before_the_first_job_which_classes_it_lacks(study):
+    study["sources"]["mine"] = source_defaults("urls") | {"kind": "urls", "path": "list.csv"}
+    rows = ["class,url"] + [f"{label},http://a.test/{label}{n}" for label in ("cat", "Dog") for n in range(8)]
+    Path("list.csv").write_text("\n".join(rows))
+    assert mistake(study) == (
+        "sources.mine.path: list.csv has no address of class dog, but of Dog, cat. Add some, or name under"
+        " sources.mine.classes only those that are there"
+    )
+    Path("list.csv").write_text("\n".join(rows).replace("Dog", "dog"))
+    assert check_own_files(study) == []
+    Path("list.csv").write_text("\n".join(rows[:-1]).replace("Dog", "dog"))
+    assert mistake(study).startswith(f"sources.mine.path: list.csv has 7 images of class dog, {WANTED}")
+    Path("list.csv").write_bytes(b"PK\3\4")
+    assert mistake(study) == ("sources.mine.path: list.csv is a workbook or an archive. Export it as .csv (UTF-8).")

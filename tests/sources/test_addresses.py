@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
-from distillery.sources.address_lists import fetch_addresses, read_addresses
+from distillery.sources.address_lists import count_addresses, fetch_addresses, read_addresses
 from distillery.sources.search import LATE
 from distillery.storage.refusals import Refusal
 from distillery.storage.store import Store
@@ -60,6 +60,9 @@ def test_a_text_file_is_read(tmp_path):
     [
         ("list.csv", "class,address\nfrog,http://a.bc/d\n", "no column url"),
         ("list.csv", "", "no column class, url"),
+        ("list.csv", "class,image_url\nfrog,http://a.bc/d\n", "no column url, but class, image_url; its first line"),
+        ("list.txt", "http://a.bc/d\n", "but of http://a.bc/d (a line is a class, a space and a URL)"),
+        ("list.csv", "PK\3\4", "list.csv is a workbook or an archive. Export it as .csv (UTF-8)"),
         ("list.csv", "class,url\nfrog,http://a.bc/d\nfrog,a.bc/e\n", "line 3: 'a.bc/e' is no http address"),
         ("list.csv", "class,url\nfrog\n", "line 2: '' is no http address"),
         ("list.csv", "class,url\ncat,http://a.bc/d\n", "no address of class frog, but of cat"),
@@ -135,7 +138,7 @@ sys.path.insert(0, {scripts!r})
 from distillery.jobs import job
 from distillery.storage.pools import write_pool
 from distillery.storage.store import Store
-from distillery.sources.address_lists import fetch_addresses
+from distillery.sources.address_lists import count_addresses, fetch_addresses
 source = {defaults!r} | {{"path": {folder!r} + "/list.txt", "per_class": {wanted}}}
 with job(Space(log=[])):
     entries = fetch_addresses(source, "mine", "frog", Store({folder!r} + "/store"), {port})
@@ -301,3 +304,9 @@ def test_quoting_changes_only_what_no_address_has():
     assert quote_url(" http://a.bc/é,1%20?b=[c]|d^e`{f}#g h\n") == "http://a.bc/é,1%20?b=[c]|d^e`{f}#g%20h"
     assert quote_url('https://a.bc/"<b>"') == "https://a.bc/%22%3Cb%3E%22"
     assert quote_url("http://a b.c/d") == "http://a b.c/d" and quote_url("my cat") == "my cat"
+
+
+def test_a_list_as_a_spreadsheet_writes_unicode_text(tmp_path):
+    (tmp_path / "list.csv").write_bytes("Class\tURL\r\nfrog\thttp://a.bc/Kröte.jpg\r\n".encode("utf-16"))
+    assert [record.url for record in read_addresses(tmp_path / "list.csv", "mine", "frog")] == ["http://a.bc/Kröte.jpg"]
+    assert count_addresses(tmp_path / "list.csv", "x") == {"frog": 1}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -57,13 +59,8 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]
     Raises:
         UserError: a line of the class is wrong (the message names it), or the class has no URL.
     """
-    others: set[str] = set()
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            read = _csv_rows if Path(path).suffix.lower() == ".csv" else _text_rows
-            rows = list(read(file, path, label, others))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"source {name}: {path} cannot be read ({error}). Give `path` a UTF-8 .csv or .txt.") from error
+    others: Counter[str] = Counter()
+    rows = _rows(path, f"source {name}", label, others)
     mine: dict[str, dict[str, str]] = {}
     slips: list[str] = []
     for line, row in rows:
@@ -76,12 +73,44 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]
         more = f" (and {len(slips) - 1} more such lines)" if len(slips) > 1 else ""
         raise UserError(f"source {name}: {path}, {slips[0]}{more}.")
     if not mine:
-        named = ", ".join(sorted(others)) or "nothing"
-        raise UserError(
-            f"source {name}: {path} has no address of class {label}, but of {named[:300]}. Add some, or leave the"
-            " class out of the source's `classes`."
-        )
+        raise UserError(f"source {name}: {none_of(path, [label], others)}, or leave the class out of its `classes`.")
     return [_candidate(name, label, rank, texts) for rank, texts in enumerate(mine.values())]
+
+
+def count_addresses(path: str | Path, where: str) -> Counter[str]:
+    """How many lines a list has of each class; they are not checked.
+
+    Raises:
+        UserError: the list cannot be read. One line, which begins with `where`.
+    """
+    counts: Counter[str] = Counter()
+    _rows(path, where, "", counts)
+    return counts
+
+
+def none_of(path: str | Path, labels: Sequence[str], others: Iterable[str]) -> str:
+    """For a message: that a list has no address of some classes, what it has instead, and half of a remedy."""
+    named = ", ".join(sorted(others))[:300] or "nothing"
+    form = "" if _is_table(path) else " (a line is a class, a space and a URL)"
+    return f"{path} has no address of class {', '.join(labels)}, but of {named}{form}. Add some"
+
+
+def _rows(path: str | Path, where: str, label: str, others: Counter[str]) -> list[tuple[int, Row]]:
+    """The rows of a class with their lines; `others` gets how many lines each other class has."""
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(4)
+        if begin.startswith(b"PK"):
+            raise UserError(f"{where}: {path} is a workbook or an archive. Export it as .csv (UTF-8).")
+        utf16 = begin[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as spreadsheets write "Unicode text"
+        with open(path, newline="", encoding="utf-16" if utf16 else "utf-8-sig") as file:
+            return list((_csv_rows if _is_table(path) else _text_rows)(file, path, label, others))
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise UserError(f"{where}: {path} cannot be read ({error}). Save it as a UTF-8 .csv or .txt.") from error
+
+
+def _is_table(path: str | Path) -> bool:
+    return Path(path).suffix.lower() == ".csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +148,16 @@ def _candidate(source: str, label: str, rank: int, texts: Mapping[str, str]) -> 
     )
 
 
-def _csv_rows(file: TextIO, path: str | Path, label: str, others: set[str]) -> Iterator[tuple[int, Row]]:
+def _csv_rows(file: TextIO, path: str | Path, label: str, others: Counter[str]) -> Iterator[tuple[int, Row]]:
     """The rows of a class with their lines, and those that may be of it; `others` gets the other classes."""
     head = file.readline()
     delimiter = next((mark for mark in DELIMITERS if not _missing(_columns(head, mark))), ",")
     columns = _columns(head, delimiter)
     if missing := _missing(columns):
-        raise UserError(f"{path}: no column {', '.join(missing)}; its first line has to name {', '.join(REQUIRED)}")
+        found = f", but {', '.join(columns)[:200]}" if any(columns) else ""
+        raise UserError(
+            f"{path}: no column {', '.join(missing)}{found}; its first line has to name {', '.join(REQUIRED)}"
+        )
     reader, place = csv.reader(file, delimiter=delimiter), columns.index("class")
     line = 2
     for values in reader:
@@ -140,7 +172,7 @@ def _csv_rows(file: TextIO, path: str | Path, label: str, others: set[str]) -> I
             if row.slip or row.values[place] == label:
                 yield line, row
         elif found:
-            others.add(found)
+            others[found] += 1
         line = reader.line_num + 2  # of the next row's beginning: a value in quotes may have several lines
 
 
@@ -162,11 +194,11 @@ def _missing(columns: Sequence[str]) -> list[str]:
     return [column for column in REQUIRED if column not in columns]
 
 
-def _text_rows(file: TextIO, path: str | Path, label: str, others: set[str]) -> Iterator[tuple[int, Row]]:
+def _text_rows(file: TextIO, path: str | Path, label: str, others: Counter[str]) -> Iterator[tuple[int, Row]]:
     """As `_csv_rows`."""
     for number, line in enumerate(file, 1):
         found, *url = line.split(None, 1)[:2] or ("#",)
         if found == label:
             yield number, Row(REQUIRED, [label, *url], "" if url else "give a class, a space and a URL")
         elif not found.startswith("#"):
-            others.add(found)
+            others[found] += 1

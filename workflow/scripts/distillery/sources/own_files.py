@@ -14,6 +14,7 @@ from distillery.config.derived_sources import folders_of_unlabeled
 from distillery.config.queries import Study, classes_of, images_requested
 from distillery.config.reading import config_error
 from distillery.jobs import one_line
+from distillery.sources.address_lists import count_addresses, none_of
 from distillery.sources.folders.finding import class_place, count_images
 from distillery.sources.pages.saved import other_files, saved_files
 
@@ -52,7 +53,7 @@ def check_own_files(study: Study) -> list[str]:
         _require_path(own)
     _require_unknown_to_teacher(study, paths)
     _require_distinct(paths)
-    warnings = list(_without_saved_pages(study))
+    warnings = [*_without_saved_pages(study), *_without_addresses(study)]
     for own in paths:
         # no class, no folder: a list of addresses
         found = count_images(own.path, own.labels, own.inside) if own.labels else {}
@@ -87,6 +88,21 @@ def _without_saved_pages(study: Study) -> Iterator[str]:
             raise config_error(f"{what}. Save pages of results as {saved}/{missing[0]}/1.html or .har")
         if missing:
             yield one_line(what)
+
+
+def _without_addresses(study: Study) -> Iterator[str]:
+    """Warnings of lists with too few addresses, as of folders; raises a `UserError` if a class has none at all."""
+    for name, source in study["sources"].items():
+        if source["kind"] != "urls":
+            continue
+        own = OwnPath(f"sources.{name}.path", Path(source["path"]), classes_of(study, name), "")
+        found = count_addresses(own.path, f"config: {own.key}")
+        if missing := [label for label in own.labels if not found[label]]:
+            raise config_error(
+                f"{own.key}: {none_of(own.path, missing, found)}, or name under sources.{name}.classes only those that"
+                " are there"
+            )
+        yield from _shortfalls(study, own, {label: found[label] for label in own.labels})
 
 
 def _require_path(own: OwnPath) -> None:
