@@ -40,3 +40,18 @@ def test_only_an_edit_of_used_prompts_generates_a_source_again(copied):
     copied.config["classes"]["frog"]["prompts"] = ["a tree frog"]
     copied.configure(copied.config)
     assert copied.counted(*POOLS) == {"generate_sd2": 1}
+
+
+def test_base_sources_are_split_before_a_source_is_made_from_their_train_images(study):
+    before = study.counted("results/plans/web.parquet")
+    varied = {"kind": "diffusion", "per_class": 5, "model": study.config["sources"]["sd2"]["model"], "size": 32}
+    study.config["sources"]["varied"] = varied | {"from": {"source": "bing"}}
+    assert study.counted("results/plans/web.parquet") == before  # it is not used
+    study.config["scenarios"]["varied"] = {"train": {"varied": 12}}
+    study.configure(study.config)
+    rules = list(dict.fromkeys(rule for rule, _ in study.planned("results/plans/varied.parquet")))
+    order = ["split", "generate_varied", "find_near_duplicates_of_derived", "split_derived", "plan_scenario"]
+    assert [rule for rule in rules if rule in order] == order
+    study.config["split"]["leakage"] = "drop"
+    study.configure(study.config)
+    assert {"find_leakage_of_base", "find_leakage"} <= set(study.counted("results/plans/varied.parquet"))

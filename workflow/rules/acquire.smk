@@ -218,6 +218,7 @@ for source in sources_of_kind("diffusion"):
         name:
             f"generate_{source}"
         input:
+            **targets.parent_files(study, source),
             look=ancient(f"resources/preflight/{source}.json"),
             model=model_files(source),
             shares=shares_of(source),
@@ -246,6 +247,7 @@ for source in sources_of_kind("diffusion"):
             name:
                 f"generate_share_{source}"
             input:
+                **targets.parent_files(study, source),
                 look=ancient(f"resources/preflight/{source}.json"),
                 model=model_files(source),
             output:

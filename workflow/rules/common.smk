@@ -115,6 +115,13 @@ def captions_of_figures():
     return shipped(REPORT, "figures.yaml", "summary.rst", *(f"figure_{name}.rst" for name in FIGURES))
 
 
+def parents_in_plans():
+    """As a parameter of plans, the parents of a scenario's sources; no parameter in a study without such."""
+    if not queries.parents_of_derived(study, used_sources()):
+        return {}
+    return {"parents": lambda w: queries.parents_of_derived(study, study["scenarios"][w.scenario]["train"])}
+
+
 def crawl_policy():
     """Resources of the rules that crawl. As resources, not parameters, their change repeats no crawl."""
     return {key: lambda w, key=key: queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
@@ -162,6 +169,7 @@ model_files = partial(targets.model_files, study)
 shares_of = partial(targets.shares_of, study)
 curated = targets.curated
 of_base = partial(targets.of_base, study)
+records_of_children = partial(derived.records_of_children, study)
 leakage_to_drop = partial(targets.leakage_to_drop, study)
 audits_of = partial(cleaning.audits_of, study)
 cleaned_sources = partial(cleaning.cleaned_sources, study)

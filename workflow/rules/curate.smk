@@ -150,6 +150,7 @@ if derived_sources():
             base=of_base("splits.parquet"),
             base_refusals=of_base("refusals.json"),
             tables=curated(derived_sources(), "parquet"),
+            records=records_of_children(),
             near_duplicates="results/near_duplicates.parquet",
         output:
             splits="results/splits.parquet",
@@ -188,6 +189,7 @@ rule plan_scenario:
         "../../envs/curate.yaml"
     params:
         **used_as_they_are(),
+        **parents_in_plans(),
         train=lambda w: study["scenarios"][w.scenario]["train"],
         classes=lambda w: classes_of_sources(study["scenarios"][w.scenario]["train"]),
         common=study["split"]["common"],

@@ -24,6 +24,7 @@ with job(snakemake) as j:
         tuned=j.params.tuned,
         pixels=dict(zip(j.params.sources, j.input.pixels, strict=True)),
         limits=j.params.limits,
+        parents=j.params.get("parents", {}),
         draw=int(j.wildcards.get("draw", 0)),
         any_class=j.params.get("any_class", []),
     )

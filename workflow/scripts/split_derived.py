@@ -9,6 +9,7 @@ with job(snakemake) as j:
         dict(zip(j.params.sources, j.input.tables, strict=True)),
         j.input.near_duplicates,
         j.output.splits,
+        records=j.input.records,
         labels=j.params.labels,
         seed=j.params.seed,
         base_refusals=j.input.base_refusals,

@@ -9,6 +9,7 @@ from typing import Any
 from distillery.cifar10 import CIFAR10
 from distillery.config.choices import RESERVED_NAMES, WEB_SEARCHES
 from distillery.config.derived_sources import labeling_problems
+from distillery.config.parent_checks import parent_problems
 from distillery.config.queries import classes_of, kinds_of_teacher, trained_classes, used_sources
 from distillery.config.teacher_checks import teacher_problems
 from distillery.display_names import display_name
@@ -31,6 +32,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     Fills in what depends on other sections: split.common, the arms of scenarios, and the comparisons.
     """
     yield from _name_problems(config)
+    yield from parent_problems(config)
     yield from _source_problems(config)
     yield from _split_problems(config)
     yield from _teacher_problems(config)

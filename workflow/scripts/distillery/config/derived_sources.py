@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from distillery.config.choices import LABEL_FREE, UNLABELED
-from distillery.config.queries import Study, classes_of, generated_sources, used_sources, wanted_images
+from distillery.config.queries import (
+    Study,
+    classes_of,
+    generated_sources,
+    parent_of,
+    parents_of_derived,
+    used_sources,
+    wanted_images,
+)
 
 OF_LABELING = ("labels", "threshold")  # keys of a source that change no imported image
 
@@ -22,8 +30,9 @@ def unlabeled_sources(study: Study) -> list[str]:
 
 
 def derived_sources(study: Study) -> list[str]:
-    """The derived sources that the study uses."""
-    return [name for name in used_sources(study) if name in unlabeled_sources(study)]
+    """The derived sources that the study uses: those without labels, and those made from train images of others."""
+    unlabeled = unlabeled_sources(study)
+    return [name for name in used_sources(study) if name in unlabeled or parent_of(study, name)]
 
 
 def base_sources(study: Study) -> list[str]:
@@ -44,6 +53,12 @@ def labels_of_pools(study: Study, source: str) -> list[str]:
 def import_settings(study: Study, source: str) -> dict[str, Any]:
     """The keys of a folder source that decide what is imported."""
     return {key: value for key, value in study["sources"][source].items() if key not in OF_LABELING}
+
+
+def records_of_children(study: Study) -> list[str]:
+    """The records of all images made from others, which name their parents."""
+    children = parents_of_derived(study, used_sources(study))
+    return [f"resources/pools/{name}/{label}.jsonl" for name in children for label in classes_of(study, name)]
 
 
 def wanted_of_base(study: Study) -> dict[str, dict[str, int]]:

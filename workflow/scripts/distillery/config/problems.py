@@ -54,6 +54,8 @@ def _path(error: Any) -> Path:
         path = path[:2] + path[3:]  # pydantic inserts the kind or method
     if path[:1] == ("sources",) and path[2:3] == ("guidance",):
         path = path[:3]  # and which of two types it took the value for
+    if path[:1] == ("sources",) and path[2:4] == ("from", "strength"):
+        path = path[:4]
     if path[1:2] == ("pretrained",):
         path = path[:2]
     if path[-1:] == ("[key]",):

@@ -37,8 +37,19 @@ def sources_of_kind(study: Study, *kinds: str) -> list[str]:
     return [name for name, source in study["sources"].items() if source["kind"] in kinds]
 
 
+def parent_of(study: Study, source: str) -> str:
+    """The source from whose train images a source is made; empty for all others."""
+    return study["sources"][source].get("from", {}).get("source", "")
+
+
+def parents_of_derived(study: Study, sources: Iterable[str]) -> dict[str, str]:
+    """Those of some sources that are made from another one's train images, each with that parent."""
+    return {name: parent for name in sources if (parent := parent_of(study, name))}
+
+
 def classes_of(study: Study, source: str) -> list[str]:
-    """The classes a source has images of, in the study's order."""
+    """The classes a source has images of, in the study's order; a derived source has its parent's."""
+    source = parent_of(study, source) or source
     subset = study["sources"][source].get("classes") or study["classes"]
     return [label for label in study["classes"] if label in subset]
 
@@ -60,9 +71,11 @@ def trained_classes(study: Study, scenario: str) -> set[str]:
 
 
 def used_sources(study: Study) -> list[str]:
-    """The sources that any scenario trains on or any test uses, in the configuration's order."""
+    """The sources that any scenario trains on or any test uses, and their parents, in the configuration's order."""
     trained = {name for scenario in study["scenarios"].values() for name in scenario["train"]}
-    return [name for name in study["sources"] if name in trained | set(study["split"]["test"])]
+    named = [name for name in study["sources"] if name in trained | set(study["split"]["test"])]
+    needed = {*named, *parents_of_derived(study, named).values()}
+    return [name for name in study["sources"] if name in needed]
 
 
 def pixel_sources(study: Study, scenario: str) -> list[str]:

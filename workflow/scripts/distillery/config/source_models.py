@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, create_model
 
 from distillery.config.choices import PromptStyle, Unavailable
 from distillery.config.fields import ParquetData, Section, Seed, SomeTexts, Texts, optional, section
@@ -265,7 +265,43 @@ Guidance = Annotated[
 ]
 
 
-class Diffusion(Source):
+Strength = Annotated[float, Field(gt=0, le=1)]
+Strengths = Annotated[
+    Annotated[Strength, Tag("number")] | Annotated[list[Strength], Field(min_length=2, max_length=2), Tag("range")],
+    Discriminator(_shape_of_guidance, custom_error_type="guidance", custom_error_message="is not a number or a list"),
+]
+
+
+class ImageToImage(Section):
+    """The images that generated images start from."""
+
+    source: str = Field(
+        min_length=1,
+        description="The source whose train images they are. No test or validation image, and no near-duplicate of one,"
+        " is among them.",
+    )
+    strength: Strengths = Field(
+        [0.4, 0.8],
+        description="How much of the image is noise at the start: near 0 it stays as it is, at 1 only the prompt"
+        " counts. Or two numbers, lowest first: each image's strength is then drawn from six evenly spaced values"
+        " between them.",
+    )
+
+
+# in this way, since `from` is a word of Python
+_FROM: Any = {
+    "from": (
+        ImageToImage,
+        optional(
+            "Vary another source's train images (image-to-image) instead of starting from noise alone. Image i of a"
+            " class starts from the class's train image i modulo their number; its provenance names it."
+        ),
+    )
+}
+_WithFrom: Any = create_model("_WithFrom", __base__=Source, **_FROM)
+
+
+class Diffusion(_WithFrom):
     kind: Literal["diffusion"] = Field(description=KIND)
     per_class: int = Field(
         ge=1, description="Images to generate for each class. Generate more than you use, since curation drops some."

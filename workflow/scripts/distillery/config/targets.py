@@ -22,6 +22,7 @@ from distillery.config.queries import (
     fits_scale,
     listing_of_dataset,
     other_test_sources,
+    parent_of,
     settings_of_arm,
     teacher_sources,
     tuning_of,
@@ -77,6 +78,14 @@ def curated(sources: Iterable[str], extension: str) -> list[str]:
 def of_base(study: Study, file: str) -> str:
     """A file about the base sources alone if the study has derived sources; else the one about all sources."""
     return f"results/{'base/' if derived_sources(study) else ''}{file}"
+
+
+def parent_files(study: Study, source: str) -> dict[str, Any]:
+    """What a derived source is made from: its parent's images and which of them are train images; else nothing."""
+    if not (parent := parent_of(study, source)):
+        return {}
+    files = {"splits": of_base(study, "splits.parquet"), "refusals": of_base(study, "refusals.json")}
+    return files | {"parents": pools(study, parent, "tar")}
 
 
 def leakage_to_drop(study: Study, path: str = "results/leakage.parquet") -> dict[str, str]:

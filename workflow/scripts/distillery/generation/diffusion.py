@@ -20,17 +20,24 @@ from typing import Any
 
 from distillery.generation.clip_scorer import ClipScorer
 from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
+from distillery.generation.parents import ParentImages
 from distillery.generation.prompts import ImagePrompt, prompt_for
 from distillery.generation.sampling import generate_images
 from distillery.jobs import UserError, log, progress
 from distillery.storage.records import ImageRecord
+from distillery.storage.refusals import refused_record
 from distillery.storage.store import Store
 
 MAX_FAILURES = 32  # give a model up after so many failures without a usable image
 
 
 def generate(
-    source: Mapping[str, Any], name: str, classes: Mapping[str, Any], store: str | Path, seed: int
+    source: Mapping[str, Any],
+    name: str,
+    classes: Mapping[str, Any],
+    store: str | Path,
+    seed: int,
+    parents: ParentImages | None = None,
 ) -> Iterator[tuple[str, list[tuple[ImageRecord, bytes | None]]]]:
     """Generate what is missing of a source's images, then give each class its pool.
 
@@ -44,6 +51,7 @@ def generate(
         classes: class → {"prompts": [..]}, or for composed prompts {"subjects": [..], "settings": [..]}.
         store: folder of the images generated before.
         seed: the source's seed.
+        parents: the images to start from, for image-to-image; classes that their source refused are refused here too.
 
     Yields:
         For each class in order: its name, and its records in order, each with the JPEG's bytes or None.
@@ -57,13 +65,17 @@ def generate(
         for label, words in classes.items():
             if not words.get("prompts"):
                 raise UserError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
-    plan, kept = GenerationPlan(settings, name, source, classes, seed), GeneratedImages(Store.of(store, source))
+    refused = parents.refused if parents else frozenset()
+    classes = {label: words for label, words in classes.items() if label not in refused}
+    for label in sorted(refused):
+        yield label, [(refused_record(name, label, source["kind"], "parent refused"), None)]
+    plan, kept = _plan_and_store(source, name, classes, store, seed, parents)
     clip_scorer = ClipScorer(source["clip_scorer"], list(classes)) if source["clip_scorer"] else None
     pipeline = None
     while missing := plan.missing(kept):
         log.info("source %s: %d images to generate with %s", name, len(missing), settings.model)
         pipeline = pipeline or load_pipeline(settings)
-        _generate_into(kept, pipeline, missing, settings, name)
+        _generate_into(kept, pipeline, missing, plan)
     for label in classes:
         entries = plan.entries(label, kept)
         count = sum(data is not None for _, data in entries)
@@ -83,6 +95,7 @@ def generate_share(
     seed: int,
     share: int,
     shares: int,
+    parents: ParentImages | None = None,
 ) -> list[ImageRecord]:
     """Generate one of several jobs' share of a source's images into the store, where `generate` then finds them.
 
@@ -90,22 +103,22 @@ def generate_share(
     replace failures are left to `generate`.
 
     Args:
-        source, name, classes, store, seed: as for `generate`.
+        source, name, classes, store, seed, parents: as for `generate`.
         share: from 0 to `shares` - 1.
 
     Returns:
         The completed records of the share, failures included.
     """
-    settings = DiffusionSettings.of(source)
-    plan, kept = GenerationPlan(settings, name, source, classes, seed), GeneratedImages(Store.of(store, source))
+    plan, kept = _plan_and_store(source, name, classes, store, seed, parents)
     mine = [
         record
         for label in classes
-        for record in islice(plan.attempts(label), settings.per_class)
+        if not (parents and label in parents.refused)
+        for record in islice(plan.attempts(label), plan.settings.per_class)
         if record.rank % shares == share
     ]
     if missing := [record for record in mine if kept.get(record.origin) is None]:
-        _generate_into(kept, load_pipeline(settings), missing, settings, name)
+        _generate_into(kept, load_pipeline(plan.settings), missing, plan)
     return [kept.entry(record)[0] for record in mine]
 
 
@@ -143,9 +156,20 @@ class GeneratedImages:
         self.failures, self.any_usable = {}, True
 
 
-def _generate_into(
-    kept: GeneratedImages, pipeline: Any, missing: Sequence[ImageRecord], settings: DiffusionSettings, name: str
-) -> None:
+def _plan_and_store(
+    source: Mapping[str, Any],
+    name: str,
+    classes: Mapping[str, Any],
+    store: str | Path,
+    seed: int,
+    parents: ParentImages | None,
+) -> tuple[GenerationPlan, GeneratedImages]:
+    """The plan of a source's images, and those generated so far; arguments as for `generate`."""
+    plan = GenerationPlan(DiffusionSettings.of(source), name, source, classes, seed, parents)
+    return plan, GeneratedImages(Store.of(store, source))
+
+
+def _generate_into(kept: GeneratedImages, pipeline: Any, missing: Sequence[ImageRecord], plan: GenerationPlan) -> None:
     """Generate images and keep them, failures included.
 
     Raises:
@@ -153,13 +177,14 @@ def _generate_into(
     """
     usable = 0
     failures: list[str] = []
-    images = generate_images(pipeline, missing, settings)
-    for record, data in progress(images, len(missing), f"source {name}", "images"):
+    shards = plan.parents.shards if plan.parents else {}
+    images = generate_images(pipeline, missing, plan.settings, shards)
+    for record, data in progress(images, len(missing), f"source {plan.name}", "images"):
         kept.put(record, data)
         usable += data is not None
         failures += [record.failure] if data is None else []
         if len(failures) >= MAX_FAILURES and not usable:
-            raise _no_usable_image(settings, failures)
+            raise _no_usable_image(plan.settings, failures)
 
 
 def _no_usable_image(settings: DiffusionSettings, failures: Sequence[str]) -> UserError:
@@ -180,12 +205,14 @@ class GenerationPlan:
     source: Mapping[str, Any]
     classes: Mapping[str, Any]
     seed: int
+    parents: ParentImages | None = None
 
     def attempts(self, label: str) -> Iterator[ImageRecord]:
         """The images that may be tried for a class, in order, replacements of failures included."""
         for index in range(self.settings.per_class + max(8, self.settings.per_class // 4)):
             prompt = prompt_for(self.source, label, self.classes[label], index, self.seed)
-            yield plan_image(self.settings, self.name, label, prompt, index, self.seed)
+            parent = (self.parents.source, self.parents.key_of(label, index)) if self.parents else None
+            yield plan_image(self.settings, self.name, label, prompt, index, self.seed, parent)
 
     def missing(self, kept: GeneratedImages) -> list[ImageRecord]:
         """The images still to generate so that every class gets its number, replacements of known failures included."""
@@ -212,12 +239,22 @@ class GenerationPlan:
 
 
 def plan_image(
-    settings: DiffusionSettings, name: str, label: str, prompt: ImagePrompt, index: int, seed: int
+    settings: DiffusionSettings,
+    name: str,
+    label: str,
+    prompt: ImagePrompt,
+    index: int,
+    seed: int,
+    parent: tuple[str, str] | None = None,
 ) -> ImageRecord:
     """The record of an image before it is generated, with the seed of its noise and its identity.
 
-    The seed depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed and the number. The
-    identity (`origin`) also depends on how the image is computed and stored, so that a changed setting makes a new one.
+    The seed depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed, the number, and the
+    parent with its strength. The identity (`origin`) also depends on how the image is computed and stored, so that a
+    changed setting makes a new one.
+
+    Args:
+        parent: source and key of the image to start from; None to start from noise alone.
     """
     facts = {
         "model": settings.model,
@@ -232,6 +269,8 @@ def plan_image(
         "seed": seed,
         "index": index,
     }
+    if parent:  # no key where there is none, so that images of before keep their seeds
+        facts |= {"parent": parent[1], "strength": prompt.strength}
     computed = {"dtype": settings.dtype, "components": sorted(settings.components), "quality": settings.quality}
     return ImageRecord(
         source=name,
@@ -251,6 +290,9 @@ def plan_image(
         dtype=settings.dtype,
         components=settings.components,
         quality=settings.quality,
+        parent_source=parent[0] if parent else "",
+        parent=parent[1] if parent else "",
+        strength=prompt.strength if parent else -1.0,
     )
 
 

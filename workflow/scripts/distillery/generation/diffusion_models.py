@@ -32,6 +32,7 @@ class DiffusionSettings:
     quality: int  # of the JPEG
     compile: bool  # compile the denoiser first
     unavailable: str = "stop"  # skip: a large model is refused on a CPU; stop: it is run there
+    from_images: bool = False  # start from images, not from noise alone
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> DiffusionSettings:
@@ -43,6 +44,7 @@ class DiffusionSettings:
         values = {key: value for key, value in source.items() if key in known}
         values["model"] = available_model(values["model"])
         values["components"] = tuple(values["components"])
+        values["from_images"] = "from" in source
         if Path(values["model"]).is_dir():
             values["revision"] = hash_model(values["model"])
         return cls(**values)
@@ -68,7 +70,7 @@ def hash_model(folder: str | Path) -> str:
 
 
 def load_pipeline(settings: DiffusionSettings) -> Any:
-    """Load a text-to-image pipeline of diffusers, on a GPU if there is one.
+    """Load a text-to-image or image-to-image pipeline of diffusers, on a GPU if there is one.
 
     Raises:
         Refusal: the model is gated, the hub cannot be reached, or there is no GPU for a model that needs one.
@@ -90,7 +92,8 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
         parts["requires_safety_checker"] = False
     revision = None if Path(settings.model).is_dir() else settings.revision or None
     try:
-        pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
+        kind = diffusers.AutoPipelineForImage2Image if settings.from_images else diffusers.AutoPipelineForText2Image
+        pipeline = kind.from_pretrained(
             settings.model,
             revision=revision,
             dtype=auto if settings.dtype == "auto" else getattr(torch, settings.dtype),

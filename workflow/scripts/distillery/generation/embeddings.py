@@ -9,7 +9,9 @@ MAX_CACHED = 256  # texts; Stable Diffusion 3 with T5 takes 3 MB for each
 # pipelines that encode a negative prompt like any other text, and the names of the embeddings of a text
 EMBEDDINGS = {
     "StableDiffusionPipeline": ("prompt_embeds",),
+    "StableDiffusionImg2ImgPipeline": ("prompt_embeds",),
     "StableDiffusion3Pipeline": ("prompt_embeds", "pooled_prompt_embeds"),
+    "StableDiffusion3Img2ImgPipeline": ("prompt_embeds", "pooled_prompt_embeds"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The prompt and the guidance of each generated image.
+"""The prompt, the guidance and, for image-to-image, the strength of each generated image.
 
 Two prompt styles. `published` uses the prompts of a class in turn. `composed` draws subject, setting, viewpoint, light
 and medium, each from its own list, so that 8,000 images do not share ten prompts: varied prompts and a low guidance
@@ -20,17 +20,19 @@ LEVELS = 6  # of guidance in a range: a batch has one guidance, so few levels al
 
 @dataclass(frozen=True)
 class ImagePrompt:
-    """A prompt, and the scale of classifier-free guidance."""
+    """A prompt, the scale of classifier-free guidance, and how much noise an image to start from gets; −1 for none."""
 
     prompt: str
     guidance: float
+    strength: float = -1.0
 
 
 def prompt_for(source: Mapping[str, Any], label: str, words: Mapping[str, Any], index: int, seed: int) -> ImagePrompt:
     """The prompt and the guidance of an image of a class.
 
     Args:
-        source: the source in the configuration; `prompt_style`, `guidance`, and for composed prompts `compose`.
+        source: the source in the configuration; `prompt_style`, `guidance`, for composed prompts `compose`, and for
+            image-to-image `from`.
         label: the class.
         words: the class in the configuration: `prompts`, or `subjects` and optionally `settings`.
         index: the image's number, from 0.
@@ -38,17 +40,18 @@ def prompt_for(source: Mapping[str, Any], label: str, words: Mapping[str, Any], 
     """
     rng = np.random.default_rng([seed, index, *label.encode()])
     # one number for each part, so that a longer list of one part changes no other part
-    draws = dict(zip((*PROMPT_PARTS, "subjects", "guidance"), rng.random(len(PROMPT_PARTS) + 2), strict=True))
+    drawn = (*PROMPT_PARTS, "subjects", "guidance", "strength")
+    draws = dict(zip(drawn, rng.random(len(drawn)), strict=True))
     guidance = _level(source["guidance"], draws["guidance"])
+    strength = _level(source["from"]["strength"], draws["strength"]) if "from" in source else -1.0
     if source["prompt_style"] == "published":
-        return ImagePrompt(words["prompts"][index % len(words["prompts"])], guidance)
+        return ImagePrompt(words["prompts"][index % len(words["prompts"])], guidance, strength)
     lists = dict(source["compose"])
     lists["settings"] = words.get("settings") or lists["settings"]
     lists["subjects"] = words.get("subjects") or [with_article(label)]
     parts = {name: _choose(options, draws[name]) for name, options in lists.items()}
-    return ImagePrompt(
-        compose(parts["media"], parts["subjects"], parts["settings"], parts["viewpoints"], parts["lights"]), guidance
-    )
+    text = compose(parts["media"], parts["subjects"], parts["settings"], parts["viewpoints"], parts["lights"])
+    return ImagePrompt(text, guidance, strength)
 
 
 def compose(medium: str, subject: str, setting: str, viewpoint: str, light: str) -> str:
@@ -68,9 +71,9 @@ def _choose(options: Sequence[str], draw: float) -> str:
     return options[int(draw * len(options))] if options else ""
 
 
-def _level(guidance: float | Sequence[float], draw: float) -> float:
-    """A fixed guidance, or one of `LEVELS` values over [low, high], ends included; a number in [0, 1) selects it."""
-    if isinstance(guidance, int | float):
-        return float(guidance)
-    low, high = guidance
+def _level(value: float | Sequence[float], draw: float) -> float:
+    """A fixed value, or one of `LEVELS` values over [low, high], ends included; a number in [0, 1) selects it."""
+    if isinstance(value, int | float):
+        return float(value)
+    low, high = value
     return round(float(np.linspace(low, high, LEVELS)[int(draw * LEVELS)]), 4)

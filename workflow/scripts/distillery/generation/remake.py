@@ -3,7 +3,8 @@
     .venv/bin/python -m distillery.generation.remake resources/pools/sd2/cat.tar 0123456789abcdef
 
 The key is the image's name in the shard. The bytes are the same on the same machine with the same batch size. With
-another batch size or device, pixels may differ slightly; the command reports by how much.
+another batch size or device, pixels may differ slightly; the command reports by how much. The pool of the image that
+it started from, if any, must be where it was.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def remake(shard: str | Path, key: str) -> RemakeResult:
     """
     record, before = find_image(Path(shard), key)
     pipeline = load_pipeline(settings_of(record))
-    ((made, data),) = generate_images(pipeline, [record], settings_of(record))
+    shards = {record.label: shard_of_parent(Path(shard), record)} if record.parent else {}
+    ((made, data),) = generate_images(pipeline, [record], settings_of(record), shards)
     if data is None:
         raise UserError(f"image {key}: this time it is unusable ({made.failure}). Check the device and its drivers.")
     old, new = (np.asarray(Image.open(io.BytesIO(image)).convert("RGB"), np.int16) for image in (before, data))
@@ -84,6 +86,11 @@ def find_image(shard: Path, key: str) -> tuple[ImageRecord, bytes]:
     raise UserError(f"pool {shard} has no image {key}. `tar tf {shard}` lists the keys.")
 
 
+def shard_of_parent(shard: Path, record: ImageRecord) -> Path:
+    """The pool of the image that a generated one started from: its source's folder is beside the shard's."""
+    return shard.absolute().parent.parent / record.parent_source / f"{record.label}.tar"
+
+
 def settings_of(record: ImageRecord) -> DiffusionSettings:
     """The settings with which an image was generated, from its provenance alone.
 
@@ -105,6 +112,7 @@ def settings_of(record: ImageRecord) -> DiffusionSettings:
         batch=1,
         quality=record.quality,
         compile=False,
+        from_images=bool(record.parent),
     )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from inspect import signature
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,9 +20,11 @@ from PIL import Image
 from distillery.generation.diffusion_models import DiffusionSettings
 from distillery.generation.embeddings import PromptEncoder
 from distillery.generation.hub import commit_of
+from distillery.generation.parents import read_starts
 from distillery.jobs import UserError, log, one_line
 from distillery.storage.records import ImageRecord
 
+NO_SHARDS: Mapping[str, str | Path] = MappingProxyType({})
 WRITERS = 4  # threads that check images and encode JPEGs
 CPU_BATCH = 4
 GPU_BATCH = 64  # the largest; larger ones are no faster
@@ -29,13 +34,17 @@ FLAT = 2.0  # standard deviation of gray, of 255, below which an image is flat; 
 
 
 def generate_images(
-    pipeline: Any, records: Sequence[ImageRecord], settings: DiffusionSettings
+    pipeline: Any,
+    records: Sequence[ImageRecord],
+    settings: DiffusionSettings,
+    shards: Mapping[str, str | Path] = NO_SHARDS,
 ) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """Generate images in batches; the JPEGs of one batch are encoded while the next is sampled.
 
     Args:
         pipeline: from `load_pipeline`.
         records: from `plan_image`, all with the size and steps of `settings`.
+        shards: class → `.tar` of the images that records start from, if they do.
 
     Yields:
         Each completed record with the JPEG's bytes, or with its failure and None; lowest guidance first.
@@ -50,7 +59,7 @@ def generate_images(
     with ThreadPoolExecutor(WRITERS) as writers:
         waiting: list[Future] = []
         try:
-            for part, pixels, flagged in _batches(pipeline, records, settings):
+            for part, pixels, flagged in _batches(pipeline, records, settings, shards):
                 yield from (image.result() for image in waiting)
                 done = zip(part, pixels, flagged, strict=True)
                 waiting = [writers.submit(finish_image, as_loaded(o), p, f, settings.quality) for o, p, f in done]
@@ -61,7 +70,7 @@ def generate_images(
 
 
 def _batches(
-    pipeline: Any, records: Sequence[ImageRecord], settings: DiffusionSettings
+    pipeline: Any, records: Sequence[ImageRecord], settings: DiffusionSettings, shards: Mapping[str, str | Path]
 ) -> Iterator[tuple[list[ImageRecord], np.ndarray, list[bool]]]:
     """Batches of records with the output of `run_batch`; a batch that does not fit the GPU is halved.
 
@@ -70,12 +79,13 @@ def _batches(
     import torch
 
     batch, start, compiled = settings.batch or fitting_batch(settings.size), 0, settings.compile
-    records = sorted(records, key=lambda record: record.guidance)  # a call has one guidance; the sort is stable
+    records = sorted(records, key=_of_call)  # the sort is stable
     encoder = PromptEncoder(pipeline)
     while start < len(records):
-        part = [record for record in records[start : start + batch] if record.guidance == records[start].guidance]
+        part = [record for record in records[start : start + batch] if _of_call(record) == _of_call(records[start])]
+        starts = read_starts(part, shards) if part[0].parent else []
         try:
-            made = run_batch(pipeline, part, encoder)
+            made = run_batch(pipeline, part, encoder, starts)
         except torch.OutOfMemoryError:
             made = None  # retried outside this clause, whose error keeps the batch's memory alive
         except Exception as error:  # compilers share no type of error; any other error comes again uncompiled
@@ -97,6 +107,11 @@ def _batches(
         start += len(part)
 
 
+def _of_call(record: ImageRecord) -> tuple[float, float]:
+    """What a call of the pipeline has one of: guidance and strength."""
+    return record.guidance, record.strength
+
+
 def fitting_batch(size: int) -> int:
     """Batch size for images of `size` pixels a side: what fits the GPU's free memory, or 4 on the CPU."""
     import torch
@@ -108,14 +123,18 @@ def fitting_batch(size: int) -> int:
 
 
 def run_batch(
-    pipeline: Any, records: Sequence[ImageRecord], encoder: PromptEncoder | None = None
+    pipeline: Any,
+    records: Sequence[ImageRecord],
+    encoder: PromptEncoder | None = None,
+    starts: Sequence[Image.Image] = (),
 ) -> tuple[np.ndarray, list[bool]]:
     """Generate one batch with one call of the pipeline.
 
     Args:
         pipeline: from `load_pipeline`.
-        records: all with the same size, guidance, number of steps and negative prompt.
+        records: all with the same size, guidance, strength, number of steps and negative prompt.
         encoder: of the pipeline, to share its cache of prompts between batches.
+        starts: the image that each record starts from, RGB of its size; none to start from noise alone.
 
     Returns:
         Images float [B, H, W, 3] in [0, 1] (or NaN), and for each whether the safety checker flagged it.
@@ -127,8 +146,7 @@ def run_batch(
         prompts = [record.prompt for record in records]
         output = pipeline(
             **encoder.arguments(prompts, first.negative_prompt, guided=first.guidance > 1),
-            height=first.size,
-            width=first.size,
+            **(start_arguments(pipeline, starts, first) if starts else {"height": first.size, "width": first.size}),
             num_inference_steps=first.steps,
             guidance_scale=first.guidance,
             # on the CPU, where a seed gives the same numbers on every machine
@@ -137,6 +155,17 @@ def run_batch(
         )
     flagged = getattr(output, "nsfw_content_detected", None)
     return output.images, [bool(flag) for flag in flagged] if flagged else [False] * len(records)
+
+
+def start_arguments(pipeline: Any, starts: Sequence[Image.Image], record: ImageRecord) -> dict[str, Any]:
+    """Keyword arguments for an image-to-image pipeline; some take the size from the images, others must be told."""
+    sizes = {"height": record.size, "width": record.size}
+    known = signature(pipeline.__call__).parameters
+    return {
+        "image": list(starts),
+        "strength": record.strength,
+        **{name: value for name, value in sizes.items() if name in known},
+    }
 
 
 def fast_attention() -> AbstractContextManager:

@@ -1,6 +1,8 @@
 """The split of derived sources, beside the base sources, which are split first and stay as they are.
 
-Every image of a derived source is for training, unless it is a near-duplicate of a test or validation image.
+Every derived image is a train image or in no split. It joins the near-duplicate group of the image it was made from, or
+the one that it is near. An image near another group, too, is left out (`linking`), and so is one whose group holds test
+or validation images (`unused`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from distillery.curation.pair_table import read_pairs
-from distillery.jobs import log
+from distillery.jobs import UserError, log
 from distillery.splits.assign_splits import rank_images
 from distillery.splits.assignments import SplitSettings, read_assignments, write_assignments
 from distillery.splits.candidates import SplitCandidates, load_candidates, without_leaked
@@ -20,6 +22,10 @@ from distillery.splits.refused_sources import read_refusals, refused_classes, wr
 from distillery.splits.shortfall import LINKING, UNUSED
 from distillery.splits.split import SPLITS_SCHEMA
 from distillery.storage.parquet import read_parquet, write_parquet
+from distillery.storage.records import ImageRecord
+
+Place = tuple[str, str]  # a source and a key
+ABSENT = -2  # in place of the group of a parent that is in no split
 
 
 def split_derived_images(
@@ -28,6 +34,7 @@ def split_derived_images(
     near_duplicates: str | Path,
     output: str | Path,
     *,
+    records: Sequence[str | Path] = (),
     labels: Sequence[str],
     seed: int,
     base_refusals: str | Path,
@@ -37,26 +44,28 @@ def split_derived_images(
 ) -> None:
     """Add the images of derived sources to the splits of the base sources, and write the table of all.
 
-    A derived image joins the group that it is a near-duplicate of. It is `unused` if that group has test or validation
-    images, `linking` if it is near two groups, and else for training.
-
     Args:
         base: the base sources' table, written by `split_images`.
         tables: curated table of each derived source.
-        near_duplicates: table of `tabulate_near_duplicates`, of all sources.
+        near_duplicates: table of `tabulate_near_duplicates` over all sources.
         output: the `.parquet` to write, with the columns of `SPLITS_SCHEMA`: the base sources' rows first.
+        records: the `.jsonl` of the pools of images that were made from others: they name each image's parent.
         labels: the study's classes in order.
         seed: of the shuffled order.
         base_refusals: the base sources' refusals.
         refusals: the `.json` to write: the refusals of all sources.
         leakage: table of `find_leakage`, to leave out near-duplicates of the teacher's train images; None to keep them.
         assignments: the `.parquet` that keeps the ranks for the next split; None to keep none.
+
+    Raises:
+        UserError: a file is damaged.
     """
     known = read_parquet(base, SPLITS_SCHEMA.names)
     images = load_candidates(tables, labels)
     if leakage:
         images = without_leaked(images, leakage)
-    group, split = place_derived(known, images, near_duplicates, seed)
+    parents = read_parents(records)
+    group, split = place_derived(known, images, parents, near_duplicates, seed)
     settings = SplitSettings(seed, {})
     earlier = read_assignments(assignments, settings, images, labels) if assignments else None
     columns = {
@@ -81,33 +90,98 @@ def split_derived_images(
         write_assignments(assignments, settings, columns, split == "train")
 
 
+def read_parents(records: Sequence[str | Path]) -> dict[Place, Place]:
+    """The parent of each image that names one.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    found: dict[Place, Place] = {}
+    for path in records:
+        try:
+            for line in Path(path).read_text(encoding="utf-8").split("\n"):
+                if line and (record := ImageRecord.from_json(line)).parent and not record.failure:
+                    found[record.source, record.key] = record.parent_source, record.parent
+        except (ValueError, TypeError, UserError) as error:
+            raise UserError(f"records {path} are damaged ({error}). Delete the pool and run again.") from error
+    return found
+
+
 def place_derived(
-    known: Mapping[str, np.ndarray], images: SplitCandidates, near_duplicates: str | Path, seed: int
+    known: Mapping[str, np.ndarray],
+    images: SplitCandidates,
+    parents: Mapping[Place, Place],
+    near_duplicates: str | Path,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The group and the split (train, unused or linking) of each derived image.
 
     Args:
         known: the base sources' splits.
         images: N derived ones.
+        parents: of those that started from an image.
         near_duplicates, seed: see `split_derived_images`.
 
     Returns:
         int64 [N] and str [N].
     """
     count = len(known["row"])
-    joined = SplitCandidates(**{name: np.concatenate([known[name], values]) for name, values in vars(images).items()})
-    earlier = np.concatenate([known["group"], np.full(len(images.key), NEW)])
-    near = read_pairs(near_duplicates, joined.source, joined.row)
-    # what the base split left out belongs to no group, and its groups are not looked for again
-    left_out = np.flatnonzero(known["split"] == LINKING)
-    settled = (near < count).all(axis=1) & (earlier[near[:, 0]] != earlier[near[:, 1]])
-    found = group_with_earlier(joined, near[~settled & ~np.isin(near, left_out).any(axis=1)], earlier, seed)
-    assert found is not None  # no pair is of two earlier groups
-    names, linking = found
+    group_of = dict(zip(zip(known["source"].tolist(), known["key"].tolist(), strict=True), known["group"], strict=True))
+    places = zip(images.source.tolist(), images.key.tolist(), strict=True)
+    from_parent = [parents.get(place) for place in places]
+    given = np.array([NEW if parent is None else group_of.get(parent, ABSENT) for parent in from_parent], np.int64)
+    pairs = read_pairs(
+        near_duplicates, np.concatenate([known["source"], images.source]), np.concatenate([known["row"], images.row])
+    )
+    # base images in no split are near two groups; they decide nothing
+    counts = np.concatenate([known["split"] != LINKING, np.ones(len(images.row), bool)])
+    pairs = pairs[(pairs >= count).any(axis=1) & counts[pairs].all(axis=1)]
+    linking = _touches_another_group(known["group"], given, pairs)
+    group, apart = _grouped(known, images, given, pairs, linking, seed)
+    held_out = np.isin(known["split"], ("test", "val"))
+    split = np.where(np.isin(group, known["group"][held_out]), UNUSED, "train").astype(object)
+    split[given == ABSENT] = UNUSED
+    split[linking | apart] = LINKING
+    return group, split
+
+
+def _touches_another_group(known: np.ndarray, given: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Which images with a parent are near a base image of another group than the parent's: bool [N].
+
+    Args:
+        known: the group of each base image.
+        given: the parent's group of each derived image; `NEW` if it has no parent.
+        pairs: near-duplicates, base images first.
+    """
+    result = np.zeros(len(given), dtype=bool)
+    one, other = pairs[(pairs[:, 0] < len(known)) & (pairs[:, 1] >= len(known))].T
+    derived = other - len(known)
+    result[derived[(given[derived] != NEW) & (known[one] != given[derived])]] = True
+    return result
+
+
+def _grouped(
+    known: Mapping[str, np.ndarray],
+    images: SplitCandidates,
+    given: np.ndarray,
+    pairs: np.ndarray,
+    linking: np.ndarray,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The groups of the derived images, and which of those without a parent are left out as near two groups."""
+    count = len(known["row"])
+    base = {name: known[name] for name in ("source", "row", "label", "key")}
+    joined = SplitCandidates(**{name: np.concatenate([base[name], getattr(images, name)]) for name in base})
+    fixed = np.concatenate([known["group"], given])
+    free = np.flatnonzero(given == ABSENT) + count
+    lone = np.concatenate([np.flatnonzero(linking) + count, free])  # each a group of its own
+    fixed[lone] = max(fixed.max(initial=0), len(fixed)) + 1 + np.arange(len(lone))
+    without_parent = fixed == NEW
+    near = pairs[without_parent[pairs].any(axis=1) & ~np.isin(pairs, lone).any(axis=1)]
+    found = group_with_earlier(joined, near, fixed, seed)
+    if found is None:  # cannot be: each of these pairs has an image that is in no group yet
+        raise AssertionError("near-duplicates in two groups")
+    names, apart = found
     # named as in the base sources' table, whose groups stay as they are
     renamed = dict(zip(names[:count].tolist(), known["group"].tolist(), strict=True))
-    group = np.array([renamed.get(name, name) for name in names[count:].tolist()], dtype=np.int64)
-    held_out = known["group"][~np.isin(known["split"], ("train", LINKING))]
-    split = np.where(np.isin(group, held_out), UNUSED, "train").astype(object)
-    split[linking[count:]] = LINKING
-    return group, split
+    return np.array([renamed.get(name, name) for name in names[count:].tolist()], dtype=np.int64), apart[count:]

@@ -36,6 +36,7 @@ PLAN_SCHEMA = pa.schema(
 NOT_RUN = "not_run"  # of a scenario that is not run: the reason in words
 PIXELS = "pixels"  # a hash of the pixels of its train and validation images
 NO_AUDITS: Mapping[str, str | Path] = MappingProxyType({})
+NO_PARENTS: Mapping[str, str] = MappingProxyType({})
 AT_A_TIME = 256  # images read at a time
 
 
@@ -62,6 +63,7 @@ def plan_scenario(
     refusals: str | Path | None = None,
     tuned: bool = False,
     pixels: Mapping[str, str | Path] | None = None,
+    parents: Mapping[str, str] = NO_PARENTS,
     draw: int = 0,
     any_class: Sequence[str] = (),
     limits: Mapping[str, int] | None = None,
@@ -97,6 +99,8 @@ def plan_scenario(
         pixels: curated `.npy` of the sources of the train and validation images. The plan has a hash of its images'
             pixels, so that trainings depend on the plan alone and not on these files, which change with other images
             too.
+        parents: derived source → the source that its images are made from. An image and the one it is made from are one
+            group, and the scenario trains on both.
         draw: 0 takes train images by rank; another number draws anew from the same train split, in an order of its own.
         any_class: sources whose images are taken as they are, however many of a class.
         limits: the key per_class of each source that has one, for messages.
@@ -138,7 +142,8 @@ def plan_scenario(
             train_rows[rows[np.argsort(rank[rows])][:per_class]] = True
         # near-duplicates of this source's images, whether used here or not, are left out of the next sources: only
         # then do subsets nest
-        usable &= ~np.isin(table["group"], table["group"][own])
+        children = [name for name, parent in parents.items() if parent == source]
+        usable &= ~np.isin(table["group"], table["group"][own]) | np.isin(table["source"], children)
     parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented
     parts.append((tested & (table["split"] == "val"), "val", False))
     _write_plan(output, table, parts, pixels or {}, sorted(trained) if any_class else [])

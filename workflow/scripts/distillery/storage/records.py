@@ -14,9 +14,11 @@ from distillery.storage.texts import clean_address, clean_text
 from distillery.storage.urls import MAX_URL
 
 # field → characters at most
-TEXT_LENGTHS = dict.fromkeys(("source", "label", "kind", "retrieved", "scheduler", "dtype", "clip_scorer"), 300)
+TEXT_LENGTHS = dict.fromkeys(
+    ("source", "label", "kind", "retrieved", "scheduler", "dtype", "clip_scorer", "parent_source"), 300
+)
 TEXT_LENGTHS |= dict.fromkeys(("title", "license", "creator", "model", "revision"), 500)
-TEXT_LENGTHS |= {"key": 64, "sha256": 64, "failure": 200, "query": 1000, "origin": MAX_URL}
+TEXT_LENGTHS |= {"key": 64, "sha256": 64, "parent": 64, "failure": 200, "query": 1000, "origin": MAX_URL}
 ADDRESSES = ("url", "page", "thumbnail")
 LISTS = ("duplicate_queries", "components")
 PROMPTS = ("prompt", "negative_prompt")
@@ -71,6 +73,9 @@ class ImageRecord:
     dtype: str = ""  # of the computation
     components: tuple[str, ...] = ()  # parts of the pipeline left out
     quality: int = -1  # of the JPEG
+    parent_source: str = ""  # of an image that started from another one: its source
+    parent: str = ""  # and its key there
+    strength: float = -1.0  # how much of that image was noise at the start, 0 to 1
     clip_scorer: str = ""  # the CLIP model that scored it, and among which classes
     clip_score: float = -1.0  # its probability of the label, 0 to 1
 

@@ -25,6 +25,7 @@ REFUSALS = (
     "quota used up",
     "nothing found",
     "no GPU",  # for a model that needs one
+    "parent refused",  # the source whose images it would be made from refused the class
 )
 PREFIX = "refused: "
 

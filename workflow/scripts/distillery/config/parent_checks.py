@@ -1,0 +1,56 @@
+"""What is wrong with sources made from train images of another source, their parent.
+
+Base sources are split first, so a derived source can be nobody's parent and no part of what decides that split: it has
+no test or validation images, and the teacher knows none of its images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+from typing import Any
+
+from distillery.config.queries import parent_of
+
+TEACHER_SOURCES = ("train_sources", "test_sources")
+
+
+def parent_problems(config: dict[str, Any]) -> Iterator[str]:
+    """The problems of all of them, one line each."""
+    derived = {name: parent for name in config["sources"] if (parent := parent_of(config, name))}
+    for name, parent in derived.items():
+        yield from _parent_problems(config, f"sources.{name}.from.source", name, parent)
+        yield from _strength_problems(config, name)
+        why = f"{name} is made from train images of {parent}"
+        for key in ("test", "val"):
+            if name in config["split"][key]:
+                yield (
+                    f"split.{key}: {why}, so it has train images alone; leave it out. Test on {parent} or another"
+                    " source that is not generated from it"
+                )
+        data = config["teacher"]["data"]
+        for key in TEACHER_SOURCES if data.get("kind") == "sources" else ():
+            if name in data[key]:
+                yield f"teacher.data.{key}: {why}; take a source that is retrieved"
+
+
+def _parent_problems(config: dict[str, Any], key: str, name: str, parent: str) -> Iterator[str]:
+    if parent not in config["sources"]:
+        yield f"{key}: unknown source {parent}; known are {', '.join(config['sources'])}"
+    elif parent == name:
+        yield f"{key}: {name} cannot be made from itself; name another source"
+    elif grandparent := parent_of(config, parent):
+        yield f"{key}: {parent} is made from {grandparent}; name {grandparent}, or another source that is retrieved"
+    elif labels := config["sources"][parent].get("labels"):
+        yield f"{key}: {parent} has no labels of its own (labels: {labels}); name a source that has"
+
+
+def _strength_problems(config: dict[str, Any], name: str) -> Iterator[str]:
+    source, key = config["sources"][name], f"sources.{name}.from.strength"
+    strength = source["from"]["strength"]
+    low, high = strength if isinstance(strength, list) else (strength, strength)
+    if low > high:
+        yield f"{key}: {low} is more than {high}; give the lowest strength first"
+    elif int(source["steps"] * low) < 1:
+        least = ceil(1000 / source["steps"]) / 1000
+        yield f"{key}: {low} of {source['steps']} steps is less than one; raise it to {least} or more"
