@@ -23,7 +23,7 @@ def contents(folder: Path) -> dict[str, str]:
     """
     results = folder / "results"
     found = {}
-    for path in sorted(path for path in results.rglob("*") if path.is_file()):
+    for path in sorted(path for path in results.rglob("*") if path.is_file() and path.parent.name != ".digests"):
         name = path.relative_to(results).as_posix()
         if name.split("/")[0] in NO_RESULTS or name == "report.html" or path.stem == "costs":
             continue

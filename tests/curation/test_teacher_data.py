@@ -77,7 +77,7 @@ def test_the_file_has_the_documented_arrays(tmp_path):
         assert data["train_pixels"].shape == (3, 4, 4, 3) and data["train_pixels"].dtype == np.uint8
         assert data["test_labels"].tolist() == [1, 0] and data["test_labels"].dtype == np.int64
         assert data["classes"].tolist() == ["cat", "Eichhörnchen"]
-    assert [p.name for p in tmp_path.iterdir()] == ["d.npz"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".digests", "d.npz"]
 
 
 def test_the_file_has_the_same_bytes_every_time(tmp_path):

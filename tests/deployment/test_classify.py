@@ -2,6 +2,7 @@
 
 import csv
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from PIL import Image
 from distillery.curation.decoding import to_square
 from distillery.deployment import classify
 from distillery.jobs import UserError
+from distillery.storage.onnx_digest import LENGTH
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 ORIENTATION = 0x0112
@@ -138,8 +140,10 @@ def test_names_of_any_bytes(exported, tmp_path, capsys):
 
 
 def test_a_file_that_is_no_exported_model_ends_in_one_line(exported, tmp_path):
-    damaged, strange, other = (tmp_path / f"{name}.onnx" for name in ("damaged", "strange", "other"))
+    names = ("damaged", "older", "strange", "other")
+    damaged, older, strange, other = (tmp_path / f"{name}.onnx" for name in names)
     damaged.write_bytes(exported.model.read_bytes()[:5000])
+    older.write_bytes(exported.model.read_bytes()[LENGTH:5000])  # without a digest
     for path, drop in ((strange, {"classes", "image_size"}), (other, set())):
         proto = onnx.load(exported.model)
         known = {prop.key: prop.value for prop in proto.metadata_props if prop.key not in drop}
@@ -148,9 +152,10 @@ def test_a_file_that_is_no_exported_model_ends_in_one_line(exported, tmp_path):
         del proto.metadata_props[:]
         onnx.helper.set_model_props(proto, known)
         onnx.save(proto, path)
-    messages = {path: command(path, tmp_path) for path in (tmp_path / "missing.onnx", damaged, strange, other)}
+    messages = {path: command(path, tmp_path) for path in (tmp_path / "missing.onnx", damaged, older, strange, other)}
     words = (
         "does not exist",
+        "is damaged: its bytes are not those that were written",
         "is damaged or no ONNX file",
         "was not exported by Distillery",
         "was exported by another version of Distillery",
@@ -159,6 +164,23 @@ def test_a_file_that_is_no_exported_model_ends_in_one_line(exported, tmp_path):
         assert str(message).startswith(f"model {path} {word}") and "\n" not in message
     with pytest.raises(UserError, match=r"KeyError\('classes'\)"):
         classify.load_model(strange)
+
+
+def test_no_damaged_model_is_used(exported, tmp_path):
+    copy, rng = tmp_path / "copied.onnx", random.Random(0)
+    whole = exported.model.read_bytes()
+    for _ in range(50):
+        place = rng.randrange(len(whole))
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << rng.randrange(8)
+        for data in (bytes(flipped), whole[:place]):
+            copy.write_bytes(data)
+            try:
+                used = classify.load_model(copy)
+            except UserError as error:
+                assert str(error).startswith(f"model {copy} ") and "\n" not in str(error)
+            else:  # of the first bytes alone, which say that a digest follows
+                assert place < LENGTH and len(data) == len(whole) and used.classes == ("cat", "dog", "frog")
 
 
 def test_a_model_that_asks_for_terabytes_ends_in_one_line(exported, folder, tmp_path):

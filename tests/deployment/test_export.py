@@ -1,5 +1,6 @@
 """The file predicts what the network predicts, for every network and any number of images; or there is no file."""
 
+import hashlib
 import json
 import runpy
 from pathlib import Path
@@ -14,6 +15,7 @@ from made_up_run import CLASSES, SIDE, Student, decided, noise, probabilities
 from distillery.config.choices import NETWORKS
 from distillery.deployment import export
 from distillery.jobs import UserError
+from distillery.storage.onnx_digest import LENGTH
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -59,6 +61,7 @@ def test_metadata_and_signature_of_the_file(exported):
     assert about == {
         "title": "A study of animals", "label": "", "scenario": "web", "arm": "kd", "seed": "0",
         "network": "resnet8_half", "image_size": "24",
+        "sha256": hashlib.sha256(exported.model.read_bytes()[LENGTH:]).hexdigest(),
     }  # fmt: skip
     (entry,), (result,) = session.get_inputs(), session.get_outputs()
     assert (entry.name, entry.type, entry.shape) == ("images", "tensor(uint8)", ["N", SIDE, SIDE, 3])

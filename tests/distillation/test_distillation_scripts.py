@@ -93,7 +93,7 @@ def test_the_scripts_run_from_the_teachers_data_to_the_metrics_of_a_run(study, t
     assert (metrics["scenario"], metrics["arm"], metrics["seed"], metrics["n_test"]) == ("colors", "kd", 3, 15)
     assert pq.read_table(tmp_path / "others.parquet").num_rows == 2 * 15
     kept = tmp_path / "checkpoints" / "train_student" / "colors.kd.seed3"
-    assert {path.name for path in kept.iterdir()} == {"finished", "finished.json", "usage.tsv"}
+    assert {path.name for path in kept.iterdir()} == {".digests", "finished", "finished.json", "usage.tsv"}
     assert torch.get_num_threads() == 1
 
     trials, choice = [str(tmp_path / "colors.kd" / "lr0.05_decay0.001_seed0.json")], str(tmp_path / "choice.json")

@@ -81,7 +81,7 @@ def test_what_has_finished_is_put_back_and_an_added_seed_is_trained_alone(study,
     assert trained == [0, 1, 2] and contents(two) == before
     assert json.loads(Path(files_of(tmp_path / "a", 2)[2][0]).read_text())["seed"] == 2
     assert {path.name for path in (tmp_path / "kept" / "colors.scratch.seed0").iterdir()} == {
-        "finished", "finished.json", "usage.tsv",
+        ".digests", "finished", "finished.json", "usage.tsv",
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from storage_samples import JPEG, PNG, fetched
 
 from distillery.curation.decoding import can_be_decoded
+from distillery.file_digests import forget_digests
 from distillery.jobs import UserError
 from distillery.sources.folders.importing import import_folder
 from distillery.storage.pools import image_key, read_images, read_pool, write_pool
@@ -39,6 +40,7 @@ def pool(tmp_path, members=None, lines=None):
         write_shard(shard, members)
     if lines is not None:
         records.write_bytes(b"".join(line + b"\n" for line in lines))
+    forget_digests([shard, records])  # as from elsewhere
     return shard, records
 
 

@@ -1,5 +1,8 @@
 """A study begun without a GPU keeps its networks; one that has trained is never changed by another machine."""
 
+import pytest
+
+from distillery.jobs import UserError
 from distillery.storage import machine
 
 
@@ -25,10 +28,12 @@ def test_results_of_a_gpu_are_not_trained_again_without_one(tmp_path):
     assert not machine.begun_without_gpu(tmp_path) and not (tmp_path / machine.FILE).exists()
 
 
-def test_a_damaged_file_is_as_none(tmp_path):
+@pytest.mark.parametrize("content", [b"", b"{", b'{"gpu": fulse}\n', b'{"gpw": false}\n', b"\xff"])
+def test_a_damaged_file_is_named_and_gives_no_study_other_networks(tmp_path, content):
     (tmp_path / machine.FILE).parent.mkdir(parents=True)
-    (tmp_path / machine.FILE).write_text("{")
-    assert not machine.begun_without_gpu(tmp_path)
+    (tmp_path / machine.FILE).write_bytes(content)
+    with pytest.raises(UserError, match=r"machine\.json is damaged.* delete it"):
+        machine.begun_without_gpu(tmp_path)
 
 
 def test_the_note_says_how_to_run_the_study_whole():

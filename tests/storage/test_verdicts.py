@@ -65,7 +65,7 @@ def test_a_refused_look_is_forgotten_by_the_retry(tmp_path):
     refused = refusals_to_forget(tmp_path)
     assert refused == {"google": {}}
     forget_refusals(tmp_path, refused)
-    assert sorted(path.name for path in (tmp_path / FOLDER).glob("*")) == ["attempts.json", "bing.json"]
+    assert sorted(path.name for path in (tmp_path / FOLDER).glob("*.json")) == ["attempts.json", "bing.json"]
     replace(REFUSED, when=OLD).write(tmp_path / FOLDER / "google.json")
     assert old_refusals(tmp_path) and list(refused_looks(tmp_path)) == ["google"]
 

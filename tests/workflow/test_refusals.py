@@ -93,7 +93,8 @@ def test_with_stop_a_captcha_ends_in_one_line(tmp_path, monkeypatch):
 def forget_looks(folder):
     """Make a study's pools those of a version without looks: no verdict, and no job recorded as having read one."""
     for path in (folder / "resources" / "preflight").iterdir():
-        path.unlink()
+        if path.is_file():
+            path.unlink()
     for path in (folder / ".snakemake" / "metadata").rglob("*"):
         if path.is_file():
             record = json.loads(path.read_text())

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from distillery.devices import claim_gpu
+from distillery.file_digests import digest_path, forget_digests, is_whole, record_digests
 
 # log, progress, messages and the way an error ends a job; no computed value depends on it
 CHANGES_NO_RESULT = True
@@ -53,6 +54,16 @@ def too_large(what: str, error: MemoryError) -> UserError:
     )
 
 
+def require_whole(paths: Iterable[str | os.PathLike]) -> None:
+    """Raise a `UserError` for the first file whose bytes are not those that were written (`file_digests`)."""
+    for path in paths:
+        if not is_whole(path):
+            raise UserError(
+                f"{path} is damaged: its bytes are not those that were written. Delete it and run again; or, if you"
+                f" changed it on purpose, delete {digest_path(path)} instead."
+            )
+
+
 def with_crawl_policy(snakemake: Any, source: dict[str, Any] | None = None) -> dict[str, Any]:
     """A source's settings (the job's parameter `source`), with those of `CRAWL_POLICY_KEYS` among its resources."""
     given = {name: snakemake.resources.get(name) for name in CRAWL_POLICY_KEYS}
@@ -70,13 +81,18 @@ def job(snakemake: Any) -> Iterator[Any]:
     Yields:
         The same object. A `UserError` inside, or a full disk, ends the process with status 1 after one line on stderr
         and in the log; Ctrl-C ends it with status 130. Any other exception is logged with its traceback and raised.
+        A damaged input is a `UserError`; the outputs' digests are kept once the job has ended.
     """
     start_logging(snakemake.log[0] if len(snakemake.log) else None)
     if getattr(snakemake, "resources", {}).get("gpu") and (gpu := claim_gpu()):
         log.info("takes GPU %s", gpu)
     started = time.monotonic()
+    outputs = list(_paths(getattr(snakemake, "output", ())))
     try:
+        forget_digests(outputs)
+        require_whole(_paths(getattr(snakemake, "input", ())))
         yield snakemake
+        record_digests(outputs)
     except UserError as error:
         log.error("%s", error)
         raise SystemExit(1) from None
@@ -92,6 +108,16 @@ def job(snakemake: Any) -> Iterator[Any]:
         log.exception("%s. This should not have happened; please report it with this log.", what)
         raise
     log.info("done in %.1f s", time.monotonic() - started)
+
+
+def _paths(files: Any) -> Iterator[str | os.PathLike]:
+    """The paths in a job's input or output: a list with names, lists of them, or a plain namespace in its place."""
+    if isinstance(files, str | os.PathLike):
+        yield files
+        return
+    parts = files if isinstance(files, list | tuple) else getattr(files, "__dict__", files or {}).values()
+    for part in parts:
+        yield from _paths(part)
 
 
 def start_logging(path: str | None) -> None:

@@ -131,7 +131,7 @@ def curate(
     log.log(OUTCOME, "%s", loss_line(labels, reasons))
     squares = [c.pixels for c in kept if c.pixels is not None]  # a candidate without a reason has pixels
     array = np.stack(squares) if squares else np.empty((0, side, side, 3), dtype=np.uint8)
-    with atomic_path(pixels) as temporary, atomic_path(thumbnails) as small:
+    with atomic_path(pixels, digest=True) as temporary, atomic_path(thumbnails, digest=True) as small:
         write_array(temporary, array)
         write_array(small, _stacked(kept).pixels)
     write_parquet(table, _columns(candidates), CURATED_SCHEMA)

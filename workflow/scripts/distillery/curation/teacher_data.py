@@ -62,7 +62,7 @@ def write_teacher_data(
                 f"teacher.data: no {part} image of {', '.join(missing)}. Add some, raise `{part}`, or drop the class."
             )
         log.info("teacher's %s images: %d, %d to %d a class", part, len(images.labels), counts.min(), counts.max())
-    with atomic_path(path) as temporary:
+    with atomic_path(path, digest=True) as temporary:
         np.savez(
             temporary,
             train_pixels=train.pixels,

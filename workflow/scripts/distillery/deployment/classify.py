@@ -31,6 +31,7 @@ from distillery.parallel import batched
 from distillery.sources.folders.importing import MAX_BYTES
 from distillery.sources.folders.names import may_be_image
 from distillery.storage.files import atomic_write, files_below
+from distillery.storage.onnx_digest import onnx_is_whole
 from distillery.storage.texts import as_cell
 
 BATCH = 64
@@ -75,10 +76,13 @@ def load_model(path: str | Path) -> ExportedModel:
     """
     if not Path(path).is_file():
         raise UserError(f"model {path} does not exist. Give the path of an exported .onnx.")
+    data = Path(path).read_bytes()
+    if not onnx_is_whole(data):
+        raise UserError(f"model {path} is damaged: its bytes are not those that were written. Export or copy it again.")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: warnings would mix with the predictions
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors share no narrower base class
         reason = one_line(error, 120)
         raise UserError(f"model {path} is damaged or no ONNX file ({reason}). Export it again.") from error

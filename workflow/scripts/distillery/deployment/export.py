@@ -25,6 +25,7 @@ from distillery.models.weights import load_weights
 from distillery.splits.refused_sources import RETRY
 from distillery.splits.scenario_plan import not_run_reason
 from distillery.storage.files import atomic_write
+from distillery.storage.onnx_digest import with_digest
 
 OPSET = 18  # the exporter's native opset, so that nothing is converted; ONNX Runtime 1.18 (2024) and later read it
 TOLERANCE = 1e-5  # of a probability; float32 sums in another order differ by about 1e-7
@@ -90,7 +91,7 @@ def export_student(
         "classes": json.dumps(facts.classes),
         "image_size": str(student.image_size),
     }
-    data = to_onnx(deployed, student.image_size, metadata)
+    data = with_digest(to_onnx(deployed, student.image_size, metadata))
     difference = largest_difference(data, deployed, sample_images(student.image_size))
     if not difference <= TOLERANCE:  # also if it is NaN
         raise UserError(

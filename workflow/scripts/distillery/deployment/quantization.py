@@ -16,6 +16,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from distillery.deployment.export import without_traces
 from distillery.jobs import UserError, log, one_line
 from distillery.storage.files import atomic_write
+from distillery.storage.onnx_digest import KEY, with_digest
 
 IMAGES = 256  # that calibrate; the ranges of activations hardly change with more
 BATCH = 32
@@ -72,10 +73,10 @@ def quantize_student(model: str | Path, images: np.ndarray, output: str | Path) 
         except Exception as error:  # the tools' errors share no narrower base class
             raise UserError(f"{output}: {model} cannot be quantized ({one_line(error, 160)})") from error
         found = with_short_names(without_traces(onnx.load(str(quantized))))
-    about = {each.key: each.value for each in onnx.load(str(model)).metadata_props} | {"precision": "int8"}
-    onnx.helper.set_model_props(found, about)
+    about = {each.key: each.value for each in onnx.load(str(model)).metadata_props if each.key != KEY}
+    onnx.helper.set_model_props(found, about | {"precision": "int8"})
     onnx.checker.check_model(found)
-    data = found.SerializeToString(deterministic=True)
+    data = with_digest(found.SerializeToString(deterministic=True))
     log.info("%d bytes instead of %d, calibrated on %d images", len(data), Path(model).stat().st_size, len(chosen))
     atomic_write(output, data)
 

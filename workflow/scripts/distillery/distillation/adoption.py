@@ -21,6 +21,7 @@ from distillery.models.pretrained import pretrained_file, read_tensors
 from distillery.models.timm_names import PREFIX
 from distillery.models.timm_networks import TimmNetwork
 from distillery.models.weights import AnyNetwork, TrainedNetwork, load_weights
+from distillery.storage.onnx_digest import onnx_is_whole
 
 SHOWN = 3  # classes of a mapping that the log names
 
@@ -145,6 +146,8 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
     if not path.is_file():
         raise UserError(f"{key}.model: {path} does not exist")
     data = path.read_bytes()
+    if not onnx_is_whole(data):
+        raise UserError(f"{key}.model: {path} is damaged: its bytes are not those that were written. Export it again.")
     try:
         session = open_session(data)
         (entry,), output = session.get_inputs(), session.get_outputs()[0]

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from distillery.jobs import UserError, one_line
+from distillery.jobs import UserError, one_line, require_whole
 from distillery.models.adopted import AdoptedNetwork, AveragedNetwork, build_adopted
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.reduction import Reduction
@@ -55,7 +55,7 @@ def save_weights(path: str | Path, trained: TrainedNetwork) -> None:
         metadata["network_size"] = str(len(trained.network.reduction.matrix))
     if not isinstance(trained.network, NormalizedModel):
         metadata["adopted"] = json.dumps(trained.network.about, sort_keys=True)
-    atomic_write(path, sort_header(save(tensors, metadata)))
+    atomic_write(path, sort_header(save(tensors, metadata)), digest=True)
 
 
 def sort_header(data: bytes) -> bytes:
@@ -75,6 +75,7 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
     Raises:
         UserError: the file is damaged, is not a weights file of this library, or has other classes.
     """
+    require_whole([path])
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

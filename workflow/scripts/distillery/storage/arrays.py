@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distillery.jobs import UserError, one_line, too_large
+from distillery.jobs import UserError, one_line, require_whole, too_large
 
 
 def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, np.ndarray]:
@@ -23,6 +23,7 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
         UserError: the file is damaged or lacks an array; names it and says to delete it. Or it does
             not fit into memory.
     """
+    require_whole([path])
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in names}
@@ -55,6 +56,7 @@ def map_array(path: str | Path, shape: Sequence[int], what: str) -> np.ndarray:
     Raises:
         UserError: the file is damaged or has another shape; names it and says to delete it.
     """
+    require_whole([path])
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray):

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from distillery.file_digests import forget_digests, record_digests
+
 # decides how bytes reach the disk, not which bytes
 CHANGES_NO_RESULT = True
 
@@ -22,12 +24,12 @@ SYSTEM_NAMES = frozenset(
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike, durable: bool = True, digest: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success, flush it to the disk and rename it into place.
 
     A process killed at any moment leaves the old file, the new file, or no file, never half of one. Without `durable`
     the same holds of a kill, but after a power failure the file may be empty or damaged: only for files that are
-    checked when they are read.
+    checked when they are read. With `digest`, the file's digest is kept beside it (`file_digests`).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +40,11 @@ def atomic_path(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]
         yield temporary
         if durable:
             flush_to_disk(temporary)
+        if digest:
+            forget_digests([path])  # a process killed between these lines leaves a file without one
         os.replace(temporary, path)
+        if digest:
+            record_digests([path])
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -50,9 +56,9 @@ def flush_to_disk(path: str | os.PathLike) -> None:
         os.fsync(file.fileno())
 
 
-def atomic_write(path: str | os.PathLike, data: bytes | str, durable: bool = True) -> None:
-    """Write `data` (text as UTF-8) to `path`, whole or not at all; `durable` as in `atomic_path`."""
-    with atomic_path(path, durable) as temporary:
+def atomic_write(path: str | os.PathLike, data: bytes | str, durable: bool = True, digest: bool = False) -> None:
+    """Write `data` (text as UTF-8) to `path`, whole or not at all; `durable` and `digest` as in `atomic_path`."""
+    with atomic_path(path, durable, digest) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 

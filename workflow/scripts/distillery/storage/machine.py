@@ -5,12 +5,13 @@ Decided once, by the first command, so that a study keeps its networks wherever 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from distillery.jobs import UserError
 from distillery.storage.files import atomic_write
 
 FILE = Path("resources/preflight/machine.json")  # below the study's folder
+WITHOUT = '{"gpu": false}\n'  # its content
 BEGUN = ("results/teacher/model.safetensors", "results/runs", "results/tuning")  # of any training
 _of_dryrun: set[Path] = set()  # studies that a dry-run would begin without a GPU
 
@@ -29,16 +30,29 @@ def begin(gpus: int, folder: str | Path = ".", *, dryrun: bool = False) -> None:
     if dryrun:
         _of_dryrun.add(path)
     else:
-        atomic_write(path, json.dumps({"gpu": False}) + "\n")
+        atomic_write(path, WITHOUT)
 
 
 def begun_without_gpu(folder: str | Path = ".") -> bool:
-    """Whether the study was begun without a GPU."""
+    """Whether the study was begun without a GPU.
+
+    Raises:
+        UserError: the file that says so is damaged. Without it all networks would become others.
+    """
     path = Path(folder, FILE)
+    if path in _of_dryrun:
+        return True
     try:
-        return path in _of_dryrun or json.loads(path.read_text(encoding="utf-8"))["gpu"] is False
-    except (OSError, ValueError, TypeError, KeyError):
+        if path.read_text(encoding="utf-8") == WITHOUT:
+            return True
+    except FileNotFoundError:
         return False
+    except (OSError, ValueError):
+        pass
+    raise UserError(
+        f"{path} is damaged: it says that this study was begun without a GPU. Make it {WITHOUT.strip()} again, or"
+        " delete it to train the networks for a GPU."
+    )
 
 
 def machine_note(gpus: int, teacher: str, student: str) -> str:

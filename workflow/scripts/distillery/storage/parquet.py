@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from distillery.jobs import UserError, one_line, too_large
+from distillery.jobs import UserError, one_line, require_whole, too_large
 from distillery.storage.files import atomic_path
 
 
@@ -27,7 +27,7 @@ def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schem
         schema: names and types of the columns, in order.
     """
     arrays = [to_column(columns[name], schema.field(name).type) for name in schema.names]
-    with atomic_path(path) as temporary:
+    with atomic_path(path, digest=True) as temporary:
         table = pa.Table.from_arrays(arrays, schema=schema)
         # without checksums most flipped bits would give other values and no error
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
@@ -55,6 +55,7 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
         UserError: the file is damaged, lacks a column, or lacks a value; names it and says to delete it. Or the table
             does not fit into memory.
     """
+    require_whole([path])
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:  # pq.read_table would import pandas
             table = file.read(columns=list(columns))
@@ -85,6 +86,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         FileNotFoundError: there is no such file.
         UserError: the file is damaged; names it and says to delete it.
     """
+    require_whole([path])
     try:
         with pq.ParquetFile(path) as file:
             found = file.schema_arrow.metadata or {}

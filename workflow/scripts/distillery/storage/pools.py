@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from distillery.jobs import UserError, one_line
+from distillery.jobs import UserError, one_line, require_whole
 from distillery.storage.files import atomic_path, atomic_write
 from distillery.storage.records import ImageRecord
 
@@ -65,7 +65,7 @@ def write_pool(shard: str | Path, records: str | Path, entries: Iterable[tuple[I
     """
     written: set[str] = set()
     lines = []
-    with atomic_path(shard) as temporary:
+    with atomic_path(shard, digest=True) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
             for record, data in entries:
                 text = record.to_json()
@@ -75,7 +75,7 @@ def write_pool(shard: str | Path, records: str | Path, entries: Iterable[tuple[I
                 written.add(record.key)
                 _add(tar, f"{record.key}.{extension(data)}", data)
                 _add(tar, f"{record.key}.json", text.encode())
-        atomic_write(records, "".join(line + "\n" for line in lines))
+        atomic_write(records, "".join(line + "\n" for line in lines), digest=True)
     return len(written)
 
 
@@ -91,6 +91,7 @@ def read_pool(shard: str | Path, records: str | Path) -> Iterator[tuple[ImageRec
     Raises:
         UserError: a file is truncated or has other contents; names it and says to delete it.
     """
+    require_whole([shard, records])
     try:
         # lines end at "\n" alone: a title may contain what str.splitlines also takes for an end, such as U+2028
         with tarfile.open(shard, "r:") as tar, open(records, encoding="utf-8", newline="\n") as lines:
@@ -113,6 +114,7 @@ def read_images(shard: str | Path, keys: Iterable[str]) -> dict[str, bytes]:
     Raises:
         UserError: the shard is truncated or no tar.
     """
+    require_whole([shard])
     wanted = set(keys)
     try:
         with tarfile.open(shard, "r:") as tar:

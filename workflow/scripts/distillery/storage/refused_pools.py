@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from distillery.file_digests import is_whole
 from distillery.jobs import log
 from distillery.storage.files import atomic_write
 from distillery.storage.pools import write_pool
@@ -70,9 +71,11 @@ class SourceRequest:
         if verdict and not verdict.expired() and (refusal := verdict.refusal()):
             return refusal
         try:
+            if not is_whole(self.store / NOTE):
+                return None
             note = json.loads((self.store / NOTE).read_text(encoding="utf-8"))
             age = datetime.now(UTC) - datetime.fromisoformat(note["time"])
-            holds = note["asked"] == self.asked and age < HOLDS
+            holds = note["asked"] == self.asked and abs(age) < HOLDS
             return Refusal(note["message"], note["reason"]) if holds else None
         except (OSError, ValueError, TypeError, KeyError):
             return None  # no note, or a damaged one
@@ -81,7 +84,7 @@ class SourceRequest:
         """Write the note, if the refusal concerns the whole source."""
         if refusal.reason in OF_THE_SOURCE:
             note = {"reason": refusal.reason, "message": str(refusal), "asked": self.asked, "time": now()}
-            atomic_write(self.store / NOTE, json.dumps(note, indent=1) + "\n")
+            atomic_write(self.store / NOTE, json.dumps(note, indent=1) + "\n", digest=True)
 
 
 def noted_refusal(folder: str | Path, source: str) -> str:

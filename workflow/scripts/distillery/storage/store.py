@@ -60,7 +60,10 @@ class Store:
         if not path.exists():
             return None
         try:
-            record = ImageRecord.from_json(path.read_text(encoding="utf-8"))
+            text, _, digest = path.read_text(encoding="utf-8").partition("\n")
+            if digest and digest != _hash(text):  # entries of version 0.1 have none
+                return None
+            record = ImageRecord.from_json(text)
             if record.failure:
                 return record, None
             data = path.with_suffix(".bin").read_bytes()
@@ -80,7 +83,8 @@ class Store:
             self._make_room(len(data) - _size(image))
             atomic_write(image, data, durable=False)
             self._flush_later(image)
-        atomic_write(path, record.to_json(), durable=False)
+        text = record.to_json()
+        atomic_write(path, f"{text}\n{_hash(text)}", durable=False)
         self._flush_later(path)
 
     def _flush_later(self, path: Path) -> None:
@@ -110,6 +114,10 @@ class Store:
                 f"disk: store {self.root} would leave less than {self.free:,} bytes free; what was retrieved is kept."
                 " Make room, or lower the source's min_free_bytes."
             )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _size(file: Path) -> int:

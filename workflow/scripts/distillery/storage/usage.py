@@ -37,7 +37,8 @@ class JobUsage(UsageRow):
 
     def write(self, folder: Path) -> None:
         """Write `FILE` in a folder."""
-        atomic_write(folder / FILE, "\t".join(self._fields) + "\n" + "\t".join(f"{part:.4f}" for part in self) + "\n")
+        text = "\t".join(self._fields) + "\n" + "\t".join(f"{part:.4f}" for part in self) + "\n"
+        atomic_write(folder / FILE, text, digest=True)
 
 
 ZERO_USAGE = JobUsage()

@@ -75,7 +75,7 @@ class Verdict:
         if self.verdict != "refused":
             return False
         try:
-            return datetime.now(UTC) - datetime.fromisoformat(self.when) > HOLDS
+            return abs(datetime.now(UTC) - datetime.fromisoformat(self.when)) > HOLDS
         except (ValueError, TypeError):
             return True
 

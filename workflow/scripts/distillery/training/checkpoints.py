@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from distillery.file_digests import is_whole
 from distillery.jobs import log
 from distillery.models.pretrained import pretrained_file
 from distillery.models.timm_names import PREFIX
@@ -91,13 +92,15 @@ class Checkpoint:
         progress = {"history": history, "usage": list(before.plus_training())}
         buffer = io.BytesIO()  # torch's own file writer reports a full disk as an unrelated error
         torch.save({"digest": self.digest, **state, **progress}, buffer)
-        atomic_write(self.path, buffer.getvalue())
+        atomic_write(self.path, buffer.getvalue(), digest=True)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The saved state, or None. A file that is damaged or of another training is deleted."""
         if not self.path.exists():
             return None
         try:
+            if not is_whole(self.path):  # torch checks no sums
+                raise ValueError("its bytes are not those that were written")
             state = torch.load(self.path, map_location=device, weights_only=True)
             if state["digest"] == self.digest:
                 return state

@@ -15,6 +15,7 @@ import pandas as pd
 
 from distillery.analysis.formatting import formatted
 from distillery.analysis.table_files import NAMES_OF_COUNTS, read_numbers, read_table, write_table
+from distillery.jobs import require_whole
 from distillery.storage.usage_file import FILE, UsageRow
 
 COLUMNS = (
@@ -99,6 +100,7 @@ class Measurements:
             name: `{rule}`, or `{rule}/{name}`.
         """
         paths = (self.checkpoints / name / FILE, self.benchmarks / f"{name}.tsv")
+        require_whole(paths[:1])  # Snakemake writes the others
         return next((read_measurement(path) for path in paths if path.exists()), None)
 
 
