@@ -21,5 +21,6 @@ def test_a_named_test_is_there(name):
 
 
 def test_every_row_names_a_test():
-    rows = re.findall(r"^\| (?!threat|---).*\|$", (ROOT / "docs" / "security.md").read_text(), re.M)
+    promises = (ROOT / "docs" / "security.md").read_text().split("## Damaged files")[0]
+    rows = re.findall(r"^\| (?!threat|---).*\|$", promises, re.M)
     assert len(rows) >= 15 and all(re.search(r"`(tests/|test_)", row) for row in rows)

@@ -82,7 +82,7 @@ def test_sigterm_lets_the_jobs_that_run_end_and_starts_no_more(disturbed):
 def test_a_second_snakemake_reports_the_lock_and_starts_nothing(disturbed):
     text = disturbed.second.text()
     assert disturbed.second.process.returncode != 0 and not disturbed.second.ended
-    assert text.count(LOCKED) == 1 and "Traceback" not in text
+    assert text.count("Another run is at work on") == 1 and LOCKED not in text and "Traceback" not in text
 
 
 def test_a_training_takes_one_of_several_gpus(disturbed):

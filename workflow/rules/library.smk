@@ -13,11 +13,18 @@ from distillery.config import cleaning, queries, reading, targets
 from distillery.config.choices import WEB_SEARCHES
 from distillery.jobs import CRAWL_POLICY_KEYS, UserError
 from distillery.sources import own_files
+from distillery.storage import run_lock
 from distillery.terminal.run_digest import run_digest
 from distillery.terminal.lines import show_lines
 
 # by the main process alone, not by every job
 terminal = show_lines(workflow.output_settings) if workflow.is_main_process else None
+
+if workflow.is_main_process and not workflow.output_settings.dryrun and not run_lock.only_looks(sys.argv):
+    try:
+        run_lock.hold_run()
+    except UserError as error:
+        sys.exit(str(error))  # a WorkflowError would add a file and line of the workflow
 
 # Snakemake runs scripts by a line of the shell in which the interpreter's path is not quoted
 if workflow.is_main_process and any(map(str.isspace, sys.executable)):

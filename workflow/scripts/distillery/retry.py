@@ -23,6 +23,7 @@ from distillery.new import ROOT, next_command
 from distillery.storage.attempts import FILE, count_attempt
 from distillery.storage.refusals import refusal_of
 from distillery.storage.refused_pools import NOTE
+from distillery.storage.run_lock import require_no_run
 from distillery.storage.verdicts import FOLDER, Verdict, read_verdict
 
 Refused = dict[str, dict[str, str]]  # source → class → reason
@@ -174,6 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print("No source has refused: there is nothing to ask again.", flush=True)
         if given.dry_run or not (asked or Path(folder, FILE).exists()):  # a retry that was killed goes on
             return
+        require_no_run(folder)
         plans = plans_not_run(folder)
         forget_refusals(folder, asked)
         status = subprocess.run(snakemake_command(folder, options), check=False).returncode
