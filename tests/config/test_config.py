@@ -351,7 +351,7 @@ def own_folders(study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study["teacher"] = {"data": {"kind": "folder", "path": "trained", "test_path": "tested"}}
     study["sources"]["list"] = {"kind": "urls", "path": "list.csv"}
-    Path("list.csv").touch()
+    Path("list.csv").write_text("class,url\ncat,http://a.test/1\ndog,http://a.test/2\n")
     for folder in ("dog", "trained/cat", "trained/dog", "tested/cat"):
         Path(folder).mkdir(parents=True)
         for number in range(5):

@@ -97,6 +97,20 @@ def test_a_class_without_an_image_is_an_error(study):
     for path in Path("tested/cat").iterdir():
         path.unlink()
     assert mistake(study).startswith("teacher.data.test_path: tested has no image of class cat; add it")
+    for name in ("a.heic", "b.HEIC", "notes.txt"):
+        Path("tested/cat", name).touch()
+    unread = "tested has no image of class cat, but 2 .heic files, which are not read; add it"
+    assert mistake(study).startswith(f"teacher.data.test_path: {unread}")
+
+
+def test_a_class_under_another_name_is_told_by_what_is_there(study):
+    Path("tested/cat").rename("tested/Cats")
+    assert mistake(study).endswith("add it: the teacher is trained on all classes. It has Cats, dog")
+    with zipfile.ZipFile("tested.zip", "w") as archive:
+        for name in ("set/Cat/1.jpg", "set/Dog/1.jpg", "set/README.md", "__MACOSX/set/Cat/._1.jpg"):
+            archive.writestr(name, "")
+    study["teacher"]["data"]["test_path"] = "tested.zip"
+    assert "tested.zip has no image of class cat, dog, but folders Cat, Dog; add it" in mistake(study)
 
 
 def test_a_source_that_nothing_uses_may_have_few_images(study):

@@ -19,6 +19,7 @@ from distillery.jobs import UserError, log, one_line, progress
 from distillery.sources.datasets.dataset_files import DatasetSplit, ParquetPart, parts_of
 from distillery.sources.datasets.parquet_images import Columns, read_images_at, read_labels, rows_of_class
 from distillery.sources.folders.finding import Found, find_images
+from distillery.sources.folders.names import is_unread, suffix_of
 from distillery.storage.arrays import map_pixels
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_parquet
@@ -246,6 +247,8 @@ def _read_images(
 def _read_image(file: Found, label: int, seen: set[tuple[int, str]], side: int) -> np.ndarray | None:
     """An image; None, and a line in the log, if it cannot be used. `seen` holds each class's hashes."""
     try:
+        if is_unread(file.origin):
+            raise Rejected(f"format not read: {suffix_of(file.origin)}")
         data = file.read()
         mark = (label, hashlib.sha256(data).hexdigest())
         if mark in seen:

@@ -15,7 +15,7 @@ from distillery.config.queries import Study, classes_of, images_requested
 from distillery.config.reading import config_error
 from distillery.jobs import one_line
 from distillery.sources.address_lists import count_addresses, none_of
-from distillery.sources.folders.finding import class_place, count_images
+from distillery.sources.folders.finding import class_place, count_images, instead_of_images, listing_of
 from distillery.sources.pages.saved import other_files, saved_files
 
 
@@ -58,7 +58,8 @@ def check_own_files(study: Study) -> list[str]:
         # no class, no folder: a list of addresses
         found = count_images(own.path, own.labels, own.inside) if own.labels else {}
         if empty := [label for label, count in found.items() if count == 0]:
-            raise config_error(f"{own.key}: {own.path} has no image of class {', '.join(empty)}; {own.remedy}")
+            instead = instead_of_images(own.path, empty[0], own.inside)
+            raise config_error(f"{own.key}: {own.path} has no image of class {', '.join(empty)}{instead}; {own.remedy}")
         if own.key.startswith("sources."):
             warnings += _shortfalls(study, own, {label: n for label, n in found.items() if n is not None})
     return warnings
@@ -112,7 +113,7 @@ def _require_path(own: OwnPath) -> None:
     if missing:
         raise config_error(
             f"{own.key}: {own.path / own.inside} has neither a folder nor a .tar or .zip of class {', '.join(missing)};"
-            f" {own.remedy}"
+            f" {own.remedy}{'.' + listing_of(folder).rstrip('.') if (folder := own.path / own.inside).is_dir() else ''}"
         )
 
 

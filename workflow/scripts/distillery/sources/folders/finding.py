@@ -44,9 +44,29 @@ def find_images(path: str | Path, label: str, where: str, otherwise: str = "", i
     """
     found = _images(*_files_of(Path(path), label, where, otherwise, inside))
     if all(is_unread(file.origin) for file in found):
-        unread = f", but {len(found)} {suffix_of(found[0].origin)} files, which are not read" if found else ""
-        raise UserError(f"{where}: {path} has no image of class {label}{unread}. Add some{otherwise}.")
+        instead = instead_of_images(path, label, inside)
+        raise UserError(f"{where}: {path} has no image of class {label}{instead}. Add some{otherwise}.")
     return found
+
+
+def instead_of_images(path: str | Path, label: str, inside: str = "") -> str:
+    """What a place has instead of images of a class, for a message: `, but 2 .heic files, which are not read`.
+
+    For an archive without a folder of the class, the folders that it has: `, but folders Cat, Dog`. Empty for nothing.
+    """
+    path = Path(path)
+    files, _ = _files_of(path, label, "", "", inside)
+    if unread := [name for name in _names_of_images(files) if is_unread(name)]:
+        return f", but {len(unread)} {suffix_of(unread[0])} files, which are not read"
+    names = read_archive(path, "") if path.is_file() and not files else ()
+    folders = sorted({PurePosixPath(name).parent.name for name in names if may_be_image(name)} - {""})
+    return f", but folders {', '.join(folders)[:200]}" if folders else ""
+
+
+def listing_of(folder: Path) -> str:
+    """A sentence of what is in a folder, for a message, with a space before it."""
+    there = sorted(entry.name for entry in folder.iterdir() if not is_hidden(entry.name))
+    return f" It has {', '.join(there)[:200]}." if there else " It is empty."
 
 
 def find_unlabeled(path: str | Path, where: str, inside: str = "") -> list[Found]:
@@ -182,7 +202,5 @@ def _record_name(name: str) -> str:
 def _nothing_there(folder: Path, label: str, where: str, otherwise: str) -> str:
     if not folder.is_dir():
         return f"{where}: there is no {folder}. Give `path` a folder of class folders, or a .tar or .zip."
-    there = sorted(entry.name for entry in folder.iterdir() if not is_hidden(entry.name))
-    has = f" It has {', '.join(there)[:200]}." if there else " It is empty."
     kinds = f"a folder {label} nor a file {label}.tar or {label}.zip"
-    return f"{where}: {folder} has neither {kinds}. Add one{otherwise}.{has}"
+    return f"{where}: {folder} has neither {kinds}. Add one{otherwise}.{listing_of(folder)}"
