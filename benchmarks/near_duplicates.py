@@ -1,9 +1,12 @@
 """Near-duplicates: how many copies are found, how many different images are taken for copies, and how long it takes.
 
-    python benchmarks/near_duplicates.py [--photos 300] [--images 50000]
+    python benchmarks/near_duplicates.py [--photos 300] [--images 5000 10000 25000 50000]
 
 Uses the photographs of ../shared/data if they are there, and drawn images if not. The thresholds were chosen on one
 half of the photographs (by a hash of the name); this reports the other half, with copies made by other seeds.
+
+Copies of one kind are searched among all photographs of that half. At last one copy of each photograph, of all kinds in
+turn, is searched among them and the largest number of other images.
 """
 
 import argparse
@@ -22,7 +25,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from distillery.curation.candidate_pairs import candidate_pairs
 from distillery.curation.near_duplicates import find_near_duplicates, fingerprints_of, search_pairs
-from distillery.curation.thumbnails import stack_thumbnails, thumbnails_of, to_thumbnail
+from distillery.curation.thumbnails import join_thumbnails, stack_thumbnails, thumbnails_of, to_thumbnail
 from distillery_demo.drawing import CLASSES, draw
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -33,15 +36,18 @@ Copy = Callable[[Image.Image, np.random.Generator], Image.Image]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=300, help="photographs of which copies are made")
-    parser.add_argument("--images", type=int, default=50_000, help="images among which all pairs are searched")
+    sizes = {"nargs": "*", "default": [5_000, 10_000, 25_000, 50_000]}
+    parser.add_argument("--images", type=int, **sizes, help="numbers of images among which all pairs are searched")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--sheet", type=Path, help="PNG to draw of the pairs found among different photographs")
     options = parser.parse_args()
     photos = photographs()
     recall(photos, options.photos)
     false_alarms(photos, options.sheet)
+    for count in sorted(options.images):
+        speed(count, options.processes)
     if options.images:
-        speed(options.images, options.processes)
+        recall_among(photos, max(options.images), options.processes)
 
 
 def photographs() -> list[tuple[str, Image.Image]]:
@@ -180,18 +186,35 @@ COPIES: dict[str, Copy] = {
 
 
 def recall(photos: list[tuple[str, Image.Image]], count: int) -> None:
-    """Print the share of copies that are candidates, and that are found."""
-    chosen = [photos[place][1] for place in np.random.default_rng(SEED).permutation(len(photos))[:count]]
-    print(f"{len(chosen)} images, one copy of each at a time\n{'copy':34}candidates  found")
+    """Print the share of copies that are candidates, and that are found, among all photographs."""
+    chosen = np.random.default_rng(SEED).permutation(len(photos))[:count].tolist()
+    own = [to_thumbnail(image) for _, image in photos]
+    prints = fingerprints_of(stack_thumbnails(own))
+    print(f"{len(chosen)} copies of each kind among {len(photos)} images\n{'copy':34}candidates  found")
     for name, copy in COPIES.items():
-        candidates = found = 0
-        for place, image in enumerate(chosen):
-            other = jpeg(copy(image, np.random.default_rng((SEED, place))), 85)
-            thumbnails = stack_thumbnails([to_thumbnail(image), to_thumbnail(other)])
-            prints = fingerprints_of(thumbnails)
-            candidates += len(candidate_pairs(prints)[0]) > 0
-            found += len(find_near_duplicates(thumbnails, prints).pairs)
+        copies = [to_thumbnail(copy_of(photos[place][1], copy, place)) for place in chosen]
+        wanted = {(place, len(own) + number) for number, place in enumerate(chosen)}
+        thumbnails = stack_thumbnails([*own, *copies])
+        all_prints = [*prints, *fingerprints_of(stack_thumbnails(copies))]
+        candidates = len(wanted & set(map(tuple, candidate_pairs(all_prints).pairs.tolist())))
+        found = len(wanted & set(map(tuple, find_near_duplicates(thumbnails, all_prints).pairs.tolist())))
         print(f"{name:34}{candidates / len(chosen):9.1%}  {found / len(chosen):6.1%}", flush=True)
+
+
+def copy_of(image: Image.Image, copy: Copy, place: int) -> Image.Image:
+    return jpeg(copy(image, np.random.default_rng((SEED, place))), 85)
+
+
+def recall_among(photos: list[tuple[str, Image.Image]], others: int, processes: int) -> None:
+    """Print the share of copies found, one of each photograph, among many other images."""
+    kinds = list(COPIES.values())
+    copies = [copy_of(image, kinds[place % len(kinds)], place) for place, (_, image) in enumerate(photos)]
+    small = [to_thumbnail(image) for image in [*(image for _, image in photos), *copies]]
+    thumbnails = join_thumbnails([stack_thumbnails(small), thumbnails_of(many_images(others))])
+    prints = fingerprints_of(thumbnails, processes)
+    pairs = set(map(tuple, find_near_duplicates(thumbnails, prints, processes=processes).pairs.tolist()))
+    found = sum((place, place + len(photos)) in pairs for place in range(len(photos)))
+    print(f"one copy of each photograph, among {len(thumbnails):,} images: {found / len(photos):.1%} found")
 
 
 def false_alarms(photos: list[tuple[str, Image.Image]], sheet: Path | None) -> None:
@@ -217,17 +240,16 @@ def draw_pairs(pairs: list[tuple[Image.Image, Image.Image]], path: Path, columns
 
 def speed(count: int, processes: int) -> None:
     """Print the seconds of the whole search, and the share of each step."""
-    pixels = many_images(count)
-    thumbnails = thumbnails_of(pixels)
+    thumbnails = thumbnails_of(many_images(count))
     started, before = time.perf_counter(), cpu_seconds()
     prints = fingerprints_of(thumbnails, processes)
-    corners = time.perf_counter()
+    corners, of_corners = time.perf_counter(), cpu_seconds()
     found = find_near_duplicates(thumbnails, prints, processes=processes)
-    ended = time.perf_counter()
+    ended, after = time.perf_counter(), cpu_seconds()
     print(
-        f"\n{len(pixels):,} images, {processes} processes: {ended - started:.0f} s"
-        f" ({corners - started:.0f} s to find corners), {cpu_seconds() - before:.0f} s of CPU,"
-        f" {len(found.pairs):,} pairs found"
+        f"{len(thumbnails):,} images, {processes} processes: {ended - started:.0f} s ({corners - started:.0f} s to find"
+        f" corners), {after - before:.0f} s of CPU ({of_corners - before:.0f} s), {len(found.pairs):,} pairs found",
+        flush=True,
     )
 
 

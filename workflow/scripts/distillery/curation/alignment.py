@@ -36,6 +36,10 @@ MANY_CORNERS = 32
 # images that are much enlarged, such as those of CIFAR-10, have few independent places, and corners that are blurred
 ENLARGED = 1.5
 MOST_PLACES_ENLARGED = 0.8
+# places that agree at half the size, where the images are laid over each other roughly: enough for a closer look
+SOME_PLACES_ROUGHLY = 0.25
+SOME_PLACES_ENLARGED_ROUGHLY = 0.5
+SAME_TONES_ROUGHLY = 0.8
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,21 @@ class Likeness:
         return self.agreement >= SOME_PLACES and self.corners >= MANY_CORNERS
 
 
-def compare_images(one: tuple[np.ndarray, Fingerprint], other: tuple[np.ndarray, Fingerprint]) -> Likeness:
+def compare_images(
+    one: tuple[np.ndarray, Fingerprint], other: tuple[np.ndarray, Fingerprint], alignment: np.ndarray | None = None
+) -> Likeness:
     """Lay two images over each other and compare them.
 
     Args:
         one, other: thumbnail, uint8 [H, W], and its fingerprint.
+        alignment: float64 [2, 3], how to lay one over the other, roughly. Images that then look unlike at half their
+            size are not compared further. None if it is not known.
     """
-    first, second = enlarged(one[0]), enlarged(other[0])
     # the details of an enlarged image are larger
-    scale = max(first.shape[0] / one[0].shape[0], second.shape[0] / other[0].shape[0])
+    scale = max(print.size[0] / image.shape[0] for image, print in (one, other))
+    if alignment is not None and not _look_alike(one, other, alignment, scale):
+        return Likeness()
+    first, second = enlarged(one[0]), enlarged(other[0])
     best = Likeness()
     for transform, corners in _alignments(one[1], other[1]):
         found = Likeness(_agreeing_share(first, second, transform, scale), corners, scale)
@@ -78,6 +88,20 @@ def compare_images(one: tuple[np.ndarray, Fingerprint], other: tuple[np.ndarray,
             return found
         best = max(best, found, key=lambda each: each.agreement)
     return best
+
+
+def _look_alike(
+    one: tuple[np.ndarray, Fingerprint], other: tuple[np.ndarray, Fingerprint], alignment: np.ndarray, scale: float
+) -> bool:
+    """Whether two thumbnails, laid over each other roughly, agree in some places at half their size."""
+    small = [
+        cv2.resize(image, (print.size[1] // 2, print.size[0] // 2), interpolation=cv2.INTER_AREA)
+        for image, print in (one, other)
+    ]
+    turn, shift = alignment[:, :2], alignment[:, 2]
+    halved = np.column_stack([turn, (turn.sum(axis=1) / 2 + shift - 0.5) / 2])  # centers lie at whole numbers
+    share = _agreeing_share(small[0], small[1], halved, scale / 2, SAME_TONES_ROUGHLY)
+    return share >= (SOME_PLACES_ENLARGED_ROUGHLY if scale > ENLARGED else SOME_PLACES_ROUGHLY)
 
 
 def _alignments(one: Fingerprint, other: Fingerprint) -> Iterator[tuple[np.ndarray, int]]:
@@ -142,7 +166,9 @@ def _agree(transform: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndar
     return np.linalg.norm(moved - end, axis=1) <= INLIER
 
 
-def _agreeing_share(one: np.ndarray, other: np.ndarray, transform: np.ndarray, scale: float) -> float:
+def _agreeing_share(
+    one: np.ndarray, other: np.ndarray, transform: np.ndarray, scale: float, same_tones: float = SAME_TONES
+) -> float:
     """The share of the detailed places of `one` that agree with `other`, laid over it; 0 if too little can be compared.
 
     A place is a window of `WINDOW · scale` pixels around a pixel. It agrees if the correlation there is `AGREEING` or
@@ -166,7 +192,7 @@ def _agreeing_share(one: np.ndarray, other: np.ndarray, transform: np.ndarray, s
         return 0.0
     product = np.maximum(variance, 1) * np.maximum(variance_laid, 1)
     agreeing = detailed & (covariance >= AGREEING * np.sqrt(product))
-    if not agreeing.any() or _correlation(first[agreeing], second[agreeing]) < SAME_TONES:
+    if not agreeing.any() or _correlation(first[agreeing], second[agreeing]) < same_tones:
         return 0.0
     return float(agreeing.sum() / detailed.sum())
 

@@ -1,97 +1,76 @@
 """Pairs of images that may be near-duplicates: those that share corners, or whose whole images have near hashes.
 
-The search reads hashes alone and its time grows little faster than the number of images; `alignment` then compares the
-pixels of the pairs found.
+The search reads hashes and places of corners alone and its time grows little faster than the number of images;
+`alignment` then compares the pixels of the pairs found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from distillery.curation.alignment import NEAR_VIEWS
-from distillery.curation.keypoints import MIRROR, Fingerprint, FingerprintTable, tabulate_corners
+from distillery.curation.consensus import agreeing_pairs
+from distillery.curation.corner_matches import match_corners, sorted_once
+from distillery.curation.keypoints import MIRROR, Fingerprint, tabulate_corners
 from distillery.curation.near_hashes import near_hash_pairs
 
-TABLES = 8  # in each, corners are looked up by another subset of the bits
-LOW_BITS = 32  # the subsets are of the lowest frequencies, which survive small shifts and turns
-SAME_CORNER = 13  # bits of 63, at most, between the hashes of a corner and of its copy
-SHARED_CORNERS = 2  # at least
-# corners that are looked up under one key are compared with so many neighbors at most: the time stays linear even if
-# thousands of images show the same logo
-NEIGHBORS = 64
+
+@dataclass(frozen=True)
+class CandidatePairs:
+    """Pairs of images that may be near-duplicates.
+
+    Attributes:
+        pairs: int64 [P, 2], each pair once for each way it was found, smaller index first, in lexicographic order.
+        is_mirrored: bool [P], whether the second image is mirrored.
+        alignments: float64 [P, 2, 3], how the shared corners lay the first image over the second one: from its pixels
+            to the other's. NaN for pairs whose whole images have near hashes.
+    """
+
+    pairs: np.ndarray
+    is_mirrored: np.ndarray
+    alignments: np.ndarray
 
 
-def candidate_pairs(prints: Sequence[Fingerprint], part: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def candidate_pairs(prints: Sequence[Fingerprint], part: np.ndarray | None = None) -> CandidatePairs:
     """Pairs of images that may be near-duplicates.
 
     Args:
         prints: of N images.
         part: int [N]; only pairs of different parts are wanted. None wants all pairs.
-
-    Returns:
-        int64 [P, 2], each pair once for each way it was found, smaller index first, in lexicographic order; and
-        bool [P], whether the second image is mirrored.
     """
     count = max(len(prints), 1)
     corners = tabulate_corners(prints)
+    sharing, ways = agreeing_pairs(corners, match_corners(corners, part), count)
     views = np.stack([own.views for own in prints]) if prints else np.empty((0, 2), np.uint64)
-    found = []
-    for is_mirrored in (False, True):
-        keys = [_sharing_corners(corners, count, is_mirrored), _with_near_views(views, count, is_mirrored)]
-        found.append(np.unique(np.concatenate(keys)) * 2 + is_mirrored)
-    both = np.sort(np.concatenate(found))
+    by_views = np.concatenate([_with_near_views(views, count, mirror) * 2 + mirror for mirror in (False, True)])
+    both = sorted_once(np.concatenate([sharing, by_views]))
     pairs = np.stack(np.divmod(both // 2, count), axis=1)
-    if part is not None:
-        apart = part[pairs[:, 0]] != part[pairs[:, 1]]
-        both, pairs = both[apart], pairs[apart]
-    return pairs, both % 2 == 1
+    alignments = np.full((len(both), 2, 3), np.nan)
+    by_corners_alone = ~np.isin(sharing, by_views)
+    place = np.searchsorted(both, sharing[by_corners_alone])
+    alignments[place] = _in_pixels(ways[by_corners_alone], *_sizes(prints)[pairs[place]].swapaxes(0, 1))
+    wanted = slice(None) if part is None else part[pairs[:, 0]] != part[pairs[:, 1]]
+    return CandidatePairs(pairs[wanted], both[wanted] % 2 == 1, alignments[wanted])
 
 
-def _sharing_corners(corners: FingerprintTable, count: int, is_mirrored: bool) -> np.ndarray:
-    """Pairs that share `SHARED_CORNERS` corners or more, each as one number: first image · count + second."""
-    hashes, total = corners.hashes, len(corners.hashes)
-    if is_mirrored:
-        hashes = np.concatenate([hashes, hashes ^ MIRROR])
-    found = [np.empty(0, np.int64)]
-    for key in _key_masks(total):
-        for first, second in _colliding(hashes, key):
-            if is_mirrored:  # one of the two as it is, the other mirrored
-                one = (first < total) != (second < total)
-                first, second = first[one] % total, second[one] % total
-            other = corners.owner[first] != corners.owner[second]
-            first, second = first[other], second[other]
-            swap = corners.owner[first] > corners.owner[second]
-            first, second = np.where(swap, second, first), np.where(swap, first, second)
-            pair = corners.owner[first].astype(np.int64) * count + corners.owner[second]
-            found.append(pair << 8 | corners.number[first])  # fewer than 256 corners an image
-    # several tables may find the same corner
-    pairs, shared = np.unique(np.unique(np.concatenate(found)) >> 8, return_counts=True)
-    return pairs[shared >= SHARED_CORNERS]
+def _sizes(prints: Sequence[Fingerprint]) -> np.ndarray:
+    """Width and height of each image: int [N, 2]."""
+    return np.array([own.size[::-1] for own in prints], np.int64).reshape(-1, 2)
 
 
-def _key_masks(corners: int) -> Iterator[np.uint64]:
-    """The bits by which each table looks up. More corners need more bits, or chance collisions grow with the square."""
-    bits = int(np.clip(round(np.log2(max(corners, 1))) + 3, 16, 28))
-    rng = np.random.default_rng(0)
-    for _ in range(TABLES):
-        yield np.bitwise_or.reduce(np.uint64(1) << rng.permutation(LOW_BITS)[:bits].astype(np.uint64))
+def _in_pixels(ways: np.ndarray, size: np.ndarray, to_size: np.ndarray) -> np.ndarray:
+    """Alignments of places that count from the center (complex [P, 2]) as matrices of pixels: float64 [P, 2, 3].
 
-
-def _colliding(hashes: np.ndarray, key: np.uint64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Indices of hashes that agree in all bits of the key and differ in at most `SAME_CORNER` of all, in parts."""
-    order = np.argsort(hashes & key, kind="stable")
-    hashes = hashes[order]
-    keys = hashes & key
-    at = np.arange(len(hashes))
-    for step in range(1, NEIGHBORS + 1):
-        at = at[: np.searchsorted(at, len(hashes) - step)]
-        at = at[keys[at] == keys[at + step]]
-        if not len(at):
-            return
-        near = at[np.bitwise_count(hashes[at] ^ hashes[at + step]) <= SAME_CORNER]
-        yield order[near], order[near + step]
+    Args:
+        size, to_size: int [P, 2], width and height of the images.
+    """
+    (factor, shift), middle = ways.T, (size - 1) / 2
+    turn = np.stack([factor.real, -factor.imag, factor.imag, factor.real], axis=1).reshape(-1, 2, 2)
+    moved = np.stack([shift.real, shift.imag], axis=1) + (to_size - 1) / 2 - (turn @ middle[:, :, None])[:, :, 0]
+    return np.concatenate([turn, moved[:, :, None]], axis=2)
 
 
 def _with_near_views(views: np.ndarray, count: int, is_mirrored: bool) -> np.ndarray:

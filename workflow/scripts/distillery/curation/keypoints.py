@@ -140,18 +140,19 @@ class FingerprintTable:
     Attributes:
         hashes: uint64 [M].
         owner: int32 [M], the image of each corner.
-        number: int64 [M], the corner's number within its image.
+        places: complex64 [M], x + iy of each corner from its image's center, in pixels of the enlarged thumbnail.
     """
 
     hashes: np.ndarray
     owner: np.ndarray
-    number: np.ndarray
+    places: np.ndarray
 
 
 def tabulate_corners(prints: Sequence[Fingerprint]) -> FingerprintTable:
     """The corners of all images."""
-    counts = np.array([len(own.hashes) for own in prints], dtype=np.int64)
-    owner = np.repeat(np.arange(len(prints), dtype=np.int32), counts)
-    number = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    owner = np.repeat(np.arange(len(prints), dtype=np.int32), [len(own.hashes) for own in prints])
     hashes = np.concatenate([np.empty(0, np.uint64), *(own.hashes for own in prints)])
-    return FingerprintTable(hashes, owner, number)
+    points = np.concatenate([np.empty((0, 2), np.float32), *(own.points for own in prints)])
+    sizes = np.array([own.size for own in prints], np.float32).reshape(-1, 2)
+    centered = points - (sizes[owner, ::-1] - 1) / 2
+    return FingerprintTable(hashes, owner, centered[:, 0] + 1j * centered[:, 1])

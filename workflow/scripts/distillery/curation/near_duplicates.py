@@ -62,9 +62,13 @@ def find_near_duplicates(
         part: int [N]; only pairs of different parts are wanted. None wants all pairs.
         processes: number of processes that compare.
     """
-    pairs, is_mirrored = candidate_pairs(prints, part)
-    ways = zip(pairs.tolist(), is_mirrored.tolist(), strict=True)
-    cases = (_case(thumbnails, prints, one, other, mirror) for (one, other), mirror in ways)
+    candidates = candidate_pairs(prints, part)
+    pairs, is_mirrored = candidates.pairs, candidates.is_mirrored
+    ways = zip(pairs.tolist(), is_mirrored.tolist(), candidates.alignments, strict=True)
+    cases = (
+        (*_case(thumbnails, prints, one, other, mirror), None if np.isnan(alignment[0, 0]) else alignment)
+        for (one, other), mirror, alignment in ways
+    )
     shown = progress(cases, len(pairs), label="comparing images", unit="pairs")
     found = list(in_processes(_compare, shown, processes))
     near = np.array([each.is_near_duplicate for each in found], dtype=bool)
@@ -76,10 +80,12 @@ def find_near_duplicates(
     return NearDuplicates(pairs, best, is_mirrored[near][first])
 
 
-Case = tuple[tuple[np.ndarray, Fingerprint], tuple[np.ndarray, Fingerprint]]
+PrintedImage = tuple[np.ndarray, Fingerprint]
 
 
-def _case(thumbnails: Thumbnails, prints: Sequence[Fingerprint], one: int, other: int, mirror: bool) -> Case:
+def _case(
+    thumbnails: Thumbnails, prints: Sequence[Fingerprint], one: int, other: int, mirror: bool
+) -> tuple[PrintedImage, PrintedImage]:
     """Two images to compare, the second one mirrored if `mirror`."""
     image, own = thumbnails[other], prints[other]
     if mirror:
@@ -87,14 +93,14 @@ def _case(thumbnails: Thumbnails, prints: Sequence[Fingerprint], one: int, other
     return (np.asarray(thumbnails[one]), prints[one]), (np.asarray(image), own)
 
 
-def _compare(case: Case) -> Likeness:
+def _compare(case: tuple[PrintedImage, PrintedImage, np.ndarray | None]) -> Likeness:
     return compare_images(*case)
 
 
 def is_near_duplicate(thumbnails: Thumbnails, prints: Sequence[Fingerprint], one: int, other: int) -> bool:
     """Whether two images are near-duplicates, as they are or with one mirrored."""
     cases = (_case(thumbnails, prints, one, other, mirror) for mirror in (False, True))
-    return any(_compare(case).is_near_duplicate for case in cases)
+    return any(compare_images(*case).is_near_duplicate for case in cases)
 
 
 def tabulate_near_duplicates(
