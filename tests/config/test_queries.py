@@ -153,6 +153,12 @@ def test_the_recipe_is_what_changes_a_result(study):
     assert set(teacher) == set(recipe) and teacher["lr"] == 0.2
 
 
+def test_only_unusual_copies_are_a_parameter(study):
+    assert queries.changed_copies(study) == {}
+    study["copies"] |= {"hue": 0.0, "fill": "gray"}
+    assert queries.changed_copies(study) == {"copies": {"hue": 0.0, "fill": "gray"}}
+
+
 def test_settings_of_an_arm_are_sorted_and_without_its_grid(study):
     assert list(queries.settings_of_arm(study, "kd").items()) == [("alpha", 0.9), ("method", "kd"), ("temperature", 2)]
     assert queries.settings_of_arm(study, "scratch") == {"method": "ce"}

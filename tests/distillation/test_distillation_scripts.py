@@ -18,8 +18,8 @@ SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 class Named(SimpleNamespace):
     """Stands in for Snakemake's named lists, with attributes and `get`."""
 
-    def get(self, name):
-        return vars(self).get(name)
+    def get(self, name, otherwise=None):
+        return vars(self).get(name, otherwise)
 
 
 def run(name, log, **parts):

@@ -28,8 +28,8 @@ import json, runpy, sys
 from types import SimpleNamespace
 
 class Named(SimpleNamespace):
-    def get(self, name):
-        return vars(self).get(name)
+    def get(self, name, otherwise=None):
+        return vars(self).get(name, otherwise)
 
 script, parts = sys.argv[1], json.loads(sys.argv[2])
 parts = {part: Named(**values) for part, values in parts.items()}

@@ -146,7 +146,8 @@ def test_the_key_changes_with_all_that_decides_a_training(study, tmp_path, monke
         replace(job, images=copied), replace(job, images=copied | {"train": moved}),  # which decides the copies
         replace(job, classes=["red", "green", "gray"]), replace(job, augment="color"), replace(job, augment_seed=1),
         replace(job, arm={"method": "label_smoothing", "smoothing": 0.1}), replace(job, teacher=str(weights)),
-        replace(job, deterministic=True),
+        replace(job, deterministic=True), replace(job, copies={"hue": 0.2}),
+        replace(job, images=images | {"train": replace(images["train"], known=(0, 1, 2))}),
     ]  # fmt: skip
     keys = [each.key(recipe, 0) for each in jobs]
     keys += [job.key(replace(recipe, **change), 0) for change in ({"lr": 0.05}, {"steps": 7}, {"network": "resnet8"})]
@@ -200,8 +201,8 @@ def test_a_job_with_nothing_to_train_loads_no_torch(study, tmp_path):
 import runpy, sys
 from types import SimpleNamespace
 class Named(SimpleNamespace):
-    def get(self, name):
-        return vars(self).get(name)
+    def get(self, name, otherwise=None):
+        return vars(self).get(name, otherwise)
 parts = {{part: Named(**values) for part, values in {parts!r}.items()}}
 snakemake = SimpleNamespace(log=[], threads=1, resources=Named(checkpoint_every=0), **parts)
 runpy.run_path({str(SCRIPTS / "train_student.py")!r}, init_globals={{"snakemake": snakemake}})

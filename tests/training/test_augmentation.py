@@ -10,12 +10,14 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.config.defaults import recipe_defaults
+from distillery.config.defaults import defaults_of, recipe_defaults
+from distillery.config.recipe_models import CopiesConfig
 from distillery.jobs import UserError
 from distillery.training.augmentation import (
     GRAY,
     PLACES,
     AugmentParams,
+    CopySettings,
     augment_copies,
     cut_out,
     draw_augmentation,
@@ -180,6 +182,28 @@ def test_only_copies_are_augmented_and_equally_in_every_plan(study, augment):
         # the size of the batch may change the last bit of a float, and so one level of 255
         assert not copy or (image.int() - pixels[row].int()).abs().max() <= 1
     assert not torch.equal(augmented.pixels, augment_copies(plain, augment, 1).pixels)
+
+
+def test_strengths_and_fill_of_copies(study):
+    plain = study.dataset(study.plan("copies", train=4, copies=4))
+    assert CopySettings() == CopySettings(**defaults_of(CopiesConfig))
+    unchanged = augment_copies(plain, "color", 0, CopySettings(jitter=0, hue=0))
+    assert (unchanged.pixels.int() - plain.pixels.int()).abs().max() <= 1
+    assert torch.equal(augment_copies(plain, "rotation", 0, CopySettings(degrees=0)).pixels, plain.pixels)
+    usual = augment_copies(plain, "color", 0).pixels
+    weaker = augment_copies(plain, "color", 0, CopySettings(jitter=0.1)).pixels
+    changes = [(pixels.int() - plain.pixels.int()).abs().float().mean() for pixels in (usual, weaker)]
+    assert changes[0] > changes[1] > 0
+
+
+def test_what_lies_beyond_the_border_of_a_rotated_image():
+    white = torch.ones(1, 3, 16, 16)
+    white[:, :, 4:12, 4:12] = 0
+    turned = {fill: rotate(white, torch.tensor([45.0]), fill) for fill in ("reflect", "edge", "gray")}
+    assert turned["gray"][0, 0, 0, 0] == pytest.approx(0.5) and turned["edge"][0, 0, 0, 0] == 1
+    assert torch.equal(turned["reflect"], rotate(white, torch.tensor([45.0])))
+    middle = {name: image[0, :, 7:9, 7:9] for name, image in turned.items()}
+    assert torch.allclose(middle["gray"], middle["edge"], atol=1e-6) and middle["edge"].max() < 0.01
 
 
 def test_copies_without_an_augmentation_give_a_one_line_error(study):

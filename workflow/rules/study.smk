@@ -28,6 +28,7 @@ for trial in trial_rules():
             runtime=240 * len(trial.trials),
             checkpoint_every=study["student"]["checkpoint_every"],
         params:
+            **changed_copies(),
             arm=trial.arm,
             recipe=recipe_of("student"),
             augment=lambda w: study["scenarios"][w.scenario]["augment"],
@@ -95,6 +96,7 @@ rule train_student:
         runtime=240 * len(seeds_in_job("{seed}")),
         checkpoint_every=study["student"]["checkpoint_every"],
     params:
+        **changed_copies(),
         arm=lambda w: settings_of_arm(w.arm),
         recipe=recipe_of("student"),
         augment=lambda w: study["scenarios"][w.scenario]["augment"],

@@ -25,5 +25,6 @@ with job(snakemake) as j:
             checkpoints=j.params.checkpoints,
             threads=j.threads,
             deterministic=j.params.deterministic,
+            copies=j.params.get("copies", {}),
         )
         run_trials(asked, trials)

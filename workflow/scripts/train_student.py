@@ -28,5 +28,6 @@ with job(snakemake) as j:
                 checkpoints=j.params.checkpoints,
                 threads=j.threads,
                 deterministic=j.params.deterministic,
+                copies=j.params.get("copies", {}),
             )
             train_students(asked, *files)

@@ -28,7 +28,7 @@ from distillery.config.fields import (
     optional,
     section,
 )
-from distillery.config.recipe_models import StudentConfig, TeacherConfig
+from distillery.config.recipe_models import CopiesConfig, StudentConfig, TeacherConfig
 from distillery.config.source_models import AnySource
 
 
@@ -223,6 +223,7 @@ class Study(Section):
         " those of the first scenario."
     )
     augment_seed: Seed = Field(0, description="Decides the altered copies in scenarios with an augmentation.")
+    copies: CopiesConfig = section("How those copies are altered.")
     demo: Demo = optional(
         "Makes the study a demonstration: image searches are answered on this machine with images drawn by the program,"
         " and every figure says so."

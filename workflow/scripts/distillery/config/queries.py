@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.config.choices import COMMIT_PATTERN, NETWORKS, WEB_SEARCHES, WITHOUT_TEACHER
-from distillery.config.recipe_models import RecipeConfig
+from distillery.config.recipe_models import CopiesConfig, RecipeConfig
 from distillery.display_names import source_titles, source_with_title
 from distillery.jobs import CRAWL_POLICY_KEYS
 from distillery.storage.attempts import Attempts
@@ -334,6 +334,13 @@ def recipe_of(study: Study, part: str) -> dict[str, Any]:
     keys = set(RecipeConfig.model_fields) - {"checkpoint_every"}
     recipe = {key: value for key, value in study[part].items() if key in keys}
     return recipe | {"image_size": study["image_size"] if part == "student" else curated_size(study)}
+
+
+def changed_copies(study: Study) -> dict[str, dict[str, Any]]:
+    """As a parameter, how copies are altered where that is not the usual way; else no parameter."""
+    usual = {name: field.default for name, field in CopiesConfig.model_fields.items()}
+    changed = {name: value for name, value in study["copies"].items() if value != usual[name]}
+    return {"copies": changed} if changed else {}
 
 
 def curated_size(study: Study) -> int:

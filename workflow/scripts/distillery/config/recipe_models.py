@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from distillery.config.choices import (
     NETWORKS,
     TIMM_PATTERN,
+    Fill,
     Optimizer,
     Schedule,
     TeacherDataKind,
@@ -67,6 +68,28 @@ class Grid(Section):
         description="L2 weight decays to try with each learning rate.", min_length=1, json_schema_extra=UNIQUE
     )
     seeds: int = Field(1, ge=1, description="Trainings of each setting.")
+
+
+class CopiesConfig(Section):
+    """How the augmented copies of scenarios with `augment` are altered, once, at the size of the curated images."""
+
+    jitter: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="For augment: color. Factors of brightness, contrast and saturation are drawn from 1 ± this.",
+    )
+    hue: float = Field(
+        0.1, ge=0, le=0.5, description="For augment: color. The largest change of hue in turns, in either direction."
+    )
+    degrees: float = Field(
+        30.0, ge=0, le=180, description="For augment: rotation. The largest rotation, in either direction."
+    )
+    fill: Fill = Field(
+        "reflect",
+        description="For augment: rotation. What lies beyond the border of a rotated image: its reflection, its edge"
+        " repeated, or gray.",
+    )
 
 
 class RecipeConfig(Section):

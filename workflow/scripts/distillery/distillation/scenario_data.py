@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from distillery.splits.planned_images import PlannedImages
-from distillery.training.augmentation import augment_copies
+from distillery.training.augmentation import USUAL, CopySettings, augment_copies
 from distillery.training.dataset import ImageDataset
 
 
@@ -31,14 +31,20 @@ class ScenarioData:
 
     @classmethod
     def of(
-        cls, planned: Mapping[str, PlannedImages], classes: Sequence[str], augment: str, augment_seed: int
+        cls,
+        planned: Mapping[str, PlannedImages],
+        classes: Sequence[str],
+        augment: str,
+        augment_seed: int,
+        copies: CopySettings = USUAL,
     ) -> ScenarioData:
         """Augment the copies among a scenario's images.
 
         Args:
             planned: from `read_planned_images`.
             augment: how the plan's copies are augmented: none, color or rotation.
+            copies: how strongly.
         """
-        train = augment_copies(ImageDataset.of(planned["train"]), augment, augment_seed)
+        train = augment_copies(ImageDataset.of(planned["train"]), augment, augment_seed, copies)
         trained = torch.from_numpy(planned["train"].trained_classes())
         return cls(train, ImageDataset.of(planned["val"]), trained, tuple(classes))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,7 @@ class TrainingJob:
         checkpoints: folder of the checkpoints and the finished trainings of all jobs of the rule.
         threads: CPU threads.
         deterministic: whether a GPU gives the same bits every time.
+        copies: fields of `CopySettings` that are not the usual ones.
     """
 
     images: Mapping[str, PlannedImages]
@@ -57,6 +58,7 @@ class TrainingJob:
     checkpoints: str
     threads: int
     deterministic: bool
+    copies: Mapping[str, Any] = field(default_factory=dict)
 
     def key(self, recipe: Recipe, seed: int) -> str:
         """16 hex digits over everything that decides a training's files.
@@ -77,6 +79,7 @@ class TrainingJob:
             "numpy": np.__version__,
             "code": code_version(),
         }
+        settings |= {"copies": dict(self.copies)} if self.copies else {}
         hashed = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
         for images in self.images.values():
             _add_images(hashed, images)
@@ -219,8 +222,9 @@ def _train_unfinished(
         return
     # here, since a job with nothing to train needs no torch
     from distillery.distillation.scenario_data import ScenarioData
+    from distillery.training.augmentation import CopySettings
 
-    data = ScenarioData.of(job.images, job.classes, job.augment, job.augment_seed)
+    data = ScenarioData.of(job.images, job.classes, job.augment, job.augment_seed, CopySettings(**job.copies))
     errors: list[UserError] = []
     for request, finished in waiting:
         try:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
-from distillery.jobs import UserError
+from distillery.jobs import UserError, log
 from distillery.storage.arrays import map_pixels
+from distillery.storage.memory import free_memory
 from distillery.storage.parquet import read_metadata, read_parquet
 
+MOST_OF_MEMORY = 0.25  # of the free memory, for images; networks and batches need some too
 TRAINED = "trained"  # metadata of a plan: names of the classes trained on, as JSON, if its labels do not tell
 
 
@@ -21,7 +26,7 @@ class PlannedImages:
     """Images with their labels and origins.
 
     Attributes:
-        pixels: uint8 [N, S, S, 3].
+        pixels: uint8 [N, S, S, 3]; a memory map of a file of their own if they are many, see `gather_images`.
         labels: int64 [N], indices into the study's classes.
         sources: str [N].
         rows: int32 [N], rows in the source's curated pixels.
@@ -97,6 +102,9 @@ def gather_images(
 ) -> PlannedImages:
     """Copy the given rows of each source's pixels into one array.
 
+    Images that would take more than a fourth of the free memory are copied into a file, which vanishes with the array
+    or the process. The array is then a memory map, of which the system keeps in memory what there is room for.
+
     Args:
         arrays: uint8 [N, S, S, 3] by source.
         sources, rows, labels: [M] each.
@@ -106,7 +114,7 @@ def gather_images(
         UserError: a source or row does not exist.
     """
     shape = next(iter(arrays.values())).shape[1:]
-    pixels = np.empty((len(rows), *shape), np.uint8)
+    pixels = _room_for((len(rows), *shape), arrays)
     for name in dict.fromkeys(sources.tolist()):
         here = np.flatnonzero(sources == name)
         if name not in arrays:
@@ -114,5 +122,26 @@ def gather_images(
         if rows[here].min() < 0 or rows[here].max() >= len(arrays[name]):
             raise UserError(f"source {name} has {len(arrays[name])} images, but row {rows[here].max()} is requested")
         pixels[here] = arrays[name][rows[here]]
+    if isinstance(pixels, np.memmap):
+        pixels.flush()  # so that their pages may leave the memory
     augmented = np.zeros(len(rows), bool) if augmented is None else augmented.astype(bool)
     return PlannedImages(pixels, labels.astype(np.int64), sources, rows.astype(np.int32), augmented)
+
+
+def _room_for(shape: tuple[int, ...], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """An array uint8 of a shape, in memory or, if there is too little, in a file beside the first memory map."""
+    needed, free = prod(shape), free_memory()
+    files = [Path(array.filename) for array in arrays.values() if isinstance(array, np.memmap) and array.filename]
+    if needed <= free * MOST_OF_MEMORY or not files:
+        return np.empty(shape, np.uint8)
+    log.info("%.1f GB of images are read from a file, because %.1f GB of memory are free", needed / 1e9, free / 1e9)
+    with tempfile.TemporaryFile(dir=files[0].parent, prefix=".images.") as file:
+        try:
+            # reserved now: a full disk would kill the process when it writes
+            getattr(os, "posix_fallocate", lambda *_: None)(file.fileno(), 0, needed)
+        except OSError as error:
+            raise UserError(
+                f"{needed / 1e9:.1f} GB of images fit neither into the free memory nor into {files[0].parent}"
+                f" ({error.strerror}). Free disk space, or train on fewer or smaller images."
+            ) from error
+        return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,9 +15,6 @@ from distillery.training.dataset import ImageDataset
 from distillery.training.recipe import Recipe
 from distillery.training.rng import rng_for
 
-JITTER = 0.4  # factors of brightness, contrast and saturation are drawn from 1 ± this
-HUE = 0.1  # the largest change of hue, in turns, in either direction
-DEGREES = 30.0  # the largest rotation, in either direction
 COPY_BATCH = 1024
 PLACES = 1 << 16  # positions are drawn as integers below this and scaled later, when the image's size is known
 RESIZED = 6  # numbers drawn for each resized crop
@@ -178,12 +175,36 @@ def mixed_targets(labels: Tensor, draws: AugmentParams, classes: int) -> Tensor:
 # --- augmented copies: made once for a scenario -----------------------------------------------------------------------
 
 
-def augment_copies(train: ImageDataset, augment: str, augment_seed: int) -> ImageDataset:
+@dataclass(frozen=True)
+class CopySettings:
+    """How strongly copies are altered. Ranges and defaults are those of the configuration.
+
+    Attributes:
+        jitter: factors of brightness, contrast and saturation are drawn from 1 ± this.
+        hue: the largest change of hue, in turns, in either direction.
+        degrees: the largest rotation, in either direction.
+        fill: what a rotated image has beyond its border: its reflection, its edge, or gray.
+    """
+
+    jitter: float = 0.4
+    hue: float = 0.1
+    degrees: float = 30.0
+    fill: str = "reflect"
+
+
+USUAL = CopySettings()
+
+
+def augment_copies(
+    train: ImageDataset, augment: str, augment_seed: int, settings: CopySettings = USUAL
+) -> ImageDataset:
     """Augment the images marked as augmented copies.
 
-    The change depends on the image's source, its row and the seed alone, so that it is the same in every run.
+    The change depends on the image's source, its row, the seed and the settings alone, so that it is the same in every
+    run.
 
     Args:
+        train: if its pixels are in a file (`PlannedImages.in_file`), they are changed there, else they are copied.
         augment: none, color or rotation.
 
     Raises:
@@ -203,17 +224,17 @@ def augment_copies(train: ImageDataset, augment: str, augment_seed: int) -> Imag
         ]
     )
     numbers = torch.from_numpy(draws).float()  # [number of copies, 5], each −1 to 1
-    pixels = train.pixels.clone(memory_format=torch.channels_last)
+    pixels = train.pixels if train.in_file else train.pixels.clone(memory_format=torch.channels_last)
     for start in range(0, len(here), COPY_BATCH):
         batch = torch.from_numpy(here[start : start + COPY_BATCH])
         part, drawn = pixels[batch].float() / 255, numbers[start : start + COPY_BATCH]
         if augment == "color":
-            factors = 1 + JITTER * drawn[:, :3]
-            part = jitter_colors(part, factors[:, 0], factors[:, 1], factors[:, 2], HUE * drawn[:, 3])
+            factors = 1 + settings.jitter * drawn[:, :3]
+            part = jitter_colors(part, factors[:, 0], factors[:, 1], factors[:, 2], settings.hue * drawn[:, 3])
         else:
-            part = rotate(part, DEGREES * drawn[:, 4])
+            part = rotate(part, settings.degrees * drawn[:, 4], settings.fill)
         pixels[batch] = (part * 255).round().clamp(0, 255).to(torch.uint8)
-    return ImageDataset(pixels, train.labels, train.sources, train.rows, train.augmented)
+    return replace(train, pixels=pixels)
 
 
 # rows: luma Y and chroma I and Q of the NTSC standard
@@ -246,12 +267,19 @@ def _luma(images: Tensor) -> Tensor:
     return (images * YIQ[0][:, None, None]).sum(dim=1, keepdim=True)
 
 
-def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Rotate images [N, 3, S, S] counter-clockwise about their center by degrees [N], with reflection at the border."""
+def rotate(images: Tensor, degrees: Tensor, fill: str = "reflect") -> Tensor:
+    """Rotate images [N, 3, S, S] in [0, 1] counter-clockwise about their center by degrees [N].
+
+    Args:
+        fill: beyond the border, see `CopySettings`.
+    """
     turn = torch.deg2rad(degrees)
     matrix = torch.zeros(len(images), 2, 3)
     # maps a position in the result to its position in the image; y points down
     matrix[:, 0, 0], matrix[:, 0, 1] = turn.cos(), -turn.sin()
     matrix[:, 1, 0], matrix[:, 1, 1] = turn.sin(), turn.cos()
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    beyond = {"reflect": "reflection", "edge": "border", "gray": "zeros"}[fill]
+    level = GRAY if fill == "gray" else 0.0
+    turned = F.grid_sample(images - level, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
+    return turned + level

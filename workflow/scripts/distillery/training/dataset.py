@@ -14,6 +14,7 @@ from distillery.jobs import UserError
 from distillery.splits.planned_images import PlannedImages, gather_images
 from distillery.storage.arrays import read_arrays
 
+COUNTED_AT_A_TIME = 512  # images
 MIN_STD = 1e-3  # of a channel in [0, 1]; images of a single color would otherwise divide by 0
 
 
@@ -27,6 +28,7 @@ class ImageDataset:
         sources: str [N].
         rows: int32 [N], rows in the source's curated pixels.
         augmented: bool [N], whether the image is an augmented copy.
+        in_file: whether the pixels are a memory map of a file of their own.
     """
 
     pixels: Tensor
@@ -34,6 +36,7 @@ class ImageDataset:
     sources: np.ndarray
     rows: np.ndarray
     augmented: np.ndarray
+    in_file: bool = False
 
     @classmethod
     def of(cls, images: PlannedImages) -> ImageDataset:
@@ -44,6 +47,7 @@ class ImageDataset:
             images.sources,
             images.rows,
             images.augmented,
+            isinstance(images.pixels, np.memmap),
         )
 
     def __len__(self) -> int:
@@ -101,7 +105,9 @@ def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[ImageDa
 def channel_statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation, float32 [3] each, of the channels of uint8 [N, 3, S, S] scaled to [0, 1]."""
     # from counts of each value: exact, and without a float copy of the images
-    counts = torch.stack([torch.bincount(pixels[:, c].reshape(-1), minlength=256) for c in range(3)]).double()
+    counts = torch.zeros(3, 256, dtype=torch.float64)
+    for part in pixels.split(COUNTED_AT_A_TIME):  # counting takes 8 bytes for each value
+        counts += torch.stack([torch.bincount(part[:, c].reshape(-1), minlength=256) for c in range(3)])
     fractions = counts / counts.sum(dim=1, keepdim=True)
     values = torch.arange(256, dtype=torch.float64) / 255
     mean = (fractions * values).sum(dim=1)

@@ -1,8 +1,11 @@
-"""The training loop of every network. All images are on the device; batches and views depend on seed and step alone."""
+"""The training loop of every network. Batches and views depend on seed and step alone.
+
+All images are on the device if they fit, else each batch is copied there ahead; the bits are the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from math import isfinite
 from typing import NamedTuple
@@ -25,6 +28,7 @@ from distillery.training.ema import ModelEMA
 from distillery.training.hardware import autocast
 from distillery.training.muon import Muon
 from distillery.training.optimizers import Optimizer, ScaledRates, sgd
+from distillery.training.prefetch import fits_device, prefetch_batches
 from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import initialization
 from distillery.training.run_files import HistoryRow
@@ -117,7 +121,7 @@ def train(
     If the checkpoint is of a finished training, the network gets its weights and nothing is trained.
 
     Args:
-        network: on its device, in channels-last format. All images are copied to this device.
+        network: on its device, in channels-last format. The images are copied to this device, all at once if they fit.
         images: labels from 0 to classes − 1.
         recipe: steps, batch, learning rate and views.
         objective: the loss, computed under autocast.
@@ -141,9 +145,12 @@ def train(
         log.info("%s: resumes after step %d of %d", label, start, recipe.steps)
     row_steps = history_steps(recipe.steps)
     network.train()
-    train_step = _training_step(network, images, recipe, objective, optimizer, ema, total, classes)
-    run_step = step_runner(train_step, device) if recordable else train_step
-    batches = step_batches(recipe, len(images), seed, range(start, recipe.steps), device)
+    steps = range(start, recipe.steps)
+    ahead = None if fits_device(images, device) else prefetch_batches(images.pixels, recipe.batch, seed, steps, device)
+    train_step = _training_step(network, images, recipe, objective, optimizer, ema, total, classes, ahead)
+    # a recorded step reads the same images every time
+    run_step = step_runner(train_step, device) if recordable and not ahead else train_step
+    batches = step_batches(recipe, len(images), seed, steps, device)
     for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
         run_step(next(batches))
         if done in row_steps:
@@ -175,16 +182,23 @@ def _training_step(
     ema: ModelEMA | None,
     total: Tensor,
     classes: int,
+    ahead: Iterator[Tensor] | None,
 ) -> Callable[[StepBlock], None]:
-    """A function that does one step: views, loss, gradients and updates. It adds the loss to `total`, a tensor []."""
+    """A function that does one step: views, loss, gradients and updates. It adds the loss to `total`, a tensor [].
+
+    Args:
+        ahead: the images of each step from `prefetch_batches`; None to keep all on the device.
+    """
     device, side = total.device, images.pixels.shape[-1]
     border = 0 if recipe.view == "resized_crop" else recipe.crop
-    padded, labels = reflect_pad(images.pixels.to(device), border), images.labels.to(device)
+    resident = images.pixels[:0] if ahead else reflect_pad(images.pixels.to(device), border)
+    labels, places = images.labels.to(device), torch.arange(recipe.batch, device=device)
 
     def train_step(block: StepBlock) -> None:
         rows, draws = block.views(mixed=recipe.mixup > 0)
         scalars = block.scalars()
-        views = make_views(padded, rows, draws, side, recipe)
+        padded, there = (reflect_pad(next(ahead), border), places) if ahead else (resident, rows)
+        views = make_views(padded, there, draws, side, recipe)
         batch = Batch(views, mixed_targets(labels[rows], draws, classes), scalars.time)
         with autocast(device):
             loss = objective(network, batch)
