@@ -9,14 +9,14 @@ import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
-from tiny_clip import save_tiny_clip
+from tiny_clip import save_tiny_clip, save_tiny_siglip
 from tiny_study import CLASSES, SIDE, draw
 
 from distillery.config.defaults import defaults_of
 from distillery.config.teacher_models import CheckpointConfig, ZeroShotConfig
 from distillery.deployment.export import Deployed, to_onnx
 from distillery.distillation.adoption import adopt_teacher, map_classes
-from distillery.distillation.zero_shot import fit_scale
+from distillery.distillation.zero_shot import CLIP_MEAN, CLIP_STD, fit_scale
 from distillery.jobs import UserError, log
 from distillery.models.adopted import FLOOR, map_logits
 from distillery.models.architectures import NormalizedModel, build_network
@@ -199,6 +199,14 @@ def clip(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def siglip(tmp_path_factory):
+    """A SigLIP of one layer with random weights, and a tokenizer of bytes."""
+    folder = tmp_path_factory.mktemp("siglip")
+    save_tiny_siglip(folder)
+    return folder
+
+
 def zero_shot(model, **settings):
     return {"kind": "zero_shot", "zero_shot": defaults_of(ZeroShotConfig) | {"model": str(model)} | settings}
 
@@ -218,12 +226,31 @@ def test_a_zero_shot_teacher_gives_the_logits_of_transformers(clip, views, tmp_p
 
 
 @pytest.mark.slow
-def test_swapped_prompts_swap_predictions(clip, views, tmp_path):
-    plain = adopted(zero_shot(clip), tmp_path / "a.safetensors")
-    swapped = adopted(zero_shot(clip, prompts={"red": ["blue"], "blue": ["red"]}), tmp_path / "b.safetensors")
+def test_a_siglip_gives_the_logits_of_transformers_but_for_their_common_bias(siglip, views, tmp_path):
+    from transformers import AutoTokenizer, SiglipModel
+
+    teacher = adopted(zero_shot(siglip), tmp_path / "teacher.safetensors")
+    whole, tokenizer = SiglipModel.from_pretrained(siglip).eval(), AutoTokenizer.from_pretrained(siglip)
+    large = torch.nn.functional.interpolate(views, (32, 32), mode="bicubic", antialias=True).clamp(0, 1)
+    pixels = (large - torch.tensor(CLIP_MEAN)[:, None, None]) / torch.tensor(CLIP_STD)[:, None, None]
+    tokens = tokenizer([f"a photo of a {name}." for name in CLASSES], padding="max_length", return_tensors="pt")
+    with torch.no_grad():
+        whole.logit_bias.fill_(-3.0)
+        expected = whole(pixel_values=pixels, input_ids=tokens["input_ids"]).logits_per_image
+        torch.testing.assert_close(teacher(views), expected + 3, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["clip", "siglip"])
+def test_swapped_prompts_swap_predictions(family, views, tmp_path, request):
+    model = request.getfixturevalue(family)
+    plain = adopted(zero_shot(model), tmp_path / "a.safetensors")
+    swapped = adopted(zero_shot(model, prompts={"red": ["blue"], "blue": ["red"]}), tmp_path / "b.safetensors")
     with torch.no_grad():
         assert torch.equal(plain(views)[:, [2, 1, 0]], swapped(views))
         assert not torch.equal(plain(views), swapped(views))
+        changed = plain(views).argmax(1) != swapped(views).argmax(1)
+    assert (changed == (plain(views).argmax(1) != 1)).all()
 
 
 def test_the_fitted_scale_has_the_least_negative_log_likelihood():

@@ -13,6 +13,7 @@ import numpy as np
 
 from distillery.analysis.table_files import read_numbers
 from distillery.jobs import UserError
+from distillery.splits.planned_images import known_classes
 from distillery.storage.parquet import read_parquet
 
 RUN = {"arm": str, "seed": int, "n_correct": float, "n_test": float}
@@ -74,7 +75,7 @@ def read_facts(
     measured = _read_metrics(metrics)
     table = read_parquet(plan, ["source", "label", "split", "augmented"])
     train = table["split"] == "train"
-    labels = tuple(int(label) for label in np.unique(table["label"][train]))
+    labels = tuple(sorted({*table["label"][train].tolist(), *known_classes(plan, classes)}))
     tested = read_parquet(predictions, ["label"])["label"]
     if len(labels) != measured["n_classes"] or len(tested) != measured["n_test"] or max(labels) >= len(classes):
         raise UserError(f"{metrics} and {plan} are not of one scenario. Delete {metrics} and run again.")

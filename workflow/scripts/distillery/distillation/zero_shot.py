@@ -66,10 +66,18 @@ def load_zero_shot(key: str, settings: Mapping[str, Any], classes: Sequence[str]
     about["config"] = json.loads(json.dumps(about["config"], default=str))
     scale = float(whole.logit_scale.detach().exp())
     network = ZeroShotNetwork(about, *image, text, scale)
-    parts = {name: value for name, value in whole.state_dict().items() if name.startswith(("vision_model.", "visual_"))}
-    network.vision.load_state_dict(parts)
+    network.vision.load_state_dict(_vision_weights(whole, network.vision))
     log.info("its own scale of logits is %.1f", scale)
     return network, Path(model).name
+
+
+def _vision_weights(whole: nn.Module, vision: nn.Module) -> dict[str, Tensor]:
+    """The weights of a model's image part. CLIP's, which projects, holds it as `vision_model`; SigLIP's is it."""
+    own = vision.state_dict().keys()
+    named = {
+        name if name in own else name.removeprefix("vision_model."): value for name, value in whole.state_dict().items()
+    }
+    return {name: value for name, value in named.items() if name in own}
 
 
 def class_sentences(classes: Sequence[str], settings: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -84,9 +92,10 @@ def class_sentences(classes: Sequence[str], settings: Mapping[str, Any]) -> dict
 @torch.inference_mode()
 def _embed(whole: Any, tokenizer: Any, sentences: Sequence[str], family: str) -> Tensor:
     """The mean of the sentences' embeddings [D], each and the mean of length 1."""
-    padding = "max_length" if family == "siglip" else True  # as SigLIP was trained
+    # as SigLIP was trained: padded to the end, without a mask
+    padding, given = ("max_length", ["input_ids"]) if family == "siglip" else (True, ["input_ids", "attention_mask"])
     tokens = tokenizer(list(sentences), padding=padding, truncation=True, return_tensors="pt")
-    found = whole.get_text_features(**tokens)
+    found = whole.get_text_features(**{name: tokens[name] for name in given})
     found = found if isinstance(found, Tensor) else found.pooler_output
     return F.normalize(F.normalize(found.float(), dim=1).mean(dim=0), dim=0).clone()
 

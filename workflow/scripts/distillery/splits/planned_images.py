@@ -73,12 +73,20 @@ def read_planned_images(
         parts[split] = gather_images(arrays, chosen["source"], chosen["row"], chosen["label"], chosen["augmented"])
     if not len(parts["train"]):
         raise UserError(f"plan {plan} has no train images. Delete it and run again.")
-    known = json.loads(read_metadata(plan).get(TRAINED, "[]"))
-    parts["train"] = replace(parts["train"], known=tuple(sorted(classes.index(name) for name in known)))
+    parts["train"] = replace(parts["train"], known=known_classes(plan, classes))
     if untrained := sorted(set(parts["val"].labels.tolist()) - set(parts["train"].trained_classes().tolist())):
         names = ", ".join(classes[label] for label in untrained)
         raise UserError(f"plan {plan}: val images of {names}, none to train on. Delete it and run again.")
     return parts
+
+
+def known_classes(plan: str | Path, classes: Sequence[str]) -> tuple[int, ...]:
+    """The classes that a plan trains on although no label may be theirs, sorted; none of most plans.
+
+    Args:
+        classes: names of the study's classes.
+    """
+    return tuple(sorted(classes.index(name) for name in json.loads(read_metadata(plan).get(TRAINED, "[]"))))
 
 
 def open_pixels(paths: Sequence[str | Path], sources: Sequence[str]) -> dict[str, np.ndarray]:
