@@ -220,6 +220,7 @@ def test_the_code_version_is_a_hash_over_all_modules_that_train():
             "hyperparameter_search",
             "not_run",
             "student_evaluation",
+            "teacher_labels",
             "training_jobs",
             "training_speed",
         )
