@@ -10,7 +10,7 @@ from tiny_study import RECIPE
 from distillery.config.defaults import arm_defaults
 from distillery.distillation.methods import METHODS, arm_of
 from distillery.distillation.objective import objective_of, prepare_teacher
-from distillery.distillation.published_recipe import kd_optimizer, scratch_optimizer
+from distillery.distillation.published_recipe import optimizer_without_momentum
 from distillery.models.architectures import build_network
 from distillery.training import loop as training
 from distillery.training.checkpoints import Checkpoint
@@ -48,8 +48,8 @@ def fit(method, recipe, checkpoint=None, teacher="resnet8"):
             arm,
             device,
         )
-    if arm.published:
-        optimizer = kd_optimizer(network, teacher) if teacher else scratch_optimizer(network)
+    if "optimizer" in arm.faults:
+        optimizer = optimizer_without_momentum(network, teacher, arm.trains_teacher)
     else:
         optimizer = optimizer_of(recipe, network)
     objective = objective_of(arm, teacher, lambda logits: logits)
@@ -74,7 +74,7 @@ PAIRS = [("attention_transfer", "resnet8_half", "convnet_s"), ("attention_transf
     ("method", "network", "teacher"), [*((method, RECIPE.network, "resnet8") for method in METHODS), *PAIRS]
 )
 def test_recorded_steps_give_the_same_bits_as_eager_ones(method, network, teacher, monkeypatch, deterministic):
-    recipe = replace(MIXED, mixup=0.0) if METHODS[method].published else replace(MIXED, ema=0.9)
+    recipe = replace(MIXED, mixup=0.0) if "optimizer" in METHODS[method].faults else replace(MIXED, ema=0.9)
     recipe = replace(recipe, network=network)
     recorded, history = fit(method, recipe, teacher=teacher)
     monkeypatch.setattr(training, "step_runner", lambda step, device: step)
