@@ -63,6 +63,7 @@ rule all:
         "results/report.html",
         "results/plan.md",
         tables(*targets.PAGE_TABLES),
+        targets.tables_of_filters(study),
         "results/tables/summary.md",
         "results/attribution.csv",
         figures("png", "svg"),

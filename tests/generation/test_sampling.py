@@ -12,8 +12,8 @@ from fake_generation import CAT, SOURCE, FakePipeline, images_of, pools_of
 from PIL import Image
 
 from distillery.generation import diffusion, diffusion_models, sampling
-from distillery.generation.diffusion import plan_image
 from distillery.generation.diffusion_models import DiffusionSettings
+from distillery.generation.image_plan import plan_image
 from distillery.generation.prompts import ImagePrompt
 from distillery.generation.sampling import why_unusable
 

@@ -27,7 +27,7 @@ def test_the_whole_study_on_one_gpu(config):
     found = lines(config, [], H200, 1)
     # Google's and Bing's images at the same time; 830 trainings, of which those of an arm share a start
     assert "3.6 h  13,000 images of google and 13,000 images of bing" in found["crawling"]
-    assert "34,600 images of sd2, sd3, sd2_varied, sd3_varied" in found["generating"]
+    assert "35,600 images of sd2, sd3, sd2_varied, sd3_varied, sd2_kept" in found["generating"]
     assert 2.5 < float(found["generating"].split()[1]) < 3.6  # measured there: three hours
     assert "the teacher (resnet18) and 830 trainings of resnet8x4, whose step takes 1.5 and 2.0 ms" in found["training"]
     assert found["training"].split()[2] == "min" and 45 < float(found["training"].split()[1]) < 75

@@ -55,3 +55,14 @@ def test_base_sources_are_split_before_a_source_is_made_from_their_train_images(
     study.config["split"]["leakage"] = "drop"
     study.configure(study.config)
     assert {"find_leakage_of_base", "find_leakage"} <= set(study.counted("results/plans/varied.parquet"))
+
+
+def test_a_source_is_generated_after_the_teacher_that_chooses_its_images(study):
+    study.config["sources"]["sd2"]["keep"] = {"by": "teacher", "at_least": 0.3}
+    study.configure(study.config)
+    planned = study.counted(*POOLS, "results/figures/rejected_sd2.png", "results/tables/acceptance.csv")
+    assert planned == {
+        **{"look_at_model": 1, "prepare_teacher_data": 1, "train_teacher": 1, "generate_sd2": 1},
+        **{"draw_sheet": 1, "tabulate_acceptance": 1},
+    }
+    assert {"split_derived", "tabulate_acceptance"} <= set(study.counted())

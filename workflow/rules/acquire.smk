@@ -219,10 +219,12 @@ for source in sources_of_kind("diffusion"):
             f"generate_{source}"
         input:
             **targets.parent_files(study, source),
+            **targets.chooser_files(study, source),
             look=ancient(f"resources/preflight/{source}.json"),
             model=model_files(source),
             shares=shares_of(source),
         output:
+            **targets.rejected_files(study, source),
             shards=pools(source, "tar"),
             records=pools(source, "jsonl"),
         log:

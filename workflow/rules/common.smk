@@ -133,6 +133,7 @@ sources_of_kind = partial(queries.sources_of_kind, study)
 classes_of_sources = partial(queries.classes_of_sources, study)
 limits_of_sources = partial(queries.limits_of_sources, study)
 used_sources = partial(queries.used_sources, study)
+filtered_sources = partial(queries.filtered_sources, study)
 pixel_sources = partial(queries.pixel_sources, study)
 base_sources = partial(derived.base_sources, study)
 derived_sources = partial(derived.derived_sources, study)
@@ -208,4 +209,4 @@ wildcard_constraints:
     teacher=r"\d+",
     lr=r"[\d.e-]+",
     weight_decay=r"[\d.e-]+",
-    kind=named([*targets.SHEETS, targets.LEFT_OUT]),
+    kind=named([*targets.SHEETS, targets.REJECTED, targets.LEFT_OUT]),

@@ -226,3 +226,29 @@ rule plan_study:
         code=code_of("plan_study"),
     script:
         "../scripts/plan_study.py"
+
+
+if filtered_sources():
+
+    localrules:
+        tabulate_acceptance,
+
+    rule tabulate_acceptance:
+        input:
+            records=targets.filtered_records(study),
+        output:
+            acceptance=report(
+                "results/tables/acceptance.csv", caption="../report/table_acceptance.rst", category="Tables"
+            ),
+        log:
+            "results/logs/tabulate_acceptance.log",
+        benchmark:
+            "results/benchmarks/tabulate_acceptance.tsv"
+        conda:
+            "../../envs/report.yaml"
+        params:
+            rules={source: study["sources"][source]["keep"] for source in filtered_sources()},
+            label=label_of_figures(),
+            code=code_of("tabulate_acceptance"),
+        script:
+            "../scripts/tabulate_acceptance.py"

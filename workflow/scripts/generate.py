@@ -1,15 +1,18 @@
 """Generate the images of a source: one pool for each class."""
 
 from distillery.generation.diffusion import generate
+from distillery.generation.keeping import RejectedImages
 from distillery.generation.parents import parents_of_job
 from distillery.jobs import job, with_crawl_policy
 from distillery.storage.refused_pools import SourceRequest, write_pools
 
 with job(snakemake) as j:
     source, name, classes, store = with_crawl_policy(j), j.params.name, j.params.classes, j.params.store
-    parents = parents_of_job(source, classes, j.input)
+    parents, teacher = parents_of_job(source, classes, j.input), j.input.get("teacher")
+    rejected = RejectedImages(j.output.get("rejected"), j.output.get("rejected_records"))
     write_pools(
         SourceRequest.of(name, source, store, j.input.look),
         dict(zip(classes, zip(j.output.shards, j.output.records, strict=True), strict=True)),
-        lambda: generate(source, name, classes, store, j.params.seed, parents),
+        lambda: rejected.set_aside(generate(source, name, classes, store, j.params.seed, parents, teacher)),
     )
+    rejected.write()

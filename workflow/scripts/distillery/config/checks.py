@@ -9,6 +9,7 @@ from typing import Any
 from distillery.cifar10 import CIFAR10
 from distillery.config.choices import RESERVED_NAMES, WEB_SEARCHES
 from distillery.config.derived_sources import labeling_problems
+from distillery.config.keep_checks import keep_problems
 from distillery.config.parent_checks import parent_problems
 from distillery.config.queries import classes_of, kinds_of_teacher, trained_classes, used_sources
 from distillery.config.teacher_checks import teacher_problems
@@ -40,6 +41,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     yield from _recipe_problems(config)
     yield from _scenario_problems(config)
     yield from labeling_problems(config)
+    yield from keep_problems(config)
     yield from _deployed_problems(config)
     yield from _tuning_problems(config)
     yield from _comparison_problems(config)

@@ -1,4 +1,4 @@
-"""Questions about derived sources: those whose images or labels follow from the split of the others, the base sources.
+"""Questions about derived sources: those whose images or labels follow from the teacher, or from other sources' split.
 
 Base sources are split first, as if there were no derived ones. Then a second split adds derived sources, which have
 train images alone. So no test or validation image can reach a derived one, and the base split stays when one joins.
@@ -15,6 +15,7 @@ from distillery.config.queries import (
     Study,
     classes_of,
     generated_sources,
+    kept_by_teacher,
     parent_of,
     parents_of_derived,
     used_sources,
@@ -30,9 +31,13 @@ def unlabeled_sources(study: Study) -> list[str]:
 
 
 def derived_sources(study: Study) -> list[str]:
-    """The derived sources that the study uses: those without labels, and those made from train images of others."""
+    """The derived sources that the study uses: without labels, made from others' images, or the teacher's choice."""
     unlabeled = unlabeled_sources(study)
-    return [name for name in used_sources(study) if name in unlabeled or parent_of(study, name)]
+    return [
+        name
+        for name in used_sources(study)
+        if name in unlabeled or parent_of(study, name) or kept_by_teacher(study, name)
+    ]
 
 
 def base_sources(study: Study) -> list[str]:

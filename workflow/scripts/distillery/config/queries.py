@@ -42,6 +42,16 @@ def parent_of(study: Study, source: str) -> str:
     return study["sources"][source].get("from", {}).get("source", "")
 
 
+def kept_by_teacher(study: Study, source: str) -> bool:
+    """Whether the teacher chooses which images of a source are kept."""
+    return study["sources"][source].get("keep", {}).get("by") == "teacher"
+
+
+def filtered_sources(study: Study) -> list[str]:
+    """The sources that the study uses and whose images are chosen (`keep`)."""
+    return [name for name in used_sources(study) if "keep" in study["sources"][name]]
+
+
 def parents_of_derived(study: Study, sources: Iterable[str]) -> dict[str, str]:
     """Those of some sources that are made from another one's train images, each with that parent."""
     return {name: parent for name in sources if (parent := parent_of(study, name))}

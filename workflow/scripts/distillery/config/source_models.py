@@ -288,6 +288,21 @@ class ImageToImage(Section):
     )
 
 
+class Keep(Section):
+    """Which generated images are kept."""
+
+    by: Literal["clip", "teacher"] = Field(
+        description="Who gives an image the probability of its class, among the source's classes: the CLIP model of"
+        " `clip_scorer`, or the study's teacher. With the teacher's choice the source has train images alone."
+    )
+    at_least: float = Field(
+        0.5, gt=0, le=1, description="The least probability; an image below is dropped, with the reason, and replaced."
+    )
+    tries: int = Field(
+        3, ge=1, le=100, description="Images generated at most, for each one requested; a class may then stay short."
+    )
+
+
 # in this way, since `from` is a word of Python
 _FROM: Any = {
     "from": (
@@ -356,6 +371,9 @@ class Diffusion(_WithFrom):
         "",
         description="A CLIP model (its id on the Hugging Face hub, or a folder) whose probability of the intended class"
         " is recorded with every image; empty for none.",
+    )
+    keep: Keep = optional(
+        "Which images are kept, by the probability of the intended class; by default all that can be used."
     )
     random_weights: bool = Field(
         False,

@@ -19,7 +19,9 @@ from distillery.config.queries import (
     Study,
     adopted_members,
     deployed_students,
+    filtered_sources,
     fits_scale,
+    kept_by_teacher,
     listing_of_dataset,
     other_test_sources,
     parent_of,
@@ -38,6 +40,7 @@ PAGE_TABLES = (
 )  # fmt: skip
 ONE_TRIAL = "lr{lr}_decay{weight_decay}_seed{seed}"
 SHEETS = ("contact", "label_issues", "duplicates")  # of a source with labels
+REJECTED = "rejected"  # of one whose images are chosen: those that were not
 LEFT_OUT = "left_out"  # of one that the teacher labels: images it is unsure about
 
 
@@ -62,6 +65,27 @@ def pools(study: Study, source: str, extension: str) -> list[str]:
 def model_files(study: Study, source: str) -> list[str]:
     """The files of a source's diffusion model if it is a folder; none of a model from the hub."""
     return sorted(str(path) for path in Path(study["sources"][source]["model"]).rglob("*") if path.is_file())
+
+
+def chooser_files(study: Study, source: str) -> dict[str, str]:
+    """The teacher, if it chooses a source's images."""
+    return {"teacher": teacher_file(0)} if kept_by_teacher(study, source) else {}
+
+
+def rejected_files(study: Study, source: str) -> dict[str, str]:
+    """The pool of a source's images that were not chosen; none if all are kept."""
+    names = {"rejected": "tar", "rejected_records": "jsonl"} if "keep" in study["sources"][source] else {}
+    return {name: f"resources/rejected/{source}.{extension}" for name, extension in names.items()}
+
+
+def filtered_records(study: Study) -> list[str]:
+    """The records of all sources whose images are chosen."""
+    return [path for source in filtered_sources(study) for path in pools(study, source, "jsonl")]
+
+
+def tables_of_filters(study: Study) -> list[str]:
+    """The table of how many images were chosen; none in a study without such sources."""
+    return tables("acceptance") if filtered_sources(study) else []
 
 
 def shares_of(study: Study, source: str) -> list[str]:
@@ -319,13 +343,15 @@ def tables(*names: str) -> list[str]:
 
 def sheets(study: Study) -> list[str]:
     """Every kind of sheet of every source's images."""
-    pairs = product((*SHEETS, LEFT_OUT), used_sources(study))
+    pairs = product((*SHEETS, LEFT_OUT, REJECTED), used_sources(study))
     return [f"results/figures/{kind}_{source}.png" for kind, source in pairs if kind in _kinds_of(study, source)]
 
 
 def _kinds_of(study: Study, source: str) -> tuple[str, ...]:
     """The kinds of sheets of a source: labels that the teacher gave are not audited by it."""
     labels = study["sources"][source].get("labels")
+    if "keep" in study["sources"][source]:
+        return (*SHEETS, REJECTED)
     return {"teacher": ("contact", "duplicates", LEFT_OUT), "none": ("contact", "duplicates")}.get(labels, SHEETS)
 
 
@@ -334,6 +360,8 @@ def sheet_inputs(study: Study, kind: str, source: str) -> dict[str, str | list[s
     if kind == "duplicates":  # dropped images are in the pools alone
         shards, records = pools(study, source, "tar"), pools(study, source, "jsonl")
         return {"shards": shards, "records": records, "table": f"results/curated/{source}.parquet"}
+    if kind == REJECTED:
+        return {**rejected_files(study, source), "records": pools(study, source, "jsonl")}
     if kind == LEFT_OUT:
         return {"pixels": f"results/unlabeled/{source}.npy", "table": f"results/labels/{source}.parquet"}
     pixels = f"results/curated/{source}.npy"

@@ -1,30 +1,25 @@
 """CLIP scores of generated images: the probability, by CLIP, that an image shows the class it was generated for.
 
 Zero-shot classification as in Radford et al. (2021), section 3.1: softmax over the captions `a photo of a {class}`. The
-score is recorded and drops no image; the label audit (`data_quality.label_audit`) finds wrong labels in all sources in
-the same way.
+score is recorded, and drops an image only if the source says so (`keep`); the label audit
+(`data_quality.label_audit`) finds wrong labels in all sources in the same way.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from distillery.generation.prompts import with_article
-from distillery.jobs import UserError, log, one_line, progress
-from distillery.storage.records import ImageRecord
-from distillery.storage.store import Store
-
-BATCH = 64  # images at a time
-Entries = list[tuple[ImageRecord, bytes | None]]
+from distillery.generation.scoring import Scorer
+from distillery.jobs import UserError, log, one_line
 
 
-class ClipScorer:
+class ClipScorer(Scorer):
     """A CLIP model that scores images; it is loaded when the first image needs a score.
 
     Args:
@@ -32,29 +27,17 @@ class ClipScorer:
         classes: the names of the classes to choose from.
     """
 
+    by = "clip"
+
     def __init__(self, model: str, classes: Sequence[str]):
-        self.model, self.classes = model, list(classes)
+        super().__init__(classes)
+        self.model = model
         self._loaded: tuple[Any, Any] | None = None
 
-    def score(self, entries: Entries, store: Store) -> Entries:
-        """Score the images of one class: fill `clip_score` and `clip_scorer` of their records.
-
-        Failures, and images that this scorer scored before, stay as they are. New scores go into the store, so that no
-        image is scored twice.
-        """
-        fresh = [
-            (i, data) for i, (record, data) in enumerate(entries) if data is not None and not self._has_scored(record)
-        ]
-        entries = list(entries)
-        batches = [fresh[start : start + BATCH] for start in range(0, len(fresh), BATCH)]
-        for batch in progress(batches, label="scoring", unit="batches"):
-            found = self.probabilities([data for _, data in batch])
-            for (i, data), row in zip(batch, found, strict=True):
-                record = entries[i][0]
-                probability = round(float(row[self.classes.index(record.label)]), 6)
-                entries[i] = replace(record, clip_scorer=self._name(), clip_score=probability), data
-                store.put(record.origin, *entries[i])
-        return entries
+    @property
+    def name(self) -> str:
+        """The model and its classes: what `clip_scorer` records."""
+        return f"{self.model}: {', '.join(self.classes)}"
 
     def probabilities(self, images: Sequence[bytes]) -> np.ndarray:
         """Probability of every class for each image (encoded as JPEG or PNG): float [N, C], rows sum to 1."""
@@ -66,13 +49,6 @@ class ClipScorer:
         inputs = processor(text=texts, images=decoded, return_tensors="pt", padding=True).to(network.device)
         with torch.inference_mode():
             return network(**inputs).logits_per_image.softmax(dim=1).float().cpu().numpy()
-
-    def _name(self) -> str:
-        """The model and its classes: what `clip_scorer` records."""
-        return f"{self.model}: {', '.join(self.classes)}"
-
-    def _has_scored(self, record: ImageRecord) -> bool:
-        return record.clip_scorer == self._name()
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:

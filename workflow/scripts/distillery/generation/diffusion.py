@@ -10,23 +10,24 @@ batch of another size computes in another order, and single pixels may then diff
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from distillery.generation.clip_scorer import ClipScorer
 from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
+from distillery.generation.image_plan import GeneratedImages, GenerationPlan
+from distillery.generation.keeping import REJECTED, KeepRule
 from distillery.generation.parents import ParentImages
-from distillery.generation.prompts import ImagePrompt, prompt_for
 from distillery.generation.sampling import generate_images
+from distillery.generation.scoring import Entries, Scorer
+from distillery.generation.teacher_scorer import TeacherScorer
 from distillery.jobs import UserError, log, progress
 from distillery.storage.records import ImageRecord
 from distillery.storage.refusals import refused_record
 from distillery.storage.store import Store
+from distillery.wording import reason_kind
 
 MAX_FAILURES = 32  # give a model up after so many failures without a usable image
 
@@ -38,12 +39,14 @@ def generate(
     store: str | Path,
     seed: int,
     parents: ParentImages | None = None,
-) -> Iterator[tuple[str, list[tuple[ImageRecord, bytes | None]]]]:
+    teacher: str | Path | None = None,
+) -> Iterator[tuple[str, Entries]]:
     """Generate what is missing of a source's images, then give each class its pool.
 
     An image that is flagged, black, flat or not a number becomes a record with the reason as its failure, and one more
-    image is generated for it: up to a quarter more than requested (at least 8). A class that then still lacks images
-    stays short, with a warning; the split decides how to go on (`split.shortfall`).
+    image is generated for it: up to a quarter more than requested (at least 8). So does one that `keep` rejects, up to
+    `keep.tries` times what is requested. A class that then still lacks images stays short, with a warning; the split
+    decides how to go on (`split.shortfall`).
 
     Args:
         source: the source in the configuration, of kind diffusion.
@@ -52,9 +55,11 @@ def generate(
         store: folder of the images generated before.
         seed: the source's seed.
         parents: the images to start from, for image-to-image; classes that their source refused are refused here too.
+        teacher: its weights, if it chooses the images.
 
     Yields:
-        For each class in order: its name, and its records in order, each with the JPEG's bytes or None.
+        For each class in order: its name, and its records in order, each with the JPEG's bytes or None. A rejected
+        image has a failure and bytes.
 
     Raises:
         Refusal: the model cannot be had, or needs a GPU that is not there.
@@ -69,22 +74,58 @@ def generate(
     classes = {label: words for label, words in classes.items() if label not in refused}
     for label in sorted(refused):
         yield label, [(refused_record(name, label, source["kind"], "parent refused"), None)]
-    plan, kept = _plan_and_store(source, name, classes, store, seed, parents)
-    clip_scorer = ClipScorer(source["clip_scorer"], list(classes)) if source["clip_scorer"] else None
+    scorers = _scorers(source, classes, teacher)
+    keep = KeepRule.of(source, scorers)
+    plan, kept = _plan_and_store(source, name, classes, store, seed, parents, keep)
     pipeline = None
-    while missing := plan.missing(kept):
+    while missing := _missing(plan, kept, scorers):
         log.info("source %s: %d images to generate with %s", name, len(missing), settings.model)
         pipeline = pipeline or load_pipeline(settings)
         _generate_into(kept, pipeline, missing, plan)
     for label in classes:
         entries = plan.entries(label, kept)
-        count = sum(data is not None for _, data in entries)
-        if not count:
-            raise _no_usable_image(settings, [record.failure for record, _ in entries])
-        if count < settings.per_class:
-            message = "source %s: class %s has %d images, %d requested; the others failed"
-            log.warning(message, name, label, count, settings.per_class)
-        yield label, clip_scorer.score(entries, kept.store) if clip_scorer else entries
+        _tell_shortfall(plan, label, [record.failure for record, _ in entries])
+        for scorer in [] if keep else scorers:  # else they are scored
+            entries = scorer.score(entries, kept.store)
+        yield label, entries
+
+
+def _scorers(source: Mapping[str, Any], classes: Mapping[str, Any], teacher: str | Path | None) -> list[Scorer]:
+    """The networks that score a source's images."""
+    clip = [ClipScorer(source["clip_scorer"], list(classes))] if source["clip_scorer"] else []
+    return [*clip, *([TeacherScorer(teacher, list(classes))] if teacher else [])]
+
+
+def _missing(plan: GenerationPlan, kept: GeneratedImages, scorers: Sequence[Scorer]) -> list[ImageRecord]:
+    """The images still to generate; with a rule of what is kept, those made so far are scored first."""
+    for label in plan.classes if kept.keep else ():
+        for scorer in scorers:
+            scorer.score(plan.made(label, kept), kept.store)
+    return plan.missing(kept)
+
+
+def _tell_shortfall(plan: GenerationPlan, label: str, failures: Sequence[str]) -> None:
+    """Warn of a class with too few images.
+
+    Args:
+        failures: of the images tried, empty for those that are usable.
+
+    Raises:
+        UserError: none is usable.
+    """
+    count, requested = failures.count(""), plan.settings.per_class
+    rejected = sum(reason_kind(failure) == REJECTED for failure in failures)
+    if not count and rejected == len(failures):
+        raise UserError(
+            f"source {plan.name}: class {label}: all {rejected} images were {failures[0]} and so on. Lower"
+            " keep.at_least, or give the class other prompts."
+        )
+    if not count:
+        raise _no_usable_image(plan.settings, failures)
+    if count < requested:
+        failed, tried = len(failures) - count - rejected, len(failures)
+        rest = f"{rejected} of {tried} tried were rejected (keep), {failed} failed" if rejected else "the others failed"
+        log.warning("source %s: class %s has %d images, %d requested; %s", plan.name, label, count, requested, rest)
 
 
 def generate_share(
@@ -122,40 +163,6 @@ def generate_share(
     return [kept.entry(record)[0] for record in mine]
 
 
-class GeneratedImages:
-    """The images of a source generated so far: its store, and failures of this job that are not yet in it.
-
-    Failures stay in memory until this job makes its first usable image. Until then the machine may be at fault, as with
-    a broken driver whose images are not a number, and stored failures would outlast the repair.
-    """
-
-    def __init__(self, store: Store):
-        self.store = store
-        self.failures: dict[str, ImageRecord] = {}  # by origin
-        self.any_usable = False  # whether this job has made a usable image
-
-    def get(self, origin: str) -> tuple[ImageRecord, bytes | None] | None:
-        """The record and bytes of an image, or of a failure without bytes; None if it has not been tried."""
-        return (self.failures[origin], None) if origin in self.failures else self.store.get(origin)
-
-    def entry(self, record: ImageRecord) -> tuple[ImageRecord, bytes | None]:
-        """The completed record of an image that was tried, and its bytes."""
-        found = self.get(record.origin)
-        if found is None:
-            raise KeyError(record.origin)
-        return found
-
-    def put(self, record: ImageRecord, data: bytes | None) -> None:
-        """Keep a completed record with its bytes, or a failure without."""
-        if data is None and not self.any_usable:
-            self.failures[record.origin] = record
-            return
-        self.store.put(record.origin, record, data)
-        for failed in self.failures.values():
-            self.store.put(failed.origin, failed, None)
-        self.failures, self.any_usable = {}, True
-
-
 def _plan_and_store(
     source: Mapping[str, Any],
     name: str,
@@ -163,10 +170,12 @@ def _plan_and_store(
     store: str | Path,
     seed: int,
     parents: ParentImages | None,
+    keep: KeepRule | None = None,
 ) -> tuple[GenerationPlan, GeneratedImages]:
     """The plan of a source's images, and those generated so far; arguments as for `generate`."""
-    plan = GenerationPlan(DiffusionSettings.of(source), name, source, classes, seed, parents)
-    return plan, GeneratedImages(Store.of(store, source))
+    settings, tries = DiffusionSettings.of(source), keep.tries if keep else 1
+    plan = GenerationPlan(settings, name, source, classes, seed, parents, tries)
+    return plan, GeneratedImages(Store.of(store, source), keep)
 
 
 def _generate_into(kept: GeneratedImages, pipeline: Any, missing: Sequence[ImageRecord], plan: GenerationPlan) -> None:
@@ -194,107 +203,3 @@ def _no_usable_image(settings: DiffusionSettings, failures: Sequence[str]) -> Us
         f"model {settings.model}: none of {len(failures)} images can be used, mostly because: {reason}. "
         f"Try another dtype (now {settings.dtype}), size (now {settings.size}) or model."
     )
-
-
-@dataclass(frozen=True)
-class GenerationPlan:
-    """The records of all images that a source needs, before they are generated; fields as for `generate`."""
-
-    settings: DiffusionSettings
-    name: str
-    source: Mapping[str, Any]
-    classes: Mapping[str, Any]
-    seed: int
-    parents: ParentImages | None = None
-
-    def attempts(self, label: str) -> Iterator[ImageRecord]:
-        """The images that may be tried for a class, in order, replacements of failures included."""
-        for index in range(self.settings.per_class + max(8, self.settings.per_class // 4)):
-            prompt = prompt_for(self.source, label, self.classes[label], index, self.seed)
-            parent = (self.parents.source, self.parents.key_of(label, index)) if self.parents else None
-            yield plan_image(self.settings, self.name, label, prompt, index, self.seed, parent)
-
-    def missing(self, kept: GeneratedImages) -> list[ImageRecord]:
-        """The images still to generate so that every class gets its number, replacements of known failures included."""
-        missing: list[ImageRecord] = []
-        for label in self.classes:
-            usable = 0
-            for record in self.attempts(label):
-                entry = kept.get(record.origin)
-                usable += entry is None or entry[1] is not None
-                missing += [record] if entry is None else []
-                if usable == self.settings.per_class:
-                    break
-        return missing
-
-    def entries(self, label: str, kept: GeneratedImages) -> list[tuple[ImageRecord, bytes | None]]:
-        """The completed records of a class with their bytes, in order, up to the last image that it needs."""
-        entries, usable = [], 0
-        for record in self.attempts(label):
-            entries.append(kept.entry(record))
-            usable += entries[-1][1] is not None
-            if usable == self.settings.per_class:
-                break
-        return entries
-
-
-def plan_image(
-    settings: DiffusionSettings,
-    name: str,
-    label: str,
-    prompt: ImagePrompt,
-    index: int,
-    seed: int,
-    parent: tuple[str, str] | None = None,
-) -> ImageRecord:
-    """The record of an image before it is generated, with the seed of its noise and its identity.
-
-    The seed depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed, the number, and the
-    parent with its strength. The identity (`origin`) also depends on how the image is computed and stored, so that a
-    changed setting makes a new one.
-
-    Args:
-        parent: source and key of the image to start from; None to start from noise alone.
-    """
-    facts = {
-        "model": settings.model,
-        "revision": settings.revision,
-        "class": label,
-        "prompt": prompt.prompt,
-        "negative_prompt": settings.negative_prompt,
-        "size": settings.size,
-        "steps": settings.steps,
-        "guidance": prompt.guidance,
-        "scheduler": settings.scheduler,
-        "seed": seed,
-        "index": index,
-    }
-    if parent:  # no key where there is none, so that images of before keep their seeds
-        facts |= {"parent": parent[1], "strength": prompt.strength}
-    computed = {"dtype": settings.dtype, "components": sorted(settings.components), "quality": settings.quality}
-    return ImageRecord(
-        source=name,
-        label=label,
-        kind="diffusion",
-        origin=_digest(facts | computed).hex()[:32],
-        rank=index,
-        prompt=prompt.prompt,
-        negative_prompt=settings.negative_prompt,
-        model=settings.model,
-        revision=settings.revision,
-        seed=int.from_bytes(_digest(facts)[:8]) >> 1,  # fits an int64 column
-        steps=settings.steps,
-        guidance=prompt.guidance,
-        size=settings.size,
-        scheduler=settings.scheduler,
-        dtype=settings.dtype,
-        components=settings.components,
-        quality=settings.quality,
-        parent_source=parent[0] if parent else "",
-        parent=parent[1] if parent else "",
-        strength=prompt.strength if parent else -1.0,
-    )
-
-
-def _digest(facts: Mapping[str, Any]) -> bytes:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()

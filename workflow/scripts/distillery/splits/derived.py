@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from distillery.curation.pair_table import read_pairs
-from distillery.jobs import UserError, log
+from distillery.jobs import log
 from distillery.splits.assign_splits import rank_images
 from distillery.splits.assignments import SplitSettings, read_assignments, write_assignments
 from distillery.splits.candidates import SplitCandidates, load_candidates, without_leaked
@@ -22,7 +22,7 @@ from distillery.splits.refused_sources import read_refusals, refused_classes, wr
 from distillery.splits.shortfall import LINKING, UNUSED
 from distillery.splits.split import SPLITS_SCHEMA
 from distillery.storage.parquet import read_parquet, write_parquet
-from distillery.storage.records import ImageRecord
+from distillery.storage.pools import read_records
 
 Place = tuple[str, str]  # a source and a key
 ABSENT = -2  # in place of the group of a parent that is in no split
@@ -98,12 +98,9 @@ def read_parents(records: Sequence[str | Path]) -> dict[Place, Place]:
     """
     found: dict[Place, Place] = {}
     for path in records:
-        try:
-            for line in Path(path).read_text(encoding="utf-8").split("\n"):
-                if line and (record := ImageRecord.from_json(line)).parent and not record.failure:
-                    found[record.source, record.key] = record.parent_source, record.parent
-        except (ValueError, TypeError, UserError) as error:
-            raise UserError(f"records {path} are damaged ({error}). Delete the pool and run again.") from error
+        for record in read_records(path):
+            if record.parent and not record.failure:
+                found[record.source, record.key] = record.parent_source, record.parent
     return found
 
 

@@ -36,6 +36,7 @@ WORDS = {
     FLAGGED: "flagged by the teacher as label issues (clean: true)",
     UNUSED: "near-duplicates of test or validation images",
     LINKING: "near-duplicates of images of two groups that were there before",
+    "rejected": "rejected by the source's keep",
     IN_OTHER_SOURCE: "near-duplicates of images of the scenario's other sources",
 }
 REPLACE = "Replace these files, or add images of {label}"
@@ -52,6 +53,7 @@ REMEDIES = {
     "teacher unsure": "Lower the source's threshold, or add images of {label}",
     LEAKED: "Give the teacher other images than these, or set split.leakage: report",
     FLAGGED: "Add images of {label}, or set clean: false",
+    "rejected": "Lower the source's keep.at_least, or raise its keep.tries",
     UNUSED: DIFFERENT,
     LINKING: DIFFERENT,
     IN_OTHER_SOURCE: "Add images of {label} that the other sources lack",

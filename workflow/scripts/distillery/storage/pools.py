@@ -108,6 +108,24 @@ def read_pool(shard: str | Path, records: str | Path) -> Iterator[tuple[ImageRec
         ) from error
 
 
+def read_records(path: str | Path) -> list[ImageRecord]:
+    """The records of a pool in order, without its images.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="\n") as lines:
+            return [ImageRecord.from_json(line) for line in lines]
+    except FileNotFoundError:
+        raise
+    except (*DAMAGE, UserError) as error:
+        raise UserError(
+            f"records {path} are damaged ({one_line(error, 200)}). Delete the pool and run again; the store keeps the"
+            " images."
+        ) from error
+
+
 def read_images(shard: str | Path, keys: Iterable[str]) -> dict[str, bytes]:
     """The bytes of some images of a shard, by their keys; keys that it lacks are left out.
 

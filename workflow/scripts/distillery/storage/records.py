@@ -14,9 +14,8 @@ from distillery.storage.texts import clean_address, clean_text
 from distillery.storage.urls import MAX_URL
 
 # field → characters at most
-TEXT_LENGTHS = dict.fromkeys(
-    ("source", "label", "kind", "retrieved", "scheduler", "dtype", "clip_scorer", "parent_source"), 300
-)
+TEXT_LENGTHS = dict.fromkeys(("source", "label", "kind", "retrieved", "scheduler", "dtype", "parent_source"), 300)
+TEXT_LENGTHS |= dict.fromkeys(("clip_scorer", "teacher_scorer"), 300)
 TEXT_LENGTHS |= dict.fromkeys(("title", "license", "creator", "model", "revision"), 500)
 TEXT_LENGTHS |= {"key": 64, "sha256": 64, "parent": 64, "failure": 200, "query": 1000, "origin": MAX_URL}
 ADDRESSES = ("url", "page", "thumbnail")
@@ -78,6 +77,8 @@ class ImageRecord:
     strength: float = -1.0  # how much of that image was noise at the start, 0 to 1
     clip_scorer: str = ""  # the CLIP model that scored it, and among which classes
     clip_score: float = -1.0  # its probability of the label, 0 to 1
+    teacher_scorer: str = ""  # the teacher that scored it, by a hash of its weights, and among which classes
+    teacher_score: float = -1.0  # its probability of the label, 0 to 1
 
     def __post_init__(self) -> None:
         for name, length in TEXT_LENGTHS.items():

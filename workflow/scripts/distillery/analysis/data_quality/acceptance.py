@@ -1,0 +1,66 @@
+"""The table of acceptance: how many generated images of each class and prompt were kept, rejected or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from distillery.analysis.table_files import write_table
+from distillery.storage.pools import read_records
+from distillery.storage.records import ImageRecord
+from distillery.storage.refusals import refusal_of
+from distillery.wording import reason_kind
+
+ALL_PROMPTS = ""  # of the row of a whole class
+COLUMNS = (
+    "source", "class", "prompt", "by", "at_least", "tried", "kept", "rejected", "failed", "accepted", "mean_score",
+    "note",
+)  # fmt: skip
+
+
+def tabulate_acceptance(
+    records: Sequence[str | Path], rules: Mapping[str, Mapping[str, Any]], output: str | Path, *, label: str = ""
+) -> None:
+    """Write the table: a row for each class, then one for each of its prompts.
+
+    Args:
+        records: the `.jsonl` of every pool of the sources.
+        rules: `keep` of each source.
+        output: a CSV to write, columns as in docs/tables.md.
+        label: stands in the column `note`.
+    """
+    rows: list[dict[str, Any]] = []
+    for path in records:
+        tried = [record for record in read_records(path) if not refusal_of(record.failure)]
+        for prompt in [ALL_PROMPTS, *dict.fromkeys(record.prompt for record in tried)] if tried else []:
+            mine = [record for record in tried if prompt in (ALL_PROMPTS, record.prompt)]
+            rule = rules[mine[0].source]
+            counts = count_outcomes(mine, rule["by"])
+            rows.append(
+                {"source": mine[0].source, "class": mine[0].label, "prompt": prompt, "by": rule["by"]}
+                | {"at_least": rule["at_least"], "note": label}
+                | counts
+            )
+    write_table(pd.DataFrame(rows, columns=list(COLUMNS)).round({"accepted": 4, "mean_score": 4}), output)
+
+
+def count_outcomes(records: Sequence[ImageRecord], by: str) -> dict[str, float | int | None]:
+    """How many images were kept, rejected or failed, the share that was kept of the others, and their mean score.
+
+    Args:
+        by: clip or teacher.
+    """
+    kept = sum(not record.failure for record in records)
+    rejected = sum(reason_kind(record.failure) == "rejected" for record in records)
+    scores = [score for record in records if (score := getattr(record, f"{by}_score")) >= 0]
+    return {
+        "tried": len(records),
+        "kept": kept,
+        "rejected": rejected,
+        "failed": len(records) - kept - rejected,
+        "accepted": kept / (kept + rejected) if kept + rejected else None,
+        "mean_score": sum(scores) / len(scores) if scores else None,
+    }

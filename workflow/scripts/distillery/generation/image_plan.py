@@ -1,0 +1,176 @@
+"""The plan of a source's images: each one's record, seed and identity before it is generated."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from distillery.generation.diffusion_models import DiffusionSettings
+from distillery.generation.keeping import KeepRule
+from distillery.generation.parents import ParentImages
+from distillery.generation.prompts import ImagePrompt, prompt_for
+from distillery.generation.scoring import Entries
+from distillery.storage.records import ImageRecord
+from distillery.storage.store import Store
+
+
+class GeneratedImages:
+    """The images of a source generated so far: its store, and failures of this job that are not yet in it.
+
+    Failures stay in memory until this job makes its first usable image. Until then the machine may be at fault, as with
+    a broken driver whose images are not a number, and stored failures would outlast the repair.
+
+    Args:
+        store: of the source.
+        keep: which images are kept; the others have the reason as their failure. None keeps all.
+    """
+
+    def __init__(self, store: Store, keep: KeepRule | None = None):
+        self.store, self.keep = store, keep
+        self.failures: dict[str, ImageRecord] = {}  # by origin
+        self.any_usable = False  # whether this job has made a usable image
+
+    def get(self, origin: str) -> tuple[ImageRecord, bytes | None] | None:
+        """The record and bytes of an image, or of a failure without bytes; None if it has not been tried.
+
+        A rejected image has a failure and bytes.
+        """
+        found = (self.failures[origin], None) if origin in self.failures else self.store.get(origin)
+        if found and found[1] is not None and self.keep and (reason := self.keep.rejection(found[0])):
+            return replace(found[0], failure=reason), found[1]
+        return found
+
+    def entry(self, record: ImageRecord) -> tuple[ImageRecord, bytes | None]:
+        """The completed record of an image that was tried, and its bytes."""
+        found = self.get(record.origin)
+        if found is None:
+            raise KeyError(record.origin)
+        return found
+
+    def put(self, record: ImageRecord, data: bytes | None) -> None:
+        """Keep a completed record with its bytes, or a failure without."""
+        if data is None and not self.any_usable:
+            self.failures[record.origin] = record
+            return
+        self.store.put(record.origin, record, data)
+        for failed in self.failures.values():
+            self.store.put(failed.origin, failed, None)
+        self.failures, self.any_usable = {}, True
+
+
+@dataclass(frozen=True)
+class GenerationPlan:
+    """The records of all images that a source needs, before they are generated; fields as for `generate`.
+
+    Attributes:
+        tries: images tried at most, for each one requested; 1 tries a quarter more than requested, and at least 8.
+    """
+
+    settings: DiffusionSettings
+    name: str
+    source: Mapping[str, Any]
+    classes: Mapping[str, Any]
+    seed: int
+    parents: ParentImages | None = None
+    tries: int = 1
+
+    def attempts(self, label: str) -> Iterator[ImageRecord]:
+        """The images that may be tried for a class, in order, replacements of failures included."""
+        requested = self.settings.per_class
+        for index in range(max(requested * self.tries, requested + max(8, requested // 4))):
+            prompt = prompt_for(self.source, label, self.classes[label], index, self.seed)
+            parent = (self.parents.source, self.parents.key_of(label, index)) if self.parents else None
+            yield plan_image(self.settings, self.name, label, prompt, index, self.seed, parent)
+
+    def missing(self, kept: GeneratedImages) -> list[ImageRecord]:
+        """The images still to generate so that every class gets its number, replacements of known failures included."""
+        missing: list[ImageRecord] = []
+        for label in self.classes:
+            usable = 0
+            for record in self.attempts(label):
+                entry = kept.get(record.origin)
+                usable += entry is None or not entry[0].failure
+                missing += [record] if entry is None else []
+                if usable == self.settings.per_class:
+                    break
+        return missing
+
+    def made(self, label: str, kept: GeneratedImages) -> Entries:
+        """The images of a class that were made so far and not rejected, with their bytes."""
+        found = (kept.get(record.origin) for record in self.attempts(label))
+        return [entry for entry in found if entry and entry[1] is not None and not entry[0].failure]
+
+    def entries(self, label: str, kept: GeneratedImages) -> Entries:
+        """The completed records of a class with their bytes, in order, up to the last image that it needs."""
+        entries, usable = [], 0
+        for record in self.attempts(label):
+            entries.append(kept.entry(record))
+            usable += not entries[-1][0].failure
+            if usable == self.settings.per_class:
+                break
+        return entries
+
+
+def plan_image(
+    settings: DiffusionSettings,
+    name: str,
+    label: str,
+    prompt: ImagePrompt,
+    index: int,
+    seed: int,
+    parent: tuple[str, str] | None = None,
+) -> ImageRecord:
+    """The record of an image before it is generated, with the seed of its noise and its identity.
+
+    The seed depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed, the number, and the
+    parent with its strength. The identity (`origin`) also depends on how the image is computed and stored, so that a
+    changed setting makes a new one.
+
+    Args:
+        parent: source and key of the image to start from; None to start from noise alone.
+    """
+    facts = {
+        "model": settings.model,
+        "revision": settings.revision,
+        "class": label,
+        "prompt": prompt.prompt,
+        "negative_prompt": settings.negative_prompt,
+        "size": settings.size,
+        "steps": settings.steps,
+        "guidance": prompt.guidance,
+        "scheduler": settings.scheduler,
+        "seed": seed,
+        "index": index,
+    }
+    if parent:  # no key where there is none, so that images of before keep their seeds
+        facts |= {"parent": parent[1], "strength": prompt.strength}
+    computed = {"dtype": settings.dtype, "components": sorted(settings.components), "quality": settings.quality}
+    return ImageRecord(
+        source=name,
+        label=label,
+        kind="diffusion",
+        origin=_digest(facts | computed).hex()[:32],
+        rank=index,
+        prompt=prompt.prompt,
+        negative_prompt=settings.negative_prompt,
+        model=settings.model,
+        revision=settings.revision,
+        seed=int.from_bytes(_digest(facts)[:8]) >> 1,  # fits an int64 column
+        steps=settings.steps,
+        guidance=prompt.guidance,
+        size=settings.size,
+        scheduler=settings.scheduler,
+        dtype=settings.dtype,
+        components=settings.components,
+        quality=settings.quality,
+        parent_source=parent[0] if parent else "",
+        parent=parent[1] if parent else "",
+        strength=prompt.strength if parent else -1.0,
+    )
+
+
+def _digest(facts: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()
