@@ -485,20 +485,24 @@ def test_the_published_study(monkeypatch):
     assert all(len(c["queries"]) == 30 and len(c["prompts"]) == 10 for c in study["classes"].values())
     totals = {name: sum(scenario["train"].values()) for name, scenario in study["scenarios"].items()}
     free = {"small_openverse", "small_commons", "small_free"}  # beside small_bing: sources that need no account
-    assert len(totals) == 13 + 4 + len(free)
+    assert len(totals) == 13 + 4 + len(free) + 1
     small = {"small_google", "small_bing", "small_web", "small_sd2", "small_sd3"}
     varied = {name for name in totals if name.endswith("_varied")}
     assert varied == {f"{size}_{model}_varied" for size in ("small", "large") for model in ("sd2", "sd3")}
-    assert {name for name, n in totals.items() if n == 800} - varied - free == small
+    assert {name for name, n in totals.items() if n == 800} - varied - free == small | {"small_sd2_kept"}
     assert {name for name, n in totals.items() if n == 400} == {"small_web_color", "small_web_rotation"}
     assert {name for name, n in totals.items() if n == 4000} == {"medium_web", "medium_web_sd"}
     assert {n for name, n in totals.items() if name.startswith("large")} == {8000}
     assert set(study["arms"]) == {"scratch", "kd", "kd_tuned", "published_scratch", "published_kd"}
     published = {name: s["published"] for name, s in study["scenarios"].items() if "published" in s}
-    assert set(published) == set(totals) - varied - free
+    assert set(published) == set(totals) - varied - free - {"small_sd2_kept"}
     assert all(len(said["site"]) == len(said["notebook"]) == 2 for said in published.values())
     sources = study["sources"]
-    assert [name for name in sources if sources[name].get("prompt_style") == "composed"] == ["sd2_varied", "sd3_varied"]
+    composed = [name for name in sources if sources[name].get("prompt_style") == "composed"]
+    assert composed == ["sd2_varied", "sd3_varied", "sd2_kept"]
+    # the same images but for the choice, so that the pair of scenarios differs in it alone
+    varied, kept = ({**sources[name], "per_class": 0, "keep": 0} for name in ("sd2_varied", "sd2_kept"))
+    assert varied == kept and study["comparisons"]["choosing"]["scenarios"] == ["small_sd2_varied", "small_sd2_kept"]
 
 
 def test_the_published_study_word_for_word(monkeypatch):
