@@ -1,19 +1,21 @@
-"""Seconds per step of distilling a student: the library's loop against two loops that a user would start from.
+"""Seconds per step of distilling a student: the library's loop against loops that a user would start from.
 
     python benchmarks/training.py                                            resnet18 as teacher of resnet8x4
     python benchmarks/training.py --teacher convnet_l --student resnet8      a pair for two CPU cores
+    python benchmarks/training.py --repdistiller FOLDER --mdistiller FOLDER  the peers' own loops, from checkouts
     python benchmarks/training.py --concurrent 8                             several trainings at once on one GPU
 
-The loops of a pair are measured in turns in one process, with the same networks, batch, image size and number of steps.
+The loops of a pair are measured in turns in one process, with the same networks and first weights, batch, image size
+and number of steps.
 
 * tutorial: PyTorch's knowledge-distillation tutorial: a DataLoader of torchvision's CIFAR10 with ToTensor and Normalize
   in two workers, float32, Adam, the loss read after every step; batches of 128.
-* repository: the loop of RepDistiller and mdistiller: a DataLoader with RandomCrop, RandomHorizontalFlip, ToTensor and
-  Normalize of each image in workers, float32, SGD with momentum, loss and accuracy read after every step; batches
-  of 64.
+* RepDistiller (github.com/HobbitLong/RepDistiller) and mdistiller (github.com/megvii-research/mdistiller): their own
+  code (`peer_loops.py`), with the same loss, learning rate and momentum as the library; batches of 64. Their mean loss
+  over the measured steps is printed beside the library's: they must agree, but for order and views.
 
-The library crops and flips in both comparisons. The images are random, as many as the train images of CIFAR-10; their
-contents do not affect the time.
+The images are noise with a faint pattern of their class, as many as the train images of CIFAR-10; their contents do not
+affect the time.
 
 Consecutive steps are measured, with everything that recurs during a training: at a new epoch the other loops restart
 their workers and the library draws an order, and the library writes rows of history. What happens once is not measured:
@@ -58,10 +60,10 @@ import sys
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
+from peer_loops import PEERS, peer_loop
 from torch.utils.flop_counter import FlopCounterMode
-from training_loops import Pair, library_loop, repository_loop, tutorial_loop
+from training_loops import Pair, library_loop, patterns, tutorial_loop
 
 from distillery.config.choices import NETWORKS
 from distillery.models.architectures import build_network
@@ -76,6 +78,7 @@ STUDY = {
     "batch": 128,
     "images": 8000,
 }  # the budget of config.yaml
+FIRST = 20  # steps before the measurement, whose losses are compared
 QUIET = 1.0  # seconds until the loaders of the other loop are idle
 ENOUGH = 10.0  # seconds, the minimum time of a measurement of the library
 
@@ -87,15 +90,18 @@ def main() -> None:
     parser.add_argument(
         "--steps", type=int, default=0, help="of a measurement; 0: as many as the library does in about 10 s"
     )
+    for name in PEERS:
+        parser.add_argument(f"--{name}", metavar="FOLDER", help=f"a checkout of {name}, whose loop is measured too")
+    parser.add_argument("--images", type=int, default=IMAGES, help="train images")
+    parser.add_argument("--no-limits", action="store_true", help="compare loops alone")
     parser.add_argument("--turns", type=int, default=3, help="measurements of each loop")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 for all")
     parser.add_argument("--concurrent", type=int, default=0, help="only time this many whole trainings at once")
     parser.add_argument("--single", action="store_true", help=argparse.SUPPRESS)  # one of those trainings
     options = parser.parse_args()
-    rng, count = np.random.default_rng(0), STUDY["images"] if options.single else IMAGES
-    pixels = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
+    pixels, labels = patterns(STUDY["images"] if options.single else options.images)
     device = choose_device(options.threads)
-    pair = Pair(options.teacher, options.student, pixels, rng.integers(0, 10, count), device)
+    pair = Pair(options.teacher, options.student, pixels, labels, device)
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     if options.single:
         library_loop(pair, STUDY["batch"])(STUDY["steps"])
@@ -104,17 +110,19 @@ def main() -> None:
     if options.concurrent:
         time_concurrent_trainings(pair, options.concurrent)
         return
-    for name, batch, loop in (("tutorial", 128, tutorial_loop), ("repository", 64, repository_loop)):
-        compare(name, pair, batch, loop, options.steps, options.turns)
-    report_limits(pair, options.steps)
+    compare("tutorial", pair, 128, tutorial_loop(pair, 128), options.steps, options.turns)
+    for name in PEERS:
+        if checkout := vars(options)[name]:
+            compare(name, pair, 64, peer_loop(name, checkout, pair, 64), options.steps, options.turns)
+    if not options.no_limits:
+        report_limits(pair, options.steps)
 
 
-def compare(name: str, pair: Pair, batch: int, loop: Callable, steps: int, turns: int) -> None:
-    """Print milliseconds per step of the library and another loop, and their ratio."""
-    ways = {name: loop(pair, batch), "library": library_loop(pair, batch)}
+def compare(name: str, pair: Pair, batch: int, other: Callable[[int], float], steps: int, turns: int) -> None:
+    """Print milliseconds per step of the library and another loop, their ratio, and the losses of their first steps."""
+    ways = {name: other, "library": library_loop(pair, batch)}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for way in ways.values():
-        way(10)  # warm up
+    losses = {way: run(FIRST) for way, run in ways.items()}  # also warms up
     steps = steps or enough_steps(ways["library"], pair.device)
     for _ in range(turns):
         for way, run in ways.items():
@@ -124,16 +132,17 @@ def compare(name: str, pair: Pair, batch: int, loop: Callable, steps: int, turns
         print(f"  {way}, batch {batch}: {1000 * statistics.median(found):.1f} ms per step, {speed:,.0f} images/s")
     ratios = [other / library for other, library in zip(*seconds.values(), strict=True)]
     print(f"  library: {statistics.median(ratios):.1f}x as fast ({min(ratios):.1f}–{max(ratios):.1f}, {turns} turns)")
+    print(f"  mean loss of the first {FIRST} steps: " + ", ".join(f"{way} {loss:.3f}" for way, loss in losses.items()))
 
 
-def seconds_a_step(run: Callable[[int], None], steps: int, device: torch.device) -> float:
+def seconds_a_step(run: Callable[[int], object], steps: int, device: torch.device) -> float:
     """Seconds per step. A training of one step, which is mostly setup, is measured apart and subtracted."""
     time.sleep(QUIET)  # the workers of the other loop still run for a moment
     once = clock(lambda: run(1), device)
     return (clock(lambda: run(1 + steps), device) - once) / steps
 
 
-def enough_steps(run: Callable[[int], None], device: torch.device) -> int:
+def enough_steps(run: Callable[[int], object], device: torch.device) -> int:
     """A number of steps that takes long enough for a measurement."""
     steps = 10
     while clock(lambda steps=steps: run(steps), device) < ENOUGH:
@@ -141,7 +150,7 @@ def enough_steps(run: Callable[[int], None], device: torch.device) -> int:
     return steps
 
 
-def clock(action: Callable[[], None], device: torch.device) -> float:
+def clock(action: Callable[[], object], device: torch.device) -> float:
     """Seconds of an action, until the device is done."""
     started = time.perf_counter()
     action()
