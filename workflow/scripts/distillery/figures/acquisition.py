@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from matplotlib import colormaps
+import seaborn as sns
 from matplotlib.colors import to_rgb
 
 from distillery.analysis.table_files import NAMES_OF_COUNTS, read_table
@@ -88,12 +86,6 @@ def refusal_reasons(counts: pd.DataFrame) -> dict[str, str]:
     return {str(source): ", ".join(dict.fromkeys(reasons)) for source, reasons in by_source}
 
 
-def gray_shades(count: int) -> list[tuple[float, float, float]]:
-    """So many grays from dark to light, evenly apart, without black and white and those beside them."""
-    places = np.linspace(0, 1, count + 4)[2:-2]
-    return [(red, green, blue) for red, green, blue, _ in colormaps["Grays_r"](places)]
-
-
 def _draw_bars(
     axes: plt.Axes,
     outcomes: pd.DataFrame,
@@ -101,7 +93,8 @@ def _draw_bars(
     untrained: Sequence[str],
     refused: Mapping[str, str],
 ) -> None:
-    colors: list[Any] = [USED, KEPT, *gray_shades(outcomes.shape[1] - 2)]
+    grays = sns.color_palette("Grays_r", max(1, outcomes.shape[1] - 2) + 2)[1:-1]
+    colors = [USED, KEPT, *grays]
     total = outcomes.sum(axis=1)
     left = pd.Series(0.0, index=outcomes.index)
     for name, color in zip(outcomes.columns, colors, strict=False):

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 from matplotlib.lines import Line2D
 
 from distillery.analysis.table_files import read_table
@@ -61,7 +62,7 @@ def plot_diversity(
         axes.set_xlabel("mean distance of two images in the teacher's features (1 − cosine)", fontsize=9.5)
         axes.tick_params(length=0, labelsize=9)
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
-        axes.spines[["left", "top", "right"]].set_visible(False)
+        sns.despine(drawn.figure, left=True)
         text = "mean distance between two images of a class, with 95 % intervals"
         drawn.add_title_and_legend(title, text, keys)
         draw_footnote(drawn.figure, note)

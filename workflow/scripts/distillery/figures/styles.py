@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -25,12 +26,7 @@ matplotlib.rcParams["text.parse_math"] = False  # titles and names are the user'
 DPI = 160
 WIDTH = 10.5  # inches of a figure with one row per scenario, source or class
 INK, SOFT, RULE, GRID, CONNECTOR = "#222222", "#666666", "#D5D5D5", "#EDEDED", "#BDBDBD"
-FONT: dict[Any, Any] = {"font.family": "DejaVu Sans", "text.color": INK}
-# a white page without ticks; grids lie below the marks
-WHITE: dict[Any, Any] = {
-    "axes.axisbelow": True, "axes.edgecolor": ".15", "lines.solid_capstyle": "round", "patch.edgecolor": "w",
-    "patch.force_edgecolor": True, "xtick.bottom": False, "ytick.left": False, "ytick.color": ".15",
-}  # fmt: skip
+FONT = {"font.family": "DejaVu Sans", "text.color": INK}
 DOTTED = (0, (2, 2))
 CHANCE_LINE: dict[str, Any] = {"color": SOFT, "linewidth": 1, "linestyle": DOTTED}
 # a published number: smaller than a mark of this study, and hollow
@@ -93,18 +89,18 @@ def lines_of_arms(arms: Sequence[str]) -> list[tuple[str, ...]]:
 @contextmanager
 def row_style() -> Iterator[None]:
     """Matplotlib's settings for a figure with one row per name: no line around the axes."""
-    with plt.rc_context(WHITE | FONT | {"axes.labelcolor": INK, "xtick.color": SOFT}):
+    with sns.axes_style("white", FONT | {"axes.labelcolor": INK, "xtick.color": SOFT}):
         yield
 
 
 @contextmanager
 def panel_style() -> Iterator[None]:
     """Matplotlib's settings for a figure of panels: lines at the left and below only."""
-    settings: dict[Any, Any] = {
-        **WHITE, **FONT, "axes.labelcolor": INK, "xtick.color": SOFT, "ytick.color": SOFT, "axes.edgecolor": RULE,
-        "axes.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False,
+    settings: dict[str, Any] = {
+        **FONT, "axes.labelcolor": INK, "xtick.color": SOFT, "ytick.color": SOFT, "axes.edgecolor": RULE,
+        "axes.linewidth": 0.8,
     }  # fmt: skip
-    with plt.rc_context(settings):
+    with sns.axes_style("white", settings), plt.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
         yield
 
 
