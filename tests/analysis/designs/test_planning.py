@@ -44,6 +44,7 @@ def test_more_seeds_images_and_fewer_tests_find_smaller_differences():
         "4 times in 5; not covered: teacher, draw of train images (results/plan.md)"
     )
     assert "no verdict" in replace(PLAN, seeds=1).line()
+    assert "2 test images: no verdict" in replace(PLAN, test_images=2).line()  # would find 1,000 points
 
 
 def test_the_plan_s_tables(tmp_path):

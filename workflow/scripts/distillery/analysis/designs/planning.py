@@ -95,7 +95,9 @@ class StudyPlan:
     def line(self) -> str:
         """The plan in one line."""
         found = self.detectable()
-        points = "no verdict" if np.isnan(found) else f"differences of about {found:.1f} points are found 4 times in 5"
+        points = f"differences of about {found:.1f} points are found 4 times in 5"
+        if not found <= 100:  # points; NaN too
+            points = "no verdict"
         missing = ", ".join(self.design.not_covered(np.arange(self.seeds)))
         uncovered = f"; not covered: {missing}" if missing else ""
         return f"Plan: {self.seeds} seeds, {self.test_images:,} test images: {points}{uncovered} (results/plan.md)"
