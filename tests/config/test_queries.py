@@ -219,8 +219,8 @@ def test_all_published_numbers_of_the_root_configuration_are_shown():
 
 def test_headings_of_figures_name_the_study(study):
     study["title"] = "A study"
-    assert queries.heading_of_figure(study, {"title": "Sizes", "category": "Results"}) == "Sizes: A study"
-    assert queries.heading_of_figure(study, {"title": "Diversity", "category": "Sources"}) == "Diversity: A study"
+    assert queries.heading_of_figure(study, {"title": "Sizes", "category": "Charts"}) == "Sizes: A study"
+    assert queries.heading_of_figure(study, {"title": "Diversity", "category": "Images"}) == "Diversity: A study"
 
 
 def test_limits_of_scarce_things():

@@ -14,6 +14,7 @@ from distillery.storage.attempts import read_attempts
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
 FIGURES = targets.read_figures(REPORT / "figures.yaml")
+PLACES = targets.read_figures(REPORT / "places.yaml")
 
 gpus_here = count_gpus()
 for resource, limit in queries.resource_limits(gpus_here).items():
@@ -99,10 +100,8 @@ def used_as_they_are():
 
 
 def in_report(path):
-    """A figure with its caption and place in Snakemake's report."""
-    name, labels = Path(path).stem, {"figure": Path(path).stem, "format": Path(path).suffix[1:].upper()}
-    caption, category = f"../report/figure_{name}.rst", FIGURES[name]["category"]
-    return report(path, caption=caption, category=category, labels=labels)
+    """An output with its place in Snakemake's report."""
+    return report(path, **report_places.place_in_report(path, FIGURES, PLACES))
 
 
 def tables_of_figures():

@@ -31,7 +31,7 @@ rule plot_summary:
         preflight=ancient("resources/preflight/table.txt"),  # shown with every study; not drawn
         refusals="results/refusals.json",
     output:
-        figure=report("results/summary.png", caption="../report/summary.rst", category="Results"),
+        figure=in_report("results/summary.png"),
         markdown="results/tables/summary.md",
         latex="results/tables/summary.tex",
     log:
@@ -52,12 +52,7 @@ rule draw_sheet:
     input:
         unpack(lambda w: sheet_inputs(w.kind, w.source)),
     output:
-        figure=report(
-            "results/figures/{kind}_{source}.png",
-            caption="../report/sheet.rst",
-            category="Sources",
-            labels={"figure": "{kind}", "source": "{source}"},
-        ),
+        figure=in_report("results/figures/{kind}_{source}.png"),
     log:
         "results/logs/draw_sheet/{kind}_{source}.log",
     benchmark:
@@ -87,7 +82,7 @@ rule write_page:
         shards=[shard for source in used_sources() for shard in pools(source, "tar")],
         citation=shipped(REPORT.parents[1], "CITATION.cff")[0],
     output:
-        page=report("results/report.html", caption="../report/page.rst", category="Page"),
+        page=in_report("results/report.html"),
     log:
         "results/logs/write_page.log",
     benchmark:

@@ -9,7 +9,7 @@ LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 sys.path.insert(0, str(LIBRARY.parent))
 environ["PYTHONPATH"] = pathsep.join(filter(None, (str(LIBRARY.parent), environ.get("PYTHONPATH"))))
 
-from distillery.config import cleaning, queries, reading, targets
+from distillery.config import cleaning, queries, reading, report_places, targets
 from distillery.config.choices import WEB_SEARCHES
 from distillery.jobs import CRAWL_POLICY_KEYS, UserError
 from distillery.sources import own_files

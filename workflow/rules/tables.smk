@@ -31,14 +31,12 @@ rule tabulate_study:
         curated=curated(used_sources(), "parquet"),
         teacher="results/teacher/metrics.json",
     output:
-        comparisons=report(
-            "results/tables/comparisons.csv", caption="../report/table_comparisons.rst", category="Tables"
-        ),
-        ranking=report("results/tables/ranking.csv", caption="../report/table_ranking.rst", category="Tables"),
-        runs=report("results/tables/runs.csv", caption="../report/table_runs.rst", category="Tables"),
-        summary=report("results/tables/summary.csv", caption="../report/table_summary.rst", category="Tables"),
-        counts=report("results/tables/counts.csv", caption="../report/table_counts.rst", category="Tables"),
-        teacher=report("results/tables/teacher.csv", caption="../report/table_teacher.rst", category="Tables"),
+        comparisons=in_report("results/tables/comparisons.csv"),
+        ranking=in_report("results/tables/ranking.csv"),
+        runs=in_report("results/tables/runs.csv"),
+        summary=in_report("results/tables/summary.csv"),
+        counts=in_report("results/tables/counts.csv"),
+        teacher=in_report("results/tables/teacher.csv"),
     log:
         "results/logs/tabulate_study.log",
     benchmark:
@@ -76,19 +74,13 @@ rule tabulate_breakdowns:
         teachers=predictions_of_teachers(),
         audits=expand("results/audit/{source}.parquet", source=audited_sources()),
     output:
-        per_class=report("results/tables/per_class.csv", caption="../report/table_per_class.rst", category="Tables"),
-        test_sources=report(
-            "results/tables/test_sources.csv", caption="../report/table_test_sources.rst", category="Tables"
-        ),
-        confusion=report("results/tables/confusion.csv", caption="../report/table_confusion.rst", category="Tables"),
-        calibration=report(
-            "results/tables/calibration.csv", caption="../report/table_calibration.rst", category="Tables"
-        ),
-        reliability=report(
-            "results/tables/reliability.csv", caption="../report/table_reliability.rst", category="Tables"
-        ),
-        agreement=report("results/tables/agreement.csv", caption="../report/table_agreement.rst", category="Tables"),
-        curves=report("results/tables/curves.csv", caption="../report/table_curves.rst", category="Tables"),
+        per_class=in_report("results/tables/per_class.csv"),
+        test_sources=in_report("results/tables/test_sources.csv"),
+        confusion=in_report("results/tables/confusion.csv"),
+        calibration=in_report("results/tables/calibration.csv"),
+        reliability=in_report("results/tables/reliability.csv"),
+        agreement=in_report("results/tables/agreement.csv"),
+        curves=in_report("results/tables/curves.csv"),
         images="results/images.parquet",
     log:
         "results/logs/tabulate_breakdowns.log",
@@ -114,7 +106,7 @@ rule tabulate_published:
         summary="results/tables/summary.csv",
         test_sources="results/tables/test_sources.csv",
     output:
-        published=report("results/tables/published.csv", caption="../report/table_published.rst", category="Tables"),
+        published=in_report("results/tables/published.csv"),
     log:
         "results/logs/tabulate_published.log",
     benchmark:
@@ -142,7 +134,7 @@ rule tabulate_costs:
             "results/diversity.parquet",
         ],
     output:
-        costs=report("results/tables/costs.csv", caption="../report/table_costs.rst", category="Tables"),
+        costs=in_report("results/tables/costs.csv"),
     log:
         "results/logs/tabulate_costs.log",
     benchmark:
@@ -170,9 +162,9 @@ rule tabulate_data_quality:
         plans=plans(),
         splits="results/splits.parquet",
     output:
-        leakage=report("results/tables/leakage.csv", caption="../report/table_leakage.rst", category="Tables"),
-        audit=report("results/tables/audit.csv", caption="../report/table_audit.rst", category="Tables"),
-        diversity=report("results/tables/diversity.csv", caption="../report/table_diversity.rst", category="Tables"),
+        leakage=in_report("results/tables/leakage.csv"),
+        audit=in_report("results/tables/audit.csv"),
+        diversity=in_report("results/tables/diversity.csv"),
     log:
         "results/logs/tabulate_data_quality.log",
     benchmark:
@@ -195,7 +187,7 @@ rule tabulate_attribution:
         curated=curated(used_sources(), "parquet"),
         teacher=curated(teacher_sources("train", "test"), "parquet"),
     output:
-        table=report("results/attribution.csv", caption="../report/attribution.rst", category="Sources"),
+        table=in_report("results/attribution.csv"),
     log:
         "results/logs/tabulate_attribution.log",
     benchmark:
@@ -211,7 +203,7 @@ rule tabulate_attribution:
 
 rule plan_study:
     output:
-        plan=report("results/plan.md", caption="../report/plan.rst", category="Tables"),
+        plan=in_report("results/plan.md"),
     log:
         "results/logs/plan_study.log",
     benchmark:

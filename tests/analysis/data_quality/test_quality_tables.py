@@ -13,6 +13,7 @@ from distillery.analysis.data_quality.quality_tables import AUDIT_COLUMNS, LEAKA
 from distillery.curation.curated import curate
 from distillery.figures import acquisition
 from distillery.figures.audit_sheets import label_issues_sheet
+from distillery.figures.contact_sheets import MARK
 from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
 from distillery.jobs import UserError
 from distillery.storage.pools import image_key, write_pool
@@ -141,11 +142,37 @@ def test_the_sheet_of_near_duplicates(tmp_path):
     pool = tmp_path / "frog.tar", tmp_path / "frog.jsonl"
     write_pool(*pool, entries)
     curate([pool], *(tmp_path / f"g.{end}" for end in ("npy", "thumbs.npy", "parquet")), side=24, min_side=20)
-    groups, count = largest_groups(tmp_path / "g.parquet")
+    groups, dropped, conflicting = largest_groups(tmp_path / "g.parquet")
     keys = [record.key for record, _ in entries]
-    assert count == 3 and groups == [("frog", [keys[0], keys[2], keys[3]]), ("frog", [keys[1], keys[4]])]
+    assert (dropped, conflicting) == (3, 0)
+    assert [[image.key for image in group.images] for group in groups] == [
+        [keys[0], keys[2], keys[3]],
+        [keys[1], keys[4]],
+    ]
+    assert groups[0].lines == ["kept 1 of 3", "the largest:", "160 x 160 pixels"] and groups[0].name == "frog"
+    first_of_its_size = replace(groups[1], images=[groups[1].images[0], replace(groups[1].images[0], key=keys[4])])
+    assert first_of_its_size.lines == ["kept 1 of 2", "the first of its size:", "160 x 160 pixels"]
     duplicates_sheet([pool], tmp_path / "g.parquet", tmp_path / "d.png", side=24, source="google", title="A study")
-    assert Image.open(tmp_path / "d.png").height > 200
+    sheet = np.asarray(Image.open(tmp_path / "d.png"))
+    framed = (sheet == MARK).all(axis=2)
+    # a frame of three pixels around the first image of both rows, and of no other
+    assert (framed.sum(axis=1) >= 72).sum() == 12 and np.flatnonzero(framed.any(axis=0)).max() < 24 + 150 + 72 + 3
+
+
+def test_near_duplicates_under_two_classes_are_shown_as_such(tmp_path):
+    pools = []
+    for label, side in (("frog", 160), ("toad", 120)):
+        buffer = io.BytesIO()
+        draw("frog", "google", 1, 160).resize((side, side)).save(buffer, "PNG")
+        digest = hashlib.sha256(data := buffer.getvalue()).hexdigest()
+        pools.append((tmp_path / f"{label}.tar", tmp_path / f"{label}.jsonl"))
+        write_pool(*pools[-1], [(ImageRecord("google", label, "google", "1", 0, key=digest[:16], sha256=digest), data)])
+    curate(pools, *(tmp_path / f"g.{end}" for end in ("npy", "thumbs.npy", "parquet")), side=24, min_side=20)
+    (group,), dropped, conflicting = largest_groups(tmp_path / "g.parquet")
+    assert set(group.name.split(" / ")) == {"frog", "toad"} and (dropped, conflicting) == (0, 2)
+    assert group.lines[0] == "none kept" and not group.one_is_kept
+    duplicates_sheet(pools, tmp_path / "g.parquet", tmp_path / "d.png", side=24, source="google", title="A study")
+    assert not (np.asarray(Image.open(tmp_path / "d.png")) == MARK).all(axis=2).any()
 
 
 def test_outcomes_sum_to_the_candidates(tmp_path):

@@ -32,6 +32,7 @@ REASONS = 2  # shown by name for a class, the most frequent first
 Color = tuple[int, int, int]
 INK, SOFT, PAPER = (34, 34, 34), (102, 102, 102), (255, 255, 255)
 NOTE, WARNING = (240, 228, 66), (213, 94, 0)  # Okabe and Ito's yellow and vermilion
+MARK = (0, 158, 115)  # the frame; their bluish green
 RANDOM_WEIGHTS = "random weights: the model was never trained, so its images show nothing"
 
 
@@ -133,11 +134,13 @@ class Strip:
         name: at the left.
         rows: its images, as rows of the array of pixels.
         lines: of text at the right.
+        marked: so many of the first images have a frame.
     """
 
     name: str
     rows: list[int]
     lines: list[str]
+    marked: int = 0
 
 
 def require_rows(images: np.ndarray, rows: list[int], table: str | Path, pixels: str | Path) -> None:
@@ -205,7 +208,11 @@ def _draw_image_row(sheet: Image.Image, y: int, strip: Strip, images: np.ndarray
         # nearest neighbor shows the pixels that the networks see; larger images are reduced
         enlarged = Image.Resampling.NEAREST if images.shape[1] <= tile else Image.Resampling.LANCZOS
         image = Image.fromarray(np.asarray(images[row])).resize((tile, tile), enlarged)
-        sheet.paste(image, (EDGE + LEFT + i * (tile + GAP), y))
+        x = EDGE + LEFT + i * (tile + GAP)
+        if i < strip.marked:
+            frame = GAP // 2
+            draw.rectangle((x - frame, y - frame, x + tile + frame - 1, y + tile + frame - 1), fill=MARK)
+        sheet.paste(image, (x, y))
     x = EDGE + LEFT + COLUMNS * (tile + GAP) + GAP
     top = y + tile / 2 - LINE * (len(strip.lines) - 1) / 2
     for i, text in enumerate(strip.lines):

@@ -15,10 +15,9 @@ from distillery.analysis.table_files import read_table
 from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.layout import draw_footnote, truncate
 from distillery.figures.panels import RowFigure
-from distillery.figures.styles import OTHER_STYLES, row_style, save_figure
+from distillery.figures.styles import SOURCE_STYLES, row_style, save_figure
 from distillery.jobs import UserError
 
-STYLES = (("#0072B2", "o"), ("#D55E00", "D"), *OTHER_STYLES)
 ROW = 0.42  # inches a class
 
 
@@ -55,7 +54,7 @@ def plot_diversity(
         axes, keys = drawn.axes, []
         for i, (source, name) in enumerate(zip(sources, names, strict=True)):
             mine, shift = table[table["source"] == source], (i + 0.5) / len(sources) - 0.5
-            keys.append(_draw_source(axes, mine, classes, shift, STYLES[i % len(STYLES)]))
+            keys.append(_draw_source(axes, mine, classes, shift, SOURCE_STYLES[i % len(SOURCE_STYLES)]))
             keys[-1].set_label(name)
         axes.set(ylim=(len(classes) - 0.5, -0.5), yticks=range(len(classes)), yticklabels=rows)
         axes.set_xlim(left=0)

@@ -1,9 +1,10 @@
-"""Sheets of near-duplicates: the largest groups, with the image kept and those dropped as its copies."""
+"""Sheets of near-duplicates: the largest groups, which image was kept and why, and those dropped as its copies."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from distillery.storage.pools import read_pool
 from distillery.wording import plural
 
 GROUPS = 12  # at most, the largest first
+CONFLICT = "conflicting labels: near-duplicate"  # reason of images whose near-duplicate has another class
 
 
 def duplicates_sheet(
@@ -28,7 +30,7 @@ def duplicates_sheet(
     label: str = "",
     random_weights: bool = False,
 ) -> None:
-    """Draw a source's largest groups of near-duplicates as PNG.
+    """Draw a source's largest groups of near-duplicates as PNG; the image that was kept has a frame.
 
     Args:
         pools: shard and records (`.tar`, `.jsonl`) of each class.
@@ -37,35 +39,89 @@ def duplicates_sheet(
         side: pixels a side of the images.
         source, title, label, random_weights: see `contact_sheets.contact_sheet`.
     """
-    groups, count = largest_groups(table)
-    shown = {key for _, keys in groups for key in keys[:COLUMNS]}
+    groups, dropped, conflicting = largest_groups(table)
+    shown = {image.key for group in groups for image in group.images[:COLUMNS]}
     images = _read_images(pools, shown, side)
     places = {key: place for place, key in enumerate(images)}
     strips = [
-        Strip(name, [places[key] for key in keys if key in places], [f"1 kept, {len(keys) - 1} dropped"])
-        for name, keys in groups
+        Strip(
+            group.name,
+            [places[image.key] for image in group.images if image.key in places],
+            group.lines,
+            marked=int(group.one_is_kept),
+        )
+        for group in groups
     ]
-    text = f"{plural(count, 'image')} dropped as near-duplicates" + "; the largest groups" * bool(groups)
+    text = f"{plural(dropped, 'image')} dropped as near-duplicates"
+    text += f", {conflicting:,} because of the other class of a near-duplicate" * bool(conflicting)
+    text += "; the largest groups, each with its kept image first and framed" * bool(groups)
     array = np.stack(list(images.values())) if images else np.empty((0, side, side, 3), dtype=np.uint8)
     save_sheet(output, array, strips, f"Near-duplicates of {source}: {title}", text, label, random_weights)
 
 
-def largest_groups(table: str | Path) -> tuple[list[tuple[str, list[str]]], int]:
+@dataclass(frozen=True)
+class CuratedImage:
+    """An image of a group: its key, width and height in pixels."""
+
+    key: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class DuplicateGroup:
+    """Near-duplicates of each other.
+
+    Attributes:
+        name: their class, or both classes of a pair that contradicts itself.
+        images: the kept one first, if one is.
+        one_is_kept: false for a pair under two classes, of which both are dropped.
+    """
+
+    name: str
+    images: list[CuratedImage]
+    one_is_kept: bool = True
+
+    @property
+    def lines(self) -> list[str]:
+        """What became of them, and why."""
+        if not self.one_is_kept:
+            return ["none kept", "one of the two", "classes is wrong"]
+        first, *others = self.images
+        is_larger = first.width * first.height > max(image.width * image.height for image in others)
+        why = "the largest" if is_larger else "the first of its size"
+        return [f"kept 1 of {len(self.images):,}", f"{why}:", f"{first.width} x {first.height} pixels"]
+
+
+def largest_groups(table: str | Path) -> tuple[list[DuplicateGroup], int, int]:
     """The largest groups of near-duplicates in a curated table.
 
     Returns:
-        Up to `GROUPS` pairs of (class, keys), the key of the image kept first; and the number of images dropped as
-        near-duplicates in all groups.
+        Up to `GROUPS` groups, pairs under two classes last; the number of images dropped as near-duplicates, and of
+        those dropped because a near-duplicate has another class, in all groups.
     """
-    rows = read_rows(table, ["class", "key", "reason", "duplicate_of"])
-    dropped: dict[str, list[str]] = defaultdict(list)
-    label = {}
+    rows = read_rows(table, ["class", "key", "reason", "duplicate_of", "width", "height"])
+    by_key = {row["key"]: row for row in rows if row["width"]}
+    copies: dict[str, list[str]] = defaultdict(list)
+    rivals: set[frozenset[str]] = set()
     for row in rows:
+        if row["duplicate_of"] not in by_key or row["key"] not in by_key:
+            continue
         if row["reason"] == "near-duplicate":
-            dropped[row["duplicate_of"]].append(row["key"])
-            label[row["duplicate_of"]] = row["class"]
-    largest = sorted(dropped, key=lambda key: (-len(dropped[key]), key))[:GROUPS]
-    return [(label[key], [key, *dropped[key]]) for key in largest], sum(map(len, dropped.values()))
+            copies[row["duplicate_of"]].append(row["key"])
+        elif row["reason"].startswith(CONFLICT):
+            rivals.add(frozenset((row["key"], row["duplicate_of"])))
+
+    def image(key: str) -> CuratedImage:
+        return CuratedImage(key, by_key[key]["width"], by_key[key]["height"])
+
+    largest = sorted(copies, key=lambda key: (-len(copies[key]), key))
+    groups = [DuplicateGroup(by_key[key]["class"], [image(key), *map(image, copies[key])]) for key in largest]
+    for pair in sorted(map(sorted, rivals)):
+        name = " / ".join(dict.fromkeys(by_key[key]["class"] for key in pair))
+        groups.append(DuplicateGroup(name, [image(key) for key in pair], one_is_kept=False))
+    conflicting = sum(row["reason"].startswith(CONFLICT) for row in rows)
+    return groups[:GROUPS], sum(map(len, copies.values())), conflicting
 
 
 def _read_images(pools: Sequence[tuple[str | Path, str | Path]], keys: set[str], side: int) -> dict[str, np.ndarray]:

@@ -14,10 +14,9 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from distillery.figures.layout import truncate
 from distillery.figures.panels import LEGEND_ROW, PanelLayout, panel_grid, panel_title
 from distillery.figures.source_mixes import source_mixes
-from distillery.figures.styles import DOTTED, GRID, OTHER_STYLES, SOFT, ArmStyle, arm_styles
+from distillery.figures.styles import DOTTED, GRID, SOFT, SOURCE_STYLES, ArmStyle, arm_styles
 
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
-MIX_STYLES = (("#D55E00", "o"), ("#0072B2", "D"), *OTHER_STYLES)
 BY_SCENARIO = PanelLayout(2.65, 2.0, across=0.45, down=0.6, left=0.75, legend=0.5)
 COLUMNS = 4  # panels in a row, at most
 SIZE_MARGIN = 1.5  # the axis of train images reaches that much beyond the smallest and the largest count
@@ -29,7 +28,7 @@ def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figur
     """Accuracy against the number of train images: a line per mix of sources, a panel per arm."""
     table = tables["summary"].assign(mix=source_mixes(tables["summary"]))
     mixes = list(dict.fromkeys(table["mix"]))
-    mix_styles = {name: ArmStyle(name, *MIX_STYLES[i % len(MIX_STYLES)]) for i, name in enumerate(mixes)}
+    mix_styles = {name: ArmStyle(name, *SOURCE_STYLES[i % len(SOURCE_STYLES)]) for i, name in enumerate(mixes)}
     arms = arm_styles(list(dict.fromkeys(table["arm"])))
     text = "accuracy on the test images against train images (log scale); bars are 95 % intervals of the mean"
     legend = 0.25 + LEGEND_ROW * -(-len(mixes) // 4)

@@ -56,6 +56,9 @@ OTHER_STYLES = (
     ("#009E73", "s"), ("#CC79A7", "^"), ("#E69F00", "v"), ("#56B4E9", "P"), ("#000000", "X"), ("#999999", "p"),
 )  # fmt: skip
 
+# color and mark of each source or mix of sources, where a chart has a line or a row of marks for each
+SOURCE_STYLES = ((DISTILLED.color, "o"), (FROM_SCRATCH.color, "D"), *OTHER_STYLES)
+
 
 def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
     """A style for every arm: `scratch` and `kd` first, no two alike, and the same for the same list.

@@ -1,0 +1,54 @@
+"""Where the outputs stand in Snakemake's own report: category, subcategory, labels and caption of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+SHEETS = "results/figures/{kind}_{source}.png"
+SHEET_NAMES = {
+    "contact": "Kept images",
+    "duplicates": "Near-duplicates",
+    "label_issues": "Labels that are probably wrong",
+    "left_out": "Left out: the teacher is unsure",
+}
+
+
+def place_in_report(
+    path: str, charts: Mapping[str, Mapping[str, Any]], places: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The arguments of Snakemake's `report` for an output.
+
+    Args:
+        path: of the output, as a rule names it.
+        charts: figures.yaml.
+        places: places.yaml.
+
+    Returns:
+        caption, category, subcategory (None for none), and labels or a function of the wildcards that gives them.
+
+    Raises:
+        KeyError: the path is in neither.
+    """
+    labels: Any
+    if path in places:
+        place = places[path]
+        labels, caption = sheet_labels if path == SHEETS else place["labels"], place["caption"]
+    else:
+        file = PurePosixPath(path)
+        place = charts[file.stem]
+        # where charts alone are listed, the report has a switch between the two formats
+        labels = {"chart": place["title"], "format": file.suffix[1:].upper()}
+        caption = f"figure_{file.stem}.rst"
+    return {
+        "caption": f"../report/{caption}",
+        "category": place["category"],
+        "subcategory": place.get("subcategory"),
+        "labels": labels,
+    }
+
+
+def sheet_labels(wildcards: Any) -> dict[str, str]:
+    """The labels of a sheet of images."""
+    return {"source": wildcards.source, "sheet": SHEET_NAMES[wildcards.kind]}
