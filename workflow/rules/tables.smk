@@ -214,7 +214,7 @@ rule plan_study:
     params:
         study=queries.design_of_study(study),
         trials=len(names_of_trials()),
-        benchmarks="results/benchmarks/train_student",
+        benchmarks="results/benchmarks",
         code=code_of("plan_study"),
     script:
         "../scripts/plan_study.py"

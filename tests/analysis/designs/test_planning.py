@@ -51,10 +51,13 @@ def test_the_plan_s_tables(tmp_path):
     write_plan(PLAN, tmp_path / "plan.md")
     text = (tmp_path / "plan.md").read_text()
     assert "| **6** (this study) | 6 | 6 |" in text and "| 64 | 1.00 |  |" in text and "Hours are known once" in text
-    folder = tmp_path / "benchmarks"
-    folder.mkdir()
+    folder = tmp_path / "benchmarks" / "train_student"
+    folder.mkdir(parents=True)
     (folder / "web.kd.tsv").write_text("s\tcpu_time\n60.0\t50\n")
     (folder / "web.scratch.seed3.tsv").write_text("s\tcpu_time\n20.0\t50\n")
     assert seconds_of_training(folder, seeds=6) == 15.0
-    write_plan(PLAN, tmp_path / "plan.md", folder)
+    write_plan(PLAN, tmp_path / "plan.md", folder.parent)
     assert "| 64 | 1.00 | 0.3 |" in (tmp_path / "plan.md").read_text()
+    (folder.parent / "train_teacher.tsv").write_text("s\tcpu_time\n3600.0\t50\n")
+    write_plan(PLAN, tmp_path / "plan.md", folder.parent)
+    assert "| 64 | 1.00 | 6.3 |" in (tmp_path / "plan.md").read_text()  # six teachers of an hour each

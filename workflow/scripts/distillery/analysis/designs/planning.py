@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -108,15 +109,39 @@ def _varies_within(levels: np.ndarray, grouping: np.ndarray, groupings: list[np.
     return len(groupings) == 1 or len(coarsest([levels, grouping])) == 1
 
 
+class TrainingSeconds(NamedTuple):
+    """Mean seconds of a training; NaN where none has finished."""
+
+    student: float
+    teacher: float
+
+    def of(self, plan: StudyPlan) -> float:
+        """Seconds of all trainings of a plan; teachers are left out where they are not trained."""
+        teachers = min(plan.design.teachers, plan.seeds) * (0.0 if np.isnan(self.teacher) else self.teacher)
+        return plan.trainings() * self.student + teachers
+
+
 def write_plan(plan: StudyPlan, output: str | Path, benchmarks: str | Path = "") -> None:
     """Write `plan.md`.
 
     Args:
         plan: of the study.
         output: the file to write.
-        benchmarks: folder of the benchmarks of finished jobs that train students; hours are left out where it is empty.
+        benchmarks: folder of the benchmarks of finished jobs; hours are left out where it has none of students.
     """
-    atomic_write(output, "\n".join(_lines(plan, seconds_of_training(benchmarks, plan.seeds))) + "\n")
+    folder = Path(benchmarks) if benchmarks else None
+    students = seconds_of_training(folder / "train_student" if folder else "", plan.seeds)
+    atomic_write(output, "\n".join(_lines(plan, TrainingSeconds(students, _of_teacher(folder)))) + "\n")
+
+
+def _of_teacher(benchmarks: Path | None) -> float:
+    file = benchmarks / "train_teacher.tsv" if benchmarks else None
+    return _seconds(file)[0] if file and file.is_file() else nan
+
+
+def _seconds(benchmark: Path) -> list[float]:
+    columns, *rows = (line.split("\t") for line in benchmark.read_text(encoding="utf-8").splitlines())
+    return [float(row[columns.index("s")]) for row in rows]
 
 
 def seconds_of_training(benchmarks: str | Path, seeds: int) -> float:
@@ -128,13 +153,12 @@ def seconds_of_training(benchmarks: str | Path, seeds: int) -> float:
     """
     found = []
     for path in sorted(Path(benchmarks).glob("*.tsv")) if benchmarks else []:
-        columns, *rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
         count = 1 if ".seed" in path.stem else seeds
-        found += [float(row[columns.index("s")]) / count for row in rows]
-    return float(np.mean(found)) if found else float("nan")
+        found += [seconds / count for seconds in _seconds(path)]
+    return float(np.mean(found)) if found else nan
 
 
-def _lines(plan: StudyPlan, seconds: float) -> Iterator[str]:
+def _lines(plan: StudyPlan, seconds: TrainingSeconds) -> Iterator[str]:
     yield from ("# What this study can find", "", plan.line().removesuffix(" (results/plan.md)") + ".", "")
     images = 100 * (IMAGE_VARIANCE / plan.test_images) ** 0.5
     yield (
@@ -159,18 +183,21 @@ def _lines(plan: StudyPlan, seconds: float) -> Iterator[str]:
         else:
             yield f"| {points} points | {enough.seeds} | {_cost(enough, plan, seconds)} |"
     yield ""
-    yield "Cost counts trainings of students, trials included, against this configuration; teachers are left out."
-    if np.isnan(seconds):
+    yield (
+        "Cost counts trainings of students, trials included, against this configuration; hours count teachers that are"
+        " trained too."
+    )
+    if np.isnan(seconds.student):
         yield "Hours are known once students have trained: run again then, `snakemake --force results/plan.md`."
 
 
-def _row(other: StudyPlan, plan: StudyPlan, seconds: float) -> str:
+def _row(other: StudyPlan, plan: StudyPlan, seconds: TrainingSeconds) -> str:
     name = f"**{other.seeds}** (this study)" if other == plan else str(other.seeds)
     teachers, draws = (min(count, other.seeds) for count in (other.design.teachers, other.design.draws))
     missing = ", ".join(other.design.not_covered(np.arange(other.seeds)))
     return f"| {name} | {teachers} | {draws} | {other.detectable():.1f} | {missing} | {_cost(other, plan, seconds)} |"
 
 
-def _cost(other: StudyPlan, plan: StudyPlan, seconds: float) -> str:
-    hours = "" if np.isnan(seconds) else f"{other.trainings() * seconds / 3600:.1f}"
+def _cost(other: StudyPlan, plan: StudyPlan, seconds: TrainingSeconds) -> str:
+    hours = "" if np.isnan(seconds.student) else f"{seconds.of(other) / 3600:.1f}"
     return f"{other.trainings():,} | {other.trainings() / plan.trainings():.2f} | {hours}"
