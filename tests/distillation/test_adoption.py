@@ -5,15 +5,13 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
 from tiny_clip import save_tiny_clip, save_tiny_siglip
 from tiny_study import CLASSES, SIDE, draw
+from tiny_teachers import NAMES, TABLE, checkpoint, torch_onnx, zero_shot
 
-from distillery.config.defaults import defaults_of
-from distillery.config.teacher_models import CheckpointConfig, ZeroShotConfig
 from distillery.deployment.export import Deployed, to_onnx
 from distillery.distillation.adoption import adopt_teacher, map_classes
 from distillery.distillation.zero_shot import CLIP_MEAN, CLIP_STD, fit_scale
@@ -21,13 +19,6 @@ from distillery.jobs import UserError, log
 from distillery.models.adopted import FLOOR, map_logits
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
-
-NAMES = ["Red", "light_green", "dark green", "blue"]
-TABLE = {"green": ["1-2"]}
-
-
-def checkpoint(model, **settings):
-    return {"kind": "checkpoint", "checkpoint": defaults_of(CheckpointConfig) | {"model": str(model)} | settings}
 
 
 def adopted(settings, path, classes=CLASSES):
@@ -148,14 +139,6 @@ def test_a_checkpoint_that_cannot_be_used_is_one_line(labels, tmp_path, settings
 # --- ONNX -------------------------------------------------------------------------------------------------------------
 
 
-def torch_onnx(network, path, example, batch=True):
-    shapes = ({0: torch.export.Dim("N")},) if batch else None
-    program = torch.onnx.export(
-        network, (example,), dynamo=True, input_names=["x"], output_names=["y"], dynamic_shapes=shapes, verbose=False
-    )
-    onnx.save(program.model_proto, path)
-
-
 @pytest.mark.parametrize("batch", [True, False], ids=["any batch", "batches of 3"])
 def test_an_onnx_file_of_logits_is_normalized_and_mapped(labels, views, tmp_path, batch):
     torch.manual_seed(2)
@@ -205,10 +188,6 @@ def siglip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("siglip")
     save_tiny_siglip(folder)
     return folder
-
-
-def zero_shot(model, **settings):
-    return {"kind": "zero_shot", "zero_shot": defaults_of(ZeroShotConfig) | {"model": str(model)} | settings}
 
 
 @pytest.mark.slow

@@ -19,13 +19,14 @@ from torch import nn
 
 from distillery.analysis.formatting import decimals
 from distillery.analysis.statistics import estimate
-from distillery.deployment.export import Deployed, to_onnx
 from distillery.deployment.speed import measure_speed
+from distillery.deployment.teacher_files import count_weights, write_teacher_file
 from distillery.jobs import log
-from distillery.models.architectures import NormalizedModel
-from distillery.models.weights import load_weights
+from distillery.models.weights import TrainedNetwork, load_weights
 from distillery.splits.planned_images import gather_images, open_pixels
 from distillery.storage.parquet import read_parquet
+from distillery.training.dataset import as_channels_last
+from distillery.training.prediction import predict_classes
 
 BATCH = 64
 DEPLOYMENT_COLUMNS = (
@@ -77,7 +78,8 @@ def deployment_table(
 
     Args:
         students: what was exported.
-        teacher: its weights. It is exported for the measurement, unless it was adopted.
+        teacher: its weights. It is exported for the measurement, unless it is an ONNX file itself. Where it can be
+            neither, its row has no numbers, and the note says why.
         pixels: curated `.npy` by source.
         threads: of the CPU, for latency and throughput.
         note: column `note` of every row.
@@ -87,34 +89,38 @@ def deployment_table(
     for student in students:
         trained = load_weights(student.weights)
         images, labels = _test_images(student.predictions, arrays)
-        cost = {"parameters": count_parameters(trained.network)}
-        cost["multiply_adds"] = count_multiply_adds(trained.network, trained.image_size)
+        cost = _cost(trained)
         about = {"model": f"{student.scenario}.{student.arm}", "scenario": student.scenario, "arm": student.arm}
         float32 = _test(student.model, images, labels, trained.classes)
         rows.append(about | {"precision": "float32"} | cost | _row(student.model, float32, threads))
         int8 = _test(student.int8, images, labels, trained.classes)
         rows.append(about | {"precision": "int8"} | cost | _row(student.int8, int8, threads) | _against(float32, int8))
     table = pd.DataFrame(rows).reindex(columns=list(DEPLOYMENT_COLUMNS)).astype(object).fillna("")
-    return table.assign(cpu=cpu_name(), note=note)
+    notes = ["; ".join(filter(None, (note, own))) for own in table["note"]]
+    return table.assign(cpu=cpu_name(), note=notes)
 
 
 def _teacher_rows(
     students: Sequence[ExportedStudent], teacher: str | Path, arrays: Mapping[str, np.ndarray], threads: int
 ) -> list[dict[str, Any]]:
-    trained = load_weights(teacher)
-    if not isinstance(trained.network, NormalizedModel):
-        log.info("the teacher was adopted and is not exported, so it has no row")
-        return []
+    trained, about = load_weights(teacher), {"model": "teacher", "precision": "float32"}
     images, labels = _test_images(students[0].predictions, arrays)
-    metadata = {"classes": json.dumps(trained.classes), "image_size": str(trained.image_size)}
-    deployed = Deployed(trained.network, range(len(trained.classes))).eval()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "teacher.onnx"
-        path.write_bytes(to_onnx(deployed, trained.image_size, metadata))
-        found = _row(path, _test(path, images, labels, trained.classes), threads)
-    cost = {"parameters": count_parameters(trained.network)}
-    cost["multiply_adds"] = count_multiply_adds(trained.network, trained.image_size)
-    return [{"model": "teacher", "precision": "float32"} | cost | found]
+        file = write_teacher_file(trained, folder)
+        if file.path is None:
+            log.warning("the teacher is not measured: %s", file.reason)
+            return [about | {"note": f"not measured: {file.reason}"}]
+        if file.shape:  # it knows other classes, which the network maps to the study's
+            _, predicted = predict_classes(trained.network, as_channels_last(images))
+            tested, cost = Tested(predicted, predicted == labels), {"parameters": count_weights(file.path)}
+        else:
+            tested, cost = _test(file.path, images, labels, trained.classes), _cost(trained)
+        return [about | cost | _row(file.path, tested, threads, file.shape)]
+
+
+def _cost(trained: TrainedNetwork) -> dict[str, int]:
+    multiply_adds = count_multiply_adds(trained.network, trained.image_size)
+    return {"parameters": count_parameters(trained.network), "multiply_adds": multiply_adds}
 
 
 def _test_images(predictions: str | Path, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -137,8 +143,8 @@ def _test(model: str | Path, images: np.ndarray, labels: np.ndarray, classes: Se
     return Tested(predicted, predicted == labels)
 
 
-def _row(model: str | Path, tested: Tested, threads: int) -> dict[str, Any]:
-    speed = measure_speed(model, threads)
+def _row(model: str | Path, tested: Tested, threads: int, shape: Sequence[int] = ()) -> dict[str, Any]:
+    speed = measure_speed(model, threads, shape)
     n, right = len(tested.correct), int(tested.correct.sum())
     interval = binomtest(right, n).proportion_ci(method="wilson")
     return {

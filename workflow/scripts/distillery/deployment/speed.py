@@ -1,6 +1,6 @@
 """Measures the speed and the memory of an ONNX file in a process of its own.
 
-    python -m distillery.deployment.speed MODEL THREADS
+    python -m distillery.deployment.speed MODEL THREADS [SHAPE OF ONE IMAGE]
 
 Prints JSON: latency_ms (of one image), images_per_second (in batches of 64), both medians, and peak_mb, by how much the
 process grew at its peak over what it had before the file was read. Needs only onnxruntime and numpy.
@@ -15,15 +15,16 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from distillery.jobs import UserError, one_line
 
 BATCH = 64
+FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 WARM, SINGLE, BATCHES = 5, 100, 10  # runs that are not counted, and those that are
 SCRIPTS = Path(__file__).parents[2]
 
@@ -54,13 +55,16 @@ def median_seconds(call: Callable[[], object], times: int) -> float:
     return statistics.median(found)
 
 
-def measure_speed(model: str | Path, threads: int) -> Speed:
+def measure_speed(model: str | Path, threads: int, shape: Sequence[int] = ()) -> Speed:
     """Measure a file in a new process, so that its memory is its own.
+
+    Args:
+        shape: of one image as the file takes it, where the file itself leaves that open.
 
     Raises:
         UserError: the process failed.
     """
-    command = [sys.executable, "-m", "distillery.deployment.speed", str(model), str(threads)]
+    command = [sys.executable, "-m", "distillery.deployment.speed", *map(str, (model, threads, *shape))]
     paths = os.pathsep.join(filter(None, (str(SCRIPTS), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
     if done.returncode:
@@ -78,19 +82,28 @@ def _peak_mb() -> float:
     return used / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kilobytes elsewhere
 
 
-def _measure(model: str, threads: int) -> Speed:
+def _measure(model: str, threads: int, *shape: int) -> Speed:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, threads
     before = _peak_mb()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    side = session.get_inputs()[0].shape[1]
-    images = np.random.default_rng(0).integers(0, 256, (BATCH, side, side, 3), np.uint8)
-    one = median_seconds(lambda: session.run(None, {"images": images[:1]}), SINGLE)
-    many = median_seconds(lambda: session.run(None, {"images": images}), BATCHES)
-    return Speed(1000 * one, BATCH / many, _peak_mb() - before)
+    name, single, batch = _inputs(session.get_inputs()[0], shape)
+    one = median_seconds(lambda: session.run(None, {name: single}), SINGLE)
+    many = median_seconds(lambda: session.run(None, {name: batch}), BATCHES)
+    return Speed(1000 * one, len(batch) / many, _peak_mb() - before)
+
+
+def _inputs(wanted: Any, shape: Sequence[int]) -> tuple[str, np.ndarray, np.ndarray]:
+    """A file's input by name: one image and a batch of random ones. A file of a fixed batch gets that both times."""
+    fixed = isinstance(wanted.shape[0], int)
+    count = wanted.shape[0] if fixed else BATCH
+    images = np.random.default_rng(0).integers(0, 256, (count, *(shape or wanted.shape[1:])), np.uint8)
+    if wanted.type != "tensor(uint8)":
+        images = (images / 255).astype(FLOATS[wanted.type])
+    return wanted.name, images if fixed else images[:1], images
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(sys.argv[1], int(sys.argv[2]))._asdict()))
+    print(json.dumps(_measure(sys.argv[1], *map(int, sys.argv[2:]))._asdict()))

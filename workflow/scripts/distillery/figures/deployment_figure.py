@@ -28,6 +28,8 @@ def plot_deployment(table: str | Path, outputs: Sequence[str | Path], title: str
 
 def draw_deployment(table: pd.DataFrame, title: str, label: str) -> Figure:
     """See `plot_deployment`; filled marks are float32, hollow ones int8."""
+    measured = pd.to_numeric(table["file_bytes"], errors="coerce").notna()
+    table = table[measured]  # a teacher that could not be measured has no mark
     height = HEIGHT + strip_height(label)
     figure = plt.figure(figsize=(WIDTH, height))
     text = "accuracy on the test images, percent, with the 95 % interval over images, against the size of the file"

@@ -35,13 +35,16 @@ class AdoptedNetwork(nn.Module):
     def __init__(self, about: dict[str, Any], mean: Sequence[float] = (0, 0, 0), std: Sequence[float] = (1, 1, 1)):
         super().__init__()
         self.about = about
+        self.resize: nn.Module | None = None  # in place of interpolation, where that cannot be exported
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, 3, 1, 1))
 
     def prepare(self, x: Tensor) -> Tensor:
         """Images of any size → normalized images of the network's own size."""
         side = self.about["side"]
-        if x.shape[-1] != side:
+        if x.shape[-1] != side and self.resize is not None:
+            x = self.resize(x.float()).clamp(0, 1)
+        elif x.shape[-1] != side:
             mode = self.about["interpolation"]
             x = F.interpolate(x.float(), (side, side), mode=mode, antialias=True).clamp(0, 1)
         return (x - self.mean) / self.std
