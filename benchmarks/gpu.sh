@@ -31,11 +31,12 @@ define study 180 "studies/real_gpu: distilling with 800, 4,000 and 7,400 images"
 define sd2 60 "images a second of Stable Diffusion 2's architecture"
 define sd2_compiled 150 "the same, compiled"
 define sd3 60 "images a second of Stable Diffusion 3-medium's architecture"
+define memory 60 "peak memory with 8,000 images of 224 pixels, kept on the GPU and copied there a batch ahead"
 define photographs 60 "students of 224 pixels with a timm teacher: steps a second, memory"
 
 command_of() {
     case $1 in
-        tests) "$PYTHON" -m pytest -q -p no:cacheprovider tests/training/test_cuda_graphs.py tests/models/test_batchnorm_folding.py ;;
+        tests) "$PYTHON" -m pytest -q -p no:cacheprovider tests/training/test_cuda_graphs.py tests/training/test_prefetch.py tests/models/test_batchnorm_folding.py ;;
         steps) "$PYTHON" benchmarks/kernels.py steps ;;
         loops) "$PYTHON" benchmarks/training.py "${PEERS[@]}" ;;
         teacher94) "$PYTHON" benchmarks/teacher.py "$CIFAR" --teacher fast ;;
@@ -45,6 +46,7 @@ command_of() {
         sd2) "$PYTHON" benchmarks/generation.py --real sd2 ;;
         sd2_compiled) "$PYTHON" benchmarks/generation.py --real sd2 --compile ;;
         sd3) "$PYTHON" benchmarks/generation.py --real sd3 ;;
+        memory) "$PYTHON" benchmarks/memory.py ;;
         photographs) "$PYTHON" benchmarks/photographs.py ;;
     esac
 }
