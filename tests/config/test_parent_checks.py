@@ -108,3 +108,29 @@ def test_a_study_without_derived_sources_has_the_files_and_parameters_of_before(
         assert targets.of_base(study, "splits.parquet") == "results/splits.parquet"
         for source in queries.sources_of_kind(study, "diffusion"):
             assert "from" not in study["sources"][source] and targets.parent_files(study, source) == {}
+
+
+def test_a_source_whose_prompts_are_titles_is_split_after_their_source(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["sources"]["varied"] = {"kind": "diffusion", "model": "some/model", "per_class": 50}
+    config["sources"]["varied"]["prompts_from"] = {"titles": "extra"}
+    config["scenarios"]["mild"]["train"] = {"varied": 40}
+    study = check_config(config)
+    assert "extra" in derived.base_sources(study) and derived.derived_sources(study) == ["varied"]
+    assert (
+        queries.words_of(study, "varied") == {"cat": {}, "dog": {}}
+        and queries.parents_of_derived(study, ["varied"]) == {}
+    )
+    assert targets.prompt_files(study, "varied") == {"prompts": "resources/prompts/varied.csv"}
+    edited = tmp_path / "resources" / "prompts" / "varied.edited.csv"
+    edited.parent.mkdir(parents=True)
+    edited.touch()
+    assert targets.prompt_files(study, "varied") == {"prompts": "resources/prompts/varied.edited.csv"}
+    assert targets.prompt_files(study, "sd") == {}
+    config["sources"]["varied"]["prompt_style"] = "composed"
+    assert mistake(config).startswith("sources.varied.prompts_from: titles are used as they are")
+    config["sources"]["varied"]["prompts_from"]["titles"] = "mild"
+    assert mistake(config).startswith("sources.varied.prompts_from.titles: mild is made from bing; name bing")
+    config["sources"]["varied"]["prompts_from"]["titles"] = "extra"
+    config["split"]["test"]["varied"] = 20
+    assert mistake(config).startswith("split.test: varied is made from titles of train images of extra, so it has")

@@ -211,6 +211,30 @@ rule import_dataset:
         "../scripts/import_dataset.py"
 
 
+# the titles of train images; a user's own version of the file is used in its place
+for source in filter(source_of_titles, sources_of_kind("diffusion")):
+
+    rule:
+        name:
+            f"collect_titles_{source}"
+        input:
+            splits=of_base("splits.parquet"),
+            refusals=of_base("refusals.json"),
+            table=curated([source_of_titles(source)], "parquet")[0],
+        output:
+            prompts=targets.collected_prompts(source),
+        log:
+            f"results/logs/collect_titles/{source}.log",
+        localrule: True
+        conda:
+            "../../envs/acquire.yaml"
+        params:
+            source=source_of_titles(source),
+            labels=classes_of_sources([source])[source],
+        script:
+            "../scripts/collect_titles.py"
+
+
 # one job a source: loading a model takes longer than a class's images in a small study
 for source in sources_of_kind("diffusion"):
 
@@ -219,6 +243,7 @@ for source in sources_of_kind("diffusion"):
             f"generate_{source}"
         input:
             **targets.parent_files(study, source),
+            **targets.prompt_files(study, source),
             **targets.chooser_files(study, source),
             look=ancient(f"resources/preflight/{source}.json"),
             model=model_files(source),
@@ -250,6 +275,7 @@ for source in sources_of_kind("diffusion"):
                 f"generate_share_{source}"
             input:
                 **targets.parent_files(study, source),
+                **targets.prompt_files(study, source),
                 look=ancient(f"resources/preflight/{source}.json"),
                 model=model_files(source),
             output:

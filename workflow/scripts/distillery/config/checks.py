@@ -72,7 +72,8 @@ def _source_problems(config: dict) -> Iterator[str]:
         if source.get("saved") and source.get("browser"):
             yield f"sources.{name}.browser: it has saved pages; take saved or browser out"
         if source["kind"] == "diffusion":
-            wants = "prompts" if source["prompt_style"] == "published" else None
+            of_class = source["prompt_style"] == "published" and "prompts_from" not in source
+            wants = "prompts" if of_class else None
             yield from _guidance_problem(f"sources.{name}.guidance", source["guidance"])
         for label in classes_of(config, name) if wants else ():
             if not config["classes"][label][wants]:

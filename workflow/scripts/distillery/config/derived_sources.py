@@ -18,6 +18,7 @@ from distillery.config.queries import (
     kept_by_teacher,
     parent_of,
     parents_of_derived,
+    source_of_titles,
     used_sources,
     wanted_images,
 )
@@ -30,14 +31,15 @@ def unlabeled_sources(study: Study) -> list[str]:
     return [name for name, source in study["sources"].items() if source.get("labels")]
 
 
+def is_made_from_others(study: Study, source: str) -> bool:
+    """Whether a source's images follow from another one's train images or titles, or from the teacher's choice."""
+    return bool(parent_of(study, source) or source_of_titles(study, source) or kept_by_teacher(study, source))
+
+
 def derived_sources(study: Study) -> list[str]:
     """The derived sources that the study uses: without labels, made from others' images, or the teacher's choice."""
     unlabeled = unlabeled_sources(study)
-    return [
-        name
-        for name in used_sources(study)
-        if name in unlabeled or parent_of(study, name) or kept_by_teacher(study, name)
-    ]
+    return [name for name in used_sources(study) if name in unlabeled or is_made_from_others(study, name)]
 
 
 def base_sources(study: Study) -> list[str]:

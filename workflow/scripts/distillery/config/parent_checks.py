@@ -10,28 +10,37 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
-from distillery.config.queries import parent_of
+from distillery.config.queries import kept_by_teacher, parent_of, source_of_titles
 
 TEACHER_SOURCES = ("train_sources", "test_sources")
 
 
 def parent_problems(config: dict[str, Any]) -> Iterator[str]:
     """The problems of all of them, one line each."""
-    derived = {name: parent for name in config["sources"] if (parent := parent_of(config, name))}
-    for name, parent in derived.items():
-        yield from _parent_problems(config, f"sources.{name}.from.source", name, parent)
-        yield from _strength_problems(config, name)
-        why = f"{name} is made from train images of {parent}"
-        for key in ("test", "val"):
-            if name in config["split"][key]:
-                yield (
-                    f"split.{key}: {why}, so it has train images alone; leave it out. Test on {parent} or another"
-                    " source that is not generated from it"
-                )
-        data = config["teacher"]["data"]
-        for key in TEACHER_SOURCES if data.get("kind") == "sources" else ():
-            if name in data[key]:
-                yield f"teacher.data.{key}: {why}; take a source that is retrieved"
+    for name in config["sources"]:
+        if parent := parent_of(config, name):
+            yield from _parent_problems(config, f"sources.{name}.from.source", name, parent)
+            yield from _place_problems(config, name, f"{name} is made from train images of {parent}", parent)
+            yield from _strength_problems(config, name)
+        if parent := source_of_titles(config, name):
+            yield from _parent_problems(config, f"sources.{name}.prompts_from.titles", name, parent)
+            yield from _place_problems(config, name, f"{name} is made from titles of train images of {parent}", parent)
+        if source_of_titles(config, name) and config["sources"][name]["prompt_style"] != "published":
+            yield f"sources.{name}.prompts_from: titles are used as they are; take prompt_style out"
+
+
+def _place_problems(config: dict[str, Any], name: str, why: str, parent: str) -> Iterator[str]:
+    """Places in which a source must not be, since it is made from another one's train images."""
+    for key in ("test", "val"):
+        if name in config["split"][key]:
+            yield (
+                f"split.{key}: {why}, so it has train images alone; leave it out. Test on {parent} or another source"
+                " that is not generated from it"
+            )
+    data = config["teacher"]["data"]
+    for key in TEACHER_SOURCES if data.get("kind") == "sources" else ():
+        if name in data[key]:
+            yield f"teacher.data.{key}: {why}; take a source that is retrieved"
 
 
 def _parent_problems(config: dict[str, Any], key: str, name: str, parent: str) -> Iterator[str]:
@@ -39,8 +48,10 @@ def _parent_problems(config: dict[str, Any], key: str, name: str, parent: str) -
         yield f"{key}: unknown source {parent}; known are {', '.join(config['sources'])}"
     elif parent == name:
         yield f"{key}: {name} cannot be made from itself; name another source"
-    elif grandparent := parent_of(config, parent):
+    elif grandparent := parent_of(config, parent) or source_of_titles(config, parent):
         yield f"{key}: {parent} is made from {grandparent}; name {grandparent}, or another source that is retrieved"
+    elif kept_by_teacher(config, parent):
+        yield f"{key}: the teacher chooses the images of {parent} (keep); name a source that it does not choose"
     elif labels := config["sources"][parent].get("labels"):
         yield f"{key}: {parent} has no labels of its own (labels: {labels}); name a source that has"
 

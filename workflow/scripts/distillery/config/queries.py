@@ -42,6 +42,11 @@ def parent_of(study: Study, source: str) -> str:
     return study["sources"][source].get("from", {}).get("source", "")
 
 
+def source_of_titles(study: Study, source: str) -> str:
+    """The source whose titles are the prompts of another one; empty for prompts of the configuration."""
+    return study["sources"][source].get("prompts_from", {}).get("titles", "")
+
+
 def kept_by_teacher(study: Study, source: str) -> bool:
     """Whether the teacher chooses which images of a source are kept."""
     return study["sources"][source].get("keep", {}).get("by") == "teacher"
@@ -84,7 +89,8 @@ def used_sources(study: Study) -> list[str]:
     """The sources that any scenario trains on or any test uses, and their parents, in the configuration's order."""
     trained = {name for scenario in study["scenarios"].values() for name in scenario["train"]}
     named = [name for name in study["sources"] if name in trained | set(study["split"]["test"])]
-    needed = {*named, *parents_of_derived(study, named).values()}
+    titles = {source_of_titles(study, name) for name in named}
+    needed = {*named, *parents_of_derived(study, named).values(), *titles}
     return [name for name in study["sources"] if name in needed]
 
 
@@ -228,7 +234,9 @@ def resource_limits(gpus: int) -> dict[str, int]:
 def words_of(study: Study, source: str) -> dict[str, dict[str, list[str]]]:
     """What the prompts of a diffusion source are made of, by class: only what its prompt style uses."""
     published = study["sources"][source]["prompt_style"] == "published"
-    parts = ("prompts",) if published else ("subjects", "settings")
+    parts: tuple[str, ...] = ("prompts",) if published else ("subjects", "settings")
+    if source_of_titles(study, source):
+        parts = ()
     return {label: {part: study["classes"][label][part] for part in parts} for label in classes_of(study, source)}
 
 

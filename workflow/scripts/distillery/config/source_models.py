@@ -288,6 +288,16 @@ class ImageToImage(Section):
     )
 
 
+class TitlePrompts(Section):
+    """Titles as prompts."""
+
+    titles: str = Field(
+        min_length=1,
+        description="The source whose train images' titles are the prompts, such as bing. They are cleaned and written"
+        " to resources/prompts/{name}.csv. To edit them, copy that file to {name}.edited.csv, which is then used.",
+    )
+
+
 class Keep(Section):
     """Which generated images are kept."""
 
@@ -340,6 +350,9 @@ class Diffusion(_WithFrom):
         description="published: the classes' prompts as they are, in turn. composed: every prompt is composed of a"
         " subject, setting, viewpoint, light and medium, drawn from the classes' subjects and settings and from"
         " compose.",
+    )
+    prompts_from: TitlePrompts = optional(
+        "Take the titles that came with another source's images for prompts, in turn, in place of the classes' prompts."
     )
     compose: Compose = section(
         "Lists for composed prompts, such as a photo of a cat in a meadow, seen from the side, at dusk."

@@ -26,6 +26,7 @@ from distillery.config.queries import (
     other_test_sources,
     parent_of,
     settings_of_arm,
+    source_of_titles,
     teacher_sources,
     tuning_of,
     used_sources,
@@ -65,6 +66,19 @@ def pools(study: Study, source: str, extension: str) -> list[str]:
 def model_files(study: Study, source: str) -> list[str]:
     """The files of a source's diffusion model if it is a folder; none of a model from the hub."""
     return sorted(str(path) for path in Path(study["sources"][source]["model"]).rglob("*") if path.is_file())
+
+
+def collected_prompts(source: str) -> str:
+    """The file of a source's prompts that were titles."""
+    return f"resources/prompts/{source}.csv"
+
+
+def prompt_files(study: Study, source: str) -> dict[str, str]:
+    """The file of prompts that were titles, or the user's edited one; none of a source with prompts of its own."""
+    if not source_of_titles(study, source):
+        return {}
+    edited = f"resources/prompts/{source}.edited.csv"
+    return {"prompts": edited if Path(edited).exists() else collected_prompts(source)}
 
 
 def chooser_files(study: Study, source: str) -> dict[str, str]:

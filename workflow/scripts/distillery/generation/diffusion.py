@@ -51,7 +51,8 @@ def generate(
     Args:
         source: the source in the configuration, of kind diffusion.
         name: the source's name.
-        classes: class → {"prompts": [..]}, or for composed prompts {"subjects": [..], "settings": [..]}.
+        classes: class → {"prompts": [..]}, or for composed prompts {"subjects": [..], "settings": [..]}, or
+            {"refused": True} if the source of its prompts refused it.
         store: folder of the images generated before.
         seed: the source's seed.
         parents: the images to start from, for image-to-image; classes that their source refused are refused here too.
@@ -68,9 +69,9 @@ def generate(
     settings = DiffusionSettings.of(source)
     if source["prompt_style"] == "published":
         for label, words in classes.items():
-            if not words.get("prompts"):
+            if not (words.get("prompts") or words.get("refused")):
                 raise UserError(f"source {name}: class {label} has no prompts. Add some to classes: {label}: prompts.")
-    refused = parents.refused if parents else frozenset()
+    refused = refused_classes_of(classes, parents)
     classes = {label: words for label, words in classes.items() if label not in refused}
     for label in sorted(refused):
         yield label, [(refused_record(name, label, source["kind"], "parent refused"), None)]
@@ -88,6 +89,11 @@ def generate(
         for scorer in [] if keep else scorers:  # else they are scored
             entries = scorer.score(entries, kept.store)
         yield label, entries
+
+
+def refused_classes_of(classes: Mapping[str, Any], parents: ParentImages | None) -> set[str]:
+    """The classes that the source of the parents, or of the prompts, refused."""
+    return {label for label, words in classes.items() if words.get("refused")} | (parents.refused if parents else set())
 
 
 def _scorers(source: Mapping[str, Any], classes: Mapping[str, Any], teacher: str | Path | None) -> list[Scorer]:
@@ -154,7 +160,7 @@ def generate_share(
     mine = [
         record
         for label in classes
-        if not (parents and label in parents.refused)
+        if label not in refused_classes_of(classes, parents)
         for record in islice(plan.attempts(label), plan.settings.per_class)
         if record.rank % shares == share
     ]
