@@ -1,12 +1,19 @@
 """An expected error ends in one line and status 1; an unexpected one keeps its traceback."""
 
 import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from distillery import devices
 from distillery.jobs import UserError, job, one_line, progress
+
+LIBRARY = str(Path(__file__).parents[1] / "workflow" / "scripts")
 
 
 @pytest.fixture
@@ -42,6 +49,51 @@ def test_ctrl_c_is_one_line(snakemake, capsys):
         raise KeyboardInterrupt
     assert stop.value.code == 130
     assert capsys.readouterr().err == "ERROR: interrupted. Run the same command again to go on.\n"
+
+
+NO_MEMORY = {
+    "numpy": MemoryError("Unable to allocate 9.09 TiB for an array"),
+    "torch": RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 GB"),
+    "the system": OSError(12, "Cannot allocate memory"),
+}
+
+
+@pytest.mark.parametrize("name", NO_MEMORY)
+def test_too_little_memory_is_one_line_that_says_so(snakemake, capsys, name):
+    with pytest.raises(SystemExit) as stop, job(snakemake):
+        raise NO_MEMORY[name]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 1 and line.startswith("ERROR: the memory is not enough (") and "--cores 1" in line
+
+
+LIMITED = """
+import resource, sys
+from types import SimpleNamespace
+import numpy as np
+from distillery.jobs import job
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+with job(SimpleNamespace(log=[])):
+    np.ones(2**28, np.uint64)
+"""
+
+
+def test_a_real_limit_of_memory_is_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], env={**os.environ, "PYTHONPATH": LIBRARY}, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and re.fullmatch(r"ERROR: the memory is not enough \(.*\)\. .*\n", done.stderr)
+
+
+def test_a_clock_that_was_set_back_costs_no_job(snakemake, tmp_path, capsys):
+    made, tomorrow = tmp_path / "made.csv", time.time_ns() + 86_400 * 10**9
+    given = tmp_path / "given.csv"
+    given.write_text("x")
+    os.utime(given, ns=(tomorrow, tomorrow))
+    with job(SimpleNamespace(log=snakemake.log, input=[str(given)], output=[str(made)])):
+        made.write_text("y")
+    assert made.stat().st_mtime_ns == tomorrow and "the clock was set back" in capsys.readouterr().err
+    with job(SimpleNamespace(log=snakemake.log, input=[str(made)], output=[])):
+        pass  # its digest holds
 
 
 def test_a_job_with_the_resource_gpu_takes_one_of_several_and_logs_it(snakemake, tmp_path, monkeypatch):

@@ -32,6 +32,11 @@ rule break_off:
     log: "logs/break_off.log"
     shell: "echo '2026-11-30 09:00:00,000 ERROR the mill is broken. Mend it.' > {{log}}; exit 1"
 
+rule vanish:
+    output: "vanished.txt"
+    log: "logs/vanish.log"
+    shell: "echo '2026-11-30 09:00:00,000 INFO begun' > {{log}}; kill -9 $$"
+
 onsuccess: terminal.end(["what was made"], log, success=True)
 onerror: terminal.end(["what was made"], log, success=False)
 """
@@ -74,6 +79,11 @@ def test_a_line_for_each_job_each_warning_once_and_the_reasons_last(workflow):
     assert "Exiting because" not in "\n".join(lines) and "what was made" in lines
     (log,) = [line.removeprefix("Full log: ") for line in lines if line.startswith("Full log: ")]
     assert "rule make:" in (workflow / log).read_text()  # Snakemake's own lines are all there
+
+
+def test_a_job_that_is_killed_without_a_word_is_told_with_the_likely_cause(workflow):
+    last = said(workflow, "vanished.txt").splitlines()[-1]
+    assert last.startswith("  vanish: it gave no reason") and "lack of memory" in last and "logs/vanish.log" in last
 
 
 def test_words():

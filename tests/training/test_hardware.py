@@ -34,6 +34,16 @@ def test_a_cpu_needs_no_call_since_it_is_always_deterministic(monkeypatch, calls
     assert calls == [] and torch.get_num_threads() == 1
 
 
+@pytest.mark.parametrize("expected, devices", [("1", 0), ("0", 1), ("0", 0)])
+def test_a_gpu_that_is_expected_and_absent_is_told(monkeypatch, caplog, expected, devices):
+    monkeypatch.setattr(hardware.log, "propagate", True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(hardware, "count_gpus", lambda: devices)
+    monkeypatch.setenv("DISTILLERY_GPUS", expected)
+    assert hardware.choose_device().type == "cpu"
+    assert ("a GPU is expected, but PyTorch" in caplog.text) == (expected == "1" or devices > 0)
+
+
 @pytest.mark.parametrize(("emulated", "dtype"), [(True, torch.float32), (False, torch.bfloat16)])
 def test_bfloat16_is_used_only_on_gpus_that_do_not_emulate_it(monkeypatch, emulated, dtype):
     as_on_a_gpu(monkeypatch)

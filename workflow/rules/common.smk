@@ -7,7 +7,7 @@ from distillery import retry
 from distillery.config import derived_sources as derived
 from distillery.config.choices import UNLABELED
 from distillery.config.study_work import speed_request_of, work_of
-from distillery.devices import count_gpus
+from distillery.devices import EXPECTED_GPUS, count_gpus
 from distillery.models.timm_names import require_timm_network
 from distillery.storage import machine
 from distillery.storage.attempts import read_attempts
@@ -22,12 +22,12 @@ for resource, limit in queries.resource_limits(gpus_here).items():
 
 # the jobs of the study may use so many, here or on a cluster; the processes of jobs are told
 if workflow.is_main_process:
-    environ["DISTILLERY_GPUS"] = str(
+    environ[EXPECTED_GPUS] = str(
         workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
     )
     if "without_gpu" in config:
-        machine.begin(gpus=int(environ["DISTILLERY_GPUS"]), dryrun=workflow.output_settings.dryrun)
-gpus = int(environ.get("DISTILLERY_GPUS", gpus_here))
+        machine.begin(gpus=int(environ[EXPECTED_GPUS]), dryrun=workflow.output_settings.dryrun)
+gpus = int(environ.get(EXPECTED_GPUS, gpus_here))
 
 try:
     study = reading.check_config(config)

@@ -20,9 +20,11 @@ from distillery.terminal.lines import show_lines
 # by the main process alone, not by every job
 terminal = show_lines(workflow.output_settings) if workflow.is_main_process else None
 
-if workflow.is_main_process and not workflow.output_settings.dryrun and not run_lock.only_looks(sys.argv):
+if workflow.is_main_process:
     try:
-        run_lock.hold_run()
+        run_lock.require_writable()
+        if not workflow.output_settings.dryrun and not run_lock.only_looks(sys.argv):
+            run_lock.hold_run()
     except UserError as error:
         sys.exit(str(error))  # a WorkflowError would add a file and line of the workflow
 

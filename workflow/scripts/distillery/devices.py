@@ -13,6 +13,7 @@ from typing import IO
 CHANGES_NO_RESULT = True
 
 DEVICES = Path("/dev")
+EXPECTED_GPUS = "DISTILLERY_GPUS"  # set by the rules: how many the jobs of a study may use, here or on a cluster
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOCKS = Path(tempfile.gettempdir()) / f"distillery-gpus-{os.getuid()}"
 

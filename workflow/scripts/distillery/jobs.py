@@ -31,6 +31,8 @@ LOG_EVERY_SECONDS = 10.0
 # set for jobs of a run that prints by `terminal.lines`: it reads their warnings from their logs, and prints each once
 WARNINGS_LATER = "DISTILLERY_WARNINGS_LATER"
 FIRST_PROGRESS_SECONDS, NEXT_PROGRESS_SECONDS = 60.0, 300.0  # on the terminal of such a run
+MORE_MEMORY = "Run fewer jobs at a time (--cores 1), or use a machine with more memory."
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "Cannot allocate memory", "bad allocation")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # how politely to crawl, how much disk to use, and whether a refusal stops the study: rules pass these as resources, so
 # that a change reruns nothing
@@ -48,10 +50,14 @@ def one_line(text: object, length: int | None = None) -> str:
 
 def too_large(what: str, error: MemoryError) -> UserError:
     """The error for an intact file that does not fit into memory; `what` names the file."""
-    return UserError(
-        f"{what} does not fit into the memory that is free ({one_line(error, 120)}). Run fewer jobs at a time, or use a"
-        " machine with more memory."
-    )
+    return UserError(f"{what} does not fit into the memory that is free ({one_line(error, 120)}). {MORE_MEMORY}")
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had: numpy, torch, onnxruntime and the system each have words."""
+    no_room = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    named = type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in OUT_OF_MEMORY)
+    return isinstance(error, MemoryError) or no_room or named
 
 
 def require_whole(paths: Iterable[str | os.PathLike]) -> None:
@@ -87,11 +93,12 @@ def job(snakemake: Any) -> Iterator[Any]:
     if getattr(snakemake, "resources", {}).get("gpu") and (gpu := claim_gpu()):
         log.info("takes GPU %s", gpu)
     started = time.monotonic()
-    outputs = list(_paths(getattr(snakemake, "output", ())))
+    inputs, outputs = (list(_paths(getattr(snakemake, name, ()))) for name in ("input", "output"))
     try:
         forget_digests(outputs)
-        require_whole(_paths(getattr(snakemake, "input", ())))
+        require_whole(inputs)
         yield snakemake
+        _not_older(outputs, inputs)
         record_digests(outputs)
     except UserError as error:
         log.error("%s", error)
@@ -103,6 +110,9 @@ def job(snakemake: Any) -> Iterator[Any]:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             where = f" while writing {error.filename}" if error.filename else ""
             log.error("the disk is full%s. Complete files are kept. Free some space and run again.", where)
+            raise SystemExit(1) from None
+        if _lacks_memory(error):
+            log.error("the memory is not enough (%s). %s", one_line(error, 160), MORE_MEMORY)
             raise SystemExit(1) from None
         what = f"{type(error).__name__}: {one_line(error, 200)}"
         log.exception("%s. This should not have happened; please report it with this log.", what)
@@ -118,6 +128,16 @@ def _paths(files: Any) -> Iterator[str | os.PathLike]:
     parts = files if isinstance(files, list | tuple) else getattr(files, "__dict__", files or {}).values()
     for part in parts:
         yield from _paths(part)
+
+
+def _not_older(outputs: Iterable[str | os.PathLike], inputs: Iterable[str | os.PathLike]) -> None:
+    """Make outputs as new as inputs of the future: Snakemake refuses older ones, and a clock may be set back."""
+    newest = max((os.stat(path).st_mtime_ns for path in inputs if os.path.isfile(path)), default=0)
+    if newest <= time.time_ns():
+        return
+    log.warning("the clock was set back: an input is of the future, and the outputs get its time")
+    for path in filter(os.path.isfile, outputs):
+        os.utime(path, ns=(newest, newest))
 
 
 def start_logging(path: str | None) -> None:

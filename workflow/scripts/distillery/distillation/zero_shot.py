@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from distillery.jobs import UserError, log, one_line
 from distillery.models.adopted import ZeroShotNetwork
+from distillery.storage.hub_access import hub_or_cache
 
 # of OpenAI's models, for folders without a preprocessor's configuration
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -37,9 +38,10 @@ def load_zero_shot(key: str, settings: Mapping[str, Any], classes: Sequence[str]
     model = settings["model"]
     transformers.utils.logging.set_verbosity_error()
     try:
-        whole = transformers.AutoModel.from_pretrained(model, use_safetensors=True, dtype=torch.float32).eval()
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-        image = _image_processing(model)
+        with hub_or_cache(model):
+            whole = transformers.AutoModel.from_pretrained(model, use_safetensors=True, dtype=torch.float32).eval()
+            tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+            image = _image_processing(model)
     except Exception as error:  # transformers, the hub and safetensors have no common error
         raise UserError(
             f"{key}.model: {model} cannot be loaded ({one_line(error, 160)}). Give the id of a CLIP or SigLIP with"

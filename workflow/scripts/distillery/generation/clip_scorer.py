@@ -17,6 +17,7 @@ from PIL import Image
 from distillery.generation.prompts import with_article
 from distillery.generation.scoring import Scorer
 from distillery.jobs import UserError, log, one_line
+from distillery.storage.hub_access import hub_or_cache
 
 
 class ClipScorer(Scorer):
@@ -56,8 +57,9 @@ class ClipScorer(Scorer):
             from transformers import CLIPModel, CLIPProcessor
 
             try:
-                network = CLIPModel.from_pretrained(self.model).eval()
-                processor = CLIPProcessor.from_pretrained(self.model)
+                with hub_or_cache(self.model):
+                    network = CLIPModel.from_pretrained(self.model).eval()
+                    processor = CLIPProcessor.from_pretrained(self.model)
             except Exception as error:  # the hub and transformers share no type of error
                 reason = one_line(error, 200)
                 raise UserError(

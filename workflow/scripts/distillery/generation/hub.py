@@ -8,7 +8,8 @@ from pathlib import Path
 
 from distillery.config.choices import COMMIT_PATTERN
 from distillery.jobs import one_line
-from distillery.storage.hub_errors import TIMEOUT_SECONDS, hub_error, model_name
+from distillery.storage.hub_access import ask_hub
+from distillery.storage.hub_errors import hub_error, model_name
 from distillery.storage.refusals import Refusal
 
 # bytes of the denoiser's weights in one file from which on a CPU is too slow for a study's images. Stable Diffusion
@@ -56,8 +57,8 @@ def check_access(model: str, revision: str) -> str:
 
     hub = HfApi()
     try:
-        found = hub.model_info(model, revision=revision or None, timeout=TIMEOUT_SECONDS)
-        hub.auth_check(model)
+        found = ask_hub(lambda: hub.model_info(model, revision=revision or None))
+        ask_hub(lambda: hub.auth_check(model))
         return getattr(found, "sha", None) or ""
     except Exception as error:  # the hub's own errors, and those of its network client
         raise hub_error(model, revision, error) or Refusal(
@@ -89,7 +90,7 @@ def _weights(model: str, revision: str) -> list[int]:
     folder = Path(model) if Path(model).is_dir() else _cached(model, revision)
     if folder is None:
         try:
-            found = HfApi().model_info(model, revision=revision or None, files_metadata=True, timeout=TIMEOUT_SECONDS)
+            found = ask_hub(lambda: HfApi().model_info(model, revision=revision or None, files_metadata=True))
         except Exception:  # offline, gated or missing: loading it says so
             return []
         return list(_of_denoiser((file.rfilename, file.size or 0) for file in found.siblings or ()))

@@ -12,6 +12,7 @@ from distillery.jobs import UserError, one_line
 from distillery.models.architectures import NormalizedModel
 from distillery.models.timm_names import PREFIX, require_timm_network
 from distillery.models.timm_networks import TimmNetwork
+from distillery.storage.hub_access import hub_or_cache
 
 FILE = "model.safetensors"  # in a folder and on the hub
 
@@ -100,7 +101,8 @@ def _from_hub(model: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(model, FILE))
+        with hub_or_cache(model):
+            return Path(hf_hub_download(model, FILE))
     except Exception as error:  # the hub's own errors, and those of its network client
         raise UserError(
             f"pretrained: {FILE} of {model} cannot be had from the hub ({one_line(error, 120)}). Go online once, or"

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from distillery.jobs import UserError
 from distillery.storage.refusals import Refusal
 
-TIMEOUT_SECONDS = 20.0
-
 
 def model_name(model: str, revision: str, kind: str = "model") -> str:
     """A model (or data set, for kind dataset) and its revision in words."""

@@ -34,6 +34,11 @@ OMITTED = (
     "WorkflowError:\nAt least one job did not complete", "Not modifying path of file",
 )  # fmt: skip
 # warnings that differ only in this are shown once: every class of a source has its own
+# the system ends a process without a word where memory is short
+NO_REASON = (
+    "it gave no reason. It was killed or could not start, in most cases for lack of memory: run fewer jobs at a time"
+    " (--cores 1), or use a machine with more memory"
+)
 OF_ONE_CLASS = re.compile(r"class [\w-]+|\d[\d,.]*")
 LOGGED = re.compile(
     r"^\S+ \S+ (WARNING|ERROR|OUTCOME) (.*)$"
@@ -159,7 +164,7 @@ class Terminal(logging.StreamHandler[TextIO]):
         yield from self._new_warnings(job)
         reasons = [message for path in job.logs for message in logged(path, "ERROR")]
         where = f" (log: {', '.join(job.logs)})" if job.logs else ""
-        self.failed[job.name] = (reasons[-1] if reasons else "it gave no reason") + where
+        self.failed[job.name] = (reasons[-1] if reasons else NO_REASON) + where
         yield f"{time.strftime('%H:%M')} failed: {job.name}"
 
     def end(self, digest: Sequence[str], logs: Sequence[str], *, success: bool) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from distillery.devices import EXPECTED_GPUS, count_gpus
 from distillery.jobs import log
 from distillery.wording import plural
 
@@ -21,6 +22,12 @@ def choose_device(threads: int = 0, deterministic: bool = False) -> torch.device
     if threads:
         torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu" and (count_gpus() or os.environ.get(EXPECTED_GPUS, "0") != "0"):
+        log.warning(
+            "a GPU is expected, but PyTorch %s: the CPU computes instead. See `nvidia-smi`; without a GPU, leave out"
+            " --resources gpu",
+            "finds none" if torch.version.cuda else "was installed without CUDA",
+        )
     # not on the CPU: the call imports torch's compiler (9 s), and every operation used here is already deterministic
     # on a CPU with a fixed number of threads
     if deterministic and device.type == "cuda":

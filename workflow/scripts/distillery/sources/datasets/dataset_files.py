@@ -10,7 +10,8 @@ from typing import Any
 from distillery.jobs import UserError, log, one_line
 from distillery.sources.license_notes import license_of
 from distillery.storage.files import files_below
-from distillery.storage.hub_errors import TIMEOUT_SECONDS, hub_error, model_name
+from distillery.storage.hub_access import ask_hub, hub_or_cache
+from distillery.storage.hub_errors import hub_error, model_name
 from distillery.storage.refusals import Refusal
 
 CONVERTED = "refs/convert/parquet"  # where the hub keeps the parquet form of a data set in another form
@@ -92,13 +93,13 @@ def hub_files(split: DatasetSplit, where: str) -> tuple[str, list[str], str]:
 
     hub, revision = HfApi(), split.revision or None
     try:
-        about = hub.dataset_info(split.dataset, revision=revision, timeout=TIMEOUT_SECONDS)
+        about = ask_hub(lambda: hub.dataset_info(split.dataset, revision=revision))
         names = [file.rfilename for file in about.siblings or ()]
         licenses = [tag.removeprefix("license:") for tag in about.tags or () if tag.startswith("license:")]
         if not any(name.endswith(".parquet") for name in names) and not split.revision:
-            about = hub.dataset_info(split.dataset, revision=CONVERTED, timeout=TIMEOUT_SECONDS)
+            about = ask_hub(lambda: hub.dataset_info(split.dataset, revision=CONVERTED))
             names = [file.rfilename for file in about.siblings or ()]
-        hub.auth_check(split.dataset, repo_type="dataset")
+        ask_hub(lambda: hub.auth_check(split.dataset, repo_type="dataset"))
     except Exception as error:  # the hub's own errors, and those of its network client
         raise _refused(split, error) from error
     return about.sha or "", choose_files(names, split, where), ", ".join(licenses)
@@ -147,7 +148,8 @@ def _downloaded(split: DatasetSplit, commit: str, name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(split.dataset, name, repo_type="dataset", revision=commit))
+        with hub_or_cache(split.dataset):
+            return Path(hf_hub_download(split.dataset, name, repo_type="dataset", revision=commit))
     except Exception as error:  # as above
         raise _refused(split, error) from error
 
