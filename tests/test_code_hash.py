@@ -206,7 +206,7 @@ def test_few_modules_change_no_result():
         for path in SCRIPTS.rglob("*.py")
         if re.search(r"^CHANGES_NO_RESULT = True$", path.read_text(), re.M)
     }
-    of_storage = {f"storage/{name}.py" for name in ("files", "hub_access", "run_lock", "usage")}
+    of_storage = {f"storage/{name}.py" for name in ("files", "hub_access", "run_lock", "usage", "writable")}
     of_terminal = {f"terminal/{name}.py" for name in ("lines", "run_digest", "forecast")}
     assert marked == {"code_hash.py", "file_digests.py", "jobs.py", "devices.py", *of_storage} | of_terminal
 

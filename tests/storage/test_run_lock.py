@@ -12,7 +12,7 @@ from running import command, environment
 
 from distillery import retry
 from distillery.jobs import UserError
-from distillery.storage.run_lock import FILE, hold_run, only_looks, require_no_run, require_writable
+from distillery.storage.run_lock import FILE, hold_run, only_looks, require_no_run
 from distillery.storage.verdicts import FOLDER, Verdict, now
 
 HOLD = """
@@ -89,10 +89,3 @@ def test_a_disk_without_locks_or_a_folder_that_cannot_be_written_is_no_error(tmp
     monkeypatch.setattr("fcntl.flock", no_locks)
     hold_run(tmp_path)
     hold_run(tmp_path / "not there")
-
-
-def test_a_folder_that_cannot_be_written_names_the_option(tmp_path):
-    require_writable(tmp_path)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"Nothing can be written to .*file \(Not a directory\).*--directory FOLDER"):
-        require_writable(tmp_path / "file")

@@ -76,3 +76,8 @@ def test_the_table_names_what_is_refused_and_the_way_on():
     assert lines[2] == f"google  refused  captcha  {REFUSED.remedy}"
     assert lines[3].startswith("Scenarios that need google are left out.") and "distillery.retry" in lines[3]
     assert "retry" not in verdict_table([Verdict("bing", "ok")])
+
+
+def test_a_refusal_of_the_far_future_is_not_believed():
+    later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    assert replace(REFUSED, when=later).expired()

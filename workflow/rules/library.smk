@@ -14,6 +14,7 @@ from distillery.config.choices import WEB_SEARCHES
 from distillery.jobs import CRAWL_POLICY_KEYS, UserError
 from distillery.sources import own_files
 from distillery.storage import run_lock
+from distillery.storage.writable import require_room_for_temporary_files, require_writable
 from distillery.terminal.run_digest import run_digest
 from distillery.terminal.lines import show_lines
 
@@ -22,7 +23,8 @@ terminal = show_lines(workflow.output_settings) if workflow.is_main_process else
 
 if workflow.is_main_process:
     try:
-        run_lock.require_writable()
+        require_writable()
+        require_room_for_temporary_files()
         if not workflow.output_settings.dryrun and not run_lock.only_looks(sys.argv):
             run_lock.hold_run()
     except UserError as error:

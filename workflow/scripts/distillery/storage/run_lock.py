@@ -46,17 +46,6 @@ def only_looks(arguments: Sequence[str]) -> bool:
     return any(argument.partition("=")[0] in LOOKS for argument in arguments)
 
 
-def require_writable(folder: str | Path = ".") -> None:
-    """Raise a `UserError` if Snakemake cannot keep its notes, and a study its results, in a folder."""
-    try:
-        Path(folder, FILE.parent).mkdir(exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"Nothing can be written to {Path(folder).resolve()} ({error.strerror}). Copy the study's config.yaml to a"
-            " folder of your own and give it: --directory FOLDER. The checkout itself may be read-only."
-        ) from None
-
-
 def hold_run(folder: str | Path = ".") -> None:
     """Keep other runs from a study's folder until this process ends.
 
