@@ -62,6 +62,11 @@ def images(web):
     return [address for address in web.asked if "//www." not in address]
 
 
+def read_record(file):
+    """What the store knows of an image; below it stands a digest."""
+    return json.loads(file.read_text().splitlines()[0])
+
+
 @pytest.mark.parametrize("kind", ENGINES)
 def test_enough_images_and_no_more(web, tmp_path, kind):
     entries = crawled(web, tmp_path, kind=kind)
@@ -114,8 +119,8 @@ def test_images_wait_in_the_store_not_in_memory(tmp_path):
         held, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert held < 90 * 200_000 / 2  # threads that end hold their last one
-        first = next(file for file in tmp_path.rglob("*.json") if json.loads(file.read_text())["rank"] == 0)
-        url = json.loads(first.read_text())["url"]
+        first = next(file for file in tmp_path.rglob("*.json") if read_record(file)["rank"] == 0)
+        url = read_record(first)["url"]
         first.unlink()
         server.asked.clear()
         good = {record.url: data for record, data in entries if data}
@@ -205,7 +210,7 @@ def test_a_class_cut_short_by_a_captcha_is_refused_where_it_must_be_whole(tmp_pa
         port, store = server.server_address[1], Store(tmp_path)
         with pytest.raises(SourceBlocked, match="^source mine, class frog: Google answered with a captcha"):
             crawl(search(wanted=100), LIMITS, store, loopback=port, whole=True)
-        found = {json.loads(file.read_text())["url"] for file in tmp_path.rglob("*.json")}
+        found = {read_record(file)["url"] for file in tmp_path.rglob("*.json")}
         assert len(found) > 20  # they stay in the store
         server.left = 100
         server.asked.clear()
@@ -263,7 +268,7 @@ def test_a_full_disk_ends_the_crawl_in_one_line_and_nothing_is_lost(web, tmp_pat
     limits = {"max_store_bytes": 40_000}
     with pytest.raises(UserError, match="would hold more than 40,000 bytes; what was retrieved is kept"):
         list(crawl(search(), LIMITS, Store.of(tmp_path, limits), loopback=web.server_address[1]))
-    kept = {json.loads(file.read_text())["url"] for file in tmp_path.rglob("*.json")}
+    kept = {read_record(file)["url"] for file in tmp_path.rglob("*.json")}
     assert len(kept) > 3 and sum(file.stat().st_size for file in tmp_path.rglob("*.bin")) <= 40_000
     with pytest.raises(UserError, match="disk: store .* would leave less than"):
         list(crawl(search(), LIMITS, Store(tmp_path, free=10**18), loopback=web.server_address[1]))
