@@ -164,3 +164,7 @@ def test_snakemake_plans_the_study(tmp_path):
 def test_the_written_configuration_is_what_it_was_checked_as(folder):
     path = new.new_study(folder, ["ripe", "rotten"])
     assert check_config(yaml.safe_load(path.read_text())) == load_config(path)
+    # the keys shown as comments are keys
+    shown = path.read_text().replace("# about:", "about:").replace("# authors:", "authors:")
+    study = check_config(yaml.safe_load(shown))
+    assert study["about"].startswith("Why you made") and study["authors"] == ["Your Name"]

@@ -205,6 +205,8 @@ TEMPLATE = """\
 # what depends on it. Every key, its unit and its default: docs/configuration.md. Counts are totals over the classes.
 
 title: {title} # the heading of figures and of the page
+# about: Why you made this study, and what a reader should not conclude from it. # your own words on the page
+# authors: [Your Name] # on the page too
 image_size: {preset.image_size} # pixels a side; larger shows more and trains slower
 seeds: 6 # trainings of each scenario and arm; six pairs can reach p = 0.03
 contact: {contact} # your address or page, sent with web requests
