@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from distillery.display_names import NO_TITLES, source_title
-from distillery.figures.layout import text_width, truncate
-from distillery.figures.panels import PanelLayout, panel_grid, panel_title
+from distillery.figures.layout import strip_height, text_width, truncate
+from distillery.figures.panels import EDGE, TITLE_HEIGHT, PanelLayout, panel_grid, panel_title
 from distillery.figures.styles import INK, arm_styles, hide_spines
 
 COLORS = "cividis"  # as dark in gray as in color, and the same to every eye (Nuñez et al. 2018)
@@ -80,10 +80,10 @@ def draw_confusion(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     # labels below one panel would meet those at the left of another
     down = 0.65 if set(first.values()) == {next(iter(arms))} else max(0.65, reach + 0.15)
     left, below = max(1.3, reach + 0.25), max(0.95, 0.71 * reach + 0.3)
-    layout = PanelLayout(side, side, across=0.25, down=down, left=left, below=below)
+    layout = PanelLayout(side, side, across=0.25, down=down, left=left, below=below, legend=0.35)
     text = "true classes in rows, predicted in columns; percent of the true class, all seeds pooled"
     figure, axes = panel_grid(len(scenarios) * len(arms), len(arms), layout, title, text, label)
-    _draw_color_bar(figure)
+    _draw_color_bar(figure, strip_height(label))
     points, letters = _title_size([style.name for style in arms.values()], layout)
     for (scenario, arm), axis in zip(product(scenarios, arms), axes, strict=True):
         if (scenario, arm) not in grids:
@@ -106,10 +106,10 @@ def _draw_matrix(axis: Axes, table: pd.DataFrame, classes: list[str], cell: floa
     axis.imshow(numbers, cmap=COLORS, vmin=0, vmax=100, aspect="auto")
 
 
-def _draw_color_bar(figure: Figure) -> None:
-    """The scale of all matrices, at the figure's upper right."""
+def _draw_color_bar(figure: Figure, strip: float) -> None:
+    """The scale of all matrices, below the title; `strip` is the height in inches of the label's strip."""
     width, height = figure.get_size_inches()
-    bar = figure.add_axes(((width - 2.3) / width, (height - 0.95) / height, 2.0 / width, 0.1 / height))
+    bar = figure.add_axes((EDGE / width, (height - strip - TITLE_HEIGHT - 0.1) / height, 2.0 / width, 0.1 / height))
     bar.imshow(np.linspace(0, 100, 101)[None], cmap=COLORS, vmin=0, vmax=100, aspect="auto", extent=(0, 100, 0, 1))
     bar.set_yticks([])
     bar.set_xticks([0, 50, 100], ["0", "50", "100 %"], fontsize=FONT, color=INK)

@@ -251,9 +251,8 @@ def _draw_arms(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, ArmS
         if len(arms) == 2:
             axes.plot(means, [height] * 2, color=CONNECTOR, linewidth=3.2, solid_capstyle="round", zorder=2)
         for place, arm in enumerate(arms):
-            _draw_interval(
-                axes, height + (APART * (2 * place - 1) if len(arms) == 2 else 0), by_arm.loc[arm], styles[arm]
-            )
+            # beside the marks, so that it strikes through no number
+            _draw_interval(axes, height + APART * (2 * place - 1), by_arm.loc[arm], styles[arm])
             axes.plot(means[place], height, styles[arm].marker, color=styles[arm].color, **FILLED_MARKER)
             # the lower mean stands left of its mark, so that the two numbers do not meet
             is_left = len(arms) == 2 and (means[place], place) == min((mean, k) for k, mean in enumerate(means))
