@@ -1,8 +1,11 @@
 # Two commands for a start: `make demo` and `make test`; each sets up everything it needs in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+# a package whose file is not the one that constraints.txt knows is refused; for an index with builds of its own:
+# make setup HASHES=--no-verify-hashes
+HASHES ?= --require-hashes
 
-.PHONY: setup demo test test-slurm test-storage browser check docs site gallery screenshot format clean
+.PHONY: setup demo test test-slurm test-storage browser check docs hashes licenses site gallery screenshot format clean
 
 setup: .venv/.ready
 
@@ -10,7 +13,7 @@ setup: .venv/.ready
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14) and "Distillery needs Python 3.11 to 3.14; set PYTHON=python3.x")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -c constraints.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(HASHES) -r requirements.txt -c constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
@@ -27,7 +30,7 @@ test-storage: .venv/.cluster
 	DISTILLERY_CLUSTER=1 $(BIN)/python -m pytest -v tests/cluster/test_object_storage.py
 
 .venv/.cluster: .venv/.ready requirements-cluster.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-cluster.txt -c constraints.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(HASHES) -r requirements-cluster.txt -c constraints.txt
 	touch $@
 
 # for the tests of the page and of windows, which skip without it; as root, on Debian and Ubuntu; does nothing if a browser is there
@@ -46,6 +49,15 @@ check: setup
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --lint --directory demo
 
+# after a change of versions: the hashes of every file of each version, for all systems
+hashes:
+	sed -i.old 's/ *\\$$//; /^ *--hash/d' constraints.txt && rm constraints.txt.old
+	$(BIN)/uv pip compile --quiet --no-deps --universal --python-version 3.12 --generate-hashes --no-header --no-annotate --output-file constraints.txt constraints.txt
+
+# docs/licenses.md
+licenses: setup
+	$(BIN)/python -m distillery.licenses requirements.txt docs/licenses.md
+
 docs: setup
 	$(BIN)/python -m distillery.config.reference docs/configuration.md workflow/schemas/config.schema.yaml
 
@@ -54,7 +66,7 @@ site: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 .venv/.docs: .venv/.ready requirements-docs.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-docs.txt -c constraints.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(HASHES) -r requirements-docs.txt -c constraints.txt
 	touch $@
 
 # docs/gallery.md and its figures, from the finished study of studies/real

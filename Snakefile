@@ -11,6 +11,10 @@ include: "workflow/rules/library.smk"
 configfile: "config.yaml"
 
 
+# for `--sdm apptainer` alone; docs/cluster.md
+container: environ.get("DISTILLERY_IMAGE", "docker://example/distillery:0.2.0")
+
+
 report: "workflow/report/workflow.rst"
 
 

@@ -12,7 +12,7 @@ PACKAGES = (
     *("top", "storage", "config", "terminal", "sources", "curation", "splits", "models", "training", "distillation"),
     *("generation", "analysis", "figures", "page", "deployment"),
 )
-ENTRY_POINTS = ("new.py", "retry.py")  # programs of their own, which may use every package
+ENTRY_POINTS = ("licenses.py", "new.py", "retry.py")  # programs of their own, which may use every package
 
 
 def package_of(module: str) -> str:

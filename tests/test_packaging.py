@@ -18,8 +18,8 @@ PIN = re.compile(r"([A-Za-z0-9_.-]+)==([0-9][\w.]*)")
 def pins(lines):
     found = {}
     for line in lines:
-        text = line.partition("#")[0].strip()
-        if text:
+        text = line.partition("#")[0].strip(" \\\n")
+        if text and not text.startswith("--hash"):
             name, version = PIN.fullmatch(text).groups()
             found[name.lower().replace("_", "-")] = version
     return found
@@ -27,7 +27,7 @@ def pins(lines):
 
 DEVELOPMENT = {
     *("pytest", "hypothesis", "jsonschema", "axe-core-python", "statsmodels", "ruff", "snakefmt"),
-    "imagehash",
+    *("imagehash", "packaging"),
     *("mypy", "types-pyyaml", "types-requests", "types-tqdm"),
 }
 REQUIREMENTS = pins((ROOT / "requirements.txt").read_text().splitlines())
@@ -78,6 +78,31 @@ def test_ranges_admit_the_pins():
 )
 def test_no_file_of_versions_names_a_host(name):
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links|file:", (ROOT / name).read_text())
+
+
+def test_every_pin_has_hashes():
+    """`make hashes` writes them after a change of versions."""
+    entries = re.split(r"\n(?=[a-z])", (ROOT / "constraints.txt").read_text())
+    hashed = re.compile(r"[\w.-]+==[\w.]+( \\\n    --hash=sha256:[0-9a-f]{64})+\n?")
+    assert [entry.splitlines()[0] for entry in entries if not hashed.fullmatch(entry)] == []
+    for name in ("requirements-cluster.txt", "requirements-docs.txt"):
+        wanted = pins(re.sub(r"\[.*?\]", "", (ROOT / name).read_text()).splitlines())
+        assert wanted.items() <= pins((ROOT / "constraints.txt").read_text().splitlines()).items(), name
+
+
+def test_the_container_has_a_user_without_rights_and_one_name():
+    recipe = (ROOT / "Containerfile").read_text()
+    instructions = re.findall(r"^([A-Z]+) (.*(?:\\\n.*)*)$", recipe, re.M)
+    assert [name for name, _ in instructions] == ["FROM", "ARG", "RUN", "COPY", "RUN", "RUN", "USER", "WORKDIR"]
+    assert dict(instructions)["USER"] == "1000" and "--uid 1000" in recipe and "--require-hashes" in recipe
+    assert re.fullmatch(r"docker\.io/library/python:3\.1[1-4]-slim", dict(instructions)["FROM"])
+    copied = dict(instructions)["COPY"].split()[:-1]
+    assert {f"!{name}" for name in copied} == set((ROOT / ".containerignore").read_text().split()) - {"*"}
+    assert all((ROOT / name).exists() for name in copied)
+    image = f"example/distillery:{__version__}"
+    profile = yaml.safe_load((ROOT / "profiles" / "kubernetes" / "profile.v9+.yaml").read_text())
+    assert profile["container-image"] == image and f"--tag {image} ." in recipe
+    assert f'"docker://{image}"' in (ROOT / "Snakefile").read_text()
 
 
 def test_the_version_is_said_once():
