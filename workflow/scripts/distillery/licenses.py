@@ -38,13 +38,13 @@ On Linux, PyTorch from the package index brings NVIDIA's libraries for CUDA, whi
 def stated_license(package: Distribution) -> str:
     """A package's license: its SPDX expression, else its classifiers, else the first line of what it says."""
     about = package.metadata
-    if expression := about.get("License-Expression"):
-        return expression
+    if "License-Expression" in about:
+        return about["License-Expression"]
     names = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License ::")]
     names = [name for name in names if name != "OSI Approved"]
     if names:
         return ", ".join(dict.fromkeys(names))
-    lines = (about.get("License") or "").strip().splitlines()
+    lines = (about["License"] if "License" in about else "").strip().splitlines()
     return lines[0].strip() if lines and 0 < len(lines[0].strip()) <= LONGEST else NONE
 
 
