@@ -1,8 +1,10 @@
 """The images that a user has or hands over, in a whole workflow: a data set, an archive, saved pages."""
 
 import json
+import re
 import subprocess
 import zipfile
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -83,3 +85,45 @@ def test_the_teacher_s_split_is_no_source_s(study):
     arguments = command(study, "--cores", "1", "--dry-run", "results/splits.parquet")
     done = subprocess.run(arguments, cwd=study, env=environment(), capture_output=True, text=True)
     assert done.returncode != 0 and "sources.labeled.split: the teacher knows split test of set" in done.stderr
+
+
+UNLABELED = """
+classes: {cat: {}, dog: {}}
+image_size: 16
+curation: {min_side: 8}
+sources:
+  pets: {kind: folder, path: pets.zip}
+  phone: {kind: folder, path: phone, labels: teacher}
+  album: {kind: folder, path: phone, labels: none}
+split: {test: {pets: 4}, val: {pets: 2}, leakage: drop, shortfall: shrink}
+teacher: {kind: zero_shot, zero_shot: {model: some/clip, trust_val: true}}
+arms: {scratch: {method: ce}, kd: {method: kd}, free: {method: kd, alpha: 1}}
+scenarios:
+  labeled: {train: {pets: 2, phone: 4}, arms: [scratch, kd], clean: true}
+  free: {train: {album: 3}, arms: [free]}
+"""
+
+
+def jobs_of(folder, *targets):
+    arguments = command(folder, "--cores", "1", "--dry-run", "--printshellcmds", *targets)
+    done = subprocess.run(arguments, cwd=folder, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Counter(re.findall(r"^(?:local)?rule (\w+):$", done.stdout + done.stderr, flags=re.M))
+
+
+def test_images_without_labels_are_labeled_after_the_split_of_the_others(study):
+    """Even where the teacher's scale is fitted on validation images, and that split leaves out what leaked."""
+    (study / "phone").mkdir()
+    (study / "phone/1.png").write_bytes(image_bytes(1))
+    (study / "config.yaml").write_text(UNLABELED)
+    jobs = jobs_of(study, "all")
+    assert jobs["label_images"] == jobs["curate_unlabeled"] == 2 and jobs["curate"] == 1
+    assert jobs["split"] == jobs["split_derived"] == jobs["fit_teacher_scale"] == 1
+    assert jobs["audit_labels"] == 1  # the teacher does not audit its own labels
+    base = jobs_of(study, "results/teacher/model.safetensors")
+    assert not {"label_images", "split_derived"} & set(base) and base["split"] == 1
+
+    config = yaml.safe_load(UNLABELED)
+    del config["sources"]["album"], config["scenarios"]["free"], config["scenarios"]["labeled"]["train"]["phone"]
+    (study / "config.yaml").write_text(yaml.safe_dump(config))
+    assert not {"label_images", "curate_unlabeled", "split_derived"} & set(jobs_of(study, "all"))
