@@ -18,7 +18,7 @@ from distillery.jobs import UserError
 from distillery.sources import inspect
 from distillery.sources.engines.google import parse, results_in
 from distillery.sources.pages.retrieving import retrieve_class
-from distillery.sources.pages.saved import page_texts, saved_files, saved_results
+from distillery.sources.pages.saved import PageText, page_texts, query_of, saved_files, saved_results
 from distillery.sources.search import search_of
 from distillery.storage.pools import read_pool
 from distillery.storage.refusals import Refusal
@@ -310,3 +310,9 @@ def test_inspect_reads_the_pages_of_a_folder(tmp_path, capsys):
         (tmp_path / name).write_text(forms.inline())
     assert inspect.main([str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("  results: 6") == 2
+
+
+def test_an_address_that_is_none_tells_no_query():
+    """Found by tests/faults/fuzz.py, input 11865 of the parsers."""
+    assert query_of(PageText("1.har", "", "https://[::1?q=frog")) == ""
+    assert query_of(PageText("1.har", "", "https://www.google.com/search?q=a+frog")) == "a frog"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 MAX_URL = 4000  # characters; longer ones hold data, as in data:image/png
 # scheme and host, then the rest; a host has no spaces, so they are quoted in the rest alone
@@ -33,3 +33,11 @@ def quote_url(url: str) -> str:
     stripped = url.strip(" \t\r\n")
     found = PARTS.fullmatch(stripped)
     return found[1] + (found[2] or "").translate(QUOTED) if found else stripped
+
+
+def query_value(url: str, name: str) -> str:
+    """The first value of a parameter in an address's query; empty without one, and of a text that is no address."""
+    try:
+        return parse_qs(urlsplit(url).query).get(name, [""])[0]
+    except ValueError:  # a malformed host or port
+        return ""

@@ -17,6 +17,7 @@ from distillery.sources.engines.results import (
     text,
     unique,
 )
+from distillery.storage.urls import query_value
 
 HOME = "https://www.bing.com"
 PAGE = 35  # results asked for at a time
@@ -99,7 +100,7 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
     sizes = _sizes_in_text(markup, len(cards))
     results = unique([found for card, size in zip(cards, sizes, strict=True) if (found := _search_result(card, size))])
     if results:
-        query = parse_qs(urlsplit(url).query).get("q", [""])[0]
+        query = query_value(url, "q")
         if len(results) >= ENOUGH_TO_JUDGE and not any(is_related(result, query) for result in results):
             raise UnrelatedResults(
                 f"Bing answered {query[:80]!r} with {len(results)} results of which none has a word of it, as it may do"

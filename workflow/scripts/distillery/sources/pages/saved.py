@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from distillery.jobs import UserError, log, one_line
 from distillery.sources.engines.google import block_of, results_in, unreadable
 from distillery.sources.engines.results import SearchResult
 from distillery.storage.files import files_below
 from distillery.storage.refusals import Refusal
+from distillery.storage.urls import query_value
 
 SUFFIXES = (".html", ".htm", ".mhtml", ".mht", ".webarchive", ".har", ".json", ".txt", ".gz")
 MAX_PAGE_BYTES = 500_000_000  # of a file; a HAR holds every image of a page
@@ -106,8 +106,8 @@ def saved_results(folder: str | Path, name: str, label: str) -> list[tuple[str, 
 
 def query_of(text: PageText) -> str:
     """What was searched for, by the address of the response or the page's title; empty if neither tells."""
-    if asked := parse_qs(urlsplit(text.url).query).get("q"):
-        return asked[0]
+    if asked := query_value(text.url, "q"):
+        return asked
     title = TITLE.search(text.markup)
     return one_line(html.unescape(title[1]), 200) if title else ""
 
