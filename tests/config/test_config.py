@@ -463,7 +463,7 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
     # no tuning, the study's answer to a refusal, images from noise alone
     without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
     without_default |= {".teacher.data.kind", ".teacher.image_size", ".authors", ".deployed"}
-    without_default |= {".diffusion.from", ".diffusion.keep", ".diffusion.prompts_from"}
+    without_default |= {f".diffusion.{key}" for key in ("from", "keep", "prompts_from", "lora", "adapt")}
     without_default |= {f".{method}.tune" for method in ARMS}
     without_default |= {".without_gpu"}
     without_default |= {".comparisons", ".comparisons.arms", ".comparisons.scenarios", ".comparisons.within"}

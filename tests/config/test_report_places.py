@@ -24,7 +24,7 @@ def test_an_output_has_its_place_labels_and_caption(path):
     assert (place["subcategory"] is not None) == (place["category"] in ("Images", "Tables"))
     labels = place["labels"]
     if path == SHEETS:
-        for kind in (*targets.SHEETS, targets.LEFT_OUT):
+        for kind in (*targets.SHEETS, targets.REJECTED, targets.LEFT_OUT):
             assert labels(SimpleNamespace(kind=kind, source="bing")) == {"source": "bing", "sheet": SHEET_NAMES[kind]}
     else:
         assert labels and all(isinstance(text, str) and text for text in labels.values())

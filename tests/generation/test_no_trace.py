@@ -5,6 +5,7 @@ The first test runs on a pipeline that returns its start almost unchanged, the s
 
 import hashlib
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from test_parents import VaryingPipeline
 
 from distillery.curation.curated import curate
 from distillery.curation.near_duplicates import tabulate_near_duplicates
-from distillery.generation import diffusion
+from distillery.generation import adapting, diffusion
 from distillery.generation.diffusion import generate
-from distillery.generation.parents import train_images_of
+from distillery.generation.parents import read_starts, train_images_of
 from distillery.splits.derived import split_derived_images
 from distillery.splits.scenario_plan import plan_scenario
 from distillery.splits.split import split_images
@@ -140,6 +141,23 @@ def test_no_test_image_is_followed_into_a_derived_source(tmp_path, monkeypatch):
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: Square())
     source = SOURCE | {"from": {"source": "web", "strength": 0.5}, "per_class": 8, "size": SIDE}
     follow(FollowedStudy(tmp_path), source)
+
+
+def test_a_model_is_adapted_to_no_test_image(tmp_path, monkeypatch):
+    study, seen = FollowedStudy(tmp_path), []
+
+    def look(pipeline, pairs, images, *others):
+        records = [ImageRecord("", label, "diffusion", "", size=SIDE, parent=key) for label, key in pairs]
+        seen.extend(study.traces(np.stack([np.asarray(image) for image in read_starts(records, images.shards)])))
+        return {}
+
+    monkeypatch.setattr(adapting, "load_pipeline", lambda settings: SimpleNamespace(unet=None))
+    monkeypatch.setattr(adapting, "_trained", look)
+    shards = [study.pool("web", label)[0] for label in LABELS]
+    parents = train_images_of("web", LABELS, tmp_path / "base.parquet", tmp_path / "base.json", shards)
+    recipe = {"adapt": {"source": "web", "steps": 1, "rank": 1, "batch": 1, "lr": 0.1}}
+    adapting.train_adapter(SOURCE | recipe, parents, tmp_path / "adapted.safetensors", checkpoints=tmp_path)
+    assert set(seen) == study.numbers("train") and len(seen) == len(set(seen))
 
 
 @pytest.mark.slow

@@ -66,3 +66,11 @@ def test_a_source_is_generated_after_the_teacher_that_chooses_its_images(study):
         **{"draw_sheet": 1, "tabulate_acceptance": 1},
     }
     assert {"split_derived", "tabulate_acceptance"} <= set(study.counted())
+
+
+def test_a_model_is_adapted_by_one_job_after_the_split(study):
+    study.config["sources"]["sd2"]["adapt"] = {"source": "bing", "steps": 2}
+    study.config["sources"]["sd2"]["shards"] = 2
+    study.configure(study.config)
+    planned = study.counted(*POOLS)
+    assert (planned["split"], planned["adapt_model_sd2"], planned["generate_share_sd2"]) == (1, 1, 2)

@@ -235,6 +235,39 @@ for source in filter(source_of_titles, sources_of_kind("diffusion")):
             "../scripts/collect_titles.py"
 
 
+for source in filter(source_of_adapter, sources_of_kind("diffusion")):
+
+    rule:
+        name:
+            f"adapt_model_{source}"
+        input:
+            **targets.train_files(study, source),
+            look=ancient(f"resources/preflight/{source}.json"),
+            model=model_files(source),
+        output:
+            adapter=targets.adapter_files(study, source)["adapter"],
+        log:
+            f"results/logs/adapt_model/{source}.log",
+        benchmark:
+            f"results/benchmarks/adapt_model/{source}.tsv"
+        conda:
+            "../../envs/generate.yaml"
+        resources:
+            gpu=1,
+            mem="24GB",
+            runtime="24h",
+            checkpoint_every=100,
+            unavailable=unavailable_of(source),
+        params:
+            source=queries.adaptation_of(study, source),
+            name=source,
+            store=f"resources/store/{source}",
+            labels=classes_of_sources([source])[source],
+            checkpoints=f"results/checkpoints/adapt_model/{source}",
+        script:
+            "../scripts/adapt_model.py"
+
+
 # one job a source: loading a model takes longer than a class's images in a small study
 for source in sources_of_kind("diffusion"):
 
@@ -244,9 +277,10 @@ for source in sources_of_kind("diffusion"):
         input:
             **targets.parent_files(study, source),
             **targets.prompt_files(study, source),
+            **targets.adapter_files(study, source),
             **targets.chooser_files(study, source),
             look=ancient(f"resources/preflight/{source}.json"),
-            model=model_files(source),
+            model=[*model_files(source), *lora_files(source)],
             shares=shares_of(source),
         output:
             **targets.rejected_files(study, source),
@@ -276,8 +310,9 @@ for source in sources_of_kind("diffusion"):
             input:
                 **targets.parent_files(study, source),
                 **targets.prompt_files(study, source),
+                **targets.adapter_files(study, source),
                 look=ancient(f"resources/preflight/{source}.json"),
-                model=model_files(source),
+                model=[*model_files(source), *lora_files(source)],
             output:
                 records=f"resources/pools/{source}/shares/{{share}}-of-{study['sources'][source]['shards']}.jsonl",
             log:

@@ -22,9 +22,7 @@ for resource, limit in queries.resource_limits(gpus_here).items():
 
 # the jobs of the study may use so many, here or on a cluster; the processes of jobs are told
 if workflow.is_main_process:
-    environ[EXPECTED_GPUS] = str(
-        workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
-    )
+    environ[EXPECTED_GPUS] = str(workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0)
     if "without_gpu" in config:
         machine.begin(gpus=int(environ[EXPECTED_GPUS]), dryrun=workflow.output_settings.dryrun)
 gpus = int(environ.get(EXPECTED_GPUS, gpus_here))
@@ -132,6 +130,8 @@ sources_of_kind = partial(queries.sources_of_kind, study)
 classes_of_sources = partial(queries.classes_of_sources, study)
 limits_of_sources = partial(queries.limits_of_sources, study)
 used_sources = partial(queries.used_sources, study)
+source_of_adapter = partial(queries.source_of_adapter, study)
+lora_files = partial(targets.lora_files, study)
 source_of_titles = partial(queries.source_of_titles, study)
 filtered_sources = partial(queries.filtered_sources, study)
 pixel_sources = partial(queries.pixel_sources, study)

@@ -229,9 +229,7 @@ if filtered_sources():
         input:
             records=targets.filtered_records(study),
         output:
-            acceptance=report(
-                "results/tables/acceptance.csv", caption="../report/table_acceptance.rst", category="Tables"
-            ),
+            acceptance=in_report("results/tables/acceptance.csv"),
         log:
             "results/logs/tabulate_acceptance.log",
         benchmark:

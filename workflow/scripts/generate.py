@@ -2,6 +2,7 @@
 
 from distillery.generation.diffusion import generate
 from distillery.generation.keeping import RejectedImages
+from distillery.generation.lora import with_adapter
 from distillery.generation.parents import parents_of_job
 from distillery.generation.titles import words_of_job
 from distillery.jobs import job, with_crawl_policy
@@ -9,12 +10,12 @@ from distillery.storage.refused_pools import SourceRequest, write_pools
 
 with job(snakemake) as j:
     source, name, classes, store = with_crawl_policy(j), j.params.name, j.params.classes, j.params.store
-    words = words_of_job(classes, j.input)
+    words, model = words_of_job(classes, j.input, source), with_adapter(source, j.input)
     parents, teacher = parents_of_job(source, classes, j.input), j.input.get("teacher")
     rejected = RejectedImages(j.output.get("rejected"), j.output.get("rejected_records"))
     write_pools(
         SourceRequest.of(name, source, store, j.input.look),
         dict(zip(classes, zip(j.output.shards, j.output.records, strict=True), strict=True)),
-        lambda: rejected.set_aside(generate(source, name, words, store, j.params.seed, parents, teacher)),
+        lambda: rejected.set_aside(generate(model, name, words, store, j.params.seed, parents, teacher)),
     )
     rejected.write()

@@ -1,6 +1,7 @@
 """Generate one job's share of a source's images into its store."""
 
 from distillery.generation.diffusion import generate_share
+from distillery.generation.lora import with_adapter
 from distillery.generation.parents import parents_of_job
 from distillery.generation.titles import words_of_job
 from distillery.jobs import job, with_crawl_policy
@@ -9,12 +10,12 @@ from distillery.storage.refused_pools import SourceRequest, records_unless_refus
 
 with job(snakemake) as j:
     source, name, classes, store = with_crawl_policy(j), j.params.name, j.params.classes, j.params.store
-    words = words_of_job(classes, j.input)
+    words, model = words_of_job(classes, j.input, source), with_adapter(source, j.input)
     parents = parents_of_job(source, classes, j.input)
     share = int(j.wildcards.share), int(j.params.shares)
     records = records_unless_refused(
         SourceRequest.of(name, source, store, j.input.look),
         classes,
-        lambda: generate_share(source, name, words, store, j.params.seed, *share, parents),
+        lambda: generate_share(model, name, words, store, j.params.seed, *share, parents),
     )
     atomic_write(j.output.records, "".join(record.to_json() + "\n" for record in records))

@@ -18,6 +18,7 @@ from distillery.config.queries import (
     kept_by_teacher,
     parent_of,
     parents_of_derived,
+    source_of_adapter,
     source_of_titles,
     used_sources,
     wanted_images,
@@ -33,7 +34,8 @@ def unlabeled_sources(study: Study) -> list[str]:
 
 def is_made_from_others(study: Study, source: str) -> bool:
     """Whether a source's images follow from another one's train images or titles, or from the teacher's choice."""
-    return bool(parent_of(study, source) or source_of_titles(study, source) or kept_by_teacher(study, source))
+    others = parent_of(study, source) or source_of_titles(study, source) or source_of_adapter(study, source)
+    return bool(others) or kept_by_teacher(study, source)
 
 
 def derived_sources(study: Study) -> list[str]:

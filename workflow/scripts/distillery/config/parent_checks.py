@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
+from pathlib import Path
 from typing import Any
 
-from distillery.config.queries import kept_by_teacher, parent_of, source_of_titles
+from distillery.config.queries import kept_by_teacher, parent_of, source_of_adapter, source_of_titles
 
+MADE_FROM = (parent_of, source_of_titles, source_of_adapter)
+OTHER_WEIGHTS = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 TEACHER_SOURCES = ("train_sources", "test_sources")
 
 
@@ -25,8 +28,30 @@ def parent_problems(config: dict[str, Any]) -> Iterator[str]:
         if parent := source_of_titles(config, name):
             yield from _parent_problems(config, f"sources.{name}.prompts_from.titles", name, parent)
             yield from _place_problems(config, name, f"{name} is made from titles of train images of {parent}", parent)
+        if parent := source_of_adapter(config, name):
+            yield from _parent_problems(config, f"sources.{name}.adapt.source", name, parent)
+            yield from _place_problems(config, name, f"{name} is made by a model that saw {parent}", parent)
+            if parent_of(config, name) not in ("", parent):
+                yield f"sources.{name}.adapt.source: from names {parent_of(config, name)}; take one source for both"
+        yield from _lora_problems(config["sources"][name], f"sources.{name}")
         if source_of_titles(config, name) and config["sources"][name]["prompt_style"] != "published":
             yield f"sources.{name}.prompts_from: titles are used as they are; take prompt_style out"
+
+
+def _lora_problems(source: dict[str, Any], key: str) -> Iterator[str]:
+    if not (lora := source.get("lora")):
+        return
+    path = Path(lora["path"])
+    if "adapt" in source:
+        yield f"{key}.lora: the model is adapted already (adapt); take one of them"
+    if lora["file"] and not lora["file"].endswith(".safetensors"):
+        yield f"{key}.lora.file: {lora['file']} is no .safetensors file, the only form that is loaded"
+    if path.is_dir():
+        yield f"{key}.lora.path: {path} is a folder; name the .safetensors file in it"
+    elif path.suffix != ".safetensors" and (path.exists() or path.suffix in OTHER_WEIGHTS):
+        yield f"{key}.lora.path: {path} is no .safetensors file; other formats may run code when they are loaded"
+    elif path.suffix == ".safetensors" and not path.exists():
+        yield f"{key}.lora.path: there is no file {path}"
 
 
 def _place_problems(config: dict[str, Any], name: str, why: str, parent: str) -> Iterator[str]:
@@ -48,7 +73,7 @@ def _parent_problems(config: dict[str, Any], key: str, name: str, parent: str) -
         yield f"{key}: unknown source {parent}; known are {', '.join(config['sources'])}"
     elif parent == name:
         yield f"{key}: {name} cannot be made from itself; name another source"
-    elif grandparent := parent_of(config, parent) or source_of_titles(config, parent):
+    elif grandparent := next(filter(None, (of(config, parent) for of in MADE_FROM)), ""):
         yield f"{key}: {parent} is made from {grandparent}; name {grandparent}, or another source that is retrieved"
     elif kept_by_teacher(config, parent):
         yield f"{key}: the teacher chooses the images of {parent} (keep); name a source that it does not choose"

@@ -42,6 +42,11 @@ def parent_of(study: Study, source: str) -> str:
     return study["sources"][source].get("from", {}).get("source", "")
 
 
+def source_of_adapter(study: Study, source: str) -> str:
+    """The source on whose train images the model of another one is adapted; empty if it is not."""
+    return study["sources"][source].get("adapt", {}).get("source", "")
+
+
 def source_of_titles(study: Study, source: str) -> str:
     """The source whose titles are the prompts of another one; empty for prompts of the configuration."""
     return study["sources"][source].get("prompts_from", {}).get("titles", "")
@@ -64,7 +69,7 @@ def parents_of_derived(study: Study, sources: Iterable[str]) -> dict[str, str]:
 
 def classes_of(study: Study, source: str) -> list[str]:
     """The classes a source has images of, in the study's order; a derived source has its parent's."""
-    source = parent_of(study, source) or source
+    source = parent_of(study, source) or source_of_adapter(study, source) or source
     subset = study["sources"][source].get("classes") or study["classes"]
     return [label for label in study["classes"] if label in subset]
 
@@ -89,8 +94,8 @@ def used_sources(study: Study) -> list[str]:
     """The sources that any scenario trains on or any test uses, and their parents, in the configuration's order."""
     trained = {name for scenario in study["scenarios"].values() for name in scenario["train"]}
     named = [name for name in study["sources"] if name in trained | set(study["split"]["test"])]
-    titles = {source_of_titles(study, name) for name in named}
-    needed = {*named, *parents_of_derived(study, named).values(), *titles}
+    others = {of(study, name) for name in named for of in (source_of_titles, source_of_adapter)}
+    needed = {*named, *parents_of_derived(study, named).values(), *others}
     return [name for name in study["sources"] if name in needed]
 
 
@@ -251,6 +256,12 @@ def generation_of(study: Study, attempts: Attempts, source: str) -> dict[str, An
         "store": f"resources/store/{source}",
         "seed": settings["seed"],
     }
+
+
+def adaptation_of(study: Study, source: str) -> dict[str, Any]:
+    """The keys of a source that decide the LoRA that is trained for its model."""
+    keys = ("kind", "model", "revision", "size", "dtype", "components", "seed", "adapt")
+    return {key: study["sources"][source][key] for key in keys}
 
 
 def wanted_images(study: Study) -> dict[str, dict[str, int]]:

@@ -11,6 +11,7 @@ SHEET_NAMES = {
     "contact": "Kept images",
     "duplicates": "Near-duplicates",
     "label_issues": "Labels that are probably wrong",
+    "rejected": "Rejected: the class is not recognized",
     "left_out": "Left out: the teacher is unsure",
 }
 

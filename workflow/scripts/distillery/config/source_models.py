@@ -288,6 +288,29 @@ class ImageToImage(Section):
     )
 
 
+class LoraConfig(Section):
+    """A LoRA: small weights that change a model."""
+
+    path: str = Field(
+        min_length=1,
+        description="A .safetensors file, or the id of a LoRA on the Hugging Face hub. Other formats are not loaded.",
+    )
+    file: str = Field("", description="The .safetensors file, of a LoRA of the hub that has several.")
+    revision: str = Field("", description="The revision of a LoRA of the hub: a commit pins it.")
+    weight: float = Field(1.0, gt=0, le=2, description="How much it changes the model; 1 as it was trained.")
+
+
+class Adaptation(Section):
+    """A LoRA trained for the study."""
+
+    source: str = Field(min_length=1, description="The source whose train images it is trained on.")
+    steps: int = Field(500, ge=1, description="Training steps.")
+    rank: int = Field(8, ge=1, le=256, description="Rank of its matrices: more can remember more.")
+    batch: int = Field(4, ge=1, description="Images a step.")
+    lr: float = Field(0.0001, gt=0, description="Learning rate of AdamW.")
+    weight: float = Field(1.0, gt=0, le=2, description="How much it changes the model; 1 as it was trained.")
+
+
 class TitlePrompts(Section):
     """Titles as prompts."""
 
@@ -359,6 +382,11 @@ class Diffusion(_WithFrom):
         " Each part is drawn independently; an empty text leaves the part out.",
     )
     size: int = Field(512, ge=8, multiple_of=8, description="Side in pixels of a generated image; a multiple of 8.")
+    lora: LoraConfig = optional("Weights that change the model, trained by others.")
+    adapt: Adaptation = optional(
+        "Train such weights (LoRA) on another source's train images first; for models with a UNet. Classes that this"
+        " source lacks are not generated."
+    )
     scheduler: str = Field("", description="Name of a scheduler class of diffusers; empty for the model's own.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Floating-point type; auto is bfloat16 on a GPU and float32 on a CPU."

@@ -26,6 +26,7 @@ from distillery.config.queries import (
     other_test_sources,
     parent_of,
     settings_of_arm,
+    source_of_adapter,
     source_of_titles,
     teacher_sources,
     tuning_of,
@@ -66,6 +67,25 @@ def pools(study: Study, source: str, extension: str) -> list[str]:
 def model_files(study: Study, source: str) -> list[str]:
     """The files of a source's diffusion model if it is a folder; none of a model from the hub."""
     return sorted(str(path) for path in Path(study["sources"][source]["model"]).rglob("*") if path.is_file())
+
+
+def adapter_files(study: Study, source: str) -> dict[str, Any]:
+    """The LoRA that the study trains for a source's model, and the split that it was trained by; else nothing."""
+    if not source_of_adapter(study, source):
+        return {}
+    return {"adapter": f"resources/adapted/{source}.safetensors", "refusals": of_base(study, "refusals.json")}
+
+
+def lora_files(study: Study, source: str) -> list[str]:
+    """The LoRA of a source if it is a file here."""
+    path = study["sources"][source].get("lora", {}).get("path", "")
+    return [path] if path and Path(path).is_file() else []
+
+
+def train_files(study: Study, source: str) -> dict[str, Any]:
+    """What a source's model is adapted on: another source's images, and which of them are train images."""
+    files = {"splits": of_base(study, "splits.parquet"), "refusals": of_base(study, "refusals.json")}
+    return files | {"parents": pools(study, source_of_adapter(study, source), "tar")}
 
 
 def collected_prompts(source: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.generation.hub import check_access, is_cached, require_gpu
+from distillery.generation.lora import Lora, apply_lora
 from distillery.jobs import UserError, log, one_line
 from distillery.storage.hub_access import hub_or_cache
 from distillery.storage.hub_errors import hub_error, model_name
@@ -34,6 +35,7 @@ class DiffusionSettings:
     compile: bool  # compile the denoiser first
     unavailable: str = "stop"  # skip: a large model is refused on a CPU; stop: it is run there
     from_images: bool = False  # start from images, not from noise alone
+    lora: Lora | None = None  # weights that change the model
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> DiffusionSettings:
@@ -46,6 +48,7 @@ class DiffusionSettings:
         values["model"] = available_model(values["model"])
         values["components"] = tuple(values["components"])
         values["from_images"] = "from" in source
+        values["lora"] = Lora.of(source)
         if Path(values["model"]).is_dir():
             values["revision"] = hash_model(values["model"])
         return cls(**values)
@@ -105,6 +108,8 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
         raise _not_loaded(settings, error) from error
     if settings.scheduler:
         pipeline.scheduler = _scheduler(settings.scheduler).from_config(pipeline.scheduler.config)
+    if settings.lora:
+        apply_lora(pipeline, settings.lora)
     move_to_device(pipeline, device)
     if settings.compile:
         compile_parts(pipeline)

@@ -147,6 +147,8 @@ def plan_image(
     }
     if parent:  # no key where there is none, so that images of before keep their seeds
         facts |= {"parent": parent[1], "strength": prompt.strength}
+    if lora := settings.lora:
+        facts |= {"lora": lora.identity, "lora_weight": lora.weight}
     computed = {"dtype": settings.dtype, "components": sorted(settings.components), "quality": settings.quality}
     return ImageRecord(
         source=name,
@@ -166,6 +168,10 @@ def plan_image(
         dtype=settings.dtype,
         components=settings.components,
         quality=settings.quality,
+        lora=lora.path if lora else "",
+        lora_file=lora.file if lora else "",
+        lora_revision=lora.revision if lora else "",
+        lora_weight=lora.weight if lora else -1.0,
         parent_source=parent[0] if parent else "",
         parent=parent[1] if parent else "",
         strength=prompt.strength if parent else -1.0,

@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from distillery.generation.diffusion_models import DiffusionSettings, hash_model, load_pipeline
+from distillery.generation.lora import Lora, hash_lora
 from distillery.generation.sampling import generate_images
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_write
@@ -113,7 +114,22 @@ def settings_of(record: ImageRecord) -> DiffusionSettings:
         quality=record.quality,
         compile=False,
         from_images=bool(record.parent),
+        lora=lora_of(record),
     )
+
+
+def lora_of(record: ImageRecord) -> Lora | None:
+    """The LoRA with which an image was generated; None if there was none.
+
+    Raises:
+        UserError: it was a file, which has changed or is gone.
+    """
+    if not record.lora:
+        return None
+    path = Path(record.lora)
+    if record.lora_revision.startswith("sha256:") and not (path.is_file() and hash_lora(path) == record.lora_revision):
+        raise UserError(f"lora {path} has changed or is gone: this image was made with {record.lora_revision}.")
+    return Lora(record.lora, record.lora_file, record.lora_revision, record.lora_weight)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -51,10 +51,11 @@ def generate_images(
     """
     dtype = str(getattr(pipeline, "dtype", settings.dtype)).removeprefix("torch.")
     commit = commit_of(settings.model, settings.revision)
+    lora_revision = settings.lora.loaded_revision if settings.lora else ""
 
     def as_loaded(record: ImageRecord) -> ImageRecord:
         """With what was loaded: of a branch the commit that it was, so that the image can be made again."""
-        return replace(record, dtype=dtype, revision=commit or record.revision)
+        return replace(record, dtype=dtype, revision=commit or record.revision, lora_revision=lora_revision)
 
     with ThreadPoolExecutor(WRITERS) as writers:
         waiting: list[Future] = []

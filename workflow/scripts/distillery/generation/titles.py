@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
 
 COLUMNS = ("class", "prompt")
+NO_SOURCE: Mapping[str, Any] = MappingProxyType({})
 LEAST_WORDS, MOST_WORDS = 2, 30
 ADDRESS = re.compile(r"(https?://|www\.)\S+|\S+\.(com|org|net|jpe?g|png|webp|gif)\b", re.IGNORECASE)
 SEPARATOR = re.compile(r"\s+[-–—|·•»:]+\s+|\s*[|»]\s*")  # before the name of a site
@@ -99,18 +101,25 @@ def _each_once(prompts: Iterable[str]) -> list[str]:
     return list(found.values())
 
 
-def words_of_job(classes: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+def words_of_job(
+    classes: Mapping[str, Any], files: Mapping[str, Any], source: Mapping[str, Any] = NO_SOURCE
+) -> dict[str, Any]:
     """What the prompts of each class are made of: as configured, or the rows of a file of prompts, if there is one.
 
-    A class without a row is refused, since its titles' source refused it.
+    A class without a row is refused, since its titles' source refused it. So is one that was refused by the source on
+    whose images the model is adapted.
 
     Args:
         classes: as configured.
-        files: of the job; `prompts` if the source has such a file.
+        files: of the job; `prompts` if the source has such a file, `refusals` if its model is adapted.
+        source: as configured.
 
     Raises:
         UserError: the file cannot be read, or has other columns.
     """
+    if "adapt" in source:
+        refused = read_refusals(files["refusals"]).get(source["adapt"]["source"], {})
+        classes = {label: {"refused": True} if label in refused else words for label, words in classes.items()}
     if not (path := files.get("prompts")):
         return dict(classes)
     try:

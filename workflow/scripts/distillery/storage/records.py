@@ -17,6 +17,7 @@ from distillery.storage.urls import MAX_URL
 TEXT_LENGTHS = dict.fromkeys(("source", "label", "kind", "retrieved", "scheduler", "dtype", "parent_source"), 300)
 TEXT_LENGTHS |= dict.fromkeys(("clip_scorer", "teacher_scorer"), 300)
 TEXT_LENGTHS |= dict.fromkeys(("title", "license", "creator", "model", "revision"), 500)
+TEXT_LENGTHS |= dict.fromkeys(("lora", "lora_file", "lora_revision"), 500)
 TEXT_LENGTHS |= {"key": 64, "sha256": 64, "parent": 64, "failure": 200, "query": 1000, "origin": MAX_URL}
 ADDRESSES = ("url", "page", "thumbnail")
 LISTS = ("duplicate_queries", "components")
@@ -72,6 +73,10 @@ class ImageRecord:
     dtype: str = ""  # of the computation
     components: tuple[str, ...] = ()  # parts of the pipeline left out
     quality: int = -1  # of the JPEG
+    lora: str = ""  # weights that changed the model: a file, or an id of the hub
+    lora_file: str = ""  # of an id of the hub: which file
+    lora_revision: str = ""  # a hash of the file, or the revision on the hub
+    lora_weight: float = -1.0  # how much they changed it
     parent_source: str = ""  # of an image that started from another one: its source
     parent: str = ""  # and its key there
     strength: float = -1.0  # how much of that image was noise at the start, 0 to 1

@@ -1,0 +1,207 @@
+"""Adapting a diffusion model to a source: a LoRA trained on its train images, as diffusers' own scripts train it.
+
+Low-rank matrices beside the attention's projections (Hu et al. 2022) learn to predict the noise, or its velocity, that
+was added to the images' latents (Ho et al. 2020; Salimans and Ho 2022). The caption of an image is `a photo of` its
+class. Only models with a UNet are adapted. What a step draws depends on seed and step alone, so that a killed training
+goes on from its last checkpoint to the same weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
+from distillery.generation.parents import ParentImages, read_starts
+from distillery.generation.prompts import with_article
+from distillery.jobs import UserError, log, progress
+from distillery.storage.files import atomic_path, atomic_write
+from distillery.storage.records import ImageRecord
+from distillery.storage.refusals import Refusal
+from distillery.storage.refused_pools import SourceRequest
+
+TARGETS = ["to_k", "to_q", "to_v", "to_out.0"]  # projections of the attention
+ENCODED = 16  # images at a time
+WEIGHT_DECAY = 0.01
+# settings of sampling, which do not matter here
+OF_SAMPLING: dict[str, Any] = {"per_class": 1, "steps": 1, "scheduler": "", "negative_prompt": ""}
+OF_SAMPLING |= {"batch": 0, "quality": 95, "compile": False}
+
+
+@dataclass(frozen=True)
+class AdapterRecipe:
+    """How a LoRA is trained; keys of `adapt`, and the source's seed."""
+
+    steps: int
+    rank: int
+    batch: int
+    lr: float
+    seed: int
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any]) -> AdapterRecipe:
+        """The recipe of a configured source."""
+        keys = ("steps", "rank", "batch", "lr")
+        return cls(**{key: source["adapt"][key] for key in keys}, seed=source["seed"])
+
+
+def train_adapter(
+    source: Mapping[str, Any],
+    images: ParentImages,
+    output: str | Path,
+    *,
+    checkpoints: str | Path,
+    checkpoint_every: int = 100,
+) -> None:
+    """Train a LoRA on a source's train images and write it; resumes from its last checkpoint.
+
+    Args:
+        source: the diffusion source whose model is adapted, with `adapt`.
+        images: to train on.
+        output: the `.safetensors` to write, in diffusers' form. It has no weights if the source of the images refused.
+        checkpoints: a folder outside the workflow's outputs.
+        checkpoint_every: steps between two checkpoints.
+
+    Raises:
+        UserError: the model cannot be loaded or has no UNet.
+    """
+    settings, recipe = DiffusionSettings.of({**OF_SAMPLING, **source}), AdapterRecipe.of(source)
+    pairs = [(label, key) for label, keys in images.keys.items() for key in keys]
+    if not pairs:
+        write_weights({}, output)
+        return
+    pipeline = load_pipeline(settings)
+    if not hasattr(pipeline, "unet"):
+        raise UserError(f"model {settings.model} has no UNet, so it cannot be adapted. Take adapt out.")
+    log.info("adapting %s to %d train images of %s", settings.model, len(pairs), images.source)
+    path = Path(checkpoints) / f"{_digest(settings, recipe, pairs)}.pt"
+    state = _trained(pipeline, pairs, images, settings.size, recipe, path, checkpoint_every)
+    write_weights(state, output)
+    path.unlink(missing_ok=True)
+
+
+def write_weights(weights: Mapping[str, Any], output: str | Path) -> None:
+    """Write a LoRA, tensors by name, as safetensors; the file is written whole or not at all."""
+    from safetensors.torch import save_file
+
+    with atomic_path(output) as temporary:
+        save_file(dict(weights), temporary, metadata={"format": "pt"})
+
+
+def adapt_unless_refused(request: SourceRequest, output: str | Path, train: Callable[[], None]) -> None:
+    """Adapt a model; with `skip`, one that cannot be had gets a LoRA without weights, and its images are refused.
+
+    Args:
+        request: of the source whose model it is.
+        output: the `.safetensors` that `train` writes.
+
+    Raises:
+        Refusal: the model cannot be had and the request says stop.
+    """
+    try:
+        if request.skip and (known := request.remembered()):
+            raise known
+        train()
+    except Refusal as refusal:
+        if not request.skip:
+            raise
+        request.remember(refusal)
+        log.warning("%s Source %s is left out.", refusal, request.source)
+        write_weights({}, output)
+
+
+def _digest(settings: DiffusionSettings, recipe: AdapterRecipe, pairs: Sequence[tuple[str, str]]) -> str:
+    """What a checkpoint belongs to."""
+    facts = [settings.model, settings.revision, settings.size, list(settings.components), vars(recipe), list(pairs)]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _trained(
+    pipeline: Any,
+    pairs: Sequence[tuple[str, str]],
+    images: ParentImages,
+    size: int,
+    recipe: AdapterRecipe,
+    path: Path,
+    checkpoint_every: int,
+) -> dict[str, Any]:
+    """The trained weights by name, in diffusers' form, on the CPU."""
+    import torch
+    from diffusers import DDPMScheduler, StableDiffusionPipeline
+    from diffusers.utils import convert_state_dict_to_diffusers
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+
+    unet = pipeline.unet.requires_grad_(False)
+    latents, captions = _encoded(pipeline, pairs, images, size)
+    torch.manual_seed(recipe.seed)  # of the matrices' start
+    unet.add_adapter(LoraConfig(r=recipe.rank, lora_alpha=recipe.rank, target_modules=TARGETS))
+    weights = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+    for parameter in weights:
+        parameter.data = parameter.data.float()
+    optimizer = torch.optim.AdamW(weights, lr=recipe.lr, weight_decay=WEIGHT_DECAY)
+    scheduler, start = DDPMScheduler.from_config(pipeline.scheduler.config), 0
+    if path.exists():
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        set_peft_model_state_dict(unet, state["weights"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = state["step"]
+        log.info("goes on from step %d", start)
+    unet.train()
+    for step in progress(range(start, recipe.steps), label="adapting", unit="steps"):
+        loss = _loss(unet, scheduler, latents, captions, np.random.default_rng([recipe.seed, step]), recipe.batch)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if checkpoint_every and (step + 1) % checkpoint_every == 0:
+            file = io.BytesIO()
+            found = {"weights": get_peft_model_state_dict(unet), "optimizer": optimizer.state_dict(), "step": step + 1}
+            torch.save(found, file)
+            atomic_write(path, file.getvalue())
+    layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
+    found = StableDiffusionPipeline.pack_weights(layers, StableDiffusionPipeline.unet_name)
+    return {name: tensor.detach().float().cpu().contiguous() for name, tensor in found.items()}
+
+
+def _encoded(pipeline: Any, pairs: Sequence[tuple[str, str]], images: ParentImages, size: int) -> tuple[Any, Any]:
+    """Latents [N, C, H, W] of the images, and the embeddings [N, T, D] of their captions; on the device."""
+    import torch
+
+    vae, parts = pipeline.vae, []
+    with torch.inference_mode():
+        for start in range(0, len(pairs), ENCODED):
+            some = [
+                ImageRecord("", label, "diffusion", "", size=size, parent=key)
+                for label, key in pairs[start : start + ENCODED]
+            ]
+            pixels = np.stack([np.asarray(image) for image in read_starts(some, images.shards)])
+            views = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(pipeline.device, vae.dtype) / 127.5 - 1
+            parts.append(vae.encode(views).latent_dist.mean * vae.config.scaling_factor)
+        labels = list(images.keys)
+        texts = [f"a photo of {with_article(label)}" for label in labels]
+        by_class, *_ = pipeline.encode_prompt(
+            prompt=texts, device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
+        )
+    rows = torch.tensor([labels.index(label) for label, _ in pairs], device=pipeline.device)
+    return torch.cat(parts).clone(), by_class.clone()[rows]  # clones take part in training
+
+
+def _loss(unet: Any, scheduler: Any, latents: Any, captions: Any, rng: np.random.Generator, batch: int) -> Any:
+    """Mean squared error of the UNet's prediction for some images, with noise and time steps drawn from `rng`: []."""
+    import torch
+
+    chosen = torch.from_numpy(rng.integers(len(latents), size=batch)).to(latents.device)
+    clean, steps = latents[chosen], rng.integers(scheduler.config.num_train_timesteps, size=batch)
+    noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape), dtype=np.float32)).to(clean)
+    times = torch.from_numpy(steps).to(clean.device)
+    predicted = unet(scheduler.add_noise(clean, noise, times), times, captions[chosen]).sample
+    velocity = scheduler.config.prediction_type == "v_prediction"
+    target = scheduler.get_velocity(clean, noise, times) if velocity else noise
+    return torch.nn.functional.mse_loss(predicted.float(), target.float())

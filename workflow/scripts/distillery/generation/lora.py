@@ -1,0 +1,107 @@
+"""LoRA: small weights that change a diffusion model, from a file or the hub. Only safetensors are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distillery.generation.hub import commit_of
+from distillery.jobs import UserError, one_line
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Weights, and how much they change the model.
+
+    Attributes:
+        path: a `.safetensors` file, or an id on the Hugging Face hub.
+        file: of an id, which file; empty for the only one.
+        revision: of a file a hash, `sha256:` and 16 hex digits; of an id the revision on the hub.
+        weight: 1 as they were trained.
+    """
+
+    path: str
+    file: str
+    revision: str
+    weight: float
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any]) -> Lora | None:
+        """The weights of a configured source; None if it has none."""
+        if not (lora := source.get("lora")):
+            return None
+        path = Path(lora["path"])
+        revision = hash_lora(path) if path.is_file() else lora.get("revision", "")
+        return cls(lora["path"], lora.get("file", ""), revision, lora["weight"])
+
+    @property
+    def identity(self) -> str:
+        """What the weights are, wherever their file lies: part of the seed of an image's noise."""
+        return self.revision if Path(self.path).suffix == ".safetensors" else f"{self.path}@{self.revision}/{self.file}"
+
+    @property
+    def loaded_revision(self) -> str:
+        """The revision as provenance has it: a branch of the hub as the commit that it was."""
+        return self.revision if Path(self.path).is_file() else commit_of(self.path, self.revision) or self.revision
+
+
+def hash_lora(path: str | Path) -> str:
+    """Hash of a file: `sha256:` and 16 hex digits."""
+    with open(path, "rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+
+def apply_lora(pipeline: Any, lora: Lora) -> None:
+    """Add the weights to those of a pipeline of diffusers.
+
+    Raises:
+        UserError: they cannot be loaded, or are of another model.
+    """
+    path = Path(lora.path)
+    if path.is_file() and not _names(path):
+        raise UserError(f"lora {path} has no weights, since the model was refused when it was trained. Delete it.")
+    place, name = (str(path.parent), path.name) if path.is_file() else (lora.path, lora.file)
+    options: dict[str, Any] = {"weight_name": name} if name else {}
+    if not path.is_file() and lora.revision:
+        options["revision"] = lora.revision
+    try:
+        pipeline.load_lora_weights(place, use_safetensors=True, local_files_only=path.is_file(), **options)
+        if not pipeline.get_list_adapters():  # diffusers passes over weights of another model
+            raise ValueError("no part of the model has such weights")
+        pipeline.fuse_lora(lora_scale=lora.weight)
+        pipeline.unload_lora_weights()  # of the adapter's own copies; the sum stays
+    except Exception as error:  # the hub, diffusers and peft share no type of error
+        raise UserError(
+            f"lora {lora.path} cannot be loaded ({one_line(error, 200)}). Check that it is a .safetensors file made for"
+            " this model."
+        ) from error
+
+
+def _names(path: Path) -> list[str]:
+    """The names of the tensors in a file.
+
+    Raises:
+        UserError: it is no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"lora {path} is no safetensors file ({one_line(error, 120)}). Give another one.") from error
+
+
+def with_adapter(source: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    """A configured source whose model is adapted by the study, with the file of the weights.
+
+    Args:
+        files: of the job; `adapter` if the study trained weights for it.
+    """
+    settings = {key: value for key, value in source.items() if key != "adapt"}
+    if not (path := files.get("adapter")):
+        return settings
+    return settings | {"lora": {"path": str(path), "weight": source["adapt"]["weight"]}}
