@@ -11,7 +11,7 @@ CONVENTIONS = {"0.05"}  # numbers that no table holds
 
 def numbers_in(text: str) -> set[str]:
     """The numbers in a text, as they are written; digits inside names do not count."""
-    return set(NUMBER.findall(text))
+    return set(NUMBER.findall(text.replace("−", "-")))
 
 
 def mismatches(text: str, tables: dict[str, pd.DataFrame]) -> list[str]:

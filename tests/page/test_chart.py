@@ -34,7 +34,9 @@ def test_the_teacher_and_chance_have_their_lines(tables):
     chart = charted(tables)
     assert chart.teacher == (pytest.approx(100 * 89.25 / 100, abs=9), "89.25") and chart.teacher[0] <= 100
     assert chart.ticks[-1][1] in ("80", "100") and chart.chance[1] == "10"
-    assert charted(tables, n_classes=["10", "10", "2", "2"]).chance is None
+    assert [row.chance for group in chart.groups for row in group.rows] == [chart.chance[0]] * 2
+    mixed = charted(tables, n_classes=["10", "10", "2", "2"])
+    assert mixed.chance is None and [row.chance for group in mixed.groups for row in group.rows] == [10.0, 50.0]
     tables["agreement"] = pd.DataFrame({"teacher_percent": ["80.00", "90.00"]})  # other test images, other numbers
     assert charted(tables).teacher is None
 

@@ -5,6 +5,7 @@ import pytest
 from page_statements import Statements, mismatches, numbers_in
 
 from distillery.page.quoting import Quoted, named_table, say
+from distillery.page.words import with_minus
 
 ONE = pd.DataFrame({"scenario": ["a", "b"], "arm": ["kd", "kd"], "percent": ["9.50", "10.00"]})
 TABLES = {"one": ONE, "other": ONE.assign(percent=["1.5", ""])}
@@ -53,3 +54,9 @@ def test_statements_are_found_in_a_page():
     page = """<p class="answer">One <a href="#table-a">a.csv</a>, <a href="#table-b">b.csv</a></p><p>Not this</p>
     <ul class="statements"><li>Two &lt; <a href="#table-c">c.csv</a></li></ul><ul><li>Nor this</li></ul>"""
     assert Statements(page).found == [("One , ", ["#table-a", "#table-b"]), ("Two < ", ["#table-c"])]
+
+
+def test_negative_numbers_have_a_minus_sign():
+    text = "from -10.0 to -0.5 points, sd-2 and 2-3, model a-1 (-3)"
+    assert with_minus(text) == "from −10.0 to −0.5 points, sd-2 and 2-3, model a-1 (−3)"
+    assert numbers_in(with_minus(text)) == numbers_in(text)

@@ -68,6 +68,7 @@ class ChartRow:
         published_line: the line that they stand on: that of the arms that repeat the published recipe, if there is one.
         not_run: why the scenario is not run, in words; empty if it is.
         label: all of it in words, for readers who do not see the chart.
+        chance: place of guessing among its classes; None if it is not run.
     """
 
     scenario: str
@@ -77,6 +78,7 @@ class ChartRow:
     published_line: int = 0
     not_run: str = ""
     label: str = ""
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Chart:
         arms: styles of the arms that are drawn.
         ticks: (place, text) of the axis, in percent of its width.
         teacher: (place, text) of the teacher's accuracy on the common test images; None if unknown.
-        chance: (place, text) of guessing; None if scenarios differ in their number of classes.
+        chance: (place, text) of guessing; None if scenarios differ in their number of classes. Each row has its own.
         has_published: whether a published number is drawn.
     """
 
@@ -181,8 +183,12 @@ def _chance(axis: _Axis, run: pd.DataFrame) -> tuple[float, str] | None:
     classes = run["n_classes"].unique()
     if len(classes) != 1:
         return None
-    percent = 100 / int(classes[0])
+    percent = _percent_of_guessing(classes[0])
     return axis.place(percent), f"{percent:.3g}"
+
+
+def _percent_of_guessing(n_classes: str) -> float:
+    return 100 / int(n_classes)
 
 
 def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> ChartRow:
@@ -197,7 +203,8 @@ def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> Cha
     label = ", ".join(f"{mark.name} {mark.percent} %" for line in lines for mark in line)
     published = list(_published(axis, by_arm))
     place = repeated[0] if repeated else 0
-    return ChartRow(first["scenario"], first["train"], lines, published, place, label=label)
+    chance = axis.place(_percent_of_guessing(run_rows(rows).iloc[0]["n_classes"]))
+    return ChartRow(first["scenario"], first["train"], lines, published, place, label=label, chance=chance)
 
 
 def _line(

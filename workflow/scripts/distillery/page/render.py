@@ -28,7 +28,7 @@ from distillery.page.insights import insights
 from distillery.page.key_figures import key_figures
 from distillery.page.limitations import limitations
 from distillery.page.quoting import Tables
-from distillery.page.words import TERMS
+from distillery.page.words import TERMS, with_minus
 from distillery.storage.files import atomic_write
 from distillery.wording import plural
 
@@ -272,10 +272,12 @@ def script_json(data: Any) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["minus"] = with_minus
+    return environment

@@ -1,4 +1,10 @@
-"""The words that the page explains where they stand."""
+"""The words that the page explains where they stand, and how its text is set."""
+
+from __future__ import annotations
+
+import re
+
+HYPHEN = re.compile(r"(?<![\w.,-])-(?=\d)")
 
 TERMS = {
     "scenario": "A set of train images to compare, such as 800 images of one search engine.",
@@ -18,3 +24,8 @@ TERMS = {
     "likely label error": "An image whose label the teacher contradicts with confidence.",
     "chance": "The accuracy of guessing: 100 % divided by the number of classes.",
 }  # fmt: skip
+
+
+def with_minus(text: str) -> str:
+    """A text with the minus sign before its negative numbers, where tables have a hyphen."""
+    return HYPHEN.sub("−", text)
