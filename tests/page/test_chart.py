@@ -37,8 +37,15 @@ def test_the_teacher_and_chance_have_their_lines(tables):
     assert [row.chance for group in chart.groups for row in group.rows] == [chart.chance[0]] * 2
     mixed = charted(tables, n_classes=["10", "10", "2", "2"])
     assert mixed.chance is None and [row.chance for group in mixed.groups for row in group.rows] == [10.0, 50.0]
-    tables["agreement"] = pd.DataFrame({"teacher_percent": ["80.00", "90.00"]})  # other test images, other numbers
-    assert charted(tables).teacher is None
+    assert {row.teacher for group in chart.groups for row in group.rows} == {chart.teacher[0]}
+    # other test images, other numbers
+    tables["agreement"] = pd.DataFrame({"scenario": ["a", "b"], "teacher_percent": ["80.00", "45.00"]})
+    mixed = charted(tables)
+    assert mixed.teacher is None and mixed.has_teacher
+    places = {row.scenario: row.teacher for group in mixed.groups for row in group.rows}
+    assert places["a"] == pytest.approx(places["b"] * 80 / 45, rel=1e-3)
+    del tables["agreement"]
+    assert not charted(tables).has_teacher
 
 
 def test_arms_share_a_line_in_pairs(tables):

@@ -69,6 +69,7 @@ class ChartRow:
         not_run: why the scenario is not run, in words; empty if it is.
         label: all of it in words, for readers who do not see the chart.
         chance: place of guessing among its classes; None if it is not run.
+        teacher: place of the teacher's accuracy on the same test images; None if unknown.
     """
 
     scenario: str
@@ -79,6 +80,7 @@ class ChartRow:
     not_run: str = ""
     label: str = ""
     chance: float | None = None
+    teacher: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class Chart:
         groups: rows by size.
         arms: styles of the arms that are drawn.
         ticks: (place, text) of the axis, in percent of its width.
-        teacher: (place, text) of the teacher's accuracy on the common test images; None if unknown.
+        teacher: (place, text) of the teacher's accuracy on the common test images; None if unknown, or if scenarios are
+            tested on different ones. Each row has its own.
         chance: (place, text) of guessing; None if scenarios differ in their number of classes. Each row has its own.
         has_published: whether a published number is drawn.
     """
@@ -108,6 +111,11 @@ class Chart:
     teacher: tuple[float, str] | None
     chance: tuple[float, str] | None
     has_published: bool
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the teacher's accuracy is drawn."""
+        return any(row.teacher is not None for group in self.groups for row in group.rows)
 
     @property
     def line(self) -> int:
@@ -130,18 +138,18 @@ def summary_chart(tables: Tables) -> Chart:
     """The chart of `summary.csv`, with the teacher's accuracy from `agreement.csv`."""
     summary = tables["summary"]
     run = run_rows(summary)
-    teacher = _teacher_percent(tables)
-    axis = _Axis.of(run, teacher)
+    teachers = _teacher_percents(tables)
+    axis = _Axis.of(run, max(map(float, teachers.values()), default=0.0))
     styles = arm_styles(list(dict.fromkeys(run["arm"])))
     groups = [
-        ChartGroup(str(size), [_row(axis, rows, styles) for _, rows in group.groupby("scenario", sort=False)])
+        ChartGroup(str(size), [_row(axis, rows, styles, teachers) for _, rows in group.groupby("scenario", sort=False)])
         for size, group in summary.groupby("size", sort=False)
     ]
     return Chart(
         groups=groups,
         arms=list(styles.values()),
         ticks=axis.ticks(),
-        teacher=(axis.place(float(teacher)), teacher) if teacher else None,
+        teacher=_teacher(axis, teachers),
         chance=_chance(axis, run),
         has_published=any(row.published for group in groups for row in group.rows),
     )
@@ -154,11 +162,11 @@ class _Axis:
     top: float
 
     @classmethod
-    def of(cls, run: pd.DataFrame, teacher: str) -> _Axis:
+    def of(cls, run: pd.DataFrame, teacher: float) -> _Axis:
         """An axis that holds all means, intervals, published numbers and the teacher's accuracy."""
         drawn = run.reindex(columns=["mean_percent", "high", "published_site", "published_notebook"], fill_value="")
         highest = drawn.apply(numbers).max().max()
-        highest = max(highest, float(teacher or 0))
+        highest = max(highest, teacher)
         return cls(min(100.0, 10 * math.ceil((highest + 1) / 10)))
 
     def place(self, percent: float) -> float:
@@ -171,12 +179,21 @@ class _Axis:
         return [(self.place(value), str(value)) for value in range(0, int(self.top) + 1, step)]
 
 
-def _teacher_percent(tables: Tables) -> str:
-    """The teacher's accuracy on the common test images, if all students are tested on the same ones."""
+def _teacher_percents(tables: Tables) -> dict[str, str]:
+    """The teacher's accuracy on the common test images of each scenario."""
     if "agreement" not in tables or "teacher_percent" not in tables["agreement"]:
-        return ""
-    known = [value for value in tables["agreement"]["teacher_percent"].unique() if value]
-    return known[0] if len(known) == 1 else ""
+        return {}
+    known = tables["agreement"][tables["agreement"]["teacher_percent"] != ""]
+    found = dict(zip(known["scenario"], known["teacher_percent"], strict=True))
+    if len(same := set(found.values())) == 1:  # also of scenarios without a distilled student
+        found = dict.fromkeys(run_rows(tables["summary"])["scenario"], same.pop())
+    return found
+
+
+def _teacher(axis: _Axis, teachers: Mapping[str, str]) -> tuple[float, str] | None:
+    """The place and text of the teacher's accuracy if all students are tested on the same images."""
+    same = set(teachers.values())
+    return (axis.place(float(text)), text) if len(same) == 1 and (text := next(iter(same))) else None
 
 
 def _chance(axis: _Axis, run: pd.DataFrame) -> tuple[float, str] | None:
@@ -191,7 +208,7 @@ def _percent_of_guessing(n_classes: str) -> float:
     return 100 / int(n_classes)
 
 
-def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> ChartRow:
+def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle], teachers: Mapping[str, str]) -> ChartRow:
     first = rows.iloc[0]
     if run_rows(rows).empty:
         reason = not_run_text(first["not_run"])
@@ -204,7 +221,8 @@ def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle]) -> Cha
     published = list(_published(axis, by_arm))
     place = repeated[0] if repeated else 0
     chance = axis.place(_percent_of_guessing(run_rows(rows).iloc[0]["n_classes"]))
-    return ChartRow(first["scenario"], first["train"], lines, published, place, label=label, chance=chance)
+    teacher = axis.place(float(teachers[first["scenario"]])) if first["scenario"] in teachers else None
+    return ChartRow(first["scenario"], first["train"], lines, published, place, "", label, chance, teacher)
 
 
 def _line(
