@@ -17,6 +17,7 @@ from distillery.sources.look import look_at_search
 from distillery.sources.pages import browser, window
 from distillery.sources.pages.browser import find_browser, open_browser, programs_of
 from distillery.sources.pages.retrieving import retrieve_class
+from distillery.sources.pages.saved import saved_results
 from distillery.sources.pages.window import PageTimes, SearchWindow, WindowClosed
 from distillery.sources.search import search_of
 from distillery.storage.refusals import Refusal
@@ -142,6 +143,21 @@ def test_a_window_closed_half_way_keeps_what_was_found(opened):
             if len(found) == 130:
                 opened.driver.close()
     assert len(found) >= 130 and refusal.value.reason == "window closed" and "\n" not in str(refusal.value)
+
+
+@needs_chromium
+def test_what_the_browser_itself_saves_of_a_page(opened, tmp_path):
+    """Its HTML has the scripts with the addresses; its single file has none, and the refusal says what to do."""
+    opened.driver.get(URL)
+    single_file = opened.driver.execute_cdp_cmd("Page.captureSnapshot", {"format": "mhtml"})["data"]
+    for name, text in (("html/cat/1.html", opened.driver.page_source), ("single/cat/1.mhtml", single_file)):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    found = saved_results(tmp_path / "html", "google", "cat")
+    assert [result.url for _, result in found] == [url for url, _, _ in opened.server.images("cats")[:BATCH]]
+    assert {query for query, _ in found} == {"cats"}
+    with pytest.raises(Refusal, match="has 50 result cards without an address of an image: .* save all as HAR"):
+        saved_results(tmp_path / "single", "google", "cat")
 
 
 @pytest.fixture(scope="module")
