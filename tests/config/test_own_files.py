@@ -111,6 +111,15 @@ def test_a_class_under_another_name_is_told_by_what_is_there(study):
             archive.writestr(name, "")
     study["teacher"]["data"]["test_path"] = "tested.zip"
     assert "tested.zip has no image of class cat, dog, but folders Cat, Dog; add it" in mistake(study)
+    for names, instead in (
+        (("cat_1.jpg", "dog_1.jpg"), "images in no folder: cat_1.jpg, dog_1.jpg"),
+        (("outer/inner.zip",), "archives in it, which are to be unpacked: inner.zip"),
+        ((), "no image at all"),
+    ):
+        with zipfile.ZipFile("tested.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, "")
+        assert f"tested.zip has no image of class cat, dog, but {instead}; add it" in mistake(study)
 
 
 def test_a_source_that_nothing_uses_may_have_few_images(study):

@@ -52,15 +52,28 @@ def find_images(path: str | Path, label: str, where: str, otherwise: str = "", i
 def instead_of_images(path: str | Path, label: str, inside: str = "") -> str:
     """What a place has instead of images of a class, for a message: `, but 2 .heic files, which are not read`.
 
-    For an archive without a folder of the class, the folders that it has: `, but folders Cat, Dog`. Empty for nothing.
+    For an archive without a folder of the class, what it has: `, but folders Cat, Dog`. Empty for a folder without
+    any image.
     """
     path = Path(path)
     files, _ = _files_of(path, label, "", "", inside)
     if unread := [name for name in _names_of_images(files) if is_unread(name)]:
         return f", but {len(unread)} {suffix_of(unread[0])} files, which are not read"
-    names = read_archive(path, "") if path.is_file() and not files else ()
-    folders = sorted({PurePosixPath(name).parent.name for name in names if may_be_image(name)} - {""})
-    return f", but folders {', '.join(folders)[:200]}" if folders else ""
+    return _instead_of_class(read_archive(path, "")) if path.is_file() and not files else ""
+
+
+def _instead_of_class(names: Iterable[str]) -> str:
+    """What an archive without a folder of a class has, for a message."""
+    paths = [PurePosixPath(name) for name in sorted(names)]
+    images = [path for path in paths if may_be_image(str(path))]
+    for what, found in (
+        ("folders", sorted({path.parent.name for path in images} - {""})),
+        ("images in no folder:", [path.name for path in images]),
+        ("archives in it, which are to be unpacked:", [path.name for path in paths if path.suffix in SUFFIXES]),
+    ):
+        if found:
+            return f", but {what} {', '.join(found)[:200]}"
+    return ", but no image at all"
 
 
 def listing_of(folder: Path) -> str:
