@@ -67,6 +67,10 @@ def apply_lora(pipeline: Any, lora: Lora) -> None:
     options: dict[str, Any] = {"weight_name": name} if name else {}
     if not path.is_file() and lora.revision:
         options["revision"] = lora.revision
+    from diffusers.utils import logging as of_diffusers
+
+    verbosity = of_diffusers.get_verbosity()
+    of_diffusers.set_verbosity_error()  # it warns of each part of the model that has no such weights
     try:
         pipeline.load_lora_weights(place, use_safetensors=True, local_files_only=path.is_file(), **options)
         if not pipeline.get_list_adapters():  # diffusers passes over weights of another model
@@ -78,6 +82,8 @@ def apply_lora(pipeline: Any, lora: Lora) -> None:
             f"lora {lora.path} cannot be loaded ({one_line(error, 200)}). Check that it is a .safetensors file made for"
             " this model."
         ) from error
+    finally:
+        of_diffusers.set_verbosity(verbosity)
 
 
 def _names(path: Path) -> list[str]:
