@@ -1,6 +1,7 @@
 """Pins, ranges and environments agree, and no file of versions names a host."""
 
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -99,6 +100,8 @@ def test_the_container_has_a_user_without_rights_and_one_name():
     copied = dict(instructions)["COPY"].split()[:-1]
     assert {f"!{name}" for name in copied} == set((ROOT / ".containerignore").read_text().split()) - {"*"}
     assert all((ROOT / name).exists() for name in copied)
+    for shell in (text for name, text in instructions if name == "RUN"):
+        subprocess.run(["sh", "-n"], input=shell, text=True, check=True)
     image = f"example/distillery:{__version__}"
     profile = yaml.safe_load((ROOT / "profiles" / "kubernetes" / "profile.v9+.yaml").read_text())
     assert profile["container-image"] == image and f"--tag {image} ." in recipe
