@@ -32,13 +32,7 @@ LOG_EVERY_SECONDS = 10.0
 WARNINGS_LATER = "DISTILLERY_WARNINGS_LATER"
 FIRST_PROGRESS_SECONDS, NEXT_PROGRESS_SECONDS = 60.0, 300.0  # on the terminal of such a run
 MORE_MEMORY = "Run fewer jobs at a time (--cores 1), or use a machine with more memory."
-OUT_OF_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "bad_alloc",
-    "Cannot allocate memory",
-    "Failed to allocate",
-)
+OUT_OF_MEMORY = ("allocate memory", "not enough memory", "bad_alloc", "Failed to allocate")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 # how politely to crawl, how much disk to use, and whether a refusal stops the study: rules pass these as resources, so
 # that a change reruns nothing
