@@ -427,3 +427,15 @@ def test_a_source_without_labels_needs_images(tmp_path):
     for path, message in ((tmp_path, "has no image that can be read"), (tmp_path / "nowhere", "there is no .*nowhere")):
         with pytest.raises(UserError, match=f"source phone: .*{message}"):
             list(import_folder({"path": str(path), "per_class": 0}, "phone", "unlabeled", can_be_decoded))
+
+
+def test_a_zip_of_a_version_that_does_not_exist_is_one_line(tmp_path):
+    """Found by tests/faults/fuzz.py, input 85689 of the parsers."""
+    path = tmp_path / "own.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("cat/a.png", png(1))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 84  # version needed to extract, in tenths
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"own\.zip cannot be read as a \.zip \(zip file version 8\.4"):
+        imported(path)

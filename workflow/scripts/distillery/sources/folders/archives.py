@@ -37,7 +37,7 @@ def read_archive(path: Path, where: str) -> dict[str, Member]:
     """
     try:
         return _zip_members(path) if zipfile.is_zipfile(path) else _tar_members(path)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError) as error:  # NotImplementedError: of a version that none has
         raise UserError(f"{where}: {path} cannot be read as a .zip ({error}). Download or make it again.") from error
     except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, RecursionError) as error:
         if path.suffix.lower() == ".zip":
