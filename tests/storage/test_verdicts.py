@@ -39,8 +39,11 @@ def test_only_a_refusal_expires(when, expired):
     assert not Verdict("google", "ok", when=when).expired() and Verdict("google", "ok").refusal() is None
 
 
-def test_a_look_finds_a_verdict_and_with_stop_an_error(tmp_path):
+def test_a_look_finds_a_verdict_and_with_stop_an_error(tmp_path, caplog):
+    caplog.set_level("INFO", logger="distillery")
     assert replace(verdict_of(request(tmp_path), True, refuse), when="") == replace(REFUSED, when="")
+    (told,) = [each.getMessage() for each in caplog.records if each.levelname == "OUTCOME"]  # for the terminal
+    assert told == f"refused: {REFUSED.remedy}"
     with pytest.raises(Refusal, match="captcha"):
         verdict_of(request(tmp_path, "stop"), True, refuse)
     ok = Verdict("google", "ok")

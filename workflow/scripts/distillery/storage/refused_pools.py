@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from distillery.file_digests import is_whole
-from distillery.jobs import log
+from distillery.jobs import OUTCOME, log
 from distillery.storage.files import atomic_write
 from distillery.storage.pools import write_pool
 from distillery.storage.records import ImageRecord
@@ -163,6 +163,7 @@ def verdict_of(request: SourceRequest, preflight: bool, look: Callable[[], Verdi
     except Refusal as refusal:
         if not request.skip:
             raise
+        log.log(OUTCOME, "refused: %s", refusal)
         return Verdict(request.source, "refused", refusal.reason, str(refusal), now())
 
 
