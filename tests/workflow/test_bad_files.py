@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from distillery.file_digests import forget_digests
+
 from .conftest import rows
 
 pytestmark = pytest.mark.slow
@@ -66,6 +68,7 @@ def test_damaged_and_foreign_files_are_named_and_not_used(copied, tmp_path):
     plan, runs = results / "plans" / "color.parquet", results / "runs"
     spoil(weights, weights.read_bytes()[:1500])
     spoil(npy, saved(lambda file: np.save(file, trap)))
+    forget_digests([npy])  # not even of an earlier version is it unpickled
     spoil(plan, saved(lambda file: pq.write_table(pa.table({"else": [1]}), file)))
     needs = {weights: runs / "web" / "kd" / "seed0", npy: runs / "sd2" / "scratch" / "seed0"}
     needs[plan] = runs / "color" / "scratch" / "seed0"
@@ -73,6 +76,7 @@ def test_damaged_and_foreign_files_are_named_and_not_used(copied, tmp_path):
     for seed, state in enumerate((trap, {"digest": "of another configuration", "step": 3})):
         folder = results / "checkpoints" / "train_student" / f"web.scratch.seed{seed}"
         torch.save(state, folder / "checkpoint.pt")
+        forget_digests([folder / "checkpoint.pt"])  # as of an earlier version
         kept = folder / "finished" / "weights"
         kept.write_bytes(kept.read_bytes()[:1500])
     before = [(run / "model.safetensors").read_bytes() for run in other]
@@ -98,6 +102,10 @@ def test_a_truncated_shard_is_named(copied):
     shard = copied.folder / "resources" / "pools" / "mine" / "frog.tar"
     spoil(shard, shard.read_bytes()[:1500])
     (copied.folder / "results" / "curated" / "mine.npy").unlink()
+    done = copied.snakemake("results/curated/mine.npy")
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "ERROR: resources/pools/mine/frog.tar is damaged: " in done.stderr
+    forget_digests([shard])
     done = copied.snakemake("results/curated/mine.npy")
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert "ERROR: pool resources/pools/mine/frog.tar or resources/pools/mine/frog.jsonl is damaged" in done.stderr
