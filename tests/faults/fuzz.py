@@ -28,6 +28,7 @@ from email.mime.text import MIMEText
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -310,29 +311,30 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--first", type=int, default=0)
     given = parser.parse_args()
-    end, found, context = time.monotonic() + 60 * given.minutes, 0, multiprocessing.get_context("fork")
-    at = context.Value("q", given.first)
+    end, context = time.monotonic() + 60 * given.minutes, multiprocessing.get_context("fork")
+    at, found = context.Value("q", given.first), context.Value("q", 0)
     while time.monotonic() < end:
         # in a process of its own: a decoder in C may crash
-        child = context.Process(target=work, args=(given.reader, at, end))
+        child = context.Process(target=work, args=(given.reader, at, found, end))
         child.start()
         child.join()
         if child.exitcode == 0:
             break
-        found += 1
+        found.value += 1
         print(f"{at.value}: ended with status {child.exitcode}", flush=True)
         at.value += 1
-    print(f"{given.reader}: {at.value - given.first} inputs, {found} crashes")
-    return found > 0
+    print(f"{given.reader}: {at.value - given.first:,} inputs, {found.value} of them read as they should not be")
+    return found.value > 0
 
 
-def work(name: str, at: multiprocessing.Value, end: float) -> None:
+def work(name: str, at: Any, found: Any, end: float) -> None:
     """Read one input after the other until the time is over."""
     logging.disable()
     reader = READERS[name]()
     while time.monotonic() < end:
         for number, fault in faults(reader, range(at.value, at.value + 1)):
             print(f"{number}: {fault}", flush=True)
+            found.value += 1
         at.value += 1
 
 
