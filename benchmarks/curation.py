@@ -1,4 +1,4 @@
-"""Curation: the search for near-duplicates against other ways, and the time of one image.
+"""Curation: the search for near hashes against other ways, and the time of one image against a plain script.
 
     pip install faiss-cpu==1.15.1 pybktree==1.1    # for comparison; the study does not need them
     python benchmarks/curation.py
@@ -15,8 +15,9 @@ On an AMD EPYC with AVX-512 (median of 5 pairs, smallest and largest):
 import argparse
 import io
 import statistics
+import tarfile
 import time
-from functools import partial
+from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -24,8 +25,8 @@ from PIL import Image, ImageOps
 
 from distillery.curation.curated import curate_image
 from distillery.curation.near_hashes import near_hash_pairs
-from distillery.parallel import in_processes
 from distillery.storage.records import ImageRecord
+from distillery_demo.drawing import CLASSES, draw
 
 DISTANCE = 8
 
@@ -112,44 +113,50 @@ def photograph(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def in_turn(data: bytes) -> None:
-    """Validate, hash and resize in turn, each from the bytes, as three tools would."""
-    Image.open(io.BytesIO(data)).load()
+def plain(data: bytes) -> tuple[imagehash.ImageHash, np.ndarray]:
+    """What a script needs at least: decode, hash, resize."""
     image = Image.open(io.BytesIO(data)).convert("RGB")
-    imagehash.phash(image)
-    imagehash.phash(ImageOps.mirror(image))
-    image = Image.open(io.BytesIO(data)).convert("RGB")
-    ImageOps.fit(image, (32, 32), Image.Resampling.LANCZOS)
+    return imagehash.phash(image), np.asarray(ImageOps.fit(image, (32, 32), Image.Resampling.LANCZOS))
 
 
 def images(count: int, repeats: int) -> None:
-    files = [photograph(seed) for seed in range(count)]
     record = ImageRecord("s", "c", "urls", "x")
-    ways = {
-        "ours": lambda: [curate_image((record, data), 32, 32) for data in files],
-        "one after the other": lambda: [in_turn(data) for data in files],
-        "decoding alone": lambda: [Image.open(io.BytesIO(data)).load() for data in files],
+    sets = {
+        "JPEGs of at most 160 pixels": small_files(count),
+        "photographs of 600-1400 pixels": [photograph(seed) for seed in range(count)],
     }
-    what = f"{count} photographs of 600-1400 pixels"
-    compare({name: lambda way=way: len(way()) for name, way in ways.items()}, repeats, what)
-    entries = [(record, data) for data in files] * 5
-    function = partial(curate_image, min_side=32, side=32)
-    ways = {
-        "ours": lambda: len(list(in_processes(function, entries, 1))),
-        "two processes": lambda: len(list(in_processes(function, entries, 2))),
-    }
-    compare(ways, repeats, f"{len(entries)} photographs, one process against two")
+    for what, files in sets.items():
+        ways = {
+            "ours": lambda files=files: len([curate_image((record, data), 32, 32) for data in files]),
+            "a plain script": lambda files=files: len([plain(data) for data in files]),
+            "decoding alone": lambda files=files: len([Image.open(io.BytesIO(data)).load() for data in files]),
+        }
+        compare(ways, repeats, f"{len(files)} {what}", time.process_time)
 
 
-def compare(ways, repeats: int, what: str) -> None:
+def small_files(count: int) -> list[bytes]:
+    """Web photographs of ../shared/data, or drawn ones if they are not there."""
+    archive = Path(__file__).parents[2] / "shared" / "data" / "web" / "web_images.tar"
+    if archive.exists():
+        with tarfile.open(archive) as tar:
+            names = sorted(name for name in tar.getnames() if name.endswith(".jpg"))
+            return [tar.extractfile(name).read() for name in names[:: max(1, len(names) // count)]]
+    print("../shared/data is not here: drawn images")
+    buffers = [io.BytesIO() for _ in range(count)]
+    for seed, buffer in enumerate(buffers):
+        draw(CLASSES[seed % len(CLASSES)], "google", seed, 160).save(buffer, "JPEG", quality=85)
+    return [buffer.getvalue() for buffer in buffers]
+
+
+def compare(ways, repeats: int, what: str, clock=time.perf_counter) -> None:
     print(what)
     seconds = {name: [] for name in ways}
     for _ in range(repeats):
         results = set()
         for name, way in ways.items():
-            started = time.perf_counter()
+            started = clock()
             results.add(way())
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(clock() - started)
         assert len(results) == 1, results  # all ways agree
     for name, found in seconds.items():
         ratios = [other / ours for other, ours in zip(found, seconds["ours"], strict=True)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -78,11 +79,15 @@ def compare_images(
     """
     # the details of an enlarged image are larger
     scale = max(print.size[0] / image.shape[0] for image, print in (one, other))
-    if alignment is not None and not _look_alike(one, other, alignment, scale):
+    by_views = list(_by_views(one[1], other[1]))
+    looks_alike = alignment is None or _look_alike(one, other, alignment, scale)
+    if not looks_alike and not by_views:
         return Likeness()
-    first, second = enlarged(one[0]), enlarged(other[0])
+    matched = _matched_corners(one[1], other[1])
     best = Likeness()
-    for transform, corners in _alignments(one[1], other[1]):
+    first, second = enlarged(one[0]), enlarged(other[0])
+    for transform in chain(_by_corners(*matched, alignment) if looks_alike else (), by_views):
+        corners = int(_agree(transform, *matched).sum())
         found = Likeness(_agreeing_share(first, second, transform, scale), corners, scale)
         if found.is_near_duplicate:
             return found
@@ -104,14 +109,8 @@ def _look_alike(
     return share >= (SOME_PLACES_ENLARGED_ROUGHLY if scale > ENLARGED else SOME_PLACES_ROUGHLY)
 
 
-def _alignments(one: Fingerprint, other: Fingerprint) -> Iterator[tuple[np.ndarray, int]]:
-    """Ways to lay one thumbnail over the other, and the number of corners that agree, the likeliest first.
-
-    A way is float64 [2, 3], from one's pixels to the other's.
-    """
-    if (found := _by_corners(one, other)) is not None:
-        yield found
-    # an image with few corners: the whole images, or their center squares
+def _by_views(one: Fingerprint, other: Fingerprint) -> Iterator[np.ndarray]:
+    """Ways to lay near views over each other, whole images or center squares: float64 [2, 3], from one's pixels."""
     near = np.bitwise_count(one.views[:, None] ^ other.views) <= NEAR_VIEWS
     for mine, theirs in np.argwhere(near).tolist():
         x, y, width, height = view_boxes(one.size)[mine]
@@ -119,25 +118,29 @@ def _alignments(one: Fingerprint, other: Fingerprint) -> Iterator[tuple[np.ndarr
         across, down = to_width / width, to_height / height
         # the centers of pixels lie at whole numbers
         shift = (to_x - 0.5 - across * (x - 0.5), to_y - 0.5 - down * (y - 0.5))
-        yield np.array([[across, 0, shift[0]], [0, down, shift[1]]]), 0
+        yield np.array([[across, 0, shift[0]], [0, down, shift[1]]])
 
 
-def _by_corners(one: Fingerprint, other: Fingerprint) -> tuple[np.ndarray, int] | None:
-    """The alignment on which most corners agree (RANSAC), and their number; None if too few agree."""
-    if min(len(one.hashes), len(other.hashes)) < FEWEST_INLIERS:
-        return None
+def _matched_corners(one: Fingerprint, other: Fingerprint) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the corners that are each other's likest, if they are alike enough: two float32 [K, 2]."""
+    if not len(one.hashes) or not len(other.hashes):
+        return one.points[:0], other.points[:0]
     bits = np.bitwise_count(one.hashes[:, None] ^ other.hashes)
     nearest, back = bits.argmin(axis=1), bits.argmin(axis=0)
     corners = np.arange(len(nearest))
     mutual = (back[nearest] == corners) & (bits[corners, nearest] <= MATCHING)
-    if mutual.sum() < FEWEST_INLIERS:
-        return None
-    start, end = one.points[mutual], other.points[nearest[mutual]]
+    return one.points[mutual], other.points[nearest[mutual]]
+
+
+def _by_corners(start: np.ndarray, end: np.ndarray, alignment: np.ndarray | None) -> Iterator[np.ndarray]:
+    """Alignments that enough matched corners agree on: the given one, then the one that most agree on (RANSAC)."""
+    if len(start) < FEWEST_INLIERS:
+        return
+    if alignment is not None and _agree(alignment, start, end).sum() >= FEWEST_INLIERS:
+        yield _refined(alignment, start, end)
     turned, inliers = cv2.estimateAffinePartial2D(start, end, ransacReprojThreshold=INLIER, maxIters=300)
-    if turned is None or not _plausible(turned) or inliers.sum() < FEWEST_INLIERS:
-        return None
-    refined = _refined(turned, start, end)
-    return refined, int(_agree(refined, start, end).sum())
+    if turned is not None and _plausible(turned) and inliers.sum() >= FEWEST_INLIERS:
+        yield _refined(turned, start, end)
 
 
 def _plausible(transform: np.ndarray) -> bool:

@@ -26,7 +26,7 @@ class CandidatePairs:
         pairs: int64 [P, 2], each pair once for each way it was found, smaller index first, in lexicographic order.
         is_mirrored: bool [P], whether the second image is mirrored.
         alignments: float64 [P, 2, 3], how the shared corners lay the first image over the second one: from its pixels
-            to the other's. NaN for pairs whose whole images have near hashes.
+            to the other's. NaN for pairs that share too few.
     """
 
     pairs: np.ndarray
@@ -49,9 +49,8 @@ def candidate_pairs(prints: Sequence[Fingerprint], part: np.ndarray | None = Non
     both = sorted_once(np.concatenate([sharing, by_views]))
     pairs = np.stack(np.divmod(both // 2, count), axis=1)
     alignments = np.full((len(both), 2, 3), np.nan)
-    by_corners_alone = ~np.isin(sharing, by_views)
-    place = np.searchsorted(both, sharing[by_corners_alone])
-    alignments[place] = _in_pixels(ways[by_corners_alone], *_sizes(prints)[pairs[place]].swapaxes(0, 1))
+    place = np.searchsorted(both, sharing)
+    alignments[place] = _in_pixels(ways, *_sizes(prints)[pairs[place]].swapaxes(0, 1))
     wanted = slice(None) if part is None else part[pairs[:, 0]] != part[pairs[:, 1]]
     return CandidatePairs(pairs[wanted], both[wanted] % 2 == 1, alignments[wanted])
 

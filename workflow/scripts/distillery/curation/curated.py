@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distillery.curation.decoding import Rejected, center, decode, to_square
+from distillery.curation.decoding import Rejected, decode, to_square
 from distillery.curation.keypoints import Fingerprint, fingerprint
 from distillery.curation.losses import loss_line, warn_of_dropped
 from distillery.curation.near_duplicates import NearDuplicates, find_near_duplicates, is_near_duplicate
@@ -161,11 +161,10 @@ def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: i
         image = decode(data, min_side, side)
     except Rejected as rejected:
         return Candidate(record, reason=str(rejected))
-    square = center(image.image)
-    thumbnail = to_thumbnail(image.image)
+    thumbnail = to_thumbnail(image.gray)
     return Candidate(
         record,
-        pixels=to_square(square, side),
+        pixels=to_square(image.image, side),
         thumbnail=thumbnail,
         print=fingerprint(thumbnail),
         width=image.width,
