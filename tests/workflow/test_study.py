@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import tarfile
+import zipfile
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -32,6 +34,23 @@ def test_tables_and_figures(finished):
     for path in (results / "summary.png", *(results / "figures" / f"{name}.png" for name in figures)):
         assert Image.open(path).size > (400, 200)
     assert {row["source"] for row in rows(results / "tables" / "counts.csv")} == {"google", "bing", "mine", "sd2"}
+
+
+def test_snakemake_s_report_has_every_result_under_its_title(finished, tmp_path):
+    finished.run("--report", str(tmp_path / "report.zip"))
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        (page,) = [name for name in archive.namelist() if name.endswith("report.html") and "/data/" not in name]
+        text = archive.read(page).decode()
+    shown, categories = (
+        json.loads(re.search(rf"^ *var {name} = (\{{.*\}});?$", text, re.M)[1]) for name in ("results", "categories")
+    )
+    assert all(result["labels"] and result["caption"] for result in shown.values())
+    assert shown["results/figures/duplicates_bing.png"]["labels"] == {"source": "bing", "sheet": "Near-duplicates"}
+    listed = {path for parts in categories.values() for paths in parts.values() for path in paths}
+    assert set(categories) == {"Answer", "Charts", "Images", "Tables"} and listed == set(shown)
+    tables = {f"results/tables/{path.name}" for path in (finished.folder / "results" / "tables").glob("*.csv")}
+    charts = {f"results/figures/{path.name}" for path in (finished.folder / "results" / "figures").glob("[!.]*")}
+    assert (tables | charts) - set(shown) == set()
 
 
 def test_students_are_tested_on_every_source_s_test_images(finished):
