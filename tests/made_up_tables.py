@@ -74,12 +74,13 @@ def write_curated(tmp_path):
                 reason = "" if rank < kept else reasons[rank - kept]
                 row = len(pixels) if not reason else -1
                 sha = "" if reason.startswith("not retrieved") else f"{source}{name}{rank}"
-                rows.append((source, name, sha[:16], not reason, reason, row, sha, rank))
+                kind = "photo" if sha else ""
+                rows.append((source, name, sha[:16], not reason, reason, row, sha, rank, kind))
                 if not reason:
                     pixels.append(rng.integers(0, 256, (size, size, 3), dtype=np.uint8))
         path = tmp_path / "curated" / f"{source}.parquet"
         path.parent.mkdir(exist_ok=True)
-        columns = ["source", "class", "key", "kept", "reason", "row", "sha256", "rank"]
+        columns = ["source", "class", "key", "kept", "reason", "row", "sha256", "rank", "image_kind"]
         pd.DataFrame(rows, columns=columns).astype({"row": "int32"}).to_parquet(path, index=False)
         np.save(path.with_suffix(".npy"), np.array(pixels, dtype=np.uint8).reshape(-1, size, size, 3))
         return path

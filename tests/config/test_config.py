@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.config.arm_models import ARMS
+from distillery.config.choices import ImageKind
 from distillery.config.queries import (
     classes_of,
     pixel_sources,
@@ -24,6 +26,8 @@ from distillery.config.reading import check_config, load_config, read_config
 from distillery.config.reference import reference
 from distillery.config.schema import json_schema, schema_file
 from distillery.config.source_models import SOURCES
+from distillery.curation.kinds.classifier import KINDS
+from distillery.display_names import cleaning_text
 from distillery.jobs import UserError
 from distillery.sources.own_files import check_own_files
 
@@ -235,6 +239,9 @@ MISTAKES = [
         {"comparisons": {"a": {"scenarios": ["one", "two"], "within": ["scratch"]}}},
         "comparisons.a.within: scratch does",
     ),
+    ({"scenarios": {"one": {"clean": "photo"}}}, "scenarios.one.clean: 'photo' is not of type boolean or keys"),
+    ({"scenarios": {"one": {"clean": {"kinds": ["photos"]}}}}, "scenarios.one.clean.kinds.0: 'photos' is not one of"),
+    ({"scenarios": {"one": {"clean": {"kind": []}}}}, "scenarios.one.clean: unknown key kind; known are labels, kinds"),
     ({"sede": 3}, "top level: unknown key sede; known are title"),
     (
         {"arms": {"kd": {"method": "kd", "beta": 1}}},
@@ -264,6 +271,15 @@ def test_a_mistake_is_one_line_that_names_the_key(study, change, message):
     with pytest.raises(UserError, match=f"^config: {message}") as error:
         check_config(study)
     assert "\n" not in str(error.value)
+
+
+def test_a_scenario_cleans_labels_or_kinds_of_images_or_both(study):
+    assert get_args(ImageKind) == KINDS
+    for clean, checked in ((True, True), ({"kinds": ["photo"]}, {"labels": False, "kinds": ["photo"]})):
+        study["scenarios"]["one"]["clean"] = clean
+        assert check_config(study)["scenarios"]["one"]["clean"] == checked
+    texts = [cleaning_text(clean) for clean in (False, True, checked, {"labels": True, "kinds": ["photo", "dark"]})]
+    assert texts == ["", "yes", "photo only", "yes, photo or dark only"]
 
 
 def merge(into, change):

@@ -55,7 +55,7 @@ def test_files_of_a_study_with_derived_sources(study):
     assert audits_of(study, "large") == ["results/audit/mine.parquet"]
     drawn = {path.removeprefix("results/figures/").removesuffix(".png") for path in targets.sheets(study)}
     assert drawn == {
-        *("contact_mine", "label_issues_mine", "duplicates_mine"),
+        *("contact_mine", "label_issues_mine", "duplicates_mine", "kinds_mine", "kinds_phone", "kinds_album"),
         *("contact_phone", "duplicates_phone", "left_out_phone", "contact_album", "duplicates_album"),
     }
     assert derived.import_settings(study, "phone").keys() == study["sources"]["mine"].keys()

@@ -50,7 +50,10 @@ def test_what_splits_and_plans_depend_on(study):
     assert targets.leakage_to_drop(study) == {"leakage": "results/leakage.parquet"}
     assert cleaning.audits_of(study, "two") == [f"results/audit/{name}.parquet" for name in ("sd", "mine", "google")]
     assert cleaning.audits_of(study, "two", own_test=True)[1] == "results/audit/mine.own_test.parquet"
+    assert cleaning.kinds_trained_on(study, "two") == []
     assert cleaning.cleaned_sources(study) == [name for name in study["sources"] if name in ("sd", "mine", "google")]
+    study["scenarios"]["two"]["clean"] = {"labels": False, "kinds": ["photo"]}
+    assert cleaning.kinds_trained_on(study, "two") == ["photo"] and cleaning.cleaned_sources(study) == []
     assert targets.plans(study) == ["results/plans/one.parquet", "results/plans/two.parquet"]
 
 
@@ -89,11 +92,11 @@ def test_files_of_the_report(study):
         f"results/figures/{name}" for name in ("a.png", "a.svg", "b.png")
     ]
     found = targets.sheets(study)
-    assert len(found) == 3 * 4 and found[:2] == [f"results/figures/contact_{name}.png" for name in ("google", "bing")]
+    assert len(found) == 4 * 4 and found[:2] == [f"results/figures/contact_{name}.png" for name in ("google", "bing")]
     assert targets.sheets_of_teacher(study) == []
     study["teacher"]["data"] |= {"kind": "sources", "train_sources": ["extra"], "test_sources": []}
     assert targets.sheets_of_teacher(study) == [
-        f"results/figures/{kind}_extra.png" for kind in ("contact", "duplicates")
+        f"results/figures/{kind}_extra.png" for kind in ("contact", "duplicates", "kinds")
     ]
 
 
@@ -136,6 +139,8 @@ class Wildcards(dict):
 
 
 def test_runs_take_teachers_and_draws_in_turns_and_the_first_keep_their_paths(study):
+    study["scenarios"]["two"]["clean"] = {"labels": False, "kinds": ["photo"]}
+    assert cleaning.kinds_trained_on(study, "two") == ["photo"] and cleaning.cleaned_sources(study) == []
     assert targets.plans(study) == [f"results/plans/{name}.parquet" for name in study["scenarios"]]
     assert targets.predictions_of_teachers(study) == ["results/teacher/predictions.parquet"]
     arm = next(arm for arm in study["arms"] if targets.uses_teacher(study, arm))

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.cbook import get_sample_data
 from PIL import Image, ImageDraw, ImageOps
 
 from distillery.curation.curated import CURATED_SCHEMA, curate
@@ -87,6 +88,16 @@ def test_the_table_has_the_provenance(run):
     expected = {"source": "web", "class": "cat", "kind": "bing", "rank": 7, "license": "CC0", "creator": "someone"}
     expected |= {"query": "cat q", "url": "https://example.org/cat/7", "title": "a title", "width": 96, "format": "PNG"}
     assert {name: row[name] for name in expected} == expected
+
+
+def test_the_kind_of_every_decoded_image_is_in_the_table(run):
+    with get_sample_data("grace_hopper.jpg") as file:
+        real = file.read()
+    icon = Image.new("RGB", (120, 120), "white")
+    icon.paste((200, 30, 30), (30, 30, 90, 90))
+    _, rows = run([entry("cat", 0, real), entry("cat", 1, encode(icon)), entry("cat", 2, real[:500])])
+    assert [row["image_kind"] for row in rows] == ["photo", "icon", ""]
+    assert rows[0]["photo_score"] > 0.5 > 0.2 >= rows[1]["photo_score"] >= 0 and rows[2]["photo_score"] == -1
 
 
 def test_an_image_and_its_square_crop_are_near_duplicates(run):

@@ -18,7 +18,7 @@ def write_curated(path, source, images, kept=None):
     columns = {name: [""] * len(images) for name in CURATED_SCHEMA.names}
     columns |= {
         name: [0] * len(images)
-        for name in ("thumb_width", "thumb_height", "width", "height", "seed", "rank", "clip_score")
+        for name in ("thumb_width", "thumb_height", "width", "height", "seed", "rank", "clip_score", "photo_score")
     }
     columns |= {"source": [source] * len(images), "class": ["frog"] * len(images), "row": list(range(len(images)))}
     columns |= {"key": [f"{source}{i}" for i in range(len(images))], "kept": kept or [True] * len(images)}

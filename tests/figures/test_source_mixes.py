@@ -41,6 +41,7 @@ def test_scenarios_of_one_mix_differ_only_in_the_number_of_images():
         ("large_again", "7,100 Google", 8000, 10, "Google, 10 classes, ten_again"),
         ("tiny_clean", "80 Google", 100, 10, "Google, 10 classes, without flagged labels"),
         ("large_clean", "7,200 Google", 8000, 10, "Google, 10 classes, without flagged labels"),
+        ("tiny_photos", "80 Google", 100, 10, "Google, 10 classes, photo only"),
         ("half", "400 Google + 400 Bing", 800, 10, "50 % Google + 50 % Bing"),
         ("half_large", "4,000 Google + 3,700 Bing", 8000, 10, "50 % Google + 50 % Bing"),
         ("mostly_bing", "100 Google + 700 Bing", 800, 10, "12 % Google + 88 % Bing"),
@@ -49,7 +50,8 @@ def test_scenarios_of_one_mix_differ_only_in_the_number_of_images():
         ("turned", "400 Google + 400 rotated", 800, 10, "Google + rotated"),
     ]
     table = pd.DataFrame(rows, columns=["scenario", "train", "n_train_requested", "n_classes", "expected"])
-    table["clean"] = ["yes" if name.endswith("clean") else np.nan for name in table["scenario"]]
+    cleaned = {"clean": "yes", "photos": "photo only"}
+    table["clean"] = [cleaned.get(name.rpartition("_")[2], np.nan) for name in table["scenario"]]
     assert source_mixes(table).tolist() == table["expected"].tolist()
     assert source_mixes(table.astype(str)).tolist() == table["expected"].tolist()  # as the page reads tables
     twice = pd.concat([table, table], ignore_index=True)  # of two arms

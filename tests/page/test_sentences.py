@@ -203,8 +203,8 @@ def test_cleaning_is_not_credited_where_no_more_is_flagged_than_of_trusted_label
         return [sentence.text for sentence in insights(tables | {"audit": audit}, TITLES) if "audit" in sentence.tables]
 
     (text,) = said()
-    assert "lose 13.4 % of the train images of Google" in text and "not due to fewer wrong labels" in text
-    assert "12.3 % of this source's labels, and 11.1 % of those of its own test images: no sign of noise" in text
+    assert "lose 13.4 % of the train images of Google" in text and "so no gain is due to fewer wrong labels" in text
+    assert "12.3 % of this source's labels, and 11.1 % of those of its own test images: not significantly more" in text
     (text,) = said(above_own="yes", own_flagged_percent="4.2")
     assert "4.2 % of those of its own test images: some of the labels left out are wrong" in text
     (text,) = said(own_flagged_percent="")

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from split_tables import LABELS, rows_of
 
+from distillery.curation.curated import CURATED_SCHEMA
 from distillery.jobs import UserError
 from distillery.splits.scenario_plan import plan_scenario
 from distillery.splits.split import SPLITS_SCHEMA
@@ -155,6 +156,32 @@ def test_a_class_that_loses_more_than_a_tenth_is_told_with_what_the_teacher_flag
     count = len(train[LABELS[0]])
     assert f"{LABELS[0]} 4 of {count} ({100 * 4 / count:.0f} %; own test 20 %)" in warning
     assert len(train[LABELS[1]]) >= 10 and LABELS[1] not in warning
+
+
+def test_images_of_other_kinds_are_not_trained_on(study, tmp_path, caplog):
+    splits, classes = study({"google": dict.fromkeys(LABELS, 12)})
+    rows = rows_of(splits)
+    first = {row["row"] for row in rows if row["split"] == "train" and row["rank"] < 2}
+    tested = {row["row"] for row in rows if row["split"] == "test"}
+    columns = {field.name: [""] * 37 if str(field.type) == "string" else [0] * 37 for field in CURATED_SCHEMA}
+    columns |= {"row": [*range(36), -1], "kept": [True] * 36 + [False]}
+    columns["image_kind"] = ["drawing" if row in first | tested else "photo" for row in range(36)] + ["icon"]
+    write_parquet(tmp_path / "google.parquet", columns, CURATED_SCHEMA)
+    settings = {"classes": classes, "common": ["google"], "augmented": False, "shortfall": "error", "scenario": "x"}
+    settings |= {"tables": [tmp_path / "google.parquet"], "curation": {"min_side": 32}}
+    plans = []
+    for kinds in ([], ["photo"], ["photo", "drawing"]):
+        caplog.clear()
+        plan_scenario(splits, tmp_path / "plan", train={"google": 9}, kinds=kinds, **settings)
+        plans.append(rows_of(tmp_path / "plan"))
+        assert ("other kinds of image" in caplog.text) == (kinds == ["photo"])
+    assert plans[0] == plans[2] and [r for r in plans[0] if r["split"] == "val"] == [
+        r for r in plans[1] if r["split"] == "val"
+    ]
+    train = [{r["row"] for r in plan if r["split"] == "train"} for plan in plans]
+    assert first <= train[0] and not first & train[1] and len(train[1]) == 9
+    with pytest.raises(UserError, match=r"2 of other kinds than clean.kinds. .*leave out clean.kinds"):
+        plan_scenario(splits, tmp_path / "plan", train={"google": 27}, kinds=["photo"], **settings)
 
 
 def test_the_message_suggests_shrinking_only_where_it_is_not_set(study, tmp_path):

@@ -175,6 +175,7 @@ records_of_children = partial(derived.records_of_children, study)
 leakage_to_drop = partial(targets.leakage_to_drop, study)
 audits_of = partial(cleaning.audits_of, study)
 cleaned_sources = partial(cleaning.cleaned_sources, study)
+kinds_trained_on = partial(cleaning.kinds_trained_on, study)
 chosen_settings = partial(targets.chosen_settings, study)
 trials_of = targets.trials_of
 trial_rules = partial(targets.trial_rules, study)

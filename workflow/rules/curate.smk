@@ -199,6 +199,7 @@ rule plan_scenario:
         limits=lambda w: limits_of_sources(study["scenarios"][w.scenario]["train"]),
         generated=lambda w: yielding_sources(w.scenario),
         tuned=lambda w: is_tuned(w.scenario),
+        kinds=lambda w: kinds_trained_on(w.scenario),
         sources=lambda w: pixel_sources(w.scenario),
         code=code_of("plan_scenario"),
     script:

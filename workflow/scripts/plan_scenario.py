@@ -18,6 +18,7 @@ with job(snakemake) as j:
         generated=j.params.generated,
         audits=j.input.get("audits", []),
         own_tests={Path(path).name.split(".")[0]: path for path in j.input.get("own_tests", [])},
+        kinds=j.params.kinds,
         tables=j.input.tables,
         curation=j.params.curation,
         refusals=j.input.refusals,

@@ -12,7 +12,7 @@ from PIL import Image
 from distillery.analysis.data_quality.quality_tables import AUDIT_COLUMNS, LEAKAGE_COLUMNS, tabulate_data_quality
 from distillery.curation.curated import curate
 from distillery.figures import acquisition
-from distillery.figures.audit_sheets import label_issues_sheet
+from distillery.figures.audit_sheets import kinds_sheet, label_issues_sheet
 from distillery.figures.contact_sheets import MARK
 from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
 from distillery.jobs import UserError
@@ -126,6 +126,23 @@ def test_the_label_issues_sheet_shows_the_least_probable_first(tmp_path, audit, 
         label_issues_sheet(
             tmp_path / "google.npy", audit, own_test, tmp_path / "x.png", source="google", title="A study"
         )
+
+
+def test_the_sheet_of_kinds_has_a_row_for_each_and_the_doubtful_photos_last(tmp_path):
+    pixels = np.full((5, 8, 8, 3), 128, np.uint8)
+    pixels[1], pixels[4] = (200, 0, 0), (0, 0, 200)
+    np.save(tmp_path / "google.npy", pixels)
+    rows = [(True, place, "cat", kind, score) for place, (kind, score) in enumerate(
+        [("photo", 0.9), ("icon", 0.1), ("text", 0.0), ("drawing", 0.2), ("photo", 0.3)]
+    )]  # fmt: skip
+    columns = ["kept", "row", "class", "image_kind", "photo_score"]
+    pd.DataFrame([*rows, (False, -1, "cat", "dark", 0.5)], columns=columns).to_parquet(tmp_path / "google.parquet")
+    for path in ("one.png", "two.png"):
+        kinds_sheet(tmp_path / "google.npy", tmp_path / "google.parquet", tmp_path / path, source="google", title="A")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    sheet = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
+    icon, photo = (np.argwhere((sheet == color).all(axis=2)) for color in ((200, 0, 0), (0, 0, 200)))
+    assert icon[:, 0].max() < photo[:, 0].min() and icon[:, 1].min() == photo[:, 1].min()  # each the first of its row
 
 
 def test_the_sheet_of_near_duplicates(tmp_path):

@@ -166,6 +166,12 @@ def test_kept_and_dropped_sum_to_the_candidates(write_curated, write_plan, write
     reasons = [name for name in found.columns if name.startswith("dropped_")]
     assert reasons == ["dropped_duplicate", "dropped_not_retrieved", "dropped_too_small"]
     assert (found["candidates"] == found["kept"] + found[reasons].sum(axis=1)).all()
+    assert (found["kept_photo"] == found["kept"]).all()
+    some = pd.read_parquet(curated[0]).assign(image_kind=["drawing", "photo", "dark", ""] * 11)
+    some.to_parquet(curated[0], index=False)
+    again = counts_table(curated, plans, write_splits(["google", "bing"]), ["google", "bing"])
+    assert [name for name in again.columns if name.startswith("kept_")] == ["kept_photo", "kept_drawing", "kept_dark"]
+    assert list(again["kept_drawing"]) == [10, 0, 0, 0] and list(again["kept_dark"]) == [10, 0, 0, 0]
     assert list(found["retrieved"]) == [21, 21, 32, 32]
     assert list(found["train"]) == [3, 3, 6, 6]
     assert list(found["test"]) == [5, 5, 5, 5] and list(found["val"]) == [0] * 4

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 ARMS = {
     "scratch": "from scratch",
@@ -109,3 +110,11 @@ def train_text(
         text = " + ".join(f"{n:,} {source_title(source, titles)}" for source, n in counts.items()) or "no images"
     copies = sum(counts.values()) if copies is None else copies
     return text if augment == "none" or not copies else f"{text} + {copies:,} {COPIES.get(augment, augment)}"
+
+
+def cleaning_text(clean: bool | Mapping[str, Any]) -> str:
+    """What a scenario's key `clean` leaves out: `yes` for flagged labels, `photo only`, both, or nothing."""
+    if not isinstance(clean, Mapping):
+        return "yes" if clean else ""
+    kinds = clean.get("kinds", [])
+    return ", ".join(["yes"] * clean["labels"] + [f"{' or '.join(kinds)} only"] * bool(kinds))

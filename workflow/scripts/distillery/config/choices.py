@@ -26,6 +26,9 @@ MemberKind = Literal["train", "checkpoint", "zero_shot"]
 OnnxOutput = Literal["logits", "probabilities"]
 TeacherDataKind = Literal["cifar10", "folder", "huggingface", "sources", "drawn", "none"]
 Unavailable = Literal["stop", "skip"]
+ImageKind = Literal[
+    "photo", "drawing", "icon", "text", "screenshot", "collage", "blurred", "dark", "extreme_aspect"
+]  # as `curation.kinds` finds them
 
 UNLABELED = "unlabeled"  # stands for the class of images that have none
 LABEL_FREE = ("kd", "hard_teacher")  # methods that read no label where alpha is 1

@@ -12,7 +12,13 @@ from distillery.config.queries import Study
 def cleans_labels(scenario: Mapping[str, Any]) -> bool:
     """Whether a scenario trains on no image whose label is flagged."""
     clean = scenario.get("clean", False)
-    return clean is True or bool(clean and clean["labels"])
+    return clean["labels"] if isinstance(clean, dict) else bool(clean)
+
+
+def kinds_trained_on(study: Study, scenario: str) -> list[str]:
+    """The kinds of images that a scenario trains on; empty for all."""
+    clean = study["scenarios"][scenario]["clean"]
+    return clean.get("kinds", []) if isinstance(clean, dict) else []
 
 
 def cleaned_sources(study: Study) -> list[str]:

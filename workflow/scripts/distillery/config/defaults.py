@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -51,9 +51,9 @@ def model_of(annotation: Any, section: Any) -> type[Section] | None:
         return None
     if get_origin(annotation) not in (Union, UnionType):
         return annotation if isinstance(annotation, type) and issubclass(annotation, Section) else None
-    models = [choice for choice in get_args(annotation) if choice is not NoneType]
+    models = [found for choice in get_args(annotation) if (found := model_of(choice, section))]
     if len(models) == 1:
-        return model_of(models[0], section)
+        return models[0]
     return next((found[section[tag]] for tag, found in TAGGED.items() if section.get(tag) in found), None)
 
 

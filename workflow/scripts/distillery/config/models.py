@@ -7,13 +7,14 @@ values.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from distillery.config.arm_models import AnyArm
-from distillery.config.choices import Augmentation, Unavailable
+from distillery.config.choices import Augmentation, ImageKind, Unavailable
 from distillery.config.fields import (
+    UNIQUE,
     Counts,
     Duplicates,
     FullTexts,
@@ -25,6 +26,7 @@ from distillery.config.fields import (
     SomeTexts,
     Texts,
     TwoNames,
+    Unique,
     optional,
     section,
 )
@@ -94,6 +96,28 @@ class Published(Section):
     n_train: int = optional("Number of its train images, if it is not what the scenario asks for.", ge=1)
 
 
+ImageKinds = Annotated[list[ImageKind], Unique, Field(min_length=1, json_schema_extra=UNIQUE)]
+
+
+class Cleaning(Section):
+    """Which train images a scenario leaves out."""
+
+    labels: bool = Field(False, description="Leave out images whose label the teacher flags.")
+    kinds: ImageKinds = optional("Train on images of these kinds only; of all by default.")
+
+
+def _shape_of_clean(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return "section"
+    return "all" if isinstance(value, bool) else None
+
+
+Clean = Annotated[
+    Annotated[bool, Tag("all")] | Annotated[Cleaning, Tag("section")],
+    Discriminator(_shape_of_clean, custom_error_type="clean", custom_error_message="is not true, false or a section"),
+]
+
+
 class Scenario(Section):
     """A set of train images."""
 
@@ -101,10 +125,12 @@ class Scenario(Section):
     augment: Augmentation = Field(
         "none", description="Adds one altered copy of every train image: with other colors, or rotated."
     )
-    clean: bool = Field(
+    clean: Clean = Field(
         False,
         description="Leave out train images whose label the teacher flags as an issue (confident learning, see"
-        " docs/pipeline.md). Test images stay as they are.",
+        " docs/pipeline.md): true. Or what to leave out: {kinds: [photo]} trains on photos alone, without what curation"
+        " takes for a drawing, icon, text, screenshot or collage, or finds blurred, dark or of an extreme_aspect;"
+        " {labels: true, kinds: [photo]} does both. Test images stay as they are.",
     )
     size: Literal["small", "medium", "large"] = Field("small", description="The group it is shown and ranked in.")
     arms: SomeTexts = optional("Arms to train; all by default.")

@@ -20,6 +20,7 @@ TYPES = {
     "float_type": "number",
     "finite_number": "number",
     "bool_type": "boolean",
+    "clean": "boolean or keys and values",
     "list_type": "list",
     "guidance": "number or list",
     "pretrained": "boolean or text",
@@ -56,6 +57,8 @@ def _path(error: Any) -> Path:
         path = path[:3]  # and which of two types it took the value for
     if path[:1] == ("sources",) and path[2:4] == ("from", "strength"):
         path = path[:4]
+    if path[:1] == ("scenarios",) and path[2:3] == ("clean",):  # pydantic inserts which of two types it took it for
+        path = path[:3] + path[4:]
     if path[1:2] == ("pretrained",):
         path = path[:2]
     if path[-1:] == ("[key]",):

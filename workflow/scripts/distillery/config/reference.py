@@ -48,8 +48,10 @@ def _rows(part: Part, path: str, schema: Part, leave_out: tuple[str, ...] = ()) 
         meaning = target["description"].replace("|", "\\|")
         default = _default(below, key in part.get("required", ()))
         yield f"| `{where}` | {meaning} | {_values(target)} | {default} |"
-        if "properties" in target:
-            yield from _rows(target, where, schema)
+        # a key may hold a section, or something else or a section
+        for one in [target, *target.get("oneOf", [])]:
+            if "properties" in (inner := _resolved(one, schema)):
+                yield from _rows(inner, where, schema)
         if isinstance(target.get("additionalProperties"), dict):
             yield from _rows_of_named(target["additionalProperties"], f"{where}.{{name}}", schema)
 
@@ -91,6 +93,10 @@ def _values(part: Part) -> str:
         return ", ".join(f"`{value}`" if value else "empty" for value in part["enum"])
     if "oneOf" in part:
         return " or ".join(_values(each) for each in part["oneOf"])
+    if "$ref" in part:
+        return NAMES["object"]
+    if "items" in part and "enum" in part["items"]:
+        return f"{NAMES['array']} of {_values(part['items'])}"
     kind = str(part["type"])
     bounds = [f"{sign} {part[name]}" for name, sign in BOUNDS.items() if name in part]
     return " ".join([NAMES.get(kind, kind), ", ".join(bounds)]).strip()

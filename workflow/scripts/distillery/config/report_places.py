@@ -10,6 +10,7 @@ SHEETS = "results/figures/{kind}_{source}.png"
 SHEET_NAMES = {
     "contact": "Kept images",
     "duplicates": "Near-duplicates",
+    "kinds": "Kinds of image",
     "label_issues": "Labels that are probably wrong",
     "rejected": "Rejected: the class is not recognized",
     "left_out": "Left out: the teacher is unsure",

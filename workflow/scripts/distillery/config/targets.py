@@ -41,7 +41,8 @@ PAGE_TABLES = (
     "confusion", "counts", "teacher", "leakage", "audit", "diversity", "costs", "runs", "curves", "reliability",
 )  # fmt: skip
 ONE_TRIAL = "lr{lr}_decay{weight_decay}_seed{seed}"
-SHEETS = ("contact", "label_issues", "duplicates")  # of a source with labels
+SHEETS = ("contact", "label_issues", "duplicates", "kinds")  # of a source with labels
+UNAUDITED = ("contact", "duplicates", "kinds")  # of one whose labels are not audited
 REJECTED = "rejected"  # of one whose images are chosen: those that were not
 LEFT_OUT = "left_out"  # of one that the teacher labels: images it is unsure about
 
@@ -386,7 +387,7 @@ def _kinds_of(study: Study, source: str) -> tuple[str, ...]:
     labels = study["sources"][source].get("labels")
     if "keep" in study["sources"][source]:
         return (*SHEETS, REJECTED)
-    return {"teacher": ("contact", "duplicates", LEFT_OUT), "none": ("contact", "duplicates")}.get(labels, SHEETS)
+    return {"teacher": (*UNAUDITED, LEFT_OUT), "none": UNAUDITED}.get(labels, SHEETS)
 
 
 def sheet_inputs(study: Study, kind: str, source: str) -> dict[str, str | list[str]]:
@@ -407,5 +408,5 @@ def sheet_inputs(study: Study, kind: str, source: str) -> dict[str, str | list[s
 
 def sheets_of_teacher(study: Study) -> list[str]:
     """Sheets of the teacher's own sources, whose labels are only as good as the search."""
-    shown = product(("contact", "duplicates"), teacher_sources(study, "train", "test"))
+    shown = product(UNAUDITED, teacher_sources(study, "train", "test"))
     return [f"results/figures/{kind}_{source}.png" for kind, source in shown]

@@ -1,4 +1,4 @@
-"""Sheets of what audits flag among a source's kept images: labels that are probably wrong."""
+"""Sheets of what audits find among a source's kept images: labels that are probably wrong, and other kinds of image."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from distillery.curation.kinds.classifier import KINDS, PHOTO
 from distillery.figures.contact_sheets import COLUMNS, REASONS, Strip, require_rows, save_sheet
 from distillery.storage.arrays import map_pixels
 from distillery.storage.parquet import read_rows
@@ -59,6 +60,45 @@ def label_issues_sheet(
     text += ". It sees other classes, not other kinds of image."
     require_rows(images, [row["row"] for row in rows], audit, pixels)
     save_sheet(output, images, strips, f"Likely label errors of {source}: {title}", text, label, random_weights)
+
+
+def kinds_sheet(
+    pixels: str | Path,
+    table: str | Path,
+    output: str | Path,
+    *,
+    source: str,
+    title: str,
+    label: str = "",
+    random_weights: bool = False,
+) -> None:
+    """Draw the kept images that curation takes for no plain photo, kind by kind, the least probable photo first.
+
+    The last row has the photos that are least probable to be ones, to see what is missed.
+
+    Args:
+        table: the curated `.parquet`.
+        pixels, output, source, title, label, random_weights: see `contact_sheet`.
+
+    Raises:
+        UserError: the table names rows that the pixels lack.
+    """
+    images = map_pixels(pixels)
+    rows = [row for row in read_rows(table, ["kept", "row", "class", "image_kind", "photo_score"]) if row["kept"]]
+    strips = []
+    for kind in [*KINDS[1:], PHOTO]:
+        mine = sorted(
+            (row for row in rows if row["image_kind"] == kind), key=lambda row: (row["photo_score"], row["row"])
+        )
+        if mine:
+            classes = Counter(row["class"] for row in mine).most_common(REASONS)
+            lines = [f"{len(mine):,} of {len(rows):,}", *(f"{count:,} labeled {name}" for name, count in classes)]
+            strips.append(Strip(kind.replace("_", " "), [row["row"] for row in mine[:COLUMNS]], lines))
+    count = sum(row["image_kind"] != PHOTO for row in rows)
+    text = f"{count:,} of {plural(len(rows), 'image')} taken for no plain photo. About 1 photo in 100 is mistaken,"
+    text += " and more than half of the drawings are missed."
+    require_rows(images, [row["row"] for row in rows], table, pixels)
+    save_sheet(output, images, strips, f"Kinds of images of {source}: {title}", text, label, random_weights)
 
 
 def _percent(rows: Sequence[dict[str, Any]]) -> str:

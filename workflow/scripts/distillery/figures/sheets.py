@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distillery.figures.audit_sheets import label_issues_sheet
+from distillery.figures.audit_sheets import kinds_sheet, label_issues_sheet
 from distillery.figures.contact_sheets import contact_sheet
 from distillery.figures.duplicate_sheets import duplicates_sheet
 from distillery.figures.left_out_sheets import left_out_sheet
@@ -27,7 +27,7 @@ def draw_sheet(
     """Draw a sheet of one source's images as PNG.
 
     Args:
-        kind: `contact`, `label_issues`, `duplicates`, `rejected` or `left_out`.
+        kind: `contact`, `label_issues`, `duplicates`, `kinds`, `rejected` or `left_out`.
         files: what the kind is drawn from, by name (`config.targets.sheet_inputs`).
         output: the PNG to write.
         side: pixels a side of the study's images.
@@ -46,6 +46,8 @@ def draw_sheet(
         contact_sheet(files["pixels"], files["table"], output, **text)
     elif kind == "rejected":
         rejected_sheet(files, output, side=side, **text)
+    elif kind == "kinds":
+        kinds_sheet(files["pixels"], files["table"], output, **text)
     elif kind == "left_out":
         left_out_sheet(files["pixels"], files["table"], output, **text)
     else:

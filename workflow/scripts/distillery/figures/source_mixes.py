@@ -41,13 +41,15 @@ def _belongs_to(rows: list[dict], row: dict) -> bool:
 
 
 def _alike(one: dict, other: dict) -> bool:
-    if one["n_classes"] != other["n_classes"] or _is_clean(one) != _is_clean(other):
+    if one["n_classes"] != other["n_classes"] or _cleaned(one) != _cleaned(other):
         return False
     return _proportional(one["train"], other["train"])
 
 
-def _is_clean(row: dict) -> bool:
-    return row["clean"] == "yes"  # else blank
+def _cleaned(row: dict) -> str:
+    """What a scenario leaves out, for a mix's name; empty if nothing."""
+    text = row["clean"] if isinstance(row["clean"], str) else ""  # a blank cell is read as NaN
+    return text.replace("yes", "without flagged labels")
 
 
 def _proportional(one: str, other: str) -> bool:
@@ -69,7 +71,7 @@ def source_fractions(train: str) -> dict[str, float]:
 def _mix_name(first: dict, before: list[dict], after: list[dict]) -> str:
     """A mix's name from its first scenario, with whatever distinguishes it from other mixes of the same sources.
 
-    That is the sources' percentages, the number of classes, whether flagged labels are left out, or the scenario.
+    That is the sources' percentages, the number of classes, what is left out, or the scenario.
     """
     name = source_mix(first["train"])
     same = [other for other in before + after if source_mix(other["train"]) == name]
@@ -78,6 +80,6 @@ def _mix_name(first: dict, before: list[dict], after: list[dict]) -> str:
         name = " + ".join(f"{100 * fraction:.0f} % {source}" for source, fraction in fractions.items())
     if any(other["n_classes"] != first["n_classes"] for other in same):
         name += f", {first['n_classes']} classes"
-    if _is_clean(first) and not all(map(_is_clean, same)):
-        name += ", without flagged labels"
+    if _cleaned(first) and any(_cleaned(other) != _cleaned(first) for other in same):
+        name += f", {_cleaned(first)}"
     return f"{name}, {first['scenario']}" if any(_alike(first, other) for other in before) else name

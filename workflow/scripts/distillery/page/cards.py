@@ -17,6 +17,7 @@ SHOWN_OF_SOURCE = (
     "kind", "per_class", "model", "steps", "guidance", "size", "scheduler", "path", "labels", "threshold", "filters",
     "random_weights",
 )  # fmt: skip
+KEPT = "kept_"  # before the name of a kind of image, in a column of counts.csv
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ def source_cards(study: StudyInfo, tables: Tables, samples: Mapping[str, Any]) -
         sums = mine.drop(columns=["source", "class", "refused"], errors="ignore").apply(pd.to_numeric).sum()
         shown = {key: settings[key] for key in SHOWN_OF_SOURCE if settings.get(key) not in (None, "", {}, False)}
         card: dict[str, Any] = {"name": name, "title": source_title(name, study.titles), "settings": shown}
+        kinds = {key: int(n) for key, n in sums.items() if key.startswith(KEPT) and n}
+        sums = sums.drop([key for key in sums.index if key.startswith(KEPT)])
         card["counts"] = [(key.removeprefix("dropped_").replace("_", " "), int(n)) for key, n in sums.items() if n]
+        card["kinds"] = ", ".join(f"{n:,} {key.removeprefix(KEPT).replace('_', ' ')}" for key, n in kinds.items())
         card["line"] = _source_line(card["counts"], settings)
         card |= {"refused": _refused(mine), "has_images": bool(samples[name].items)}
         for table in ("leakage", "audit"):

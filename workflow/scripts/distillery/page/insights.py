@@ -55,11 +55,7 @@ def _cleaning(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
         if row["above_own"] == "yes":
             yield loss + flagged + say(" some of the labels left out are wrong.")
         else:
-            yield (
-                loss
-                + flagged
-                + say(" no sign of noise, so what these scenarios gain is not due to fewer wrong labels.")
-            )
+            yield loss + flagged + say(" not significantly more, so no gain is due to fewer wrong labels.")
 
 
 def _more_images(tables: Tables) -> Iterator[Sentence]:

@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from distillery.jobs import UserError, log
 from distillery.splits.candidates import shuffled_rank
-from distillery.splits.left_out import find_flagged, warn_of_losses
+from distillery.splits.left_out import find_flagged, find_other_kinds, warn_of_losses, warn_of_other_kinds
 from distillery.splits.planned_images import TRAINED
 from distillery.splits.refused_sources import read_refusals, refusals_text
-from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, LINKING, UNUSED, ShortfallReport
+from distillery.splits.shortfall import FLAGGED, IN_OTHER_SOURCE, LINKING, OTHER_KIND, UNUSED, ShortfallReport
 from distillery.storage.arrays import map_pixels
 from distillery.storage.parquet import read_metadata, read_parquet, write_parquet
 
@@ -58,6 +58,7 @@ def plan_scenario(
     generated: Sequence[str] = (),
     audits: Sequence[str | Path] = (),
     own_tests: Mapping[str, str | Path] = NO_AUDITS,
+    kinds: Sequence[str] = (),
     tables: Sequence[str | Path] = (),
     curation: Mapping[str, int] | None = None,
     refusals: str | Path | None = None,
@@ -92,6 +93,7 @@ def plan_scenario(
         audits: tables of the label audit; images flagged as label issues are not trained on. Warns if that takes much
             of a class.
         own_tests: by source the same audit of the teacher's own test images, for that warning.
+        kinds: of images that are trained on, as the curated tables have them; empty for all.
         tables: curated tables of the sources in `train`, in that order, and
         curation: the configuration's section: for messages about images that were dropped.
         refusals: written by `split_images`; None if no source refused.
@@ -122,8 +124,12 @@ def plan_scenario(
             return
     flagged = find_flagged(table, audits)
     warn_of_losses(scenario, table, flagged, own_tests)
-    usable = (table["split"] == "train") & ~flagged
-    report = ShortfallReport(dict(zip(train, tables, strict=False)), curation or {}, shortfall, limits=limits or {})
+    curated = dict(zip(train, tables, strict=False))
+    other_kind = find_other_kinds(table, curated, kinds)
+    warn_of_other_kinds(scenario, table, other_kind)
+    cleaned = {FLAGGED: flagged, OTHER_KIND: other_kind & ~flagged}
+    usable = (table["split"] == "train") & ~flagged & ~other_kind
+    report = ShortfallReport(curated, curation or {}, shortfall, limits=limits or {})
     train_rows = np.zeros(len(table["row"]), dtype=bool)
     for source in sorted(train, key=generated.__contains__):  # real ones first
         count, own = train[source], usable & (table["source"] == source)
@@ -136,7 +142,7 @@ def plan_scenario(
         smallest = min(by_class, key=lambda name: int(by_class[name].sum()))
         if (found := int(by_class[smallest].sum())) < per_class:
             place = (scenario, source, smallest)
-            per_class = _shrink(place, per_class, found, _left_out(table, flagged, usable, source, smallest), report)
+            per_class = _shrink(place, per_class, found, _left_out(table, cleaned, usable, source, smallest), report)
         for mask in by_class.values():
             rows = np.flatnonzero(mask)
             train_rows[rows[np.argsort(rank[rows])][:per_class]] = True
@@ -206,21 +212,22 @@ def _write_not_run(output: str | Path, scenario: str, reason: str) -> None:
 
 
 def _left_out(
-    table: Mapping[str, np.ndarray], flagged: np.ndarray, usable: np.ndarray, source: str, label: str
+    table: Mapping[str, np.ndarray], cleaned: Mapping[str, np.ndarray], usable: np.ndarray, source: str, label: str
 ) -> tuple[int, dict[str, int]]:
     """The number of images of a class of a source, and for each reason of those that cannot be trained on.
 
     Args:
         table: the splits.
-        flagged: which of its images are flagged as label issues, bool [N].
+        cleaned: which of its images the scenario leaves out by its key `clean`, bool [N] for each reason.
         usable: which of them the scenario may train on, bool [N].
     """
     mine = (table["source"] == source) & (table["class"] == label)
     train = mine & (table["split"] == "train")
+    counts = {reason: int((train & rows).sum()) for reason, rows in cleaned.items()}
     return int(mine.sum()), {
         **{each: int((mine & (table["split"] == each)).sum()) for each in (UNUSED, LINKING)},
-        FLAGGED: int((train & flagged).sum()),
-        IN_OTHER_SOURCE: int((train & ~flagged & ~usable).sum()),
+        **counts,
+        IN_OTHER_SOURCE: int((train & ~usable).sum()) - sum(counts.values()),
     }
 
 

@@ -20,6 +20,7 @@ NONE: Mapping[str, int] = MappingProxyType({})
 SHOWN = 4  # reasons in a message, the most frequent first
 # reasons that curation does not give
 LEAKED, FLAGGED, UNUSED, IN_OTHER_SOURCE = "leaked", "flagged", "unused", "in another source"
+OTHER_KIND = "other kind"
 LINKING = "linking"  # see `group_with_earlier`
 # reason → what its images are, after their number
 WORDS = {
@@ -34,6 +35,7 @@ WORDS = {
     "teacher unsure": "of which the teacher is unsure (threshold)",
     LEAKED: "near-duplicates of the teacher's train images (split.leakage: drop)",
     FLAGGED: "flagged by the teacher as label issues (clean: true)",
+    OTHER_KIND: "of other kinds than clean.kinds",
     UNUSED: "near-duplicates of test or validation images",
     LINKING: "near-duplicates of images of two groups that were there before",
     "rejected": "rejected by the source's keep",
@@ -54,6 +56,7 @@ REMEDIES = {
     LEAKED: "Give the teacher other images than these, or set split.leakage: report",
     FLAGGED: "Add images of {label}, or set clean: false",
     "rejected": "Lower the source's keep.at_least, or raise its keep.tries",
+    OTHER_KIND: "Add photos of {label}, or leave out clean.kinds",
     UNUSED: DIFFERENT,
     LINKING: DIFFERENT,
     IN_OTHER_SOURCE: "Add images of {label} that the other sources lack",

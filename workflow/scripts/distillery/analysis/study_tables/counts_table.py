@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from distillery.analysis.study_tables.plan_images import used_images
+from distillery.curation.kinds.classifier import KINDS
 from distillery.storage.refusals import refusal_of
 
 COUNT_COLUMNS = ("source", "class", "candidates", "retrieved", "kept", "train", "val", "test")
@@ -20,7 +21,7 @@ def counts_table(
     splits: str | Path,
     tested: Sequence[str],
 ) -> pd.DataFrame:
-    """One row a (source, class): candidates, retrieved, kept, dropped for each reason, and used by any scenario.
+    """One row a (source, class): candidates, retrieved, kept (of each kind too), dropped by reason, and used.
 
     Where a source refused a class, a last column `refused` has the reason; a refusal is no candidate.
 
@@ -29,7 +30,7 @@ def counts_table(
         plans: every scenario's plan; `train`, `val` and `test` count the distinct images that any of them uses.
         splits, tested: see `used_images`.
     """
-    columns = ["source", "class", "key", "kept", "reason", "row", "sha256"]
+    columns = ["source", "class", "key", "kept", "reason", "row", "sha256", "image_kind"]
     tables = [pd.read_parquet(path, columns=columns) for path in curated]
     # an empty table would decide the types of the others
     records = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
@@ -47,6 +48,11 @@ def counts_table(
     used = _used_by_class(records, used_images(plans, splits, tested))
     for split in ("train", "val", "test"):
         table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
+    for kind in [kind for kind in KINDS if (records["kept"] & (records["image_kind"] == kind)).any()]:
+        mine = records[records["kept"] & (records["image_kind"] == kind)]
+        table[f"kept_{kind}"] = (
+            mine.groupby(["source", "class"], observed=True).size().reindex(table.index, fill_value=0)
+        )
     dropped = records[~records["kept"] & (records["refused"] == "")]
     reasons = dropped["reason"].fillna("").map(reason_column)
     for name in sorted(reasons.unique()):

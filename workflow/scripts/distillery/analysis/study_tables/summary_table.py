@@ -15,7 +15,7 @@ import pandas as pd
 from distillery.analysis.formatting import formatted, mean_columns
 from distillery.analysis.study_tables.plan_images import PlanCounts
 from distillery.analysis.study_tables.runs_table import NONE_NOT_RUN
-from distillery.display_names import NO_TITLES, source_title, train_text
+from distillery.display_names import NO_TITLES, cleaning_text, source_title, train_text
 from distillery.jobs import UserError
 
 SUMMARY_COLUMNS = (
@@ -68,7 +68,7 @@ def summary_table(
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
         settings = scenarios.get(scenario, {})
         row = {"scenario": scenario, "arm": arm, **_images_columns(group, settings, plans.get(scenario), titles)}
-        row["clean"] = "yes" if settings.get("clean") else ""
+        row["clean"] = cleaning_text(settings.get("clean", False))
         row |= (
             mean_columns(_accuracies(group))
             | _compared(comparisons, scenario, arm)
@@ -99,7 +99,7 @@ def _rows_not_run(
             "size": settings.get("size", ""),
             "arm": arm,
             "train": train_text(settings["train"], settings.get("augment", "none"), titles=titles),
-            "clean": "yes" if settings.get("clean") else "",
+            "clean": cleaning_text(settings.get("clean", False)),
             "untrained": ", ".join(source_title(name, titles) for name in settings["train"] if name in untrained),
             "note": label,
             "not_run": not_run[scenario],
