@@ -96,7 +96,9 @@ def test_from_runs_to_tables_and_figures(tmp_path, write_run, write_plan, write_
     words = {"title": "A study", "label": "Demonstration"}
     typeset = {kind: str(tmp_path / f"summary.{kind}") for kind in ("markdown", "latex")}
     summarized = {"table": out["summary"], "refusals": refusals}
-    run("plot_summary", summarized, {"figure": str(tmp_path / "summary.png")} | typeset, words)
+    summaries = {"figure": str(tmp_path / "summary.png"), "svg": str(tmp_path / "summary.svg")}
+    run("plot_summary", summarized, summaries | typeset, words)
+    assert "A study" in (tmp_path / "summary.svg").read_text() and (tmp_path / "summary.png").stat().st_size > 1000
     assert all("Demonstration" in Path(path).read_text() for path in typeset.values())
     drawn = [str(tmp_path / f"{name}.svg") for name in ("sizes", "comparisons")]
     tables = {"sizes": ["summary"], "comparisons": ["comparisons"]}

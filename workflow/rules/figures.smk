@@ -32,6 +32,7 @@ rule plot_summary:
         refusals="results/refusals.json",
     output:
         figure=in_report("results/summary.png"),
+        svg=in_report("results/summary.svg"),
         markdown="results/tables/summary.md",
         latex="results/tables/summary.tex",
     log:

@@ -7,5 +7,6 @@ from distillery.splits.refused_sources import read_refusals
 
 with job(snakemake) as j:
     refused = read_refusals(j.input.refusals)
-    plot_figure("summary", [j.input.table], [j.output.figure], j.params.title, j.params.label, refused=refused)
+    outputs = [j.output.figure, j.output.svg]
+    plot_figure("summary", [j.input.table], outputs, j.params.title, j.params.label, refused=refused)
     typeset_summary(j.input.table, j.output.markdown, j.output.latex, j.params.title, j.params.label)

@@ -71,7 +71,7 @@ def plot_summary(summary: str | Path, output: str | Path, title: str, label: str
 
     Args:
         summary: `summary.csv`, columns as in docs/tables.md.
-        output: a PNG.
+        output: a PNG or SVG to write.
         title: the figure's heading.
         label: stands in a strip across the top when not empty, such as that the numbers are of a demonstration.
 
