@@ -4,6 +4,11 @@ BIN := .venv/bin
 # a package whose file is not the one that constraints.txt knows is refused; for an index with builds of its own:
 # make setup HASHES=--no-verify-hashes
 HASHES ?= --require-hashes
+# many containers set it: then every job would compile all that it imports anew, which doubles its start
+unexport PYTHONDONTWRITEBYTECODE
+
+IMPORTED := import torch, pandas, pyarrow.parquet, scipy.optimize, matplotlib.pyplot, pydantic, snakemake.cli; \
+	from diffusers import StableDiffusionPipeline; from transformers import CLIPModel
 
 .PHONY: setup demo test test-slurm test-storage browser check docs hashes licenses site gallery screenshot format clean
 
@@ -15,10 +20,12 @@ setup: .venv/.ready
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(HASHES) -r requirements.txt -c constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/python -c '$(IMPORTED)'  # writes their bytecode once, for Snakemake without make too
 	touch $@
 
+# a process for each core, at most four; the tests of one file stay together
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # a real Slurm on this machine, as root: Debian's packages, daemons started and stopped
 test-slurm: .venv/.cluster

@@ -27,7 +27,7 @@ def pins(lines):
 
 
 DEVELOPMENT = {
-    *("pytest", "hypothesis", "jsonschema", "axe-core-python", "statsmodels", "ruff", "snakefmt"),
+    *("pytest", "pytest-xdist", "hypothesis", "jsonschema", "axe-core-python", "statsmodels", "ruff", "snakefmt"),
     *("imagehash", "packaging"),
     *("mypy", "types-pyyaml", "types-requests", "types-tqdm"),
 }

@@ -24,6 +24,15 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_durable_file_is_flushed_before_it_is_renamed(tmp_path, monkeypatch):
+    done, rename = [], os.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(os.pread(descriptor, 9, 0)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("renamed"), rename(*paths)))
+    for durable in (True, False):
+        atomic_write(tmp_path / "table.csv", "new", durable)
+    assert done == [b"new", "renamed", "renamed"]
+
+
 def test_two_processes_of_one_number_write_beside_each_other(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "getpid", lambda: 7)  # as in containers that share a disk
     with atomic_path(tmp_path / "a.csv") as first, atomic_path(tmp_path / "a.csv") as second:

@@ -33,7 +33,7 @@ def test_a_verdict_is_read_as_it_was_written(tmp_path):
     assert read_verdict(tmp_path / "missing.json") is None
 
 
-@pytest.mark.parametrize("when, expired", [(now(), False), (OLD, True), ("", True)])
+@pytest.mark.parametrize("when, expired", [(now(), False), (OLD, True), ("", True)], ids=["new", "old", "none"])
 def test_only_a_refusal_expires(when, expired):
     assert replace(REFUSED, when=when).expired() == expired
     assert not Verdict("google", "ok", when=when).expired() and Verdict("google", "ok").refusal() is None

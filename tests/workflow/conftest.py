@@ -2,6 +2,8 @@
 
 import copy
 import csv
+import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -34,6 +36,7 @@ STUDY = {
     "split": {"test": {"google": 9, "bing": 6, "mine": 2}, "val": {"google": 3}, "common": ["google", "bing"]},
     "teacher": {
         "data": {"kind": "drawn", "train": 60, "test": 30}, "network": "resnet8_half", "steps": 20, "batch": 16,
+        "threads": 1,  # two would wait for each other while other jobs run
     },
     "student": {"network": "resnet8_half", "steps": 6, "batch": 8},
     "scenarios": {
@@ -56,7 +59,9 @@ class Study:
 
     def configure(self, config: dict) -> None:
         self.config = config
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        path, text = self.folder / "config.yaml", yaml.safe_dump(config, sort_keys=False)
+        if not path.exists() or path.read_text() != text:  # another process may read it
+            path.write_text(text)
 
     def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
         started = command(self.folder, "--cores", str(cores), *arguments)
@@ -93,12 +98,22 @@ def write_own_images(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Study:
-    """A study that has run to its end. Leave its files as they are: tests that change something take a `copied`."""
-    folder = tmp_path_factory.mktemp("finished")
-    write_own_images(folder)
-    study = Study(folder, copy.deepcopy(STUDY))
-    study.run("results/summary.png", "all")
-    return study
+    """A study that has run to its end, one for all processes of the tests: the first that needs it makes it.
+
+    Leave its files as they are: tests that change something take a `copied`.
+    """
+    temporary = tmp_path_factory.getbasetemp()
+    folder = (temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary) / "finished"
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            assert (folder / "results" / "report.html").exists(), "it was not finished by the process that began it"
+            return Study(folder, copy.deepcopy(STUDY))
+        folder.mkdir()
+        write_own_images(folder)
+        study = Study(folder, copy.deepcopy(STUDY))
+        study.run("results/summary.png", "all")
+        return study
 
 
 @pytest.fixture
@@ -106,6 +121,11 @@ def copied(finished, tmp_path) -> Study:
     """The finished study in a folder of its own, times of files and Snakemake's records included."""
     shutil.copytree(finished.folder, tmp_path / "study", copy_function=shutil.copy2)
     return Study(tmp_path / "study", copy.deepcopy(finished.config))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files below a folder, without the digests kept beside them."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != ".digests"]
 
 
 def rows(path: Path) -> list[dict[str, str]]:
