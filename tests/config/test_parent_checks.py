@@ -91,6 +91,8 @@ def test_base_sources_are_split_first_and_a_parent_is_used_although_no_scenario_
         "refusals": "results/base/refusals.json",
         "parents": ["resources/pools/extra/cat.tar", "resources/pools/extra/dog.tar"],
     }
+    assert targets.split_of(study, "one", "splits.parquet") == "results/base/splits.parquet"
+    assert targets.split_of(study, "mild", "splits.parquet") == "results/splits.parquet"
     assert derived.records_of_children(study) == ["resources/pools/mild/cat.jsonl", "resources/pools/mild/dog.jsonl"]
 
 

@@ -19,8 +19,10 @@ def published(tmp_path):
 def test_the_published_study_s_jobs(published):
     jobs = published.counted("results/summary.png")
     crawls, scenarios, others = 4 * 10, 13, 4 + 3  # others: varied prompts, and sources without an account
-    generated = {f"generate_{source}": 1 for source in ("sd2", "sd3", "sd2_varied", "sd3_varied")}
-    expected = generated | {"crawl": crawls, "curate": 8, "split": 1, "plan_scenario": scenarios + others}
+    others += 1  # of images that the teacher chose, which come after the split of the others
+    generated = {f"generate_{source}": 1 for source in ("sd2", "sd3", "sd2_varied", "sd3_varied", "sd2_kept")}
+    expected = generated | {"crawl": crawls, "curate": 9, "split": 1, "plan_scenario": scenarios + others}
+    expected |= {"split_derived": 1, "find_near_duplicates_of_derived": 1}
     expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate_study": 1}
     # eight seeds, each with a teacher and a draw of its own
     expected |= {"train_another_teacher": 7, "plan_another_draw": 7 * (scenarios + others)}
@@ -29,7 +31,7 @@ def test_the_published_study_s_jobs(published):
         "plot_summary": 1,
         "look_at_search": 4,
         "time_training": 1,
-        "look_at_model": 4,
+        "look_at_model": 5,
         "show_preflight": 1,
     }
     expected |= {"run_trial": scenarios + others, "select_hyperparameters": scenarios + others}
@@ -59,8 +61,9 @@ def test_the_jobs_of_one_scenario(published):
     assert jobs["train_student"] == jobs["evaluate_students"] == 5 and jobs["tabulate_scenario"] == 1
     assert jobs["run_trial"] == jobs["run_arm_trial_kd_tuned"] == 1
     assert jobs["select_hyperparameters"] == jobs["select_arm_hyperparameters"] == 1
-    # the test images are common to all scenarios: every source is split before any run
+    # the test images are common to all scenarios: every source is split before any run, but for those that follow
     assert jobs["crawl"] == 40 and jobs["curate"] == 8
+    assert not {"generate_sd2_kept", "split_derived"} & set(jobs)
 
 
 def mistakes(done):

@@ -171,6 +171,7 @@ model_files = partial(targets.model_files, study)
 shares_of = partial(targets.shares_of, study)
 curated = targets.curated
 of_base = partial(targets.of_base, study)
+split_of = partial(targets.split_of, study)
 records_of_children = partial(derived.records_of_children, study)
 leakage_to_drop = partial(targets.leakage_to_drop, study)
 audits_of = partial(cleaning.audits_of, study)

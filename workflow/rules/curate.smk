@@ -173,8 +173,8 @@ if derived_sources():
 
 rule plan_scenario:
     input:
-        splits="results/splits.parquet",
-        refusals="results/refusals.json",
+        splits=lambda w: split_of(w.scenario, "splits.parquet"),
+        refusals=lambda w: split_of(w.scenario, "refusals.json"),
         tables=lambda w: curated(study["scenarios"][w.scenario]["train"], "parquet"),
         audits=lambda w: audits_of(w.scenario),
         own_tests=lambda w: audits_of(w.scenario, own_test=True),

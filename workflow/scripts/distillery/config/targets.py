@@ -139,6 +139,16 @@ def of_base(study: Study, file: str) -> str:
     return f"results/{'base/' if derived_sources(study) else ''}{file}"
 
 
+def split_of(study: Study, scenario: str, file: str) -> str:
+    """A file of the split that a scenario is planned by: of the base sources, if it trains on them alone.
+
+    So it waits for no derived source, and is planned the same when one joins.
+    """
+    if set(study["scenarios"][scenario]["train"]) & set(derived_sources(study)):
+        return f"results/{file}"
+    return of_base(study, file)
+
+
 def parent_files(study: Study, source: str) -> dict[str, Any]:
     """What a derived source is made from: its parent's images and which of them are train images; else nothing."""
     if not (parent := parent_of(study, source)):
