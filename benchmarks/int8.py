@@ -7,7 +7,10 @@ The folder holds torchvision's CIFAR-10. Each network is trained from scratch on
 64, exported, and quantized with 256 of these images, as the rules do. The difference is int8 minus float32 on the same
 test images, in percentage points, with its 95 % interval over images.
 
-RESULTS
+On two busy cores of an AMD EPYC with AVX-512 BF16, one training each (n = 10,000 test images):
+
+    network     float32   int8      difference               agreement   float32   int8
+    resnet8     54.14 %   53.83 %   -0.31 (-0.56 to -0.06)   97.24 %     318 kB    90 kB
 """
 
 import argparse
@@ -34,6 +37,7 @@ from distillery.training.recipe import Recipe
 
 NETWORKS = ("resnet8", "resnet8x4", "convnet_s", "timm/mobilenetv3_small_100")
 SIDE, BATCH = 32, 500
+THREADS = 1  # this measures no time, and threads that wait for each other lose more than they gain on a busy machine
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -57,7 +61,7 @@ def compare(name: str, options: argparse.Namespace, folder: Path) -> str:
     settings = defaults_of(StudentConfig) | {"network": name, "steps": options.steps, "batch": 64, "view": "pad_crop"}
     recipe = Recipe.of({key: settings[key] for key in Recipe.__dataclass_fields__ if key in settings})
     data = whole_source("cifar10", images.pixels, images.labels)
-    network = start_network(recipe, len(CIFAR10), data, 0, choose_device())
+    network = start_network(recipe, len(CIFAR10), data, 0, choose_device(THREADS))
     train(
         network,
         data,

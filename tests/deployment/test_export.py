@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import onnxruntime
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made_up_run import CLASSES, SIDE, Student, decided, noise, probabilities
 
@@ -148,3 +150,18 @@ def test_a_student_of_all_classes(tmp_path):
     student = Student(tmp_path, labels=tuple(range(5))).write().export()
     found = predicted(str(student.model), noise(3))
     assert np.abs(found - probabilities(student.network, noise(3), student.labels)).max() < 1e-5
+
+
+def test_a_class_that_no_image_is_known_to_show_is_exported_too(student):
+    """A plan of images without labels names the classes that its students learn."""
+    path = student.folder / "plan.parquet"
+    plan = pq.read_table(path)
+    labels = plan["label"].to_numpy()
+    fewer = plan.filter(pa.array(labels != student.labels[-1]))
+    pq.write_table(fewer.replace_schema_metadata({"trained": json.dumps(student.classes)}), path)
+    student.export()
+    about = onnx.load(student.model).metadata_props
+    assert json.loads({each.key: each.value for each in about}["classes"]) == student.classes
+    pq.write_table(fewer.replace_schema_metadata({}), path)
+    with pytest.raises(UserError, match="are not of one scenario"):
+        student.export()
