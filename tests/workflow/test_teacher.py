@@ -41,7 +41,7 @@ def test_a_teacher_is_trained_on_sources_and_tested_on_images_it_has_not_seen(tm
         assert found["train_pixels"].shape == (6, 16, 16, 3)
     jobs = study.planned("results/summary.png", "all")
     sheets = Counter(text.split(",")[0].removeprefix("kind=") for rule, text in jobs if rule == "draw_sheet")
-    assert sheets == {"contact": 3, "duplicates": 3, "label_issues": 1}
+    assert sheets == {"contact": 3, "duplicates": 3, "kinds": 3, "label_issues": 1}
 
 
 @pytest.mark.slow
