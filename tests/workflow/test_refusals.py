@@ -13,7 +13,7 @@ from distillery.retry import forget_refusals, refusals_to_forget, refused_pools_
 from distillery.storage.verdicts import read_verdict
 from distillery_demo.web import REFUSING
 
-from .conftest import CLASSES, STUDY, Study, rows, wildcards
+from .conftest import CLASSES, STUDY, Study, files_below, rows, wildcards, write_own_images
 
 pytestmark = pytest.mark.slow
 SOURCES = ("google", "bing", "sd2")
@@ -22,7 +22,7 @@ SMALL = STUDY | {
     "split": {"test": {"google": 9, "bing": 6}, "val": {"google": 3}},
     "scenarios": {name: STUDY["scenarios"][name] for name in ("web", "color", "sd2")},
 }
-POOLS = [f"resources/pools/{source}/{label}.jsonl" for source in SOURCES for label in CLASSES]
+POOLS = [f"resources/pools/{source}/{label}.jsonl" for source in SOURCES[:2] for label in CLASSES]
 
 
 def test_a_captcha_in_the_middle_of_a_class_and_the_way_on(tmp_path, monkeypatch):
@@ -109,7 +109,7 @@ def test_pools_that_no_look_preceded_are_kept_by_the_changelog_s_commands(copied
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     commands = [line.split("snakemake ", 1)[1].split() for line in text.splitlines() if line.startswith("      .venv")]
     assert len(commands) == 2 and "--touch" in commands[1]
-    before = {path: path.read_bytes() for path in (copied.folder / "resources" / "pools").rglob("*.*")}
+    before = {path: path.read_bytes() for path in files_below(copied.folder / "resources" / "pools")}
     for given in commands:
         done = copied.snakemake(*given)
         assert done.returncode == 0, done.stderr[-3000:]
@@ -119,20 +119,21 @@ def test_pools_that_no_look_preceded_are_kept_by_the_changelog_s_commands(copied
 
 
 TABLES = ("results/tables/summary.csv", "results/tables/runs.csv")
-REFUSED_FIRST = SMALL | {
+REFUSED_FIRST = STUDY | {
     "seeds": 1,
+    "sources": {name: SMALL["sources"][name] for name in ("google", "bing")} | {"mine": STUDY["sources"]["mine"]},
     "split": {"test": {"google": 9, "bing": 6}, "val": {"google": 3, "bing": 3}},
     "scenarios": {
         "web": {"train": {"google": 12, "bing": 6}},
         "bing": {"train": {"bing": 6}},
-        "sd2": {"train": {"sd2": 12}},
+        "mine": {"train": {"mine": 6}},
     },
     "unavailable": "skip",
 }
 
 
 def test_a_retry_trains_only_what_was_missing(tmp_path, monkeypatch):
-    (tmp_path / "study").mkdir()
+    write_own_images(tmp_path / "study")
     study = Study(tmp_path / "study", REFUSED_FIRST)
     results = study.folder / "results"
     monkeypatch.setenv(REFUSING, "google: captcha after 1")
@@ -141,8 +142,8 @@ def test_a_retry_trains_only_what_was_missing(tmp_path, monkeypatch):
     assert {name for (name, _), row in summary.items() if row["not_run"]} == {"web"}
     finished = {
         path: (path.stat().st_mtime_ns, path.read_bytes())
-        for name in ("bing", "sd2")
-        for path in [results / "plans" / f"{name}.parquet", *(results / "runs" / name).rglob("*.*")]
+        for name in ("bing", "mine")
+        for path in [results / "plans" / f"{name}.parquet", *files_below(results / "runs" / name)]
     }
     of_training = [path for path in finished if path.name in ("model.safetensors", "history.csv", "training.json")]
     assert len(of_training) == 2 * 2 * 3
@@ -159,7 +160,7 @@ def test_a_retry_trains_only_what_was_missing(tmp_path, monkeypatch):
         "to be trained now: web",
     ]
     assert "train_student" not in done.stderr
-    for name in ("bing", "sd2"):
+    for name in ("bing", "mine"):
         plan = results / "plans" / f"{name}.parquet"
         assert plan.read_bytes() == finished[plan][1]
 
@@ -174,10 +175,11 @@ def test_a_retry_trains_only_what_was_missing(tmp_path, monkeypatch):
     assert all((path.stat().st_mtime_ns, path.read_bytes()) == finished[path] for path in of_training)
     summary = {(row["scenario"], row["arm"]): row for row in rows(study.folder / TABLES[0])}
     assert len(summary) == 6 and not any(row["not_run"] for row in summary.values())
-    assert {row["n_test"] for row in summary.values()} == {"15"}  # Google's test images and Bing's
+    # Google's test images and Bing's; source mine has two of three classes
+    assert {name: row["n_test"] for (name, _), row in summary.items()} == {"web": "15", "bing": "15", "mine": "10"}
     assert study.planned(*TABLES) == []
 
-    (tmp_path / "whole").mkdir()
-    whole, model = Study(tmp_path / "whole", REFUSED_FIRST), "results/runs/sd2/scratch/seed0/model.safetensors"
+    write_own_images(tmp_path / "whole")
+    whole, model = Study(tmp_path / "whole", REFUSED_FIRST), "results/runs/mine/scratch/seed0/model.safetensors"
     whole.run(model)  # with Google from the start
     assert (whole.folder / model).read_bytes() == (study.folder / model).read_bytes()

