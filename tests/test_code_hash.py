@@ -23,6 +23,7 @@ RETRIEVAL = {
     "fetch_addresses",
     "import_folder",
     "import_dataset",
+    "adapt_model",  # GPU hours, as generating
     "generate",
     "generate_share",
 }
