@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from distillery.curation import consensus
 from distillery.curation.candidate_pairs import candidate_pairs
 from distillery.curation.consensus import FEWEST_AGREEING, agreeing_pairs
 from distillery.curation.corner_matches import match_corners
@@ -54,6 +55,14 @@ def test_few_shared_corners_do_not_make_a_candidate(shared, candidates):
     one, other = random_print(rng), random_print(rng)
     other.hashes[:shared], other.points[:shared] = one.hashes[:shared], one.points[:shared] + 2
     assert len(candidate_pairs([one, other]).pairs) == candidates
+
+
+def test_fewer_shared_corners_are_enough_where_keys_are_long(monkeypatch):
+    rng = np.random.default_rng(2)
+    one, other = random_print(rng), random_print(rng)
+    other.hashes[:3], other.points[:3] = one.hashes[:3], one.points[:3] + 2
+    monkeypatch.setattr(consensus, "LONG_KEY", 16)
+    assert len(candidate_pairs([one, other]).pairs) == 1
 
 
 def test_corners_match_as_they_are_or_mirrored_and_across_parts_alone():

@@ -1,6 +1,6 @@
 """Pairs of images that may be near-duplicates: those that share corners, or whose whole images have near hashes.
 
-The search reads hashes and places of corners alone and its time grows little faster than the number of images;
+The search reads hashes and places of corners alone and its time grows slower than the square of the number;
 `alignment` then compares the pixels of the pairs found.
 """
 

@@ -10,10 +10,11 @@ from itertools import combinations
 import numpy as np
 
 from distillery.curation.alignment import LARGEST_SCALE, LARGEST_TURN
-from distillery.curation.corner_matches import CornerMatches
+from distillery.curation.corner_matches import LONG_KEY, CornerMatches, key_bits
 from distillery.curation.keypoints import MIRROR, FingerprintTable
 
 FEWEST_AGREEING = 4  # matches
+FEWEST_OF_LONG_KEYS = 3  # where corners are looked up by long keys, which match few by chance
 MOST_MATCHES = 12  # of two images, those most alike: every two of them are tried
 NEAR = 3.0  # pixels of a thumbnail, at most, between a corner and where the alignment puts it
 BASELINE = 8.0  # pixels, at least, between two corners from which scale and turn follow
@@ -21,7 +22,7 @@ BLOCK = 1 << 20  # distances at a time
 
 
 def agreeing_pairs(corners: FingerprintTable, matches: CornerMatches, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of images of which at least `FEWEST_AGREEING` matches agree.
+    """Pairs of images of which at least `FEWEST_AGREEING` matches agree, or `FEWEST_OF_LONG_KEYS`.
 
     Args:
         corners: of `count` images.
@@ -43,15 +44,16 @@ def agreeing_pairs(corners: FingerprintTable, matches: CornerMatches, count: int
     pair = pair[order]
     starts = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]]) if len(pair) else np.empty(0, np.int64)
     sizes = np.minimum(np.diff(np.r_[starts, len(pair)]), MOST_MATCHES)
+    fewest = FEWEST_OF_LONG_KEYS if key_bits(len(corners.hashes)) >= LONG_KEY else FEWEST_AGREEING
     found, alignments = [np.empty(0, np.int64)], [np.empty((0, 2), np.complex128)]
-    for size in range(FEWEST_AGREEING, MOST_MATCHES + 1):
+    for size in range(fewest, MOST_MATCHES + 1):
         of_size = starts[sizes == size]
         for block in np.array_split(of_size, -(-len(of_size) * size**3 // BLOCK) or 1):
             chosen = order[block[:, None] + np.arange(size)]
             start, end = corners.places[matches.first[chosen]], corners.places[matches.second[chosen]]
             end = np.where(matches.is_mirrored[chosen], -end.conj(), end)
             agree = _largest_agreement(start, end)
-            enough = agree.sum(axis=1) >= FEWEST_AGREEING
+            enough = agree.sum(axis=1) >= fewest
             found.append(pair[block[enough]])
             alignments.append(_fitted(start[enough], end[enough], agree[enough]))
     pairs = np.concatenate(found)

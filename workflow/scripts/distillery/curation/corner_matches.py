@@ -14,6 +14,8 @@ import numpy as np
 from distillery.curation.keypoints import HORIZONTAL, MIRROR, FingerprintTable
 
 TABLES = 8  # in each, corners are looked up by another subset of the bits
+TABLES_OF_LONG_KEYS = 12
+LONG_KEY = 24  # bits, from some 14,000 images on: longer keys find fewer of a copy's corners, and fewer by chance
 LOW_BITS = 32  # the subsets are of the lowest frequencies, which survive small shifts and turns
 SAME_CORNER = 13  # bits of 63, at most, between the hashes of a corner and of its copy
 # Corners under one key are compared with so many neighbors, others in each table. What thousands of images show, such
@@ -64,14 +66,16 @@ def sorted_once(values: np.ndarray) -> np.ndarray:
     return values[np.r_[True, values[1:] != values[:-1]]] if len(values) else values
 
 
-def _tables(corners: int) -> Iterator[tuple[np.uint64, np.uint64, np.random.Generator]]:
-    """The bits by which each table looks up, one bit of them of an odd horizontal frequency, and its randomness.
+def key_bits(corners: int) -> int:
+    """How many bits corners are looked up by. More corners need more, or chance collisions grow with the square."""
+    return int(np.clip(round(np.log2(max(corners, 1))) + 3, 16, 28))
 
-    More corners need more bits, or chance collisions grow with the square.
-    """
-    bits = int(np.clip(round(np.log2(corners)) + 3, 16, 28))
+
+def _tables(corners: int) -> Iterator[tuple[np.uint64, np.uint64, np.random.Generator]]:
+    """The bits by which each table looks up, one bit of them of an odd horizontal frequency, and its randomness."""
+    bits = key_bits(corners)
     rng = np.random.default_rng(0)
-    for _ in range(TABLES):
+    for _ in range(TABLES_OF_LONG_KEYS if bits >= LONG_KEY else TABLES):
         chosen = rng.permutation(LOW_BITS)[:bits]
         mask = np.bitwise_or.reduce(np.uint64(1) << chosen.astype(np.uint64))
         yield mask, np.uint64(chosen[HORIZONTAL[chosen] % 2 == 1][0]), rng
