@@ -1,7 +1,7 @@
 """Corners of different images whose surroundings are alike, as they are or mirrored.
 
 Hashes are looked up by a part of their bits, in several tables (locality-sensitive hashing, Indyk and Motwani 1998), so
-that time grows little faster than the number of corners.
+that time grows slower than the square of the number of corners.
 """
 
 from __future__ import annotations
