@@ -12,7 +12,9 @@ from distillery.code_hash import code_hash, imported_modules
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+# and a list that the user may edit
 RETRIEVAL = {
+    "collect_titles",
     "look_at_search",
     "look_at_model",
     "look_at_dataset",
