@@ -20,7 +20,7 @@ RETRIEVAL = {
     "look_at_dataset",
     "time_training",
     "show_preflight",
-    "collect_titles",  # its file may be edited, so that no new code writes it again
+    # its file may be edited, so that no new code writes it again
     "crawl",
     "fetch_addresses",
     "import_folder",
