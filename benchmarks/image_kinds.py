@@ -9,7 +9,7 @@ that are no plain photo by the first 16 hex digits of their SHA-256. A poster is
 counts as a photo; 20 images that the rater could not decide on (`unsure`) count nowhere. An image whose hash starts
 with an even digit is trained on; so is a darker, duller or softer copy of each photo among these, and 2,100 images that
 `distillery_demo.kinds` draws, some of them from these photos.
-Regularization and threshold were chosen by cross-validation within that half. See docs/pipeline.md for the results.
+Regularization and threshold were chosen by cross-validation within that half. See docs/data.md for the results.
 """
 
 import argparse

@@ -165,6 +165,7 @@ def test_the_written_configuration_is_what_it_was_checked_as(folder):
     path = new.new_study(folder, ["ripe", "rotten"])
     assert check_config(yaml.safe_load(path.read_text())) == load_config(path)
     # the keys shown as comments are keys
-    shown = path.read_text().replace("# about:", "about:").replace("# authors:", "authors:")
+    shown = re.sub(r"# (about|authors|mine|phone):", r"\1:", path.read_text())
     study = check_config(yaml.safe_load(shown))
     assert study["about"].startswith("Why you made") and study["authors"] == ["Your Name"]
+    assert study["sources"]["phone"]["labels"] == "teacher" and study["sources"]["mine"]["kind"] == "folder"

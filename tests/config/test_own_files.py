@@ -46,6 +46,16 @@ def mistake(study):
     return str(error.value).removeprefix("config: ")
 
 
+def test_a_folder_of_images_without_labels_is_told_the_key(study):
+    study["sources"]["mine"]["path"] = "phone"
+    add_images("phone", 12)
+    assert mistake(study) == (
+        "sources.mine.path: phone has neither a folder nor a .tar or .zip of class cat, dog; add it, or name under"
+        " sources.mine.classes only those that are there; for images without labels give the source labels: teacher. It"
+        " has 0.jpg, 1.jpg, 10.jpg, 11.jpg, 2.jpg, 3.jpg, 4.jpg, 5.jpg, 6.jpg, 7.jpg and 2 more"
+    )
+
+
 def test_enough_images_need_no_word(study):
     assert check_own_files(study) == []
 

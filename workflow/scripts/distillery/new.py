@@ -224,6 +224,7 @@ sources: # none of these needs an account; Bing and Openverse need no contact ei
   teacher_train: {{ kind: openverse, per_class: {each.teacher_train}, filters: {{ size: large }} }} # for it alone
   teacher_test: {{ kind: openverse, per_class: {each.teacher_test}, filters: {{ size: small }} }} # to test the teacher
   # mine: {{ kind: folder, path: images }} # your own: images/{{class}}/*.jpg beside this file
+  # phone: {{ kind: folder, path: phone, labels: teacher }} # without labels: phone/*.jpg; the teacher gives them
 
 curation: # which images are kept
   min_side: {preset.image_size} # pixels; smaller images are dropped

@@ -78,7 +78,7 @@ class Split(Section):
         le=1000,
         description="Times that each scenario's train images are drawn from the train split: students of seed n train"
         " on draw n modulo their number, so that intervals cover another draw too. Validation and test images stay. As"
-        " many as the study has seeds is best (docs/pipeline.md).",
+        " many as the study has seeds is best (docs/evidence.md).",
     )
     shortfall: Literal["error", "shrink"] = Field(
         "error",
@@ -128,7 +128,7 @@ class Scenario(Section):
     clean: Clean = Field(
         False,
         description="Leave out train images whose label the teacher flags as an issue (confident learning, see"
-        " docs/pipeline.md): true. Or what to leave out: {kinds: [photo]} trains on photos alone, without what curation"
+        " docs/data.md): true. Or what to leave out: {kinds: [photo]} trains on photos alone, without what curation"
         " takes for a drawing, icon, text, screenshot or collage, or finds blurred, dark or of an extreme_aspect;"
         " {labels: true, kinds: [photo]} does both. Test images stay as they are.",
     )

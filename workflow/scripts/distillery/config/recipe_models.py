@@ -252,7 +252,7 @@ class TeacherOnly(Section):
         le=1000,
         description="Teachers that are trained, with seed, seed + 1, …: students of seed n are distilled from teacher n"
         " modulo their number, so that intervals cover another teacher too. As many as the study has seeds is best"
-        " (docs/pipeline.md). Tables of the teacher alone are of the first.",
+        " (docs/evidence.md). Tables of the teacher alone are of the first.",
     )
     threads: int = Field(
         8,

@@ -5,6 +5,7 @@ Separate from `reading.check_config`: a pod of a cluster, which reads the config
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from distillery.config.reading import config_error
 from distillery.jobs import one_line
 from distillery.sources.address_lists import count_addresses, none_of
 from distillery.sources.folders.finding import class_place, count_images, instead_of_images, listing_of
+from distillery.sources.folders.names import is_image_by_name
 from distillery.sources.pages.saved import other_files, saved_files
 
 
@@ -108,12 +110,15 @@ def _without_addresses(study: Study) -> Iterator[str]:
 
 def _require_path(own: OwnPath) -> None:
     if not own.path.exists():
-        raise config_error(f"{own.key}: {own.path} does not exist (paths are relative to the working directory)")
+        raise config_error(f"{own.key}: {own.path} does not exist (paths are relative to the study's folder)")
     missing = [label for label in own.labels if class_place(own.path, label, own.inside) is None]
     if missing:
+        folder = own.path / own.inside
+        unsorted = own.key.startswith("sources.") and folder.is_dir() and any(map(is_image_by_name, os.listdir(folder)))
+        remedy = own.remedy + "; for images without labels give the source labels: teacher" * unsorted
         raise config_error(
-            f"{own.key}: {own.path / own.inside} has neither a folder nor a .tar or .zip of class {', '.join(missing)};"
-            f" {own.remedy}{'.' + listing_of(folder).rstrip('.') if (folder := own.path / own.inside).is_dir() else ''}"
+            f"{own.key}: {folder} has neither a folder nor a .tar or .zip of class {', '.join(missing)}; {remedy}"
+            f"{'.' + listing_of(folder).rstrip('.') if folder.is_dir() else ''}"
         )
 
 

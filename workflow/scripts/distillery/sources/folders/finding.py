@@ -14,6 +14,8 @@ from distillery.storage.pools import MAGIC_BYTES, extension
 from distillery.storage.texts import clean_text
 from distillery.storage.urls import MAX_URL
 
+MOST_NAMES = 10  # that a message lists
+
 
 @dataclass(frozen=True)
 class Found:
@@ -79,7 +81,8 @@ def _instead_of_class(names: Iterable[str]) -> str:
 def listing_of(folder: Path) -> str:
     """A sentence of what is in a folder, for a message, with a space before it."""
     there = sorted(entry.name for entry in folder.iterdir() if not is_hidden(entry.name))
-    return f" It has {', '.join(there)[:200]}." if there else " It is empty."
+    more = f" and {len(there) - MOST_NAMES} more" if len(there) > MOST_NAMES else ""
+    return f" It has {', '.join(there[:MOST_NAMES])}{more}." if there else " It is empty."
 
 
 def find_unlabeled(path: str | Path, where: str, inside: str = "") -> list[Found]:
