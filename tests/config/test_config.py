@@ -564,10 +564,20 @@ def test_every_network_can_be_chosen_and_built():
     assert (*RESNETS, *CONVNETS) == NETWORKS
 
 
-def test_the_docs_example(tmp_path, monkeypatch):
-    text = (ROOT / "docs" / "new_study.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+@pytest.mark.parametrize(
+    ("number", "scenarios", "kind"), [(0, {"own", "more", "web"}, "folder"), (1, {"web", "generated"}, "sources")]
+)
+def test_the_docs_examples(tmp_path, monkeypatch, number, scenarios, kind):
+    text = (ROOT / "docs" / "new_study.md").read_text().split("```yaml\n")[1 + number].partition("```")[0]
     (tmp_path / "config.yaml").write_text(text)
-    (tmp_path / "images").mkdir()
     monkeypatch.chdir(tmp_path)
     study = load_config("config.yaml")
-    assert set(study["scenarios"]) == {"own", "web"} and study["teacher"]["data"]["kind"] == "folder"
+    assert set(study["scenarios"]) == scenarios and study["teacher"]["data"]["kind"] == kind
+    if kind == "folder":
+        for part in ("images", "labeled/train", "labeled/test"):
+            for label in study["classes"]:
+                Path(part, label).mkdir(parents=True)
+                for image in range(300):
+                    Path(part, label, f"{image}.jpg").touch()
+        Path("phone").mkdir()
+    assert check_own_files(study) == []
