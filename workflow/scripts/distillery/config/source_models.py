@@ -360,7 +360,7 @@ class Diffusion(_WithFrom):
     )
     revision: str = Field(
         "",
-        description="The model's revision on the hub: a commit pins it. A branch may change, and is told as unpinned.",
+        description="The model's revision on the hub: a commit pins it. A branch may change, and a warning says so.",
     )
     steps: int = Field(28, ge=1, description="Denoising steps.")
     guidance: Guidance = Field(
