@@ -2,7 +2,8 @@
 
 import pytest
 
-from distillery.display_names import display_name, source_title, source_titles, source_with_title
+from distillery.config.choices import SOURCE_KINDS, WEB_SEARCHES
+from distillery.display_names import OTHER_KINDS, SEARCHES, display_name, source_title, source_titles, source_with_title
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,10 @@ def test_an_arm_has_one_display_name(arm, name):
 def test_a_source_has_one_title_that_follows_its_kind(source, kind, title):
     titles = source_titles({source: kind, "other": "folder"})
     assert source_title(source, titles) == title and source_title("other", titles) == "other"
+
+
+def test_every_kind_of_source_has_a_title():
+    assert set(SEARCHES) == set(WEB_SEARCHES) and {*SEARCHES, *OTHER_KINDS} == set(SOURCE_KINDS)
 
 
 def test_sources_of_one_kind_are_told_apart_by_their_names():

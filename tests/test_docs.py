@@ -53,7 +53,7 @@ def test_the_way_of_one_image_names_functions_that_exist():
 
 
 def test_files_that_contributors_are_sent_to_exist():
-    named = re.findall(r"`([\w./]+(?:/|\.py|\.yaml|\.md))`", (ROOT / "CONTRIBUTING.md").read_text())
+    named = re.findall(r"`([\w./]+(?:/|\.py|\.yaml|\.md|\.smk))`", (ROOT / "CONTRIBUTING.md").read_text())
     known = {path.name for path in (*ROOT.rglob("workflow/**/*.py"), *ROOT.rglob("tests/**/*.py"))}
     assert len(named) >= 20
     for name in named:

@@ -554,7 +554,7 @@ def test_every_search_can_be_crawled_and_is_imitated():
     from distillery.sources.engines import ENGINES
     from distillery_demo.web_pages import SEARCHES
 
-    assert tuple(ENGINES) == WEB_SEARCHES == SEARCHES
+    assert tuple(ENGINES) == WEB_SEARCHES == SEARCHES, "the three list the same searches in the same order"
 
 
 def test_every_network_can_be_chosen_and_built():
@@ -562,6 +562,12 @@ def test_every_network_can_be_chosen_and_built():
     from distillery.models.architectures import CONVNETS, RESNETS
 
     assert (*RESNETS, *CONVNETS) == NETWORKS
+
+
+def test_the_study_that_tries_a_new_search():
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    study = check_config(yaml.safe_load(text.replace("kind: example", "kind: bing")))
+    assert "demo" in study and list(study["sources"]) == ["example"]
 
 
 @pytest.mark.parametrize(

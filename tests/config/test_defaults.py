@@ -48,6 +48,12 @@ def test_an_arm_without_settings(method):
     assert arm_defaults(method) == {"method": method}
 
 
+@pytest.mark.parametrize(("page", "names"), [("sources.md", SOURCE_KINDS), ("arms.md", ARMS)])
+def test_every_kind_and_method_is_described(page, names):
+    text = (ROOT / "docs" / page).read_text()
+    assert [name for name in names if f"`{name}`" not in text] == [], f"rows that docs/{page} lacks"
+
+
 @pytest.mark.parametrize("method", ["kd", "dkd", "dist", "kd_standardized", "attention_transfer", "fitnet"])
 def test_the_page_of_the_arms_names_their_defaults(method):
     row = re.search(rf"^\| `{method}` \|.*$", (ROOT / "docs" / "arms.md").read_text(), re.M)[0]

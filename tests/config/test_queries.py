@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from distillery.config import queries
+from distillery.config.choices import WEB_SEARCHES
 from distillery.config.reading import check_config
 
 STUDY = """
@@ -224,9 +225,16 @@ def test_headings_of_figures_name_the_study(study):
 
 
 def test_limits_of_scarce_things():
-    crawls = {f"{kind}_crawls": 1 for kind in ("google", "bing", "openverse", "commons", "inaturalist", "url")}
-    crawls["dataset_imports"] = 1
-    assert queries.resource_limits(0) == crawls and queries.resource_limits(2) == crawls | {"gpu": 2}
+    limits = {f"{kind}_crawls": 1 for kind in (*WEB_SEARCHES, "url")} | {"dataset_imports": 1}
+    assert queries.resource_limits(0) == limits and queries.resource_limits(2) == limits | {"gpu": 2}
+
+
+@pytest.mark.parametrize("kind", WEB_SEARCHES)
+def test_one_crawl_of_each_search_at_a_time(study, kind):
+    study["sources"]["web"] = {"kind": kind}
+    counts = queries.crawl_counts(study, "web")
+    assert [name for name, count in counts.items() if count] == [f"{kind}_crawls"] and sum(counts.values()) == 1
+    assert counts.keys() <= queries.resource_limits(0).keys()
 
 
 def test_models_at_a_branch_are_a_warning_and_pinned_ones_and_folders_none(study, tmp_path):

@@ -146,7 +146,8 @@ def test_the_same_tables_give_the_same_bytes(tmp_path, name):
 def test_every_figure_has_a_caption_and_an_empty_table_is_an_error(tmp_path):
     assert {*CAPTIONS, "summary"} == set(registry.FIGURES)  # the summary's caption is in a file of its own
     keys = {"title", "category", "tables"}
-    assert all(keys <= set(about) <= keys | {"subcategory"} for about in CAPTIONS.values())
+    for name, about in CAPTIONS.items():
+        assert keys <= set(about) <= keys | {"subcategory"}, f"{name} (its caption is in figure_{name}.rst)"
     assert {about["category"] for about in CAPTIONS.values()} == {"Charts", "Images"}
     tables = made(["kd"], ["a"])
     folder = written(tmp_path / "t", tables | {"summary": tables["summary"][:0]})

@@ -117,11 +117,7 @@ rule crawl:
         "../../envs/acquire.yaml"
     resources:
         **crawl_policy(),
-        google_crawls=lambda w: int(study["sources"][w.source]["kind"] == "google"),
-        bing_crawls=lambda w: int(study["sources"][w.source]["kind"] == "bing"),
-        openverse_crawls=lambda w: int(study["sources"][w.source]["kind"] == "openverse"),
-        commons_crawls=lambda w: int(study["sources"][w.source]["kind"] == "commons"),
-        inaturalist_crawls=lambda w: int(study["sources"][w.source]["kind"] == "inaturalist"),
+        **crawl_counts(),
         runtime="12h",
     params:
         source=lambda w: web_source(w.source, w.label),

@@ -124,6 +124,11 @@ def crawl_policy():
     return {key: lambda w, key=key: queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
 
 
+def crawl_counts():
+    """Resources of the rule `crawl`, which let each search be crawled by one job at a time."""
+    return {name: lambda w, name=name: queries.crawl_counts(study, w.source)[name] for name in queries.CRAWLS}
+
+
 # --- the library's queries, asked of this study -----------------------------------------------------------------------
 
 sources_of_kind = partial(queries.sources_of_kind, study)

@@ -1,9 +1,8 @@
 """The web in small on this machine: the image searches, and sites with drawn images and the faults of real sites.
 
-One HTTP server stands for every host under .test. `www.google.test`, `www.bing.test`, `www.openverse.test`,
-`www.commons.test` and `www.inaturalist.test` answer as those searches do; every other host serves images. The address
-of an image says what it shows, so the only state of the server is which addresses have already replied that they are
-busy.
+One HTTP server stands for every host under .test. `www.{kind}.test`, such as `www.bing.test`, answers as that search
+does; every other host serves images. The address of an image says what it shows, so the only state of the server is
+which addresses have already replied that they are busy.
 
 The environment variable DISTILLERY_DEMO_REFUSALS makes searches of a demonstration refuse, to see what a study makes of
 it: `google: captcha, openverse: quota used up after 2` (pages of results, of each class).

@@ -1,4 +1,4 @@
-"""Pages of results in the formats of the image searches: Google, Bing, Openverse, Wikimedia Commons, iNaturalist."""
+"""Pages of results in the formats of the image searches."""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ from distillery.storage.verdicts import LookRequest
 
 Study = Mapping[str, Any]
 OPENVERSE_PAGE, OPENVERSE_ANONYMOUS = 20, 200  # results a page; requests a day without an account
+# resources, one for each search, which let one job at a time crawl it
+CRAWLS = tuple(f"{kind}_crawls" for kind in WEB_SEARCHES)
 # keys of a diffusion source that change no image
 NOT_IN_IMAGES = ("shards", "unavailable")
 CIFAR10_SIDE = 32  # pixels
@@ -226,14 +228,20 @@ def imitated_web(study: Study) -> dict[str, Any]:
     return {key: study["demo"][key] for key in ("results_per_query", "seed")} if "demo" in study else {}
 
 
+def crawl_counts(study: Study, source: str) -> dict[str, int]:
+    """How many crawls of each search a job of this source is: 1 of its own, 0 of the others."""
+    kind = study["sources"][source]["kind"]
+    return {name: int(name == f"{kind}_crawls") for name in CRAWLS}
+
+
 def resource_limits(gpus: int) -> dict[str, int]:
     """How many jobs may use each scarce thing at a time; `--resources` and profiles may raise it.
 
     Args:
         gpus: of this machine. Without a GPU the cores are the limit.
     """
-    crawls = {f"{kind}_crawls": 1 for kind in (*WEB_SEARCHES, "url")} | {"dataset_imports": 1}
-    return crawls | ({"gpu": gpus} if gpus else {})
+    limits = dict.fromkeys((*CRAWLS, "url_crawls", "dataset_imports"), 1)
+    return limits | ({"gpu": gpus} if gpus else {})
 
 
 def words_of(study: Study, source: str) -> dict[str, dict[str, list[str]]]:

@@ -41,7 +41,7 @@ class ImageRecord:
 
     source: str
     label: str  # the class it was asked for
-    kind: str  # google, bing, openverse, commons, inaturalist, urls, folder, huggingface, diffusion
+    kind: str  # of the source, such as bing, folder or diffusion
     origin: str
     rank: int = -1  # position among the source's candidates of the class, from 0
     key: str = ""
