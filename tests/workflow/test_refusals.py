@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from running import ROOT, environment
 
+from distillery.file_digests import forget_digests
 from distillery.retry import forget_refusals, refusals_to_forget, refused_pools_of
 from distillery.storage.verdicts import read_verdict
 from distillery_demo.web import REFUSING
@@ -66,6 +67,7 @@ def test_a_refused_look_spares_the_crawl_and_an_old_one_is_told(tmp_path, monkey
     path = tmp_path / "resources" / "preflight" / "google.json"
     old = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
     replace(read_verdict(path), when=old).write(path)
+    forget_digests([path])
     # only a retry asks again: if the usual command did, all trainings would run again
     done = study.snakemake("--dry-run", *google, *bing, table)
     assert "source google refused more than a day ago; python -m distillery.retry asks again" in done.stderr

@@ -63,6 +63,10 @@ def _significance(table: NamedTable) -> Sentence:
         found = {"p": decided.quote(p_phrase(decided.first()["p_holm"]))} | ({"seeds": seeds} if seeds else {})
         return say(lead + (verdict if seeds else verdict.capitalize()), **found)
     values["first"] = decided.first()
+    if not significant:
+        del values["count"]
+        none = "none" if seeds else "None"
+        return say(lead + none + " of {all} is significant (p corrected: {first[correction]}).", **values)
     return say(lead + "{count} of {all} " + verb + " significant (p corrected: {first[correction]}).", **values)
 
 

@@ -97,6 +97,8 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def, override]
         self._connection.settimeout(self._budget.wait())
         count = self._connection.recv_into(buffer)
+        if not count and self._budget.left() <= 0:
+            raise OutOfTime("out of time")  # the watchdog, or a server that outlasted the limit, has shut the socket
         self._budget.spend(count)
         return count
 
