@@ -2,6 +2,7 @@
 
 import logging
 
+import matplotlib.pyplot as plt
 import numpy as np
 import onnxruntime
 import pytest
@@ -146,6 +147,7 @@ def test_a_teacher_that_cannot_be_exported_is_told(student, study, tmp_path, mon
     write_table(table, tmp_path / "d.csv")
     plot_deployment(tmp_path / "d.csv", [tmp_path / "d.png"], "A figure", "")
     drawn = draw_deployment(table, "A figure", "")
+    plt.close(drawn)
     assert "teacher" not in [text.get_text() for text in drawn.legends[0].get_texts()]
 
 

@@ -118,13 +118,6 @@ STUDIES = {
 }
 
 
-@pytest.fixture
-def no_figure_open():
-    """Other tests of this process may have left some."""
-    plt.close("all")
-
-
-@pytest.mark.usefixtures("no_figure_open")
 @pytest.mark.parametrize("study", STUDIES)
 @pytest.mark.parametrize("name", CAPTIONS)
 def test_every_figure_can_be_drawn_for_any_study(tmp_path, name, study):
