@@ -121,7 +121,7 @@ def test_a_file_is_hashed_once_in_a_process(tmp_path, monkeypatch):
     table = tmp_path / "table.csv"
     table.write_text("x\n")
     record_digests([table])
-    monkeypatch.setattr(file_digests, "_digest", lambda path: pytest.fail("hashed again"))
+    monkeypatch.setattr(file_digests, "sha256_of", lambda path: pytest.fail("hashed again"))
     require_whole([table])
     record_digests([table])
     forget_digests([table])

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from math import e, exp, log
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy.special import log_softmax, softmax
 from tiny_study import RECIPE
 from torch import nn
 
+from distillery.config.choices import Fault, ScratchFault
 from distillery.distillation import published_recipe as published
 from distillery.distillation import student
 from distillery.training.loop import Batch
@@ -79,6 +81,11 @@ def test_a_fault_alone_changes_its_own_keys(fault, changed):
     recipe = replace(RECIPE, **EVERY_KEY)
     found = asdict(published.faulty_recipe(recipe, (fault,), 100, True))
     assert {key for key, value in found.items() if value != asdict(recipe)[key]} == changed
+
+
+def test_faults_are_those_of_the_configuration():
+    """Two lists: trainings do not import the configuration's, so that a word more there trains nothing again."""
+    assert published.FAULTS == get_args(Fault) and set(published.SCRATCH_FAULTS) <= set(get_args(ScratchFault))
 
 
 def test_a_fault_alone_leaves_everything_else_to_the_studys_recipe(caught):

@@ -7,6 +7,7 @@ from tiny_study import CLASSES, RECIPE, SIDE, SOURCES, draw
 from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.thumbnails import THUMBNAIL_SIDE
 from distillery.distillation.teacher_labels import LABELS_SCHEMA, LabeledPaths, label_images
+from distillery.figures.contact_sheets import SheetHeading
 from distillery.figures.left_out_sheets import left_out_sheet
 from distillery.jobs import UserError
 from distillery.splits.planned_images import PlannedImages, read_planned_images
@@ -69,7 +70,7 @@ def test_images_get_the_likeliest_class_and_the_unsure_are_left_out(study, unlab
     assert (labels["probability"] >= threshold).tolist() == labels["kept"].tolist() == kept[1:].tolist()
     assert labels["class"].tolist() == table["class"][1:].tolist() and labels["row"].tolist() == list(range(COUNT))
 
-    left_out_sheet(tmp_path / "in.npy", tmp_path / "labels.parquet", tmp_path / "sheet.png", source="phone", title="t")
+    left_out_sheet(tmp_path / "in.npy", tmp_path / "labels.parquet", tmp_path / "sheet.png", SheetHeading("phone", "t"))
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 

@@ -16,7 +16,7 @@ from distillery.jobs import UserError
 
 def draw(table, output, **other):
     options = {"source": "google", "title": "A study"} | other
-    sheets.contact_sheet(table.with_suffix(".npy"), table, output, **options)
+    sheets.contact_sheet(table.with_suffix(".npy"), table, output, sheets.SheetHeading(**options))
     return Image.open(output).convert("RGB")
 
 
@@ -89,7 +89,7 @@ def test_a_sheet_is_drawn_by_its_kind(tmp_path, write_curated):
     files = {"pixels": table.with_suffix(".npy"), "table": table}
     text = {"source": "google", "title": "A study", "label": "Made up"}
     draw_sheet("contact", files, tmp_path / "named.png", side=32, **text)
-    sheets.contact_sheet(files["pixels"], table, tmp_path / "direct.png", **text)
+    sheets.contact_sheet(files["pixels"], table, tmp_path / "direct.png", sheets.SheetHeading(**text))
     assert (tmp_path / "named.png").read_bytes() == (tmp_path / "direct.png").read_bytes()
     with pytest.raises(KeyError):
         draw_sheet("other", files, tmp_path / "x.png", side=32, **text)

@@ -1,8 +1,10 @@
 """A source of generated images, a pipeline made of numpy, and readers of pools, for the tests of generation."""
 
+import io
 from types import SimpleNamespace
 
 import numpy as np
+from PIL import Image
 
 from distillery.config.defaults import source_defaults
 from distillery.generation.diffusion import generate
@@ -12,6 +14,15 @@ CLASSES = {"cat": {"prompts": ["a cat", "a tabby cat"]}, "dog": {"prompts": ["a 
 CAT = ImagePrompt("a cat", 7.0)
 DEFAULTS = source_defaults("diffusion")
 SOURCE = DEFAULTS | {"model": "someone/model", "revision": "abc", "per_class": 3, "size": 16, "steps": 2}
+
+
+def colored(number, side=20, step=12):
+    """A square of one color with a dark corner, as PNG: told by its color, which differs by `step` a number."""
+    pixels = np.full((side, side, 3), [40 + step * number, 220 - step * number, 128], np.uint8)
+    pixels[: 3 * side // 10, : 3 * side // 10] = 0
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG")
+    return file.getvalue()
 
 
 class FakePipeline:

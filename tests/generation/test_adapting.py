@@ -1,12 +1,10 @@
 """A LoRA is trained on train images alone, resumes to the same weights, changes images, and they can be made again."""
 
 import hashlib
-import io
 
 import numpy as np
 import pytest
-from fake_generation import CLASSES
-from PIL import Image
+from fake_generation import CLASSES, colored
 
 from distillery.generation import adapting
 from distillery.generation.adapting import OF_SAMPLING, AdapterRecipe, adapt_unless_refused, train_adapter
@@ -26,15 +24,6 @@ from distillery.storage.refused_pools import SourceRequest
 ADAPT = {"source": "web", "steps": 4, "rank": 2, "batch": 2, "lr": 0.01, "weight": 0.8}
 
 
-def colored(number):
-    """An image of one color with a dark corner, as PNG."""
-    pixels = np.full((40, 40, 3), [40 + 20 * number, 220 - 20 * number, 128], np.uint8)
-    pixels[:12, :12] = 0
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG")
-    return file.getvalue()
-
-
 @pytest.fixture
 def images(tmp_path):
     """A pool of four images a class, of which the first and the third are train images."""
@@ -42,7 +31,7 @@ def images(tmp_path):
     for n, label in enumerate(CLASSES):
         entries = []
         for number in range(4 * n, 4 * n + 4):
-            data = colored(number)
+            data = colored(number, side=40, step=20)
             facts = {"key": image_key(data), "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             entries.append((ImageRecord("web", label, "urls", f"x{number}", **facts), data))
         shards[label] = tmp_path / f"{label}.tar"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_generation import CLASSES, SOURCE, FakePipeline
+from fake_generation import CLASSES, SOURCE, FakePipeline, colored
 from PIL import Image
 
 from distillery.generation import diffusion
@@ -38,15 +38,6 @@ class VaryingPipeline(FakePipeline):
         made = super().__call__(prompt=prompt, generator=generator, strength=strength, **sizes, **settings)
         made.images = np.stack([np.asarray(one, float) / 255 for one in image]) * 0.98 + made.images * 0.02
         return made
-
-
-def colored(number):
-    """A square of one color with a dark corner, as PNG: told by its color."""
-    pixels = np.full((20, 20, 3), [40 + 12 * number, 220 - 12 * number, 128], np.uint8)
-    pixels[:6, :6] = 0
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG")
-    return file.getvalue()
 
 
 @pytest.fixture

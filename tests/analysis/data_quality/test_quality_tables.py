@@ -13,12 +13,14 @@ from distillery.analysis.data_quality.quality_tables import AUDIT_COLUMNS, LEAKA
 from distillery.curation.curated import curate
 from distillery.figures import acquisition
 from distillery.figures.audit_sheets import kinds_sheet, label_issues_sheet
-from distillery.figures.contact_sheets import MARK
+from distillery.figures.contact_sheets import MARK, SheetHeading
 from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
 from distillery.jobs import UserError
 from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
 from distillery_demo.drawing import draw
+
+HEADING = SheetHeading("google", "A study")
 
 
 @pytest.fixture
@@ -116,16 +118,14 @@ def test_the_label_issues_sheet_shows_the_least_probable_first(tmp_path, audit, 
     pixels[10], pixels[12] = (200, 0, 0), (0, 0, 200)
     np.save(tmp_path / "google.npy", pixels)
     for path in ("one.png", "two.png"):
-        label_issues_sheet(tmp_path / "google.npy", audit, own_test, tmp_path / path, source="google", title="A study")
+        label_issues_sheet(tmp_path / "google.npy", audit, own_test, tmp_path / path, HEADING)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     sheet = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
     red, blue = (np.argwhere((sheet == color).all(axis=2)) for color in ((200, 0, 0), (0, 0, 200)))
     assert len(red) and len(blue) and blue[:, 1].max() < red[:, 1].min()
     np.save(tmp_path / "google.npy", pixels[:3])
     with pytest.raises(UserError, match="names row 19 of .* has 3"):
-        label_issues_sheet(
-            tmp_path / "google.npy", audit, own_test, tmp_path / "x.png", source="google", title="A study"
-        )
+        label_issues_sheet(tmp_path / "google.npy", audit, own_test, tmp_path / "x.png", HEADING)
 
 
 def test_the_sheet_of_kinds_has_a_row_for_each_and_the_doubtful_photos_last(tmp_path):
@@ -138,7 +138,7 @@ def test_the_sheet_of_kinds_has_a_row_for_each_and_the_doubtful_photos_last(tmp_
     columns = ["kept", "row", "class", "image_kind", "photo_score"]
     pd.DataFrame([*rows, (False, -1, "cat", "dark", 0.5)], columns=columns).to_parquet(tmp_path / "google.parquet")
     for path in ("one.png", "two.png"):
-        kinds_sheet(tmp_path / "google.npy", tmp_path / "google.parquet", tmp_path / path, source="google", title="A")
+        kinds_sheet(tmp_path / "google.npy", tmp_path / "google.parquet", tmp_path / path, HEADING)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     sheet = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
     icon, photo = (np.argwhere((sheet == color).all(axis=2)) for color in ((200, 0, 0), (0, 0, 200)))
@@ -169,7 +169,7 @@ def test_the_sheet_of_near_duplicates(tmp_path):
     assert groups[0].lines == ["kept 1 of 3", "the largest:", "160 x 160 pixels"] and groups[0].name == "frog"
     first_of_its_size = replace(groups[1], images=[groups[1].images[0], replace(groups[1].images[0], key=keys[4])])
     assert first_of_its_size.lines == ["kept 1 of 2", "the first of its size:", "160 x 160 pixels"]
-    duplicates_sheet([pool], tmp_path / "g.parquet", tmp_path / "d.png", side=24, source="google", title="A study")
+    duplicates_sheet([pool], tmp_path / "g.parquet", tmp_path / "d.png", HEADING, side=24)
     sheet = np.asarray(Image.open(tmp_path / "d.png"))
     framed = (sheet == MARK).all(axis=2)
     # a frame of three pixels around the first image of both rows, and of no other
@@ -188,7 +188,7 @@ def test_near_duplicates_under_two_classes_are_shown_as_such(tmp_path):
     (group,), dropped, conflicting = largest_groups(tmp_path / "g.parquet")
     assert set(group.name.split(" / ")) == {"frog", "toad"} and (dropped, conflicting) == (0, 2)
     assert group.lines[0] == "none kept" and not group.one_is_kept
-    duplicates_sheet(pools, tmp_path / "g.parquet", tmp_path / "d.png", side=24, source="google", title="A study")
+    duplicates_sheet(pools, tmp_path / "g.parquet", tmp_path / "d.png", HEADING, side=24)
     assert not (np.asarray(Image.open(tmp_path / "d.png")) == MARK).all(axis=2).any()
 
 

@@ -49,7 +49,7 @@ def record_digests(paths: Iterable[str | os.PathLike]) -> None:
         kept = digest_path(path)
         with suppress(OSError):
             kept.parent.mkdir(exist_ok=True)
-            kept.write_text(f"{_digest(path)}  {path.name}\n", encoding="utf-8")
+            kept.write_text(f"{sha256_of(path)}  {path.name}\n", encoding="utf-8")
             _whole[os.path.abspath(path)] = _state(path)
 
 
@@ -65,7 +65,7 @@ def is_whole(path: str | os.PathLike) -> bool:
     # a digest that is cut is none: a power failure may leave it so
     if not found or not path.is_file():
         return True
-    if found[1] != _digest(path):
+    if found[1] != sha256_of(path):
         return False
     _whole[os.path.abspath(path)] = _state(path)
     return True
@@ -80,6 +80,7 @@ def _state(path: Path) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _digest(path: Path) -> str:
+def sha256_of(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file's bytes, 64 hex digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -46,12 +46,14 @@ def derived_sources(study: Study) -> list[str]:
 
 def base_sources(study: Study) -> list[str]:
     """The sources that the study uses and that are split first: all but the derived ones."""
-    return [name for name in used_sources(study) if name not in derived_sources(study)]
+    derived = derived_sources(study)
+    return [name for name in used_sources(study) if name not in derived]
 
 
 def audited_sources(study: Study) -> list[str]:
     """The used sources whose labels the teacher can audit: not those that it labeled itself."""
-    return [name for name in used_sources(study) if name not in unlabeled_sources(study)]
+    unlabeled = unlabeled_sources(study)
+    return [name for name in used_sources(study) if name not in unlabeled]
 
 
 def labels_of_pools(study: Study, source: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.curation.kinds.classifier import KINDS, PHOTO
-from distillery.figures.contact_sheets import COLUMNS, REASONS, Strip, require_rows, save_sheet
+from distillery.figures.contact_sheets import COLUMNS, REASONS, SheetHeading, Strip, require_rows, save_sheet
 from distillery.storage.arrays import map_pixels
 from distillery.storage.parquet import read_rows
 from distillery.wording import plural
@@ -19,11 +19,7 @@ def label_issues_sheet(
     audit: str | Path,
     own_test: str | Path,
     output: str | Path,
-    *,
-    source: str,
-    title: str,
-    label: str = "",
-    random_weights: bool = False,
+    heading: SheetHeading,
 ) -> None:
     """Draw the images whose label was flagged as a likely error, class by class, the least probable label first.
 
@@ -31,7 +27,7 @@ def label_issues_sheet(
 
     Args:
         audit, own_test: the `.parquet` of `data_quality.label_audit`, of the source and of the teacher's test images.
-        pixels, output, source, title, label, random_weights: see `contact_sheet`.
+        pixels, output: see `contact_sheet`.
 
     Raises:
         UserError: the table names rows that the pixels lack.
@@ -59,26 +55,17 @@ def label_issues_sheet(
         text += "; it has no test images of its own to compare with"
     text += ". It sees other classes, not other kinds of image."
     require_rows(images, [row["row"] for row in rows], audit, pixels)
-    save_sheet(output, images, strips, f"Likely label errors of {source}: {title}", text, label, random_weights)
+    save_sheet(output, images, strips, "Likely label errors of {source}", text, heading)
 
 
-def kinds_sheet(
-    pixels: str | Path,
-    table: str | Path,
-    output: str | Path,
-    *,
-    source: str,
-    title: str,
-    label: str = "",
-    random_weights: bool = False,
-) -> None:
+def kinds_sheet(pixels: str | Path, table: str | Path, output: str | Path, heading: SheetHeading) -> None:
     """Draw the kept images that curation takes for no plain photo, kind by kind, the least probable photo first.
 
     The last row has the photos that are least probable to be ones, to see what is missed.
 
     Args:
         table: the curated `.parquet`.
-        pixels, output, source, title, label, random_weights: see `contact_sheet`.
+        pixels, output: see `contact_sheet`.
 
     Raises:
         UserError: the table names rows that the pixels lack.
@@ -98,7 +85,7 @@ def kinds_sheet(
     text = f"{count:,} of {plural(len(rows), 'image')} taken for no plain photo. About 1 photo in 100 is mistaken,"
     text += " and more than half of the drawings are missed."
     require_rows(images, [row["row"] for row in rows], table, pixels)
-    save_sheet(output, images, strips, f"Kinds of images of {source}: {title}", text, label, random_weights)
+    save_sheet(output, images, strips, "Kinds of images of {source}", text, heading)
 
 
 def _percent(rows: Sequence[dict[str, Any]]) -> str:

@@ -37,6 +37,23 @@ RANDOM_WEIGHTS = "random weights: the model was never trained, so its images sho
 
 
 @dataclass(frozen=True)
+class SheetHeading:
+    """What every sheet of a source has above its images.
+
+    Attributes:
+        source: its name.
+        title: the study's.
+        label: stands in a strip across the top when not empty.
+        random_weights: whether the images come from a model that was never trained; a strip of its own says so.
+    """
+
+    source: str
+    title: str
+    label: str = ""
+    random_weights: bool = False
+
+
+@dataclass(frozen=True)
 class ClassRow:
     """One class of a source.
 
@@ -93,26 +110,13 @@ def evenly_spaced(rows: list[int], count: int = COLUMNS) -> list[int]:
     return [rows[i * len(rows) // count] for i in range(count)]
 
 
-def contact_sheet(
-    pixels: str | Path,
-    table: str | Path,
-    output: str | Path,
-    *,
-    source: str,
-    title: str,
-    label: str = "",
-    random_weights: bool = False,
-) -> None:
+def contact_sheet(pixels: str | Path, table: str | Path, output: str | Path, heading: SheetHeading) -> None:
     """Draw a source's kept images as PNG, a row per class; the same files give the same bytes.
 
     Args:
         pixels: `.npy` of uint8 [N, S, S, 3].
         table: the curated `.parquet`, which tells the class of each row.
         output: the PNG to write.
-        source: its name; stands in the heading.
-        title: the study's; stands in the heading.
-        label: stands in a strip across the top when not empty.
-        random_weights: whether the images come from a model that was never trained; a strip of its own says so.
 
     Raises:
         UserError: the table names rows that the pixels lack.
@@ -123,7 +127,7 @@ def contact_sheet(
     kept, candidates = sum(len(row.rows) for row in classes), sum(row.candidates for row in classes)
     text = f"kept {kept:,} of {plural(candidates, 'candidate')}"
     require_rows(images, [place for row in classes for place in row.rows], table, pixels)
-    save_sheet(output, images, strips, f"Kept images of {source}: {title}", text, label, random_weights)
+    save_sheet(output, images, strips, "Kept images of {source}", text, heading)
 
 
 @dataclass(frozen=True)
@@ -154,10 +158,9 @@ def save_sheet(
     output: str | Path,
     images: np.ndarray,
     strips: list[Strip],
-    title: str,
+    what: str,
     text: str,
-    label: str = "",
-    random_weights: bool = False,
+    heading: SheetHeading,
 ) -> None:
     """Draw a sheet of image rows as PNG; the same arguments give the same bytes.
 
@@ -165,15 +168,16 @@ def save_sheet(
         images: uint8 [N, S, S, 3].
         strips: the rows, of at most `COLUMNS` images each.
         output: the PNG to write.
-        title, text: the heading and the line below it.
-        label, random_weights: see `contact_sheet`.
+        what: the images shown, with `{source}` in place of the source's name.
+        text: the line below the heading.
     """
     side = images.shape[1]
     tile = max(1, round(TILE / side)) * side if side <= TILE else TILE
-    bands = [(label, NOTE, INK)] * bool(label) + [(RANDOM_WEIGHTS, WARNING, PAPER)] * random_weights
+    bands = [(heading.label, NOTE, INK)] * bool(heading.label)
+    bands += [(RANDOM_WEIGHTS, WARNING, PAPER)] * heading.random_weights
     sheet = _empty_sheet(len(strips), tile, bands)
     y = len(bands) * STRIP
-    _draw_heading(sheet, y, title, text)
+    _draw_heading(sheet, y, f"{what.format(source=heading.source)}: {heading.title}", text)
     y += TITLE + EDGE
     for strip in strips:
         _draw_image_row(sheet, y, strip, images, tile)

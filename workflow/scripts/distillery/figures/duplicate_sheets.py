@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from distillery.curation.decoding import decode, to_square
-from distillery.figures.contact_sheets import COLUMNS, Strip, save_sheet
+from distillery.figures.contact_sheets import COLUMNS, SheetHeading, Strip, save_sheet
 from distillery.storage.parquet import read_rows
 from distillery.storage.pools import read_pool
 from distillery.wording import plural
@@ -23,12 +23,9 @@ def duplicates_sheet(
     pools: Sequence[tuple[str | Path, str | Path]],
     table: str | Path,
     output: str | Path,
+    heading: SheetHeading,
     *,
     side: int,
-    source: str,
-    title: str,
-    label: str = "",
-    random_weights: bool = False,
 ) -> None:
     """Draw a source's largest groups of near-duplicates as PNG; the image that was kept has a frame.
 
@@ -37,7 +34,6 @@ def duplicates_sheet(
         table: the source's curated `.parquet`.
         output: the PNG to write.
         side: pixels a side of the images.
-        source, title, label, random_weights: see `contact_sheets.contact_sheet`.
     """
     groups, dropped, conflicting = largest_groups(table)
     shown = {image.key for group in groups for image in group.images[:COLUMNS]}
@@ -56,7 +52,7 @@ def duplicates_sheet(
     text += f", {conflicting:,} because of the other class of a near-duplicate" * bool(conflicting)
     text += "; the largest groups, each with its kept image first and framed" * bool(groups)
     array = np.stack(list(images.values())) if images else np.empty((0, side, side, 3), dtype=np.uint8)
-    save_sheet(output, array, strips, f"Near-duplicates of {source}: {title}", text, label, random_weights)
+    save_sheet(output, array, strips, "Near-duplicates of {source}", text, heading)
 
 
 @dataclass(frozen=True)

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from distillery.figures.contact_sheets import Strip, evenly_spaced, require_rows, save_sheet
+from distillery.figures.contact_sheets import SheetHeading, Strip, evenly_spaced, require_rows, save_sheet
 from distillery.storage.arrays import map_pixels
 from distillery.storage.parquet import read_rows
 from distillery.wording import plural
 
 
-def left_out_sheet(
-    pixels: str | Path,
-    table: str | Path,
-    output: str | Path,
-    *,
-    source: str,
-    title: str,
-    label: str = "",
-    random_weights: bool = False,
-) -> None:
+def left_out_sheet(pixels: str | Path, table: str | Path, output: str | Path, heading: SheetHeading) -> None:
     """Draw the images that got no label from the teacher, by the class it finds likeliest, the likeliest first.
 
     Args:
         pixels: `.npy` of the images without labels, uint8 [N, S, S, 3].
         table: the `.parquet` of `distillation.teacher_labels`.
-        output, source, title, label, random_weights: see `contact_sheets.contact_sheet`.
+        output: the PNG to write.
 
     Raises:
         UserError: the table names rows that the pixels lack.
@@ -43,4 +34,4 @@ def left_out_sheet(
     count = sum(not row["kept"] for row in rows)
     text = f"{count:,} of {plural(len(rows), 'image')} left out: the teacher is unsure of their class"
     require_rows(images, [row["row"] for row in rows], table, pixels)
-    save_sheet(output, images, strips, f"Images of {source} without a label: {title}", text, label, random_weights)
+    save_sheet(output, images, strips, "Images of {source} without a label", text, heading)

@@ -9,29 +9,19 @@ from typing import Any
 import numpy as np
 
 from distillery.curation.decoding import decode, to_square
-from distillery.figures.contact_sheets import Strip, evenly_spaced, save_sheet
+from distillery.figures.contact_sheets import SheetHeading, Strip, evenly_spaced, save_sheet
 from distillery.storage.pools import read_images, read_records
 from distillery.storage.records import ImageRecord
 from distillery.wording import plural, reason_kind
 
 
-def rejected_sheet(
-    files: Mapping[str, Any],
-    output: str | Path,
-    *,
-    side: int,
-    source: str,
-    title: str,
-    label: str = "",
-    random_weights: bool = False,
-) -> None:
+def rejected_sheet(files: Mapping[str, Any], output: str | Path, heading: SheetHeading, *, side: int) -> None:
     """Draw images that a source's `keep` rejected, by class, the most probable first.
 
     Args:
         files: `rejected` and `rejected_records`, the pool of the rejected images, and `records`, those of all classes.
         output: the PNG to write.
         side: pixels a side of the images.
-        source, title, label, random_weights: see `contact_sheets.contact_sheet`.
     """
     tried = [record for path in files["records"] for record in read_records(path)]
     rejected = read_records(files["rejected_records"])
@@ -47,7 +37,7 @@ def rejected_sheet(
     images = _squares(files["rejected"], keys, side)
     rows = [Strip(name, [keys.index(record.key) for record in mine], lines) for name, mine, lines in strips]
     text = f"{plural(len(rejected), 'image')} rejected: the probability of their class is too low"
-    save_sheet(output, images, rows, f"Rejected images of {source}: {title}", text, label, random_weights)
+    save_sheet(output, images, rows, "Rejected images of {source}", text, heading)
 
 
 def score_of(record: ImageRecord) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.figures.audit_sheets import kinds_sheet, label_issues_sheet
-from distillery.figures.contact_sheets import contact_sheet
+from distillery.figures.contact_sheets import SheetHeading, contact_sheet
 from distillery.figures.duplicate_sheets import duplicates_sheet
 from distillery.figures.left_out_sheets import left_out_sheet
 from distillery.figures.rejected_sheets import rejected_sheet
@@ -31,25 +31,25 @@ def draw_sheet(
         files: what the kind is drawn from, by name (`config.targets.sheet_inputs`).
         output: the PNG to write.
         side: pixels a side of the study's images.
-        source, title, label, random_weights: see `contact_sheets.contact_sheet`.
+        source, title, label, random_weights: see `contact_sheets.SheetHeading`.
 
     Raises:
         UserError: a table names rows that the pixels lack.
         KeyError: another kind, or a file is missing.
     """
-    text: dict[str, Any] = {"source": source, "title": title, "label": label, "random_weights": random_weights}
+    heading = SheetHeading(source, title, label, random_weights)
     if kind == "duplicates":
-        duplicates_sheet(_pools(files), files["table"], output, side=side, **text)
+        duplicates_sheet(_pools(files), files["table"], output, heading, side=side)
     elif kind == "label_issues":
-        label_issues_sheet(files["pixels"], files["table"], files["own_test"], output, **text)
+        label_issues_sheet(files["pixels"], files["table"], files["own_test"], output, heading)
     elif kind == "contact":
-        contact_sheet(files["pixels"], files["table"], output, **text)
+        contact_sheet(files["pixels"], files["table"], output, heading)
     elif kind == "rejected":
-        rejected_sheet(files, output, side=side, **text)
+        rejected_sheet(files, output, heading, side=side)
     elif kind == "kinds":
-        kinds_sheet(files["pixels"], files["table"], output, **text)
+        kinds_sheet(files["pixels"], files["table"], output, heading)
     elif kind == "left_out":
-        left_out_sheet(files["pixels"], files["table"], output, **text)
+        left_out_sheet(files["pixels"], files["table"], output, heading)
     else:
         raise KeyError(kind)
 

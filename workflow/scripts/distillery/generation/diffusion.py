@@ -77,12 +77,13 @@ def generate(
         yield label, [(refused_record(name, label, source["kind"], "parent refused"), None)]
     scorers = _scorers(source, classes, teacher)
     keep = KeepRule.of(source, scorers)
-    plan, kept = _plan_and_store(source, name, classes, store, seed, parents, keep)
-    pipeline = None
-    while missing := _missing(plan, kept, scorers):
+    plan, kept = _plan_and_store(settings, source, name, classes, store, seed, parents, keep)
+    pipeline, new = None, {label: plan.attempts(label) for label in classes}
+    while missing := _missing(plan, kept, scorers, new):
         log.info("source %s: %d images to generate with %s", name, len(missing), settings.model)
         pipeline = pipeline or load_pipeline(settings)
         _generate_into(kept, pipeline, missing, plan)
+        new = {label: iter([record for record in missing if record.label == label]) for label in classes}
     for label in classes:
         entries = plan.entries(label, kept)
         _tell_shortfall(plan, label, [record.failure for record, _ in entries])
@@ -102,11 +103,20 @@ def _scorers(source: Mapping[str, Any], classes: Mapping[str, Any], teacher: str
     return [*clip, *([TeacherScorer(teacher, list(classes))] if teacher else [])]
 
 
-def _missing(plan: GenerationPlan, kept: GeneratedImages, scorers: Sequence[Scorer]) -> list[ImageRecord]:
-    """The images still to generate; with a rule of what is kept, those made so far are scored first."""
-    for label in plan.classes if kept.keep else ():
+def _missing(
+    plan: GenerationPlan,
+    kept: GeneratedImages,
+    scorers: Sequence[Scorer],
+    new: Mapping[str, Iterator[ImageRecord]],
+) -> list[ImageRecord]:
+    """The images still to generate; with a rule of what is kept, those that may be new are scored first.
+
+    Args:
+        new: by class, the images that may have been made since the last call.
+    """
+    for records in map(list, new.values()) if kept.keep else ():
         for scorer in scorers:
-            scorer.score(plan.made(label, kept), kept.store)
+            scorer.score(kept.made(records), kept.store)
     return plan.missing(kept)
 
 
@@ -156,7 +166,7 @@ def generate_share(
     Returns:
         The completed records of the share, failures included.
     """
-    plan, kept = _plan_and_store(source, name, classes, store, seed, parents)
+    plan, kept = _plan_and_store(DiffusionSettings.of(source), source, name, classes, store, seed, parents)
     mine = [
         record
         for label in classes
@@ -170,6 +180,7 @@ def generate_share(
 
 
 def _plan_and_store(
+    settings: DiffusionSettings,
     source: Mapping[str, Any],
     name: str,
     classes: Mapping[str, Any],
@@ -179,8 +190,7 @@ def _plan_and_store(
     keep: KeepRule | None = None,
 ) -> tuple[GenerationPlan, GeneratedImages]:
     """The plan of a source's images, and those generated so far; arguments as for `generate`."""
-    settings, tries = DiffusionSettings.of(source), keep.tries if keep else 1
-    plan = GenerationPlan(settings, name, source, classes, seed, parents, tries)
+    plan = GenerationPlan(settings, name, source, classes, seed, parents, keep.tries if keep else 1)
     return plan, GeneratedImages(Store.of(store, source), keep)
 
 

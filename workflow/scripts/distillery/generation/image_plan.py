@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,6 +49,11 @@ class GeneratedImages:
         if found is None:
             raise KeyError(record.origin)
         return found
+
+    def made(self, records: Iterable[ImageRecord]) -> Entries:
+        """Those of some images that were made so far and not rejected, with their bytes."""
+        found = (self.get(record.origin) for record in records)
+        return [entry for entry in found if entry and entry[1] is not None and not entry[0].failure]
 
     def put(self, record: ImageRecord, data: bytes | None) -> None:
         """Keep a completed record with its bytes, or a failure without."""
@@ -97,11 +102,6 @@ class GenerationPlan:
                 if usable == self.settings.per_class:
                     break
         return missing
-
-    def made(self, label: str, kept: GeneratedImages) -> Entries:
-        """The images of a class that were made so far and not rejected, with their bytes."""
-        found = (kept.get(record.origin) for record in self.attempts(label))
-        return [entry for entry in found if entry and entry[1] is not None and not entry[0].failure]
 
     def entries(self, label: str, kept: GeneratedImages) -> Entries:
         """The completed records of a class with their bytes, in order, up to the last image that it needs."""

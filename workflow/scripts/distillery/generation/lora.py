@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distillery.file_digests import sha256_of
 from distillery.generation.hub import commit_of
 from distillery.jobs import UserError, one_line
 
@@ -50,8 +50,7 @@ class Lora:
 
 def hash_lora(path: str | Path) -> str:
     """Hash of a file: `sha256:` and 16 hex digits."""
-    with open(path, "rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    return f"sha256:{sha256_of(path)[:16]}"
 
 
 def apply_lora(pipeline: Any, lora: Lora) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from distillery.curation.decoding import decode, to_square
+from distillery.file_digests import sha256_of
 from distillery.generation.scoring import Scorer
 from distillery.jobs import UserError, log
 
@@ -27,8 +27,7 @@ class TeacherScorer(Scorer):
     def __init__(self, weights: str | Path, classes: Sequence[str]):
         super().__init__(classes)
         self.weights = weights
-        with open(weights, "rb") as file:
-            self._hash = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        self._hash = sha256_of(weights)[:16]
         self._loaded: Any = None
 
     @property

@@ -53,8 +53,7 @@ def _significance(table: NamedTable) -> Sentence:
     significant = int((decided["verdict"] != "no significant difference").sum())
     pairs = decided["n_pairs"].unique() if "n_pairs" in decided.rows else []
     seeds = table.quote(plural(int(pairs[0]), "seed")) if len(pairs) == 1 else None
-    values: dict[str, TableRow | Quoted] = {"count": decided.quote(significant), "all": decided.quote(len(decided))}
-    verb = "is" if significant == 1 else "are"
+    values: dict[str, TableRow | Quoted] = {"all": decided.quote(len(decided))}
     lead = " With {seeds}, " if seeds else " "
     if seeds:
         values["seeds"] = seeds
@@ -63,11 +62,12 @@ def _significance(table: NamedTable) -> Sentence:
         found = {"p": decided.quote(p_phrase(decided.first()["p_holm"]))} | ({"seeds": seeds} if seeds else {})
         return say(lead + (verdict if seeds else verdict.capitalize()), **found)
     values["first"] = decided.first()
-    if not significant:
-        del values["count"]
-        none = "none" if seeds else "None"
-        return say(lead + none + " of {all} is significant (p corrected: {first[correction]}).", **values)
-    return say(lead + "{count} of {all} " + verb + " significant (p corrected: {first[correction]}).", **values)
+    if significant:
+        values["count"], number = decided.quote(significant), "{count}"
+    else:
+        number = "none" if seeds else "None"
+    verb = "are" if significant > 1 else "is"
+    return say(lead + number + " of {all} " + verb + " significant (p corrected: {first[correction]}).", **values)
 
 
 def comparison_sentence(table: NamedTable) -> Sentence:
