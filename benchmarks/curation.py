@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from distillery.curation.curated import curate_image, drop_near_duplicates
-from distillery.curation.near_hashes import near_hash_pairs
+from distillery.curation.duplicates.near_hashes import near_hash_pairs
 from distillery.storage.records import ImageRecord
 from distillery_demo.drawing import CLASSES, draw
 

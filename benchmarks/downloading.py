@@ -95,8 +95,8 @@ def ours(port: int, images: int, hosts: int, folder: Path) -> tuple[float, float
 def _fetch(port: int, images: int, hosts: int, folder: Path, pipe: Any) -> None:
     from distillery.config.defaults import source_defaults
     from distillery.sources.address_lists import fetch_addresses
-    from distillery.storage.pools import write_pool
-    from distillery.storage.store import Store
+    from distillery.storage.retrieved.pools import write_pool
+    from distillery.storage.retrieved.store import Store
 
     listed = folder / "list.txt"
     listed.write_text("".join(f"frog http://h{n % hosts}.test/{n}.jpg\n" for n in range(images)))

@@ -29,7 +29,7 @@ import torch
 from distillery.analysis.statistics import estimate
 from distillery.cifar10 import CIFAR10
 from distillery.config.defaults import defaults_of
-from distillery.config.recipe_models import StudentConfig
+from distillery.config.models.recipes import StudentConfig
 from distillery.curation.teacher_data import load_cifar10
 from distillery.deployment.export import Deployed, to_onnx
 from distillery.deployment.quantization import quantize_student

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
-from distillery.curation.candidate_pairs import candidate_pairs
-from distillery.curation.near_duplicates import find_near_duplicates, fingerprints_of, search_pairs
+from distillery.curation.duplicates.candidate_pairs import candidate_pairs
+from distillery.curation.duplicates.near_duplicates import find_near_duplicates, fingerprints_of, search_pairs
 from distillery.curation.thumbnails import join_thumbnails, stack_thumbnails, thumbnails_of, to_thumbnail
 from distillery_demo.drawing import CLASSES, draw
 

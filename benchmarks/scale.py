@@ -25,11 +25,11 @@ import yaml
 from PIL import Image
 
 from distillery.curation.curated import curate
-from distillery.curation.near_duplicates import tabulate_near_duplicates
+from distillery.curation.duplicates.near_duplicates import tabulate_near_duplicates
 from distillery.splits.scenario_plan import plan_scenario
 from distillery.splits.split import split_images
-from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key, write_pool
 
 ROOT = Path(__file__).parents[1]
 JOBS = (500, 5_000, 20_000)

@@ -1,6 +1,6 @@
 """Near-duplicates among a few images, for tests."""
 
-from distillery.curation.near_duplicates import find_near_duplicates, fingerprints_of
+from distillery.curation.duplicates.near_duplicates import find_near_duplicates, fingerprints_of
 from distillery.curation.thumbnails import stack_thumbnails, to_thumbnail
 
 

@@ -210,7 +210,8 @@ def test_few_modules_change_no_result():
         for path in SCRIPTS.rglob("*.py")
         if re.search(r"^CHANGES_NO_RESULT = True$", path.read_text(), re.M)
     }
-    of_storage = {f"storage/{name}.py" for name in ("files", "hub_access", "run_lock", "usage", "writable")}
+    of_host = (f"host/{name}" for name in ("run_lock", "usage", "writable"))
+    of_storage = {f"storage/{name}.py" for name in ("files", "hub_access", *of_host)}
     of_terminal = {f"terminal/{name}.py" for name in ("lines", "run_digest", "forecast")}
     assert marked == {"code_hash.py", "file_digests.py", "jobs.py", "devices.py", *of_storage} | of_terminal
 
@@ -241,7 +242,7 @@ def test_a_training_depends_on_training_code_alone(script):
     ):
         assert not [name for name in found if re.match(rf"distillery(\.{package}|_demo)\b", name)], package
     assert not [name for name in found if "usage" in name]
-    assert "distillery.storage.usage_file" in modules_of("tabulate_costs")
+    assert "distillery.storage.host.usage_file" in modules_of("tabulate_costs")
 
 
 def rule_scripts():

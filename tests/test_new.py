@@ -11,9 +11,10 @@ import yaml
 from running import command, environment
 
 from distillery import new
+from distillery.config.checks.early_warnings import study_warnings
 from distillery.config.choices import NAME_PATTERN, RESERVED_NAMES
-from distillery.config.models import Study
-from distillery.config.queries import study_warnings, teacher_sources, titles_of_sources, used_sources
+from distillery.config.models.study import Study
+from distillery.config.queries.source_queries import teacher_sources, titles_of_sources, used_sources
 from distillery.config.reading import check_config, load_config
 from distillery.jobs import UserError
 from distillery.sources.own_files import check_own_files

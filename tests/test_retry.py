@@ -19,12 +19,12 @@ from distillery.retry import (
     snakemake_command,
 )
 from distillery.splits.scenario_plan import NOT_RUN, PLAN_SCHEMA
-from distillery.storage.attempts import FILE, count_attempt, read_attempts
 from distillery.storage.parquet import write_parquet
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import Refusal
-from distillery.storage.refused_pools import NOTE, SourceRequest, write_pools
-from distillery.storage.verdicts import FOLDER, Verdict, now
+from distillery.storage.retrieved.attempts import FILE, count_attempt, read_attempts
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.refused_pools import NOTE, SourceRequest, write_pools
+from distillery.storage.retrieved.verdicts import FOLDER, Verdict, now
 
 
 @pytest.fixture

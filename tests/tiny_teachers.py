@@ -4,7 +4,7 @@ import onnx
 import torch
 
 from distillery.config.defaults import defaults_of
-from distillery.config.teacher_models import CheckpointConfig, ZeroShotConfig
+from distillery.config.models.teachers import CheckpointConfig, ZeroShotConfig
 
 NAMES = ["Red", "light_green", "dark green", "blue"]
 TABLE = {"green": ["1-2"]}

@@ -12,20 +12,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.config.arm_models import ARMS
+from distillery.config.checks.early_warnings import study_warnings
 from distillery.config.choices import ImageKind
-from distillery.config.queries import (
-    classes_of,
-    pixel_sources,
-    study_warnings,
-    teacher_sources,
-    used_sources,
-    words_of,
-)
+from distillery.config.models.arms import ARMS
+from distillery.config.models.sources import SOURCES
+from distillery.config.queries.retrieval_queries import words_of
+from distillery.config.queries.source_queries import classes_of, pixel_sources, teacher_sources, used_sources
 from distillery.config.reading import check_config, load_config, read_config
 from distillery.config.reference import reference
 from distillery.config.schema import json_schema, schema_file
-from distillery.config.source_models import SOURCES
 from distillery.curation.kinds.classifier import KINDS
 from distillery.display_names import cleaning_text
 from distillery.jobs import UserError

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from distillery.config.arm_models import ARMS
 from distillery.config.choices import SOURCE_KINDS
 from distillery.config.defaults import arm_defaults, fill_defaults, recipe_defaults, source_defaults
-from distillery.config.source_models import SOURCES
+from distillery.config.models.arms import ARMS
+from distillery.config.models.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_queries import STUDY
+from mixed_study import STUDY
 
-from distillery.config import derived_sources as derived
-from distillery.config import queries, targets
+from distillery.config.queries import derived_sources as derived
+from distillery.config.queries import retrieval_queries, source_queries
 from distillery.config.reading import check_config, load_config
+from distillery.config.targets import image_files
 from distillery.jobs import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def test_a_file_is_an_input_of_the_job_and_an_id_of_the_hub_is_not(config, tmp_p
         config["sources"]["sd"]["lora"] = {"path": path}
         study = check_config(config)
         assert study["sources"]["sd"]["lora"] == {"path": path, "file": "", "revision": "", "weight": 1.0}
-        assert targets.lora_files(study, "sd") == files and derived.derived_sources(study) == []
+        assert image_files.lora_files(study, "sd") == files and derived.derived_sources(study) == []
     config["sources"]["sd"]["lora"]["file"] = "weights.bin"
     assert mistake(config).startswith("lora.file: weights.bin is no .safetensors file")
 
@@ -60,11 +61,11 @@ def test_an_adapted_source_is_made_after_the_split_of_the_one_it_is_adapted_to(c
     }  # fmt: skip
     assert derived.derived_sources(study) == ["sd"] and "extra" in derived.base_sources(study)
     split = {"splits": "results/base/splits.parquet", "refusals": "results/base/refusals.json"}
-    assert targets.train_files(study, "sd") == split | {"parents": targets.pools(study, "extra", "tar")}
+    assert image_files.train_files(study, "sd") == split | {"parents": image_files.pools(study, "extra", "tar")}
     adapter = {"adapter": "resources/adapted/sd.safetensors", "refusals": split["refusals"]}
-    assert targets.adapter_files(study, "sd") == adapter and targets.adapter_files(study, "varied") == {}
+    assert image_files.adapter_files(study, "sd") == adapter and image_files.adapter_files(study, "varied") == {}
     wanted = {"kind", "model", "revision", "size", "dtype", "components", "seed", "adapt"}
-    assert set(queries.adaptation_of(study, "sd")) == wanted
+    assert set(retrieval_queries.adaptation_of(study, "sd")) == wanted
     assert derived.records_of_children(study) == []
 
 
@@ -101,6 +102,6 @@ def test_an_adapted_source_has_train_images_alone(config, key):
 
 def test_a_study_without_these_keys_has_the_files_of_before(config):
     for study in (check_config(config), load_config(ROOT / "demo" / "config.yaml")):
-        for source in queries.sources_of_kind(study, "diffusion"):
+        for source in source_queries.sources_of_kind(study, "diffusion"):
             assert not {"lora", "adapt", "prompts_from"} & set(study["sources"][source])
-            assert targets.lora_files(study, source) == [] and targets.adapter_files(study, source) == {}
+            assert image_files.lora_files(study, source) == [] and image_files.adapter_files(study, source) == {}

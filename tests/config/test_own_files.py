@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from distillery.config import queries
+from distillery.config.checks import early_warnings
 from distillery.config.defaults import source_defaults
 from distillery.config.reading import check_config
 from distillery.jobs import UserError
@@ -156,9 +156,9 @@ def test_the_teacher_s_folder_of_a_class_is_no_source_s(study):
 
 
 def test_published_numbers_that_are_left_out_are_a_warning(study):
-    assert queries.study_warnings(study) == []
+    assert early_warnings.study_warnings(study) == []
     study["scenarios"]["large"]["published"] = {"site": [1, 2]}
-    (warning,) = queries.study_warnings(study)
+    (warning,) = early_warnings.study_warnings(study)
     assert warning.startswith("scenarios large: their published numbers are left out, because a source is of another")
 
 

@@ -6,16 +6,10 @@ import pytest
 import yaml
 from test_config import STUDY
 
-from distillery.config.queries import (
-    adoption_of,
-    curated_size,
-    fits_scale,
-    recipe_of,
-    study_warnings,
-    timm_networks,
-)
+from distillery.config.checks.early_warnings import study_warnings
+from distillery.config.queries.training_queries import adoption_of, curated_size, fits_scale, recipe_of, timm_networks
 from distillery.config.reading import check_config
-from distillery.config.targets import adopted_teacher, trained_teacher
+from distillery.config.targets.training_files import adopted_teacher, trained_teacher
 from distillery.jobs import UserError
 
 CHECKPOINT = {"kind": "checkpoint", "checkpoint": {"model": "own.safetensors", "network": "timm/resnet18"}}

@@ -13,8 +13,8 @@ from distillery.curation.curated import curate
 from distillery.curation.decoding import Rejected, decode
 from distillery.curation.jpeg_scans import MAX_SCANS, START_OF_SCAN, _count_scans, has_too_many_scans
 from distillery.parallel import in_processes
-from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key, write_pool
 
 
 def jpeg(seed=0, side=96, **options):

@@ -16,8 +16,8 @@ from distillery.curation.curated import CURATED_SCHEMA, curate
 from distillery.curation.decoding import to_square
 from distillery.jobs import UserError
 from distillery.parallel import batched, ordered
-from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key, write_pool
 
 
 def photo(seed: int, side: int = 96) -> Image.Image:

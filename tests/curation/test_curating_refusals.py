@@ -9,8 +9,8 @@ from distillery.curation.leakage import find_leakage
 from distillery.curation.teacher_data import load_sources
 from distillery.jobs import UserError
 from distillery.storage.parquet import read_parquet
-from distillery.storage.pools import write_pool
-from distillery.storage.refusals import refused_record
+from distillery.storage.retrieved.pools import write_pool
+from distillery.storage.retrieved.refusals import refused_record
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from distillery.config.queries import recipe_of, words_of
+from distillery.config.queries.retrieval_queries import words_of
+from distillery.config.queries.training_queries import recipe_of
 from distillery.config.reading import load_config
 from distillery.curation.teacher_data import LabeledImages, write_teacher_data
 from distillery_demo.drawing import draw_set

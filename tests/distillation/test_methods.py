@@ -6,8 +6,8 @@ import pytest
 import torch
 from tiny_study import CLASSES
 
-from distillery.config.arm_models import ARMS
 from distillery.config.defaults import arm_defaults
+from distillery.config.models.arms import ARMS
 from distillery.distillation.losses import (
     attention_loss,
     cross_entropy,

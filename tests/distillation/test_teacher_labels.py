@@ -7,8 +7,8 @@ from tiny_study import CLASSES, RECIPE, SIDE, SOURCES, draw
 from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.thumbnails import THUMBNAIL_SIDE
 from distillery.distillation.teacher_labels import LABELS_SCHEMA, LabeledPaths, label_images
-from distillery.figures.contact_sheets import SheetHeading
-from distillery.figures.left_out_sheets import left_out_sheet
+from distillery.figures.sheets.contact_sheets import SheetHeading
+from distillery.figures.sheets.left_out_sheets import left_out_sheet
 from distillery.jobs import UserError
 from distillery.splits.planned_images import PlannedImages, read_planned_images
 from distillery.splits.scenario_plan import PLAN_SCHEMA

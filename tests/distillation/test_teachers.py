@@ -12,7 +12,7 @@ from tiny_study import CLASSES, RECIPE, SIDE, draw
 
 from distillery.analysis.study_tables.teacher_table import teacher_table
 from distillery.config.defaults import defaults_of
-from distillery.config.teacher_models import CheckpointConfig
+from distillery.config.models.teachers import CheckpointConfig
 from distillery.curation.teacher_data import no_images, write_teacher_data
 from distillery.distillation import teachers
 from distillery.distillation.adoption import adopt_teacher

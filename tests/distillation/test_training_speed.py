@@ -5,8 +5,8 @@ import json
 import pytest
 from running import ROOT
 
+from distillery.config.queries.study_work import speed_request_of
 from distillery.config.reading import load_config
-from distillery.config.study_work import speed_request_of
 from distillery.distillation.training_speed import time_training, write_training_speed
 
 

@@ -191,11 +191,11 @@ def parsers() -> Reader:
     from distillery.sources.address_lists import read_addresses
     from distillery.sources.engines import ENGINES
     from distillery.sources.folders.importing import import_folder
-    from distillery.sources.headers import forbidden_use, retry_after
+    from distillery.sources.network.headers import forbidden_use, retry_after
     from distillery.sources.pages.saved import saved_results
     from distillery.storage.parquet import read_rows, write_parquet
-    from distillery.storage.pools import image_key, read_pool, write_pool
     from distillery.storage.records import ImageRecord
+    from distillery.storage.retrieved.pools import image_key, read_pool, write_pool
     from distillery_demo.web_index import SearchIndex
     from distillery_demo.web_pages import PAGES as MAKERS
 

@@ -7,7 +7,7 @@ import pytest
 
 from distillery.analysis.study_tables.summary_table import SUMMARY_COLUMNS
 from distillery.figures import acquisition, registry
-from distillery.figures.contact_sheets import class_rows
+from distillery.figures.sheets.contact_sheets import class_rows
 from distillery.figures.summary import _draw
 from distillery.jobs import UserError
 

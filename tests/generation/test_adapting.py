@@ -16,10 +16,10 @@ from distillery.generation.parents import ParentImages
 from distillery.generation.prompts import ImagePrompt
 from distillery.generation.remake import lora_of, remake
 from distillery.jobs import UserError
-from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import Refusal
-from distillery.storage.refused_pools import SourceRequest
+from distillery.storage.retrieved.pools import image_key, write_pool
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.refused_pools import SourceRequest
 
 ADAPT = {"source": "web", "steps": 4, "rank": 2, "batch": 2, "lr": 0.01, "weight": 0.8}
 

@@ -20,7 +20,7 @@ from distillery.generation.diffusion_models import DiffusionSettings
 from distillery.generation.image_plan import plan_image
 from distillery.generation.prompts import ImagePrompt
 from distillery.jobs import UserError
-from distillery.storage.pools import write_pool
+from distillery.storage.retrieved.pools import write_pool
 
 
 def test_prompts_are_used_in_turn_and_provenance_is_complete(fake, tmp_path):

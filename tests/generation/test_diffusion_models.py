@@ -92,7 +92,7 @@ def test_a_refusal_of_the_hub_ends_in_one_line(monkeypatch, name, message, wrapp
 OFFLINE = """
 import sys
 from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 settings = DiffusionSettings("someone/model", 1, "", 1, 64, "", "auto", "", (), 1, 90, False)
 try:
     load_pipeline(settings)

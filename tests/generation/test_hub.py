@@ -8,7 +8,7 @@ from huggingface_hub import errors
 
 from distillery.generation import hub
 from distillery.jobs import UserError
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 
 
 def hub_answer(kind, status=403):

@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, errors
 
 from distillery.generation import hub, look
 from distillery.jobs import UserError
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 
 SOURCE = {"kind": "diffusion", "model": "someone/model", "revision": "abc", "unavailable": "skip"}
 

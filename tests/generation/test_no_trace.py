@@ -14,7 +14,7 @@ from PIL import Image
 from test_parents import VaryingPipeline
 
 from distillery.curation.curated import curate
-from distillery.curation.near_duplicates import tabulate_near_duplicates
+from distillery.curation.duplicates.near_duplicates import tabulate_near_duplicates
 from distillery.generation import adapting, diffusion
 from distillery.generation.diffusion import generate
 from distillery.generation.parents import read_starts, train_images_of
@@ -23,8 +23,8 @@ from distillery.splits.scenario_plan import plan_scenario
 from distillery.splits.split import split_images
 from distillery.storage.arrays import map_pixels
 from distillery.storage.parquet import read_parquet
-from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key, write_pool
 
 LABELS = ["cat", "dog"]
 PER_CLASS = 9

@@ -21,8 +21,8 @@ from distillery.jobs import UserError
 from distillery.splits.refused_sources import write_refusals
 from distillery.splits.split import SPLITS_SCHEMA
 from distillery.storage.parquet import write_parquet
-from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key, write_pool
 
 VARIED = SOURCE | {"from": {"source": "web", "strength": [0.5, 1.0]}, "per_class": 5}
 SPLIT = ["train", "test", "train", "val", "unused", "train", "linking"]  # of each class's images, by rank

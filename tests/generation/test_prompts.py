@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.config.queries import words_of
+from distillery.config.queries.retrieval_queries import words_of
 from distillery.config.reading import load_config
 from distillery.generation.prompts import LEVELS, ImagePrompt, compose, prompt_for, with_article
 

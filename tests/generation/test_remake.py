@@ -10,8 +10,8 @@ from PIL import Image
 from distillery.config.defaults import source_defaults
 from distillery.generation.remake import find_image, main, remake, settings_of
 from distillery.jobs import UserError
-from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key, write_pool
 
 # largest difference of the JPEGs of one image, made in batches of 1 and of 4 at quality 100; measured: 0 or 1 level.
 # At quality 90 that one level sometimes moved a coefficient by its step, 8 levels

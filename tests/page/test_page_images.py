@@ -14,8 +14,8 @@ from PIL import Image
 from distillery.curation.decoding import to_square
 from distillery.page import images
 from distillery.page.render import script_json
-from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key, write_pool
 
 
 def test_a_sheet_holds_every_image_in_its_place():

@@ -10,18 +10,18 @@ from urllib.parse import parse_qs
 import pytest
 import yaml
 
+from distillery.config.checks.early_warnings import study_warnings
 from distillery.config.defaults import source_defaults
-from distillery.config.queries import study_warnings
 from distillery.config.reading import check_config
 from distillery.jobs import UserError
 from distillery.sources import api_access
 from distillery.sources.api_access import CLIENT_ID, CLIENT_SECRET, ApiFetcher, fetcher_of
 from distillery.sources.crawling import crawl
-from distillery.sources.fetching import Limits
 from distillery.sources.look import look_at_search
+from distillery.sources.network.fetching import Limits
 from distillery.sources.search import search_of
-from distillery.storage.refusals import Refusal
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.store import Store
 from distillery_demo.web import serve
 from distillery_demo.web_index import WebImage
 from distillery_demo.web_pages import PAGES

@@ -14,14 +14,15 @@ import pytest
 
 from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
-from distillery.sources import crawl_threads, crawling, fetching
+from distillery.sources import crawl_threads, crawling
 from distillery.sources.crawling import crawl
 from distillery.sources.engines import ENGINES
 from distillery.sources.engines.results import MarkupChanged, SourceBlocked
-from distillery.sources.fetching import Limits
+from distillery.sources.network import fetching
+from distillery.sources.network.fetching import Limits
 from distillery.sources.search import Search, search_of
-from distillery.storage.refusals import Refusal
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.store import Store
 from distillery_demo.web import Server, serve
 from distillery_demo.web_index import SearchIndex, WebImage
 

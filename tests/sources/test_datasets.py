@@ -14,8 +14,8 @@ from distillery.config.defaults import source_defaults
 from distillery.curation.decoding import can_be_decoded
 from distillery.jobs import UserError
 from distillery.sources.datasets.importing import import_dataset, look_at_dataset
-from distillery.storage.pools import read_pool, write_pool
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.pools import read_pool, write_pool
+from distillery.storage.retrieved.refusals import Refusal
 from distillery_demo.web import serve
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from distillery.config.targets import class_listing
+from distillery.config.targets.image_files import class_listing
 from distillery.curation.decoding import can_be_decoded
 from distillery.jobs import UserError
 from distillery.sources.folders import importing
 from distillery.sources.folders.finding import count_images
 from distillery.sources.folders.importing import import_folder
-from distillery.storage.pools import image_key, read_pool, write_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key, read_pool, write_pool
 
 WEB = Path(__file__).parents[3] / "shared/data/web/web_images.tar"
 

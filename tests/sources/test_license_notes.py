@@ -11,8 +11,8 @@ from distillery.curation.decoding import can_be_decoded
 from distillery.sources.datasets.importing import import_dataset
 from distillery.sources.folders.importing import import_folder
 from distillery.sources.license_notes import license_in
-from distillery.storage.pools import image_key
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
 CARD = "---\nlicense: cc-by-4.0\ntask_categories:\n- image-classification\n---\n# Animals\nlicense: none\n"

@@ -4,10 +4,10 @@ import pytest
 
 from distillery.config.defaults import source_defaults
 from distillery.jobs import UserError
-from distillery.sources import fetching
 from distillery.sources.engines import ENGINES
 from distillery.sources.look import look_at_search
-from distillery.storage.refusals import Refusal
+from distillery.sources.network import fetching
+from distillery.storage.retrieved.refusals import Refusal
 from distillery_demo.web import Server, serve
 from distillery_demo.web_index import SearchIndex
 

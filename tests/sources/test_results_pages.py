@@ -11,15 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.config.source_models import SOURCES
+from distillery.config.models.sources import SOURCES
 from distillery.sources.engines import ENGINES, bing, google, inaturalist, openverse
-from distillery.sources.engines.results import (
-    MarkupChanged,
-    SearchResult,
-    SourceBlocked,
-    UnrelatedResults,
-    unique,
-)
+from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked, UnrelatedResults, unique
 from distillery.storage.texts import clean_text
 from distillery.storage.urls import MAX_URL, is_http_url
 from distillery_demo.web_index import SearchIndex, WebImage

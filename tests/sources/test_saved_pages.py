@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.config.defaults import source_defaults
-from distillery.config.queries import web_source
+from distillery.config.queries.retrieval_queries import web_source
 from distillery.jobs import UserError
 from distillery.sources import inspect
 from distillery.sources.engines.google import parse, results_in
 from distillery.sources.pages.retrieving import retrieve_class
 from distillery.sources.pages.saved import PageText, page_texts, query_of, saved_files, saved_results
 from distillery.sources.search import search_of
-from distillery.storage.pools import read_pool
-from distillery.storage.refusals import Refusal
-from distillery.storage.store import Store
+from distillery.storage.retrieved.pools import read_pool
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.store import Store
 from distillery_demo.web import Server, serve
 from distillery_demo.web_index import SearchIndex, WebImage
 from distillery_demo.web_pages import PAGES

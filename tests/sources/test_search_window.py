@@ -20,8 +20,8 @@ from distillery.sources.pages.retrieving import retrieve_class
 from distillery.sources.pages.saved import saved_results
 from distillery.sources.pages.window import PageTimes, SearchWindow, WindowClosed
 from distillery.sources.search import search_of
-from distillery.storage.refusals import Refusal
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.store import Store
 from distillery_demo.web import serve
 from distillery_demo.web_index import SearchIndex, WebImage
 

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from distillery.curation.curated import CURATED_SCHEMA
-from distillery.curation.near_hashes import near_hash_pairs
-from distillery.curation.pair_table import NEAR_DUPLICATES_SCHEMA
+from distillery.curation.duplicates.near_hashes import near_hash_pairs
+from distillery.curation.duplicates.pair_table import NEAR_DUPLICATES_SCHEMA
 from distillery.storage.parquet import write_parquet
 
 LABELS = ["cat", "dog", "frog"]

@@ -13,14 +13,14 @@ from distillery import file_digests
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
-from distillery.storage import machine
 from distillery.storage.arrays import map_pixels, read_arrays, write_array
-from distillery.storage.attempts import count_attempt, read_attempts
 from distillery.storage.files import atomic_path
+from distillery.storage.host import machine
+from distillery.storage.host.usage import ZERO_USAGE
 from distillery.storage.parquet import read_metadata, read_parquet, write_parquet
-from distillery.storage.pools import read_pool, write_pool
-from distillery.storage.store import Store
-from distillery.storage.usage import ZERO_USAGE
+from distillery.storage.retrieved.attempts import count_attempt, read_attempts
+from distillery.storage.retrieved.pools import read_pool, write_pool
+from distillery.storage.retrieved.store import Store
 from distillery.training.checkpoints import Checkpoint
 
 PLACES = 50

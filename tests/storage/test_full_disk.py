@@ -27,9 +27,9 @@ def run(action):
 
 STORE = """
 from hashlib import sha256
-from distillery.storage.pools import write_pool
+from distillery.storage.retrieved.pools import write_pool
 from distillery.storage.records import ImageRecord
-from distillery.storage.store import Store
+from distillery.storage.retrieved.store import Store
 images = [np.random.default_rng(i).bytes(40_000) for i in range(12)]
 digests = [sha256(image).hexdigest() for image in images]
 records = [

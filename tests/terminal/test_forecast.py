@@ -3,9 +3,9 @@
 import pytest
 from running import ROOT
 
+from distillery.config.queries.study_work import speed_request_of, work_of
 from distillery.config.reading import check_config, read_config
-from distillery.config.study_work import speed_request_of, work_of
-from distillery.storage.verdicts import Verdict
+from distillery.storage.retrieved.verdicts import Verdict
 from distillery.terminal.forecast import forecast
 
 SPEED = {"device": "NVIDIA H200", "start": 5.0, "scratch_step": 0.0015, "kd_step": 0.002, "teacher_step": 0.005}

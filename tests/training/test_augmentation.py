@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.config.defaults import defaults_of, recipe_defaults
-from distillery.config.recipe_models import CopiesConfig
+from distillery.config.models.recipes import CopiesConfig
 from distillery.jobs import UserError
 from distillery.training.augmentation import (
     GRAY,

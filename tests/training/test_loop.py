@@ -18,16 +18,11 @@ from tiny_study import RECIPE
 from distillery.code_hash import code_hash, imported_modules
 from distillery.distillation.losses import cross_entropy
 from distillery.jobs import UserError
-from distillery.storage import usage
+from distillery.storage.host import usage
 from distillery.training import finished
 from distillery.training.batches import rows_of_step
 from distillery.training.checkpoints import Checkpoint, digest
-from distillery.training.loop import (
-    history_steps,
-    optimizer_of,
-    start_network,
-    train,
-)
+from distillery.training.loop import history_steps, optimizer_of, start_network, train
 from distillery.training.optimizers import sgd
 from distillery.training.rng import initialization, rng_for
 from distillery.training.run_files import write_history

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from distillery.config.choices import SCHEDULES
 from distillery.config.defaults import recipe_defaults
-from distillery.config.queries import recipe_of
+from distillery.config.queries.training_queries import recipe_of
 from distillery.jobs import UserError
 from distillery.training.recipe import Recipe, learning_rate
 

@@ -12,7 +12,7 @@ import yaml
 from hub_datasets import image_bytes, write_parquet_images
 from running import command, environment
 
-from distillery.storage.pools import read_pool
+from distillery.storage.retrieved.pools import read_pool
 
 pytestmark = pytest.mark.slow
 STUDY = """

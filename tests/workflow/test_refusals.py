@@ -11,7 +11,7 @@ from running import ROOT, environment
 
 from distillery.file_digests import forget_digests
 from distillery.retry import forget_refusals, refusals_to_forget, refused_pools_of
-from distillery.storage.verdicts import read_verdict
+from distillery.storage.retrieved.verdicts import read_verdict
 from distillery_demo.web import REFUSING
 
 from .conftest import CLASSES, STUDY, Study, files_below, rows, wildcards, write_own_images

@@ -218,7 +218,7 @@ for source in filter(source_of_titles, sources_of_kind("diffusion")):
             refusals=of_base("refusals.json"),
             table=curated([source_of_titles(source)], "parquet")[0],
         output:
-            prompts=targets.collected_prompts(source),
+            prompts=image_files.collected_prompts(source),
         log:
             f"results/logs/collect_titles/{source}.log",
         localrule: True
@@ -237,11 +237,11 @@ for source in filter(source_of_adapter, sources_of_kind("diffusion")):
         name:
             f"adapt_model_{source}"
         input:
-            **targets.train_files(study, source),
+            **image_files.train_files(study, source),
             look=ancient(f"resources/preflight/{source}.json"),
             model=model_files(source),
         output:
-            adapter=targets.adapter_files(study, source)["adapter"],
+            adapter=image_files.adapter_files(study, source)["adapter"],
         log:
             f"results/logs/adapt_model/{source}.log",
         benchmark:
@@ -255,7 +255,7 @@ for source in filter(source_of_adapter, sources_of_kind("diffusion")):
             checkpoint_every=100,
             unavailable=unavailable_of(source),
         params:
-            source=queries.adaptation_of(study, source),
+            source=retrieval_queries.adaptation_of(study, source),
             name=source,
             store=f"resources/store/{source}",
             labels=classes_of_sources([source])[source],
@@ -271,15 +271,15 @@ for source in sources_of_kind("diffusion"):
         name:
             f"generate_{source}"
         input:
-            **targets.parent_files(study, source),
-            **targets.prompt_files(study, source),
-            **targets.adapter_files(study, source),
-            **targets.chooser_files(study, source),
+            **image_files.parent_files(study, source),
+            **image_files.prompt_files(study, source),
+            **image_files.adapter_files(study, source),
+            **training_files.chooser_files(study, source),
             look=ancient(f"resources/preflight/{source}.json"),
             model=[*model_files(source), *lora_files(source)],
             shares=shares_of(source),
         output:
-            **targets.rejected_files(study, source),
+            **image_files.rejected_files(study, source),
             shards=pools(source, "tar"),
             records=pools(source, "jsonl"),
         log:
@@ -304,9 +304,9 @@ for source in sources_of_kind("diffusion"):
             name:
                 f"generate_share_{source}"
             input:
-                **targets.parent_files(study, source),
-                **targets.prompt_files(study, source),
-                **targets.adapter_files(study, source),
+                **image_files.parent_files(study, source),
+                **image_files.prompt_files(study, source),
+                **image_files.adapter_files(study, source),
                 look=ancient(f"resources/preflight/{source}.json"),
                 model=[*model_files(source), *lora_files(source)],
             output:

@@ -4,20 +4,20 @@ from functools import partial
 
 from distillery.code_hash import code_hash
 from distillery import retry
-from distillery.config import derived_sources as derived
+from distillery.config.queries import derived_sources as derived
 from distillery.config.choices import UNLABELED
-from distillery.config.study_work import speed_request_of, work_of
+from distillery.config.queries.study_work import speed_request_of, work_of
 from distillery.devices import EXPECTED_GPUS, count_gpus
 from distillery.models.timm_names import require_timm_network
-from distillery.storage import machine
-from distillery.storage.attempts import read_attempts
+from distillery.storage.host import machine
+from distillery.storage.retrieved.attempts import read_attempts
 
 REPORT = Path(workflow.basedir) / "workflow" / "report"
-FIGURES = targets.read_figures(REPORT / "figures.yaml")
-PLACES = targets.read_figures(REPORT / "places.yaml")
+FIGURES = report_files.read_figures(REPORT / "figures.yaml")
+PLACES = report_files.read_figures(REPORT / "places.yaml")
 
 gpus_here = count_gpus()
-for resource, limit in queries.resource_limits(gpus_here).items():
+for resource, limit in retrieval_queries.resource_limits(gpus_here).items():
     workflow.global_resources.setdefault(resource, limit)
 
 # the jobs of the study may use so many, here or on a cluster; the processes of jobs are told
@@ -37,12 +37,12 @@ try:
                 reading.read_config(path)
         if without_gpu:
             print(machine.machine_note(gpus, study["teacher"]["network"], study["student"]["network"]), file=sys.stderr)
-        for warning in [*queries.study_warnings(study), *own_files.check_own_files(study)]:
+        for warning in [*early_warnings.study_warnings(study), *own_files.check_own_files(study)]:
             print(f"WARNING: {warning}", file=sys.stderr)
         from distillery.analysis.designs.planning import StudyPlan  # here: it imports numpy, and jobs read this too
 
-        print(StudyPlan.of(study, len(targets.names_of_trials(study))).line(), file=sys.stderr)
-        for name in queries.timm_networks(study):
+        print(StudyPlan.of(study, len(training_files.names_of_trials(study))).line(), file=sys.stderr)
+        for name in training_queries.timm_networks(study):
             require_timm_network(name)
 except UserError as error:
     sys.exit(str(error))
@@ -79,7 +79,7 @@ def own_images(path):
 
 def teacher_folders():
     """The user's folders of images that the teacher is trained and tested on."""
-    return [own_images(path) for path in targets.teacher_folders(study)]
+    return [own_images(path) for path in image_files.teacher_folders(study)]
 
 
 def pixels_of_plan(scenario):
@@ -114,96 +114,99 @@ def captions_of_figures():
 
 def parents_in_plans():
     """As a parameter of plans, the parents of a scenario's sources; no parameter in a study without such."""
-    if not queries.parents_of_derived(study, used_sources()):
+    if not source_queries.parents_of_derived(study, used_sources()):
         return {}
-    return {"parents": lambda w: queries.parents_of_derived(study, study["scenarios"][w.scenario]["train"])}
+    return {"parents": lambda w: source_queries.parents_of_derived(study, study["scenarios"][w.scenario]["train"])}
 
 
 def crawl_policy():
     """Resources of the rules that crawl. As resources, not parameters, their change repeats no crawl."""
-    return {key: lambda w, key=key: queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
+    return {key: lambda w, key=key: retrieval_queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
 
 
 def crawl_counts():
     """Resources of the rule `crawl`, which let each search be crawled by one job at a time."""
-    return {name: lambda w, name=name: queries.crawl_counts(study, w.source)[name] for name in queries.CRAWLS}
+    return {
+        name: lambda w, name=name: retrieval_queries.crawl_counts(study, w.source)[name]
+        for name in retrieval_queries.CRAWLS
+    }
 
 
 # --- the library's queries, asked of this study -----------------------------------------------------------------------
 
-sources_of_kind = partial(queries.sources_of_kind, study)
-classes_of_sources = partial(queries.classes_of_sources, study)
-limits_of_sources = partial(queries.limits_of_sources, study)
-used_sources = partial(queries.used_sources, study)
-source_of_adapter = partial(queries.source_of_adapter, study)
-lora_files = partial(targets.lora_files, study)
-source_of_titles = partial(queries.source_of_titles, study)
-filtered_sources = partial(queries.filtered_sources, study)
-pixel_sources = partial(queries.pixel_sources, study)
+sources_of_kind = partial(source_queries.sources_of_kind, study)
+classes_of_sources = partial(source_queries.classes_of_sources, study)
+limits_of_sources = partial(source_queries.limits_of_sources, study)
+used_sources = partial(source_queries.used_sources, study)
+source_of_adapter = partial(source_queries.source_of_adapter, study)
+lora_files = partial(image_files.lora_files, study)
+source_of_titles = partial(source_queries.source_of_titles, study)
+filtered_sources = partial(source_queries.filtered_sources, study)
+pixel_sources = partial(source_queries.pixel_sources, study)
 base_sources = partial(derived.base_sources, study)
 derived_sources = partial(derived.derived_sources, study)
 unlabeled_sources = partial(derived.unlabeled_sources, study)
 audited_sources = partial(derived.audited_sources, study)
 yielding_sources = partial(derived.yielding_sources, study)
 labels_of_pools = partial(derived.labels_of_pools, study)
-teacher_sources = partial(queries.teacher_sources, study)
-other_test_sources = partial(queries.other_test_sources, study)
-tested_sources = partial(queries.tested_sources, study)
-untrained_sources = partial(queries.untrained_sources, study)
-titles_of_sources = partial(queries.titles_of_sources, study)
-name_on_sheets = partial(queries.name_on_sheets, study)
-scenarios_as_shown = partial(queries.scenarios_as_shown, study)
-web_source = partial(queries.web_source, study, attempts)
-imitated_web = partial(queries.imitated_web, study)
-look_at = partial(queries.look_at, study, gpus=gpus)
-preflight_sources = partial(queries.preflight_sources, study)
-unavailable_of = partial(queries.unavailable_of, study)
-generation_of = partial(queries.generation_of, study, attempts)
+teacher_sources = partial(source_queries.teacher_sources, study)
+other_test_sources = partial(source_queries.other_test_sources, study)
+tested_sources = partial(source_queries.tested_sources, study)
+untrained_sources = partial(source_queries.untrained_sources, study)
+titles_of_sources = partial(source_queries.titles_of_sources, study)
+name_on_sheets = partial(source_queries.name_on_sheets, study)
+scenarios_as_shown = partial(report_queries.scenarios_as_shown, study)
+web_source = partial(retrieval_queries.web_source, study, attempts)
+imitated_web = partial(retrieval_queries.imitated_web, study)
+look_at = partial(retrieval_queries.look_at, study, gpus=gpus)
+preflight_sources = partial(retrieval_queries.preflight_sources, study)
+unavailable_of = partial(retrieval_queries.unavailable_of, study)
+generation_of = partial(retrieval_queries.generation_of, study, attempts)
 wanted_of_base = partial(derived.wanted_of_base, study)
-changed_copies = partial(queries.changed_copies, study)
-recipe_of = partial(queries.recipe_of, study)
-settings_of_arm = partial(queries.settings_of_arm, study)
-is_tuned = partial(queries.is_tuned, study)
-label_of_figures = partial(queries.label_of_figures, study)
-heading_of_figure = partial(queries.heading_of_figure, study)
+changed_copies = partial(training_queries.changed_copies, study)
+recipe_of = partial(training_queries.recipe_of, study)
+settings_of_arm = partial(training_queries.settings_of_arm, study)
+is_tuned = partial(training_queries.is_tuned, study)
+label_of_figures = partial(report_queries.label_of_figures, study)
+heading_of_figure = partial(report_queries.heading_of_figure, study)
 
-named = targets.pattern_of
-verdicts = targets.verdicts
-class_listing = targets.class_listing
-listing_of_class = partial(targets.listing_of_class, study)
-pools = partial(targets.pools, study)
-model_files = partial(targets.model_files, study)
-shares_of = partial(targets.shares_of, study)
-curated = targets.curated
-of_base = partial(targets.of_base, study)
-split_of = partial(targets.split_of, study)
+named = image_files.pattern_of
+verdicts = image_files.verdicts
+class_listing = image_files.class_listing
+listing_of_class = partial(image_files.listing_of_class, study)
+pools = partial(image_files.pools, study)
+model_files = partial(image_files.model_files, study)
+shares_of = partial(image_files.shares_of, study)
+curated = image_files.curated
+of_base = partial(image_files.of_base, study)
+split_of = partial(image_files.split_of, study)
 records_of_children = partial(derived.records_of_children, study)
-leakage_to_drop = partial(targets.leakage_to_drop, study)
+leakage_to_drop = partial(image_files.leakage_to_drop, study)
 audits_of = partial(cleaning.audits_of, study)
 cleaned_sources = partial(cleaning.cleaned_sources, study)
 kinds_trained_on = partial(cleaning.kinds_trained_on, study)
-chosen_settings = partial(targets.chosen_settings, study)
-trials_of = targets.trials_of
-trial_rules = partial(targets.trial_rules, study)
-all_seeds = partial(targets.all_seeds, study)
-seeds_in_job = partial(targets.seeds_in_job, study)
-name_of_training_job = partial(targets.name_of_training_job, study)
-teacher_of = partial(targets.teacher_of, study)
-teachers_of_job = partial(targets.teachers_of_job, study)
-plans_of_job = partial(targets.plans_of_job, study)
-plans = partial(targets.plans, study)
-predictions_of_teachers = partial(targets.predictions_of_teachers, study)
-arms_without_teacher = partial(queries.arms_without_teacher, study)
-names_of_trials = partial(targets.names_of_trials, study)
-runs_of = partial(targets.runs_of, study)
-runs_of_all = partial(targets.runs_of_all, study)
-other_test_predictions = partial(targets.other_test_predictions, study)
-shown_figures = queries.figures_of_study(study, FIGURES)
-figures = partial(targets.figures, shown_figures)
-tables = targets.tables
-sheets = partial(targets.sheets, study)
-sheet_inputs = partial(targets.sheet_inputs, study)
-sheets_of_teacher = partial(targets.sheets_of_teacher, study)
+chosen_settings = partial(training_files.chosen_settings, study)
+trials_of = training_files.trials_of
+trial_rules = partial(training_files.trial_rules, study)
+all_seeds = partial(training_files.all_seeds, study)
+seeds_in_job = partial(training_files.seeds_in_job, study)
+name_of_training_job = partial(training_files.name_of_training_job, study)
+teacher_of = partial(training_files.teacher_of, study)
+teachers_of_job = partial(training_files.teachers_of_job, study)
+plans_of_job = partial(training_files.plans_of_job, study)
+plans = partial(image_files.plans, study)
+predictions_of_teachers = partial(training_files.predictions_of_teachers, study)
+arms_without_teacher = partial(training_queries.arms_without_teacher, study)
+names_of_trials = partial(training_files.names_of_trials, study)
+runs_of = partial(training_files.runs_of, study)
+runs_of_all = partial(training_files.runs_of_all, study)
+other_test_predictions = partial(training_files.other_test_predictions, study)
+shown_figures = report_queries.figures_of_study(study, FIGURES)
+figures = partial(report_files.figures, shown_figures)
+tables = report_files.tables
+sheets = partial(report_files.sheets, study)
+sheet_inputs = partial(report_files.sheet_inputs, study)
+sheets_of_teacher = partial(report_files.sheets_of_teacher, study)
 
 
 wildcard_constraints:
@@ -216,4 +219,4 @@ wildcard_constraints:
     teacher=r"\d+",
     lr=r"[\d.e-]+",
     weight_decay=r"[\d.e-]+",
-    kind=named([*targets.SHEETS, targets.REJECTED, targets.LEFT_OUT]),
+    kind=named([*report_files.SHEETS, report_files.REJECTED, report_files.LEFT_OUT]),

@@ -22,7 +22,7 @@ rule curate:
         mem="8GB",
         runtime="4h",
     params:
-        image_size=queries.curated_size(study),
+        image_size=training_queries.curated_size(study),
         curation=study["curation"],
         code=code_of("curate"),
     script:

@@ -58,10 +58,10 @@ rule quantize_student:
 
 rule tabulate_deployment:
     input:
-        models=targets.of_deployed(study, "results/models/{student}.onnx"),
-        int8=targets.of_deployed(study, "results/models/{student}.int8.onnx"),
-        weights=targets.of_deployed(study, "results/runs/{scenario}/{arm}/seed0/model.safetensors"),
-        predictions=targets.of_deployed(study, "results/runs/{scenario}/{arm}/seed0/predictions.parquet"),
+        models=training_files.of_deployed(study, "results/models/{student}.onnx"),
+        int8=training_files.of_deployed(study, "results/models/{student}.int8.onnx"),
+        weights=training_files.of_deployed(study, "results/runs/{scenario}/{arm}/seed0/model.safetensors"),
+        predictions=training_files.of_deployed(study, "results/runs/{scenario}/{arm}/seed0/predictions.parquet"),
         teacher="results/teacher/model.safetensors",
         pixels=curated(study["split"]["common"], "npy"),
     output:
@@ -76,7 +76,7 @@ rule tabulate_deployment:
     resources:
         mem="4GB",
     params:
-        students=queries.deployed_students(study),
+        students=training_queries.deployed_students(study),
         sources=study["split"]["common"],
         label=label_of_figures(),
         code=code_of("tabulate_deployment"),

@@ -65,7 +65,7 @@ rule draw_sheet:
         source=lambda w: name_on_sheets(w.source),
         title=study["title"],
         label=label_of_figures(),
-        side=queries.curated_size(study),
+        side=training_queries.curated_size(study),
         random_weights=lambda w: w.source in untrained_sources(),
         code=code_of("draw_sheet"),
     script:
@@ -74,7 +74,7 @@ rule draw_sheet:
 
 rule write_page:
     input:
-        tables=tables(*targets.PAGE_TABLES),
+        tables=tables(*report_files.PAGE_TABLES),
         figures=["results/summary.png", *figures("png")],
         captions=captions_of_figures(),
         images="results/images.parquet",

@@ -9,12 +9,22 @@ LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
 sys.path.insert(0, str(LIBRARY.parent))
 environ["PYTHONPATH"] = pathsep.join(filter(None, (str(LIBRARY.parent), environ.get("PYTHONPATH"))))
 
-from distillery.config import cleaning, queries, reading, report_places, targets
+from distillery.config.queries import (
+    cleaning,
+    source_queries,
+    retrieval_queries,
+    training_queries,
+    report_queries,
+    report_places,
+)
+from distillery.config.checks import early_warnings
+from distillery.config import reading
+from distillery.config.targets import image_files, training_files, report_files
 from distillery.config.choices import WEB_SEARCHES
 from distillery.jobs import CRAWL_POLICY_KEYS, UserError
 from distillery.sources import own_files
-from distillery.storage import run_lock
-from distillery.storage.writable import require_room_for_temporary_files, require_writable
+from distillery.storage.host import run_lock
+from distillery.storage.host.writable import require_room_for_temporary_files, require_writable
 from distillery.terminal.run_digest import run_digest
 from distillery.terminal.lines import show_lines
 

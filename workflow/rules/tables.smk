@@ -212,7 +212,7 @@ rule plan_study:
     conda:
         "../../envs/report.yaml"
     params:
-        study=queries.design_of_study(study),
+        study=training_queries.design_of_study(study),
         trials=len(names_of_trials()),
         benchmarks="results/benchmarks",
         code=code_of("plan_study"),
@@ -227,7 +227,7 @@ if filtered_sources():
 
     rule tabulate_acceptance:
         input:
-            records=targets.filtered_records(study),
+            records=image_files.filtered_records(study),
         output:
             acceptance=in_report("results/tables/acceptance.csv"),
         log:

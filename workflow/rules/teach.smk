@@ -24,9 +24,9 @@ rule prepare_teacher_data:
     params:
         data=study["teacher"]["data"],
         classes=list(study["classes"]),
-        image_size=queries.curated_size(study),
+        image_size=training_queries.curated_size(study),
         seed=study["teacher"]["seed"],
-        listings=targets.teacher_listings(study),
+        listings=image_files.teacher_listings(study),
         code=code_of("prepare_teacher_data"),
     script:
         "../scripts/prepare_teacher_data.py"
@@ -36,7 +36,7 @@ rule train_teacher:
     input:
         data="resources/teacher/data.npz",
     output:
-        weights=targets.trained_teacher(study),
+        weights=training_files.trained_teacher(study),
         history="results/teacher/history.csv",
     log:
         "results/logs/train_teacher.log",
@@ -76,10 +76,12 @@ use rule train_teacher as train_another_teacher with:
 
 rule adopt_teacher:
     input:
-        files=[local(path) for path in targets.files_of_adopted(study)],
-        trained=[targets.trained_teacher(study)] * ("train" in queries.kinds_of_teacher(study)),
+        files=[local(path) for path in training_files.files_of_adopted(study)],
+        trained=[training_files.trained_teacher(study)] * ("train" in training_queries.kinds_of_teacher(study)),
     output:
-        weights=targets.adopted_teacher(study) if study["teacher"]["kind"] != "train" else "results/teacher/adopted",
+        weights=(
+            training_files.adopted_teacher(study) if study["teacher"]["kind"] != "train" else "results/teacher/adopted"
+        ),
     log:
         "results/logs/adopt_teacher.log",
     benchmark:
@@ -90,9 +92,9 @@ rule adopt_teacher:
         mem="8GB",
         runtime="2h",
     params:
-        settings=queries.adoption_of(study),
+        settings=training_queries.adoption_of(study),
         classes=list(study["classes"]),
-        image_size=queries.curated_size(study),
+        image_size=training_queries.curated_size(study),
         code=code_of("adopt_teacher"),
     script:
         "../scripts/adopt_teacher.py"
@@ -104,7 +106,7 @@ rule fit_teacher_scale:
         splits=of_base("splits.parquet"),  # which images are for validation
         pixels=curated(study["split"]["common"], "npy"),
     output:
-        weights="results/teacher/model.safetensors" if queries.fits_scale(study) else "results/teacher/scaled",
+        weights="results/teacher/model.safetensors" if training_queries.fits_scale(study) else "results/teacher/scaled",
     log:
         "results/logs/fit_teacher_scale.log",
     benchmark:

@@ -3,7 +3,7 @@
 from distillery.generation.adapting import adapt_unless_refused, train_adapter
 from distillery.generation.parents import train_images_of
 from distillery.jobs import job, with_crawl_policy
-from distillery.storage.refused_pools import SourceRequest
+from distillery.storage.retrieved.refused_pools import SourceRequest
 
 with job(snakemake) as j:
     source, files, every = with_crawl_policy(j), j.input, j.resources.checkpoint_every

@@ -5,8 +5,8 @@ from contextlib import nullcontext
 from distillery.jobs import job, with_crawl_policy
 from distillery.sources.pages.retrieving import retrieve_class
 from distillery.sources.search import search_of
-from distillery.storage.refused_pools import SourceRequest, write_pools
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refused_pools import SourceRequest, write_pools
+from distillery.storage.retrieved.store import Store
 
 with job(snakemake) as j:
     source, label, demo = with_crawl_policy(j), j.params.label, j.params.demo

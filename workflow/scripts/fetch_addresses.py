@@ -2,8 +2,8 @@
 
 from distillery.jobs import job, with_crawl_policy
 from distillery.sources.address_lists import fetch_addresses
-from distillery.storage.refused_pools import SourceRequest, write_pools
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refused_pools import SourceRequest, write_pools
+from distillery.storage.retrieved.store import Store
 
 with job(snakemake) as j:
     source, name, label = with_crawl_policy(j), j.params.name, j.params.label

@@ -1,6 +1,6 @@
 """Find all near-duplicates among the kept images of all sources."""
 
-from distillery.curation.near_duplicates import tabulate_near_duplicates
+from distillery.curation.duplicates.near_duplicates import tabulate_near_duplicates
 from distillery.jobs import job
 
 if __name__ == "__main__":  # not in worker processes: they import this file too

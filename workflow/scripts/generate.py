@@ -1,12 +1,12 @@
 """Generate the images of a source: one pool for each class."""
 
 from distillery.generation.diffusion import generate
-from distillery.generation.keeping import RejectedImages
 from distillery.generation.lora import with_adapter
 from distillery.generation.parents import parents_of_job
+from distillery.generation.scoring.keeping import RejectedImages
 from distillery.generation.titles import words_of_job
 from distillery.jobs import job, with_crawl_policy
-from distillery.storage.refused_pools import SourceRequest, write_pools
+from distillery.storage.retrieved.refused_pools import SourceRequest, write_pools
 
 with job(snakemake) as j:
     source, name, classes, store = with_crawl_policy(j), j.params.name, j.params.classes, j.params.store

@@ -6,7 +6,7 @@ from distillery.generation.parents import parents_of_job
 from distillery.generation.titles import words_of_job
 from distillery.jobs import job, with_crawl_policy
 from distillery.storage.files import atomic_write
-from distillery.storage.refused_pools import SourceRequest, records_unless_refused
+from distillery.storage.retrieved.refused_pools import SourceRequest, records_unless_refused
 
 with job(snakemake) as j:
     source, name, classes, store = with_crawl_policy(j), j.params.name, j.params.classes, j.params.store

@@ -3,7 +3,7 @@
 from distillery.curation.decoding import can_be_decoded
 from distillery.jobs import job, with_crawl_policy
 from distillery.sources.datasets.importing import import_dataset
-from distillery.storage.refused_pools import SourceRequest, write_pools
+from distillery.storage.retrieved.refused_pools import SourceRequest, write_pools
 
 with job(snakemake) as j:
     source, name, label = with_crawl_policy(j), j.params.name, j.params.label

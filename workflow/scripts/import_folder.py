@@ -3,7 +3,7 @@
 from distillery.curation.decoding import can_be_decoded
 from distillery.jobs import job
 from distillery.sources.folders.importing import import_folder
-from distillery.storage.pools import write_pool
+from distillery.storage.retrieved.pools import write_pool
 
 with job(snakemake) as j:
     entries = import_folder(j.params.source, j.params.name, j.params.label, can_be_decoded)

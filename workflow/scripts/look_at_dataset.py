@@ -2,7 +2,7 @@
 
 from distillery.jobs import job, with_crawl_policy
 from distillery.sources.datasets.importing import look_at_dataset
-from distillery.storage.refused_pools import SourceRequest, verdict_of
+from distillery.storage.retrieved.refused_pools import SourceRequest, verdict_of
 
 with job(snakemake) as j:
     look, name = j.params.look, j.params.name

@@ -2,7 +2,7 @@
 
 from distillery.generation.look import look_at_model
 from distillery.jobs import job, with_crawl_policy
-from distillery.storage.refused_pools import SourceRequest, verdict_of
+from distillery.storage.retrieved.refused_pools import SourceRequest, verdict_of
 
 with job(snakemake) as j:
     look, name = j.params.look, j.params.name

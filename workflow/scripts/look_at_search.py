@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 from distillery.jobs import job, with_crawl_policy
 from distillery.sources.look import look_at_search
-from distillery.storage.refused_pools import SourceRequest, verdict_of
+from distillery.storage.retrieved.refused_pools import SourceRequest, verdict_of
 
 with job(snakemake) as j:
     look, name, store, demo = j.params.look, j.params.name, j.params.store, j.params.demo

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from distillery.jobs import job
 from distillery.storage.files import atomic_write
-from distillery.storage.verdicts import read_verdict, verdict_table
+from distillery.storage.retrieved.verdicts import read_verdict, verdict_table
 from distillery.terminal.forecast import forecast
 
 with job(snakemake) as j:

@@ -12,12 +12,12 @@ from PIL import Image
 from distillery.analysis.data_quality.quality_tables import AUDIT_COLUMNS, LEAKAGE_COLUMNS, tabulate_data_quality
 from distillery.curation.curated import curate
 from distillery.figures import acquisition
-from distillery.figures.audit_sheets import kinds_sheet, label_issues_sheet
-from distillery.figures.contact_sheets import MARK, SheetHeading
-from distillery.figures.duplicate_sheets import duplicates_sheet, largest_groups
+from distillery.figures.sheets.audit_sheets import kinds_sheet, label_issues_sheet
+from distillery.figures.sheets.contact_sheets import MARK, SheetHeading
+from distillery.figures.sheets.duplicate_sheets import duplicates_sheet, largest_groups
 from distillery.jobs import UserError
-from distillery.storage.pools import image_key, write_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import image_key, write_pool
 from distillery_demo.drawing import draw
 
 HEADING = SheetHeading("google", "A study")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from distillery.analysis.study_tables import costs
-from distillery.config.targets import trial_rules
+from distillery.config.targets.training_files import trial_rules
 from distillery.jobs import UserError
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"

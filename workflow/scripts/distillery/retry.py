@@ -20,11 +20,11 @@ from pathlib import Path
 
 from distillery.jobs import UserError
 from distillery.new import ROOT, next_command
-from distillery.storage.attempts import FILE, count_attempt
-from distillery.storage.refusals import refusal_of
-from distillery.storage.refused_pools import NOTE
-from distillery.storage.run_lock import require_no_run
-from distillery.storage.verdicts import FOLDER, Verdict, read_verdict
+from distillery.storage.host.run_lock import require_no_run
+from distillery.storage.retrieved.attempts import FILE, count_attempt
+from distillery.storage.retrieved.refusals import refusal_of
+from distillery.storage.retrieved.refused_pools import NOTE
+from distillery.storage.retrieved.verdicts import FOLDER, Verdict, read_verdict
 
 Refused = dict[str, dict[str, str]]  # source → class → reason
 LAST = "plan_scenario"  # the rule that ends a retry

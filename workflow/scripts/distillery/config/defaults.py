@@ -9,11 +9,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from distillery.config.arm_models import ARMS
-from distillery.config.fields import Section
-from distillery.config.models import Study
-from distillery.config.recipe_models import RecipeConfig
-from distillery.config.source_models import SOURCES
+from distillery.config.models.arms import ARMS
+from distillery.config.models.fields import Section
+from distillery.config.models.recipes import RecipeConfig
+from distillery.config.models.sources import SOURCES
+from distillery.config.models.study import Study
 
 # the keys that decide a section's model
 TAGGED: dict[str, Mapping[str, type[Section]]] = {"kind": SOURCES, "method": ARMS}

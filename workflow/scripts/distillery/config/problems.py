@@ -9,8 +9,8 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 
 from distillery.config.defaults import model_of
-from distillery.config.fields import Section
-from distillery.config.models import Study
+from distillery.config.models.fields import Section
+from distillery.config.models.study import Study
 
 Path = tuple[Any, ...]  # keys and places in lists, from the outermost
 

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from distillery.config.checks import problems
+from distillery.config.checks.study_checks import problems
 from distillery.config.defaults import fill_defaults
-from distillery.config.models import Study
+from distillery.config.models.study import Study
 from distillery.config.problems import first_problem
 from distillery.config.renamed import renamed
 from distillery.config.slips import explain_slip

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
-from distillery.config.models import Study
+from distillery.config.models.study import Study
 
 HEADER = "# Written by `make docs` from workflow/scripts/distillery/config: change the models there, not this file.\n"
 

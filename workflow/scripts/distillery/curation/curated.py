@@ -15,20 +15,20 @@ import numpy as np
 import pyarrow as pa
 
 from distillery.curation.decoding import Rejected, decode, to_square
-from distillery.curation.keypoints import Fingerprint, fingerprint
+from distillery.curation.duplicates.keypoints import Fingerprint, fingerprint
+from distillery.curation.duplicates.near_duplicates import NearDuplicates, find_near_duplicates, is_near_duplicate
+from distillery.curation.duplicates.star_groups import star_centers
 from distillery.curation.kinds.classifier import find_kinds
 from distillery.curation.kinds.statistics import NAMES, image_statistics
 from distillery.curation.losses import loss_line, warn_of_dropped
-from distillery.curation.near_duplicates import NearDuplicates, find_near_duplicates, is_near_duplicate
-from distillery.curation.star_groups import star_centers
 from distillery.curation.thumbnails import Thumbnails, stack_thumbnails, to_thumbnail
 from distillery.jobs import OUTCOME, log, progress
 from distillery.parallel import in_processes
 from distillery.storage.arrays import write_array
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import write_parquet
-from distillery.storage.pools import read_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import read_pool
 
 CURATED_SCHEMA = pa.schema(
     [

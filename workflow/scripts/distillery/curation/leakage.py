@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distillery.curation.near_duplicates import find_near_duplicates, fingerprints_of
+from distillery.curation.duplicates.near_duplicates import find_near_duplicates, fingerprints_of
 from distillery.curation.thumbnails import join_thumbnails, thumbnails_of
 from distillery.jobs import log
 from distillery.storage.arrays import map_pixels, read_arrays

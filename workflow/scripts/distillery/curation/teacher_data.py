@@ -13,7 +13,7 @@ from PIL import Image
 
 from distillery.cifar10 import CIFAR10
 from distillery.curation.decoding import Rejected, decode, to_square
-from distillery.curation.near_duplicates import find_near_duplicates, fingerprints_of, load_thumbnails
+from distillery.curation.duplicates.near_duplicates import find_near_duplicates, fingerprints_of, load_thumbnails
 from distillery.curation.thumbnails import Thumbnails, join_thumbnails
 from distillery.jobs import UserError, log, one_line, progress
 from distillery.sources.datasets.dataset_files import DatasetSplit, ParquetPart, parts_of
@@ -23,7 +23,7 @@ from distillery.sources.folders.names import is_unread, suffix_of
 from distillery.storage.arrays import map_pixels
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_parquet
-from distillery.storage.refusals import refusal_of
+from distillery.storage.retrieved.refusals import refusal_of
 
 SPARE = 20  # images of each class that are read beyond the number wanted, for those that are broken
 CuratedFiles = tuple[str | Path, str | Path, str | Path]  # pixels, thumbnails and table of a source

@@ -24,8 +24,8 @@ from distillery.generation.prompts import with_article
 from distillery.jobs import UserError, log, progress
 from distillery.storage.files import atomic_path, atomic_write
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import Refusal
-from distillery.storage.refused_pools import SourceRequest
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.refused_pools import SourceRequest
 
 TARGETS = ["to_k", "to_q", "to_v", "to_out.0"]  # projections of the attention
 ENCODED = 16  # images at a time

@@ -15,18 +15,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from distillery.generation.clip_scorer import ClipScorer
 from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
 from distillery.generation.image_plan import GeneratedImages, GenerationPlan
-from distillery.generation.keeping import REJECTED, KeepRule
 from distillery.generation.parents import ParentImages
 from distillery.generation.sampling import generate_images
-from distillery.generation.scoring import Entries, Scorer
-from distillery.generation.teacher_scorer import TeacherScorer
+from distillery.generation.scoring.clip_scorer import ClipScorer
+from distillery.generation.scoring.keeping import REJECTED, KeepRule
+from distillery.generation.scoring.scores import Entries, Scorer
+from distillery.generation.scoring.teacher_scorer import TeacherScorer
 from distillery.jobs import UserError, log, progress
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import refused_record
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refusals import refused_record
+from distillery.storage.retrieved.store import Store
 from distillery.wording import reason_kind
 
 MAX_FAILURES = 32  # give a model up after so many failures without a usable image

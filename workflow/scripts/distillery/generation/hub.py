@@ -10,7 +10,7 @@ from distillery.config.choices import COMMIT_PATTERN
 from distillery.jobs import one_line
 from distillery.storage.hub_access import ask_hub
 from distillery.storage.hub_errors import hub_error, model_name
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 
 # bytes of the denoiser's weights in one file from which on a CPU is too slow for a study's images. Stable Diffusion
 # 2 has 1.7 GB in half precision; the model of the demonstration has 14 MB.

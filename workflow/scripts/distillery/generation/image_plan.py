@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from distillery.generation.diffusion_models import DiffusionSettings
-from distillery.generation.keeping import KeepRule
 from distillery.generation.parents import ParentImages
 from distillery.generation.prompts import ImagePrompt, prompt_for
-from distillery.generation.scoring import Entries
+from distillery.generation.scoring.keeping import KeepRule
+from distillery.generation.scoring.scores import Entries
 from distillery.storage.records import ImageRecord
-from distillery.storage.store import Store
+from distillery.storage.retrieved.store import Store
 
 
 class GeneratedImages:

@@ -12,7 +12,7 @@ from distillery.generation.diffusion_models import available_model
 from distillery.generation.hub import check_access, commit_of, is_cached, require_gpu
 from distillery.jobs import log
 from distillery.storage.hub_errors import model_name
-from distillery.storage.verdicts import Verdict, now
+from distillery.storage.retrieved.verdicts import Verdict, now
 
 
 def look_at_model(source: Mapping[str, Any], name: str, gpus: int = 1) -> Verdict:

@@ -14,8 +14,8 @@ from distillery.curation.decoding import decode, to_square
 from distillery.jobs import UserError
 from distillery.splits.refused_sources import read_refusals
 from distillery.storage.parquet import read_parquet
-from distillery.storage.pools import read_images
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import read_images
 
 
 @dataclass(frozen=True)

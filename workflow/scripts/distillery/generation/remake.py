@@ -24,8 +24,8 @@ from distillery.generation.lora import Lora, hash_lora
 from distillery.generation.sampling import generate_images
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_write
-from distillery.storage.pools import read_pool
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import read_pool
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import pandas as pd
 from PIL import Image
 
 from distillery.curation.decoding import decode, to_square
-from distillery.figures.contact_sheets import evenly_spaced
+from distillery.figures.sheets.contact_sheets import evenly_spaced
 from distillery.storage.arrays import map_pixels
-from distillery.storage.pools import read_images
+from distillery.storage.retrieved.pools import read_images
 
 MAX_SIDE = 64  # pixels of a test image inside the page
 SAMPLE_SIDE = 96  # pixels of a sample image, made from the image as it was retrieved

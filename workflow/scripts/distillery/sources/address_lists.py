@@ -13,9 +13,9 @@ from typing import Any, TextIO
 
 from distillery.jobs import UserError
 from distillery.sources.candidate_lists import retrieve_in_order
-from distillery.sources.fetching import Fetcher, Limits
+from distillery.sources.network.fetching import Fetcher, Limits
 from distillery.storage.records import ImageRecord
-from distillery.storage.store import Store
+from distillery.storage.retrieved.store import Store
 from distillery.storage.urls import is_http_url, quote_url
 
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")

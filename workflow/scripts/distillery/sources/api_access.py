@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 from distillery.jobs import UserError, log
 from distillery.sources.engines import ENGINES
-from distillery.sources.exchange import Target
-from distillery.sources.failures import FetchError
-from distillery.sources.fetching import Fetcher, Limits, Response
+from distillery.sources.network.exchange import Target
+from distillery.sources.network.failures import FetchError
+from distillery.sources.network.fetching import Fetcher, Limits, Response
 from distillery.sources.search import Search
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 
 CLIENT_ID, CLIENT_SECRET = "OPENVERSE_CLIENT_ID", "OPENVERSE_CLIENT_SECRET"
 TOKEN_PATH = "/v1/auth_tokens/token/"

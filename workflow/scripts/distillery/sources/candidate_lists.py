@@ -13,13 +13,13 @@ from itertools import islice
 from distillery.jobs import log, progress
 from distillery.parallel import DaemonThreads
 from distillery.sources.engines.results import TEXTS, SearchResult
-from distillery.sources.failures import NO_ANSWER
-from distillery.sources.fetching import Fetcher
+from distillery.sources.network.failures import NO_ANSWER
+from distillery.sources.network.fetching import Fetcher
 from distillery.sources.retrieval import retrieve
 from distillery.sources.search import GRACE_SECONDS, LATE
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import Refusal
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.store import Store
 
 Entry = tuple[ImageRecord, bytes | None]
 THREADS = 8  # each host has fewer connections at a time, see Limits

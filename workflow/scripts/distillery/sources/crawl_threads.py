@@ -19,13 +19,13 @@ from icrawler import Crawler, Downloader, Feeder, Parser
 from distillery.jobs import progress
 from distillery.sources.engines import ENGINES
 from distillery.sources.engines.results import SearchResult, SourceBlocked
-from distillery.sources.failures import FetchError
-from distillery.sources.fetching import Fetcher
+from distillery.sources.network.failures import FetchError
+from distillery.sources.network.fetching import Fetcher
 from distillery.sources.retrieval import retrieve
 from distillery.sources.search import Candidates
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import Refusal
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.store import Store
 
 DOWNLOADERS = 8  # threads; each host has fewer connections at a time, see Limits
 LAST_SECONDS = 0.25  # that threads are given to end once there are enough images; those without a request do

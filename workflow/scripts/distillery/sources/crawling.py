@@ -12,12 +12,12 @@ from distillery.jobs import log
 from distillery.sources.api_access import fetcher_of
 from distillery.sources.crawl_threads import ImageCrawler
 from distillery.sources.engines.results import SourceBlocked
-from distillery.sources.fetching import Limits
+from distillery.sources.network.fetching import Limits
 from distillery.sources.retrieval import retrieve
 from distillery.sources.search import Candidates, Search, require_contact
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import Refusal
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.store import Store
 
 
 def crawl(

@@ -11,11 +11,11 @@ from distillery.jobs import UserError
 from distillery.sources.api_access import fetcher_of
 from distillery.sources.crawl_threads import no_answer
 from distillery.sources.engines import ENGINES
-from distillery.sources.failures import FetchError
-from distillery.sources.fetching import Limits
+from distillery.sources.network.failures import FetchError
+from distillery.sources.network.fetching import Limits
 from distillery.sources.pages.browser import find_browser
 from distillery.sources.search import require_contact, search_of
-from distillery.storage.verdicts import Verdict, now
+from distillery.storage.retrieved.verdicts import Verdict, now
 
 
 def look_at_search(

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from distillery.config.checks import TEACHER_PLACES
-from distillery.config.derived_sources import folders_of_unlabeled
-from distillery.config.queries import Study, classes_of, images_requested
+from distillery.config.checks.study_checks import TEACHER_PLACES
+from distillery.config.queries.derived_sources import folders_of_unlabeled
+from distillery.config.queries.retrieval_queries import images_requested
+from distillery.config.queries.source_queries import Study, classes_of
 from distillery.config.reading import config_error
 from distillery.jobs import one_line
 from distillery.sources.address_lists import count_addresses, none_of

@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from distillery.sources.failures import FetchError
-from distillery.sources.fetching import Fetcher
-from distillery.storage.pools import KEY_LENGTH, extension
+from distillery.sources.network.failures import FetchError
+from distillery.sources.network.fetching import Fetcher
 from distillery.storage.records import ImageRecord
-from distillery.storage.store import Store
+from distillery.storage.retrieved.pools import KEY_LENGTH, extension
+from distillery.storage.retrieved.store import Store
 
 ACCEPT = "image/webp,image/png,image/jpeg,image/*;q=0.8"
 

@@ -11,7 +11,7 @@ from typing import Any
 from distillery.sources.engines import ENGINES
 from distillery.sources.engines.results import TEXTS, SearchResult
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distillery.curation.pair_table import read_pairs
+from distillery.curation.duplicates.pair_table import read_pairs
 from distillery.jobs import log
 from distillery.splits.assign_splits import rank_images
 from distillery.splits.assignments import SplitSettings, read_assignments, write_assignments
@@ -22,7 +22,7 @@ from distillery.splits.refused_sources import read_refusals, refused_classes, wr
 from distillery.splits.shortfall import LINKING, UNUSED
 from distillery.splits.split import SPLITS_SCHEMA
 from distillery.storage.parquet import read_parquet, write_parquet
-from distillery.storage.pools import read_records
+from distillery.storage.retrieved.pools import read_records
 
 Place = tuple[str, str]  # a source and a key
 ABSENT = -2  # in place of the group of a parent that is in no split

@@ -14,7 +14,7 @@ import numpy as np
 
 from distillery.jobs import UserError, log
 from distillery.storage.arrays import map_pixels
-from distillery.storage.memory import free_memory
+from distillery.storage.host.memory import free_memory
 from distillery.storage.parquet import read_metadata, read_parquet
 
 MOST_OF_MEMORY = 0.25  # of the free memory, for images; networks and batches need some too

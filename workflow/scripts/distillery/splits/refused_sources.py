@@ -15,7 +15,7 @@ from distillery.jobs import UserError, log
 from distillery.splits.quotas import Quota
 from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
-from distillery.storage.refusals import refusal_of
+from distillery.storage.retrieved.refusals import refusal_of
 
 Refusals = Mapping[str, Mapping[str, str]]  # source → class → reason
 NONE_REFUSED: Refusals = MappingProxyType({})

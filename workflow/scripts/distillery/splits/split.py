@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distillery.curation.pair_table import read_pairs
+from distillery.curation.duplicates.pair_table import read_pairs
 from distillery.jobs import UserError, log
 from distillery.splits.assign_splits import assign_splits, rank_images
 from distillery.splits.assignments import Assignments, SplitSettings, read_assignments, write_assignments

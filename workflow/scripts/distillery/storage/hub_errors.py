@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from distillery.jobs import UserError
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 
 
 def model_name(model: str, revision: str, kind: str = "model") -> str:

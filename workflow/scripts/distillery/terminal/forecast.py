@@ -12,7 +12,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from distillery.storage.verdicts import Verdict
+from distillery.storage.retrieved.verdicts import Verdict
 from distillery.storage.work import Work
 from distillery.terminal.lines import duration
 from distillery.wording import plural

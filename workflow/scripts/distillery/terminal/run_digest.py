@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from distillery.storage.refused_pools import noted_refusal
-from distillery.storage.verdicts import FOLDER, read_verdict
+from distillery.storage.retrieved.refused_pools import noted_refusal
+from distillery.storage.retrieved.verdicts import FOLDER, read_verdict
 
 # lines on the terminal; no computed value depends on it
 CHANGES_NO_RESULT = True

@@ -27,7 +27,7 @@ from distillery.jobs import log
 from distillery.models.pretrained import pretrained_file
 from distillery.models.timm_names import PREFIX
 from distillery.storage.files import atomic_write, hash_files
-from distillery.storage.usage import ZERO_USAGE, JobUsage
+from distillery.storage.host.usage import ZERO_USAGE, JobUsage
 from distillery.training.ema import ModelEMA
 from distillery.training.finished import code_version
 from distillery.training.hardware import arithmetic

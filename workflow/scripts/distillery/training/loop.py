@@ -18,7 +18,7 @@ from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.pretrained import load_pretrained
 from distillery.models.reduction import Reduction
 from distillery.models.timm_networks import TimmNetwork
-from distillery.storage.usage import ZERO_USAGE, JobUsage
+from distillery.storage.host.usage import ZERO_USAGE, JobUsage
 from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
 from distillery.training.batches import StepBlock, step_batches
 from distillery.training.checkpoints import Checkpoint

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from distillery.analysis.table_files import write_table
-from distillery.storage.pools import read_records
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import refusal_of
+from distillery.storage.retrieved.pools import read_records
+from distillery.storage.retrieved.refusals import refusal_of
 from distillery.wording import reason_kind
 
 ALL_PROMPTS = ""  # of the row of a whole class

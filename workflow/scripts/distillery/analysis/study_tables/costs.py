@@ -1,7 +1,7 @@
 """What each stage cost: trainings as they measured themselves, other jobs from Snakemake's benchmarks.
 
 A benchmark is of a process, which may be the last of a training that was interrupted, or have trained several students.
-So each training records what it used beside its checkpoint (see `distillery.storage.usage`).
+So each training records what it used beside its checkpoint (see `distillery.storage.host.usage`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 from distillery.analysis.formatting import formatted
 from distillery.analysis.table_files import NAMES_OF_COUNTS, read_numbers, read_table, write_table
 from distillery.jobs import require_whole
-from distillery.storage.usage_file import FILE, UsageRow
+from distillery.storage.host.usage_file import FILE, UsageRow
 
 COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",

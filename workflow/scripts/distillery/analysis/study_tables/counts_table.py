@@ -10,7 +10,7 @@ import pandas as pd
 
 from distillery.analysis.study_tables.plan_images import used_images
 from distillery.curation.kinds.classifier import KINDS
-from distillery.storage.refusals import refusal_of
+from distillery.storage.retrieved.refusals import refusal_of
 
 COUNT_COLUMNS = ("source", "class", "candidates", "retrieved", "kept", "train", "val", "test")
 

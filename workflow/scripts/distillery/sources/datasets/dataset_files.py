@@ -12,7 +12,7 @@ from distillery.sources.license_notes import license_of
 from distillery.storage.files import files_below
 from distillery.storage.hub_access import ask_hub, hub_or_cache
 from distillery.storage.hub_errors import hub_error, model_name
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 
 CONVERTED = "refs/convert/parquet"  # where the hub keeps the parquet form of a data set in another form
 

@@ -10,9 +10,9 @@ from typing import Any
 from distillery.sources.datasets.dataset_files import DatasetSplit, hub_files, local_parts, parts_of
 from distillery.sources.datasets.parquet_images import Columns, read_images_at, rows_of_class
 from distillery.sources.folders.importing import MAX_BYTES, up_to
-from distillery.storage.pools import extension
 from distillery.storage.records import ImageRecord
-from distillery.storage.verdicts import Verdict, now
+from distillery.storage.retrieved.pools import extension
+from distillery.storage.retrieved.verdicts import Verdict, now
 
 
 def import_dataset(

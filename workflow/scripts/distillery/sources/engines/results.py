@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from distillery.jobs import one_line
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.texts import clean_address, clean_text
 from distillery.storage.urls import is_http_url, quote_url
 

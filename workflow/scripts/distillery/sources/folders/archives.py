@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from distillery.jobs import UserError
-from distillery.storage.pools import members_of
+from distillery.storage.retrieved.pools import members_of
 
 SUFFIXES = (".tar", ".zip")
 

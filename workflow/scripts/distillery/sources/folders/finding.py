@@ -10,7 +10,7 @@ from distillery.jobs import UserError, log
 from distillery.sources.folders.archives import SUFFIXES, Member, read_archive
 from distillery.sources.folders.names import is_image_by_name, is_unread, may_be_image, suffix_of
 from distillery.storage.files import files_below, is_hidden
-from distillery.storage.pools import MAGIC_BYTES, extension
+from distillery.storage.retrieved.pools import MAGIC_BYTES, extension
 from distillery.storage.texts import clean_text
 from distillery.storage.urls import MAX_URL
 

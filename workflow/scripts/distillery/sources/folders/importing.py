@@ -12,8 +12,8 @@ from distillery.jobs import UserError, log, progress
 from distillery.sources.folders.finding import Found, find_images, find_unlabeled
 from distillery.sources.folders.names import is_unread, suffix_of
 from distillery.sources.license_notes import license_of
-from distillery.storage.pools import extension
 from distillery.storage.records import ImageRecord
+from distillery.storage.retrieved.pools import extension
 
 MAX_BYTES = 100_000_000  # larger files are no images to train on, and would have to fit into memory
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.jobs import log, one_line
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 
 # the programs of each browser, and its driver; without a driver Selenium gets one from the browser's maker
 BROWSERS = {

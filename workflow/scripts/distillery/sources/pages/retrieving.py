@@ -11,14 +11,14 @@ from distillery.jobs import log
 from distillery.sources.candidate_lists import candidate, retrieve_in_order
 from distillery.sources.crawling import crawl
 from distillery.sources.engines.results import SearchResult, SourceBlocked
-from distillery.sources.fetching import Fetcher, Limits
+from distillery.sources.network.fetching import Fetcher, Limits
 from distillery.sources.pages.browser import open_browser
 from distillery.sources.pages.saved import saved_results
 from distillery.sources.pages.window import PageTimes, SearchWindow, WindowClosed
 from distillery.sources.search import Search
 from distillery.storage.records import ImageRecord
-from distillery.storage.refusals import Refusal
-from distillery.storage.store import Store
+from distillery.storage.retrieved.refusals import Refusal
+from distillery.storage.retrieved.store import Store
 
 Entries = Iterator[tuple[ImageRecord, bytes | None]]
 MORE = 1.5  # results to look at in the browser for each image requested: some cannot be retrieved

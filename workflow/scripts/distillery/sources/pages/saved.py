@@ -22,7 +22,7 @@ from distillery.jobs import UserError, log, one_line
 from distillery.sources.engines.google import block_of, results_in, unreadable
 from distillery.sources.engines.results import SearchResult
 from distillery.storage.files import files_below
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.urls import query_value
 
 SUFFIXES = (".html", ".htm", ".mhtml", ".mht", ".webarchive", ".har", ".json", ".txt", ".gz")

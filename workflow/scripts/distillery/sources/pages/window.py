@@ -11,7 +11,7 @@ from typing import Any
 from distillery.jobs import log, one_line
 from distillery.sources.engines.google import block_of, results_in, unreadable
 from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked
-from distillery.storage.refusals import Refusal
+from distillery.storage.retrieved.refusals import Refusal
 
 # keeps the bodies of the requests that the page makes from now on; they hold the results that follow on scrolling
 LISTEN = """

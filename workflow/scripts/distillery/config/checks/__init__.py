@@ -1,0 +1,1 @@
+"""What the models cannot check: sections that contradict each other, and what a user should be warned of."""

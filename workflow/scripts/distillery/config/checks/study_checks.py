@@ -1,0 +1,310 @@
+"""What the models cannot check: references between sections, counts that do not add up, and names that clash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from distillery.cifar10 import CIFAR10
+from distillery.config.checks.keep_checks import keep_problems
+from distillery.config.checks.labeling_checks import labeling_problems
+from distillery.config.checks.parent_checks import parent_problems
+from distillery.config.checks.teacher_checks import teacher_problems
+from distillery.config.choices import RESERVED_NAMES, WEB_SEARCHES
+from distillery.config.queries.source_queries import classes_of, trained_classes, used_sources
+from distillery.config.queries.training_queries import kinds_of_teacher
+from distillery.display_names import display_name
+
+# baseline and other arm → the question in words
+QUESTIONS = {
+    ("scratch", "kd"): "Does distilling help?",
+    ("published_scratch", "published_kd"): "Does distilling help with the published recipe?",
+    ("published_scratch", "scratch"): "Does correcting the published recipe help from scratch?",
+    ("published_kd", "kd"): "Does correcting the published recipe help distilling?",
+}
+PHOTOGRAPH_SIDE = 96  # pixels; from here on views are resized crops
+TEACHER_PLACES = (("path", "inside"), ("test_path", "test_inside"))  # keys of the train and the test images
+MIN_SIDE_OF_CONVNETS = 9  # pixels; three halvings leave something of it
+
+
+def problems(config: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a configuration whose sections are valid one by one, one line for each problem.
+
+    Fills in what depends on other sections: split.common, the arms of scenarios, and the comparisons.
+    """
+    yield from _name_problems(config)
+    yield from parent_problems(config)
+    yield from _source_problems(config)
+    yield from _split_problems(config)
+    yield from _teacher_problems(config)
+    yield from teacher_problems(config)
+    yield from _recipe_problems(config)
+    yield from _scenario_problems(config)
+    yield from labeling_problems(config)
+    yield from keep_problems(config)
+    yield from _deployed_problems(config)
+    yield from _tuning_problems(config)
+    yield from _comparison_problems(config)
+    for name in config["scenarios"]:
+        trained = trained_classes(config, name)
+        if len(trained) < 2:
+            yield f"scenarios.{name}.train: one class alone leaves nothing to classify; add a source of others"
+        if not any(trained & set(classes_of(config, source)) for source in config["split"]["common"]):
+            yield f"scenarios.{name}.train: no source of split.common has any of its classes, so nothing tests it"
+
+
+def _name_problems(config: dict) -> Iterator[str]:
+    for section, reserved in RESERVED_NAMES.items():
+        known: dict[str, str] = {}
+        for name in config[section]:
+            if name in reserved:
+                yield f"{section}.{name}: the tables use this name for something else; take another"
+            if (other := known.setdefault(name.lower(), name)) != name:
+                yield f"{section}.{name}: the name is {other} in other letters; on some disks both have the same files"
+
+
+def _source_problems(config: dict) -> Iterator[str]:
+    for name, source in config["sources"].items():
+        for label in source.get("classes", ()):
+            if label not in config["classes"]:
+                yield f"sources.{name}.classes: unknown class {label}; known are {', '.join(config['classes'])}"
+        wants = "queries" if source["kind"] in WEB_SEARCHES and not source.get("saved") else None
+        if source.get("saved") and source.get("browser"):
+            yield f"sources.{name}.browser: it has saved pages; take saved or browser out"
+        if source["kind"] == "diffusion":
+            of_class = source["prompt_style"] == "published" and "prompts_from" not in source
+            wants = "prompts" if of_class else None
+            yield from _guidance_problem(f"sources.{name}.guidance", source["guidance"])
+        for label in classes_of(config, name) if wants else ():
+            if not config["classes"][label][wants]:
+                yield f"classes.{label}.{wants}: source {name} needs at least one; add some or remove the source"
+        stops = source.get("unavailable", config["unavailable"]) == "stop"  # else the source is left out
+        if source["kind"] == "commons" and not config["contact"] and stops:
+            yield f"contact: source {name} needs your address or page; Wikimedia refuses programs that do not give one"
+
+
+def _guidance_problem(key: str, guidance: float | list[float]) -> Iterator[str]:
+    if isinstance(guidance, list) and guidance[0] > guidance[1]:
+        yield f"{key}: {guidance[0]} is more than {guidance[1]}; give the lowest guidance first"
+
+
+def _split_problems(config: dict) -> Iterator[str]:
+    split, sources = config["split"], config["sources"]
+    for key in ("test", "val"):
+        for name in split[key]:
+            if name not in sources:
+                yield f"split.{key}: unknown source {name}; known are {', '.join(sources)}"
+            else:
+                yield from _count_problem(config, f"split.{key}.{name}", name, split[key][name])
+                yield from _pool_problem(config, f"split.{key}.{name}", name)
+    if not split["test"]:
+        yield "split.test: name at least one source and how many of its images are for testing"
+    split.setdefault("common", list(split["test"]))
+    for name in split["common"]:
+        if name not in split["test"]:
+            yield f"split.common: source {name} has no test images; give split.test.{name} a count"
+
+
+def _teacher_problems(config: dict) -> Iterator[str]:
+    trained = "train" in kinds_of_teacher(config)
+    config["teacher"]["data"].setdefault("kind", "cifar10" if trained else "none")
+    if config["teacher"]["seeds"] > 1 and config["teacher"]["kind"] != "train":
+        yield "teacher.seeds: only a teacher that is trained (kind: train) has seeds; leave it out"
+    data, unknown = config["teacher"]["data"], [name for name in config["classes"] if name not in CIFAR10]
+    if data["kind"] == "cifar10" and unknown:
+        yield (
+            f"teacher.data: CIFAR-10 has no class {', '.join(unknown)}, only {', '.join(CIFAR10)};"
+            " take kind: folder, or kind: sources, for other classes"
+        )
+    if (data["kind"] == "drawn" or "demo" in config) and unknown:
+        yield (
+            f"classes: {', '.join(unknown)} cannot be drawn, only {', '.join(CIFAR10)};"
+            " for a study of your own take demo: out and another teacher.data.kind than drawn"
+        )
+    for key in ("train", "test"):
+        if 0 < data[key] < len(config["classes"]):
+            yield f"teacher.data.{key}: {data[key]} images are too few for {len(config['classes'])} classes"
+    places = [Path(data[path]).resolve() / data[inside] for path, inside in TEACHER_PLACES]
+    same = not data["test_path"] or places[0] == places[1]
+    if data["kind"] == "folder" and same:
+        yield "teacher.data.test_path: name another folder than path, or the teacher is tested on its train images"
+    if data["kind"] == "huggingface":
+        yield from _teacher_dataset_problems(config, data)
+    if data["kind"] == "sources":
+        yield from _teacher_source_problems(config, data)
+
+
+def _teacher_dataset_problems(config: dict, data: dict) -> Iterator[str]:
+    if not data["dataset"]:
+        yield "teacher.data.dataset: name a data set of the hub, or a folder of parquet files"
+    if data["split"] == data["test_split"]:
+        yield "teacher.data.test_split: name another split than split, or the teacher is tested on its train images"
+    for name, source in config["sources"].items():
+        same = source["kind"] == "huggingface" and source["dataset"] == data["dataset"]
+        if same and source["split"] in (data["split"], data["test_split"]):
+            yield (
+                f"sources.{name}.split: the teacher knows split {source['split']} of {data['dataset']}; students would"
+                " be tested on what it knows. Take another split or data set"
+            )
+
+
+def _teacher_source_problems(config: dict, data: dict) -> Iterator[str]:
+    of_students = used_sources(config)
+    for key in ("train_sources", "test_sources"):
+        known = [name for name in data[key] if name in config["sources"]]
+        for name in data[key]:
+            if name not in known:
+                yield f"teacher.data.{key}: unknown source {name}; known are {', '.join(config['sources'])}"
+            elif name in of_students:
+                yield f"teacher.data.{key}: students are trained or tested on {name}; take a source of its own"
+            elif key == "test_sources" and name in data["train_sources"]:
+                yield f"teacher.data.{key}: {name} is trained on already; take another source"
+        covered = {label for name in known for label in classes_of(config, name)}
+        if missing := [label for label in config["classes"] if label not in covered]:
+            yield f"teacher.data.{key}: no source of class {', '.join(missing)}; name sources that have all classes"
+
+
+def _recipe_problems(config: dict) -> Iterator[str]:
+    side = config["teacher"].setdefault("image_size", config["image_size"])
+    if side < config["image_size"]:
+        yield f"teacher.image_size: {side} is less than the students' image_size, {config['image_size']}; take more"
+    for part in ("teacher", "student"):
+        recipe = config[part]
+        if recipe["view"] == "auto":
+            recipe["view"] = "resized_crop" if side >= PHOTOGRAPH_SIDE else "pad_crop"
+        if recipe["view"] == "pad_crop" and recipe["crop"] >= side:
+            yield f"{part}.crop: {recipe['crop']} pixels of border need images larger than image_size, {side}"
+        if recipe["cutout"] >= 2 * side:
+            yield f"{part}.cutout: a square of {recipe['cutout']} pixels leaves nothing of images of {side}"
+        if recipe["optimizer"] == "muon" and (recipe["train"], recipe["body_lr"]) != ("all", 1):
+            yield f"{part}.optimizer: muon trains all layers at one rate; take sgd with train: head or body_lr"
+        if recipe["train"] == "head" and not recipe["pretrained"]:
+            yield f"{part}.train: the layers before the head would stay random; give pretrained weights"
+        seen = side if part == "teacher" else config["image_size"]
+        if recipe["network"].startswith("convnet") and seen < MIN_SIDE_OF_CONVNETS:
+            network = recipe["network"]
+            yield f"{part}.network: {network} needs an image_size of {MIN_SIDE_OF_CONVNETS} or more, not {seen}"
+
+
+def _scenario_problems(config: dict) -> Iterator[str]:
+    for name, scenario in config["scenarios"].items():
+        key = f"scenarios.{name}"
+        for source, count in scenario["train"].items():
+            if source not in config["sources"]:
+                yield f"{key}.train: unknown source {source}; known are {', '.join(config['sources'])}"
+                continue
+            yield from _count_problem(config, f"{key}.train.{source}", source, count)
+            yield from _pool_problem(config, f"{key}.train.{source}", source, count)
+        scenario.setdefault("arms", list(config["arms"]))
+        for arm in scenario["arms"]:
+            if arm not in config["arms"]:
+                yield f"{key}.arms: unknown arm {arm}; known are {', '.join(config['arms'])}"
+        yield from _two_class_problems(config, name)
+
+
+def _two_class_problems(config: dict, scenario: str) -> Iterator[str]:
+    """Two standardized logits are always the same two numbers, so that they say nothing but which is larger."""
+    arms = config["scenarios"][scenario]["arms"]
+    for arm in [arm for arm in arms if config["arms"].get(arm, {}).get("method") == "kd_standardized"]:
+        if len(trained_classes(config, scenario)) == 2:
+            yield (
+                f"scenarios.{scenario}.arms: with two classes {arm} (kd_standardized) gets no gradient from the"
+                f" teacher; leave it out of this scenario's arms or take kd"
+            )
+
+
+def _deployed_problems(config: dict) -> Iterator[str]:
+    trained = [f"{name}.{arm}" for name, scenario in config["scenarios"].items() for arm in scenario["arms"]]
+    for student in config.get("deployed", ()):
+        if student not in trained:
+            yield f"deployed: no student {student} is trained; give scenario.arm, such as {trained[0]}"
+
+
+def _tuning_problems(config: dict) -> Iterator[str]:
+    if any(config["split"]["val"].get(name) for name in config["split"]["common"]):
+        return
+    sections = {"student": config["student"]} | {f"arms.{name}": arm for name, arm in config["arms"].items()}
+    for name, section in sections.items():
+        if "tune" in section:
+            yield f"{name}.tune: split.val has no images of the common sources to choose by; give it counts"
+
+
+def _comparison_problems(config: dict) -> Iterator[str]:
+    config.setdefault("comparisons", _usual_comparisons(config))
+    for name, declared in config["comparisons"].items():
+        key = f"comparisons.{name}"
+        kinds = [kind for kind in ("arms", "scenarios") if kind in declared]
+        if len(kinds) != 1:
+            yield f"{key}: give arms or two scenarios, such as arms: [scratch, kd]"
+            continue
+        kind = kinds[0]
+        for each in declared[kind]:
+            if each not in config[kind]:
+                yield f"{key}.{kind}: unknown {kind[:-1]} {each}; known are {', '.join(config[kind])}"
+                return
+        before, *others = declared[kind]
+        declared["question"] = declared["question"] or _question(before, others)
+        for after in others if kind == "scenarios" else ():
+            if trained_classes(config, before) != trained_classes(config, after):
+                yield f"{key}.scenarios: {before} and {after} train on other classes; compare scenarios of the same"
+        places = _places_of_all(config, kind, declared[kind])
+        together = f"{'both ' if len(others) == 1 else ''}{' and '.join(declared[kind])}"
+        for place in declared.setdefault("within", places):
+            if place not in places:
+                yield f"{key}.within: {place} does not train {together}; {_suggestion(places)}"
+        if not places:
+            yield f"{key}.{kind}: nothing trains {together}; take the comparison out or add what is missing"
+
+
+def _question(before: str, others: list[str]) -> str:
+    """A comparison's question in words, if the configuration has none."""
+    if len(others) > 1:
+        return f"Which are better than {display_name(before)}: {', '.join(map(display_name, others))}?"
+    usual = f"Is {display_name(others[0])} better than {display_name(before)}?"
+    return QUESTIONS.get((before, others[0]), usual)
+
+
+def _suggestion(places: list[str]) -> str:
+    return f"those that do are {', '.join(places)}" if places else "nothing does"
+
+
+def _usual_comparisons(config: dict) -> dict[str, dict[str, Any]]:
+    """The comparisons of a study that declares none: what distillation does, and what the published faults do."""
+    usual = [("scratch", "kd"), ("published_scratch", "published_kd"), ("published_scratch", "scratch")]
+    pairs = [pair for pair in (*usual, ("published_kd", "kd")) if set(pair) <= set(config["arms"])]
+    first, *others = config["arms"]
+    declared = {f"{after}_against_{before}": (before, after) for before, after in pairs or [(first, o) for o in others]}
+    return {
+        name: {"question": "", "arms": list(pair)}
+        for name, pair in declared.items()
+        if _places_of_all(config, "arms", list(pair))
+    }
+
+
+def _places_of_all(config: dict, kind: str, names: list[str]) -> list[str]:
+    """The scenarios that train all these arms, or the arms that all these scenarios train."""
+    scenarios = config["scenarios"]
+    if kind == "arms":
+        return [name for name, scenario in scenarios.items() if set(names) <= set(scenario["arms"])]
+    return [arm for arm in config["arms"] if all(arm in scenarios[name]["arms"] for name in names)]
+
+
+def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:
+    classes = len(classes_of(config, source))
+    if count % classes and config["sources"][source].get("labels") != "none":
+        yield f"{key}: {count} images cannot be balanced over {classes} classes; take a multiple of {classes}"
+
+
+def _pool_problem(config: dict, key: str, source: str, count: int = 0) -> Iterator[str]:
+    """More images for training (`count`), validation and test than the source is to retrieve."""
+    per_class, classes = config["sources"][source]["per_class"], len(classes_of(config, source))
+    split = config["split"]
+    held_out = (split["test"].get(source, 0) + split["val"].get(source, 0)) // classes
+    if per_class and count // classes + held_out > per_class:
+        each = "images of each class"
+        requested = f"{count // classes} {each} and {held_out}" if count else f"{held_out} {each}"
+        yield (
+            f"{key}: {requested} for validation and test are more than the {per_class} that"
+            f" sources.{source}.per_class retrieves; raise it or lower the count"
+        )

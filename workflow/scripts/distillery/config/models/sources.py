@@ -1,0 +1,435 @@
+"""The section `sources`: where images come from, one model for each kind of source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Discriminator, Field, Tag, create_model
+
+from distillery.config.choices import PromptStyle, Unavailable
+from distillery.config.models.fields import ParquetData, Section, Seed, SomeTexts, Texts, optional, section
+
+KIND = "How the images are obtained."
+FILTERS = "The filters of the search."
+UNAVAILABLE = "What happens if this source gives no images; by default what the study's key `unavailable` says."
+PUBLISHED_FILTERS = "The filters of the search; by default those of the published study."
+
+FilterType = Annotated[
+    Literal["", "photo", "clipart", "lineart", "face", "animated"],
+    Field(description="The search's filter by type of image; empty for none."),
+]
+FilterSize = Annotated[
+    Literal["", "large", "medium", "icon"], Field(description="The search's filter by size; empty for none.")
+]
+FilterLicense = Annotated[
+    Literal["", "commercial", "noncommercial"], Field(description="The search's filter by license; empty for none.")
+]
+FilterColor = Annotated[
+    Literal["", "color", "blackandwhite", "transparent"],
+    Field(description="The search's filter by color; empty for none."),
+]
+PerClass = Annotated[
+    int,
+    Field(
+        ge=1, description="Images to retrieve for each class. Retrieve more than you use, since curation drops some."
+    ),
+]
+MaxPerQuery = Annotated[int, Field(ge=1, description="Images to take from the results of one query.")]
+Classes = Annotated[SomeTexts, Field(description="The classes this source has images of; all by default.")]
+
+
+class Source(Section):
+    """Where images come from."""
+
+    kind: str
+
+
+class Fetching(Section):
+    """How images are fetched from the web."""
+
+    connections_per_host: int = Field(2, ge=1, le=4, description="Requests at a time to one host.")
+    timeout_seconds: float = Field(30, gt=0, description="Seconds for one request, from its start to its last byte.")
+    max_bytes: int = Field(20_000_000, ge=1000, description="Bytes; a larger response is refused.")
+    retries: int = Field(2, ge=0, le=10, description="Further tries after a failed connection or a busy server.")
+    max_store_bytes: int = Field(0, ge=0, description="Bytes that the source's store may hold; 0 for no limit.")
+    min_free_bytes: int = Field(
+        1_000_000_000, ge=0, description="Bytes to leave free on the disk; a retrieval stops before it takes them."
+    )
+    unavailable: Unavailable = optional(UNAVAILABLE)
+
+
+class SearchConfig(Source):
+    """An image search."""
+
+    per_class: PerClass
+    max_per_query: MaxPerQuery = 200
+
+
+class FilteredSearch(SearchConfig):
+    """An image search with filters of its own."""
+
+    filters: Section
+
+
+class GoogleFilters(Section):
+    type: FilterType = "photo"
+    size: FilterSize = "large"
+    license: Literal["", "commercial", "noncommercial", "creativecommons", "other"] = Field(
+        "commercial",
+        description="The search's filter by license; empty for none. Google now knows creativecommons (commercial and"
+        " noncommercial are the same to it) and other.",
+    )
+    color: FilterColor = "color"
+
+
+# in this order of the bases the keys of the last one come first
+class Google(Fetching, FilteredSearch):
+    kind: Literal["google"] = Field(description=KIND)
+    max_per_query: MaxPerQuery = 50
+    filters: GoogleFilters = section(PUBLISHED_FILTERS)
+    saved: str = Field(
+        "",
+        description="Folder of pages of results that you saved: `{class}/*.html` or `{class}/*.har`. The search is then"
+        " not asked.",
+    )
+    browser: bool = Field(
+        False,
+        description="Open the search in a browser on this machine, with a window for your answers.",
+    )
+    headless: bool = Field(
+        False, description="Open that browser without a window: a captcha or consent page is then a refusal."
+    )
+    wait_minutes: float = Field(
+        10.0, ge=0, description="Minutes to wait for you at a captcha or consent page in the browser's window."
+    )
+
+
+class BingFilters(Section):
+    type: FilterType = "photo"
+    size: str = Field(
+        "",
+        pattern=r"^(|large|medium|icon|wallpaper|[1-9]\d{0,4}x[1-9]\d{0,4})$",
+        description="The search's filter by size: large, medium, icon, wallpaper, or the smallest width and height,"
+        " such as 800x600; empty for none.",
+    )
+    license: Literal["", "commercial", "noncommercial", "publicdomain"] = Field(
+        "commercial", description="The search's filter by license; empty for none."
+    )
+    color: Literal[
+        "", "color", "blackandwhite", "transparent", "red", "orange", "yellow", "green", "teal", "blue", "purple",
+        "pink", "brown", "black", "gray", "white",
+    ] = Field("", description="The search's filter by color; empty for none.")  # fmt: skip
+    aspect: Literal["", "square", "wide", "tall"] = Field(
+        "", description="The search's filter by shape; empty for none."
+    )
+    age: Literal["", "day", "week", "month", "year"] = Field(
+        "", description="The search's filter by age: images found within this time; empty for none."
+    )
+
+
+class Bing(Fetching, FilteredSearch):
+    kind: Literal["bing"] = Field(description=KIND)
+    filters: BingFilters = section(PUBLISHED_FILTERS)
+
+
+class OpenverseFilters(Section):
+    type: Literal["", "photo", "illustration"] = Field(
+        "photo", description="The search's filter by type of image; empty for none."
+    )
+    size: Literal["", "large", "medium", "small"] = Field(
+        "", description="The search's filter by size; empty for none."
+    )
+    license: Literal["", "commercial", "modification"] = Field(
+        "commercial",
+        description="Only images whose license allows commercial use, or modification; empty for all.",
+    )
+
+
+class Openverse(Fetching, FilteredSearch):
+    kind: Literal["openverse"] = Field(description=KIND)
+    max_per_query: int = Field(
+        200,
+        ge=1,
+        le=240,
+        description="Images to take from the results of one query. Openverse gives at most 240, also to a"
+        " registered client.",
+    )
+    filters: OpenverseFilters = section(FILTERS)
+
+
+class Commons(Fetching, SearchConfig):
+    kind: Literal["commons"] = Field(description=KIND)
+
+
+class INaturalistFilters(Section):
+    license: Literal["", "commercial", "noncommercial"] = Field(
+        "noncommercial",
+        description="Only photos whose Creative Commons license allows commercial, or any noncommercial, use; empty for"
+        " all, also those with all rights reserved.",
+    )
+
+
+class INaturalist(Fetching, FilteredSearch):
+    kind: Literal["inaturalist"] = Field(description=KIND)
+    max_per_query: int = Field(
+        200,
+        ge=1,
+        le=10_000,
+        description="Images to take from the results of one query. iNaturalist gives at most 10,000.",
+    )
+    filters: INaturalistFilters = section(FILTERS)
+
+
+class Files(Source):
+    """A list or folder of the user's own."""
+
+    path: str
+    per_class: int = Field(0, ge=0, description="Images to take of each class; 0 for all.")
+    classes: Classes = optional("The classes this source has images of; all by default.")
+
+
+class Urls(Fetching, Files):
+    kind: Literal["urls"] = Field(description=KIND)
+    path: str = Field(
+        description="A .csv with the columns class and url and, optionally, page, title, license and creator; or a .txt"
+        " with a class and a URL on each line."
+    )
+
+
+class Folder(Files):
+    kind: Literal["folder"] = Field(description=KIND)
+    path: str = Field(
+        description="A folder with a subfolder, a .tar or a .zip for each class; or one .tar or .zip of class folders,"
+        " as it was downloaded, with a folder around them or not."
+    )
+    inside: str = Field(
+        "",
+        description="The folder below `path` that holds the class folders, such as train; empty to find it.",
+    )
+    labels: Literal["teacher", "none"] = optional(
+        "For images without labels: all images at and below `path`, whatever the folders are called. teacher: each gets"
+        " the class that the teacher finds likeliest, if its probability reaches `threshold`; the others are left out."
+        " none: all are used as they are, by arms that read no label (kd or hard_teacher with alpha: 1). Students are"
+        " never tested or validated on them. By default folders are the labels."
+    )
+    threshold: float = optional(
+        "The least probability of the teacher's class, for labels: teacher; 0.9 by default.", ge=0, lt=1
+    )
+
+
+class HuggingFace(ParquetData, Source):
+    kind: Literal["huggingface"] = Field(description=KIND)
+    dataset: str = Field(
+        min_length=1,
+        description="A data set: its id on the Hugging Face hub, or a folder of parquet files of the same form.",
+    )
+    split: str = Field("train", min_length=1, description="The data set's split to take images of.")
+    per_class: int = Field(0, ge=0, description="Images to take of each class; 0 for all.")
+    classes: Classes = optional("The classes this source has images of; all by default.")
+    unavailable: Unavailable = optional(UNAVAILABLE)
+
+
+class Compose(Section):
+    """Lists that composed prompts are drawn from."""
+
+    media: Texts = Field(
+        ["a photo of", "a candid snapshot of", "a close-up photo of", "a blurry phone photo of", ""],
+        description="How the subject is depicted; stands before the subject.",
+    )
+    settings: Texts = Field(
+        ["in a field", "in a city", "by the water", "in the mountains", "on a plain background", "among trees",
+         "in a village", ""],
+        description="Where the subject is; stands after the subject. A class may have its own.",
+    )  # fmt: skip
+    viewpoints: Texts = Field(
+        ["seen from the side", "seen from the front", "seen from behind", "seen from above", "seen from afar",
+         "partly hidden", ""],
+        description="The viewpoint.",
+    )  # fmt: skip
+    lights: Texts = Field(
+        ["in bright sunlight", "at dusk", "at night", "in fog", "in the rain", "on a cloudy day", "in winter", ""],
+        description="The light.",
+    )
+
+
+def _shape_of_guidance(value: Any) -> str | None:
+    if isinstance(value, list):
+        return "range"
+    return "number" if isinstance(value, int | float | str) else None
+
+
+Scale = Annotated[float, Field(ge=0)]
+Guidance = Annotated[
+    Annotated[Scale, Tag("number")] | Annotated[list[Scale], Field(min_length=2, max_length=2), Tag("range")],
+    Discriminator(_shape_of_guidance, custom_error_type="guidance", custom_error_message="is not a number or a list"),
+]
+
+
+Strength = Annotated[float, Field(gt=0, le=1)]
+Strengths = Annotated[
+    Annotated[Strength, Tag("number")] | Annotated[list[Strength], Field(min_length=2, max_length=2), Tag("range")],
+    Discriminator(_shape_of_guidance, custom_error_type="guidance", custom_error_message="is not a number or a list"),
+]
+
+
+class ImageToImage(Section):
+    """The images that generated images start from."""
+
+    source: str = Field(
+        min_length=1,
+        description="The source whose train images they are. No test or validation image, and no near-duplicate of one,"
+        " is among them.",
+    )
+    strength: Strengths = Field(
+        [0.4, 0.8],
+        description="How much of the image is noise at the start: near 0 it stays as it is, at 1 only the prompt"
+        " counts. Or two numbers, lowest first: each image's strength is then drawn from six evenly spaced values"
+        " between them.",
+    )
+
+
+class LoraConfig(Section):
+    """A LoRA: small weights that change a model."""
+
+    path: str = Field(
+        min_length=1,
+        description="A .safetensors file, or the id of a LoRA on the Hugging Face hub. Other formats are not loaded.",
+    )
+    file: str = Field("", description="The .safetensors file, of a LoRA of the hub that has several.")
+    revision: str = Field("", description="The revision of a LoRA of the hub: a commit pins it.")
+    weight: float = Field(1.0, gt=0, le=2, description="How much it changes the model; 1 as it was trained.")
+
+
+class Adaptation(Section):
+    """A LoRA trained for the study."""
+
+    source: str = Field(min_length=1, description="The source whose train images it is trained on.")
+    steps: int = Field(500, ge=1, description="Training steps.")
+    rank: int = Field(8, ge=1, le=256, description="Rank of its matrices: more can remember more.")
+    batch: int = Field(4, ge=1, description="Images a step.")
+    lr: float = Field(0.0001, gt=0, description="Learning rate of AdamW.")
+    weight: float = Field(1.0, gt=0, le=2, description="How much it changes the model; 1 as it was trained.")
+
+
+class TitlePrompts(Section):
+    """Titles as prompts."""
+
+    titles: str = Field(
+        min_length=1,
+        description="The source whose train images' titles are the prompts, such as bing. They are cleaned and written"
+        " to resources/prompts/{name}.csv. To edit them, copy that file to {name}.edited.csv, which is then used.",
+    )
+
+
+class Keep(Section):
+    """Which generated images are kept."""
+
+    by: Literal["clip", "teacher"] = Field(
+        description="Who gives an image the probability of its class, among the source's classes: the CLIP model of"
+        " `clip_scorer`, or the study's teacher. With the teacher's choice the source has train images alone."
+    )
+    at_least: float = Field(
+        0.5, gt=0, le=1, description="The least probability; an image below is dropped, with the reason, and replaced."
+    )
+    tries: int = Field(
+        3, ge=1, le=100, description="Images generated at most, for each one requested; a class may then stay short."
+    )
+
+
+# in this way, since `from` is a word of Python
+_FROM: Any = {
+    "from": (
+        ImageToImage,
+        optional(
+            "Vary another source's train images (image-to-image) instead of starting from noise alone. Image i of a"
+            " class starts from the class's train image i modulo their number; its provenance names it."
+        ),
+    )
+}
+_WithFrom: Any = create_model("_WithFrom", __base__=Source, **_FROM)
+
+
+class Diffusion(_WithFrom):
+    kind: Literal["diffusion"] = Field(description=KIND)
+    per_class: int = Field(
+        ge=1, description="Images to generate for each class. Generate more than you use, since curation drops some."
+    )
+    model: str = Field(
+        min_length=1,
+        description="A text-to-image model: its id on the Hugging Face hub, or a folder that holds one.",
+    )
+    revision: str = Field(
+        "",
+        description="The model's revision on the hub: a commit pins it. A branch may change, and a warning says so.",
+    )
+    steps: int = Field(28, ge=1, description="Denoising steps.")
+    guidance: Guidance = Field(
+        7.0,
+        description="Scale of classifier-free guidance, 1 and below for none; or two numbers, lowest first: each"
+        " image's scale is then drawn from six evenly spaced values between them.",
+    )
+    prompt_style: PromptStyle = Field(
+        "published",
+        description="published: the classes' prompts as they are, in turn. composed: every prompt is composed of a"
+        " subject, setting, viewpoint, light and medium, drawn from the classes' subjects and settings and from"
+        " compose.",
+    )
+    prompts_from: TitlePrompts = optional(
+        "Take the titles that came with another source's images for prompts, in turn, in place of the classes' prompts."
+    )
+    compose: Compose = section(
+        "Lists for composed prompts, such as a photo of a cat in a meadow, seen from the side, at dusk."
+        " Each part is drawn independently; an empty text leaves the part out.",
+    )
+    size: int = Field(512, ge=8, multiple_of=8, description="Side in pixels of a generated image; a multiple of 8.")
+    lora: LoraConfig = optional("Weights that change the model, trained by others.")
+    adapt: Adaptation = optional(
+        "Train such weights (LoRA) on another source's train images first; for models with a UNet. Classes that this"
+        " source lacks are not generated."
+    )
+    scheduler: str = Field("", description="Name of a scheduler class of diffusers; empty for the model's own.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Floating-point type; auto is bfloat16 on a GPU and float32 on a CPU."
+    )
+    negative_prompt: str = Field("", description="What the images should not show.")
+    components: list[str] = Field(
+        [],
+        description="Components of the pipeline to leave out, such as text_encoder_3 and tokenizer_3 of Stable"
+        " Diffusion 3.",
+    )
+    batch: int = Field(0, ge=0, description="Images per batch; 0 for as many as fit.")
+    quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored images.")
+    compile: bool = Field(
+        False,
+        description="Compile the model first. The first batch then takes a minute or two longer, each image of Stable"
+        " Diffusion 2 a quarter less time: worth it for a thousand images or more on a GPU. Needs a C compiler, as"
+        " nothing else does; without one the model runs uncompiled, with a warning.",
+    )
+    shards: int = Field(
+        1, ge=1, description="Jobs that share the generation, each on a GPU of its own where there are several."
+    )
+    clip_scorer: str = Field(
+        "",
+        description="A CLIP model (its id on the Hugging Face hub, or a folder) whose probability of the intended class"
+        " is recorded with every image; empty for none.",
+    )
+    keep: Keep = optional(
+        "Which images are kept, by the probability of the intended class; by default all that can be used."
+    )
+    random_weights: bool = Field(
+        False,
+        description="Set it if the model was never trained, so that its images show nothing; every figure of them says"
+        " so.",
+    )
+    seed: Seed = Field(0, description="Decides the images, together with class, model, prompt and number.")
+    unavailable: Unavailable = optional(UNAVAILABLE)
+
+
+AnySource = Annotated[
+    Google | Bing | Openverse | Commons | INaturalist | Urls | Folder | HuggingFace | Diffusion,
+    Field(discriminator="kind"),
+]
+# kind → model
+SOURCES: dict[str, type[Source]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(get_args(AnySource)[0])
+}

@@ -1,0 +1,63 @@
+"""What a checked study has to do, for the forecast of its hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from distillery.config.choices import WEB_SEARCHES
+from distillery.config.defaults import arm_defaults
+from distillery.config.queries.retrieval_queries import preflight_sources
+from distillery.config.queries.source_queries import Study, classes_of, sources_of_kind
+from distillery.config.queries.training_queries import curated_size, recipe_of, tuning_of, uses_teacher
+from distillery.storage.work import SpeedRequest, Training, Work
+
+PUBLISHED_EPOCHS = 7  # of the published recipe
+
+
+def work_of(study: Study, *, gpus: int, without_gpu: bool) -> Work:
+    """The work of a checked study; see `Work`."""
+    trained = study["teacher"]["kind"] == "train"
+    used, sources = set(preflight_sources(study)), study["sources"]
+    images = {name: sources[name]["per_class"] * len(classes_of(study, name)) for name in used}
+    return Work(
+        {name: (sources[name]["kind"], images[name]) for name in sources_of_kind(study, *WEB_SEARCHES) if name in used},
+        {
+            name: (sources[name]["model"], images[name], sources[name]["steps"], sources[name]["size"] ** 2)
+            for name in sources_of_kind(study, "diffusion")
+            if name in used
+        },
+        list(_trainings(study)),
+        study["teacher"]["steps"] if trained else 0,
+        (study["teacher"]["network"] if trained else "", study["student"]["network"]),
+        study["contact"],
+        gpus,
+        without_gpu,
+    )
+
+
+def _trainings(study: Study) -> Iterator[Training]:
+    steps = study["student"]["steps"]
+    for scenario, settings in study["scenarios"].items():
+        tuned, sources = set(), list(settings["train"])
+        for name in settings["arms"]:
+            method = study["arms"][name]["method"]
+            teacher = uses_teacher(study, name)
+            if method.startswith("published") or "budget" in study["arms"][name].get("faults", ()):
+                images = sum(settings["train"].values()) * (1 if settings["augment"] == "none" else 2)
+                batches = PUBLISHED_EPOCHS * images / study["student"]["batch"]  # in batches of the student's
+                yield Training(scenario, sources, study["seeds"], batches, teacher)
+                continue
+            yield Training(scenario, sources, study["seeds"], steps, teacher)
+            found = tuning_of(study, scenario, name)
+            if found and found[0] not in tuned:
+                tuned.add(found[0])
+                grid = found[1]
+                trials = len(grid["lr"]) * len(grid["weight_decay"]) * grid["seeds"]
+                yield Training(scenario, sources, trials, steps, teacher and found[0] != scenario)
+
+
+def speed_request_of(study: Study) -> SpeedRequest:
+    """What to time of a checked study."""
+    teacher = recipe_of(study, "teacher") if study["teacher"]["kind"] == "train" else {}
+    student, classes = recipe_of(study, "student"), len(study["classes"])
+    return SpeedRequest(teacher, student, curated_size(study), classes, arm_defaults("ce"), arm_defaults("kd"))

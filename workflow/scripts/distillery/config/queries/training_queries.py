@@ -1,0 +1,125 @@
+"""Questions about a checked configuration: the teacher, arms, recipes and hyperparameters.
+
+Each function takes the study as `reading.check_config` returns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from distillery.config.choices import NETWORKS, WITHOUT_TEACHER
+from distillery.config.models.recipes import CopiesConfig, RecipeConfig
+from distillery.config.queries.source_queries import Study
+
+
+def recipe_of(study: Study, part: str) -> dict[str, Any]:
+    """The training recipe of the teacher or the student: the keys that change a result.
+
+    How often a checkpoint is written is a resource of the rule, because changed resources retrain nothing.
+    """
+    keys = set(RecipeConfig.model_fields) - {"checkpoint_every"}
+    recipe = {key: value for key, value in study[part].items() if key in keys}
+    return recipe | {"image_size": study["image_size"] if part == "student" else curated_size(study)}
+
+
+def changed_copies(study: Study) -> dict[str, dict[str, Any]]:
+    """As a parameter, how copies are altered where that is not the usual way; else no parameter."""
+    usual = {name: field.default for name, field in CopiesConfig.model_fields.items()}
+    changed = {name: value for name, value in study["copies"].items() if value != usual[name]}
+    return {"copies": changed} if changed else {}
+
+
+def curated_size(study: Study) -> int:
+    """Side in pixels at which images are curated and views made: the larger one of teacher and students."""
+    return max(study["image_size"], study["teacher"]["image_size"])
+
+
+def timm_networks(study: Study) -> list[str]:
+    """The networks of timm that the study names."""
+    trained = {study["student"]["network"]}
+    trained |= {study["teacher"]["network"]} if "train" in kinds_of_teacher(study) else set()
+    adopted = {member["checkpoint"]["network"] for member in adopted_members(study).values()}
+    return sorted((trained | adopted) - {*NETWORKS, ""})
+
+
+def kinds_of_teacher(study: Study) -> list[str]:
+    """The kind of the teacher, or those of several."""
+    teacher = study["teacher"]
+    several = teacher["kind"] == "several"
+    return [member["kind"] for member in teacher["members"].values()] if several else [teacher["kind"]]
+
+
+def adopted_members(study: Study) -> dict[str, dict[str, Any]]:
+    """The teachers that the study does not train, by their key in the configuration."""
+    teacher = study["teacher"]
+    members = {f"teacher.members.{name}": member for name, member in teacher["members"].items()}
+    found = members if teacher["kind"] == "several" else {"teacher": teacher}
+    return {key: member for key, member in found.items() if member["kind"] in ("checkpoint", "zero_shot")}
+
+
+def adoption_of(study: Study) -> dict[str, Any]:
+    """What decides an adopted teacher: of each only the keys of its kind."""
+    teacher = study["teacher"]
+
+    def of(member: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: member[key] for key in ("kind", "weight", member["kind"]) if key in member}
+
+    if teacher["kind"] == "several":
+        return {"kind": "several", "members": {name: of(member) for name, member in teacher["members"].items()}}
+    return of(teacher)
+
+
+def fits_scale(study: Study) -> bool:
+    """Whether the scale of a zero-shot teacher is fitted on validation images."""
+    return study["teacher"]["kind"] == "zero_shot" and study["teacher"]["zero_shot"]["trust_val"]
+
+
+def settings_of_arm(study: Study, arm: str) -> dict[str, Any]:
+    """An arm's method and its settings, sorted by key; without its grid."""
+    return {key: value for key, value in sorted(study["arms"][arm].items()) if key != "tune"}
+
+
+def uses_teacher(study: Study, arm: str) -> bool:
+    """Whether the method of an arm asks the teacher."""
+    return study["arms"][arm]["method"] not in WITHOUT_TEACHER
+
+
+def arms_without_teacher(study: Study) -> list[str]:
+    """The arms whose method does not ask the teacher."""
+    return [arm for arm in study["arms"] if not uses_teacher(study, arm)]
+
+
+def design_of_study(study: Study) -> dict[str, Any]:
+    """What of the configuration decides how small a difference the study finds."""
+    return {
+        "seeds": study["seeds"],
+        "correction": study["correction"],
+        "comparisons": {
+            name: {key: one[key] for key in ("arms", "within") if key in one}
+            for name, one in study["comparisons"].items()
+        },
+        "scenarios": {name: {"arms": one["arms"]} for name, one in study["scenarios"].items()},
+        "split": {key: study["split"][key] for key in ("test", "common", "draws")},
+        "teacher": {"seeds": study["teacher"]["seeds"]},
+    }
+
+
+def tuning_of(study: Study, scenario: str, arm: str) -> tuple[str, dict[str, Any]] | None:
+    """Where an arm's learning rate and weight decay are chosen, `{scenario}[.{arm}]`, and the grid; None if given."""
+    settings = study["arms"][arm]
+    if "tune" in settings:
+        return f"{scenario}.{arm}", settings["tune"]
+    published = settings["method"].startswith("published")  # with settings of its own
+    return (scenario, study["student"]["tune"]) if "tune" in study["student"] and not published else None
+
+
+def is_tuned(study: Study, scenario: str) -> bool:
+    """Whether trials choose the learning rate and weight decay of any arm of a scenario."""
+    return any(tuning_of(study, scenario, arm) for arm in study["scenarios"][scenario]["arms"])
+
+
+def deployed_students(study: Study) -> list[str]:
+    """Students to export and measure on request, as scenario.arm; by default those of the first scenario."""
+    first = next(iter(study["scenarios"]))
+    return study.get("deployed") or [f"{first}.{arm}" for arm in study["scenarios"][first]["arms"]]

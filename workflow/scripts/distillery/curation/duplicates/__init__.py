@@ -1,0 +1,1 @@
+"""Near-duplicates: candidate pairs of images, compared in detail after alignment, and grouped."""

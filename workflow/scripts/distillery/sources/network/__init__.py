@@ -1,0 +1,1 @@
+"""Safe fetching: addresses, connections, limits, one exchange, and why one failed."""
