@@ -18,7 +18,7 @@ from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet, write_parquet
 
 # Of a source's kept images. A few matches are chance, or well-known images that any search returns. More than one in
-# ten means that the source and the teacher's data were made from the same images.
+# ten means that the source and the teacher's train images were made from the same images.
 MANY = 0.1
 TEACHER_SPLITS = ("train", "test")  # of the teacher's data
 IMAGE_COLUMNS = ("source", "row", "class", "key")  # columns of a curated table that identify an image
@@ -53,7 +53,8 @@ def find_leakage(
             teacher's split.
         processes: number of processes that compare images.
 
-    Warns of each source that shares more than `MANY` of its images with the teacher.
+    Warns of each source that shares more than `MANY` of its images with the teacher's train images. Those that the
+    teacher is tested on do no harm: it has not seen them.
 
     Raises:
         UserError: a file is damaged.
@@ -67,14 +68,14 @@ def find_leakage(
     prints = fingerprints_of(thumbnails, processes)
     near = find_near_duplicates(thumbnails, prints, is_teachers, processes)
     found: dict[str, list[np.ndarray]] = {name: [] for name in LEAKAGE_SCHEMA.names}
-    leaked = []
     start = len(images["row"])
     for part, pixels, labels in parts:
         here = (near.pairs[:, 1] >= start) & (near.pairs[:, 1] < start + len(pixels))
         mine, theirs, agreement = most_alike(near.pairs[here], near.agreement[here])
         theirs = theirs - start
         start += len(pixels)
-        leaked.append(mine)
+        if part == "train":
+            _warn_of_leakage(images["source"], mine)
         log.info("%d of %d images are near-duplicates of the teacher's %s images", len(mine), len(images["row"]), part)
         for name in IMAGE_COLUMNS:
             found[name].append(images[name][mine])
@@ -82,7 +83,6 @@ def find_leakage(
         found["teacher_row"].append(theirs)
         found["teacher_class"].append(labels[theirs])
         found["agreement"].append(agreement)
-    _warn_of_leakage(images["source"], np.concatenate(leaked))
     write_parquet(output, {name: np.concatenate(parts) for name, parts in found.items()}, LEAKAGE_SCHEMA)
 
 
@@ -91,16 +91,17 @@ def _warn_of_leakage(sources: np.ndarray, leaked: np.ndarray) -> None:
 
     Args:
         sources: the source of every kept image, [N].
-        leaked: indices of near-duplicates of the teacher's images; an image may be there twice.
+        leaked: indices of near-duplicates of the teacher's train images.
     """
     names, kept = np.unique(sources.astype(str), return_counts=True)
-    hits = sources[np.unique(leaked)].astype(str)
+    hits = sources[leaked].astype(str)
     for name, total in zip(names.tolist(), kept.tolist(), strict=True):
         count = int((hits == name).sum())
         if count > MANY * total:
             log.warning(
-                "source %s: %d of its %d images (%.0f %%) are near-duplicates of the teacher's images. Unless"
-                " split.leakage is drop, its students look better than they are: set it, or give the teacher others",
+                "source %s: %d of its %d images (%.0f %%) are near-duplicates of the teacher's train images."
+                " Unless split.leakage is drop, its students look better than they are: set it, or give the teacher"
+                " others",
                 *(name, count, total, 100 * count / total),
             )
 
