@@ -66,6 +66,7 @@ def test_a_source_is_generated_after_the_teacher_that_chooses_its_images(study):
         **{"draw_sheet": 1, "tabulate_acceptance": 1},
     }
     assert {"split_derived", "tabulate_acceptance"} <= set(study.counted())
+    assert study.counted("results/report.html")["tabulate_acceptance"] == 1
 
 
 def test_a_model_is_adapted_by_one_job_after_the_split(study):

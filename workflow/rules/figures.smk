@@ -74,7 +74,7 @@ rule draw_sheet:
 
 rule write_page:
     input:
-        tables=tables(*report_files.PAGE_TABLES),
+        tables=[*tables(*report_files.PAGE_TABLES), *report_files.tables_of_filters(study)],
         figures=["results/summary.png", *figures("png")],
         captions=captions_of_figures(),
         images="results/images.parquet",
