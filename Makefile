@@ -1,10 +1,10 @@
 # Two commands for a start: `make demo` and `make test`; each sets up everything it needs in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-# a package whose file is not the one that constraints.txt knows is refused; for an index with builds of its own:
+# A package whose hash is not in constraints.txt is refused. For an index with other builds of the packages:
 # make setup HASHES=--no-verify-hashes
 HASHES ?= --require-hashes
-# many containers set it: then every job would compile all that it imports anew, which doubles its start
+# Many containers set it. Every job would then recompile all modules that it imports, which doubles its start-up time.
 unexport PYTHONDONTWRITEBYTECODE
 
 IMPORTED := import torch, pandas, pyarrow.parquet, scipy.optimize, matplotlib.pyplot, pydantic, snakemake.cli; \
@@ -20,19 +20,19 @@ setup: .venv/.ready
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(HASHES) -r requirements.txt -c constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	$(BIN)/python -c '$(IMPORTED)'  # writes their bytecode once, for Snakemake without make too
+	$(BIN)/python -c '$(IMPORTED)'  # compiles them to bytecode once, also for runs of Snakemake without make
 	touch $@
 
-# a process for each core, at most four; the tests of one file stay together
+# one process per core, at most four; all tests of a file run in one process
 test: setup
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# a real Slurm on this machine, as root: Debian's packages, daemons started and stopped
+# tests with a real Slurm on this machine: installs Debian's packages as root, starts Slurm's daemons and stops them
 test-slurm: .venv/.cluster
 	which slurmctld munged >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge)
 	DISTILLERY_CLUSTER=1 $(BIN)/python -m pytest -v tests/cluster/test_slurm.py
 
-# files in an object store, as on Kubernetes
+# tests with the study's files in an object store, as on Kubernetes
 test-storage: .venv/.cluster
 	DISTILLERY_CLUSTER=1 $(BIN)/python -m pytest -v tests/cluster/test_object_storage.py
 
@@ -40,7 +40,8 @@ test-storage: .venv/.cluster
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(HASHES) -r requirements-cluster.txt -c constraints.txt
 	touch $@
 
-# for the tests of the page and of windows, which skip without it; as root, on Debian and Ubuntu; does nothing if a browser is there
+# Installs a browser, as root, on Debian and Ubuntu, unless there is one. Tests of the page and of browser windows are
+# skipped without a browser.
 browser:
 	(which chromium && which chromedriver && which Xvfb) || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver xvfb)
 
@@ -56,19 +57,20 @@ check: setup
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --lint --directory demo
 
-# after a change of versions: the hashes of every file of each version, for all systems
+# after a changed version in constraints.txt: writes the hashes of each version's files, for all operating systems
 hashes:
 	sed -i.old 's/ *\\$$//; /^ *--hash/d' constraints.txt && rm constraints.txt.old
 	$(BIN)/uv pip compile --quiet --no-deps --universal --python-version 3.12 --generate-hashes --no-header --no-annotate --output-file constraints.txt constraints.txt
 
-# docs/licenses.md
+# writes docs/licenses.md
 licenses: setup
 	$(BIN)/python -m distillery.licenses requirements.txt docs/licenses.md
 
+# writes docs/configuration.md and the configuration's JSON schema from the models of the configuration
 docs: setup
 	$(BIN)/python -m distillery.config.reference docs/configuration.md workflow/schemas/config.schema.yaml
 
-# README and docs as a site that opens in any browser: site/index.html
+# builds README and docs as a website: open site/index.html
 site: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
@@ -76,11 +78,11 @@ site: .venv/.docs
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(HASHES) -r requirements-docs.txt -c constraints.txt
 	touch $@
 
-# docs/gallery.md and its figures, from the finished study of studies/real
+# writes docs/gallery.md and its figures from the finished study in studies/real
 gallery: setup
 	$(BIN)/python -m distillery.page.docs_gallery studies/real/results docs
 
-# README's screenshot of a page, from the finished demonstration
+# takes README's screenshot of the page of the finished demonstration
 screenshot: setup browser
 	$(BIN)/python -m distillery.page.screenshot demo/results/report.html docs/page.png
 

@@ -1,4 +1,7 @@
-"""Which images train a small image classifier best, and does distilling it from a teacher help?"""
+"""The workflow: checks the configuration, includes the rules, and names the targets of a study.
+
+A study compares sources of images for training a small image classifier, from scratch and distilled from a teacher.
+"""
 
 from snakemake.utils import min_version
 
@@ -11,7 +14,7 @@ include: "workflow/rules/library.smk"
 configfile: "config.yaml"
 
 
-# for `--sdm apptainer` alone; docs/cluster.md
+# used only with `--sdm apptainer`; see docs/cluster.md
 container: environ.get("DISTILLERY_IMAGE", "docker://example/distillery:0.2.0")
 
 

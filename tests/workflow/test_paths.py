@@ -24,5 +24,5 @@ def test_a_python_under_a_path_with_a_space_is_one_line(tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "a path with a space, and Snakemake cannot start its jobs there" in done.stderr
+    assert "Snakemake cannot start jobs if the path of Python contains a space" in done.stderr
     assert not (tmp_path / "resources").exists()

@@ -1,7 +1,11 @@
-"""Acquire images: from searches, address lists, folders and diffusion models. A store keeps all that was retrieved."""
+"""Acquire images from searches, address lists, folders, data sets and diffusion models.
 
-# Before the first image: one query to each search, one question to the hub for each model. Jobs that retrieve take the
-# verdicts as `ancient`, so that another look retrieves nothing again. A verdict is made again only if its file is gone.
+Everything retrieved is kept in a store.
+"""
+
+# Each source is checked before its first image: a search with one query, a model or data set with a request to the hub.
+# Jobs that retrieve take the verdicts as `ancient`, so that a repeated check repeats no retrieval. A check is repeated
+# only if the file of its verdict is missing.
 
 
 rule look_at_search:
@@ -65,7 +69,7 @@ rule look_at_dataset:
         "../scripts/look_at_dataset.py"
 
 
-# imports torch and times a few steps, once
+# times a few training steps, once; imports torch
 rule time_training:
     output:
         "resources/preflight/speed.json",
@@ -207,7 +211,7 @@ rule import_dataset:
         "../scripts/import_dataset.py"
 
 
-# the titles of train images; a user's own version of the file is used in its place
+# Collects the titles of a source's train images as prompts. If the user saved an edited copy, that is used instead.
 for source in filter(source_of_titles, sources_of_kind("diffusion")):
 
     rule:
@@ -264,7 +268,7 @@ for source in filter(source_of_adapter, sources_of_kind("diffusion")):
             "../scripts/adapt_model.py"
 
 
-# one job a source: loading a model takes longer than a class's images in a small study
+# one job per source, not per class: in a small study, loading the model takes longer than generating a class's images
 for source in sources_of_kind("diffusion"):
 
     rule:

@@ -1,4 +1,4 @@
-"""The checked configuration, and the queries of the library asked of it."""
+"""Check the configuration, and bind the library's queries to it, so that rules call them without it."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ gpus_here = count_gpus()
 for resource, limit in retrieval_queries.resource_limits(gpus_here).items():
     workflow.global_resources.setdefault(resource, limit)
 
-# the jobs of the study may use so many, here or on a cluster; the processes of jobs are told
+# how many GPUs the study's jobs may use, here or on a cluster; job processes read it from the environment
 if workflow.is_main_process:
     environ[EXPECTED_GPUS] = str(workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0)
     if "without_gpu" in config:
@@ -33,13 +33,15 @@ try:
         study = reading.check_config(config, without_gpu=True)
     if workflow.is_main_process:
         for path in workflow.configfiles:
-            if Path(path).resolve() != OWN.resolve():  # given on the command line
+            if Path(path).resolve() != CONFIG_FILE.resolve():  # given on the command line
                 reading.read_config(path)
         if without_gpu:
             print(machine.machine_note(gpus, study["teacher"]["network"], study["student"]["network"]), file=sys.stderr)
         for warning in [*early_warnings.study_warnings(study), *own_files.check_own_files(study)]:
             print(f"WARNING: {warning}", file=sys.stderr)
-        from distillery.analysis.designs.planning import StudyPlan  # here: it imports numpy, and jobs read this too
+        from distillery.analysis.designs.planning import (
+            StudyPlan,
+        )  # imported here: it needs numpy, and jobs read this file too
 
         print(StudyPlan.of(study, len(training_files.names_of_trials(study))).line(), file=sys.stderr)
         for name in training_queries.timm_networks(study):
@@ -56,23 +58,24 @@ attempts = read_attempts()
 def code_of(script):
     """A hash of a script and of all modules that it imports: a changed module reruns the jobs that import it.
 
-    A function, called when a job needs the hash, because the process of every job reads every rule.
+    Returns a function that Snakemake calls only for jobs that need the hash. The process of every job reads all rules,
+    so computing all hashes here would slow down every job.
     """
-    # prepare_teacher_data imports the drawing of images, but uses it for drawn data alone
+    # prepare_teacher_data imports the code that draws images, but uses it only for drawn data
     without = () if study["teacher"]["data"]["kind"] == "drawn" else ("distillery_demo",)
     scripts = LIBRARY.parent
     return lambda _: code_hash(scripts / f"{script}.py", scripts, without)
 
 
 def shipped(folder, *names):
-    """Files of the workflow itself: local, wherever the study's files are stored."""
+    """Files that come with the workflow. They are local, also if the study's files are in an object store."""
     return [local(str(folder / name)) for name in names]
 
 
 def own_images(path):
-    """The user's own folder or tar; local, wherever the study's files are stored.
+    """The user's own folder or tar archive. It is local, also if the study's files are in an object store.
 
-    Opening a folder may change its time, so that is ignored: `class_listing` notices other images.
+    Opening a folder may change its modification time, so that is ignored: `class_listing` notices changed images.
     """
     return ancient(local(path)) if Path(path).is_dir() else local(path)
 
@@ -83,22 +86,26 @@ def teacher_folders():
 
 
 def pixels_of_plan(scenario):
-    """The files with the images of a scenario's plan.
+    """The files with the pixels of a scenario's images, as inputs whose modification time is ignored.
 
-    Trainings depend on the plan alone, which has a hash of its images' pixels: these files change with others too.
+    These files also change with images that the scenario does not use. The plan has a hash of the pixels that it does
+    use, so trainings depend on the plan.
     """
     return [ancient(path) for path in curated(pixel_sources(scenario), "npy")]
 
 
 def used_as_they_are():
-    """As a parameter of plans, a scenario's sources without labels; no parameter in a study without such."""
+    """The parameter of plans that names the scenario's sources that are used without labels.
+
+    Empty, so no parameter, if the study has no such source.
+    """
     if not any(study["sources"][source].get("labels") == "none" for source in unlabeled_sources()):
         return {}
     return {"any_class": lambda w: derived.used_as_they_are(study, w.scenario)}
 
 
 def in_report(path):
-    """An output with its place in Snakemake's report."""
+    """Mark an output for Snakemake's report, with its caption and category."""
     return report(path, **report_places.place_in_report(path, FIGURES, PLACES))
 
 
@@ -113,26 +120,29 @@ def captions_of_figures():
 
 
 def parents_in_plans():
-    """As a parameter of plans, the parents of a scenario's sources; no parameter in a study without such."""
+    """The parameter of plans that names the parents of the scenario's sources.
+
+    Empty, so no parameter, if no source of the study has a parent.
+    """
     if not source_queries.parents_of_derived(study, used_sources()):
         return {}
     return {"parents": lambda w: source_queries.parents_of_derived(study, study["scenarios"][w.scenario]["train"])}
 
 
 def crawl_policy():
-    """Resources of the rules that crawl. As resources, not parameters, their change repeats no crawl."""
+    """The crawl policy as resources of the rules that crawl: unlike changed parameters, they repeat no crawl."""
     return {key: lambda w, key=key: retrieval_queries.crawl_policy(study, w.source)[key] for key in CRAWL_POLICY_KEYS}
 
 
 def crawl_counts():
-    """Resources of the rule `crawl`, which let each search be crawled by one job at a time."""
+    """Resources of the rule `crawl`: one for each search, so that only one job crawls a search at a time."""
     return {
         name: lambda w, name=name: retrieval_queries.crawl_counts(study, w.source)[name]
         for name in retrieval_queries.CRAWLS
     }
 
 
-# --- the library's queries, asked of this study -----------------------------------------------------------------------
+# --- the library's queries, bound to this study ----------------------------------------------------------------------
 
 sources_of_kind = partial(source_queries.sources_of_kind, study)
 classes_of_sources = partial(source_queries.classes_of_sources, study)

@@ -120,14 +120,14 @@ rule split:
         limits=limits_of_sources(base_sources()),
         common=study["split"]["common"],
         tuned=any(map(is_tuned, study["scenarios"])),
-        # no output, because Snakemake deletes those before the job
+        # a parameter, not an output: it must outlive the job, and Snakemake deletes outputs before a job runs
         assignments="results/assignments.parquet",
         code=code_of("split"),
     script:
         "../scripts/split.py"
 
 
-# base sources are split as if there were no derived ones, which are then for training alone
+# Base sources are split as if there were no derived ones. Images of derived sources are then used only for training.
 if derived_sources():
 
     localrules:

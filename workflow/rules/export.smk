@@ -1,15 +1,15 @@
-"""Export a trained model. Nothing of the study waits for it: ask for the file by its name."""
+"""Export a trained student, quantize it, and measure it. No target of the study includes these files: name them."""
 
 
 rule export_student:
     input:
-        # not the seed that tests best: choosing by the test would flatter it
+        # always seed 0: the seed with the best test accuracy would have an accuracy that is biased upward
         weights="results/runs/{scenario}/{arm}/seed0/model.safetensors",
         metrics="results/runs/{scenario}/{arm}/seed0/metrics.json",
         predictions="results/runs/{scenario}/{arm}/seed0/predictions.parquet",
         runs="results/scenarios/{scenario}.csv",
         plan="results/plans/{scenario}.parquet",
-        attribution=ancient("results/attribution.csv"),  # the card names it
+        attribution=ancient("results/attribution.csv"),  # the model card refers to it
     output:
         model="results/models/{scenario}.{arm}.onnx",
         card="results/models/{scenario}.{arm}.md",

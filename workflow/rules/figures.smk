@@ -1,7 +1,7 @@
 """Figures, sheets of images, and the page."""
 
 
-# all in one job: its start takes longer than drawing them
+# all figures in one job, because its start-up takes longer than drawing them
 rule plot:
     input:
         tables=tables(*tables_of_figures()),
@@ -28,7 +28,7 @@ rule plot:
 rule plot_summary:
     input:
         table="results/tables/summary.csv",
-        preflight=ancient("resources/preflight/table.txt"),  # shown with every study; not drawn
+        preflight=ancient("resources/preflight/table.txt"),  # not drawn: an input so that every study shows it on the terminal
         refusals="results/refusals.json",
     output:
         figure=in_report("results/summary.png"),

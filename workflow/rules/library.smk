@@ -1,11 +1,14 @@
-"""Make the library importable, and read the configuration once before Snakemake does: its errors name no line."""
+"""Make the library importable, take the run's lock, and check config.yaml before Snakemake reads it.
+
+Snakemake's own errors about config.yaml name no line.
+"""
 
 import sys
 from os import environ, pathsep
 from pathlib import Path
 
 LIBRARY = Path(workflow.basedir) / "workflow" / "scripts" / "distillery"
-# first for the rules and for the processes that run scripts, so that no installed version is used instead
+# first on the path, for rules and for processes that run scripts, so that an installed version is never used instead
 sys.path.insert(0, str(LIBRARY.parent))
 environ["PYTHONPATH"] = pathsep.join(filter(None, (str(LIBRARY.parent), environ.get("PYTHONPATH"))))
 
@@ -28,7 +31,7 @@ from distillery.storage.host.writable import require_room_for_temporary_files, r
 from distillery.terminal.run_digest import run_digest
 from distillery.terminal.lines import show_lines
 
-# by the main process alone, not by every job
+# only in the main process: the process of every job reads this file too
 terminal = show_lines(workflow.output_settings) if workflow.is_main_process else None
 
 if workflow.is_main_process:
@@ -40,16 +43,16 @@ if workflow.is_main_process:
     except UserError as error:
         sys.exit(str(error))  # a WorkflowError would add a file and line of the workflow
 
-# Snakemake runs scripts by a line of the shell in which the interpreter's path is not quoted
+# Snakemake runs scripts with a shell command that does not quote the interpreter's path
 if workflow.is_main_process and any(map(str.isspace, sys.executable)):
     sys.exit(
-        f"Python is at {sys.executable!r}, a path with a space, and Snakemake cannot start its jobs there. Move the"
-        " checkout, or make its .venv, under a path without spaces."
+        f"Python is at {sys.executable!r}. Snakemake cannot start jobs if the path of Python contains a space. Move the"
+        " checkout, or create its .venv, under a path without spaces."
     )
 
-OWN = Path("config.yaml")
-if workflow.is_main_process and OWN.exists():
+CONFIG_FILE = Path("config.yaml")
+if workflow.is_main_process and CONFIG_FILE.exists():
     try:
-        reading.read_config(OWN)
+        reading.read_config(CONFIG_FILE)
     except UserError as error:
         sys.exit(str(error))  # a WorkflowError would add a file and line of the workflow

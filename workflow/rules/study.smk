@@ -1,9 +1,11 @@
-"""Train and test the students: a run is one (scenario, arm, seed), a trial one training with one setting of a grid.
+"""Train and test the students.
+
+A run is one (scenario, arm, seed); a trial is one training with one setting of a hyperparameter grid.
 
 Seeds of one (scenario, arm), and trials of one grid, share a job, unless `seeds_per_job` is 1.
 """
 
-# a rule for each grid, because its trials are the files of one job
+# one rule per grid: all its trials are outputs of one job, and outputs cannot be computed from wildcards
 for trial in trial_rules():
 
     rule:
@@ -110,7 +112,7 @@ rule train_student:
         "../scripts/train_student.py"
 
 
-# all seeds of an arm in one job: testing takes seconds, most of them the start
+# all seeds of an arm in one job: it takes seconds, most of which are start-up
 rule evaluate_students:
     input:
         weights=all_seeds("results/runs/{scenario}/{arm}/seed{seed}/model.safetensors"),

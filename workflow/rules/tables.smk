@@ -126,7 +126,7 @@ rule tabulate_costs:
     input:
         runs="results/tables/runs.csv",
         counts="results/tables/counts.csv",
-        # their benchmarks are read too
+        # not read themselves: the benchmarks of the jobs that write them are
         others=[
             "results/teacher/metrics.json",
             "results/tables/leakage.csv",
@@ -142,7 +142,7 @@ rule tabulate_costs:
     conda:
         "../../envs/report.yaml"
     params:
-        # parameters, not inputs: a study copied without its benchmarks must not be trained again
+        # parameters, not inputs: a study that is copied without its benchmarks must not be trained again
         benchmarks="results/benchmarks",
         checkpoints="results/checkpoints",
         trials=names_of_trials(),

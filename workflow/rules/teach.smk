@@ -137,7 +137,7 @@ rule evaluate_teacher:
         "results/logs/evaluate_teacher.log",
     benchmark:
         "results/benchmarks/evaluate_teacher.tsv"
-    priority: 1  # a bad teacher is told before students train
+    priority: 1  # shows a bad teacher before students train
     conda:
         "../../envs/training.yaml"
     threads: 4
@@ -188,7 +188,7 @@ rule find_leakage:
 
 if derived_sources():
 
-    # for the split of the base sources, which comes before the derived ones
+    # for the split of the base sources, which is made before derived sources have images
     use rule find_leakage as find_leakage_of_base with:
         input:
             pixels=curated(base_sources(), "npy"),

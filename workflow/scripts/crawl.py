@@ -13,7 +13,7 @@ with job(snakemake) as j:
     request = SourceRequest.of(j.params.name, source, j.params.store, j.input.look)
     web = nullcontext()
     if demo:
-        from distillery_demo.web import imitate_web  # here alone: nothing in the library imports the demo
+        from distillery_demo.web import imitate_web  # imported only here: the library never imports the demo
 
         web = imitate_web({label: j.params.queries}, demo["results_per_query"], demo["seed"])
     with web as port:

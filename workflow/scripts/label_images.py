@@ -1,4 +1,4 @@
-"""Give images without labels the class that the teacher finds likeliest, or leave them out."""
+"""Label images with the class that the teacher finds most probable; leave out those below the threshold."""
 
 from distillery.distillation.teacher_labels import LabeledPaths, label_images
 from distillery.jobs import job

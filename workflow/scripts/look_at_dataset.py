@@ -1,4 +1,4 @@
-"""Check a data set before its first image: may it be had, and has it the split?"""
+"""Check whether a data set is accessible and has the split, before its first image is fetched."""
 
 from distillery.jobs import job, with_crawl_policy
 from distillery.sources.datasets.importing import look_at_dataset

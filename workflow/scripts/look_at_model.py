@@ -1,4 +1,4 @@
-"""Check a diffusion source before its first image: may its model be had, and can this machine run it?"""
+"""Check whether a diffusion source's model is accessible and runs on this machine, before its first image."""
 
 from distillery.generation.look import look_at_model
 from distillery.jobs import job, with_crawl_policy

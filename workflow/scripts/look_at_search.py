@@ -1,4 +1,4 @@
-"""Check an image search before its first crawl: one query."""
+"""Check with one query whether an image search can be crawled, before its first crawl."""
 
 from contextlib import nullcontext
 
@@ -11,7 +11,7 @@ with job(snakemake) as j:
     source = with_crawl_policy(j, look.source)
     web = nullcontext()
     if demo:
-        from distillery_demo.web import imitate_web  # here alone: nothing in the library imports the demo
+        from distillery_demo.web import imitate_web  # imported only here: the library never imports the demo
 
         web = imitate_web({look.label: [look.query]}, demo["results_per_query"], demo["seed"])
     with web as port:

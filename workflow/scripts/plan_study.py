@@ -1,4 +1,4 @@
-"""Say what differences the study can find, and what smaller ones would cost."""
+"""Write which accuracy differences the study can detect, and what detecting smaller ones would cost."""
 
 from distillery.analysis.designs.planning import StudyPlan, write_plan
 from distillery.jobs import job

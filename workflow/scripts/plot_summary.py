@@ -1,4 +1,4 @@
-"""The summary as a figure, and typeset in Markdown and LaTeX."""
+"""Draw the summary as a figure, and typeset it in Markdown and LaTeX."""
 
 from distillery.analysis.study_tables.typesetting import typeset_summary
 from distillery.figures.registry import plot_figure

@@ -29,7 +29,7 @@ with job(snakemake) as j:
     elif data["kind"] == "none":
         train, test = no_images(side), no_images(side)
     else:
-        from distillery_demo.drawing import draw_set  # imported here: the library does not know the demo
+        from distillery_demo.drawing import draw_set  # imported only here: the library never imports the demo
 
         # an even and an odd seed, so that train and test never share an image
         train, test = (

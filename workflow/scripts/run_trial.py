@@ -1,4 +1,4 @@
-"""Train students with some settings of a grid, and measure each on the validation images."""
+"""Train a student with each of some settings of a hyperparameter grid, and measure them on the validation images."""
 
 from distillery.distillation.not_run import write_trial_not_run
 from distillery.distillation.training_jobs import TrainingJob, run_trials
@@ -14,7 +14,7 @@ with job(snakemake) as j:
             write_trial_not_run(reason, trial)
     else:
         classes = list(j.params.classes)
-        asked = TrainingJob(
+        training_job = TrainingJob(
             images=read_planned_images(j.input.plan, list(j.input.pixels), list(j.params.sources), classes),
             classes=classes,
             augment=j.params.augment,
@@ -27,4 +27,4 @@ with job(snakemake) as j:
             deterministic=j.params.deterministic,
             copies=j.params.get("copies", {}),
         )
-        run_trials(asked, trials)
+        run_trials(training_job, trials)

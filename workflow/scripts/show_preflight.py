@@ -1,4 +1,4 @@
-"""Show on the terminal what the looks at all sources have found, and what the study takes."""
+"""Show on the terminal what the checks of all sources found, and forecast the study's time and disk space."""
 
 import json
 import sys

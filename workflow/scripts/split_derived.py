@@ -1,4 +1,4 @@
-"""Add the images of derived sources to the splits of the others, for training alone."""
+"""Add the images of derived sources to the splits of the base sources, only for training."""
 
 from distillery.jobs import job
 from distillery.splits.derived import split_derived_images

@@ -1,4 +1,4 @@
-"""Accuracy by class, by test source and by confusion; calibration, agreement with the teacher, training curves."""
+"""Tabulate accuracy by class and by test source, confusions, calibration, agreement with the teacher, and curves."""
 
 from distillery.analysis.breakdowns import BreakdownPaths, tabulate_breakdowns
 from distillery.analysis.study_tables.curves import tabulate_curves

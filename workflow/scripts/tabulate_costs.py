@@ -1,4 +1,4 @@
-"""What each stage cost."""
+"""Tabulate the time, memory and images of each stage's jobs."""
 
 from distillery.analysis.study_tables.costs import tabulate_costs
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""How many images leak from the teacher's data, how many labels are probably wrong, how different images are."""
+"""Tabulate leakage from the teacher's data, labels that are probably wrong, and the diversity of images."""
 
 from distillery.analysis.data_quality.diversity_table import tabulate_diversity
 from distillery.analysis.data_quality.quality_tables import tabulate_data_quality

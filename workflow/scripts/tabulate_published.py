@@ -1,4 +1,4 @@
-"""Compare our numbers with the published ones, and explain their difference."""
+"""Tabulate this study's accuracies beside the published ones, with reasons for the differences."""
 
 from distillery.analysis.study_tables.published_comparison import tabulate_published
 from distillery.jobs import job

@@ -1,4 +1,4 @@
-"""One scenario's table: one row a run."""
+"""Tabulate one scenario: one row for each run."""
 
 from distillery.analysis.study_tables.runs_table import scenario_table
 from distillery.analysis.table_files import write_table

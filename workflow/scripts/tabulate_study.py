@@ -1,4 +1,4 @@
-"""The study's tables: comparisons and ranking, runs, summary, counts, teacher."""
+"""Write the study's tables: comparisons and ranking, runs, summary, counts, teacher."""
 
 from distillery.analysis.comparisons import tabulate_comparisons
 from distillery.analysis.designs.run_design import RunDesign

@@ -1,4 +1,4 @@
-"""Train the student of one (scenario, arm, seed), or those of several seeds."""
+"""Train the students of one scenario and arm: of one seed, or of several."""
 
 from distillery.distillation.hyperparameter_search import with_best_setting
 from distillery.distillation.not_run import write_training_not_run
@@ -17,7 +17,7 @@ with job(snakemake) as j:
         classes = list(j.params.classes)
         recipe = Recipe.of({**j.params.recipe, "checkpoint_every": j.resources.checkpoint_every})
         for plan, teacher, files in by_plan_and_teacher(list(j.input.plans), list(j.input.teachers), outputs):
-            asked = TrainingJob(
+            training_job = TrainingJob(
                 images=read_planned_images(plan, list(j.input.pixels), list(j.params.sources), classes),
                 classes=classes,
                 augment=j.params.augment,
@@ -30,4 +30,4 @@ with job(snakemake) as j:
                 deterministic=j.params.deterministic,
                 copies=j.params.get("copies", {}),
             )
-            train_students(asked, *files)
+            train_students(training_job, *files)
