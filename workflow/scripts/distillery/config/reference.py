@@ -1,4 +1,4 @@
-"""The reference page of the configuration, written from its models: `make docs`."""
+"""Write the configuration's reference page, docs/configuration.md, from the models: `make docs`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from distillery.config.schema import json_schema, schema_file
 
 INTRODUCTION = """# The configuration
 
-`config.yaml` holds everything that defines a study. Counts are totals over the classes. A mistake ends in one line that
-names the key. `make docs` writes this page from the models in `workflow/scripts/distillery/config`, and the JSON schema
-`workflow/schemas/config.schema.yaml` with it.
+`config.yaml` holds everything that defines a study. Numbers of images are totals over all classes; only `per_class`
+counts the images of one class. If a value is wrong, the study ends with one line that names the key. `make docs` writes
+this page and the JSON schema `workflow/schemas/config.schema.yaml` from the models in
+`workflow/scripts/distillery/config`.
 """
 
 HEAD = ("| key | meaning | values | default |", "|---|---|---|---|")
-# the key that decides which other keys a section has, what it is called, and the keys shown once for all choices
+# by section: the key whose value decides which other keys there are, the heading for each of its values, and the keys
+# that are listed only once for all values
 CHOICES = {"sources": ("kind", "A source of kind", ()), "arms": ("method", "An arm of method", ("tune",))}
 NAMES = {"object": "keys and values", "array": "list", "string": "text", "boolean": "`true`, `false`"}
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
-Part = dict[str, Any]  # of the schema
+Part = dict[str, Any]  # a part of the JSON schema
 
 
 def reference() -> str:
@@ -39,7 +41,7 @@ def reference() -> str:
 
 
 def _rows(part: Part, path: str, schema: Part, leave_out: tuple[str, ...] = ()) -> Iterator[str]:
-    """A row for every key of a section, each followed by those of the section it holds."""
+    """A row for every key of a section, followed by rows for the keys inside its value."""
     for key, below in part["properties"].items():
         if key in leave_out:
             continue
@@ -48,34 +50,34 @@ def _rows(part: Part, path: str, schema: Part, leave_out: tuple[str, ...] = ()) 
         meaning = target["description"].replace("|", "\\|")
         default = _default(below, key in part.get("required", ()))
         yield f"| `{where}` | {meaning} | {_values(target)} | {default} |"
-        # a key may hold a section, or something else or a section
-        for one in [target, *target.get("oneOf", [])]:
-            if "properties" in (inner := _resolved(one, schema)):
+        # the value may be a section, or a choice of several types, of which one is a section
+        for choice in [target, *target.get("oneOf", [])]:
+            if "properties" in (inner := _resolved(choice, schema)):
                 yield from _rows(inner, where, schema)
         if isinstance(target.get("additionalProperties"), dict):
             yield from _rows_of_named(target["additionalProperties"], f"{where}.{{name}}", schema)
 
 
 def _rows_of_named(part: Part, path: str, schema: Part) -> Iterator[str]:
-    """The keys of sections that a user names; if a choice decides on the keys, only those of all choices."""
+    """Rows for sections that the user names. If kind or method decides their keys, only the keys that all share."""
     if "discriminator" in part:
         key, _, shared = CHOICES[path.partition(".")[0]]
         models = list(_choices(part, schema).values())
-        together = {key: models[0]["properties"][key] | {"enum": list(_choices(part, schema))}}
-        together |= {name: models[0]["properties"][name] for name in shared}
-        yield from _rows({"properties": together, "required": [key]}, path, schema)
+        properties = {key: models[0]["properties"][key] | {"enum": list(_choices(part, schema))}}
+        properties |= {name: models[0]["properties"][name] for name in shared}
+        yield from _rows({"properties": properties, "required": [key]}, path, schema)
     elif "properties" in (inner := _resolved(part.get("anyOf", [part])[0], schema)):
         yield from _rows(inner, path, schema)
 
 
 def _choices(part: Part, schema: Part) -> dict[str, Part]:
-    """Kind or method → its section."""
+    """The section of each kind or method, by its name."""
     key, models = part["discriminator"]["propertyName"], [_resolved(each, schema) for each in part["oneOf"]]
     return {model["properties"][key]["const"]: model for model in models}
 
 
 def _resolved(part: Part, schema: Part) -> Part:
-    """A part with what it refers to; its own keywords come first."""
+    """A part of the schema with its `$ref` replaced by the definition; the part's own keywords take precedence."""
     return schema["$defs"][part["$ref"].rsplit("/", 1)[1]] | part if "$ref" in part else part
 
 
@@ -88,9 +90,10 @@ def _default(part: Part, required: bool) -> str:
 
 
 def _values(part: Part) -> str:
-    """Type or choices, and range."""
+    """The type or the choices of a value, and its range."""
     if "enum" in part:
-        return ", ".join(f"`{value}`" if value else "empty" for value in part["enum"])
+        # false is how YAML reads the choice off, which is listed too
+        return ", ".join(f"`{value}`" if value else "empty" for value in part["enum"] if value is not False)
     if "oneOf" in part:
         return " or ".join(_values(each) for each in part["oneOf"])
     if "$ref" in part:

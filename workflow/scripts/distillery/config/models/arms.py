@@ -10,10 +10,12 @@ from distillery.config.choices import Fault, ScratchFault
 from distillery.config.models.fields import UNIQUE, Section, Unique, optional
 from distillery.config.models.recipes import Grid
 
-METHOD = "The loss that is minimized; docs/arms.md has the formulas."
-FAULTS = "Faults of the published recipe that are added to the study's own; docs/arms.md says what each does."
-Alpha = Annotated[float, Field(ge=0, le=1, description="Weight of the teacher in the loss; the labels have 1 - alpha.")]
-Temperature = Annotated[float, Field(gt=0, description="Divides the logits of both sides before the softmax.")]
+METHOD = "The training method, which decides the loss. docs/arms.md has the formulas."
+FAULTS = "Faults of the published recipe to add to this study's recipe. docs/arms.md says what each of them does."
+Alpha = Annotated[
+    float, Field(ge=0, le=1, description="Weight of the teacher in the loss; the weight of the labels is 1 - alpha.")
+]
+Temperature = Annotated[float, Field(gt=0, description="Divides the logits of student and teacher before the softmax.")]
 
 
 class ArmConfig(Section):
@@ -23,11 +25,11 @@ class ArmConfig(Section):
 
 
 class TunableArmConfig(ArmConfig):
-    """An arm that may have a grid of its own."""
+    """An arm that may have its own grid of hyperparameters."""
 
     tune: Grid = optional(
-        "Chooses lr and weight_decay of this arm for each scenario by the validation accuracy of its own loss."
-        " Not for the published arms, whose recipe is fixed."
+        "Chooses lr and weight_decay for this arm in each scenario: the values with the highest validation accuracy"
+        " when trained with the arm's own loss. Published arms have a fixed recipe and no grid."
     )
 
 
@@ -38,7 +40,7 @@ class CrossEntropyConfig(TunableArmConfig):
 class LabelSmoothingConfig(TunableArmConfig):
     method: Literal["label_smoothing"] = Field(description=METHOD)
     smoothing: float = Field(
-        0.1, ge=0, le=1, description="Probability that is moved from the label to all classes evenly."
+        0.1, ge=0, le=1, description="Probability that is taken from the label and spread evenly over all classes."
     )
 
 
@@ -51,24 +53,26 @@ class KDConfig(TunableArmConfig):
 class DKDConfig(TunableArmConfig):
     method: Literal["dkd"] = Field(description=METHOD)
     alpha: float = Field(
-        1.0, ge=0, description="Weight of the target-class part: the probability of the label against all others."
+        1.0,
+        ge=0,
+        description="Weight of the target-class part: the probability of the label against all other classes.",
     )
     beta: float = Field(
-        8.0, ge=0, description="Weight of the non-target part: the distribution over the other classes."
+        8.0, ge=0, description="Weight of the non-target-class part: the distribution over the other classes."
     )
     temperature: Temperature = 4.0
     # the authors' 20 of 240 epochs
     warmup: float = Field(
-        0.083, ge=0, le=1, description="Fraction of the steps in which the weight of the teacher's part rises from 0."
+        0.083, ge=0, le=1, description="Fraction of the steps over which the weight of the teacher rises from 0."
     )
 
 
 class DISTConfig(TunableArmConfig):
     method: Literal["dist"] = Field(description=METHOD)
-    # the weights of the authors' configurations
-    beta: float = Field(2.0, ge=0, description="Weight of the correlation over the classes of each image.")
-    gamma: float = Field(2.0, ge=0, description="Weight of the correlation over the images of each class.")
-    # usual for CIFAR; the authors' ImageNet students have 1
+    # the weights in the authors' configurations
+    beta: float = Field(2.0, ge=0, description="Weight of the correlation over the classes, for each image.")
+    gamma: float = Field(2.0, ge=0, description="Weight of the correlation over the images, for each class.")
+    # usual for CIFAR; the authors use 1 on ImageNet
     temperature: Temperature = 4.0
 
 
@@ -82,15 +86,15 @@ class KDStandardizedConfig(TunableArmConfig):
 class AttentionTransferConfig(TunableArmConfig):
     method: Literal["attention_transfer"] = Field(description=METHOD)
     beta: float = Field(
-        1000.0, ge=0, description="Weight of the differences of the attention maps, summed over the stages."
+        1000.0, ge=0, description="Weight of the differences between attention maps, summed over the stages."
     )
 
 
 class FitNetConfig(TunableArmConfig):
     method: Literal["fitnet"] = Field(description=METHOD)
-    # as Tian et al. (2020)
+    # the value of Tian et al. (2020)
     beta: float = Field(
-        100.0, ge=0, description="Weight of the difference between the student's and the teacher's middle stage."
+        100.0, ge=0, description="Weight of the difference between the middle stages of student and teacher."
     )
 
 

@@ -11,12 +11,12 @@ from distillery.config.choices import NAME_PATTERN
 
 
 class Section(BaseModel):
-    """A part of the configuration: keys and values, no others, and no value converted to another type.
+    """A section of the configuration. Unknown keys are errors, and no value is converted to another type.
 
-    A key whose default is None may be left out, and is then absent from the checked configuration.
+    A key whose default is None may be left out; the checked configuration then lacks it too.
     """
 
-    # deferred: the outermost model builds all the others with itself, once
+    # deferred, because the outermost model builds all others when it is built
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
@@ -43,22 +43,22 @@ Duplicates = Literal["drop", "off", False]  # YAML reads off as false
 
 
 class ParquetData(Section):
-    """A data set in the form of the Hugging Face hub."""
+    """A data set on the Hugging Face hub, or a folder of parquet files like those of the hub."""
 
     revision: str = Field("", description="The data set's revision on the hub, preferably a commit.")
-    subset: str = Field("", description="The subset (configuration) of a data set that has several.")
-    image: str = Field("image", description="The column of images.")
-    label: str = Field("label", description="The column of labels.")
+    subset: str = Field("", description="The data set's subset (the hub calls it configuration), if it has several.")
+    image: str = Field("image", description="The column with the images.")
+    label: str = Field("label", description="The column with the labels.")
     names: dict[str, str] = Field(
-        {}, description="What the data set calls a class, where it is not the class's name: {cat: tabby}."
+        {}, description="The data set's names of classes that have another name in the study: {cat: tabby}."
     )
 
 
 def section(description: str, default: dict[str, Any] | None = None, **limits: Any) -> Any:
-    """A key whose value is a section, or sections by name. The default is filled in as if the user had written it."""
+    """A key whose value is a section, or several sections by name. Its default is filled in where the key is absent."""
     return Field(default=default or {}, description=description, **limits)
 
 
 def optional(description: str, **limits: Any) -> Any:
-    """A key that may be left out: it has no default, and what its absence means stands in its description."""
+    """A key that may be left out. It has no default value; its description says what happens without the key."""
     return Field(default=None, description=description, **limits)

@@ -35,16 +35,16 @@ def _shape_of_pretrained(value: Any) -> str | None:
     return {bool: "boolean", str: "text"}.get(type(value))
 
 
-# with their range and description, because teacher and student have defaults of their own
+# types with range and description, because teacher and student have different defaults
 NetworkName = Annotated[
     str,
     AfterValidator(_known_network),
     Field(
         json_schema_extra={"pattern": f"^({'|'.join(NETWORKS)}|{TIMM_PATTERN})$"},
-        description="Residual networks with a stem for small images (resnet8_half has 20 thousand parameters, resnet8"
-        " 78, resnet20 272, resnet8x4 1,200, resnet18 11,200) and plain convolutional networks that train faster"
-        " (convnet_s 150, convnet_m 500, convnet_l 2,000, convnet_xl 12,700), for small images; or `timm/` and the name"
-        " of a network of timm, such as timm/mobilenetv3_small_100, for 96 pixels and more.",
+        description="The network. For small images, a residual network (thousands of parameters: resnet8_half 20,"
+        " resnet8 78, resnet20 272, resnet8x4 1,200, resnet18 11,200) or a plain convolutional network, which trains"
+        " faster (convnet_s 150, convnet_m 500, convnet_l 2,000, convnet_xl 12,700). For images of 96 pixels and more,"
+        " `timm/` and the name of one of timm's networks, such as timm/mobilenetv3_small_100.",
     ),
 ]
 Pretrained = Annotated[
@@ -53,25 +53,25 @@ Pretrained = Annotated[
         _shape_of_pretrained, custom_error_type="pretrained", custom_error_message="is not true, false or a text"
     ),
 ]
-Steps = Annotated[int, Field(ge=1, description="Optimizer steps, the same for every number of images.")]
+Steps = Annotated[int, Field(ge=1, description="Optimizer steps, however many train images there are.")]
 Batch = Annotated[int, Field(ge=2, description="Images per step. Batch normalization needs at least two.")]
-LearningRate = Annotated[float, Field(gt=0, description="Highest learning rate.")]
+LearningRate = Annotated[float, Field(gt=0, description="Highest learning rate of the schedule.")]
 
 
 class Grid(Section):
-    """A grid of settings, of which the best is chosen."""
+    """A grid of hyperparameters, from which trials choose the best combination."""
 
     lr: Annotated[list[Annotated[float, Field(gt=0)]], Unique] = Field(
-        description="Highest learning rates to try.", min_length=1, json_schema_extra=UNIQUE
+        description="Values of lr to try.", min_length=1, json_schema_extra=UNIQUE
     )
     weight_decay: Annotated[list[Annotated[float, Field(ge=0)]], Unique] = Field(
-        description="L2 weight decays to try with each learning rate.", min_length=1, json_schema_extra=UNIQUE
+        description="Values of weight_decay to try with each lr.", min_length=1, json_schema_extra=UNIQUE
     )
-    seeds: int = Field(1, ge=1, description="Trainings of each setting.")
+    seeds: int = Field(1, ge=1, description="Trainings with each combination of lr and weight_decay.")
 
 
 class CopiesConfig(Section):
-    """How the augmented copies of scenarios with `augment` are altered, once, at the size of the curated images."""
+    """How the copies in scenarios with `augment` are altered: once, at the size of the curated images."""
 
     jitter: float = Field(
         0.4,
@@ -80,43 +80,47 @@ class CopiesConfig(Section):
         description="For augment: color. Factors of brightness, contrast and saturation are drawn from 1 ± this.",
     )
     hue: float = Field(
-        0.1, ge=0, le=0.5, description="For augment: color. The largest change of hue in turns, in either direction."
+        0.1,
+        ge=0,
+        le=0.5,
+        description="For augment: color. Largest change of hue in either direction, in turns of the color circle.",
     )
     degrees: float = Field(
-        30.0, ge=0, le=180, description="For augment: rotation. The largest rotation, in either direction."
+        30.0, ge=0, le=180, description="For augment: rotation. Largest rotation in either direction, in degrees."
     )
     fill: Fill = Field(
         "reflect",
-        description="For augment: rotation. What lies beyond the border of a rotated image: its reflection, its edge"
-        " repeated, or gray.",
+        description="For augment: rotation. What fills the corners of a rotated image: the reflected image, its"
+        " repeated edge pixels, or gray.",
     )
 
 
 class RecipeConfig(Section):
-    """The training recipe: what decides a training, besides data, loss and seed."""
+    """The training recipe: everything that decides a training except data, loss and seed."""
 
     network: NetworkName
     pretrained: Pretrained = Field(
         False,
-        description="Weights to start from, always safetensors: true for those that timm names (downloaded once), the"
-        " path of a file or of a folder with model.safetensors, or an id on the Hugging Face hub. The last layer starts"
-        " anew where the weights are of other classes.",
+        description="Weights to start from, in safetensors format. true: timm's weights for the network, downloaded"
+        " once. Otherwise the path of a file or of a folder with model.safetensors, or an id on the Hugging Face hub."
+        " If the weights are for other classes, the last layer starts from random weights.",
     )
     train: TrainedPart = Field(
-        "all", description="Layers that are trained: all, or the head (the last one) alone, as when labels are few."
+        "all", description="Layers to train: all of them, or only the last one (head), which suits few train images."
     )
     body_lr: float = Field(
         1.0,
         gt=0,
-        description="Learning rate of all layers but the head, relative to lr; 0.1 is usual for pretrained weights.",
+        description="Learning rate of all layers except the last one, as a multiple of lr. 0.1 is usual for pretrained"
+        " weights.",
     )
     steps: Steps
     batch: Batch
     lr: LearningRate
     optimizer: Optimizer = Field(
         "sgd",
-        description="Stochastic gradient descent with Nesterov momentum, or Muon (Jordan et al. 2024) for convolutions,"
-        " which takes an lr of about 0.24 and a momentum of about 0.6.",
+        description="sgd: stochastic gradient descent with Nesterov momentum. muon: Muon (Jordan et al. 2024)"
+        " for the convolutions; it needs an lr of about 0.24 and a momentum of about 0.6.",
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov momentum.")
     weight_decay: float = Field(
@@ -124,45 +128,52 @@ class RecipeConfig(Section):
     )
     schedule: Schedule = Field("cosine", description="How the learning rate falls after the warm-up.")
     warmup: float = Field(
-        0.05, ge=0, le=1, description="Fraction of the steps in which the learning rate rises from 0."
+        0.05, ge=0, le=1, description="Fraction of the steps over which the learning rate rises from 0."
     )
     view: View = Field(
         "auto",
-        description="How a view is cut from an image. pad_crop: shifted by up to crop pixels. resized_crop: a random"
-        " square part, enlarged, with other brightness, contrast and saturation, as usual for photographs. auto:"
-        " resized_crop at 96 pixels and more.",
+        description="How a random view of a train image is made. pad_crop: the image, shifted by up to crop pixels."
+        " resized_crop: a random square part of it, enlarged, with changed brightness, contrast and saturation, as"
+        " usual for photographs. auto: resized_crop for images of 96 pixels and more, else pad_crop.",
     )
     area: float = Field(
-        0.35, gt=0, le=1, description="Smallest part of the image that a resized crop shows, as a fraction of its area."
+        0.35,
+        gt=0,
+        le=1,
+        description="For resized_crop: smallest part of the image that a view shows, as a fraction of the image's"
+        " area.",
     )
     jitter: float = Field(
         0.2,
         ge=0,
         lt=1,
-        description="Factors of brightness, contrast and saturation of a resized crop are drawn from 1 ± this.",
+        description="For resized_crop: factors of brightness, contrast and saturation are drawn from 1 ± this.",
     )
     crop: int = Field(
         4,
         ge=0,
-        description="Pixels of reflected border from which a view is cropped at random (pad_crop); 0 for none. Counted"
-        " in the larger image, if teacher.image_size is larger.",
+        description="For pad_crop: width in pixels of the reflected border that is added before a view is cropped at"
+        " random; 0 for none. If teacher.image_size is larger than image_size, these are pixels of the larger image.",
     )
-    flip: bool = Field(True, description="Mirror half of the views.")
+    flip: bool = Field(True, description="Mirror views at random, half of them on average.")
     cutout: int = Field(
         0,
         ge=0,
-        description="Side in pixels of a gray square placed at random on every view (DeVries and Taylor 2017);"
+        description="Cutout (DeVries and Taylor 2017): side in pixels of a gray square at a random place of every view;"
         " 0 for none.",
     )
     mixup: float = Field(
-        0.0, ge=0, description="Parameter of the Beta distribution that mixes pairs of images; 0 for none."
+        0.0,
+        ge=0,
+        description="Mixup (Zhang et al. 2018): parameter alpha of the Beta distribution from which the weight of a"
+        " mixed pair of images is drawn; 0 for none.",
     )
     ema: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="Decay of a moving average of the weights. The average is what is saved and tested; 0 for the"
-        " weights of the last step.",
+        description="Decay of the exponential moving average (EMA) of the weights, which is then saved and tested;"
+        " 0 to save and test the weights of the last step.",
     )
     checkpoint_every: int = Field(
         500,
@@ -180,9 +191,9 @@ class StudentConfig(RecipeConfig):
     batch: Batch = 128
     lr: LearningRate = 0.1
     tune: Grid = optional(
-        "Chooses lr and weight_decay for each scenario by the validation accuracy of training on the labels alone. All"
-        " arms use the choice, except the published ones and those with a grid of their own. Without it, lr and"
-        " weight_decay are as given."
+        "Chooses lr and weight_decay for each scenario: the values with the highest validation accuracy when trained"
+        " with cross-entropy on the labels. They apply to all arms except published arms and arms with their own tune."
+        " Without this key, all scenarios use lr and weight_decay as given."
     )
 
 
@@ -190,37 +201,38 @@ class TeacherData(ParquetData):
     """The images that the teacher is trained and tested on."""
 
     kind: TeacherDataKind = optional(
-        "cifar10: CIFAR-10, downloaded if absent. folder: folders of labeled images by class. huggingface: a data set"
-        " of the Hugging Face hub. sources: sources that no student is trained or tested on, if you have no labeled"
-        " images. drawn: images drawn by the program, for demonstrations. none: no images of its own, for a teacher"
-        " that is not trained here. By default cifar10 if a teacher is trained, else none.",
+        "cifar10: CIFAR-10, downloaded if absent. folder: labeled images in one folder per class. huggingface: a data"
+        " set of the Hugging Face hub. sources: sources of this study that no student is trained or tested on, if you"
+        " have no labeled images. drawn: images drawn by the program, for demonstrations. none: no images, for a"
+        " teacher that this study does not train. By default cifar10 if it trains the teacher, else none.",
     )
     path: str = Field(
         "resources/cifar10",
-        description="Folder of CIFAR-10, or of the train images: a folder or archive as for a source of kind folder.",
+        description="For kind cifar10: folder of CIFAR-10. For kind folder: folder or archive of the train images,"
+        " arranged as for a source of kind folder.",
     )
     inside: str = Field(
         "", description="The folder below `path` that holds the class folders, such as train; empty to find it."
     )
-    test_path: str = Field("", description="Folder of the test images, for kind folder.")
+    test_path: str = Field("", description="For kind folder: folder or archive of the test images.")
     test_inside: str = Field(
         "", description="The folder below `test_path` that holds the class folders, such as test; empty to find it."
     )
     dataset: str = Field(
         "",
-        description="A data set, for kind huggingface: its id on the hub, or a folder of parquet files of the same"
-        " form.",
+        description="For kind huggingface: the data set's id on the hub, or a folder of parquet files like those of the"
+        " hub.",
     )
-    split: str = Field("train", description="The data set's split to train on, for kind huggingface.")
-    test_split: str = Field("test", description="The data set's split to test on, for kind huggingface.")
-    train_sources: Texts = Field([], description="Names of the sources to train on, for kind sources.")
+    split: str = Field("train", description="For kind huggingface: the data set's split to train on.")
+    test_split: str = Field("test", description="For kind huggingface: the data set's split to test on.")
+    train_sources: Texts = Field([], description="For kind sources: names of the sources to train on.")
     test_sources: Texts = Field(
         [],
-        description="Names of other sources to test on, for kind sources. Near-duplicates of train images are left"
-        " out.",
+        description="For kind sources: names of other sources to test on. Their near-duplicates of train images are"
+        " left out.",
     )
-    train: int = Field(0, ge=0, description="Train images in total; 0 for all there are.")
-    test: int = Field(0, ge=0, description="Test images in total; 0 for all there are.")
+    train: int = Field(0, ge=0, description="Number of train images; 0 for all.")
+    test: int = Field(0, ge=0, description="Number of test images; 0 for all.")
 
 
 class TeacherOnly(Section):
@@ -228,36 +240,38 @@ class TeacherOnly(Section):
 
     kind: TeacherKind = Field(
         "train",
-        description="train: trained on its own labeled images. checkpoint: a classifier of your own, or one of other"
-        " classes. zero_shot: a CLIP or SigLIP, without labels. several: the mean probability of several teachers.",
+        description="train: a network that this study trains on teacher.data. checkpoint: a trained classifier, your"
+        " own or a published one with other classes. zero_shot: a CLIP or SigLIP model, which needs no labels. several:"
+        " several teachers, whose probabilities are averaged.",
     )
     image_size: int = optional(
-        "Side in pixels of the images that the teacher sees, at least image_size, which is the default. Images are"
-        " curated and views made at this size; students see the same views, reduced.",
+        "Side in pixels of the images that the teacher sees; at least image_size, which is the default. Images are"
+        " curated at this size, and views are made at it. Students see the same views, scaled down to image_size.",
         ge=8,
         le=512,
     )
-    checkpoint: CheckpointConfig = section("A classifier of your own, for kind checkpoint.")
-    zero_shot: ZeroShotConfig = section("A CLIP or SigLIP, for kind zero_shot.")
+    checkpoint: CheckpointConfig = section("The trained classifier, for kind checkpoint.")
+    zero_shot: ZeroShotConfig = section("The CLIP or SigLIP model, for kind zero_shot.")
     members: dict[Name, MemberConfig] = section("The teachers by name, for kind several.")
-    data: TeacherData = section("The images the teacher is trained and tested on.")
+    data: TeacherData = section("The images that the teacher is trained and tested on.")
     seed: Seed = Field(
         0,
-        description="Decides initialization, image order and views. Students have the seeds 0, 1, …: if the teacher has"
-        " their network, give it a seed that no student has.",
+        description="Random seed of initialization, image order and views. Students have the seeds 0, 1, …. If the"
+        " teacher has the same network, give it a seed that no student has.",
     )
     seeds: int = Field(
         1,
         ge=1,
         le=1000,
-        description="Teachers that are trained, with seed, seed + 1, …: students of seed n are distilled from teacher n"
-        " modulo their number, so that intervals cover another teacher too. As many as the study has seeds is best"
-        " (docs/evidence.md). Tables of the teacher alone are of the first.",
+        description="Number of teachers to train, with the seeds seed, seed + 1, …. The students of seed n are"
+        " distilled from teacher n modulo this number, so that confidence intervals include the variation between"
+        " teachers. Best: as many teachers as seeds (docs/evidence.md). Tables about the teacher alone show the first.",
     )
     threads: int = Field(
         8,
         ge=1,
-        description="CPU threads, at most. Without a GPU, another number changes the last digits of results.",
+        description="Largest number of CPU threads for training the teacher. Without a GPU, another number changes the"
+        " last digits of results.",
     )
 
 

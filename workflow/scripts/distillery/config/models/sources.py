@@ -10,9 +10,9 @@ from distillery.config.choices import PromptStyle, Unavailable
 from distillery.config.models.fields import ParquetData, Section, Seed, SomeTexts, Texts, optional, section
 
 KIND = "How the images are obtained."
-FILTERS = "The filters of the search."
-UNAVAILABLE = "What happens if this source gives no images; by default what the study's key `unavailable` says."
-PUBLISHED_FILTERS = "The filters of the search; by default those of the published study."
+FILTERS = "Filters of the search."
+UNAVAILABLE = "What happens if this source gives no images; by default the value of the study's key `unavailable`."
+PUBLISHED_FILTERS = "Filters of the search; by default those of the published study."
 
 FilterType = Annotated[
     Literal["", "photo", "clipart", "lineart", "face", "animated"],
@@ -34,8 +34,8 @@ PerClass = Annotated[
         ge=1, description="Images to retrieve for each class. Retrieve more than you use, since curation drops some."
     ),
 ]
-MaxPerQuery = Annotated[int, Field(ge=1, description="Images to take from the results of one query.")]
-Classes = Annotated[SomeTexts, Field(description="The classes this source has images of; all by default.")]
+MaxPerQuery = Annotated[int, Field(ge=1, description="Largest number of images to take from the results of one query.")]
+Classes = Annotated[SomeTexts, Field(description="Classes that this source has images of; all by default.")]
 
 
 class Source(Section):
@@ -47,13 +47,17 @@ class Source(Section):
 class Fetching(Section):
     """How images are fetched from the web."""
 
-    connections_per_host: int = Field(2, ge=1, le=4, description="Requests at a time to one host.")
-    timeout_seconds: float = Field(30, gt=0, description="Seconds for one request, from its start to its last byte.")
-    max_bytes: int = Field(20_000_000, ge=1000, description="Bytes; a larger response is refused.")
-    retries: int = Field(2, ge=0, le=10, description="Further tries after a failed connection or a busy server.")
-    max_store_bytes: int = Field(0, ge=0, description="Bytes that the source's store may hold; 0 for no limit.")
+    connections_per_host: int = Field(2, ge=1, le=4, description="Largest number of simultaneous requests to one host.")
+    timeout_seconds: float = Field(
+        30, gt=0, description="Time limit for one request in seconds, from its start to its last byte."
+    )
+    max_bytes: int = Field(20_000_000, ge=1000, description="Largest response in bytes; larger ones are not read.")
+    retries: int = Field(2, ge=0, le=10, description="Further attempts if a connection fails or a server is busy.")
+    max_store_bytes: int = Field(
+        0, ge=0, description="Largest size in bytes of the source's folder in resources/store; 0 for no limit."
+    )
     min_free_bytes: int = Field(
-        1_000_000_000, ge=0, description="Bytes to leave free on the disk; a retrieval stops before it takes them."
+        1_000_000_000, ge=0, description="Bytes to leave free on the disk. Retrieval stops before it takes them."
     )
     unavailable: Unavailable = optional(UNAVAILABLE)
 
@@ -76,8 +80,8 @@ class GoogleFilters(Section):
     size: FilterSize = "large"
     license: Literal["", "commercial", "noncommercial", "creativecommons", "other"] = Field(
         "commercial",
-        description="The search's filter by license; empty for none. Google now knows creativecommons (commercial and"
-        " noncommercial are the same to it) and other.",
+        description="The search's filter by license; empty for none. Google now distinguishes only creativecommons and"
+        " other, and treats commercial and noncommercial as creativecommons.",
     )
     color: FilterColor = "color"
 
@@ -89,18 +93,22 @@ class Google(Fetching, FilteredSearch):
     filters: GoogleFilters = section(PUBLISHED_FILTERS)
     saved: str = Field(
         "",
-        description="Folder of pages of results that you saved: `{class}/*.html` or `{class}/*.har`. The search is then"
-        " not asked.",
+        description="Folder of result pages that you saved: `{class}/*.html` or `{class}/*.har`. They are read instead"
+        " of searching.",
     )
     browser: bool = Field(
         False,
-        description="Open the search in a browser on this machine, with a window for your answers.",
+        description="Search in a browser on this machine, with a window in which you can answer a captcha or consent"
+        " page.",
     )
     headless: bool = Field(
-        False, description="Open that browser without a window: a captcha or consent page is then a refusal."
+        False,
+        description="Run this browser without a window. A captcha or consent page then counts as a refusal.",
     )
     wait_minutes: float = Field(
-        10.0, ge=0, description="Minutes to wait for you at a captcha or consent page in the browser's window."
+        10.0,
+        ge=0,
+        description="Minutes to wait until you answer a captcha or consent page in the browser's window.",
     )
 
 
@@ -151,8 +159,8 @@ class Openverse(Fetching, FilteredSearch):
         200,
         ge=1,
         le=240,
-        description="Images to take from the results of one query. Openverse gives at most 240, also to a"
-        " registered client.",
+        description="Largest number of images to take from the results of one query. Openverse gives at most 240, even"
+        " with an account.",
     )
     filters: OpenverseFilters = section(FILTERS)
 
@@ -164,8 +172,8 @@ class Commons(Fetching, SearchConfig):
 class INaturalistFilters(Section):
     license: Literal["", "commercial", "noncommercial"] = Field(
         "noncommercial",
-        description="Only photos whose Creative Commons license allows commercial, or any noncommercial, use; empty for"
-        " all, also those with all rights reserved.",
+        description="Only photos whose Creative Commons license allows commercial use (commercial) or at least"
+        " noncommercial use (noncommercial); empty for all photos, including those with all rights reserved.",
     )
 
 
@@ -175,45 +183,47 @@ class INaturalist(Fetching, FilteredSearch):
         200,
         ge=1,
         le=10_000,
-        description="Images to take from the results of one query. iNaturalist gives at most 10,000.",
+        description="Largest number of images to take from the results of one query. iNaturalist gives at most 10,000.",
     )
     filters: INaturalistFilters = section(FILTERS)
 
 
 class Files(Source):
-    """A list or folder of the user's own."""
+    """A list or folder that the user supplies."""
 
     path: str
-    per_class: int = Field(0, ge=0, description="Images to take of each class; 0 for all.")
-    classes: Classes = optional("The classes this source has images of; all by default.")
+    per_class: int = Field(0, ge=0, description="Largest number of images to take of each class; 0 for all.")
+    classes: Classes = optional("Classes that this source has images of; all by default.")
 
 
 class Urls(Fetching, Files):
     kind: Literal["urls"] = Field(description=KIND)
     path: str = Field(
-        description="A .csv with the columns class and url and, optionally, page, title, license and creator; or a .txt"
-        " with a class and a URL on each line."
+        description="A .csv file with the columns class and url and, optionally, page, title, license and creator; or"
+        " a .txt file with a class and a URL on each line."
     )
 
 
 class Folder(Files):
     kind: Literal["folder"] = Field(description=KIND)
     path: str = Field(
-        description="A folder with a subfolder, a .tar or a .zip for each class; or one .tar or .zip of class folders,"
-        " as it was downloaded, with a folder around them or not."
+        description="A folder with a subfolder, a .tar or a .zip for each class; or one .tar or .zip with a folder for"
+        " each class, which may be inside other folders."
     )
     inside: str = Field(
         "",
         description="The folder below `path` that holds the class folders, such as train; empty to find it.",
     )
     labels: Literal["teacher", "none"] = optional(
-        "For images without labels: all images at and below `path`, whatever the folders are called. teacher: each gets"
-        " the class that the teacher finds likeliest, if its probability reaches `threshold`; the others are left out."
-        " none: all are used as they are, by arms that read no label (kd or hard_teacher with alpha: 1). Students are"
-        " never tested or validated on them. By default folders are the labels."
+        "For images without labels: all images in `path` and its subfolders are taken. teacher: each image gets the"
+        " class that the teacher finds most probable, and is left out if that probability is below `threshold`. none:"
+        " images have no label, and only arms that need none can use them (kd or hard_teacher with alpha: 1). Such"
+        " images are only for training. By default the folder's name is the label."
     )
     threshold: float = optional(
-        "The least probability of the teacher's class, for labels: teacher; 0.9 by default.", ge=0, lt=1
+        "For labels: teacher. Lowest probability of the teacher's class with which an image is kept; 0.9 by default.",
+        ge=0,
+        lt=1,
     )
 
 
@@ -221,34 +231,34 @@ class HuggingFace(ParquetData, Source):
     kind: Literal["huggingface"] = Field(description=KIND)
     dataset: str = Field(
         min_length=1,
-        description="A data set: its id on the Hugging Face hub, or a folder of parquet files of the same form.",
+        description="The data set: its id on the Hugging Face hub, or a folder of parquet files like those of the hub.",
     )
-    split: str = Field("train", min_length=1, description="The data set's split to take images of.")
-    per_class: int = Field(0, ge=0, description="Images to take of each class; 0 for all.")
-    classes: Classes = optional("The classes this source has images of; all by default.")
+    split: str = Field("train", min_length=1, description="The data set's split to take images from.")
+    per_class: int = Field(0, ge=0, description="Largest number of images to take of each class; 0 for all.")
+    classes: Classes = optional("Classes that this source has images of; all by default.")
     unavailable: Unavailable = optional(UNAVAILABLE)
 
 
 class Compose(Section):
-    """Lists that composed prompts are drawn from."""
+    """Lists of phrases from which composed prompts are drawn."""
 
     media: Texts = Field(
         ["a photo of", "a candid snapshot of", "a close-up photo of", "a blurry phone photo of", ""],
-        description="How the subject is depicted; stands before the subject.",
+        description="Phrases before the subject: how it is depicted.",
     )
     settings: Texts = Field(
         ["in a field", "in a city", "by the water", "in the mountains", "on a plain background", "among trees",
          "in a village", ""],
-        description="Where the subject is; stands after the subject. A class may have its own.",
+        description="Phrases after the subject: where it is. A class may have its own (classes.{name}.settings).",
     )  # fmt: skip
     viewpoints: Texts = Field(
         ["seen from the side", "seen from the front", "seen from behind", "seen from above", "seen from afar",
          "partly hidden", ""],
-        description="The viewpoint.",
+        description="Phrases for the viewpoint.",
     )  # fmt: skip
     lights: Texts = Field(
         ["in bright sunlight", "at dusk", "at night", "in fog", "in the rain", "on a cloudy day", "in winter", ""],
-        description="The light.",
+        description="Phrases for light and weather.",
     )
 
 
@@ -277,38 +287,38 @@ class ImageToImage(Section):
 
     source: str = Field(
         min_length=1,
-        description="The source whose train images they are. No test or validation image, and no near-duplicate of one,"
-        " is among them.",
+        description="The source whose train images are varied. None of them is a near-duplicate of a test or validation"
+        " image.",
     )
     strength: Strengths = Field(
         [0.4, 0.8],
-        description="How much of the image is noise at the start: near 0 it stays as it is, at 1 only the prompt"
-        " counts. Or two numbers, lowest first: each image's strength is then drawn from six evenly spaced values"
-        " between them.",
+        description="Strength of the change: near 0 the image stays as it is, at 1 it is replaced by noise, so that"
+        " only the prompt counts. Two numbers, lowest first: each image's strength is drawn from six evenly spaced"
+        " values between them.",
     )
 
 
 class LoraConfig(Section):
-    """A LoRA: small weights that change a model."""
+    """A LoRA (low-rank adaptation): small weights that change a model."""
 
     path: str = Field(
         min_length=1,
         description="A .safetensors file, or the id of a LoRA on the Hugging Face hub. Other formats are not loaded.",
     )
-    file: str = Field("", description="The .safetensors file, of a LoRA of the hub that has several.")
-    revision: str = Field("", description="The revision of a LoRA of the hub: a commit pins it.")
-    weight: float = Field(1.0, gt=0, le=2, description="How much it changes the model; 1 as it was trained.")
+    file: str = Field("", description="Name of the .safetensors file on the hub, if there are several.")
+    revision: str = Field("", description="The LoRA's revision on the hub; a commit pins it.")
+    weight: float = Field(1.0, gt=0, le=2, description="Factor of its effect on the model; 1 as it was trained.")
 
 
 class Adaptation(Section):
-    """A LoRA trained for the study."""
+    """A LoRA (low-rank adaptation) that the study trains."""
 
     source: str = Field(min_length=1, description="The source whose train images it is trained on.")
     steps: int = Field(500, ge=1, description="Training steps.")
-    rank: int = Field(8, ge=1, le=256, description="Rank of its matrices: more can remember more.")
-    batch: int = Field(4, ge=1, description="Images a step.")
+    rank: int = Field(8, ge=1, le=256, description="Rank of its matrices; a higher rank can memorize more.")
+    batch: int = Field(4, ge=1, description="Images per step.")
     lr: float = Field(0.0001, gt=0, description="Learning rate of AdamW.")
-    weight: float = Field(1.0, gt=0, le=2, description="How much it changes the model; 1 as it was trained.")
+    weight: float = Field(1.0, gt=0, le=2, description="Factor of its effect on the model; 1 as it was trained.")
 
 
 class TitlePrompts(Section):
@@ -316,8 +326,9 @@ class TitlePrompts(Section):
 
     titles: str = Field(
         min_length=1,
-        description="The source whose train images' titles are the prompts, such as bing. They are cleaned and written"
-        " to resources/prompts/{name}.csv. To edit them, copy that file to {name}.edited.csv, which is then used.",
+        description="The source, such as bing, whose train images' titles become the prompts. The cleaned titles are"
+        " in resources/prompts/{name}.csv. To edit them, copy this file to {name}.edited.csv in the same folder, which"
+        " is then used instead.",
     )
 
 
@@ -325,24 +336,28 @@ class Keep(Section):
     """Which generated images are kept."""
 
     by: Literal["clip", "teacher"] = Field(
-        description="Who gives an image the probability of its class, among the source's classes: the CLIP model of"
-        " `clip_scorer`, or the study's teacher. With the teacher's choice the source has train images alone."
+        description="The classifier that gives an image the probability of its class, among the source's classes. clip:"
+        " the model in `clip_scorer`. teacher: the study's teacher; the source's images are then only for training."
     )
     at_least: float = Field(
-        0.5, gt=0, le=1, description="The least probability; an image below is dropped, with the reason, and replaced."
+        0.5, gt=0, le=1, description="Lowest probability with which an image is kept. Others are dropped and replaced."
     )
     tries: int = Field(
-        3, ge=1, le=100, description="Images generated at most, for each one requested; a class may then stay short."
+        3,
+        ge=1,
+        le=100,
+        description="Largest number of images to generate for each requested one. A class may then have fewer than"
+        " requested.",
     )
 
 
-# in this way, since `from` is a word of Python
+# built by create_model, because `from` is a keyword of Python
 _FROM: Any = {
     "from": (
         ImageToImage,
         optional(
-            "Vary another source's train images (image-to-image) instead of starting from noise alone. Image i of a"
-            " class starts from the class's train image i modulo their number; its provenance names it."
+            "Generate variations of another source's train images (image-to-image) instead of starting from noise."
+            " Image i of a class starts from the class's train image i modulo their number, which its record names."
         ),
     )
 }
@@ -360,32 +375,31 @@ class Diffusion(_WithFrom):
     )
     revision: str = Field(
         "",
-        description="The model's revision on the hub: a commit pins it. A branch may change, and a warning says so.",
+        description="The model's revision on the hub. A commit pins it. A branch may change, so the study warns of it.",
     )
     steps: int = Field(28, ge=1, description="Denoising steps.")
     guidance: Guidance = Field(
         7.0,
-        description="Scale of classifier-free guidance, 1 and below for none; or two numbers, lowest first: each"
-        " image's scale is then drawn from six evenly spaced values between them.",
+        description="Scale of classifier-free guidance; 1 and below for none. Two numbers, lowest first: each image's"
+        " scale is drawn from six evenly spaced values between them.",
     )
     prompt_style: PromptStyle = Field(
         "published",
-        description="published: the classes' prompts as they are, in turn. composed: every prompt is composed of a"
-        " subject, setting, viewpoint, light and medium, drawn from the classes' subjects and settings and from"
-        " compose.",
+        description="published: the prompts of the classes, in turn. composed: every prompt combines a medium, subject,"
+        " setting, viewpoint and light, drawn from the classes' subjects and settings and from `compose`.",
     )
     prompts_from: TitlePrompts = optional(
-        "Take the titles that came with another source's images for prompts, in turn, in place of the classes' prompts."
+        "Use the titles of another source's images as prompts, in turn, instead of the prompts of the classes."
     )
     compose: Compose = section(
-        "Lists for composed prompts, such as a photo of a cat in a meadow, seen from the side, at dusk."
-        " Each part is drawn independently; an empty text leaves the part out.",
+        "Lists of phrases for composed prompts, such as a photo of a cat in a meadow, seen from the side, at dusk."
+        " Each phrase is drawn independently; an empty one leaves its part out.",
     )
     size: int = Field(512, ge=8, multiple_of=8, description="Side in pixels of a generated image; a multiple of 8.")
-    lora: LoraConfig = optional("Weights that change the model, trained by others.")
+    lora: LoraConfig = optional("A LoRA (low-rank adaptation): trained weights that change the model.")
     adapt: Adaptation = optional(
-        "Train such weights (LoRA) on another source's train images first; for models with a UNet. Classes that this"
-        " source lacks are not generated."
+        "Train a LoRA on another source's train images first, for models with a UNet. Classes that the other source"
+        " lacks are not generated."
     )
     scheduler: str = Field("", description="Name of a scheduler class of diffusers; empty for the model's own.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -394,34 +408,36 @@ class Diffusion(_WithFrom):
     negative_prompt: str = Field("", description="What the images should not show.")
     components: list[str] = Field(
         [],
-        description="Components of the pipeline to leave out, such as text_encoder_3 and tokenizer_3 of Stable"
+        description="Components of the model to leave out, such as text_encoder_3 and tokenizer_3 of Stable"
         " Diffusion 3.",
     )
-    batch: int = Field(0, ge=0, description="Images per batch; 0 for as many as fit.")
+    batch: int = Field(0, ge=0, description="Images per batch; 0 for as many as fit into memory.")
     quality: int = Field(95, ge=50, le=100, description="JPEG quality of the stored images.")
     compile: bool = Field(
         False,
-        description="Compile the model first. The first batch then takes a minute or two longer, each image of Stable"
-        " Diffusion 2 a quarter less time: worth it for a thousand images or more on a GPU. Needs a C compiler, as"
-        " nothing else does; without one the model runs uncompiled, with a warning.",
+        description="Compile the model before the first batch. This takes one or two minutes; an image of Stable"
+        " Diffusion 2 then takes a quarter less time. It pays off for a thousand images or more on a GPU. It needs a C"
+        " compiler; without one the model runs uncompiled, with a warning.",
     )
     shards: int = Field(
-        1, ge=1, description="Jobs that share the generation, each on a GPU of its own where there are several."
+        1, ge=1, description="Number of jobs that share the generation, each on its own GPU if there are several."
     )
     clip_scorer: str = Field(
         "",
-        description="A CLIP model (its id on the Hugging Face hub, or a folder) whose probability of the intended class"
-        " is recorded with every image; empty for none.",
+        description="A CLIP model: its id on the Hugging Face hub, or a folder. The probability that it gives to the"
+        " intended class is recorded for every image; empty for none.",
     )
     keep: Keep = optional(
-        "Which images are kept, by the probability of the intended class; by default all that can be used."
+        "Keep only images with a high probability of the intended class; by default all that can be decoded."
     )
     random_weights: bool = Field(
         False,
-        description="Set it if the model was never trained, so that its images show nothing; every figure of them says"
-        " so.",
+        description="Whether the model was never trained. Its images then show nothing, and every figure with them"
+        " says so.",
     )
-    seed: Seed = Field(0, description="Decides the images, together with class, model, prompt and number.")
+    seed: Seed = Field(
+        0, description="Random seed of the images, together with class, model, prompt and the image's number."
+    )
     unavailable: Unavailable = optional(UNAVAILABLE)
 
 

@@ -13,41 +13,56 @@ Triple = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
 class CheckpointConfig(Section):
-    """A classifier of your own, or one of other classes."""
+    """A trained classifier: the user's own, or a published one with other classes."""
 
     model: str = Field(
         "",
-        description="The model: an .onnx file; or weights as safetensors: a file, a folder with model.safetensors, or"
-        " an id on the Hugging Face hub. A file that a study wrote brings its network and classes.",
+        description="The model: an .onnx file, or weights in safetensors format: a file, a folder with"
+        " model.safetensors, or an id on the Hugging Face hub. Files that a Distillery study wrote also name their"
+        " network and classes.",
     )
-    network: str = Field("", description="The network of the weights, such as timm/tf_efficientnet_lite0.")
-    labels: str = Field("", description="A text file with the names of the model's classes, one a line, in order.")
+    network: str = Field(
+        "", description="The network that the weights belong to, such as timm/tf_efficientnet_lite0. Not for .onnx."
+    )
+    labels: str = Field(
+        "", description="A text file with the names of the model's classes, one per line, in the order of its outputs."
+    )
     mapping: dict[Name, FullTexts] = section(
-        "For classes of the study, the model's classes that they stand for: names, indices in quotes, or ranges of"
-        ' indices such as "151-268". A class that is left out is the model\'s class of the same name.'
+        "For each class of the study, the model's classes that belong to it: names, indices in quotes, or ranges of"
+        ' indices such as "151-268". A class without an entry is the model\'s class of the same name.'
     )
-    input_size: int = Field(0, ge=0, description="Pixels that the model takes; 0 for its own size.")
-    mean: Triple = Field([0.485, 0.456, 0.406], description="Of an .onnx: subtracted from RGB in 0 to 1.")
-    std: Triple = Field([0.229, 0.224, 0.225], description="Of an .onnx: divides after that.")
-    output: OnnxOutput = Field("logits", description="What an .onnx gives.")
+    input_size: int = Field(0, ge=0, description="Side in pixels of the model's input; 0 for its usual size.")
+    mean: Triple = Field(
+        [0.485, 0.456, 0.406],
+        description="For an .onnx file: mean of red, green and blue, on a scale from 0 to 1, which is subtracted from"
+        " the input.",
+    )
+    std: Triple = Field(
+        [0.229, 0.224, 0.225],
+        description="For an .onnx file: standard deviation of red, green and blue, by which the input is then divided.",
+    )
+    output: OnnxOutput = Field("logits", description="For an .onnx file: what the model outputs.")
 
 
 class ZeroShotConfig(Section):
-    """A CLIP or SigLIP, which needs no labels and no training."""
+    """A CLIP or SigLIP model, which needs neither labels nor training."""
 
-    model: str = Field("", description="A CLIP or SigLIP of transformers: its id on the Hugging Face hub, or a folder.")
+    model: str = Field(
+        "",
+        description="A CLIP or SigLIP model for the library transformers: its id on the Hugging Face hub, or a folder.",
+    )
     prompts: dict[Name, FullTexts] = section(
-        "For classes, the words that stand for them in the templates; by default the class's name."
+        "For each class, the words that replace {} in the templates; by default the class's name."
     )
     templates: FullTexts = Field(
         ["a photo of a {}."],
         min_length=1,
-        description="Sentences with {} for the class. The embeddings of all sentences of a class are averaged.",
+        description="Sentences with {} in place of the class. The embeddings of a class's sentences are averaged.",
     )
     trust_val: bool = Field(
         False,
-        description="Fit the scale of the logits on the validation images of the common sources, because their labels"
-        " are right. Otherwise the model's own scale stands.",
+        description="Whether the labels of the validation images in split.common are reliable. If so, the scale of the"
+        " logits is fitted on them; otherwise the model's own scale is used.",
     )
 
 
@@ -55,8 +70,9 @@ class MemberConfig(Section):
     """One of several teachers."""
 
     kind: MemberKind = Field(
-        description="train: the teacher trained as this section says. checkpoint, zero_shot: as teacher.kind."
+        description="train: a teacher trained with the other keys of `teacher`. checkpoint and zero_shot: as in"
+        " teacher.kind."
     )
     weight: float = Field(1.0, gt=0, description="Weight of its probabilities in the average.")
-    checkpoint: CheckpointConfig = section("A classifier of your own, for kind checkpoint.")
-    zero_shot: ZeroShotConfig = section("A CLIP or SigLIP, for kind zero_shot.")
+    checkpoint: CheckpointConfig = section("A trained classifier, for kind checkpoint.")
+    zero_shot: ZeroShotConfig = section("A CLIP or SigLIP model, for kind zero_shot.")
