@@ -63,7 +63,7 @@ def test_truncated_files_give_a_one_line_error(study, tmp_path):
 
 
 def test_teacher_data_of_other_classes_gives_an_error(study):
-    with pytest.raises(UserError, match="is of classes red, green, blue, not red, green"):
+    with pytest.raises(UserError, match="has classes red, green, blue, not red, green"):
         load_teacher_data(study.folder / "teacher.npz", CLASSES[:2])
 
 

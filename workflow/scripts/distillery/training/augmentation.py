@@ -15,7 +15,7 @@ from distillery.training.dataset import ImageDataset
 from distillery.training.recipe import Recipe
 from distillery.training.rng import rng_for
 
-COPY_BATCH = 1024
+COPY_BATCH = 1024  # copies augmented at a time
 PLACES = 1 << 16  # positions are drawn as integers below this and scaled later, when the image's size is known
 RESIZED = 6  # numbers drawn for each resized crop
 GRAY = 0.5  # fills the square of cutout, in [0, 1]; about the mean of photographs
@@ -30,7 +30,7 @@ class AugmentParams:
     Attributes:
         top, left: int64 [B], the crop's first row and column in the padded image, 0 to 2 · crop.
         mirrored: bool [B], whether the view is flipped horizontally.
-        down, right: int64 [B], 0 to PLACES − 1, the center of the square of cutout.
+        down, right: int64 [B], 0 to PLACES − 1, the center of cutout's square, in units of the image's side / PLACES.
         partner: int64 [B], the index in the batch of the image that each image is mixed with.
         mix_weight: λ of mixup, the weight of the image itself, 0 to 1: one for all or float32 [B]; None without mixup.
         resized: int64 [6, B], each 0 to PLACES − 1: area, first row and first column of a resized crop, brightness,
@@ -85,8 +85,9 @@ def make_views(padded: Tensor, rows: Tensor, draws: AugmentParams, side: int, re
     Args:
         padded: uint8 [N, 3, P, P] from `reflect_pad`, channels last.
         rows: int64 [B], the images' rows in `padded`, on the same device.
+        draws: the batch's parameters from `draw_augmentation`, as arrays or as tensors on the device.
         side: S, the size of the views in pixels.
-        recipe: of the views.
+        recipe: its `cutout`, `area` and `jitter` are used.
 
     Returns:
         float32 [B, 3, S, S] in [0, 1], channels last.
@@ -103,15 +104,14 @@ def make_views(padded: Tensor, rows: Tensor, draws: AugmentParams, side: int, re
 
 
 def resized_crop(views: Tensor, drawn: Tensor, area: float, jitter: float) -> Tensor:
-    """A random part of each image, enlarged to the whole size, with other brightness, contrast and saturation.
+    """Enlarge a random square of each image to full size; change its brightness, contrast and saturation.
 
-    The random resized crop of Szegedy et al. (2015), here always a square, so that nothing is stretched: images are
-    squares already.
+    This is the random resized crop of Szegedy et al. (2015), but without changes of the aspect ratio.
 
     Args:
         views: float32 [B, 3, S, S] in [0, 1].
         drawn: int64 [6, B], see `AugmentParams`.
-        area: the smallest part, 0 to 1; parts are drawn evenly from it to 1.
+        area: the smallest fraction of an image's area; fractions are drawn uniformly from it to 1.
         jitter: factors of brightness, contrast and saturation are drawn from 1 ± this.
 
     Returns:
@@ -121,7 +121,7 @@ def resized_crop(views: Tensor, drawn: Tensor, area: float, jitter: float) -> Te
     width = (area + (1 - area) * numbers[0]).sqrt()  # of the part, relative to the image
     theta = torch.zeros(len(views), 2, 3, device=views.device)
     theta[:, 0, 0] = theta[:, 1, 1] = width
-    theta[:, 0, 2] = (1 - width) * (2 * numbers[2] - 1)  # positions run from −1 to 1
+    theta[:, 0, 2] = (1 - width) * (2 * numbers[2] - 1)  # affine_grid's coordinates run from −1 to 1
     theta[:, 1, 2] = (1 - width) * (2 * numbers[1] - 1)
     grid = F.affine_grid(theta, list(views.shape), align_corners=False)
     views = F.grid_sample(views, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -134,7 +134,8 @@ def resized_crop(views: Tensor, drawn: Tensor, area: float, jitter: float) -> Te
 
 def _gray(images: Tensor) -> Tensor:
     red, green, blue = images.split(1, dim=1)
-    return 0.299 * red + 0.587 * green + 0.114 * blue  # without a constant tensor, which a CUDA graph could not copy
+    # numbers instead of a constant tensor: a CUDA graph cannot record its copy to the GPU
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def cut_out(views: Tensor, draws: AugmentParams, side: int) -> Tensor:
@@ -177,13 +178,13 @@ def mixed_targets(labels: Tensor, draws: AugmentParams, classes: int) -> Tensor:
 
 @dataclass(frozen=True)
 class CopySettings:
-    """How strongly copies are altered. Ranges and defaults are those of the configuration.
+    """How strongly augmented copies are changed. Ranges and defaults are those of the configuration.
 
     Attributes:
         jitter: factors of brightness, contrast and saturation are drawn from 1 ± this.
         hue: the largest change of hue, in turns, in either direction.
         degrees: the largest rotation, in either direction.
-        fill: what a rotated image has beyond its border: its reflection, its edge, or gray.
+        fill: of the area that a rotation leaves empty: reflect (mirrored image), edge (nearest pixel) or gray.
     """
 
     jitter: float = 0.4
@@ -204,8 +205,10 @@ def augment_copies(
     run.
 
     Args:
-        train: if its pixels are in a file (`PlannedImages.in_file`), they are changed there, else they are copied.
+        train: pixels in a file of their own (`in_file`) are changed in place; others are copied first.
         augment: none, color or rotation.
+        augment_seed: the scenario's seed for its copies.
+        settings: how strongly.
 
     Raises:
         UserError: the plan has augmented copies, but `augment` is none.
@@ -215,7 +218,8 @@ def augment_copies(
         return train
     if augment not in ("color", "rotation"):
         raise UserError(
-            f"the plan has {len(here)} augmented copies, but the scenario's augment is {augment}. Plan again."
+            f"the plan has {len(here)} augmented copies, but the scenario's augment is {augment}. Delete the plan and"
+            " run again."
         )
     draws = np.stack(
         [
@@ -271,7 +275,7 @@ def rotate(images: Tensor, degrees: Tensor, fill: str = "reflect") -> Tensor:
     """Rotate images [N, 3, S, S] in [0, 1] counter-clockwise about their center by degrees [N].
 
     Args:
-        fill: beyond the border, see `CopySettings`.
+        fill: see `CopySettings`.
     """
     turn = torch.deg2rad(degrees)
     matrix = torch.zeros(len(images), 2, 3)

@@ -33,7 +33,7 @@ class StepScalars(NamedTuple):
 
 
 class StepBlock(NamedTuple):
-    """Inputs of one step, packed so that two small copies bring them into the memory that a CUDA graph reads.
+    """Inputs of one step, packed so that two small copies update the memory that a CUDA graph reads.
 
     Attributes:
         integers: int64 [7, B]: rows of the images; top, left, mirrored, down, right, partner of `AugmentParams`. Then
@@ -68,7 +68,7 @@ def step_batches(
         if device.type != "cuda":
             yield StepBlock(torch.from_numpy(integers), numbers)
         else:
-            # pinned, so that the transfer and the GPU do not wait for each other
+            # pinned memory: the copy runs while the GPU computes
             yield StepBlock(
                 torch.from_numpy(integers).pin_memory().to(device, non_blocking=True),
                 torch.tensor(numbers, dtype=torch.float32).pin_memory().to(device, non_blocking=True),
@@ -94,7 +94,7 @@ def _order(images: int, seed: int, epoch: int) -> np.ndarray:
 def rows_of_step(images: int, batch: int, step: int, seed: int) -> np.ndarray:
     """Rows of the images of one step, int64 [batch]: a slice of an endless sequence of permutations of all images.
 
-    So all images are used equally often, give or take one, and every batch is full for any number of images.
+    So the images are used equally often, to within one, and every batch is full for any number of images.
     """
     first, end = step * batch, (step + 1) * batch
     epochs = range(first // images, (end - 1) // images + 1)

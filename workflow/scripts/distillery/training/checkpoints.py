@@ -1,10 +1,10 @@
 """Checkpoints: a killed training resumes from its last one, and a finished training is not repeated.
 
 A checkpoint is one file in a folder outside the workflow's declared outputs, since Snakemake deletes the outputs of a
-job that failed or runs again. It holds the network, its EMA, an adapter that is trained along with it, the
-optimizer, the step and the history so far. It holds no random generator, since the draws of a step depend on seed and
-step alone (`rng.py`), and no teacher. Of a finished training only the network and the history are kept, until the job
-has written its files (`finished.py`).
+job that failed or runs again. It holds the network, its EMA, an adapter that is trained with it, the optimizer, the
+step and the history so far. It needs no state of random generators, since the draws of a step depend on seed and step
+alone (`rng.py`), and no teacher, which has its own file. Of a finished training only the network and the history are
+kept, until the job has written its files (`finished.py`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Checkpoint:
     """The checkpoint file of one training.
 
     Attributes:
-        path: of the file.
+        path: of the checkpoint.
         digest: over everything that determines the training; a file with another digest is not used.
         every: steps between two checkpoints; 0 for none before the end.
         weights: whether the weights of a finished training are kept; else only its history.
@@ -68,7 +68,7 @@ class Checkpoint:
             history: rows as plain lists.
             loss: [], the sum since the last row of the history.
             before: resources that earlier processes of this training used.
-            adapter: a module that is trained along with the network, if there is one.
+            adapter: a module that is trained with the network, if there is one.
         """
         state = {
             "step": step,
@@ -81,7 +81,7 @@ class Checkpoint:
         self._write(state, history, before)
 
     def finish(self, step: int, network: nn.Module, history: list, before: JobUsage = ZERO_USAGE) -> None:
-        """Write the result of a finished training. A full disk is no error: the job's outputs hold the same result."""
+        """Write the result of a finished training. A full disk raises no error: the job's outputs hold the result."""
         try:
             self._write({"step": step, "network": network.state_dict() if self.weights else {}}, history, before)
             before.end_training(self.path.parent)
@@ -99,17 +99,14 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            if not is_whole(self.path):  # torch checks no sums
+            if not is_whole(self.path):  # torch verifies no checksum
                 raise ValueError("its bytes are not those that were written")
             state = torch.load(self.path, map_location=device, weights_only=True)
             if state["digest"] == self.digest:
                 return state
             reason = "it is of another configuration, version or device"
-        except (
-            MemoryError,
-            torch.OutOfMemoryError,
-        ):  # the file is intact: with enough memory the training can resume from it
-            raise
+        except (MemoryError, torch.OutOfMemoryError):
+            raise  # the file is intact: with enough memory the training can resume from it
         except Exception as error:  # zipfile, pickle and torch have no common error type
             reason = f"it is damaged: {' '.join(str(error).split())[:80]}"
         log.info("checkpoint %s is not used: %s", self.path, reason)

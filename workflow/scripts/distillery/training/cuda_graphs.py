@@ -30,7 +30,7 @@ class CudaGraphRunner:
         self.recorded: tuple[torch.cuda.CUDAGraph, StepBlock] | None = None  # the graph and the inputs it reads
 
     def __call__(self, block: StepBlock) -> None:
-        if not self.warm:  # cuDNN and cuBLAS choose their algorithms
+        if not self.warm:  # in the eager call cuDNN and cuBLAS choose their algorithms
             self._run(block)
             self.warm = True
             return
@@ -42,7 +42,7 @@ class CudaGraphRunner:
         graph.replay()
 
     def _run(self, block: StepBlock) -> None:
-        # on a side stream, as the recording: autograd runs backward on the stream of the forward pass
+        # on a side stream like the recording, since autograd runs the backward pass on the forward pass's stream
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

@@ -15,7 +15,7 @@ from distillery.splits.planned_images import PlannedImages, gather_images
 from distillery.storage.arrays import read_arrays
 
 COUNTED_AT_A_TIME = 512  # images
-MIN_STD = 1e-3  # of a channel in [0, 1]; images of a single color would otherwise divide by 0
+MIN_STD = 1e-3  # of a channel in [0, 1], so that images of a single color are not divided by 0
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ImageDataset:
         return len(self.labels)
 
     def take(self, where: np.ndarray) -> ImageDataset:
-        """The images at some places: `where` is int [M] or bool [N]."""
+        """A copy of some images: `where` is their indices, int [M], or a mask, bool [N]."""
         places = np.arange(len(self))[where]
         return ImageDataset(
             as_channels_last(self.pixels.permute(0, 2, 3, 1).numpy()[places]),
@@ -92,8 +92,7 @@ def load_teacher_data(path: str | Path, classes: Sequence[str]) -> tuple[ImageDa
     parts = [(arrays[f"{part}_pixels"], arrays[f"{part}_labels"]) for part in ("train", "test")]
     if found != list(classes):
         raise UserError(
-            f"teacher's data {path} is of classes {', '.join(found)}, not {', '.join(classes)}."
-            " Delete it and run again."
+            f"teacher's data {path} has classes {', '.join(found)}, not {', '.join(classes)}. Delete it and run again."
         )
     train, test = (
         whole_source(name, pixels, labels)

@@ -20,7 +20,7 @@ class ModelEMA:
     """EMA of a network's weights and batch-norm statistics.
 
     Args:
-        network: being trained; its current values are the first average.
+        network: the one being trained. The averages start from its current values.
     """
 
     def __init__(self, network: nn.Module):
@@ -32,7 +32,7 @@ class ModelEMA:
         """Include the network's current values: ema ← decay · ema + (1 − decay) · value.
 
         Args:
-            decay: 0 to 1, from `decay_after`; a tensor [] where a CUDA graph records the update.
+            decay: 0 to 1, from `decay_after`; a tensor [] if a CUDA graph records the update.
         """
         for ema, value in zip(self.ema, self.values, strict=True):
             ema.lerp_(value, 1 - decay)

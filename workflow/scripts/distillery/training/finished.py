@@ -1,7 +1,7 @@
 """Finished trainings, kept outside the workflow's declared outputs so that none is repeated. Imports no torch.
 
-A job that runs again puts their files back: because a file that it depends on was written anew with the same content,
-another training of the same job was killed, or the study has one more seed.
+A job that runs again restores their files from copies. It runs again if an input was rewritten with the same content,
+if another training of the same job was killed, or if the study has one more seed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RECORD = "finished.json"
 
 @cache
 def code_version() -> str:
-    """A hash over all code that trains. A training resumed after an update could otherwise mix, say, two losses."""
+    """A hash of all code that trains. Without it, a training resumed after an update could change its loss midway."""
     return " ".join(code_hash(LIBRARY / module, LIBRARY) for module in TRAINING_MODULES)
 
 
@@ -41,7 +41,7 @@ class FinishedTraining:
     key: str
 
     def keep(self, files: Mapping[str, str | Path]) -> None:
-        """Keep copies of a training's files, by name. A full disk is no error: the files themselves are there."""
+        """Keep copies of a training's files, by name. A full disk raises no error: the files themselves exist."""
         try:
             (self.folder / RECORD).unlink(missing_ok=True)
             contents = {name: Path(path).read_bytes() for name, path in files.items()}

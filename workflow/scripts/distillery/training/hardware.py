@@ -35,7 +35,7 @@ def choose_device(threads: int = 0, deterministic: bool = False) -> torch.device
         torch.use_deterministic_algorithms(True)
     cpu = f"CPU, {plural(torch.get_num_threads(), 'thread')}"
     name = torch.cuda.get_device_name() if device.type == "cuda" else cpu
-    log.info("on %s, in %s", name, "bfloat16" if has_bfloat16(device) else "float32")
+    log.info("computing on %s in %s", name, "bfloat16" if has_bfloat16(device) else "float32")
     return device
 
 

@@ -1,6 +1,6 @@
 """The training loop of every network. Batches and views depend on seed and step alone.
 
-All images are on the device if they fit, else each batch is copied there ahead; the bits are the same.
+All images stay on the device if they fit. Otherwise each batch is copied there one step ahead, with the same results.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import initialization
 from distillery.training.run_files import HistoryRow
 
-ROWS = 20  # of the history; the loop waits for the device only at these
+ROWS = 20  # of the history; the loop waits for the device only when it writes one
 VALIDATE_EVERY = 5  # rows of the history, because a validation costs as much as several steps
 
 
@@ -63,10 +63,10 @@ def start_network(
 ) -> NormalizedModel:
     """The recipe's network on the device, initialized from the seed, then with pretrained weights if it has them.
 
-    It normalizes by the train images' channel statistics; networks of timm normalize as they were trained.
+    It normalizes with the train images' channel statistics; networks of timm use those that they were trained with.
 
     Raises:
-        UserError: there is no such network, or its pretrained weights cannot be had.
+        UserError: there is no such network, or its pretrained weights cannot be loaded.
     """
     with initialization(seed):
         network = build_network(recipe.network, classes, recipe.image_size or train.pixels.shape[-1])
@@ -96,7 +96,11 @@ def optimizer_of(recipe: Recipe, network: nn.Module) -> Optimizer:
 
 
 def head_of(network: nn.Module) -> nn.Module:
-    """The last layer of a network, and what is trained along with it: all but the network's body."""
+    """All that trains at the full learning rate: each network's last layer, and an adapter as a whole.
+
+    Args:
+        network: a network, or a ModuleList of networks and adapters.
+    """
     parts = list(network) if isinstance(network, nn.ModuleList) else [network]
     return nn.ModuleList([part.network.head if isinstance(part, NormalizedModel) else part for part in parts])
 
@@ -125,10 +129,13 @@ def train(
         images: labels from 0 to classes − 1.
         recipe: steps, batch, learning rate and views.
         objective: the loss, computed under autocast.
+        optimizer: of the network and of all else that is trained with it.
         seed: of order and views.
+        classes: number of classes.
         validate: returns the network's accuracy, 0 to 1, or None.
-        adapter: trained along with the network by the same optimizer; checkpoints hold it until the end.
-        recordable: whether a GPU may record the step, as it may unless a part of the objective runs on the CPU.
+        label: of the progress bar and messages.
+        adapter: a module that the same optimizer trains; checkpoints hold it until the end.
+        recordable: whether a GPU may record the step as a CUDA graph. No part of the objective may run on the CPU then.
 
     Raises:
         Diverged: the loss is not finite. The checkpoint is deleted.
@@ -148,7 +155,7 @@ def train(
     steps = range(start, recipe.steps)
     ahead = None if fits_device(images, device) else prefetch_batches(images.pixels, recipe.batch, seed, steps, device)
     train_step = _training_step(network, images, recipe, objective, optimizer, ema, total, classes, ahead)
-    # a recorded step reads the same images every time
+    # a CUDA graph would read the same images at every step
     run_step = step_runner(train_step, device) if recordable and not ahead else train_step
     batches = step_batches(recipe, len(images), seed, steps, device)
     for done in progress(range(start + 1, recipe.steps + 1), label=label, unit="steps"):
@@ -187,7 +194,7 @@ def _training_step(
     """A function that does one step: views, loss, gradients and updates. It adds the loss to `total`, a tensor [].
 
     Args:
-        ahead: the images of each step from `prefetch_batches`; None to keep all on the device.
+        ahead: the images of each step from `prefetch_batches`; None if all stay on the device.
     """
     device, side = total.device, images.pixels.shape[-1]
     border = 0 if recipe.view == "resized_crop" else recipe.crop
@@ -226,8 +233,8 @@ def _resume(
     """Restore a training from its checkpoint, and write the resources it has used so far beside the checkpoint.
 
     Returns:
-        The history, the sum of losses since its last row, the steps done and the resources used before; of a new
-        training an empty history and zeros.
+        The history, the sum of losses since its last row, the steps done and the resources used before. For a new
+        training: an empty history and zeros.
     """
     state = checkpoint.load(device) if checkpoint else None
     before = JobUsage(*state["usage"]) if state else ZERO_USAGE

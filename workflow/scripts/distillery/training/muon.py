@@ -18,9 +18,9 @@ A, B, C = 3.4445, -4.7750, 2.0315  # coefficients of the quintic, by Jordan: fas
 class Muon:
     """Muon for convolutions, SGD for all other weights, as airbench94_muon (Jordan 2024).
 
-    A convolution's weights are a matrix M with one row an output channel. b ← momentum · b + gradient;
+    A convolution's weights are a matrix M with one row for each output channel. A step is b ← momentum · b + gradient;
     M ← √rows · M / ‖M‖; M ← M − lr · orthogonalize(gradient + momentum · b). Batch norm follows every convolution here,
-    so that the norm of M has no effect and only its direction is trained. Weight decay acts on the linear layer alone.
+    so the norm of M has no effect and only its direction is trained. Weight decay applies to the linear layer alone.
 
     Args:
         network: the network to train.

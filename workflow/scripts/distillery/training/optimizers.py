@@ -16,10 +16,10 @@ from torch.optim import sgd as functional_sgd
 
 
 class Optimizer(Protocol):
-    """Changes weights along their gradients. The learning rate is an argument of each step."""
+    """Updates weights from their gradients. The learning rate is an argument of each step."""
 
     def step(self, lr: float | Tensor) -> None:
-        """Change the weights, then set their gradients to None.
+        """Update the weights, then set their gradients to None.
 
         Args:
             lr: above 0; on a GPU it may be a float32 tensor [].
@@ -115,7 +115,7 @@ class Adam:
 
 
 class ScaledRates:
-    """Several optimizers, each of some weights, with learning rates in fixed proportion.
+    """Several optimizers for different weights, whose learning rates keep fixed ratios.
 
     Args:
         parts: optimizers, each with the factor of its learning rate.

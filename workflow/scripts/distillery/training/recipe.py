@@ -16,26 +16,26 @@ class Recipe:
 
     network: str
     pretrained: bool | str  # weights to start from; see `models.pretrained`
-    train: str  # all layers or the head, the last one, alone
+    train: str  # all (layers) or head (the last layer alone)
     body_lr: float  # learning rate of all layers but the head, relative to lr
     steps: int  # optimizer steps, equal for every number of images
     batch: int  # images per step
-    lr: float  # the highest of the schedule
-    optimizer: str
+    lr: float  # peak of the schedule
+    optimizer: str  # sgd or muon
     momentum: float  # Nesterov
     weight_decay: float  # L2, of convolutions' and linear layers' weights only
-    schedule: str
+    schedule: str  # cosine, triangular or constant
     warmup: float  # fraction of the steps
     view: str  # pad_crop or resized_crop
-    area: float  # of the image, the smallest that a resized crop shows
-    jitter: float  # of brightness, contrast and saturation in resized crops
+    area: float  # smallest fraction of an image's area that a resized crop shows
+    jitter: float  # resized crops: factors of brightness, contrast and saturation are 1 ± this
     crop: int  # pixels of reflected border, for pad_crop
     flip: bool
     cutout: int  # side of a gray square on every view, in pixels; 0 for none
     mixup: float  # α of Beta(α, α); 0 for none
     ema: float  # decay of the EMA of the weights, which is then tested; 0 to test the last weights
     checkpoint_every: int  # steps; 0 for none before the end
-    image_size: int = 0  # pixels that the network sees, to which larger images are reduced; 0 for the images' own
+    image_size: int = 0  # pixels a side to which the network reduces larger images; 0 for no reduction
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> Recipe:

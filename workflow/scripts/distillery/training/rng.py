@@ -1,9 +1,9 @@
 """Many independent random generators from one seed.
 
-Every draw has its own generator, named by a purpose and a number such as the step. So initialization, order and views
-do not influence each other, and all arms of one seed have the same of each. A training that resumes at step k needs no
-saved generator state, since the draws of a step depend on the seed and the step alone. The generators are NumPy's,
-whose numbers do not depend on torch's version or the device.
+Every draw has its own generator, identified by a purpose and a number such as the step. So initialization, order and
+views do not influence each other, and all arms of one seed share them. A training that resumes at step k needs no saved
+generator state, since the draws of a step depend on the seed and the step alone. The generators are NumPy's, whose
+numbers do not depend on torch's version or the device.
 """
 
 from __future__ import annotations
