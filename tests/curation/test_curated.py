@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -57,6 +58,23 @@ def run(tmp_path):
         return np.load(files[0]), pq.read_table(files[2]).to_pylist()
 
     return curated
+
+
+def test_resized_images_do_not_stay_in_memory(tmp_path):
+    noise = np.random.default_rng(0)
+    shard, records = tmp_path / "cat.tar", tmp_path / "cat.jsonl"
+    images = (Image.fromarray(noise.integers(0, 256, (128, 128, 3), dtype=np.uint8)) for _ in range(400))
+    write_pool(shard, records, [entry("cat", i, encode(image, "JPEG")) for i, image in enumerate(images)])
+    files = tmp_path / "web.npy", tmp_path / "web.thumbs.npy", tmp_path / "web.parquet"
+    tracemalloc.start()
+    curate([(shard, records)], *files, side=128, min_side=32, duplicates="off")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.load(files[0], mmap_mode="r").shape == (400, 128, 128, 3)
+    assert peak < 400 * 128 * 128 * 3, "all images at once"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(
+        [shard.name, records.name, *(path.name for path in files)]
+    )
 
 
 def test_every_candidate_has_a_row_with_its_reason(run):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ from distillery.curation.losses import loss_line, warn_of_dropped
 from distillery.curation.thumbnails import Thumbnails, stack_thumbnails, to_thumbnail
 from distillery.jobs import OUTCOME, log, progress
 from distillery.parallel import in_processes
-from distillery.storage.arrays import write_array
+from distillery.storage.arrays import write_array, write_rows
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import write_parquet
 from distillery.storage.records import ImageRecord
@@ -78,12 +79,19 @@ SAME_COLOR = 10.0  # gray levels of 255; a recompressed copy differs by 3 at mos
 class Candidate:
     """A candidate and the results of its curation.
 
-    `pixels` (uint8 [S, S, 3]), `thumbnail` and `print` are None if it could not be used.
+    Attributes:
+        reason: why it is not kept; empty if it is.
+        pixels: uint8 [S, S, 3], until they are put into a `PixelFile`; None if it could not be used.
+        place: of its pixels in that file; -1 if it has none.
+        color: mean red and mean blue above mean green, in gray levels.
+        thumbnail, print: None if it could not be used.
     """
 
     record: ImageRecord
     reason: str = ""
     pixels: np.ndarray | None = None
+    place: int = -1
+    color: tuple[float, float] = (0.0, 0.0)
     thumbnail: np.ndarray | None = None
     print: Fingerprint | None = None
     width: int = 0
@@ -105,6 +113,9 @@ def curate(
 ) -> None:
     """Decode, deduplicate and resize all images of a source, and write them with their table.
 
+    The resized images wait in a temporary file beside the output: a large source of large images does not fit into
+    memory. Thumbnails and hashes do, 12 kB an image.
+
     Args:
         pools: shard (`.tar`) and records (`.jsonl`) of each class.
         pixels: the `.npy` to write: the kept images, uint8 [N, S, S, 3].
@@ -120,25 +131,58 @@ def curate(
     Raises:
         UserError: a pool is damaged.
     """
-    candidates: list[Candidate] = list(
-        in_processes(
-            partial(curate_image, min_side=min_side, side=side), _entries(pools), processes, DECODE_SECONDS, _overdue
-        )
+    decoded = in_processes(
+        partial(curate_image, min_side=min_side, side=side), _entries(pools), processes, DECODE_SECONDS, _overdue
     )
+    with PixelFile(Path(pixels).parent, side) as resized:
+        candidates = [resized.take(candidate) for candidate in decoded]
+        _drop_and_tell(candidates, duplicates, processes)
+        kept = [candidate for candidate in candidates if not candidate.reason]
+        images = resized.read()
+        kinds = _kind_columns(kept, images)
+        with atomic_path(pixels, digest=True) as temporary, atomic_path(thumbnails, digest=True) as small:
+            write_rows(temporary, images, [candidate.place for candidate in kept])
+            write_array(small, _stacked(kept).pixels)
+    write_parquet(table, _columns(candidates, kinds), CURATED_SCHEMA)
+
+
+class PixelFile:
+    """Images in a temporary file, which is gone when it is closed or the process ends, however it ends."""
+
+    def __init__(self, folder: Path, side: int) -> None:
+        self.side, self.count = side, 0
+        self.file = TemporaryFile(dir=folder)  # noqa: SIM115, closed in __exit__
+
+    def __enter__(self) -> PixelFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def take(self, candidate: Candidate) -> Candidate:
+        """Move a candidate's pixels from memory into the file."""
+        if candidate.pixels is not None:
+            self.file.write(np.ascontiguousarray(candidate.pixels).data)
+            candidate.pixels, candidate.place = None, self.count
+            self.count += 1
+        return candidate
+
+    def read(self) -> np.ndarray:
+        """All images, as a memory map uint8 [N, S, S, 3]."""
+        shape = (self.count, self.side, self.side, 3)
+        self.file.flush()
+        return np.memmap(self.file, np.uint8, "r", shape=shape) if self.count else np.empty(shape, np.uint8)
+
+
+def _drop_and_tell(candidates: Sequence[Candidate], duplicates: str, processes: int) -> None:
+    """Drop duplicates, and log what became of each class."""
     drop_conflicting_labels(candidates)
     if duplicates == "drop":
         drop_near_duplicates(candidates, processes)
-    kept = [candidate for candidate in candidates if not candidate.reason]
     labels, reasons = [c.record.label for c in candidates], [c.reason for c in candidates]
     if candidates:
         warn_of_dropped(candidates[0].record.source, labels, reasons)
     log.log(OUTCOME, "%s", loss_line(labels, reasons))
-    squares = [c.pixels for c in kept if c.pixels is not None]  # a candidate without a reason has pixels
-    array = np.stack(squares) if squares else np.empty((0, side, side, 3), dtype=np.uint8)
-    with atomic_path(pixels, digest=True) as temporary, atomic_path(thumbnails, digest=True) as small:
-        write_array(temporary, array)
-        write_array(small, _stacked(kept).pixels)
-    write_parquet(table, _columns(candidates), CURATED_SCHEMA)
 
 
 def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[ImageRecord, bytes | None]]:
@@ -165,10 +209,11 @@ def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: i
         image = decode(data, min_side, side)
     except Rejected as rejected:
         return Candidate(record, reason=str(rejected))
-    thumbnail = to_thumbnail(image.gray)
+    thumbnail, pixels = to_thumbnail(image.gray), to_square(image.image, side)
     return Candidate(
         record,
-        pixels=to_square(image.image, side),
+        pixels=pixels,
+        color=_mean_color(pixels),
         thumbnail=thumbnail,
         print=fingerprint(thumbnail),
         width=image.width,
@@ -232,27 +277,28 @@ def _drop_rivals(usable: Sequence[Candidate], found: NearDuplicates) -> None:
 
 def _same_colors(one: Candidate, other: Candidate) -> bool:
     """Whether the mean colors of two images, apart from their brightness, are the same."""
-    return bool(np.abs(_mean_color(one) - _mean_color(other)).max() <= SAME_COLOR)
+    return all(abs(first - second) <= SAME_COLOR for first, second in zip(one.color, other.color, strict=True))
 
 
-def _mean_color(candidate: Candidate) -> np.ndarray:
-    """Mean red and mean blue above green, in gray levels: float64 [2]."""
-    assert candidate.pixels is not None
-    red, green, blue = candidate.pixels.reshape(-1, 3).mean(axis=0)
-    return np.array([red - green, blue - green])
+def _mean_color(pixels: np.ndarray) -> tuple[float, float]:
+    """Mean red and mean blue above mean green of uint8 [S, S, 3], in gray levels."""
+    red, green, blue = pixels.reshape(-1, 3).mean(axis=0).tolist()
+    return red - green, blue - green
 
 
 def _stacked(candidates: Sequence[Candidate]) -> Thumbnails:
     return stack_thumbnails([c.thumbnail for c in candidates if c.thumbnail is not None])
 
 
-def _columns(candidates: Sequence[Candidate]) -> dict[str, list]:
+def _columns(candidates: Sequence[Candidate], kinds: tuple[list[str], list[float]]) -> dict[str, list]:
     columns = {name: [getattr(c.record, name) for c in candidates] for name in RECORD_COLUMNS}
     for name in ("reason", "width", "height", "format", "duplicate_of"):
         columns[name] = [getattr(c, name) for c in candidates]
     sizes = [(0, 0) if c.thumbnail is None else c.thumbnail.shape for c in candidates]
     columns["thumb_height"], columns["thumb_width"] = map(list, zip(*sizes, strict=True)) if sizes else ([], [])
-    columns |= _kind_columns(candidates)
+    found = iter(zip(*kinds, strict=True))
+    rows_of_kinds = [("", -1.0) if candidate.reason else next(found) for candidate in candidates]
+    columns |= {"image_kind": [kind for kind, _ in rows_of_kinds], "photo_score": [score for _, score in rows_of_kinds]}
     columns["class"] = [c.record.label for c in candidates]
     columns["kept"] = [not c.reason for c in candidates]
     rows = iter(range(len(candidates)))
@@ -260,14 +306,9 @@ def _columns(candidates: Sequence[Candidate]) -> dict[str, list]:
     return columns
 
 
-def _kind_columns(candidates: Sequence[Candidate]) -> dict[str, list]:
-    """The columns `image_kind` and `photo_score`."""
-    kept = [candidate for candidate in candidates if not candidate.reason]
+def _kind_columns(kept: Sequence[Candidate], images: np.ndarray) -> tuple[list[str], list[float]]:
+    """The kinds of the kept images, and the probability of each that it is a photo."""
     # in one loop, not where images are decoded: that takes half the time, as code and data stay in the caches
-    statistics = [
-        image_statistics(c.thumbnail, c.pixels) for c in kept if c.thumbnail is not None and c.pixels is not None
-    ]
+    statistics = [image_statistics(c.thumbnail, images[c.place]) for c in kept if c.thumbnail is not None]
     kinds, scores = find_kinds(np.array(statistics).reshape(-1, len(NAMES)), [(c.width, c.height) for c in kept])
-    found = iter(zip(kinds, scores.tolist(), strict=True))
-    rows = [("", -1.0) if candidate.reason else next(found) for candidate in candidates]
-    return {"image_kind": [kind for kind, _ in rows], "photo_score": [score for _, score in rows]}
+    return list(kinds), scores.tolist()

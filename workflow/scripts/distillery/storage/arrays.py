@@ -9,6 +9,8 @@ import numpy as np
 
 from distillery.jobs import UserError, one_line, require_whole, too_large
 
+CHUNK_BYTES = 1 << 22  # of an array that is written
+
 
 def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, np.ndarray]:
     """Arrays of a `.npz`, by name.
@@ -75,6 +77,18 @@ def map_array(path: str | Path, shape: Sequence[int], what: str) -> np.ndarray:
 
 def write_array(path: str | Path, array: np.ndarray) -> None:
     """Write a `.npy` as np.save does, but with an error that names a full disk."""
+    write_rows(path, array, range(len(array)))
+
+
+def write_rows(path: str | Path, array: np.ndarray, rows: Sequence[int]) -> None:
+    """Write some rows of an array as a `.npy`; of one that is larger than memory, such as a memory map, too.
+
+    Args:
+        rows: their numbers, in the order in which they are written.
+    """
+    header = {"descr": array.dtype.str, "fortran_order": False, "shape": (len(rows), *array.shape[1:])}
+    step = max(1, CHUNK_BYTES // max(array[:1].nbytes, 1))
     with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-        file.write(np.ascontiguousarray(array).data)
+        np.lib.format.write_array_header_1_0(file, header)
+        for first in range(0, len(rows), step):
+            file.write(np.ascontiguousarray(array[list(rows[first : first + step])]).data)
