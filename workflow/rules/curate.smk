@@ -88,7 +88,7 @@ rule find_near_duplicates:
         "../../envs/curate.yaml"
     threads: 4
     resources:
-        mem="8GB",
+        mem=lambda w, input: memory_of_search(input.size_mb),
         runtime="2h",
     params:
         code=code_of("find_near_duplicates"),

@@ -24,6 +24,7 @@ from distillery.config.checks import early_warnings
 from distillery.config import reading
 from distillery.config.targets import image_files, training_files, report_files
 from distillery.config.choices import WEB_SEARCHES
+from distillery.config.queries.job_memory import memory_of_search
 from distillery.jobs import CRAWL_POLICY_KEYS, UserError
 from distillery.sources import own_files
 from distillery.storage.host import run_lock

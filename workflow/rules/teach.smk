@@ -180,6 +180,8 @@ rule find_leakage:
     conda:
         "../../envs/curate.yaml"
     threads: 4
+    resources:
+        mem=lambda w, input: memory_of_search(input.size_mb, 3 * training_queries.curated_size(study) ** 2),
     params:
         code=code_of("find_leakage"),
     script:
