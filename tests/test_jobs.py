@@ -48,7 +48,7 @@ def test_ctrl_c_is_one_line(snakemake, capsys):
     with pytest.raises(SystemExit) as stop, job(snakemake):
         raise KeyboardInterrupt
     assert stop.value.code == 130
-    assert capsys.readouterr().err == "ERROR: interrupted. Run the same command again to go on.\n"
+    assert capsys.readouterr().err == "ERROR: interrupted. Run the same command again to continue.\n"
 
 
 NO_MEMORY = {
@@ -63,7 +63,7 @@ def test_too_little_memory_is_one_line_that_says_so(snakemake, capsys, name):
     with pytest.raises(SystemExit) as stop, job(snakemake):
         raise NO_MEMORY[name]
     (line,) = capsys.readouterr().err.splitlines()
-    assert stop.value.code == 1 and line.startswith("ERROR: the memory is not enough (") and "--cores 1" in line
+    assert stop.value.code == 1 and line.startswith("ERROR: not enough memory (") and "--cores 1" in line
 
 
 LIMITED = """
@@ -81,7 +81,7 @@ def test_a_real_limit_of_memory_is_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", LIMITED], env={**os.environ, "PYTHONPATH": LIBRARY}, capture_output=True, text=True
     )
-    assert done.returncode == 1 and re.fullmatch(r"ERROR: the memory is not enough \(.*\)\. .*\n", done.stderr)
+    assert done.returncode == 1 and re.fullmatch(r"ERROR: not enough memory \(.*\)\. .*\n", done.stderr)
 
 
 def test_a_clock_that_was_set_back_costs_no_job(snakemake, tmp_path, capsys):
@@ -104,4 +104,4 @@ def test_a_job_with_the_resource_gpu_takes_one_of_several_and_logs_it(snakemake,
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,7"
     with job(SimpleNamespace(log=snakemake.log, resources={"gpu": 1})):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
-    assert "takes GPU 4\n" in open(snakemake.log[0]).read()
+    assert "uses GPU 4\n" in open(snakemake.log[0]).read()

@@ -15,7 +15,7 @@ REQUIREMENTS = ROOT / "requirements.txt"
 
 def test_the_page_names_every_requirement_with_its_license():
     page = (ROOT / "docs" / "licenses.md").read_text()
-    named = page.partition("## What these need")[0]
+    named = page.partition("## Their dependencies")[0]
     assert re.findall(r"^\| ([\w-]+) \| .+ \|$", named, re.M)[1:] == named_packages(REQUIREMENTS)
     assert "not stated" not in named
 

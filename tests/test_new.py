@@ -91,12 +91,12 @@ def test_names_that_yaml_reads_as_something_else_are_quoted(folder, name):
     [
         ([], "A study needs at least two classes"),
         (["ripe"], "A study needs at least two classes"),
-        (["ripe", "rotten fruit"], "class 'rotten fruit': take another name"),
-        (["ripe", "_x"], "class '_x': take another name"),
-        (["ripe", "../x"], "class '../x': take another name"),
-        (["ripe", "tomàto"], "class 'tomàto': take another name"),
-        (["ripe", ""], "class '': take another name"),
-        (["ripe", "all"], "class 'all': take another name"),
+        (["ripe", "rotten fruit"], "class 'rotten fruit' is not a valid name"),
+        (["ripe", "_x"], "class '_x' is not a valid name"),
+        (["ripe", "../x"], "class '../x' is not a valid name"),
+        (["ripe", "tomàto"], "class 'tomàto' is not a valid name"),
+        (["ripe", ""], "class '' is not a valid name"),
+        (["ripe", "all"], "class 'all' is not a valid name"),
         (["ripe", "ripe"], "classes ripe and ripe would share"),
         (["ripe", "Ripe"], "classes ripe and Ripe would share"),
     ],
@@ -116,7 +116,7 @@ def test_what_may_be_a_class_is_what_the_configuration_takes():
 def test_a_study_that_is_there_is_not_overwritten(folder):
     path = new.new_study(folder, ["ripe", "rotten"])
     path.write_text("mine")
-    with pytest.raises(UserError, match="tomatoes/config.yaml is there already"):
+    with pytest.raises(UserError, match="tomatoes/config.yaml exists already"):
         new.new_study(folder, ["ripe", "rotten"])
     assert path.read_text() == "mine"
     Path("file").touch()
@@ -142,7 +142,7 @@ def test_the_command_says_what_is_next_and_imports_nothing_heavy(tmp_path):
     heavy = {"torch", "numpy", "pandas", "pyarrow", "pydantic", "snakemake", "PIL", "requests"}
     assert not heavy & {name.partition(".")[0] for name in json.loads(modules)}
     again = run("my tomatoes", "ripe", "rotten", cwd=tmp_path)
-    assert again.returncode == 1 and again.stderr.count("\n") == 1 and "is there already" in again.stderr
+    assert again.returncode == 1 and again.stderr.count("\n") == 1 and "exists already" in again.stderr
 
 
 def test_from_the_repository_the_next_command_is_short(monkeypatch):

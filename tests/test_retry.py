@@ -65,7 +65,7 @@ def test_only_refused_classes_are_asked_again(study):
 
 
 def test_a_source_that_has_not_refused_ends_in_one_line(study):
-    with pytest.raises(UserError, match="^source bing has not refused; those that did are google, sd3. Name another"):
+    with pytest.raises(UserError, match="^source bing has not refused; those that have: google, sd3. Name another"):
         refusals_to_forget(study, ["google", "bing"])
     assert not (study / FILE).exists()
 
@@ -83,14 +83,14 @@ def test_a_lost_or_damaged_file_of_attempts_starts_anew(tmp_path):
 def test_the_command_says_what_would_be_asked_again(study, monkeypatch, capsys):
     monkeypatch.chdir(study)
     command.main(["--source", "google", "--dry-run"])
-    assert capsys.readouterr().out == "source google is asked again: cat, dog (refused: captcha)\n"
+    assert capsys.readouterr().out == "source google is requested again: cat, dog (refused: captcha)\n"
     assert not (study / FILE).exists() and refused_pools_of(study)["google"]
     monkeypatch.chdir(study.parent)
     command.main(["--directory", study.name, "-n"])
     assert len(capsys.readouterr().out.splitlines()) == 2
     command.main(["--directory", "nowhere"])
-    assert capsys.readouterr().out == "No source has refused: there is nothing to ask again.\n"
-    with pytest.raises(SystemExit, match="^source x has not refused; none has"):
+    assert capsys.readouterr().out == "No source has refused: there is nothing to request again.\n"
+    with pytest.raises(SystemExit, match="^source x has not refused; no source has"):
         command.main(["--directory", "nowhere", "--source", "x"])
 
 
@@ -122,10 +122,10 @@ def test_the_report_says_what_came_and_what_is_still_not_run(study):
         write_parquet(plan, columns, PLAN_SCHEMA.with_metadata({NOT_RUN: reason}) if reason else PLAN_SCHEMA)
     was = {"both": "google refused (captcha)", "dogs": "google refused (captcha)", "bing": ""}
     assert retry_report(asked, was, study) == [
-        "source google gave dog",
+        "source google gave images of dog",
         "source google still refuses cat: captcha",
         "source sd3 still refuses cat: captcha. Accept its license at https://a.bc",
-        "to be trained now: dogs",
+        "can be trained now: dogs",
         "still not run: both: google refused (captcha)",
     ]
 
@@ -134,7 +134,7 @@ def test_old_refusals_are_told_and_not_forgotten(study):
     assert old_refusals(study) == []
     for source, when in (("google", "2020-01-01T00:00:00+00:00"), ("sd3", now())):
         Verdict(source, "refused", "captcha", "no", when).write(study / FOLDER / f"{source}.json")
-    line = "source google refused more than a day ago; python -m distillery.retry asks again"
+    line = "source google refused more than a day ago; to try again: python -m distillery.retry"
     assert old_refusals(study) == [line] and list(refused_looks(study)) == ["google", "sd3"]
 
 

@@ -88,5 +88,5 @@ def test_a_second_snakemake_reports_the_lock_and_starts_nothing(disturbed):
 def test_a_training_takes_one_of_several_gpus(disturbed):
     """That jobs side by side take different ones is tested in test_devices: these are over too soon to overlap."""
     logs = [path.read_text() for path in (disturbed.folder / "results" / "logs" / "train_student").glob("*.log")]
-    taken = [found[1] for log in logs if (found := re.search(r"takes GPU (\S+)", log))]
+    taken = [found[1] for log in logs if (found := re.search(r"uses GPU (\S+)", log))]
     assert taken and set(taken) <= set(CARDS)

@@ -70,7 +70,7 @@ def test_a_refused_look_spares_the_crawl_and_an_old_one_is_told(tmp_path, monkey
     forget_digests([path])
     # only a retry asks again: if the usual command did, all trainings would run again
     done = study.snakemake("--dry-run", *google, *bing, table)
-    assert "source google refused more than a day ago; python -m distillery.retry asks again" in done.stderr
+    assert "source google refused more than a day ago; to try again: python -m distillery.retry" in done.stderr
     assert study.planned(*google, *bing) == []
     (tmp_path / google[0]).unlink()
     study.run(*google, *bing)  # what has to be made asks, since an old verdict is not believed
@@ -157,9 +157,9 @@ def test_a_retry_trains_only_what_was_missing(tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr[-6000:]
     lines = done.stdout.splitlines()
     assert lines[:3] == [
-        f"source google is asked again: {', '.join(CLASSES)} (refused: captcha)",
-        f"source google gave {', '.join(CLASSES)}",
-        "to be trained now: web",
+        f"source google is requested again: {', '.join(CLASSES)} (refused: captcha)",
+        f"source google gave images of {', '.join(CLASSES)}",
+        "can be trained now: web",
     ]
     assert "train_student" not in done.stderr
     for name in ("bing", "mine"):

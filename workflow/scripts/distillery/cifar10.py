@@ -1,3 +1,3 @@
-"""CIFAR-10's classes. A module of their own, so that code that prepares images does not import the configuration."""
+"""CIFAR-10's classes, in a separate module, so that code that prepares images need not import the configuration."""
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

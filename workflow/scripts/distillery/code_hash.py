@@ -1,7 +1,8 @@
-"""The hash that reruns a rule: over the syntax trees of its script and of every library module the script imports.
+"""Hash the code behind a rule, so that Snakemake reruns the rule when that code changes.
 
-Comments, docstrings and line breaks do not count. Imports are followed wherever they stand, in functions too, but not
-under `if TYPE_CHECKING:`, which never runs. Files of other kinds, such as a template, count if they lie beside a
+The hash covers the syntax trees of the rule's script and of every library module that the script imports. Comments,
+docstrings and line breaks do not count. Imports are followed wherever they stand, in functions too, but not under
+`if TYPE_CHECKING:`, which never runs. Files of other kinds, such as a template, count if they lie in the folder of a
 module that counts. A module with the line `CHANGES_NO_RESULT = True` (log, progress, messages) does not count, and its
 imports are not followed.
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MARK = "CHANGES_NO_RESULT"
-# it decides which jobs and checkpoints are out of date, not what a job computes
+# this module decides which jobs and checkpoints are out of date, not what a job computes
 CHANGES_NO_RESULT = True
 # ctx follows from the node's position, type_comment is a comment, kind is the u of u"text"
 IGNORED_FIELDS = {"ctx", "type_comment", "kind"}
@@ -36,7 +37,7 @@ class ParsedModule(NamedTuple):
 def code_hash(script: Path, library: Path, without: tuple[str, ...] = ()) -> str:
     """16 hex digits over a script and the modules it imports, directly or not.
 
-    Each file is read once a process.
+    A process reads each file once.
 
     Args:
         script: a Python file.

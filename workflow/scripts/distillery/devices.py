@@ -1,4 +1,4 @@
-"""The GPUs of this machine, and which of them a job takes. Standard library only."""
+"""Count the GPUs of this machine, and give a job one of them. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO
 CHANGES_NO_RESULT = True
 
 DEVICES = Path("/dev")
-EXPECTED_GPUS = "DISTILLERY_GPUS"  # set by the rules: how many the jobs of a study may use, here or on a cluster
+EXPECTED_GPUS = "DISTILLERY_GPUS"  # set by the rules: number of GPUs for the jobs of a study, here or on a cluster
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOCKS = Path(tempfile.gettempdir()) / f"distillery-gpus-{os.getuid()}"
 
@@ -33,7 +33,7 @@ def claim_gpu() -> str:
     job locks a file that belongs to this user on this machine.
 
     Returns:
-        The GPU's name as in CUDA_VISIBLE_DEVICES; empty if there is no choice, as in a cluster's job with one GPU.
+        The GPU's name as in CUDA_VISIBLE_DEVICES; empty if there are fewer than two, as in a cluster's job with one.
     """
     names = _visible() if VISIBLE in os.environ else [str(number) for number in range(_present())]
     if len(names) < 2:

@@ -1,4 +1,4 @@
-"""Arms, sources and train images as charts, text tables and sentences name them: one name a thing.
+"""Display names of arms, sources and train images: the same name in charts, text tables and sentences.
 
 CSV tables and paths hold the configuration's keys instead, because other tables and targets are joined on them.
 """
@@ -13,7 +13,7 @@ from typing import Any
 ARMS = {
     "scratch": "from scratch",
     "kd": "distilled",
-    # trained here with the published recipe: not to be mistaken for the numbers that were published
+    # trained in this study with the published recipe, so not the published numbers themselves
     "published_scratch": "published recipe, from scratch",
     "published_kd": "published recipe, distilled",
 }
@@ -31,12 +31,16 @@ COPIES = {"color": "color-altered", "rotation": "rotated"}
 
 
 def not_run_text(reason: str) -> str:
-    """What stands in place of the results of a scenario that is not run: `not run: google refused (captcha)`."""
+    """The text in place of the results of a scenario that is not run: `not run: google refused (captcha)`."""
     return f"not run: {reason}"
 
 
 def lacking_text(lacking: str) -> str:
-    """What the common test and the validation lack because a source refused, from `refused_sources.lacking_images`."""
+    """A sentence on the images that the common test and validation sets lack because a source refused.
+
+    Args:
+        lacking: from `refused_sources.lacking_images`.
+    """
     return f"Missing because the source refused: {lacking}"
 
 
@@ -55,11 +59,11 @@ def display_name(arm: str) -> str:
 
 
 def source_titles(kinds: Mapping[str, str]) -> dict[str, str]:
-    """Every source's name as people read it. It follows the kind, since a source may have any name.
+    """Every source's display name. It depends on the source's kind, since a source may have any name.
 
-    A search is called after its engine, with the source's name in brackets where another source has the same kind.
-    Other sources keep their name, with spaces; a diffusion source `sd3` is SD3. A name that reads like another kind's
-    gets its kind in brackets: `google (folder)`.
+    A search has the name of its engine, with the source's name in parentheses if another source has the same kind.
+    Other sources keep their name, with spaces; a diffusion source `sd3` is SD3. A name that reads like another kind of
+    source is followed by its own kind: `google (folder)`.
 
     Args:
         kinds: the kind of every source of the study.
@@ -79,12 +83,12 @@ def _source_title(source: str, kind: str, is_shared: bool) -> str:
 
 
 def source_title(source: str, titles: Mapping[str, str]) -> str:
-    """A source's title from `source_titles`; without one its name, with spaces."""
+    """A source's title from `source_titles`; if it has none, its name with spaces."""
     return titles.get(source, source.replace("_", " "))
 
 
 def source_with_title(source: str, titles: Mapping[str, str]) -> str:
-    """A source's name as configured, with its title where the name does not tell its kind: `google (Openverse)`."""
+    """A source's name as configured, with its title if the name does not show its kind: `google (Openverse)`."""
     title, name = source_title(source, titles), source.lower().replace("_", " ")
     if title.lower() in (name, SEARCHES.get(source, "").lower()):
         return source
@@ -113,7 +117,7 @@ def train_text(
 
 
 def cleaning_text(clean: bool | Mapping[str, Any]) -> str:
-    """What a scenario's key `clean` leaves out: `yes` for flagged labels, `photo only`, both, or nothing."""
+    """A scenario's key `clean` in words: `yes` if flagged labels are left out, `photo only` by kind, both, or empty."""
     if not isinstance(clean, Mapping):
         return "yes" if clean else ""
     kinds = clean.get("kinds", [])

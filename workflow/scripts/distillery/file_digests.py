@@ -1,12 +1,12 @@
-"""Digests beside files: a bit that flips on a disk, or a cut copy, is noticed before the file is used.
+"""Keep a SHA-256 digest beside each file, so that a flipped bit or a truncated copy is noticed before the file is used.
 
-The digest of `folder/name` is `folder/.digests/name.sha256`, one line as `sha256sum` writes it. The format of no file
-changes, so that other programs read it as before, and the digests are copied along with a folder:
+The digest of `folder/name` is `folder/.digests/name.sha256`, one line as `sha256sum` writes it. The files themselves
+do not change, so that other programs can read them. A copy of a folder has the digests too, and can be checked:
 
     cd results/curated && sha256sum --check .digests/*
 
-Every job records those of its outputs and checks those of its inputs (`jobs.job`). Files without a digest, of an
-earlier version or the user's own, are used as they are. Standard library only.
+Every job records the digests of its outputs and checks those of its inputs (`jobs.job`). A file without a digest, from
+an earlier version or from the user, is used unchecked. Standard library only.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ CHANGES_NO_RESULT = True
 FOLDER, SUFFIX = ".digests", ".sha256"
 LINE = re.compile(r"([0-9a-f]{64})  .+")
 
-# file → its state when this process last knew it to be whole: nothing is hashed twice
+# file → its state when this process last hashed it, so that an unchanged file is not hashed again
 _whole: dict[str, tuple[int, ...]] = {}
 
 
 def digest_path(path: str | os.PathLike) -> Path:
-    """Where the digest of a file is kept."""
+    """The path of a file's digest."""
     path = Path(path)
     return path.parent / FOLDER / (path.name + SUFFIX)
 
 
 def forget_digests(paths: Iterable[str | os.PathLike]) -> None:
-    """Delete the digests of files that are about to be written anew."""
+    """Delete the digests of files that are about to be rewritten."""
     for path in paths:
         _whole.pop(os.path.abspath(path), None)
         digest_path(path).unlink(missing_ok=True)
 
 
 def record_digests(paths: Iterable[str | os.PathLike]) -> None:
-    """Keep the digests of files that have just been written. A full disk is no error: they are used unchecked."""
+    """Record the digests of files that have just been written. On a full disk they go without, and are not checked."""
     for path in map(Path, paths):
         if not path.is_file() or _known(path):
             continue
@@ -54,7 +54,7 @@ def record_digests(paths: Iterable[str | os.PathLike]) -> None:
 
 
 def is_whole(path: str | os.PathLike) -> bool:
-    """Whether a file has the bytes that were written, or has no digest; a missing file is for its reader to report."""
+    """Whether a file matches its digest; True if it has none, and for a missing file, which its reader reports."""
     path = Path(path)
     if _known(path):
         return True
@@ -62,7 +62,7 @@ def is_whole(path: str | os.PathLike) -> bool:
         found = LINE.fullmatch(digest_path(path).read_text(encoding="utf-8").rstrip("\n"))
     except (OSError, ValueError):
         return True
-    # a digest that is cut is none: a power failure may leave it so
+    # a truncated digest counts as none: a power failure may leave one
     if not found or not path.is_file():
         return True
     if found[1] != sha256_of(path):

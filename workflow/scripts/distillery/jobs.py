@@ -25,12 +25,12 @@ CHANGES_NO_RESULT = True
 log = logging.getLogger("distillery")
 T = TypeVar("T")
 
-OUTCOME = 25  # level of the message that the terminal shows behind a finished job: what it gave, in a few words
+OUTCOME = 25  # log level of a job's result in a few words, which the terminal shows on the line of the finished job
 logging.addLevelName(OUTCOME, "OUTCOME")
 LOG_EVERY_SECONDS = 10.0
-# set for jobs of a run that prints by `terminal.lines`: it reads their warnings from their logs, and prints each once
+# set for the jobs of a run that prints with `terminal.lines`, which reads warnings from the logs and prints each once
 WARNINGS_LATER = "DISTILLERY_WARNINGS_LATER"
-FIRST_PROGRESS_SECONDS, NEXT_PROGRESS_SECONDS = 60.0, 300.0  # on the terminal of such a run
+FIRST_PROGRESS_SECONDS, NEXT_PROGRESS_SECONDS = 60.0, 300.0  # between progress lines on the terminal of such a run
 MORE_MEMORY = "Run fewer jobs at a time (--cores 1), or use a machine with more memory."
 OUT_OF_MEMORY = ("allocate memory", "not enough memory", "bad_alloc", "Failed to allocate")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -54,14 +54,14 @@ def too_large(what: str, error: MemoryError) -> UserError:
 
 
 def _lacks_memory(error: BaseException) -> bool:
-    """Whether an error says that memory could not be had: numpy, torch, onnxruntime and the system each have words."""
+    """Whether an error means that memory ran out; numpy, torch, onnxruntime and the system report it differently."""
     no_room = isinstance(error, OSError) and error.errno == errno.ENOMEM
     named = type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in OUT_OF_MEMORY)
     return isinstance(error, MemoryError) or no_room or named
 
 
 def require_whole(paths: Iterable[str | os.PathLike]) -> None:
-    """Raise a `UserError` for the first file whose bytes are not those that were written (`file_digests`)."""
+    """Raise a `UserError` for the first file that does not match its digest (`file_digests`)."""
     for path in paths:
         if not is_whole(path):
             raise UserError(
@@ -71,7 +71,12 @@ def require_whole(paths: Iterable[str | os.PathLike]) -> None:
 
 
 def with_crawl_policy(snakemake: Any, source: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A source's settings (the job's parameter `source`), with those of `CRAWL_POLICY_KEYS` among its resources."""
+    """A source's settings, with the crawl policy that the job has as resources (`CRAWL_POLICY_KEYS`).
+
+    Args:
+        snakemake: the job.
+        source: the settings; by default the job's parameter `source`.
+    """
     given = {name: snakemake.resources.get(name) for name in CRAWL_POLICY_KEYS}
     return (source or snakemake.params.source) | {name: value for name, value in given.items() if value is not None}
 
@@ -87,11 +92,11 @@ def job(snakemake: Any) -> Iterator[Any]:
     Yields:
         The same object. A `UserError` inside, or a full disk, ends the process with status 1 after one line on stderr
         and in the log; Ctrl-C ends it with status 130. Any other exception is logged with its traceback and raised.
-        A damaged input is a `UserError`; the outputs' digests are kept once the job has ended.
+        A damaged input is a `UserError`. At its end, the job records the digests of its outputs.
     """
     start_logging(snakemake.log[0] if len(snakemake.log) else None)
     if getattr(snakemake, "resources", {}).get("gpu") and (gpu := claim_gpu()):
-        log.info("takes GPU %s", gpu)
+        log.info("uses GPU %s", gpu)
     started = time.monotonic()
     inputs, outputs = (list(_paths(getattr(snakemake, name, ()))) for name in ("input", "output"))
     try:
@@ -104,7 +109,7 @@ def job(snakemake: Any) -> Iterator[Any]:
         log.error("%s", error)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        log.error("interrupted. Run the same command again to go on.")
+        log.error("interrupted. Run the same command again to continue.")
         raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
@@ -112,7 +117,7 @@ def job(snakemake: Any) -> Iterator[Any]:
             log.error("the disk is full%s. Complete files are kept. Free some space and run again.", where)
             raise SystemExit(1) from None
         if _lacks_memory(error):
-            log.error("the memory is not enough (%s). %s", one_line(error, 160), MORE_MEMORY)
+            log.error("not enough memory (%s). %s", one_line(error, 160), MORE_MEMORY)
             raise SystemExit(1) from None
         what = f"{type(error).__name__}: {one_line(error, 200)}"
         log.exception("%s. This should not have happened; please report it with this log.", what)
@@ -121,7 +126,7 @@ def job(snakemake: Any) -> Iterator[Any]:
 
 
 def _paths(files: Any) -> Iterator[str | os.PathLike]:
-    """The paths in a job's input or output: a list with names, lists of them, or a plain namespace in its place."""
+    """The paths in a job's input or output: Snakemake's named list, which may hold lists, or a plain namespace."""
     if isinstance(files, str | os.PathLike):
         yield files
         return
@@ -131,17 +136,17 @@ def _paths(files: Any) -> Iterator[str | os.PathLike]:
 
 
 def _not_older(outputs: Iterable[str | os.PathLike], inputs: Iterable[str | os.PathLike]) -> None:
-    """Make outputs as new as inputs of the future: Snakemake refuses older ones, and a clock may be set back."""
+    """Give outputs the time of inputs dated in the future: Snakemake refuses outputs older than their inputs."""
     newest = max((os.stat(path).st_mtime_ns for path in inputs if os.path.isfile(path)), default=0)
     if newest <= time.time_ns():
         return
-    log.warning("the clock was set back: an input is of the future, and the outputs get its time")
+    log.warning("the clock was set back: an input is dated in the future, and the outputs get the same date")
     for path in filter(os.path.isfile, outputs):
         os.utime(path, ns=(newest, newest))
 
 
 def start_logging(path: str | None) -> None:
-    """Send the library's log to `path` (replacing it) and its errors to stderr as well; see `WARNINGS_LATER`."""
+    """Log to the file `path`, replacing it, and send warnings to stderr too: only errors if `WARNINGS_LATER` is set."""
     log.setLevel(logging.INFO)
     logging.raiseExceptions = False  # a log that cannot be written to a full disk is no reason for a traceback
     log.propagate = False
@@ -160,13 +165,13 @@ def start_logging(path: str | None) -> None:
 def progress(items: Iterable[T], total: int | None = None, label: str = "", unit: str = "it") -> Iterator[T]:
     """Iterate and show progress: with a bar on a terminal, else with a log line every ten seconds.
 
-    In a run of many jobs a bar would be torn by other lines: a long job prints a line every five minutes instead.
+    In a run of many jobs, lines of other jobs would interrupt a bar, so a long job prints a line every five minutes.
 
     Args:
         items: to iterate over.
         total: number of items, if `items` has no length.
-        label: of the work.
-        unit: name of one item.
+        label: names the work.
+        unit: names one item.
     """
     if total is None and isinstance(items, Sized):
         total = len(items)

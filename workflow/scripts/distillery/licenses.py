@@ -1,8 +1,8 @@
-"""The licenses of what Distillery installs, as their own metadata states them.
+"""List the licenses of the packages that Distillery installs, as the metadata of each package states them.
 
     python -m distillery.licenses requirements.txt docs/licenses.md
 
-A table of the named packages and, below it, of all that they need here.
+The page has a table of the named packages and one of their dependencies on this machine.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-LONGEST = 60  # characters: some packages put the whole text where the name belongs
+LONGEST = 60  # characters of a license's name: some packages have the whole license text in its place
 NONE = "not stated"
 PAGE = """# Licenses of the packages
 
-Made by `make licenses` from the packages' own metadata; what that leaves open stands in the files of the package.
+Made by `make licenses` from the packages' own metadata. Where it states no license, see the files of the package.
 Distillery's own license is in [LICENSE](../LICENSE). Models, data sets and images have licenses of their own: see
 `results/attribution.csv` of a study and the page of each model.
 
@@ -27,7 +27,7 @@ Distillery's own license is in [LICENSE](../LICENSE). Models, data sets and imag
 
 {direct}
 
-## What these need on Linux
+## Their dependencies on Linux
 
 On Linux, PyTorch from the package index brings NVIDIA's libraries for CUDA, which are not free software.
 
@@ -36,7 +36,7 @@ On Linux, PyTorch from the package index brings NVIDIA's libraries for CUDA, whi
 
 
 def stated_license(package: Distribution) -> str:
-    """A package's license: its SPDX expression, else its classifiers, else the first line of what it says."""
+    """A package's license: its SPDX expression, else its classifiers, else the first line of its license field."""
     about = package.metadata
     if "License-Expression" in about:
         return about["License-Expression"]
@@ -55,14 +55,14 @@ def named_packages(requirements: str | Path) -> list[str]:
 
 
 def needed_packages(names: Iterable[str]) -> list[str]:
-    """What installed packages need, directly or not, without themselves; sorted."""
+    """The dependencies of installed packages, direct and indirect, without the packages themselves; sorted."""
     given = list(names)
     found, waiting = set(given), list(given)
     while waiting:
         for line in distribution(waiting.pop()).requires or ():
             need = Requirement(line)
             name = canonicalize_name(need.name)
-            # optional parts have the marker `extra`
+            # requirements of optional extras have the marker `extra`
             if name not in found and (need.marker is None or need.marker.evaluate({"extra": ""})) and _present(name):
                 found.add(name)
                 waiting.append(name)

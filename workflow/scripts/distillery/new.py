@@ -1,9 +1,10 @@
-"""Begin a study of one's own: write a `config.yaml` that runs as it is, to be edited.
+"""Start a new study: write a `config.yaml` that runs as it is, for the user to edit.
 
     python -m distillery.new tomatoes ripe rotten
 
-writes `tomatoes/config.yaml` with the classes ripe and rotten (of tomatoes), from sources that need no account, for the
-machine it runs on, and prints the next command. Standard library and PyYAML only: it answers at once.
+writes `tomatoes/config.yaml` with the classes ripe and rotten (of tomatoes). Its sources need no account, and its
+networks suit the machine that the command runs on. The command then prints the next one. It imports only the standard
+library and PyYAML, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from distillery.jobs import UserError
 from distillery.storage.files import atomic_write
 
 ROOT = Path(__file__).parents[3]  # of the repository
-# Openverse answers a program without an account 200 times a day with 20 images each; a part of them is dropped
+# Openverse allows 200 requests a day without an account, 20 images each; not all of these images can be used
 REQUESTS_A_DAY, IMAGES_A_REQUEST, IMAGES_A_DAY = 200, 20, 3000
 QUERIES = ("{}", "{} photo", "{} close-up", "{} outdoors", "{} indoors")
 PROMPTS = ("a photo of {}", "a close-up photo of {}", "a photo of {} outdoors", "a photo of {} indoors")
@@ -33,13 +34,14 @@ PROMPTS = ("a photo of {}", "a close-up photo of {}", "a photo of {} outdoors", 
 
 @dataclass(frozen=True)
 class Preset:
-    """What suits a machine: networks, steps and size of images.
+    """Networks, steps and image size that suit a machine.
 
     Attributes:
         machine: in words.
         image_size: pixels a side.
         teacher, student: networks.
-        teacher_steps, student_steps, batch: of the trainings.
+        teacher_steps, student_steps: optimizer steps of one training.
+        batch: images a step.
     """
 
     machine: str
@@ -57,12 +59,13 @@ GPU = Preset("a machine with a GPU", 64, "resnet18", 2000, "resnet8x4", 2000, 12
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """Images of each class.
+    """Numbers of images of each class.
 
     Attributes:
-        source: to retrieve from each source of students; `more` from the one that gives most.
+        source: to retrieve from Openverse and Wikimedia Commons, for students.
+        more: to retrieve from Bing, for students; the scenario `bing_more` needs more than the others.
         teacher_train, teacher_test: to retrieve for the teacher.
-        train, val, test: to use from each source.
+        train, val, test: to use from each source of students.
     """
 
     source: int
@@ -75,18 +78,18 @@ class ImageCounts:
 
 
 def image_counts(classes: int) -> ImageCounts:
-    """As many images as Openverse gives in a day without an account, at most 1,000 a class, at least 60."""
+    """Numbers of images a class: as many as Openverse gives in a day without an account, from 60 to 1,000 in all."""
     total = max(60, min(1000, IMAGES_A_DAY // classes))
-    while total > 60 and classes * sum(ceil(n / IMAGES_A_REQUEST) for n in _of_openverse(total)) > REQUESTS_A_DAY:
+    while total > 60 and classes * sum(ceil(n / IMAGES_A_REQUEST) for n in _openverse_counts(total)) > REQUESTS_A_DAY:
         total -= 1
-    source, teacher_train, teacher_test = _of_openverse(total)
-    # of a source's images a quarter is left over, since curation drops some; `bing_more` trains on twice as many
+    source, teacher_train, teacher_test = _openverse_counts(total)
+    # a quarter of a source's images is spare, since curation drops some; `bing_more` trains on twice as many as `bing`
     train, val, test = 2 * (source * 2 // 9), source // 15, source // 5
     return ImageCounts(source, source * 3 // 2, teacher_train, teacher_test, train, val, test)
 
 
-def _of_openverse(total: int) -> tuple[int, int, int]:
-    """Images of a class for students, and for the teacher to train and test on."""
+def _openverse_counts(total: int) -> tuple[int, int, int]:
+    """Divide Openverse's images of a class: for students, for the teacher to train on, for the teacher's test."""
     return total * 3 // 10, total * 3 // 5, total // 10
 
 
@@ -94,22 +97,22 @@ def new_study(folder: str | Path, classes: Sequence[str], *, subject: str | None
     """Write the configuration of a new study.
 
     Args:
-        folder: of the study; made if it is not there.
+        folder: of the study; created if it does not exist.
         classes: names of the classes, in the order of their labels.
         subject: what the classes are kinds of, a part of queries and prompts; the folder's name by default.
-        contact: address or page of the user, which Wikimedia Commons asks for; without it that source is left out.
+        contact: e-mail address or page of the user. Wikimedia Commons requires it; without it, that source is left out.
 
     Returns:
         The file written.
 
     Raises:
-        UserError: the folder has a configuration already or is a file; fewer than two classes, or a name that cannot be
-            one.
+        UserError: the folder is a file or has a configuration already; there are fewer than two classes; the name of a
+            class is not valid, or differs from another one only in case.
     """
     path = Path(folder) / "config.yaml"
     _require_classes(classes)
     if path.exists():
-        raise UserError(f"{path} is there already. Edit it, delete it, or name another folder.")
+        raise UserError(f"{path} exists already. Edit it, delete it, or name another folder.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if subject is None:
@@ -129,15 +132,15 @@ def _require_classes(classes: Sequence[str]) -> None:
     for name in classes:
         if not re.fullmatch(NAME_PATTERN, name) or name in RESERVED_NAMES["classes"]:
             raise UserError(
-                f"class {name!r}: take another name, of a-z, A-Z, 0-9, _ and -, the first no _ or -, at most 100 in"
-                f" all, and not {', '.join(RESERVED_NAMES['classes'])}. Queries and prompts may then say anything."
+                f"class {name!r} is not a valid name. Use a-z, A-Z, 0-9, _ and -, at most 100, begin with a letter or"
+                f" digit, and do not use {', '.join(RESERVED_NAMES['classes'])}. Queries and prompts can be any text."
             )
         if (other := seen.setdefault(name.lower(), name)) != name or list(classes).count(name) > 1:
             raise UserError(f"classes {other} and {name} would share their files on some disks. Rename one.")
 
 
 def preset() -> Preset:
-    """What suits this machine."""
+    """The preset for this machine: `GPU` if it has one, else `LAPTOP`."""
     return GPU if count_gpus() else LAPTOP
 
 
@@ -177,7 +180,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML, in quotes where YAML would take it for something else, such as 2024 or yes."""
+    """Text as YAML, in quotes where YAML would not read it as text, such as 2024 or yes."""
     if not text:
         return '""'
     return yaml.safe_dump([text], allow_unicode=True, default_flow_style=True, width=10_000)[1:-2]
@@ -185,7 +188,7 @@ def _scalar(text: str) -> str:
 
 CLASS = """\
   {name}: # also the name of the class's folder, if you add images of your own
-    queries: # what searches are asked for, in this order
+    queries: # search queries, used in this order
 {queries}
     prompts: # for a diffusion source, if you add one
 {prompts}"""
@@ -194,46 +197,46 @@ COMMONS = """\
 NO_COMMONS = """\
   # commons: { kind: commons, per_class: 150 } # Wikimedia Commons: give your contact above first"""
 ABOUT = {
-    "bing": "students of Bing's images alone",
-    "openverse": "as many of Openverse",
-    "commons": "as many of Wikimedia Commons",
-    "both": "as many again, half of each",
-    "bing_more": "twice as many of Bing",
+    "bing": "only images from Bing",
+    "openverse": "as many from Openverse",
+    "commons": "as many from Wikimedia Commons",
+    "both": "as many in all, half from each",
+    "bing_more": "twice as many from Bing",
 }
 TEMPLATE = """\
-# A study made by `python -m distillery.new` for {machine}. Edit it as you like: a change runs again only
-# what depends on it. Every key, its unit and its default: docs/configuration.md. Counts are totals over the classes.
+# A study made by `python -m distillery.new` for {machine}. Edit it as you like: a change reruns only what
+# depends on it. Every key, its unit and its default: docs/configuration.md. Counts are totals over the classes.
 
 title: {title} # the heading of figures and of the page
 # about: Why you made this study, and what a reader should not conclude from it. # your own words on the page
 # authors: [Your Name] # on the page too
-image_size: {preset.image_size} # pixels a side; larger shows more and trains slower
+image_size: {preset.image_size} # pixels a side; larger images show more and train slower
 seeds: 6 # trainings of each scenario and arm; six pairs can reach p = 0.03
-contact: {contact} # your address or page, sent with web requests
-unavailable: skip # a source that refuses is left out, with the scenarios that need it; stop would end the study
+contact: {contact} # your e-mail address or page, sent with web requests
+unavailable: skip # leave out a source that refuses, with the scenarios that need it; stop would end the study
 
-classes: # made from the names you gave: better queries are worth more than anything else in this file
+classes: # made from the names you gave: better queries improve a study more than any other edit of this file
 {classes}
 
 sources: # none of these needs an account; Bing and Openverse need no contact either
-  bing: {{ kind: bing, per_class: {each.more} }} # a quarter more than is used: curation drops some
+  bing: {{ kind: bing, per_class: {each.more} }} # more than the study uses, since curation drops some
   openverse: {{ kind: openverse, per_class: {each.source}, filters: {{ size: medium }} }} # free licenses, with creators
 {commons}
-  # Every study needs a teacher. Without labeled images it trains on a search of its own, which no student may use.
+  # Every study needs a teacher. Without labeled images, it trains on results of a search that no student may use.
   # Openverse sorts its images by size: large ones train the teacher, small ones test it, and students get medium ones.
-  teacher_train: {{ kind: openverse, per_class: {each.teacher_train}, filters: {{ size: large }} }} # for it alone
-  teacher_test: {{ kind: openverse, per_class: {each.teacher_test}, filters: {{ size: small }} }} # to test the teacher
-  # mine: {{ kind: folder, path: images }} # your own: images/{{class}}/*.jpg beside this file
+  teacher_train: {{ kind: openverse, per_class: {each.teacher_train}, filters: {{ size: large }} }} # trains the teacher
+  teacher_test: {{ kind: openverse, per_class: {each.teacher_test}, filters: {{ size: small }} }} # tests the teacher
+  # mine: {{ kind: folder, path: images }} # your own images: images/{{class}}/*.jpg beside this file
   # phone: {{ kind: folder, path: phone, labels: teacher }} # without labels: phone/*.jpg; the teacher gives them
 
 curation: # which images are kept
   min_side: {preset.image_size} # pixels; smaller images are dropped
 
-split: # which images train, choose and test
+split: # which images are for training, validation and test
   test: {test} # the final test, the same for all students
-  val: {val} # to choose the learning rate by
-  shortfall: shrink # take fewer where a search gives fewer; error would stop
-  leakage: drop # no image that the teacher trained on
+  val: {val} # to choose the learning rate
+  shortfall: shrink # use fewer images where a search gives fewer; error would stop
+  leakage: drop # leave out images that the teacher trained on
 
 teacher: # the network that students are distilled from
   # Its labels are those of its queries. With labeled images, which are better:
@@ -245,16 +248,16 @@ teacher: # the network that students are distilled from
   lr: 0.1 # highest learning rate
 
 student: # the small network, and how it is trained
-  network: {preset.student} # this is what you will use
+  network: {preset.student} # the network that you will use
   steps: {preset.student_steps} # the same for every scenario
   batch: {preset.batch} # images a step
-  tune: {{ lr: [0.03, 0.1, 0.3], weight_decay: [0.0005] }} # the best of these, on val, from scratch
+  tune: {{ lr: [0.03, 0.1, 0.3], weight_decay: [0.0005] }} # tried from scratch; the best on val is used
 
 arms: # training methods; others: docs/arms.md
-  scratch: {{ method: ce }} # from scratch, on the labels alone
+  scratch: {{ method: ce }} # from scratch, on the labels only
   kd: {{ method: kd }} # distilled from the teacher
 
-comparisons: # questions that are tested
+comparisons: # questions for statistical tests
   distilling: {{ question: "Does distilling help?", arms: [scratch, kd] }} # in every scenario
   sources: {{ question: "Are Openverse's images better than Bing's?", scenarios: [bing, openverse] }} # with each arm
 
@@ -264,7 +267,7 @@ scenarios: # sets of train images to compare
 
 
 def next_command(folder: Path) -> str:
-    """The command that runs the study, as it works from the working directory."""
+    """The shell command that runs a study from the current working directory."""
     parts = [*(["--directory", str(folder)] if folder.resolve() != Path.cwd().resolve() else []), "--cores", "all"]
     here = Path.cwd().resolve() == ROOT.resolve()
     snakemake = ROOT / ".venv" / "bin" / "snakemake"
@@ -273,12 +276,12 @@ def next_command(folder: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; a mistake ends it in one line."""
-    parser = argparse.ArgumentParser(prog="python -m distillery.new", description="Begin a study of your own classes.")
+    """Run the command; a `UserError` ends it with one line."""
+    parser = argparse.ArgumentParser(prog="python -m distillery.new", description="Start a study of your own classes.")
     parser.add_argument("folder", help="of the study, such as tomatoes")
     parser.add_argument("classes", nargs="*", metavar="class", help="two or more, such as ripe rotten")
     parser.add_argument("--of", metavar="SUBJECT", help="what the classes are kinds of; the folder's name by default")
-    parser.add_argument("--contact", default="", help="your address or page; adds Wikimedia Commons")
+    parser.add_argument("--contact", default="", help="your e-mail address or page; adds Wikimedia Commons")
     given = parser.parse_args(arguments)
     try:
         path = new_study(given.folder, given.classes, subject=given.of, contact=given.contact)

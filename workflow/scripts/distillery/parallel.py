@@ -1,4 +1,4 @@
-"""Work in parallel, in threads or processes, with the results in order."""
+"""Run functions in parallel threads or processes, with results in order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-    """Results in order, with at most `ahead` items in flight; Executor.map would hold a whole source in memory."""
+    """Results in order, with at most `ahead` items in flight; Executor.map would hold all items in memory."""
     waiting: deque[Future[R]] = deque()
     for item in items:
         waiting.append(executor.submit(function, item))
@@ -42,9 +42,9 @@ def ordered(executor: Executor, function: Callable[[T], R], items: Iterable[T], 
 
 
 class DaemonThreads(Executor):
-    """Threads that nobody waits for: at shutdown, tasks not yet begun are dropped, and the others end with the process.
+    """An executor of daemon threads: a shutdown drops the tasks that have not started and does not wait for the others.
 
-    Python waits for the threads of a ThreadPoolExecutor even at its end, and a silent server may take minutes.
+    At its end, Python waits for the threads of a ThreadPoolExecutor: minutes, if a server does not respond.
     """
 
     def __init__(self, count: int):
@@ -54,13 +54,13 @@ class DaemonThreads(Executor):
             threading.Thread(target=self._work, daemon=True).start()
 
     def submit(self, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
-        """Have a thread call the function."""
+        """Call the function in a thread."""
         future: Future[R] = Future()
         self._tasks.put((future, lambda: function(*args, **kwargs)))
         return future
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:
-        """Drop the tasks that wait and let the threads end; returns at once, even with `wait`."""
+        """Drop the tasks that have not started, and let the threads end; returns at once, even with `wait`."""
         try:
             while task := self._tasks.get_nowait():
                 task[0].cancel()
@@ -87,15 +87,15 @@ def in_processes(
 ) -> Iterator[R]:
     """The function's results for all items, in order, computed in several processes.
 
-    Where Python starts processes afresh (from 3.14 on, and on macOS) each one runs the main script, whose work must
-    therefore stand under `if __name__ == "__main__"`.
+    Where Python does not fork (macOS, and everywhere from 3.14 on), each process imports the main script, whose work
+    must therefore be under `if __name__ == "__main__"`.
 
     Args:
-        function: to call; it can be pickled.
+        function: to call; must be picklable.
         items: to call it with.
         processes: number of processes. With one and no limit, the function is called in this process.
-        seconds: CPU time for one item. Its process is ended after that, even inside a library's code.
-        overdue: gives the result of an item that took longer.
+        seconds: limit of CPU time for one item. A process that exceeds it is killed, even inside a library's code.
+        overdue: gives the result of an item that exceeded the limit.
 
     Raises:
         UserError: a process was killed.
@@ -116,7 +116,7 @@ def in_processes(
             try:
                 results = waiting[0][1].result()
             except BrokenProcessPool:
-                # one item ended its process, and all others of the pool with it: find it one by one
+                # one item killed its process, which breaks the whole pool: run the items one by one to find it
                 for batch, _ in waiting:
                     yield from (_alone(function, item, seconds, overdue) for item in batch)
                 waiting.clear()
@@ -143,13 +143,13 @@ def _limited(function: Callable[[T], R], seconds: float | None, item: T) -> R:
 
 
 def _alone(function: Callable[[T], R], item: T, seconds: float | None, overdue: Callable[[T], R] | None) -> R:
-    """The function's result for one item, computed in a process of its own."""
-    here, there = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.Process(target=_send_result, args=(there, function, seconds, item), daemon=True)
+    """The function's result for one item, computed in a separate process."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.Process(target=_send_result, args=(sender, function, seconds, item), daemon=True)
     process.start()
-    there.close()
+    sender.close()
     try:
-        worked, result = here.recv()
+        succeeded, result = receiver.recv()
     except EOFError:
         process.join()
         if process.exitcode == -signal.SIGPROF and overdue is not None:
@@ -159,7 +159,7 @@ def _alone(function: Callable[[T], R], item: T, seconds: float | None, overdue: 
             " Run fewer jobs at a time, or use a machine with more memory."
         ) from None
     process.join()
-    if not worked:
+    if not succeeded:
         raise result
     return result
 

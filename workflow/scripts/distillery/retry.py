@@ -1,12 +1,12 @@
-"""Request the sources that refused again, and no others; then say what came, and which command trains what was missing.
+"""Request only the sources that refused once more; then report what came, and which command trains what was missing.
 
     python -m distillery.retry
     python -m distillery.retry --source google --cores 4
 
-Give it once access has come: a license accepted, a token set, a quota renewed, a connection or a GPU. Snakemake's own
-options may follow; those of the usual command are the right ones. It runs up to the plans and trains nothing. The usual
-command then lists only the trainings whose plan has changed, because in one and the same run Snakemake would list all
-that stand behind a retrieval.
+Run it once the reason is gone: the license is accepted, the token is set, the quota is renewed, or there is a network
+or a GPU. Snakemake's options may follow: give those of the usual command. The retry runs up to the plans and trains
+nothing. The usual command then runs only the trainings whose plan has changed. If one run did both, Snakemake would
+repeat every training that depends on a retrieval.
 """
 
 from __future__ import annotations
@@ -44,36 +44,36 @@ def refused_pools_of(folder: str | Path = ".") -> Refused:
 
 
 def _refusal_in(records: Path) -> str:
-    """The reason if a pool holds a refusal, which is then its only record."""
+    """The reason of a pool's refusal, which is then the pool's only record; empty if it holds none."""
     with records.open(encoding="utf-8") as file:
         try:
             return refusal_of(json.loads(file.readline() or "{}").get("failure", ""))
         except ValueError:
-            return ""  # damaged: the job that reads it says so
+            return ""  # damaged: the job that reads it reports that
 
 
 def refused_looks(folder: str | Path = ".") -> dict[str, Verdict]:
-    """The refused verdicts of looks at sources, by source."""
+    """The verdicts of the sources that refused their preflight check, by source."""
     found = (read_verdict(path) for path in sorted(Path(folder, FOLDER).glob("*.json")) if path.name != FILE.name)
     return {verdict.source: verdict for verdict in found if verdict and verdict.verdict == "refused"}
 
 
 def old_refusals(folder: str | Path = ".") -> list[str]:
-    """A line for the sources that were looked at and refused more than a day ago, if there are any.
+    """A line that names the sources that refused their preflight check more than a day ago; empty if there are none.
 
-    The usual command does not ask them again by itself: in its run all trainings would run again.
+    The usual command does not request them again: in the same run, it would repeat all trainings.
     """
     old = [name for name, verdict in refused_looks(folder).items() if verdict.expired()]
-    said = f"{_listed(old)} refused more than a day ago; python -m distillery.retry asks again"
-    return [f"source {said}" if len(old) == 1 else f"sources {said}"] if old else []
+    text = f"{_listed(old)} refused more than a day ago; to try again: python -m distillery.retry"
+    return [f"source {text}" if len(old) == 1 else f"sources {text}"] if old else []
 
 
 def refusals_to_forget(folder: str | Path = ".", sources: Sequence[str] = ()) -> Refused:
-    """The refusals of sources: source → class → reason; no classes if only the look at the source was refused.
+    """The refusals of sources: source → class → reason; no classes if the source refused only its preflight check.
 
     Args:
         folder: of the study.
-        sources: to ask again; all that refused if none are named.
+        sources: to request again; all that refused if none are named.
 
     Raises:
         UserError: a named source has not refused.
@@ -82,13 +82,13 @@ def refusals_to_forget(folder: str | Path = ".", sources: Sequence[str] = ()) ->
     refused |= refused_pools_of(folder)
     for name in sources:
         if name not in refused:
-            others = f"those that did are {', '.join(refused)}" if refused else "none has"
+            others = f"those that have: {', '.join(refused)}" if refused else "no source has"
             raise UserError(f"source {name} has not refused; {others}. Name another, or leave --source out.")
     return {name: classes for name, classes in refused.items() if not sources or name in sources}
 
 
 def forget_refusals(folder: str | Path, refused: Refused) -> None:
-    """Forget refusals, so that the next run asks these classes again, and no others.
+    """Forget refusals, so that the next run requests these classes again, and no others.
 
     Args:
         folder: of the study.
@@ -97,7 +97,7 @@ def forget_refusals(folder: str | Path, refused: Refused) -> None:
     looks = refused_looks(folder)
     for name, classes in refused.items():
         Path(folder, "resources", "store", name, NOTE).unlink(missing_ok=True)
-        if name in looks:  # an accepted verdict stays: without it, the classes that are whole would be asked again
+        if name in looks:  # an ok verdict stays: without it, all classes of the source would be requested again
             Path(folder, FOLDER, f"{name}.json").unlink(missing_ok=True)
         count_attempt(name, classes, Path(folder, FILE))
 
@@ -110,7 +110,7 @@ def plans_not_run(folder: str | Path = ".") -> dict[str, str]:
 
 
 def snakemake_command(folder: str | Path, options: Sequence[str]) -> list[str]:
-    """Snakemake on a study, up to its plans.
+    """The command that runs Snakemake on a study, up to its plans.
 
     Args:
         folder: of the study.
@@ -126,24 +126,24 @@ def snakemake_command(folder: str | Path, options: Sequence[str]) -> list[str]:
 
 
 def retry_report(asked: Refused, plans: Mapping[str, str], folder: str | Path = ".") -> list[str]:
-    """What a retry has changed, a line each.
+    """What a retry has changed, in lines of text.
 
     Args:
         asked: the refusals that were forgotten.
-        plans: what `plans_not_run` gave before.
+        plans: result of `plans_not_run` before the retry.
         folder: of the study.
     """
     lines, pools, looks, now = [], refused_pools_of(folder), refused_looks(folder), plans_not_run(folder)
     for source, classes in asked.items():
         refused = pools.get(source, {})
         if came := [label for label in classes if label not in refused]:
-            lines.append(f"source {source} gave {_listed(came)}")
+            lines.append(f"source {source} gave images of {_listed(came)}")
         if refused:
             why = _listed(dict.fromkeys(refused.values()))
             remedy = f". {looks[source].remedy}" if source in looks else ""
             lines.append(f"source {source} still refuses {_listed(refused)}: {why}{remedy}")
     if ready := [name for name, reason in now.items() if not reason and plans.get(name)]:
-        lines.append(f"to be trained now: {_listed(ready)}")
+        lines.append(f"can be trained now: {_listed(ready)}")
     return lines + [f"still not run: {name}: {reason}" for name, reason in now.items() if reason]
 
 
@@ -154,7 +154,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; a mistake ends it in one line."""
+    """Run the command; a `UserError` ends it with one line."""
     parser = argparse.ArgumentParser(
         prog="python -m distillery.retry",
         description="Request refused sources again.",
@@ -163,17 +163,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--source", action="append", default=[], help="one that refused; may be given several times")
     parser.add_argument("--directory", "-d", default=".", help="the study's folder; the current one by default")
-    parser.add_argument("--dry-run", "-n", action="store_true", help="say what would be asked again, and end")
+    parser.add_argument("--dry-run", "-n", action="store_true", help="print what would be requested again, and exit")
     given, options = parser.parse_known_args(arguments)
     folder = Path(given.directory)
     try:
         asked = refusals_to_forget(folder, given.source)
         for name, classes in asked.items():
-            reasons = _listed(dict.fromkeys(classes.values())) or "at the first look"
-            print(f"source {name} is asked again: {_listed(classes) or 'all classes'} (refused: {reasons})", flush=True)
+            reasons = _listed(dict.fromkeys(classes.values())) or "in the preflight check"
+            labels = _listed(classes) or "all classes"
+            print(f"source {name} is requested again: {labels} (refused: {reasons})", flush=True)
         if not asked:
-            print("No source has refused: there is nothing to ask again.", flush=True)
-        if given.dry_run or not (asked or Path(folder, FILE).exists()):  # a retry that was killed goes on
+            print("No source has refused: there is nothing to request again.", flush=True)
+        if given.dry_run or not (asked or Path(folder, FILE).exists()):  # a retry that was killed continues
             return
         require_no_run(folder)
         plans = plans_not_run(folder)
@@ -184,8 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         sys.exit(str(error))
     if status:
-        sys.exit("Not all was done; the reason is above. What was retrieved is kept: give the same command again.")
-    print(f"Then the usual command, which trains only what is missing:\n  {next_command(folder)}")
+        sys.exit("The retry did not finish; the reason is above. Retrieved images are kept: run the command again.")
+    print(f"Now run the usual command, which trains only what is missing:\n  {next_command(folder)}")
 
 
 if __name__ == "__main__":

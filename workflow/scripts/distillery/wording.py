@@ -15,5 +15,5 @@ def reason_kind(reason: str) -> str:
 
 
 def span(low: str, high: str) -> str:
-    """Two numbers as text with the word between them: `2 to 3`; one of them if they are equal."""
+    """A range of two numbers, given as text: `2 to 3`; just one of them if they are equal."""
     return low if low == high else f"{low} to {high}"
