@@ -20,18 +20,18 @@ COLUMNS = (
 
 
 def agreement_table(runs: PredictionsByArm, teachers: Sequence[str | Path], label: str = "") -> pd.DataFrame:
-    """One row a (scenario, arm).
+    """The agreement table, one row per (scenario, arm).
 
     Args:
         runs: test predictions by (scenario, arm).
-        teachers: the `predictions.parquet` of each; run n is compared with teacher n modulo their number.
+        teachers: `predictions.parquet` of each of the K teachers; run n is compared with teacher n mod K.
         label: column `note` of every row.
 
     Raises:
-        UserError: the teacher was not tested on the students' test images.
+        UserError: a teacher was not tested on the students' test images.
     """
     rows = [
-        {"scenario": scenario, "arm": arm, **agreement(tested, _own_teachers(tested, teachers)), "note": label}
+        {"scenario": scenario, "arm": arm, **agreement(tested, _teacher_logits(tested, teachers)), "note": label}
         for (scenario, arm), tested in runs.items()
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -40,14 +40,16 @@ def agreement_table(runs: PredictionsByArm, teachers: Sequence[str | Path], labe
     return formatted(table, places | dict.fromkeys(("n_test", "n_seeds", "n_teacher_wrong"), 0))
 
 
-def _own_teachers(tested: TestPredictions, teachers: Sequence[str | Path]) -> np.ndarray:
-    """The logits of each student's teacher on its test images, float32 [S, N, C]."""
+def _teacher_logits(tested: TestPredictions, teachers: Sequence[str | Path]) -> np.ndarray:
+    """Logits of the teacher of each run (seed) on the test images, float32 [S, N, C]."""
     found = [teacher_on(path, tested) for path in teachers]
     return np.stack([found[seed % len(found)] for seed in tested.seeds])
 
 
 def agreement(tested: TestPredictions, teacher: np.ndarray) -> dict[str, Any]:
-    """Top-1 agreement, the fraction of the teacher's mistakes that is repeated, and mean KL(teacher ‖ student) in nats.
+    """Top-1 agreement, how many of the teacher's mistakes students repeat, and mean KL(teacher ‖ student) in nats.
+
+    A student repeats a mistake if it predicts the same wrong class.
 
     Args:
         tested: the students' test predictions.
@@ -55,7 +57,7 @@ def agreement(tested: TestPredictions, teacher: np.ndarray) -> dict[str, Any]:
             not trained on.
 
     Returns:
-        The columns of the table that are numbers.
+        The numeric columns of the table.
     """
     teacher_predicted = teacher.argmax(axis=2)
     same, wrong = tested.predicted == teacher_predicted, teacher_predicted != tested.labels
@@ -79,7 +81,10 @@ def agreement(tested: TestPredictions, teacher: np.ndarray) -> dict[str, Any]:
 
 
 def divergences(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
-    """KL(teacher ‖ student) in nats, [N], from logits [N, C] at temperature 1; classes with −inf are left out."""
+    """KL(teacher ‖ student) in nats, [N], from logits [N, C] at temperature 1.
+
+    Classes for which the teacher's logits are −inf are left out.
+    """
     from scipy.special import log_softmax
 
     known = np.isfinite(teacher[0]) if len(teacher) else slice(None)

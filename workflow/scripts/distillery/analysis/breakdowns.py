@@ -1,4 +1,4 @@
-"""Breakdowns of the test: accuracy by class, by test source and by image, confusions, calibration, agreement."""
+"""Tables that break test results down by class, test source and image, with confusions, calibration and agreement."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ COMMON = "common"  # the test set that all scenarios share
 IMAGES_SCHEMA = pa.schema(
     [
         ("scenario", pa.string()),
-        ("arm", pa.string()),  # `teacher` for the teacher's own prediction
+        ("arm", pa.string()),  # `teacher` in the rows with the teacher's predictions
         ("source", pa.string()),
-        ("row", pa.int32()),  # in the source's curated pixels
+        ("row", pa.int32()),  # index into the source's curated pixels
         ("class", pa.string()),
         ("n_seeds", pa.int16()),
-        ("n_correct", pa.int16()),  # seeds whose prediction is correct
-        ("predicted", pa.string()),  # by most seeds; in a tie, the first in the study's order of classes
+        ("n_correct", pa.int16()),  # number of seeds that predict the correct class
+        ("predicted", pa.string()),  # by the most seeds; ties go to the first class in the configuration's order
     ]
 )
 
 
 @dataclass(frozen=True)
 class BreakdownPaths:
-    """The tables to write."""
+    """Paths of the tables to write."""
 
     per_class: str
     test_sources: str
@@ -69,15 +69,16 @@ def tabulate_breakdowns(
 
     Args:
         predictions: `predictions.parquet` of every run, on the common test images.
-        other_test_sets: written by `evaluate_students`, one a scenario and arm; none if all test images are common.
-        teachers: the `predictions.parquet` of each.
+        other_test_sets: written by `evaluate_students`, one file per scenario and arm, with predictions on test images
+            outside the common test set; empty if there are none.
+        teachers: `predictions.parquet` of each teacher.
         audits: the label audit of every source with test images.
         outputs: the files to write.
         classes, sources, scenarios, arms: all names, in the configuration's order.
-        label: column `note` of every row, such as that the numbers come from a demonstration.
+        label: column `note` of every row, for example that the numbers come from a demonstration.
 
     Raises:
-        UserError: a file is damaged, or the teacher was not tested on the students' test images.
+        UserError: a file is damaged, or a teacher was not tested on the students' test images.
     """
     runs = read_test_predictions(predictions, scenarios, arms)
     write_table(class_table(runs, classes, label), outputs.per_class)
@@ -90,13 +91,13 @@ def tabulate_breakdowns(
 
 
 def class_table(runs: PredictionsByArm, classes: Sequence[str], label: str = "") -> pd.DataFrame:
-    """One row a (scenario, arm, class) on the common test images."""
+    """Accuracy on the common test images, one row per (scenario, arm, class)."""
     rows = []
     for (scenario, arm), tested in runs.items():
         for known in np.unique(tested.labels):
-            mine = tested.correct[:, tested.labels == known]
-            row = {"scenario": scenario, "arm": arm, "class": classes[known], "n_test": mine.shape[1]}
-            rows.append(row | mean_columns(100 * mine.mean(axis=1)) | {"note": label})
+            correct = tested.correct[:, tested.labels == known]
+            row = {"scenario": scenario, "arm": arm, "class": classes[known], "n_test": correct.shape[1]}
+            rows.append(row | mean_columns(100 * correct.mean(axis=1)) | {"note": label})
     return _formatted(pd.DataFrame(rows, columns=list(CLASS_COLUMNS)))
 
 
@@ -114,13 +115,16 @@ def source_table(
     flagged: pd.MultiIndex,
     label: str = "",
 ) -> pd.DataFrame:
-    """One row a (scenario, arm, test): the common test images, then each source's of the classes trained on.
+    """Accuracy by test set, one row per (scenario, arm, test): the common test images, then those of each source.
+
+    Test images of classes that the scenario does not train on are left out.
 
     Args:
         runs: test predictions by (scenario, arm), on the common test images.
         other_test_sets: as in `tabulate_breakdowns`.
         sources: all names, in order.
-        flagged: (source, row) of images whose label is probably wrong; accuracies without them stand beside those with.
+        flagged: (source, row) of images whose label is probably wrong; columns `unflagged_…` have the accuracy without
+            them.
         label: column `note` of every row.
     """
     parts = [pd.DataFrame(read_parquet(path, OTHER_TEST_COLUMNS)) for path in other_test_sets]
@@ -143,7 +147,7 @@ def source_table(
 
 
 def _unflagged_columns(correct: np.ndarray) -> dict[str, float]:
-    """The accuracy over seeds on test images whose label is not flagged; blank where all are."""
+    """Mean accuracy over seeds on test images whose label is not flagged; no accuracy if all are flagged."""
     if not correct.shape[1]:
         return {"n_unflagged": 0}
     found = mean_columns(100 * correct.mean(axis=1))
@@ -155,7 +159,12 @@ OTHER_TEST_COLUMNS = ("scenario", "arm", "seed", "source", "row", "label", "pred
 
 
 def _correct_by_source(table: pd.DataFrame, flagged: pd.MultiIndex) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By source: whether predictions are correct, bool [S, N], and labels unflagged, bool [N]; one (scenario, arm)."""
+    """By source: whether predictions are correct, bool [S, N], and labels unflagged, bool [N].
+
+    Args:
+        table: the predictions of one (scenario, arm) on other test sets.
+        flagged: as in `source_table`.
+    """
     found = {}
     for source, part in table.groupby("source", sort=False):
         seeds = [rows for _, rows in part.groupby("seed", sort=False)]
@@ -166,7 +175,7 @@ def _correct_by_source(table: pd.DataFrame, flagged: pd.MultiIndex) -> dict[str,
 
 
 def confusion_table(runs: PredictionsByArm, classes: Sequence[str], label: str = "") -> pd.DataFrame:
-    """One row a (scenario, arm, class, predicted class) of the classes trained on, over all seeds."""
+    """Counts of predictions over all seeds, one row per (scenario, arm, class, predicted class)."""
     rows = []
     for (scenario, arm), tested in runs.items():
         counts = confusion(tested, len(classes))
@@ -180,13 +189,19 @@ def confusion_table(runs: PredictionsByArm, classes: Sequence[str], label: str =
 
 
 def confusion(tested: TestPredictions, classes: int) -> np.ndarray:
-    """Number of predictions over all seeds, int [C, C]: true class in rows, predicted class in columns."""
+    """Confusion matrix over all seeds, int [C, C]: true classes in rows, predicted classes in columns."""
     pairs = tested.labels.astype(int) * classes + tested.predicted
     return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
 
 
 def image_columns(runs: PredictionsByArm, teacher: str | Path, classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """The columns of `IMAGES_SCHEMA`: one row a common test image of every (scenario, arm), and of the teacher."""
+    """The columns of `IMAGES_SCHEMA`: one row per common test image and (scenario, arm), and one for the teacher.
+
+    Args:
+        runs: test predictions by (scenario, arm).
+        teacher: `predictions.parquet` of one teacher.
+        classes: all names, in the configuration's order.
+    """
     names, parts, with_teacher = np.array(classes, dtype=object), [], set()
     for (scenario, arm), tested in runs.items():
         votes = np.stack([(tested.predicted == known).sum(axis=0) for known in range(len(classes))])

@@ -1,4 +1,4 @@
-"""Calibration: whether a student's confidence matches its accuracy, as errors and as a reliability diagram."""
+"""Calibration tables: how well a student's confidence matches its accuracy (calibration error, reliability diagram)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ RELIABILITY_COLUMNS = (
     "scenario", "arm", "bin_low", "bin_high", "n", "confidence_percent", "accuracy_percent", "note"
 )  # fmt: skip
 BINS = 15  # of equal width, as in Guo et al. 2017
-SIMULATIONS = 200  # of a perfectly calibrated model
-SEED = 0
+SIMULATIONS = 200  # simulated test results of a perfectly calibrated model
+SEED = 0  # of these simulations
 
 
 def bins(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number of predictions in each bin, their summed confidence, and the number of correct ones: [BINS] each.
+    """Bin predictions by confidence: their number, summed confidence and number correct in each bin, [BINS] each.
 
     Args:
         confidence: probability of the predicted class, in (0, 1], any shape.
         correct: bool of the same shape.
     """
-    # bins are (low, high], so that a probability of exactly 1 falls into the last
+    # bins are (low, high], so that a probability of exactly 1 falls into the last one
     place = np.clip(np.ceil(confidence.ravel() * BINS).astype(int) - 1, 0, BINS - 1)
     counts = np.bincount(place, minlength=BINS)
     summed = np.bincount(place, weights=confidence.ravel(), minlength=BINS)
@@ -42,23 +42,26 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     """Expected calibration error, 0 to 1 (Naeini et al. 2015; Guo et al. 2017, eq. 3).
 
     The mean over bins of |accuracy − confidence|, each bin weighted by its number of predictions.
+
+    Args:
+        confidence, correct: as in `bins`.
     """
     _, summed_confidence, n_correct = bins(confidence, correct)
     return float(np.abs(n_correct - summed_confidence).sum() / confidence.size)
 
 
 def error_if_calibrated(confidence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Calibration errors [SIMULATIONS], 0 to 1, of a perfectly calibrated model with these confidences.
+    """Calibration errors [SIMULATIONS], 0 to 1, that a perfectly calibrated model with these confidences would show.
 
-    The error of a finite sample is above 0 even then, the more so the fewer images (Bröcker and Smith 2007). Each
-    prediction is correct with the probability that its confidence states.
+    In a finite sample the error of such a model is above 0, and larger for fewer images (Bröcker and Smith 2007). Each
+    simulation draws a prediction as correct with a probability equal to its confidence.
 
     Args:
-        confidence: [N].
+        confidence: [N], probability of the predicted class, in (0, 1].
         rng: draws which predictions are correct.
     """
     counts, summed, _ = bins(confidence, np.zeros(confidence.shape, bool))
-    order = np.argsort(confidence, kind="stable")  # so that predictions of one bin stand side by side
+    order = np.argsort(confidence, kind="stable")  # so that predictions of one bin are adjacent, as reduceat needs
     drawn = rng.random((SIMULATIONS, len(confidence))) < confidence[order]
     starts = np.append(0, np.cumsum(counts))[:-1][counts > 0]
     n_correct = np.add.reduceat(drawn, starts, axis=1, dtype=np.int64)
@@ -66,7 +69,7 @@ def error_if_calibrated(confidence: np.ndarray, rng: np.random.Generator) -> np.
 
 
 def calibration_table(runs: PredictionsByArm, label: str = "") -> pd.DataFrame:
-    """One row a (scenario, arm): the error of each seed by itself, then their mean with an interval over seeds."""
+    """One row per (scenario, arm): mean calibration error over seeds, with an interval."""
     rows = [{"scenario": s, "arm": a, **_calibration(tested), "note": label} for (s, a), tested in runs.items()]
     table = pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS))
     percent = [name for name in CALIBRATION_COLUMNS if name.endswith("_percent") or name.startswith("ece_")]
@@ -78,7 +81,7 @@ def _calibration(tested: TestPredictions) -> dict[str, Any]:
     confidence, correct = predicted.max(axis=2), tested.correct
     ideal = 100 * np.stack([error_if_calibrated(c, np.random.default_rng((SEED, i))) for i, c in enumerate(confidence)])
     errors = estimate([100 * calibration_error(c, r) for c, r in zip(confidence, correct, strict=True)])
-    of_label = np.take_along_axis(predicted, tested.labels[None, :, None].astype(int), axis=2)
+    label_probability = np.take_along_axis(predicted, tested.labels[None, :, None].astype(int), axis=2)
     return {
         "n_test": correct.shape[1],
         "n_seeds": len(correct),
@@ -90,14 +93,14 @@ def _calibration(tested: TestPredictions) -> dict[str, Any]:
         "ece_low": np.clip(errors.low, 0, 100),
         "ece_high": np.clip(errors.high, 0, 100),
         "ece_if_calibrated": ideal.mean(),
-        # of a mean over as many seeds
+        # 95th percentile of a mean over as many seeds
         "ece_if_calibrated_high": np.quantile(ideal.mean(axis=0), 0.95),
-        "nll": -np.log(np.maximum(of_label, np.finfo(np.float64).tiny)).mean(),
+        "nll": -np.log(np.maximum(label_probability, np.finfo(np.float64).tiny)).mean(),
     }
 
 
 def reliability_table(runs: PredictionsByArm, label: str = "") -> pd.DataFrame:
-    """One row a non-empty bin of each (scenario, arm), over the predictions of all its seeds."""
+    """One row per non-empty bin of each (scenario, arm), with the predictions of all seeds pooled."""
     rows = [
         {"scenario": scenario, "arm": arm, **row, "note": label}
         for (scenario, arm), tested in runs.items()

@@ -1,15 +1,15 @@
-"""The comparisons declared in the configuration: two arms in every scenario, or two scenarios under every arm.
+"""Tests of the comparisons that the configuration declares: arms in one scenario, or two scenarios with one arm.
 
-Runs are compared in pairs of equal seed and test image. The verdict's p, the one that every surface prints, is over
-other trainings and other test images, and over other teachers and draws of train images where runs differ in them
-(`designs.run_design`): Student's t with the variances added. Two more p stand in this table alone,
-named for what they take as given:
+Runs are paired by seed, predictions also by test image. The column `p` decides the verdict; figures and the page print
+it. It allows for other trainings and other test images, and for other teachers and draws of train images where runs
+differ in them (`designs.run_design`): Student's t on the sum of the variances. Only this table has two more p values:
 
-* given the images: would other trainings on these train and test images differ alike? Exact sign-flip test.
-* given the trainings: would these trained networks differ alike on other test images? Exact sign-flip test over groups
-  of near-duplicates; with one seed and no near-duplicates it is McNemar's exact test.
+* `p_given_images`: would other trainings on the same train and test images show the difference too? Exact sign-flip
+  test over seeds.
+* `p_given_trainings`: would the same trained networks show the difference on other test images too? Exact sign-flip
+  test over groups of near-duplicates; with one seed and no near-duplicates it is McNemar's exact test.
 
-Each is corrected (Holm) over the tests of one question, or over those of all questions.
+Each p is Holm-corrected over the tests of its question, or over those of all questions.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ def tabulate_comparisons(
     Args:
         predictions: `predictions.parquet` of every run.
         splits: the `.parquet` with every image's near-duplicate group.
-        output, ranking: the `.csv` to write.
+        output, ranking: the `.csv` files to write.
         comparisons: as configured and validated.
         sizes: the size of every scenario, in the configuration's order.
         arms: all names, in the configuration's order.
         correction: see `comparisons_table`.
-        label: column `note` of every row, such as that the numbers come from a demonstration.
+        label: column `note` of every row, for example that the numbers come from a demonstration.
         design, without_teacher: see `comparisons_table`.
-        plans: of every scenario and draw, if there are several draws.
+        plans: `{scenario}.parquet` of every scenario and draw; empty if there is one draw.
 
     Raises:
         UserError: a file is damaged, or the runs of a comparison share no seed or no test image.
@@ -102,9 +102,9 @@ def comparisons_table(
     without_teacher: Collection[str] = (),
     drawn_once: Collection[str] = (),
 ) -> pd.DataFrame:
-    """One row a test: the comparisons in order, each in every scenario (or under every arm) it is declared for.
+    """One row per test: the comparisons in order, each in every scenario (or with every arm) that it is declared for.
 
-    Tests of scenarios that are not run are left out, and the others are corrected without them.
+    Tests of scenarios that are not run are left out; they do not count in the correction.
 
     Args:
         runs: test predictions by (scenario, arm).
@@ -113,8 +113,9 @@ def comparisons_table(
         label: column `note` of every row.
         correction: `question` corrects p over the tests of each question, `study` over those of all questions.
         design: which runs share a teacher or a draw of train images.
-        without_teacher: arms that do not use the teacher: between two of them another teacher changes nothing.
-        drawn_once: scenarios whose draws are all the same images.
+        without_teacher: arms that do not use the teacher. Another teacher does not change a difference between two of
+            them.
+        drawn_once: scenarios whose draws all have the same images.
     """
     run = {
         name: [sides for sides in sides_of(declared) if sides.versus in runs and sides.after in runs]
@@ -146,12 +147,13 @@ def comparisons_table(
 
 
 def correction_name(correction: str) -> str:
-    """What p is corrected for, as every surface names it."""
+    """The correction of p in words, for tables, figures and the page."""
     return {"question": "Holm, within the question", "study": "Holm, over all questions"}[correction]
 
 
 def sides_of(declared: Mapping[str, Any]) -> Iterator[Sides]:
-    """The tests of a declared comparison, in order."""
+    """The tests of a declared comparison, in order: each other arm against the first, or the second scenario
+    against the first."""
     for place in declared["within"]:
         if declared.get("arms"):
             before, *others = declared["arms"]
@@ -194,20 +196,20 @@ def compare(
     numbers: np.ndarray | None = None,
     design: RunDesign = NO_DESIGN,
 ) -> dict[str, float]:
-    """The difference `after` less `before` in percentage points, with intervals, p and detectable differences.
+    """The difference `after` − `before` in percentage points, with intervals, p and detectable differences.
 
     Args:
         before, after: bool [S, N], whether a prediction is correct; seeds and images are paired.
         groups: [N], near-duplicate group of each image.
-        tests: number of tests in this one's family.
+        tests: number of tests that are corrected together.
         numbers: int [S], the seeds; 0, 1, … by default.
-        design: which runs share a teacher or a draw.
+        design: which runs share a teacher or a draw of train images.
 
     Returns:
-        The columns of the table that are numbers, p not yet corrected; NaN where something cannot be estimated.
+        The numeric columns of the table, with uncorrected p; NaN for what cannot be estimated.
     """
     change = after.astype(np.int64) - before
-    # computed as for the summary, so that both agree to the last bit
+    # the same formula as in the summary, so that both tables agree to the last bit
     accuracies = [100 * side.sum(axis=1) / side.shape[1] for side in (before, after)]
     pairs, seeds = compare_pairs(*accuracies), over_seeds(accuracies[1] - accuracies[0])
     images = over_images(100 * change.mean(axis=0), groups, unit=100)
@@ -220,7 +222,7 @@ def compare(
     for suffix, error in (("", both), ("_given_images", seeds), ("_given_trainings", images)):
         row[f"low{suffix}"], row[f"high{suffix}"] = np.clip(error.interval(), -100, 100)
     row |= {"gained": int((change > 0).sum()), "lost": int((change < 0).sum())}
-    # Holm's correction tests the smallest p of a family at this level
+    # Holm's correction tests the smallest of several p values at this level
     level = SIGNIFICANCE_LEVEL / tests
     row |= {
         "detectable": _possible(both.detectable(level)),
@@ -228,18 +230,18 @@ def compare(
     }
     # a sign-flip test whose smallest p is above the level never rejects, however large the difference
     row["detectable_given_images"] = _possible(seeds.detectable(level)) if pairs.p_least <= level else nan
-    if np.isnan(pairs.low):  # one pair, or equal differences: their variance cannot be estimated
+    if np.isnan(pairs.low):  # one pair, or all differences equal: no variance can be estimated
         row |= dict.fromkeys(("low_given_images", "high_given_images", "detectable_given_images"), nan)
     return row
 
 
 def _possible(difference: float) -> float:
-    """NaN for a difference above 100 points, which no two accuracies have."""
+    """The difference, or NaN above 100 points, because no two accuracies differ by more."""
     return difference if difference <= 100 else nan
 
 
 def _verdict(p: float, difference: float) -> str:
-    """Blank if p, which is corrected, is NaN."""
+    """The verdict from the corrected p; blank if p is NaN."""
     if np.isnan(p):
         return ""
     return "no significant difference" if p > SIGNIFICANCE_LEVEL else "better" if difference > 0 else "worse"

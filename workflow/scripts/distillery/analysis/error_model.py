@@ -1,7 +1,7 @@
 """The error of a mean over seeds and over test images: intervals, p values and detectable differences.
 
 The measured difference of two arms varies with the seeds of their trainings and with the choice of test images.
-`over_seeds` and `over_images` measure one source of error each; `combine_variances` adds both.
+`over_seeds` and `over_images` estimate one source of error each; `combine_variances` adds both.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats imports it 
 
 from distillery.analysis.statistics import CONFIDENCE_LEVEL, estimate
 
-# the smallest tail probability that is reported: below it, quantiles of Student's t lose their digits
+# the smallest tail probability computed: below it, quantiles of Student's t are inaccurate
 LEAST_TAIL = 1e-15
 
 
 @dataclass(frozen=True)
 class ErrorModel:
-    """A mean, and the variances that its error consists of, each with its degrees of freedom.
+    """A mean, and the variances that add up to that of its error, each with its degrees of freedom.
 
-    With one variance, intervals and p are Student's t. With two, quantiles are the t quantiles weighted by the
-    variances (Cochran and Cox 1957, *Experimental Designs*, § 4.14): conservative, also for two seeds. For two or three
-    seeds this interval can be narrower than that of one variance alone; then the wider one is taken.
+    With one variance, intervals and p are those of Student's t. With several, quantiles are the t quantiles weighted by
+    the variances (Cochran and Cox 1957, *Experimental Designs*, § 4.14), which is conservative even for two seeds. For
+    two or three seeds this interval can be narrower than that of one variance alone; then the wider one is used.
     """
 
     mean: float
@@ -38,7 +38,7 @@ class ErrorModel:
         return float(sum(self.variances) ** 0.5) if min(self.dofs) > 0 else nan
 
     def reach(self, tail: float) -> float:
-        """The distance from the true mean that is exceeded on one side with probability `tail`; needs an error."""
+        """The distance from the true mean that is exceeded on one side with probability `tail`; `se` is not NaN."""
         quantiles, variances = -stdtrit(self.dofs, tail), np.asarray(self.variances)
         if not self.se:
             return 0.0
@@ -46,36 +46,41 @@ class ErrorModel:
         return float(max(np.average(quantiles, weights=variances) * self.se, *alone))
 
     def interval(self, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
-        """Low and high end; both NaN without an error."""
+        """Low and high end; both NaN if `se` is NaN."""
         if np.isnan(self.se):
             return nan, nan
         reach = self.reach((1 - level) / 2)
         return self.mean - reach, self.mean + reach
 
     def p(self) -> float:
-        """Two-sided p of a mean of zero; NaN without an error."""
+        """Two-sided p for a true mean of zero; NaN if `se` is NaN."""
         if np.isnan(self.se) or not self.se:
             return nan if np.isnan(self.se) else float(self.mean == 0)
-        reached = abs(self.mean)
-        tails = stdtr(self.dofs, -reached / self.se)
-        if np.ptp(tails) == 0:  # one variance, or two known equally well
+        distance = abs(self.mean)
+        tails = stdtr(self.dofs, -distance / self.se)
+        if np.ptp(tails) == 0:  # one variance, or equal degrees of freedom
             return float(2 * tails[0])
         # the weighted quantile lies between those of the variances, and so does its tail probability
         low = max(0.9 * tails.min(), LEAST_TAIL)
-        if self.reach(low) <= reached:
+        if self.reach(low) <= distance:
             return 2 * low
         from scipy.optimize import brentq  # imported here: it takes half a second, and only comparisons need it
 
-        logarithm = brentq(lambda u: self.reach(np.exp(u)) - reached, np.log(low), np.log(0.5))
+        logarithm = brentq(lambda u: self.reach(np.exp(u)) - distance, np.log(low), np.log(0.5))
         return float(2 * np.exp(logarithm))
 
     def detectable(self, level: float, power: float = 0.8) -> float:
-        """Approximately the smallest true mean that a two-sided test finds with this power; NaN without an error."""
+        """Approximately the smallest true mean that a two-sided test finds with this power; NaN if `se` is NaN.
+
+        Args:
+            level: significance level, 0 to 1.
+            power: probability of finding the mean, 0 to 1.
+        """
         return nan if np.isnan(self.se) else self.reach(level / 2) + self.reach(1 - power)
 
 
 def over_seeds(values: ArrayLike) -> ErrorModel:
-    """The error of a mean over independent values [S], one a seed."""
+    """The error of a mean over independent values [S], one per seed."""
     found = estimate(values)
     return ErrorModel(found.mean, (found.sd**2 / found.n,), (found.n - 1,))
 
@@ -83,13 +88,12 @@ def over_seeds(values: ArrayLike) -> ErrorModel:
 def over_images(differences: np.ndarray, groups: np.ndarray, unit: float = 1.0) -> ErrorModel:
     """The error of a mean over test images, where near-duplicates are not independent.
 
-    The linearized variance of a ratio of sums over groups (Cochran 1977, *Sampling Techniques*, § 9A.1), with one
-    image won and one lost added, as Bonett and Price (2012) add them to McNemar's table. Without them the error would
-    be too small for two arms that differ on few images.
+    The linearized variance of a ratio of sums over groups (Cochran 1977, *Sampling Techniques*, § 9A.1). One image won
+    and one lost are added, as Bonett and Price (2012) add them to McNemar's table: without them the error would be too
+    small for two arms that differ on few images.
 
     Args:
-        differences: [N], −1 to 1 times `unit`: how much more often one arm classifies an image correctly than the
-            other.
+        differences: [N], −`unit` to `unit`: how much more often one arm classifies an image correctly than the other.
         groups: [N], any names; images of one group count as one piece of evidence.
         unit: value of one image, such as 100 for percentage points.
     """
@@ -105,8 +109,8 @@ def over_images(differences: np.ndarray, groups: np.ndarray, unit: float = 1.0) 
 def combine_variances(seeds: ErrorModel, images: ErrorModel) -> ErrorModel:
     """The error of a mean over other trainings *and* other images: the sum of both variances.
 
-    Each of the two includes the interaction of training and image, so that their sum is at least the variance of a
-    mean over two crossed random effects.
+    Each of the two includes the interaction of training and image, so their sum is at least the variance of a mean over
+    two crossed random effects.
     """
     return ErrorModel(seeds.mean, seeds.variances + images.variances, seeds.dofs + images.dofs)
 
@@ -117,7 +121,7 @@ def groups_sign_flip_p(differences: np.ndarray, groups: np.ndarray) -> float:
     With one seed and every image a group of its own this is McNemar's exact test.
 
     Args:
-        differences: int [N], number of seeds where only the one arm is correct, less those where only the other is.
+        differences: int [N], number of seeds where only the first arm is correct − where only the second is.
         groups: [N], as in `over_images`.
     """
     _, place = np.unique(groups, return_inverse=True)

@@ -1,6 +1,6 @@
-"""How numbers become cells of a table: fixed decimals as text, so that the same runs give the same bytes.
+"""Formats numbers as table cells: text with fixed decimals, so that the same runs give the same bytes.
 
-Accuracies are in percent and differences in percentage points, both with two decimals. What is missing is blank.
+Accuracies are in percent and differences in percentage points, both with two decimals. Missing values are blank.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import pandas as pd
 
 from distillery.analysis.statistics import SIGNIFICANCE_LEVEL, estimate
 
-LEAST_P = 0.0001  # smaller p are not distinguished: the tails that they are computed from are approximations
+LEAST_P = 0.0001  # smaller p are printed as `< 0.0001`: so far out, the tail probabilities are only approximate
 
 
 def decimals(value: Any, places: int = 2) -> str:
-    """Fixed decimals; blank for what is missing, and no minus sign before zero."""
+    """A number with fixed decimals, zero without a minus sign; blank for a missing value."""
     if value is None or pd.isna(value):
         return ""
     return f"{round(float(value), places) + 0.0:.{places}f}"
 
 
 def p_text(p: float) -> str:
-    """A p value as every surface prints it: `< 0.0001`, else two significant digits; blank for NaN.
+    """A p value as all tables, figures and pages print it: `< 0.0001`, else two significant digits; blank for NaN.
 
-    More digits where two would put p on the other side of the significance level, such as 0.0501.
+    It gets more digits where rounding would move it across the significance level, such as 0.0501.
     """
     if pd.isna(p):
         return ""
@@ -51,7 +51,7 @@ def p_phrase(text: str) -> str:
 
 
 def p_title(table: pd.DataFrame) -> str:
-    """The heading of a column of p values, which names their correction: `p (Holm, within the question)`.
+    """The heading of a column of p values, with their correction: `p (Holm, within the question)`.
 
     Args:
         table: with a column `correction`, blank where a row has no p.
@@ -61,7 +61,7 @@ def p_title(table: pd.DataFrame) -> str:
 
 
 def not_covered_text(table: pd.DataFrame) -> str:
-    """What no interval and p of a table's differences covers, in words; empty if all is covered.
+    """What the intervals and p of a table's differences do not cover, in words; empty if they cover everything.
 
     Args:
         table: with a column `not_covered`.
@@ -72,12 +72,17 @@ def not_covered_text(table: pd.DataFrame) -> str:
 
 
 def percent(fraction: float | None) -> float:
-    """A fraction of 0 to 1 in percent; NaN for None."""
+    """A fraction from 0 to 1 in percent; NaN for None."""
     return nan if fraction is None else 100 * fraction
 
 
 def formatted(table: pd.DataFrame, places: Mapping[str, int]) -> pd.DataFrame:
-    """Numbers as text with so many decimals, by column; what is missing in any column is blank."""
+    """The table with some columns as text of fixed decimals; missing values of all columns are blank.
+
+    Args:
+        table: any table.
+        places: number of decimals, by column.
+    """
     table = table.copy()
     for name, digits in places.items():
         table[name] = [decimals(value, digits) for value in table[name]]
@@ -85,8 +90,8 @@ def formatted(table: pd.DataFrame, places: Mapping[str, int]) -> pd.DataFrame:
 
 
 def mean_columns(accuracies: np.ndarray) -> dict[str, Any]:
-    """The columns n_seeds, mean_percent, sd, low, high of accuracies in percent, one a seed."""
+    """The columns n_seeds, mean_percent, sd, low, high of accuracies [S] in percent, one per seed."""
     found = estimate(accuracies)
-    # no accuracy lies outside 0 to 100; a cut interval holds the true mean as often as the whole one
+    # no accuracy lies outside 0 to 100, so clipping does not change how often the interval holds the true mean
     low, high = np.clip([found.low, found.high], 0, 100)
     return {"n_seeds": found.n, "mean_percent": found.mean, "sd": found.sd, "low": low, "high": high}

@@ -1,4 +1,4 @@
-"""Two (scenario, arm) in pairs of equal seed and test image, and the error of their difference."""
+"""Pairs the predictions of two (scenario, arm) by seed and test image, and estimates the error of their difference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from distillery.jobs import UserError
 
 @dataclass(frozen=True)
 class Sides:
-    """The two (scenario, arm) of a test: the difference is `after` less `versus`."""
+    """The two (scenario, arm) of a test; the difference is `after` − `versus`."""
 
     versus: tuple[str, str]
     after: tuple[str, str]
@@ -28,7 +28,7 @@ class Pairs:
     Attributes:
         before, after: bool [S, N], whether a prediction is correct.
         groups: [N], near-duplicate group of each image.
-        seeds: int [S].
+        seeds: int [S], ascending.
     """
 
     before: np.ndarray
@@ -54,7 +54,7 @@ def aligned(before: TestPredictions, after: TestPredictions, groups: pd.Series, 
     if not len(seeds) or not shared.any():
         raise UserError(
             f"{' '.join(sides.versus)} and {' '.join(sides.after)} share no seed or no test image,"
-            " so they cannot be compared. Take the comparison out or run them again."
+            " so they cannot be compared. Remove the comparison, or run them again."
         )
     names = groups.reindex(before.places[shared])
     if names.isna().any():
@@ -65,7 +65,7 @@ def aligned(before: TestPredictions, after: TestPredictions, groups: pd.Series, 
 def paired_error(
     before: np.ndarray, after: np.ndarray, groups: np.ndarray, seeds: np.ndarray, design: RunDesign = NO_DESIGN
 ) -> ErrorModel:
-    """The error of the difference `after` less `before`, percentage points, over other runs and test images.
+    """The error of the difference `after` − `before`, percentage points, over other runs and test images.
 
     Args:
         before, after, groups, seeds: as in `Pairs`.
@@ -77,6 +77,10 @@ def paired_error(
 
 
 def accuracy_differences(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Percentage points [S], `after` less `before`."""
+    """Accuracy of `after` − accuracy of `before`, percentage points [S].
+
+    Args:
+        before, after: as in `Pairs`.
+    """
     accuracies = [100 * side.sum(axis=1) / side.shape[1] for side in (before, after)]
     return accuracies[1] - accuracies[0]

@@ -1,13 +1,14 @@
-"""Which images and arms are best: ranks with intervals, and those that no other is significantly better than.
+"""Ranks scenarios and arms, with intervals, and finds those that may be the best.
 
-The highest of several means lies above its true accuracy, so a winner says little. Instead every pair is tested, and
-what one row is called rests on its own K − 1 tests, each at 0.05 / (K − 1), so that at least 95 of 100 times
+The highest of several means tends to lie above its true accuracy, so a winner alone says little. Instead every pair of
+the K candidates is tested, and the statement about a candidate uses its K − 1 tests at a level of 0.05 / (K − 1) each
+(half of it per side for ranks). With a probability of at least 95 %
 
-* the truly best one is in the set of those that no other is significantly better than (Gupta 1965; Hsu 1981),
-* a row's true rank lies between 1 + the number of those significantly better than it, and K − the number of those
+* the truly best candidate is in the set of those that no other is significantly better than (Gupta 1965; Hsu 1981),
+* a candidate's true rank lies between 1 + the number of those significantly better, and K − the number of those
   significantly worse (Klein, Wright and Wieczorek 2020).
 
-`distillery.analysis.designs.simulate_coverage` holds both against simulated studies.
+`distillery.analysis.designs.simulate_coverage` checks both in simulated studies.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ def ranking_table(
     label: str = "",
     design: RunDesign = NO_DESIGN,
 ) -> pd.DataFrame:
-    """One row a (size, arm, scenario), by mean accuracy.
+    """One row per (size, arm, scenario), ordered by mean accuracy within each size and arm.
+
+    Ranks compare the scenarios of one size, arm and set of classes. The set of the best compares all scenarios and arms
+    of one size and set of classes.
 
     Args:
         runs: test predictions by (scenario, arm).
@@ -47,18 +51,15 @@ def ranking_table(
         sizes: the size of every scenario.
         label: column `note` of every row.
         design: which runs share a teacher or a draw of train images.
-
-    Scenarios of one size, arm and set of classes are ranked; all arms and scenarios of one size and set of classes are
-    compared for the set of the best.
     """
     families: dict[tuple[str, tuple[int, ...]], list[tuple[str, str]]] = {}
     for key, tested in runs.items():
-        # scenarios with other classes are other tasks
+        # scenarios with different classes are different tasks
         families.setdefault((sizes[key[0]], tuple(tested.known)), []).append(key)
     rows: list[dict[str, Any]] = []
     for (size, known), keys in families.items():
-        about = {"size": size, "n_classes": len(known), "n_compared": len(keys), "note": label}
-        rows += [about | row for row in _ranked(runs, keys, groups, design)]
+        shared = {"size": size, "n_classes": len(known), "n_compared": len(keys), "note": label}
+        rows += [shared | row for row in _ranked(runs, keys, groups, design)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     counts = ("n_classes", "n_seeds", "n_test", "n_ranked", "rank", "rank_low", "rank_high", "n_compared")
     return formatted(table, dict.fromkeys(counts, 0) | {"mean_percent": 2})
@@ -67,7 +68,7 @@ def ranking_table(
 def _ranked(
     runs: PredictionsByArm, keys: Sequence[tuple[str, str]], groups: pd.Series, design: RunDesign
 ) -> Iterator[dict[str, Any]]:
-    """The rows of scenarios and arms that are compared: arms in order, of each the scenarios by mean accuracy."""
+    """The rows of scenarios and arms that are compared: arm by arm, scenarios by descending mean accuracy."""
     means, pairs = np.array([runs[key].correct.mean() for key in keys]), pair_errors(runs, keys, groups, design)
     arms = [arm for _, arm in keys]
     best = pairs.among_best(range(len(keys)))
@@ -94,18 +95,18 @@ class PairErrors:
     """Tests of every pair of several scenarios and arms.
 
     Attributes:
-        errors: the difference of j less k with its error, for each j < k.
+        errors: the difference j − k with its error, for each pair j < k of indices.
     """
 
     errors: Mapping[tuple[int, int], ErrorModel]
 
     def is_better(self, j: int, k: int, level: float) -> bool | None:
-        """Whether j is significantly better than k in a one-sided test; None where no error can be estimated."""
+        """Whether j is significantly better than k in a one-sided test; None if no error can be estimated."""
         error, sign = (self.errors[j, k], 1) if j < k else (self.errors[k, j], -1)
         return None if np.isnan(error.se) else sign * error.mean > error.reach(level)
 
     def among_best(self, family: Sequence[int]) -> dict[int, str]:
-        """`yes` for those that no other of the family is significantly better than, else `no`; blank with one seed."""
+        """`yes` for each that no other of the family is significantly better than, else `no`; blank with one seed."""
         level = SIGNIFICANCE_LEVEL / max(1, len(family) - 1)
         found = {}
         for k in family:
@@ -114,7 +115,7 @@ class PairErrors:
         return found
 
     def rank_intervals(self, family: Sequence[int]) -> dict[int, tuple[float, float]]:
-        """95 % interval of the rank of each; NaN with one seed."""
+        """95 % interval of the rank of each in the family, 1 is best; NaN with one seed."""
         level = SIGNIFICANCE_LEVEL / 2 / max(1, len(family) - 1)  # of each side
         found = {}
         for k in family:
@@ -130,13 +131,13 @@ class PairErrors:
 def pair_errors(
     runs: PredictionsByArm, keys: Sequence[tuple[str, str]], groups: pd.Series, design: RunDesign
 ) -> PairErrors:
-    """The tests of every pair.
+    """Estimate the difference of every pair, with its error.
 
     Args:
         runs: test predictions by (scenario, arm).
-        keys: those that are compared.
+        keys: the (scenario, arm) to compare; their positions are the indices of `PairErrors`.
         groups: near-duplicate group of every image, by (source, row).
-        design: which runs share a teacher or a draw.
+        design: which runs share a teacher or a draw of train images.
     """
     errors = {}
     for k, versus in enumerate(keys):

@@ -1,4 +1,4 @@
-"""Test predictions of the runs, aligned: the same images in the same order for every seed."""
+"""Reads the test predictions of runs, with the same images in the same order for every seed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TestPredictions:
     """Predictions of all seeds of one (scenario, arm) on its N test images, of C classes.
 
     Attributes:
-        sources: str [N], each test image's source.
-        rows: int [N], its row in the source's curated pixels.
+        sources: str [N], source of each test image.
+        rows: int [N], index of each into its source's curated pixels.
         labels: int [N], indices into the study's classes.
         seeds: int [S], ascending.
         predicted: int [S, N].
@@ -35,12 +35,12 @@ class TestPredictions:
 
     @property
     def correct(self) -> np.ndarray:
-        """bool [S, N]: the prediction is the label."""
+        """bool [S, N]: whether the prediction equals the label."""
         return self.predicted == self.labels
 
     @property
     def known(self) -> np.ndarray:
-        """int [K]: the classes trained on."""
+        """int [K]: indices of the classes trained on; empty without test images."""
         return np.flatnonzero(np.isfinite(self.logits[0, 0])) if self.labels.size else np.empty(0, int)
 
     @property
@@ -57,7 +57,7 @@ def read_test_predictions(
 ) -> PredictionsByArm:
     """The test predictions of all runs by (scenario, arm), in the configuration's order.
 
-    A run that is not run has no predictions; it is left out.
+    Scenarios that are not run have no predictions; they are left out.
 
     Args:
         paths: `…/{scenario}/{arm}/seed{n}/predictions.parquet` of every run.
@@ -82,7 +82,7 @@ def _read_seeds(paths: Mapping[int, Path]) -> TestPredictions:
     for seed, part in zip(seeds, parts, strict=True):
         if any(not np.array_equal(part[name], first[name]) for name in ("source", "row", "label")):
             raise UserError(
-                f"{paths[seed]} has other test images than {paths[seeds[0]]}. Delete the older one and run again."
+                f"{paths[seed]} has other test images than {paths[seeds[0]]}. Delete the older file and run again."
             )
     predicted, logits = (np.stack([part[name] for part in parts]) for name in ("predicted", "logits"))
     return TestPredictions(first["source"], first["row"], first["label"], np.array(seeds), predicted, logits)
@@ -94,7 +94,7 @@ def read_predictions(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def teacher_on(path: str | Path, tested: TestPredictions) -> np.ndarray:
-    """The teacher's logits float32 [N, C] on some students' test images; −inf for classes they were not trained on.
+    """The teacher's logits on the students' test images, float32 [N, C]; −inf for classes students did not train on.
 
     Args:
         path: the teacher's `predictions.parquet`.
@@ -114,7 +114,7 @@ def teacher_on(path: str | Path, tested: TestPredictions) -> np.ndarray:
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis, float64; −inf becomes 0."""
+    """Softmax over the last axis, float64; a logit of −inf gives 0."""
     from scipy.special import softmax
 
     return softmax(logits.astype(np.float64), axis=-1)

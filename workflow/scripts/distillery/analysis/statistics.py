@@ -1,7 +1,7 @@
-"""Means over seeds with intervals, paired differences with exact tests, correction for many tests.
+"""Means over seeds with intervals, paired differences with exact tests, and correction for multiple tests.
 
-Values carry no unit here: percent in, percent out. Holm's correction is our own, tested against statsmodels, because
-importing statsmodels takes two seconds and each of its corrections a tenth of a second.
+Results have the unit of the values given, such as percent. Holm's correction is implemented here and tested against
+statsmodels, because importing statsmodels takes two seconds and each of its corrections a tenth of a second.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from scipy.special import stdtrit  # Student's t; scipy.stats imports it from he
 
 CONFIDENCE_LEVEL = 0.95
 SIGNIFICANCE_LEVEL = 0.05  # of a family of tests, after correction
-# values closer than this are equal: far less than one image makes, far more than the rounding of floats
+# values closer than this count as equal: far less than one image changes an accuracy, far more than rounding errors
 TIE = 1e-9
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over `n` values, its sample standard deviation and interval; NaN where they cannot be estimated."""
+    """A mean over `n` values, with its sample standard deviation and interval; NaN for what cannot be estimated."""
 
     mean: float
     sd: float
@@ -34,7 +34,8 @@ class Estimate:
 class Comparison:
     """Mean of paired differences with its interval, and the exact two-sided p of a sign-flip test.
 
-    `p_least` is the smallest p that `n` pairs can give. A test with `p_least` above its level never rejects.
+    `p_least` is the smallest p that `n` pairs can give. A test whose `p_least` is above its significance level never
+    rejects.
     """
 
     difference: float
@@ -49,10 +50,10 @@ def estimate(values: ArrayLike, level: float = CONFIDENCE_LEVEL) -> Estimate:
     """Mean, standard deviation (n − 1) and Student-t interval of independent values.
 
     Args:
-        values: [n], one a seed, n ≥ 1. For n = 1 the deviation and the interval are NaN. The interval is also NaN
-            where all values are equal: counts of images can be equal by chance, and an interval of width 0 would claim
+        values: [n], one per seed, n ≥ 1. For n = 1 the deviation and the interval are NaN. The interval is also NaN if
+            all values are equal: counts of images can be equal by chance, and an interval of width 0 would claim
             certainty.
-        level: fraction of such intervals that hold the true mean, if the values are normal.
+        level: confidence level, 0 to 1. It is exact for normally distributed values.
     """
     sample = np.asarray(values, dtype=np.float64)
     n = len(sample)
@@ -71,6 +72,7 @@ def compare_pairs(before: ArrayLike, after: ArrayLike, level: float = CONFIDENCE
 
     Args:
         before, after: [n] each, n ≥ 1, paired by position.
+        level: confidence level of the interval, 0 to 1.
 
     Raises:
         ValueError: their lengths differ.
@@ -91,8 +93,8 @@ def sign_flip_p(differences: ArrayLike) -> float:
     fraction of all 2ⁿ choices of signs whose sum is at least as far from zero as the observed sum.
 
     Args:
-        differences: [n], one a pair, n ≥ 1. Equal sums are counted together: differences on a grid, such as accuracies
-            on one test set, need memory for the grid alone; n arbitrary differences need memory for 2ⁿ sums.
+        differences: [n], one per pair, n ≥ 1. Memory grows with the number of distinct sums: differences that are
+            multiples of one step, such as accuracies on one test set, have few; arbitrary ones have up to 2ⁿ.
     """
     changes = np.asarray(differences, dtype=np.float64)
     observed = abs(changes.sum())
@@ -106,13 +108,13 @@ def sign_flip_p(differences: ArrayLike) -> float:
 
 def _merged(sums: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each distinct sum once, with the probabilities of equal sums added."""
-    # rounding finds the equal sums; the sums themselves stay unrounded, or errors would add up
+    # rounded sums only find which are equal; the sums themselves stay unrounded, or rounding errors would add up
     _, first, group = np.unique(np.round(sums / TIE), return_index=True, return_inverse=True)
     return sums[first], np.bincount(group, weights=probabilities)
 
 
 def least_p(n: int) -> float:
-    """The smallest two-sided p of a sign-flip test with n pairs: 2 of 2ⁿ choices, where all signs are equal."""
+    """The smallest two-sided p of a sign-flip test with n pairs: all signs are equal in 2 of the 2ⁿ choices."""
     return min(1.0, 2.0 ** (1 - n))
 
 
