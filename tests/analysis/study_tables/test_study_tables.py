@@ -245,7 +245,7 @@ def test_a_written_table_is_read_back(tmp_path):
 
 def test_no_run_at_all_ends_in_one_line(tmp_path):
     write_table(pd.DataFrame(columns=RUN_COLUMNS), tmp_path / "a.csv")
-    with pytest.raises(UserError, match="no run"):
+    with pytest.raises(UserError, match="no scenario has a run"):
         read_run_tables([tmp_path / "a.csv"], ["a"])
 
 

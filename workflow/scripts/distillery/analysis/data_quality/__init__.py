@@ -1,1 +1,1 @@
-"""How far the images can be trusted: wrong labels, leakage, diversity, and whose images they are."""
+"""Quality of the images: wrong labels, leakage, diversity, acceptance of generated images, and attribution."""

@@ -1,4 +1,4 @@
-"""The table of acceptance: how many generated images of each class and prompt were kept, rejected or failed."""
+"""The acceptance table: how many generated images of each class and prompt were kept, rejected or failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from distillery.storage.retrieved.pools import read_records
 from distillery.storage.retrieved.refusals import refusal_of
 from distillery.wording import reason_kind
 
-ALL_PROMPTS = ""  # of the row of a whole class
+ALL_PROMPTS = ""  # cell `prompt` of the row that sums a class
 COLUMNS = (
     "source", "class", "prompt", "by", "at_least", "tried", "kept", "rejected", "failed", "accepted", "mean_score",
     "note",
@@ -28,19 +28,19 @@ def tabulate_acceptance(
 
     Args:
         records: the `.jsonl` of every pool of the sources.
-        rules: `keep` of each source.
+        rules: setting `keep` of each source.
         output: a CSV to write, columns as in docs/tables.md.
-        label: stands in the column `note`.
+        label: column `note` of every row.
     """
     rows: list[dict[str, Any]] = []
     for path in records:
         tried = [record for record in read_records(path) if not refusal_of(record.failure)]
         for prompt in [ALL_PROMPTS, *dict.fromkeys(record.prompt for record in tried)] if tried else []:
-            mine = [record for record in tried if prompt in (ALL_PROMPTS, record.prompt)]
-            rule = rules[mine[0].source]
-            counts = count_outcomes(mine, rule["by"])
+            matching = [record for record in tried if prompt in (ALL_PROMPTS, record.prompt)]
+            rule = rules[matching[0].source]
+            counts = count_outcomes(matching, rule["by"])
             rows.append(
-                {"source": mine[0].source, "class": mine[0].label, "prompt": prompt, "by": rule["by"]}
+                {"source": matching[0].source, "class": matching[0].label, "prompt": prompt, "by": rule["by"]}
                 | {"at_least": rule["at_least"], "note": label}
                 | counts
             )
@@ -48,10 +48,15 @@ def tabulate_acceptance(
 
 
 def count_outcomes(records: Sequence[ImageRecord], by: str) -> dict[str, float | int | None]:
-    """How many images were kept, rejected or failed, the share that was kept of the others, and their mean score.
+    """Count the images that were kept, rejected or failed.
 
     Args:
-        by: clip or teacher.
+        records: of generated images.
+        by: scorer that decided, `clip` or `teacher`.
+
+    Returns:
+        Counts; `accepted`, kept / (kept + rejected), 0 to 1; and `mean_score`, the mean probability of the class over
+        the scored images, 0 to 1. The last two are None without such images.
     """
     kept = sum(not record.failure for record in records)
     rejected = sum(reason_kind(record.failure) == "rejected" for record in records)

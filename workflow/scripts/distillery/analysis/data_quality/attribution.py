@@ -1,4 +1,5 @@
-"""Whose images a study used: one row for every image that its students or its teacher trained on or were tested on."""
+"""The attribution table: creator, license and origin of every image that students or the teacher were trained on or
+tested on."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ FROM_CURATED = (
     "origin",
 )  # fmt: skip
 FREE_TEXT = ("title", "creator", "license", "query", "prompt")
-CELL_LENGTH = 2000  # characters; readers of CSV refuse cells of more than 131,072
+CELL_LENGTH = 2000  # characters; Python's CSV reader rejects cells of more than 131,072
 COLUMNS = ("source", "class", "key", "used", *FROM_CURATED[3:])
 
 
@@ -44,12 +45,20 @@ def tabulate_attribution(
 def attribution_table(
     curated: Iterable[str | Path], used: pd.DataFrame, teacher: Iterable[str | Path] = ()
 ) -> pd.DataFrame:
-    """See `tabulate_attribution`. Column `used` is the image's split, the same in every scenario, or `teacher`."""
+    """The rows of `tabulate_attribution`.
+
+    Args:
+        curated, teacher: as in `tabulate_attribution`.
+        used: from `used_images`.
+
+    Returns:
+        The table; column `used` is the image's split, the same in every scenario, or `teacher`.
+    """
     used = used.rename(columns={"split": "used"})
     rows = pd.concat([_kept(path) for path in curated], ignore_index=True).merge(used, on=["source", "row"])
     rows = pd.concat([rows, *(_kept(path).assign(used="teacher") for path in teacher)], ignore_index=True)
     for name in FREE_TEXT:
-        # a prompt may have several lines; tables of version 0.1 have titles as the web had them
+        # a prompt may have several lines; version 0.1 stored titles without cleaning them
         rows[name] = rows[name].map(lambda text: clean_text(str(text), CELL_LENGTH), na_action="ignore")
     rows["page"] = rows["page"].map(clean_address, na_action="ignore")
     rows["seed"] = rows["seed"].map(lambda seed: "" if seed < 0 else str(seed))

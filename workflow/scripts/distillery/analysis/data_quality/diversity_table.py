@@ -18,7 +18,7 @@ def tabulate_diversity(measured: str | Path, output: str | Path, *, label: str =
     Args:
         measured: the `.parquet` of `image_diversity.measure_diversity`.
         output: a CSV to write, columns as in docs/tables.md.
-        label: stands in the column `note`.
+        label: column `note` of every row.
 
     Raises:
         UserError: nothing was measured.
@@ -32,7 +32,7 @@ def tabulate_diversity(measured: str | Path, output: str | Path, *, label: str =
 
 
 def interval(mean: float, error: float, count: int) -> tuple[float, float]:
-    """The 95 % Student-t interval of a mean distance, cut off at 0, the smallest possible distance.
+    """The 95 % Student-t interval of a mean distance, clipped at 0, the smallest possible distance.
 
     Args:
         mean, error: the mean and its standard error.

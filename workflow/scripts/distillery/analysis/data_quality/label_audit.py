@@ -1,7 +1,7 @@
-"""Audits the labels of a source's images: which are probably wrong, by the teacher's predictions.
+"""Audits the labels of a source's images: flags those that are probably wrong, from the teacher's predictions.
 
-A teacher flags labels of its own test images too, though these are trusted. What it flags there is the floor of what it
-flags elsewhere, so the same audit of them is written beside that of the source.
+The teacher also flags some labels of its own test images, although these are trusted. That fraction is the baseline for
+other sources, so the same audit of the teacher's test images is written too.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from distillery.jobs import UserError, log
 from distillery.splits.planned_images import open_pixels
 from distillery.storage.parquet import read_parquet, write_parquet
 
-OWN_TEST = "own_test"  # as the teacher's predictions call its own test images
+OWN_TEST = "own_test"  # column `source` of the teacher's own test images in its predictions
 SCHEMA = pa.schema(
     [
         ("source", pa.string()),
-        ("row", pa.int32()),  # in the source's curated pixels
+        ("row", pa.int32()),  # index into the source's curated pixels
         ("class", pa.string()),  # the label that the image came with
         ("key", pa.string()),
         ("audited", pa.int16()),  # 0 for a near-duplicate of an image that the teacher trained on, else 1
         ("p_claimed", pa.float32()),  # the teacher's probability of the label
-        ("confident", pa.string()),  # the class that it is confidently of; empty if none, or not audited
-        ("likely", pa.string()),  # the most probable other class of a flagged image, else its label
+        ("confident", pa.string()),  # its confident class (`curation.label_issues`); empty if none, or not audited
+        ("likely", pa.string()),  # most probable other class of a flagged image; the label of any other
         ("is_label_issue", pa.int16()),  # 1 if the label is probably wrong, else 0
         ("clip", pa.float32()),  # CLIP's probability of the label; −1 if the source has no CLIP scorer
     ]
@@ -52,19 +52,19 @@ def audit_labels(
 
     Near-duplicates of images that the teacher trained on are not audited, because the teacher would repeat the labels
     that it was trained with. All thresholds and counts are estimated from train images alone, because a scenario with
-    `clean` selects its train images by them; test and validation images are flagged by the same thresholds.
+    `clean` uses them to select train images; test and validation images are flagged with the same thresholds.
 
-    The teacher's own test images of the source's classes are audited in the same way, by thresholds of their own.
+    The teacher's own test images of the source's classes are audited in the same way, with separate thresholds.
 
     Args:
-        pixels, table: the source's curated images.
-        leakage: written by `curation.leakage`.
-        splits: every image's split.
-        weights: the teacher's.
-        own_predictions: `predictions.parquet` of the teacher, with those of its own test images if it has any.
-        output: the `.parquet` to write, with the columns of `SCHEMA`, one row a kept image.
-        own_output: the same of the teacher's own test images.
-        source: its name.
+        pixels, table: curated `.npy` and `.parquet` of the source.
+        leakage: the `.parquet` of `curation.leakage`.
+        splits: the `.parquet` with every image's split.
+        weights: the teacher's `.safetensors`.
+        own_predictions: the teacher's `predictions.parquet`, with its own test images if it has any.
+        output: the `.parquet` to write, with the columns of `SCHEMA`, one row per kept image.
+        own_output: the same for the teacher's own test images.
+        source: name of the source.
         threads: CPU threads; 0 keeps torch's default.
 
     Raises:
@@ -77,7 +77,7 @@ def audit_labels(
         for path in (output, own_output):
             write_parquet(path, {name: [] for name in SCHEMA.names}, SCHEMA)
         return
-    # here, since a source without images needs no torch
+    # imported here, because a source without images needs no torch
     import torch
 
     from distillery.models.weights import load_weights
@@ -87,12 +87,15 @@ def audit_labels(
 
     trained = load_weights(weights)
     if unknown := set(kept["class"]) - set(trained.classes):
-        raise UserError(f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}")
+        raise UserError(
+            f"audit of source {source}: the teacher does not know {', '.join(sorted(unknown))}."
+            f" Delete {weights} and run again."
+        )
     labels = np.array([trained.classes.index(name) for name in kept["class"]], dtype=np.int64)
     names = np.full(len(labels), source, dtype=object)
     images = gather(open_pixels([pixels], [source]), names, kept["row"], labels)
     if images.pixels.shape[-1] != trained.image_size:
-        raise UserError(f"source {source} has images of another size than the teacher's. Curate again.")
+        raise UserError(f"{pixels} has images of another size than the teacher's. Delete it and run again.")
     network = trained.network.to(choose_device(threads)).to(memory_format=torch.channels_last)
     logits = predict(network, images.pixels).reshape(-1, len(trained.classes)).numpy()
     audited = ~np.isin(kept["row"], _rows_near_teacher_train(leakage, source))
@@ -101,15 +104,15 @@ def audit_labels(
     columns |= {"source": names, "row": kept["row"], "key": kept["key"], "clip": kept["clip_score"]}
     write_parquet(output, columns, SCHEMA)
     own = read_parquet(own_predictions, ["source", "row", "label", "logits"])
-    here = (own["source"] == OWN_TEST) & np.isin(own["label"], labels)
-    own = {name: column[here] for name, column in own.items()}
+    selected = (own["source"] == OWN_TEST) & np.isin(own["label"], labels)
+    own = {name: column[selected] for name, column in own.items()}
     every = np.ones(len(own["row"]), dtype=bool)
     own_columns = _audit(own["logits"], own["label"].astype(np.int64), labels, trained.classes, every, every)
     own_columns |= {"source": own["source"], "row": own["row"], "key": [""] * len(every), "clip": [-1.0] * len(every)}
     write_parquet(own_output, own_columns, SCHEMA)
     log.info(
-        "%d of %d images have a label that is probably wrong; %d of %d of the teacher's own test images of its classes",
-        *(columns["is_label_issue"].sum(), len(labels), own_columns["is_label_issue"].sum(), len(every)),
+        "labels flagged as probably wrong: %d of %d images of source %s, %d of %d of the teacher's own test images",
+        *(columns["is_label_issue"].sum(), len(labels), source, own_columns["is_label_issue"].sum(), len(every)),
     )
 
 
@@ -121,22 +124,22 @@ def _audit(
     audited: np.ndarray,
     basis: np.ndarray,
 ) -> dict[str, Any]:
-    """The columns of the schema that follow from the teacher's logits.
+    """The columns of `SCHEMA` that are computed from the teacher's logits.
 
     Args:
         logits: float32 [N, C].
         labels: int64 [N], indices into `classes`.
-        claimed: int64 [M], the labels of the source. Only their classes are alternatives.
+        claimed: int64 [M], labels of the source. Other classes than theirs are left out of the probabilities.
         classes: [C], names.
-        audited: bool [N].
-        basis: bool [N], the images that thresholds and counts come from, as far as they are audited.
+        audited: bool [N], whether an image is audited.
+        basis: bool [N], the images that thresholds and counts are estimated from if they are audited.
     """
     import torch
 
     claimed = np.unique(claimed)
     probabilities = torch.softmax(torch.from_numpy(logits)[:, torch.from_numpy(claimed)], dim=1).numpy()
     places = np.searchsorted(claimed, labels)
-    # without an audited train image nothing is selected from this source, so that all its images may be the basis
+    # without an audited train image no train images are selected by flags, so all images may serve for estimation
     usable = basis[audited] if basis[audited].any() else None
     issues = find_label_issues(probabilities[audited], places[audited], usable)
     likely, confident, is_label_issue = labels.copy(), np.full(len(labels), -1), np.zeros(len(labels), dtype=bool)

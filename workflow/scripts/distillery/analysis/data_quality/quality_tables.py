@@ -1,7 +1,7 @@
 """Tables of leakage and of the label audit: near-duplicates of the teacher's images, and labels that may be wrong.
 
-A teacher flags some labels of its own test images too. These columns (`own_…`) are the floor of the audit: without
-them, nothing that it estimates of a source is written.
+A teacher flags some labels of its own test images too. Columns `own_…` have these numbers as the baseline; without own
+test images, a source's percentages of flagged and wrong labels are left blank.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AUDIT_COLUMNS = (
     "clip_percent", "note",
 )  # fmt: skip
 ALL = "all"
-SIGNIFICANT = 1.96  # standard errors
+SIGNIFICANT = 1.96  # standard errors, for a two-sided level of 5 %
 
 
 def tabulate_data_quality(
@@ -42,25 +42,25 @@ def tabulate_data_quality(
     """Write both tables, columns as in docs/tables.md.
 
     Args:
-        leakage: written by `curation.leakage`.
-        audits: written by `audit_labels`, one a source, in the order of the rows wanted.
-        own_tests: written by `audit_labels` too, of the teacher's own test images, in the same order.
-        plans: of every scenario.
-        leakage_table, audit_table: the `.csv` to write.
-        label: column `note` of every row, such as that the numbers come from a demonstration.
+        leakage: the `.parquet` of `curation.leakage`.
+        audits: `output` of `audit_labels` for each source, in the order of the rows wanted.
+        own_tests: `own_output` of `audit_labels`, in the same order.
+        plans: `{scenario}.parquet` of every scenario.
+        leakage_table, audit_table: the `.csv` files to write.
         splits, tested: see `used_images`.
-        cleaned: sources that a scenario trains on without flagged images.
+        cleaned: sources whose flagged images are left out by a scenario that trains on them.
+        label: column `note` of every row, for example that the numbers come from a demonstration.
     """
     audited = [pd.read_parquet(path) for path in audits]
-    trusted = [pd.read_parquet(path) for path in own_tests]
+    own_audited = [pd.read_parquet(path) for path in own_tests]
     train = _train_images(splits)
     used = used_images(plans, splits, tested)
-    known = pd.read_parquet(leakage)
-    rows = [_leakage_row(audit, known, used) for audit in audited if len(audit)]
+    near = pd.read_parquet(leakage)
+    rows = [_leakage_row(audit, near, used) for audit in audited if len(audit)]
     write_table(pd.DataFrame(rows).assign(note=label).reindex(columns=list(LEAKAGE_COLUMNS)), leakage_table)
     rows = [
         row
-        for audit, own in zip(audited, trusted, strict=True)
+        for audit, own in zip(audited, own_audited, strict=True)
         if len(audit)
         for row in _audit_rows(audit, own, used, train if audit["source"].iloc[0] in cleaned else None)
     ]
@@ -68,16 +68,23 @@ def tabulate_data_quality(
 
 
 def _usage_columns(images: pd.DataFrame, used: pd.DataFrame) -> dict[str, int]:
-    """How many of some images (source, row) any scenario trains on, and how many any is tested on."""
+    """How many of the images (source, row) are trained on, and how many tested on, by any scenario."""
     found = images[["source", "row"]].drop_duplicates().merge(used, on=["source", "row"])["split"].value_counts()
     return {"trained_on": int(found.get("train", 0)), "tested_on": int(found.get("test", 0))}
 
 
-def _leakage_row(audit: pd.DataFrame, known: pd.DataFrame, used: pd.DataFrame) -> dict[str, object]:
+def _leakage_row(audit: pd.DataFrame, near: pd.DataFrame, used: pd.DataFrame) -> dict[str, object]:
+    """The leakage of one source.
+
+    Args:
+        audit: one row per kept image of the source.
+        near: near-duplicates of the teacher's images, of all sources.
+        used: see `used_images`.
+    """
     source = audit["source"].iloc[0]
-    mine = known[known["source"] == source]
-    counts = {f"near_teacher_{part}": int((mine["teacher_split"] == part).sum()) for part in ("train", "test")}
-    trained = mine[mine["teacher_split"] == "train"]
+    near = near[near["source"] == source]
+    counts = {f"near_teacher_{part}": int((near["teacher_split"] == part).sum()) for part in ("train", "test")}
+    trained = near[near["teacher_split"] == "train"]
     return {"source": source, "kept": len(audit), **counts, **_usage_columns(trained, used)}
 
 
@@ -93,36 +100,36 @@ def _audit_rows(
     """One row for all classes of a source, then one for each class.
 
     Args:
-        audit: of the source.
-        own: of the teacher's own test images of its classes.
+        audit: audit of the source.
+        own: audit of the teacher's own test images of these classes.
         used: see `used_images`.
         train: the images of the train split; None if no scenario leaves out this source's flagged images.
     """
     wrong, own_wrong = (_wrong_percents(table) for table in (audit, own))
     for name in (ALL, *dict.fromkeys(audit["class"])):
-        mine, trusted = (table if name == ALL else table[table["class"] == name] for table in (audit, own))
-        scores = mine["clip"][mine["clip"] >= 0]
-        issues, audited = mine[mine["is_label_issue"] == 1], int((mine["audited"] == 1).sum())
+        labels, own_labels = (table if name == ALL else table[table["class"] == name] for table in (audit, own))
+        scores = labels["clip"][labels["clip"] >= 0]
+        issues, audited = labels[labels["is_label_issue"] == 1], int((labels["audited"] == 1).sum())
         row: dict[str, object] = {
             "source": audit["source"].iloc[0],
             "class": name,
-            "kept": len(mine),
+            "kept": len(labels),
             "audited": audited,
             "label_issues": len(issues),
-            "own_n": len(trusted),
-            "clean_loses_percent": "" if train is None else _lost_percent(mine, train),
+            "own_n": len(own_labels),
+            "clean_loses_percent": "" if train is None else _lost_percent(labels, train),
             **_usage_columns(issues, used),
             "clip_n": len(scores),
             "clip_percent": f"{100 * scores.mean():.1f}" if len(scores) else "",
         }
-        if len(trusted):
-            row |= _flagged_columns(audited, len(issues), len(trusted), int(trusted["is_label_issue"].sum()))
+        if len(own_labels):
+            row |= _flagged_columns(audited, len(issues), len(own_labels), int(own_labels["is_label_issue"].sum()))
             row |= {"wrong_percent": wrong.get(name, ""), "own_wrong_percent": own_wrong.get(name, "")}
         yield row
 
 
 def _wrong_percents(audit: pd.DataFrame) -> dict[str, str]:
-    """The estimated percentage of wrong labels of all classes and of each, where there is an estimate."""
+    """The estimated percentage of wrong labels, of all classes and by class, where it can be estimated."""
     audited = audit[audit["audited"] == 1]
     overall, by_class = label_error_rates(audited["class"], audited["confident"])
     rates = ({} if overall is None else {ALL: overall}) | by_class
@@ -130,18 +137,18 @@ def _wrong_percents(audit: pd.DataFrame) -> dict[str, str]:
 
 
 def _flagged_columns(count: int, flagged: int, own_count: int, own_flagged: int) -> dict[str, str]:
-    """What percentage of labels is flagged, here and on the teacher's own test images, and whether here it is more.
+    """Percentages of flagged labels of a source and of the teacher's own test images, and whether the first is higher.
 
     Args:
-        count, flagged: labels audited, and flagged of them.
-        own_count, own_flagged: the same of the teacher's own test images, at least one.
+        count, flagged: number of labels audited, and flagged, of the source.
+        own_count, own_flagged: the same of the teacher's own test images; at least one is audited.
     """
     if not count:
         return {}
-    # z test of two proportions, with the variance of their common one
+    # z test of two proportions, with the variance of the pooled proportion
     rate, own_rate = flagged / count, own_flagged / own_count
-    common = (flagged + own_flagged) / (count + own_count)
-    error = sqrt(common * (1 - common) * (1 / count + 1 / own_count))
+    pooled = (flagged + own_flagged) / (count + own_count)
+    error = sqrt(pooled * (1 - pooled) * (1 / count + 1 / own_count))
     return {
         "flagged_percent": f"{100 * rate:.1f}",
         "own_flagged_percent": f"{100 * own_rate:.1f}",
@@ -151,5 +158,5 @@ def _flagged_columns(count: int, flagged: int, own_count: int, own_flagged: int)
 
 def _lost_percent(audit: pd.DataFrame, train: pd.DataFrame) -> str:
     """The percentage of train images that are flagged; empty if there are none."""
-    mine = audit[["source", "row", "is_label_issue"]].astype({"source": str}).merge(train, on=["source", "row"])
-    return f"{100 * mine['is_label_issue'].mean():.1f}" if len(mine) else ""
+    found = audit[["source", "row", "is_label_issue"]].astype({"source": str}).merge(train, on=["source", "row"])
+    return f"{100 * found['is_label_issue'].mean():.1f}" if len(found) else ""

@@ -1,1 +1,1 @@
-"""A study's design: what its runs share, what its intervals therefore cover, and what another design would find."""
+"""Study designs: which teachers and draws runs share, what intervals therefore cover, and what a design can detect."""

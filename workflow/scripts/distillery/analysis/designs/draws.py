@@ -1,4 +1,4 @@
-"""Whether the draws of a scenario's train images differ: a scenario that trains on all there is has one draw."""
+"""Finds scenarios whose draws of train images do not differ, because they train on all images there are."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Before a run: the smallest difference that a design finds four times in five, and what smaller ones would cost.
+"""Plans a study before it runs: the smallest difference it can detect, and the cost of detecting smaller ones.
 
-What a difference varies with is not known before a study. `ASSUMED` are rounded from the studies on real images that
-docs/arms.md reports (800 images, students of 150 thousand weights); with more images differences vary less.
+The variances of a difference are not known before a study. `ASSUMED` has values rounded from the studies on real images
+in docs/arms.md (800 train images, students of 150 thousand weights); with more images differences vary less.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from distillery.storage.files import atomic_write
 
 # standard deviations of the difference of two single runs, percentage points
 ASSUMED: Mapping[str, float] = {TRAINING: 1.3, TEACHER: 1.3, DRAW: 1.25}
-# variance over test images of how much more often, of all runs, one arm classifies an image correctly than the other
+# variance over test images of the fraction of runs in which one arm classifies an image correctly − that of the other
 IMAGE_VARIANCE = 0.12
-MANY = 60  # seeds, beyond which no plan goes
-POINTS = (1, 2, 3, 5)
-MOST_ROWS = (3, 4, 5, 6, 8, 10, 12)  # seeds of the plan's table
+MAX_SEEDS = 60  # of a suggested design
+POINTS = (1, 2, 3, 5)  # differences that the second table finds a design for
+TABLE_SEEDS = (3, 4, 5, 6, 8, 10, 12)  # of the designs in the first table
 
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """What decides how small a difference a study finds, and what it costs.
+    """The quantities that decide which differences a study can detect, and what it costs.
 
     Attributes:
         seeds: trainings of each scenario and arm.
         design: their teachers and draws.
-        test_images: of the common test.
-        tests: that are corrected together.
-        students: trainings a seed: scenarios and their arms.
-        trials: trainings that choose settings.
+        test_images: number of common test images.
+        tests: number of tests that are corrected together.
+        students: trainings per seed, one for each arm of each scenario.
+        trials: trainings that select hyperparameters.
     """
 
     seeds: int
@@ -54,10 +54,10 @@ class StudyPlan:
 
         Args:
             study: the configuration.
-            trials: trainings that choose settings.
+            trials: trainings that select hyperparameters.
         """
         split, declared = study["split"], study["comparisons"].values()
-        # a comparison of several arms is a test for each but the baseline
+        # a comparison of several arms has one test for each arm but the first
         within = [len(one["within"]) * (len(one.get("arms", ("", ""))) - 1) for one in declared] or [1]
         return StudyPlan(
             seeds=study["seeds"],
@@ -69,32 +69,32 @@ class StudyPlan:
         )
 
     def detectable(self) -> float:
-        """The smallest true difference, points, that the verdict finds four times in five; NaN with one seed."""
+        """The smallest true difference, percentage points, that a test finds with 80 % power; NaN with one seed."""
         seeds = np.arange(self.seeds)
         levels = {TRAINING: seeds} | self.design.levels(seeds)
-        counts = {name: len(np.unique(of_run)) for name, of_run in levels.items()}
-        shared = {name: of_run for name, of_run in levels.items() if name != TRAINING and counts[name] > 1}
+        counts = {name: len(np.unique(by_run)) for name, by_run in levels.items()}
+        shared = {name: by_run for name, by_run in levels.items() if name != TRAINING and counts[name] > 1}
         groupings = coarsest(list(shared.values())) or [seeds]
         variances, dofs = [], []
         for grouping in groupings:
-            # the causes whose levels lie within the grouping; each varies a mean by its variance over its levels
-            causes = [name for name in (TRAINING, *shared) if _varies_within(levels[name], grouping, groupings)]
-            variances.append(sum(ASSUMED[name] ** 2 / counts[name] for name in causes))
+            # the factors nested in the grouping; each adds its variance divided by its number of levels
+            factors = [name for name in (TRAINING, *shared) if _varies_within(levels[name], grouping, groupings)]
+            variances.append(sum(ASSUMED[name] ** 2 / counts[name] for name in factors))
             dofs.append(len(np.unique(grouping)) - 1)
         images = ErrorModel(0.0, (1e4 * IMAGE_VARIANCE / self.test_images,), (self.test_images - 1,))
         error = ErrorModel(0.0, (*variances, *images.variances), (*dofs, *images.dofs))
         return error.detectable(SIGNIFICANCE_LEVEL / self.tests)
 
     def trainings(self) -> int:
-        """Trainings of students, trials included."""
+        """Number of trainings of students, trials included."""
         return self.seeds * self.students + self.trials
 
     def with_own_teachers_and_draws(self, seeds: int) -> StudyPlan:
-        """So many seeds, each with a teacher and a draw of its own."""
+        """The plan with another number of seeds, and a separate teacher and draw for each."""
         return replace(self, seeds=seeds, design=replace(self.design, teachers=seeds, draws=seeds))
 
     def line(self) -> str:
-        """The plan in one line."""
+        """The plan in one line, for the terminal."""
         found = self.detectable()
         points = f"differences of about {found:.1f} points are found 4 times in 5"
         if not found <= 100:  # points; NaN too
@@ -105,18 +105,18 @@ class StudyPlan:
 
 
 def _varies_within(levels: np.ndarray, grouping: np.ndarray, groupings: list[np.ndarray]) -> bool:
-    """Whether the variance between the groups of a grouping contains that of a cause."""
+    """Whether the variance between the groups of a grouping contains that of a factor with these levels."""
     return len(groupings) == 1 or len(coarsest([levels, grouping])) == 1
 
 
 class TrainingSeconds(NamedTuple):
-    """Mean seconds of a training; NaN where none has finished."""
+    """Mean seconds of one training; NaN if none has finished."""
 
     student: float
     teacher: float
 
     def of(self, plan: StudyPlan) -> float:
-        """Seconds of all trainings of a plan; teachers are left out where they are not trained."""
+        """Seconds of all trainings of a plan; teachers count only if a training of one was measured."""
         teachers = min(plan.design.teachers, plan.seeds) * (0.0 if np.isnan(self.teacher) else self.teacher)
         return plan.trainings() * self.student + teachers
 
@@ -125,16 +125,16 @@ def write_plan(plan: StudyPlan, output: str | Path, benchmarks: str | Path = "")
     """Write `plan.md`.
 
     Args:
-        plan: of the study.
+        plan: the study's plan.
         output: the file to write.
-        benchmarks: folder of the benchmarks of finished jobs; hours are left out where it has none of students.
+        benchmarks: folder with the benchmarks of finished jobs; without those of students, hours are left blank.
     """
     folder = Path(benchmarks) if benchmarks else None
     students = seconds_of_training(folder / "train_student" if folder else "", plan.seeds)
-    atomic_write(output, "\n".join(_lines(plan, TrainingSeconds(students, _of_teacher(folder)))) + "\n")
+    atomic_write(output, "\n".join(_lines(plan, TrainingSeconds(students, _teacher_seconds(folder)))) + "\n")
 
 
-def _of_teacher(benchmarks: Path | None) -> float:
+def _teacher_seconds(benchmarks: Path | None) -> float:
     file = benchmarks / "train_teacher.tsv" if benchmarks else None
     return _seconds(file)[0] if file and file.is_file() else nan
 
@@ -149,7 +149,7 @@ def seconds_of_training(benchmarks: str | Path, seeds: int) -> float:
 
     Args:
         benchmarks: a folder of `{scenario}.{arm}[.seed{n}].tsv`.
-        seeds: trainings of a job whose name has no seed.
+        seeds: number of trainings in a job whose file name has no seed.
     """
     found = []
     for path in sorted(Path(benchmarks).glob("*.tsv")) if benchmarks else []:
@@ -171,15 +171,15 @@ def _lines(plan: StudyPlan, seconds: TrainingSeconds) -> Iterator[str]:
     yield "| seeds | teachers | draws | smallest difference, points | covers no other | trainings | cost | hours |"
     yield "|---|---|---|---|---|---|---|---|"
     alternatives = [plan, replace(plan, design=RunDesign())]
-    alternatives += [plan.with_own_teachers_and_draws(seeds) for seeds in MOST_ROWS]
+    alternatives += [plan.with_own_teachers_and_draws(seeds) for seeds in TABLE_SEEDS]
     for other in dict.fromkeys(alternatives):
         yield _row(other, plan, seconds)
     yield from ("", "| to find | seeds, teachers and draws | trainings | cost | hours |", "|---|---|---|---|---|")
     for points in POINTS:
-        designs = (plan.with_own_teachers_and_draws(seeds) for seeds in range(2, MANY + 1))
+        designs = (plan.with_own_teachers_and_draws(seeds) for seeds in range(2, MAX_SEEDS + 1))
         enough = next((one for one in designs if one.detectable() <= points), None)
         if enough is None:
-            yield f"| {points} points | more than {MANY}: take more test images or fewer tests | | | |"
+            yield f"| {points} points | more than {MAX_SEEDS}: take more test images or fewer tests | | | |"
         else:
             yield f"| {points} points | {enough.seeds} | {_cost(enough, plan, seconds)} |"
     yield ""

@@ -1,8 +1,9 @@
-"""What runs share: run n has seed n, teacher n mod K and draw of train images n mod D.
+"""Which teacher and which draw of train images each run has, and the error of a mean over such runs.
 
-The difference of two arms varies with the training, the teacher, the draw of train images and the test images. Runs
-that share a teacher or a draw are no independent evidence about another one. So the error of a mean over runs is
-computed from groups of runs: those of one teacher, those of one draw, or the runs themselves where nothing is shared.
+Run n has seed n, teacher n mod K and draw n mod D. The difference of two arms varies with the training, the teacher,
+the draw of train images and the test images. Runs that share a teacher or a draw are not independent. So the error of a
+mean over runs is computed from groups of runs: those with one teacher, those with one draw, or single runs if nothing
+is shared.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class RunDesign:
     Attributes:
         teachers: K ≥ 1; run n has teacher n mod K.
         draws: D ≥ 1; run n has draw n mod D.
-        uses_teacher: whether any of the compared arms does; if none does, there is nothing to cover.
+        uses_teacher: whether any of the compared arms uses the teacher; if none does, another teacher changes nothing.
     """
 
     teachers: int = 1
@@ -32,12 +33,16 @@ class RunDesign:
     uses_teacher: bool = True
 
     def levels(self, seeds: np.ndarray) -> dict[str, np.ndarray]:
-        """Which teacher and which draw each run has: int [S] each, by factor, without factors that change nothing."""
+        """Index of each run's teacher and draw, int [S] each, by factor name; no teacher if no arm uses it.
+
+        Args:
+            seeds: int [S], the runs' numbers.
+        """
         found = {TEACHER: seeds % self.teachers, DRAW: seeds % self.draws}
         return found if self.uses_teacher else {DRAW: found[DRAW]}
 
     def not_covered(self, seeds: np.ndarray) -> list[str]:
-        """The factors that all runs share, so that no interval over runs covers them."""
+        """Names of the factors with one level in all runs; no interval over runs covers them."""
         return [name for name, levels in self.levels(seeds).items() if len(np.unique(levels)) == 1]
 
 
@@ -45,14 +50,14 @@ NO_DESIGN = RunDesign()
 
 
 def over_runs(values: np.ndarray, seeds: np.ndarray, design: RunDesign = NO_DESIGN) -> ErrorModel:
-    """The error of a mean over runs, with a variance for each grouping that cannot be left out.
+    """The error of a mean over runs, with a variance for each of the `coarsest` groupings.
 
-    Where one grouping lies within another (each draw has one teacher), the coarser one contains the finer one's
-    variance. Where they cross, both variances are added: each contains the training's, so that the sum is at least the
-    variance of the mean. `simulate_coverage` holds this against simulated studies.
+    Where one grouping is nested in another (each draw has one teacher), the coarser one contains the finer one's
+    variance. Where they cross, both variances are added: each contains that of the training, so the sum is at least the
+    variance of the mean. `simulate_coverage` checks this in simulated studies.
 
     Args:
-        values: float [S], one a run.
+        values: float [S], one per run.
         seeds: int [S], the runs' numbers.
         design: which runs share a teacher or a draw.
     """
@@ -63,7 +68,11 @@ def over_runs(values: np.ndarray, seeds: np.ndarray, design: RunDesign = NO_DESI
 
 
 def coarsest(groupings: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The groupings without those that lie within another; of equal ones the first."""
+    """The groupings that are not nested in another one; of equal ones the first.
+
+    Args:
+        groupings: int [S] each, group of each run.
+    """
     kept: list[np.ndarray] = []
     for levels in sorted(groupings, key=lambda levels: len(np.unique(levels))):
         if not any(_is_within(levels, coarse) for coarse in kept):
@@ -72,15 +81,15 @@ def coarsest(groupings: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def _is_within(fine: np.ndarray, coarse: np.ndarray) -> bool:
-    """Whether all runs of each group of `fine` are of one group of `coarse`."""
+    """Whether `fine` is nested in `coarse`: each group of `fine` lies in one group of `coarse`."""
     return len(np.unique(np.stack([fine, coarse]), axis=1).T) == len(np.unique(fine))
 
 
 def _over_groups(values: np.ndarray, levels: np.ndarray) -> ErrorModel:
     """The error of the mean of all values, where those of one group are not independent.
 
-    The linearized variance of a ratio of sums over groups (Cochran 1977, § 9A.1); with one value a group it is that of
-    `over_seeds`.
+    The linearized variance of a ratio of sums over groups (Cochran 1977, *Sampling Techniques*, § 9A.1); with one value
+    per group it equals that of `over_seeds`.
     """
     if len(np.unique(levels)) == len(values):
         return over_seeds(values)
@@ -92,26 +101,27 @@ def _over_groups(values: np.ndarray, levels: np.ndarray) -> ErrorModel:
 
 
 def variance_components(values: np.ndarray, seeds: np.ndarray, design: RunDesign = NO_DESIGN) -> dict[str, float]:
-    """The variance of single runs by what causes it: `training`, `teacher`, `draw of train images`.
+    """Variance components of single runs: `training`, `teacher`, `draw of train images`.
 
     Henderson's first method (1953): the sums of squares between and within groups are set equal to their expectations.
-    Factors that no run tells apart (such as teacher and draw where both change with every run) are estimated together,
+    Factors with the same groups of runs, such as teacher and draw if both change with every run, are estimated together
     under a joint name. Factors with one level are left out.
 
     Args:
         values, seeds, design: as in `over_runs`.
 
     Returns:
-        Estimates, at least 0, by name; empty for one run.
+        Estimated variances, at least 0, by name; empty for one run.
     """
-    shared: dict[tuple[int, ...], list[str]] = {}  # the names of a grouping
+    shared: dict[tuple[int, ...], list[str]] = {}  # grouping → names of its factors
     groupings = {TRAINING: np.arange(len(values))} | design.levels(seeds)
     for name, levels in groupings.items():
         if len(np.unique(levels)) > 1:
             shared.setdefault(tuple(np.unique(levels, return_inverse=True)[1]), []).append(name)
-    # for each grouping Z Zᵀ, which says which runs share a level, and the projection on its means
+    # for each grouping with indicator matrix Z: Z Zᵀ, 1 where two runs share a level
     same = [np.equal.outer(levels, levels).astype(float) for levels in map(np.array, shared)]
     center = np.full((len(values),) * 2, 1 / len(values))
+    # quadratic forms of the sums of squares: projection on the group means minus that on the overall mean
     forms = [together / together.sum(axis=1) - center for together in same]
     if not forms:
         return {}

@@ -1,11 +1,11 @@
-"""How often intervals hold and tests raise a false alarm in simulated studies, for several designs.
+"""Simulates studies of several designs, to check the coverage of intervals and the false positive rate of tests.
 
     python -m distillery.analysis.designs.simulate_coverage [repetitions]
 
 Each study compares two equally good arms on `IMAGES` test images. Their difference varies with the training, the
-teacher, the draw of train images, and with images that favor one arm. It prints for each design how often the 95 %
-interval holds the true difference, how often p is at most 0.05, and the interval's half width; then how often the set
-of those that no other is significantly better than holds the truly best of `CANDIDATES`.
+teacher and the draw of train images, and some images favor one arm. For each design the command prints how often the
+95 % interval holds the true difference, how often p is at most 0.05, and the interval's half width. Then it prints how
+often the set of the best, those that no other is significantly better than, holds the truly best of `CANDIDATES` arms.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from distillery.analysis.ranking import PairErrors
 REPETITIONS = 2000
 IMAGES = 1000
 CANDIDATES = 8
-POINT = 1 / 24  # of latent ease, that changes an accuracy by about one percentage point
-EASE, NOISE, PREFERENCE = 1.5, 0.7, 0.5  # standard deviations of the latent ease of an image
+POINT = 1 / 24  # change of an image's latent ease that changes accuracy by about one percentage point
+# standard deviations of latent ease: over images, over predictions of an image, and of an image's preference for an arm
+EASE, NOISE, PREFERENCE = 1.5, 0.7, 0.5
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A design and what varies in it.
+    """A design, and how much each factor varies.
 
     Attributes:
         seeds: trainings of each arm.
         design: their teachers and draws.
-        training, teacher, draw: standard deviations of a difference, percentage points.
+        training, teacher, draw: standard deviations of the difference of two arms, percentage points.
     """
 
     seeds: int
@@ -44,19 +45,20 @@ class Simulation:
     draw: float = 1.25
 
     def shifts(self, rng: np.random.Generator) -> np.ndarray:
-        """Points [S] by which each run of an arm is better than the arm."""
+        """Percentage points [S] by which each run's accuracy is above its arm's true accuracy."""
         runs = np.arange(self.seeds)
-        of_teacher = rng.normal(0, self.teacher, self.design.teachers)[runs % self.design.teachers]
-        of_draw = rng.normal(0, self.draw, self.design.draws)[runs % self.design.draws]
-        # two arms differ, so that each has half of the variance
-        return (rng.normal(0, self.training, self.seeds) + of_teacher + of_draw) / 2**0.5
+        by_teacher = rng.normal(0, self.teacher, self.design.teachers)[runs % self.design.teachers]
+        by_draw = rng.normal(0, self.draw, self.design.draws)[runs % self.design.draws]
+        # the variances are of a difference of two arms, so each arm has half
+        return (rng.normal(0, self.training, self.seeds) + by_teacher + by_draw) / 2**0.5
 
     def arms(self, rng: np.random.Generator, better: np.ndarray, images: int = IMAGES) -> np.ndarray:
-        """Whether predictions are correct, bool [arms, S, N].
+        """Simulate whether predictions are correct, bool [arms, S, N].
 
         Args:
-            better: points by which each arm's true accuracy is higher.
-            images: N.
+            rng: draws all random effects.
+            better: percentage points added to each arm's true accuracy, [arms].
+            images: number of test images N.
         """
         ease = rng.normal(0, EASE, images)
         preference = rng.normal(0, PREFERENCE / 2**0.5, (len(better), 1, images))
@@ -67,12 +69,12 @@ class Simulation:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What simulations of one design found, fractions of all repetitions.
+    """Results of the simulations of one design.
 
     Attributes:
-        held: intervals that hold the true difference.
-        alarms: p of at most 0.05 though nothing differs.
-        reach: median half width of the intervals, points.
+        held: fraction of intervals that hold the true difference.
+        alarms: fraction of false positives: p of at most 0.05 although the arms are equally good.
+        reach: median half width of the intervals, percentage points.
     """
 
     held: float
@@ -81,7 +83,7 @@ class Coverage:
 
 
 def coverage(simulation: Simulation, repetitions: int = REPETITIONS, seed: int = 0) -> Coverage:
-    """Simulate studies of two equally good arms."""
+    """Simulate studies of two equally good arms, and measure the coverage of their intervals."""
     rng, seeds, groups = np.random.default_rng(seed), np.arange(simulation.seeds), np.arange(IMAGES)
     errors = []
     for _ in range(repetitions):
@@ -96,7 +98,18 @@ def coverage(simulation: Simulation, repetitions: int = REPETITIONS, seed: int =
 def simulated_best_sets(
     simulation: Simulation, better: np.ndarray, repetitions: int, seed: int = 0
 ) -> tuple[float, float, float]:
-    """How often the set of the best holds the first, truly best arm; how often that comes first; the mean size."""
+    """Simulate studies of several arms, of which the first is truly best, on `IMAGES` / 2 test images.
+
+    Args:
+        simulation: the design.
+        better: percentage points added to each arm's true accuracy, [arms].
+        repetitions: number of studies.
+        seed: of the random generator.
+
+    Returns:
+        The fraction of studies whose set of the best holds the first arm, the fraction in which the first arm has the
+        highest accuracy, and the mean size of the set.
+    """
     rng, groups, seeds = np.random.default_rng(seed), np.arange(IMAGES // 2), np.arange(simulation.seeds)
     held, first, sizes = [], [], []
     for _ in range(repetitions):
@@ -123,7 +136,11 @@ DESIGNS = (
 
 
 def report(repetitions: int) -> Iterator[str]:
-    """The lines that the command prints."""
+    """The lines that the command prints.
+
+    Args:
+        repetitions: number of studies per design.
+    """
     one = Simulation(6, RunDesign())
     yield (
         f"{repetitions} studies a design; a difference varies by {one.training} points with the training,"

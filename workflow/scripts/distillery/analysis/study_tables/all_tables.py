@@ -1,4 +1,4 @@
-"""The four main tables of a study, made together: runs, summary, image counts, teacher."""
+"""Computes the four main tables of a study together: runs, summary, image counts, teacher."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def tabulate_study(
     titles: Mapping[str, str] = NO_TITLES,
     lacking: str = "",
 ) -> StudyTables:
-    """Make all four tables of a study.
+    """Compute all four tables of a study.
 
     Args:
-        scenario_tables: written from `scenario_table`, one a scenario.
+        scenario_tables: the `.csv` of each scenario, from `scenario_table`.
         plans: `{scenario}.parquet` of every scenario.
-        curated: `{source}.parquet`, in the configuration's order of sources.
-        teacher: its `metrics.json`.
+        curated: `{source}.parquet` of every source, in the configuration's order.
+        teacher: the teacher's `metrics.json`.
         comparisons: `comparisons.csv`.
         scenarios: as configured, in order.
         label, untrained, titles, lacking: see `summary_table`.

@@ -1,7 +1,7 @@
-"""What each stage cost: trainings as they measured themselves, other jobs from Snakemake's benchmarks.
+"""The costs table: time and memory of each stage, from the usage files of trainings and from Snakemake's benchmarks.
 
-A benchmark is of a process, which may be the last of a training that was interrupted, or have trained several students.
-So each training records what it used beside its checkpoint (see `distillery.storage.host.usage`).
+A benchmark measures one process. This may be only the last process of an interrupted training, or one that trained
+several students. So each training records its own usage beside its checkpoint (`distillery.storage.host.usage`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLUMNS = (
     "stage", "rule", "source", "scenario", "arm", "jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb",
     "images", "images_per_second", "note",
 )  # fmt: skip
-# rule → stage; tables and figures are left out, because some are made after this table
+# rule → stage; rules of tables and figures are left out, because some run after this table is written
 STAGES = {
     "crawl": "acquire", "fetch_addresses": "acquire", "import_folder": "acquire", "generate": "acquire",
     "curate": "curate", "curate_unlabeled": "curate", "split": "split", "split_derived": "split",
@@ -33,10 +33,10 @@ STAGES = {
     "measure_diversity": "audit", "run_trial": "study", "select_hyperparameters": "study", "run_arm_trial": "study",
     "select_arm_hyperparameters": "study", "train_student": "study", "evaluate_students": "study",
 }  # fmt: skip
-OF_SCENARIOS = ("plan_scenario", "plan_another_draw", "run_trial", "select_hyperparameters")
-OF_TEACHERS = ("train_another_teacher", "evaluate_another_teacher")
-TRIALS = ("run_trial", "run_arm_trial")
-OF_ARMS = ("run_arm_trial", "select_arm_hyperparameters", "train_student", "evaluate_students")
+SCENARIO_RULES = ("plan_scenario", "plan_another_draw", "run_trial", "select_hyperparameters")
+TEACHER_RULES = ("train_another_teacher", "evaluate_another_teacher")
+TRIAL_RULES = ("run_trial", "run_arm_trial")
+ARM_RULES = ("run_arm_trial", "select_arm_hyperparameters", "train_student", "evaluate_students")
 
 
 def tabulate_costs(
@@ -53,12 +53,12 @@ def tabulate_costs(
     """Write the table, columns as in docs/tables.md.
 
     Args:
-        benchmarks: folder of `{rule}.tsv` and `{rule}/….tsv`. A copied study may lack some; they have no row.
-        checkpoints: folder of `{rule}/…/`, where each training recorded what it used; may lack some too.
-        runs, counts: the study's tables, for the number of images processed.
+        benchmarks: folder of `{rule}.tsv` and `{rule}/….tsv`. A copied study may lack some; such jobs are left out.
+        checkpoints: folder of `{rule}/…/`, where each training recorded its usage; may lack some too.
+        runs, counts: `runs.csv` and `counts.csv`, for the number of images processed.
         output: the `.csv` to write.
-        sources: the sources that students or the teacher use → their classes.
-        trials: names of the study's trials; others, from an earlier grid, are left out.
+        sources: classes of each source that students or the teacher use, by name.
+        trials: names of the study's trials; those of an earlier grid are left out.
         label: column `note` of every row.
 
     Raises:
@@ -81,7 +81,7 @@ class Measurements:
     """The measured costs of a study's jobs.
 
     Attributes:
-        benchmarks, checkpoints, trials: as for `tabulate_costs`.
+        benchmarks, checkpoints, trials: as in `tabulate_costs`.
     """
 
     benchmarks: Path
@@ -89,28 +89,33 @@ class Measurements:
     trials: frozenset[str]
 
     def of(self, rule: str, *names: str) -> list[str]:
-        """The jobs of a rule whose names begin with `names`, as `{rule}/{name}`; of trials, only the study's own."""
-        found = self.trials if rule in TRIALS else {path.stem for path in (self.benchmarks / rule).glob("*.tsv")}
+        """The jobs of a rule as `{rule}/{name}`; of trials, only those of the study.
+
+        Args:
+            rule: name of the rule.
+            names: first parts of the jobs' names, such as scenario and arm; none for all jobs.
+        """
+        found = self.trials if rule in TRIAL_RULES else {path.stem for path in (self.benchmarks / rule).glob("*.tsv")}
         return [f"{rule}/{name}" for name in sorted(found) if tuple(name.split(".")[: len(names)]) == names]
 
     def measured(self, name: str) -> pd.DataFrame | None:
-        """What a training or another job used; None if it is not known.
+        """Time and memory of a job, as in `read_measurement`; None if they were not measured.
 
         Args:
             name: `{rule}`, or `{rule}/{name}`.
         """
         paths = (self.checkpoints / name / FILE, self.benchmarks / f"{name}.tsv")
-        require_whole(paths[:1])  # Snakemake writes the others
+        require_whole(paths[:1])  # the benchmarks, which Snakemake writes, have no digest
         return next((read_measurement(path) for path in paths if path.exists()), None)
 
 
 def _study_rows(jobs: Measurements, scenarios: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Rows of rules with one job a study or a scenario; the jobs of all scenarios make one row."""
+    """Rows of rules with one job per study, scenario or teacher; one row sums all jobs of a rule."""
     for rule in STAGES:
         names = [rule]
-        if rule in OF_SCENARIOS:
+        if rule in SCENARIO_RULES:
             names = [name for scenario in scenarios for name in jobs.of(rule, scenario)]
-        elif rule in OF_TEACHERS:
+        elif rule in TEACHER_RULES:
             names = jobs.of(rule)
         yield from _row(rule, [jobs.measured(name) for name in names])
 
@@ -118,14 +123,17 @@ def _study_rows(jobs: Measurements, scenarios: Sequence[str]) -> Iterator[dict[s
 def _source_rows(
     jobs: Measurements, counts: pd.DataFrame, sources: Mapping[str, Sequence[str]]
 ) -> Iterator[dict[str, Any]]:
-    """Rows of rules with one job a source, or one a source and class; sources of the teacher alone have no counts."""
+    """Rows of rules with one job per source, or one per source and class.
+
+    Sources that only the teacher uses have no counts, so no images either.
+    """
     totals = counts.groupby("source")[["candidates", "retrieved", "kept"]].sum()
     processed = {"curate": "retrieved", "label_images": "retrieved", "audit_labels": "kept"}
     for source, classes in sources.items():
-        # rules of scenarios are left out, because a scenario may have a source's name
-        for rule in (name for name in STAGES if name not in (*OF_SCENARIOS, *OF_TEACHERS, *OF_ARMS)):
+        # rules of scenarios are left out, because a scenario may have the name of a source
+        for rule in (name for name in STAGES if name not in (*SCENARIO_RULES, *TEACHER_RULES, *ARM_RULES)):
             names = [f"{rule}/{name}" for name in (source, *(f"{source}.{label}" for label in classes))]
-            # where several jobs share a source, the shares make the images and `generate` gathers them
+            # if several jobs generate a source, each generates a share, and `generate` collects the shares
             names += jobs.of(f"{rule}_share", source)
             column = processed.get(rule, "retrieved")
             images = int(totals.at[source, column]) if source in totals.index else 0
@@ -133,11 +141,11 @@ def _source_rows(
 
 
 def _student_rows(jobs: Measurements, runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows of rules with jobs of one (scenario, arm)."""
+    """Rows of rules whose jobs belong to one (scenario, arm)."""
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
-        names = {rule: jobs.of(rule, scenario, arm) for rule in OF_ARMS}
+        names = {rule: jobs.of(rule, scenario, arm) for rule in ARM_RULES}
         names["train_student"] = [f"train_student/{scenario}.{arm}.seed{seed}" for seed in group["seed"]]
-        for rule in OF_ARMS:
+        for rule in ARM_RULES:
             measured, images = [jobs.measured(name) for name in names[rule]], 0
             if rule == "train_student":
                 known = [each is not None for each in measured]  # a copied study may lack some
@@ -148,7 +156,7 @@ def _student_rows(jobs: Measurements, runs: pd.DataFrame) -> Iterator[dict[str, 
 def _row(
     rule: str, measurements: Iterable[pd.DataFrame | None], images: int = 0, **names: str
 ) -> Iterator[dict[str, Any]]:
-    """One row for the jobs that were measured; nothing if none was."""
+    """One row for the jobs that were measured; no row if none was."""
     found = [each for each in measurements if each is not None]
     if not found:
         return
@@ -161,10 +169,10 @@ def _row(
 
 
 def read_measurement(path: Path) -> pd.DataFrame:
-    """A job's seconds `s`, `cpu_time` in seconds and `max_rss` in MB; NaN where Snakemake could not measure it.
+    """Read a job's time `s` and `cpu_time` in seconds and `max_rss` in MB; NaN where Snakemake could not measure.
 
     Raises:
         UserError: the file is damaged.
     """
-    # Snakemake writes NA for a job too short to be measured; other versions write a dash
+    # Snakemake writes NA for a job too short to measure; other versions write a dash
     return read_numbers(path, dict.fromkeys(UsageRow._fields, float), "benchmark", sep="\t", na_values=["-"])

@@ -1,4 +1,4 @@
-"""How many images of each source and class were found, retrieved, kept, dropped and used."""
+"""The counts table: how many images of each source and class were found, retrieved, kept, dropped and used."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def counts_table(
     splits: str | Path,
     tested: Sequence[str],
 ) -> pd.DataFrame:
-    """One row a (source, class): candidates, retrieved, kept (of each kind too), dropped by reason, and used.
+    """One row per (source, class): counts of candidates, of retrieved, kept and used images, and of each drop reason.
 
-    Where a source refused a class, a last column `refused` has the reason; a refusal is no candidate.
+    If a source refused a class, a last column `refused` has the reason; a refusal does not count as a candidate. If
+    kept images have known kinds, columns `kept_{kind}` count them.
 
     Args:
         curated: the curated tables of the sources, in the order of the rows wanted.
@@ -32,7 +33,7 @@ def counts_table(
     """
     columns = ["source", "class", "key", "kept", "reason", "row", "sha256", "image_kind"]
     tables = [pd.read_parquet(path, columns=columns) for path in curated]
-    # an empty table would decide the types of the others
+    # an empty table would change the column types of the others
     records = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
     records["kept"] = records["kept"].astype(bool)
     records["refused"] = records["reason"].fillna("").map(refusal_of)
@@ -49,15 +50,15 @@ def counts_table(
     for split in ("train", "val", "test"):
         table[split] = used.get(split, pd.Series(dtype=int)).reindex(table.index, fill_value=0)
     for kind in [kind for kind in KINDS if (records["kept"] & (records["image_kind"] == kind)).any()]:
-        mine = records[records["kept"] & (records["image_kind"] == kind)]
+        found = records[records["kept"] & (records["image_kind"] == kind)]
         table[f"kept_{kind}"] = (
-            mine.groupby(["source", "class"], observed=True).size().reindex(table.index, fill_value=0)
+            found.groupby(["source", "class"], observed=True).size().reindex(table.index, fill_value=0)
         )
     dropped = records[~records["kept"] & (records["refused"] == "")]
     reasons = dropped["reason"].fillna("").map(reason_column)
     for name in sorted(reasons.unique()):
-        mine = dropped[reasons == name].groupby(["source", "class"], observed=True).size()
-        table[name] = mine.reindex(table.index, fill_value=0)
+        counts = dropped[reasons == name].groupby(["source", "class"], observed=True).size()
+        table[name] = counts.reindex(table.index, fill_value=0)
     table = table.astype(int)
     if len(refused):
         table["refused"] = refused.reindex(table.index, fill_value="")
@@ -65,14 +66,14 @@ def counts_table(
 
 
 def reason_column(reason: str) -> str:
-    """`dropped_too_small` for the reason `too small`; what follows a colon or bracket is detail and left out."""
+    """The column of a reason: `dropped_too_small` for `too small (12 x 9)`; details after `:` or `(` are left out."""
     head = re.split(r"[:(]", reason)[0].lower()
     return f"dropped_{re.sub(r'[^a-z0-9]+', '_', head).strip('_') or 'without_reason'}"
 
 
 def _used_by_class(records: pd.DataFrame, used: pd.DataFrame) -> dict[str, pd.Series]:
     """Number of distinct used images by (source, class), for each split."""
-    # a candidate found twice may have two rows in the table, but it has one row of pixels
+    # an image found twice may have two rows in the table, but it has one row of pixels
     classes = records.loc[records["kept"], ["source", "row", "class"]].drop_duplicates(["source", "row"])
     used = used.merge(classes, on=["source", "row"])
     return {str(name): part.groupby(["source", "class"]).size() for name, part in used.groupby("split", observed=True)}

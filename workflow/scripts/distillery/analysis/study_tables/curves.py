@@ -37,7 +37,7 @@ def tabulate_curves(
         UserError: a history is damaged.
     """
     parts = [_read(Path(path)) for path in histories]
-    # the history of a run that is not run has no rows
+    # scenarios that are not run have histories without rows
     steps = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     place = {name: i for i, name in enumerate(scenarios)}, {name: i for i, name in enumerate(arms)}
     rows = [
@@ -58,9 +58,9 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _over_seeds(group: pd.DataFrame) -> dict[str, float]:
-    """The mean and interval of a step's loss and, if it was validated, of its accuracy in percent."""
+    """Mean and interval over seeds of a step's loss and, if there was a validation, of its accuracy in percent."""
     loss, validated = estimate(group["loss"]), group["val_accuracy"].dropna()
-    # no loss is below 0, no accuracy outside 0 to 100; a cut interval holds the true mean as often as the whole one
+    # no loss is below 0 and no accuracy outside 0 to 100, so clipping does not change how often intervals hold the mean
     row = {"n_seeds": len(group), "loss": loss.mean, "loss_low": np.maximum(0, loss.low), "loss_high": loss.high}
     if not len(validated):
         return row

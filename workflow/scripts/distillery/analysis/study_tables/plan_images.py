@@ -1,4 +1,4 @@
-"""Which images the scenarios' plans use: counted for one scenario, and distinct over all of them."""
+"""Which images the scenarios' plans use: counts for one scenario, and the distinct images of all scenarios."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class PlanCounts:
-    """The train images of a scenario's plan.
+    """Numbers of train images in a scenario's plan.
 
     Attributes:
-        counts: images of each source, without altered copies.
-        copies: altered copies.
+        counts: number of images by source, without altered copies.
+        copies: number of altered copies (`augment`).
     """
 
     counts: dict[str, int]
@@ -23,7 +23,7 @@ class PlanCounts:
 
 
 def read_plan_counts(path: str | Path) -> PlanCounts:
-    """Count the train images of a scenario's plan; sources stand in its order of rows."""
+    """Count the train images of a scenario's plan, a `.parquet`; sources are in the order of its rows."""
     rows = pd.read_parquet(path, columns=["source", "split", "augmented"])
     train = rows[rows["split"].astype(str) == "train"]
     altered = train["augmented"].astype(bool)
@@ -35,9 +35,9 @@ def used_images(plans: Iterable[str | Path], splits: str | Path, tested: Sequenc
     """The distinct images that any scenario trains on, is validated on or is tested on: source, row, split.
 
     Args:
-        plans: every scenario's.
-        splits: every image's split.
-        tested: the sources with test images. A student is tested on those of the classes that it was trained on.
+        plans: `{scenario}.parquet` of every scenario.
+        splits: the `.parquet` with every image's split.
+        tested: sources with test images. A student is tested on those of the classes that it was trained on.
     """
     columns = ["source", "row", "split", "label"]
     parts = [pd.read_parquet(path, columns=columns).drop_duplicates() for path in plans]

@@ -1,9 +1,9 @@
-"""Our numbers beside the published ones, and the reasons for their difference that the tables show.
+"""Compares our accuracies with published ones, and states the reasons for the differences that the tables show.
 
-A published number comes from one training and a few hundred test images. It is compared with the prediction interval of
-*one* training of ours, tested on as many images, not with the interval of a mean. The intervals hold all published
-numbers at once 95 times of 100, if ours has what theirs had (Bonferroni): of 26 separate claims one would fail by
-chance.
+A published number comes from one training and a few hundred test images. So it is compared with the prediction interval
+of *one* training of ours, tested on as many images, not with the interval of a mean. The intervals are corrected for
+their number (Bonferroni): if our trainings are like the published ones, all published numbers lie inside with a
+probability of 95 %. Without the correction, about one of 26 numbers would lie outside by chance.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def tabulate_published(
     titles: Mapping[str, str] = NO_TITLES,
     label: str = "",
 ) -> None:
-    """Write the table, columns as in docs/tables.md; it has no rows where nothing was published.
+    """Write the table, columns as in docs/tables.md; it has no rows if nothing was published.
 
     Args:
-        summary, test_sources: the study's tables.
+        summary, test_sources: `summary.csv` and `test_sources.csv`.
         output: the `.csv` to write.
         scenarios: as configured, in order.
-        titles: of the sources, from `display_names.source_titles`, by which a published test set in words names them.
+        titles: title of each source, from `display_names.source_titles`; descriptions of published test sets use them.
         label: column `note` of every row.
     """
     published = published_rows(read_table(summary), read_table(test_sources), scenarios, titles)
@@ -63,7 +63,11 @@ def published_rows(
     scenarios: Mapping[str, Mapping[str, Any]],
     titles: Mapping[str, str] = NO_TITLES,
 ) -> list[dict[str, Any]]:
-    """One row a scenario and arm (scratch, kd) with a published number that we trained too."""
+    """One row per scenario and arm (scratch, kd) that has a published number and was trained in this study.
+
+    Args:
+        summary, test_sources, scenarios, titles: as in `tabulate_published`, tables as data frames.
+    """
     claims = list(_claims(run_rows(summary), test_sources, scenarios, titles))
     return [claim | _chance_columns(claim | {"n_claims": len(claims)}) for claim in claims]
 
@@ -74,44 +78,50 @@ def _claims(
     scenarios: Mapping[str, Mapping[str, Any]],
     titles: Mapping[str, str],
 ) -> Iterator[dict[str, Any]]:
-    """The published numbers beside ours, without what chance explains."""
+    """The published numbers beside ours; `_chance_columns` adds the intervals."""
     for scenario, settings in scenarios.items():
         published = settings.get("published") or {}
-        mine = summary[summary["scenario"] == scenario].set_index("arm")
+        by_arm = summary[summary["scenario"] == scenario].set_index("arm")
         for place, arm in enumerate(("scratch", "kd")):
             numbers = {w: (published.get(w) or (np.nan, np.nan))[place] for w in ("site", "notebook")}
-            # like with like: the arm of the published recipe if the study has it, else our own recipe
-            ours = next((name for name in (f"published_{arm}", arm) if name in mine.index), None)
+            # the arm with the published recipe if the study has it, else the one with our own recipe
+            ours = next((name for name in (f"published_{arm}", arm) if name in by_arm.index), None)
             if ours is None or all(map(np.isnan, numbers.values())):
                 continue
             test = published.get("test") or ""
-            row = {"scenario": scenario, "train": mine.at[ours, "train"], "arm": arm, "published_test": test}
+            row = {"scenario": scenario, "train": by_arm.at[ours, "train"], "arm": arm, "published_test": test}
             row |= {f"published_{where}": number for where, number in numbers.items()}
             row |= {"published_n": images_in(test), "ours_arm": ours}
-            # an arm may train on a part by its recipe: the arm with the most images shows what the scenario has
-            row |= {"published_train": published.get("n_train") or mine["n_train_requested"].max()}
-            row |= {"ours_train": mine["n_train"].max()}
+            # an arm's recipe may use only part of the images, so the arm with the most images has the scenario's count
+            row |= {"published_train": published.get("n_train") or by_arm["n_train_requested"].max()}
+            row |= {"ours_train": by_arm["n_train"].max()}
             row |= _ours(
                 test_sources[(test_sources["scenario"] == scenario) & (test_sources["arm"] == ours)], test, titles
             )
-            row["corrected_percent"] = mine.at[arm, "mean_percent"] if arm in mine.index and arm != ours else np.nan
+            row["corrected_percent"] = by_arm.at[arm, "mean_percent"] if arm in by_arm.index and arm != ours else np.nan
             yield row
 
 
 def images_in(test: str) -> float:
-    """The number of images that a test in words names: 1,000 for `500 Google + 500 Bing`; NaN if none."""
+    """The number of images in a test set's description: 1,000 for `500 Google + 500 Bing`; NaN if it has no number."""
     numbers = [int(number.replace(",", "")) for number in re.findall(rf"(?<!\w){NUMBER}", test)]
     return sum(numbers) if numbers else np.nan
 
 
 def sources_in(test: str, known: Sequence[str], titles: Mapping[str, str]) -> list[str]:
-    """Those of the `known` sources that a test in words names by their title."""
+    """Sources whose title occurs in a test set's description.
+
+    Args:
+        test: the description.
+        known: names of the sources to look for.
+        titles: title of each source.
+    """
     words = test.lower()
     return [name for name in known if re.search(rf"\b{re.escape(source_title(name, titles).lower())}\b", words)]
 
 
 def _ours(rows: pd.DataFrame, test: str, titles: Mapping[str, str]) -> dict[str, Any]:
-    """Our accuracy on the most similar test set: of one source if the published test names one, else `common`."""
+    """Our accuracy on the most similar test set: that of a source if the description names just one, else `common`."""
     by_test = rows.set_index("test")
     named = sources_in(test, [name for name in by_test.index if name != "common"], titles)
     where = named[0] if len(named) == 1 else "common"
@@ -121,18 +131,18 @@ def _ours(rows: pd.DataFrame, test: str, titles: Mapping[str, str]) -> dict[str,
 
 
 def _chance_columns(row: dict[str, Any]) -> dict[str, Any]:
-    """The prediction interval, whether the published number lies within, and the explanation in words."""
+    """The prediction interval, whether the published number lies inside, and the explanation in words."""
     level = 1 - (1 - CONFIDENCE_LEVEL) / row["n_claims"]
     low, high = single_interval(
         row["ours_percent"], row["sd"], row["n_seeds"], row["ours_n"], row["published_n"], level
     )
-    theirs = row["published_notebook"] if not np.isnan(row["published_notebook"]) else row["published_site"]
-    within = "" if np.isnan(low) else "yes" if low <= theirs <= high else "no"
+    published = row["published_notebook"] if not np.isnan(row["published_notebook"]) else row["published_site"]
+    within = "" if np.isnan(low) else "yes" if low <= published <= high else "no"
     found = {
         "n_claims": row["n_claims"],
         "single_low": low,
         "single_high": high,
-        "difference": theirs - row["ours_percent"],
+        "difference": published - row["ours_percent"],
         "within": within,
     }
     return found | {"explanation": " ".join(f"{reason}." for reason in _reasons(row | found))}
@@ -144,16 +154,18 @@ def single_interval(
     """Prediction interval, percent, of one training's accuracy on other images of the same kind.
 
     Args:
-        mean, sd: percent, over `seeds` trainings that are each tested on the same `tested` images.
-        images: number of images that the one training is tested on.
-        level: fraction of such intervals that hold the accuracy.
+        mean, sd: percent, over trainings of our own.
+        seeds: number of these trainings.
+        tested: number of test images, the same for each of them.
+        images: number of test images of the one training.
+        level: probability that the interval holds the accuracy, 0 to 1.
 
     Returns:
-        low and high, cut to [0, 100]; NaN where a number is missing.
+        low and high, clipped to [0, 100]; NaN with one seed or if a number is missing.
     """
     if seeds < 2 or any(map(np.isnan, (sd, images))):
         return np.nan, np.nan
-    # the variance of one more training, and that of drawing its test images and ours, which needs no second seed
+    # variance of one more training; binomial variance of the choice of its test images and of ours
     accuracy = mean / 100
     variances = sd**2 * (1 + 1 / seeds), 1e4 * accuracy * (1 - accuracy) * (1 / images + 1 / tested)
     low, high = ErrorModel(mean, variances, (seeds - 1, images + tested)).interval(level)
@@ -161,7 +173,7 @@ def single_interval(
 
 
 def _reasons(row: dict[str, Any]) -> Iterator[str]:
-    """Sentences without their final period."""
+    """The explanation's sentences, each without its final period."""
     site, notebook = row["published_site"], row["published_notebook"]
     if not np.isnan(site) and not np.isnan(notebook) and abs(site - notebook) >= 0.2:
         yield f"The website says {site:g}, the notebook it comes from printed {notebook:g}"

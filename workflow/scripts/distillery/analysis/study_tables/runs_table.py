@@ -1,4 +1,4 @@
-"""One row a run: a scenario's table from the metrics of its runs, and the tables of all scenarios together."""
+"""The runs table, one row per run: the table of one scenario, and those of all scenarios together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RUN_COLUMNS = (
     "steps", "batch", "lr", "weight_decay", "n_train", "n_train_unique", "n_classes", "n_test", "n_correct",
     "accuracy_percent", "val_accuracy_percent",
 )  # fmt: skip
-# copied from a run's metrics.json as they are
+# copied unchanged from a run's metrics.json
 METRICS = (
     "scenario", "arm", "seed", "augment", "network", "parameters", "steps", "batch", "lr", "weight_decay", "n_train",
     "n_train_unique", "n_classes", "n_test",
@@ -32,15 +32,15 @@ METRICS = (
 def scenario_table(
     metrics: Iterable[str | Path], settings: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES
 ) -> pd.DataFrame:
-    """One row a run of one scenario, arms in the configuration's order, seeds ascending; none if it is not run.
+    """One row per run of one scenario, arms in the configuration's order, seeds ascending; no rows if it is not run.
 
     Args:
         metrics: the `metrics.json` of its runs, in any order.
         settings: the scenario as configured.
-        titles: of the sources, from `display_names.source_titles`; their names by default.
+        titles: title of each source, from `display_names.source_titles`; names by default.
 
     Raises:
-        UserError: a file lacks a key; names the file.
+        UserError: a file lacks a key.
     """
     found = [(path, _read_metrics(path)) for path in metrics]
     rows = [_run_row(path, metrics, settings, titles) for path, metrics in found if "not_run" not in metrics]
@@ -70,7 +70,7 @@ def _run_row(
 ) -> dict[str, Any]:
     try:
         row = {name: metrics[name] for name in METRICS}
-        # a count of images, so that equal results stay equal whatever the decimals
+        # an integer, so that equal results stay equal however accuracies are rounded
         row["n_correct"] = round(metrics["accuracy"] * metrics["n_test"])
         row["accuracy_percent"] = decimals(100 * metrics["accuracy"])
         row["val_accuracy_percent"] = decimals(percent(metrics.get("val_accuracy")))
@@ -87,10 +87,12 @@ def _run_row(
 def read_run_tables(
     paths: Iterable[str | Path], scenarios: Sequence[str], not_run: Mapping[str, str] = NONE_NOT_RUN
 ) -> pd.DataFrame:
-    """The scenarios' tables one after the other, in the configuration's order of scenarios.
+    """The concatenated tables of all scenarios, in the configuration's order.
 
     Args:
-        not_run: why scenarios are not run, by scenario.
+        paths: the `.csv` of each scenario, from `scenario_table`.
+        scenarios: all names, in the configuration's order.
+        not_run: reason why a scenario is not run, by scenario.
 
     Raises:
         UserError: no table has a run.
@@ -99,16 +101,16 @@ def read_run_tables(
     tables = [table for table in tables if len(table)]
     if not tables and not_run:
         reasons = ", ".join(dict.fromkeys(not_run.values()))
-        raise UserError(f"no scenario is run: {reasons}. {RETRY}, or add a scenario whose sources refuse nobody.")
+        raise UserError(f"no scenario is run: {reasons}. {RETRY}, or add a scenario whose sources did not refuse.")
     if not tables:
-        raise UserError("no run in any scenario's table. Give a scenario at least one arm and run again.")
+        raise UserError("no scenario has a run. Give a scenario at least one arm and run again.")
     runs = pd.concat(tables, ignore_index=True)
     place = {name: index for index, name in enumerate(scenarios)}
     return runs.sort_values("scenario", key=lambda names: names.map(place), kind="stable", ignore_index=True)
 
 
 def with_fixed_decimals(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs that were read as numbers, their accuracies as text with two decimals again."""
+    """The table with accuracies as text with two decimals, after it was read as numbers."""
     runs = runs.copy()
     for name in runs.columns:
         if name.startswith(("accuracy_percent", "val_accuracy_percent")):

@@ -1,6 +1,6 @@
-"""The study's summary: one row a (scenario, arm), with its mean over seeds, interval and paired difference.
+"""The summary table: one row per (scenario, arm), with its mean over seeds, interval and paired difference.
 
-Rows stand in the order of the configuration and numbers have fixed decimals, so that the same runs give the same bytes.
+Rows are in the configuration's order and numbers have fixed decimals, so that the same runs give the same bytes.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ SUMMARY_COLUMNS = (
     "n_pairs", "p_holm", "correction", "verdict", "not_covered", "published_site", "published_notebook",
     "published_test", "untrained", "note", "not_run",
 )  # fmt: skip
-# column of the summary → the cell of comparisons.csv that it repeats, so that no two surfaces differ
+# column of the summary → column of comparisons.csv that it is copied from
 COMPARED = {
     "comparison": "comparison", "versus": "versus_arm", "difference": "difference", "difference_low": "low",
     "difference_high": "high", "n_pairs": "n_pairs", "p_holm": "p_holm", "correction": "correction",
     "verdict": "verdict", "not_covered": "not_covered",
 }  # fmt: skip
-# the same in all runs of one (scenario, arm), or their mean would mix different things
+# must be equal in all runs of one (scenario, arm); otherwise a mean over them has no meaning
 CONSTANT = ("n_train", "n_test", "n_classes", "steps", "network")
 
 
@@ -45,24 +45,24 @@ def summary_table(
     not_run: Mapping[str, str] = NONE_NOT_RUN,
     lacking: str = "",
 ) -> pd.DataFrame:
-    """One row a (scenario, arm): mean over seeds, interval, its first declared comparison, published numbers.
+    """One row per (scenario, arm): mean over seeds, interval, its first declared comparison, published numbers.
 
-    A scenario that is not run has a row for each of its arms, with its reason and blank numbers.
+    A scenario that is not run has a row for each of its arms, with the reason and blank numbers.
 
     Args:
         runs: from `read_run_tables`.
-        plans: planned train images, by scenario. A scenario without a plan shows the counts that it asks for.
+        plans: numbers of planned train images, by scenario. Without a plan, the requested numbers are shown.
         scenarios: as configured, in order.
-        comparisons: `comparisons.csv`, every cell text.
-        label: column `note` of every row, such as that the numbers come from a demonstration.
-        untrained: sources whose diffusion model was never trained, so that their images are noise.
-        titles: of the sources, from `display_names.source_titles`; their names by default.
-        not_run: why scenarios are not run, by scenario.
-        lacking: what the common test and validation lack because a source refused, in words; stands in a column
-            `lacking` of every row, which other studies do not have.
+        comparisons: `comparisons.csv`, every cell as text.
+        label: column `note` of every row, for example that the numbers come from a demonstration.
+        untrained: sources whose diffusion model has random weights, so that their images are noise.
+        titles: title of each source, from `display_names.source_titles`; names by default.
+        not_run: reason why a scenario is not run, by scenario.
+        lacking: images missing from the common test and validation sets because a source refused, in words. If not
+            empty, the table has a column `lacking` with this text in every row.
 
     Raises:
-        UserError: the runs of one (scenario, arm) differ in their number of images, classes, steps or their network.
+        UserError: the runs of one (scenario, arm) differ in their numbers of images, classes or steps, or in network.
     """
     rows = []
     for (scenario, arm), group in runs.groupby(["scenario", "arm"], sort=False):
@@ -92,7 +92,7 @@ def _rows_not_run(
     titles: Mapping[str, str],
     not_run: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """A row for each arm of each scenario that is not run: what it asks for, and why it is not run."""
+    """A row for each arm of each scenario that is not run, with the requested images and the reason."""
     return [
         {
             "scenario": scenario,
@@ -113,7 +113,7 @@ def _rows_not_run(
 def _images_columns(
     group: pd.DataFrame, settings: Mapping[str, Any], plan: PlanCounts | None, titles: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What all runs of one (scenario, arm) share: their size, images and classes."""
+    """Columns that are equal for all runs of one (scenario, arm): size, images and classes."""
     first = group.iloc[0]
     for name in CONSTANT:
         if group[name].nunique(dropna=False) > 1:
@@ -132,19 +132,19 @@ def _images_columns(
 
 
 def _accuracies(group: pd.DataFrame) -> np.ndarray:
-    """Percent, one a run."""
+    """Accuracies in percent, one per run."""
     return 100 * group["n_correct"].to_numpy(dtype=float) / group["n_test"].to_numpy(dtype=float)
 
 
 def _compared(comparisons: pd.DataFrame, scenario: str, arm: str) -> dict[str, str]:
-    """The first declared comparison of an arm with another in this scenario, as comparisons.csv has it; or nothing."""
+    """Cells of the first declared comparison of an arm with another one in this scenario; empty if there is none."""
     within = (comparisons["scenario"] == scenario) & (comparisons["versus_scenario"] == scenario)
     found = comparisons[within & (comparisons["arm"] == arm)]
     return {name: found.iloc[0][cell] for name, cell in COMPARED.items()} if len(found) else {}
 
 
 def _published(published: Mapping[str, Any], arm: str) -> dict[str, Any]:
-    """The published numbers, for the arms scratch and kd and for their published versions; empty for others."""
+    """The published numbers, for scratch, kd, published_scratch and published_kd; empty for other arms."""
     place = {"scratch": 0, "kd": 1}.get(arm.removeprefix("published_"))
     if place is None:
         return {}

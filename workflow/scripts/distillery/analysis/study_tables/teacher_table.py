@@ -14,17 +14,17 @@ TEACHER_COLUMNS = ("teacher", "test", "class", "n", "accuracy_percent", "note")
 
 
 def teacher_table(metrics: str | Path, label: str = "") -> pd.DataFrame:
-    """One row a (teacher, test set, class).
+    """One row per (teacher, test set, class).
 
-    The teacher `all` is the one that students are distilled from; of several, the others are each alone. The test
-    set `own` is the teacher's, the class `all` is the whole set.
+    Teacher `all` is the one that students are distilled from; if it is an ensemble, its members have rows too. Test set
+    `own` is the teacher's own test set; class `all` is the whole test set.
 
     Args:
         metrics: the teacher's `metrics.json`.
         label: column `note` of every row.
 
     Raises:
-        UserError: the file lacks a key; names the file.
+        UserError: the file lacks a key.
     """
     try:
         found = json.loads(Path(metrics).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The summary as Markdown and LaTeX, for notes and papers: the cells of summary.csv, arms by their display names."""
+"""Typesets the summary as Markdown and LaTeX tables, for notes and papers; arms have their display names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from distillery.display_names import display_name, lacking_text, not_run_text
 from distillery.jobs import one_line
 from distillery.storage.files import atomic_write
 
-P = "p"  # its heading names the correction as well
+P = "p"  # replaced by `p_title`, which names the correction
 HEAD = (
     "scenario", "train images", "arm", "n", "seeds", "accuracy, %", "95 % interval", "difference", "against",
     "95 % interval ", P, "published, %",
@@ -25,8 +25,8 @@ def typeset_summary(summary: str | Path, markdown: str | Path, latex: str | Path
     Args:
         summary: `summary.csv`.
         markdown, latex: the files to write.
-        title: the study's; becomes heading and caption.
-        label: stands below the heading and in the caption, unless empty.
+        title: the study's title, for heading and caption.
+        label: text below the heading and in the caption; none if empty.
     """
     title, label = one_line(title), one_line(label)
     table = read_text_table(summary)
@@ -68,5 +68,5 @@ def escaped(text: str) -> str:
     """Text with LaTeX's special characters escaped."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
-    special |= {character: f"${character}$" for character in "<>"}  # in text they print as other characters
+    special |= {character: f"${character}$" for character in "<>"}  # in LaTeX text they print as other characters
     return "".join(special.get(character, character) for character in text)
