@@ -75,6 +75,20 @@ def test_what_is_below_the_limit_is_rejected_and_replaced(by_hash, tmp_path):
     assert {record.teacher_scorer for entries in pools.values() for record, _ in entries} == {"by hash"}
 
 
+def test_replacements_come_in_few_rounds(by_hash, monkeypatch, tmp_path):
+    rounds, generate_images = [], diffusion.generate_images
+
+    def counted(pipeline, records, *rest):
+        rounds.append(len(records))
+        return generate_images(pipeline, records, *rest)
+
+    monkeypatch.setattr(diffusion, "generate_images", counted)
+    pools = pools_of(tmp_path, KEPT | {"per_class": 60, "keep": {"by": "teacher", "at_least": 0.7, "tries": 20}})
+    used = sum(len(entries) for entries in pools.values())
+    assert rounds[0] == 2 * 60 and len(rounds) <= 6  # 16 where each round made only what was missing
+    assert used <= sum(rounds) <= 1.1 * used
+
+
 def test_another_limit_generates_and_scores_only_what_is_missing(by_hash, tmp_path):
     pipeline, scorer = by_hash
     first = pools_of(tmp_path)

@@ -16,6 +16,8 @@ from distillery.generation.scoring.scores import Entries
 from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.store import Store
 
+LEAST_SHARE = 0.25  # of images that are likely to be kept: a round tries four times as many as are missing, at most
+
 
 class GeneratedImages:
     """The images of a source generated so far: its store, and failures of this job that are not yet in it.
@@ -91,16 +93,25 @@ class GenerationPlan:
             yield plan_image(self.settings, self.name, label, prompt, index, self.seed, parent)
 
     def missing(self, kept: GeneratedImages) -> list[ImageRecord]:
-        """The images still to generate so that every class gets its number, replacements of known failures included."""
+        """The images to generate next, so that every class gets its number, replacements of failures included.
+
+        Where images are chosen, as many are asked for as are likely to be kept, by the share kept so far: one by one,
+        the last ones would each take a round, in which a batch is generated for a single image.
+        """
         missing: list[ImageRecord] = []
         for label in self.classes:
-            usable = 0
+            new: list[ImageRecord] = []
+            tried = usable = 0
             for record in self.attempts(label):
                 entry = kept.get(record.origin)
-                usable += entry is None or not entry[0].failure
-                missing += [record] if entry is None else []
-                if usable == self.settings.per_class:
+                if entry is None:
+                    new.append(record)
+                else:
+                    tried, usable = tried + 1, usable + (not entry[0].failure)
+                share = max(usable / tried, LEAST_SHARE) if tried and kept.keep else 1.0
+                if usable + round(len(new) * share) >= self.settings.per_class:
                     break
+            missing += new
         return missing
 
     def entries(self, label: str, kept: GeneratedImages) -> Entries:
