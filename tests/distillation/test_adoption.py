@@ -70,9 +70,9 @@ def test_a_class_is_mapped_by_the_table_else_by_its_name_and_nothing_is_guessed(
         (NAMES, {"green": ["4"]}, "teacher.mapping.green: 4 is outside the model's classes, 0 to 3"),
         (NAMES, {"green": ["2-1"]}, "teacher.mapping.green: 2-1 is outside"),
         (NAMES, {"green": ["grene"]}, "teacher.mapping.green: 'grene' is unknown, the model has no such class"),
-        ([], {"green": ["green"]}, "'green' is unknown, labels gives no names"),
-        (NAMES, {"green": ["0-1"]}, "teacher.mapping: red and green both stand for the model's class 0"),
-        ([], {"green": ["1"]}, "the model knows 1 of the study's classes; map at least two of red, blue"),
+        ([], {"green": ["green"]}, "'green' is unknown, labels is not set"),
+        (NAMES, {"green": ["0-1"]}, "teacher.mapping: red and green both map to the model's class 0"),
+        ([], {"green": ["1"]}, "the model knows only 1 of the study's classes; map at least two of red, blue"),
     ],
 )
 def test_a_mapping_that_fits_no_model_is_one_line(names, table, message):
@@ -104,7 +104,7 @@ def test_classes_it_lacks_are_told_in_one_line(of_a_study, views, tmp_path, capl
     with caplog.at_level(logging.WARNING, logger=log.name):
         teacher = adopted(checkpoint(of_a_study[0]), tmp_path / "teacher.safetensors")  # no class is named green
     (warning,) = set(caplog.messages)
-    assert warning == "teacher.checkpoint: the teacher does not know green; it gives them no probability"
+    assert warning == "teacher.checkpoint: the teacher does not know green and gives these classes no probability"
     assert (teacher(views)[:, 1] == FLOOR).all()
 
 
@@ -162,10 +162,10 @@ def test_an_onnx_file_that_gives_something_else_than_said_is_told(labels, tmp_pa
     network = torch.nn.Sequential(build_network("resnet8_half", 4), torch.nn.Softmax(dim=1)).eval()
     torch_onnx(network, tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16))
     settings = checkpoint(tmp_path / "m.onnx", labels=labels, mapping=TABLE)
-    with pytest.raises(UserError, match="gives probabilities; say output: probabilities"):
+    with pytest.raises(UserError, match="gives probabilities; set output: probabilities"):
         adopt_teacher(settings, CLASSES, SIDE, "")
     (tmp_path / "n.onnx").write_bytes(b"nothing")
-    with pytest.raises(UserError, match="is no ONNX file") as error:
+    with pytest.raises(UserError, match="is not an ONNX file") as error:
         adopt_teacher(checkpoint(tmp_path / "n.onnx"), CLASSES, SIDE, "")
     assert "\n" not in str(error.value)
 

@@ -54,7 +54,7 @@ def test_a_trial_that_diverges_has_no_accuracy_and_leaves_no_checkpoint(study, c
     monkeypatch.setattr(log, "propagate", True)
     with caplog.at_level(logging.WARNING, logger=log.name):
         assert tiny_trial(study, lr=1e30, checkpoints=tmp_path) == Trial(1e30, 1e-4, 0, None)
-    assert "the loss is not finite" in caplog.text and "This setting is passed over" in caplog.text
+    assert "the loss is not finite" in caplog.text and "This setting is skipped" in caplog.text
     assert not (tmp_path / "checkpoint.pt").exists()
 
 

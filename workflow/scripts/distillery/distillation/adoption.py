@@ -29,7 +29,7 @@ SHOWN = 3  # classes of a mapping that the log names
 def adopt_teacher(
     settings: Mapping[str, Any], classes: Sequence[str], side: int, trained: str | Path
 ) -> TrainedNetwork:
-    """The teacher of a section `teacher` whose kind is not train.
+    """Read the teacher that section `teacher` describes, if its kind is not `train`.
 
     Args:
         settings: the keys kind, checkpoint, zero_shot and members of the section.
@@ -38,26 +38,26 @@ def adopt_teacher(
         trained: weights of the trained member, if there is one.
 
     Raises:
-        UserError: a file is missing, damaged or of another kind, or none of its classes is one of the study's.
+        UserError: a file is missing, damaged or of another kind, or knows fewer than two of the study's classes.
     """
     if settings["kind"] != "several":
         network, name, _ = _member("teacher", settings, classes, trained)
         return TrainedNetwork(network, name, tuple(classes), side, "teacher", 0)
-    made = [_member(f"teacher.members.{key}", member, classes, trained) for key, member in settings["members"].items()]
+    parts = [_member(f"teacher.members.{key}", part, classes, trained) for key, part in settings["members"].items()]
     about = {
         "type": "average",
         "names": list(settings["members"]),
         "weights": [member["weight"] for member in settings["members"].values()],
-        "members": [part for _, _, part in made],
+        "members": [member_about for _, _, member_about in parts],
     }
-    together = AveragedNetwork(about, [network for network, _, _ in made])
-    return TrainedNetwork(together, " + ".join(name for _, name, _ in made), tuple(classes), side, "teacher", 0)
+    average = AveragedNetwork(about, [network for network, _, _ in parts])
+    return TrainedNetwork(average, " + ".join(name for _, name, _ in parts), tuple(classes), side, "teacher", 0)
 
 
 def _member(
     key: str, settings: Mapping[str, Any], classes: Sequence[str], trained: str | Path
 ) -> tuple[AnyNetwork, str, dict[str, Any]]:
-    """A teacher, its name and its description."""
+    """A teacher, its name and its description `about`."""
     if settings["kind"] == "train":
         found = load_weights(trained, classes)
         about = {"type": "trained", "network": found.name, "classes": len(classes), "side": found.image_size}
@@ -79,7 +79,7 @@ def _member(
 def _weights(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tuple[AdoptedNetwork, str]:
     path = pretrained_file(settings["network"], settings["model"])
     if "classes" in _metadata(path):
-        return _of_a_study(key, settings, classes, path)
+        return _study_weights(key, settings, classes, path)
     if not settings["network"].startswith(PREFIX):
         raise UserError(f"{key}.network: name the network that {path} has the weights of, such as timm/resnet50")
     tensors, names = read_tensors(path), _read_labels(key, settings)
@@ -99,12 +99,12 @@ def _weights(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> t
     return network, settings["network"]
 
 
-def _of_a_study(
+def _study_weights(
     key: str, settings: Mapping[str, Any], classes: Sequence[str], path: Path
 ) -> tuple[AdoptedNetwork, str]:
     found = load_weights(path)
     if not isinstance(found.network, NormalizedModel):
-        raise UserError(f"{key}.model: {path} is a teacher that was adopted itself; adopt what it was made from")
+        raise UserError(f"{key}.model: {path} is an adopted teacher; give the files that it was made from")
     about = {
         "type": "checkpoint",
         "network": found.name,
@@ -152,7 +152,7 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
         session = open_session(data)
         (entry,), output = session.get_inputs(), session.get_outputs()[0]
     except Exception as error:  # the runtime's errors share no narrower base class; or there are several inputs
-        raise UserError(f"{key}.model: {path} is no ONNX file of one input ({one_line(error, 120)})") from error
+        raise UserError(f"{key}.model: {path} is not an ONNX file with one input ({one_line(error, 120)})") from error
     metadata = session.get_modelmeta().custom_metadata_map
     ours = entry.name == "images" and output.name == "probabilities" and "classes" in metadata
     shape = [size if isinstance(size, int) else 0 for size in entry.shape]
@@ -161,7 +161,7 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
     last = shape[3] == 3 and shape[1] != 3
     side = settings["input_size"] or shape[1 if last else 2]
     if not side:
-        raise UserError(f"{key}.input_size: {path} takes images of any size; say which it was trained on")
+        raise UserError(f"{key}.input_size: {path} takes images of any size; give the size that it was trained on")
     names = json.loads(metadata["classes"]) if ours else _read_labels(key, settings)
     outputs = len(names) or (output.shape[-1] if isinstance(output.shape[-1], int) else 0)
     about = {
@@ -183,7 +183,7 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
 
 
 def _check_onnx(key: str, network: OnnxNetwork, path: Path) -> None:
-    """Raise unless the file runs and gives logits or probabilities as the configuration says."""
+    """Raise unless the file runs and its output is what the configuration says: logits or probabilities."""
     views = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     side, about = network.about["side"], network.about
     try:
@@ -198,7 +198,7 @@ def _check_onnx(key: str, network: OnnxNetwork, path: Path) -> None:
     sums_to_one = bool((found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=1e-3))
     if sums_to_one != about["probabilities"]:
         found_output = "probabilities" if sums_to_one else "logits"
-        raise UserError(f"{key}.output: {path} gives {found_output}; say output: {found_output}")
+        raise UserError(f"{key}.output: {path} gives {found_output}; set output: {found_output}")
 
 
 # --- classes ----------------------------------------------------------------------------------------------------------
@@ -217,20 +217,24 @@ def _read_labels(key: str, settings: Mapping[str, Any]) -> list[str]:
 def map_classes(
     key: str, classes: Sequence[str], names: Sequence[str], count: int, table: Mapping[str, Sequence[str]]
 ) -> list[list[int]]:
-    """For each class of the study the indices of the model's classes that it stands for.
+    """Map each class of the study to classes of the model.
 
-    A class in the table stands for what the table says; any other for the model's class of the same name, where case,
-    spaces and underscores make no difference. Nothing else is guessed, and the log has the whole mapping.
+    A class in the table maps to the table's entries. Any other class maps to the model's class of the same name, where
+    case, spaces and underscores are ignored. Nothing else is guessed, and the log has one line for each class.
 
     Args:
-        key: of the configuration, for messages.
+        key: the configuration's key, for messages.
         classes: of the study.
         names: of the model's classes; empty if they are not known.
         count: number of the model's classes.
         table: class of the study → names, indices, or ranges of indices such as 151-268.
 
+    Returns:
+        For each class of the study the sorted indices of the model's classes, 0 to count − 1.
+
     Raises:
-        UserError: the table names what the model does not have, two classes stand for the same one, or none is found.
+        UserError: the table names a class that the model lacks, two classes map to the same one, or fewer than two
+            classes map to any.
     """
     by_name: dict[str, list[int]] = {}
     for index, name in enumerate(names):
@@ -245,19 +249,19 @@ def map_classes(
         ] or ([] if label in table else by_name.get(_plain(label), []))
         for index in found:
             if owner.setdefault(index, label) != label:
-                raise UserError(f"{key}.mapping: {owner[index]} and {label} both stand for the model's class {index}")
+                raise UserError(f"{key}.mapping: {owner[index]} and {label} both map to the model's class {index}")
         mapping.append(sorted(set(found)))
         shown = [names[index] if names else str(index) for index in mapping[-1][:SHOWN]]
         more = f" and {len(mapping[-1]) - SHOWN} more" if len(mapping[-1]) > SHOWN else ""
-        log.info("class %s stands for %s%s", label, ", ".join(shown) or "nothing of the model's", more)
+        log.info("class %s maps to %s%s", label, ", ".join(shown) or "no class of the model", more)
     lacking = [label for label, found in zip(classes, mapping, strict=True) if not found]
     if len(lacking) > len(classes) - 2:
         raise UserError(
-            f"{key}.mapping: the model knows {len(classes) - len(lacking)} of the study's classes; map at least two of"
-            f" {', '.join(lacking)} to its classes, and give labels where you map by name"
+            f"{key}.mapping: the model knows only {len(classes) - len(lacking)} of the study's classes; map at least"
+            f" two of {', '.join(lacking)} to its classes, and give labels where you map by name"
         )
     if lacking:
-        log.warning("%s: the teacher does not know %s; it gives them no probability", key, ", ".join(lacking))
+        log.warning("%s: the teacher does not know %s and gives these classes no probability", key, ", ".join(lacking))
     return mapping
 
 
@@ -268,7 +272,7 @@ def _indices(key: str, entry: str, by_name: Mapping[str, list[int]], count: int)
             raise UserError(f"{key}: {entry} is outside the model's classes, 0 to {count - 1}")
         return list(range(first, last + 1))
     if _plain(entry) not in by_name:
-        reason = "the model has no such class" if by_name else "labels gives no names"
+        reason = "the model has no such class" if by_name else "labels is not set"
         raise UserError(f"{key}: {entry!r} is unknown, {reason}")
     return by_name[_plain(entry)]
 

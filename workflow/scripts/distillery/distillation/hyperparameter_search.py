@@ -1,9 +1,9 @@
-"""The learning rate and weight decay of a scenario, selected on the validation images from a declared grid.
+"""Selects the learning rate and weight decay of a scenario from a grid, by accuracy on the validation images.
 
-The trials train from scratch, on the labels alone, and every arm takes over the best setting. So distillation is
-compared with the best that labels can do, and the arms still differ in the loss alone. An arm may have its own grid,
-whose trials use its own loss. Then it is compared at its best, and also differs in these two settings. The test images
-are never used.
+The trials train from scratch, on the labels alone, and all arms use the best setting. So distillation is compared with
+training from scratch at its best, and the arms differ in the loss alone. An arm may have its own grid, whose trials use
+its own loss. Then that arm is compared at its best, but also differs in these two settings. The test images are never
+used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Setting(NamedTuple):
-    """What a trial tries."""
+    """The learning rate and weight decay that a trial tests, and its seed."""
 
     lr: float
     weight_decay: float
@@ -83,16 +83,16 @@ def run_trial(
     try:
         _, history = fit_student(data, arm, recipe, teacher, seed, checkpoints, device, label, keep_weights=False)
     except Diverged as error:
-        log.warning("%s This setting is passed over.", error)
+        log.warning("%s This setting is skipped.", error)
         return Trial(recipe.lr, recipe.weight_decay, seed, None)
     return Trial(recipe.lr, recipe.weight_decay, seed, history[-1].val_accuracy)
 
 
 def select_best(trials: Sequence[Trial], grid: str = "student.tune", label: str = "") -> tuple[float, float]:
-    """The learning rate and weight decay of the highest mean accuracy over seeds; of equals, the smaller ones.
+    """The learning rate and weight decay with the highest mean accuracy over seeds; on a tie, the smaller ones.
 
-    A setting that diverged with any seed is passed over, since the study's own trainings could diverge with it too.
-    A warning is logged if the best value is the smallest or largest of the grid, since a better one may lie beyond.
+    A setting that diverged with any seed is skipped, since the study's own trainings could diverge with it too. A
+    warning is logged if the best value is the smallest or largest of the grid, since a better one may lie beyond.
 
     Args:
         grid: the configuration's key, for messages.

@@ -1,8 +1,8 @@
 """Losses: cross-entropy on the labels, and several distillation losses.
 
 Logits are [B, C] of any float type. Every loss is a scalar, the mean over the batch, in nats if it is an entropy or a
-divergence. All are computed in float32 also under autocast, because bfloat16 has 8 bits and log-softmax needs more.
-Gradients flow to the student; the teacher's outputs are constants.
+divergence. All are computed in float32 also under autocast, because log-softmax needs more than the 8 significant bits
+of bfloat16. Gradients flow to the student; the teacher's outputs are constants.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _correlation(a: Tensor, b: Tensor, dim: int) -> Tensor:
 def standardized(logits: Tensor) -> Tensor:
     """Scale each image's logits to mean 0 and standard deviation 1 (Sun et al. 2024, algorithm 1): [B, C] → [B, C].
 
-    A student then has to match the order and proportions of the teacher's logits, not their size.
+    A student then has to match the order and proportions of the teacher's logits, not their scale.
     """
     logits = logits.float()
     return (logits - logits.mean(dim=1, keepdim=True)) / (logits.std(dim=1, keepdim=True) + 1e-7)
@@ -134,7 +134,7 @@ def hint_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
     Args:
         student: mapped activations [B, C, h, w].
-        teacher: activations [B, C, H, W]. The larger of both are averaged down to the size of the smaller.
+        teacher: activations [B, C, H, W]. If the sizes differ, the larger activations are averaged down.
     """
     size = _smaller_size(student, teacher)
     return (_averaged(student.float(), size) - _averaged(teacher.detach().float(), size)).square().mean()
@@ -151,7 +151,7 @@ def _smaller_size(a: Tensor, b: Tensor) -> list[int]:
 
 
 def _averaged(features: Tensor, size: list[int]) -> Tensor:
-    """As `adaptive_avg_pool2d` to size [h, w], but with a gradient that is deterministic on a GPU."""
+    """`adaptive_avg_pool2d` to size [h, w], but with a gradient that is deterministic on a GPU."""
     height, width = features.shape[2:]
     if [height, width] == size:
         return features

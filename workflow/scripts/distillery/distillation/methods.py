@@ -33,7 +33,7 @@ class ModelOutput(NamedTuple):
     """Output of a network for the views of a batch.
 
     Attributes:
-        logits: [B, C], of the classes trained on.
+        logits: [B, C], for the classes trained on.
         features: the activations of each stage [B, channels, H, W]; empty unless the arm needs features.
     """
 
@@ -50,18 +50,18 @@ class Arm:
         uses_teacher: whether the loss needs the teacher's outputs.
         needs_features: whether the loss compares activations, not only logits.
         adapter: the trainable module that makes both networks' activations comparable, if the method needs one.
-        faults: those of the published recipe that it has.
+        faults: the faults of the published recipe that it has; see `published_recipe`.
     """
 
     method: ClassVar[str]
     uses_teacher: ClassVar[bool] = False
     needs_features: ClassVar[bool] = False
     adapter: ClassVar[type[HintAdapter] | None] = None
-    faults = cast(tuple[str, ...], ())  # of the class, or a setting
+    faults = cast(tuple[str, ...], ())  # fixed by the class, or a setting
 
     @property
     def trains_teacher(self) -> bool:
-        """Whether the teacher's weights change along with the student's, a fault."""
+        """Whether the optimizer also changes the teacher's weights, which is one of the faults."""
         return "trained_teacher" in self.faults
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
@@ -188,8 +188,8 @@ class AttentionTransfer(Arm):
 class FitNet(Arm):
     """CE(labels) + β · hint (Romero et al. 2015), both at once as in Tian et al. (2020).
 
-    The authors train the hint first, then distill. The features are those that the adapter gives: the student's mapped
-    middle stage, and the teacher's.
+    Romero et al. train with the hint first, then distill. The adapter selects the features that are compared: a middle
+    stage of the student, mapped to the teacher's channels, and the teacher's stage of the same size.
     """
 
     method = "fitnet"
@@ -208,7 +208,7 @@ class FitNet(Arm):
 
 @dataclass(frozen=True)
 class HardTeacher(Arm):
-    """Control: the class that the teacher predicts as a second label, without its probabilities."""
+    """Control: the teacher's predicted class is a second label; its probabilities are not used."""
 
     method = "hard_teacher"
     uses_teacher = True
@@ -221,7 +221,7 @@ class HardTeacher(Arm):
 
 @dataclass(frozen=True)
 class UniformTeacher(Arm):
-    """Control: `kd` from a teacher with equal probabilities for all classes, which only smooths."""
+    """Control: `kd` from a teacher with equal probabilities for all classes, which acts as label smoothing."""
 
     method = "uniform_teacher"
     alpha: float
@@ -236,7 +236,7 @@ class UniformTeacher(Arm):
 
 
 def _faulty(output: ModelOutput, faults: Collection[str]) -> ModelOutput:
-    """What the loss takes for logits."""
+    """The output with probabilities in place of logits, if the arm has the fault `double_softmax`."""
     return output._replace(logits=first_softmax(output.logits)) if "double_softmax" in faults else output
 
 
@@ -260,7 +260,7 @@ class FaultyKD(KD):
 
     def loss(self, student: ModelOutput, teacher: ModelOutput | None, batch: Batch) -> Tensor:
         student, teacher = _faulty(student, self.faults), _faulty(_given(teacher), self.faults)
-        soft = divergence(student.logits, teacher.logits, self.temperature)  # a teacher that is trained gets gradients
+        soft = divergence(student.logits, teacher.logits, self.temperature)  # gradients flow to the teacher too
         return (1 - self.alpha) * cross_entropy(student.logits, batch.targets) + self.alpha * soft
 
 
@@ -274,7 +274,7 @@ class PublishedCrossEntropy(CrossEntropy):
 
 @dataclass(frozen=True)
 class PublishedKD(Arm):
-    """Distilled with the published recipe and loss, from a teacher that is trained along with the student."""
+    """Distilled with the published recipe and loss, from a teacher that is trained together with the student."""
 
     method = "published_kd"
     uses_teacher = True

@@ -1,6 +1,6 @@
-"""Files of students and trials of a scenario that is not run: they hold the reason in place of results.
+"""Writes the files of students and trials whose scenario is not run: the reason in place of results.
 
-Imports no torch: such a job costs one start of Python.
+Imports no torch, so that such a job takes no longer than a start of Python.
 """
 
 from __future__ import annotations

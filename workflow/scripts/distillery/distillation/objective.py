@@ -1,4 +1,4 @@
-"""The loss of an arm as the training loop calls it, with the teacher that it uses."""
+"""Builds the loss function that the training loop calls, from an arm and its teacher."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ def objective_of(
     restrict: Callable[[Tensor], Tensor],
     adapter: nn.Module | None = None,
 ) -> Objective:
-    """An arm's loss. The teacher sees exactly the student's views, including mixed ones, within the step.
+    """The loss function of an arm. In each step the teacher sees exactly the student's views, mixed ones included.
 
     This is the "consistent" teaching of Beyer et al. (2022). A frozen teacher needs no gradients; the published recipe
-    trains it along with the student.
+    trains the teacher too.
 
     Args:
+        teacher: from `prepare_teacher`; None if the arm uses none.
         restrict: selects the logits of the classes trained on, from `select_classes`.
-        adapter: from `make_adapter`, trained along with the student.
+        adapter: from `make_adapter`, trained together with the student.
     """
 
     def objective(network: NormalizedModel, batch: Batch) -> Tensor:
@@ -43,11 +44,9 @@ def objective_of(
                 teacher_outputs = _model_output(arm, teacher, batch.views, restrict)
         student_outputs = _model_output(arm, network, batch.views, restrict)
         if adapter and teacher_outputs:
-            ours, theirs = adapter(student_outputs.features, teacher_outputs.features)
-            student_outputs, teacher_outputs = (
-                student_outputs._replace(features=ours),
-                teacher_outputs._replace(features=theirs),
-            )
+            mapped, hints = adapter(student_outputs.features, teacher_outputs.features)
+            student_outputs = student_outputs._replace(features=mapped)
+            teacher_outputs = teacher_outputs._replace(features=hints)
         return arm.loss(student_outputs, teacher_outputs, batch)
 
     return objective
@@ -56,7 +55,7 @@ def objective_of(
 def _model_output(arm: Arm, network: AnyNetwork, views: Tensor, restrict: Callable[[Tensor], Tensor]) -> ModelOutput:
     if not arm.needs_features:
         return ModelOutput(restrict(network(views)), [])
-    assert isinstance(network, NormalizedModel)  # the configuration refuses adopted teachers here
+    assert isinstance(network, NormalizedModel)  # the configuration allows no adopted teacher here
     logits, features = network.outputs(views)
     return ModelOutput(restrict(logits), features)
 
@@ -107,9 +106,9 @@ def load_teacher(path: str | Path, classes: Sequence[str], side: int, device: to
 
 
 def prepare_teacher(teacher: AnyNetwork, arm: Arm, device: torch.device) -> AnyNetwork:
-    """The teacher in the form an arm needs: trainable for an arm with that fault, else a faster frozen copy."""
+    """The teacher in the form that an arm needs: trainable if the arm trains it, else a faster frozen copy."""
     if not isinstance(teacher, NormalizedModel):
-        return teacher  # adopted: it has no batch norms of ours
+        return teacher  # adopted: batch norms can be folded only in this library's networks
     if arm.trains_teacher:
         published.unfreeze(teacher)
         return teacher

@@ -1,8 +1,9 @@
-"""The published recipe with its faults, so that the published numbers can be explained.
+"""The published recipe with its faults, to explain the published numbers.
 
-Each fault is one named piece, which an arm may have alone (`FAULTS`). Where the study is silent, the mildest reading is
-taken: of the loss weights 0.2 and 0.8 the teacher has 0.8; "not frozen" means that the optimizer changes the teacher as
-well; batches are shuffled within the images trained on; views are the unchanged images.
+Each fault has a name (`FAULTS`), and an arm may have any of them alone. Where the publication leaves a detail open, the
+most favorable reading is used: the loss weights 0.2 and 0.8 are those of labels and teacher; "not frozen" means that
+the optimizer also changes the teacher; batches are shuffled within the images trained on; views are the unchanged
+images.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from distillery.training.dataset import ImageDataset
 from distillery.training.optimizers import SGD, Adam, Optimizer
 from distillery.training.recipe import Recipe
 
-# of training from scratch, and of distilling
+# faults of training from scratch, and of distillation
 SCRATCH_FAULTS = ("optimizer", "budget", "no_augmentation")
 FAULTS = ("double_softmax", "trained_teacher", "class_ordered", *SCRATCH_FAULTS)
 
@@ -34,11 +35,11 @@ TRAINED_FRACTION = 0.8
 
 
 def faulty_recipe(recipe: Recipe, faults: Collection[str], images: int, uses_teacher: bool) -> Recipe:
-    """The recipe with those of `faults` that change it. Every other key is the study's own.
+    """The study's recipe, changed by those of `faults` that concern the recipe.
 
     Args:
         images: number of train images.
-        uses_teacher: distilling and training from scratch had different optimizers.
+        uses_teacher: the published learning rates of distillation and of training from scratch differ.
     """
     if "budget" in faults:
         recipe = _in_epochs(recipe, images)
@@ -53,7 +54,7 @@ def _in_epochs(recipe: Recipe, images: int) -> Recipe:
 
 
 def _at_constant_rate(recipe: Recipe, lr: float) -> Recipe:
-    """Fault: no momentum, weight decay, schedule, warm-up or average of the weights."""
+    """Fault: no momentum, weight decay, schedule, warm-up or EMA of the weights."""
     return replace(
         recipe,
         train="all",
@@ -96,7 +97,7 @@ def double_softmax_loss(student: Tensor, teacher: Tensor, labels: Tensor) -> Ten
 
 
 def first_softmax(logits: Tensor) -> Tensor:
-    """Fault: the softmax that should come once, in the loss, as float32 [B, C]."""
+    """Fault: a softmax before that of the loss: logits [B, C] → probabilities, float32 [B, C]."""
     return F.softmax(logits.float(), dim=1)
 
 
@@ -106,10 +107,10 @@ def unfreeze(teacher: nn.Module) -> None:
 
 
 def optimizer_without_momentum(network: nn.Module, teacher: nn.Module | None, trains_teacher: bool) -> Optimizer:
-    """Fault: from scratch plain gradient descent; with a teacher Adam, at another rate.
+    """Fault: SGD without momentum from scratch, but Adam at another learning rate with a teacher.
 
     Args:
-        trains_teacher: whether Adam changes the teacher as well, another fault.
+        trains_teacher: whether Adam also changes the teacher, which is another fault.
     """
     if not teacher:
         return SGD([], list(network.parameters()), momentum=0.0, weight_decay=0.0)

@@ -19,8 +19,8 @@ class ScenarioData:
 
     Attributes:
         train: with its augmented copies.
-        val: of the common sources.
-        trained_classes: int64, sorted indices of the classes that the students learn; usually all.
+        val: validation images of the common sources.
+        trained_classes: int64, sorted indices of the classes that the students are trained on; usually all.
         classes: names of the study's C classes.
     """
 
@@ -38,12 +38,13 @@ class ScenarioData:
         augment_seed: int,
         copies: CopySettings = USUAL,
     ) -> ScenarioData:
-        """Augment the copies among a scenario's images.
+        """The data of a scenario, with its copies augmented.
 
         Args:
             planned: from `read_planned_images`.
             augment: how the plan's copies are augmented: none, color or rotation.
-            copies: how strongly.
+            augment_seed: the scenario's seed for its copies.
+            copies: how strongly they are augmented.
         """
         train = augment_copies(ImageDataset.of(planned["train"]), augment, augment_seed, copies)
         trained = torch.from_numpy(planned["train"].trained_classes())

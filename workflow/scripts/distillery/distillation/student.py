@@ -1,8 +1,8 @@
 """Training the student of one scenario, arm and seed; `student_evaluation.py` tests it.
 
 All arms of one seed start from the same initialization. If they train on the same images, they also see the same order
-and views. So they differ in the loss alone, and in learning rate and weight decay if an arm has its own grid. Arms with
-faults also differ in their recipe (`published_recipe.py`).
+and views. So they differ in the loss alone. An arm with its own grid also differs in learning rate and weight decay, an
+arm with faults in its recipe (`published_recipe.py`).
 
 A scenario may train on fewer classes than the study has. Its students keep the study's C logits, so that the
 predictions of all runs fit one table. But every softmax, of student and teacher, is over the trained classes only: the
@@ -53,7 +53,7 @@ class TrainedStudent:
     facts: dict[str, Any]
 
     def save(self, weights: str | Path, history: str | Path, training: str | Path) -> None:
-        """Write the training's three files; `training` is JSON."""
+        """Write the training's three files; `training` gets the facts as JSON."""
         write_history(history, self.history)
         save_weights(weights, self.trained)
         atomic_write(training, json.dumps(self.facts, indent=2) + "\n")
@@ -75,7 +75,8 @@ def train_student(
 
     Args:
         teacher: weights file; read only if the arm uses a teacher.
-        run: its seed is that of initialization, order and views.
+        run: its seed determines initialization, order and views.
+        augment: how the copies were augmented, for the facts.
         checkpoints: folder of the run's own checkpoint, from which a killed training resumes.
 
     Raises:
@@ -105,7 +106,7 @@ def train_student(
 
 
 def _with_faults(arm: Arm, data: ScenarioData, recipe: Recipe) -> tuple[ScenarioData, Recipe]:
-    """Train images and recipe of an arm: the study's own, or with the arm's faults."""
+    """Train images and recipe of an arm: the study's own, changed by the arm's faults."""
     if "class_ordered" in arm.faults:
         data = replace(data, train=published.first_of_class_order(data.train))
     return data, published.faulty_recipe(recipe, arm.faults, len(data.train), arm.uses_teacher)
@@ -122,7 +123,7 @@ def fit_student(
     label: str,
     keep_weights: bool = True,
 ) -> tuple[NormalizedModel, list[HistoryRow]]:
-    """Train a student on the train images. The validation images measure it.
+    """Train a student on the train images, and measure its accuracy on the validation images.
 
     Args:
         checkpoints: folder of the checkpoint. It also keeps the finished training, so that it is not repeated.

@@ -1,7 +1,6 @@
 """Tests the students of one scenario and arm on the common test images, and on those of other sources.
 
-The test is apart from the training, so that students are tested again, and not trained again, when the common test
-grows.
+Testing is separate from training: if the common test grows, students are tested again without being trained again.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ OTHER_SCHEMA = pa.schema(
         ("predicted", pa.int16()),
     ]
 )
-NOT_IN_METRICS = ("classes", "val_accuracy")  # facts of a training; the accuracy comes last
+NOT_IN_METRICS = ("classes", "val_accuracy")  # facts of a training not copied; val_accuracy is added as the last key
 
 
 class StudentFiles(NamedTuple):
@@ -60,7 +59,7 @@ def evaluate_students(
 ) -> None:
     """Test the students of a scenario and arm on the test images of the classes that they were trained on.
 
-    Those of a scenario that is not run have tables without rows, and the reason in their metrics.
+    If the scenario is not run, the tables have no rows and the metrics hold the reason.
 
     Args:
         students: one a seed.
@@ -68,7 +67,7 @@ def evaluate_students(
         pixels: curated `.npy` of each of `sources`.
         other_predictions: the `.parquet` to write, columns of `OTHER_SCHEMA`: the predictions of all students on the
             test images of the sources that are not in `common`.
-        sources: all with test images, in the study's order.
+        sources: all sources with test images, in the study's order.
         common: sources of the common test.
         classes: names of the study's C classes.
         threads: CPU threads; 0 leaves PyTorch's default.
@@ -118,7 +117,7 @@ def _read_training(path: str | Path) -> dict[str, Any]:
         if "not_run" not in facts:
             facts["classes"], facts["val_accuracy"]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a training's facts ({error!r}). Delete it and run again.") from error
+        raise UserError(f"{path} does not hold a training's facts ({error!r}). Delete it and run again.") from error
     return facts
 
 
@@ -133,7 +132,7 @@ def _test_images(
     """
     table = read_parquet(splits, ["source", "row", "label", "split", "rank"])
     tested = (table["split"] == "test") & np.isin(table["label"], trained)
-    # this order does not depend on the order in which images came in
+    # an order that does not depend on when images were retrieved
     order = np.lexsort((table["rank"], table["label"], table["source"].astype(str)))
     in_common = order[(tested & np.isin(table["source"], list(common)))[order]]
     in_others = np.flatnonzero(tested & np.isin(table["source"], list(others)))

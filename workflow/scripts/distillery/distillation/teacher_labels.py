@@ -1,7 +1,7 @@
-"""Labels from the teacher, for images that have none: its likeliest class, where it is sure enough.
+"""Labels images that have no label: with the teacher's most probable class, if its probability reaches a threshold.
 
-Pseudo-labels with a threshold on the probability, as Lee (2013) and FixMatch (Sohn et al. 2020, section 2.1) have
-them; here given once, by the teacher, on the image as it is.
+These are pseudo-labels as in Lee (2013) and FixMatch (Sohn et al. 2020, section 2.1). Here the teacher gives them once,
+from the unchanged image.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from distillery.storage.arrays import map_array, map_pixels, write_array
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_parquet, write_parquet
 
-TEACHER_UNSURE = "teacher unsure"  # reason of an image that is left out
+TEACHER_UNSURE = "teacher unsure"  # reason why an image is left out
 LABELS_SCHEMA = pa.schema(
     [
         ("source", pa.string()),
         ("row", pa.int32()),  # in the array of unlabeled images
         ("key", pa.string()),
-        ("class", pa.string()),  # that the teacher finds likeliest
+        ("class", pa.string()),  # the teacher's most probable one
         ("probability", pa.float32()),  # of that class, among the source's classes
         ("kept", pa.bool_()),
     ]
@@ -35,7 +35,7 @@ LABELS_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class LabeledPaths:
-    """The files to write: a source's curated images with labels, and the teacher's label of each image it saw."""
+    """The files to write: a source's curated images with labels, and the teacher's label of each image."""
 
     pixels: str | Path
     thumbnails: str | Path
@@ -54,16 +54,16 @@ def label_images(
     threshold: float,
     threads: int = 0,
 ) -> None:
-    """Label the curated images of a source by the teacher, and write those that keep a label as a curated source.
+    """Label a source's curated images with the teacher, and write those above the threshold as a curated source.
 
-    In the curated table a labeled image has the teacher's class. So has one that is left out, with the reason and the
-    class's probability; candidates that curation dropped stay without a class.
+    In the curated table every image has the teacher's class. One that is left out also has the reason, with the class's
+    probability. Candidates that curation dropped have no class.
 
     Args:
         pixels, thumbnails, table: the source after curation, see `curated.curate`.
         weights: the teacher's.
-        classes: of the source; the others are no alternatives.
-        threshold: the least probability, 0 to 1; 0 keeps all images.
+        classes: of the source; the probabilities are among these alone.
+        threshold: the smallest probability, 0 to 1; 0 keeps all images.
         threads: CPU threads; 0 keeps torch's default.
 
     Raises:
@@ -72,7 +72,7 @@ def label_images(
     curated, images = read_parquet(table, CURATED_SCHEMA.names), map_pixels(pixels)
     likely, probability = _likeliest(images, weights, classes, threads)
     sure = probability >= threshold
-    log.info("%d of %d images get a label: their class has a probability of %.2f", sure.sum(), len(sure), threshold)
+    log.info("%d of %d images get a label: probability at least %.2f", sure.sum(), len(sure), threshold)
     places = np.flatnonzero(curated["kept"])
     rows = curated["row"][places]
     _label_rows(curated, places, likely[rows], probability[rows], sure[rows], np.cumsum(sure)[rows] - 1)
@@ -95,12 +95,12 @@ def _label_rows(
     sure: np.ndarray,
     rows: np.ndarray,
 ) -> None:
-    """Put labels into a curated table, in place.
+    """Write labels into a curated table, in place.
 
     Args:
         places: int64 [N], the table's rows with images.
-        likely, probability, sure: of each image [N].
-        rows: int64 [N], of each sure image in the new array of pixels.
+        likely, probability, sure: each image's class, its probability, and whether that reaches the threshold [N].
+        rows: int64 [N], the row of each sure image in the new array of pixels.
     """
     curated["class"][places] = likely
     curated["kept"][places] = sure
@@ -113,7 +113,7 @@ def _label_rows(
 def _likeliest(
     images: np.ndarray, weights: str | Path, classes: Sequence[str], threads: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest class of each image, str [N], and its probability, float32 [N]."""
+    """The most probable class of each image, str [N], and its probability, float32 [N]."""
     if not len(images):
         return np.empty(0, dtype=object), np.empty(0, dtype=np.float32)
     # here, since a source without images needs no torch

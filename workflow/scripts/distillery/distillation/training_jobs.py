@@ -1,8 +1,9 @@
-"""Jobs that train students: the seeds of an arm, or the trials of a grid, share a process, their images and its start.
+"""Jobs that train several students in one process: the seeds of an arm, or the trials of a grid.
 
-What has finished before is put back first, from the files kept beside the checkpoints (`training/finished.py`). Only
-the rest is trained, and torch is imported only then: a job with nothing to train costs one start of Python. Whatever
-shares a process, the results are the same: a training depends on its own seed, images and settings alone.
+They share the images and the time to start. Trainings that finished before are restored first, from the files kept
+beside the checkpoints (`training/finished.py`). Only the rest is trained, and torch is imported only then: a job with
+nothing to train takes no longer than a start of Python. Sharing a process changes no result, since a training depends
+on its own seed, images and settings alone.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ class TrainingJob:
         images: the scenario's, from `read_planned_images`.
         classes: names of the study's classes.
         augment: how the plan's copies are augmented: none, color or rotation.
-        augment_seed: decides the copies.
+        augment_seed: the scenario's seed for its copies.
         arm: the method and its settings, as configured.
         recipe: all other settings.
         teacher: weights file; empty if the method uses none.
         checkpoints: folder of the checkpoints and the finished trainings of all jobs of the rule.
         threads: CPU threads.
         deterministic: whether a GPU gives the same bits every time.
-        copies: fields of `CopySettings` that are not the usual ones.
+        copies: fields of `CopySettings` that differ from the defaults.
     """
 
     images: Mapping[str, PlannedImages]
@@ -63,7 +64,7 @@ class TrainingJob:
     def key(self, recipe: Recipe, seed: int) -> str:
         """16 hex digits over everything that decides a training's files.
 
-        The kind of device is left out, as it is for files that are up to date: what has finished stays.
+        The kind of device is left out, so that a finished training stays valid on a machine with another one.
         """
         settings = {
             "arm": dict(self.arm),
@@ -108,25 +109,27 @@ class Request:
 def by_plan_and_teacher(
     plans: Sequence[str], teachers: Sequence[str], outputs: Sequence[Sequence[str]]
 ) -> Iterator[tuple[str, str, list[list[str]]]]:
-    """The runs of a job that share a plan and a teacher: seed n has plan n and teacher n modulo their numbers.
+    """Group the runs of a job by plan and teacher.
+
+    Seed n uses plan n modulo the number of plans, and teacher n modulo the number of teachers.
 
     Args:
-        plans: of the job's draws, at least one; all of one scenario.
-        teachers: weights files; none if the arm asks none.
-        outputs: several kinds of files, of each kind one a run.
+        plans: plan files of one scenario, one for each of its draws; at least one.
+        teachers: weights files; empty if the arm uses no teacher.
+        outputs: for each kind of file, the paths of all runs.
 
     Yields:
-        plan, teacher (empty without one) and their files of each kind.
+        Plan, teacher (empty without one), and for each kind of file the paths of the group's runs.
     """
     groups: dict[tuple[str, str], list[list[str]]] = {}
     for files in zip(*outputs, strict=True):
         seed = RunName.of(files[0]).seed
         key = plans[seed % len(plans)], teachers[seed % len(teachers)] if teachers else ""
-        of_kinds = groups.setdefault(key, [[] for _ in outputs])
-        for kind, file in zip(of_kinds, files, strict=True):
-            kind.append(file)
-    for (plan, teacher), of_kinds in groups.items():
-        yield plan, teacher, of_kinds
+        group = groups.setdefault(key, [[] for _ in outputs])
+        for paths, file in zip(group, files, strict=True):
+            paths.append(file)
+    for (plan, teacher), group in groups.items():
+        yield plan, teacher, group
 
 
 def train_students(
@@ -135,7 +138,7 @@ def train_students(
     """Train the students of some runs of a scenario and arm.
 
     Args:
-        weights, histories, trainings: the files to write, one of each a run.
+        weights, histories, trainings: the files to write, one of each for each run.
 
     Raises:
         UserError: see `train_student`. The other runs of the job are trained nevertheless.
@@ -206,7 +209,7 @@ def run_trials(job: TrainingJob, trials: Sequence[str]) -> None:
 def _train_unfinished(
     job: TrainingJob, requests: Sequence[Request], train_one: Callable[[ScenarioData, Request, Path], None]
 ) -> None:
-    """Put the files of finished trainings back, and train the rest one after the other.
+    """Restore the files of finished trainings, and train the rest one after the other.
 
     Raises:
         UserError: the first of those that trainings raised; the others are logged.
@@ -241,7 +244,7 @@ def _train_unfinished(
 
 
 def _hash_of_pretrained(recipe: Recipe) -> str:
-    """A hash of the file of weights that a training starts from; empty without one."""
+    """A hash of the weights file that a training starts from; empty if the recipe names none."""
     if not recipe.pretrained or recipe.pretrained is True:
         return ""
     from distillery.models.pretrained import pretrained_file  # here, since it imports torch
@@ -250,7 +253,7 @@ def _hash_of_pretrained(recipe: Recipe) -> str:
 
 
 def _add_images(hashed: Any, images: PlannedImages) -> None:
-    """Add images to a hash: pixels, labels, and the places of those that are augmented, which decide how."""
+    """Add images to a hash: pixels, labels, and source and row of augmented copies, which determine their change."""
     for array in (images.pixels, images.labels, images.augmented):
         hashed.update(f"{array.dtype} {array.shape}".encode())
         hashed.update(np.ascontiguousarray(array).data)

@@ -22,10 +22,10 @@ from distillery.training.hardware import arithmetic, choose_device
 from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.recipe import Recipe
 
-STEPS = {"cpu": (1, 2), "cuda": (20, 60)}  # before the clock starts, and on the clock
-# a CPU steps through so many images first; if a whole batch would take longer than that, its time is scaled from these
+STEPS = {"cpu": (1, 2), "cuda": (20, 60)}  # warm-up steps, and timed steps
+# a CPU first times a step of this many images; if a full batch would take longer, its time is extrapolated from that
 SMALL_BATCH, LONG_SECONDS = 16, 0.5
-MATRIX = {"cpu": 1024, "cuda": 8192}  # rows of the square matrices
+MATRIX = {"cpu": 1024, "cuda": 8192}  # rows of the square matrices that are multiplied
 
 
 def time_training(request: SpeedRequest, threads: int) -> dict[str, Any]:
@@ -36,9 +36,9 @@ def time_training(request: SpeedRequest, threads: int) -> dict[str, Any]:
         threads: of a student's training.
 
     Returns:
-        `device` in words; seconds of a step: `scratch_step`, `kd_step` (with the teacher's outputs, if the study trains
-        one) and `teacher_step`; `start`, the seconds of computing before the first step; `flops`, multiplications and
-        additions a second of large matrices in the training's arithmetic; `networks` of teacher and student.
+        `device` in words; seconds per step: `scratch_step`, `kd_step` (with the teacher's outputs, if the study trains
+        one) and `teacher_step`; `start`, CPU seconds before the first step; `flops`, floating-point operations per
+        second in products of large matrices of the training's type; `networks` of teacher and student.
     """
     start = _seconds_of_process()
     device = choose_device(threads)
@@ -46,7 +46,7 @@ def time_training(request: SpeedRequest, threads: int) -> dict[str, Any]:
     side, classes = request.image_size, request.classes
     pixels = random.integers(0, 256, (256, side, side, 3), dtype=np.uint8)
     images = whole_source("random", pixels, random.integers(0, classes, len(pixels)))
-    plain = {"checkpoint_every": 0, "pretrained": False}  # nothing is written, nothing downloaded
+    plain = {"checkpoint_every": 0, "pretrained": False}  # write no checkpoints, download no weights
     student = Recipe.of({**request.student, **plain})
     scratch = objective_of(arm_of(dict(request.scratch)), None, lambda logits: logits)
     scratch_step = _step(student, images, classes, scratch, device)
@@ -69,12 +69,12 @@ def time_training(request: SpeedRequest, threads: int) -> dict[str, Any]:
 
 
 def _seconds_of_process() -> float:
-    """Seconds of computing since this process began: the imports."""
+    """CPU seconds that this process has used so far, mostly for imports."""
     return sum(os.times()[:2])
 
 
 def _step(recipe: Recipe, images: ImageDataset, classes: int, objective: Any, device: torch.device) -> float:
-    """Seconds of a step of a training."""
+    """Seconds per training step."""
     before, timed = STEPS[device.type]
     network = start_network(recipe, classes, images, 0, device)
 
@@ -86,13 +86,13 @@ def _step(recipe: Recipe, images: ImageDataset, classes: int, objective: Any, de
         )
 
     small = min(recipe.batch, SMALL_BATCH) if device.type == "cpu" else recipe.batch
-    run(before, small)  # slower than those that follow
+    run(before, small)  # warm-up: the first steps are slower
     scaled = run(timed, small) / timed * recipe.batch / small
     return run(timed, recipe.batch) / timed if small < recipe.batch and scaled < LONG_SECONDS else scaled
 
 
 def _flops(device: torch.device) -> float:
-    """Floating-point operations a second in products of large matrices."""
+    """Floating-point operations per second in products of large matrices."""
     rows = MATRIX[device.type]
     matrix = torch.ones(rows, rows, device=device, dtype=arithmetic(device))
     seconds = min(_timed(lambda: matrix @ matrix, device) for _ in range(4))
@@ -100,7 +100,7 @@ def _flops(device: torch.device) -> float:
 
 
 def _timed(work: Callable[[], Any], device: torch.device) -> float:
-    """Seconds of work: on a CPU those of one thread, whatever else the machine does meanwhile."""
+    """Seconds that a call takes. On a CPU: its CPU time per thread, which other processes do not change."""
     if device.type == "cpu":
         began = time.process_time()
         work()

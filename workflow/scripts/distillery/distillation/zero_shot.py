@@ -16,22 +16,22 @@ from distillery.jobs import UserError, log, one_line
 from distillery.models.adopted import ZeroShotNetwork
 from distillery.storage.hub_access import hub_or_cache
 
-# of OpenAI's models, for folders without a preprocessor's configuration
+# mean and standard deviation of OpenAI's models, for models without a preprocessor configuration
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-LOWEST, HIGHEST = 1.0, 1000.0  # of a fitted scale
-ROUNDS = 60  # of the golden-section search: the interval shrinks by 0.62 each, far below float32
+LOWEST, HIGHEST = 1.0, 1000.0  # bounds of a fitted scale
+ROUNDS = 60  # of golden-section search; each multiplies the interval by 0.62, in the end far below float32's precision
 
 
 def load_zero_shot(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tuple[ZeroShotNetwork, str]:
     """A CLIP or SigLIP with the embeddings of the classes' prompts, and its name.
 
     Args:
-        key: of the configuration, for messages.
+        key: the configuration's key, for messages.
         settings: its section `zero_shot`.
         classes: of the study.
 
     Raises:
-        UserError: the model cannot be had, or is neither CLIP nor SigLIP.
+        UserError: the model cannot be loaded, or is neither CLIP nor SigLIP.
     """
     import transformers
 
@@ -69,12 +69,15 @@ def load_zero_shot(key: str, settings: Mapping[str, Any], classes: Sequence[str]
     scale = float(whole.logit_scale.detach().exp())
     network = ZeroShotNetwork(about, *image, text, scale)
     network.vision.load_state_dict(_vision_weights(whole, network.vision))
-    log.info("its own scale of logits is %.1f", scale)
+    log.info("the model's own logit scale is %.1f", scale)
     return network, Path(model).name
 
 
 def _vision_weights(whole: nn.Module, vision: nn.Module) -> dict[str, Tensor]:
-    """The weights of a model's image part. CLIP's, which projects, holds it as `vision_model`; SigLIP's is it."""
+    """The weights of a model's image part under the names that `vision` expects.
+
+    CLIP's part has the prefix `vision_model.` in its names, like the whole model; SigLIP's has not.
+    """
     own = vision.state_dict().keys()
     named = {
         name if name in own else name.removeprefix("vision_model."): value for name, value in whole.state_dict().items()
@@ -83,7 +86,7 @@ def _vision_weights(whole: nn.Module, vision: nn.Module) -> dict[str, Tensor]:
 
 
 def class_sentences(classes: Sequence[str], settings: Mapping[str, Any]) -> dict[str, list[str]]:
-    """For each class its sentences: every template with every word for it."""
+    """The prompts of each class: every template with every word for the class."""
     words = {name: settings["prompts"].get(name) or [name.replace("_", " ")] for name in classes}
     return {
         name: [template.replace("{}", word) for template in settings["templates"] for word in words[name]]
@@ -93,8 +96,8 @@ def class_sentences(classes: Sequence[str], settings: Mapping[str, Any]) -> dict
 
 @torch.inference_mode()
 def _embed(whole: Any, tokenizer: Any, sentences: Sequence[str], family: str) -> Tensor:
-    """The mean of the sentences' embeddings [D], each and the mean of length 1."""
-    # as SigLIP was trained: padded to the end, without a mask
+    """The mean of the sentences' embeddings [D]. Each embedding and the mean are scaled to length 1."""
+    # SigLIP was trained on texts padded to the full length, without an attention mask
     padding, given = ("max_length", ["input_ids"]) if family == "siglip" else (True, ["input_ids", "attention_mask"])
     tokens = tokenizer(list(sentences), padding=padding, truncation=True, return_tensors="pt")
     found = whole.get_text_features(**{name: tokens[name] for name in given})
@@ -103,7 +106,7 @@ def _embed(whole: Any, tokenizer: Any, sentences: Sequence[str], family: str) ->
 
 
 def _image_processing(model: str) -> tuple[Sequence[float], Sequence[float]]:
-    """Mean and deviation of a model's preprocessing."""
+    """Mean and standard deviation [3] each, from a model's preprocessor configuration."""
     from transformers.utils import cached_file
 
     try:
@@ -111,12 +114,14 @@ def _image_processing(model: str) -> tuple[Sequence[float], Sequence[float]]:
         found = json.loads(Path(path or "").read_text(encoding="utf-8"))
         return found["image_mean"], found["image_std"]
     except (OSError, KeyError, TypeError):
-        log.info("%s names no mean and deviation of images; CLIP's are taken", model)
+        log.info("%s gives no mean and standard deviation of images; CLIP's are used", model)
         return CLIP_MEAN, CLIP_STD
 
 
 def fit_scale(cosines: Tensor, labels: Tensor) -> float:
-    """The scale of logits with the least mean negative log-likelihood: its minimum over the scale is the only one.
+    """The logit scale with the smallest cross-entropy (temperature scaling, Guo et al. 2017).
+
+    The loss is convex in the scale, so that golden-section search finds its minimum between `LOWEST` and `HIGHEST`.
 
     Args:
         cosines: float [N, C], of each image with each class.
@@ -139,7 +144,7 @@ def fit_scale(cosines: Tensor, labels: Tensor) -> float:
 
 
 def with_scale(network: nn.Module, scale: float) -> nn.Module:
-    """A zero-shot network with another scale, in place."""
+    """Set the logit scale of a zero-shot network, in place, and return the network."""
     assert isinstance(network, ZeroShotNetwork)
     network.scale.fill_(scale)
     return network
