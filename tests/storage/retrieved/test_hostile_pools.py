@@ -84,10 +84,10 @@ MEMBERS = {
 @pytest.mark.parametrize("name", MEMBERS)
 def test_what_is_no_plain_file_is_not_read(tmp_path, name):
     files = pool(tmp_path, [(*member[:2], dict(member[2])) for member in MEMBERS[name]])
-    with pytest.raises(UserError, match=r"cat.tar .*damaged \(.* is no plain file\)") as error:
+    with pytest.raises(UserError, match=r"cat.tar .*damaged \(.* is not a plain file\)") as error:
         list(read_pool(*files))
     assert "\n" not in str(error.value)
-    with pytest.raises(UserError, match="is no plain file"):
+    with pytest.raises(UserError, match="is not a plain file"):
         read_images(files[0], [KEY])
 
 
@@ -95,7 +95,7 @@ def test_a_file_larger_than_memory_is_not_read(tmp_path):
     shard, records = pool(tmp_path)
     sparse(shard, 10**13)
     tracemalloc.start()
-    with pytest.raises(UserError, match="is no plain file"):
+    with pytest.raises(UserError, match="is not a plain file"):
         list(read_pool(shard, records))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -1,1 +1,1 @@
-"""Files of a study: written whole or not at all, and checked when they are read."""
+"""Store a study's files: write them atomically, and check them when they are read."""

@@ -1,4 +1,4 @@
-"""Arrays in files; one that is damaged or too large is reported in one line. Imports numpy alone."""
+"""Read and write arrays in files; a damaged or too large file is a one-line error. Of heavy packages, imports numpy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHUNK_BYTES = 1 << 22  # of an array that is written
 
 
 def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, np.ndarray]:
-    """Arrays of a `.npz`, by name.
+    """Read arrays of a `.npz`, by name.
 
     Args:
         path: the file.
@@ -22,8 +22,7 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: the file is damaged or lacks an array; names it and says to delete it. Or it does
-            not fit into memory.
+        UserError: the file is damaged, lacks an array or does not fit into memory; the message names the file.
     """
     require_whole([path])
     try:
@@ -33,22 +32,23 @@ def read_arrays(path: str | Path, names: Sequence[str], what: str) -> dict[str, 
         raise
     except MemoryError as error:
         raise too_large(f"{what} {path}", error) from error
-    except Exception as error:  # a truncated archive raises zipfile's, zlib's, numpy's and plain errors
+    except Exception as error:  # a truncated archive raises errors of zipfile, zlib, numpy and Python
         reason = one_line(error, 120)
         raise UserError(f"{what} {path} is damaged ({reason}). Delete it and run again.") from error
 
 
 def map_pixels(path: str | Path) -> np.ndarray:
-    """Images in a `.npy`, as a memory map uint8 [N, S, S, 3].
+    """Open the images in a `.npy` as a memory map, uint8 [N, S, S, 3].
 
     Raises:
-        UserError: the file is damaged; names it and says to delete it.
+        FileNotFoundError: there is no such file.
+        UserError: the file is damaged; the message names it and says to delete it.
     """
     return map_array(path, (-1, -1, -1, 3), "pixels")
 
 
 def map_array(path: str | Path, shape: Sequence[int], what: str) -> np.ndarray:
-    """An array of uint8 in a `.npy`, as a memory map.
+    """Open a uint8 array in a `.npy` as a memory map.
 
     Args:
         path: the file.
@@ -56,27 +56,28 @@ def map_array(path: str | Path, shape: Sequence[int], what: str) -> np.ndarray:
         what: what a message calls the file's content, such as "pixels".
 
     Raises:
-        UserError: the file is damaged or has another shape; names it and says to delete it.
+        FileNotFoundError: there is no such file.
+        UserError: the file is damaged or has another shape; the message names it and says to delete it.
     """
     require_whole([path])
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray):
-            raise ValueError("no single array")
+            raise ValueError("not a single array")
         fits = len(shape) == array.ndim and all(n in (-1, m) for n, m in zip(shape, array.shape, strict=True))
         if array.dtype != np.uint8 or not fits:
             wanted = ", ".join("N" if length < 0 else str(length) for length in shape)
             raise ValueError(f"{array.dtype} {array.shape} instead of uint8 [{wanted}]")
     except FileNotFoundError:
         raise
-    except Exception as error:  # a header is Python's text: its parser, tokenizer and numpy raise many kinds
+    except Exception as error:  # the header is Python source: its parser, its tokenizer and numpy raise many types
         reason = one_line(error, 120)
         raise UserError(f"{what} {path} are damaged ({reason}). Delete the file and run again.") from error
     return array
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:
-    """Write a `.npy` as np.save does, but with an error that names a full disk."""
+    """Write a `.npy` as np.save does; on a full disk, unlike np.save, raise an OSError whose errno says so."""
     write_rows(path, array, range(len(array)))
 
 

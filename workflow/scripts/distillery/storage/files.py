@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and hashes of their contents."""
+"""Write files atomically, list the files in folders, and hash files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from distillery.file_digests import forget_digests, record_digests
 CHANGES_NO_RESULT = True
 
 ARCHIVES = (".tar", ".zip")
-SAMPLE_BYTES = 4096  # a disk's page: fewer cost as much
-# Synology, QNAP, macOS, Windows and Linux
+SAMPLE_BYTES = 4096  # one page of a disk: reading less takes as long
+# files and folders, in lower case, that Synology, QNAP, macOS, Windows and Linux add to a user's folder
 SYSTEM_NAMES = frozenset(
     ("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "__macosx", "$recycle.bin", "recycler")
     + ("system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
@@ -27,14 +27,18 @@ SYSTEM_NAMES = frozenset(
 def atomic_path(path: str | os.PathLike, durable: bool = True, digest: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success, flush it to the disk and rename it into place.
 
-    A process killed at any moment leaves the old file, the new file, or no file, never half of one. Without `durable`
-    the same holds of a kill, but after a power failure the file may be empty or damaged: only for files that are
-    checked when they are read. With `digest`, the file's digest is kept beside it (`file_digests`).
+    A process killed at any moment leaves the old file, the new file, or no file, never half of one.
+
+    Args:
+        path: the file; its folder is created if it does not exist.
+        durable: flush to the disk. Without it, a power failure may leave an empty or damaged file, so it is only for
+            files that are checked when they are read.
+        digest: record the file's digest beside it (`file_digests`).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix stays: numpy and matplotlib choose the format by it
-    # containers that share a disk may have the same numbers of processes
+    # the suffix stays, since numpy and matplotlib choose the format by it; the random part keeps containers apart that
+    # share a disk and have equal process ids
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
@@ -71,15 +75,15 @@ def hash_files(paths: Iterable[str | os.PathLike]) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden, or one that a system makes beside a user's files."""
+    """Whether a file or folder is hidden, or has a name in `SYSTEM_NAMES`."""
     return name.startswith(".") or name.lower() in SYSTEM_NAMES
 
 
 def files_below(folder: str | Path) -> dict[str, Path]:
-    """The files below a folder by their paths within it (with `/`), sorted; none of hidden and system folders.
+    """The files below a folder by their paths within it (with `/`), sorted; without hidden and system files.
 
-    Links are followed as torchvision's ImageFolder does, but each folder once, and none to a folder above `folder`: it
-    would bring in what lies beside it, such as the other classes.
+    Links to folders are followed, as in torchvision's ImageFolder, but each folder is read once. A link to a folder
+    above `folder` is not followed: it would add the folders beside `folder`, such as other classes.
     """
     files: dict[str, Path] = {}
     if not os.path.isdir(folder):
@@ -100,10 +104,11 @@ def files_below(folder: str | Path) -> dict[str, Path]:
 
 
 def hash_listing(paths: Iterable[str | os.PathLike]) -> str:
-    """16 hex digits over names, sizes and samples of the files at and below some paths; a missing path is empty.
+    """16 hex digits over names, sizes and samples of the files at and below some paths.
 
-    Modification times do not count, since a copied folder is the same folder; the samples notice another image of the
-    same size. Of archives, which may be large, the time counts instead. Hidden files do not count.
+    Modification times do not count, so that a copied folder has the same hash; the samples detect another image of the
+    same size. For archives, which may be large, the time counts instead of samples. Hidden files do not count. A
+    missing path counts as an empty folder.
     """
     digest = hashlib.sha256()
     for path in map(Path, paths):
@@ -120,7 +125,7 @@ def hash_listing(paths: Iterable[str | os.PathLike]) -> str:
 
 
 def _sample(file: Path, size: int) -> bytes:
-    """The first, middle and last bytes of a file, all of a small one; none of one that cannot be read."""
+    """The first, middle and last bytes of a file, or all bytes of a small one; empty if it cannot be read."""
     try:
         with open(file, "rb", buffering=0) as opened:
             if size <= 3 * SAMPLE_BYTES:

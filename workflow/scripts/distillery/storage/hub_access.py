@@ -1,4 +1,4 @@
-"""Questions to the Hugging Face hub that end within seconds where there is no network."""
+"""Send requests to the Hugging Face hub that fail within seconds if there is no network."""
 
 from __future__ import annotations
 
@@ -12,52 +12,58 @@ from distillery.jobs import log
 
 ANSWER_SECONDS = 8.0
 
-# decides how long an unreachable hub is waited for, not what it gives
+# decides how long to wait for an unreachable hub, not what it returns
 CHANGES_NO_RESULT = True
 
 T = TypeVar("T")
 
 
-def ask_hub(question: Callable[[], T]) -> T:
-    """What a question to the hub gives or raises; a ConnectionError if nothing comes within `ANSWER_SECONDS`."""
-    found: list[T] = []
-    failed: list[Exception] = []
+def ask_hub(request: Callable[[], T]) -> T:
+    """Call a function that sends a request to the hub, and return its result within `ANSWER_SECONDS`.
 
-    def ask() -> None:
+    Raises:
+        ConnectionError: the hub did not answer in time.
+        Exception: whatever the function raises.
+    """
+    results: list[T] = []
+    errors: list[Exception] = []
+
+    def call() -> None:
         try:
-            found.append(question())
+            results.append(request())
         except Exception as error:
-            failed.append(error)
+            errors.append(error)
 
-    # in a thread, because looking up the hub's name has no limit of its own
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(ANSWER_SECONDS)
-    if failed:
-        raise failed[0]
-    if not found:
+    # in a thread, because the look-up of the hub's name has no time limit
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(ANSWER_SECONDS)
+    if errors:
+        raise errors[0]
+    if not results:
         raise ConnectionError(f"no answer in {ANSWER_SECONDS:g} s")
-    return found[0]
+    return results[0]
 
 
 def hub_answers() -> bool:
-    """Whether the hub answers anything; False in its library's offline mode."""
+    """Whether the hub answers a request; False in the offline mode of huggingface_hub."""
     from huggingface_hub import constants, get_session
 
     try:
         ask_hub(lambda: get_session().head(constants.ENDPOINT))
-    except Exception:  # of httpx, of the system, or of offline mode
+    except Exception:  # from httpx, the system or the offline mode
         return False
     return True
 
 
 @contextmanager
 def hub_or_cache(model: str) -> Iterator[None]:
-    """Within it, libraries that load a model ask the hub if it answers.
+    """Within this context, libraries load a model from the hub if it answers, and else from the local cache only.
 
-    Else they take what is cached here, or say at once what is not. A folder here needs no hub.
+    Without it, they wait half a minute for each file of a model if there is no network.
 
-    By themselves they try each file of a model for half a minute.
+    Args:
+        model: an id on the hub, or a local folder, for which nothing is requested.
     """
     if Path(model).is_dir():
         yield
@@ -66,7 +72,7 @@ def hub_or_cache(model: str) -> Iterator[None]:
 
     before = constants.HF_HUB_OFFLINE
     if not before and not hub_answers():
-        log.info("the hub does not answer: only what is in its cache here can be used")
+        log.info("the hub does not answer: only files in the local cache can be used")
         constants.HF_HUB_OFFLINE = True
     try:
         yield

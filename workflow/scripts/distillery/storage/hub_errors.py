@@ -1,4 +1,4 @@
-"""Errors of the Hugging Face hub in one line each: what may not be had, what does not exist, what is out of reach."""
+"""Turn errors of the Hugging Face hub into one-line errors: no access, no such model, no connection."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from distillery.storage.retrieved.refusals import Refusal
 
 
 def model_name(model: str, revision: str, kind: str = "model") -> str:
-    """A model (or data set, for kind dataset) and its revision in words."""
+    """A model or data set and its revision in words; `kind` is model or dataset."""
     return f"{kind} {model}" + (f" at {revision}" if revision else "")
 
 
 def hub_error(model: str, revision: str, error: BaseException, kind: str = "model") -> UserError | None:
-    """An error of the hub in one line, a `Refusal` where the model cannot be had now; None for any other error.
+    """The one-line error for an error of the hub; None if the error is not one of the hub's.
+
+    A `Refusal` if the model exists but is not available: gated, quota used up, no connection.
 
     Args:
-        model: its id, or that of a data set.
+        model: id of the model or data set.
         revision: of the model; empty for the newest.
+        error: raised by huggingface_hub, or by a library that uses it.
         kind: model or dataset.
-        error: raised by huggingface_hub, or by a library around it.
     """
     from huggingface_hub import errors, get_token
 
@@ -54,7 +56,7 @@ def hub_error(model: str, revision: str, error: BaseException, kind: str = "mode
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it came from."""
+    """An error, its cause, the cause of that, and so on."""
     following: BaseException | None = error
     while following:
         yield following

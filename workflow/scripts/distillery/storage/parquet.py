@@ -1,7 +1,7 @@
-"""Parquet tables: written whole or not at all; a damaged one is reported in one line.
+"""Read and write Parquet tables: a table is written atomically, and a damaged one is a one-line error.
 
-Columns are converted from and to buffers here. The first array that pyarrow converts itself makes it import pandas,
-where that is installed, which costs each job 2 s.
+This module converts columns from and to buffers itself, because pyarrow's own conversion imports pandas if that is
+installed, which costs each job 2 s.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from distillery.storage.files import atomic_path
 
 
 def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schema) -> None:
-    """Write columns as a table of exactly this schema; the file is written whole or not at all.
+    """Write columns as a table of exactly this schema, atomically.
 
     Args:
         path: the `.parquet` to write.
@@ -29,7 +29,7 @@ def write_parquet(path: str | Path, columns: Mapping[str, Any], schema: pa.Schem
     arrays = [to_column(columns[name], schema.field(name).type) for name in schema.names]
     with atomic_path(path, digest=True) as temporary:
         table = pa.Table.from_arrays(arrays, schema=schema)
-        # without checksums most flipped bits would give other values and no error
+        # without checksums, most flipped bits would change values and raise no error
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
@@ -48,12 +48,14 @@ def to_column(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarray]:
-    """Columns of a table: numbers and bools as arrays of their types, text as str objects, lists as [N, C].
+    """Read columns of a table with N rows.
+
+    Returns:
+        Numbers and bools as arrays [N] of their types, text as str objects [N], lists of C numbers as arrays [N, C].
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: the file is damaged, lacks a column, or lacks a value; names it and says to delete it. Or the table
-            does not fit into memory.
+        UserError: the file is damaged, lacks a column, lacks a value or does not fit into memory; the message names it.
     """
     require_whole([path])
     try:
@@ -62,7 +64,7 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
         return {name: _from_column(table.column(name)) for name in columns}
     except FileNotFoundError:
         raise
-    except MemoryError as error:  # Arrow's error is one too
+    except MemoryError as error:  # Arrow's own error is a subclass
         raise too_large(f"table {path}", error) from error
     except (pa.ArrowException, OSError, KeyError, BufferError, TypeError, ValueError) as error:
         reason = one_line(error, 120)
@@ -70,21 +72,20 @@ def read_parquet(path: str | Path, columns: Sequence[str]) -> dict[str, np.ndarr
 
 
 def read_rows(path: str | Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of a table as dictionaries of plain Python values.
+    """Read the rows of a table as dictionaries of plain Python values.
 
-    Raises:
-        UserError: as `read_parquet`.
+    Raises: as `read_parquet`.
     """
     parts = [column.tolist() for column in read_parquet(path, columns).values()]
     return [dict(zip(columns, values, strict=True)) for values in zip(*parts, strict=True)]
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The metadata of a table's schema, without its columns.
+    """Read the metadata of a table's schema, without reading its columns.
 
     Raises:
         FileNotFoundError: there is no such file.
-        UserError: the file is damaged; names it and says to delete it.
+        UserError: the file is damaged; the message names it and says to delete it.
     """
     require_whole([path])
     try:
@@ -100,7 +101,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 def _from_column(column: pa.ChunkedArray) -> np.ndarray:
     if column.null_count:
         raise TypeError(f"{column.null_count} missing values")
-    if pa.types.is_boolean(column.type):  # stored as single bits, which numpy does not read
+    if pa.types.is_boolean(column.type):  # Arrow stores single bits, which numpy cannot read
         return _from_column(column.cast(pa.uint8())).astype(bool)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         empty = np.empty(0, column.type.to_pandas_dtype())

@@ -1,4 +1,4 @@
-"""The record of one image: what was asked for, where the image came from, and what became of it (its provenance)."""
+"""The provenance record of one image: its query or prompt, its origin, and whether it was retrieved."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ LISTS = ("duplicate_queries", "components")
 PROMPTS = ("prompt", "negative_prompt")
 PROMPT_LENGTH = 20_000  # characters
 LINE_ENDS = {ord(character): " " for character in "\n\r\t"}
-MOST_TEXTS = 1000  # in a list
+MOST_TEXTS = 1000  # items of a list; the others are cut off
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One candidate for a class, and what became of it.
+    """One candidate image for a class, retrieved or not.
 
-    `origin` identifies it within its source: a URL, a path, or the hash of the generation parameters. `failure` is
-    empty if the image was retrieved; `key`, `sha256` and `bytes` then describe it.
+    `origin` identifies it within its source: a URL, a path, or the hash of the generation parameters. `failure` is the
+    reason if the image was not retrieved, else empty; `key`, `sha256` and `bytes` then describe the image.
 
-    Texts are cleaned as the record is made (`distillery.storage.texts`), wherever it comes from: `page`, `thumbnail`
-    and `url` are addresses or empty, the others are one line of limited length. Prompts, from which an image can be
-    made again, stay as they are up to `PROMPT_LENGTH` characters.
+    The constructor cleans all texts (`distillery.storage.texts`): `page`, `thumbnail` and `url` are URLs or empty, and
+    other texts are one line of limited length. Prompts are kept unchanged up to `PROMPT_LENGTH` characters, so that an
+    image can be generated again.
     """
 
     source: str
-    label: str  # the class it was asked for
+    label: str  # the class it was retrieved for
     kind: str  # of the source, such as bing, folder or diffusion
     origin: str
     rank: int = -1  # position among the source's candidates of the class, from 0
@@ -59,7 +59,7 @@ class ImageRecord:
     declared_height: int = 0
     license: str = ""
     creator: str = ""
-    duplicate_queries: tuple[str, ...] = ()  # "class: query" of every other query that gave the same URL
+    duplicate_queries: tuple[str, ...] = ()  # "class: query" of every other query that found the same URL
     # generated
     prompt: str = ""
     negative_prompt: str = ""
@@ -74,12 +74,12 @@ class ImageRecord:
     components: tuple[str, ...] = ()  # parts of the pipeline left out
     quality: int = -1  # of the JPEG
     lora: str = ""  # weights that changed the model: a file, or an id of the hub
-    lora_file: str = ""  # of an id of the hub: which file
+    lora_file: str = ""  # which file, for an id of the hub
     lora_revision: str = ""  # a hash of the file, or the revision on the hub
-    lora_weight: float = -1.0  # how much they changed it
-    parent_source: str = ""  # of an image that started from another one: its source
-    parent: str = ""  # and its key there
-    strength: float = -1.0  # how much of that image was noise at the start, 0 to 1
+    lora_weight: float = -1.0  # how strongly the weights changed the model
+    parent_source: str = ""  # source of the image that the generation started from, if any
+    parent: str = ""  # key of that image
+    strength: float = -1.0  # share of noise added to that image at the start, 0 to 1
     clip_scorer: str = ""  # the CLIP model that scored it, and among which classes
     clip_score: float = -1.0  # its probability of the label, 0 to 1
     teacher_scorer: str = ""  # the teacher that scored it, by a hash of its weights, and among which classes
@@ -98,16 +98,16 @@ class ImageRecord:
                 object.__setattr__(self, name, cleaned)
 
     def _clean(self, name: str, clean: Callable[[str], str]) -> None:
-        # a value of another type is `from_json`'s to report
+        # `from_json` reports values of other types
         if isinstance(text := getattr(self, name), str) and (cleaned := clean(text)) != text:
-            object.__setattr__(self, name, cleaned)  # the record is frozen once it is made
+            object.__setattr__(self, name, cleaned)  # the record is frozen
 
     @classmethod
     def from_json(cls, text: str | builtins.bytes) -> ImageRecord:
-        """Read one record, also as version 0.1 wrote it.
+        """Read one record; also reads the form of version 0.1.
 
         Raises:
-            UserError: a field is unknown, and would be lost.
+            UserError: a field is unknown; to ignore it would lose it.
             TypeError: it is not a JSON object, or a value has the wrong type.
             ValueError: the text is not JSON, or a number is too large for a table.
         """
@@ -121,10 +121,10 @@ class ImageRecord:
         if unknown := set(values) - set(TYPES):
             named = one_line(sorted(unknown), 200)
             raise UserError(f"provenance has unknown fields {named}; it was written by another version")
-        for name, value in values.items():  # the other fields have their defaults
+        for name, value in values.items():  # missing fields get their defaults
             if isinstance(value, bool) or not isinstance(value, TYPES[name]):
                 raise TypeError(f"provenance: {name} is {one_line(repr(value), 80)}")
-            if isinstance(value, int | float) and not LARGEST.get(name, 2**31) > value >= -(2**31):  # NaN neither
+            if isinstance(value, int | float) and not LARGEST.get(name, 2**31) > value >= -(2**31):  # NaN too
                 raise ValueError(f"provenance: {name} is {one_line(value, 80)}")
         lists = {name: tuple(values.get(name, ())) for name in LISTS}
         if any(not isinstance(text, str) for texts in lists.values() for text in texts):
@@ -132,7 +132,7 @@ class ImageRecord:
         return cls(**{**values, **lists})
 
     def to_json(self) -> str:
-        """One line of JSON; fields with their default value are left out to keep it readable."""
+        """The record as one line of JSON, without fields that have their default value, to keep it readable."""
         values = {name: value for name, default in DEFAULTS if (value := getattr(self, name)) != default}
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
@@ -141,7 +141,7 @@ _CHECKS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (
 # field → types that its value may have in JSON
 TYPES = {field.name: _CHECKS.get(str(field.type), (list,)) for field in fields(ImageRecord)}
 DEFAULTS = [(field.name, field.default) for field in fields(ImageRecord)]
-LARGEST = {"seed": 2**63, "bytes": 2**63}  # the columns of the tables that hold them; 31 bits for the others
+LARGEST = {"seed": 2**63, "bytes": 2**63}  # exclusive, by the types of columns in the tables; 2**31 for other fields
 
 
 def _clean_prompt(prompt: str) -> str:

@@ -1,4 +1,4 @@
-"""Words of version 0.1 in stores and pools, which may hold hours of crawling: they are read, never written."""
+"""Read records of version 0.1, since stores and pools may hold hours of crawling. Old names are never written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 OLD_NAMES = {"also": "duplicate_queries", "judge": "clip_scorer", "judged": "clip_score"}
-OLD_REASON, REASON = "not a picture", "not an image"  # start of a failure, which stands in the tables
+OLD_REASON, REASON = "not a picture", "not an image"  # start of a failure, which the tables show
 
 
 def in_new_words(record: Mapping[str, Any]) -> dict[str, Any]:

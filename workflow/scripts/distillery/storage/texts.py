@@ -1,6 +1,6 @@
-"""Text from outside, made harmless where it enters: one line, of limited length, without invisible characters.
+"""Clean text from outside: one line, of limited length, without invisible characters.
 
-Titles, creators and addresses of web pages are written by strangers, and end in tables, on the page and on a terminal.
+Strangers write the titles, creators and URLs of images on the web, which appear in tables, reports and terminals.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import unicodedata
 from distillery.storage.urls import is_http_url, quote_url
 
 JOINERS = "\u200c\u200d"  # invisible, but part of emoji and of words in Persian and Hindi
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of a formula
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet may read text that starts so as a formula
 
 
 def clean_text(text: str, length: int) -> str:
     """Text in one line: spaces for control characters and line breaks, no invisible and bidirectional marks.
 
-    Half a character, from JSON cut inside one or a Latin-1 file name, becomes `?`.
+    A lone surrogate, from JSON cut inside a character or from a Latin-1 file name, becomes `?`.
 
     Args:
         text: any text.
-        length: the longest result, in characters.
+        length: maximum length of the result, in characters.
     """
     if len(text) <= length and text.isprintable():
         return text
-    # each character becomes at most one: what lies far beyond the limit need not be looked at
+    # bounds the work on a very long text; four times the length leaves room for characters that are removed
     kept = "".join(map(_cleaned, text[: 4 * length]))
     return " ".join(kept.split())[:length].rstrip()
 
@@ -43,7 +43,7 @@ def _cleaned(character: str) -> str:
 
 
 def clean_address(text: str) -> str:
-    """Text that should be a URL as a browser would send it, or "" if it is none."""
+    """A URL as a browser would send it; empty if the text is no URL."""
     if not text or is_http_url(text):
         return text
     quoted = quote_url(text)
@@ -51,7 +51,7 @@ def clean_address(text: str) -> str:
 
 
 def as_cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: one that begins like a formula, but is no number, gets a `'`."""
+    """Text that no spreadsheet reads as a formula: one that starts like a formula, and is no number, gets a `'`."""
     if not text.startswith(FORMULA_STARTS):
         return text
     try:

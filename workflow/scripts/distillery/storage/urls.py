@@ -1,4 +1,4 @@
-"""Which texts are URLs that may be fetched."""
+"""Check whether a text is an http(s) URL, quote it as browsers do, and read its query."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def is_http_url(url: object) -> bool:
 
 
 def quote_url(url: str) -> str:
-    """An address as a browser would send it: without spaces around it, and with those inside, `"`, `<` and `>` quoted.
+    """A URL as a browser would send it: without spaces around it, and with spaces inside, `"`, `<` and `>` quoted.
 
     Any other text, and a URL without such characters, is returned unchanged.
     """
@@ -36,7 +36,7 @@ def quote_url(url: str) -> str:
 
 
 def query_value(url: str, name: str) -> str:
-    """The first value of a parameter in an address's query; empty without one, and of a text that is no address."""
+    """The first value of a parameter in a URL's query; empty if it has no such parameter, or is no URL."""
     try:
         return parse_qs(urlsplit(url).query).get(name, [""])[0]
     except ValueError:  # a malformed host or port

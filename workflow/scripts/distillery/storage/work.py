@@ -1,6 +1,7 @@
-"""What a study has to do, and what to time for its forecast.
+"""The amount of work in a study, and what to time for the forecast of its duration.
 
-Objects, because Snakemake does not compare such parameters: after an edit nothing is timed or shown again.
+Rules get these as objects, because Snakemake does not compare objects: an edit of the configuration does not rerun
+the timing or the forecast.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Training:
-    """Students that train alike.
+    """Student trainings of equal length.
 
     Attributes:
-        scenario: what they train on.
-        sources: whose images it has.
+        scenario: which images they train on.
+        sources: of these images.
         count: number of trainings.
-        steps: of each, of the student's batch.
+        steps: length of each, in optimizer steps with the student's batch.
         teacher: whether a step computes the teacher's outputs.
     """
 
@@ -31,7 +32,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Work:
-    """What a study has to do.
+    """The amount of work in a study.
 
     Attributes:
         searches: source → (kind, number of images to retrieve).
@@ -39,9 +40,9 @@ class Work:
         trainings: of students, trials included.
         teacher_steps: of the teacher's training.
         networks: of the teacher, empty if the study trains none, and of the students.
-        contact: what sites are told about the user.
-        gpus: of the machine or cluster that runs the study; 0 for none.
-        without_gpu: whether the networks are those for a machine without a GPU.
+        contact: the user's contact, sent with requests to sites.
+        gpus: number of GPUs of the machine or cluster that runs the study.
+        without_gpu: whether the study trains the networks for a machine without a GPU.
     """
 
     searches: Mapping[str, tuple[str, int]]
@@ -62,7 +63,7 @@ class SpeedRequest:
         teacher, student: their recipes, by key; that of the teacher is empty if the study trains none.
         image_size: pixels a side.
         classes: number of them.
-        scratch, kd: the arms, with their settings.
+        scratch, kd: settings of the two arms to time.
     """
 
     teacher: Mapping[str, Any]

@@ -1,6 +1,6 @@
-"""Whether a study was begun on a machine without a GPU, and so trains the networks that suit one.
+"""Remember whether a study was started without a GPU, and so trains the networks that suit such a machine.
 
-Decided once, by the first command, so that a study keeps its networks wherever it goes on.
+The first command decides it, so that a study keeps its networks when it continues on another machine.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from distillery.storage.files import atomic_write
 
 FILE = Path("resources/preflight/machine.json")  # below the study's folder
 WITHOUT = '{"gpu": false}\n'  # its content
-BEGUN = ("results/teacher/model.safetensors", "results/runs", "results/tuning")  # of any training
+BEGUN = ("results/teacher/model.safetensors", "results/runs", "results/tuning")  # exist once a training has started
 _of_dryrun: set[Path] = set()  # studies that a dry-run would begin without a GPU
 
 
 def begin(gpus: int, folder: str | Path = ".", *, dryrun: bool = False) -> None:
-    """Remember that there is no GPU, if nothing of the study has been trained yet.
+    """Record that a study starts without a GPU, unless it has trained something already.
 
     Args:
-        gpus: that its jobs may use.
+        gpus: number of GPUs that its jobs may use; nothing is recorded if there are any.
         folder: of the study.
-        dryrun: remember it for this process alone.
+        dryrun: record it for this process only.
     """
     path = Path(folder, FILE)
     if gpus or path.exists() or any(Path(folder, part).exists() for part in BEGUN):
@@ -34,10 +34,10 @@ def begin(gpus: int, folder: str | Path = ".", *, dryrun: bool = False) -> None:
 
 
 def begun_without_gpu(folder: str | Path = ".") -> bool:
-    """Whether the study was begun without a GPU.
+    """Whether the study was started without a GPU.
 
     Raises:
-        UserError: the file that says so is damaged. Without it all networks would become others.
+        UserError: the file that records it is damaged. If it were ignored, all networks would change.
     """
     path = Path(folder, FILE)
     if path in _of_dryrun:
@@ -50,19 +50,21 @@ def begun_without_gpu(folder: str | Path = ".") -> bool:
     except (OSError, ValueError):
         pass
     raise UserError(
-        f"{path} is damaged: it says that this study was begun without a GPU. Make it {WITHOUT.strip()} again, or"
-        " delete it to train the networks for a GPU."
+        f"{path} is damaged. It records that this study was started without a GPU. Replace its content with"
+        f" {WITHOUT.strip()}, or delete it to train the networks for a GPU."
     )
 
 
 def machine_note(gpus: int, teacher: str, student: str) -> str:
-    """What to tell the user of a study that was begun without a GPU, in one line.
+    """A line for the user of a study that was started without a GPU.
 
     Args:
-        gpus: of the machine that it goes on with.
+        gpus: number of GPUs of the machine that it runs on now.
         teacher, student: its networks.
     """
     smaller = f"teacher {teacher} and student {student} (without_gpu in the configuration)"
     if gpus:
-        return f"This study was begun without a GPU and trains {smaller}. To run it whole on this GPU: delete {FILE}."
+        return (
+            f"This study was started without a GPU and trains {smaller}. To run all of it on this GPU: delete {FILE}."
+        )
     return f"No GPU here: this study trains {smaller}, and leaves the diffusion models to a GPU."

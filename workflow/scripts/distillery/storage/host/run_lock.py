@@ -1,8 +1,8 @@
-"""One run at a time on a study's folder, whatever its targets.
+"""Allow one run at a time on a study's folder, whatever its targets.
 
-Snakemake's own lock lets two runs pass whose files differ, or with `--nolock`; but runs share stores, checkpoints and
-notes. This one is the kernel's lock of a file: it ends with its process, however that ends, and holds between
-containers that share a disk, and between computers where their shared disk has locks (NFS does).
+Snakemake's own lock allows two runs whose files differ, and any run with `--nolock`; but all runs of a study share
+stores, checkpoints and notes. This is a file lock of the kernel: it ends with its process, however that ends. It holds
+between containers that share a disk, and between computers if their shared disk supports locks (NFS does).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from distillery.jobs import UserError, one_line
 CHANGES_NO_RESULT = True
 
 FILE = Path(".snakemake/distillery.run")  # below the study's folder
-# Snakemake's options that look at a study and change nothing in it; a dry-run is known by its settings
+# options with which Snakemake only reads a study; a dry run is recognized by Snakemake's settings instead
 LOOKS = (
     *("--summary", "--detailed-summary", "-D", "--list-changes", "--list-untracked", "--report", "--report-html"),
     *(
@@ -42,15 +42,15 @@ _held: list[IO[str]] = []  # open files; their locks end with the process
 
 
 def only_looks(arguments: Sequence[str]) -> bool:
-    """Whether a command's arguments let Snakemake look at a study alone."""
+    """Whether a command's arguments make Snakemake only read a study, and change nothing in it."""
     return any(argument.partition("=")[0] in LOOKS for argument in arguments)
 
 
 def hold_run(folder: str | Path = ".") -> None:
-    """Keep other runs from a study's folder until this process ends.
+    """Keep other runs off a study's folder until this process ends.
 
     Raises:
-        UserError: another run is at work there; says where and since when.
+        UserError: another run is at work there; the message says on which computer, and since when.
     """
     if (file := _lock(Path(folder, FILE))) is None:
         return
@@ -67,11 +67,11 @@ def require_no_run(folder: str | Path = ".") -> None:
 
 
 def _lock(path: Path) -> IO[str] | None:
-    """The locked file, or None where files cannot be locked: Snakemake's own lock is left."""
+    """The locked file, or None if files cannot be locked there; then only Snakemake's own lock protects the study."""
     try:
         path.parent.mkdir(exist_ok=True)
         file = path.open("a+", encoding="utf-8", errors="replace")
-    except OSError:  # a folder that is not writable is reported by what writes to it
+    except OSError:  # a folder that is not writable is reported by `require_writable`
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,7 +81,7 @@ def _lock(path: Path) -> IO[str] | None:
         file.close()
         raise UserError(
             f"Another run is at work on {path.parent.parent.resolve()}{f' ({whose})' if whose else ''}. Nothing was"
-            " started: wait for its end, or stop it with Ctrl-C, then give the same command again."
+            " started. Wait until it ends, or stop it with Ctrl-C, then run the same command again."
         ) from None
     except OSError:
         file.close()

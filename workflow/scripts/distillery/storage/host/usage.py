@@ -1,7 +1,7 @@
-"""Measures what a training has used in all its processes, and records it beside the checkpoint.
+"""Measure the resources that a training has used in all its processes, and record them beside the checkpoint.
 
-Snakemake measures each process by itself: of a training that was killed and resumed, it knows the last process alone,
-and of trainings that share a process only their sum.
+Snakemake measures each process: of a training that was killed and resumed it knows only the last process, and of
+trainings that share a process only their sum.
 """
 
 from __future__ import annotations
@@ -14,29 +14,31 @@ from pathlib import Path
 from distillery.storage.files import atomic_write
 from distillery.storage.host.usage_file import FILE, UsageRow
 
-# seconds and megabytes; no weights, history or predictions. The costs table imports usage_file.py, which counts.
+# measures seconds and megabytes, and affects no weights, history or predictions; the costs table, which is made of its
+# files, imports usage_file.py, which has no such mark
 CHANGES_NO_RESULT = True
 
 STARTED = time.monotonic()
-_began = [STARTED, 0.0]  # seconds and CPU seconds at which the current training began: the first with the process
+# seconds and CPU seconds at the start of the current training; of the process for its first training
+_began = [STARTED, 0.0]
 
 
 class JobUsage(UsageRow):
     """Resources that a training has used so far."""
 
     def plus_training(self) -> JobUsage:
-        """This and what the current process has used since the end of its last training, or since its start."""
+        """This usage plus what the current process has used since its last training ended, or since it started."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
         seconds, cpu = (now - then for now, then in zip((time.monotonic(), time.process_time()), _began, strict=True))
         return JobUsage(self.s + seconds, self.cpu_time + cpu, max(self.max_rss, peak))
 
     def end_training(self, folder: Path) -> None:
-        """Write the usage of a training that has ended; what the process uses from now on is the next one's."""
+        """Write the usage of a training that has ended; from now on, usage counts for the next training."""
         self.plus_training().write(folder)
         _began[:] = time.monotonic(), time.process_time()
 
     def write(self, folder: Path) -> None:
-        """Write `FILE` in a folder."""
+        """Write this usage to `FILE` in a folder."""
         text = "\t".join(self._fields) + "\n" + "\t".join(f"{part:.4f}" for part in self) + "\n"
         atomic_write(folder / FILE, text, digest=True)
 

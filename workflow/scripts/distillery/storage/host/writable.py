@@ -1,4 +1,4 @@
-"""Whether a run can write what it must, asked before it starts: Snakemake itself would end in a trace."""
+"""Check before a run that it can write its files; Snakemake itself would end with a traceback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHANGES_NO_RESULT = True
 
 
 def require_writable(folder: str | Path = ".") -> None:
-    """Raise a `UserError` if Snakemake cannot keep its notes, and a study its results, in a folder."""
+    """Raise a `UserError` if a study's folder, where Snakemake and the study write, is not writable."""
     try:
         Path(folder, ".snakemake").mkdir(exist_ok=True)
     except OSError as error:

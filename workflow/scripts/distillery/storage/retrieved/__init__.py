@@ -1,1 +1,1 @@
-"""What retrieval leaves: pools of images with their records, refusals, and the store of what was fetched."""
+"""Results of retrieval: pools of images with their records, refusals, and the store of retrieved images."""

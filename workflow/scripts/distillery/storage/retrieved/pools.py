@@ -1,8 +1,8 @@
-"""Pools: the images of one class of a source, and a record of every candidate.
+"""Read and write pools: the images of one class of a source, and a record of every candidate.
 
 A pool is two files: a WebDataset shard `{class}.tar` with `{key}.{jpg,png,…}` and `{key}.json` for each image, and
 `{class}.jsonl` with one line for each candidate, in order, with the reason if it could not be retrieved. The key is
-the first 16 hex digits of the sha256 of the image's bytes.
+the first 16 hex digits of the SHA-256 of the image's bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from distillery.jobs import UserError, one_line, require_whole
 from distillery.storage.files import atomic_path, atomic_write
 from distillery.storage.records import ImageRecord
 
-# first bytes → extension; other formats are kept as .bin, and curation drops them with the reason
+# first bytes → extension; files in other formats get .bin, and curation drops them with the reason
 MAGIC = (
     (b"\xff\xd8\xff", "jpg"),
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -26,20 +26,20 @@ MAGIC = (
     (b"BM", "bmp"),
     (b"II*\0", "tif"),
     (b"MM\0*", "tif"),
-    (b"II+\0", "tif"),  # larger than 4 GB, or so written
+    (b"II+\0", "tif"),  # BigTIFF
     (b"MM\0+", "tif"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
     (b"\xffO\xffQ", "j2k"),
 )
 MAX_MEMBER_BYTES = 1_000_000_000
-# what a damaged or made-up shard or table raises in tarfile, json and the record
+# what tarfile, json and the record raise for a damaged or forged shard or file of records
 DAMAGE = (tarfile.TarError, LookupError, EOFError, ValueError, TypeError, OSError, OverflowError, RecursionError)
 KEY_LENGTH = 16  # hex digits
-MAGIC_BYTES = 32  # of a file, from which `extension` tells its format
+MAGIC_BYTES = 32  # of a file, enough for `extension` to recognize its format
 
 
 def image_key(data: bytes) -> str:
-    """The name of an image in its shard: the first 16 hex digits of the sha256 of its bytes."""
+    """The name of an image in its shard: the first 16 hex digits of the SHA-256 of its bytes."""
     return hashlib.sha256(data).hexdigest()[:KEY_LENGTH]
 
 
@@ -47,13 +47,13 @@ def extension(data: bytes) -> str:
     """jpg, png, gif, bmp, webp, tif, avif, jp2 or j2k by the first bytes, else bin."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
-    if data[4:8] == b"ftyp" and b"avi" in data[8:MAGIC_BYTES]:  # avif, avis: the main or a compatible brand
+    if data[4:8] == b"ftyp" and b"avi" in data[8:MAGIC_BYTES]:  # the major or a compatible brand is avif or avis
         return "avif"
     return next((name for magic, name in MAGIC if data.startswith(magic)), "bin")
 
 
 def write_pool(shard: str | Path, records: str | Path, entries: Iterable[tuple[ImageRecord, bytes | None]]) -> int:
-    """Write a pool; each of its files is written whole or not at all.
+    """Write a pool; each of its two files is written atomically.
 
     Args:
         shard: the `.tar` to write; images with the same bytes are stored once.
@@ -86,14 +86,15 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def read_pool(shard: str | Path, records: str | Path) -> Iterator[tuple[ImageRecord, bytes | None]]:
-    """Every record of a pool in order, with the image's bytes or None if it was not retrieved.
+    """Read every record of a pool in order, with the image's bytes, or None if it was not retrieved.
 
     Raises:
-        UserError: a file is truncated or has other contents; names it and says to delete it.
+        FileNotFoundError: a file does not exist.
+        UserError: a file is damaged, or an image does not match its record; the message says to delete both files.
     """
     require_whole([shard, records])
     try:
-        # lines end at "\n" alone: a title may contain what str.splitlines also takes for an end, such as U+2028
+        # lines end at "\n" only: a title may contain others at which str.splitlines splits, such as U+2028
         with tarfile.open(shard, "r:") as tar, open(records, encoding="utf-8", newline="\n") as lines:
             members = _images(tar)
             for line in lines:
@@ -109,9 +110,10 @@ def read_pool(shard: str | Path, records: str | Path) -> Iterator[tuple[ImageRec
 
 
 def read_records(path: str | Path) -> list[ImageRecord]:
-    """The records of a pool in order, without its images.
+    """Read the records of a pool in order, without its images.
 
     Raises:
+        FileNotFoundError: the file does not exist.
         UserError: the file is damaged.
     """
     try:
@@ -127,10 +129,11 @@ def read_records(path: str | Path) -> list[ImageRecord]:
 
 
 def read_images(shard: str | Path, keys: Iterable[str]) -> dict[str, bytes]:
-    """The bytes of some images of a shard, by their keys; keys that it lacks are left out.
+    """Read the bytes of some images of a shard, by their keys; keys that it lacks are left out.
 
     Raises:
-        UserError: the shard is truncated or no tar.
+        FileNotFoundError: the shard does not exist.
+        UserError: the shard is damaged or not a tar.
     """
     require_whole([shard])
     wanted = set(keys)
@@ -147,7 +150,7 @@ def read_images(shard: str | Path, keys: Iterable[str]) -> dict[str, bytes]:
 
 
 def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar. One whose header leads backwards is an error: it would be read again and again."""
+    """The members of a tar; a header that points backwards is an error, since it would be read in an endless loop."""
     last = -1
     for member in tar:
         if member.size < 0 or member.offset <= last:
@@ -161,9 +164,9 @@ def _images(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
 
 
 def _read_plain(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    # links lead to other members, or in a circle; a sparse file has bytes that are nowhere
+    # links may form a circle; a sparse file can be far larger than its data in the tar
     if not member.isreg() or member.issparse() or not (file := tar.extractfile(member)):
-        raise tarfile.ReadError(f"{member.name[:80]} is no plain file")
+        raise tarfile.ReadError(f"{member.name[:80]} is not a plain file")
     if member.size > MAX_MEMBER_BYTES:
         raise tarfile.ReadError(f"{member.name[:80]} has {member.size:,} bytes")
     return file.read()

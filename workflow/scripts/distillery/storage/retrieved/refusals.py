@@ -1,7 +1,7 @@
-"""Refusals: why a source gives no images, as a typed reason that a pool can hold in place of images.
+"""Define refusals: typed reasons why a source gives no images, which a pool can hold in place of images.
 
-With `unavailable: skip` a refusal is a result: the class gets an empty shard, and one record whose failure names the
-reason. Curation, the split and the tables read it there.
+With `unavailable: skip`, a refusal is a result: the pool of the class has an empty shard, and one record whose failure
+names the reason. Curation, the split and the tables read it there.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from distillery.storage.records import ImageRecord
 REFUSALS = (
     "captcha",
     "consent page",
-    "page for browsers only",  # the search answers programs with a page that only a browser can read
-    "unreadable page",  # the search has changed the form of its answers
-    "unrelated results",  # the search answers programs with images of something else
+    "page for browsers only",  # the search sends programs a page that only a browser can read
+    "unreadable page",  # the search has changed the format of its responses
+    "unrelated results",  # the search sends programs images of something else
     "no saved pages",  # the user has saved no page of results for a class
-    "no browser",  # this machine has none that a program can open, or no screen for its window
-    "window closed",  # the person closed the browser's window
-    "gated",  # the model's license is not accepted by this account
+    "no browser",  # this machine has no browser that a program can open, or no screen for its window
+    "window closed",  # the user closed the browser's window
+    "gated",  # this account has not accepted the model's license
     "no token",  # the model is gated, and this machine has no token of the Hugging Face hub
-    "no contact",  # the site refuses programs that do not say whose they are
+    "no contact",  # the site refuses programs that name no contact
     "unreachable",
     "quota used up",
     "nothing found",
-    "no GPU",  # for a model that needs one
-    "parent refused",  # the source whose images it would be made from refused the class
+    "no GPU",  # the model needs one
+    "parent refused",  # the source whose images the generation starts from refused the class
 )
 PREFIX = "refused: "
 
 
 class Refusal(UserError):
-    """A source gives no images for a reason that is not a mistake of the configuration.
+    """A source gives no images, for a reason that is not an error in the configuration.
 
     Args:
-        message: one line with what, where and the remedy.
+        message: one line: what is wrong, where, and what to do.
         reason: one of `REFUSALS`.
     """
 

@@ -1,7 +1,7 @@
-"""Retrieve from a source that may refuse: with `unavailable: skip` its pools then hold the refusal.
+"""Write the pools of a source that may refuse: with `unavailable: skip`, they then hold the refusal.
 
-A note in the source's store remembers a refusal that concerns the whole source, so that no other class asks it again.
-`python -m distillery.retry` removes the note.
+If the refusal concerns the whole source, a note in the source's store records it, so that no other class requests the
+source again. `python -m distillery.retry` removes the note.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ OF_THE_SOURCE = (
 
 @dataclass(frozen=True)
 class SourceRequest:
-    """What a job asks of a source.
+    """A job's request for images of a source.
 
     Attributes:
         source: its name.
         kind: of the source.
-        asked: kind, and for a diffusion source model and revision; a note about something else does not hold.
+        asked: kind, and model, data set and revision if the source has them; a note about another value is ignored.
         store: the source's folder of retrieved images.
         skip: whether a refusal is a result, and not an error.
-        look: the file of the source's verdict, if somebody looked.
+        look: file with the verdict of the source's preflight check; empty if it had none.
     """
 
     source: str
@@ -60,13 +60,13 @@ class SourceRequest:
 
     @classmethod
     def of(cls, name: str, settings: Mapping[str, Any], store: str | Path, look: str | Path = "") -> SourceRequest:
-        """The request of a configured source; its `unavailable` is skip or stop, the default."""
+        """The request for a configured source; its key `unavailable` is skip, or by default stop."""
         kind = settings["kind"]
         asked = " ".join(filter(None, (kind, settings.get("model"), settings.get("dataset"), settings.get("revision"))))
         return cls(name, kind, asked, Path(store), settings.get("unavailable", "stop") == "skip", look)
 
     def remembered(self) -> Refusal | None:
-        """The refusal of the look or of the store's note, if it is of this request and less than a day old."""
+        """The refusal in the verdict or in the store's note for this request, if it is less than a day old."""
         verdict = read_verdict(self.look) if self.look else None
         if verdict and not verdict.expired() and (refusal := verdict.refusal()):
             return refusal
@@ -81,7 +81,7 @@ class SourceRequest:
             return None  # no note, or a damaged one
 
     def remember(self, refusal: Refusal) -> None:
-        """Write the note, if the refusal concerns the whole source."""
+        """Write the note if the refusal concerns the whole source."""
         if refusal.reason in OF_THE_SOURCE:
             note = {"reason": refusal.reason, "message": str(refusal), "asked": self.asked, "time": now()}
             atomic_write(self.store / NOTE, json.dumps(note, indent=1) + "\n", digest=True)
@@ -106,16 +106,16 @@ def write_pools(
     pools: Mapping[str, tuple[str, str]],
     retrieve: Callable[[], Iterable[tuple[str, Entries]]],
 ) -> None:
-    """Write the pools of classes; with `skip`, those of a source that refuses hold the refusal.
+    """Write the pools of classes; with `skip`, the pools of a source that refuses hold the refusal.
 
     Args:
         request: see `SourceRequest`.
-        pools: class → its shard and its records, to be written.
+        pools: class → paths of its shard and its records.
         retrieve: gives each class with the entries of its pool; not called if the source has refused before.
 
     Raises:
-        Refusal: the source refuses and the request says stop.
-        UserError: any other mistake.
+        Refusal: the source refuses, and `skip` is not set.
+        UserError: any other error.
     """
 
     def write() -> None:
@@ -132,10 +132,15 @@ def write_pools(
 def records_unless_refused(
     request: SourceRequest, labels: Iterable[str], retrieve: Callable[[], list[ImageRecord]]
 ) -> list[ImageRecord]:
-    """Retrieved records; with `skip`, the record of the refusal for each class if the source refuses.
+    """Retrieved records; with `skip`, if the source refuses, a record of the refusal for each class.
+
+    Args:
+        request: see `SourceRequest`.
+        labels: the classes.
+        retrieve: gives the records; not called if the source has refused before.
 
     Raises:
-        Refusal: the source refuses and the request says stop.
+        Refusal: the source refuses, and `skip` is not set.
     """
 
     def refused(refusal: Refusal) -> list[ImageRecord]:
@@ -145,16 +150,16 @@ def records_unless_refused(
 
 
 def verdict_of(request: SourceRequest, preflight: bool, look: Callable[[], Verdict]) -> Verdict:
-    """What a look at a source finds, a refusal included.
+    """The verdict of a source's preflight check; with `skip`, a refusal is a verdict too.
 
     Args:
         request: see `SourceRequest`.
-        preflight: False: nobody looks, and the verdict is unknown.
-        look: looks.
+        preflight: whether to check at all; the verdict is unknown if not.
+        look: the check.
 
     Raises:
-        Refusal: the source refuses and the request says stop.
-        UserError: any other mistake.
+        Refusal: the source refuses, and `skip` is not set.
+        UserError: any other error.
     """
     if not preflight:
         return Verdict(request.source, "unknown", "not asked", when=now())
@@ -177,11 +182,11 @@ def _unless_refused(request: SourceRequest, retrieve: Callable[[], T], refused: 
         if not request.skip:
             raise
         if known:
-            log.info("source %s has refused before, and is not asked again: %s", request.source, refusal)
+            log.info("source %s refused before and is not requested again: %s", request.source, refusal)
             return refused(refusal)
         request.remember(refusal)
         log.warning(
-            "%s The scenarios that need source %s are left out. Once it can be had: python -m distillery.retry",
+            "%s The scenarios that need source %s are left out. Once it is available: python -m distillery.retry",
             *(refusal, request.source),
         )
         return refused(refusal)

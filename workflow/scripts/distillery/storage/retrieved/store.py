@@ -1,6 +1,6 @@
-"""A store keeps every image that a source has retrieved, outside the files that the workflow declares.
+"""Keep every image that a source has retrieved in a store, outside the files that the workflow declares.
 
-A job that was killed, or whose queries changed, retrieves only what is missing.
+So a job that was killed, or whose queries changed, retrieves only what is missing.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ FLUSH_FILES, FLUSH_SECONDS = 128, 10.0  # files are flushed to the disk together
 class Store:
     """The images retrieved so far, each under its identity: the URL, or the hash of its generation parameters.
 
-    An entry is two files. The bytes are written first, then the record, each renamed into place: an entry with a record
-    is whole. A failure may be kept too, as a record without bytes.
+    An entry is two files. The bytes are written first, then the record, each atomically, so an entry with a record is
+    complete. A failure can be kept too, as a record without bytes.
 
     Nothing is lost when the process is killed. After a power failure, entries of the last `FLUSH_SECONDS` may be
-    damaged; `get` finds that out by their hash, and they are retrieved again.
+    damaged; `get` detects that by their hash, and they are retrieved again.
 
     Args:
         root: the folder.
-        most: bytes of images it may hold, 0 for no limit.
+        most: maximum size of all images in bytes; 0 for no limit.
         free: bytes that must stay free on its disk.
     """
 
@@ -41,7 +41,7 @@ class Store:
         self._lock = threading.Lock()
         self._unflushed: list[Path] = []
         self._flushed = time.monotonic()
-        # hidden files are half written, perhaps by another job that uses the store
+        # hidden files are incomplete: another job may be writing them
         kept = (file for file in self.root.rglob("*.bin") if not file.name.startswith("."))
         self._held = sum(map(_size, kept)) if most else 0
 
@@ -55,7 +55,7 @@ class Store:
         return self.root / name[:2] / f"{name}.json"
 
     def get(self, identity: str) -> tuple[ImageRecord, bytes | None] | None:
-        """The entry of `identity`, or None if it is missing or damaged (it is then retrieved again)."""
+        """The entry of `identity`; None if it is missing or damaged, so that the caller retrieves it again."""
         path = self._path(identity)
         if not path.exists():
             return None
@@ -72,10 +72,10 @@ class Store:
         return (record, data) if hashlib.sha256(data).hexdigest() == record.sha256 else None
 
     def put(self, identity: str, record: ImageRecord, data: bytes | None) -> None:
-        """Keep an entry; it replaces an older one.
+        """Write an entry, in place of an older one if there is one.
 
         Raises:
-            UserError: the store would exceed its limit, or leave too little free.
+            UserError: the store would exceed its limit, or leave too little space free on the disk.
         """
         path = self._path(identity)
         image = path.with_suffix(".bin")
@@ -88,7 +88,7 @@ class Store:
         self._flush_later(path)
 
     def _flush_later(self, path: Path) -> None:
-        """Flush a file with others, in a thread that nobody waits for."""
+        """Flush a file together with others, in a background thread."""
         with self._lock:
             self._unflushed.append(path)
             late = time.monotonic() - self._flushed > FLUSH_SECONDS
@@ -130,5 +130,5 @@ def _size(file: Path) -> int:
 
 def _flush(files: Sequence[Path]) -> None:
     for file in files:
-        with suppress(OSError):  # deleted meanwhile; a full disk is reported where it is written to
+        with suppress(OSError):  # deleted in the meantime; the writer reports a full disk
             flush_to_disk(file)

@@ -1,7 +1,7 @@
-"""What a look at a source found, before its first image is retrieved: one small file for each source.
+"""Read and write the verdicts of preflight checks, which test each source before its first image is retrieved.
 
-A refused verdict keeps the jobs that retrieve from asking again, for a day; an accepted one holds for good. The crawl
-itself may still be refused.
+Each source has one small file. A refused verdict keeps retrieving jobs from requesting the source, for a day; an ok
+verdict does not expire. The source may still refuse the crawl itself. In the code, a preflight check is a *look*.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from distillery.storage.files import atomic_write
 from distillery.storage.retrieved.refusals import REFUSALS, Refusal
 
 FOLDER = Path("resources/preflight")  # below the study's folder
-HOLDS = timedelta(days=1)  # how long a refusal is believed
+HOLDS = timedelta(days=1)  # how long a refusal is valid
 COLUMNS = ("source", "verdict", "reason", "remedy")
 
 
 @dataclass(frozen=True)
 class LookRequest:
-    """How to look at a source.
+    """How to check a source before its first image is retrieved.
 
-    An object of its own, because Snakemake does not compare such parameters. A changed one must not repeat the look: in
-    a run that repeats a look, Snakemake overlooks that the parameters of the jobs behind it have changed as well.
+    Rules get it as an object, because Snakemake does not compare objects: a changed one must not repeat the check. In a
+    run that repeats it, Snakemake would not notice that parameters of the jobs after it have changed as well.
 
     Attributes:
         source: its settings.
         label: the class of `query`.
-        query: what to ask a search.
-        preflight: whether to look at all.
-        gpus: that the jobs of the study may use.
+        query: to send to a search.
+        preflight: whether to check at all.
+        gpus: number of GPUs that the jobs of the study may use.
     """
 
     source: dict[str, Any]
@@ -45,14 +45,14 @@ class LookRequest:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a look at a source found.
+    """The result of a source's preflight check.
 
     Attributes:
         source: its name.
-        verdict: ok; refused; unknown, if nobody looked or the look could not tell.
-        reason: of a refusal, one of `REFUSALS`; of an unknown verdict in words; else empty.
+        verdict: ok; refused; or unknown, if there was no check or it was not conclusive.
+        reason: one of `REFUSALS` if refused; free text if unknown; empty if ok.
         remedy: one line with what, where and what to do; empty if ok.
-        when: UTC, ISO 8601.
+        when: time of the check, UTC, ISO 8601.
     """
 
     source: str
@@ -62,16 +62,16 @@ class Verdict:
     when: str = ""
 
     def write(self, path: str | Path) -> None:
-        """Write the file of the source."""
+        """Write the verdict as JSON."""
         atomic_write(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
 
     def refusal(self) -> Refusal | None:
-        """The refusal, if this is one."""
+        """The refusal as an exception; None if the verdict is another one."""
         refused = self.verdict == "refused" and self.reason in REFUSALS
         return Refusal(self.remedy, self.reason) if refused else None
 
     def expired(self) -> bool:
-        """Whether this is a refusal that is believed no more."""
+        """Whether this is a refusal older than `HOLDS`."""
         if self.verdict != "refused":
             return False
         try:
@@ -81,12 +81,12 @@ class Verdict:
 
 
 def now() -> str:
-    """The present as `Verdict.when` has it."""
+    """The current time in the format of `Verdict.when`."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def read_verdict(path: str | Path) -> Verdict | None:
-    """The verdict in a file; None if there is no such file, or it is damaged."""
+    """Read a verdict; None if the file does not exist or is damaged."""
     try:
         return Verdict(**json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -94,15 +94,15 @@ def read_verdict(path: str | Path) -> Verdict | None:
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """A table for the terminal, a line for each source; the remedy is last, since it is long. Then the way on."""
+    """A table for the terminal: a line for each source, and one on how to retry those that refused."""
     lines = [COLUMNS, *((each.source, each.verdict, each.reason, each.remedy) for each in verdicts)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS) - 1)]
     refused = [each.source for each in verdicts if each.verdict == "refused"]
-    way_on = (
-        f"Scenarios that need {', '.join(refused)} are left out. Once they can be had: python -m distillery.retry\n"
+    advice = (
+        f"Scenarios that need {', '.join(refused)} are left out. Once they are available: python -m distillery.retry\n"
     )
     table = "".join(
         "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[-1]]).rstrip() + "\n"
         for line in lines
     )
-    return table + way_on * bool(refused)
+    return table + advice * bool(refused)
