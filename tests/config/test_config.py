@@ -88,7 +88,7 @@ def test_scenarios_can_be_compared(study):
     study["comparisons"] = {"engines": {"question": "Bing or Google?", "scenarios": ["one", "two"]}}
     assert check_config(study)["comparisons"]["engines"]["within"] == ["scratch", "kd"]
     study["scenarios"]["two"] = {"train": {"mine": 5}}
-    with pytest.raises(UserError, match="comparisons.engines.scenarios: one and two train on other classes"):
+    with pytest.raises(UserError, match="comparisons.engines.scenarios: one and two train on different classes"):
         check_config(study)
 
 
@@ -127,7 +127,7 @@ MISTAKES = [
     ({"sources": {"own_test": {"kind": "bing", "per_class": 9}}}, "sources.own_test: the tables use this name"),
     (
         {"scenarios": {"One": {"train": {"google": 4}}}},
-        "scenarios.One: the name is one in other letters; on some disks",
+        "scenarios.One: the name differs from one only in upper and lower case",
     ),
     ({"sources": {"sd": {"size": 500}}}, "sources.sd.size: 500 is not a multiple of 8"),
     ({"teacher": {"data": {"kind": "cifar10", "test": 1}}}, "teacher.data.test: 1 images are too few for 2 classes"),
@@ -138,14 +138,14 @@ MISTAKES = [
             "split": {"test": {"mine": 5}, "common": ["mine"]},
             "scenarios": {"wild": {"train": {"free": 4}}},
         },
-        "scenarios.wild.train: no source of split.common has any of its classes",
+        "scenarios.wild.train: no source in split.common has one of its classes",
     ),
     ({"scenarios": {"one": {"train": {"yahoo": 80}}}}, "scenarios.one.train: unknown source yahoo; known are google"),
     ({"scenarios": {"one": {"arms": ["dkd"]}}}, "scenarios.one.arms: unknown arm dkd; known are scratch, kd"),
     ({"scenarios": {"one": {"train": {"google": 81}}}}, "scenarios.one.train.google: 81 .* take a multiple of 2"),
     (
         {"scenarios": {"one": {"train": {"google": 800}}}},
-        "scenarios.one.train.google: 400 images of each class and 10 ",
+        "scenarios.one.train.google: 400 images of each class for training and 10 ",
     ),
     (
         {"arms": {"standard": {"method": "kd_standardized"}}},
@@ -154,7 +154,7 @@ MISTAKES = [
     ({"scenarios": {"one": {"augment": "blur"}}}, "scenarios.one.augment: 'blur' is not one of none, color, rotation"),
     ({"scenarios": {"a b": {"train": {"google": 2}}}}, "scenarios: name 'a b' may have only a-z"),
     ({"scenarios": {"one\n": {"train": {"google": 2}}}}, r"scenarios: name 'one\\n' may have only a-z"),
-    ({"scenarios": {"a" * 101: {"train": {"google": 2}}}}, "scenarios: name .*at most 100 in all"),
+    ({"scenarios": {"a" * 101: {"train": {"google": 2}}}}, "scenarios: name .*at most 100 characters"),
     ({"scenarios": {2024: {"train": {"google": 2}}}}, "scenarios: 2024 is not of type string; put it in quotes"),
     ({"deployed": ["one.kdd"]}, "deployed: no student one.kdd is trained; give scenario.arm, such as one.scratch"),
     ({"seeds": 6.0}, "seeds: 6.0 is not of type integer"),
@@ -206,6 +206,10 @@ MISTAKES = [
     ({"sources": {"google": {"kind": 3}}}, "sources.google.kind: 3 is not one of google, bing"),
     ({"sources": {"free": {}}}, "sources.free: key kind is missing"),
     (
+        {"sources": {"bing": {"filters": {"size": "big"}}}},
+        "sources.bing.filters.size: 'big' is not one of large, medium",
+    ),
+    (
         {"sources": {"google": {"filters": {"size": "tiny"}}}},
         "sources.google.filters.size: 'tiny' is not one of ''",
     ),
@@ -228,11 +232,11 @@ MISTAKES = [
     ({"arms": {"bad": {"method": "kd_with_faults", "faults": []}}}, r"arms.bad.faults: \[\] is too short"),
     (
         {"comparisons": {"a": {"arms": ["scratch", "kd"], "within": ["two"]}}},
-        "comparisons.a.within: two does not train",
+        "comparisons.a.within: scenario two does not train both",
     ),
     (
         {"comparisons": {"a": {"scenarios": ["one", "two"], "within": ["scratch"]}}},
-        "comparisons.a.within: scratch does",
+        "comparisons.a.within: arm scratch is not trained by both one and two",
     ),
     ({"scenarios": {"one": {"clean": "photo"}}}, "scenarios.one.clean: 'photo' is not of type boolean or keys"),
     ({"scenarios": {"one": {"clean": {"kinds": ["photos"]}}}}, "scenarios.one.clean.kinds.0: 'photos' is not one of"),
@@ -245,11 +249,11 @@ MISTAKES = [
     ({"student": {"tune": {"lr": [0.1]}}}, "student.tune: key weight_decay is missing"),
     (
         {"student": {"tune": {"lr": [0.1], "weight_decay": [0]}}},
-        "student.tune: split.val has no images of the common",
+        "student.tune: tuning needs validation images",
     ),
     (
         {"arms": {"kd": {"method": "kd", "tune": {"lr": [0.1], "weight_decay": [0]}}}},
-        "arms.kd.tune: split.val has no images of the common",
+        "arms.kd.tune: tuning needs validation images",
     ),
     ({"arms": {"kd": {"method": "kd", "tune": {"lr": []}}}}, "arms.kd.tune"),
     (
@@ -331,9 +335,12 @@ def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
 @pytest.mark.parametrize(
     "data, message",
     [
-        ({"kind": "folder", "path": "a"}, "teacher.data.test_path: name another folder"),
-        ({"kind": "folder", "path": "a", "test_path": "b/../a"}, "teacher.data.test_path: name another folder"),
-        ({"kind": "sources"}, "teacher.data.train_sources: no source of class cat, dog"),
+        ({"kind": "folder", "path": "a"}, "teacher.data.test_path: the teacher would be tested on its train images"),
+        (
+            {"kind": "folder", "path": "a", "test_path": "b/../a"},
+            "teacher.data.test_path: the teacher would be tested on its train images",
+        ),
+        ({"kind": "sources"}, "teacher.data.train_sources: no source has class cat, dog"),
         ({"kind": "sources", "train_sources": ["mine"]}, "train_sources: students are trained or tested on mine"),
         (
             {"kind": "sources", "train_sources": ["yahoo"]},
@@ -341,11 +348,11 @@ def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
         ),
         (
             {"kind": "sources", "train_sources": ["free", "dogs"], "test_sources": ["dogs"]},
-            "test_sources: dogs is trained",
+            "test_sources: dogs is also in train_sources",
         ),
         (
             {"kind": "sources", "train_sources": ["free"], "test_sources": ["dogs"]},
-            "test_sources: no source of class cat",
+            "test_sources: no source has class cat",
         ),
     ],
 )

@@ -79,11 +79,11 @@ def test_an_adapted_source_is_made_after_the_split_of_the_one_it_is_adapted_to(c
         ({"adapt": {"source": "sd"}}, "adapt.source: sd cannot be made from itself; name another source"),
         (
             {"adapt": {"source": "bing"}, "from": {"source": "google"}},
-            "adapt.source: from names google; take one source for both",
+            "adapt.source: key from names google; use one source for both",
         ),
         (
             {"adapt": {"source": "bing"}, "lora": {"path": "a/b"}},
-            "lora: the model is adapted already (adapt); take one of them",
+            "lora: the key adapt also trains a LoRA for this model; remove one of the two",
         ),
     ],
 )
@@ -96,7 +96,7 @@ def test_adaptations_that_cannot_be(config, change, told):
 def test_an_adapted_source_has_train_images_alone(config, key):
     config["sources"]["sd"]["adapt"] = {"source": "bing"}
     config["split"][key]["sd"] = 20
-    with pytest.raises(UserError, match=f"split.{key}: sd is made by a model that saw bing, so it has train images"):
+    with pytest.raises(UserError, match=f"split.{key}: sd is made by a model that saw bing, so its images are only"):
         check_config(config)
 
 

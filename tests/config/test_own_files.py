@@ -159,7 +159,7 @@ def test_published_numbers_that_are_left_out_are_a_warning(study):
     assert early_warnings.study_warnings(study) == []
     study["scenarios"]["large"]["published"] = {"site": [1, 2]}
     (warning,) = early_warnings.study_warnings(study)
-    assert warning.startswith("scenarios large: their published numbers are left out, because a source is of another")
+    assert warning.startswith("scenarios large: their published results are not shown, because they train on another")
 
 
 def test_one_archive_may_hold_the_images_of_all_by_folder(study):

@@ -53,7 +53,7 @@ def test_a_teacher_that_is_trained_needs_images_and_one_that_is_not_needs_none()
         ),
         (
             ZERO_SHOT | {"zero_shot": {"model": "m", "trust_val": True}},
-            "trust_val: split.val has no images of the common",
+            "trust_val: the scale is fitted on validation images",
         ),
         (ZERO_SHOT | {"members": SEVERAL["members"]}, "teacher.members: only kind: several has members"),
         ({"kind": "several", "members": {"own": {"kind": "train"}}}, "teacher.members: give at least two"),
@@ -73,7 +73,7 @@ def test_a_mistake_is_one_line(teacher, message):
 @pytest.mark.parametrize("teacher", [CHECKPOINT, ZERO_SHOT, SEVERAL], ids=lambda teacher: teacher["kind"])
 def test_methods_that_need_more_than_logits_are_refused(teacher, method):
     arms = {"scratch": {"method": "ce"}, "kd": {"method": "kd"}, "other": {"method": method}}
-    with pytest.raises(UserError, match=f"arms.other: {method} .* gives logits alone"):
+    with pytest.raises(UserError, match=f"arms.other: {method} .* gives only logits"):
         check_config(with_teacher(teacher, arms=arms))
     check_config(with_teacher({}, arms=arms))
 

@@ -33,7 +33,7 @@ def test_the_teacher_chooses_none_of_its_own_images(config):
     config["teacher"] = {"data": data}
     check_config(config)
     config["sources"]["varied"]["keep"] = {"by": "teacher"}
-    told = "sources.varied.keep: the teacher is trained or tested on varied, so it cannot choose its images; take by:"
+    told = "sources.varied.keep: the teacher is trained or tested on varied, so it cannot choose its images; use by:"
     assert mistake(config).startswith(told)
     data["train_sources"], data["test_sources"] = ["extra"], ["varied"]
     assert mistake(config).startswith(told)
@@ -44,7 +44,7 @@ def test_the_teacher_chooses_none_of_its_own_images(config):
 @pytest.mark.parametrize("key", ["test", "val"])
 def test_students_are_not_tested_on_what_the_teacher_chose(config, key):
     config["split"][key]["sd"] = 20
-    assert mistake(config).startswith(f"split.{key}: the teacher chooses the images of sd (keep), so it has train")
+    assert mistake(config).startswith(f"split.{key}: the teacher chooses the images of sd (keep), so they are only")
     config["sources"]["sd"] |= {"keep": {"by": "clip"}, "clip_scorer": "some/clip"}
     check_config(config)
 
@@ -52,7 +52,7 @@ def test_students_are_not_tested_on_what_the_teacher_chose(config, key):
 @pytest.mark.parametrize(
     "keep, told",
     [
-        ({"by": "clip"}, "sources.sd.keep: by clip needs clip_scorer, a CLIP model's id or folder; add it"),
+        ({"by": "clip"}, "sources.sd.keep: by: clip needs the key clip_scorer, a CLIP model's id or folder; add it"),
         ({"by": "me"}, "sources.sd.keep.by: 'me' is not one of clip, teacher"),
         ({"by": "teacher", "at_least": 0}, "sources.sd.keep.at_least: 0 is not greater than 0"),
         ({"by": "teacher", "tries": 0}, "sources.sd.keep.tries: 0 is less than the minimum of 1"),

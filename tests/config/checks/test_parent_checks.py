@@ -36,8 +36,8 @@ def test_a_derived_source_has_no_test_and_no_validation_images(config, key):
     config["split"].setdefault(key, {})["mild"] = 20
     config["split"].pop("common")
     assert mistake(config) == (
-        f"split.{key}: mild is made from train images of bing, so it has train images alone; leave it out. Test on bing"
-        " or another source that is not generated from it"
+        f"split.{key}: mild is made from train images of bing, so its images are only for training; remove mild here."
+        " Use bing, or another source that is not made from it"
     )
 
 
@@ -49,10 +49,10 @@ def test_a_derived_source_has_no_test_and_no_validation_images(config, key):
             {"source": "no"},
             "source: unknown source no; known are google, bing, mine, sd, varied, extra, mild, milder",
         ),
-        ({"source": "milder"}, "source: milder is made from bing; name bing, or another source that is retrieved"),
-        ({"source": "mine"}, "source: mine has no labels of its own (labels: none); name a source that has"),
+        ({"source": "milder"}, "source: milder is itself made from bing; name bing, or another source"),
+        ({"source": "mine"}, "source: mine has no labels of its own (labels: none); name a source with labels"),
         ({"strength": [0.8, 0.4]}, "strength: 0.8 is more than 0.4; give the lowest strength first"),
-        ({"strength": 0.01}, "strength: 0.01 of 28 steps is less than one; raise it to 0.036 or more"),
+        ({"strength": 0.01}, "strength: 0.01 of 28 steps is less than one step; raise it to 0.036 or more"),
         ({"strength": 1.5}, "strength: 1.5 is greater than the maximum of 1"),
         ({"strength": "much"}, "strength: 'much' is not of type number"),
         ({"sources": "bing"}, "unknown key sources; known are source, strength"),
@@ -70,7 +70,7 @@ def test_what_a_source_can_be_made_from(config, change, told):
 def test_the_teacher_knows_no_derived_image(config, key):
     data = {"kind": "sources", "train_sources": ["extra"], "test_sources": ["varied"]} | {key: ["mild"]}
     config["teacher"] = {"data": data}
-    assert mistake(config).startswith(f"teacher.data.{key}: mild is made from train images of bing; take a source that")
+    assert mistake(config).startswith(f"teacher.data.{key}: mild is made from train images of bing; use a source that")
 
 
 def test_images_of_the_teacher_are_no_parents(config):
@@ -133,9 +133,9 @@ def test_a_source_whose_prompts_are_titles_is_split_after_their_source(config, t
     assert image_files.prompt_files(study, "varied") == {"prompts": "resources/prompts/varied.edited.csv"}
     assert image_files.prompt_files(study, "sd") == {}
     config["sources"]["varied"]["prompt_style"] = "composed"
-    assert mistake(config).startswith("sources.varied.prompts_from: titles are used as they are")
+    assert mistake(config).startswith("sources.varied.prompts_from: titles are complete prompts")
     config["sources"]["varied"]["prompts_from"]["titles"] = "mild"
-    assert mistake(config).startswith("sources.varied.prompts_from.titles: mild is made from bing; name bing")
+    assert mistake(config).startswith("sources.varied.prompts_from.titles: mild is itself made from bing; name bing")
     config["sources"]["varied"]["prompts_from"]["titles"] = "extra"
     config["split"]["test"]["varied"] = 20
-    assert mistake(config).startswith("split.test: varied is made from titles of train images of extra, so it has")
+    assert mistake(config).startswith("split.test: varied is made from titles of train images of extra, so its")

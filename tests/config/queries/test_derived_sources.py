@@ -88,16 +88,28 @@ def change(config, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("split", "test", "phone"), 4, "split.test.phone: its labels are not checked by anyone .* no test images"),
-        (("split", "val", "album"), 4, "split.val.album: .* no validation images; take it out"),
-        (("sources", "mine", "threshold"), 0.5, "sources.mine.threshold: only a source with labels: teacher has one"),
-        (("sources", "album", "threshold"), 0.5, "sources.album.threshold: labels: none takes all images"),
+        (
+            ("split", "test", "phone"),
+            4,
+            "split.test.phone: the source has no labels of its own .* cannot give test images",
+        ),
+        (("split", "val", "album"), 4, "split.val.album: .* cannot give validation images; remove it"),
+        (
+            ("sources", "mine", "threshold"),
+            0.5,
+            "sources.mine.threshold: only a source with labels: teacher has a threshold",
+        ),
+        (("sources", "album", "threshold"), 0.5, "sources.album.threshold: labels: none keeps all images"),
         (("sources", "phone", "threshold"), 1.0, "sources.phone.threshold"),
         (("sources", "phone", "labels"), "folders", "sources.phone.labels: 'folders' is not one of teacher, none"),
         (("sources", "phone", "per_class"), 5, "sources.phone.per_class: a source without labels has no classes"),
-        (("classes", "unlabeled"), {}, "classes.unlabeled: source phone has images without a label under this name"),
-        (("scenarios", "as_they_are", "arms"), ["free", "kd", "scratch"], "arms: kd, scratch would train on labels"),
-        (("scenarios", "as_they_are", "arms"), None, r"as_they_are.arms: scratch, kd would train on labels .* album"),
+        (("classes", "unlabeled"), {}, "classes.unlabeled: images without a label, in source phone, have this name"),
+        (
+            ("scenarios", "as_they_are", "arms"),
+            ["free", "kd", "scratch"],
+            "arms: kd, scratch cannot train on source album",
+        ),
+        (("scenarios", "as_they_are", "arms"), None, r"as_they_are.arms: scratch, kd cannot train on source album"),
         (
             ("teacher", "data"),
             {"kind": "sources", "train_sources": ["spare"], "test_sources": ["spare"]},

@@ -1,6 +1,6 @@
-"""Words that a key of the configuration may have, and names that a user may give.
+"""The values that keys of the configuration accept, and the names that a user may choose.
 
-Standard library only: jobs that train or crawl import these lists, and must not wait for pydantic.
+Standard library only: jobs that train or crawl import these lists and must not wait for pydantic to load.
 """
 
 from typing import Literal, get_args
@@ -10,9 +10,9 @@ SourceKind = Literal[WebSearch, "urls", "folder", "huggingface", "diffusion"]
 Network = Literal[
     "resnet8_half", "resnet8", "resnet20", "resnet8x4", "resnet18", "convnet_s", "convnet_m", "convnet_l", "convnet_xl"
 ]
-# of the networks of timm
+# of the name of a network of timm, with or without a tag for its weights
 TIMM_PATTERN = r"timm/[a-z0-9_]+(\.[a-z0-9_]+)?"
-# a revision of the hub that never changes; a branch or a tag may
+# of a commit on the hub, a revision that never changes; a branch or a tag may
 COMMIT_PATTERN = r"[0-9a-f]{40}"
 TrainedPart = Literal["all", "head"]
 View = Literal["auto", "pad_crop", "resized_crop"]
@@ -30,15 +30,15 @@ ImageKind = Literal[
     "photo", "drawing", "icon", "text", "screenshot", "collage", "blurred", "dark", "extreme_aspect"
 ]  # as `curation.kinds` finds them
 
-UNLABELED = "unlabeled"  # stands for the class of images that have none
-LABEL_FREE = ("kd", "hard_teacher")  # methods that read no label where alpha is 1
-WITHOUT_TEACHER = ("ce", "label_smoothing", "uniform_teacher", "ce_with_faults", "published_ce")  # ask no teacher
+UNLABELED = "unlabeled"  # in place of the class, for images without a label
+LABEL_FREE = ("kd", "hard_teacher")  # methods that use no labels if alpha is 1
+WITHOUT_TEACHER = ("ce", "label_smoothing", "uniform_teacher", "ce_with_faults", "published_ce")  # methods
 ScratchFault = Literal["double_softmax", "class_ordered", "optimizer", "budget", "no_augmentation"]
 Fault = Literal["double_softmax", "trained_teacher", "class_ordered", "optimizer", "budget", "no_augmentation"]
 
-# of classes, sources, arms and scenarios, which are also names of files, two of them in one of at most 255 characters
+# of the names of classes, sources, arms and scenarios. File names of at most 255 characters contain up to two of them
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
-RESERVED_NAMES = {  # by section: they mean something else in tables and figures
+RESERVED_NAMES = {  # by section: names that mean something else in tables and figures
     "classes": ("all",),
     "sources": ("common", "own", "own_test", "attempts"),
     "arms": ("teacher", "distilled", "from_scratch"),

@@ -1,4 +1,4 @@
-"""The defaults of the models, put into a configuration where a key is missing."""
+"""Fill missing keys of a configuration with the defaults of the models."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from distillery.config.models.recipes import RecipeConfig
 from distillery.config.models.sources import SOURCES
 from distillery.config.models.study import Study
 
-# the keys that decide a section's model
+# key whose value decides a section's model → value → model
 TAGGED: dict[str, Mapping[str, type[Section]]] = {"kind": SOURCES, "method": ARMS}
 
 
 def fill_defaults(section: dict[str, Any], model: type[Section] = Study) -> None:
-    """Put a model's defaults where a valid section lacks a key, in place and at every depth."""
+    """Fill missing keys of a valid section with the model's defaults, in place and at every depth."""
     for key, field in model.model_fields.items():
         if key not in section and has_default(field):
             section[key] = copy.deepcopy(field.default)
@@ -30,12 +30,12 @@ def fill_defaults(section: dict[str, Any], model: type[Section] = Study) -> None
 
 
 def has_default(field: FieldInfo) -> bool:
-    """Whether a key that is left out gets a value; see `fields.optional`."""
+    """Whether a key that is left out gets a default value; keys made by `fields.optional` do not."""
     return not field.is_required() and field.default is not None
 
 
 def sections_below(annotation: Any, value: Any) -> list[tuple[dict[str, Any], type[Section]]]:
-    """The sections in the value of a key, each with its model: the value itself, or those it holds by name."""
+    """The sections in a key's value, each with its model: the value itself, or the sections that it holds by name."""
     if get_origin(annotation) is dict:
         inner = get_args(annotation)[1]
         return [(section, model) for section in value.values() if (model := model_of(inner, section))]
@@ -44,7 +44,10 @@ def sections_below(annotation: Any, value: Any) -> list[tuple[dict[str, Any], ty
 
 
 def model_of(annotation: Any, section: Any) -> type[Section] | None:
-    """The model of a section: what its key is annotated with, or the choice that its kind or method makes."""
+    """The model of a section; None if the value is no section.
+
+    If its key's annotation allows several models, the section's kind or method decides.
+    """
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if not isinstance(section, dict):
@@ -58,22 +61,22 @@ def model_of(annotation: Any, section: Any) -> type[Section] | None:
 
 
 def defaults_of(model: type[Section]) -> dict[str, Any]:
-    """The defaults of a model's keys, those of the sections in it too."""
+    """The defaults of a model's keys and of the sections in it."""
     section: dict[str, Any] = {}
     fill_defaults(section, model)
     return section
 
 
 def recipe_defaults() -> dict[str, Any]:
-    """The training recipe without network, steps, batch and lr: their defaults differ for teacher and student."""
+    """The training recipe's defaults; network, steps, batch and lr are missing, as teacher and student differ."""
     return defaults_of(RecipeConfig)
 
 
 def arm_defaults(method: str) -> dict[str, Any]:
-    """An arm of which only the method is given."""
+    """An arm with this method and defaults for all other keys."""
     return {"method": method} | defaults_of(ARMS[method])
 
 
 def source_defaults(kind: str) -> dict[str, Any]:
-    """A source of which only the kind is given; keys without a default are missing."""
+    """A source of this kind with defaults for all other keys; keys without a default are missing."""
     return {"kind": kind} | defaults_of(SOURCES[kind])

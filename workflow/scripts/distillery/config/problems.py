@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a configuration, as one line that names key, value and remedy."""
+"""Turn pydantic's validation error into one line that names the key, the value and what to write instead."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
+from distillery.config.choices import NAME_PATTERN
 from distillery.config.defaults import model_of
 from distillery.config.models.fields import Section
+from distillery.config.models.sources import BING_SIZE_PATTERN
 from distillery.config.models.study import Study
 
-Path = tuple[Any, ...]  # keys and places in lists, from the outermost
+Path = tuple[Any, ...]  # keys and list indices that lead to a value, the outermost first
 
 TYPES = {
     "string_type": "string",
@@ -25,6 +27,11 @@ TYPES = {
     "guidance": "number or list",
     "pretrained": "boolean or text",
 }
+PATTERNS = {
+    NAME_PATTERN: "name {} may have only a-z, A-Z, 0-9, _ and -, must start with a letter or digit, and has at most 100"
+    " characters",
+    BING_SIZE_PATTERN: "{} is not one of large, medium, icon, wallpaper, nor a size such as 800x600",
+}
 MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
 BOUNDS = {
     "greater_than_equal": ("ge", "less than the minimum of"),
@@ -36,11 +43,11 @@ BOUNDS = {
 
 
 def first_problem(config: dict[str, Any], error: ValidationError) -> str:
-    """The first wrong key of a configuration in the order of their names, and what is wrong with it."""
+    """The first wrong key of a configuration, in alphabetical order, and what is wrong with it."""
     found = [(_path(each), each) for each in error.errors(include_url=False)]
     path, first = min(found, key=_order)
-    alike = [each for other, each in found if other == path and each["type"] == first["type"]]
-    return f"{'.'.join(map(str, path)) or 'top level'}: {_sentence(config, path, alike)}"
+    same_type = [each for other, each in found if other == path and each["type"] == first["type"]]
+    return f"{'.'.join(map(str, path)) or 'top level'}: {_sentence(config, path, same_type)}"
 
 
 def _order(problem: tuple[Path, Any]) -> tuple[list[str], bool, bool]:
@@ -49,15 +56,15 @@ def _order(problem: tuple[Path, Any]) -> tuple[list[str], bool, bool]:
 
 
 def _path(error: Any) -> Path:
-    """Where a problem is: of an unknown or missing key, and of a wrong name, the section."""
+    """The path of a problem. For an unknown key, a missing key or a wrong name, it is the path of the section."""
     path, kind = error["loc"], error["type"]
     if path[:1] in (("sources",), ("arms",)) and path[2:3] != ("[key]",):
         path = path[:2] + path[3:]  # pydantic inserts the kind or method
     if path[:1] == ("sources",) and path[2:3] == ("guidance",):
-        path = path[:3]  # and which of two types it took the value for
+        path = path[:3]  # pydantic appends which of two types it took the value for
     if path[:1] == ("sources",) and path[2:4] == ("from", "strength"):
         path = path[:4]
-    if path[:1] == ("scenarios",) and path[2:3] == ("clean",):  # pydantic inserts which of two types it took it for
+    if path[:1] == ("scenarios",) and path[2:3] == ("clean",):  # pydantic inserts which of two types it took
         path = path[:3] + path[4:]
     if path[1:2] == ("pretrained",):
         path = path[:2]
@@ -69,7 +76,7 @@ def _path(error: Any) -> Path:
 
 
 def _sentence(config: dict[str, Any], path: Path, errors: list[Any]) -> str:
-    """What is wrong at a path; errors of the same type there share the sentence."""
+    """What is wrong at a path, for one or several errors of the same type."""
     error, kind, value = errors[0], errors[0]["type"], errors[0]["input"]
     context = error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -93,8 +100,7 @@ def _sentence(config: dict[str, Any], path: Path, errors: list[Any]) -> str:
         name, words = BOUNDS[kind]
         return f"{_short(value)} is {words} {context[name]:g}"
     if kind == "string_pattern_mismatch":
-        allowed = "a-z, A-Z, 0-9, _ and -, the first no _ or -, at most 100 in all"
-        return f"name {_short(value)} may have only {allowed}"
+        return PATTERNS[context["pattern"]].format(_short(value))
     if kind == "too_short" and context["field_type"] == "Dictionary":
         return f"{context['actual_length']} given, at least {context['min_length']} needed"
     if kind in ("too_short", "string_too_short"):
@@ -109,7 +115,7 @@ def _sentence(config: dict[str, Any], path: Path, errors: list[Any]) -> str:
 def _known_keys(config: dict[str, Any], path: Path) -> list[str]:
     """The keys of the section at a path."""
     model: type[Section] = Study
-    by_name: Any = None  # what the sections are that a user names, such as those in sources
+    by_name: Any = None  # the annotation of sections that the user names, such as those in sources
     for key in path:
         config = config[key]
         annotation = by_name or model.model_fields[key].annotation
@@ -119,8 +125,8 @@ def _known_keys(config: dict[str, Any], path: Path) -> list[str]:
 
 
 def _hint(wanted: str, value: Any) -> str:
-    """What to write instead, where YAML reads something else than what was meant."""
-    if wanted == "string" and isinstance(value, int | float):  # 2024 is a number, yes a truth value
+    """What to write instead, if YAML reads another type than the user meant."""
+    if wanted == "string" and isinstance(value, int | float):  # YAML reads 2024 as a number, yes as true
         return "; put it in quotes"
     if wanted in ("number", "integer") and (number := _number_meant(value)) is not None:
         return f"; YAML takes it for text, write {number}"
@@ -128,7 +134,7 @@ def _hint(wanted: str, value: Any) -> str:
 
 
 def _number_meant(text: Any) -> str | None:
-    """The number that a text such as 1e-3 stands for, as YAML reads it; None if the text is no number of usual size."""
+    """The number in a text such as 1e-3, written as YAML reads it; None if it is no number or of unusual size."""
     if not isinstance(text, str):
         return None
     try:
@@ -139,7 +145,7 @@ def _number_meant(text: Any) -> str | None:
 
 
 def _choices(quoted: str) -> str:
-    """Pydantic's list of choices, such as "'', 'photo' or 'face'", with quotes around the empty one only."""
+    """Pydantic's list of choices, such as "'', 'photo' or 'face'", with quotes only around the empty text."""
     return ", ".join(choice or "''" for choice in re.findall(r"'([^']*)'", quoted))
 
 

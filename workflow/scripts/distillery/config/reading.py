@@ -1,4 +1,4 @@
-"""Read a configuration, check it, and fill in its defaults. Each mistake ends in one line that names the key."""
+"""Read a configuration, check it, and fill in its defaults. A mistake raises an error of one line with the key."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def load_config(path: str | Path) -> dict[str, Any]:
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """The keys and values of a configuration file as they are written there: YAML, or JSON if its name ends in .json.
+    """Read the keys and values of a configuration file: YAML, or JSON if its name ends in .json. Checks no values.
 
     Raises:
-        UserError: text that is neither, with the line; a key given twice, which Snakemake would not notice;
-            no keys at all.
+        UserError: the file cannot be read or has a syntax error (the message names the line); a key occurs twice,
+            which Snakemake would not notice; or the file has no keys.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -56,17 +56,20 @@ def read_config(path: str | Path) -> dict[str, Any]:
 
 
 def check_config(config: dict[str, Any], *, without_gpu: bool = False) -> dict[str, Any]:
-    """A study's configuration, checked, with every default filled in: plain dicts, lists and values.
+    """Check a study's configuration and fill in every default.
 
     Args:
         config: as read from config.yaml; not changed.
-        without_gpu: take the values of the section `without_gpu`.
+        without_gpu: use the values of the section `without_gpu`.
+
+    Returns:
+        A copy of plain dicts, lists and values.
 
     Raises:
-        UserError: names the first wrong key, what is wrong with it, and what would be right.
+        UserError: names the first wrong key, what is wrong with it, and what to write instead.
     """
-    if now := renamed(config):
-        raise config_error(now)
+    if advice := renamed(config):
+        raise config_error(advice)
     try:
         Study.model_validate(config)
     except ValidationError as error:
@@ -79,7 +82,7 @@ def check_config(config: dict[str, Any], *, without_gpu: bool = False) -> dict[s
             raise config_error(f"without_gpu: {first_problem(smaller, error)}") from None
         config = smaller if without_gpu else config
     config = copy.deepcopy(config)
-    # a class may be a name and nothing else
+    # a class may have a name without any keys
     config["classes"] = {name: words or {} for name, words in config["classes"].items()}
     fill_defaults(config)
     for problem in problems(config):
@@ -88,19 +91,19 @@ def check_config(config: dict[str, Any], *, without_gpu: bool = False) -> dict[s
 
 
 def config_error(problem: str) -> UserError:
-    """The error for a mistake in the configuration: one line, whatever the user's names contain."""
+    """The error for a mistake in the configuration, in one line even if a name contains line breaks."""
     return UserError(f"config: {one_line(problem)}")
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """A YAML loader that refuses a key given twice: plain YAML would keep the last one silently."""
+    """A YAML loader that raises an error if a key occurs twice; PyYAML's own would silently keep the last value."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
         except yaml.YAMLError:
             raise
-        # a date with a thirteenth month, or a value that its tag (`!!int`, `!!bool`, `!!timestamp`) does not allow
+        # such as a date with month 13, or a value that does not fit its tag (`!!int`, `!!bool`, `!!timestamp`)
         except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
             reason = f" ({one_line(error, 120)})" if type(error) is ValueError else ""
             problem = f"{str(node.value)[:60]} cannot be read{reason}; put it in quotes"
@@ -108,12 +111,12 @@ class _UniqueKeys(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
-        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():  # the loader refuses others
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():  # super() raises for other nodes
             if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *anchor`, whose keys may be given again
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
-                continue  # the loader refuses it
+                continue  # super() raises for it
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"the name {key} is given twice; rename one", problem_mark=key_node.start_mark

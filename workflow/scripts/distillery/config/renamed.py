@@ -1,11 +1,11 @@
-"""Keys and values of version 0.1 that have another name now, or are obsolete."""
+"""Keys and values of version 0.1 that have been renamed or removed, and what to write instead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-# path of the old key, * for any name → its new name
+# path of the old key (* stands for any name) → its new name
 KEYS = {
     ("teacher", "optimiser"): "optimizer",
     ("student", "optimiser"): "optimizer",
@@ -25,12 +25,12 @@ VALUES = {
 
 
 def renamed(config: dict[str, Any]) -> str | None:
-    """Where a configuration has an old key or value, and what to write now; None if there is none."""
+    """The first old key or value of a configuration and what to write instead, as a message; None if there is none."""
     for old, new in KEYS.items():
         for path, _ in _found(config, old):
             return f"{path} is now {path.rpartition('.')[0]}.{new}"
-    for gone, advice in OBSOLETE.items():
-        for path, _ in _found(config, gone):
+    for obsolete, advice in OBSOLETE.items():
+        for path, _ in _found(config, obsolete):
             return f"{path} is obsolete: {advice}"
     for key, names in VALUES.items():
         for path, value in _found(config, key):
@@ -40,7 +40,7 @@ def renamed(config: dict[str, Any]) -> str | None:
 
 
 def _found(section: Any, path: tuple[str, ...], before: str = "") -> Iterator[tuple[str, Any]]:
-    """The values at a path, each with the path written out."""
+    """Each value that matches a path, with the path to it as text, such as `sources.bing.judge`."""
     if not path:
         yield before, section
     elif isinstance(section, dict):

@@ -1,4 +1,4 @@
-"""The JSON schema of the configuration, written from the models: `make docs`. Editors and other programs may use it."""
+"""Derive the configuration's JSON schema from the models: `make docs`. Editors and other programs can use it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEADER = "# Written by `make docs` from workflow/scripts/distillery/config: chan
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema of a study."""
+    """The JSON schema of a study's configuration."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return dialect | Study.model_json_schema(schema_generator=_Schema)
 
@@ -24,7 +24,7 @@ def schema_file() -> str:
 
 
 class _Schema(GenerateJsonSchema):
-    """Pydantic's schema without titles made from names; a key that may be left out has no default."""
+    """Pydantic's schema, without titles that repeat names, and without a default for keys that have none."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -38,7 +38,7 @@ class _Schema(GenerateJsonSchema):
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:
         written = super().dict_schema(schema)
-        if "patternProperties" in written:  # which would admit any other name
+        if "patternProperties" in written:  # it would accept names that do not match the pattern
             ((pattern, values),) = written.pop("patternProperties").items()
             written |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
         return written

@@ -1,6 +1,6 @@
-"""Slips in YAML in plain words: which line is wrong, and what to write instead.
+"""Explain syntax errors of YAML in plain words: which line is wrong, and what to write instead.
 
-YAML's own messages speak of tokens and simple keys, and often name the line after the wrong one.
+The parser's own messages use terms such as tokens and simple keys, and often name the line after the wrong one.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import re
 import yaml
 
 FLOW = {"[": "]", "{": "}"}
-CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")  # what a version control system leaves in a file
+CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")  # marks of a merge conflict
 
 
 def explain_slip(text: str, error: yaml.YAMLError) -> str:
-    """What is wrong with a text that is no YAML, beginning with the line, such as `line 7 has no colon`.
+    """What is wrong with a text that is not valid YAML. It begins with the line: `line 7 has no colon; …`.
 
     Args:
         text: the whole file.
-        error: what YAML says about it.
+        error: the parser's error for it.
     """
     if isinstance(error, yaml.reader.ReaderError):
         line = text[: error.position].count("\n") + 1
@@ -40,7 +40,7 @@ def explain_slip(text: str, error: yaml.YAMLError) -> str:
 
 
 def _character(lines: list[str], here: int, problem: str) -> str | None:
-    """A character that means something in YAML."""
+    """Explain a character with a special meaning in YAML; None if that is not the mistake."""
     if found := re.match(r"found character '(.+)' that cannot start", problem):
         if found[1] == "\\t":
             is_indent = not lines[here][: lines[here].find("\t")].strip()
@@ -58,12 +58,12 @@ def _character(lines: list[str], here: int, problem: str) -> str | None:
 
 
 def _quote(lines: list[str], begin: int, here: int, problem: str) -> str | None:
-    """A quote that is not closed, or text around one."""
+    """Explain a quote that is not closed, or text beside a quoted text; None if that is not the mistake."""
     if problem.startswith(("found unexpected end of stream", "found unexpected document separator")):
         return f"line {begin + 1}: the quote that opens here is not closed"
     if "'<scalar>'" not in problem:
         return None
-    # a quote left open ends at the next one, so that the error stands lines below
+    # an open quote ends at the next quote, so the parser's error is some lines below
     for number in range(begin, here):
         if _without_comment(lines[number]).replace('\\"', "").count('"') % 2:
             return f"line {number + 1}: the quote that opens here is not closed"
@@ -75,7 +75,7 @@ def _quote(lines: list[str], begin: int, here: int, problem: str) -> str | None:
 
 
 def _colon(lines: list[str], begin: int, here: int, problem: str) -> str | None:
-    """A colon too few or too many."""
+    """Explain a missing or extra colon; None if that is not the mistake."""
     if problem.startswith("could not find expected ':'"):
         return _lacks_colon(lines, begin)
     if not problem.startswith("mapping values are not allowed"):
@@ -100,7 +100,7 @@ def _lacks_colon(lines: list[str], number: int) -> str:
 
 
 def _bracket(lines: list[str], before: yaml.Mark | None, here: int, problem: str) -> str | None:
-    """A bracket without its partner, or a comma missing between two."""
+    """Explain an unmatched bracket, or a missing comma inside brackets; None if that is not the mistake."""
     if found := re.search(r"but found '([\]}])'", problem):
         return f"line {here + 1}: a {found[1]} that nothing opens"
     found = re.match(r"expected ',' or '.', but got '(.+)'", problem)
@@ -115,7 +115,7 @@ def _bracket(lines: list[str], before: yaml.Mark | None, here: int, problem: str
 
 
 def _structure(here: int, problem: str) -> str | None:
-    """Lines that do not fit together."""
+    """Explain lines that do not fit together, such as wrong indentation; None if that is not the mistake."""
     if problem.startswith("found unhashable key"):
         return f"line {here + 1}: braces in place of a key; put the text in quotes"
     if problem.startswith("sequence entries are not allowed"):

@@ -16,22 +16,23 @@ from distillery.config.queries.source_queries import classes_of, trained_classes
 from distillery.config.queries.training_queries import kinds_of_teacher
 from distillery.display_names import display_name
 
-# baseline and other arm → the question in words
+# (baseline, other arm) → the question in words
 QUESTIONS = {
     ("scratch", "kd"): "Does distilling help?",
     ("published_scratch", "published_kd"): "Does distilling help with the published recipe?",
     ("published_scratch", "scratch"): "Does correcting the published recipe help from scratch?",
     ("published_kd", "kd"): "Does correcting the published recipe help distilling?",
 }
-PHOTOGRAPH_SIDE = 96  # pixels; from here on views are resized crops
-TEACHER_PLACES = (("path", "inside"), ("test_path", "test_inside"))  # keys of the train and the test images
-MIN_SIDE_OF_CONVNETS = 9  # pixels; three halvings leave something of it
+PHOTOGRAPH_SIDE = 96  # pixels; from this size on, view: auto means resized_crop
+TEACHER_PLACES = (("path", "inside"), ("test_path", "test_inside"))  # keys for the teacher's train and test images
+MIN_SIDE_OF_CONVNETS = 9  # pixels; smaller images have no pixels left after the network has halved them three times
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with a configuration whose sections are valid one by one, one line for each problem.
+    """The problems of a configuration whose sections are each valid, one line for each problem.
 
-    Fills in what depends on other sections: split.common, the arms of scenarios, and the comparisons.
+    Fills in the defaults that depend on other sections, such as split.common, the arms of scenarios and the
+    comparisons.
     """
     yield from _name_problems(config)
     yield from parent_problems(config)
@@ -49,9 +50,9 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     for name in config["scenarios"]:
         trained = trained_classes(config, name)
         if len(trained) < 2:
-            yield f"scenarios.{name}.train: one class alone leaves nothing to classify; add a source of others"
+            yield f"scenarios.{name}.train: one class alone leaves nothing to classify; add a source with other classes"
         if not any(trained & set(classes_of(config, source)) for source in config["split"]["common"]):
-            yield f"scenarios.{name}.train: no source of split.common has any of its classes, so nothing tests it"
+            yield f"scenarios.{name}.train: no source in split.common has one of its classes, so nothing can test it"
 
 
 def _name_problems(config: dict) -> Iterator[str]:
@@ -61,7 +62,10 @@ def _name_problems(config: dict) -> Iterator[str]:
             if name in reserved:
                 yield f"{section}.{name}: the tables use this name for something else; take another"
             if (other := known.setdefault(name.lower(), name)) != name:
-                yield f"{section}.{name}: the name is {other} in other letters; on some disks both have the same files"
+                yield (
+                    f"{section}.{name}: the name differs from {other} only in upper and lower case, which some disks"
+                    " do not distinguish; take another name"
+                )
 
 
 def _source_problems(config: dict) -> Iterator[str]:
@@ -71,17 +75,20 @@ def _source_problems(config: dict) -> Iterator[str]:
                 yield f"sources.{name}.classes: unknown class {label}; known are {', '.join(config['classes'])}"
         wants = "queries" if source["kind"] in WEB_SEARCHES and not source.get("saved") else None
         if source.get("saved") and source.get("browser"):
-            yield f"sources.{name}.browser: it has saved pages; take saved or browser out"
+            yield f"sources.{name}.browser: saved pages are read without a browser; remove saved or browser"
         if source["kind"] == "diffusion":
-            of_class = source["prompt_style"] == "published" and "prompts_from" not in source
-            wants = "prompts" if of_class else None
+            uses_class_prompts = source["prompt_style"] == "published" and "prompts_from" not in source
+            wants = "prompts" if uses_class_prompts else None
             yield from _guidance_problem(f"sources.{name}.guidance", source["guidance"])
         for label in classes_of(config, name) if wants else ():
             if not config["classes"][label][wants]:
                 yield f"classes.{label}.{wants}: source {name} needs at least one; add some or remove the source"
-        stops = source.get("unavailable", config["unavailable"]) == "stop"  # else the source is left out
+        stops = source.get("unavailable", config["unavailable"]) == "stop"  # otherwise the study leaves the source out
         if source["kind"] == "commons" and not config["contact"] and stops:
-            yield f"contact: source {name} needs your address or page; Wikimedia refuses programs that do not give one"
+            yield (
+                f"contact: source {name} needs your address or page, because Wikimedia refuses programs without one;"
+                " give it here"
+            )
 
 
 def _guidance_problem(key: str, guidance: float | list[float]) -> Iterator[str]:
@@ -99,7 +106,7 @@ def _split_problems(config: dict) -> Iterator[str]:
                 yield from _count_problem(config, f"split.{key}.{name}", name, split[key][name])
                 yield from _pool_problem(config, f"split.{key}.{name}", name)
     if not split["test"]:
-        yield "split.test: name at least one source and how many of its images are for testing"
+        yield "split.test: give at least one source and its number of test images, such as {bing: 500}"
     split.setdefault("common", list(split["test"]))
     for name in split["common"]:
         if name not in split["test"]:
@@ -110,17 +117,17 @@ def _teacher_problems(config: dict) -> Iterator[str]:
     trained = "train" in kinds_of_teacher(config)
     config["teacher"]["data"].setdefault("kind", "cifar10" if trained else "none")
     if config["teacher"]["seeds"] > 1 and config["teacher"]["kind"] != "train":
-        yield "teacher.seeds: only a teacher that is trained (kind: train) has seeds; leave it out"
+        yield "teacher.seeds: only a teacher that is trained (kind: train) can have several seeds; remove the key"
     data, unknown = config["teacher"]["data"], [name for name in config["classes"] if name not in CIFAR10]
     if data["kind"] == "cifar10" and unknown:
         yield (
             f"teacher.data: CIFAR-10 has no class {', '.join(unknown)}, only {', '.join(CIFAR10)};"
-            " take kind: folder, or kind: sources, for other classes"
+            " use kind: folder or kind: sources for other classes"
         )
     if (data["kind"] == "drawn" or "demo" in config) and unknown:
         yield (
             f"classes: {', '.join(unknown)} cannot be drawn, only {', '.join(CIFAR10)};"
-            " for a study of your own take demo: out and another teacher.data.kind than drawn"
+            " for other classes remove demo, and use another teacher.data.kind than drawn"
         )
     for key in ("train", "test"):
         if 0 < data[key] < len(config["classes"]):
@@ -128,7 +135,10 @@ def _teacher_problems(config: dict) -> Iterator[str]:
     places = [Path(data[path]).resolve() / data[inside] for path, inside in TEACHER_PLACES]
     same = not data["test_path"] or places[0] == places[1]
     if data["kind"] == "folder" and same:
-        yield "teacher.data.test_path: name another folder than path, or the teacher is tested on its train images"
+        yield (
+            "teacher.data.test_path: the teacher would be tested on its train images; name a folder with other images"
+            " than path"
+        )
     if data["kind"] == "huggingface":
         yield from _teacher_dataset_problems(config, data)
     if data["kind"] == "sources":
@@ -139,48 +149,57 @@ def _teacher_dataset_problems(config: dict, data: dict) -> Iterator[str]:
     if not data["dataset"]:
         yield "teacher.data.dataset: name a data set of the hub, or a folder of parquet files"
     if data["split"] == data["test_split"]:
-        yield "teacher.data.test_split: name another split than split, or the teacher is tested on its train images"
+        yield (
+            "teacher.data.test_split: the teacher would be tested on its train images; name another split than"
+            " teacher.data.split"
+        )
     for name, source in config["sources"].items():
         same = source["kind"] == "huggingface" and source["dataset"] == data["dataset"]
         if same and source["split"] in (data["split"], data["test_split"]):
             yield (
-                f"sources.{name}.split: the teacher knows split {source['split']} of {data['dataset']}; students would"
-                " be tested on what it knows. Take another split or data set"
+                f"sources.{name}.split: the teacher also uses split {source['split']} of {data['dataset']}, so students"
+                " would be tested on images that it knows; use another split or data set"
             )
 
 
 def _teacher_source_problems(config: dict, data: dict) -> Iterator[str]:
-    of_students = used_sources(config)
+    student_sources = used_sources(config)
     for key in ("train_sources", "test_sources"):
         known = [name for name in data[key] if name in config["sources"]]
         for name in data[key]:
             if name not in known:
                 yield f"teacher.data.{key}: unknown source {name}; known are {', '.join(config['sources'])}"
-            elif name in of_students:
-                yield f"teacher.data.{key}: students are trained or tested on {name}; take a source of its own"
+            elif name in student_sources:
+                yield f"teacher.data.{key}: students are trained or tested on {name}; use a source that they do not use"
             elif key == "test_sources" and name in data["train_sources"]:
-                yield f"teacher.data.{key}: {name} is trained on already; take another source"
+                yield f"teacher.data.{key}: {name} is also in train_sources; use another source"
         covered = {label for name in known for label in classes_of(config, name)}
         if missing := [label for label in config["classes"] if label not in covered]:
-            yield f"teacher.data.{key}: no source of class {', '.join(missing)}; name sources that have all classes"
+            yield f"teacher.data.{key}: no source has class {', '.join(missing)}; name sources that have all classes"
 
 
 def _recipe_problems(config: dict) -> Iterator[str]:
     side = config["teacher"].setdefault("image_size", config["image_size"])
     if side < config["image_size"]:
-        yield f"teacher.image_size: {side} is less than the students' image_size, {config['image_size']}; take more"
+        yield f"teacher.image_size: {side} is less than the students' image_size, {config['image_size']}; raise it"
     for part in ("teacher", "student"):
         recipe = config[part]
         if recipe["view"] == "auto":
             recipe["view"] = "resized_crop" if side >= PHOTOGRAPH_SIDE else "pad_crop"
         if recipe["view"] == "pad_crop" and recipe["crop"] >= side:
-            yield f"{part}.crop: {recipe['crop']} pixels of border need images larger than image_size, {side}"
+            yield f"{part}.crop: {recipe['crop']} pixels of border need images larger than image_size, {side}; lower it"
         if recipe["cutout"] >= 2 * side:
-            yield f"{part}.cutout: a square of {recipe['cutout']} pixels leaves nothing of images of {side}"
+            yield (
+                f"{part}.cutout: a square of {recipe['cutout']} pixels leaves nothing of images of {side} pixels;"
+                " lower it"
+            )
         if recipe["optimizer"] == "muon" and (recipe["train"], recipe["body_lr"]) != ("all", 1):
-            yield f"{part}.optimizer: muon trains all layers at one rate; take sgd with train: head or body_lr"
+            yield (
+                f"{part}.optimizer: muon trains all layers with one learning rate; use sgd, or remove train: head and"
+                " body_lr"
+            )
         if recipe["train"] == "head" and not recipe["pretrained"]:
-            yield f"{part}.train: the layers before the head would stay random; give pretrained weights"
+            yield f"{part}.train: all layers except the last one would stay random; give pretrained weights"
         seen = side if part == "teacher" else config["image_size"]
         if recipe["network"].startswith("convnet") and seen < MIN_SIDE_OF_CONVNETS:
             network = recipe["network"]
@@ -204,13 +223,16 @@ def _scenario_problems(config: dict) -> Iterator[str]:
 
 
 def _two_class_problems(config: dict, scenario: str) -> Iterator[str]:
-    """Two standardized logits are always the same two numbers, so that they say nothing but which is larger."""
+    """Problems of kd_standardized with two classes: two standardized logits have the same two values for every image.
+
+    So only their order carries information.
+    """
     arms = config["scenarios"][scenario]["arms"]
     for arm in [arm for arm in arms if config["arms"].get(arm, {}).get("method") == "kd_standardized"]:
         if len(trained_classes(config, scenario)) == 2:
             yield (
                 f"scenarios.{scenario}.arms: with two classes {arm} (kd_standardized) gets no gradient from the"
-                f" teacher; leave it out of this scenario's arms or take kd"
+                f" teacher; remove it from this scenario's arms, or use method kd"
             )
 
 
@@ -227,7 +249,7 @@ def _tuning_problems(config: dict) -> Iterator[str]:
     sections = {"student": config["student"]} | {f"arms.{name}": arm for name, arm in config["arms"].items()}
     for name, section in sections.items():
         if "tune" in section:
-            yield f"{name}.tune: split.val has no images of the common sources to choose by; give it counts"
+            yield f"{name}.tune: tuning needs validation images; give split.val a source of split.common"
 
 
 def _comparison_problems(config: dict) -> Iterator[str]:
@@ -247,18 +269,25 @@ def _comparison_problems(config: dict) -> Iterator[str]:
         declared["question"] = declared["question"] or _question(before, others)
         for after in others if kind == "scenarios" else ():
             if trained_classes(config, before) != trained_classes(config, after):
-                yield f"{key}.scenarios: {before} and {after} train on other classes; compare scenarios of the same"
+                yield (
+                    f"{key}.scenarios: {before} and {after} train on different classes; compare scenarios with the same"
+                    " classes"
+                )
         places = _places_of_all(config, kind, declared[kind])
-        together = f"{'both ' if len(others) == 1 else ''}{' and '.join(declared[kind])}"
+        compared = f"{'both ' if len(others) == 1 else ''}{' and '.join(declared[kind])}"
+        where = (
+            f"scenario {{}} does not train {compared}" if kind == "arms" else f"arm {{}} is not trained by {compared}"
+        )
         for place in declared.setdefault("within", places):
             if place not in places:
-                yield f"{key}.within: {place} does not train {together}; {_suggestion(places)}"
+                yield f"{key}.within: {where.format(place)}; {_suggestion(places)}"
         if not places:
-            yield f"{key}.{kind}: nothing trains {together}; take the comparison out or add what is missing"
+            nowhere = f"no scenario trains {compared}" if kind == "arms" else f"no arm is trained by {compared}"
+            yield f"{key}.{kind}: {nowhere}; remove the comparison, or add what is missing to scenarios.{{name}}.arms"
 
 
 def _question(before: str, others: list[str]) -> str:
-    """A comparison's question in words, if the configuration has none."""
+    """A question in words for a comparison whose configuration has none."""
     if len(others) > 1:
         return f"Which are better than {display_name(before)}: {', '.join(map(display_name, others))}?"
     usual = f"Is {display_name(others[0])} better than {display_name(before)}?"
@@ -266,11 +295,14 @@ def _question(before: str, others: list[str]) -> str:
 
 
 def _suggestion(places: list[str]) -> str:
-    return f"those that do are {', '.join(places)}" if places else "nothing does"
+    return f"possible are {', '.join(places)}" if places else "none is possible"
 
 
 def _usual_comparisons(config: dict) -> dict[str, dict[str, Any]]:
-    """The comparisons of a study that declares none: what distillation does, and what the published faults do."""
+    """The default comparisons: what distillation does, and what the faults of the published recipe do.
+
+    A study without these arms compares every arm with the first one.
+    """
     usual = [("scratch", "kd"), ("published_scratch", "published_kd"), ("published_scratch", "scratch")]
     pairs = [pair for pair in (*usual, ("published_kd", "kd")) if set(pair) <= set(config["arms"])]
     first, *others = config["arms"]
@@ -297,14 +329,18 @@ def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[
 
 
 def _pool_problem(config: dict, key: str, source: str, count: int = 0) -> Iterator[str]:
-    """More images for training (`count`), validation and test than the source is to retrieve."""
+    """The problem of a source from which more images are requested than it retrieves.
+
+    Args:
+        count: train images requested, in total; those of validation and test are added.
+    """
     per_class, classes = config["sources"][source]["per_class"], len(classes_of(config, source))
     split = config["split"]
     held_out = (split["test"].get(source, 0) + split["val"].get(source, 0)) // classes
     if per_class and count // classes + held_out > per_class:
         each = "images of each class"
-        requested = f"{count // classes} {each} and {held_out}" if count else f"{held_out} {each}"
+        requested = f"{count // classes} {each} for training and {held_out}" if count else f"{held_out} {each}"
         yield (
-            f"{key}: {requested} for validation and test are more than the {per_class} that"
-            f" sources.{source}.per_class retrieves; raise it or lower the count"
+            f"{key}: {requested} for validation and test are more than sources.{source}.per_class ({per_class});"
+            " raise that, or lower this number"
         )

@@ -1,4 +1,4 @@
-"""What is wrong with a teacher that the study does not train."""
+"""Checks of teachers that the study does not train."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 from distillery.config.choices import TIMM_PATTERN
 from distillery.config.queries.training_queries import adopted_members, kinds_of_teacher
 
-COMPARE_FEATURES = ("attention_transfer", "fitnet")
+COMPARE_FEATURES = ("attention_transfer", "fitnet")  # methods that need the teacher's activations
 
 
 def teacher_problems(config: dict[str, Any]) -> Iterator[str]:
-    """One line for each problem of the section `teacher` and of arms that such a teacher cannot teach."""
+    """The problems of the section `teacher` and of arms that cannot use such a teacher, one line each."""
     teacher = config["teacher"]
     kinds = kinds_of_teacher(config)
     if teacher["kind"] == "several" and (len(kinds) < 2 or kinds.count("train") > 1):
         yield "teacher.members: give at least two teachers, at most one of them of kind train"
     if teacher["kind"] != "several" and teacher["members"]:
-        yield "teacher.members: only kind: several has members; take them out or change the kind"
+        yield "teacher.members: only kind: several has members; remove them or change the kind"
     if "train" in kinds and teacher["data"]["kind"] == "none":
-        yield "teacher.data.kind: a teacher that is trained needs images; none is for teachers that are not"
+        yield "teacher.data.kind: a teacher that is trained needs images; use another kind than none"
     for key, member in adopted_members(config).items():
         part = member[member["kind"]]
         where = f"{key}.{member['kind']}"
@@ -38,8 +38,8 @@ def teacher_problems(config: dict[str, Any]) -> Iterator[str]:
             if arm["method"] in COMPARE_FEATURES or changes:
                 what = "changes the teacher" if changes else "compares activations"
                 yield (
-                    f"arms.{name}: {arm['method']} {what}, but teacher.kind {teacher['kind']} gives logits alone; take"
-                    " another method or kind: train"
+                    f"arms.{name}: {arm['method']} {what}, but teacher.kind {teacher['kind']} gives only logits; use"
+                    " another method, or kind: train"
                 )
 
 
@@ -59,9 +59,9 @@ def _checkpoint_problems(key: str, part: dict) -> Iterator[str]:
 def _zero_shot_problems(config: dict, key: str, part: dict) -> Iterator[str]:
     for template in part["templates"]:
         if "{}" not in template:
-            yield f"{key}.templates: {template!r} has no {{}} for the class, so that all classes would be the same"
+            yield f"{key}.templates: {template!r} has no {{}} for the class, so all classes would be the same; add it"
     if part["trust_val"]:
         if config["teacher"]["kind"] == "several":
-            yield f"{key}.trust_val: a scale is fitted for a teacher alone, not for one of several; take it out"
+            yield f"{key}.trust_val: the scale is not fitted for one of several teachers; remove the key"
         if not any(config["split"]["val"].get(name) for name in config["split"]["common"]):
-            yield f"{key}.trust_val: split.val has no images of the common sources to fit the scale on; give it counts"
+            yield f"{key}.trust_val: the scale is fitted on validation images; give split.val a source of split.common"

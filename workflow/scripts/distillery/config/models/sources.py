@@ -12,6 +12,7 @@ from distillery.config.models.fields import ParquetData, Section, Seed, SomeText
 KIND = "How the images are obtained."
 FILTERS = "Filters of the search."
 UNAVAILABLE = "What happens if this source gives no images; by default the value of the study's key `unavailable`."
+BING_SIZE_PATTERN = r"^(|large|medium|icon|wallpaper|[1-9]\d{0,4}x[1-9]\d{0,4})$"
 PUBLISHED_FILTERS = "Filters of the search; by default those of the published study."
 
 FilterType = Annotated[
@@ -116,7 +117,7 @@ class BingFilters(Section):
     type: FilterType = "photo"
     size: str = Field(
         "",
-        pattern=r"^(|large|medium|icon|wallpaper|[1-9]\d{0,4}x[1-9]\d{0,4})$",
+        pattern=BING_SIZE_PATTERN,
         description="The search's filter by size: large, medium, icon, wallpaper, or the smallest width and height,"
         " such as 800x600; empty for none.",
     )
