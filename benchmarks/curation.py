@@ -1,18 +1,18 @@
-"""Curation: the search for near hashes against other ways, and the time of one image against a plain script.
+"""Measure curation: the search for similar hashes against other methods, and one image against a plain script.
 
-    pip install faiss-cpu==1.15.1 pybktree==1.1    # for comparison; the study does not need them
+    pip install faiss-cpu==1.15.1 pybktree==1.1    # other methods to compare with; a study does not need them
     python benchmarks/curation.py
 
 On an AMD EPYC with AVX-512 (median of 5 pairs, smallest and largest):
 
 * All pairs of 50,000 hashes within 8 bits take 0.16 s on one core. Comparing all pairs in numpy takes 5.9 times as long
   (4.9-5.9), faiss's range search 4.7 times (3.8-4.8), a BK-tree about 6,600 times. 500,000 hashes take 7.3 s.
-* One image, in CPU time, against a script that decodes it, takes imagehash's pHash and resizes it. Ours also refuses
-  what is blank or hostile, converts colors, and finds the corners by which cropped copies are found. 200 photographs of
-  600-1400 pixels take 0.35 times what the script takes (0.34-0.37: JPEGs are decoded at a reduced size), 202 web JPEGs
-  of at most 160 pixels 1.96 times: of 1.3 ms an image 0.5 go into corners.
-* The whole job for 2,219 such JPEGs: 3.1 s for the images and 0.7 s to find 19 near-duplicates. The script takes 1.7 s,
-  and 4.8 s to compare all pairs of hashes, a time that grows with the square.
+* One image, in CPU time, against a script that decodes it, computes imagehash's pHash and resizes it. Ours also rejects
+  blank and malicious files, converts color spaces, and detects corners, by which cropped copies are found. For 200
+  photographs of 600-1400 pixels it takes 0.35 times as long as the script (0.34-0.37), because it decodes JPEGs at a
+  reduced size. For 202 web JPEGs of at most 160 pixels it takes 1.96 times as long: 0.5 of 1.3 ms are for corners.
+* The whole job for 2,219 such JPEGs takes 3.1 s for the images and 0.7 s to find 19 near-duplicates. The script takes
+  1.7 s, and 4.8 s to compare all pairs of hashes, which grows with the square of the number of images.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hashes", type=int, default=50_000)
     parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--pairs", type=int, default=5, help="measurements of each, taken in turns")
+    parser.add_argument("--pairs", type=int, default=5, help="measurements of each method, alternating")
     options = parser.parse_args()
     search(options.hashes, options.pairs)
     images(options.images, options.pairs)
@@ -65,7 +65,7 @@ def search(count: int, repeats: int) -> None:
 
 
 def naive(hashes: np.ndarray) -> int:
-    """Compare all pairs, a row of numpy at a time."""
+    """Compare all pairs in numpy, one hash with all later ones at a time."""
     return sum(int((np.bitwise_count(hashes[i + 1 :] ^ hashes[i]) <= DISTANCE).sum()) for i in range(len(hashes) - 1))
 
 
@@ -85,7 +85,7 @@ def faiss_search(hashes: np.ndarray):
 
 
 def bk_tree(hashes: np.ndarray, queries: int = 200) -> None:
-    """A BK-tree is too slow for all queries: time some of them and scale."""
+    """Time some queries of a BK-tree and scale the time to all, which would take too long."""
     try:
         import pybktree
     except ImportError:
@@ -118,7 +118,7 @@ def photograph(seed: int) -> bytes:
 
 
 def plain(data: bytes) -> tuple[imagehash.ImageHash, np.ndarray]:
-    """What a script needs at least: decode, hash, resize."""
+    """The least that a script does: decode, hash, resize."""
     image = Image.open(io.BytesIO(data)).convert("RGB")
     return imagehash.phash(image), np.asarray(ImageOps.fit(image, (32, 32), Image.Resampling.LANCZOS))
 
@@ -139,7 +139,7 @@ def images(count: int, repeats: int) -> None:
 
 
 def whole_job(count: int) -> None:
-    """Print the CPU seconds of all images, and of finding the duplicates among them."""
+    """Print the CPU seconds to process all images, and to find the near-duplicates among them."""
     files, record = small_files(count), ImageRecord("s", "c", "urls", "x")
     times = [time.process_time()]
     hashes = [plain(data)[0] for data in files]
@@ -158,13 +158,13 @@ def whole_job(count: int) -> None:
 
 
 def small_files(count: int) -> list[bytes]:
-    """Web photographs of ../shared/data, or drawn ones if they are not there."""
+    """Web photographs from ../shared/data, or drawn images if it does not exist."""
     archive = Path(__file__).parents[2] / "shared" / "data" / "web" / "web_images.tar"
     if archive.exists():
         with tarfile.open(archive) as tar:
             names = sorted(name for name in tar.getnames() if name.endswith(".jpg"))
             return [tar.extractfile(name).read() for name in names[:: max(1, len(names) // count)]]
-    print("../shared/data is not here: drawn images")
+    print("../shared/data does not exist: using drawn images")
     buffers = [io.BytesIO() for _ in range(count)]
     for seed, buffer in enumerate(buffers):
         draw(CLASSES[seed % len(CLASSES)], "google", seed, 160).save(buffer, "JPEG", quality=85)
@@ -180,7 +180,7 @@ def compare(ways, repeats: int, what: str, clock=time.perf_counter) -> None:
             started = clock()
             results.add(way())
             seconds[name].append(clock() - started)
-        assert len(results) == 1, results  # all ways agree
+        assert len(results) == 1, results  # all methods have the same result
     for name, found in seconds.items():
         ratios = [other / ours for other, ours in zip(found, seconds["ours"], strict=True)]
         print(

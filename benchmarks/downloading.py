@@ -1,16 +1,16 @@
-"""What fetching a list of addresses costs, in seconds of CPU and of the clock, against img2dataset's own downloader.
+"""Measure the CPU seconds and the seconds to fetch a list of addresses, against img2dataset's downloader.
 
     PYTHONPATH=workflow/scripts python benchmarks/downloading.py [--images 2000] [--hosts 200] [--rounds 3]
         [--img2dataset PYTHON]
 
-A server process of its own serves JPEGs of about 30 kB on loopback. Ours fetches them as a source of kind `urls` does,
-with provenance, into a store and a pool. With the interpreter of an environment that has img2dataset, its downloader
+A separate process serves JPEGs of about 30 kB on loopback. Ours fetches them as a source of kind `urls` does, with
+provenance, into a store and a pool. If PYTHON is the interpreter of an environment with img2dataset, its downloader
 takes turns with ours: the same images, 8 threads, no resizing, a webdataset shard. Hosts are names under .test for
-ours, 127.0.0.1 to 127.0.0.{n} for img2dataset.
+ours, and 127.0.0.1 to 127.0.0.{n} for img2dataset.
 """
 
-# 2,000 JPEGs of 32 kB, 200 hosts, 8 threads, 2 cores of an EPYC under a load of about 12 (one pair): ours 4.3 s of CPU
-# and 6.3 s, img2dataset 1.47.0 9.5 s and 15.6 s; of each the start of its own processes counts too
+# 2,000 JPEGs of 32 kB, 200 hosts, 8 threads, 2 cores of an EPYC under a load of about 12 (one pair): ours took 4.3 s of
+# CPU and 6.3 s, img2dataset 1.47.0 took 9.5 s of CPU and 15.6 s. Both times include starting the processes.
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def serve(count: int, pipe: Any) -> None:
-    """Serve so many different JPEGs on all loopback addresses, and send the port."""
+    """Serve `count` different JPEGs on all loopback addresses; send the port and the mean size in bytes to `pipe`."""
     rng = np.random.default_rng(0)
     for _ in range(count):
         small = Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
@@ -83,7 +83,7 @@ def serve(count: int, pipe: Any) -> None:
 
 
 def ours(port: int, images: int, hosts: int, folder: Path) -> tuple[float, float]:
-    """CPU seconds and seconds of our own fetching, in a process of its own."""
+    """CPU seconds and seconds of our fetching, in a separate process."""
     here, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.Process(target=_fetch, args=(port, images, hosts, folder, there))
     process.start()
@@ -102,14 +102,14 @@ def _fetch(port: int, images: int, hosts: int, folder: Path, pipe: Any) -> None:
     listed.write_text("".join(f"frog http://h{n % hosts}.test/{n}.jpg\n" for n in range(images)))
     source = source_defaults("urls") | {"contact": "", "path": listed, "per_class": 0}
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
-    entries = fetch_addresses(source, "mine", "frog", Store(folder / "store"), port)
+    entries = fetch_addresses(source, "listed", "frog", Store(folder / "store"), port)
     assert write_pool(folder / "frog.tar", folder / "frog.jsonl", entries) == images
     seconds, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)
     pipe.send((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, seconds))
 
 
 def theirs(python: str, port: int, images: int, hosts: int, folder: Path) -> tuple[float, float]:
-    """The same of img2dataset."""
+    """CPU seconds and seconds of img2dataset's downloader, which the interpreter `python` runs."""
     listed, script = folder / "list.txt", folder / "download.py"
     listed.write_text("".join(f"http://127.0.0.{n % hosts + 1}:{port}/{n}.jpg\n" for n in range(images)))
     script.write_text(THEIRS.replace("THREADS", str(THREADS)))
@@ -120,12 +120,12 @@ def theirs(python: str, port: int, images: int, hosts: int, folder: Path) -> tup
 
 
 def main() -> None:
-    """The command line; see the module."""
+    """Run the command line that the module's docstring describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--hosts", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--img2dataset", metavar="PYTHON", help="interpreter of an environment that has it")
+    parser.add_argument("--img2dataset", metavar="PYTHON", help="interpreter of an environment with img2dataset")
     options = parser.parse_args()
     here, there = multiprocessing.Pipe(duplex=False)
     server = multiprocessing.Process(target=serve, args=(options.images, there), daemon=True)

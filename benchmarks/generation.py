@@ -1,34 +1,35 @@
-"""Images a second: the loop of the tutorials, one call of the pipeline per prompt, against batches of the library.
+"""Measure images per second: a loop as in tutorials, with one pipeline call per prompt, against the library's batches.
 
-    python benchmarks/generation.py                   tiny random Stable Diffusion 2 on one CPU core
-    python benchmarks/generation.py --real sd2        SD 2's architecture with random weights, on the GPU; --compile
-    python benchmarks/generation.py --real sd3        SD 3-medium's, without T5
+    python benchmarks/generation.py                       tiny random Stable Diffusion 2 on one CPU core
+    python benchmarks/generation.py --real sd2            SD 2's architecture with random weights, on a GPU
+    python benchmarks/generation.py --real sd2 --compile  the same, compiled
+    python benchmarks/generation.py --real sd3            SD 3-medium's architecture without T5, on a GPU
 
-The loop runs the pipeline as diffusers loads it (float32) and saves each image. The library uses its own dtype, encodes
-each of ten prompts once, and batches. Both take the same number of steps.
+The loop runs the pipeline as diffusers loads it (float32) and encodes each image as JPEG. The library uses its own
+dtype, encodes each of ten prompts once, and batches. Both take the same number of steps.
 
-On one thread of a busy AMD EPYC with AVX-512 BF16, the tiny pipeline, 4 steps, 32 pixels: 68 images a second in
-batches of 20, 4.5 times the loop (40 images, 2 pairs, 4.3-4.7; one at a time 1.1 times).
+On one thread of a busy AMD EPYC with AVX-512 BF16, the tiny pipeline with 4 steps and 32 pixels generates 68 images per
+second in batches of 20, 4.5 times as many as the loop (4.3-4.7, 2 pairs of 40 images); one at a time it is 1.1 times.
 
-On one NVIDIA H200, one run, random weights (the arithmetic is the same):
+On one NVIDIA H200, one run with random weights (trained weights need the same arithmetic):
 
-    images a second                        loop          one at a time   in batches     compiled
+    images per second                         loop          one at a time   in batches     compiled
     Stable Diffusion 2, 25 steps, 768 pixels  0.41          1.14 (2.7x)     2.1 (5.1x)     3.55 (8.7x)
     Stable Diffusion 3, 28 steps, 512 pixels  0.30          1.23 (4.1x)     2.85 (9.5x)    not measured
 
-The loop made 3 images; batches are of 32 and 16. Compiling takes a minute and a half, once a job. The time of Stable
-Diffusion 2 for 64 images:
+The loop generated 3 images. Batches have 32 or 16 images. Compiling takes a minute and a half, once per job. Times of
+Stable Diffusion 2 for 64 images:
 
-    way                                             a step of the UNet    decoding an image
+    variant                                         a step of the UNet    decoding an image
     channels last, torch's own attention            546 ms                67 ms
     channels last, cuDNN's attention                515 ms
     channels first                                  410 ms                49 ms
     compiled                                        312 ms                20 ms
 
-Uncompiled channels last is slow because torch's group norm converts images to channels first and back, a fifth of the
-time. Uncompiled code has used channels first since; the 2.1 above was measured before. An image takes 113 TFLOP:
-compiled, 49 % of the card's matrix products (827 TFLOP/s), 53 % while sampling. A third of that time is attention over
-up to 9,216 positions, at half of the peak.
+Uncompiled, channels last is slow, because torch's group norm converts images to channels first and back, which takes a
+fifth of the time. Since then uncompiled code uses channels first; the 2.1 above was measured before. An image takes
+113 TFLOP. Compiled code reaches 49 % of the GPU's peak of matrix products (827 TFLOP/s), and 53 % while sampling. A
+third of the sampling time is attention over up to 9,216 positions, which reaches half of the peak.
 """
 
 import argparse
@@ -57,8 +58,10 @@ class Model:
     """A model to measure.
 
     Attributes:
-        loop, library: the pipeline as diffusers loads it, and as the library does.
-        looped: number of images in a measurement of the loop, which takes seconds for each on a GPU.
+        loop: the pipeline as diffusers loads it.
+        library: the pipeline as the library loads it.
+        settings: of the images that both generate.
+        looped: number of images per measurement of the loop; few, because each takes seconds on a GPU.
     """
 
     loop: Any
@@ -70,10 +73,10 @@ class Model:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", choices=sorted(REAL), default="", help="a real architecture; needs a GPU")
-    parser.add_argument("--images", type=int, default=0, help="a measurement of the library; 0: 100, real ones 64")
-    parser.add_argument("--pairs", type=int, default=0, help="measurements, taken in turns; 0: 5, of real ones 2")
-    parser.add_argument("--batch", type=int, default=0, help="0: what fits on a GPU, 20 for the tiny pipeline")
-    parser.add_argument("--compile", action="store_true", help="the library's pipeline; its first batch is not counted")
+    parser.add_argument("--images", type=int, default=0, help="per measurement of the library; 0: 100, with --real 64")
+    parser.add_argument("--pairs", type=int, default=0, help="alternating measurements; 0: 5, with --real 2")
+    parser.add_argument("--batch", type=int, default=0, help="images; 0: 20, with --real as many as fit on the GPU")
+    parser.add_argument("--compile", action="store_true", help="compile the library's pipeline; not timed")
     options = parser.parse_args()
     images = options.images or (64 if options.real else 100)
     pairs = options.pairs or (2 if options.real else 5)
@@ -82,11 +85,11 @@ def main() -> None:
     if options.compile:
         compile_parts(model.library)
     batched = f"library, {batch} at a time{', compiled' * options.compile}"
-    # name → images a measurement, images before the first, and how
+    # name → images per measurement, images generated before the first measurement, and the function that is measured
     ways = {"loop": (model.looped, 1, lambda records: loop(model.loop, records))}
     if not options.compile:  # another batch size would compile again
         ways["library, one at a time"] = (model.looped, 1, lambda records: library(model, records, 1))
-    # if compiled, the uncounted first batch is a whole one
+    # compiling happens for a batch size, so the batch before the first measurement has that size
     ways[batched] = (images, batch if options.compile else 1, lambda records: library(model, records, batch))
     speeds = {name: [] for name in ways}
     for _, warm, way in ways.values():
@@ -106,14 +109,14 @@ def main() -> None:
 
 
 def clock(way: Callable[[list[ImageRecord]], None], records: list[ImageRecord]) -> float:
-    """Seconds until the last JPEG is made."""
+    """Seconds until the last JPEG is encoded."""
     started = time.perf_counter()
     way(records)
     return time.perf_counter() - started
 
 
 def report_limits(model: Model, batch: int, speed: float) -> None:
-    """Print where the time of an image goes, and which fraction of the device's matrix products it reaches."""
+    """Print the milliseconds of each part of an image, and the fraction of the GPU's peak of matrix products."""
     settings = model.settings
     fewer = replace(settings, steps=5)
     whole, part = (
@@ -133,7 +136,7 @@ def report_limits(model: Model, batch: int, speed: float) -> None:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Seconds on the GPU."""
+    """Seconds of an action, until the GPU has finished it."""
     torch.cuda.synchronize()
     started = time.perf_counter()
     action()
@@ -149,13 +152,13 @@ def operations(pipeline: Any, settings: DiffusionSettings) -> float:
 
 
 def planned(settings: DiffusionSettings, images: int) -> list[ImageRecord]:
-    """Records of images with ten prompts in turn, like the published study."""
+    """Records of images that use ten prompts in turn, as in the published study."""
     prompts = [ImagePrompt(f"a photo of a cat {i}", 2.0) for i in range(10)]
     return [plan_image(settings, "sd", "cat", prompts[i % 10], i, seed=0) for i in range(images)]
 
 
 def loop(pipeline, records: list[ImageRecord]) -> None:
-    """One call and one JPEG for each image."""
+    """Generate each image with one pipeline call, and encode it as JPEG."""
     for record in records:
         options = {"height": record.size, "width": record.size, "guidance_scale": record.guidance}
         image = pipeline(record.prompt, num_inference_steps=record.steps, **options).images[0]
@@ -163,7 +166,7 @@ def loop(pipeline, records: list[ImageRecord]) -> None:
 
 
 def library(model: Model, records: list[ImageRecord], batch: int) -> None:
-    """Generate all images in batches, JPEGs included."""
+    """Generate all images in batches with the library, and encode them as JPEG."""
     for _ in generate_images(model.library, records, replace(model.settings, batch=batch)):
         pass
 

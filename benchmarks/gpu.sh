@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What only a GPU can show, in at most 12 minutes on one card, as one table.
+# Measures everything that needs a GPU, in at most 15 minutes on one, and prints one table.
 #
 #   benchmarks/gpu.sh FOLDER [STEP...]    all steps, or those named; results in FOLDER, the table in FOLDER/table.md
 #
-# What is finished is not repeated: the same command goes on where a run was stopped. Before it, on any machine:
+# Finished steps are not repeated: run the same command again to continue. Before the first run, on any machine:
 #   make setup
 #   .venv/bin/python studies/real/prepare.py studies/real_gpu      (for teachers and the study; downloads CIFAR-10)
-# RepDistiller's and mdistiller's own loops are measured too if REPDISTILLER and MDISTILLER name checkouts of them.
-# ANY_DEVICE=1 tries the script itself on a machine without a GPU; its numbers then mean nothing.
+# To also measure the loops of RepDistiller and mdistiller, set REPDISTILLER and MDISTILLER to folders of checkouts.
+# ANY_DEVICE=1 runs the script on a machine without a GPU, to test the script; its numbers then mean nothing.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 OUT=${1:?benchmarks/gpu.sh FOLDER [STEP...]}
@@ -18,21 +18,20 @@ PEERS=()
 [ -n "${REPDISTILLER:-}" ] && PEERS+=(--repdistiller "$REPDISTILLER")
 [ -n "${MDISTILLER:-}" ] && PEERS+=(--mdistiller "$MDISTILLER")
 
-# a step's limit in seconds, what it shows, and its command
+# step → its limit in seconds, and what it measures; command_of has its command
 declare -A LIMIT ABOUT
 define() { LIMIT[$1]=$2 ABOUT[$1]=$3; STEPS+=("$1"); }
 STEPS=()
-define tests 90 "tests that skip without a GPU"
-define steps 60 "milliseconds a step of three pairs of networks"
-define loops 90 "steps against other loops"
-define teacher94 60 "a teacher in seconds (convnet_l)"
-define teacher96 90 "a better one (convnet_xl)"
+define tests 90 "tests that are skipped without a GPU"
+define steps 60 "milliseconds per step of three pairs of networks"
+define loops 90 "milliseconds per step against other training loops"
+define teacher94 60 "seconds to train a fast teacher (convnet_l)"
+define teacher96 90 "seconds to train a better teacher (convnet_xl)"
 define study 180 "studies/real_gpu: distilling with 800, 4,000 and 7,400 images"
-define sd2 60 "images a second of Stable Diffusion 2's architecture"
-define sd2_compiled 150 "the same, compiled"
-define sd3 60 "images a second of Stable Diffusion 3-medium's architecture"
-define memory 60 "peak memory with 8,000 images of 224 pixels, kept on the GPU and copied there a batch ahead"
-define photographs 60 "students of 224 pixels with a timm teacher: steps a second, memory"
+define sd2 60 "images per second of Stable Diffusion 2's architecture"
+define sd2_compiled 150 "images per second of Stable Diffusion 2's architecture, compiled"
+define sd3 60 "images per second of Stable Diffusion 3-medium's architecture"
+define memory 60 "peak memory with 8,000 images of 224 pixels, kept on the GPU or copied to it batch by batch"
 
 command_of() {
     case $1 in
@@ -47,20 +46,19 @@ command_of() {
         sd2_compiled) "$PYTHON" benchmarks/generation.py --real sd2 --compile ;;
         sd3) "$PYTHON" benchmarks/generation.py --real sd3 ;;
         memory) "$PYTHON" benchmarks/memory.py ;;
-        photographs) "$PYTHON" benchmarks/photographs.py ;;
     esac
 }
 
 if [ -z "${ANY_DEVICE:-}" ] && ! "$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
-    echo "benchmarks/gpu.sh: no GPU that PyTorch can use; nothing is measured." >&2
+    echo "benchmarks/gpu.sh: PyTorch finds no GPU, so nothing is measured." >&2
     exit 1
 fi
 for step in "$@"; do
-    [ -n "${LIMIT[$step]:-}" ] || { echo "benchmarks/gpu.sh: no step $step; there are ${STEPS[*]}" >&2; exit 1; }
+    [ -n "${LIMIT[$step]:-}" ] || { echo "benchmarks/gpu.sh: unknown step $step; choose among ${STEPS[*]}" >&2; exit 1; }
 done
 mkdir -p "$OUT"
 for step in "${@:-${STEPS[@]}}"; do
-    [ -e "$OUT/$step.done" ] && { echo "$step: finished before"; continue; }
+    [ -e "$OUT/$step.done" ] && { echo "$step: already finished"; continue; }
     echo "$step: ${ABOUT[$step]} (at most ${LIMIT[$step]} s)"
     export -f command_of
     export PYTHON CIFAR
@@ -68,17 +66,17 @@ for step in "${@:-${STEPS[@]}}"; do
     PEER_OPTIONS="${PEERS[*]}" timeout --kill-after=10 "${LIMIT[$step]}" bash -c 'PEERS=($PEER_OPTIONS); command_of '"$step" >"$OUT/$step.log" 2>&1
     code=$?
     echo "$((SECONDS - begin)) $code" >"$OUT/$step.seconds"
-    [ $code = 0 ] && touch "$OUT/$step.done" || echo "$step: ended with $code; its log is $OUT/$step.log" >&2
+    [ $code = 0 ] && touch "$OUT/$step.done" || echo "$step: failed with exit code $code; see $OUT/$step.log" >&2
 done
 {
-    echo "| step | seconds | ended | what it printed last |"
+    echo "| step | seconds | finished | last lines of output |"
     echo "|---|---|---|---|"
     failed=0
     for step in "${STEPS[@]}"; do
         [ -e "$OUT/$step.seconds" ] || continue
         read -r seconds code <"$OUT/$step.seconds"
         last=$(grep -v '^\s*$' "$OUT/$step.log" | tail -n 6 | tr '|' '/' | sed 's/$/<br>/' | tr -d '\n')
-        ended=$([ "$code" = 0 ] && echo yes || { [ "$code" = 124 ] && echo "no: over its limit" || echo "no: code $code"; })
+        ended=$([ "$code" = 0 ] && echo yes || { [ "$code" = 124 ] && echo "no: over its time limit" || echo "no: exit code $code"; })
         echo "| ${ABOUT[$step]} | $seconds | $ended | ${last%<br>} |"
     done
     echo

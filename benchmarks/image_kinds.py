@@ -1,15 +1,16 @@
-"""Kinds of images: trains the classifier of `curation/kinds`, and measures it on web images that it was not trained on.
+"""Measure the classifier of kinds of images (`curation/kinds`) on web images that it was not trained on, or train it.
 
     python benchmarks/image_kinds.py web_images.tar            # measures
     python benchmarks/image_kinds.py web_images.tar --train    # trains first, and writes coefficients.json
 
-The archive holds 2,219 images of the web, `class/file.jpg`, of at most 160 pixels. One rater labeled them by eye on 17
-contact sheets of 108 to 216, and looked at 150 doubtful ones again at 160 pixels; `image_kinds_labels.csv` names those
-that are no plain photo by the first 16 hex digits of their SHA-256. A poster is a photo with much text on it, and
-counts as a photo; 20 images that the rater could not decide on (`unsure`) count nowhere. An image whose hash starts
-with an even digit is trained on; so is a darker, duller or softer copy of each photo among these, and 2,100 images that
-`distillery_demo.kinds` draws, some of them from these photos.
-Regularization and threshold were chosen by cross-validation within that half. See docs/data.md for the results.
+The archive contains 2,219 images from the web, `class/file.jpg`, of at most 160 pixels. One rater labeled them by eye
+on 17 contact sheets of 108 to 216, and looked at 150 doubtful ones again at 160 pixels. `image_kinds_labels.csv` lists
+those that are not plain photos, by the first 16 hex digits of their SHA-256. A poster is a photo with much text on it;
+it counts as a photo. The 20 images that the rater could not decide on (`unsure`) are ignored.
+
+The classifier trains on images whose hash starts with an even digit, on a darker, duller or softer copy of each photo
+among these, and on 2,100 images that `distillery_demo.kinds` draws, some of them from these photos. Regularization and
+threshold were chosen by cross-validation within that half. docs/data.md has the results.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import io
 import json
 import tarfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ from distillery_demo.kinds import draw_kind
 LABELS = Path(__file__).with_name("image_kinds_labels.csv")
 SIDE = 32  # pixels, of the study
 DRAWN_OF_EACH = {"drawing": 900, "icon": 300, "text": 300, "screenshot": 300, "collage": 300}
-TESTED = 100_000  # seeds from here on are tested
+TESTED = 100_000  # drawn images with seeds from here on are only for testing
 REGULARIZATION, WEIGHT_OF_REAL, WEIGHT_OF_DRAWN = 0.03, 5.0, 0.3
 
 
@@ -55,7 +57,7 @@ def main() -> None:
 
 
 def read_web(archive: str) -> list[tuple[bytes, str, bool]]:
-    """Every image's bytes and label, and whether it is trained on."""
+    """The bytes and label of each image, and whether the classifier trains on it."""
     with open(LABELS, newline="", encoding="utf-8") as file:
         labels = {row["sha256"]: row["kind"] for row in csv.DictReader(file)}
     found = []
@@ -90,7 +92,7 @@ def draw_all(photos: list[Image.Image], first_seed: int, share: float = 1.0) -> 
 
 
 def altered(photo: Image.Image, seed: int) -> bytes:
-    """A photo as a worse camera or light would have taken it."""
+    """A photo as a worse camera or worse light would show it, as JPEG: blurred, darker, duller or gray."""
     rng = np.random.default_rng(seed)
     if rng.random() < 0.5:
         photo = photo.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1.5) * max(photo.size) / 96))
@@ -127,10 +129,10 @@ def train(web: list[tuple[bytes, str, bool]], photos: list[Image.Image]) -> Kind
         logits = features @ matrix + bias
         logits -= logits.max(axis=1, keepdims=True)
         found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        wrong = (found - truth) * weight[:, None]
+        residual = (found - truth) * weight[:, None]
         value = -(weight * np.log((found * truth).sum(axis=1) + 1e-12)).sum() + REGULARIZATION * (matrix**2).sum()
-        slope = features.T @ wrong + 2 * REGULARIZATION * matrix
-        return float(value), np.concatenate([slope.ravel(), wrong.sum(axis=0)])
+        gradient = features.T @ residual + 2 * REGULARIZATION * matrix
+        return float(value), np.concatenate([gradient.ravel(), residual.sum(axis=0)])
 
     best = minimize(loss, np.zeros((shape[0] + 1) * shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 400}).x
     return KindModel(mean, scale, best[: -shape[1]].reshape(shape), best[-shape[1] :])
@@ -144,23 +146,26 @@ def as_json(model: KindModel) -> str:
 
 
 def report_web(tested: list[tuple[bytes, str]]) -> None:
-    """Precision and recall of what is no photo, on the web images that were not trained on."""
+    """Print precision and recall for images that are not photos, on web images that the classifier did not train on."""
     counted = [(data, label) for data, label in tested if label != "unsure"]
     statistics, sizes = zip(*(statistics_of(data) for data, _ in counted), strict=True)
     kinds, _ = find_kinds(np.array(statistics), sizes)
     labels = [label for _, label in counted]
     print(f"{len(labels)} web images: {dict(Counter(labels))}; found {dict(Counter(kinds))}")
     for label in dict.fromkeys(labels):
-        print(
-            f"  labeled {label}: {dict(Counter(kind for kind, of in zip(kinds, labels, strict=True) if of == label))}"
-        )
+        print(f"  labeled {label}: {dict(Counter(kinds_with_label(kinds, labels, label)))}")
     found, drawn = np.isin(kinds, DRAWN), np.isin(labels, ("drawing", "collage"))
     hits = (found & drawn).sum()
-    print(f"  no photo: precision {hits} of {found.sum()}, recall {hits} of {drawn.sum()}")
+    print(f"  not a photo: precision {hits} of {found.sum()}, recall {hits} of {drawn.sum()}")
+
+
+def kinds_with_label(kinds: Sequence[str], labels: Sequence[str], label: str) -> list[str]:
+    """The predicted kinds of the images with a label."""
+    return [kind for kind, own_label in zip(kinds, labels, strict=True) if own_label == label]
 
 
 def report_drawn(photos: list[Image.Image]) -> None:
-    """Recall on drawn images with other seeds than those trained on."""
+    """Print the recall on drawn images with seeds that the classifier did not train on."""
     statistics, sizes, labels = [], [], []
     for data, label in draw_all(photos, TESTED, 1 / 3):
         try:
@@ -172,12 +177,13 @@ def report_drawn(photos: list[Image.Image]) -> None:
         labels.append(label)
     kinds, _ = find_kinds(np.array(statistics), sizes)
     for label in dict.fromkeys(labels):
-        mine = [kind for kind, of in zip(kinds, labels, strict=True) if of == label]
-        print(f"drawn {label}: {len(mine)}, no photo {np.isin(mine, DRAWN).mean():.2f}, {dict(Counter(mine))}")
+        predicted = kinds_with_label(kinds, labels, label)
+        recall = np.isin(predicted, DRAWN).mean()
+        print(f"drawn {label}: {len(predicted)}, not a photo {recall:.2f}, {dict(Counter(predicted))}")
 
 
 def report_blurred(photos: list[bytes]) -> None:
-    """Recall on photos that are blurred or darkened."""
+    """Print the kinds found among photos that are blurred or darkened."""
     for sigma in (2, 3, 4):  # pixels, if the longer side has 96
         changed = []
         for data in photos[::7]:
@@ -187,7 +193,7 @@ def report_blurred(photos: list[bytes]) -> None:
         print(f"blurred by {sigma} of 96 pixels: {dict(Counter(find_kinds(np.array(statistics), sizes)[0]))}")
     dark = [encoded(Image.open(io.BytesIO(data)).convert("RGB").point(lambda v: v * 0.25), 90) for data in photos[::7]]
     statistics, sizes = zip(*map(statistics_of, dark), strict=True)
-    print(f"a quarter of their light: {dict(Counter(find_kinds(np.array(statistics), sizes)[0]))}")
+    print(f"darkened to a quarter: {dict(Counter(find_kinds(np.array(statistics), sizes)[0]))}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""What 8-bit integers cost a student of 32 pixels: both exported files of one network on CIFAR-10's 10,000 test images.
+"""Measure the accuracy that students of 32 pixels lose when quantized to 8-bit integers, on CIFAR-10's test images.
 
-    python benchmarks/int8.py resources/cifar10                       the networks below, 500 steps each
-    python benchmarks/int8.py resources/cifar10 --steps 50 --networks resnet8    one of them, shorter
+    python benchmarks/int8.py resources/cifar10                                  the networks below, 500 steps each
+    python benchmarks/int8.py resources/cifar10 --steps 50 --networks resnet8    one of them, fewer steps
 
-The folder holds torchvision's CIFAR-10. Each network is trained from scratch on 10,000 of its train images in batches
-of 64, exported, and quantized with 256 of these images, as the rules do. The difference is int8 minus float32 on the
-same test images, in percentage points, with its 95 % interval over images.
+The folder contains torchvision's CIFAR-10. Each network is trained from scratch on 10,000 of its train images in
+batches of 64, exported, and calibrated with 256 of these images, as by the rules. The difference is the accuracy of
+int8 minus that of float32 on the same test images, in percentage points, with a 95 % interval over images. Agreement
+is the fraction of test images for which both predict the same class.
 
 On two busy cores of an AMD EPYC with AVX-512 BF16, one training each (n = 10,000 test images):
 
@@ -14,7 +15,7 @@ On two busy cores of an AMD EPYC with AVX-512 BF16, one training each (n = 10,00
     convnet_s                    64.38 %   64.59 %   +0.21 (-0.10 to +0.52)   95.99 %     598 kB     162 kB
     timm/mobilenetv3_small_100   22.59 %   20.77 %   -1.82 (-2.55 to -1.09)   57.86 %     6,128 kB   1,719 kB
 
-500 steps teach the last one little: it is made for images of 224 pixels and reduces 32 to one.
+The last network learns little in 500 steps: it is designed for images of 224 pixels, and reduces 32 pixels to one.
 """
 
 import argparse
@@ -41,15 +42,15 @@ from distillery.training.recipe import Recipe
 
 NETWORKS = ("resnet8", "convnet_s", "timm/mobilenetv3_small_100")
 SIDE, BATCH = 32, 500
-THREADS = 1  # this measures no time, and threads that wait for each other lose more than they gain on a busy machine
+THREADS = 1  # no time is measured; on a busy machine, more threads would wait for each other
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="of torchvision's CIFAR-10")
+    parser.add_argument("folder", type=Path, help="that contains torchvision's CIFAR-10")
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--images", type=int, default=10_000, help="to train on")
+    parser.add_argument("--images", type=int, default=10_000, help="number of images to train on")
     return parser.parse_args()
 
 
@@ -60,7 +61,7 @@ def predict(model: Path, images: np.ndarray) -> np.ndarray:
 
 
 def compare(name: str, options: argparse.Namespace, folder: Path) -> str:
-    """Train, export and quantize a network; a line of the table."""
+    """Train, export and quantize a network, and return its line of the table."""
     images, tested = load_cifar10(options.folder, CIFAR10, SIDE, (options.images, 0), 0)
     settings = defaults_of(StudentConfig) | {"network": name, "steps": options.steps, "batch": 64, "view": "pad_crop"}
     recipe = Recipe.of({key: settings[key] for key in Recipe.__dataclass_fields__ if key in settings})

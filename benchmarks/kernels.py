@@ -1,13 +1,13 @@
-"""Where the time of a step goes on a GPU: whole steps, their kernels, and single parts of a step.
+"""Measure the time of training steps on a GPU: whole steps, their kernels, and single parts of a step.
 
     python benchmarks/kernels.py steps      ms per step of each pair
     python benchmarks/kernels.py profile    the kernels of a step, the longest first
-    python benchmarks/kernels.py stems      convolutions of 3 channels, and of 4, 8 and 16 channels padded with zeros
+    python benchmarks/kernels.py stems      first convolutions, of 3 channels or of 4, 8 and 16 with zeros added
 
-The time of a single part is measured with a CUDA graph that only repeats this part; the best of five replays counts.
+The time of a single part is measured with a CUDA graph that only repeats this part; the fastest of five replays counts.
 The steps are those of `benchmarks/training.py`.
 
-On one NVIDIA H200 (PyTorch 2.11), ms per step of 128 images (of 64):
+On one NVIDIA H200 (PyTorch 2.11), ms per step of 128 images (in brackets, of 64):
 
     teacher     student
     resnet18    resnet8x4   2.15 (1.48)
@@ -33,7 +33,8 @@ from training_loops import Pair, library_loop
 PAIRS = (("resnet18", "resnet8x4"), ("convnet_m", "convnet_s"), ("convnet_l", "resnet8"))
 BATCHES = (128, 64)
 STEPS = 400
-# kernel size, padding, channels, images: of resnet8x4, of resnet18 with two batches at once, and of the convnets
+# kernel size, padding, output channels and images of first convolutions: of resnet8x4, of resnet18 with two batches at
+# once, and of the convnets
 STEMS = ((3, 1, 32, 128), (3, 1, 64, 256), (2, 0, 24, 128), (2, 0, 24, 256), (2, 0, 32, 128))
 
 
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def pair_of(teacher: str, student: str) -> Pair:
-    """A teacher and a student with 8,000 noise images."""
+    """A teacher and a student, with 8,000 images of noise."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (8000, 32, 32, 3), np.uint8)
     return Pair(teacher, student, pixels, rng.integers(0, 10, 8000), torch.device("cuda"))
@@ -123,12 +124,12 @@ def noise(*shape: int) -> torch.Tensor:
 
 
 def time_stems() -> None:
-    """Print times of a stem: forward, backward of the weights, and with bias and ReLU in one kernel or in two."""
+    """Print times of first convolutions: forward, backward, and with bias and ReLU in one or two kernels."""
     for stem in STEMS:
         found = [f"{channels} channels {_stem(channels, *stem)}" for channels in (3, 4, 8, 16)]
         size, _, outputs, images = stem
         print(f"  {size}x{size}, {outputs} channels, {images} images: {' | '.join(found)}", flush=True)
-    print("  (us forward, backward, with bias and ReLU in one kernel, in two)")
+    print("  (each in microseconds: forward, backward, forward with bias and ReLU in one kernel, and in two)")
 
 
 def _stem(channels: int, size: int, border: int, outputs: int, images: int) -> str:

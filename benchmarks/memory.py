@@ -1,12 +1,12 @@
-"""Peak memory of distilling from 8,000 images of 224 pixels in batches of 64, with the images in memory or in a file.
+"""Measure peak memory of distilling with 8,000 images of 224 pixels in batches of 64, in memory or read from a file.
 
     python benchmarks/memory.py                                       MobileNetV3-small from EfficientNet-Lite0, of timm
     python benchmarks/memory.py --images 2000 --side 96 --steps 2     smaller
 
-Each way is a process of its own that gathers the images of a plan, as a job does, and takes some steps of `kd` with
-random weights, which take as much memory as trained ones. `anonymous` is what the process cannot do without; `with
-files` includes pages of the images' file that the system keeps as long as there is room. On a GPU `device` is the most
-that tensors took there; in a file means that each batch is copied to the GPU ahead.
+Each measurement is a separate process that gathers the images of a plan, as a job does, and takes some steps of `kd`
+with random weights, which need as much memory as trained ones. `anonymous` is memory that the system cannot reclaim.
+`with files` includes pages of the image file, which the system keeps only while memory is free. On a GPU, `device` is
+the peak of its tensors; images in a file are copied to the GPU one batch ahead.
 
 Measured on two cores of an AMD EPYC with AVX-512 BF16, PyTorch 2.15, 3 steps, GB (one run each, n = 1):
 
@@ -14,7 +14,7 @@ Measured on two cores of an AMD EPYC with AVX-512 BF16, PyTorch 2.15, 3 steps, G
     in memory   2.74        4.33
     in a file   1.54        4.31
 
-The figures of a GPU have not been measured.
+Memory on a GPU has not been measured.
 """
 
 import argparse
@@ -36,13 +36,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--teacher", default="timm/tf_efficientnet_lite0")
     parser.add_argument("--student", default="timm/mobilenetv3_small_100")
-    parser.add_argument("--folder", type=Path, help="for files of the images' size; a temporary one by default")
+    parser.add_argument("--folder", type=Path, help="for the file of images; by default a temporary folder")
     parser.add_argument("--way", choices=("memory", "file"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def write_study(folder: Path, arguments: argparse.Namespace) -> None:
-    """Random images, a plan of all of them, and a teacher with random weights."""
+    """Write random images, a plan with all of them, and a teacher with random weights."""
     import numpy as np
 
     from distillery.models.architectures import NormalizedModel, build_network
@@ -70,7 +70,7 @@ def write_study(folder: Path, arguments: argparse.Namespace) -> None:
 
 
 class PeakMemory(threading.Thread):
-    """The most memory of this process in bytes, anonymous and in all, seen every few milliseconds."""
+    """Peak memory of this process in bytes, anonymous and in total, sampled every few milliseconds."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

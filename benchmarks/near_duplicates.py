@@ -1,12 +1,12 @@
-"""Near-duplicates: how many copies are found, how many different images are taken for copies, and how long it takes.
+"""Measure the search for near-duplicates: recall of altered copies, pairs of different images found, and time.
 
     python benchmarks/near_duplicates.py [--photos 300] [--images 5000 10000 25000 50000]
 
-Uses the photographs of ../shared/data if they are there, and drawn images if not. The thresholds were chosen on one
-half of the photographs (by a hash of the name); this reports the other half, with copies made by other seeds.
+Uses the photographs in ../shared/data, or drawn images if it does not exist. The thresholds were chosen on one half of
+the photographs (by a hash of the name). This program reports the other half, with copies from other seeds.
 
-Copies of one kind are searched among all photographs of that half. At last one copy of each photograph, of all kinds in
-turn, is searched among them and the largest number of other images.
+Copies of each kind are searched among all photographs of that half. Finally one copy of each photograph, of each kind
+in turn, is searched among these photographs and the largest number of other images.
 """
 
 import argparse
@@ -29,17 +29,17 @@ from distillery.curation.thumbnails import join_thumbnails, stack_thumbnails, th
 from distillery_demo.drawing import CLASSES, draw
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-SEED = 20_000  # of the copies; the thresholds were chosen with others
+SEED = 20_000  # of the copies; the thresholds were chosen with other seeds
 Copy = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=300, help="photographs of which copies are made")
+    parser.add_argument("--photos", type=int, default=300, help="number of photographs that are copied")
     sizes = {"nargs": "*", "default": [5_000, 10_000, 25_000, 50_000]}
-    parser.add_argument("--images", type=int, **sizes, help="numbers of images among which all pairs are searched")
+    parser.add_argument("--images", type=int, **sizes, help="numbers of images to search")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--sheet", type=Path, help="PNG to draw of the pairs found among different photographs")
+    parser.add_argument("--sheet", type=Path, help="PNG to write, of the pairs found among different photographs")
     options = parser.parse_args()
     photos = photographs()
     recall(photos, options.photos)
@@ -51,10 +51,10 @@ def main() -> None:
 
 
 def photographs() -> list[tuple[str, Image.Image]]:
-    """Class and image of the photographs that no threshold was chosen by."""
+    """Class and image of the photographs on which no threshold was chosen."""
     archive = DATA / "web" / "web_images.tar"
     if not archive.exists():
-        print("../shared/data is not here: drawn images")
+        print("../shared/data does not exist: using drawn images")
         return [(label, draw(label, "google", seed, 160)) for label in CLASSES for seed in range(40)]
     with tarfile.open(archive) as tar:
         names = sorted(name for name in tar.getnames() if name.endswith(".jpg"))
@@ -76,7 +76,7 @@ def jpeg(image: Image.Image, quality: int) -> Image.Image:
 
 
 def crop(share: float, centered: bool = False) -> Copy:
-    """Keeps 1 - share of each side, somewhere."""
+    """Keep a part of an image, `1 - share` of its width and height, at a random position or the center."""
 
     def copy(image, rng):
         width, height = (round(side * (1 - share)) for side in image.size)
@@ -89,7 +89,7 @@ def crop(share: float, centered: bool = False) -> Copy:
 
 
 def cut(share: float) -> Copy:
-    """Cuts off one side."""
+    """Cut off a share of an image at one random side."""
 
     def copy(image, rng):
         width, height = image.size
@@ -101,7 +101,7 @@ def cut(share: float) -> Copy:
 
 
 def border(share: float) -> Copy:
-    """Adds a frame whose width is a share of the shorter side."""
+    """Add a frame whose width is a share of the image's shorter side."""
     return lambda image, rng: ImageOps.expand(image, round(share * min(image.size)), black_or_white(rng))
 
 
@@ -110,7 +110,7 @@ def black_or_white(rng):
 
 
 def bar(share: float, added: bool) -> Copy:
-    """Puts a bar with text over the top or bottom, or beside it."""
+    """Put a bar with text at the top or bottom: over the image, or added to its height."""
 
     def copy(image, rng):
         width, height = image.size
@@ -128,7 +128,7 @@ def bar(share: float, added: bool) -> Copy:
 
 
 def turn(degrees: float, expand: bool) -> Copy:
-    """Turns either way; the corners are filled, or cut off."""
+    """Rotate clockwise or counterclockwise; empty corners are filled (`expand`) or cropped."""
 
     def copy(image, rng):
         angle = degrees * (1 if rng.integers(2) else -1)
@@ -143,7 +143,7 @@ def turn(degrees: float, expand: bool) -> Copy:
 
 
 def watermark(lines: int) -> Copy:
-    """Writes half-transparent text over an image."""
+    """Write half-transparent text over an image."""
 
     def copy(image, rng):
         layer = Image.new("RGBA", image.size)
@@ -186,7 +186,7 @@ COPIES: dict[str, Copy] = {
 
 
 def recall(photos: list[tuple[str, Image.Image]], count: int) -> None:
-    """Print the share of copies that are candidates, and that are found, among all photographs."""
+    """Print, for each kind of copy, the fraction that become candidate pairs and the fraction that are found."""
     chosen = np.random.default_rng(SEED).permutation(len(photos))[:count].tolist()
     own = [to_thumbnail(image) for _, image in photos]
     prints = fingerprints_of(stack_thumbnails(own))
@@ -202,11 +202,12 @@ def recall(photos: list[tuple[str, Image.Image]], count: int) -> None:
 
 
 def copy_of(image: Image.Image, copy: Copy, place: int) -> Image.Image:
+    """A copy of an image, saved as JPEG of quality 85; `place` seeds its random changes."""
     return jpeg(copy(image, np.random.default_rng((SEED, place))), 85)
 
 
 def recall_among(photos: list[tuple[str, Image.Image]], others: int, processes: int) -> None:
-    """Print the share of copies found, one of each photograph, among many other images."""
+    """Print the fraction of copies found, one copy of each photograph, among many other images."""
     kinds = list(COPIES.values())
     copies = [copy_of(image, kinds[place % len(kinds)], place) for place, (_, image) in enumerate(photos)]
     small = [to_thumbnail(image) for image in [*(image for _, image in photos), *copies]]
@@ -218,7 +219,7 @@ def recall_among(photos: list[tuple[str, Image.Image]], others: int, processes: 
 
 
 def false_alarms(photos: list[tuple[str, Image.Image]], sheet: Path | None) -> None:
-    """Print how many pairs are found among the photographs themselves; whether they are copies is for the eye."""
+    """Print how many pairs are found among the photographs themselves; whether they are copies, a person must judge."""
     thumbnails = stack_thumbnails([to_thumbnail(image) for _, image in photos])
     pairs = search_pairs(thumbnails)
     labels = [label for label, _ in photos]
@@ -239,16 +240,16 @@ def draw_pairs(pairs: list[tuple[Image.Image, Image.Image]], path: Path, columns
 
 
 def speed(count: int, processes: int) -> None:
-    """Print the seconds of the whole search, and the share of each step."""
+    """Print the seconds of the whole search, and of finding corners."""
     thumbnails = thumbnails_of(many_images(count))
     started, before = time.perf_counter(), cpu_seconds()
     prints = fingerprints_of(thumbnails, processes)
-    corners, of_corners = time.perf_counter(), cpu_seconds()
+    corners, corners_cpu = time.perf_counter(), cpu_seconds()
     found = find_near_duplicates(thumbnails, prints, processes=processes)
     ended, after = time.perf_counter(), cpu_seconds()
     print(
         f"{len(thumbnails):,} images, {processes} processes: {ended - started:.0f} s ({corners - started:.0f} s to find"
-        f" corners), {after - before:.0f} s of CPU ({of_corners - before:.0f} s), {len(found.pairs):,} pairs found",
+        f" corners), {after - before:.0f} s of CPU ({corners_cpu - before:.0f} s), {len(found.pairs):,} pairs found",
         flush=True,
     )
 
@@ -259,14 +260,14 @@ def cpu_seconds() -> float:
 
 
 def many_images(count: int) -> np.ndarray:
-    """Images of CIFAR-10 (train first), if they were unpacked to ../shared/data/cifar10, or smooth random ones."""
+    """Images of CIFAR-10 (train images first) if a folder contains them, or smooth random images."""
     folders = [DATA / "cifar10" / "cifar-10-batches-py", Path("resources/cifar10/cifar-10-batches-py")]
     for folder in folders:
         if folder.exists():
             names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
             parts = [pickle.loads((folder / name).read_bytes(), encoding="bytes")[b"data"] for name in names]
             return np.concatenate(parts).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)[:count]
-    print("CIFAR-10 is not here: smooth random images")
+    print("CIFAR-10 is not unpacked: using smooth random images")
     coarse = np.random.default_rng(0).integers(0, 256, (count, 9, 9, 3), dtype=np.uint8)
     return np.stack([np.asarray(Image.fromarray(c).resize((64, 64), Image.Resampling.BICUBIC)) for c in coarse])
 

@@ -1,7 +1,7 @@
-"""The training loops of RepDistiller and mdistiller, run by their own code from checkouts that the user has fetched.
+"""Run the training loops of RepDistiller and mdistiller with their own code, from checkouts that the user provides.
 
-Everything that a step does is theirs: data set, transformations, loader, loss, meters, optimizer. Only the networks are
-given to them, and the images, which take the place of CIFAR-100's. Nothing of either is kept in this project.
+The checkouts provide everything in a step: data set, transformations, loader, loss, meters, optimizer. This module
+passes only the networks to them, and the images, which replace those of CIFAR-100. It contains no code of theirs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PEERS = ("repdistiller", "mdistiller")
 
 
 class FewSteps:
-    """A loader of a number of batches, which go on where the last ones ended."""
+    """A loader that yields the next `steps` batches at each iteration, one epoch after another."""
 
     def __init__(self, loader: DataLoader):
         self.batches, self.steps = endless(loader), 0
@@ -38,10 +38,11 @@ class FewSteps:
 
 
 class WithFeatures(nn.Module):
-    """A network as the peers call theirs: it returns features besides logits, here none.
+    """A network with the interface that both projects expect: it returns logits and a list of features, here empty.
 
     Args:
-        logits_first: mdistiller's order; RepDistiller's is the other.
+        network: takes images and returns logits.
+        logits_first: the order of mdistiller; RepDistiller expects features first.
     """
 
     def __init__(self, network: nn.Module, logits_first: bool):
@@ -54,19 +55,29 @@ class WithFeatures(nn.Module):
 
 
 def peer_loop(name: str, checkout: str, pair: Pair, batch: int) -> Callable[[int], float]:
-    """A function that runs a number of steps of a peer's loop and returns their mean loss."""
+    """A function that runs a number of steps of a project's loop and returns their mean loss.
+
+    Args:
+        name: one of `PEERS`.
+        checkout: folder of the project's code.
+        pair: the networks and images.
+        batch: images per step.
+    """
     sys.path.insert(0, checkout)
     try:
         return {"repdistiller": _repdistiller, "mdistiller": _mdistiller}[name](pair, batch)
     except ImportError as error:
-        sys.exit(f"{name}: {checkout} cannot be imported ({error}). Is it a checkout, with its requirements installed?")
+        sys.exit(
+            f"{name}: the code in {checkout} cannot be imported ({error}). Check that the folder is a checkout of"
+            f" {name}, and that its requirements are installed."
+        )
     finally:
         sys.path.remove(checkout)
 
 
 @contextlib.contextmanager
 def _images_as_cifar100(pair: Pair) -> Iterator[None]:
-    """torchvision's CIFAR100 has the pair's images, whatever folder it is given."""
+    """Replace the images of torchvision's CIFAR100 by the pair's, whatever its folder."""
     from torchvision.datasets import CIFAR100
 
     def init(self, root, train=True, transform=None, target_transform=None, download=False):  # type: ignore[no-untyped-def]
@@ -81,8 +92,8 @@ def _images_as_cifar100(pair: Pair) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _in_a_folder_of_their_own() -> Iterator[None]:
-    """They write folders where they run; what they print is not shown."""
+def _in_temporary_folder() -> Iterator[None]:
+    """Run code in a temporary working directory, because it creates folders there, and hide what it prints."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
         yield
 
@@ -90,10 +101,10 @@ def _in_a_folder_of_their_own() -> Iterator[None]:
 def _repdistiller(pair: Pair, batch: int) -> Callable[[int], float]:
     loops, zoo = (importlib.import_module(name) for name in ("helper.loops", "distiller_zoo"))
     data = importlib.import_module("dataset.cifar100")
-    with _images_as_cifar100(pair), _in_a_folder_of_their_own():
+    with _images_as_cifar100(pair), _in_temporary_folder():
         loader = FewSteps(data.get_cifar100_dataloaders(batch, num_workers=pair.workers, is_instance=True)[0])
     student, teacher = (WithFeatures(network, False).to(pair.device) for network in pair.networks())
-    # its weights of the losses are options, and their sum is taken in its loop
+    # RepDistiller's loop computes the weighted sum of the losses; the weights are options
     options = Namespace(distill="kd", gamma=1 - ALPHA, alpha=ALPHA, beta=0, print_freq=100)
     criteria = [nn.CrossEntropyLoss(), zoo.DistillKL(TEMPERATURE), zoo.DistillKL(TEMPERATURE)]
     optimizer = torch.optim.SGD(student.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
@@ -121,22 +132,22 @@ def _mdistiller(pair: Pair, batch: int) -> Callable[[int], float]:
     settings.KD.TEMPERATURE, settings.KD.LOSS.CE_WEIGHT, settings.KD.LOSS.KD_WEIGHT = TEMPERATURE, 1 - ALPHA, ALPHA
     settings.SOLVER.LR, settings.SOLVER.MOMENTUM, settings.SOLVER.WEIGHT_DECAY = RATE, MOMENTUM, DECAY
     settings.LOG.WANDB = False
-    with _images_as_cifar100(pair), _in_a_folder_of_their_own():
+    with _images_as_cifar100(pair), _in_temporary_folder():
         loader = FewSteps(data.get_cifar100_dataloaders(batch, batch, pair.workers)[0])
         settings.LOG.PREFIX = str(Path.cwd())
         student, teacher = (WithFeatures(network, True).to(pair.device) for network in pair.networks())
-        # as its tools/train.py wraps it, but for one device
+        # as in mdistiller's tools/train.py, but for one device
         devices = [] if pair.device.type == "cpu" else [0]
         distiller = nn.DataParallel(kd.KD(student, teacher, settings), device_ids=devices)
-        own = trainer.BaseTrainer("benchmark", distiller, loader, None, settings)
+        base_trainer = trainer.BaseTrainer("benchmark", distiller, loader, None, settings)
 
     def run(steps: int) -> float:
         meters = {name: utils.AverageMeter() for name in ("training_time", "data_time", "losses", "top1", "top5")}
         loader.steps = steps
-        own.distiller.train()
-        with trainer.tqdm(range(steps), file=io.StringIO()) as bar:  # as its train_epoch, without the validation
+        base_trainer.distiller.train()
+        with trainer.tqdm(range(steps), file=io.StringIO()) as bar:  # as in its train_epoch, without validation
             for batch_of_images in loader:
-                bar.set_description(utils.log_msg(own.train_iter(batch_of_images, 1, meters), "TRAIN"))
+                bar.set_description(utils.log_msg(base_trainer.train_iter(batch_of_images, 1, meters), "TRAIN"))
                 bar.update()
         return float(meters["losses"].avg)
 

@@ -1,9 +1,9 @@
-"""The limits of one machine: planning studies of many jobs, curating and splitting many images.
+"""Measure large studies on one machine: planning many jobs, and curating and splitting many images.
 
-    python benchmarks/scale.py jobs                       dry-runs of studies of about 500, 5,000 and 20,000 jobs
+    python benchmarks/scale.py jobs                   dry-runs of studies of about 500, 5,000 and 20,000 jobs
     python benchmarks/scale.py images [--images N]    100,000 images of 100 classes: pools, curation, split, plan
 
-Prints the seconds and the largest memory of each step.
+Prints the seconds and the peak memory of each step.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from distillery.storage.retrieved.pools import image_key, write_pool
 
 ROOT = Path(__file__).parents[1]
 JOBS = (500, 5_000, 20_000)
-JOBS_PER_SCENARIO = 15  # six seeds of two arms: 12 trainings, a plan, a table, a test on other test sets
+JOBS_PER_SCENARIO = 15  # with six seeds of two arms, about: 12 trainings, a plan, a table, a test
 CLASSES = 100
 SIDE = 200  # pixels of a raw image; 32 once curated
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def plan_jobs(folder: Path, jobs: int) -> None:
-    """Print the time and memory of a dry-run of a study of about that many jobs."""
+    """Print the time and peak memory of a dry-run of a study with about `jobs` jobs."""
     classes = {f"class{number}": {"queries": [f"class {number}"]} for number in range(10)}
     scenarios = {f"scenario{n}": {"train": {"google": 10 + 10 * n}} for n in range(jobs // JOBS_PER_SCENARIO)}
     study = {
@@ -74,7 +74,7 @@ def plan_jobs(folder: Path, jobs: int) -> None:
 
 
 def measured(command: list[str], folder: Path) -> tuple[str, float, float]:
-    """The output of a command, its seconds, and its largest memory in GB."""
+    """The output of a command, its seconds, and its peak memory in GB."""
     started = time.perf_counter()
     with open(folder / "output", "w+") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
@@ -87,7 +87,7 @@ def measured(command: list[str], folder: Path) -> tuple[str, float, float]:
 
 
 def handle_images(folder: Path, count: int, processes: int) -> None:
-    """Print the time and memory of each step on a source of that many images."""
+    """Print the time and peak memory of each step for a source with `count` images."""
     labels = [f"class{number}" for number in range(CLASSES)]
     pools = [(folder / f"{label}.tar", folder / f"{label}.jsonl") for label in labels]
     pixels, thumbnails, table = (folder / f"web.{end}" for end in ("npy", "thumbs.npy", "parquet"))
@@ -109,14 +109,14 @@ def handle_images(folder: Path, count: int, processes: int) -> None:
 
 
 def step(name: str, action: Callable[[], None]) -> None:
-    """Print the seconds of an action and the largest memory so far, of this process plus its workers."""
+    """Print the seconds of an action and the peak memory so far; see `peak_memory`."""
     started = time.perf_counter()
     action()
     print(f"  {name}: {time.perf_counter() - started:.1f} s, {peak_memory():.1f} GB", flush=True)
 
 
 def peak_memory() -> float:
-    """Largest memory in GB: of this process plus that of the largest worker."""
+    """Peak memory in GB of this process, plus that of its largest worker."""
     return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
 
 

@@ -1,17 +1,16 @@
-"""Seconds to train a CIFAR-10 teacher: the library against airbench (Jordan 2024) on the same GPU.
+"""Measure the seconds to train a CIFAR-10 teacher: the library against airbench (Jordan 2024) on the same GPU.
 
-    python benchmarks/teacher.py resources/cifar10                   convnet_l, a fast one
-    python benchmarks/teacher.py resources/cifar10 --teacher best    convnet_xl, a good one
-    python benchmarks/teacher.py resources/cifar10 --airbench        and airbench94 or airbench96 (pip install airbench)
+    python benchmarks/teacher.py resources/cifar10                   convnet_l, which trains fast
+    python benchmarks/teacher.py resources/cifar10 --teacher best    convnet_xl, which is more accurate
+    python benchmarks/teacher.py resources/cifar10 --airbench        also airbench94 or 96 (pip install airbench)
 
-The folder holds torchvision's CIFAR-10. Seconds are those of the training, from images in memory to the last step.
-airbench is warmed up first, as its authors do, and the time in which it reads its files is subtracted. The library
-selects its kernels anew in every training. Accuracy is given on the 10,000 unchanged test images, and as airbench
-defines it: from the weighted mean of the logits of each image, its mirror image, and both moved by one pixel along the
-diagonal in either direction. airbench uses label smoothing; the library's teacher does not, since it is bad for
-distillation.
+The folder contains torchvision's CIFAR-10. The time of a training is from images in memory to the end of the last step.
+airbench is warmed up first, as its authors do, and the time to read its files is subtracted. The library selects its
+kernels anew in every training. Accuracy is measured on the 10,000 unchanged test images, and as airbench defines it:
+from the weighted mean of the logits of each image, its mirror image, and both moved by one pixel along the diagonal in
+either direction. airbench uses label smoothing. The library's teacher does not, because that is bad for distillation.
 
-On one NVIDIA H200 (PyTorch 2.11), one training at the same time as twelve others on the card: `best` took 31 s and
+On one NVIDIA H200 (PyTorch 2.11), while twelve other trainings used the same GPU, one training of `best` took 31 s and
 reached 95.1 % on the unchanged images. Not yet run: more seeds, `fast`, airbench.
 """
 
@@ -50,9 +49,9 @@ AIRBENCH = {"fast": "94", "best": "96"}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="of torchvision's CIFAR-10")
+    parser.add_argument("folder", type=Path, help="that contains torchvision's CIFAR-10")
     parser.add_argument("--teacher", choices=RECIPES, default="fast")
-    parser.add_argument("--steps", type=int, default=0, help="0: the recipe's")
+    parser.add_argument("--steps", type=int, default=0, help="0: as many as the recipe has")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--airbench", action="store_true")
     options = parser.parse_args()
@@ -74,7 +73,7 @@ def main() -> None:
 
 
 def report(name: str, found: list[tuple[float, float, float]]) -> None:
-    """Print the means of seconds, accuracy and accuracy over moved views."""
+    """Print means over trainings, each given as seconds, accuracy, and accuracy over moved views (0 to 1)."""
     seconds, plain, moved = (list(column) for column in zip(*found, strict=True))
     spread = statistics.stdev(moved) if len(moved) > 1 else 0
     print(
@@ -88,21 +87,21 @@ def report(name: str, found: list[tuple[float, float, float]]) -> None:
 def train_library_teacher(
     recipe: Recipe, train_images: ImageDataset, test: ImageDataset, device: torch.device, seed: int
 ) -> tuple[float, float, float]:
-    """Seconds of a training, and both accuracies."""
+    """Seconds of a training, accuracy, and accuracy over moved views (0 to 1)."""
 
     def trained_network():
         network = start_network(recipe.network, 10, train_images, seed, device)
         train(network, train_images, recipe, loss, optimizer_of(recipe, network), seed=seed, classes=10)
         return network
 
-    torch.zeros(1, device=device)  # starts the device, which is not part of the training
+    torch.zeros(1, device=device)  # initializes the device, which is not part of the training
     seconds, network = timed(trained_network)
     plain, moved = (accuracy(logits(network, test.pixels), test.labels) for logits in (predict, over_moved_views))
     return seconds, plain, moved
 
 
 def timed(action: Callable[[], T]) -> tuple[float, T]:
-    """Seconds of an action, until the device is done, and its result."""
+    """Seconds of an action, until the device has finished it, and its result."""
     started = time.perf_counter()
     result = action()
     if torch.cuda.is_available():
@@ -116,7 +115,7 @@ def loss(network, batch) -> torch.Tensor:
 
 
 def over_moved_views(network, pixels: torch.Tensor) -> torch.Tensor:
-    """Logits weighted as in airbench: half from the image, half from its moved views, each with its mirror image."""
+    """Logits [N, C] as in airbench: half from the image, half from its moved views, each with its mirror image."""
     border = F.pad(pixels.float(), (1, 1, 1, 1), mode="reflect").to(torch.uint8)
     moved = (border[:, :, :32, :32], border[:, :, 2:, 2:])
 
@@ -127,14 +126,14 @@ def over_moved_views(network, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    """0 to 1."""
+    """The fraction of images whose largest logit is that of the label, 0 to 1."""
     return (logits.argmax(dim=1) == labels).float().mean().item()
 
 
 def train_airbench(
     name: str, train_images: ImageDataset, test: ImageDataset, seeds: int
 ) -> list[tuple[float, float, float]]:
-    """Seconds and both accuracies of airbench's own training on the same images."""
+    """Seconds and both accuracies (0 to 1) of each of airbench's trainings on the same images."""
     import airbench
 
     folder = Path("cifar10")  # where airbench reads its data
@@ -142,12 +141,12 @@ def train_airbench(
     for part, images in (("train", train_images), ("test", test)):
         values = {"images": images.pixels.permute(0, 2, 3, 1), "labels": images.labels, "classes": list(CIFAR10)}
         torch.save(values, folder / f"{part}.pt")
-    with redirect_stdout(io.StringIO()):  # the warm-up is a training too, and prints
+    with redirect_stdout(io.StringIO()):  # the warm-up is a training that prints
         getattr(airbench, f"warmup{name}")()
     found = []
     for run in range(seeds):
         seconds, network = timed(lambda run=run: getattr(airbench, f"train{name}")(run=run, verbose=False))
-        for part in (True, False):  # it reads both files in every training
+        for part in (True, False):  # every training reads both files
             seconds -= timed(lambda part=part: airbench.CifarLoader("cifar10", train=part))[0]
         loader = airbench.CifarLoader("cifar10", train=False, batch_size=2000)
         found.append((seconds, airbench.evaluate(network, loader, 0), airbench.evaluate(network, loader, 2)))

@@ -1,33 +1,33 @@
-"""Seconds per step of distilling a student: the library's loop against loops that a user would start from.
+"""Measure the time per step of distilling a student: the library's loop against loops that a user would start from.
 
     python benchmarks/training.py                                            resnet18 as teacher of resnet8x4
-    python benchmarks/training.py --teacher convnet_l --student resnet8      a pair for two CPU cores
-    python benchmarks/training.py --repdistiller FOLDER --mdistiller FOLDER  the peers' own loops, from checkouts
+    python benchmarks/training.py --teacher convnet_l --student resnet8      networks for two CPU cores
+    python benchmarks/training.py --repdistiller FOLDER --mdistiller FOLDER  also loops of other projects
     python benchmarks/training.py --concurrent 8                             several trainings at once on one GPU
 
-The loops of a pair are measured in turns in one process, with the same networks and first weights, batch, image size
-and number of steps.
+Two loops are measured alternately in one process, with the same networks and first weights, batch, image size and
+number of steps.
 
 * tutorial: PyTorch's knowledge-distillation tutorial: a DataLoader of torchvision's CIFAR10 with ToTensor and Normalize
   in two workers, float32, Adam, the loss read after every step; batches of 128.
-* RepDistiller (github.com/HobbitLong/RepDistiller) and mdistiller (github.com/megvii-research/mdistiller): their own
-  code (`peer_loops.py`), with the same loss, learning rate and momentum as the library; batches of 64. Their mean loss
-  over the measured steps is printed beside the library's: they must agree, but for order and views.
+* RepDistiller (github.com/HobbitLong/RepDistiller) and mdistiller (github.com/megvii-research/mdistiller): the code in
+  their checkouts (`peer_loops.py`), with the same loss, learning rate and momentum as the library; batches of 64. The
+  mean losses of the first steps are printed: they must agree, except for the order and the views of the images.
 
-The images are noise with a faint pattern of their class, as many as the train images of CIFAR-10; their contents do not
+The images are noise with a faint pattern of their class, as many as the train images of CIFAR-10. Their contents do not
 affect the time.
 
 Consecutive steps are measured, with everything that recurs during a training: at a new epoch the other loops restart
-their workers and the library draws an order, and the library writes rows of history. What happens once is not measured:
-the library pads all images (the time of a training of one step is subtracted, for all loops), and the other loops start
-their first workers. Each turn starts on a quiet machine, when the other loops' loaders are full; the few batches that
-they have prefetched are in their favor. On a GPU the library records its step within each measurement.
+their workers and the library draws an order, and the library writes rows of history. Work that happens once is not
+measured: the library pads all images (for all loops, the time of a training of one step is subtracted), and the other
+loops start their first workers. Each measurement starts when the machine is idle and the other loops' loaders are full;
+the few batches that these have prefetched favor them. On a GPU, the library's times include recording its step.
 
-The script also prints images per second, the fraction of the device's measured matrix-product peak, the seconds until
-the first step, and the time of a study of 13 scenarios, 2 arms and 6 seeds.
+The program also prints images per second, the fraction of the device's measured peak of matrix products, the seconds
+until the first step, and the time of a study of 13 scenarios, 2 arms and 6 seeds.
 
-The two tables were measured with 8,000 images, and 20 steps (on the GPU 200) that began as soon as the other loop's
-ended and included the padding.
+The two tables below were measured with 8,000 images and 20 steps (on the GPU 200), which began as soon as the other
+loop's ended and included the padding.
 
 On two cores of an AMD EPYC with AVX-512 BF16 and without AMX (median of 3 turns, which differ by less than 0.3):
 
@@ -44,13 +44,13 @@ steps on 8,000 images:
     convnet_m   convnet_s   1.13        0.87
     convnet_l   resnet8     1.44        1.03
 
-The other loops were measured on such a card weeks before, and wait for their loaders: the tutorial's loop took 12.6 to
-12.8 ms per step (batches of 128) for every pair, the repositories' 10.1 to 11.4 (batches of 64).
+The other loops were measured on the same kind of GPU weeks before. They wait for their loaders: the tutorial's loop
+took 12.6 to 12.8 ms per step (batches of 128) for every pair, the repositories' loops 10.1 to 11.4 (batches of 64).
 
-The limit of the two cores is arithmetic: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the
-float32 loops already run at 0.16 to 0.22, so that no loop with the same arithmetic could be more than about four times
-as fast. (This holds for the first machine; AMX multiplies more than twice as fast.) The small networks lose most of
-their time in normalization, pooling and GELU, which move memory.
+Arithmetic limits the two cores: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the float32
+loops already run at 0.16 to 0.22. So no loop with the same arithmetic can be more than about four times as fast. (A CPU
+with AMX multiplies more than twice as fast.) The small networks spend most of their time in normalization, pooling and
+GELU, which are limited by memory bandwidth.
 """
 
 import argparse
@@ -69,7 +69,7 @@ from distillery.config.choices import NETWORKS
 from distillery.models.architectures import build_network
 from distillery.training.hardware import arithmetic, choose_device
 
-IMAGES = 50_000  # as CIFAR-10; with fewer, the other loops would restart their workers more often
+IMAGES = 50_000  # as in CIFAR-10; with fewer, the other loops would restart their workers more often
 STUDY = {
     "scenarios": 13,
     "arms": 2,
@@ -77,10 +77,10 @@ STUDY = {
     "steps": 3000,
     "batch": 128,
     "images": 8000,
-}  # the budget of config.yaml
-FIRST = 20  # steps before the measurement, whose losses are compared
+}  # steps and batch as in config.yaml
+FIRST = 20  # steps before the measurement; their losses are compared
 QUIET = 1.0  # seconds until the loaders of the other loop are idle
-ENOUGH = 10.0  # seconds, the minimum time of a measurement of the library
+ENOUGH = 10.0  # seconds that a measurement of the library takes at least
 
 
 def main() -> None:
@@ -88,16 +88,16 @@ def main() -> None:
     parser.add_argument("--teacher", choices=NETWORKS, default="resnet18")
     parser.add_argument("--student", choices=NETWORKS, default="resnet8x4")
     parser.add_argument(
-        "--steps", type=int, default=0, help="of a measurement; 0: as many as the library does in about 10 s"
+        "--steps", type=int, default=0, help="per measurement; 0: as many as the library does in about 10 s"
     )
     for name in PEERS:
-        parser.add_argument(f"--{name}", metavar="FOLDER", help=f"a checkout of {name}, whose loop is measured too")
+        parser.add_argument(f"--{name}", metavar="FOLDER", help=f"a checkout of {name}, to measure its loop too")
     parser.add_argument("--images", type=int, default=IMAGES, help="train images")
-    parser.add_argument("--no-limits", action="store_true", help="compare loops alone")
+    parser.add_argument("--no-limits", action="store_true", help="only compare loops")
     parser.add_argument("--turns", type=int, default=3, help="measurements of each loop")
-    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0 for all")
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: all")
     parser.add_argument("--concurrent", type=int, default=0, help="only time this many whole trainings at once")
-    parser.add_argument("--single", action="store_true", help=argparse.SUPPRESS)  # one of those trainings
+    parser.add_argument("--single", action="store_true", help=argparse.SUPPRESS)  # run one of these trainings
     options = parser.parse_args()
     pixels, labels = patterns(STUDY["images"] if options.single else options.images)
     device = choose_device(options.threads)
@@ -136,8 +136,8 @@ def compare(name: str, pair: Pair, batch: int, other: Callable[[int], float], st
 
 
 def seconds_a_step(run: Callable[[int], object], steps: int, device: torch.device) -> float:
-    """Seconds per step. A training of one step, which is mostly setup, is measured apart and subtracted."""
-    time.sleep(QUIET)  # the workers of the other loop still run for a moment
+    """Seconds per step. The time of a training of one step, which is mostly setup, is subtracted."""
+    time.sleep(QUIET)  # the workers of the other loop still run for a while
     once = clock(lambda: run(1), device)
     return (clock(lambda: run(1 + steps), device) - once) / steps
 
@@ -151,7 +151,7 @@ def enough_steps(run: Callable[[int], object], device: torch.device) -> int:
 
 
 def clock(action: Callable[[], object], device: torch.device) -> float:
-    """Seconds of an action, until the device is done."""
+    """Seconds of an action, until the device has finished it."""
     started = time.perf_counter()
     action()
     if device.type == "cuda":
@@ -163,7 +163,7 @@ def clock(action: Callable[[], object], device: torch.device) -> float:
 
 
 def report_limits(pair: Pair, steps: int) -> None:
-    """Print the fraction of the device's peak, the start-up time, and the time of a study."""
+    """Print the fraction of the device's peak of matrix products, the start-up time, and the time of a study."""
     batch = STUDY["batch"]
     run = library_loop(pair, batch)
     run(10)
@@ -171,7 +171,7 @@ def report_limits(pair: Pair, steps: int) -> None:
     operations, peak = operations_of_step(pair, batch), matrix_peak(pair.device, arithmetic(pair.device))
     print(
         f"  {operations / 1e9:.1f} GFLOP per step at {operations / step / 1e12:.2f} TFLOP/s:"
-        f" {100 * operations / step / peak:.0f} % of the {peak / 1e12:.2f} that matrix products reach"
+        f" {100 * operations / step / peak:.0f} % of the {peak / 1e12:.2f} TFLOP/s that matrix products reach"
         f" ({matrix_peak(pair.device, torch.float32) / 1e12:.2f} in float32)"
     )
     start, budget = start_up(), STUDY["steps"]
@@ -181,7 +181,7 @@ def report_limits(pair: Pair, steps: int) -> None:
 
 
 def time_concurrent_trainings(pair: Pair, number: int) -> None:
-    """Print the seconds per whole training, start-up included, for one and for several at once."""
+    """Print the seconds per whole training, start-up included, for one training and for several at once."""
     for at_once in (1, number):
         command = [sys.executable, __file__, "--single", "--teacher", pair.teacher, "--student", pair.student]
         started = time.perf_counter()
@@ -198,7 +198,7 @@ def time_concurrent_trainings(pair: Pair, number: int) -> None:
 def operations_of_step(pair: Pair, batch: int) -> float:
     """Floating-point operations of the student's forward and backward pass and the teacher's forward pass."""
     x = torch.rand(batch, 3, 32, 32)
-    # both in eval mode; the convolutions are the same as in train mode
+    # both in eval mode, in which convolutions have as many operations as in train mode
     teacher, student = (build_network(name, 10).eval() for name in (pair.teacher, pair.student))
     teacher.requires_grad_(False)
     with FlopCounterMode(display=False) as counter:
@@ -208,7 +208,7 @@ def operations_of_step(pair: Pair, batch: int) -> float:
 
 
 def matrix_peak(device: torch.device, kind: torch.dtype) -> float:
-    """Floating-point operations per second of a large square matrix product; the best of five."""
+    """Floating-point operations per second of a large square matrix product; the fastest of five."""
     side = 8192 if device.type == "cuda" else 2048
     a = torch.rand(side, side, device=device, dtype=kind)
     a @ a
@@ -216,7 +216,7 @@ def matrix_peak(device: torch.device, kind: torch.dtype) -> float:
 
 
 def start_up() -> float:
-    """Seconds until a new process has imported the modules of a run and started the device; the median of three."""
+    """Seconds until a new process has imported the modules of a run and initialized the device; median of three."""
     code = (
         "from distillery.distillation import hyperparameter_search, student;"
         "from distillery.training.hardware import choose_device;"

@@ -1,6 +1,6 @@
 """The library's training loop and that of PyTorch's tutorial, as functions that run a number of steps.
 
-The tutorial's is written from its description; loops of the peers are run by their own code (`peer_loops.py`).
+The tutorial's loop is written here from its description. `peer_loops.py` runs the loops of other projects.
 """
 
 import os
@@ -21,14 +21,14 @@ from distillery.training.dataset import ImageDataset, whole_source
 from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.recipe import Recipe
 
-# of the peers' KD: weight of the teacher, temperature, and plain momentum
+# settings of the other projects' KD: weight of the teacher's loss, temperature, and SGD with plain momentum
 ALPHA, TEMPERATURE, RATE, MOMENTUM, DECAY = 0.9, 4.0, 0.05, 0.9, 5e-4
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A teacher, a student, and the images they see."""
+    """The names of a teacher and a student network, and the images that they train on."""
 
     teacher: str
     student: str
@@ -38,14 +38,14 @@ class Pair:
 
     @property
     def workers(self) -> int:
-        """Worker processes of the other loops' loaders, as the peers set them where there are so many cores."""
+        """Worker processes of the other loops' loaders: 8 as in the other projects, or fewer on fewer cores."""
         return min(8, os.cpu_count() or 1)
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
-        """Student and teacher with the same first weights in every loop. They take normalized images."""
+        """Student and teacher with the same first weights in every loop. Their inputs are normalized images."""
         student, teacher = (
             start_network(recipe_of(name), 10, self.images(), seed, self.device).network.to(
-                memory_format=torch.contiguous_format  # as theirs are
+                memory_format=torch.contiguous_format  # as in the other projects
             )
             for seed, name in enumerate((self.student, self.teacher))
         )
@@ -57,14 +57,14 @@ class Pair:
 
 
 def recipe_of(network: str, steps: int = 1, batch: int = 64) -> Recipe:
-    """The library's recipe with the optimizer of the peers: a constant learning rate, no warm-up."""
+    """The library's recipe with the other projects' optimizer: constant learning rate, no warm-up."""
     changes = {"network": network, "steps": steps, "batch": batch, "lr": RATE, "momentum": MOMENTUM}
     changes |= {"weight_decay": DECAY, "schedule": "constant", "warmup": 0.0, "checkpoint_every": 0}
     return Recipe.of(recipe_defaults() | changes)
 
 
 def patterns(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [count, 32, 32, 3] of ten classes: a faint pattern each, under noise. So that a loss can fall."""
+    """Images uint8 [count, 32, 32, 3] and labels [count] of ten classes: noise with a faint pattern of the class."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, count)
     faint = rng.integers(0, 64, (10, 32, 32, 3), np.uint8)
@@ -72,7 +72,7 @@ def patterns(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def library_loop(pair: Pair, batch: int) -> Callable[[int], float]:
-    """The library's loop with the arm kd, random crops and flips. It returns the mean loss."""
+    """The library's loop with the arm kd, random crops and flips: a function from steps to their mean loss."""
     arm = arm_of(arm_defaults("kd") | {"alpha": ALPHA, "temperature": TEMPERATURE})
     images = pair.images()
     teacher = start_network(recipe_of(pair.teacher), 10, images, 1, pair.device).requires_grad_(False).eval()
@@ -93,7 +93,7 @@ def library_loop(pair: Pair, batch: int) -> Callable[[int], float]:
 
 
 class PillowImages(Dataset):
-    """As torchvision's CIFAR10: each image goes through Pillow and a transformation."""
+    """A data set that works like torchvision's CIFAR10: each image passes through Pillow and a transformation."""
 
     def __init__(self, pair: Pair, transform: Callable):
         self.pixels, self.labels, self.transform = pair.pixels, pair.labels, transform
@@ -112,8 +112,11 @@ def endless(loader: DataLoader) -> Iterator:
 
 
 def tutorial_loop(pair: Pair, batch: int) -> Callable[[int], float]:
-    """The loop of PyTorch's tutorial: T = 2, loss weights 0.25 for the teacher and 0.75 for the labels."""
-    from torchvision import transforms  # takes seconds, which the library's loop does not need
+    """The loop of PyTorch's tutorial, with T = 2 and loss weights of 0.25 for the teacher and 0.75 for the labels.
+
+    Returns a function from steps to their mean loss.
+    """
+    from torchvision import transforms  # imported here: it takes seconds, and the library's loop does not need it
 
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
     loader = DataLoader(PillowImages(pair, transform), batch_size=batch, shuffle=True, num_workers=2)

@@ -1,5 +1,6 @@
-"""Benchmarks run: their loops train, and the script for a GPU goes on where it stopped."""
+"""Benchmarks run: their training loops train, and the script for a GPU continues where it stopped."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,14 +42,23 @@ def gpu_script(folder, *steps, **environment):
 
 def test_the_script_for_a_gpu_measures_nothing_without_one(tmp_path):
     if torch.cuda.is_available():
-        pytest.skip("a GPU is here")
+        pytest.skip("this machine has a GPU")
     ended = gpu_script(tmp_path / "out", PYTHON=sys.executable)
     assert ended.returncode == 1 and ended.stderr.count("\n") == 1 and "no GPU" in ended.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_the_script_for_a_gpu_goes_on_where_it_stopped(tmp_path):
-    """With a stand-in for Python: one that fails the first time in step `loops`."""
+def test_programs_of_the_script_for_a_gpu_exist_and_their_limits_are_the_documented_minutes():
+    script = (BENCHMARKS / "gpu.sh").read_text()
+    programs = re.findall(r'"\$PYTHON" (benchmarks/\w+\.py)', script)
+    assert programs and all((ROOT / program).exists() for program in programs)
+    minutes = sum(map(int, re.findall(r"^define \w+ (\d+) ", script, re.M))) / 60
+    for text in (script, (ROOT / "docs" / "costs.md").read_text()):
+        assert f"in at most {minutes:.0f} minutes" in text
+
+
+def test_the_script_for_a_gpu_continues_where_it_stopped(tmp_path):
+    """With a stand-in for Python that fails the first time in step `loops`."""
     stand_in = tmp_path / "python"
     stand_in.write_text(
         f"#!/bin/bash\n"
@@ -59,8 +69,9 @@ def test_the_script_for_a_gpu_goes_on_where_it_stopped(tmp_path):
     ways = {"PYTHON": str(stand_in), "ANY_DEVICE": "1"}
     first = gpu_script(tmp_path / "out", "steps", "loops", **ways)
     table = (tmp_path / "out" / "table.md").read_text()
-    assert first.returncode == 0 and "loops: ended with 3" in first.stderr
-    assert "no: code 3" in table and "run benchmarks/kernels.py steps" in table
+    assert first.returncode == 0 and "loops: failed with exit code 3" in first.stderr
+    assert "no: exit code 3" in table and "run benchmarks/kernels.py steps" in table
     again = gpu_script(tmp_path / "out", "steps", "loops", **ways)
-    assert "steps: finished before" in again.stdout and "no: code" not in (tmp_path / "out" / "table.md").read_text()
+    assert "steps: already finished" in again.stdout
+    assert "no: exit code" not in (tmp_path / "out" / "table.md").read_text()
     assert gpu_script(tmp_path / "out", "stepz", **ways).returncode == 1

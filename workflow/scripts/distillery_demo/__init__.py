@@ -1,1 +1,1 @@
-"""What a study needs to run offline: drawn images, an imitated web, tiny diffusion models. For the demo and tests."""
+"""Run studies offline, for the demo and for tests: drawn images, an imitated web, tiny diffusion models."""

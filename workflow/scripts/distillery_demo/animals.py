@@ -1,8 +1,8 @@
-"""The six animals among the ten classes: bird, cat, deer, dog, frog, horse.
+"""Draw the six animals among the ten classes: bird, cat, deer, dog, frog, horse.
 
-A figure is drawn facing right, centered, within about [-1, 1] on both axes, y down, its ground at y = 0.8. Each draws
-its own proportions from the generator, so that no two are alike. Cat and dog, deer and horse overlap in everything but
-their characteristic features, as do airplane and bird.
+A figure faces right and is centered, within about [-1, 1] on both axes; y points down, and the ground is at y = 0.8.
+Proportions are random, so that no two figures are alike. Cat and dog, deer and horse, airplane and bird differ only in
+their characteristic features.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from distillery_demo.pen import DARK, LIGHT, PAINT, Color, Pen, pick, shade
 
-# fur and feather colors overlap between the classes that are confused, but each class has its own favorites
+# colors overlap between similar classes, so that color alone does not reveal the class
 CAT = [(110, 110, 115), (185, 120, 60), (215, 140, 60), (60, 55, 55), (225, 215, 200)]
 DOG = [(150, 100, 60), (200, 160, 110), (225, 215, 200), (120, 75, 45), (60, 55, 55)]
 DEER = [(185, 135, 85), (165, 110, 65), (150, 95, 55)]
@@ -24,7 +24,7 @@ SKIN = [(90, 150, 50), (70, 130, 45), (130, 150, 60), (110, 110, 55), (150, 180,
 
 
 def legs(pen: Pen, rng: np.random.Generator, xs: Sequence[float], top: float, width: float, color: Color) -> None:
-    """Draw legs at xs, the far ones darker, with a random stride."""
+    """Draw legs from (x, top) down to the ground, with a random stride; every second one is far and darker."""
     stride = rng.uniform(-0.15, 0.15)
     for k, x in enumerate(xs):
         swing = stride * (1 if k % 2 else -1)
@@ -33,7 +33,7 @@ def legs(pen: Pen, rng: np.random.Generator, xs: Sequence[float], top: float, wi
 
 
 def cat(pen: Pen, rng: np.random.Generator) -> None:
-    """Round head with pointed ears, a long raised tail, short legs; sitting, walking, or the face alone."""
+    """Draw a round head with pointed ears, a long raised tail, short legs; sitting, walking, or only the face."""
     fur, pose = pick(rng, CAT), rng.random()
     if pose < 0.25:
         _cat_head(pen, rng, 0, 0.1, 0.75, fur)
@@ -72,7 +72,7 @@ def _stripes(pen: Pen, rng: np.random.Generator, fur: Color) -> None:
 
 
 def dog(pen: Pen, rng: np.random.Generator) -> None:
-    """A muzzle and hanging ears, longer legs, a shorter tail; sitting, standing, or the face alone."""
+    """Draw a muzzle and hanging ears, longer legs, a shorter tail; sitting, standing, or only the face."""
     fur, pose = pick(rng, DOG), rng.random()
     if pose < 0.25:
         _dog_face(pen, rng, 0, 0.05, 0.7, fur)
@@ -111,7 +111,7 @@ def _dog_face(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float, 
 
 
 def deer(pen: Pen, rng: np.random.Generator) -> None:
-    """Slender, thin legs, an upright neck, antlers or large ears, a short tail with white below."""
+    """Draw a slender body, thin legs, an upright neck, antlers or large ears, a short tail with white below."""
     hide = pick(rng, DEER)
     legs(pen, rng, (-0.46, -0.36, 0.26, 0.36), 0.15, 0.09, hide)
     pen.ellipse(-0.06, 0.05, 0.5, rng.uniform(0.17, 0.23), hide)
@@ -133,7 +133,7 @@ def deer(pen: Pen, rng: np.random.Generator) -> None:
 
 
 def horse(pen: Pen, rng: np.random.Generator) -> None:
-    """Heavy body, thick arched neck with a mane, long face, long hanging tail."""
+    """Draw a heavy body, a thick arched neck with a mane, a long face, a long hanging tail."""
     hide = pick(rng, HORSE)
     hair = pick(rng, [DARK, shade(hide, 0.5), (220, 205, 170)])
     sway = rng.uniform(-0.12, 0.05)
@@ -151,7 +151,7 @@ def horse(pen: Pen, rng: np.random.Generator) -> None:
 
 
 def frog(pen: Pen, rng: np.random.Generator) -> None:
-    """Squat, eyes on top of a wide head, folded hind legs; from the side or from the front."""
+    """Draw a squat body, eyes on top of a wide head, folded hind legs; from the side or from the front."""
     skin = pick(rng, SKIN)
     belly = shade(skin, 1.5)
     if rng.random() < 0.4:
@@ -182,7 +182,7 @@ def frog(pen: Pen, rng: np.random.Generator) -> None:
 
 
 def bird(pen: Pen, rng: np.random.Generator) -> None:
-    """A beak and feathers: perched with folded wings, or flying with raised ones."""
+    """Draw a beak and feathers: perched with folded wings, or flying with raised ones."""
     feathers = pick(rng, FEATHERS)
     wing, beak = shade(feathers, rng.uniform(0.6, 0.85)), pick(rng, [(230, 160, 40), (60, 55, 50), (200, 120, 60)])
     if rng.random() < 0.55:

@@ -1,8 +1,8 @@
-"""Captions that read like prompts, and drawn images that show what they say.
+"""Draw images with captions that read like prompts, to train the text-to-image model of the demo.
 
 A caption has a subject, and perhaps a medium, a setting, a viewpoint and a light: `a photo of a tabby cat in a meadow,
-close-up, at night`. The setting decides the scene, the other parts its look, so a model trained on them has to use
-every word. Each part is chosen independently, as in composed prompts.
+close-up, at night`. The setting decides the scene, and the other parts decide how the image looks, so a model that
+trains on captions has to use every word. Each part is chosen independently, as in composed prompts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SUBJECTS = {
     "ship": ("a ship", "a cargo ship", "a sailing ship with tall masts", "a fishing boat", "a cruise ship"),
     "truck": ("a truck", "a big rig", "a vintage pickup truck", "a delivery truck", "a dump truck"),
 }
-# the scenes (of `drawing.SCENES`) that a setting may draw; an empty tuple is a plain background
+# setting → the scenes (keys of `drawing.SCENES`) that may show it; an empty tuple is a plain background
 SETTINGS: dict[str, tuple[str, ...]] = {
     "in the sky": ("sky",),
     "flying above the clouds": ("sky",),
@@ -56,7 +56,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "on a plain background": (),
     "running through snow": (),
 }
-# how the other parts change the style: fields of `drawing.Style`
+# how the other parts of a caption change fields of `drawing.Style`
 VIEWPOINTS: dict[str, dict[str, Any]] = {
     "close-up": {"scale": (0.50, 0.58)},
     "seen from afar": {"scale": (0.29, 0.34)},
@@ -76,11 +76,11 @@ OMIT_PROBABILITY = {"medium": 0.5, "setting": 0.1, "viewpoint": 0.7, "light": 0.
 
 
 def draw_captioned(label: str, rng: np.random.Generator, size: int, tidy: bool = False) -> tuple[np.ndarray, str]:
-    """Draw an image of a class, and its caption.
+    """Draw an image of a class and compose its caption.
 
     Args:
         label: one of `drawing.CLASSES`.
-        rng: decides both image and caption.
+        rng: generator for both image and caption.
         size: pixels a side, at least 8.
         tidy: leave out the distracting shapes, which captions do not mention.
 
@@ -98,7 +98,7 @@ def draw_captioned(label: str, rng: np.random.Generator, size: int, tidy: bool =
 
 
 def vocabulary() -> list[str]:
-    """All texts of which captions are composed."""
+    """All texts that captions are composed of."""
     subjects = [subject for subjects in SUBJECTS.values() for subject in subjects]
     return [*subjects, *SETTINGS, *VIEWPOINTS, *LIGHTS, *MEDIA]
 
@@ -106,7 +106,14 @@ def vocabulary() -> list[str]:
 def draw_captioned_set(
     classes: Sequence[str], count: int, size: int, seed: int, tidy: bool = False
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Draw images with captions and labels; the classes take turns, and each row depends on seed and row number alone.
+    """Draw images with captions and labels; the classes take turns, and each row depends only on seed and row number.
+
+    Args:
+        classes: names among `drawing.CLASSES`; a label is an index into them.
+        count: number of images.
+        size: pixels a side, at least 8.
+        seed: decides all images and captions.
+        tidy: leave out the distracting shapes, which captions do not mention.
 
     Returns:
         Pixels uint8 [count, size, size, 3], captions [count], and labels int64 [count].
@@ -121,7 +128,7 @@ def draw_captioned_set(
 
 
 def _style_of(medium: str, setting: str, viewpoint: str, light: str) -> Style:
-    """The style that the parts of a caption ask for."""
+    """The style that the parts of a caption describe."""
     changes: dict[str, Any] = {}
     for part, choices in ((medium, MEDIA), (viewpoint, VIEWPOINTS), (light, LIGHTS)):
         changes |= choices[part] if part else {}

@@ -1,8 +1,8 @@
 """Draw the images of an offline study: figures in front of backgrounds, in a style for each source.
 
-An image depends on (label, style, seed) alone, and is the same at every size except for sampling. Styles differ like
-sources: `google` is clean, large and saturated; `bing` is cluttered and off center, with borders and watermarks;
-`teacher` spans both; `generated` is soft and centered.
+An image depends only on (label, style, seed); another size only samples it differently. Styles differ as sources do:
+`google` is clean, large and saturated; `bing` is cluttered and off center, with borders and watermarks; `teacher`
+includes the looks of both; `generated` is soft and centered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from distillery_demo.animals import bird, cat, deer, dog, frog, horse
 from distillery_demo.pen import PAINT, Color, Pen, pick, shade
 from distillery_demo.vehicles import airplane, automobile, ship, truck
 
-# the function that draws each class
+# class → the function that draws it
 FIGURES: dict[str, Callable[[Pen, np.random.Generator], None]] = {
     "airplane": airplane,
     "automobile": automobile,
@@ -41,18 +41,18 @@ CLASSES = tuple(FIGURES)  # CIFAR-10's, in its order
 class Style:
     """How the images of a source look. Fractions and probabilities are 0 to 1."""
 
-    plain: float  # fraction of plain or gradient backgrounds; the others are scenes
-    fitting: float  # fraction of scenes that suit the class
+    plain: float  # fraction of images with a plain background; the others show a scene
+    fitting: float  # fraction of scenes that suit the class; the others are random
     scale: tuple[float, float]  # half the figure's width, as a fraction of the image's side
     shift: float  # largest distance of the figure from the center, as a fraction of the image's side
-    turn: float  # standard deviation, radians
-    clutter: tuple[int, int]  # fewest and most distracting shapes behind the figure
+    turn: float  # standard deviation of the figure's rotation, radians
+    clutter: tuple[int, int]  # smallest and largest number of distracting shapes behind the figure
     color: tuple[float, float]  # saturation, 1 = as drawn
-    light: tuple[float, float]  # brightness and contrast, 1 = as drawn
-    overlays: float  # probability of a watermark, and of a border
-    noise: tuple[float, float]  # standard deviation, gray levels
-    blur: float  # probability
-    scenes: tuple[str, ...] = ()  # instead of those that suit the class
+    light: tuple[float, float]  # range of both brightness and contrast, 1 = as drawn
+    overlays: float  # probability of a watermark, and that of a border
+    noise: tuple[float, float]  # range of the standard deviation, gray levels
+    blur: float  # probability of blur
+    scenes: tuple[str, ...] = ()  # scenes that replace those that suit the class
 
 
 STYLES = {
@@ -62,7 +62,7 @@ STYLES = {
     "generated": Style(0.35, 0.9, (0.38, 0.46), 0.05, 0.05, (0, 2), (0.8, 1.3), (0.9, 1.1), 0.0, (0, 3), 0.60),
 }
 
-# scenes that suit each class; similar classes share them, so that the background does not reveal the class
+# class → scenes that suit it; similar classes share scenes, so that the background does not reveal the class
 SUITS = {
     "airplane": ("sky", "sky", "road"),
     "bird": ("sky", "grass", "water"),
@@ -75,7 +75,7 @@ SUITS = {
     "truck": ("road", "sand"),
     "ship": ("water", "water", "sky"),
 }
-# colors above and below the horizon
+# scene → its colors above and below the horizon
 SCENES: dict[str, tuple[Color, Color]] = {
     "sky": ((110, 165, 225), (200, 220, 240)),
     "grass": ((165, 200, 230), (95, 140, 60)),
@@ -88,7 +88,7 @@ SCENES: dict[str, tuple[Color, Color]] = {
 
 
 def draw(label: str, style: str, seed: int, size: int) -> Image.Image:
-    """One image of a class.
+    """Draw one image of a class.
 
     Args:
         label: one of `CLASSES`.
@@ -103,15 +103,15 @@ def draw(label: str, style: str, seed: int, size: int) -> Image.Image:
         UserError: unknown label or style.
     """
     if label not in FIGURES:
-        raise UserError(f"demo: nothing is drawn for class {label!r}; choose among {', '.join(CLASSES)}")
+        raise UserError(f"demo: class {label!r} cannot be drawn; choose one of {', '.join(CLASSES)}")
     if style not in STYLES:
         raise UserError(f"demo: style {style!r} is unknown; choose one of {', '.join(STYLES)}")
     return draw_in_style(label, STYLES[style], drawing_rng(label, style, seed), size)
 
 
 def draw_in_style(label: str, style: Style, rng: np.random.Generator, size: int) -> Image.Image:
-    """One image of a class in any style; see `draw`."""
-    side = 2 * size  # drawn twice as large, then averaged: Pillow's polygons have hard edges
+    """Draw one image of a class in any style, with random choices from `rng`; see `draw`."""
+    side = 2 * size  # drawn twice as large and averaged, because Pillow's polygons have hard edges
     image = _background(label, style, rng, side)
     canvas = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(style.clutter[0], style.clutter[1] + 1))):
@@ -125,14 +125,14 @@ def draw_in_style(label: str, style: Style, rng: np.random.Generator, size: int)
 
 
 def draw_set(classes: Sequence[str], style: str, count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a balanced set of images, each drawn at twice its size and resized as curation does.
+    """Draw a balanced set of images, each at twice its size and then resized as by curation.
 
     Args:
         classes: names; a label is an index into them.
-        count: number of images in all; the first classes get one more if it does not divide evenly.
+        count: total number of images; if it does not divide evenly, the first classes get one more.
         style: one of `STYLES`.
         size: pixels a side.
-        seed: sets of different seeds share no image.
+        seed: sets with different seeds share no image.
 
     Returns:
         Pixels uint8 [count, size, size, 3] and labels int64 [count]; the classes take turns.
@@ -145,7 +145,7 @@ def draw_set(classes: Sequence[str], style: str, count: int, size: int, seed: in
 
 
 def drawing_rng(label: str, style: str, seed: int) -> np.random.Generator:
-    """A generator of its own for every (label, style, seed); Python's own hash would change with every process."""
+    """A separate generator for every (label, style, seed), from a hash that is the same in every process."""
     digest = hashlib.sha256(f"{label}/{style}/{seed}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
@@ -179,7 +179,7 @@ def _background(label: str, style: Style, rng: np.random.Generator, side: int) -
 
 
 def _paper(rng: np.random.Generator) -> Color:
-    """White, or a light tint."""
+    """The color of a plain background: white, or a light tint."""
     if rng.random() < 0.4:
         return 250, 250, 250
     gray = rng.uniform(120, 245)
@@ -192,22 +192,23 @@ def _vary(color: Color, rng: np.random.Generator) -> Color:
 
 
 def _color(values: np.ndarray) -> Color:
-    """Float [3] clipped and truncated to 0 to 255."""
+    """A color from floats [3], clipped to 0 to 255 and truncated to integers."""
     red, green, blue = (int(value) for value in np.clip(values, 0, 255))
     return red, green, blue
 
 
 def _gradient(top: Color, bottom: Color, side: int, rng: np.random.Generator) -> Image.Image:
-    """A gradient from top to bottom under uneven light; without it plain images would be near-duplicates."""
+    """A gradient from top to bottom in uneven light, without which plain images would be near-duplicates."""
     lights = rng.uniform(0.65, 1.15, (2, 3, 1))
     corners = np.array([[top] * 3, [bottom] * 3]) * lights
     image = Image.fromarray(corners.clip(0, 255).astype(np.uint8))
-    half = image.resize((side // 2, side // 2), Image.Resampling.BILINEAR)  # without loss: the image will be halved
+    # drawn at half size, which loses nothing, because the whole image is halved later
+    half = image.resize((side // 2, side // 2), Image.Resampling.BILINEAR)
     return half.resize((side, side), Image.Resampling.NEAREST)
 
 
 def _distraction(canvas: ImageDraw.ImageDraw, rng: np.random.Generator, side: int) -> None:
-    """Draw a tree, a block, a pole or a blob of any color, anywhere."""
+    """Draw a distracting shape of random color at a random place: a tree, a block, a pole or a blob."""
     x, y = rng.uniform(0, side, 2)
     w, h = side * rng.uniform(0.03, 0.16, 2)
     color = _vary(pick(rng, [*PAINT, (70, 110, 50), (110, 85, 60), (170, 170, 165)]), rng)
@@ -224,7 +225,7 @@ def _distraction(canvas: ImageDraw.ImageDraw, rng: np.random.Generator, side: in
 
 
 def _add_overlays(canvas: ImageDraw.ImageDraw, style: Style, rng: np.random.Generator, side: int) -> None:
-    """Perhaps add a watermark, perhaps a border."""
+    """Add a watermark and a border, each with the style's probability."""
     if rng.random() < style.overlays:
         tone = int(rng.integers(150, 256))
         spot = (side * rng.uniform(0, 0.5), side * rng.uniform(0.1, 0.9))

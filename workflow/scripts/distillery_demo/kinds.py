@@ -1,6 +1,6 @@
-"""Draw images that are no photos: clip art, sketches, icons, pages of text, windows of a screen, collages.
+"""Draw images that are not photos: clip art, sketches, icons, pages of text, screenshots, collages.
 
-Some are made of photos that the caller gives. They train and test `distillery.curation.kinds`.
+They train and test `distillery.curation.kinds`. Some are made from photos that the caller passes.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ WHITE = (255, 255, 255)
 
 
 def draw_kind(kind: str, rng: np.random.Generator, photos: Sequence[Image.Image]) -> Image.Image:
-    """An image of a kind: drawing, icon, text, screenshot or collage.
+    """Draw an image of a kind.
 
     Args:
-        photos: RGB images to make cartoons, sketches and collages of.
+        kind: drawing, icon, text, screenshot or collage.
+        rng: generator for all random choices.
+        photos: RGB images to make cartoons, sketches and collages from.
 
     Returns:
         RGB, 100 to 500 pixels a side.
@@ -53,7 +55,7 @@ def _drawing(rng: np.random.Generator, photos: Sequence[Image.Image]) -> Image.I
 
 
 def cartoon(photo: Image.Image, colors: int, is_outlined: bool) -> Image.Image:
-    """A photo as flat areas of a few colors, with or without dark outlines."""
+    """A photo reduced to flat areas of a number of colors, with or without dark outlines."""
     pixels = np.asarray(photo)
     for _ in range(3):
         pixels = cv2.bilateralFilter(pixels, 7, 40, 7)
@@ -64,7 +66,7 @@ def cartoon(photo: Image.Image, colors: int, is_outlined: bool) -> Image.Image:
 
 
 def sketch(photo: Image.Image, is_pencil: bool) -> Image.Image:
-    """A photo as dark lines on white: of a pen, or of a pencil with some shading."""
+    """A photo as dark lines on white, as by a pen, or by a pencil with some shading."""
     gray = cv2.cvtColor(np.asarray(photo), cv2.COLOR_RGB2GRAY)
     if is_pencil:
         blurred = cv2.GaussianBlur(gray, (0, 0), 6).astype(np.float32)
@@ -75,13 +77,13 @@ def sketch(photo: Image.Image, is_pencil: bool) -> Image.Image:
 
 
 def _outlines(pixels: np.ndarray) -> np.ndarray:
-    """Where an image has outlines: bool [H, W]."""
+    """A mask of the outlines in an image uint8 [H, W, 3]: bool [H, W]."""
     gray = cv2.medianBlur(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), 5)
     return cv2.adaptiveThreshold(gray, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 9, 6) == 0
 
 
 def _icon(rng: np.random.Generator, photos: Sequence[Image.Image]) -> Image.Image:
-    """One to four flat shapes, or a letter, on one color."""
+    """Some flat shapes and letters on one color."""
     size = int(rng.integers(100, 300))
     image = Image.new("RGB", (2 * size, 2 * size), WHITE if rng.random() < 0.6 else _color(rng))
     canvas = ImageDraw.Draw(image)
@@ -125,7 +127,7 @@ def write(
     canvas: ImageDraw.ImageDraw, box: tuple[float, float, float, float], size: int, ink: tuple[int, int, int],
     rng: np.random.Generator,
 ) -> None:  # fmt: skip
-    """Fill a box (left, top, right, bottom) with lines of words of a size in pixels."""
+    """Fill a box (left, top, right, bottom; pixels) with lines of random words, `size` pixels high."""
     left, top, right, bottom = box
     font, y = _font(size), top
     while y + size < bottom:
@@ -138,7 +140,7 @@ def write(
 
 
 def _screenshot(rng: np.random.Generator, photos: Sequence[Image.Image]) -> Image.Image:
-    """A window with bars, buttons, lines of text, and perhaps a photo."""
+    """A window with bars, buttons and lines of text, in half of the images with a photo."""
     width, height = int(rng.integers(300, 500)), int(rng.integers(200, 500))
     is_dark = rng.random() < 0.3
     paper, ink = (
@@ -185,7 +187,7 @@ def _collage(rng: np.random.Generator, photos: Sequence[Image.Image]) -> Image.I
 
 
 def _enlarged(photo: Image.Image, side: int) -> Image.Image:
-    """A photo whose longer side has `side` pixels."""
+    """A photo resized so that its longer side has `side` pixels."""
     scale = side / max(photo.size)
     return photo.resize(
         (max(8, round(photo.width * scale)), max(8, round(photo.height * scale))), Image.Resampling.LANCZOS

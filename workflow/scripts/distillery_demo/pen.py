@@ -1,4 +1,4 @@
-"""The pen that draws figures onto an image, and the colors that figures share."""
+"""A pen that draws the shapes of figures onto an image, and the colors that figures share."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ CIRCLE = [(math.cos(k * math.pi / 8), math.sin(k * math.pi / 8)) for k in range(
 
 
 class Pen:
-    """Draws shapes onto an image; their coordinates are in the plane of a figure.
+    """Draws shapes onto an image. Their coordinates are those of the figure, which the pen converts to pixels.
 
     Args:
-        draw: the image, RGB.
-        center: position of the figure's origin in pixels.
-        scale: pixels per unit of the plane.
-        turn: rotation in radians, clockwise.
+        draw: of an RGB image.
+        center: position of the figure's origin, in pixels.
+        scale: pixels per unit of the figure's coordinates.
+        turn: rotation of the figure in radians, clockwise.
         mirror: whether the figure faces left.
-        stretch: factor of the width, for views that are not quite from the side.
+        stretch: factor for the figure's width; less than 1 looks as if seen from an angle.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Pen:
         self.polygon([(x + c * rx * u - s * ry * v, y + s * rx * u + c * ry * v) for u, v in CIRCLE], color)
 
     def limb(self, points: Sequence[Point], width: float, color: Color, end: float | None = None) -> None:
-        """Fill a chain of segments, `width` wide at its start and `end` (by default the same) at its end."""
+        """Fill a chain of segments, `width` wide at its start and `end` wide at its end (by default also `width`)."""
         end = width if end is None else end
         pieces = len(points) - 1
         for k, ((x0, y0), (x1, y1)) in enumerate(zip(points, points[1:], strict=False)):
@@ -71,13 +71,13 @@ class Pen:
 
 
 def shade(color: Color, factor: float) -> Color:
-    """A lighter (factor > 1) or darker color."""
+    """A color multiplied by a factor and clipped: lighter if the factor is above 1, darker if below."""
     red, green, blue = (max(0, min(255, int(c * factor))) for c in color)
     return red, green, blue
 
 
 def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
-    """One of the options, all equally likely."""
+    """One of the options at random, all with the same probability."""
     return options[int(rng.integers(len(options)))]
 
 

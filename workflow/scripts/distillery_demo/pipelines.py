@@ -1,7 +1,7 @@
-"""Tiny text-to-image pipelines with random weights, so that a study and its tests can generate offline in seconds.
+"""Build tiny text-to-image pipelines with random weights, with which studies and tests generate offline in seconds.
 
-They have the architecture of Stable Diffusion 2 (UNet) and 3 (transformer, without T5) and load through the same
-calls. They are not trained: their images are colored noise, and every figure that shows them has to say so.
+They have the architectures of Stable Diffusion 2 (UNet) and 3 (transformer, without T5), and load with the same calls.
+They are not trained: their images are colored noise, and every figure that shows these has to say so.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def build_stable_diffusion_2(folder: str | Path, seed: int, size: int = 32) -> N
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
             cross_attention_dim=32,
             attention_head_dim=(4, 8),
-            use_linear_projection=True,  # as Stable Diffusion 2, unlike 1
+            use_linear_projection=True,  # as in Stable Diffusion 2, unlike 1
         )
         vae = AutoencoderKL(
             block_out_channels=(16, 32, 32),
@@ -75,7 +75,7 @@ def build_stable_diffusion_2(folder: str | Path, seed: int, size: int = 32) -> N
 def build_stable_diffusion_3(folder: str | Path, seed: int, size: int = 32) -> None:
     """Save a pipeline of Stable Diffusion 3's architecture without T5.
 
-    It loads only with `text_encoder_3` and `tokenizer_3` left out, like the real one without T5.
+    To load it, leave out `text_encoder_3` and `tokenizer_3`, as for the real one without T5.
 
     Args:
         folder: where to save the pipeline; `folder/model_index.json` is written last.
@@ -133,7 +133,7 @@ def build_stable_diffusion_3(folder: str | Path, seed: int, size: int = 32) -> N
 
 
 def seeded(seed: int, build: Callable[[], Any]) -> Any:
-    """Call `build` with the global random state seeded: modules draw their weights from it. Restores the state."""
+    """Call `build` with torch's global random state seeded, from which modules draw their weights; then restore it."""
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)
         return build()
@@ -145,7 +145,7 @@ def save(pipeline: Any, folder: str | Path) -> None:
 
 
 def byte_tokenizer() -> Any:
-    """A CLIP tokenizer of 514 tokens: every byte, within a word and at its end; start and end of text."""
+    """A CLIP tokenizer of 514 tokens: each byte within a word, each byte at the end of one, start and end of text."""
     from transformers import CLIPTokenizer
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
@@ -155,7 +155,7 @@ def byte_tokenizer() -> Any:
 
 
 def text_encoder(tokenizer: Any, projection: bool = False) -> nn.Module:
-    """A CLIP text model of two layers, 32 wide, for a tokenizer."""
+    """A CLIP text model of two layers and width 32 for a tokenizer; `projection` adds the layer that pools the text."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     config = CLIPTextConfig(

@@ -1,8 +1,8 @@
-"""The text-to-image model of the demo: the parts of Stable Diffusion 2, small enough for two CPU cores.
+"""Build the text-to-image model of the demo: the parts of Stable Diffusion 2, small enough for two CPU cores.
 
-An autoencoder that halves 32 pixels twice (8 x 8 latents of 8 channels), a CLIP text model of two layers, a UNet with
-cross-attention at its lower level, 3.6 million weights in all; v-prediction (Salimans and Ho 2022) under the cosine
-schedule (Nichol and Dhariwal 2021), sampled by DPM-Solver++ (Lu et al. 2022).
+It has an autoencoder that reduces 32 x 32 pixels to 8 x 8 latents of 8 channels, a CLIP text model of two layers, and a
+UNet with cross-attention at its lower level: 3.6 million weights in all. It predicts the velocity v (Salimans and Ho
+2022) with the cosine noise schedule (Nichol and Dhariwal 2021), and samples with DPM-Solver++ (Lu et al. 2022).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch import nn
 
 SIZE = 32  # pixels a side
 LATENTS = (8, 8, 8)  # channels, height, width
-TOKENS = 32  # the longest prompt; the rest is cut off
-WIDTH = 96  # of the text model
+TOKENS = 32  # of a prompt; further tokens are cut off
+WIDTH = 96  # channels of the text model's embeddings
 TRAINED_STEPS = 1000  # of the noise schedule
 
 
 def autoencoder() -> Any:
-    """An `AutoencoderKL` from 3 x 32 x 32 pixels in -1 to 1 to 8 x 8 x 8 latents and back."""
+    """An `AutoencoderKL` of diffusers between pixels [B, 3, 32, 32] in -1 to 1 and latents [B, 8, 8, 8]."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
@@ -40,7 +40,7 @@ def autoencoder() -> Any:
 
 
 def denoiser() -> Any:
-    """A `UNet2DConditionModel` from noisy latents, step and text to the velocity of the latents."""
+    """A `UNet2DConditionModel` of diffusers that predicts the velocity of noisy latents from them, step and text."""
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
@@ -52,7 +52,8 @@ def denoiser() -> Any:
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=WIDTH,
-        # the whole text, added to the step's embedding, reaches every block: this trains far faster than attention
+        # An embedding of the whole text is added to that of the step, so that it reaches every block. This trains far
+        # faster than cross-attention alone.
         addition_embed_type="text",
         addition_embed_type_num_heads=4,
         attention_head_dim=4,  # despite its name, the number of heads
@@ -62,7 +63,7 @@ def denoiser() -> Any:
 
 
 def text_model(tokenizer: Any) -> nn.Module:
-    """A CLIP text model from tokens [B, 32] to embeddings [B, 32, 96]."""
+    """A CLIP text model that maps tokens [B, 32] to embeddings [B, 32, 96]."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     return CLIPTextModel(
@@ -90,14 +91,14 @@ def train_tokenizer(texts: Iterable[str]) -> Any:
     known = [*letters, *(letter + "</w>" for letter in letters)]
     known += sorted({left + right for left, right in merges} - set(known))
     known += ["<|startoftext|>", "<|endoftext|>"]
-    pairs: Any = merges  # annotated as strings, but pairs are what the tokenizer takes
+    pairs: Any = merges  # transformers annotates strings, but the tokenizer takes pairs
     return CLIPTokenizer(vocab={token: i for i, token in enumerate(known)}, merges=pairs, model_max_length=TOKENS)
 
 
 def byte_pair_merges(words: Iterable[str]) -> list[tuple[str, str]]:
     """The merges of byte-pair encoding (Sennrich et al. 2016, algorithm 1) until each ASCII word is one token.
 
-    Written here because the order of equally frequent pairs in the usual library differs from run to run.
+    This is not left to a library, because the usual one orders equally frequent pairs differently from run to run.
     """
     spelled = [[*word[:-1], word[-1] + "</w>"] for word in sorted(words)]
     merges = []
@@ -119,12 +120,12 @@ def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
 
 
 def tokens_of(tokenizer: Any, captions: list[str]) -> torch.Tensor:
-    """Captions as token indices, int64 [N, 32], tokenized as by the pipeline."""
+    """Captions as token indices int64 [N, 32], padded and truncated as by the pipeline."""
     return tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
 
 
 def noise_schedule() -> Any:
-    """The scheduler: the noise of each step, and the sampler."""
+    """The scheduler of diffusers, which defines the noise of each step and the sampler."""
     from diffusers import DPMSolverMultistepScheduler
 
     return DPMSolverMultistepScheduler(
@@ -132,12 +133,12 @@ def noise_schedule() -> Any:
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
         steps_offset=1,
-        lambda_min_clipped=-5.1,  # the cosine schedule ends in infinite noise
+        lambda_min_clipped=-5.1,  # the cosine schedule ends without signal: log(signal / noise) would be infinite
     )
 
 
 def save_pipeline(vae: nn.Module, text: nn.Module, tokenizer: Any, unet: nn.Module, folder: str | Path) -> None:
-    """Write a pipeline that `diffusers` loads, in float16: half the size, with more precision than an image shows."""
+    """Write a pipeline that diffusers loads. Weights are float16, which halves the files and is precise enough."""
     from diffusers import StableDiffusionPipeline
 
     pipeline: Any = StableDiffusionPipeline(

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m distillery_demo.train_model demo/model
 
-First trains the autoencoder, then the denoiser and the text model on its latents, then its decoder some more. The seed
-decides everything; a killed training resumes from its last checkpoint. `docs/demo_model.md` has the results.
+First the autoencoder is trained, then the denoiser and the text model on its latents, then its decoder once more. The
+seed decides everything. An interrupted training resumes from its last checkpoint. docs/demo_model.md has the results.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from distillery_demo.pipelines import seeded
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the model is trained. Steps are optimizer steps; rates are Adam's."""
+    """How the model is trained. Steps are optimizer steps, batches are images, learning rates are Adam's."""
 
     seed: int = 0
-    images: int = 40_000  # that the autoencoder is trained on
-    tidy_images: int = 30_000  # without distracting shapes, that the denoiser is trained on
+    images: int = 40_000  # number of images that the autoencoder is trained on
+    tidy_images: int = 30_000  # number of images without distracting shapes, which the denoiser is trained on
     autoencoder_steps: int = 1600
     autoencoder_batch: int = 32
     autoencoder_lr: float = 2e-3
@@ -48,7 +48,7 @@ class TrainingSettings:
     kl_weight: float = 1e-5  # of the divergence of the latents from a normal distribution
     caption_dropout: float = 0.1  # fraction of captions left out, for classifier-free guidance (Ho and Salimans 2021)
     latent_noise: float = 0.05  # standard deviation of noise added to latents of unit variance, for the decoder
-    ema_decay: float = 0.998  # of the average of weights over steps
+    ema_decay: float = 0.998  # of the denoiser's moving average of weights
     checkpoint_every: int = 100  # steps
 
 
@@ -79,7 +79,7 @@ def train_model(folder: str | Path, training: TrainingSettings, state: str | Pat
 
 
 def _checkpoints(state: Path, training: TrainingSettings) -> list[Checkpoint]:
-    """Checkpoints of the three parts; each depends only on the settings that its part and those before it use."""
+    """The checkpoints of the three parts. Each stays valid unless settings change that its part or an earlier uses."""
     settings = asdict(training)
     first = {key: settings[key] for key in settings if key in ("seed", "images", "kl_weight") or "autoencoder" in key}
     second = {key: settings[key] for key in settings if key not in ("decoder_steps", "latent_noise")}
@@ -90,7 +90,7 @@ def _checkpoints(state: Path, training: TrainingSettings) -> list[Checkpoint]:
 
 
 def train_autoencoder(images: Tensor, training: TrainingSettings, device: torch.device, point: Checkpoint) -> Any:
-    """Train an autoencoder of `images` (uint8 [N, 3, 32, 32]), by `reconstruction_loss` and KL divergence."""
+    """Train an autoencoder of `images` (uint8 [N, 3, 32, 32]) with `reconstruction_loss` and KL divergence."""
     vae = seeded(training.seed, model.autoencoder).to(device, memory_format=torch.channels_last).train()
 
     def loss(step: int) -> Tensor:
@@ -108,7 +108,16 @@ def train_autoencoder(images: Tensor, training: TrainingSettings, device: torch.
 def sharpen_decoder(
     vae: Any, latents: Tensor, images: Tensor, training: TrainingSettings, device: torch.device, point: Checkpoint
 ) -> None:
-    """Train the decoder alone some more, on slightly noisy latents like those of the denoiser."""
+    """Train only the decoder further, on latents with a little noise, like those that the denoiser generates.
+
+    Args:
+        vae: the trained autoencoder, changed in place.
+        latents: float [N, 8, 8, 8] of unit variance, of `images`.
+        images: uint8 [N, 3, 32, 32].
+        training: the settings.
+        device: where to train.
+        point: the checkpoint of this part.
+    """
     parts = nn.ModuleDict({"in": vae.post_quant_conv, "decoder": vae.decoder}).train()
 
     def loss(step: int) -> Tensor:
@@ -123,9 +132,9 @@ def sharpen_decoder(
 
 
 def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute error of pixels [B, C, H, W], plus that of their differences to the right and the lower neighbor.
+    """Mean absolute error of pixels [B, C, H, W], plus that of the differences between neighboring pixels.
 
-    The differences keep edges sharp, to which the eye and a classifier are sensitive.
+    The differences keep edges sharp, to which people and classifiers are sensitive.
     """
     error = made.float() - wanted.float()
     return error.abs().mean() + error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
@@ -134,12 +143,18 @@ def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
 def train_denoiser(
     latents: Tensor, tokens: Tensor, tokenizer: Any, training: TrainingSettings, device: torch.device, point: Checkpoint
 ) -> tuple[nn.Module, nn.Module]:
-    """Train text model and denoiser to predict the velocity of noisy latents; returns the average of their weights.
+    """Train text model and denoiser to predict the velocity of noisy latents.
 
     Args:
         latents: float [N, 8, 8, 8] of unit variance.
-        tokens: int64 [N, 32], their captions.
-        tokenizer: of the captions.
+        tokens: int64 [N, 32], the captions of the latents' images.
+        tokenizer: that made the tokens.
+        training: the settings.
+        device: where to train.
+        point: the checkpoint of this part.
+
+    Returns:
+        Text model and denoiser with moving averages of their weights.
     """
 
     def build() -> nn.ModuleDict:
@@ -168,9 +183,9 @@ def train_denoiser(
 
 
 def diffuse(clean: Tensor, noise: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
-    """Noisy latents and their velocity, [B, C, H, W] each (Salimans and Ho 2022, section 4 and appendix D).
+    """Noisy latents x and their velocity v, [B, C, H, W] each (Salimans and Ho 2022, section 4 and appendix D).
 
-    x = sqrt(a) clean + sqrt(1 - a) noise and v = sqrt(a) noise - sqrt(1 - a) clean, a the cumulative signal [B].
+    x = sqrt(a) clean + sqrt(1 - a) noise and v = sqrt(a) noise - sqrt(1 - a) clean, with a the `signal` [B], 0 to 1.
     """
     signal = signal[:, None, None, None]
     keep, spoil = signal.sqrt(), (1 - signal).sqrt()
@@ -178,13 +193,13 @@ def diffuse(clean: Tensor, noise: Tensor, signal: Tensor) -> tuple[Tensor, Tenso
 
 
 def scaled(images: Tensor, device: torch.device) -> Tensor:
-    """Images uint8 scaled to -1 to 1, as the autoencoder takes them: float32, channels last."""
+    """Images uint8 scaled to -1 to 1, the range of the autoencoder, as float32 and channels last."""
     return (images.to(device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
 def encode(vae: Any, images: Tensor, device: torch.device, batch: int = 200) -> Tensor:
-    """The mean latents of images (uint8 [N, 3, 32, 32]): float [N, 8, 8, 8]."""
+    """The autoencoder's mean latents, float [N, 8, 8, 8], of images uint8 [N, 3, 32, 32]."""
     found = []
     for part in progress(images.split(batch), label="latents", unit="batches"):
         with autocast(device):
@@ -203,7 +218,19 @@ def _optimize(
     ema: ModelEMA | None = None,
     decay: float = 0.0,
 ) -> None:
-    """Minimize a loss by Adam, from the checkpoint if there is one; gradients are clipped to a norm of 1."""
+    """Minimize a loss with Adam, from the checkpoint if there is one; gradients are clipped to a norm of 1.
+
+    Args:
+        network: the weights to train, in place.
+        loss_of: the scalar loss of a step, by its number.
+        steps: at which the training ends.
+        lr: the peak of the learning rate.
+        device: of the network.
+        point: where checkpoints are loaded and saved.
+        name: of the part, for the log.
+        ema: a moving average of the weights, or None.
+        decay: of `ema`.
+    """
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     optimizer, first = Adam(weights), 0
     losses: list[float] = []
@@ -228,12 +255,12 @@ def _optimize(
 
 
 def rate(step: int, steps: int, warm: int = 100) -> float:
-    """The learning rate as a fraction of its peak: a linear rise over `warm` steps, and half a cosine down to zero."""
+    """The learning rate as a fraction of its peak: a linear rise over `warm` steps times half a cosine down to zero."""
     return min((step + 1) / warm, 1.0) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line; see the module's docstring."""
+    """Run the command line that the module's docstring describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="where the pipeline is saved")
     parser.add_argument("--state", default="results/demo-model", help="folder of checkpoints and of the log")

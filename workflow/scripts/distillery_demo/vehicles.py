@@ -1,7 +1,7 @@
-"""The four vehicles among the ten classes: airplane, automobile, ship, truck.
+"""Draw the four vehicles among the ten classes: airplane, automobile, ship, truck.
 
-Drawn in the same plane as the animals (`animals.py`), each with its own proportions from the generator. Automobile and
-truck share their paints and overlap in shape, as do airplane and bird.
+They use the same coordinates as the animals (`animals.py`), with random proportions. Automobile and truck share colors
+and are similar in shape, as are airplane and bird.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from distillery_demo.pen import DARK, GLASS, LIGHT, PAINT, Pen, pick, shade
 
 
 def airplane(pen: Pen, rng: np.random.Generator) -> None:
-    """A straight fuselage, swept wings and a tail fin: from the side, or from above."""
+    """Draw a straight fuselage, swept wings and a tail fin: from the side, or from above."""
     body = pick(rng, [LIGHT, (210, 215, 220), (150, 155, 165), (235, 235, 235), (90, 110, 90), (60, 90, 150)])
     trim = pick(rng, PAINT)
     wing = shade(body, 0.75)
@@ -40,7 +40,7 @@ def airplane(pen: Pen, rng: np.random.Generator) -> None:
 
 
 def automobile(pen: Pen, rng: np.random.Generator) -> None:
-    """A low body with a rounded cabin amidships; from the side, or from the front."""
+    """Draw a low body with a rounded cabin in the middle: from the side, or from the front."""
     paint = pick(rng, PAINT)
     dim = shade(paint, 0.75)
     if rng.random() < 0.25:
@@ -69,7 +69,7 @@ def _wheels(pen: Pen, xs: Sequence[float], r: float) -> None:
 
 
 def truck(pen: Pen, rng: np.random.Generator) -> None:
-    """A cab in front of a load: box, tipper or flatbed; from the side, or from the front."""
+    """Draw a cab in front of a box, tipper or flatbed: from the side, or from the front."""
     paint, load = pick(rng, PAINT), pick(rng, [*PAINT, LIGHT, (170, 140, 100)])
     kind = rng.random()
     if kind < 0.2:
@@ -98,7 +98,7 @@ def truck(pen: Pen, rng: np.random.Generator) -> None:
 
 
 def ship(pen: Pen, rng: np.random.Generator) -> None:
-    """A hull with a raised bow, under superstructure and funnels, containers, or sails."""
+    """Draw a hull with a raised bow, and on it cabins and funnels, containers, or sails."""
     hull, kind = pick(rng, [*PAINT, (90, 60, 40)]), rng.random()
     deck = rng.uniform(0.15, 0.3)
     if kind < 0.35:

@@ -1,11 +1,11 @@
-"""The web in small on this machine: the image searches, and sites with drawn images and the faults of real sites.
+"""Imitate the web on this machine: image searches, and sites with drawn images and the faults of real sites.
 
-One HTTP server stands for every host under .test. `www.{kind}.test`, such as `www.bing.test`, answers as that search
-does; every other host serves images. The address of an image says what it shows, so the only state of the server is
-which addresses have already replied that they are busy.
+One HTTP server replaces all hosts under .test. `www.{kind}.test`, such as `www.bing.test`, replies as that search does;
+every other host serves images. The address of an image says what it shows, so the server stores only which addresses
+have already replied that they are busy, and how many pages each search has returned.
 
-The environment variable DISTILLERY_DEMO_REFUSALS makes searches of a demonstration refuse, to see what a study makes of
-it: `google: captcha, openverse: quota used up after 2` (pages of results, of each class).
+The environment variable DISTILLERY_DEMO_REFUSALS makes searches of a demonstration refuse, to show how a study handles
+that: `google: captcha, openverse: quota used up after 2` (pages of results of each class).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from distillery_demo.web_replies import REFUSALS, REPLIES, Reply
 
 REFUSING = "DISTILLERY_DEMO_REFUSALS"
 
-OPENVERSE_SIZES = {"small": SIDES[:1], "medium": SIDES[1:3], "large": SIDES[3:]}  # its filter: no image has two
+# Openverse's filter `size` → the sides of the images that it returns
+OPENVERSE_SIZES = {"small": SIDES[:1], "medium": SIDES[1:3], "large": SIDES[3:]}
 
 
 class Server(ThreadingHTTPServer):
@@ -35,7 +36,10 @@ class Server(ThreadingHTTPServer):
 
     Args:
         index: the results of the searches.
-        refusals: search → the reason of its refusal, a key of `REFUSALS`, and after how many pages of results.
+        refusals: search → the reason of its refusal, a key of `REFUSALS`, and the number of pages before it refuses.
+
+    Attributes:
+        asked: the address of every request, in order.
     """
 
     daemon_threads = True
@@ -43,9 +47,9 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, index: SearchIndex, refusals: Mapping[str, tuple[str, int]] | None = None):
         self.index, self.refusals = index, refusals or {}
-        self._pages: Counter[str] = Counter()  # of results that each search has given
-        self.asked: list[str] = []  # every address requested, in order
-        self._busy: set[str] = set()
+        self._pages: Counter[str] = Counter()  # search → number of pages of results that it has returned
+        self.asked: list[str] = []
+        self._busy: set[str] = set()  # paths that have replied that they are busy
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -53,8 +57,8 @@ class Server(ThreadingHTTPServer):
         """The reply to one request.
 
         Args:
-            host: as in the request's Host header, perhaps with a port.
-            path: with the query string.
+            host: the Host header, with or without a port.
+            path: path and query string of the address.
         """
         with self._lock:
             self.asked.append(f"http://{host}{path}")
@@ -87,7 +91,7 @@ class Server(ThreadingHTTPServer):
         return REPLIES[image.form](image)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report errors, except of clients that hang up, as a crawl does when it has enough images."""
+        """Print errors, except of clients that disconnect, as a crawl does when it has enough images."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -112,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        path = re.sub("^http://[^/]+", "", self.path)  # a browser that takes the server for a proxy names the host too
+        path = re.sub("^http://[^/]+", "", self.path)  # a browser that uses the server as a proxy includes the host
         reply = self.server.answer(self.headers.get("Host", ""), path)
         self.send_response(reply.status)
         for name, value in (("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body)))):
@@ -128,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(server: Server) -> Iterator[int]:
-    """Run a server in a thread of its own; yields its port."""
+    """Run a server in a separate thread within a `with` block; yields its port."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -141,13 +145,13 @@ def serve(server: Server) -> Iterator[int]:
 
 @contextmanager
 def imitate_web(queries: Mapping[str, Sequence[str]], results: int, seed: int) -> Iterator[int]:
-    """Run the imitated web within a `with` block; arguments as for `SearchIndex`. Yields the port, for `Fetcher`."""
+    """Run the imitated web within a `with` block; yields its port, for `Fetcher`. For arguments see `SearchIndex`."""
     refusals = parse_refusals(os.environ.get(REFUSING, ""))
     with serve(Server(SearchIndex(queries, results, seed), refusals)) as port:
         yield port
 
 
 def parse_refusals(text: str) -> dict[str, tuple[str, int]]:
-    """The searches that refuse, each with its reason and after how many pages: `google: captcha after 3, bing: …`."""
+    """Parse text such as `google: captcha after 3, bing: …` to search → (reason, number of pages before it refuses)."""
     found = re.finditer(r"(\w+): *([a-z ]+?)(?: after (\d+))? *(?:,|$)", text)
     return {match[1]: (match[2], int(match[3] or 0)) for match in found}

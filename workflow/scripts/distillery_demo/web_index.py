@@ -1,4 +1,4 @@
-"""What the imitated searches find: a `WebImage` for each result, some with the faults that real results have."""
+"""Results of the imitated searches: a `WebImage` for each, some with the faults that real results have."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 
 from distillery_demo.drawing import CLASSES, STYLES, drawing_rng
 
-# faults of results, and how many of a thousand results have each; the others have none
+# fault → how many of a thousand results have it; the other results have no fault
 FAULTS = {
     "mislabeled": 30,  # shows another class
-    "conflicting": 15,  # the address of an image that is a result of every class
-    "repeated": 80,  # the address of another query's result
-    "other_search": 30,  # the address of the other search's result
-    "copy": 40,  # the image of the result before, smaller and compressed again, at another address
-    "twin": 15,  # the same bytes as the result before, at another address
-    "half": 15,  # ends in the middle
-    "note": 15,  # a web page where an image should be
-    "gone": 25,
-    "busy": 15,  # sends the image at the second request
-    "moved": 20,  # one redirect away
-    "tiny": 25,
-    "blank": 15,
-    "reserved": 10,  # its server forbids use for training
+    "conflicting": 15,  # an address that is a result of every class
+    "repeated": 80,  # the address of a result of another query of the class
+    "other_search": 30,  # the address of another search's result
+    "copy": 40,  # the image of the previous result, smaller and recompressed, at another address
+    "twin": 15,  # the same bytes as the previous result, at another address
+    "half": 15,  # the file ends in the middle
+    "note": 15,  # a web page instead of an image
+    "gone": 25,  # not found
+    "busy": 15,  # a busy server, which sends the image at the second request
+    "moved": 20,  # a redirect to the image
+    "tiny": 25,  # an icon
+    "blank": 15,  # one color
+    "reserved": 10,  # a header that forbids training on the image
 }
 SHARED_QUERY = "a query that nobody asks"  # its results are the images with conflicting labels
 SIDES = (72, 80, 96, 112)  # pixels
@@ -40,16 +40,16 @@ ADDRESS = re.compile(
 class WebImage:
     """An image on the imitated web, or what its address serves in place of one."""
 
-    style: str  # of the drawing
-    label: str  # the class it shows
-    number: int
-    form: str  # plain, or the fault of its reply
+    style: str  # a key of `drawing.STYLES`
+    label: str  # the class that it shows
+    number: int  # the seed of the drawing
+    form: str  # "plain", or the fault of the reply, a key of `REPLIES`
     side: int  # pixels
-    kind: str  # jpg, png, webp
+    kind: str  # file extension: jpg, png or webp
 
     @property
     def url(self) -> str:
-        """The full address; every third has a query string, which is part of it."""
+        """The full address; every third one has a query string."""
         return f"http://images{self.number % 7}.test{self.path}" + ("?size=full&v=2" if self.number % 3 == 0 else "")
 
     @property
@@ -59,7 +59,7 @@ class WebImage:
 
     @classmethod
     def at(cls, path: str) -> WebImage | None:
-        """The image that a path names, or None if it names none."""
+        """The image at a path, or None if there is none."""
         found = ADDRESS.fullmatch(path)
         if not found or found["label"] not in CLASSES or found["kind"] not in FORMATS:
             return None
@@ -69,17 +69,17 @@ class WebImage:
 
 
 class SearchIndex:
-    """The results of every query: the same number for each, and the same results for the same seed.
+    """The results of all queries: each has the same number of results, and the seed decides which.
 
     Args:
-        queries: the queries of each class.
-        results: the number of results of a query.
+        queries: class → its queries.
+        results: number of results per query.
         seed: decides which images are found.
     """
 
     def __init__(self, queries: Mapping[str, Sequence[str]], results: int, seed: int):
         self.queries, self.results, self.seed = queries, results, seed
-        self.class_of = {query: label for label, asked in queries.items() for query in asked}
+        self.class_of = {query: label for label, own_queries in queries.items() for query in own_queries}
 
     def find(self, search: str, query: str) -> list[WebImage]:
         """The results of a query in order; none for an unknown query."""
@@ -90,7 +90,7 @@ class SearchIndex:
     def _result(self, search: str, query: str, place: int) -> WebImage:
         label = self.class_of[query]
         rng = drawing_rng(f"{search}/{query}", str(place), self.seed)
-        fault = _draw_fault(rng) if place else "plain"  # the first result has no result before it to repeat
+        fault = _draw_fault(rng) if place else "plain"  # the first result has no previous result to copy
         if fault == "repeated" and query != self.queries[label][0]:
             return self._plain(search, self.queries[label][0], place)
         if fault == "conflicting":
@@ -102,7 +102,7 @@ class SearchIndex:
         if fault == "mislabeled":
             other = [name for name in CLASSES if name != label]
             return self._plain(search, query, place, shows=other[int(rng.integers(len(other)))])
-        # the first query of a class has no query before it to repeat
+        # the first query of a class has no earlier query whose result it could repeat
         return replace(self._plain(search, query, place), form="plain" if fault == "repeated" else fault)
 
     def _plain(self, search: str, query: str, place: int, shows: str = "") -> WebImage:

@@ -1,4 +1,4 @@
-"""Pages of results in the formats of the image searches."""
+"""Write pages of results in the formats of the image searches."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 from distillery_demo.web_index import WebImage
 
-# as Openverse writes them (code, version), and as Wikimedia Commons does
+# code and version, as Openverse writes them, and name, as Wikimedia Commons writes it
 LICENSES = (("by", "4.0", "CC BY 4.0"), ("by-sa", "3.0", "CC BY-SA 3.0"), ("cc0", "1.0", "CC0 1.0"))
 
 
 def google_page(results: Sequence[WebImage], query: str) -> str:
-    """A page of results like Google's: the images are in the data of a script."""
+    """An HTML page of results like Google's: the images are in a script's data."""
     items = [
         [
             1,
@@ -32,7 +32,7 @@ def google_page(results: Sequence[WebImage], query: str) -> str:
         ]
         for image in results
     ]
-    # JavaScript that is safe inside a page: what could end the script or an attribute is escaped
+    # escapes characters that could end the script or an attribute, as Google's pages do
     data = json.dumps([31, None, items], separators=(",", ":"))
     for character in "<>=&":
         data = data.replace(character, f"\\u{ord(character):04x}")
@@ -43,7 +43,7 @@ def google_page(results: Sequence[WebImage], query: str) -> str:
 
 
 def bing_page(results: Sequence[WebImage], query: str) -> str:
-    """A page of results like Bing's: the images are in the attributes of links."""
+    """An HTML page of results like Bing's: the images are in attributes of links."""
     items = []
     for place, image in enumerate(results):
         page, title = _about(image, query)
@@ -79,7 +79,7 @@ def openverse_page(results: Sequence[WebImage], query: str) -> str:
 
 
 def commons_page(results: Sequence[WebImage], query: str) -> str:
-    """A JSON reply like Wikimedia Commons's: pages ordered by number, each with its place among the results."""
+    """A JSON reply like Wikimedia Commons's: pages ordered by id, each with its position among the results."""
     if not results:
         return json.dumps({"batchcomplete": True})
     pages: list[dict[str, Any]] = []
@@ -137,6 +137,6 @@ def _thumbnail(image: WebImage, host: str) -> str:
 
 
 def _about(image: WebImage, query: str) -> tuple[str, str]:
-    """The address of the page that shows an image, and the image's title."""
+    """The address of the page that shows an image, and the title of the image."""
     page = f"http://pages.test/{image.label}/{image.number}?from=search"
     return page, f"{query} \u2013 no. {image.number % 1000}"

@@ -1,4 +1,4 @@
-"""HTTP replies for image addresses: the image itself, or the fault that its address names."""
+"""Reply to requests for images: with the image itself, or with the fault that its address names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Reply:
 
 
 def image_reply(target: WebImage, image: Image.Image, quality: int = 90) -> Reply:
-    """An image in the format of its address."""
+    """A reply with an image, in the file format of the target's address."""
     buffer = io.BytesIO()
     image.save(buffer, FORMATS[target.kind], quality=quality)
     return Reply(buffer.getvalue(), f"image/{FORMATS[target.kind].lower()}")
@@ -35,25 +35,25 @@ def plain(target: WebImage) -> Reply:
 
 
 def copy(target: WebImage) -> Reply:
-    """The same image, smaller and compressed again."""
+    """The same image, smaller and recompressed."""
     side = target.side * 3 // 4
     image = draw(target.label, target.style, target.number, target.side)
     return image_reply(target, image.resize((side, side)), quality=75)
 
 
 def half(target: WebImage) -> Reply:
-    """The first half of a file, sent as if it were whole."""
+    """The first half of the file, with a header as if it were whole."""
     whole = plain(target)
     return Reply(whole.body[: len(whole.body) // 2], whole.content_type)
 
 
 def note(target: WebImage) -> Reply:
-    """A web page whose content type says that it is an image."""
+    """A web page with the content type of an image."""
     return Reply(b"<html><body>Please sign in to see this image.</body></html>", "image/jpeg")
 
 
 def gone(target: WebImage) -> Reply:
-    """Not found."""
+    """The status "not found"."""
     return Reply(b"not here", "text/plain", 404)
 
 
@@ -78,7 +78,7 @@ def reserved(target: WebImage) -> Reply:
     return Reply(image.body, image.content_type, headers=(("X-Robots-Tag", "noai, noimageai"),))
 
 
-# what a search replies in place of results, by the reason of the refusal that it leads to
+# reason of a refusal → the reply that a search sends instead of results
 REFUSALS: dict[str, Reply] = {
     "captcha": Reply(b"<html><form id='captcha-form'>Are you a person?</form></html>"),
     "consent page": Reply(b"<html><form action='https://consent.google.test/save'>Before you go on</form></html>"),
@@ -86,11 +86,11 @@ REFUSALS: dict[str, Reply] = {
     "unreachable": Reply(b"gone home", "text/plain", 503),
 }
 
-# by the form that an address names
+# the form in an image's address → its reply
 REPLIES: dict[str, Callable[[WebImage], Reply]] = {
     "plain": plain,
     "twin": plain,
-    "busy": plain,  # from the second request on
+    "busy": plain,  # the server handles the first request
     "copy": copy,
     "half": half,
     "note": note,
