@@ -1,1 +1,1 @@
-"""The configuration of a study: its models, its checks, and the questions that rules ask about it."""
+"""The configuration of a study: its models and checks, and functions that rules read it with."""

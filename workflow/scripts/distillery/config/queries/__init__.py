@@ -1,1 +1,1 @@
-"""Questions about a checked configuration."""
+"""Functions that read a checked configuration for the rules."""

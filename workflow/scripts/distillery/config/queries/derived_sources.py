@@ -1,7 +1,8 @@
-"""Questions about derived sources: those whose images or labels follow from the teacher, or from other sources' split.
+"""Which sources are derived: their images or labels come from the teacher, or from train images of another source.
 
-Base sources are split first, as if there were no derived ones. Then a second split adds derived sources, which have
-train images alone. So no test or validation image can reach a derived one, and the base split stays when one joins.
+All other sources are base sources. They are split first, as if there were no derived sources. A second split then adds
+the derived sources, which have only train images. So no test or validation image can get into a derived source, and a
+new derived source does not change the base split.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from distillery.config.queries.source_queries import (
     used_sources,
 )
 
-OF_LABELING = ("labels", "threshold")  # keys of a source that change no imported image
+OF_LABELING = ("labels", "threshold")  # keys of a source that do not change which images are imported
 
 
 def unlabeled_sources(study: Study) -> list[str]:
@@ -33,47 +34,47 @@ def unlabeled_sources(study: Study) -> list[str]:
 
 
 def is_made_from_others(study: Study, source: str) -> bool:
-    """Whether a source's images follow from another one's train images or titles, or from the teacher's choice."""
+    """Whether a source is made from another source's train images or titles, or chosen by the teacher."""
     others = parent_of(study, source) or source_of_titles(study, source) or source_of_adapter(study, source)
     return bool(others) or kept_by_teacher(study, source)
 
 
 def derived_sources(study: Study) -> list[str]:
-    """The derived sources that the study uses: without labels, made from others' images, or the teacher's choice."""
+    """The derived sources that the study uses, in the configuration's order."""
     unlabeled = unlabeled_sources(study)
     return [name for name in used_sources(study) if name in unlabeled or is_made_from_others(study, name)]
 
 
 def base_sources(study: Study) -> list[str]:
-    """The sources that the study uses and that are split first: all but the derived ones."""
+    """The sources that the study uses and that are split first: all except derived ones."""
     derived = derived_sources(study)
     return [name for name in used_sources(study) if name not in derived]
 
 
 def audited_sources(study: Study) -> list[str]:
-    """The used sources whose labels the teacher can audit: not those that it labeled itself."""
+    """The sources that the study uses and whose labels the teacher can audit: those with labels of their own."""
     unlabeled = unlabeled_sources(study)
     return [name for name in used_sources(study) if name not in unlabeled]
 
 
 def labels_of_pools(study: Study, source: str) -> list[str]:
-    """What the pools of a source are named by: its classes, or `unlabeled`."""
+    """The names of a source's pools: its classes, or `unlabeled`."""
     return [UNLABELED] if study["sources"][source].get("labels") else classes_of(study, source)
 
 
 def import_settings(study: Study, source: str) -> dict[str, Any]:
-    """The keys of a folder source that decide what is imported."""
+    """The keys of a folder source that decide which images are imported."""
     return {key: value for key, value in study["sources"][source].items() if key not in OF_LABELING}
 
 
 def records_of_children(study: Study) -> list[str]:
-    """The records of all images made from others, which name their parents."""
+    """The files of records of all images made from other images; each record names the parent image."""
     children = parents_of_derived(study, used_sources(study))
     return [f"resources/pools/{name}/{label}.jsonl" for name in children for label in classes_of(study, name)]
 
 
 def wanted_of_base(study: Study) -> dict[str, dict[str, int]]:
-    """As `wanted_images`, of base sources."""
+    """`wanted_images` of base sources only."""
     derived = derived_sources(study)
     return {
         part: {source: count for source, count in counts.items() if source not in derived}
@@ -82,16 +83,19 @@ def wanted_of_base(study: Study) -> dict[str, dict[str, int]]:
 
 
 def yielding_sources(study: Study, scenario: str) -> list[str]:
-    """Sources of a scenario that yield to near-duplicates in its others: generated ones, and those without labels."""
+    """A scenario's sources whose images are left out if they are near-duplicates of images of its other sources.
+
+    These are the sources without labels and the generated ones.
+    """
     unlabeled = [name for name in unlabeled_sources(study) if name in study["scenarios"][scenario]["train"]]
     return [*unlabeled, *generated_sources(study, scenario)]
 
 
 def used_as_they_are(study: Study, scenario: str) -> list[str]:
-    """The sources of a scenario whose images are taken whatever their class."""
+    """A scenario's sources with `labels: none`, whose images are taken regardless of class."""
     return [name for name in study["scenarios"][scenario]["train"] if study["sources"][name].get("labels") == "none"]
 
 
 def folders_of_unlabeled(study: Study) -> Iterable[tuple[str, Path]]:
-    """The unlabeled sources with their folder or archive."""
+    """The sources without labels, each with its folder or archive."""
     return [(name, Path(study["sources"][name]["path"])) for name in unlabeled_sources(study)]

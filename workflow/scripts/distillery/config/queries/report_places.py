@@ -1,4 +1,4 @@
-"""Where the outputs stand in Snakemake's own report: category, subcategory, labels and caption of each."""
+"""The place of each output in Snakemake's own report: category, subcategory, labels and caption."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def place_in_report(
     """The arguments of Snakemake's `report` for an output.
 
     Args:
-        path: of the output, as a rule names it.
-        charts: figures.yaml.
-        places: places.yaml.
+        path: of the output, as its rule writes it, with wildcards.
+        charts: content of figures.yaml.
+        places: content of places.yaml.
 
     Returns:
-        caption, category, subcategory (None for none), and labels or a function of the wildcards that gives them.
+        caption, category, subcategory (None for none), and labels, or a function that makes labels from wildcards.
 
     Raises:
-        KeyError: the path is in neither.
+        KeyError: the path is in neither file.
     """
     labels: Any
     if path in places:
@@ -40,7 +40,7 @@ def place_in_report(
     else:
         file = PurePosixPath(path)
         place = charts[file.stem]
-        # where charts alone are listed, the report has a switch between the two formats
+        # with these labels the report shows each chart once, with a switch between the two formats
         labels = {"chart": place["title"], "format": file.suffix[1:].upper()}
         caption = f"figure_{file.stem}.rst"
     return {

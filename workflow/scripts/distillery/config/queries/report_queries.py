@@ -1,4 +1,4 @@
-"""Questions about a checked configuration: published numbers, figures and their headings.
+"""Read a checked configuration for the report: published results, figures and their headings.
 
 Each function takes the study as `reading.check_config` returns it.
 """
@@ -10,14 +10,14 @@ from typing import Any
 
 from distillery.config.queries.source_queries import Study
 
-# kinds of the published study's sources
+# source of the published study → its kind
 PUBLISHED_KINDS = {"google": "google", "bing": "bing", "sd2": "diffusion", "sd3": "diffusion"}
 
 
 def has_published_kinds(study: Study, scenario: str) -> bool:
-    """Whether a scenario trains on sources of the published study's kinds alone.
+    """Whether all sources that a scenario trains on are of kinds that the published study used.
 
-    A source with the name of one of them must be of its kind; a source with another name may be of any of them.
+    A source with the name of a published source must be of the same kind as that one.
     """
     trained = {name: study["sources"][name]["kind"] for name in study["scenarios"][scenario]["train"]}
     kinds = set(PUBLISHED_KINDS.values())
@@ -25,7 +25,7 @@ def has_published_kinds(study: Study, scenario: str) -> bool:
 
 
 def scenarios_as_shown(study: Study) -> dict[str, dict[str, Any]]:
-    """The scenarios, with published numbers only where these are of the same kinds of sources."""
+    """The scenarios, without the published results of those that train on other kinds of sources."""
     return {
         name: {key: value for key, value in settings.items() if key != "published" or has_published_kinds(study, name)}
         for name, settings in study["scenarios"].items()
@@ -33,12 +33,16 @@ def scenarios_as_shown(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def label_of_figures(study: Study) -> str:
-    """The label on every figure of a demonstration; empty for a study."""
+    """The label on every figure of a demonstration; empty if the study is none."""
     return study["demo"]["label"] if "demo" in study else ""
 
 
 def figures_of_study(study: Study, figures: Iterable[str]) -> list[str]:
-    """Those of the figures drawn from tables alone that have something to show in this study."""
+    """The figures that have something to show in this study.
+
+    Args:
+        figures: names of all figures that are drawn from tables alone.
+    """
     arms = [set(scenario["arms"]) for scenario in study["scenarios"].values()]
     empty = set() if study["comparisons"] else {"comparisons"}
     if not any(f"published_{arm}" in names for names in arms for arm in names):
@@ -51,7 +55,7 @@ def figures_of_study(study: Study, figures: Iterable[str]) -> list[str]:
 
 
 def heading_of_figure(study: Study, about: Mapping[str, Any]) -> str:
-    """The heading: what the figure shows, then the study's title.
+    """A figure's heading: its own title, then the study's.
 
     Args:
         about: the figure's entry in figures.yaml.

@@ -1,4 +1,4 @@
-"""Questions about a checked configuration: its sources and their classes.
+"""Read the sources of a checked configuration, and their classes.
 
 Each function takes the study as `reading.check_config` returns it.
 """
@@ -19,17 +19,17 @@ def sources_of_kind(study: Study, *kinds: str) -> list[str]:
 
 
 def parent_of(study: Study, source: str) -> str:
-    """The source from whose train images a source is made; empty for all others."""
+    """The source whose train images a source varies (key `from`); empty if it varies none."""
     return study["sources"][source].get("from", {}).get("source", "")
 
 
 def source_of_adapter(study: Study, source: str) -> str:
-    """The source on whose train images the model of another one is adapted; empty if it is not."""
+    """The source on whose train images a source's model is adapted (key `adapt`); empty if it is not adapted."""
     return study["sources"][source].get("adapt", {}).get("source", "")
 
 
 def source_of_titles(study: Study, source: str) -> str:
-    """The source whose titles are the prompts of another one; empty for prompts of the configuration."""
+    """The source whose titles are a source's prompts (key `prompts_from`); empty if its prompts are configured."""
     return study["sources"][source].get("prompts_from", {}).get("titles", "")
 
 
@@ -39,17 +39,17 @@ def kept_by_teacher(study: Study, source: str) -> bool:
 
 
 def filtered_sources(study: Study) -> list[str]:
-    """The sources that the study uses and whose images are chosen (`keep`)."""
+    """The sources that the study uses and whose generated images are filtered (key `keep`)."""
     return [name for name in used_sources(study) if "keep" in study["sources"][name]]
 
 
 def parents_of_derived(study: Study, sources: Iterable[str]) -> dict[str, str]:
-    """Those of some sources that are made from another one's train images, each with that parent."""
+    """Those of the given sources that vary another source's train images, each with that parent."""
     return {name: parent for name in sources if (parent := parent_of(study, name))}
 
 
 def classes_of(study: Study, source: str) -> list[str]:
-    """The classes a source has images of, in the study's order; a derived source has its parent's."""
+    """The classes that a source has images of, in the study's order; a derived source has its parent's classes."""
     source = parent_of(study, source) or source_of_adapter(study, source) or source
     subset = study["sources"][source].get("classes") or study["classes"]
     return [label for label in study["classes"] if label in subset]
@@ -61,7 +61,7 @@ def classes_of_sources(study: Study, sources: Iterable[str]) -> dict[str, list[s
 
 
 def limits_of_sources(study: Study, sources: Iterable[str]) -> dict[str, int]:
-    """The key per_class of several sources, by source; those without a limit are left out."""
+    """The key per_class of several sources, by source; sources without a limit are left out."""
     limits = {source: study["sources"][source].get("per_class", 0) for source in sources}
     return {source: limit for source, limit in limits.items() if limit}
 
@@ -72,23 +72,26 @@ def trained_classes(study: Study, scenario: str) -> set[str]:
 
 
 def used_sources(study: Study) -> list[str]:
-    """The sources that any scenario trains on or any test uses, and their parents, in the configuration's order."""
+    """The sources that scenarios train on or that have test images, and the sources that these are made from.
+
+    In the configuration's order.
+    """
     trained = {name for scenario in study["scenarios"].values() for name in scenario["train"]}
     named = [name for name in study["sources"] if name in trained | set(study["split"]["test"])]
-    others = {of(study, name) for name in named for of in (source_of_titles, source_of_adapter)}
+    others = {find(study, name) for name in named for find in (source_of_titles, source_of_adapter)}
     needed = {*named, *parents_of_derived(study, named).values(), *others}
     return [name for name in study["sources"] if name in needed]
 
 
 def pixel_sources(study: Study, scenario: str) -> list[str]:
-    """The sources whose images a training of a scenario needs: those it trains on and those that validate it."""
+    """The sources whose images a training of a scenario needs, for training or validation."""
     validated = [name for name in study["split"]["common"] if study["split"]["val"].get(name)]
     needed = {*study["scenarios"][scenario]["train"], *validated}
     return [name for name in study["sources"] if name in needed]
 
 
 def tested_sources(study: Study) -> list[str]:
-    """The sources with test images: of the common test and outside it, in the configuration's order."""
+    """The sources with test images, in the common test set or outside it, in the configuration's order."""
     return [name for name in study["sources"] if name in study["split"]["test"]]
 
 
@@ -98,24 +101,28 @@ def generated_sources(study: Study, scenario: str) -> list[str]:
 
 
 def teacher_sources(study: Study, *parts: str) -> list[str]:
-    """The sources that the teacher is trained on (`train`) and tested on (`test`), if its data are sources."""
+    """The sources that the teacher is trained or tested on; none if its data are of another kind than sources.
+
+    Args:
+        parts: `train`, `test` or both.
+    """
     data = study["teacher"]["data"]
     return [name for part in parts for name in data[f"{part}_sources"]] if data["kind"] == "sources" else []
 
 
 def other_test_sources(study: Study) -> list[str]:
-    """Sources with test images that are not in the common test."""
+    """The sources with test images outside the common test set."""
     split = study["split"]
     return [name for name in used_sources(study) if name in set(split["test"]) - set(split["common"])]
 
 
 def untrained_sources(study: Study) -> list[str]:
-    """Sources whose diffusion model has random weights: their images show nothing, and every figure says so."""
+    """The sources whose diffusion model was never trained: their images show nothing, and every figure says so."""
     return [name for name, source in study["sources"].items() if source.get("random_weights")]
 
 
 def titles_of_sources(study: Study, sources: Iterable[str]) -> dict[str, str]:
-    """The names of sources as people read them, by source; they follow the sources' kinds."""
+    """The display name of each source, which follows from its kind."""
     titles = source_titles({name: source["kind"] for name, source in study["sources"].items()})
     return {name: titles[name] for name in sources}
 

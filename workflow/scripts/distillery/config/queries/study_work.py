@@ -1,4 +1,4 @@
-"""What a checked study has to do, for the forecast of its hours."""
+"""How much work a checked study is, for the forecast of its running time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ PUBLISHED_EPOCHS = 7  # of the published recipe
 
 
 def work_of(study: Study, *, gpus: int, without_gpu: bool) -> Work:
-    """The work of a checked study; see `Work`."""
+    """The work of a checked study; see `Work`.
+
+    Args:
+        gpus: number of GPUs that its jobs may use.
+        without_gpu: whether it trains the networks for a machine without a GPU.
+    """
     trained = study["teacher"]["kind"] == "train"
     used, sources = set(preflight_sources(study)), study["sources"]
     images = {name: sources[name]["per_class"] * len(classes_of(study, name)) for name in used}
@@ -36,6 +41,7 @@ def work_of(study: Study, *, gpus: int, without_gpu: bool) -> Work:
 
 
 def _trainings(study: Study) -> Iterator[Training]:
+    """The trainings of students, then of trials, of each scenario and arm."""
     steps = study["student"]["steps"]
     for scenario, settings in study["scenarios"].items():
         tuned, sources = set(), list(settings["train"])
@@ -44,7 +50,7 @@ def _trainings(study: Study) -> Iterator[Training]:
             teacher = uses_teacher(study, name)
             if method.startswith("published") or "budget" in study["arms"][name].get("faults", ()):
                 images = sum(settings["train"].values()) * (1 if settings["augment"] == "none" else 2)
-                batches = PUBLISHED_EPOCHS * images / study["student"]["batch"]  # in batches of the student's
+                batches = PUBLISHED_EPOCHS * images / study["student"]["batch"]  # counted in the student's batches
                 yield Training(scenario, sources, study["seeds"], batches, teacher)
                 continue
             yield Training(scenario, sources, study["seeds"], steps, teacher)
@@ -57,7 +63,7 @@ def _trainings(study: Study) -> Iterator[Training]:
 
 
 def speed_request_of(study: Study) -> SpeedRequest:
-    """What to time of a checked study."""
+    """The training steps to time before a forecast."""
     teacher = recipe_of(study, "teacher") if study["teacher"]["kind"] == "train" else {}
     student, classes = recipe_of(study, "student"), len(study["classes"])
     return SpeedRequest(teacher, student, curated_size(study), classes, arm_defaults("ce"), arm_defaults("kd"))

@@ -1,4 +1,4 @@
-"""Questions about a checked configuration: the teacher, arms, recipes and hyperparameters.
+"""Read a checked configuration for training: the teacher, arms, recipes and hyperparameters.
 
 Each function takes the study as `reading.check_config` returns it.
 """
@@ -16,7 +16,10 @@ from distillery.config.queries.source_queries import Study
 def recipe_of(study: Study, part: str) -> dict[str, Any]:
     """The training recipe of the teacher or the student: the keys that change a result.
 
-    How often a checkpoint is written is a resource of the rule, because changed resources retrain nothing.
+    It lacks checkpoint_every, which rules pass as a resource, because a changed resource retrains nothing.
+
+    Args:
+        part: `teacher` or `student`.
     """
     keys = set(RecipeConfig.model_fields) - {"checkpoint_every"}
     recipe = {key: value for key, value in study[part].items() if key in keys}
@@ -24,19 +27,19 @@ def recipe_of(study: Study, part: str) -> dict[str, Any]:
 
 
 def changed_copies(study: Study) -> dict[str, dict[str, Any]]:
-    """As a parameter, how copies are altered where that is not the usual way; else no parameter."""
+    """A rule's parameter `copies`: the keys of `copies` that differ from their defaults; no parameter if none does."""
     usual = {name: field.default for name, field in CopiesConfig.model_fields.items()}
     changed = {name: value for name, value in study["copies"].items() if value != usual[name]}
     return {"copies": changed} if changed else {}
 
 
 def curated_size(study: Study) -> int:
-    """Side in pixels at which images are curated and views made: the larger one of teacher and students."""
+    """Side in pixels of curated images and of views: the larger of the teacher's and the students' image size."""
     return max(study["image_size"], study["teacher"]["image_size"])
 
 
 def timm_networks(study: Study) -> list[str]:
-    """The networks of timm that the study names."""
+    """The networks of timm that the study uses, sorted."""
     trained = {study["student"]["network"]}
     trained |= {study["teacher"]["network"]} if "train" in kinds_of_teacher(study) else set()
     adopted = {member["checkpoint"]["network"] for member in adopted_members(study).values()}
@@ -44,7 +47,7 @@ def timm_networks(study: Study) -> list[str]:
 
 
 def kinds_of_teacher(study: Study) -> list[str]:
-    """The kind of the teacher, or those of several."""
+    """The kind of the teacher, or the kind of each of several teachers."""
     teacher = study["teacher"]
     several = teacher["kind"] == "several"
     return [member["kind"] for member in teacher["members"].values()] if several else [teacher["kind"]]
@@ -59,15 +62,15 @@ def adopted_members(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def adoption_of(study: Study) -> dict[str, Any]:
-    """What decides an adopted teacher: of each only the keys of its kind."""
+    """The settings that decide an adopted teacher; of each teacher only the keys of its kind."""
     teacher = study["teacher"]
 
-    def of(member: Mapping[str, Any]) -> dict[str, Any]:
+    def settings(member: Mapping[str, Any]) -> dict[str, Any]:
         return {key: member[key] for key in ("kind", "weight", member["kind"]) if key in member}
 
     if teacher["kind"] == "several":
-        return {"kind": "several", "members": {name: of(member) for name, member in teacher["members"].items()}}
-    return of(teacher)
+        return {"kind": "several", "members": {name: settings(member) for name, member in teacher["members"].items()}}
+    return settings(teacher)
 
 
 def fits_scale(study: Study) -> bool:
@@ -76,22 +79,22 @@ def fits_scale(study: Study) -> bool:
 
 
 def settings_of_arm(study: Study, arm: str) -> dict[str, Any]:
-    """An arm's method and its settings, sorted by key; without its grid."""
+    """An arm's method and its settings without its grid, sorted by key."""
     return {key: value for key, value in sorted(study["arms"][arm].items()) if key != "tune"}
 
 
 def uses_teacher(study: Study, arm: str) -> bool:
-    """Whether the method of an arm asks the teacher."""
+    """Whether the method of an arm uses the teacher."""
     return study["arms"][arm]["method"] not in WITHOUT_TEACHER
 
 
 def arms_without_teacher(study: Study) -> list[str]:
-    """The arms whose method does not ask the teacher."""
+    """The arms whose method does not use the teacher."""
     return [arm for arm in study["arms"] if not uses_teacher(study, arm)]
 
 
 def design_of_study(study: Study) -> dict[str, Any]:
-    """What of the configuration decides how small a difference the study finds."""
+    """The part of the configuration that decides how small a difference the study can detect."""
     return {
         "seeds": study["seeds"],
         "correction": study["correction"],
@@ -106,11 +109,14 @@ def design_of_study(study: Study) -> dict[str, Any]:
 
 
 def tuning_of(study: Study, scenario: str, arm: str) -> tuple[str, dict[str, Any]] | None:
-    """Where an arm's learning rate and weight decay are chosen, `{scenario}[.{arm}]`, and the grid; None if given."""
+    """The name and the grid of the tuning that chooses an arm's learning rate and weight decay; None without tuning.
+
+    The name is `{scenario}.{arm}` if the arm has its own grid, else `{scenario}`.
+    """
     settings = study["arms"][arm]
     if "tune" in settings:
         return f"{scenario}.{arm}", settings["tune"]
-    published = settings["method"].startswith("published")  # with settings of its own
+    published = settings["method"].startswith("published")  # has a fixed learning rate and weight decay
     return (scenario, study["student"]["tune"]) if "tune" in study["student"] and not published else None
 
 
@@ -120,6 +126,6 @@ def is_tuned(study: Study, scenario: str) -> bool:
 
 
 def deployed_students(study: Study) -> list[str]:
-    """Students to export and measure on request, as scenario.arm; by default those of the first scenario."""
+    """The students to export and measure on request, as scenario.arm; by default those of the first scenario."""
     first = next(iter(study["scenarios"]))
     return study.get("deployed") or [f"{first}.{arm}" for arm in study["scenarios"][first]["arms"]]

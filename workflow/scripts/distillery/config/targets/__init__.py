@@ -1,1 +1,1 @@
-"""The names of the files that a part of a study reads or makes."""
+"""The names of the files that a study's jobs read and write."""
