@@ -1,1 +1,1 @@
-"""Figures, one file a family."""
+"""Draws the figures of a study; each module has one family of figures."""

@@ -18,11 +18,11 @@ from distillery.figures.styles import INK, SOFT, hide_spines, row_style, save_fi
 from distillery.jobs import UserError
 from distillery.wording import plural
 
-ROW = 0.62  # inches a source
-# used and kept in Okabe and Ito's blue and sky blue; dropped in grays that differ in print as well
+ROW = 0.62  # inches per source
+# blue and sky blue of Okabe and Ito; dropped images are gray
 USED, KEPT = "#0072B2", "#56B4E9"
-REASONS = 6  # shown by name, the most frequent first; the others are summed
-MIN_LABELED = 4  # percent of a bar that has room for its count
+REASONS = 6  # most frequent drop reasons with a bar of their own; the others are summed
+MIN_LABELED = 4  # percent; shorter parts of a bar have no room for their count
 
 
 def plot_acquisition(
@@ -38,12 +38,12 @@ def plot_acquisition(
 
     Args:
         counts: `counts.csv`, columns as in docs/tables.md.
-        output: a PNG.
+        output: the PNG to write.
         title: the figure's heading.
-        label: stands in a strip across the top when not empty.
-        untrained: sources whose model has random weights, so that their images show nothing.
-        titles: of the sources, from `display_names.source_titles`; their names by default.
-        note: stands below the figure when not empty.
+        label: text of a strip across the top; no strip if empty.
+        untrained: sources whose diffusion model has random weights, so that their images are noise.
+        titles: title of each source, from `display_names.source_titles`; names by default.
+        note: text below the figure; none if empty.
 
     Raises:
         UserError: the table has no rows.
@@ -62,9 +62,12 @@ def plot_acquisition(
 
 
 def candidate_outcomes(counts: pd.DataFrame) -> pd.DataFrame:
-    """Candidates by source (rows) and outcome (columns): used, kept but not used, dropped by reason.
+    """Number of candidates by source (rows) and outcome (columns): used, kept but not used, dropped by reason.
 
     A row sums to the source's number of candidates.
+
+    Args:
+        counts: `counts.csv`.
     """
     by_source = counts.drop(columns=["class", "refused"], errors="ignore").groupby("source", sort=False).sum()
     used = by_source[["train", "val", "test"]].sum(axis=1)
@@ -79,7 +82,11 @@ def candidate_outcomes(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def refusal_reasons(counts: pd.DataFrame) -> dict[str, str]:
-    """Why sources refused, by source; sources that refused no class are left out."""
+    """The reasons for refusals, by source; without sources that refused no class.
+
+    Args:
+        counts: `counts.csv`.
+    """
     if "refused" not in counts:
         return {}
     by_source = counts.dropna(subset="refused").groupby("source", sort=False)["refused"]

@@ -1,4 +1,4 @@
-"""Accuracy of exported models against their size."""
+"""The deployment figure: accuracy of exported models against their file size."""
 
 from __future__ import annotations
 
@@ -21,13 +21,20 @@ TEACHER = ("#555555", "s")  # color and marker
 
 
 def plot_deployment(table: str | Path, outputs: Sequence[str | Path], title: str, label: str) -> None:
-    """Draw `deployment.csv`: a mark a file, its size to the right, its accuracy with its 95 % interval upward."""
+    """Draw `deployment.csv`: accuracy with 95 % interval against file size, a mark per file.
+
+    Args:
+        table: `deployment.csv`.
+        outputs: the `.png` and `.svg` to write.
+        title: the figure's heading.
+        label: text of a strip across the top; no strip if empty.
+    """
     with panel_style():
         save_figure(draw_deployment(read_table(table).fillna({"arm": ""}), title, label), *outputs)
 
 
 def draw_deployment(table: pd.DataFrame, title: str, label: str) -> Figure:
-    """See `plot_deployment`; filled marks are float32, hollow ones int8."""
+    """The figure of `plot_deployment`; filled marks are float32, hollow ones int8."""
     measured = pd.to_numeric(table["file_bytes"], errors="coerce").notna()
     table = table[measured]  # a teacher that could not be measured has no mark
     height = HEIGHT + strip_height(label)

@@ -39,7 +39,10 @@ VERDICTS = {
 
 
 def draw_comparisons(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Differences, a panel per comparison. Thick bars cover other trainings, thin bars other trainings and images."""
+    """Differences with 95 % intervals, a panel per comparison.
+
+    Thick bars cover other trainings, thin bars other trainings and test images.
+    """
     table = tables["comparisons"].astype({"verdict": object}).fillna({"verdict": ""})
     names = list(dict.fromkeys(table["comparison"]))
     rows = max((table["comparison"] == name).sum() for name in names)
@@ -73,7 +76,7 @@ def _draw_comparison(axis: Axes, table: pd.DataFrame) -> None:
 
 
 def _row_names(table: pd.DataFrame) -> pd.Series:
-    """What varies within a comparison: the scenario, the arm, or both."""
+    """The rows' labels: scenario, arm, or both, depending on what varies within the comparison."""
     scenarios, arms = table["scenario"].map(str), table["arm"].map(display_name)
     between_arms = table["versus_scenario"].iloc[0] == table["scenario"].iloc[0]
     if between_arms and table["arm"].nunique() == 1:
@@ -93,7 +96,7 @@ def _draw_difference(axis: Axes, y: int, row: pd.Series) -> None:
 
 
 def draw_published(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Published accuracies against ours with the same recipe, with the prediction interval of one training of ours."""
+    """Scatter plot of published accuracies and ours with the same recipe, with prediction intervals of one training."""
     table = tables["published"]
     published = table["published_notebook"].fillna(table["published_site"])
     text = "bars: prediction interval of one training of ours, 95 % for all together; scenarios outside it are named"
@@ -109,7 +112,7 @@ def draw_published(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
         axis.plot(
             x, row["ours_percent"], style.marker, color=style.color, markersize=6, markeredgecolor="white", zorder=3
         )
-        if row["within"] != "yes":  # names of the others would hide each other
+        if row["within"] != "yes":  # names of all points would overlap
             axis.annotate(row["scenario"], (x, row["ours_percent"]), (4, 4), textcoords="offset points", fontsize=6.5)
     axis.set(xlim=(0, top), ylim=(0, top))
     axis.set_xlabel("published, percent", fontsize=9)
@@ -120,7 +123,7 @@ def draw_published(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
 
 
 def draw_faults(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """From the published recipe to the corrected one, for every scenario and arm that has both; a panel per arm.
+    """Accuracy with the published recipe and with the corrected one, by scenario; a panel per arm that has both.
 
     Raises:
         UserError: no arm has a partner with the published recipe.
@@ -130,7 +133,7 @@ def draw_faults(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
     if not arms:
         raise UserError(
             "no scenario trains both an arm and its published_… partner, so there are no faults to draw. Add both arms"
-            " to a scenario, or do not ask for this figure."
+            " to a scenario, or leave this figure out."
         )
     scenarios = list(dict.fromkeys(table["scenario"]))
     text = "from the published recipe with its faults (hollow) to the corrected one; crosses are the published numbers"
@@ -156,7 +159,14 @@ def draw_faults(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figu
 
 
 def _draw_correction(axis: Axes, y: int, before: Any, after: Any, style: ArmStyle) -> None:
-    """A scenario's step from the published recipe's row of the summary to the corrected one's."""
+    """Draw a scenario's two marks with a connecting bar.
+
+    Args:
+        axis: the arm's panel.
+        y: the scenario's row.
+        before, after: the rows of the summary with the published and with the corrected recipe.
+        style: of the arm.
+    """
     axis.plot([before["mean_percent"], after["mean_percent"]], [y, y], color=CONNECTOR, linewidth=2.4, zorder=1)
     axis.plot(before["mean_percent"], y, style.marker, markeredgecolor=style.color, **HOLLOW_MARKER)
     axis.plot(

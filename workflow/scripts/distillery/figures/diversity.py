@@ -1,4 +1,4 @@
-"""The diversity figure: how different two images of a class are, in real sources and in generated ones."""
+"""The diversity figure: mean distance between images of a class, for real and for generated sources."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from distillery.figures.panels import RowFigure
 from distillery.figures.styles import SOURCE_STYLES, row_style, save_figure
 from distillery.jobs import UserError
 
-ROW = 0.42  # inches a class
+ROW = 0.42  # inches per class
 
 
 def plot_diversity(
@@ -34,12 +34,12 @@ def plot_diversity(
 
     Args:
         diversity: `diversity.csv`, columns as in docs/tables.md.
-        output: a PNG or SVG to write.
+        output: the PNG or SVG to write.
         title: the figure's heading.
-        label: stands in a strip across the top when not empty.
-        untrained: sources whose model has random weights, so that their images show nothing.
-        titles: of the sources, from `display_names.source_titles`; their names by default.
-        note: stands below the figure when not empty.
+        label: text of a strip across the top; no strip if empty.
+        untrained: sources whose diffusion model has random weights, so that their images are noise.
+        titles: title of each source, from `display_names.source_titles`; names by default.
+        note: text below the figure; none if empty.
 
     Raises:
         UserError: the table has no rows.
@@ -53,8 +53,8 @@ def plot_diversity(
         drawn = RowFigure(rows, ROW, names, 6, label)
         axes, keys = drawn.axes, []
         for i, (source, name) in enumerate(zip(sources, names, strict=True)):
-            mine, shift = table[table["source"] == source], (i + 0.5) / len(sources) - 0.5
-            keys.append(_draw_source(axes, mine, classes, shift, SOURCE_STYLES[i % len(SOURCE_STYLES)]))
+            rows_of_source, shift = table[table["source"] == source], (i + 0.5) / len(sources) - 0.5
+            keys.append(_draw_source(axes, rows_of_source, classes, shift, SOURCE_STYLES[i % len(SOURCE_STYLES)]))
             keys[-1].set_label(name)
         axes.set(ylim=(len(classes) - 0.5, -0.5), yticks=range(len(classes)), yticklabels=rows)
         axes.set_xlim(left=0)
@@ -80,18 +80,18 @@ def _draw_source(
     is_generated = bool(table["generated"].iloc[0])
     places = table["class"].map(classes.index) + 0.6 * shift
     axes.hlines(places, table["low"], table["high"], color=color, linewidth=1.1, alpha=0.7)
-    look: dict[str, Any] = {
+    style_of_marks: dict[str, Any] = {
         "linestyle": "", "marker": marker, "markersize": 6, "color": color,
         "markerfacecolor": "white" if is_generated else color, "markeredgecolor": color if is_generated else "white",
     }  # fmt: skip
-    axes.plot(table["distance"], places, **look)
-    return Line2D([], [], **look)
+    axes.plot(table["distance"], places, **style_of_marks)
+    return Line2D([], [], **style_of_marks)
 
 
 def _source_names(
     table: pd.DataFrame, sources: Sequence[str], untrained: Sequence[str], titles: Mapping[str, str]
 ) -> list[str]:
-    """The sources' names in the legend; generated ones say so."""
+    """The sources' names in the legend; those of generated sources say that they are generated."""
     generated = set(table["source"][table["generated"] == 1])
     kinds = [
         ", random weights" if name in untrained else ", generated" if name in generated else "" for name in sources

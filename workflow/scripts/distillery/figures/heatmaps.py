@@ -16,33 +16,33 @@ from distillery.figures.layout import strip_height, text_width, truncate
 from distillery.figures.panels import EDGE, TITLE_HEIGHT, PanelLayout, panel_grid, panel_title
 from distillery.figures.styles import INK, arm_styles, hide_spines
 
-COLORS = "cividis"  # as dark in gray as in color, and the same to every eye (Nuñez et al. 2018)
-CELL = 0.52, 0.27  # inches: width and height
-NAME = 26  # characters of a row's name
-FONT, LABEL = 8, 0.13  # points of a label, and inches it needs
-MIN_CELL = 0.18  # inches of a matrix' cell that can hold a number
-SMALLEST = 0.5  # percent; smaller ones are left out, so that the numbers that matter stand out
-TITLE_FONTS = 9.5, 8  # points of a panel's title
+COLORS = "cividis"  # perceptually uniform, also in grayscale and for color-blind readers (Nuñez et al. 2018)
+CELL = 0.52, 0.27  # width and height, inches
+NAME = 26  # characters of a row's or column's name, at most
+FONT, LABEL = 8, 0.13  # points of a label, and inches that its line needs
+MIN_CELL = 0.18  # inches; smaller cells of a matrix have no room for a number
+SMALLEST = 0.5  # percent; smaller numbers are not printed, so that large ones are easy to find
+TITLE_FONTS = 9.5, 8  # points of a panel's title: short and long ones
 
 
 def draw_test_sources(
     tables: dict[str, pd.DataFrame], title: str, label: str, titles: Mapping[str, str] = NO_TITLES
 ) -> Figure:
-    """Scenarios in rows, test sources in columns, a panel per arm. The last row is the teacher.
+    """Accuracy by scenario (rows) and test source (columns), a panel per arm. The last row is the teacher.
 
     Args:
         tables: `test_sources` and `teacher`.
         title: the figure's heading.
-        label: stands in a strip across the top when not empty.
-        titles: of the sources, from `display_names.source_titles`; their names by default.
+        label: text of a strip across the top; no strip if empty.
+        titles: title of each source, from `display_names.source_titles`; names by default.
     """
     table, teacher = tables["test_sources"], tables["teacher"]
     tests, scenarios = (list(dict.fromkeys(table[name])) for name in ("test", "scenario"))
-    whole = (teacher["teacher"] == "all") & (teacher["class"] == "all")
-    teacher_percent = teacher[whole].set_index("test")["accuracy_percent"]
+    overall = (teacher["teacher"] == "all") & (teacher["class"] == "all")
+    teacher_percent = teacher[overall].set_index("test")["accuracy_percent"]
     grids = {}
     for arm, rows in table.groupby("arm", sort=False):
-        # all scenarios in every panel: an arm that some do not train would stand beside other scenarios' names
+        # every panel has all scenarios, because only the first one in a row has their names
         grid = rows.pivot(index="scenario", columns="test", values="mean_percent").reindex(scenarios, columns=tests)
         grids[str(arm)] = pd.concat([grid, teacher_percent.reindex(tests).to_frame("teacher").T])
     names = ["common" if test == "common" else source_title(test, titles) for test in tests]
@@ -51,7 +51,7 @@ def draw_test_sources(
 
 
 def draw_classes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Scenarios in rows, classes in columns, a panel per arm."""
+    """Accuracy by scenario (rows) and class (columns), a panel per arm."""
     table = tables["per_class"]
     classes, scenarios = (list(dict.fromkeys(table[name])) for name in ("class", "scenario"))
     grids = {
@@ -67,17 +67,17 @@ def draw_confusion(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
     """Confusion matrices: true classes in rows, predicted classes in columns; a row of panels per scenario."""
     table = tables["confusion"]
     scenarios = list(dict.fromkeys(table["scenario"]))
-    # a class that is trained on but not tested has a column and an empty row
+    # a class without test images has a column and an empty row
     classes = list(dict.fromkeys([*table["class"], *table["predicted"]]))
     arms = arm_styles(list(dict.fromkeys(table["arm"])))
     grids: dict[Any, pd.DataFrame] = dict(list(table.groupby(["scenario", "arm"], sort=False)))
     drawn = [pair for pair in product(scenarios, arms) if pair in grids]
-    # the panels that stand at the left and at the bottom: not every scenario has every arm
+    # leftmost panel of each scenario, lowest panel of each arm: not every scenario has every arm
     first, last = dict(reversed(drawn)), {arm: scenario for scenario, arm in drawn}
     side = _panel_side(len(classes), len(arms), len(scenarios))
     names = _thin_out([truncate(name, NAME) for name in classes], side)
     reach = max(text_width(name, FONT) for name in names)
-    # labels below one panel would meet those at the left of another
+    # leave room between rows if labels below a panel could meet those at the left of another
     down = 0.65 if set(first.values()) == {next(iter(arms))} else max(0.65, reach + 0.15)
     left, below = max(1.3, reach + 0.25), max(0.95, 0.71 * reach + 0.3)
     layout = PanelLayout(side, side, across=0.25, down=down, left=left, below=below, legend=0.35)
@@ -91,14 +91,14 @@ def draw_confusion(tables: dict[str, pd.DataFrame], title: str, label: str) -> F
             continue
         _draw_matrix(axis, grids[scenario, arm], classes, side / len(classes))
         panel_title(axis, f"{truncate(scenario, letters)}\n{truncate(arms[arm].name, letters)}", points)
-        # upright where another column's panels go on below
+        # vertical if other panels follow below
         angle = 45 if scenario == scenarios[-1] else 90
         _set_ticks(axis, names if first[scenario] == arm else [], names if last[arm] == scenario else [], angle)
     return figure
 
 
 def _draw_matrix(axis: Axes, table: pd.DataFrame, classes: list[str], cell: float) -> None:
-    """A matrix of colored cells of `cell` inches, with their numbers where these are large enough to read."""
+    """A matrix of colored cells, with their numbers if `cell`, the inches of a side, leaves room."""
     grid = table.pivot(index="class", columns="predicted", values="percent").reindex(index=classes, columns=classes)
     numbers = grid.to_numpy(float)
     if cell >= MIN_CELL:
@@ -118,8 +118,8 @@ def _draw_color_bar(figure: Figure, strip: float) -> None:
 
 
 def _title_size(names: list[str], layout: PanelLayout) -> tuple[float, int]:
-    """Points and most characters of the panels' titles: smaller letters if a name is too long for large ones."""
-    letters = 15 * (layout.width + layout.across)  # of the large size
+    """Font size in points and maximum characters of the panels' titles; the font is smaller if a name is long."""
+    letters = 15 * (layout.width + layout.across)  # 15 per inch of the large font
     large, small = TITLE_FONTS
     if all(len(name) <= letters for name in names):
         return large, int(letters)
@@ -127,13 +127,13 @@ def _title_size(names: list[str], layout: PanelLayout) -> tuple[float, int]:
 
 
 def _panel_side(classes: int, arms: int, scenarios: int) -> float:
-    """Inches of a confusion matrix: large enough for its labels unless that makes a figure of over 40 inches."""
+    """Inches of a confusion matrix: enough for its labels, unless the figure would be larger than 40 inches."""
     side = 2.3 if arms <= 3 else 1.5
     return max(side, min(LABEL * classes, 40 / max(arms, scenarios)))
 
 
 def _thin_out(names: list[str], inches: float) -> list[str]:
-    """Names with blanks in place of those that do not fit into a length."""
+    """Every n-th name, blanks for the others, with the smallest n for which they fit into `inches`."""
     step = max(1, int(np.ceil(LABEL * len(names) / inches)))
     return [name if place % step == 0 else "" for place, name in enumerate(names)]
 
@@ -158,7 +158,7 @@ def _panel_per_arm(grids: dict[str, pd.DataFrame], columns: list[str], title: st
 
 
 def _draw_cells(axis: Axes, numbers: np.ndarray, points: float = 7.5) -> None:
-    """Colored cells with their numbers in letters of `points`; NaN stays white."""
+    """Colored cells with their numbers, in a font of `points`; NaN stays white."""
     axis.imshow(numbers, cmap=COLORS, vmin=0, vmax=100, aspect="auto")
     for (row, column), number in np.ndenumerate(numbers):
         if not np.isnan(number):

@@ -1,4 +1,4 @@
-"""Text of a figure that fits: widths in inches, shortened names, the title block, and columns of a legend."""
+"""Lays out a figure's text so that it fits: text widths, shortened names, title block, footnote and legend."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from matplotlib.textpath import TextPath
 from distillery.figures.styles import SOFT
 
 MIN_FONT = 8  # points
-STRIP_HEIGHT = 0.36  # inches of the strip across the top that holds a study's label
+STRIP_HEIGHT = 0.36  # inches of the strip across the top with the study's label
 STRIP_COLOR = "#F0E442"
 
 
 def strip_height(label: str) -> float:
-    """Inches of the strip across the top: 0 without a label."""
+    """Height in inches of the strip across the top; 0 without a label."""
     return STRIP_HEIGHT if label else 0.0
 
 
@@ -29,7 +29,7 @@ def draw_title_block(figure: Figure, title: str, text: str, label: str) -> float
     """Draw the label's strip, the title, and one line of text below it.
 
     Returns:
-        Inches of the strip, 0 without a label.
+        Height in inches of the strip, 0 without a label.
     """
     width, height = figure.get_size_inches()
     strip = _draw_strip(figure, height, label)
@@ -42,7 +42,7 @@ def draw_title_block(figure: Figure, title: str, text: str, label: str) -> float
 
 
 def draw_footnote(figure: Figure, text: str) -> None:
-    """Draw a line of small text at the bottom; nothing if it is empty."""
+    """Draw a line of small text at the bottom; nothing if the text is empty."""
     if text:
         width, height = figure.get_size_inches()
         note = figure.text(0.3 / width, 0.03 / height, text, fontsize=8, color=SOFT, va="bottom")
@@ -59,7 +59,7 @@ def _draw_strip(figure: Figure, height: float, label: str) -> float:
 
 
 def shrink_to_fit(figure: Figure, text: Text, inches: float) -> None:
-    """Reduce a text's font size until it fits into a width; at `MIN_FONT` points, truncate it instead."""
+    """Reduce a text's font size until it fits into a width; if `MIN_FONT` points are too wide, truncate the text."""
     canvas = cast(FigureCanvasAgg, figure.canvas)
 
     def font_size() -> float:
@@ -68,20 +68,25 @@ def shrink_to_fit(figure: Figure, text: Text, inches: float) -> None:
     def fitting_fraction() -> float:
         return inches * figure.dpi / text.get_window_extent(canvas.get_renderer()).width
 
-    while fitting_fraction() < 1 and font_size() > MIN_FONT:  # hinted letters do not shrink evenly
+    while fitting_fraction() < 1 and font_size() > MIN_FONT:  # font hinting makes widths not proportional to font size
         text.set_fontsize(max(MIN_FONT, 0.99 * fitting_fraction() * font_size()))
     if fitting_fraction() < 1:
-        words = text.get_text()
-        text.set_text(words[: int(0.97 * fitting_fraction() * len(words)) - 1].rstrip() + "…")
+        full = text.get_text()
+        text.set_text(full[: int(0.97 * fitting_fraction() * len(full)) - 1].rstrip() + "…")
 
 
 def truncate(text: str, length: int) -> str:
-    """`text` with at most `length` characters; an ellipsis replaces the end that is cut off."""
+    """`text`, cut to at most `length` characters; an ellipsis replaces the end."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def text_width(text: str, points: float) -> float:
-    """Inches that a line of text takes, plus 5 %, because hinted letters are wider than their outlines."""
+    """Width of a line of text in inches, plus 5 %, because hinted letters are wider than their outlines.
+
+    Args:
+        text: one line.
+        points: font size.
+    """
     return 1.05 * TextPath((0, 0), text, size=points).get_extents().width / 72 if text.strip() else 0.0
 
 
@@ -93,25 +98,26 @@ def legend_columns(
     handle: float = 2.0,
     spacing: float = 1.4,
 ) -> int:
-    """The most columns of a legend, up to `max_columns`, that fit into a width.
+    """The largest number of legend columns that fit into a width, at least 1.
 
     Args:
         names: the legend's entries.
         inches: the width.
+        max_columns: upper limit.
         points: font size.
         handle, spacing: Matplotlib's `handlelength` and `columnspacing`, in font sizes.
     """
     em = points / 72
     widths = [text_width(name, points) + (handle + 0.5) * em for name in names]
     for columns in range(max_columns, 1, -1):
-        widest = [part.max() for part in np.array_split(widths, columns) if len(part)]  # filled column by column
+        widest = [part.max() for part in np.array_split(widths, columns) if len(part)]  # legends fill column by column
         if sum(widest) + (len(widest) - 1) * spacing * em <= inches:
             return columns
     return 1
 
 
 def legend_names(handles: Sequence[Line2D]) -> list[str]:
-    """The names of a legend's entries."""
+    """The labels of a legend's entries."""
     return [str(handle.get_label()) for handle in handles]
 
 

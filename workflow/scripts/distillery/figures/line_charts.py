@@ -18,10 +18,10 @@ from distillery.figures.styles import DOTTED, GRID, SOFT, SOURCE_STYLES, ArmStyl
 
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 BY_SCENARIO = PanelLayout(2.65, 2.0, across=0.45, down=0.6, left=0.75, legend=0.5)
-COLUMNS = 4  # panels in a row, at most
-SIZE_MARGIN = 1.5  # the axis of train images reaches that much beyond the smallest and the largest count
-MIN_PREDICTIONS = 10  # of a bin of confidence; fewer are noise
-MIN_TICK_RATIO = 1.8  # of neighboring ticks on a log axis, so that their labels do not touch
+COLUMNS = 4  # panels per row, at most
+SIZE_MARGIN = 1.5  # factor by which the axis of train images extends beyond the smallest and the largest count
+MIN_PREDICTIONS = 10  # in a confidence bin that is drawn; fewer are noise
+MIN_TICK_RATIO = 1.8  # between neighboring ticks on a log axis, so that their labels do not touch
 
 
 def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
@@ -38,7 +38,7 @@ def draw_sizes(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figur
     for axis, arm in zip(axes, arms, strict=True):
         for place, name in enumerate(mixes):
             rows = table[(table["arm"] == arm) & (table["mix"] == name)].sort_values("n_train")
-            # side by side, so that no mark hides another one of the same size
+            # moved sideways, so that marks with the same number of images do not hide each other
             shifted = rows.assign(n_train=rows["n_train"] * _dodge(table["n_train"], place, len(mixes)))
             _draw_mix(axis, shifted, mix_styles[name], DASHES[place % len(DASHES)])
         panel_title(axis, arms[arm].name)
@@ -53,7 +53,7 @@ def _size_limits(counts: pd.Series) -> tuple[float, float]:
 
 
 def _dodge(counts: pd.Series, place: int, n: int) -> float:
-    """The factor that moves one of n lines sideways on the log axis: 4 % of the axis each, 30 % in all at most."""
+    """Factor that moves line `place` of n sideways on the log axis: 4 % of the axis per line, at most 30 % in all."""
     low, high = _size_limits(counts)
     step = min(0.04, 0.3 / n) * np.log(high / low)
     return float(np.exp(step * (place - (n - 1) / 2)))
@@ -71,7 +71,7 @@ def _set_up_size_axes(axis: Axes, table: pd.DataFrame) -> None:
 
 
 def _tick_counts(counts: pd.Series) -> list[int]:
-    """The counts, ascending, without those too close to the one before on a log axis."""
+    """The counts in ascending order, without those too close to the previous one on a log axis."""
     kept: list[int] = []
     for count in sorted(set(counts)):
         if not kept or count / kept[-1] > MIN_TICK_RATIO:
@@ -91,7 +91,7 @@ def _draw_mix(axis: Axes, table: pd.DataFrame, style: ArmStyle, dash: Any) -> No
 
 
 def draw_curves(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Validation accuracy, or training loss without it, by step: a panel per scenario, a line per arm."""
+    """Validation accuracy by step, or training loss if there is none: a panel per scenario, a line per arm."""
     table = tables["curves"]
     validated = table["val_percent"].notna().any()
     mean, low, high = ("val_percent", "val_low", "val_high") if validated else ("loss", "loss_low", "loss_high")
@@ -122,8 +122,8 @@ def _shared_limits(drawn: np.ndarray, is_percent: bool) -> tuple[float, float]:
     """Limits of an axis that all panels share, wide enough for every line and band.
 
     Args:
-        drawn: all numbers that are drawn; NaN is none.
-        is_percent: they are accuracies on a linear axis; else losses on a log axis.
+        drawn: all numbers that are drawn; NaN is ignored.
+        is_percent: whether they are accuracies on a linear axis; otherwise losses on a log axis.
     """
     low, high = np.nanmin(drawn), np.nanmax(drawn)
     if is_percent:
@@ -133,7 +133,7 @@ def _shared_limits(drawn: np.ndarray, is_percent: bool) -> tuple[float, float]:
 
 
 def draw_reliability(tables: dict[str, pd.DataFrame], title: str, label: str) -> Figure:
-    """Accuracy by confidence; on the dashed line the two are equal."""
+    """Reliability diagrams, a panel per scenario: accuracy by confidence; on the dashed line both are equal."""
     table = tables["reliability"]
     text = "accuracy of predictions by their confidence, percent, seeds pooled; below the dashed line: overconfident"
     arms = arm_styles(list(dict.fromkeys(table["arm"])))
@@ -165,7 +165,7 @@ def _panel_per_scenario(
 
 
 def _name_axes(figure: Figure, axes: list[Axes], x: str, y: str) -> None:
-    """Name the axes once: y at the left of every row of panels, x below all panels."""
+    """Label the axes: y at the left of every row of panels, x once below all panels."""
     for axis in axes[::COLUMNS]:
         axis.set_ylabel(y, fontsize=8.5)
     figure.text(0.5, 0.2 / figure.get_size_inches()[1], x, ha="center", fontsize=8.5)

@@ -1,6 +1,6 @@
-"""Empty figures to draw into, laid out in inches: a grid of equal panels, or one panel with a row per name.
+"""Creates empty figures, laid out in inches: a grid of equal panels, or one panel with a row per name.
 
-Both stay readable with two arms and with ten, because the figure grows with what it shows.
+Figures grow with their content, so they are readable with two arms and with ten.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from distillery.figures.layout import (
 )
 from distillery.figures.styles import INK, WIDTH
 
-TITLE_HEIGHT = 0.95  # inches of title and text
-EDGE = 0.3
+# inches
+TITLE_HEIGHT = 0.95  # of the title and the text below it
+EDGE = 0.3  # between text and the figure's edge
 MIN_WIDTH = 7.5
-LEGEND_ROW = 0.19  # inches
+LEGEND_ROW = 0.19
 
-ROW_MARGINS = {"left": 1.7, "right": 0.6, "below": 0.7, "above": 1.4}  # inches around a row figure's axes, at least
+ROW_MARGINS = {"left": 1.7, "right": 0.6, "below": 0.7, "above": 1.4}  # minimum inches around the axes of a `RowFigure`
 ROW_LEGEND_ROW = 0.17  # inches of each row of its legend after the second
 ROW_LEGEND: dict[str, Any] = {
     "frameon": False, "fontsize": 8, "handlelength": 1.2, "columnspacing": 1.2, "borderaxespad": 0,
@@ -39,13 +40,13 @@ ROW_LEGEND: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class PanelLayout:
-    """Inches: the size of a panel, the gaps between panels, and the figure's margins.
+    """Sizes in inches of panels, gaps and margins of a figure.
 
     Attributes:
-        width, height: of a panel.
+        width, height: size of a panel.
         across, down: gaps between columns and between rows of panels.
         left, below, right: margins of the figure.
-        legend: between the title block and the panels; grows where the legend needs more.
+        legend: space between the title block and the panels; grows if the legend needs more.
     """
 
     width: float
@@ -72,10 +73,10 @@ def panel_grid(
 
     Args:
         count: number of panels.
-        columns: panels in a row, at most.
+        columns: panels per row, at most.
         layout: sizes in inches.
         title, text: the heading and the line below it.
-        label: stands in a strip across the top when not empty.
+        label: text of a strip across the top; no strip if empty.
         keys: entries of a legend below the heading.
         max_legend_columns: columns of that legend, at most.
 
@@ -111,14 +112,14 @@ def panel_title(axes: Axes, text: str, points: float = 9.5) -> None:
 
 
 class RowFigure:
-    """An empty figure of one panel with a row per name. It grows with its rows, its legend and its longest name.
+    """An empty figure of one panel with a row per name. It grows with its rows, legend and longest name.
 
     Args:
-        names: of the rows, one line of 9 points each.
+        names: names of the rows; each is one line in a font of 9 points.
         row: inches of each row.
         keys: entries of the legend.
         max_columns: columns of the legend, at most.
-        label: stands in a strip across the top when not empty.
+        label: text of a strip across the top; no strip if empty.
 
     Attributes:
         figure, axes: the figure and its panel.
@@ -137,7 +138,12 @@ class RowFigure:
         self.axes = self.figure.add_axes(box)
 
     def add_title_and_legend(self, title: str, text: str, handles: Sequence[Artist] | None = None) -> None:
-        """Draw the title, a line of text below it, and the legend of these handles, or of all labeled artists."""
+        """Draw the title, a line of text below it, and the legend.
+
+        Args:
+            title, text: the heading and the line below it.
+            handles: entries of the legend; all labeled artists by default.
+        """
         strip = draw_title_block(self.figure, title, text, self.label)
         options: dict[str, Any] = ROW_LEGEND | {"loc": "upper left", "ncols": self.columns}
         if handles is not None:

@@ -1,4 +1,4 @@
-"""Every figure by name; all are drawn from tables alone."""
+"""All figures by name, and functions to draw them; figures need only the study's tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from distillery.figures.summary import plot_summary
 from distillery.jobs import UserError
 from distillery.splits.refused_sources import NONE_REFUSED, Refusals, refusals_text
 
-# each takes tables by name, a title and a label
+# arguments: tables by name, title, label
 PANEL_FIGURES: dict[str, Callable[[dict[str, pd.DataFrame], str, str], Figure]] = {
     "sizes": line_charts.draw_sizes,
     "comparisons": difference_charts.draw_comparisons,
@@ -35,7 +35,7 @@ PANEL_FIGURES: dict[str, Callable[[dict[str, pd.DataFrame], str, str], Figure]] 
     "published": difference_charts.draw_published,
     "faults": difference_charts.draw_faults,
 }
-# each takes its table, an output, a title, a label, the sources without a trained model, the titles of all and a note
+# arguments: table, output, title, label, sources with an untrained model, titles of sources, note
 SOURCE_FIGURES: dict[str, Callable[[str | Path, str | Path, str, str, Sequence[str], Mapping[str, str], str], None]] = {
     "acquisition": plot_acquisition,
     "diversity": plot_diversity,
@@ -50,19 +50,19 @@ def plot_figures(
     headings: Mapping[str, str],
     **words: Any,
 ) -> None:
-    """Draw several figures, so that one start of Python serves all.
+    """Draw several figures in one process, because starting Python for each takes longer.
 
     Args:
-        figures: the tables that each of them is drawn from, by names.
-        tables: the `.csv` files of all, in any order; each is found by its name.
-        outputs: the `.png` and `.svg` files of all, in any order; each is named as its figure.
-        headings: of the figures, by their names.
-        words: as for `plot_figure`.
+        figures: names of the tables that each figure is drawn from, by name of the figure.
+        tables: the `.csv` files of all figures, in any order; each is found by its name.
+        outputs: the `.png` and `.svg` files to write, in any order; each has the name of its figure.
+        headings: heading of each figure, by name.
+        words: keyword arguments of `plot_figure`.
     """
     files = {Path(path).stem: path for path in tables}
     for name, needed in figures.items():
-        mine = [path for path in outputs if Path(path).stem == name]
-        plot_figure(name, [files[table] for table in needed], mine, headings[name], **words)
+        own_outputs = [path for path in outputs if Path(path).stem == name]
+        plot_figure(name, [files[table] for table in needed], own_outputs, headings[name], **words)
 
 
 def plot_figure(
@@ -78,18 +78,18 @@ def plot_figure(
     """Draw one of `FIGURES`; the same tables give the same bytes.
 
     Args:
-        name: of the figure.
-        tables: the `.csv` files it is drawn from, identified by their names.
-        outputs: `.png` and `.svg` to write.
+        name: name of the figure.
+        tables: the `.csv` files that it is drawn from, identified by their names.
+        outputs: the `.png` and `.svg` to write.
         title: the figure's heading.
-        label: stands in a strip across the top when not empty.
-        untrained: sources whose model has random weights, so that their images show nothing.
-        titles: of the sources, from `display_names.source_titles`; their names by default.
-        refused: the refused classes of each source. A note below the figure names them, and a figure that has nothing
-            to show because of them says so.
+        label: text of a strip across the top; no strip if empty.
+        untrained: sources whose diffusion model has random weights, so that their images are noise.
+        titles: title of each source, from `display_names.source_titles`; names by default.
+        refused: classes that each source refused. A note below the figure lists them; if no scenario could run because
+            of them, the figure says so.
 
     Raises:
-        UserError: the first table has no rows although no source refused.
+        UserError: the first table has no rows, or the figure has nothing to draw, although no source refused.
     """
     note = refused_note(refusals_text(refused, refused))
     if name in PANEL_FIGURES:
@@ -112,7 +112,7 @@ def _plot_panels(
     note: str,
 ) -> None:
     by_name = {path.stem: run_rows(read_table(path)) for path in tables}
-    # the one panel figure that names sources
+    # the only panel figure with names of sources
     draw = partial(heatmaps.draw_test_sources, titles=titles) if name == "test_sources" else PANEL_FIGURES[name]
     with panel_style():
         try:
@@ -130,7 +130,7 @@ def _plot_panels(
 
 
 def _empty_figure(title: str, label: str) -> Figure:
-    """A figure of scenarios none of which is run."""
+    """A figure with a heading only, for a study in which none of its scenarios is run."""
     figure = plt.figure(figsize=(MIN_WIDTH, strip_height(label) + 1.4))
     draw_title_block(figure, title, "nothing to draw: none of the scenarios of this figure is run", label)
     return figure

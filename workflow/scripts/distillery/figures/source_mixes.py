@@ -1,4 +1,4 @@
-"""Groups scenarios by the mix of sources that they train on, so that a line can join their sizes."""
+"""Groups scenarios that train on the same mix of sources but differ in size, so that a line can join them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 
 import pandas as pd
 
-COUNT = re.compile(r"(?:^|(?<= \+ ))(\d[\d,]*) (each of )?")  # of a part; names may hold digits as well
-TOLERANCE = 0.05  # of a source's share: a source may have had too few images
+# count at the start of each part of a description; names may contain digits too
+COUNT = re.compile(r"(?:^|(?<= \+ ))(\d[\d,]*) (each of )?")
+TOLERANCE = 0.05  # difference of a source's fraction: a source may have had too few images
 
 
 def source_mix(train: str) -> str:
@@ -16,20 +17,20 @@ def source_mix(train: str) -> str:
 
 
 def source_mixes(summary: pd.DataFrame) -> pd.Series:
-    """The name of each row's mix.
+    """Name of the mix of sources of each row.
 
-    Scenarios of one mix differ only in how many train images they ask for. If two scenarios ask for the same number,
-    they differ in something that the table does not hold, so they get mixes of their own.
+    Scenarios of one mix differ only in the number of train images they request. Two scenarios that request the same
+    number differ in something that the table does not contain, so they get separate mixes.
 
     Args:
         summary: rows of `summary.csv`.
     """
     mixes: list[list[dict]] = []
     for row in summary.drop_duplicates("scenario").to_dict("records"):
-        mine = next((rows for rows in mixes if _belongs_to(rows, row)), None)
-        if mine is None:
-            mixes.append(mine := [])
-        mine.append(row)
+        mix = next((rows for rows in mixes if _belongs_to(rows, row)), None)
+        if mix is None:
+            mixes.append(mix := [])
+        mix.append(row)
     firsts = [rows[0] for rows in mixes]
     names = [_mix_name(first, firsts[:i], firsts[i + 1 :]) for i, first in enumerate(firsts)]
     by_scenario = {row["scenario"]: name for rows, name in zip(mixes, names, strict=True) for row in rows}
@@ -47,15 +48,15 @@ def _alike(one: dict, other: dict) -> bool:
 
 
 def _cleaned(row: dict) -> str:
-    """What a scenario leaves out, for a mix's name; empty if nothing."""
+    """How a scenario's images were cleaned, for the name of its mix; empty if they were not."""
     text = row["clean"] if isinstance(row["clean"], str) else ""  # a blank cell is read as NaN
     return text.replace("yes", "without flagged labels")
 
 
 def _proportional(one: str, other: str) -> bool:
     """Whether two descriptions name the same sources in the same proportions, within `TOLERANCE`."""
-    mine, theirs = source_fractions(one), source_fractions(other)
-    return mine.keys() == theirs.keys() and all(abs(mine[name] - theirs[name]) <= TOLERANCE for name in mine)
+    first, second = source_fractions(one), source_fractions(other)
+    return first.keys() == second.keys() and all(abs(first[name] - second[name]) <= TOLERANCE for name in first)
 
 
 def source_fractions(train: str) -> dict[str, float]:
@@ -69,9 +70,13 @@ def source_fractions(train: str) -> dict[str, float]:
 
 
 def _mix_name(first: dict, before: list[dict], after: list[dict]) -> str:
-    """A mix's name from its first scenario, with whatever distinguishes it from other mixes of the same sources.
+    """A mix's name: its sources, and what distinguishes it from other mixes of the same sources.
 
-    That is the sources' percentages, the number of classes, what is left out, or the scenario.
+    That is the sources' percentages, the number of classes, the cleaning, or the scenario's name.
+
+    Args:
+        first: the mix's first scenario.
+        before, after: first scenarios of the mixes before and after it.
     """
     name = source_mix(first["train"])
     same = [other for other in before + after if source_mix(other["train"]) == name]

@@ -1,6 +1,6 @@
-"""How all figures look: colors, markers and fonts, one style per arm, and how a figure is saved.
+"""Styles of all figures: colors, markers and fonts, one style per arm; and saving of figures.
 
-Matplotlib draws without a screen, with its own fonts and without dates: the same table gives the same bytes.
+Matplotlib draws without a display, with its own fonts, and omits dates, so that the same table gives the same bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from distillery.display_names import display_name
 from distillery.storage.files import atomic_path
 
 matplotlib.use("Agg")
-matplotlib.rcParams["text.parse_math"] = False  # titles and names are the user's: `$5 against $10` is no formula
+matplotlib.rcParams["text.parse_math"] = False  # titles and names come from the user: `$5 against $10` is no formula
 
 DPI = 160
 WIDTH = 10.5  # inches of a figure with one row per scenario, source or class
@@ -37,12 +37,12 @@ HOLLOW_MARKER: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class ArmStyle:
-    """How an arm is drawn.
+    """Style of an arm in all charts.
 
     Attributes:
-        name: display name, as legends show it.
-        color: one of Okabe and Ito (2008), safe for color-blind readers.
-        marker: Matplotlib's; tells arms apart in gray print as well.
+        name: display name in legends.
+        color: from the palette of Okabe and Ito (2008), safe for color-blind readers.
+        marker: Matplotlib's; distinguishes arms in grayscale too.
     """
 
     name: str
@@ -56,14 +56,14 @@ OTHER_STYLES = (
     ("#009E73", "s"), ("#CC79A7", "^"), ("#E69F00", "v"), ("#56B4E9", "P"), ("#000000", "X"), ("#999999", "p"),
 )  # fmt: skip
 
-# color and mark of each source or mix of sources, where a chart has a line or a row of marks for each
+# color and marker of each source or mix of sources, in charts with a line or a row of marks for each
 SOURCE_STYLES = ((DISTILLED.color, "o"), (FROM_SCRATCH.color, "D"), *OTHER_STYLES)
 
 
 def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
-    """A style for every arm: `scratch` and `kd` first, no two alike, and the same for the same list.
+    """A different style for every arm, `scratch` and `kd` first; the same list gives the same styles.
 
-    Past eight arms colors repeat, with other markers.
+    With more than eight arms colors repeat, with other markers.
     """
     styles = {"scratch": FROM_SCRATCH, "kd": DISTILLED}
     count = len(OTHER_STYLES)
@@ -74,14 +74,14 @@ def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
     return {arm: styles[arm] for arm in sorted(arms, key=list(styles).index)}
 
 
-# arms that share a line of marks, with a bar between them
+# pairs of arms whose marks are on one line, joined by a bar
 PAIRS = (("scratch", "kd"), ("published_scratch", "published_kd"))
-# how a published number is drawn, and the arms in whose rows it may stand: ours, or those with the published recipe
+# style of a published number, and the arms whose rows may have it: our recipe or the published one
 PUBLISHED = tuple(zip((FROM_SCRATCH, DISTILLED), zip(*PAIRS, strict=True), strict=True))
 
 
 def lines_of_arms(arms: Sequence[str]) -> list[tuple[str, ...]]:
-    """The arms by lines of marks: pairs, or the only two, share one; each of the others has its own."""
+    """The arms by lines of marks: a pair, or the only two arms, share a line; any other arm has its own line."""
     if len(arms) == 2:
         return [tuple(arms)]
     paired = [pair for pair in PAIRS if set(pair) <= set(arms)]
@@ -98,7 +98,7 @@ def row_style() -> Iterator[None]:
 
 @contextmanager
 def panel_style() -> Iterator[None]:
-    """Matplotlib's settings for a figure of panels: lines at the left and below only."""
+    """Matplotlib's settings for a figure of panels: axis lines only at the left and below."""
     settings: dict[str, Any] = {
         **FONT, "axes.labelcolor": INK, "xtick.color": SOFT, "ytick.color": SOFT, "axes.edgecolor": RULE,
         "axes.linewidth": 0.8,
@@ -117,7 +117,7 @@ def save_figure(figure: Figure, *outputs: str | Path) -> None:
     """Write a figure atomically as PNG or SVG, by each path's suffix, and close it."""
     try:
         for output in outputs:
-            # a software version or a date would change the bytes of the same image
+            # a software version or a date would change the bytes of an equal image
             omitted = {"Date": None, "Creator": None} if str(output).endswith(".svg") else {"Software": None}
             with atomic_path(output) as temporary, plt.rc_context({"svg.hashsalt": "distillery"}):
                 figure.savefig(temporary, dpi=DPI, metadata=omitted, facecolor="white")

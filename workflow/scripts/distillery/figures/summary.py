@@ -1,8 +1,8 @@
 """The summary figure: a row per scenario, with its arms' accuracies and the published numbers.
 
 Filled marks are this study's means, with their numbers and intervals; a bar joins "from scratch" and "distilled".
-Hollow marks are published numbers. At the right stands each arm's first declared comparison with its p. A scenario that
-is not run has a hollow gray mark and the reason.
+Hollow marks are published numbers. At the right is each arm's first declared comparison with its p. A scenario that is
+not run has a hollow gray mark and the reason.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ from distillery.jobs import UserError
 
 LABELS = 3.6  # inches left of the axis, for the rows' labels
 COMPARED = 2.6  # inches right of the axis, for differences and their p
-LINE = 0.125  # inches of one of these
+LINE = 0.125  # inches per difference
 ROW = 0.56  # inches of a scenario with one line of marks
 STEP = 0.26  # inches from one line of marks down to the next
-HEADING = 0.42  # inches of a size's heading
+HEADING = 0.42  # inches of the heading of a size (small, medium, large)
 APART = 0.085  # inches from a line of marks to the intervals above and below it
 VALUES: dict[str, Any] = {"fontsize": 8, "va": "center", "textcoords": "offset points", "zorder": 5}
 LEGEND_COLUMNS = 6
@@ -71,9 +71,9 @@ def plot_summary(summary: str | Path, output: str | Path, title: str, label: str
 
     Args:
         summary: `summary.csv`, columns as in docs/tables.md.
-        output: a PNG or SVG to write.
+        output: the PNG or SVG to write.
         title: the figure's heading.
-        label: stands in a strip across the top when not empty, such as that the numbers are of a demonstration.
+        label: text of a strip across the top, for example that the numbers come from a demonstration; none if empty.
 
     Raises:
         UserError: the table has no rows.
@@ -87,11 +87,11 @@ def plot_summary(summary: str | Path, output: str | Path, title: str, label: str
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One scenario and its place.
+    """One scenario and its position in the figure.
 
     Attributes:
         y: inches from the top of the axes down to the row.
-        height: inches.
+        height: of the row, inches.
         table: the scenario's rows of the summary, one per arm.
     """
 
@@ -102,12 +102,12 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class SummaryLayout:
-    """Rows below the headings of their sizes.
+    """Positions of all rows and of the headings of their sizes.
 
     Attributes:
         rows: from top to bottom.
         headings: (y, text), y in inches from the top of the axes.
-        height: inches of everything.
+        height: total height, inches.
     """
 
     rows: list[SummaryRow]
@@ -116,7 +116,11 @@ class SummaryLayout:
 
 
 def lay_out_rows(table: pd.DataFrame) -> SummaryLayout:
-    """Scenarios grouped by size, small first; within a size in the table's order."""
+    """Lay out scenarios by size, small first, and in the table's order within a size.
+
+    Args:
+        table: `summary.csv`.
+    """
     sizes = table["size"].fillna("").astype(str)
     known = [size for size in SIZES if (sizes == size).any()]
     rows: list[SummaryRow] = []
@@ -178,12 +182,12 @@ def _left_text(axes: Axes, y: float, text: str, **style: Any) -> None:
 
 
 def _right(table: pd.DataFrame) -> float:
-    """Inches right of the axis."""
+    """Inches right of the axes: room for differences if there are any."""
     return COMPARED if table["p_holm"].notna().any() else 0.45
 
 
 def _right_text(axes: Axes, y: float, text: str, **style: Any) -> None:
-    """Small text right of the axes, cut off where it would leave the figure."""
+    """Small text right of the axes, shrunk or cut to fit into the figure."""
     x = 1 + 0.12 / (axes.get_position().width * WIDTH)
     shown = axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5, **style)
     shrink_to_fit(cast(Figure, axes.get_figure()), shown, COMPARED - 0.2)
@@ -224,10 +228,10 @@ def _draw_not_run(axes: Axes, y: float, first: pd.Series) -> None:
 
 
 def _row_note(table: pd.DataFrame) -> str:
-    """Scenario, train images and seeds: `small_google · n = 800 · 6 seeds`; ranges where arms differ."""
+    """Scenario, number of train images and seeds: `small_google · n = 800 · 6 seeds`; ranges if arms differ."""
     first, train, seeds = table.iloc[0], _range(table["n_train"]), _range(table["n_seeds"])
     untrained = first.get("untrained")
-    # first, because the end may be cut off
+    # at the start, because the end may be cut off
     warning = "" if pd.isna(untrained) or not untrained else f"{untrained}: random weights  ·  "
     return f"{warning}{first['scenario']}  ·  n = {train}  ·  {seeds} seed{'' if seeds == '1' else 's'}"
 
@@ -238,7 +242,7 @@ def _range(numbers: pd.Series) -> str:
 
 
 def _draw_arms(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, ArmStyle]) -> None:
-    """Filled marks with their means, a line for each pair of arms, which a bar joins; intervals as thin bars.
+    """Draw filled marks with their means and intervals; a pair of arms shares a line, joined by a bar.
 
     Args:
         y: inches from the top of the axes to the middle of the lines.
@@ -251,10 +255,10 @@ def _draw_arms(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, ArmS
         if len(arms) == 2:
             axes.plot(means, [height] * 2, color=CONNECTOR, linewidth=3.2, solid_capstyle="round", zorder=2)
         for place, arm in enumerate(arms):
-            # beside the marks, so that it strikes through no number
+            # above or below the marks, so that it does not cross a number
             _draw_interval(axes, height + APART * (2 * place - 1), by_arm.loc[arm], styles[arm])
             axes.plot(means[place], height, styles[arm].marker, color=styles[arm].color, **FILLED_MARKER)
-            # the lower mean stands left of its mark, so that the two numbers do not meet
+            # the number of the lower mean is left of its mark, so that the two numbers do not overlap
             is_left = len(arms) == 2 and (means[place], place) == min((mean, k) for k, mean in enumerate(means))
             side = "right" if is_left else "left"
             axes.annotate(
@@ -269,7 +273,7 @@ def _draw_interval(axes: Axes, y: float, row: pd.Series, style: ArmStyle) -> Non
 
 
 def _draw_compared(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, ArmStyle]) -> None:
-    """A line for each arm that is compared with another: the difference, against which arm, and p."""
+    """Write a line for each arm that is compared with another one: the difference, p and both arms."""
     compared = table[table["p_holm"].notna()]
     for i, row in enumerate(compared.to_dict("records")):
         names = f"{display_name(row['arm'])} − {display_name(row['versus'])}"
@@ -278,7 +282,10 @@ def _draw_compared(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, 
 
 
 def published_pair(table: pd.DataFrame) -> list[tuple[ArmStyle, float]]:
-    """A scenario's published accuracies from scratch and distilled, as the website gives them, else the notebook."""
+    """A scenario's published accuracies from scratch and distilled, with their styles.
+
+    They are those of the website, or of the notebook if the website has none.
+    """
     pair = []
     for style, arms in PUBLISHED:
         rows = table[table["arm"].isin(arms)]

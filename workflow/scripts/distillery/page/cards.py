@@ -26,12 +26,12 @@ class StudyInfo:
 
     Attributes:
         title: of the study.
-        label: stands beside the title when not empty.
+        label: text beside the title; none if empty.
         classes: queries and prompts by class.
         sources: settings of the sources used, by name.
         scenarios: settings by name.
         arms: settings by name.
-        titles: of the sources, from `display_names.source_titles`.
+        titles: title of each source, from `display_names.source_titles`.
         about: the user's own text, paragraphs separated by a blank line.
         authors: of the study.
     """

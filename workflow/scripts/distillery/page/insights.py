@@ -20,7 +20,7 @@ def insights(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sent
 
     Args:
         tables: by name.
-        titles: of the sources, from `display_names.source_titles`; their names by default.
+        titles: title of each source, from `display_names.source_titles`; names by default.
     """
     makers = (
         _other_comparisons, partial(_cleaning, titles=titles), _more_images, partial(_test_sources, titles=titles),

@@ -16,7 +16,7 @@ def limitations(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[S
 
     Args:
         tables: by name.
-        titles: of the sources, from `display_names.source_titles`; their names by default.
+        titles: title of each source, from `display_names.source_titles`; names by default.
     """
     teacher_mistakes, weak_teacher, leakage, label_errors, flagged_labels = (
         partial(maker, titles=titles)

@@ -29,7 +29,7 @@ def tabulate_acceptance(
     Args:
         records: the `.jsonl` of every pool of the sources.
         rules: setting `keep` of each source.
-        output: a CSV to write, columns as in docs/tables.md.
+        output: the `.csv` to write, columns as in docs/tables.md.
         label: column `note` of every row.
     """
     rows: list[dict[str, Any]] = []

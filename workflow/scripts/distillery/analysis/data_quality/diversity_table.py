@@ -17,7 +17,7 @@ def tabulate_diversity(measured: str | Path, output: str | Path, *, label: str =
 
     Args:
         measured: the `.parquet` of `image_diversity.measure_diversity`.
-        output: a CSV to write, columns as in docs/tables.md.
+        output: the `.csv` to write, columns as in docs/tables.md.
         label: column `note` of every row.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Sheets of a source's images: what it found, what was dropped and why."""
+"""Draws sheets of a source's images: those kept, and those dropped, flagged or rejected, with reasons."""

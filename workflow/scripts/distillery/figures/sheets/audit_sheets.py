@@ -1,4 +1,4 @@
-"""Sheets of what audits find among a source's kept images: labels that are probably wrong, and other kinds of image."""
+"""Sheets of flagged images among a source's kept ones: likely label errors, and images that are no plain photos."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ def label_issues_sheet(
     output: str | Path,
     heading: SheetHeading,
 ) -> None:
-    """Draw the images whose label was flagged as a likely error, class by class, the least probable label first.
+    """Draw the images whose label is flagged as a likely error, by class, the least probable label first.
 
-    What the teacher flags among its own test images stands beside every count: it is the floor.
+    Percentages flagged among the teacher's own test images are beside those of the source, as a baseline.
 
     Args:
-        audit, own_test: the `.parquet` of `data_quality.label_audit`, of the source and of the teacher's test images.
         pixels, output: see `contact_sheet`.
+        audit, own_test: `output` and `own_output` of `data_quality.label_audit.audit_labels`.
+        heading: the text above the images.
 
     Raises:
         UserError: the table names rows that the pixels lack.
@@ -38,13 +39,15 @@ def label_issues_sheet(
     own = read_rows(own_test, ["class", "is_label_issue"])
     strips = []
     for name in dict.fromkeys(row["class"] for row in rows):
-        mine = [row for row in audited if row["class"] == name]
-        flagged = sorted((row for row in mine if row["is_label_issue"]), key=lambda row: (row["p_claimed"], row["row"]))
+        labels = [row for row in audited if row["class"] == name]
+        flagged = sorted(
+            (row for row in labels if row["is_label_issue"]), key=lambda row: (row["p_claimed"], row["row"])
+        )
         likely = Counter(row["likely"] for row in flagged).most_common(REASONS)
         trusted = [row for row in own if row["class"] == name]
-        lines = [f"{len(flagged):,} of {len(mine):,} flagged"]
-        if mine and trusted:
-            lines.append(f"{_percent(mine)}; own test: {_percent(trusted)}")
+        lines = [f"{len(flagged):,} of {len(labels):,} flagged"]
+        if labels and trusted:
+            lines.append(f"{_percent(labels)}; own test: {_percent(trusted)}")
         lines += [f"{count:,} likely {other}" for other, count in likely]
         strips.append(Strip(name, [row["row"] for row in flagged[:COLUMNS]], lines))
     count = sum(row["is_label_issue"] for row in rows)
@@ -59,13 +62,14 @@ def label_issues_sheet(
 
 
 def kinds_sheet(pixels: str | Path, table: str | Path, output: str | Path, heading: SheetHeading) -> None:
-    """Draw the kept images that curation takes for no plain photo, kind by kind, the least probable photo first.
+    """Draw the kept images that curation does not classify as plain photos, by kind, the least probable photo first.
 
-    The last row has the photos that are least probable to be ones, to see what is missed.
+    The last row has the photos with the lowest probability of being one, to show what curation may have missed.
 
     Args:
         table: the curated `.parquet`.
         pixels, output: see `contact_sheet`.
+        heading: the text above the images.
 
     Raises:
         UserError: the table names rows that the pixels lack.
@@ -74,13 +78,13 @@ def kinds_sheet(pixels: str | Path, table: str | Path, output: str | Path, headi
     rows = [row for row in read_rows(table, ["kept", "row", "class", "image_kind", "photo_score"]) if row["kept"]]
     strips = []
     for kind in [*KINDS[1:], PHOTO]:
-        mine = sorted(
+        of_kind = sorted(
             (row for row in rows if row["image_kind"] == kind), key=lambda row: (row["photo_score"], row["row"])
         )
-        if mine:
-            classes = Counter(row["class"] for row in mine).most_common(REASONS)
-            lines = [f"{len(mine):,} of {len(rows):,}", *(f"{count:,} labeled {name}" for name, count in classes)]
-            strips.append(Strip(kind.replace("_", " "), [row["row"] for row in mine[:COLUMNS]], lines))
+        if of_kind:
+            classes = Counter(row["class"] for row in of_kind).most_common(REASONS)
+            lines = [f"{len(of_kind):,} of {len(rows):,}", *(f"{count:,} labeled {name}" for name, count in classes)]
+            strips.append(Strip(kind.replace("_", " "), [row["row"] for row in of_kind[:COLUMNS]], lines))
     count = sum(row["image_kind"] != PHOTO for row in rows)
     text = f"{count:,} of {plural(len(rows), 'image')} taken for no plain photo. About 1 photo in 100 is mistaken,"
     text += " and more than half of the drawings are missed."

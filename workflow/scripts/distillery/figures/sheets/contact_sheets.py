@@ -1,7 +1,6 @@
-"""Contact sheets: a source's kept images, class by class, with counts and reasons; and how sheets are drawn.
+"""Contact sheets of a source's kept images, by class, with counts and drop reasons; and drawing of all sheets.
 
-They need only Pillow, numpy and pyarrow, because they are drawn beside crawls and generations, where Matplotlib and
-pandas may be missing.
+Drawing imports only Pillow, numpy and pyarrow, which load faster than Matplotlib and pandas.
 """
 
 from __future__ import annotations
@@ -22,29 +21,29 @@ from distillery.storage.parquet import read_rows
 from distillery.storage.retrieved.refusals import refusal_of
 from distillery.wording import plural, reason_kind
 
-COLUMNS = 12  # images of a class, at most
-TILE = 76  # pixels a side, about, that images are enlarged to
+COLUMNS = 12  # images per row, at most
+TILE = 76  # approximate side of a drawn image, pixels
 GAP, ROW_GAP, EDGE = 6, 16, 24  # pixels between images, between classes, and around the sheet
 LINE = 17  # pixels from one line of counts to the next
 LEFT, RIGHT = 150, 190  # pixels for the class's name, and for its counts
 TITLE, STRIP = 64, 34  # pixels of height
-REASONS = 2  # shown by name for a class, the most frequent first
+REASONS = 2  # drop reasons per class that are shown by name, the most frequent first
 Color = tuple[int, int, int]
 INK, SOFT, PAPER = (34, 34, 34), (102, 102, 102), (255, 255, 255)
 NOTE, WARNING = (240, 228, 66), (213, 94, 0)  # Okabe and Ito's yellow and vermilion
-MARK = (0, 158, 115)  # the frame; their bluish green
+MARK = (0, 158, 115)  # the frame; bluish green of Okabe and Ito
 RANDOM_WEIGHTS = "random weights: the model was never trained, so its images show nothing"
 
 
 @dataclass(frozen=True)
 class SheetHeading:
-    """What every sheet of a source has above its images.
+    """The text above the images of a sheet.
 
     Attributes:
-        source: its name.
-        title: the study's.
-        label: stands in a strip across the top when not empty.
-        random_weights: whether the images come from a model that was never trained; a strip of its own says so.
+        source: name of the source.
+        title: title of the study.
+        label: text of a strip across the top; no strip if empty.
+        random_weights: whether the images come from a model that was never trained; a second strip says so.
     """
 
     source: str
@@ -58,11 +57,11 @@ class ClassRow:
     """One class of a source.
 
     Attributes:
-        name: of the class.
-        rows: of its kept images in the array of pixels, in order.
-        candidates: images found, kept or dropped.
-        reasons: why images were dropped, and how many for each, the most frequent first.
-        refused: why the source gave no image of the class; empty if it did not refuse.
+        name: name of the class.
+        rows: indices of its kept images into the array of pixels, in order.
+        candidates: number of images found, kept or dropped.
+        reasons: drop reasons with their counts, the most frequent first.
+        refused: reason why the source refused the class; empty if it did not.
     """
 
     name: str
@@ -73,7 +72,7 @@ class ClassRow:
 
     @property
     def lines(self) -> list[str]:
-        """Lines for the sheet: how many images were kept, and why others were dropped."""
+        """Lines of text on the sheet: number of images kept, and drop reasons."""
         if self.refused:
             return ["refused:", self.refused]
         rest = sum(count for _, count in self.reasons[REASONS:])
@@ -91,7 +90,7 @@ def class_rows(table: str | Path) -> list[ClassRow]:
     for candidate in read_rows(table, ["class", "kept", "reason", "row"]):
         name, reason = candidate["class"], candidate["reason"]
         kept, dropped = rows.setdefault(name, []), reasons.setdefault(name, Counter())
-        if refusal := refusal_of(reason or ""):  # no candidate
+        if refusal := refusal_of(reason or ""):  # a refusal is no candidate
             refused[name] = refusal
             continue
         candidates[name] += 1
@@ -104,7 +103,7 @@ def class_rows(table: str | Path) -> list[ClassRow]:
 
 
 def evenly_spaced(rows: list[int], count: int = COLUMNS) -> list[int]:
-    """At most `count` of `rows`, at even steps of their order, because the first results of a search are its best."""
+    """At most `count` of `rows`, at even steps of their order; the first results of a search are its best ones."""
     if len(rows) <= count:
         return list(rows)
     return [rows[i * len(rows) // count] for i in range(count)]
@@ -115,8 +114,9 @@ def contact_sheet(pixels: str | Path, table: str | Path, output: str | Path, hea
 
     Args:
         pixels: `.npy` of uint8 [N, S, S, 3].
-        table: the curated `.parquet`, which tells the class of each row.
+        table: the curated `.parquet`, with the class of each row.
         output: the PNG to write.
+        heading: the text above the images.
 
     Raises:
         UserError: the table names rows that the pixels lack.
@@ -135,10 +135,10 @@ class Strip:
     """One row of a sheet.
 
     Attributes:
-        name: at the left.
-        rows: its images, as rows of the array of pixels.
-        lines: of text at the right.
-        marked: so many of the first images have a frame.
+        name: text at the left.
+        rows: indices of its images into the array of pixels.
+        lines: lines of text at the right.
+        marked: number of images, from the left, that have a frame.
     """
 
     name: str
@@ -148,7 +148,13 @@ class Strip:
 
 
 def require_rows(images: np.ndarray, rows: list[int], table: str | Path, pixels: str | Path) -> None:
-    """Raise a `UserError` if a table names rows that the pixels lack."""
+    """Raise a `UserError` if a row of a table has no image in the array of pixels.
+
+    Args:
+        images: uint8 [N, S, S, 3].
+        rows: indices that the table names.
+        table, pixels: the files, for the message.
+    """
     last = max(rows, default=-1)
     if last >= len(images):
         raise UserError(f"{table} names row {last} of {pixels}, which has {len(images)}. Delete both and run again.")
@@ -165,11 +171,12 @@ def save_sheet(
     """Draw a sheet of image rows as PNG; the same arguments give the same bytes.
 
     Args:
+        output: the PNG to write.
         images: uint8 [N, S, S, 3].
         strips: the rows, of at most `COLUMNS` images each.
-        output: the PNG to write.
-        what: the images shown, with `{source}` in place of the source's name.
+        what: description of the images, with `{source}` in place of the source's name.
         text: the line below the heading.
+        heading: the text above the images.
     """
     side = images.shape[1]
     tile = max(1, round(TILE / side)) * side if side <= TILE else TILE
@@ -226,7 +233,7 @@ def _draw_image_row(sheet: Image.Image, y: int, strip: Strip, images: np.ndarray
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Matplotlib's DejaVu, without importing Matplotlib: Pillow's own font lacks letters beyond ASCII."""
+    """The DejaVu font in Matplotlib's files, without importing Matplotlib; Pillow's own font has only ASCII letters."""
     matplotlib = find_spec("matplotlib")
     if matplotlib is None or matplotlib.origin is None:
         raise UserError("Matplotlib is not installed, so its fonts are missing. Install the report environment.")
@@ -235,7 +242,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _truncate(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    """`text`, its end cut off where it is wider than `width` pixels."""
+    """`text`, with its end cut off if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "...") > width:

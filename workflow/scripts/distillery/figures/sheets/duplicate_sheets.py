@@ -1,4 +1,4 @@
-"""Sheets of near-duplicates: the largest groups, which image was kept and why, and those dropped as its copies."""
+"""Sheets of near-duplicates: the largest groups, each with its kept image, the reason, and the dropped copies."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from distillery.storage.parquet import read_rows
 from distillery.storage.retrieved.pools import read_pool
 from distillery.wording import plural
 
-GROUPS = 12  # at most, the largest first
-CONFLICT = "conflicting labels: near-duplicate"  # reason of images whose near-duplicate has another class
+GROUPS = 12  # groups on a sheet, at most, the largest first
+CONFLICT = "conflicting labels: near-duplicate"  # drop reason of images with a near-duplicate in another class
 
 
 def duplicates_sheet(
@@ -33,7 +33,8 @@ def duplicates_sheet(
         pools: shard and records (`.tar`, `.jsonl`) of each class.
         table: the source's curated `.parquet`.
         output: the PNG to write.
-        side: pixels a side of the images.
+        heading: the text above the images.
+        side: height and width of the drawn images, pixels.
     """
     groups, dropped, conflicting = largest_groups(table)
     shown = {image.key for group in groups for image in group.images[:COLUMNS]}
@@ -57,7 +58,7 @@ def duplicates_sheet(
 
 @dataclass(frozen=True)
 class CuratedImage:
-    """An image of a group: its key, width and height in pixels."""
+    """An image of a group, with its original width and height in pixels."""
 
     key: str
     width: int
@@ -69,9 +70,9 @@ class DuplicateGroup:
     """Near-duplicates of each other.
 
     Attributes:
-        name: their class, or both classes of a pair that contradicts itself.
-        images: the kept one first, if one is.
-        one_is_kept: false for a pair under two classes, of which both are dropped.
+        name: their class; both classes if their labels conflict.
+        images: the kept image first, if one was kept.
+        one_is_kept: whether one was kept; false for a pair with conflicting labels.
     """
 
     name: str
@@ -80,7 +81,7 @@ class DuplicateGroup:
 
     @property
     def lines(self) -> list[str]:
-        """What became of them, and why."""
+        """Lines of text on the sheet: how many were kept, and why."""
         if not self.one_is_kept:
             return ["none kept", "one of the two", "classes is wrong"]
         first, *others = self.images
@@ -93,27 +94,27 @@ def largest_groups(table: str | Path) -> tuple[list[DuplicateGroup], int, int]:
     """The largest groups of near-duplicates in a curated table.
 
     Returns:
-        Up to `GROUPS` groups, pairs under two classes last; the number of images dropped as near-duplicates, and of
-        those dropped because a near-duplicate has another class, in all groups.
+        Up to `GROUPS` groups, pairs with conflicting labels last; the number of images dropped as near-duplicates; and
+        the number dropped because of conflicting labels. Both numbers count all groups.
     """
     rows = read_rows(table, ["class", "key", "reason", "duplicate_of", "width", "height"])
     by_key = {row["key"]: row for row in rows if row["width"]}
     copies: dict[str, list[str]] = defaultdict(list)
-    rivals: set[frozenset[str]] = set()
+    conflicts: set[frozenset[str]] = set()
     for row in rows:
         if row["duplicate_of"] not in by_key or row["key"] not in by_key:
             continue
         if row["reason"] == "near-duplicate":
             copies[row["duplicate_of"]].append(row["key"])
         elif row["reason"].startswith(CONFLICT):
-            rivals.add(frozenset((row["key"], row["duplicate_of"])))
+            conflicts.add(frozenset((row["key"], row["duplicate_of"])))
 
     def image(key: str) -> CuratedImage:
         return CuratedImage(key, by_key[key]["width"], by_key[key]["height"])
 
     largest = sorted(copies, key=lambda key: (-len(copies[key]), key))
     groups = [DuplicateGroup(by_key[key]["class"], [image(key), *map(image, copies[key])]) for key in largest]
-    for pair in sorted(map(sorted, rivals)):
+    for pair in sorted(map(sorted, conflicts)):
         name = " / ".join(dict.fromkeys(by_key[key]["class"] for key in pair))
         groups.append(DuplicateGroup(name, [image(key) for key in pair], one_is_kept=False))
     conflicting = sum(row["reason"].startswith(CONFLICT) for row in rows)
@@ -121,7 +122,7 @@ def largest_groups(table: str | Path) -> tuple[list[DuplicateGroup], int, int]:
 
 
 def _read_images(pools: Sequence[tuple[str | Path, str | Path]], keys: set[str], side: int) -> dict[str, np.ndarray]:
-    """The images of some keys, uint8 [side, side, 3]."""
+    """Read images from their pools: uint8 [side, side, 3] by key."""
     found: dict[str, np.ndarray] = {}
     for shard, records in pools:
         for record, data in read_pool(shard, records):

@@ -1,4 +1,4 @@
-"""Every kind of sheet of a source's images, by name."""
+"""Draws any kind of sheet of a source's images, by name."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def draw_sheet(
 
     Args:
         kind: `contact`, `label_issues`, `duplicates`, `kinds`, `rejected` or `left_out`.
-        files: what the kind is drawn from, by name (`config.targets.report_files.sheet_inputs`).
+        files: the input files of this kind, by name (`config.targets.report_files.sheet_inputs`).
         output: the PNG to write.
-        side: pixels a side of the study's images.
+        side: height and width of the study's images, pixels.
         source, title, label, random_weights: see `contact_sheets.SheetHeading`.
 
     Raises:
         UserError: a table names rows that the pixels lack.
-        KeyError: another kind, or a file is missing.
+        KeyError: the kind is unknown, or a file is missing.
     """
     heading = SheetHeading(source, title, label, random_weights)
     if kind == "duplicates":

@@ -1,4 +1,4 @@
-"""Sheets of images that got no label from the teacher."""
+"""Sheets of images that the teacher did not label, because it is unsure of their class."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from distillery.wording import plural
 
 
 def left_out_sheet(pixels: str | Path, table: str | Path, output: str | Path, heading: SheetHeading) -> None:
-    """Draw the images that got no label from the teacher, by the class it finds likeliest, the likeliest first.
+    """Draw the images that the teacher did not label, by most probable class, the most probable image first.
 
     Args:
         pixels: `.npy` of the images without labels, uint8 [N, S, S, 3].
         table: the `.parquet` of `distillation.teacher_labels`.
         output: the PNG to write.
+        heading: the text above the images.
 
     Raises:
         UserError: the table names rows that the pixels lack.
@@ -25,12 +26,14 @@ def left_out_sheet(pixels: str | Path, table: str | Path, output: str | Path, he
     rows = read_rows(table, ["class", "row", "probability", "kept"])
     strips = []
     for name in dict.fromkeys(sorted(row["class"] for row in rows)):
-        mine = [row for row in rows if row["class"] == name]
-        out = sorted((row for row in mine if not row["kept"]), key=lambda row: (-row["probability"], row["row"]))
-        lines = [f"{len(out):,} left out of {len(mine):,}"]
-        if out:
-            lines.append(f"probability {out[-1]['probability']:.2f} to {out[0]['probability']:.2f}")
-        strips.append(Strip(name, evenly_spaced([row["row"] for row in out]), lines))
+        of_class = [row for row in rows if row["class"] == name]
+        left_out = sorted(
+            (row for row in of_class if not row["kept"]), key=lambda row: (-row["probability"], row["row"])
+        )
+        lines = [f"{len(left_out):,} left out of {len(of_class):,}"]
+        if left_out:
+            lines.append(f"probability {left_out[-1]['probability']:.2f} to {left_out[0]['probability']:.2f}")
+        strips.append(Strip(name, evenly_spaced([row["row"] for row in left_out]), lines))
     count = sum(not row["kept"] for row in rows)
     text = f"{count:,} of {plural(len(rows), 'image')} left out: the teacher is unsure of their class"
     require_rows(images, [row["row"] for row in rows], table, pixels)
