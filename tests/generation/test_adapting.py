@@ -1,6 +1,7 @@
 """A LoRA is trained on train images alone, resumes to the same weights, changes images, and they can be made again."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from fake_generation import CLASSES, colored
 
 from distillery.generation import adapting
 from distillery.generation.adapting import OF_SAMPLING, AdapterRecipe, adapt_unless_refused, train_adapter
+from distillery.generation.denoisers import denoiser_of
 from distillery.generation.diffusion import generate
 from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
 from distillery.generation.image_plan import plan_image
@@ -94,8 +96,9 @@ def test_a_model_that_cannot_be_had_gets_no_weights(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_adapted_model_is_trained_on_train_images_alone_and_resumes(tiny, images, tmp_path, monkeypatch):
-    source = tiny["sd2"] | {"adapt": ADAPT}
+@pytest.mark.parametrize("model", ["sd2", "sd3"])
+def test_an_adapted_model_is_trained_on_train_images_alone_and_resumes(tiny, images, tmp_path, monkeypatch, model):
+    source = tiny[model] | {"adapt": ADAPT}
     seen = []
     read = adapting.read_starts
     monkeypatch.setattr(adapting, "read_starts", lambda r, s: seen.extend(x.parent for x in r) or read(r, s))
@@ -128,7 +131,7 @@ def test_an_adapted_model_is_trained_on_train_images_alone_and_resumes(tiny, ima
     folder = tmp_path / "pool"
     folder.mkdir()
     made = {}
-    for name, settings in {"plain": tiny["sd2"], "adapted": adapted}.items():
+    for name, settings in {"plain": tiny[model], "adapted": adapted}.items():
         ((_, made[name]),) = generate(settings, "sd", {"cat": CLASSES["cat"]}, tmp_path / name, 0)
     write_pool(folder / "cat.tar", folder / "cat.jsonl", made["adapted"])
     assert {record.key for record, _ in made["plain"]}.isdisjoint(record.key for record, _ in made["adapted"])
@@ -138,21 +141,22 @@ def test_an_adapted_model_is_trained_on_train_images_alone_and_resumes(tiny, ima
 
 
 @pytest.mark.slow
-def test_training_lowers_the_loss_and_the_weight_scales_the_change(tiny, images, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("model", "part"), [("sd2", "unet"), ("sd3", "transformer")])
+def test_training_lowers_the_loss_and_the_weight_scales_the_change(tiny, images, tmp_path, monkeypatch, model, part):
     import torch
 
     losses = []
     loss = adapting._loss
     monkeypatch.setattr(adapting, "_loss", lambda *args: losses.append(loss(*args)) or losses[-1])
     output = tmp_path / "adapted.safetensors"
-    train_adapter(tiny["sd2"] | {"adapt": ADAPT | {"steps": 60, "rank": 8}}, images, output, checkpoints=tmp_path)
+    train_adapter(tiny[model] | {"adapt": ADAPT | {"steps": 60, "rank": 8}}, images, output, checkpoints=tmp_path)
     values = [float(value.detach()) for value in losses]
     assert np.mean(values[-20:]) < np.mean(values[:20])
 
     def weights(weight):
         lora = {"lora": {"path": str(output), "weight": weight}} if weight else {}
-        pipeline = load_pipeline(DiffusionSettings.of(tiny["sd2"] | lora))
-        return {name: tensor.clone() for name, tensor in pipeline.unet.state_dict().items()}
+        pipeline = load_pipeline(DiffusionSettings.of(tiny[model] | lora))
+        return {name: tensor.clone() for name, tensor in getattr(pipeline, part).state_dict().items()}
 
     plain, half, whole = weights(0), weights(0.5), weights(1.0)
     assert plain.keys() == whole.keys()  # fused: no more layers than before
@@ -164,12 +168,33 @@ def test_training_lowers_the_loss_and_the_weight_scales_the_change(tiny, images,
 
 @pytest.mark.slow
 def test_models_that_do_not_fit_end_in_one_line(tiny, images, tmp_path):
-    with pytest.raises(UserError, match="has no UNet, so it cannot be adapted"):
-        train_adapter(tiny["sd3"] | {"adapt": ADAPT}, images, tmp_path / "x.safetensors", checkpoints=tmp_path)
+    with pytest.raises(
+        UserError, match="model m is a SimpleNamespace: only Stable Diffusion 1, 2 and 3 can be adapted"
+    ):
+        denoiser_of(SimpleNamespace(), "m")
     output = tmp_path / "adapted.safetensors"
     train_adapter(tiny["sd2"] | {"adapt": ADAPT | {"steps": 1}}, images, output, checkpoints=tmp_path)
     with pytest.raises(UserError, match="adapted.safetensors cannot be loaded .* made for this model"):
         load_pipeline(DiffusionSettings.of(tiny["sd3"] | {"lora": {"path": str(output), "weight": 1.0}}))
+
+
+@pytest.mark.slow
+def test_the_flow_is_predicted_between_image_and_noise(tiny):
+    import torch
+
+    denoiser = denoiser_of(load_pipeline(DiffusionSettings.of(tiny["sd3"])), "tiny")
+    clean, seen = torch.randn(6, 4, 8, 8, generator=torch.Generator().manual_seed(0)), []
+
+    def exact(hidden_states, timestep, encoder_hidden_states, pooled_projections):
+        sigma = timestep[:, None, None, None] / 1000
+        seen.append((sigma, (hidden_states - (1 - sigma) * clean) / sigma))
+        return SimpleNamespace(sample=(hidden_states - clean) / sigma)  # noise - clean, solved for what it is given
+
+    denoiser.network = exact
+    assert denoiser.loss(clean, [None, None], np.random.default_rng(0)).item() < 1e-8
+    ((sigma, noise),) = seen
+    assert 0 < sigma.min() and sigma.max() < 1 and len(sigma.unique()) == 6
+    assert abs(noise.mean()) < 0.1 and abs(noise.std() - 1) < 0.1
 
 
 def test_the_recipe_is_the_source_s():

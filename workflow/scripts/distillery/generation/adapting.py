@@ -1,9 +1,8 @@
 """Adapting a diffusion model to a source: a LoRA trained on its train images, as diffusers' own scripts train it.
 
-Low-rank matrices beside the attention's projections (Hu et al. 2022) learn to predict the noise, or its velocity, that
-was added to the images' latents (Ho et al. 2020; Salimans and Ho 2022). The caption of an image is `a photo of` its
-class. Only models with a UNet are adapted. What a step draws depends on seed and step alone, so that a killed training
-goes on from its last checkpoint to the same weights.
+Low-rank matrices beside the attention's projections (Hu et al. 2022) are trained to predict the noise that was added to
+the images' latents; `denoisers` has the loss. The caption of an image is `a photo of` its class. What a step draws
+depends on seed and step alone, so that a killed training goes on from its last checkpoint to the same weights.
 """
 
 from __future__ import annotations
@@ -18,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from distillery.generation.denoisers import Denoiser, denoiser_of
 from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
 from distillery.generation.parents import ParentImages, read_starts
 from distillery.generation.prompts import with_article
-from distillery.jobs import UserError, log, progress
+from distillery.jobs import log, progress
 from distillery.storage.files import atomic_path, atomic_write
 from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.refusals import Refusal
@@ -70,19 +70,17 @@ def train_adapter(
         checkpoint_every: steps between two checkpoints.
 
     Raises:
-        UserError: the model cannot be loaded or has no UNet.
+        UserError: the model cannot be loaded, or is neither Stable Diffusion 1, 2 nor 3.
     """
     settings, recipe = DiffusionSettings.of({**OF_SAMPLING, **source}), AdapterRecipe.of(source)
     pairs = [(label, key) for label, keys in images.keys.items() for key in keys]
     if not pairs:
         write_weights({}, output)
         return
-    pipeline = load_pipeline(settings)
-    if not hasattr(pipeline, "unet"):
-        raise UserError(f"model {settings.model} has no UNet, so it cannot be adapted. Take adapt out.")
+    denoiser = denoiser_of(load_pipeline(settings), settings.model)
     log.info("adapting %s to %d train images of %s", settings.model, len(pairs), images.source)
     path = Path(checkpoints) / f"{_digest(settings, recipe, pairs)}.pt"
-    state = _trained(pipeline, pairs, images, settings.size, recipe, path, checkpoint_every)
+    state = _trained(denoiser, pairs, images, settings.size, recipe, path, checkpoint_every)
     write_weights(state, output)
     path.unlink(missing_ok=True)
 
@@ -124,7 +122,7 @@ def _digest(settings: DiffusionSettings, recipe: AdapterRecipe, pairs: Sequence[
 
 
 def _trained(
-    pipeline: Any,
+    denoiser: Denoiser,
     pairs: Sequence[tuple[str, str]],
     images: ParentImages,
     size: int,
@@ -134,47 +132,52 @@ def _trained(
 ) -> dict[str, Any]:
     """The trained weights by name, in diffusers' form, on the CPU."""
     import torch
-    from diffusers import DDPMScheduler, StableDiffusionPipeline
     from diffusers.utils import convert_state_dict_to_diffusers
     from peft import LoraConfig
     from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 
-    unet = pipeline.unet.requires_grad_(False)
-    latents, captions = _encoded(pipeline, pairs, images, size)
+    network = denoiser.network.requires_grad_(False)
+    latents, captions = _encoded(denoiser, pairs, images, size)
     torch.manual_seed(recipe.seed)  # of the matrices' start
-    unet.add_adapter(LoraConfig(r=recipe.rank, lora_alpha=recipe.rank, target_modules=TARGETS))
-    weights = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+    network.add_adapter(LoraConfig(r=recipe.rank, lora_alpha=recipe.rank, target_modules=TARGETS))
+    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in weights:
         parameter.data = parameter.data.float()
     optimizer = torch.optim.AdamW(weights, lr=recipe.lr, weight_decay=WEIGHT_DECAY)
-    scheduler, start = DDPMScheduler.from_config(pipeline.scheduler.config), 0
+    start = 0
     if path.exists():
         state = torch.load(path, weights_only=True, map_location="cpu")
-        set_peft_model_state_dict(unet, state["weights"])
+        set_peft_model_state_dict(network, state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
         log.info("goes on from step %d", start)
-    unet.train()
+    network.train()
     for step in progress(range(start, recipe.steps), label="adapting", unit="steps"):
-        loss = _loss(unet, scheduler, latents, captions, np.random.default_rng([recipe.seed, step]), recipe.batch)
+        loss = _loss(denoiser, latents, captions, np.random.default_rng([recipe.seed, step]), recipe.batch)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if checkpoint_every and (step + 1) % checkpoint_every == 0:
             file = io.BytesIO()
-            found = {"weights": get_peft_model_state_dict(unet), "optimizer": optimizer.state_dict(), "step": step + 1}
+            found = {
+                "weights": get_peft_model_state_dict(network),
+                "optimizer": optimizer.state_dict(),
+                "step": step + 1,
+            }
             torch.save(found, file)
             atomic_write(path, file.getvalue())
-    layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
-    found = StableDiffusionPipeline.pack_weights(layers, StableDiffusionPipeline.unet_name)
+    layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(network))
+    found = type(denoiser.pipeline).pack_weights(layers, denoiser.part)
     return {name: tensor.detach().float().cpu().contiguous() for name, tensor in found.items()}
 
 
-def _encoded(pipeline: Any, pairs: Sequence[tuple[str, str]], images: ParentImages, size: int) -> tuple[Any, Any]:
-    """Latents [N, C, H, W] of the images, and the embeddings [N, T, D] of their captions; on the device."""
+def _encoded(
+    denoiser: Denoiser, pairs: Sequence[tuple[str, str]], images: ParentImages, size: int
+) -> tuple[Any, list[Any]]:
+    """Latents [N, C, H, W] of the images, and the embeddings of their captions, each [N, …]; on the device."""
     import torch
 
-    vae, parts = pipeline.vae, []
+    pipeline, parts = denoiser.pipeline, []
     with torch.inference_mode():
         for start in range(0, len(pairs), ENCODED):
             some = [
@@ -182,26 +185,17 @@ def _encoded(pipeline: Any, pairs: Sequence[tuple[str, str]], images: ParentImag
                 for label, key in pairs[start : start + ENCODED]
             ]
             pixels = np.stack([np.asarray(image) for image in read_starts(some, images.shards)])
-            views = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(pipeline.device, vae.dtype) / 127.5 - 1
-            parts.append(vae.encode(views).latent_dist.mean * vae.config.scaling_factor)
+            views = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(pipeline.device, pipeline.vae.dtype) / 127.5 - 1
+            parts.append(denoiser.scale_latents(pipeline.vae.encode(views).latent_dist.mean))
         labels = list(images.keys)
-        texts = [f"a photo of {with_article(label)}" for label in labels]
-        by_class, *_ = pipeline.encode_prompt(
-            prompt=texts, device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
-        )
+        by_class = denoiser.encode_captions([f"a photo of {with_article(label)}" for label in labels])
     rows = torch.tensor([labels.index(label) for label, _ in pairs], device=pipeline.device)
-    return torch.cat(parts).clone(), by_class.clone()[rows]  # clones take part in training
+    return torch.cat(parts).clone(), [each.clone()[rows] for each in by_class]  # clones take part in training
 
 
-def _loss(unet: Any, scheduler: Any, latents: Any, captions: Any, rng: np.random.Generator, batch: int) -> Any:
-    """Mean squared error of the UNet's prediction for some images, with noise and time steps drawn from `rng`: []."""
+def _loss(denoiser: Denoiser, latents: Any, captions: Sequence[Any], rng: np.random.Generator, batch: int) -> Any:
+    """The loss for some images, drawn from `rng`: []."""
     import torch
 
     chosen = torch.from_numpy(rng.integers(len(latents), size=batch)).to(latents.device)
-    clean, steps = latents[chosen], rng.integers(scheduler.config.num_train_timesteps, size=batch)
-    noise = torch.from_numpy(rng.standard_normal(tuple(clean.shape), dtype=np.float32)).to(clean)
-    times = torch.from_numpy(steps).to(clean.device)
-    predicted = unet(scheduler.add_noise(clean, noise, times), times, captions[chosen]).sample
-    velocity = scheduler.config.prediction_type == "v_prediction"
-    target = scheduler.get_velocity(clean, noise, times) if velocity else noise
-    return torch.nn.functional.mse_loss(predicted.float(), target.float())
+    return denoiser.loss(latents[chosen], [each[chosen] for each in captions], rng)

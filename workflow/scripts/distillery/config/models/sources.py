@@ -399,8 +399,8 @@ class Diffusion(_WithFrom):
     size: int = Field(512, ge=8, multiple_of=8, description="Side in pixels of a generated image; a multiple of 8.")
     lora: LoraConfig = optional("A LoRA (low-rank adaptation): trained weights that change the model.")
     adapt: Adaptation = optional(
-        "Train a LoRA on another source's train images first, for models with a UNet. Classes that the other source"
-        " lacks are not generated."
+        "Train a LoRA on another source's train images first, of Stable Diffusion 1, 2 or 3. Classes that the other"
+        " source lacks are not generated."
     )
     scheduler: str = Field("", description="Name of a scheduler class of diffusers; empty for the model's own.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
