@@ -57,6 +57,6 @@ def test_a_folder_needs_no_hub(no_hub, tmp_path, monkeypatch):
 def test_weights_that_cannot_be_had_are_told_without_retries(no_hub, monkeypatch):
     waits = []
     monkeypatch.setattr(time, "sleep", waits.append)  # between retries
-    with pytest.raises(UserError, match=r"model\.safetensors of someone/model cannot be had from the hub"):
+    with pytest.raises(UserError, match=r"model\.safetensors of someone/model cannot be downloaded from the hub"):
         pretrained_file("timm/resnet18", "someone/model")
     assert sum(waits) < 2

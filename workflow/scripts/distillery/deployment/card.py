@@ -39,7 +39,7 @@ class CardSettings:
         arm: the arm's method and settings.
         kinds: kind of each of the scenario's sources, in the order in which it names them.
         untrained: sources whose diffusion model was never trained.
-        titles: of these and of the sources of the test images.
+        titles: display names of these and of the sources of the test images.
     """
 
     title: str
@@ -92,7 +92,7 @@ def _head(facts: StudentFacts, settings: CardSettings) -> Iterator[str]:
 
 
 def _arm(facts: StudentFacts) -> str:
-    """The display name and, because file names have it, the configuration's name."""
+    """The arm's display name, and its name in the configuration, which file names contain."""
     name = display_name(facts.arm)
     return f"arm `{facts.arm}`" if name == facts.arm else f"{name} (arm `{facts.arm}`)"
 

@@ -101,7 +101,10 @@ def load_model(path: str | Path) -> ExportedModel:
 
 
 def find_files(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """The given files and, of given folders, the files that may be images, by path; an empty folder is kept itself."""
+    """The given files, and the files in given folders that may be images, by path.
+
+    A folder without any is yielded itself, so that it is reported as a failure.
+    """
     for path in map(Path, paths):
         if not path.is_dir():
             yield path
@@ -113,7 +116,7 @@ def read_image(path: Path, side: int) -> np.ndarray:
     """A file prepared as curation prepares images: uint8 [side, side, 3].
 
     Raises:
-        Rejected: it is no usable image; says why.
+        Rejected: the reason why the file is not a usable image.
     """
     try:
         if path.is_dir():
@@ -128,7 +131,7 @@ def read_image(path: Path, side: int) -> np.ndarray:
 
 def classify(model: ExportedModel, paths: Iterable[Path]) -> Iterator[Prediction]:
     """A prediction for every file, in order."""
-    with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter's lock while it decodes
+    with ThreadPoolExecutor() as pool:  # Pillow releases the GIL while it decodes
         for batch in batched(paths, BATCH):
             images = list(pool.map(partial(_read_or_not, side=model.side), batch))
             readable = [image for image in images if isinstance(image, np.ndarray)]
@@ -173,7 +176,7 @@ def shown(path: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; see the module."""
+    """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a student, such as results/models/web.kd.onnx")
     parser.add_argument("paths", nargs="+", metavar="FILE_OR_FOLDER")

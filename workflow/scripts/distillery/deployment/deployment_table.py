@@ -48,7 +48,7 @@ DEPLOYMENT_COLUMNS = (
 
 @dataclass(frozen=True)
 class ExportedStudent:
-    """Files of one student: exported in float32 and int8, its weights, and its predictions of the test images."""
+    """Files of one student: its ONNX files in float32 and int8, its weights, and its predictions of the test images."""
 
     scenario: str
     arm: str
@@ -78,10 +78,10 @@ def deployment_table(
 
     Args:
         students: what was exported.
-        teacher: its weights. It is exported for the measurement, unless it is an ONNX file itself. Where it can be
-            neither, its row has no numbers, and the note says why.
+        teacher: its weights. It is exported for the measurement, unless it is an ONNX file itself. If it cannot be
+            exported, its row has no numbers and the note says why.
         pixels: curated `.npy` by source.
-        threads: of the CPU, for latency and throughput.
+        threads: CPU threads, for latency and throughput.
         note: column `note` of every row.
     """
     arrays = open_pixels(list(pixels.values()), list(pixels))
@@ -110,7 +110,7 @@ def _teacher_rows(
         if file.path is None:
             log.warning("the teacher is not measured: %s", file.reason)
             return [about | {"note": f"not measured: {file.reason}"}]
-        if file.shape:  # it knows other classes, which the network maps to the study's
+        if file.shape:  # its outputs are other classes, which the network maps to the study's
             _, predicted = predict_classes(trained.network, as_channels_last(images))
             tested, cost = Tested(predicted, predicted == labels), {"parameters": count_weights(file.path)}
         else:
@@ -131,7 +131,7 @@ def _test_images(predictions: str | Path, arrays: Mapping[str, np.ndarray]) -> t
 
 
 def _test(model: str | Path, images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> Tested:
-    """Predictions of a file; `labels` count the study's classes, a file may have fewer."""
+    """Test a file. `labels` are indices into the study's `classes`; the file may have fewer classes."""
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     own = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
     parts = [
@@ -145,11 +145,11 @@ def _test(model: str | Path, images: np.ndarray, labels: np.ndarray, classes: Se
 
 def _row(model: str | Path, tested: Tested, threads: int, shape: Sequence[int] = ()) -> dict[str, Any]:
     speed = measure_speed(model, threads, shape)
-    n, right = len(tested.correct), int(tested.correct.sum())
-    interval = binomtest(right, n).proportion_ci(method="wilson")
+    n, correct = len(tested.correct), int(tested.correct.sum())
+    interval = binomtest(correct, n).proportion_ci(method="wilson")
     return {
         "n_test": n,
-        "accuracy_percent": decimals(100 * right / n),
+        "accuracy_percent": decimals(100 * correct / n),
         "accuracy_low": decimals(100 * interval.low),
         "accuracy_high": decimals(100 * interval.high),
         "file_bytes": Path(model).stat().st_size,
@@ -161,7 +161,7 @@ def _row(model: str | Path, tested: Tested, threads: int, shape: Sequence[int] =
 
 
 def _against(before: Tested, after: Tested) -> dict[str, str]:
-    """The paired difference of two files of one network, over the test images, and how often they agree."""
+    """The paired difference in accuracy between two files of one network, and how often their predictions agree."""
     found = estimate(100 * (after.correct.astype(float) - before.correct))
     agreement = 100 * float((before.predicted == after.predicted).mean())
     ends = {"difference_low": decimals(found.low), "difference_high": decimals(found.high)}
@@ -169,12 +169,12 @@ def _against(before: Tested, after: Tested) -> dict[str, str]:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Trained numbers."""
+    """The number of a network's parameters."""
     return sum(weight.numel() for weight in network.parameters())
 
 
 def count_multiply_adds(network: nn.Module, side: int) -> int:
-    """Multiplications of convolutions and linear layers for one image of a side in pixels; others are few."""
+    """Multiply-adds of convolutions and linear layers for one image of `side` pixels; other layers are not counted."""
     total = 0
 
     def count(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
@@ -197,7 +197,7 @@ def count_multiply_adds(network: nn.Module, side: int) -> int:
 
 
 def cpu_name() -> str:
-    """The CPU's name, as the system gives it."""
+    """The CPU's name according to the operating system."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

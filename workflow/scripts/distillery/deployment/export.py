@@ -66,9 +66,9 @@ def export_student(
     Args:
         weights: of the run, as `train_student` writes them.
         metrics, predictions: of the run, as `evaluate_students` writes them.
-        runs: the table of all runs of its scenario.
-        plan: its scenario's, for its train images.
-        settings: what the configuration says about it.
+        runs: the table of all runs of the scenario.
+        plan: the scenario's plan, which lists the train images.
+        settings: what the configuration says about the student.
         model: the `.onnx` to write.
         card: the `.md` to write.
 
@@ -99,7 +99,7 @@ def export_student(
             f" {TOLERANCE:g}. Nothing was written; install the versions of onnx, onnxscript and onnxruntime that"
             " requirements.txt names."
         )
-    message = "wrote %d bytes; on %d test images its probabilities differ from the network's by at most %.1e"
+    message = "%d bytes; on %d images of noise the file's probabilities differ from the network's by at most %.1e"
     log.info(message, len(data), SAMPLES, difference)
     write_card(card, facts, settings, student, model=Path(model).name, size=len(data), opset=OPSET)
     atomic_write(model, data)

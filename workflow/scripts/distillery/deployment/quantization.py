@@ -18,14 +18,14 @@ from distillery.jobs import UserError, log, one_line
 from distillery.storage.files import atomic_write
 from distillery.storage.onnx_digest import KEY, with_digest
 
-IMAGES = 256  # that calibrate; the ranges of activations hardly change with more
+IMAGES = 256  # for calibration; the ranges of activations hardly change with more
 BATCH = 32
 # layers whose inputs and weights become integers; scaling, normalization, reduction and softmax stay in float32
 QUANTIZED = ("Conv", "Gemm", "Add", "MaxPool", "AveragePool", "GlobalAveragePool")
 
 
 class TrainImages(CalibrationDataReader):
-    """Batches of train images as the file takes them: uint8 [B, S, S, 3]."""
+    """Batches of train images in the file's input format: uint8 [B, S, S, 3]."""
 
     def __init__(self, images: np.ndarray):
         self.batches: Iterator[np.ndarray] = iter(
@@ -38,13 +38,14 @@ class TrainImages(CalibrationDataReader):
 
 
 def quantize_student(model: str | Path, images: np.ndarray, output: str | Path) -> None:
-    """Write a static 8-bit file of the same inputs, outputs and metadata; the same images give the same bytes.
+    """Write a statically quantized file with the same inputs, outputs and metadata; same images give the same bytes.
 
-    Activations have 8 bits, weights 7 bits a channel: with 8, a CPU with AVX2 but without VNNI would saturate sums.
+    Activations have 8 bits. Weights have 7, with a scale for each channel: with 8 bits, sums would saturate on a CPU
+    with AVX2 but without VNNI.
 
     Args:
         model: the float32 `.onnx`.
-        images: uint8 [N, S, S, 3], train images without altered copies.
+        images: uint8 [N, S, S, 3], train images without augmented copies.
         output: the `.onnx` to write.
 
     Raises:
@@ -53,7 +54,7 @@ def quantize_student(model: str | Path, images: np.ndarray, output: str | Path) 
     if not len(images):
         raise UserError(f"{output}: there are no train images to calibrate it on")
     chosen = images[np.linspace(0, len(images) - 1, min(IMAGES, len(images))).round().astype(int)]
-    logging.getLogger().setLevel(logging.ERROR)  # the tools advise on every call
+    logging.getLogger().setLevel(logging.ERROR)  # the tools log advice at every call
     with tempfile.TemporaryDirectory() as folder:
         prepared, quantized = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
         try:
@@ -82,7 +83,7 @@ def quantize_student(model: str | Path, images: np.ndarray, output: str | Path) 
 
 
 def with_short_names(model: Any) -> Any:
-    """The model, in place, with short names for all but inputs and outputs: names are a twentieth of the file."""
+    """Shorten all names but those of inputs and outputs, in place: names take a twentieth of the file."""
     kept = {value.name for value in (*model.graph.input, *model.graph.output)}
     names: dict[str, str] = {}
 
@@ -95,12 +96,12 @@ def with_short_names(model: Any) -> Any:
         node.output[:] = [short(name) for name in node.output]
     for tensor in model.graph.initializer:
         tensor.name = short(tensor.name)
-    del model.graph.value_info[:]  # shapes, which the runtime infers
+    del model.graph.value_info[:]  # shapes of activations, which the runtime infers itself
     return model
 
 
 def before_first_convolution(model: Any) -> list[str]:
-    """Names of the nodes that prepare the images."""
+    """Names of the nodes before the first convolution, which prepare the images."""
     names = []
     for node in model.graph.node:
         if node.op_type == "Conv":

@@ -2,8 +2,8 @@
 
     python -m distillery.deployment.speed MODEL THREADS [SHAPE OF ONE IMAGE]
 
-Prints JSON: latency_ms (of one image), images_per_second (in batches of 64), both medians, and peak_mb, by how much the
-process grew at its peak over what it had before the file was read. Needs only onnxruntime and numpy.
+Prints JSON: latency_ms (of one image), images_per_second (in batches of 64), both medians, and peak_mb, the process's
+peak memory minus its peak before the file was read. Needs only onnxruntime and numpy.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from distillery.jobs import UserError, one_line
 
 BATCH = 64
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
-WARM, SINGLE, BATCHES = 5, 100, 10  # runs that are not counted, and those that are
+WARM, SINGLE, BATCHES = 5, 100, 10  # warm-up runs, timed runs of one image, and timed runs of a batch
 SCRIPTS = Path(__file__).parents[2]
 
 
 class Speed(NamedTuple):
-    """What was measured on this machine.
+    """Speed and memory on this machine.
 
     Attributes:
-        latency_ms: median of one image, milliseconds.
+        latency_ms: median time of one image, milliseconds.
         images_per_second: median, in batches of 64.
-        peak_mb: memory, megabytes.
+        peak_mb: memory that the file adds at its peak, megabytes (10⁶ bytes).
     """
 
     latency_ms: float
@@ -44,7 +44,7 @@ class Speed(NamedTuple):
 
 
 def median_seconds(call: Callable[[], object], times: int) -> float:
-    """The median time of a call, after some that are not counted."""
+    """The median time of a call, after warm-up calls."""
     for _ in range(min(WARM, times)):
         call()
     found = []
@@ -59,7 +59,8 @@ def measure_speed(model: str | Path, threads: int, shape: Sequence[int] = ()) ->
     """Measure a file in a new process, so that its memory is its own.
 
     Args:
-        shape: of one image as the file takes it, where the file itself leaves that open.
+        threads: CPU threads.
+        shape: of one image in the file's input format, if the file does not fix it.
 
     Raises:
         UserError: the process failed.
@@ -73,13 +74,14 @@ def measure_speed(model: str | Path, threads: int, shape: Sequence[int] = ()) ->
 
 
 def _peak_mb() -> float:
-    try:  # getrusage counts what the process that started this one had before
+    """The peak memory of this process so far, in megabytes (10⁶ bytes)."""
+    try:  # getrusage includes the memory of the process that started this one
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1e3
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6
     except (OSError, StopIteration):  # no Linux
         pass
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kilobytes elsewhere
+    return used * (1 if sys.platform == "darwin" else 1024) / 1e6  # macOS counts bytes, other systems KiB
 
 
 def _measure(model: str, threads: int, *shape: int) -> Speed:
@@ -96,7 +98,7 @@ def _measure(model: str, threads: int, *shape: int) -> Speed:
 
 
 def _inputs(wanted: Any, shape: Sequence[int]) -> tuple[str, np.ndarray, np.ndarray]:
-    """A file's input by name: one image and a batch of random ones. A file of a fixed batch gets that both times."""
+    """Name of a file's input, one random image, and a batch of them. A fixed batch size is used for both."""
     fixed = isinstance(wanted.shape[0], int)
     count = wanted.shape[0] if fixed else BATCH
     images = np.random.default_rng(0).integers(0, 256, (count, *(shape or wanted.shape[1:])), np.uint8)

@@ -32,8 +32,8 @@ class StudentFacts:
         accuracies: percent, one a seed, of all trainings of its scenario and arm.
         labels: int [K], the classes trained on, in the study's order.
         classes: their names.
-        train: planned train images of each source, without altered copies; 0 for other sources.
-        copies: planned altered copies.
+        train: number of planned train images of each source, without augmented copies; 0 for other sources.
+        copies: number of planned augmented copies.
         tested: number of test images of each of `classes`.
     """
 
@@ -66,7 +66,7 @@ def read_facts(
     Args:
         metrics, predictions: of its run.
         runs: the table of all runs of its scenario.
-        plan: its scenario's.
+        plan: its scenario's plan.
         classes: names of all classes of the study, in the order of the plan's labels.
 
     Raises:

@@ -1,7 +1,7 @@
 """The teacher as a file that can be measured: exported, or the user's own ONNX file.
 
-Adopted teachers resize images with antialiasing, which ONNX's exporter lacks. The same filter is two products with a
-constant matrix, taken from PyTorch's own interpolation, so that an exported teacher resizes as it did.
+Adopted teachers resize images with antialiasing, which PyTorch's ONNX exporter lacks. An exported teacher applies the
+same filter as two products with a constant matrix, computed by PyTorch's interpolation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from distillery.jobs import one_line
 from distillery.models.adopted import AdoptedNetwork, OnnxNetwork, runs_on_cpu
 from distillery.models.weights import TrainedNetwork
 
-TOLERANCE = 1e-3  # of a probability; a teacher's logits may be a hundred times its cosines
+TOLERANCE = 1e-3  # of a probability; a zero-shot teacher multiplies cosines, and their rounding errors, by about 100
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
 
 
@@ -29,9 +29,9 @@ class TeacherFile(NamedTuple):
     """A teacher's file, or why there is none.
 
     Attributes:
-        path: of the file; None without one.
-        shape: of one image as it takes it, if it is the user's own file, with its own input and classes; else empty.
-        reason: why there is none, in words.
+        path: of the file; None if there is none.
+        shape: of one image in the input format of a user's own file, which has its own classes; else empty.
+        reason: why there is no file, in words.
     """
 
     path: Path | None
@@ -40,7 +40,7 @@ class TeacherFile(NamedTuple):
 
 
 class MatrixResize(nn.Module):
-    """Resizes images [B, 3, S, S] to [B, 3, T, T] as F.interpolate with antialiasing, without clamping.
+    """Resizes images [B, 3, S, S] to [B, 3, T, T] like F.interpolate with antialiasing; values are not clamped.
 
     Args:
         side, target: S and T, pixels.
@@ -51,7 +51,7 @@ class MatrixResize(nn.Module):
 
     def __init__(self, side: int, target: int, mode: str):
         super().__init__()
-        # rows that are 1 at one place: what becomes of them is a column of the matrix
+        # the matrix's columns are the resized unit vectors
         rows = torch.eye(side).reshape(side, 1, side, 1).expand(-1, 1, -1, side)
         found = F.interpolate(rows, (target, target), mode=mode, antialias=True)
         self.register_buffer("matrix", found[:, 0, :, 0].T.contiguous())
@@ -61,7 +61,7 @@ class MatrixResize(nn.Module):
 
 
 def write_teacher_file(trained: TrainedNetwork, folder: str | Path) -> TeacherFile:
-    """Export a teacher to a folder, or write the ONNX file that it is.
+    """Export a teacher to a folder; write a teacher that is an ONNX file as it is.
 
     Args:
         trained: of any kind.
@@ -97,7 +97,7 @@ def _with_matrices(network: nn.Module, side: int) -> nn.Module:
 
 
 def count_weights(path: str | Path) -> int:
-    """Numbers of floating-point or 8-bit type that an ONNX file holds."""
+    """The number of weights in an ONNX file: elements of its constants of floating-point or 8-bit type."""
     kept = (*FLOATS, onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
     return sum(
         int(torch.tensor(part.dims).prod()) for part in onnx.load(str(path)).graph.initializer if part.data_type in kept

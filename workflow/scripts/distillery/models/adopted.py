@@ -1,8 +1,8 @@
-"""Teachers that no study trains: checkpoints of other classes, ONNX files, CLIP and SigLIP, and averages of these.
+"""Teachers that the study does not train: checkpoints of other classes, ONNX files, CLIP, SigLIP, and their averages.
 
-Each is a module of RGB in [0, 1], float [B, 3, S, S] of any size S, to logits [B, C] of the study's classes: it resizes
-the images to its own size, with its own interpolation. Its `about` (JSON) and its tensors rebuild it, so that one
-safetensors file holds any of them.
+Each is a module that maps RGB in [0, 1], float [B, 3, S, S] of any size S, to logits [B, C] of the study's classes. It
+resizes the images to its own size with its own interpolation. It can be rebuilt from its `about` (JSON) and its
+tensors, so that one safetensors file holds any of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from distillery.models.architectures import NormalizedModel, build_network
 
-# log-probability of a class that a teacher does not know, and the least of any other: a loss needs a finite number
+# smallest log-probability, also of classes that a teacher does not know, because a loss needs finite numbers
 FLOOR = -30.0
 
 
@@ -25,7 +25,7 @@ class AdoptedNetwork(nn.Module):
     """What adopted networks share: resizing, normalization, and their description.
 
     Args:
-        about: JSON, with the keys type, side (pixels), interpolation (bicubic or bilinear) and those of the type.
+        about: the description, JSON: type, side (pixels), interpolation (bicubic or bilinear), and the type's own keys.
         mean, std: [3], for RGB in [0, 1].
     """
 
@@ -35,7 +35,7 @@ class AdoptedNetwork(nn.Module):
     def __init__(self, about: dict[str, Any], mean: Sequence[float] = (0, 0, 0), std: Sequence[float] = (1, 1, 1)):
         super().__init__()
         self.about = about
-        self.resize: nn.Module | None = None  # in place of interpolation, where that cannot be exported
+        self.resize: nn.Module | None = None  # replaces interpolation for the ONNX export, which lacks it
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, 3, 1, 1))
 
@@ -51,9 +51,9 @@ class AdoptedNetwork(nn.Module):
 
 
 class MappedNetwork(AdoptedNetwork):
-    """A network of other classes.
+    """A network of other classes, which are mapped to the study's.
 
-    `about` has also: network, outputs (number of its classes), mapping (indices by class).
+    `about` also has: network, outputs (number of its classes), mapping (see `map_logits`).
     """
 
     def __init__(self, about: dict[str, Any], mean: Sequence[float] = (0, 0, 0), std: Sequence[float] = (1, 1, 1)):
@@ -67,8 +67,8 @@ class MappedNetwork(AdoptedNetwork):
 class OnnxNetwork(AdoptedNetwork):
     """An ONNX file, run by onnxruntime on the CPU.
 
-    `about` has also: input (its name), channels_last and bytes (bool, of the input), batch (0 for any), probabilities
-    (whether it gives these instead of logits), mapping.
+    `about` also has: input (its name), channels_last and bytes (bool, whether the input is uint8), batch (0 for any),
+    probabilities (whether the output is these instead of logits), size (bytes of the file), mapping.
 
     Args:
         data: the file's bytes, uint8 [N].
@@ -86,7 +86,7 @@ class OnnxNetwork(AdoptedNetwork):
         super().__init__(about, mean, std)
         values = torch.zeros(about["size"], dtype=torch.uint8) if data is None else torch.from_numpy(data)
         self.register_buffer("content", values)
-        self.place = nn.Parameter(torch.zeros(1), requires_grad=False)  # tells the device, as any network's weights
+        self.place = nn.Parameter(torch.zeros(1), requires_grad=False)  # callers read the device from a parameter
         self._session: Any = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ class OnnxNetwork(AdoptedNetwork):
 class ZeroShotNetwork(AdoptedNetwork):
     """The image part of a CLIP or SigLIP, and embeddings of the classes' prompts (Radford et al. 2021, section 3.1).
 
-    Logits are the scale times the cosines of image and class. `about` has also: family (clip or siglip), config (of the
+    Logits are the scale times the cosines of image and class. `about` also has: family (clip or siglip), config (of the
     image part, for transformers), classes (their number) and width (of the embeddings).
 
     Args:
@@ -145,12 +145,17 @@ class ZeroShotNetwork(AdoptedNetwork):
     def forward(self, x: Tensor) -> Tensor:
         found = self.vision(pixel_values=self.prepare(x))
         image = found.image_embeds if self.about["family"] == "clip" else found.pooler_output
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round cosines to 0.004, times 100
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 rounds cosines by up to 0.002, times 100
             return self.scale * (F.normalize(image.float(), dim=1) @ self.text.T)
 
 
 class AveragedNetwork(nn.Module):
-    """Several teachers: the log of their weighted mean probability. `about` has the keys type, members and weights."""
+    """Several teachers: the log of their weighted mean probability.
+
+    Args:
+        about: type, names, weights (relative) and members (their descriptions).
+        members: the teachers.
+    """
 
     def __init__(self, about: dict[str, Any], members: Sequence[nn.Module]):
         super().__init__()
@@ -169,12 +174,12 @@ class AveragedNetwork(nn.Module):
 def map_logits(logits: Tensor, mapping: Sequence[Sequence[int]]) -> Tensor:
     """Logits of other classes → log-probabilities of the study's.
 
-    The probability of a class is the sum over those that it stands for, renormalized over the classes that stand for
-    any.
+    The probability of a study's class is the sum over the classes that it maps to. It is renormalized over all classes
+    of the study that map to any.
 
     Args:
         logits: [B, K].
-        mapping: for each of C classes the indices of its classes, 0 to K − 1; none if there are none.
+        mapping: for each of the study's C classes the indices of its classes, 0 to K − 1; may be empty.
 
     Returns:
         float32 [B, C], at least `FLOOR`.
@@ -217,7 +222,7 @@ TYPES: dict[str, type[AdoptedNetwork]] = {
 
 
 def build_adopted(about: dict[str, Any]) -> Any:
-    """An adopted network by its description, to be given its tensors."""
+    """Build an adopted network from its description; its tensors are loaded afterwards."""
     if about["type"] == "trained":
         inner = build_network(about["network"], about["classes"], about["side"])
         return NormalizedModel(inner, torch.zeros(3), torch.ones(3))

@@ -69,7 +69,7 @@ class ResNet(nn.Module):
         return self.head(last.mean(dim=(2, 3)))
 
     def outputs(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Normalized images [B, 3, H, W] → logits [B, C] and the activations of each stage or block."""
+        """Normalized images [B, 3, H, W] → logits [B, C] and `features`."""
         stages = self.features(x)
         return self.classify(stages[-1]), stages
 
@@ -134,7 +134,7 @@ class ConvNet(nn.Module):
         return self.head(last.amax(dim=(2, 3)))
 
     def outputs(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Normalized images [B, 3, H, W] → logits [B, C] and the activations of each stage or block."""
+        """Normalized images [B, 3, H, W] → logits [B, C] and `features`."""
         stages = self.features(x)
         return self.classify(stages[-1]), stages
 
@@ -158,13 +158,13 @@ class NormalizedModel(nn.Module):
 
     Args:
         network: takes normalized images.
-        mean, std: float [3], of each channel of the train images in [0, 1], or those that the network was trained with.
-        reduction: reduces larger images to the network's size first.
+        mean, std: float [3], of the channels of the train images in [0, 1], or those that the network was trained with.
+        reduction: reduces larger images to the network's size first; None if they have its size.
     """
 
     mean: Tensor
     std: Tensor
-    head_only = False  # whether all but the last layer stays in eval mode, because only the last layer is trained
+    head_only = False  # whether only the last layer is trained; all others then stay in eval mode
 
     def __init__(
         self, network: ResNet | ConvNet | TimmNetwork, mean: Tensor, std: Tensor, reduction: Reduction | None = None
@@ -216,7 +216,7 @@ def build_network(name: str, classes: int, side: int = 0) -> ResNet | ConvNet | 
     """A network by name, with weights drawn from torch's global generator.
 
     Args:
-        name: one of this module, or `timm/` and the name of one of timm's.
+        name: a key of `RESNETS` or `CONVNETS`, or `timm/` and the name of a network of timm.
         classes: C.
         side: of the images in pixels, for networks of timm that depend on it.
 

@@ -1,6 +1,7 @@
 """Faster inference: the batch norms of a frozen network are folded into the convolutions before them.
 
-A frozen batch norm multiplies and adds one constant a channel. A convolution can do both with its weights and bias:
+A frozen batch norm multiplies each channel by a constant and adds another. A convolution can do both with its weights
+and bias:
 γ (W x − μ) / √(σ² + ε) + β = (γ / √(σ² + ε)) W x + β − γ μ / √(σ² + ε). The logits are the same up to
 rounding. In bfloat16 the folded network is about as far from float32 as the unfolded one, since both round after every
 layer.
@@ -59,7 +60,7 @@ class FoldedShortcut(nn.Module):
 
 
 def fold_batchnorm(network: NormalizedModel, dtype: torch.dtype) -> NormalizedModel:
-    """A frozen copy for inference.
+    """A frozen copy for inference with folded batch norms; a network of timm keeps its own.
 
     Args:
         network: in eval mode.
@@ -70,7 +71,7 @@ def fold_batchnorm(network: NormalizedModel, dtype: torch.dtype) -> NormalizedMo
         _fold_resnet(copy.network)
     elif isinstance(copy.network, ConvNet):
         _fold_convnet(copy.network)
-    else:  # of timm: its batch norms stay, and need float32
+    else:  # a network of timm keeps its batch norms, which need float32
         return copy.requires_grad_(False).eval()
     copy.network.to(dtype)
     return copy.requires_grad_(False).eval()

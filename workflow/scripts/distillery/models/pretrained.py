@@ -1,4 +1,4 @@
-"""Pretrained weights to start a training from: safetensors alone, of the hub, a folder or a file."""
+"""Pretrained weights to start a training from: safetensors only, from the hub, a folder or a file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from distillery.models.timm_names import PREFIX, require_timm_network
 from distillery.models.timm_networks import TimmNetwork
 from distillery.storage.hub_access import hub_or_cache
 
-FILE = "model.safetensors"  # in a folder and on the hub
+FILE = "model.safetensors"  # the name in a folder and on the hub
 
 
 def load_pretrained(network: NormalizedModel, name: str, pretrained: bool | str) -> None:
-    """Give a network pretrained weights, all but a last layer of other classes.
+    """Load pretrained weights into a network. A last layer of another shape, for other classes, is left out.
 
     Args:
         network: on the CPU, just initialized.
-        name: of the network in the configuration.
+        name: the network's name in the configuration.
         pretrained: see `pretrained_file`.
 
     Raises:
@@ -48,7 +48,7 @@ def load_pretrained(network: NormalizedModel, name: str, pretrained: bool | str)
 
 
 def _optional(key: str) -> bool:
-    # torch's counter of batches, which nothing here reads; mean and std are in this library's files alone
+    # batch norm's counter of batches is not used here; mean and std are only in files of this library
     return key.endswith("num_batches_tracked") or key in ("mean", "std")
 
 
@@ -66,7 +66,7 @@ def _path_of_head(network: NormalizedModel) -> str:
 
 
 def pretrained_file(name: str, pretrained: bool | str) -> Path:
-    """Where pretrained weights lie on this machine, after a download if they are on the hub.
+    """The path of pretrained weights on this machine; downloads them if they are on the hub.
 
     Args:
         name: of the network.
@@ -74,13 +74,14 @@ def pretrained_file(name: str, pretrained: bool | str) -> Path:
             id on the Hugging Face hub.
 
     Raises:
-        UserError: there are none, or the hub does not give them.
+        UserError: there are none, or they cannot be downloaded.
     """
     if isinstance(pretrained, str) and (path := Path(pretrained)).exists():
         path = path / FILE if path.is_dir() else path
         if path.suffix != ".safetensors" or not path.is_file():
             raise UserError(
-                f"pretrained: {pretrained} is no .safetensors, nor a folder with {FILE}; others may run code"
+                f"pretrained: {pretrained} is neither a .safetensors nor a folder with {FILE}. Other"
+                " formats may run code."
             )
         return path
     if isinstance(pretrained, str) and (pretrained.endswith(".safetensors") or pretrained.count("/") != 1):
@@ -105,8 +106,8 @@ def _from_hub(model: str) -> Path:
             return Path(hf_hub_download(model, FILE))
     except Exception as error:  # the hub's own errors, and those of its network client
         raise UserError(
-            f"pretrained: {FILE} of {model} cannot be had from the hub ({one_line(error, 120)}). Go online once, or"
-            " give the path of a .safetensors."
+            f"pretrained: {FILE} of {model} cannot be downloaded from the hub ({one_line(error, 120)}). Go online once,"
+            " or give the path of a .safetensors."
         ) from error
 
 

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-LOBES = 3  # of the Lanczos filter, as curation's
+LOBES = 3  # of the Lanczos filter, as in curation
 
 
 class Reduction(nn.Module):
-    """Images of one side to images of a smaller one: [B, 3, T, T] → [B, 3, S, S], in [0, 1].
+    """Reduces images: [B, 3, T, T] → [B, 3, S, S], in [0, 1].
 
-    Two products with a constant matrix: the filter of `curation.decoding.to_square`, deterministic on every device, and
-    exported as it is. It has no weights.
+    It applies the filter of `curation.decoding.to_square` as two products with a constant matrix. These are
+    deterministic on every device and can be exported. It has no weights.
 
     Args:
-        larger: T, pixels.
-        smaller: S, pixels.
+        larger: T, pixels a side.
+        smaller: S, pixels a side.
     """
 
     matrix: Tensor
@@ -30,14 +30,14 @@ class Reduction(nn.Module):
         self.register_buffer("matrix", torch.from_numpy(lanczos_matrix(larger, smaller)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 has 8 bits, as the images
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16's 8 significant bits would round pixels
             reduced = self.matrix @ x.float() @ self.matrix.T
         return reduced.clamp(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 @cache
 def lanczos_matrix(larger: int, smaller: int) -> np.ndarray:
-    """float32 [smaller, larger]: row i has the weights of pixel i, which sum to 1 (as Pillow's Lanczos filter)."""
+    """Pillow's Lanczos filter, float32 [smaller, larger]: row i has the weights of output pixel i, which sum to 1."""
     scale = larger / smaller
     reach = LOBES * scale
     matrix = np.zeros((smaller, larger))

@@ -1,4 +1,4 @@
-"""Names of timm's networks. Imports no torch, and timm only where a network of it is named."""
+"""Names of timm's networks. Imports no torch, and timm only if one of its networks is named."""
 
 from __future__ import annotations
 

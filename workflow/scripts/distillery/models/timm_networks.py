@@ -1,4 +1,4 @@
-"""Networks of timm (PyTorch Image Models). timm is imported only where a network of it is built."""
+"""Networks of timm (PyTorch Image Models). timm is imported only if one of them is built."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class TrainedNetwork:
 
     Attributes:
         network: RGB in [0, 1], float [B, 3, S, S] → logits [B, C]; on the CPU when loaded.
-        name: as `build_network` takes it; of an adopted teacher, what it is.
+        name: the argument of `build_network`; for an adopted teacher, a description.
         classes: C names, in the order of the logits.
         image_size: S, in pixels. The network may reduce the images to a smaller size itself.
         kind: teacher or student.
@@ -59,7 +59,7 @@ def save_weights(path: str | Path, trained: TrainedNetwork) -> None:
 
 
 def sort_header(data: bytes) -> bytes:
-    """Sort the header's keys of a safetensors file, because safetensors writes metadata in an order that changes."""
+    """Sort the keys of a safetensors file's header, because safetensors writes metadata in varying order."""
     length = int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8 bytes; their offsets count from there
@@ -100,7 +100,7 @@ def load_weights(path: str | Path, classes: Sequence[str] | None = None) -> Trai
 
 
 def _empty(metadata: Mapping[str, str], classes: int, size: int) -> AnyNetwork:
-    """The network that a file's metadata describes, to be given its tensors."""
+    """The network that a file's metadata describes; its tensors are loaded afterwards."""
     if "adopted" in metadata:
         return build_adopted(json.loads(metadata["adopted"]))
     own = int(metadata.get("network_size", size))
