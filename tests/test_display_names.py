@@ -47,7 +47,7 @@ def test_every_kind_of_source_has_a_title():
     assert set(SEARCHES) == set(WEB_SEARCHES) and {*SEARCHES, *OTHER_KINDS} == set(SOURCE_KINDS)
 
 
-def test_sources_of_one_kind_are_told_apart_by_their_names():
+def test_titles_of_several_sources_of_one_kind_include_their_names():
     titles = source_titles({"google": "google", "google_large": "google", "bing": "openverse", "open": "openverse"})
     assert list(titles.values()) == ["Google", "Google (google large)", "Openverse (bing)", "Openverse (open)"]
     assert len(set(titles.values())) == len(titles)

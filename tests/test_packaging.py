@@ -108,7 +108,7 @@ def test_the_container_has_a_user_without_rights_and_one_name():
     assert f'"docker://{image}"' in (ROOT / "Snakefile").read_text()
 
 
-def test_the_version_is_said_once():
+def test_the_version_is_written_in_one_place():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "distillery.__version__"}
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())

@@ -130,7 +130,7 @@ def test_the_report_says_what_came_and_what_is_still_not_run(study):
     ]
 
 
-def test_old_refusals_are_told_and_not_forgotten(study):
+def test_old_refusals_are_reported_and_kept(study):
     assert old_refusals(study) == []
     for source, when in (("google", "2020-01-01T00:00:00+00:00"), ("sd3", now())):
         Verdict(source, "refused", "captcha", "no", when).write(study / FOLDER / f"{source}.json")
@@ -138,7 +138,7 @@ def test_old_refusals_are_told_and_not_forgotten(study):
     assert old_refusals(study) == [line] and list(refused_looks(study)) == ["google", "sd3"]
 
 
-def test_it_answers_at_once():
+def test_the_command_imports_nothing_heavy():
     code = "import sys, distillery.retry; print(sorted({'torch', 'pandas', 'requests', 'pydantic'} & set(sys.modules)))"
     path = {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
     done = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True)

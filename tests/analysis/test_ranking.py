@@ -29,7 +29,7 @@ def test_scenarios_are_ranked_within_their_arm_and_all_arms_compared_for_the_bes
     assert list(table["n_compared"]) == ["4"] * 4 + ["1"]
 
 
-def test_one_seed_tells_no_rank():
+def test_one_seed_gives_no_ranks():
     table = table_of(seeds=1)
     small = table[table["size"] == "small"]
     assert set(small["among_best"]) == {""} and set(small.loc[(slice(None), "kd"), "rank_low"]) == {""}

@@ -103,7 +103,7 @@ def test_a_range_of_guidance_starts_with_the_lowest(study):
         check_config(study)
 
 
-def test_composed_prompts_need_no_list_of_prompts_and_see_no_more_of_a_class_than_they_use(study):
+def test_composed_prompts_need_no_list_of_prompts_and_depend_only_on_subjects_and_settings(study):
     del study["classes"]["cat"]["prompts"]
     with pytest.raises(UserError, match="classes.cat.prompts: source sd needs at least one"):
         check_config(study)
@@ -113,7 +113,7 @@ def test_composed_prompts_need_no_list_of_prompts_and_see_no_more_of_a_class_tha
     assert checked["sources"]["sd"]["compose"]["lights"]
 
 
-def test_questions_of_the_rules(study):
+def test_queries_of_the_rules(study):
     checked = check_config(study)
     assert classes_of(checked, "mine") == ["dog"] and classes_of(checked, "sd") == ["cat", "dog"]
     assert pixel_sources(checked, "two") == ["mine", "sd"]
@@ -289,7 +289,7 @@ def merge(into, change):
             into[key] = value
 
 
-def test_losses_that_two_classes_weaken_are_told_by_the_classes_of_the_scenario(study):
+def test_losses_that_lose_terms_with_two_classes_give_a_warning_for_scenarios_of_two(study):
     study["arms"] = {"scratch": {"method": "ce"}, "decoupled": {"method": "dkd"}, "relations": {"method": "dist"}}
     study["scenarios"]["two"]["arms"] = ["scratch", "decoupled"]
     warnings = study_warnings(check_config(study))
@@ -308,7 +308,7 @@ def test_losses_that_two_classes_weaken_are_told_by_the_classes_of_the_scenario(
         check_config(study)
 
 
-def test_a_missing_key(study):
+def test_a_missing_key_is_named(study):
     del study["sources"]["google"]["per_class"]
     with pytest.raises(UserError, match="config: sources.google: key per_class is missing"):
         check_config(study)
@@ -316,7 +316,7 @@ def test_a_missing_key(study):
         check_config({})
 
 
-def test_two_scenarios_of_one_name(tmp_path):
+def test_two_scenarios_of_one_name_are_an_error(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(STUDY + "  one: {train: {bing: 80}}\n")
     with pytest.raises(UserError, match="config.yaml, line 15: the name one is given twice"):
@@ -356,7 +356,7 @@ def test_json_may_hold_tabs_and_a_slip_in_it_has_a_line(tmp_path, study):
         ),
     ],
 )
-def test_a_teacher_without_data_of_its_own(study, data, message):
+def test_a_teacher_without_data_of_its_own_is_an_error(study, data, message):
     study["sources"] |= {"free": {"kind": "openverse", "per_class": 9}, "dogs": study["sources"]["mine"]}
     study["teacher"] = {"data": data}
     with pytest.raises(UserError, match=message):
@@ -378,7 +378,7 @@ def own_folders(study, tmp_path, monkeypatch):
     return check_config(study)
 
 
-def test_own_folders_that_are_there(own_folders):
+def test_existing_own_folders_are_accepted(own_folders):
     assert check_own_files(own_folders) == []
     Path("all.tar").touch()
     own_folders["sources"]["mine"]["path"] = "all.tar"  # damaged: its import reports it
@@ -398,14 +398,14 @@ def test_own_folders_that_are_there(own_folders):
         ("tested", "teacher.data.test_path: tested does not exist"),
     ],
 )
-def test_own_folders_that_are_not_there(own_folders, gone, message):
+def test_missing_own_folders_are_named(own_folders, gone, message):
     Path(gone).rename("moved")
     with pytest.raises(UserError, match=f"^config: {re.escape(message)}") as error:
         check_own_files(own_folders)
     assert "\n" not in str(error.value)
 
 
-def test_all_the_classes_that_a_folder_lacks(own_folders):
+def test_all_classes_that_a_folder_lacks_are_named(own_folders):
     del own_folders["sources"]["mine"]["classes"]
     shutil.rmtree("dog")
     with pytest.raises(UserError, match="of class cat, dog; "):
@@ -421,7 +421,7 @@ def test_a_teacher_of_sources(study):
     assert not {"free", "more"} & set(used_sources(checked))
 
 
-def test_classes_that_the_teacher_cannot_know(study):
+def test_classes_that_the_teacher_s_data_lack_are_named(study):
     study["classes"] = {"spinach": study["classes"]["cat"], "dog": study["classes"]["dog"]}
     with pytest.raises(UserError, match="teacher.data: CIFAR-10 has no class spinach, only airplane"):
         check_config(study)
@@ -430,7 +430,7 @@ def test_classes_that_the_teacher_cannot_know(study):
         check_config(study)
 
 
-def test_no_configuration_at_all(tmp_path):
+def test_a_file_that_is_no_configuration_is_an_error(tmp_path):
     path = tmp_path / "config.yaml"
     for text, message in {"- a": "must hold keys", "a: [": "line 1", "a: \x00": "config.yaml"}.items():
         path.write_text(text)
@@ -449,7 +449,7 @@ anything = st.recursive(
 @given(
     st.sampled_from(["classes", "sources", "split", "teacher", "arms", "scenarios", "comparisons", "demo"]), anything
 )
-def test_whatever_stands_there_is_taken_or_refused_in_one_line(key, value):
+def test_any_value_of_a_section_is_accepted_or_refused_in_one_line(key, value):
     study = yaml.safe_load(STUDY)
     study[key] = value
     try:
@@ -523,7 +523,7 @@ def test_the_published_study(monkeypatch):
     assert varied == kept and study["comparisons"]["choosing"]["scenarios"] == ["small_sd2_varied", "small_sd2_kept"]
 
 
-def test_the_published_study_word_for_word(monkeypatch):
+def test_the_root_configuration_has_the_exact_queries_and_prompts_of_the_published_study(monkeypatch):
     facts = ROOT.parent / "shared" / "facts" / "study.yaml"
     if not facts.exists():
         pytest.skip("the published study's facts are not beside this checkout")

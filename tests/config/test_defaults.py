@@ -22,7 +22,7 @@ def test_defaults_of_a_source_include_those_of_its_sections():
     assert source_defaults("google")["filters"]["size"] == "large"
 
 
-def test_what_is_given_stays_first_and_as_it_is():
+def test_given_keys_stay_first_and_unchanged():
     section = {"classes": {}, "sources": {"s": {"per_class": 1, "kind": "bing", "retries": 0}}, "seeds": 2}
     fill_defaults(section)
     assert list(section)[:3] == ["classes", "sources", "seeds"] and section["seeds"] == 2

@@ -31,7 +31,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
-def test_a_text_that_is_no_configuration_is_one_line(tmp_path, name, suffix):
+def test_a_text_that_is_no_configuration_ends_in_one_line(tmp_path, name, suffix):
     path = tmp_path / f"config.{suffix}"
     path.write_text(TEXTS[name])
     with pytest.raises(UserError, match="^config: ") as error:
@@ -45,7 +45,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces | st.text(max_size=3), max_size=40).map("".join))
-def test_any_text_is_one_line(tmp_path_factory, text):
+def test_any_text_is_read_or_ends_in_one_line(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("config", numbered=True) / "config.yaml"
     path.write_text(text, encoding="utf-8", errors="replace")
     with pytest.raises(UserError) as error:

@@ -87,7 +87,7 @@ def test_an_adapted_source_is_made_after_the_split_of_the_one_it_is_adapted_to(c
         ),
     ],
 )
-def test_adaptations_that_cannot_be(config, change, told):
+def test_impossible_adaptations_are_errors(config, change, told):
     config["sources"]["sd"] |= change
     assert mistake(config) == told
 
@@ -100,7 +100,7 @@ def test_an_adapted_source_has_train_images_alone(config, key):
         check_config(config)
 
 
-def test_a_study_without_these_keys_has_the_files_of_before(config):
+def test_a_study_without_these_keys_has_no_files_of_adapters(config):
     for study in (check_config(config), load_config(ROOT / "demo" / "config.yaml")):
         for source in source_queries.sources_of_kind(study, "diffusion"):
             assert not {"lora", "adapt", "prompts_from"} & set(study["sources"][source])

@@ -46,7 +46,7 @@ def mistake(study):
     return str(error.value).removeprefix("config: ")
 
 
-def test_a_folder_of_images_without_labels_is_told_the_key(study):
+def test_the_error_for_images_without_class_folders_names_the_key_labels(study):
     study["sources"]["mine"]["path"] = "phone"
     add_images("phone", 12)
     assert mistake(study) == (
@@ -56,7 +56,7 @@ def test_a_folder_of_images_without_labels_is_told_the_key(study):
     )
 
 
-def test_enough_images_need_no_word(study):
+def test_enough_images_give_no_warning(study):
     assert check_own_files(study) == []
 
 
@@ -113,7 +113,7 @@ def test_a_class_without_an_image_is_an_error(study):
     assert mistake(study).startswith(f"teacher.data.test_path: {unread}")
 
 
-def test_a_class_under_another_name_is_told_by_what_is_there(study):
+def test_the_error_for_a_missing_class_lists_the_folders_that_exist(study):
     Path("tested/cat").rename("tested/Cats")
     assert mistake(study).endswith("add it: the teacher is trained on all classes. It has Cats, dog")
     with zipfile.ZipFile("tested.zip", "w") as archive:
@@ -180,7 +180,7 @@ def test_one_archive_may_hold_the_images_of_all_by_folder(study):
     assert "students would be tested on images that their teacher knows" in mistake(study)
 
 
-def test_a_list_is_told_before_the_first_job_which_classes_it_lacks(study):
+def test_classes_that_a_list_lacks_are_named_before_the_first_job(study):
     study["sources"]["mine"] = source_defaults("urls") | {"kind": "urls", "path": "list.csv"}
     rows = ["class,url"] + [f"{label},http://a.test/{label}{n}" for label in ("cat", "Dog") for n in range(8)]
     Path("list.csv").write_text("\n".join(rows))

@@ -30,7 +30,7 @@ from distillery.jobs import UserError
         ({"scenarios": {"two": {"augment": "colour"}}}, "scenarios.two.augment: colour is now color"),
     ],
 )
-def test_an_old_name_is_told_its_new_one(change, message):
+def test_an_error_about_an_old_name_gives_the_new_one(change, message):
     study = yaml.safe_load(STUDY)
     merge(study, change)
     with pytest.raises(UserError) as error:
@@ -40,13 +40,13 @@ def test_an_old_name_is_told_its_new_one(change, message):
 
 @pytest.mark.parametrize("section", ["teacher", "sources", "arms", "scenarios"])
 @pytest.mark.parametrize("value", [None, 3, [], {"a": None}, {"a": []}, {"a": {"method": [], "augment": {}}}])
-def test_sections_that_are_none_are_left_to_the_check(section, value):
+def test_a_section_of_the_wrong_type_is_left_to_the_check(section, value):
     with pytest.raises(UserError, match="^config: ") as error:
         check_config(yaml.safe_load(STUDY) | {section: value})
     assert "is now" not in str(error.value)
 
 
-def test_names_of_a_user_are_no_keys():
+def test_names_that_a_user_chooses_are_not_taken_for_keys():
     study = yaml.safe_load(STUDY)
     study["arms"] = {"kd_standardised": {"method": "kd_standardized"}, "kd": {"method": "kd"}}
     study["scenarios"]["one"]["arms"] = ["kd"]  # of two classes

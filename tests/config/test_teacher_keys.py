@@ -117,7 +117,7 @@ def test_a_teacher_of_smaller_images_than_its_students_is_refused():
         check_config(with_teacher({"image_size": 24}))
 
 
-def test_enlarged_images_are_told():
+def test_enlarged_images_give_a_warning():
     study = check_config(with_teacher({}, image_size=96, classes=None) | {"classes": yaml.safe_load(STUDY)["classes"]})
     cifar, enlarged = study_warnings(study)
     assert cifar.startswith("teacher.data: CIFAR-10's images have 32 pixels and are enlarged to 96")

@@ -237,14 +237,14 @@ def test_near_duplicates_are_kept_if_dropping_them_is_off(run, off):
     assert [row["reason"] for row in run(entries, duplicates=off)[1]] == ["", "", "exact duplicate"]
 
 
-def test_a_class_that_loses_half_of_its_images_is_told(run, caplog):
+def test_a_class_that_loses_half_of_its_images_as_near_duplicates_gives_a_warning(run, caplog):
     run([entry("cat", i, encode(photo(i % 2, 64 + i))) for i in range(4)] + [entry("dog", 0, encode(photo(9)))])
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert told.startswith("class cat of source web loses 2 of its 4 images as near-duplicates")
     assert "curation.duplicates: off" in told
 
 
-def test_what_was_dropped_is_told_in_words(run, caplog):
+def test_a_warning_and_the_terminal_say_why_images_were_dropped(run, caplog):
     """A class that loses half of its images for other reasons is warned of; the terminal gets one line in any case."""
     caplog.set_level("INFO", logger="distillery")
     both = encode(photo(5))

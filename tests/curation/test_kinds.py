@@ -84,7 +84,7 @@ def test_probabilities_are_those_of_the_formula_for_any_number_of_images():
     assert expanded(np.zeros((0, 3))).shape == (0, 9)
 
 
-def test_drawn_kinds_are_told_from_photos(photo):
+def test_drawn_kinds_are_distinguished_from_photos(photo):
     corners = [(0, 0), (120, 0), (60, 150), (0, 250), (150, 200)]
     photos = [photo.crop((x, y, x + 300, y + 300)) for x, y in corners]
     assert kinds_of([photo, *photos, photo.convert("L").convert("RGB")]) == ["photo"] * 7

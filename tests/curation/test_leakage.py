@@ -62,7 +62,7 @@ def test_near_duplicates_of_the_teachers_images_are_found(tmp_path):
     assert all(row[7] > 0.9 for row in rows)
 
 
-def test_a_source_that_shares_many_of_the_teachers_train_images_is_told(tmp_path, caplog):
+def test_a_source_that_shares_many_of_the_teachers_train_images_gives_a_warning(tmp_path, caplog):
     images = [draw("frog", "google", seed, 160) for seed in range(44)]
     data = write_teacher(tmp_path / "data.npz", [*images[:2], *images[20:23]], images[2:20])
     sources = [

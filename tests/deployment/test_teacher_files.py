@@ -127,7 +127,7 @@ def test_a_teacher_that_is_an_onnx_file_is_measured_as_it_is(student, study, lab
     assert row["note"] == "n"
 
 
-def test_a_teacher_that_cannot_be_exported_is_told(student, study, tmp_path, monkeypatch, caplog):
+def test_a_teacher_that_cannot_be_exported_has_a_row_that_says_so(student, study, tmp_path, monkeypatch, caplog):
     saved(larger_network(tmp_path), tmp_path)
 
     def broken(*_):
@@ -151,7 +151,7 @@ def test_a_teacher_that_cannot_be_exported_is_told(student, study, tmp_path, mon
     assert "teacher" not in [text.get_text() for text in drawn.legends[0].get_texts()]
 
 
-def test_an_average_with_an_onnx_file_is_told(labels, tmp_path):
+def test_an_average_with_an_onnx_file_has_a_row_that_says_it_is_not_measured(labels, tmp_path):
     torch_onnx(build_network("resnet8_half", 4).eval(), tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16))
     members = {"a": checkpoint(tmp_path / "m.onnx", labels=labels, mapping=TABLE), "b": larger_network(tmp_path)}
     trained = saved(

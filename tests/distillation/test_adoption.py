@@ -99,7 +99,7 @@ def test_a_checkpoint_of_a_study_teaches_its_classes_summed(of_a_study, views, t
     torch.testing.assert_close(teacher(views), mapped(network(views)))
 
 
-def test_classes_it_lacks_are_told_in_one_line(of_a_study, views, tmp_path, caplog, monkeypatch):
+def test_classes_that_a_checkpoint_lacks_are_reported_in_one_line(of_a_study, views, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(log, "propagate", True)
     with caplog.at_level(logging.WARNING, logger=log.name):
         teacher = adopted(checkpoint(of_a_study[0]), tmp_path / "teacher.safetensors")  # no class is named green
@@ -158,7 +158,7 @@ def test_a_student_that_a_study_exported_brings_its_classes(of_a_study, views, t
     torch.testing.assert_close(teacher(views), mapped(network(views)), rtol=1e-3, atol=1e-3)
 
 
-def test_an_onnx_file_that_gives_something_else_than_said_is_told(labels, tmp_path):
+def test_an_onnx_file_whose_outputs_do_not_match_the_configuration_is_an_error(labels, tmp_path):
     network = torch.nn.Sequential(build_network("resnet8_half", 4), torch.nn.Softmax(dim=1)).eval()
     torch_onnx(network, tmp_path / "m.onnx", torch.zeros(3, 3, 16, 16))
     settings = checkpoint(tmp_path / "m.onnx", labels=labels, mapping=TABLE)

@@ -99,7 +99,7 @@ def test_a_copy_that_is_damaged_or_of_another_training_is_not_used(study, tmp_pa
     assert "it is of another configuration or version" in caplog.text
 
 
-def test_one_that_fails_stops_no_other_and_is_told(study, tmp_path, trained, monkeypatch):
+def test_a_failed_training_is_reported_and_stops_no_other(study, tmp_path, trained, monkeypatch):
     inner = student.train_student
 
     def train_student(*arguments, run, **settings):

@@ -24,7 +24,7 @@ def test_an_input_is_the_same_every_time_and_has_changed():
     assert sum(data != reader.seeds[reader.name_of(number)] for number, data in enumerate(inputs)) > 15
 
 
-def test_what_is_wrong_is_told(monkeypatch):
+def test_a_fault_says_what_is_wrong(monkeypatch):
     reader = READERS["decoder"]()
     for error, fault in (
         (KeyError("x"), "KeyError"),

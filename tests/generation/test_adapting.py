@@ -42,7 +42,7 @@ def images(tmp_path):
     return ParentImages("web", shards, keys)
 
 
-def test_a_lora_decides_seed_and_identity_by_its_contents(tmp_path):
+def test_the_contents_of_a_lora_file_decide_seed_and_identity(tmp_path):
     source = {"model": "some/model", "revision": "r", "size": 32, "dtype": "auto", "components": []} | OF_SAMPLING
     files = [tmp_path / name for name in ("a.safetensors", "b.safetensors", "c.safetensors")]
     for path, data in zip(files, (b"one", b"one", b"two"), strict=True):
@@ -78,7 +78,7 @@ def test_a_changed_or_lost_file_ends_in_one_line(tmp_path):
     assert lora_of(on_hub) == Lora("a/b", "c.safetensors", "r", -1.0)
 
 
-def test_a_model_that_cannot_be_had_gets_no_weights(tmp_path):
+def test_no_adapter_is_trained_for_an_inaccessible_model(tmp_path):
     output = tmp_path / "adapted.safetensors"
 
     def refuse():
@@ -197,5 +197,5 @@ def test_the_flow_is_predicted_between_image_and_noise(tiny):
     assert abs(noise.mean()) < 0.1 and abs(noise.std() - 1) < 0.1
 
 
-def test_the_recipe_is_the_source_s():
+def test_the_training_settings_are_those_of_the_source():
     assert AdapterRecipe.of({"adapt": ADAPT, "seed": 3}) == AdapterRecipe(4, 2, 2, 0.01, 3)

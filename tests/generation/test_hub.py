@@ -25,7 +25,7 @@ def hub_answer(kind, status=403):
         (None, errors.OfflineModeIsEnabled("no"), "unreachable"),
     ],
 )
-def test_a_model_that_cannot_be_had_now_is_a_refusal(monkeypatch, token, error, reason):
+def test_an_inaccessible_model_is_a_refusal(monkeypatch, token, error, reason):
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: token)
     outer = OSError("not a model identifier")
     outer.__cause__ = error  # as diffusers wraps it
@@ -35,7 +35,7 @@ def test_a_model_that_cannot_be_had_now_is_a_refusal(monkeypatch, token, error, 
 
 
 @pytest.mark.parametrize("kind", [errors.RepositoryNotFoundError, errors.RevisionNotFoundError])
-def test_a_wrong_name_is_a_mistake_and_no_refusal(kind):
+def test_a_wrong_model_name_is_a_mistake_not_a_refusal(kind):
     found = hub.hub_error("someone/model", "", hub_answer(kind, 404))
     assert isinstance(found, UserError) and not isinstance(found, Refusal)
     assert hub.hub_error("someone/model", "", ValueError("no pipeline")) is None

@@ -40,7 +40,7 @@ def answer(kind, status):
     return kind("no", response=SimpleNamespace(headers={}, request=None, status_code=status))
 
 
-def test_a_model_of_the_hub_is_asked_for(fake_hub):
+def test_the_hub_is_asked_for_access_to_a_model(fake_hub):
     assert look.look_at_model(SOURCE, "sd").verdict == "ok" and fake_hub.asked == [("someone/model", "abc")]
 
 
@@ -53,7 +53,7 @@ def test_a_model_of_the_hub_is_asked_for(fake_hub):
         (answer(errors.HfHubHTTPError, 503), "unreachable"),
     ],
 )
-def test_a_model_that_cannot_be_had_is_refused(fake_hub, error, reason):
+def test_an_inaccessible_model_is_refused(fake_hub, error, reason):
     fake_hub.refusal = error
     with pytest.raises(Refusal, match="^model someone/model at abc") as refusal:
         look.look_at_model(SOURCE, "sd")
@@ -67,7 +67,7 @@ def test_a_model_that_does_not_exist_is_a_mistake(fake_hub):
     assert not isinstance(mistake.value, Refusal)
 
 
-def test_a_large_model_is_refused_where_it_would_be_loaded_and_by_no_look(fake_hub):
+def test_a_model_that_needs_a_gpu_is_refused_when_it_is_loaded_not_by_the_look(fake_hub):
     # on a cluster the look runs on a login node, which has no GPU
     assert look.look_at_model(SOURCE, "sd").verdict == "ok"
     with pytest.raises(Refusal) as refusal:
@@ -93,7 +93,9 @@ def test_a_folder_or_a_cached_model_needs_no_hub(fake_hub, monkeypatch, tmp_path
         ("fp16", "someone/model is not pinned but the branch or tag fp16, which may change. Write revision: "),
     ],
 )
-def test_a_branch_is_told_as_unpinned_with_the_commit_to_write(fake_hub, monkeypatch, caplog, tmp_path, revision, told):
+def test_a_branch_is_reported_as_unpinned_with_the_commit_to_write(
+    fake_hub, monkeypatch, caplog, tmp_path, revision, told
+):
     monkeypatch.setattr(HfApi, "model_info", lambda self, *args, **more: SimpleNamespace(siblings=[], sha="5" * 40))
     look.look_at_model(SOURCE | {"revision": revision}, "sd")
     assert told + "5" * 40 in caplog.text

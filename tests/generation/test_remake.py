@@ -27,7 +27,7 @@ def pool(folder, record, data=b"\xff\xd8\xff image"):
     return folder / "cat.tar", record.key
 
 
-def test_an_image_that_cannot_be_made_again_ends_in_one_line(tmp_path, capsys):
+def test_an_image_that_cannot_be_generated_again_ends_in_one_line(tmp_path, capsys):
     shard, key = pool(tmp_path, ImageRecord("bing", "cat", "bing", "http://x"))
     with pytest.raises(UserError, match="was not generated but comes from bing"):
         find_image(shard, key)

@@ -35,7 +35,7 @@ def test_a_title_becomes_a_prompt(title, prompt):
     assert clean_title(title, "cat") == prompt
 
 
-def test_a_class_of_several_words_is_named_by_its_last():
+def test_a_title_names_a_class_of_several_words_by_its_last_word():
     assert clean_title("An old truck on a farm", "fire_truck") == "An old truck on a farm"
     assert clean_title("Sirens at night", "fire_truck") == "a fire truck, Sirens at night"
 

@@ -31,7 +31,7 @@ def test_a_number_without_a_table_is_an_error():
         say("{top} %", top=ONE["percent"][0])
 
 
-def test_rows_know_their_table():
+def test_rows_carry_the_name_of_their_table():
     one = named_table(TABLES, "one")
     found = [one.first(), one.last(), one.lowest("percent"), one.where(one["arm"] == "kd").first()]
     found += [rows.first() for rows in one.groups("scenario", "arm")] + [one.of(one.last()).first()]

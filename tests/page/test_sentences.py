@@ -184,7 +184,7 @@ def test_a_study_of_one_run_has_a_page_too(tables):
         (name,) for name in ("audit", "per_class", "confusion", "calibration", "agreement", "counts")}  # fmt: skip
 
 
-def test_a_teacher_below_students_from_scratch_is_told(tables):
+def test_a_teacher_that_is_worse_than_students_from_scratch_is_reported(tables):
     def told(percent):
         row = {"scenario": "a", "arm": "scratch", "test": "google", "mean_percent": percent}
         scratch = pd.DataFrame([row]).reindex(columns=tables["test_sources"].columns, fill_value="")

@@ -215,7 +215,7 @@ def test_inaturalist_is_crawled(api, tmp_path):
     assert all(record.license and record.creator.startswith("Ada & ") for record, _ in entries)
 
 
-def test_a_study_that_needs_more_than_a_day_s_quota_is_told(monkeypatch):
+def test_a_study_that_needs_more_than_a_day_s_quota_gives_a_warning(monkeypatch):
     study = yaml.safe_load(STUDY)
     monkeypatch.delenv(CLIENT_ID, raising=False)
 

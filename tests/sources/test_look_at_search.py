@@ -41,7 +41,7 @@ def test_a_refusal_is_raised(tmp_path, reason):
     assert refusal.value.reason == reason and len(server.asked) == 1
 
 
-def test_a_full_disk_is_told_before_the_crawl(tmp_path):
+def test_a_full_disk_is_an_error_before_the_crawl(tmp_path):
     server = Server(SearchIndex({"frog": ["frog"]}, 40, seed=0))
     with pytest.raises(UserError, match="^disk: .* bytes are free where .* lies, and min_free_bytes is 1,000,0"):
         looked(server, tmp_path, "bing", min_free_bytes=10**18)

@@ -260,7 +260,7 @@ def test_related_results_are_results(query):
     assert len(bing.parse(page.encode(), bing.search_url(query, 0, {}))) == 12
 
 
-def test_a_page_without_a_word_of_the_query_is_told():
+def test_a_page_of_results_without_a_word_of_the_query_is_an_error():
     page = "".join(bing_card(number, title="A cheap flight") for number in range(12)).encode()
     with pytest.raises(
         UnrelatedResults, match="'green toad' with 12 results of which none has a word of it"

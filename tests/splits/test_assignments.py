@@ -378,7 +378,7 @@ def test_near_duplicates_that_are_found_in_another_way_start_afresh(study, said)
     assert "found in another way than before" in said.text
 
 
-def test_a_damaged_or_foreign_file_is_told(study, said):
+def test_a_damaged_or_foreign_file_of_assignments_gives_a_warning(study, said):
     study.images["bing"] = far_images(9)
     rows = study.split()
     from distillery.splits.split import SPLITS_SCHEMA

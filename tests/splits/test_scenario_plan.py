@@ -137,7 +137,7 @@ def test_images_with_label_issues_are_not_trained_on(study, tmp_path):
         plan_scenario(splits, tmp_path / "b", train={"google": 27}, audits=audits, **settings)
 
 
-def test_a_class_that_loses_more_than_a_tenth_is_told_with_what_the_teacher_flags_of_trusted_labels(
+def test_a_warning_for_a_class_that_loses_more_than_a_tenth_says_how_many_trusted_labels_are_flagged(
     study, tmp_path, caplog
 ):
     splits, classes = study({"google": dict.fromkeys(LABELS, 24)})

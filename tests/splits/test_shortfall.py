@@ -105,7 +105,7 @@ def test_a_warning_of_shrinking_tells_what_was_dropped(study, caplog):
     assert "class cat has 4 of the 7 images requested of each class; 10 candidates, 6 blank; test 1" in caplog.text
 
 
-def test_leaked_images_are_told(study, tmp_path):
+def test_the_message_counts_leaked_images(study, tmp_path):
     study({"google": dict.fromkeys(LABELS, 4)})
     columns = {field.name: [""] * 3 if str(field.type) == "string" else [0] * 3 for field in LEAKAGE_SCHEMA}
     columns |= {"source": ["google"] * 3, "row": [0, 1, 2], "teacher_split": ["train"] * 3}

@@ -54,7 +54,7 @@ def test_a_folder_needs_no_hub(no_hub, tmp_path, monkeypatch):
         pass
 
 
-def test_weights_that_cannot_be_had_are_told_without_retries(no_hub, monkeypatch):
+def test_inaccessible_weights_are_an_error_without_retries(no_hub, monkeypatch):
     waits = []
     monkeypatch.setattr(time, "sleep", waits.append)  # between retries
     with pytest.raises(UserError, match=r"model\.safetensors of someone/model cannot be downloaded from the hub"):

@@ -46,7 +46,7 @@ def test_without_a_gpu_it_says_what_is_left_to_one_and_takes_other_networks(conf
     assert "networks for a machine without a GPU" in found["training"] and " no GPU)" in found[""]
 
 
-def test_a_speed_is_asked_for_the_networks_that_the_study_trains(config):
+def test_the_speed_request_has_the_networks_that_the_study_trains(config):
     asked = speed_request_of(check_config(config, without_gpu=True))
     assert (asked.teacher["network"], asked.student["network"]) == ("convnet_m", "convnet_s")
     assert asked.student["steps"] == 1000 and asked.student["batch"] == 128  # the rest stays

@@ -81,12 +81,12 @@ def test_a_line_for_each_job_each_warning_once_and_the_reasons_last(workflow):
     assert "rule make:" in (workflow / log).read_text()  # Snakemake's own lines are all there
 
 
-def test_a_job_that_is_killed_without_a_word_is_told_with_the_likely_cause(workflow):
+def test_a_job_that_is_killed_without_output_is_reported_with_the_likely_cause(workflow):
     last = said(workflow, "vanished.txt").splitlines()[-1]
     assert last.startswith("  vanish: it gave no reason") and "lack of memory" in last and "logs/vanish.log" in last
 
 
-def test_words():
+def test_texts_of_durations_and_jobs():
     assert job_name("train_student", {"scenario": "web", "arm": "kd", "seed": "3"}) == "train_student web kd seed 3"
     assert [duration(seconds) for seconds in (0.4, 99, 150, 7200, 1e6)] == ["0 s", "99 s", "2 min", "2.0 h", "12 days"]
     reason = "Missing output files: a, b, c; Code has changed since last execution"

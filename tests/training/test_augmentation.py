@@ -196,7 +196,7 @@ def test_strengths_and_fill_of_copies(study):
     assert changes[0] > changes[1] > 0
 
 
-def test_what_lies_beyond_the_border_of_a_rotated_image():
+def test_pixels_beyond_the_border_of_a_rotated_image_are_filled_as_configured():
     white = torch.ones(1, 3, 16, 16)
     white[:, :, 4:12, 4:12] = 0
     turned = {fill: rotate(white, torch.tensor([45.0]), fill) for fill in ("reflect", "edge", "gray")}

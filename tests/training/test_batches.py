@@ -44,7 +44,7 @@ def test_a_resumed_training_gets_the_same_inputs_as_an_unbroken_one(first):
     assert len(rest) == LONG.steps - first and all(map(equal, whole, rest))
 
 
-def test_without_mixup_there_is_no_share():
+def test_without_mixup_there_is_no_mixing_weight():
     _, draws = next(blocks_of(replace(LONG, mixup=0.0))).views(mixed=False)
     assert draws.mix_weight is None
 

@@ -35,7 +35,7 @@ def test_a_cpu_needs_no_call_since_it_is_always_deterministic(monkeypatch, calls
 
 
 @pytest.mark.parametrize("expected, devices", [("1", 0), ("0", 1), ("0", 0)])
-def test_a_gpu_that_is_expected_and_absent_is_told(monkeypatch, caplog, expected, devices):
+def test_a_gpu_that_is_expected_but_absent_gives_a_warning(monkeypatch, caplog, expected, devices):
     monkeypatch.setattr(hardware.log, "propagate", True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(hardware, "count_gpus", lambda: devices)

@@ -16,7 +16,7 @@ def study(tmp_path):
     return Study(tmp_path, copy.deepcopy(STUDY))
 
 
-def test_a_source_is_generated_by_one_job_or_by_as_many_as_asked(study):
+def test_a_source_is_generated_by_one_job_or_by_the_configured_number(study):
     assert study.counted(*POOLS) == {"look_at_model": 1, "generate_sd2": 1}
     study.config["sources"]["sd2"]["shards"] = 3
     study.configure(study.config)

@@ -48,7 +48,7 @@ def test_a_captcha_in_the_middle_of_a_class_and_the_way_on(tmp_path, monkeypatch
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())  # nothing was retrieved twice
 
 
-def test_a_refused_look_spares_the_crawl_and_an_old_one_is_told(tmp_path, monkeypatch):
+def test_a_refused_look_prevents_the_crawl_and_an_old_refusal_is_reported(tmp_path, monkeypatch):
     study = Study(tmp_path, SMALL | {"unavailable": "skip"})
     monkeypatch.setenv(REFUSING, "google: captcha")
     google, bing = ([f"resources/pools/{source}/{label}.jsonl" for label in CLASSES[:2]] for source in SOURCES[:2])

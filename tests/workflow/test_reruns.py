@@ -77,7 +77,7 @@ def test_an_arm_s_settings_retrain_that_arm_alone(copied):
     assert len(trained) == 4 and all("arm=kd" in text for text in trained)
 
 
-def test_a_teacher_s_settings_retrain_the_arms_that_ask_it(copied):
+def test_a_teacher_s_settings_retrain_the_arms_that_use_it(copied):
     copied.config["teacher"]["steps"] = 21
     copied.configure(copied.config)
     trained = wildcards(copied.planned(), "train_student")

@@ -90,7 +90,7 @@ def test_a_source_without_train_images_is_audited_by_all_its_images(audited):
     assert tested["is_label_issue"].tolist() == trained["is_label_issue"].tolist() and tested["is_label_issue"].any()
 
 
-def test_the_same_bytes_again(audited, tmp_path):
+def test_the_audit_is_repeatable_byte_for_byte(audited, tmp_path):
     audited()
     before = (tmp_path / "audit.parquet").read_bytes()
     audited()

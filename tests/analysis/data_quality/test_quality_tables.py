@@ -78,7 +78,9 @@ def test_leakage_and_audit_tables(tmp_path, audit, own_test, write_plan, write_s
     assert pd.isna(rows.loc["dog", "clip_percent"])
 
 
-def test_no_estimate_stands_without_that_of_trusted_labels(tmp_path, audit, own_test, write_plan, write_splits):
+def test_no_estimate_of_label_errors_is_given_without_that_of_trusted_labels(
+    tmp_path, audit, own_test, write_plan, write_splits
+):
     pd.DataFrame({"source": [], "row": [], "teacher_split": []}).to_parquet(tmp_path / "l.parquet")
 
     def table(audited, trusted):
@@ -101,7 +103,9 @@ def test_no_estimate_stands_without_that_of_trusted_labels(tmp_path, audit, own_
     assert table(many, own).loc["all", ["flagged_percent", "above_own"]].tolist() == [35.1, "yes"]
 
 
-def test_a_source_outside_the_common_test_is_tested_on_too(tmp_path, audit, own_test, write_plan, write_splits):
+def test_images_of_a_source_outside_the_common_test_are_counted_as_tested(
+    tmp_path, audit, own_test, write_plan, write_splits
+):
     pd.DataFrame({"source": "google", "row": [0, 2, 19], "teacher_split": "train"}).to_parquet(tmp_path / "l.parquet")
     flagged = pd.read_parquet(audit).assign(is_label_issue=[int(row in (1, 2, 3)) for row in range(20)])
     flagged.to_parquet(audit)

@@ -9,13 +9,13 @@ from distillery.analysis.error_model import over_seeds
 SEEDS = np.arange(6)
 
 
-def test_one_teacher_and_one_draw_is_students_t_to_the_last_bit():
+def test_one_teacher_and_one_draw_give_exactly_student_s_t_interval():
     values = np.random.default_rng(0).normal(0, 1, 6)
     for design in (NO_DESIGN, RunDesign(6, 6), RunDesign(7, 1), RunDesign(1, 6)):  # a teacher or draw for each run too
         assert over_runs(values, SEEDS, design) == over_seeds(values)
 
 
-def test_runs_of_one_teacher_count_once():
+def test_runs_of_one_teacher_count_as_one():
     values = np.array([1.0, 4.0, 1.0, 4.0, 1.0, 4.0])
     error = over_runs(values, SEEDS, RunDesign(teachers=2))
     assert error.dofs == (1,) and error.se == pytest.approx(over_seeds([1.0, 4.0]).se)
@@ -23,7 +23,7 @@ def test_runs_of_one_teacher_count_once():
     assert over_runs(values, SEEDS, RunDesign(2, 6)) == error
 
 
-def test_teachers_and_draws_that_cross_are_added():
+def test_variances_of_crossed_teachers_and_draws_are_added():
     values = np.random.default_rng(1).normal(0, 1, 6)
     crossed, of_teacher, of_draw = (
         over_runs(values, SEEDS, d) for d in (RunDesign(2, 3), RunDesign(2), RunDesign(1, 3))
@@ -31,7 +31,7 @@ def test_teachers_and_draws_that_cross_are_added():
     assert crossed.dofs == (1, 2) and crossed.variances == of_teacher.variances + of_draw.variances
 
 
-def test_what_all_runs_share_is_not_covered():
+def test_variation_of_a_teacher_or_draw_that_all_runs_share_is_not_covered():
     assert NO_DESIGN.not_covered(SEEDS) == ["teacher", "draw of train images"]
     assert RunDesign(2, 1).not_covered(SEEDS) == ["draw of train images"]
     assert RunDesign(2, 3).not_covered(SEEDS) == []
@@ -39,7 +39,7 @@ def test_what_all_runs_share_is_not_covered():
     assert RunDesign(6, 6).not_covered(np.array([3])) == ["teacher", "draw of train images"]
 
 
-def test_components_are_unbiased_where_the_design_tells_them_apart():
+def test_variance_components_are_unbiased_if_factors_are_crossed():
     rng, seeds, design = np.random.default_rng(2), np.arange(12), RunDesign(4, 3)
     found = []
     for _ in range(3000):
@@ -51,7 +51,7 @@ def test_components_are_unbiased_where_the_design_tells_them_apart():
     assert means == pytest.approx({"training": 1, "teacher": 4, "draw of train images": 9}, rel=0.12)
 
 
-def test_factors_that_no_run_tells_apart_are_named_together():
+def test_factors_that_vary_only_together_are_named_together():
     values = np.array([1.0, 2.0, 3.0, 5.0])
     found = variance_components(values, np.arange(4), RunDesign(4, 4))
     assert found == pytest.approx({"training + teacher + draw of train images": values.var(ddof=1)})

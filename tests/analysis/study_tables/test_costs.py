@@ -117,7 +117,7 @@ def test_a_training_whose_time_is_unknown_counts_no_images(measured):
     assert student[["jobs", "seconds", "images", "images_per_second"]].tolist() == [1, 4, 500, 125]
 
 
-def test_the_shares_of_a_source_count_as_its_generation(measured):
+def test_jobs_that_generate_shares_count_as_generation_of_their_source(measured):
     for name, seconds in {
         "generate/google": 20,
         "generate_share/google.0": 300,

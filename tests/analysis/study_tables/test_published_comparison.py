@@ -72,7 +72,7 @@ def test_published_numbers_are_compared_with_the_same_recipe_and_kind_of_images(
     )
 
 
-def test_other_numbers_of_train_images_are_told(tables):
+def test_a_different_number_of_train_images_is_reported(tables):
     numbers = {"site": [15.61, 30.0], "test": "200 Google", "n_train": 400}
     for row in published.published_rows(*tables, {"a": {"published": numbers}}):
         assert (row["published_train"], row["ours_train"]) == (400, 800)

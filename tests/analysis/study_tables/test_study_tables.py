@@ -243,7 +243,7 @@ def test_a_written_table_is_read_back(tmp_path):
     pd.testing.assert_frame_equal(read_table(tmp_path / "names.csv"), names)
 
 
-def test_no_run_at_all_ends_in_one_line(tmp_path):
+def test_a_study_without_runs_ends_in_one_line(tmp_path):
     write_table(pd.DataFrame(columns=RUN_COLUMNS), tmp_path / "a.csv")
     with pytest.raises(UserError, match="no scenario has a run"):
         read_run_tables([tmp_path / "a.csv"], ["a"])
@@ -264,7 +264,7 @@ def test_train_text(counts, augment, text):
 
 
 @given(st.text(max_size=40))
-def test_any_reason_makes_a_column(reason):
+def test_any_reason_gives_a_valid_column_name(reason):
     name = reason_column(reason)
     assert name.startswith("dropped_") and len(name) > 8 and name.isascii() and not {" ", ",", '"'} & set(name)
 

@@ -28,7 +28,7 @@ def mistake(config):
     return str(error.value).removeprefix("config: ")
 
 
-def test_the_teacher_chooses_none_of_its_own_images(config):
+def test_the_teacher_cannot_choose_among_images_that_it_was_trained_or_tested_on(config):
     data = {"kind": "sources", "train_sources": ["varied"], "test_sources": ["extra"]}
     config["teacher"] = {"data": data}
     check_config(config)
@@ -79,7 +79,7 @@ def test_files_of_a_filtered_source(config):
     assert training_files.chooser_files(study, "sd") == {} and derived.derived_sources(study) == []
 
 
-def test_a_study_without_filters_has_the_files_of_before():
+def test_a_study_without_filters_has_no_files_of_filters():
     for study in (check_config(yaml.safe_load(STUDY)), load_config(ROOT / "demo" / "config.yaml")):
         assert source_queries.filtered_sources(study) == [] and report_files.tables_of_filters(study) == []
         assert not any("rejected" in path for path in report_files.sheets(study))

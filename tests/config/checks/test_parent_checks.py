@@ -67,13 +67,13 @@ def test_what_a_source_can_be_made_from(config, change, told):
 
 
 @pytest.mark.parametrize("key", ["train_sources", "test_sources"])
-def test_the_teacher_knows_no_derived_image(config, key):
+def test_the_teacher_cannot_train_or_test_on_derived_images(config, key):
     data = {"kind": "sources", "train_sources": ["extra"], "test_sources": ["varied"]} | {key: ["mild"]}
     config["teacher"] = {"data": data}
     assert mistake(config).startswith(f"teacher.data.{key}: mild is made from train images of bing; use a source that")
 
 
-def test_images_of_the_teacher_are_no_parents(config):
+def test_images_that_the_teacher_uses_cannot_be_parents(config):
     config["sources"]["mild"]["from"]["source"] = "extra"
     config["teacher"] = {"data": {"kind": "sources", "train_sources": ["extra"], "test_sources": ["varied"]}}
     assert mistake(config).startswith("teacher.data.train_sources: students are trained or tested on extra")
@@ -105,7 +105,7 @@ def test_a_derived_source_has_its_parent_s_classes(config):
     assert list(retrieval_queries.generation_of(study, {}, "mild")["classes"]) == ["dog"]
 
 
-def test_a_study_without_derived_sources_has_the_files_and_parameters_of_before(config):
+def test_a_study_without_derived_sources_has_no_files_or_parameters_of_them(config):
     for study in (check_config(yaml.safe_load(STUDY)), load_config(ROOT / "demo" / "config.yaml")):
         assert derived.derived_sources(study) == [] and derived.base_sources(study) == source_queries.used_sources(
             study

@@ -40,7 +40,7 @@ def study(raw):
     return check_config(raw)
 
 
-def test_derived_sources_are_apart_from_the_base(study):
+def test_derived_sources_are_separate_from_base_sources(study):
     assert derived.derived_sources(study) == ["phone", "album"] and derived.base_sources(study) == ["mine"]
     assert derived.audited_sources(study) == ["mine"]
     assert derived.wanted_of_base(study) == {"test": {"mine": 4}, "val": {"mine": 2}, "train": {"mine": 2}}
@@ -62,7 +62,7 @@ def test_files_of_a_study_with_derived_sources(study):
     assert derived.import_settings(study, "phone").keys() == study["sources"]["mine"].keys()
 
 
-def test_files_of_a_study_without_them_are_as_ever(raw):
+def test_a_study_without_derived_sources_has_one_split(raw):
     for name in ("phone", "album", "spare"):
         del raw["sources"][name]
     raw["scenarios"] = {"small": raw["scenarios"]["small"]}
@@ -117,7 +117,7 @@ def change(config, path, value):
         ),
     ],
 )
-def test_what_labels_cannot_be_used_for_is_refused(raw, path, value, message):
+def test_uses_that_need_labels_are_refused_for_sources_without_them(raw, path, value, message):
     change(raw, path, value)
     if path == ("classes", "unlabeled"):
         raw["scenarios"], raw["split"] = {"as_they_are": raw["scenarios"]["as_they_are"]}, {"test": {"mine": 6}}

@@ -60,7 +60,7 @@ def test_sources_of_the_teacher(study):
     assert source_queries.teacher_sources(study, "train", "test") == ["extra", "varied"]
 
 
-def test_how_a_web_source_is_asked_is_apart_from_what_it_is_asked_for(study):
+def test_the_crawl_policy_of_a_source_is_separate_from_what_it_retrieves(study):
     asked, policy = (
         retrieval_queries.web_source(study, {}, "google", "cat"),
         retrieval_queries.crawl_policy(study, "google"),
@@ -74,7 +74,7 @@ def test_how_a_web_source_is_asked_is_apart_from_what_it_is_asked_for(study):
     assert not set(asked) & set(policy) and list(asked)[:2] == ["kind", "per_class"]
 
 
-def test_whether_a_refusal_stops_a_study_is_its_own_choice_or_the_source_s(study):
+def test_a_source_s_setting_for_refusals_overrides_the_study_s(study):
     assert (
         retrieval_queries.unavailable_of(study, "google")
         == retrieval_queries.crawl_policy(study, "google")["unavailable"]
@@ -95,7 +95,7 @@ def test_whether_a_refusal_stops_a_study_is_its_own_choice_or_the_source_s(study
     )
 
 
-def test_a_class_asked_again_after_a_refusal_has_other_parameters(study):
+def test_a_class_retried_after_a_refusal_has_other_parameters(study):
     attempts = {"google": {"dog": 2}, "sd": {"cat": 1, "dog": 1}}
     assert retrieval_queries.web_source(study, attempts, "google", "dog")["attempt"] == 2
     assert retrieval_queries.generation_of(study, attempts, "sd")["source"]["attempt"] == 2
@@ -108,7 +108,7 @@ def test_a_class_asked_again_after_a_refusal_has_other_parameters(study):
     )
 
 
-def test_a_look_is_at_each_source_that_the_study_uses(study):
+def test_each_source_that_the_study_uses_is_checked_before_it(study):
     assert retrieval_queries.preflight_sources(study) == ["google", "bing", "sd"]
     study["teacher"]["data"] |= {"kind": "sources", "train_sources": ["extra"], "test_sources": ["varied"]}
     assert retrieval_queries.preflight_sources(study) == ["google", "bing", "sd", "varied", "extra"]
@@ -125,7 +125,7 @@ def test_the_imitated_web_of_a_demonstration(study):
     assert report_queries.label_of_figures(study) == "Drawn"
 
 
-def test_prompts_are_made_of_what_their_style_uses(study):
+def test_a_source_depends_only_on_the_words_that_its_prompt_style_uses(study):
     assert retrieval_queries.words_of(study, "sd") == {"cat": {"prompts": ["a cat"]}, "dog": {"prompts": ["a dog"]}}
     assert retrieval_queries.words_of(study, "varied")["cat"] == {
         "subjects": ["a tabby cat"],
@@ -143,13 +143,13 @@ def test_what_decides_generated_images_is_not_how_many_jobs_share_the_work(study
     assert retrieval_queries.generation_of(study, {}, "sd") == found
 
 
-def test_of_train_images_the_most_that_a_scenario_uses_is_wanted(study):
+def test_the_wanted_train_images_of_a_source_are_the_most_that_a_scenario_uses(study):
     assert retrieval_queries.wanted_images(study) == {
         "test": {"google": 20, "bing": 20}, "val": {"google": 10}, "train": {"google": 80, "sd": 40, "mine": 5},
     }  # fmt: skip
 
 
-def test_the_recipe_is_what_changes_a_result(study):
+def test_the_recipe_has_only_keys_that_change_a_result(study):
     recipe = training_queries.recipe_of(study, "student")
     assert recipe["steps"] == 7 and recipe["network"] == "resnet8x4"
     assert not {"checkpoint_every", "tune"} & set(recipe)
@@ -157,7 +157,7 @@ def test_the_recipe_is_what_changes_a_result(study):
     assert set(teacher) == set(recipe) and teacher["lr"] == 0.2
 
 
-def test_only_unusual_copies_are_a_parameter(study):
+def test_only_changed_settings_of_copies_are_a_parameter(study):
     assert training_queries.changed_copies(study) == {}
     study["copies"] |= {"hue": 0.0, "fill": "gray"}
     assert training_queries.changed_copies(study) == {"copies": {"hue": 0.0, "fill": "gray"}}

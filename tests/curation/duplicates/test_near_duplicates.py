@@ -60,7 +60,7 @@ def test_a_copy_is_found_and_nothing_else(name):
     assert near_pairs_of(images + copies).tolist() == [[place, place + 8] for place in range(8)]
 
 
-def test_only_a_mirrored_copy_is_said_to_be_mirrored():
+def test_only_a_mirrored_copy_is_marked_as_mirrored():
     thumbnails = stack_thumbnails([to_thumbnail(image) for image in (scene(1), scene(1).reduce(2), scene(2))])
     found = find_near_duplicates(thumbnails, fingerprints_of(thumbnails))
     assert found.pairs.tolist() == [[0, 1]] and not found.is_mirrored.any()

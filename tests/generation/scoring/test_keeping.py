@@ -102,7 +102,7 @@ def test_another_limit_generates_and_scores_only_what_is_missing(by_hash, tmp_pa
     assert [r.key for r, _ in plain["cat"]] == [r.key for r, _ in lower["cat"]] and len(pipeline.calls) == calls
 
 
-def test_tries_are_bounded_and_a_short_class_is_told(by_hash, tmp_path, caplog):
+def test_tries_are_bounded_and_a_class_with_too_few_images_is_reported(by_hash, tmp_path, caplog):
     pools = pools_of(tmp_path, KEPT | {"keep": {"by": "teacher", "at_least": 0.7, "tries": 3}})
     for label, entries in pools.items():
         count = sum(not record.failure for record, _ in entries)
@@ -121,7 +121,7 @@ def test_a_class_without_any_chosen_image_ends_in_one_line(by_hash, monkeypatch,
     )
 
 
-def test_failures_and_rejects_are_told_apart(by_hash, monkeypatch, tmp_path):
+def test_failed_and_rejected_images_have_different_reasons(by_hash, monkeypatch, tmp_path):
     black = FakePipeline(lambda prompt, call: 0.0 if prompt == "a tabby cat" else None)
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: black)
     entries = pools_of(tmp_path)["cat"]

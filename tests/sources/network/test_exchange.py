@@ -67,7 +67,7 @@ def test_a_connection_serves_a_host_s_requests_one_after_the_other(server):
 
 
 @pytest.mark.parametrize("unasked", [b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil", b"x"])
-def test_what_a_server_sends_unasked_is_never_a_response(server, unasked):
+def test_bytes_sent_without_a_request_are_never_a_response(server, unasked):
     answer = server.answer
     server.answer = lambda path, asked: (200, {"Content-Length": 4}, b"good" + unasked) if asked == 1 else answer("", 0)
     client = fetcher(server)

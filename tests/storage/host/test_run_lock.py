@@ -34,7 +34,7 @@ def busy(tmp_path):
         process.kill()
 
 
-def test_a_second_run_is_told_where_the_first_is(tmp_path, busy):
+def test_a_second_run_says_where_the_first_runs(tmp_path, busy):
     with pytest.raises(UserError, match=rf"{re.escape(str(tmp_path))} \(on \S+, process {busy.pid}, since 20") as error:
         hold_run(tmp_path)
     assert "\n" not in str(error.value)

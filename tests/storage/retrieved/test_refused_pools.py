@@ -44,7 +44,7 @@ def test_a_refused_class_has_an_empty_shard_and_one_record(tmp_path):
         assert pool(tmp_path, label) == [(refused_record("mine", label, "google", "captcha"), None)]
 
 
-def test_after_a_captcha_no_other_class_asks(tmp_path):
+def test_after_a_captcha_no_other_class_sends_requests(tmp_path):
     write_pools(request(tmp_path), paths(tmp_path, "cat"), raising(CAPTCHA))
     note = json.loads((tmp_path / "store" / NOTE).read_text())
     assert (note["reason"], note["message"]) == ("captcha", str(CAPTCHA))
@@ -56,13 +56,13 @@ def test_after_a_captcha_no_other_class_asks(tmp_path):
 
 
 @pytest.mark.parametrize("reason", ["unreachable", "nothing found"])
-def test_what_may_be_of_one_class_alone_is_asked_again_for_others(tmp_path, reason):
+def test_a_refusal_that_may_concern_one_class_does_not_stop_others(tmp_path, reason):
     write_pools(request(tmp_path), paths(tmp_path, "cat"), raising(Refusal("no", reason)))
     with pytest.raises(AssertionError, match="was asked"):
         write_pools(request(tmp_path), paths(tmp_path, "dog"), never)
 
 
-def test_an_old_or_damaged_note_is_not_believed(tmp_path):
+def test_an_old_or_damaged_note_of_a_refusal_is_ignored(tmp_path):
     asking = request(tmp_path)
     asking.remember(CAPTCHA)
     assert asking.remembered().reason == "captcha"
@@ -74,7 +74,7 @@ def test_an_old_or_damaged_note_is_not_believed(tmp_path):
         assert asking.remembered() is None
 
 
-def test_another_model_of_a_source_is_asked(tmp_path):
+def test_a_refusal_of_a_model_does_not_stop_requests_for_another_model(tmp_path):
     gated = {"kind": "diffusion", "model": "someone/model", "revision": "abc"}
     request(tmp_path, **gated).remember(Refusal("gated", "gated"))
     assert request(tmp_path, **gated).remembered().reason == "gated"

@@ -51,7 +51,7 @@ def test_a_look_finds_a_verdict_and_with_stop_an_error(tmp_path, caplog):
     assert verdict_of(request(tmp_path), False, refuse).verdict == "unknown"  # nobody looks
 
 
-def test_after_a_refused_look_no_class_asks(tmp_path):
+def test_after_a_refused_look_no_class_sends_requests(tmp_path):
     look, paths = tmp_path / "google.json", (tmp_path / "cat.tar", tmp_path / "cat.jsonl")
     REFUSED.write(look)
     write_pools(request(tmp_path, look=look), {"cat": paths}, lambda: pytest.fail("the source was asked"))
@@ -81,6 +81,6 @@ def test_the_table_names_what_is_refused_and_the_way_on():
     assert "retry" not in verdict_table([Verdict("bing", "ok")])
 
 
-def test_a_refusal_of_the_far_future_is_not_believed():
+def test_a_refusal_dated_in_the_future_is_ignored():
     later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     assert replace(REFUSED, when=later).expired()
