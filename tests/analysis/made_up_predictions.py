@@ -1,4 +1,4 @@
-"""Made-up test predictions, correct where a test wants them to be."""
+"""Made-up test predictions, which are correct where a test needs them to be."""
 
 import numpy as np
 import pandas as pd

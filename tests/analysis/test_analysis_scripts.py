@@ -1,4 +1,4 @@
-"""The scripts pass the names of a rule on: from runs to tables, a figure and a contact sheet."""
+"""The scripts pass a rule's names on to the library, from runs to tables, a figure and a contact sheet."""
 
 import runpy
 from pathlib import Path
@@ -13,7 +13,7 @@ SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
 class Files(SimpleNamespace):
-    """A rule's files by name, as Snakemake hands them over."""
+    """A rule's files by name, as Snakemake passes them."""
 
     def __iter__(self):
         return iter(vars(self).values())
@@ -33,7 +33,7 @@ def run(name, inputs, outputs, params):
 
 
 def write_test_predictions(metrics, wrong):
-    """Beside a run's metrics: predictions for ten test images of two classes, of which the first `wrong` are wrong."""
+    """Write predictions beside a run's metrics, for ten test images of two classes; the first `wrong` are wrong."""
     label = np.arange(10) % 2
     predicted = np.where(np.arange(10) < wrong, 1 - label, label)
     columns = {"source": "google", "row": np.arange(10), "label": label, "predicted": predicted}

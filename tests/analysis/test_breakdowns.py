@@ -41,7 +41,7 @@ def write_predictions(path, logits, labels=LABELS, sources=SOURCES, rows=None):
 
 @pytest.fixture
 def study(tmp_path):
-    """Two arms of two seeds in one scenario of three classes, and one in another of classes 0 and 1."""
+    """One scenario of three classes with two arms of two seeds, and one of classes 0 and 1 with one arm."""
     rng = np.random.default_rng(0)
     paths = []
     for arm in ("scratch", "kd"):

@@ -1,4 +1,4 @@
-"""Declared comparisons: intervals cover, tests keep their level, tables follow from the runs' predictions."""
+"""Declared comparisons: intervals cover as often as stated, tests keep their level, tables follow from predictions."""
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ def test_intervals_over_trainings_and_images_cover_and_raise_no_false_alarms(set
 
 
 def test_intervals_over_seeds_alone_and_over_images_alone_cover_their_own_error():
-    """Over seeds where images prefer no arm; over images where trainings do not differ."""
+    """The interval over seeds if images prefer no arm, and that over images if trainings do not differ."""
     rng, draws = np.random.default_rng(1), 500
     slack = 4 * (0.05 * 0.95 / draws) ** 0.5
     seeds = pd.DataFrame([compare(*simulated(rng, 6, 150, 1, 0.3, 0.0)) for _ in range(draws)])
@@ -66,7 +66,7 @@ def test_near_duplicates_count_once():
     five_times = compare(np.repeat(before, 5, axis=1), np.repeat(after, 5, axis=1), np.repeat(np.arange(40), 5))
     assert five_times["p_given_trainings"] == pytest.approx(once["p_given_trainings"])
     widths = [found["high_given_trainings"] - found["low_given_trainings"] for found in (five_times, once)]
-    assert 0.85 < widths[0] / widths[1] <= 1  # less by the two pseudo-images, which weigh less among 200
+    assert 0.85 < widths[0] / widths[1] <= 1  # below 1: the two pseudo-images weigh less among 200 images
     taken_for_others = compare(np.repeat(before, 5, axis=1), np.repeat(after, 5, axis=1), np.arange(200))
     assert taken_for_others["p_given_trainings"] < once["p_given_trainings"] / 10
 
@@ -104,7 +104,7 @@ def test_a_row_a_test_in_the_order_declared(runs):
         "no significant difference",
     )
     assert set(table["correction"]) == {"Holm, within the question"} and float(table["p_holm"][0]) <= 0.05
-    # six pairs in two scenarios: 2/64 > 0.05 / 2, so that the sign-flip test can find nothing
+    # with six pairs in two scenarios the sign-flip test can find nothing: its smallest p is 2/64 > 0.05 / 2
     assert list(table["detectable_given_images"][:2]) == ["", ""] and float(table["detectable_given_images"][2]) > 0
     assert (table["detectable"].astype(float) > 0).all()
 
@@ -149,7 +149,7 @@ def test_with_one_seed_only_images_are_tested(runs):
 
 def test_equal_differences_give_no_interval_over_trainings(runs):
     before = np.zeros((3, 90), bool)
-    after = np.arange(90) < np.full((3, 1), 30)  # a third more in each
+    after = np.arange(90) < np.full((3, 1), 30)  # a third more in each run
     runs = {("a", "scratch"): predictions_of(before), ("a", "kd"): predictions_of(after)}
     row = comparisons_table(runs, groups_of(90), {"helps": ARMS | {"within": ["a"]}}).iloc[0]
     assert (row[["low_given_images", "high_given_images", "detectable_given_images"]] == "").all()

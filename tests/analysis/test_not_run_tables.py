@@ -1,4 +1,4 @@
-"""Tables of a study of which some scenarios are not run."""
+"""Tables of a study with scenarios that are not run."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Ranks and the set of the best: certain where scenarios differ, blank with one seed, right in simulations."""
+"""Ranks and the set of the best: certain if scenarios clearly differ, blank with one seed, correct in simulations."""
 
 import numpy as np
 from made_up_predictions import groups_of, predictions_of
@@ -36,7 +36,7 @@ def test_one_seed_gives_no_ranks():
 
 
 def test_the_truly_best_is_in_the_set_and_ranks_lie_in_their_intervals():
-    """Five equally good scenarios and one that is better by a little: the observed winner is often another."""
+    """Five equally good scenarios and one that is slightly better: often another one has the highest mean."""
     rng, draws = np.random.default_rng(7), 150
     covered, ranked, wins = [], [], []
     for _ in range(draws):

@@ -1,4 +1,4 @@
-"""Intervals cover as often as their level; the tests are exact and raise no more false alarms than their level."""
+"""Intervals cover as often as their level says; tests are exact, with no more false positives than their level."""
 
 from itertools import product
 from math import isnan

@@ -43,7 +43,7 @@ ETC = Path("/etc/slurm")
 
 
 def missing() -> str:
-    """Why no Slurm can be started here; empty if one can."""
+    """Why Slurm cannot be started on this machine; empty if it can."""
     if os.geteuid():
         return "starting a Slurm needs root"
     absent = [name for name in ("slurmctld", "slurmd", "munged") if not shutil.which(name)]
@@ -52,7 +52,7 @@ def missing() -> str:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[None]:
-    """A running Slurm whose state lies in `folder`; stopped, with all its jobs, at the end."""
+    """A running Slurm with its state in `folder`; at the end it is stopped with all its jobs."""
     host = socket.gethostname().split(".")[0]
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
@@ -100,7 +100,7 @@ def jobs() -> list[dict[str, str]]:
 
 
 def wait_for(what: str, ready, seconds: float = 60) -> None:
-    """Wait until `ready()` holds, or raise a TimeoutError that names `what`."""
+    """Wait until `ready()` is true, or raise a TimeoutError that names `what`."""
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""A study with all files in an S3 store needs no disk that jobs share. The server is moto."""
+"""A study with all files in an S3 store needs no shared disk. moto is the server."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ def store(monkeypatch):
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    requests.post(f"{endpoint}/moto-api/reset", timeout=60)  # servers of one process share what is stored
+    requests.post(f"{endpoint}/moto-api/reset", timeout=60)  # all servers of a process share one store
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
     client.create_bucket(Bucket="bucket")
     yield client

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from running import ROOT, command, lay_out_demo
 
-ONE_NODE = (  # this machine's Slurm has no accounting, no shared disk that lags and no memory for a large model
+ONE_NODE = (  # this machine's Slurm has no accounting, no slow shared disk and no memory for a large model
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
     *("--seconds-between-status-checks", "3", "--latency-wait", "5", "--max-threads", "2", "--slurm-no-account"),
     *("--set-resources", "generate_sd2:mem=4GB", "train_teacher:mem=4GB"),

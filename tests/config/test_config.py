@@ -1,4 +1,4 @@
-"""The configuration: defaults filled in, every mistake one line that names the key."""
+"""The configuration: defaults are filled in, and every mistake is one line that names the key."""
 
 import copy
 import json
@@ -365,7 +365,7 @@ def test_a_teacher_without_data_of_its_own_is_an_error(study, data, message):
 
 @pytest.fixture
 def own_folders(study, tmp_path, monkeypatch):
-    """A study whose source of dogs and whose teacher's images are all there."""
+    """A study for which the images of its source of dogs and of its teacher exist."""
     monkeypatch.chdir(tmp_path)
     study["teacher"] = {"data": {"kind": "folder", "path": "trained", "test_path": "tested"}}
     study["sources"]["list"] = {"kind": "urls", "path": "list.csv"}
@@ -477,8 +477,8 @@ def test_every_key_of_the_schema_is_described_and_has_a_default_or_is_required()
         return schema["$defs"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
 
     schema, choices = json_schema(), {".sources": "kind", ".arms": "method"}
-    # left out, these mean something: all sources, all arms, nothing published, no demonstration, the usual comparisons,
-    # no tuning, the study's answer to a refusal, images from noise alone
+    # These have no default value, but a meaning if left out: all sources, all arms, nothing published, no demo, the
+    # default comparisons, no tuning, the study's setting for refusals, images that start from noise
     without_default = {".split.common", ".scenarios.arms", ".scenarios.published", ".demo", ".student.tune"}
     without_default |= {".teacher.data.kind", ".teacher.image_size", ".authors", ".deployed"}
     without_default |= {f".diffusion.{key}" for key in ("from", "keep", "prompts_from", "lora", "adapt")}
@@ -502,7 +502,7 @@ def test_the_published_study(monkeypatch):
     assert study["seeds"] == study["teacher"]["seeds"] == study["split"]["draws"] == 8
     assert all(len(c["queries"]) == 30 and len(c["prompts"]) == 10 for c in study["classes"].values())
     totals = {name: sum(scenario["train"].values()) for name, scenario in study["scenarios"].items()}
-    free = {"small_openverse", "small_commons", "small_free"}  # beside small_bing: sources that need no account
+    free = {"small_openverse", "small_commons", "small_free"}  # sources that need no account, as small_bing
     assert len(totals) == 13 + 4 + len(free) + 1
     small = {"small_google", "small_bing", "small_web", "small_sd2", "small_sd3"}
     varied = {name for name in totals if name.endswith("_varied")}
@@ -518,7 +518,7 @@ def test_the_published_study(monkeypatch):
     sources = study["sources"]
     composed = [name for name in sources if sources[name].get("prompt_style") == "composed"]
     assert composed == ["sd2_varied", "sd3_varied", "sd2_kept"]
-    # the same images but for the choice, so that the pair of scenarios differs in it alone
+    # the sources differ only in the selection of images, so the pair of scenarios compares only that
     varied, kept = ({**sources[name], "per_class": 0, "keep": 0} for name in ("sd2_varied", "sd2_kept"))
     assert varied == kept and study["comparisons"]["choosing"]["scenarios"] == ["small_sd2_varied", "small_sd2_kept"]
 
@@ -530,7 +530,7 @@ def test_the_root_configuration_has_the_exact_queries_and_prompts_of_the_publish
     monkeypatch.chdir(ROOT)
     study, facts = load_config("config.yaml"), yaml.safe_load(facts.read_text())
     asked = {name: {key: words[key] for key in ("queries", "prompts")} for name, words in study["classes"].items()}
-    assert json.dumps(asked) == json.dumps(facts["classes"])  # order as well
+    assert json.dumps(asked) == json.dumps(facts["classes"])  # also in the same order
     for result in facts["results"]:
         published = study["scenarios"][result["id"]]["published"]
         assert (published["site"], published["notebook"]) == (result["site"], result["notebook"])

@@ -1,4 +1,4 @@
-"""Two hundred ways to get a configuration wrong, drawn over the whole schema: each is one line that names its place."""
+"""Two hundred random mistakes over the whole schema: each is one line that names its place in the configuration."""
 
 import copy
 import random
@@ -36,7 +36,7 @@ demo: {seed: 1}
 
 
 def resolved(part, value, schema):
-    """A part of the schema with what it refers to, for this value."""
+    """A part of the schema for a value, with references resolved."""
     part = dict(part)
     if "$ref" in part:
         part |= {k: v for k, v in schema["$defs"][part["$ref"].rsplit("/", 1)[1]].items() if k not in part}
@@ -50,7 +50,7 @@ def resolved(part, value, schema):
 
 
 def places(value, part, schema, path=()):
-    """Every value of a configuration with its path and its part of the schema."""
+    """Every value in a configuration, with its path and its part of the schema."""
     part = resolved(part, value, schema)
     yield path, value, part
     if isinstance(value, dict):
@@ -61,7 +61,7 @@ def places(value, part, schema, path=()):
 
 
 def mutations(value, part):
-    """What no value here may be: (what is wrong, the wrong value)."""
+    """Invalid values for a place in the configuration: (what is wrong, the value)."""
     kind = part.get("type")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind in WRONG and not isinstance(part.get("type"), list):
@@ -85,7 +85,7 @@ def mutations(value, part):
 
 
 def dangling():
-    """Names of nothing."""
+    """Names that refer to nothing."""
     yield ("scenarios", "one", "train"), {"nowhere": 80}
     yield ("scenarios", "one", "arms"), ["nobody"]
     yield ("split", "test"), {"nowhere": 20}
@@ -112,7 +112,7 @@ def everything():
     study = yaml.safe_load(STUDY) | yaml.safe_load(MORE)
     study["split"]["val"] = {"google": 10}
     study["scenarios"]["one"]["arms"] = [arm for arm in study["arms"] if arm != "standard"]  # of two classes
-    study = check_config(study)  # every key is there
+    study = check_config(study)  # with every key filled in
     found = [
         (path, what, changed(study, path, wrong))
         for path, value, part in places(study, schema, schema)

@@ -1,4 +1,4 @@
-"""A configuration that no parser takes ends in one line, however it is built."""
+"""Text that cannot be parsed as a configuration ends in one line, however it is built."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Jobs wait for no library that they do not use: pydantic belongs to the configuration, torch to the training."""
+"""Jobs import no slow library that they do not use, such as pydantic to retrieve or torch to read a configuration."""
 
 import ast
 import json
@@ -26,7 +26,7 @@ TRAIN += ("run_trial", "select_hyperparameters", "evaluate_students")
 
 
 def imported_by(code):
-    """The modules that a piece of code imports, in a process of its own."""
+    """The modules that a piece of code imports, in a separate process."""
     code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout))

@@ -1,4 +1,4 @@
-"""LoRA in a configuration: only safetensors, one adaptation a model, and a source that is adapted comes later."""
+"""LoRA in a configuration: only safetensors, one adapter for each model, and adapted sources are generated later."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The user's own folders: enough images before the first job, and none that the teacher has too."""
+"""The user's own folders are checked before the first job: enough images, and none that the teacher also uses."""
 
 import re
 import tarfile
@@ -62,7 +62,7 @@ def test_enough_images_give_no_warning(study):
 
 def test_too_few_images_are_an_error_before_any_job(study):
     Path("images/dog/0.jpg").unlink()
-    Path("images/dog/notes.txt").touch()  # is no image
+    Path("images/dog/notes.txt").touch()  # not an image
     assert mistake(study) == (
         f"sources.mine.path: images has 7 images of class dog, {WANTED}. Add images, lower the counts, or set"
         " split.shortfall: shrink"
@@ -163,7 +163,7 @@ def test_published_numbers_that_are_left_out_are_a_warning(study):
 
 
 def test_one_archive_may_hold_the_images_of_all_by_folder(study):
-    """A downloaded set: train for the teacher, test for its test, and a third folder for the students."""
+    """A downloaded data set: a folder to train the teacher, one to test it, and one for the students."""
     with zipfile.ZipFile("set.zip", "w") as archive:
         for folder in ("images", "trained", "tested"):
             for file in Path(folder).rglob("*.jpg"):

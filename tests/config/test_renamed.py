@@ -1,4 +1,4 @@
-"""A study made with version 0.1 is told, in one line, what is called otherwise now."""
+"""For keys and values of version 0.1, the error gives the new name in one line."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""The generated JSON schema takes what the program takes, and refuses what it refuses."""
+"""The generated JSON schema accepts and refuses the same configurations as the program."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Slips in a configuration's YAML end in plain words, with the file and the line."""
+"""Slips in a configuration's YAML end in a plain message with file and line."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Small files that would take hours to decode are dropped with a reason, and what stands beside them is kept."""
+"""Small files that would take hours to decode are dropped with a reason; the other images are kept."""
 
 import hashlib
 import io
@@ -25,7 +25,7 @@ def jpeg(seed=0, side=96, **options):
 
 
 def repeated_scans(count, side=96):
-    """A progressive JPEG whose last scan is sent again and again."""
+    """A progressive JPEG that repeats its last scan many times."""
     data = jpeg(side=side, progressive=True)
     last = data.rindex(START_OF_SCAN)
     return data[:last] + data[last:-2] * count + data[-2:]
@@ -54,7 +54,7 @@ def test_a_jpeg_of_many_scans_is_rejected(count, rejected):
 
 
 def test_the_bytes_of_the_marker_may_stand_elsewhere():
-    thumbnail = START_OF_SCAN * 30_000  # in a segment of its own, as a preview or a profile
+    thumbnail = START_OF_SCAN * 30_000  # in a separate segment, such as a preview or a profile
     data = jpeg()
     segment = b"\xff\xe2" + (len(thumbnail) + 2).to_bytes(2) + thumbnail
     assert not has_too_many_scans(data[:2] + segment + data[2:]) and not has_too_many_scans(thumbnail)
@@ -67,7 +67,7 @@ def test_a_truncated_jpeg_of_many_scans_ends_the_count(end):
 
 
 def spin(number):
-    """Work without end for one number; the others are squared."""
+    """Square a number, or work without end for one of them."""
     if number == 13:
         pixels = np.random.default_rng(0).integers(0, 256, (2000, 2000), dtype=np.uint8)
         while True:

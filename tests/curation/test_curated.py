@@ -1,4 +1,4 @@
-"""Curation of whole pools: every candidate has a row, and every dropped one a reason."""
+"""Curation of whole pools: every candidate has a row, and every dropped candidate a reason."""
 
 import io
 import tarfile
@@ -22,7 +22,7 @@ from distillery.storage.retrieved.pools import image_key, write_pool
 
 
 def photo(seed: int, side: int = 96) -> Image.Image:
-    """A smooth random image: pHashes of different seeds are far apart."""
+    """A smooth random image; images of different seeds have very different hashes."""
     grid = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
     return Image.fromarray(grid).resize((side, side), Image.Resampling.BICUBIC)
 
@@ -187,7 +187,7 @@ def test_the_error_names_a_truncated_shard(tmp_path):
         files = tmp_path / "a.npy", tmp_path / "a.thumbs.npy", tmp_path / "a.parquet"
         curate([(shard, records)], *files, side=16, min_side=32)
     assert not any(file.exists() for file in files)
-    assert tarfile.is_tarfile(shard)  # its first header is intact: only reading all of it shows the damage
+    assert tarfile.is_tarfile(shard)  # its first header is intact, so only reading the whole file shows the damage
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 7), st.integers(1, 5))
@@ -198,7 +198,7 @@ def test_batches_and_executor_keep_the_order(items, size, ahead):
 
 
 def fruit(color: str) -> Image.Image:
-    """A round fruit with a stem, the same but for its color."""
+    """A round fruit with a stem; fruits differ only in color."""
     image = Image.new("RGB", (120, 120), (235, 235, 225))
     pen = ImageDraw.Draw(image)
     pen.ellipse((25, 30, 95, 100), fill=color)
@@ -210,7 +210,7 @@ def fruit(color: str) -> Image.Image:
 
 
 def test_classes_that_differ_in_color_alone_are_kept(run):
-    # of one brightness, so that only the color tells them apart
+    # of equal brightness, so that they differ only in color
     entries = [entry("red", 0, encode(fruit("#c02020"))), entry("green", 0, encode(fruit("#147a14")))]
     assert [row["kept"] for row in run(entries)[1]] == [True, True]
     entries.append(entry("green", 1, encode(fruit("#c02020").resize((200, 200)))))
@@ -245,7 +245,7 @@ def test_a_class_that_loses_half_of_its_images_as_near_duplicates_gives_a_warnin
 
 
 def test_a_warning_and_the_terminal_say_why_images_were_dropped(run, caplog):
-    """A class that loses half of its images for other reasons is warned of; the terminal gets one line in any case."""
+    """A class that loses half of its images for other reasons gives a warning; the terminal always gets one line."""
     caplog.set_level("INFO", logger="distillery")
     both = encode(photo(5))
     cats = [entry("cat", 0, both), entry("cat", 1, encode(photo(1))[:300]), entry("cat", 2, encode(photo(2)))]

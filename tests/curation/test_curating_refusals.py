@@ -15,7 +15,7 @@ from distillery.storage.retrieved.refusals import refused_record
 
 @pytest.fixture
 def curated(tmp_path):
-    """Pixels and table of a source of which both classes were refused."""
+    """Pixels and table of a source that refused both classes."""
     pools = []
     for label in ("cat", "dog"):
         pools.append((tmp_path / f"{label}.tar", tmp_path / f"{label}.jsonl"))

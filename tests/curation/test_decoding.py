@@ -1,4 +1,4 @@
-"""Any bytes become an upright RGB image or a reason for rejection, never another exception."""
+"""Any bytes become an upright RGB image or are rejected with a reason; nothing else is raised."""
 
 import io
 import struct
@@ -178,7 +178,7 @@ def test_the_square_is_the_center_and_uint8():
 
 
 def with_chunk(name: bytes, content: bytes, checksum: int | None = None) -> bytes:
-    """The PNG with one more chunk behind its header."""
+    """The PNG with one more chunk after its header."""
     crc = zlib.crc32(name + content) if checksum is None else checksum
     chunk = struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
     return PNG[:33] + chunk + PNG[33:]

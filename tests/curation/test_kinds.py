@@ -1,4 +1,4 @@
-"""Kinds of images: what the statistics measure, how the classifier decides, and how well on images it never saw."""
+"""Kinds of images: what the statistics measure, how the classifier decides, and how accurate it is on new images."""
 
 import csv
 import hashlib
@@ -25,7 +25,7 @@ def statistics_of(image):
 
 
 def named(gray, square=None):
-    """The statistics of a gray image by name."""
+    """Statistics of a gray image, by name."""
     square = np.zeros((32, 32, 3), np.uint8) if square is None else square
     return dict(zip(NAMES, image_statistics(gray, square), strict=True))
 
@@ -124,7 +124,7 @@ def test_on_web_images_that_it_was_not_trained_on():
             data = tar.extractfile(member).read() if member.name.endswith(".jpg") else b""
             key = hashlib.sha256(data).hexdigest()
             kind = labels.get(key[:16], "photo")
-            # all drawings, and every eighth photo, of the half that is not trained on
+            # from the half that the classifier did not train on: all drawings, and every eighth photo
             if data and int(key[0], 16) % 2 and (kind == "drawing" or (kind == "photo" and int(key[1], 16) < 2)):
                 found.append(statistics_of(decode(data, side=32).image))
                 truth.append(kind)

@@ -100,7 +100,7 @@ def test_planted_errors_are_found_and_their_fraction_is_estimated(planted):
 
 def test_a_class_with_low_probabilities_throughout_is_not_flagged():
     labels = np.repeat([0, 1], 50)
-    probabilities = np.array([[0.9, 0.1]] * 50 + [[0.6, 0.4]] * 50)  # class 1 never gets more than 0.4
+    probabilities = np.array([[0.9, 0.1]] * 50 + [[0.6, 0.4]] * 50)  # the probability of class 1 is never above 0.4
     assert not find_label_issues(probabilities, labels).is_label_issue.any()
 
 

@@ -1,4 +1,4 @@
-"""Images of the teacher's data are found as they are, mirrored or reduced; other images are not."""
+"""Images of the teacher's data are found unchanged, mirrored or reduced; other images are not."""
 
 import numpy as np
 import pytest

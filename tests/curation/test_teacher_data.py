@@ -1,4 +1,4 @@
-"""The teacher's data: the expected images, balanced, labeled in the study's order of classes."""
+"""The teacher's data have the expected images, balanced, and labeled in the study's order of classes."""
 
 import io
 import pickle
@@ -47,7 +47,7 @@ def test_a_subset_is_balanced_and_has_no_row_twice(labels, count, seed):
     assert len(rows) == (min(count, len(labels)) if count else len(labels))
     assert (np.diff(rows) > 0).all()
     have, got = (np.bincount(x, minlength=4) for x in (labels, labels[rows]))
-    # a class that did not run out has at most one less than the largest
+    # a class with enough images has at most one less than the largest class
     assert (got[got < have] >= got.max() - 1).all()
 
 
@@ -93,7 +93,7 @@ def test_the_error_names_a_class_without_images(tmp_path):
 
 
 def fake_cifar10(monkeypatch):
-    """Ten images a class in official layout, pixel value = 10 x label + number (train) or the label (test)."""
+    """Ten images per class in CIFAR-10's layout; pixel value = 10 x label + number (train) or the label (test)."""
 
     def part(path, train):
         labels = np.tile(np.arange(10), 10 if train else 2)
@@ -208,7 +208,7 @@ def test_the_error_names_a_class_without_a_folder(tmp_path):
 def curated(
     folder: Path, name: str, labels: list[str], images: list[Image.Image], unkept: int = 0
 ) -> tuple[Path, Path, Path]:
-    """A source as curation writes it: the pixels of image i are all i, `unkept` rows are dropped."""
+    """Write a source as curation does: all pixels of image i are i, and `unkept` rows are dropped."""
     count = len(labels)
     files = [folder / f"{name}.{end}" for end in ("npy", "thumbs.npy", "parquet")]
     np.save(files[0], np.stack([np.full((4, 4, 3), i, np.uint8) for i in range(count)]))
@@ -337,7 +337,7 @@ def test_a_data_set_s_splits_become_squares(tmp_path):
 
 
 def test_a_data_set_s_count_is_of_images(tmp_path):
-    """Broken images and duplicates are replaced; the others stay as they were."""
+    """Broken images and duplicates are replaced; the others stay the same."""
     whole, _ = load_dataset(dataset_settings(make_dataset(tmp_path / "whole")), ["cat", "dog"], 8, (12, 0), seed=3)
     data = {row: image_bytes(row)[:70] for row in (0, 1, 2, 3)} | {4: image_bytes(6)}
     path = make_dataset(tmp_path / "broken", data)

@@ -1,4 +1,4 @@
-"""Drawn images show what their captions say."""
+"""Drawn images show what their captions describe."""
 
 from pathlib import Path
 

@@ -78,7 +78,7 @@ def test_a_nearest_mean_classifier_beats_chance():
     means = np.stack([train[labels == k].mean(0, dtype=float) for k in range(10)])
     distances = ((test[:, None].astype(float) - means) ** 2).sum((2, 3, 4))
     accuracy = (distances.argmin(1) == truth).mean()
-    assert 0.15 < accuracy < 0.6  # backgrounds and colors are some evidence of the class, not all
+    assert 0.15 < accuracy < 0.6  # backgrounds and colors are some evidence of the class, but do not decide it
 
 
 def test_the_error_for_an_unknown_class_names_the_known_ones():

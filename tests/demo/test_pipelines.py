@@ -40,7 +40,7 @@ def test_images_pass_curation_and_are_not_near_duplicates(name, size, tmp_path):
     from distillery.generation.diffusion import generate
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # layers too small for several threads
+    torch.set_num_threads(1)  # its layers are too small for several threads
     folder = build(name, tmp_path / "model", size=size)
     changes = {"model": str(folder), "per_class": 30, "size": size, "steps": 4, "guidance": 2.0, "batch": 20}
     source = source_defaults("diffusion") | changes

@@ -1,4 +1,4 @@
-"""Training the model of the demo: formulas, tokenizer, and that a killed training resumes to the same weights."""
+"""Training the model of the demo: formulas and tokenizer, and a killed training resumes to the same weights."""
 
 import numpy as np
 import pytest

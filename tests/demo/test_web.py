@@ -1,4 +1,4 @@
-"""The imitated web: results follow from the seed, every fault is what its name says, the server serves all hosts."""
+"""The imitated web: the seed decides the results, every fault behaves as named, one server serves all hosts."""
 
 import hashlib
 import http.client

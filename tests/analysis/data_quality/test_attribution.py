@@ -1,4 +1,4 @@
-"""Every used image is listed once, with what its source states; no other image is."""
+"""Every used image is listed once, with what its source states; unused images are not listed."""
 
 import csv
 
@@ -11,7 +11,7 @@ from distillery.curation.curated import CURATED_SCHEMA
 
 @pytest.fixture
 def curated(tmp_path):
-    """A source's table as curation writes it."""
+    """Writes a source's table as curation does."""
 
     def write(source, kind, rows, **facts):
         table = pd.DataFrame({name: [""] * (rows + 1) for name in CURATED_SCHEMA.names})

@@ -1,4 +1,4 @@
-"""Distances of pairs against sums over all pairs and against simulation; the table and its figure."""
+"""Mean distances of image pairs equal sums over all pairs, and their intervals cover; the table and its figure."""
 
 import itertools
 import runpy
@@ -74,7 +74,7 @@ def run(name, inputs, outputs, params):
 def test_from_images_to_the_figure(tmp_path, write_curated):
     tables = [write_curated("google", kept=12, size=16), write_curated("sd2", kept=6, size=16)]
     pixels = np.load(tables[1].with_suffix(".npy"))
-    pixels[:] = pixels[:1]  # the model makes one image again and again
+    pixels[:] = pixels[:1]  # a model that generates the same image every time
     np.save(tables[1].with_suffix(".npy"), pixels)
     network = NormalizedModel(build_network("resnet8", 2), torch.tensor([0.5] * 3), torch.tensor([0.25] * 3))
     save_weights(tmp_path / "teacher.safetensors", TrainedNetwork(network, "resnet8", ("cat", "dog"), 16, "teacher", 1))

@@ -19,7 +19,7 @@ def empty(schema, count):
 
 @pytest.fixture
 def audited(study, tmp_path):
-    """Audit 60 images of the study's colors, of which rows 0 to 4 are mislabeled, 2 and 30 known to the teacher."""
+    """Audit 60 images of the study's colors: rows 0 to 4 are mislabeled, the teacher trained on rows 2 and 30."""
     truth = np.arange(60) % 3
     labels = np.where(np.arange(60) < 5, (truth + 1) % 3, truth)
 
@@ -37,7 +37,7 @@ def audited(study, tmp_path):
         write_parquet(
             tmp_path / "leakage.parquet", known | {"teacher_split": ["train", "train", "test"]}, LEAKAGE_SCHEMA
         )
-        # logits of the teacher's own test images: red, green and blue in turns, rows 0 and 4 flatly contradicted
+        # logits of the teacher's own test images, labeled red, green and blue in turn; rows 0 and 4 contradict their labels
         own_labels = np.arange(30) % 3
         logits = 6.0 * np.eye(3, dtype=np.float32)[np.where(np.isin(np.arange(30), (0, 4)), 2, own_labels)]
         own = {"source": ["own_test"] * 30 + ["web"], "row": [*range(30), 0], "label": [*own_labels, 0]}

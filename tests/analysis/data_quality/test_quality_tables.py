@@ -25,7 +25,7 @@ HEADING = SheetHeading("google", "A study")
 
 @pytest.fixture
 def audit(tmp_path):
-    """20 images of source google, cats and dogs in turns; rows 10 and 12 are taken for dogs, row 5 is not audited."""
+    """20 images of source google, cats and dogs in turn; rows 10 and 12 are predicted as dogs, row 5 is not audited."""
     rows = range(20)
     table = pd.DataFrame(
         {"source": "google", "row": rows, "class": ["cat", "dog"] * 10, "key": [f"k{r}" for r in rows]}
@@ -35,14 +35,14 @@ def audit(tmp_path):
     table["is_label_issue"] = [int(r in (10, 12)) for r in rows]
     table["confident"] = [table["likely"][r] if r in (0, 1, 2, 3, 10, 12) else "" for r in rows]
     table["p_claimed"] = [0.05 if r == 12 else 0.1 if r == 10 else 0.9 for r in rows]
-    table["clip"] = [{0: 0.25, 2: 0.75}.get(r, -1.0) for r in rows]  # two cats were shown to CLIP
+    table["clip"] = [{0: 0.25, 2: 0.75}.get(r, -1.0) for r in rows]  # CLIP scored only two cats
     table.to_parquet(tmp_path / "audit.parquet")
     return tmp_path / "audit.parquet"
 
 
 @pytest.fixture
 def own_test(tmp_path):
-    """The audit of 40 of the teacher's own test images, cats and dogs in turns, of which 4 cats are taken for dogs."""
+    """The audit of 40 of the teacher's own test images, cats and dogs in turn; 4 cats are predicted as dogs."""
     table = pd.DataFrame({"source": "own_test", "row": range(40), "class": ["cat", "dog"] * 20, "audited": 1})
     table["is_label_issue"] = [int(row in (0, 2, 4, 6)) for row in range(40)]
     table["confident"] = table["class"].where(table["is_label_issue"] == 0, "dog")
@@ -146,7 +146,7 @@ def test_the_sheet_of_kinds_has_a_row_for_each_and_the_doubtful_photos_last(tmp_
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     sheet = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
     icon, photo = (np.argwhere((sheet == color).all(axis=2)) for color in ((200, 0, 0), (0, 0, 200)))
-    assert icon[:, 0].max() < photo[:, 0].min() and icon[:, 1].min() == photo[:, 1].min()  # each the first of its row
+    assert icon[:, 0].max() < photo[:, 0].min() and icon[:, 1].min() == photo[:, 1].min()  # each first in its row
 
 
 def test_the_sheet_of_near_duplicates(tmp_path):
@@ -176,7 +176,7 @@ def test_the_sheet_of_near_duplicates(tmp_path):
     duplicates_sheet([pool], tmp_path / "g.parquet", tmp_path / "d.png", HEADING, side=24)
     sheet = np.asarray(Image.open(tmp_path / "d.png"))
     framed = (sheet == MARK).all(axis=2)
-    # a frame of three pixels around the first image of both rows, and of no other
+    # only the first image of both rows has a frame, three pixels wide
     assert (framed.sum(axis=1) >= 72).sum() == 12 and np.flatnonzero(framed.any(axis=0)).max() < 24 + 150 + 72 + 3
 
 

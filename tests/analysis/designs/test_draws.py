@@ -1,4 +1,4 @@
-"""A scenario that trains on all there is has one draw, whatever the configuration asks for."""
+"""A scenario that trains on all available images has one draw, whatever the configuration says."""
 
 from distillery.analysis.designs.draws import scenarios_drawn_once
 from distillery.splits.scenario_plan import PLAN_SCHEMA

@@ -1,4 +1,4 @@
-"""A plan: the smallest difference is found four times in five by simulation; more of everything finds smaller ones."""
+"""A plan's smallest difference is detected in 4 of 5 simulated studies; more seeds and images detect smaller ones."""
 
 from dataclasses import replace
 
@@ -19,13 +19,13 @@ def test_the_smallest_difference_is_found_four_times_in_five(design, monkeypatch
     rng, found = np.random.default_rng(0), []
     simulation = Simulation(6, design, ASSUMED[TRAINING], ASSUMED[TEACHER], ASSUMED[DRAW])
     before, after = simulation.arms(rng, np.zeros(2))
-    preference = (before.mean(axis=0) - after.mean(axis=0)).var()  # of the mean over runs, as the verdict has it
+    preference = (before.mean(axis=0) - after.mean(axis=0)).var()  # of the mean over runs, as in the verdict
     monkeypatch.setattr(planning, "IMAGE_VARIANCE", preference)
     points = replace(PLAN, design=design).detectable()
     for _ in range(250):
         before, after = simulation.arms(rng, np.array([0.0, points]))
         found.append(paired_error(before, after, np.arange(IMAGES), np.arange(6), design).p() <= 0.05)
-    assert 0.65 < np.mean(found) < 0.95  # approximate: quantiles of few degrees of freedom are added
+    assert 0.65 < np.mean(found) < 0.95  # approximate, because quantiles of few degrees of freedom are added
 
 
 def test_more_seeds_images_and_fewer_tests_find_smaller_differences():
@@ -38,13 +38,13 @@ def test_more_seeds_images_and_fewer_tests_find_smaller_differences():
         {"design": RunDesign(2, 3)},
     ):
         assert replace(PLAN, **worse).detectable() > best
-    # what is shared is not covered, which makes the interval narrower, and the line says so
+    # the interval does not cover variation that all runs share, so it is narrower, and the line says so
     shared = replace(PLAN, design=RunDesign())
     assert shared.detectable() < best and shared.line().endswith(
         "4 times in 5; not covered: teacher, draw of train images (results/plan.md)"
     )
     assert "no verdict" in replace(PLAN, seeds=1).line()
-    assert "2 test images: no verdict" in replace(PLAN, test_images=2).line()  # would find 1,000 points
+    assert "2 test images: no verdict" in replace(PLAN, test_images=2).line()  # formally it would detect 1,000 points
 
 
 def test_the_plan_s_tables(tmp_path):

@@ -1,4 +1,4 @@
-"""The error over runs that share teachers and draws: known cases, unbiased components, what is not covered."""
+"""The error over runs that share teachers and draws: known cases, unbiased components, variation not covered."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ SEEDS = np.arange(6)
 
 def test_one_teacher_and_one_draw_give_exactly_student_s_t_interval():
     values = np.random.default_rng(0).normal(0, 1, 6)
-    for design in (NO_DESIGN, RunDesign(6, 6), RunDesign(7, 1), RunDesign(1, 6)):  # a teacher or draw for each run too
+    for design in (NO_DESIGN, RunDesign(6, 6), RunDesign(7, 1), RunDesign(1, 6)):  # or one for each run
         assert over_runs(values, SEEDS, design) == over_seeds(values)
 
 
@@ -45,7 +45,7 @@ def test_variance_components_are_unbiased_if_factors_are_crossed():
     for _ in range(3000):
         shared = rng.normal(0, 2, 4)[seeds % 4] + rng.normal(0, 3, 3)[seeds % 3]
         values = shared + rng.normal(0, 1, 12)
-        # with fractions below 0 kept, the mean would be exact; with 12 = 4 x 3 runs none of the large ones is cut
+        # negative estimates are set to 0, which biases the mean; with 12 = 4 x 3 runs no large component is negative
         found.append(variance_components(values, seeds, design))
     means = {name: np.mean([one[name] for one in found]) for name in found[0]}
     assert means == pytest.approx({"training": 1, "teacher": 4, "draw of train images": 9}, rel=0.12)

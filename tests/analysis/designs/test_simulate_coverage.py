@@ -1,4 +1,7 @@
-"""Simulated studies, fewer than the documented command makes: intervals hold where the design covers what varies."""
+"""In simulated studies, intervals cover the truth as often as stated if the design covers all variation.
+
+They simulate fewer studies than the documented command.
+"""
 
 import numpy as np
 import pytest

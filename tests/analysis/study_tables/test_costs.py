@@ -25,7 +25,7 @@ def measured(tmp_path):
         "run_trial/a.lr0.1_decay0_seed0.tsv": (3, 2, 1), "select_arm_hyperparameters/a.kd.tsv": (1, 1, 1),
         "run_arm_trial/a.kd.lr0.1_decay0_seed0.tsv": (3, 2, 1), "select_arm_hyperparameters/a.old.tsv": (99, 99, 99),
         "run_arm_trial/a.kd.lr0.2_decay0_seed0.tsv": (4, 2, 1),
-        "run_arm_trial/a.kd.lr0.9_decay0_seed0.tsv": (99, 99, 99),  # of a former grid
+        "run_arm_trial/a.kd.lr0.9_decay0_seed0.tsv": (99, 99, 99),  # of an earlier grid
         "run_trial/a.lr0.9_decay0_seed0.tsv": (99, 99, 99),
     }.items():  # fmt: skip
         path = tmp_path / "benchmarks" / name
@@ -90,7 +90,7 @@ def test_trainings_count_as_they_measured_themselves(measured):
         path.write_text("s\tcpu_time\tmax_rss\n" + "\t".join(map(str, numbers)) + "\n")
     for path in (measured / "benchmarks" / "train_student").glob("a.kd.*"):
         path.unlink()
-    # the process that trained both, of which their starts and ends are known
+    # the benchmark of the process that trained both; both recorded when they began and ended
     (measured / "benchmarks" / "train_student" / "a.kd.tsv").write_text(BENCHMARK.format(51, 900, 70))
     found = tabulated(measured)
     student = found.loc["train_student", ["jobs", "seconds", "cpu_seconds", "peak_memory_mb"]]

@@ -19,7 +19,7 @@ def test_curves_are_means_over_seeds(tmp_path):
     table = pd.read_csv(tmp_path / "curves.csv").set_index("step")
     assert table["loss"].tolist() == [2, 1] and table["n_seeds"].tolist() == [2, 2]
     assert np.isnan(table.loc[5, "val_percent"]) and table.loc[10, "val_percent"] == 45
-    # two seeds give intervals of over 12 standard errors, cut where no accuracy and no loss can lie
+    # two seeds give intervals of more than 12 standard errors, cut to possible values of accuracy and loss
     assert table.loc[10, ["val_low", "val_high"]].tolist() == [0, 100]
     assert table.loc[5, "loss_low"] == 0 and table.loc[5, "loss_high"] == pytest.approx(2 + 12.706, abs=0.01)
     paths[0].write_text("step,loss\n1,2\n")

@@ -38,7 +38,7 @@ def test_the_prediction_interval_covers_one_training_95_times_of_100(seeds, sd):
         hits += low <= theirs <= high
         widths.append(high - low)
     error = (0.05 * 0.95 / draws) ** 0.5
-    # rather too wide than too narrow, but no wider than it need be, or every published number would lie within
+    # may be somewhat too wide, but not much: otherwise every published number would lie within
     assert 0.95 - 4 * error <= hits / draws <= 0.98
     needed = 2 * 1.96 * 100 * (sd**2 * (1 + 1 / seeds) + 0.24 * (1 / 200 + 1 / 4000)) ** 0.5
     assert np.median(widths) < 1.2 * needed
@@ -80,7 +80,7 @@ def test_a_different_number_of_train_images_is_reported(tables):
 
 
 def test_all_published_numbers_are_within_at_once_95_times_of_100():
-    """26 claims that are all true: each alone fails once in 20, all together once in 20."""
+    """For 26 true numbers, at least one lies outside in 1 of 20 studies."""
     rng, draws, claims, alone, together = np.random.default_rng(1), 500, 26, [], []
     for _ in range(draws):
         ours = 40 + rng.normal(0, 1, (claims, 6))

@@ -33,7 +33,7 @@ def scenario(train, arms=("scratch", "kd"), **other):
 
 @pytest.fixture
 def study(tmp_path, write_run):
-    """From scenarios and {scenario: {arm: accuracies}} to the paths of the scenarios' tables."""
+    """Writes the scenarios' tables from scenarios and {scenario: {arm: accuracies}}, and returns their paths."""
 
     def make(scenarios, accuracies, **run):
         paths = []
@@ -89,7 +89,7 @@ def test_the_summary_is_the_statistics_of_the_runs(study):
     row, mean = found.loc["a", "kd"], estimate([100 * x for x in KD])
     assert float(row["mean_percent"]) == pytest.approx(mean.mean, abs=0.005)
     assert [float(row[k]) for k in ("sd", "low", "high")] == pytest.approx([mean.sd, mean.low, mean.high], abs=0.0051)
-    assert (found[list(COMPARED)] == "").all(axis=None)  # nothing is declared
+    assert (found[list(COMPARED)] == "").all(axis=None)  # no comparison is declared
 
 
 def test_an_arm_has_the_cells_of_its_first_declared_comparison_within_the_scenario(study):
@@ -182,7 +182,7 @@ def test_students_are_tested_on_every_tested_source_s_images_of_their_classes(wr
     splits = write_splits(["google", "sd2", "bing"], labels=3)
     plans = [write_plan("a", {"google": 6})]
     used = used_images(plans, splits, ["google", "sd2"])
-    # no scenario trains label 2, so that no student is tested on it
+    # no scenario trains on label 2, so no student is tested on it
     assert list(used.loc[used["source"] == "sd2", "row"]) == [0, 1, 3, 4, 6, 7, 9]
     assert set(used.loc[used["source"] == "sd2", "split"]) == {"test"} and "bing" not in set(used["source"])
     found = counts_table(curated, plans, splits, ["google", "sd2"]).set_index("source")
@@ -231,7 +231,7 @@ def test_scenarios_of_an_untrained_model_are_marked(study):
 
 
 def test_names_of_digits_stay_text(study):
-    """Arms `1` and `4` of scenario `007` are read back as they are called."""
+    """Arms `1` and `4` of scenario `007` keep their names when read back."""
     scenarios = {"007": scenario({"google": 800}, arms=["1", "scratch"])}
     found = summary(study(scenarios, {"007": {"1": KD, "scratch": SCRATCH}}), scenarios)
     assert list(found.index) == [("007", "1"), ("007", "scratch")]
@@ -288,7 +288,7 @@ def test_documented_columns_are_the_written_ones(name):
 
 
 def test_metrics_with_a_whole_accuracy(write_run):
-    """JSON may hold 1 for 1.0."""
+    """JSON may contain 1 instead of 1.0."""
     path = write_run("a", "kd", 0, 1)
     assert json.loads(path.read_text())["accuracy"] == 1
     assert scenario_table([path], scenario({"google": 8}))["accuracy_percent"].item() == "100.00"

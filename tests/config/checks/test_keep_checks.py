@@ -1,4 +1,4 @@
-"""Filters of generated images: which configurations are refused, and what the rules ask of the others."""
+"""Filters of generated images: which configurations are refused, and what queries of the rules return for others."""
 
 from pathlib import Path
 

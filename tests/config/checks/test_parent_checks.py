@@ -1,4 +1,4 @@
-"""Sources made from train images of others: which configurations are refused, and what the rules ask of the others."""
+"""Sources made from others' train images: which configurations are refused, and what queries return otherwise."""
 
 import copy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Sources without labels: what the configuration refuses, and what rules ask of it."""
+"""Sources without labels: what the configuration refuses, and what queries of the rules return."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Memory that jobs ask a cluster for."""
+"""The memory that jobs request from a cluster."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What the rules ask of a checked configuration: its sources, classes and settings."""
+"""Queries of the rules for sources, classes and settings of a checked configuration."""
 
 from pathlib import Path
 
@@ -175,7 +175,7 @@ def test_settings_of_an_arm_are_sorted_and_without_its_grid(study):
 def test_where_an_arm_is_tuned(study):
     assert training_queries.tuning_of(study, "one", "scratch") == ("one", study["student"]["tune"])
     assert training_queries.tuning_of(study, "one", "kd") == ("one.kd", study["arms"]["kd"]["tune"])
-    assert training_queries.tuning_of(study, "one", "published_kd") is None  # it has settings of its own
+    assert training_queries.tuning_of(study, "one", "published_kd") is None  # it has its own settings
     del study["student"]["tune"]
     assert training_queries.tuning_of(study, "one", "scratch") is None
 

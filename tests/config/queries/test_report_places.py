@@ -1,4 +1,4 @@
-"""Every output that Snakemake's report shows has its place, labels and a caption there."""
+"""Every output in Snakemake's report has a place, labels and a caption there."""
 
 import re
 from types import SimpleNamespace
@@ -43,7 +43,7 @@ def test_a_list_has_the_same_columns_for_all_and_no_two_alike():
 
 
 def test_no_rule_has_another_way_into_the_report():
-    """`in_report` is the only one, and what the rules show is what the files of places name."""
+    """Rules mark outputs for the report only with `in_report`, and these are the outputs in the files of places."""
     assert len(re.findall(r"(?<![\w_])report\(", RULES)) == 1
     shown = set(re.findall(r'in_report\("([^"]+)"\)', RULES))
     assert shown == set(PLACES)

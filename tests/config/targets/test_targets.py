@@ -1,4 +1,4 @@
-"""What the rules ask of a checked configuration: the names of files."""
+"""Queries of the rules for the names of a study's files."""
 
 import re
 from pathlib import Path
@@ -118,7 +118,7 @@ def test_figures_are_drawn_from_tables_of_the_page():
     figures = report_files.read_figures(ROOT / "workflow" / "report" / "figures.yaml")
     assert {table for about in figures.values() for table in about["tables"]} <= set(report_files.PAGE_TABLES)
     captions = {path.stem.removeprefix("table_") for path in (ROOT / "workflow" / "report").glob("table_*.rst")}
-    others = {"acceptance"}  # of studies that choose generated images
+    others = {"acceptance"}  # only studies that select generated images have it
     assert captions - others == set(report_files.PAGE_TABLES) and len(report_files.PAGE_TABLES) == len(
         captions - others
     )

@@ -1,4 +1,4 @@
-"""Corners match if their surroundings are alike; images that share them are candidates only if the places agree too."""
+"""Corners match if their surroundings are similar; images are candidates only if positions of corners agree too."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def random_print(rng: np.random.Generator, corners: int = 20) -> Fingerprint:
 
 
 def moved(own: Fingerprint, scale: float, degrees: float, shift: tuple[float, float]) -> Fingerprint:
-    """The same corners elsewhere, each hash with two bits changed; views of another image."""
+    """The same corners at other positions, each hash with two bits changed, as of another view of the image."""
     turn = np.radians(degrees)
     matrix = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     points = (own.points @ matrix.T + shift).astype(np.float32)
@@ -80,7 +80,7 @@ def test_corners_match_as_they_are_or_mirrored_and_across_parts_alone():
 def test_what_thousands_of_images_show_is_compared_with_few_of_them():
     rng = np.random.default_rng(4)
     prints = [random_print(rng) for _ in range(400)]
-    for own in prints:  # the corners of one frame
+    for own in prints:  # the corners of a frame that all images have
         own.hashes[:8], own.points[:8] = prints[0].hashes[:8], prints[0].points[:8]
     framed = len(candidate_pairs(prints).pairs)
     assert framed < 0.1 * 400 * 399 / 2

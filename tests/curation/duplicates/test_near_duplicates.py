@@ -1,4 +1,4 @@
-"""Copies of an image are near-duplicates, whatever was done to them; other images are not; groups do not chain."""
+"""Altered copies of an image are near-duplicates, different images are not, and groups do not chain."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from distillery_demo.drawing import CLASSES, draw
 
 
 def scene(seed: int, width: int = 180, height: int = 140) -> Image.Image:
-    """Random shapes over a smooth background: like a photograph it has details of many sizes."""
+    """Random shapes over a smooth background, with details of many sizes as in a photograph."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(60, 200, (5, 6, 3), dtype=np.uint8))
     image = coarse.resize((width, height), Image.Resampling.BICUBIC)
