@@ -1,4 +1,4 @@
-"""The page's answer: the first declared comparison, and which scenarios and arms may be the best."""
+"""The sentences at the top of the page: the first declared comparison, and which scenarios and arms may be the best."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from distillery.display_names import lacking_text
 from distillery.page.comparison_sentences import comparison_answer
 from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, Tables, named_table, say
 
-NAMED = 3  # scenarios and arms that a sentence names, at most
+NAMED = 3  # scenarios and arms listed in a sentence, at most
 
 
 def highest_run(tables: Tables) -> TableRow:
-    """The summary's row with the highest mean among those with the most classes, because fewer classes are easier.
+    """The row of the summary with the highest mean, among those with the most classes.
 
-    It is no winner: others may not be significantly worse.
+    Scenarios with fewer classes are left out, because they are easier. Other rows may not be significantly worse.
     """
     summary = named_table(tables, "summary")
     classes = summary.numbers("n_classes")
@@ -24,21 +24,21 @@ def highest_run(tables: Tables) -> TableRow:
 
 
 def export_target(tables: Tables) -> str:
-    """The ONNX file, and so the Snakemake target, that exports a student of the highest mean accuracy."""
+    """The Snakemake target, an ONNX file, that exports a student of the scenario and arm of `highest_run`."""
     highest = highest_run(tables)
     return f"results/models/{highest['scenario']}.{highest['arm']}.onnx"
 
 
 def answer(tables: Tables) -> list[Sentence]:
-    """The study's two questions answered: the first declared comparison, and what may be best, size by size."""
+    """Sentences on the first declared comparison, on the best results of each size, and on what is missing."""
     comparisons = named_table(tables, "comparisons")
     first = [comparison_answer(comparisons.groups("comparison")[0])] if len(comparisons) else []
     return [*first, *best_sets(tables), *_not_run(tables)]
 
 
 def _not_run(tables: Tables) -> Iterator[Sentence]:
-    """How many scenarios are not run, and why; what the common test lacks."""
-    summary = NamedTable("summary", tables["summary"])  # with the scenarios that are not run
+    """Sentences on scenarios that are not run, and on images missing from the common test set."""
+    summary = NamedTable("summary", tables["summary"])  # includes scenarios that are not run
     scenarios = summary.where(~summary["scenario"].duplicated())
     not_run = scenarios.where(~scenarios.rows.index.isin(run_rows(scenarios.rows).index))
     if len(not_run):
@@ -53,12 +53,12 @@ def _not_run(tables: Tables) -> Iterator[Sentence]:
 
 
 def _reasons(texts: Iterable[str]) -> list[str]:
-    """Every source's refusal once: `google refused (captcha), sd3 refused (gated)` names two of them."""
+    """The distinct refusals in the texts; `google refused (captcha), sd3 refused (gated)` holds two."""
     return list(dict.fromkeys(reason for text in texts for reason in re.split(r"(?<=\)), ", text)))
 
 
 def best_sets(tables: Tables) -> list[Sentence]:
-    """For each size, which scenarios and arms no other is significantly better than; those with the most classes."""
+    """A sentence per size: the scenarios and arms that no other is significantly better than, with the most classes."""
     ranking = named_table(tables, "ranking")
     classes = ranking.numbers("n_classes")
     families = ranking.where(classes == classes.max()).groups("size")
@@ -70,15 +70,13 @@ def _best_set(family: NamedTable, summary: NamedTable) -> Sentence:
 
     Args:
         family: the size's rows of `ranking.csv`.
-        summary: `summary.csv`, for the train images in words.
+        summary: `summary.csv`, which has the descriptions of train images.
     """
     first = family.first()
     if len(family) == 1:
         return say("There is one {first[size]} result: {one}.", one=_named(family, summary), first=first)
     if first["among_best"] == "":
-        return say(
-            "One seed does not tell which of the {first[n_compared]} {first[size]} results is best.", first=first
-        )
+        return say("One seed cannot show which of the {first[n_compared]} {first[size]} results is best.", first=first)
     best = family.where(family["among_best"] == "yes")
     names = _named(best, summary)
     if len(best) == 1:
@@ -90,7 +88,7 @@ def _best_set(family: NamedTable, summary: NamedTable) -> Sentence:
 
 
 def _named(rows: NamedTable, summary: NamedTable) -> Quoted:
-    """Arms and train images with their accuracies, the highest first; only the first ones of many."""
+    """Arms and train images with their accuracies, the highest first, at most `NAMED` of them."""
     order = rows.numbers("mean_percent").sort_values(ascending=False, kind="stable").index
     found = [summary.of(rows.row(label)).first() for label in order]
     names = [f"{row.arm} on {row['train']} ({row['mean_percent']} %)" for row in found[:NAMED]]

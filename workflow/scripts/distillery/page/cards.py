@@ -1,4 +1,4 @@
-"""Cards of the page: what it shows of each source and of each scenario."""
+"""Collects the data of the page's cards, one for each source and each scenario."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from distillery.display_names import not_run_text, source_title
 from distillery.page.quoting import Tables
 from distillery.wording import plural
 
-# settings of a source that the page shows; the others concern its retrieval alone
+# settings of a source that the page shows; the others only concern retrieval
 SHOWN_OF_SOURCE = (
     "kind", "per_class", "model", "steps", "guidance", "size", "scheduler", "path", "labels", "threshold", "filters",
     "random_weights",
 )  # fmt: skip
-KEPT = "kept_"  # before the name of a kind of image, in a column of counts.csv
+KEPT = "kept_"  # prefix of the columns of counts.csv that count kinds of images
 
 
 @dataclass(frozen=True)
 class StudyInfo:
-    """What the page shows of the configuration.
+    """The parts of the configuration that the page shows.
 
     Attributes:
-        title: of the study.
+        title: title of the study.
         label: text beside the title; none if empty.
         classes: queries and prompts by class.
         sources: settings of the sources used, by name.
@@ -33,7 +33,7 @@ class StudyInfo:
         arms: settings by name.
         titles: title of each source, from `display_names.source_titles`.
         about: the user's own text, paragraphs separated by a blank line.
-        authors: of the study.
+        authors: authors of the study.
     """
 
     title: str
@@ -48,14 +48,20 @@ class StudyInfo:
 
 
 def source_cards(study: StudyInfo, tables: Tables, samples: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A card per source: its settings, counts of its candidates, its leakage, and its likely label errors."""
+    """A card per source: its settings, counts of its candidates, leakage and likely label errors.
+
+    Args:
+        study: the configuration.
+        tables: all tables by name.
+        samples: sample images (`images.SourceSample`) by source; sources without them get no card.
+    """
     counts = tables["counts"]
     cards = []
     for name, settings in study.sources.items():
         if name not in samples:
             continue
-        mine = counts[counts["source"] == name]
-        sums = mine.drop(columns=["source", "class", "refused"], errors="ignore").apply(pd.to_numeric).sum()
+        rows = counts[counts["source"] == name]
+        sums = rows.drop(columns=["source", "class", "refused"], errors="ignore").apply(pd.to_numeric).sum()
         shown = {key: settings[key] for key in SHOWN_OF_SOURCE if settings.get(key) not in (None, "", {}, False)}
         card: dict[str, Any] = {"name": name, "title": source_title(name, study.titles), "settings": shown}
         kinds = {key: int(n) for key, n in sums.items() if key.startswith(KEPT) and n}
@@ -63,7 +69,7 @@ def source_cards(study: StudyInfo, tables: Tables, samples: Mapping[str, Any]) -
         card["counts"] = [(key.removeprefix("dropped_").replace("_", " "), int(n)) for key, n in sums.items() if n]
         card["kinds"] = ", ".join(f"{n:,} {key.removeprefix(KEPT).replace('_', ' ')}" for key, n in kinds.items())
         card["line"] = _source_line(card["counts"], settings)
-        card |= {"refused": _refused(mine), "has_images": bool(samples[name].items)}
+        card |= {"refused": _refused(rows), "has_images": bool(samples[name].items)}
         for table in ("leakage", "audit"):
             card[table] = tables[table][tables[table]["source"] == name].to_dict("records")[:1]
         if "acceptance" in tables:
@@ -73,7 +79,7 @@ def source_cards(study: StudyInfo, tables: Tables, samples: Mapping[str, Any]) -
 
 
 def _source_line(counts: Sequence[tuple[str, int]], settings: Mapping[str, Any]) -> str:
-    """What became of a source's candidates, in one line, with the model that made them or what labeled them."""
+    """One line on a source: how many candidates were kept, and which model generated or labeled them."""
     count = dict(counts)
     kept = f"{count.get('kept', 0):,} of {plural(count.get('candidates', 0), 'candidate')} kept"
     labels = {"teacher": "labeled by the teacher", "none": "used without labels"}.get(settings.get("labels", ""))
@@ -116,7 +122,7 @@ def _refused(counts: pd.DataFrame) -> str:
 def scenario_cards(study: StudyInfo, tables: Tables) -> list[dict[str, Any]]:
     """A card per scenario: its settings, and its rows of the summary, ranking, test sources and published numbers.
 
-    Key `not_run` says in words why it is not run, empty if it is.
+    Key `not_run` has the reason why a scenario is not run; it is empty for one that is run.
     """
     cards = []
     for name, settings in study.scenarios.items():

@@ -1,5 +1,7 @@
-"""The page's chart as data for its template: a row per scenario, marks in percent of the axis, so that it needs no
-script and fits any width."""
+"""Data of the page's chart for its template: a row per scenario, with marks placed in percent of the axis.
+
+So the chart needs no script and fits any width.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from distillery.display_names import display_name, not_run_text
 from distillery.figures.styles import PAIRS, PUBLISHED, ArmStyle, arm_styles, lines_of_arms
 from distillery.page.quoting import Tables, numbers
 
-# outlines around the origin, about 11 pixels wide, by Matplotlib's markers
+# Matplotlib marker → SVG outline around the origin, about 11 pixels wide
 SHAPES = {
     "o": "M-5.5,0a5.5,5.5 0 1,0 11,0a5.5,5.5 0 1,0 -11,0Z",
     "D": "M0,-6.5L6.5,0L0,6.5L-6.5,0Z",
@@ -26,10 +28,10 @@ SHAPES = {
     "X": "M-6,-3L-3,-6L0,-3L3,-6L6,-3L3,0L6,3L3,6L0,3L-3,6L-6,3L-3,0Z",
     "p": "M0,-6L6,-1L4,6H-4L-6,-1Z",
 }
-LINE, TALL_LINE = 30, 40  # pixels of a scenario's first line of marks, in a chart of many lines and of few
+LINE, TALL_LINE = 30, 40  # pixels of a scenario's first line of marks; tall in a chart of at most `FEW_LINES` lines
 NEXT_LINE = 24  # pixels of its other lines
 FEW_LINES = 8
-INK = "#000000"  # the color that must follow the page's text, light or dark
+INK = "#000000"  # replaced by the color of the page's text, which is light or dark
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class Mark:
     Attributes:
         name: the arm's display name.
         percent: the mean in percent, as text.
-        x, low, high: places of the mean and of its interval in percent of the axis; None without an interval.
+        x, low, high: positions of the mean and of its interval in percent of the axis; None without an interval.
         color, shape: an SVG color and outline.
-        side: -1 or 1, where the number stands: left or right of the mark.
-        facts: what hovering tells, a line each.
+        side: −1 or 1: the number is left or right of the mark.
+        facts: text of the tooltip, one fact per line.
     """
 
     name: str
@@ -62,14 +64,14 @@ class ChartRow:
 
     Attributes:
         scenario: its name.
-        train: its train images in words.
-        lines: marks of the arms that share a line.
+        train: description of its train images.
+        lines: marks by line; arms of a pair share a line.
         published: marks of published numbers.
-        published_line: the line that they stand on: that of the arms that repeat the published recipe, if there is one.
-        not_run: why the scenario is not run, in words; empty if it is.
-        label: all of it in words, for readers who do not see the chart.
-        chance: place of guessing among its classes; None if it is not run.
-        teacher: place of the teacher's accuracy on the same test images; None if unknown.
+        published_line: index of their line: that of the arms with the published recipe if there is one, else the first.
+        not_run: reason why the scenario is not run; empty if it is run.
+        label: the whole row as text, for screen readers.
+        chance: position of the chance level, percent of the axis; None if it is not run.
+        teacher: position of the teacher's accuracy on the same test images; None if unknown.
     """
 
     scenario: str
@@ -98,10 +100,11 @@ class Chart:
     Attributes:
         groups: rows by size.
         arms: styles of the arms that are drawn.
-        ticks: (place, text) of the axis, in percent of its width.
-        teacher: (place, text) of the teacher's accuracy on the common test images; None if unknown, or if scenarios are
-            tested on different ones. Each row has its own.
-        chance: (place, text) of guessing; None if scenarios differ in their number of classes. Each row has its own.
+        ticks: (position, text) of the axis; positions in percent of its width.
+        teacher: (position, text) of the teacher's accuracy on the common test images; None if unknown, or if it differs
+            between scenarios. Then only rows have it.
+        chance: (position, text) of the chance level; None if scenarios differ in their number of classes. Then only
+            rows have it.
         has_published: whether a published number is drawn.
     """
 
@@ -119,7 +122,7 @@ class Chart:
 
     @property
     def line(self) -> int:
-        """Pixels of a scenario's first line of marks."""
+        """Height of a scenario's first line of marks, pixels."""
         count = sum(max(1, len(row.lines)) for group in self.groups for row in group.rows)
         return TALL_LINE if count <= FEW_LINES else LINE
 
@@ -130,7 +133,7 @@ def shape_of(style: ArmStyle) -> str:
 
 
 def color_of(style: ArmStyle) -> str:
-    """The SVG color of an arm; black follows the page's text."""
+    """The SVG color of an arm; black becomes the color of the page's text."""
     return "currentColor" if style.color == INK else style.color
 
 
@@ -170,28 +173,28 @@ class _Axis:
         return cls(min(100.0, 10 * math.ceil((highest + 1) / 10)))
 
     def place(self, percent: float) -> float:
-        """Where a number stands, in percent of the axis."""
+        """Position of an accuracy in percent of the axis."""
         return round(100 * min(max(percent, 0.0), self.top) / self.top, 2)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Round numbers, at most six."""
+        """Ticks at round numbers, at most six: (position, text)."""
         step = 10 if self.top <= 50 else 20
         return [(self.place(value), str(value)) for value in range(0, int(self.top) + 1, step)]
 
 
 def _teacher_percents(tables: Tables) -> dict[str, str]:
-    """The teacher's accuracy on the common test images of each scenario."""
+    """The teacher's accuracy on the common test images of each scenario, percent as text; empty if unknown."""
     if "agreement" not in tables or "teacher_percent" not in tables["agreement"]:
         return {}
     known = tables["agreement"][tables["agreement"]["teacher_percent"] != ""]
     found = dict(zip(known["scenario"], known["teacher_percent"], strict=True))
-    if len(same := set(found.values())) == 1:  # also of scenarios without a distilled student
+    if len(same := set(found.values())) == 1:  # then it holds for all scenarios
         found = dict.fromkeys(run_rows(tables["summary"])["scenario"], same.pop())
     return found
 
 
 def _teacher(axis: _Axis, teachers: Mapping[str, str]) -> tuple[float, str] | None:
-    """The place and text of the teacher's accuracy if all students are tested on the same images."""
+    """Position and text of the teacher's accuracy if it is the same in all scenarios."""
     same = set(teachers.values())
     return (axis.place(float(text)), text) if len(same) == 1 and (text := next(iter(same))) else None
 
@@ -216,10 +219,10 @@ def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle], teache
     by_arm = {row["arm"]: row for row in rows.to_dict("records")}
     arms = lines_of_arms(list(by_arm))
     lines = [_line(axis, line, by_arm, styles) for line in arms]
-    repeated = [place for place, line in enumerate(arms) if set(line) & set(PAIRS[1])]
+    published_lines = [place for place, line in enumerate(arms) if set(line) & set(PAIRS[1])]
     label = ", ".join(f"{mark.name} {mark.percent} %" for line in lines for mark in line)
     published = list(_published(axis, by_arm))
-    place = repeated[0] if repeated else 0
+    place = published_lines[0] if published_lines else 0
     chance = axis.place(_percent_of_guessing(run_rows(rows).iloc[0]["n_classes"]))
     teacher = axis.place(float(teachers[first["scenario"]])) if first["scenario"] in teachers else None
     return ChartRow(first["scenario"], first["train"], lines, published, place, "", label, chance, teacher)
@@ -228,7 +231,7 @@ def _row(axis: _Axis, rows: pd.DataFrame, styles: Mapping[str, ArmStyle], teache
 def _line(
     axis: _Axis, arms: Sequence[str], by_arm: Mapping[str, Mapping[str, str]], styles: Mapping[str, ArmStyle]
 ) -> list[Mark]:
-    """Marks of one line; the number of the lower mean stands left of it."""
+    """Marks of one line; the number of the lower mean is left of its mark."""
     means = [float(by_arm[arm]["mean_percent"]) for arm in arms]
     sides = [-1 if len(arms) > 1 and mean == min(means) else 1 for mean in means]
     if len(set(means)) == 1 and len(arms) > 1:
@@ -243,7 +246,7 @@ def _mark(axis: _Axis, row: Mapping[str, str], style: ArmStyle, side: int) -> Ma
 
 
 def _facts(row: Mapping[str, str]) -> str:
-    """What hovering tells of a mean."""
+    """Text of the tooltip of a mean."""
     lines = [f"{row['train']}, {display_name(row['arm'])}: {row['mean_percent']} %"]
     if row["low"]:
         lines.append(f"95 % interval: {row['low']} to {row['high']} %")
@@ -256,7 +259,7 @@ def _facts(row: Mapping[str, str]) -> str:
 
 
 def _published(axis: _Axis, by_arm: Mapping[str, Mapping[str, str]]) -> Iterator[Mark]:
-    """Published numbers, once each, as the website gives them, else the notebook."""
+    """Marks of published numbers: those of the website, or of the notebook if the website has none."""
     for style, arms in PUBLISHED:
         rows = [by_arm[arm] for arm in arms if arm in by_arm]
         known = [row.get("published_site") or row.get("published_notebook") for row in rows]

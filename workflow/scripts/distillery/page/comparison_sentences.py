@@ -1,4 +1,4 @@
-"""Sentences about a declared comparison: its answer in plain words, and its verdicts counted."""
+"""Sentences about a declared comparison: its result in plain words, or the number of each verdict."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ VERDICTS = ("better", "worse", "no significant difference")
 
 
 def comparison_answer(table: NamedTable) -> Sentence:
-    """The first declared comparison in plain words.
+    """A comparison of two arms in plain words; any other comparison as in `comparison_sentence`.
 
     Args:
-        table: its rows of `comparisons.csv`.
+        table: the comparison's rows of `comparisons.csv`.
     """
     if "arm" not in table.rows or len(table.rows[["arm", "versus_arm"]].drop_duplicates()) != 1:
         return comparison_sentence(table)
@@ -71,7 +71,11 @@ def _significance(table: NamedTable) -> Sentence:
 
 
 def comparison_sentence(table: NamedTable) -> Sentence:
-    """The verdicts of one declared comparison, from its rows of the comparisons."""
+    """The number of each verdict of a comparison, and the range of differences.
+
+    Args:
+        table: the comparison's rows of `comparisons.csv`.
+    """
     question = say("{first[question]}", first=table.first())
     decided = table.where(table["verdict"] != "")
     if not len(decided):

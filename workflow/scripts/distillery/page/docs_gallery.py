@@ -1,8 +1,8 @@
-"""The documentation's gallery of a finished study: its figures, each with sentences read from its tables.
+"""Writes the documentation's gallery of a finished study: its figures, each with sentences generated from its tables.
 
     python -m distillery.page.docs_gallery RESULTS DOCS
 
-writes `DOCS/gallery.md` and `DOCS/gallery/*.png`, as small as the figures stay readable.
+writes `DOCS/gallery.md` and `DOCS/gallery/*.png`, shrunk as far as the figures stay readable.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from distillery.storage.files import atomic_path, atomic_write
 
 REPORT = Path(__file__).parents[3] / "report"
 WIDTH = 1100  # pixels at most
-COLORS = 64
+COLORS = 64  # of a shrunk figure's palette
 
 
 def write_gallery(results: str | Path, docs: str | Path) -> None:
-    """Write the gallery of a study's figures; those that it does not have are left out.
+    """Write the gallery of a study's figures; figures that it does not have are left out.
 
     Args:
         results: folder of a finished study, with `tables` and `figures`.
@@ -54,7 +54,12 @@ def _about(tables: Tables) -> str:
 
 
 def figure_sentences(figure: str, tables: Tables) -> Iterator[Sentence]:
-    """The page's sentences about the table that a figure shows."""
+    """The page's sentences that quote the table that a figure shows.
+
+    Args:
+        figure: its name.
+        tables: all tables by name.
+    """
     sentences = insights(tables) + answer(tables)
     table = {"sizes": "summary", "classes": "per_class", "reliability": "calibration"}.get(figure, figure)
     yield from (sentence for sentence in sentences if table in sentence.tables)
@@ -75,7 +80,7 @@ def _curves(tables: Tables) -> Sentence:
 
 
 def shrink(figure: Path, output: Path) -> None:
-    """Write a figure with at most `WIDTH` pixels across and `COLORS` colors."""
+    """Write a copy of a figure with at most `WIDTH` pixels of width and `COLORS` colors."""
     with Image.open(figure) as original:
         image = original.convert("RGB")
         if image.width > WIDTH:

@@ -1,4 +1,4 @@
-"""What flowed through the pipeline: counts from candidate to split, for the sketch of how the study was done."""
+"""Counts of images from candidates to splits, for the page's sketch of the pipeline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Flow:
     """Counts of a study.
 
     Attributes:
-        sources: a row per source: its title and the counts of `COUNTED`, as text.
+        sources: a row per source, with its title and the counts of `COUNTED`, as text.
         totals: sums over the sources, by column.
         students: number of trainings.
         scenarios: number of scenarios that are run.
@@ -32,7 +32,7 @@ class Flow:
 
 
 def flow(tables: Tables, titles: Mapping[str, str]) -> Flow:
-    """The counts of `counts.csv`, `summary.csv` and `teacher.csv`."""
+    """The counts, from `counts.csv`, `summary.csv` and `teacher.csv`."""
     counts, summary, teacher = tables["counts"], run_rows(tables["summary"]), tables["teacher"]
     named = [name for name in COUNTED if name in counts]
     sums = counts[["source", *named]].set_index("source").apply(numbers).groupby(level=0, sort=False).sum()

@@ -1,4 +1,4 @@
-"""The images inside the page: sample images of each source, and test images with their predictions."""
+"""Prepares the images inside the page: sample images of each source, and test images with their predictions."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from distillery.storage.arrays import map_pixels
 from distillery.storage.retrieved.pools import read_images
 
 MAX_SIDE = 64  # pixels of a test image inside the page
-SAMPLE_SIDE = 96  # pixels of a sample image, made from the image as it was retrieved
+SAMPLE_SIDE = 96  # pixels of a sample image, resized from the retrieved image
 COLUMNS = 50  # images side by side in a sheet
-PER_CLASS = 4  # sample images of a source, at most
+PER_CLASS = 4  # sample images per class of a source, at most
 MAX_TESTED = 4000  # test images inside the page
-ZERO = "0"  # number n is the character n after this one, as script.js reads them: one per image for any n
-UNTESTED = "-"  # before ZERO, so it is no number
+# numbers are encoded as one character each, so that script.js can index them: n is the n-th character after ZERO
+ZERO = "0"
+UNTESTED = "-"  # comes before ZERO, so it encodes no number
 PROVENANCE = ("title", "creator", "license", "page", "url", "query", "prompt", "model", "origin")
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Several images as one file, row by row.
+    """Several square images in one image file, row by row.
 
     Attributes:
         data: the file as a data URL.
-        side: pixels a side of each image.
-        columns: images in a row.
+        side: height and width of each image, pixels.
+        columns: images per row.
         count: number of images.
     """
 
@@ -46,7 +47,7 @@ class Sheet:
 
 
 def make_sheet(images: np.ndarray, max_side: int = MAX_SIDE) -> Sheet:
-    """Images uint8 [N, S, S, 3] as one WebP file, shrunk to at most `max_side` pixels a side."""
+    """Images uint8 [N, S, S, 3] as one WebP file, each shrunk to at most `max_side` × `max_side` pixels."""
     side = min(max_side, images.shape[1]) if len(images) else 1
     columns = max(1, min(COLUMNS, len(images)))
     canvas = Image.new("RGB", (columns * side, max(1, -(-len(images) // columns)) * side), "white")
@@ -67,7 +68,7 @@ class SourceSample:
 
     Attributes:
         sheet: the images.
-        items: for each image its class, row, and what is known of its provenance.
+        items: for each image its class, its row in the curated pixels, and its known provenance (`PROVENANCE`).
     """
 
     sheet: Sheet
@@ -80,8 +81,8 @@ def source_sample(pixels: str | Path, table: str | Path, shards: Sequence[str | 
     Args:
         pixels: `.npy` uint8 [N, S, S, 3].
         table: the curated `.parquet`.
-        shards: the pools' `.tar`, named by class. Images that are smaller in `pixels` than on the page are drawn from
-            these; without them the page enlarges what it has.
+        shards: the pools' `.tar`, named by class. They give the samples if `pixels` are smaller than on the page;
+            without them such images are enlarged.
     """
     rows = pd.read_parquet(table)
     kept = rows[rows["kept"].astype(bool)]
@@ -104,7 +105,7 @@ def _original_squares(images: np.ndarray, rows: pd.DataFrame, shards: Mapping[st
     """The center squares of images as they were retrieved, uint8 [N, SAMPLE_SIDE, SAMPLE_SIDE, 3].
 
     Args:
-        images: uint8 [N, S, S, 3], enlarged where the pool does not have the original.
+        images: uint8 [N, S, S, 3], enlarged if the pool lacks the original.
         rows: the curated table's rows of these images.
         shards: the pools' `.tar` by class.
     """
@@ -124,12 +125,12 @@ class TestImages:
     """The common test images, and what each scenario and arm predicted for them.
 
     Attributes:
-        sheets: by source.
-        places: (source, row, class) of every image, in the order of the predictions below and of its source's sheet.
-        predictions: by scenario and arm two texts with a character per image: how many seeds classified it correctly,
-            and the class that most of them predicted (an index of the study's classes). `UNTESTED` where the scenario
-            was not tested on the image.
-        total: number of test images; larger than `places` where they are too many for a page.
+        sheets: images by source.
+        places: (source, row, class) of every image; predictions and the images of each sheet are in this order.
+        predictions: two texts by scenario and arm, with a character per image: the number of seeds that classify it
+            correctly, and the class that most of them predict (index of the study's classes). `UNTESTED` if the
+            scenario was not tested on the image.
+        total: number of test images; the page shows at most `MAX_TESTED` of them.
     """
 
     sheets: dict[str, Sheet]
@@ -144,7 +145,7 @@ def load_test_images(images: str | Path, pixels: Mapping[str, str | Path], class
     Args:
         images: `images.parquet`.
         pixels: `.npy` of every source.
-        classes: the study's.
+        classes: names of the study's classes, in order.
     """
     table = pd.read_parquet(images)
     index = table.drop_duplicates(["source", "row"])[["source", "row", "class"]]

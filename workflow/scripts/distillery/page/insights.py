@@ -1,4 +1,4 @@
-"""Insights: what else the tables show, a sentence each, every number as its table has it."""
+"""Insights: sentences on further results, generated from the tables, with every number as in its table."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ COMMON = "common"  # as `test_sources.csv` calls the test images of all scenario
 
 
 def insights(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sentence]:
-    """The sentences in the order of the page. Those that a study has no data for are left out.
+    """The sentences in the order of the page, without those that the study has no data for.
 
     Args:
-        tables: by name.
+        tables: all tables by name.
         titles: title of each source, from `display_names.source_titles`; names by default.
     """
     makers = (
@@ -35,7 +35,10 @@ def _other_comparisons(tables: Tables) -> Iterator[Sentence]:
 
 
 def _cleaning(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
-    """Whether scenarios without flagged labels have fewer wrong ones: only where more is flagged than is usual."""
+    """Whether leaving out flagged labels removes wrong ones.
+
+    That is only shown if the teacher flags significantly more labels of the source than of its own test images.
+    """
     table = named_table(tables, "audit")
     cleaned = table.where((table["class"] == "all") & (table["clean_loses_percent"] != ""))
     for place in cleaned.rows.index:
@@ -177,4 +180,4 @@ def _dropped(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
 
 
 def _candidates(count: float) -> str:
-    return plural(int(count), "candidate").replace(",", "")  # as the table has it
+    return plural(int(count), "candidate").replace(",", "")  # without thousands separators, as in the table

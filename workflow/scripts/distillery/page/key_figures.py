@@ -1,4 +1,4 @@
-"""The key figures of the page's first screen."""
+"""The key figures on the page's first screen."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _difference(tables: Tables) -> Iterator[KeyFigure]:
     first = comparisons.groups("comparison")[0]
     row = first.first()
     if "arm" not in first.rows or row["arm"] == row["versus_arm"] or first["arm"].nunique() > 1:
-        return  # a mean over different questions says nothing
+        return  # a mean over comparisons of different arms has no meaning
     mean = first.numbers("difference").mean()
     note = f"points, mean over {plural(len(first), 'scenario')}"
     yield KeyFigure(f"{row.arm} − {display_name(row['versus_arm'])}", f"{mean:+.1f}".replace("-", "−"), note)

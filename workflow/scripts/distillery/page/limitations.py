@@ -1,4 +1,4 @@
-"""Limitations: what the tables cannot show, and why, a sentence each."""
+"""Limitations: sentences on what the results cannot show, generated from the tables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from distillery.wording import span
 
 
 def limitations(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sentence]:
-    """The sentences in the order of the page. Those that do not apply to a study are left out.
+    """The sentences in the order of the page, without those that do not apply to the study.
 
     Args:
-        tables: by name.
+        tables: all tables by name.
         titles: title of each source, from `display_names.source_titles`; names by default.
     """
     teacher_mistakes, weak_teacher, leakage, label_errors, flagged_labels = (
@@ -70,13 +70,13 @@ def _teacher_mistakes(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sen
         accuracies = [f"{percent} % of {name}" for name, percent in zip(names, tests["accuracy_percent"], strict=True)]
         yield say(
             "The teacher classifies {accuracies} correctly. Distillation passes its mistakes on to students, and helps"
-            " little where students trained from scratch are more accurate.",
+            " little if students trained from scratch are more accurate than the teacher.",
             accuracies=tests.quote(", ".join(accuracies)),
         )
 
 
 def _weak_teacher(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
-    """Tests in which students from scratch are more accurate than the teacher."""
+    """Test sets on which students trained from scratch are more accurate than the teacher."""
     teacher, students = named_table(tables, "teacher"), named_table(tables, "test_sources")
     teacher = teacher.where((teacher["teacher"] == "all") & (teacher["class"] == "all"))
     for tests in students.where(students["arm"] == "scratch").groups("test"):
@@ -84,15 +84,15 @@ def _weak_teacher(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentenc
         if len(same) and tests.numbers("mean_percent").max() > same.numbers("accuracy_percent").max():
             best = tests.highest("mean_percent")
             yield say(
-                "On {name} images a student {best.arm} has {best[mean_percent]} %, more than the"
-                " {teacher[accuracy_percent]} % of the teacher, from which students can hardly learn more.",
+                "On {name} images students trained {best.arm} reach {best[mean_percent]} %, more than the teacher's"
+                " {teacher[accuracy_percent]} %, so distilling from it can hardly help there.",
                 name=tests.quote(source_title(best["test"], titles)), best=best, teacher=same.first(),
             )  # fmt: skip
 
 
 def _shortfall(tables: Tables) -> Iterator[Sentence]:
     summary = named_table(tables, "summary")
-    # an arm may train on a part by its recipe: the arm with the most images shows what the scenario has
+    # an arm's recipe may use only part of the images, so the arm with the most images has the scenario's count
     most = summary.numbers("n_train").groupby(summary["scenario"], sort=False).idxmax()
     scenarios = summary.where(summary.rows.index.isin(most))
     fractions = scenarios.numbers("n_train") / scenarios.numbers("n_train_requested")
@@ -126,8 +126,8 @@ def _leakage(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
         )  # fmt: skip
 
 
-def _floor(audit: TableRow) -> str:
-    """What the teacher flags among its own test images, for a sentence about what it flags among a source's."""
+def _baseline(audit: TableRow) -> str:
+    """End of a sentence on a source's flagged labels: their percentage, and that of the teacher's own test images."""
     if not audit["own_flagged_percent"]:
         return ", and there are no trusted labels to compare with"
     return (
@@ -137,7 +137,7 @@ def _floor(audit: TableRow) -> str:
 
 
 def _label_errors(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
-    """The highest estimate of wrong labels, with that of the teacher's own test images."""
+    """The highest estimate of wrong labels of a source, with that of the teacher's own test images."""
     table = named_table(tables, "audit")
     estimated = table.where((table["class"] == "all") & (table["wrong_percent"] != ""))
     if len(estimated):
@@ -152,15 +152,16 @@ def _label_errors(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentenc
 
 def _flagged_labels(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     table, runs = named_table(tables, "audit"), tables["runs"]
-    # only sources whose test images the accuracies are measured on
+    # only sources whose test images are in the common test set
     common = table["source"].map(lambda source: f"accuracy_percent_on_{source}" in runs).astype(bool)
     audited = table.where((table["class"] == "all") & common)
     if audited.numbers("tested_on").sum():
         worst = audited.highest("tested_on")
         yield say(
-            "The teacher flags the labels of {worst[tested_on]} test images of {source} as likely errors{floor}. Where"
+            "The teacher flags the labels of {worst[tested_on]} test images of {source} as likely errors{baseline}. If"
             " such a label is wrong, a correct prediction counts as a mistake.",
-            worst=worst, source=table.quote(source_title(worst["source"], titles)), floor=table.quote(_floor(worst)),
+            worst=worst, source=table.quote(source_title(worst["source"], titles)),
+            baseline=table.quote(_baseline(worst)),
         )  # fmt: skip
         tests = named_table(tables, "test_sources")
         tests = tests.where((tests["test"] == "common") & (tests["unflagged_percent"] != ""))

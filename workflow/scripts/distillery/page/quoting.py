@@ -1,7 +1,7 @@
-"""Sentences that quote tables: each sentence names the tables that its values come from.
+"""Builds sentences from table cells; each sentence knows the tables that its values come from.
 
 Cells (`TableRow`) and texts made from them (`Quoted`) carry the name of their `NamedTable`. `say` accepts only these,
-and no digits in its own text, so every number in a sentence comes from a table that the sentence names.
+and no digits in its own text. So every number in a sentence comes from a table that the page links beside it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Tables = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Sentence:
-    """A statement, and the tables that it quotes.
+    """A statement, and the tables that it quotes; `+` joins two.
 
     Attributes:
         text: the statement.
@@ -37,11 +37,11 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Quoted:
-    """A text to put into sentences.
+    """A text for a sentence, and where it comes from.
 
     Attributes:
-        text: as it will be read.
-        table: name of the table it was read or counted from; blank for a convention that no table holds.
+        text: the text.
+        table: name of the table that it was read or counted from; blank if it comes from no table.
     """
 
     text: str
@@ -53,7 +53,7 @@ class Quoted:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row to quote from: in a sentence's text `{row[column]}` is a cell, `{row.arm}` the arm's display name."""
+    """A row to quote from: in the text of `say`, `{row[column]}` is a cell and `{row.arm}` the arm's display name."""
 
     table: str
     cells: Mapping[str, str]
@@ -72,7 +72,7 @@ class NamedTable:
     """A table, or some of its rows, with its name.
 
     Attributes:
-        name: of its file, without `.csv`.
+        name: name of its file, without `.csv`.
         rows: the table; every cell is text.
     """
 
@@ -90,19 +90,19 @@ class NamedTable:
         return numbers(self.rows[column])
 
     def where(self, chosen: pd.Series) -> NamedTable:
-        """The rows for which a boolean column is true."""
+        """The rows for which a boolean series is true."""
         return NamedTable(self.name, self.rows[chosen])
 
     def of(self, row: TableRow) -> NamedTable:
-        """The rows with another row's scenario and arm."""
+        """The rows with the scenario and arm of a row, which may be of another table."""
         return self.where((self["scenario"] == row["scenario"]) & (self["arm"] == row["arm"]))
 
     def groups(self, *by: str | pd.Series) -> list[NamedTable]:
-        """The rows of each value of one or several columns, in the order of the first rows."""
+        """The rows grouped by one or several columns or series, in the order of each group's first row."""
         return [NamedTable(self.name, rows) for _, rows in self.rows.groupby(list(by), sort=False)]
 
     def row(self, label: object) -> TableRow:
-        """The row of an index label."""
+        """The row with an index label."""
         return TableRow(self.name, self.rows.loc[label].to_dict())
 
     def first(self) -> TableRow:
@@ -122,31 +122,31 @@ class NamedTable:
         return self.row(self.numbers(column).idxmax())
 
     def quote(self, value: object) -> Quoted:
-        """A value made from the rows, such as a count, a sum, or names in a list."""
+        """A value computed from the rows, such as a count, a sum, or a list of names."""
         return Quoted(str(value), self.name)
 
 
 def named_table(tables: Tables, name: str) -> NamedTable:
-    """A table of the study with its name; of the summary only the scenarios that are run."""
+    """A table of the study with its name; the summary only with scenarios that are run."""
     return NamedTable(name, run_rows(tables[name]) if name == "summary" else tables[name])
 
 
 def say(text: str, **values: TableRow | Quoted) -> Sentence:
-    """Make a sentence, or a part of one, that knows which tables it quotes.
+    """Make a sentence, or a part of one, with the names of the tables that it quotes.
 
     Args:
-        text: a format string; its literal parts hold no digit.
+        text: a format string; its literal parts must not have digits.
         values: rows and quoted texts, by the names in the format string.
 
     Raises:
-        ValueError: a literal part holds a digit, so a number that comes from no table.
-        TypeError: a value is neither a row nor a quoted text, so it does not know its table.
+        ValueError: a literal part has a digit, so a number that comes from no table.
+        TypeError: a value is neither a `TableRow` nor a `Quoted`, so its table is unknown.
     """
     parts = list(string.Formatter().parse(text))
     if any(letter.isdigit() for literal, *_ in parts for letter in literal):
         raise ValueError(f"a number in the text of a sentence, which quotes no table: {text}")
-    if strange := [name for name, value in values.items() if not isinstance(value, TableRow | Quoted)]:
-        raise TypeError(f"not read from a table: {', '.join(strange)}")
+    if wrong := [name for name, value in values.items() if not isinstance(value, TableRow | Quoted)]:
+        raise TypeError(f"not read from a table: {', '.join(wrong)}")
     # a field is name, name[column] or name.attribute
     names = [field.partition("[")[0].partition(".")[0] for _, field, *_ in parts if field is not None]
     tables = dict.fromkeys(values[name].table for name in names)

@@ -1,4 +1,4 @@
-"""Renders the page: puts tables, sentences, charts and images into its template."""
+"""Renders the HTML report from tables, sentences, charts and images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from distillery.storage.files import atomic_write
 from distillery.wording import plural
 
 HERE = Path(__file__).parent
-ARM_COLUMNS = ("arm", "versus_arm", "versus")  # shown by their display names
+ARM_COLUMNS = ("arm", "versus_arm", "versus")  # their cells are shown as display names
 COMPARISON_COLUMNS = (
     ("question", "question"), ("scenario", "scenario"), ("arm", "arm"), ("versus_scenario", "against scenario"),
     ("versus_arm", "against arm"), ("difference", "difference"), ("low", "low"), ("high", "high"),
@@ -50,12 +50,12 @@ class PageInputs:
     """The files that the page is made from.
 
     Attributes:
-        tables: the `.csv`, identified by their names.
-        figures: the `.png`, identified by their names; the summary first.
-        captions: the `.yaml` with figures' titles, and the `.rst` with the caption of each figure.
+        tables: the `.csv` files, identified by their names.
+        figures: the `.png` files, identified by their names; the summary first.
+        captions: the `.yaml` with titles of figures, and an `.rst` with the caption of each figure.
         images: `images.parquet`.
         pixels, curated: `.npy` and `.parquet` of the sources used, in their order.
-        shards: the `.tar` of the sources' pools, in folders named by source; sample images are drawn from them.
+        shards: the `.tar` of the sources' pools, in folders named by source, for sample images.
         citation: `CITATION.cff`.
     """
 
@@ -70,7 +70,7 @@ class PageInputs:
 
 
 def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
-    """Write the page as one HTML file that needs no other; the same inputs give the same bytes."""
+    """Write the page as one self-contained HTML file; the same inputs give the same bytes."""
     tables = read_tables(files.tables)
     pixels = {Path(path).stem: path for path in files.pixels}
     samples = {}
@@ -114,11 +114,11 @@ def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
         )
     )
     atomic_write(output, page)
-    log.info("page of %.1f MB", len(page.encode()) / 1e6)
+    log.info("wrote a page of %.1f MB", len(page.encode()) / 1e6)
 
 
 def answer_section(study: StudyInfo, tables: Tables, chart: Chart) -> dict[str, Any]:
-    """What the first screen shows."""
+    """Template variables of the first screen."""
     run = run_rows(tables["summary"])
     return {
         "answer": answer(tables),
@@ -134,12 +134,12 @@ def answer_section(study: StudyInfo, tables: Tables, chart: Chart) -> dict[str, 
 
 
 def with_p_title(columns: Sequence[tuple[str, str]], comparisons: pd.DataFrame) -> list[tuple[str, str]]:
-    """The columns of a table, that of p with the name of its correction."""
+    """(Column, heading) pairs of a table, with the correction in the heading of p."""
     return [(name, p_title(comparisons) if name == "p_holm" else title) for name, title in columns]
 
 
 def how_section(study: StudyInfo, tables: Tables) -> dict[str, Any]:
-    """What the sketch of the pipeline shows."""
+    """Template variables of the section on how the study was done."""
     return {
         "flow": flow(tables, study.titles),
         "flow_columns": [(name, name) for name in COUNTED if name in tables["counts"]],
@@ -147,23 +147,23 @@ def how_section(study: StudyInfo, tables: Tables) -> dict[str, Any]:
 
 
 def _counted(run: pd.DataFrame, column: str, noun: str) -> str:
-    """A count with its noun if all rows have the same one; empty otherwise."""
+    """A count with its noun if all rows have the same count; otherwise empty."""
     counts = run[column].unique() if column in run else []
     return plural(int(counts[0]), noun) if len(counts) == 1 else ""
 
 
 def filters(study: StudyInfo, chart: Chart) -> list[dict[str, Any]]:
-    """Filters of the chart, only where there is something to filter."""
+    """Filters of the chart, each with at least two choices; none for a chart of one scenario."""
     trained = {source for settings in study.scenarios.values() for source in settings["train"]}
     sources = [(name, source_title(name, study.titles)) for name in study.sources if name in trained]
     sizes = [(group.size, group.size) for group in chart.groups]
     choices = (("size", "Size", sizes), ("source", "Trained on", sources))
-    found = [{"name": name, "title": title, "choices": of} for name, title, of in choices if len(of) > 1]
+    found = [{"name": name, "title": title, "choices": values} for name, title, values in choices if len(values) > 1]
     return found if sum(len(group.rows) for group in chart.groups) > 1 else []
 
 
 def content_policy(style: str, script: str) -> str:
-    """The page's content security policy: no code or style but its own, and no address but its own data.
+    """The page's content security policy: only its own script and style run, and it loads nothing from other addresses.
 
     Args:
         style, script: contents of the page's elements `style` and `script`.
@@ -184,14 +184,14 @@ def _source_hash(text: str) -> str:
 
 
 def read_tables(paths: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Tables by name; every cell is text, as in its file."""
+    """Read `.csv` tables, by name; every cell is text, as in its file."""
     return {Path(path).stem: read_text_table(path) for path in paths}
 
 
 def page_data(
     study: StudyInfo, tables: Tables, samples: Mapping[str, images.SourceSample], tests: images.TestImages
 ) -> dict[str, Any]:
-    """The data of the page's script."""
+    """The data for script.js, as JSON-compatible values."""
     summary = tables["summary"]
     return {
         "classes": list(study.classes),
@@ -220,8 +220,8 @@ def read_captions(paths: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Titles and captions of the figures, by name.
 
     Args:
-        paths: the `.yaml` with titles, then the captions: `figure_{name}.rst`, or `{name}.rst` of a figure that the
-            first does not list.
+        paths: the `.yaml` with titles, then the captions: `figure_{name}.rst`, or `{name}.rst` of a figure that is not
+            in the `.yaml`.
     """
     captions: dict[str, dict[str, Any]] = {}
     for path in map(Path, paths):
@@ -266,7 +266,7 @@ def _bibtex_entry(kind: str, key: str, about: Mapping[str, Any]) -> str:
 
 
 def script_json(data: Any) -> str:
-    """JSON for a script element; no text in it, such as a title from the web, can end that element."""
+    """JSON for a script element, escaped so that no text in it, such as a title from the web, can end the element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 

@@ -1,4 +1,7 @@
-"""The page's first screen as a PNG, for README: `python -m distillery.page.screenshot results/report.html page.png`."""
+"""Saves the page's first screen as a PNG, for README.
+
+python -m distillery.page.screenshot results/report.html page.png
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def take_screenshot(page: str | Path, output: str | Path) -> None:
         output: the `.png` to write.
 
     Raises:
-        UserError: there is no such page, or no Chromium with its driver on this machine.
+        UserError: the page does not exist, or this machine has no Chromium with its driver.
     """
     if not Path(page).is_file():
         raise UserError(f"{page} does not exist. Build it first: snakemake --cores all results/report.html")

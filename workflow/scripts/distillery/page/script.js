@@ -10,12 +10,12 @@
     return element;
   };
 
-  // --- light or dark: the system's choice until a reader makes one ---------------------------------------------------
+  // --- light or dark: the system's setting until the reader chooses ---------------------------------------------------
 
   const root = document.documentElement;
   const theme = byId("theme");
   const remembered = { get: () => { try { return localStorage.getItem("theme"); } catch { return null; } },
-    set: (name) => { try { localStorage.setItem("theme", name); } catch { /* a page from disk may not store */ } } };
+    set: (name) => { try { localStorage.setItem("theme", name); } catch { /* a page opened from disk may lack storage */ } } };
   function setTheme(name) {
     if (name) root.dataset.theme = name;
     const isDark = name === "dark" || (!name && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -126,7 +126,7 @@
 
   // --- images -----------------------------------------------------------------------------------------------------
 
-  // a sheet's data URL is in the page's style once, however many of its images are shown
+  // each sheet's data URL is in the page's style once, because several images share it
   const style = new CSSStyleSheet();
   document.adoptedStyleSheets = [style];
   const known = new Map();
@@ -141,7 +141,7 @@
 
   function image(kind, name, sheet, place, side) {
     const span = make("span", undefined, sheetClass(kind, name, sheet));
-    if (sheet.side < 64) span.classList.add("pixelated"); // such an image has no more pixels to show
+    if (sheet.side < 64) span.classList.add("pixelated"); // smoothing would hide the few pixels that it has
     const rows = Math.ceil(sheet.count / sheet.columns);
     span.style.width = span.style.height = `${side}px`;
     span.style.backgroundSize = `${sheet.columns * side}px ${rows * side}px`;
@@ -212,9 +212,9 @@
   // --- the students' predictions of the test images -----------------------------------------------------------------
 
   const PAGE = isPhone ? 30 : 120;
-  const ZERO = "0".charCodeAt(0); // number n is the character n after this one, as images.py writes it
+  const ZERO = "0".charCodeAt(0); // n is encoded as the n-th character after this one, as in images.py
   const browse = byId("browse");
-  const within = {}; // place of every test image in its source's sheet
+  const within = {}; // index of every test image in its source's sheet
   const places = data.tests.places.map(([source]) => (within[source] = (within[source] ?? -1) + 1));
   let start = 0;
 

@@ -1,4 +1,4 @@
-"""The words that the page explains where they stand, and how its text is set."""
+"""Definitions of the terms that the page explains in tooltips, and the minus sign in its text."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ TERMS = {
 
 
 def with_minus(text: str) -> str:
-    """A text with the minus sign before its negative numbers, where tables have a hyphen."""
+    """A text with minus signs before negative numbers, in place of the hyphens of tables."""
     return HYPHEN.sub("−", text)
