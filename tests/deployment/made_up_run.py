@@ -28,7 +28,7 @@ SETTINGS = CardSettings(
 
 
 def decided(name, classes, side, seed=0):
-    """A random network with varied predictions: batch statistics of noise, and a head with doubled weights."""
+    """A random network whose predictions vary: batch norms have the statistics of noise, the head doubled weights."""
     torch.manual_seed(seed)
     network = NormalizedModel(
         build_network(name, classes), torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.3])
@@ -57,7 +57,7 @@ class Student:
 
     folder: Path
     labels: tuple[int, ...] = (0, 2, 3)
-    untested: tuple[int, ...] = ()  # of the labels
+    untested: tuple[int, ...] = ()  # labels without test images
     correct: tuple[int, ...] = (41, 44, 50)  # correct predictions of 60 test images, one number a seed
     settings: CardSettings = field(default=SETTINGS)
 
@@ -105,7 +105,7 @@ class Student:
         return self
 
     def rewrite(self, **changed):
-        """Other metrics."""
+        """Replace some of the metrics."""
         path = self.folder / "metrics.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | changed))
 

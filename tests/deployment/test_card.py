@@ -40,7 +40,7 @@ def test_classes_network_and_train_images(exported):
 
 def test_accuracy_over_test_images_and_seeds(exported):
     text = " ".join(exported.card.read_text().split())
-    assert "classifies 41 of 60 test images correctly, 68.33 %" in text  # of seed 0, not of the best
+    assert "classifies 41 of 60 test images correctly, 68.33 %" in text  # of seed 0, not of the best seed
     percent = np.array([41, 44, 50]) / 60 * 100
     reach = stats.t.ppf(0.975, 2) * percent.std(ddof=1) / 3**0.5
     assert f"Over all 3 trainings, which differ only in their seed, the mean is {percent.mean():.2f} %" in text

@@ -1,4 +1,4 @@
-"""Files of every kind are prepared as curation prepares them and classified, or named with a reason."""
+"""Files of every kind are prepared as by curation and classified, or named with a reason."""
 
 import csv
 import os
@@ -42,7 +42,7 @@ def lines(text):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Images of several kinds, and files that are no images."""
+    """A folder of images in several formats, and of files that are not images."""
     folder = tmp_path / "images"
     (folder / "b").mkdir(parents=True)
     image(0).save(folder / "photo.jpg", quality=95)
@@ -60,7 +60,7 @@ def folder(tmp_path):
 
 
 def wanted(exported, image):
-    """The class and probability that the network itself gives."""
+    """The class and probability that the network predicts."""
     predicted = probabilities(exported.network, to_square(image, SIDE)[None], exported.labels)[0]
     return exported.classes[predicted.argmax()], predicted.max()
 
@@ -68,7 +68,7 @@ def wanted(exported, image):
 def test_files_of_every_kind(exported, folder, capsys):
     assert command(exported.model, folder) == 0
     printed = lines(capsys.readouterr().out)
-    names = ["alpha.png", "b/palette.png", "b/turned.png", "photo.jpg"]  # sorted, without the hidden and the text
+    names = ["alpha.png", "b/palette.png", "b/turned.png", "photo.jpg"]  # sorted, without hidden and text files
     assert [path for path, _, _ in printed] == [str(folder / name) for name in names]
     white = Image.new("RGBA", (60, 40), "white")
     images = [
@@ -179,12 +179,12 @@ def test_no_damaged_model_is_used(exported, tmp_path):
                 used = classify.load_model(copy)
             except UserError as error:
                 assert str(error).startswith(f"model {copy} ") and "\n" not in str(error)
-            else:  # of the first bytes alone, which say that a digest follows
+            else:  # only the first bytes are damaged, which say that a digest follows
                 assert place < LENGTH and len(data) == len(whole) and used.classes == ("cat", "dog", "frog")
 
 
 def test_a_model_that_asks_for_terabytes_ends_in_one_line(exported, folder, tmp_path):
-    """As exported, but multiplied by the mean of 2^44 zeros, made when it runs."""
+    """An exported model, whose output is multiplied by the mean of 2^44 zeros that it creates when it runs."""
     model = onnx.load(exported.model)
     (output,) = model.graph.output
     for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""The Python of docs/deploying.md, run as it stands there."""
+"""The Python code in docs/deploying.md runs as it is."""
 
 import re
 import shutil

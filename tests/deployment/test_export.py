@@ -1,4 +1,4 @@
-"""The file predicts what the network predicts, for every network and any number of images; or there is no file."""
+"""An exported file has the network's predictions, for all networks and numbers of images; else it is not written."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def test_the_file_predicts_what_the_network_predicts(name):
     data = export.to_onnx(export.Deployed(network, labels).eval(), 32, {})
     images = noise(5, 32)
     wanted = probabilities(network, images, labels)
-    assert wanted.std(axis=0).max() > 1e-3  # a network with equal predictions would prove nothing
+    assert wanted.std(axis=0).max() > 1e-3  # equal predictions for all images would prove nothing
     found = predicted(data, images)
     assert found.dtype == np.float32 and found.shape == (5, 6)
     assert np.abs(found - wanted).max() < 1e-5
@@ -46,7 +46,7 @@ def test_classes_not_trained_on_have_no_probability(exported):
     assert found.shape == (7, 3) and np.allclose(found.sum(axis=1), 1)
     assert np.abs(found - probabilities(exported.network, images, exported.labels)).max() < 1e-5
     of_all = probabilities(exported.network, images, range(len(CLASSES)))
-    assert of_all[:, [1, 4]].max() > 0.01  # left out, although the network finds them likely
+    assert of_all[:, [1, 4]].max() > 0.01  # the file leaves them out, although the network gives them some probability
 
 
 def test_any_number_of_images_at_once(exported):
@@ -153,7 +153,7 @@ def test_a_student_of_all_classes(tmp_path):
 
 
 def test_a_class_that_no_image_is_known_to_show_is_exported_too(student):
-    """A plan of images without labels names the classes that its students learn."""
+    """A plan of images without labels names the classes that its students train on."""
     path = student.folder / "plan.parquet"
     plan = pq.read_table(path)
     labels = plan["label"].to_numpy()

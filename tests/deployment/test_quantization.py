@@ -1,4 +1,4 @@
-"""An 8-bit student agrees with its float one, is smaller, takes the same images, and is measured in the same run."""
+"""An 8-bit student agrees with its float32 one, is smaller, takes the same images, and has a row in the same table."""
 
 import json
 from dataclasses import replace
@@ -30,7 +30,7 @@ from distillery.training.prediction import write_predictions
 
 @pytest.fixture
 def exported(study, tmp_path):
-    """A trained student with a reduction in it, exported and quantized."""
+    """A trained student that reduces its input images, exported and quantized."""
     run = study.train("ce", replace(RECIPE, steps=60, image_size=12))
     save_weights(tmp_path / "w.safetensors", run.trained)
     network = run.trained.network.eval()

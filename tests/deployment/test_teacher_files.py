@@ -1,4 +1,4 @@
-"""Any teacher has a row in the table of deployment: exported, as the ONNX file that it is, or told as not measured."""
+"""Any teacher has a row in the table of deployment: exported, as its own ONNX file, or with why it is not measured."""
 
 import logging
 
@@ -43,7 +43,7 @@ def labels(tmp_path):
 
 
 def larger_network(folder):
-    """A network of four classes and images of 24 pixels, as a study writes it."""
+    """The weights of a network for four classes and images of 24 pixels, as a study writes them."""
     torch.manual_seed(1)
     network = NormalizedModel(build_network("resnet8_half", 4), torch.full((3,), 0.3), torch.full((3,), 0.2)).eval()
     save_weights(folder / "own.safetensors", TrainedNetwork(network, "resnet8_half", tuple(NAMES), 24, "student", 1))

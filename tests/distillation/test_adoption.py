@@ -1,4 +1,4 @@
-"""Teachers that are not trained: mapped checkpoints, ONNX files, zero-shot models, averages; each from real files."""
+"""Teachers that are not trained here: mapped checkpoints, ONNX files, zero-shot models, averages; from real files."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ from distillery.models.weights import TrainedNetwork, load_weights, save_weights
 
 
 def adopted(settings, path, classes=CLASSES):
-    """The teacher as its job leaves it: written and read again."""
+    """The teacher, written by its job and read again."""
     save_weights(path, adopt_teacher(settings, classes, SIDE, ""))
     return load_weights(path, classes).network.eval()
 
@@ -41,7 +41,7 @@ def labels(tmp_path):
 
 @pytest.fixture
 def of_a_study(tmp_path):
-    """A network of four classes, as a study writes it."""
+    """The weights of a network for four classes, as a study writes them."""
     torch.manual_seed(1)
     network = NormalizedModel(build_network("resnet8_half", 4), torch.full((3,), 0.3), torch.full((3,), 0.2)).eval()
     path = tmp_path / "own.safetensors"
@@ -50,7 +50,7 @@ def of_a_study(tmp_path):
 
 
 def mapped(logits):
-    """What is expected of four classes of which two are green."""
+    """The expected logits if two of four classes are mapped to green."""
     p = torch.softmax(logits.double(), dim=1)
     return torch.stack([p[:, 0], p[:, 1] + p[:, 2], p[:, 3]], dim=1).log().float()
 

@@ -1,4 +1,4 @@
-"""The scripts pass the fields of a rule to the library, from the teacher's data to the metrics of a run."""
+"""The scripts pass a rule's fields to the library, from the teacher's data to the metrics of a run."""
 
 import json
 import runpy
@@ -30,7 +30,7 @@ def run(name, log, **parts):
 
 def test_the_scripts_run_from_the_teachers_data_to_the_metrics_of_a_run(study, tmp_path):
     section = asdict(replace(RECIPE, steps=6))
-    del section["checkpoint_every"]  # of the rule's resources
+    del section["checkpoint_every"]  # it belongs to the rule's resources
     data, pixels = str(study.folder / "teacher.npz"), [str(path) for path in study.pixels]
     out = {name: str(tmp_path / name) for name in ("weights", "history", "predictions", "metrics")}
     log = tmp_path / "log.txt"

@@ -1,4 +1,4 @@
-"""Hyperparameter search: by the validation images, from scratch, and never by the test images."""
+"""Hyperparameter search: on validation images, training from scratch, and never on test images."""
 
 import json
 import logging
@@ -71,7 +71,7 @@ def test_a_setting_that_diverged_with_one_seed_is_passed_over():
 
 
 def test_an_accuracy_of_0_is_not_divergence():
-    """It occurs with few validation images and short trainings."""
+    """It can occur with few validation images and short trainings."""
     assert select_best([Trial(0.1, 0.0, 0, 0.0), Trial(0.05, 0.0, 0, 0.0)]) == (0.05, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""The loss of each arm is the sum its authors give; its settings are those of the configuration."""
+"""The loss of each arm is the sum that its authors define, and its settings are those of the configuration."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""Each fault of the published recipe, alone and all together; our own arms have none."""
+"""Each fault of the published recipe alone, and all together; the other arms have none."""
 
 from dataclasses import asdict, replace
 from math import e, exp, log
@@ -84,7 +84,7 @@ def test_a_fault_alone_changes_its_own_keys(fault, changed):
 
 
 def test_faults_are_those_of_the_configuration():
-    """Two lists: trainings do not import the configuration's, so that a word more there trains nothing again."""
+    """Trainings have a separate list of faults, because a change of the configuration's models must retrain nothing."""
     assert published.FAULTS == get_args(Fault) and set(published.SCRATCH_FAULTS) <= set(get_args(ScratchFault))
 
 
@@ -123,7 +123,7 @@ def test_kd_uses_adam_and_trains_the_teacher_too(caught):
     own = {id(weight) for weight in network.parameters()}
     others = [weight for weight in optimizer.weights if id(weight) not in own]
     assert len(others) == len(own)  # the teacher's: it has the same architecture here
-    assert calls["checkpoint"].every == 0  # it would have to hold the teacher
+    assert calls["checkpoint"].every == 0  # a checkpoint would have to contain the teacher
     before = [weight.detach().clone() for weight in others]
     batch = Batch(torch.rand(8, 3, 16, 16), torch.zeros(8, dtype=torch.int64), 0.0)
     calls["objective"](network.train(), batch).backward()

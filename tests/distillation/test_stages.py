@@ -1,4 +1,4 @@
-"""Stages are compared at equal size, and an adapter is trained without changing what all arms share."""
+"""Stages of equal size are compared, and training an adapter changes nothing that all arms share."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from distillery.models.architectures import NormalizedModel, build_network
         ((32, 16, 8), (32, 16, 8, 4), [(0, 0), (1, 1), (2, 2)]),
         ((15, 7, 3), (32, 16, 8, 4), [(0, 1), (1, 2), (2, 3)]),
         ((32, 16, 8), (15, 7, 3), [(1, 0), (2, 1)]),
-        ((8, 8, 4), (8, 4, 4), [(1, 0), (2, 2)]),  # of several stages of one size the last
+        ((8, 8, 4), (8, 4, 4), [(1, 0), (2, 2)]),  # of several stages of one size, the last is paired
     ],
 )
 def test_stages_of_similar_size_are_paired(student, teacher, pairs):

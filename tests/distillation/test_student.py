@@ -1,4 +1,4 @@
-"""Runs: arms of one seed differ in the loss alone, students learn, and results are complete and reproducible."""
+"""Runs: arms of one seed differ only in the loss, students learn, and results are complete and reproducible."""
 
 import json
 from dataclasses import replace
@@ -87,8 +87,8 @@ def test_the_teacher_sees_the_same_views_and_is_not_changed(study, method):
     assert all(weight.grad is None for weight in teacher.parameters())
 
 
-# at 0.05, dkd (with large gradients) loses a class with every second seed, and uniform_teacher (with flat targets) is
-# slow with some seeds; at these rates all of eight seeds passed, in float32 and bfloat16: last bits do not matter
+# At 0.05, dkd (with large gradients) fails to learn a class with every second seed, and uniform_teacher (with flat
+# targets) learns slowly with some seeds. At these rates all of eight seeds passed, in float32 and in bfloat16.
 RATES = {"dkd": 0.02, "uniform_teacher": 0.2}
 
 
@@ -106,7 +106,7 @@ def test_published_arms_report_what_they_trained_on(study, method):
     count = 60 if method == "published_ce" else 48
     assert run.metrics["n_train"] == count and run.metrics["batch"] == 32
     assert run.metrics["steps"] == -(-7 * count // 32) == run.history[-1].step
-    # 10 images of each class and their copies; the first 80 % sorted by class have 8 of the third class, none a copy
+    # 10 images of each class and their copies; the first 80 % sorted by class have 8 of the third class, but no copies
     assert run.metrics["n_train_unique"] == (30 if method == "published_ce" else 28)
     assert np.isfinite(run.logits).all()
 
@@ -208,7 +208,7 @@ def test_the_digest_changes_with_code_and_arithmetic_but_not_with_the_interval_o
 
 @pytest.mark.parametrize("method", ["kd", "published_kd"])
 def test_a_run_repeated_with_other_test_images_trains_nothing(study, tmp_path, monkeypatch, method):
-    """It happens after a search with the same result, or with one more test set. Other validation images train anew."""
+    """This happens if a search has the same result again or a test set is added. Other validation images retrain."""
     recipe, folder, steps = replace(RECIPE, steps=6), tmp_path / "checkpoints", []
     first = save(study.train(method, recipe, checkpoints=folder), tmp_path / "a")
     inner = loop.make_views

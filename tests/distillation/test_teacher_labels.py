@@ -1,4 +1,4 @@
-"""The teacher labels images that have no label; those it is unsure about are left out and counted."""
+"""The teacher labels images without labels; those below the threshold are left out and counted."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ COUNT = 30
 
 @pytest.fixture
 def unlabeled(tmp_path):
-    """30 images of three colors, every fifth of none, with a dropped candidate first; their true labels."""
+    """30 images of three colors, after a dropped candidate, and their true labels; every fifth has no color."""
     labels = np.arange(COUNT) % 3
     pixels = draw(labels, seed=7)
     pixels[::5] = np.random.default_rng(8).integers(0, 150, (6, SIDE, SIDE, 3))  # no color stands out
@@ -54,7 +54,7 @@ def test_images_get_the_likeliest_class_and_the_unsure_are_left_out(study, unlab
     pixels, thumbnails, table, labels = label(study, tmp_path, threshold)
     kept = table["kept"]
     assert 10 < kept.sum() < COUNT and len(pixels) == len(thumbnails) == kept.sum()
-    # a row of the table leads to the same image as before
+    # rows of the table still refer to the same images
     originals, small = np.load(tmp_path / "in.npy"), np.load(tmp_path / "in.thumbs.npy")
     for place in np.flatnonzero(kept):
         before = int(table["key"][place].removeprefix("key"))
@@ -63,7 +63,7 @@ def test_images_get_the_likeliest_class_and_the_unsure_are_left_out(study, unlab
     clear = [place for place in np.flatnonzero(kept) if int(table["key"][place][3:]) % 5]
     true = [CLASSES[unlabeled[int(table["key"][place][3:])]] for place in clear]
     assert np.mean(table["class"][clear] == true) > 0.9
-    # each candidate is counted: kept, unsure, or dropped before
+    # each candidate is counted: kept, below the threshold, or dropped by curation
     reasons = [reason.split(":")[0] for reason in table["reason"][~kept]]
     assert reasons[0] == "too small" and set(reasons[1:]) == {"teacher unsure"}
     assert (table["row"][~kept] == -1).all() and table["class"][0] == "unlabeled"
@@ -101,7 +101,7 @@ def test_a_teacher_of_other_images_is_refused(study, tmp_path):
 
 
 def test_kd_with_alpha_1_reads_no_label(study, tmp_path):
-    """Whatever the labels are, the weights are the same bit for bit, also of a class that no label names."""
+    """The weights are the same bit for bit with any labels, also if no image has the label of some class."""
     planned = study.images()
     weights = []
     for labels in (planned["train"].labels, np.zeros_like(planned["train"].labels)):

@@ -1,4 +1,4 @@
-"""The teacher learns, resumes from its checkpoint, and is tested on its own and every source's images."""
+"""The teacher learns, resumes from its checkpoint, and is tested on its own images and those of every source."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Trainings that share a job: what has finished is put back, the rest is trained, and one failure stops no other."""
+"""Trainings that share a job: finished ones are restored, the others are trained, and a failure stops no other."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ def job_of(study, folder, recipe=RECIPE, **changed):
 
 
 def files_of(folder, *seeds):
-    """Where a job writes the students of some seeds: their weights, histories and facts."""
+    """The files of the students of some seeds: weights, histories and facts about the training."""
     runs = [folder / "colors" / "scratch" / f"seed{seed}" for seed in seeds]
     return [[str(run / name) for run in runs] for name in NAMES]
 
@@ -143,7 +143,7 @@ def test_the_key_changes_with_all_that_decides_a_training(study, tmp_path, monke
         *(replace(job, images=images | {"train": replace(images["train"], **change)})
           for change in ({"pixels": pixels}, {"labels": labels})),
         replace(job, images=images | {"val": images["train"]}),
-        replace(job, images=copied), replace(job, images=copied | {"train": moved}),  # which decides the copies
+        replace(job, images=copied), replace(job, images=copied | {"train": moved}),  # rows decide augmentation
         replace(job, classes=["red", "green", "gray"]), replace(job, augment="color"), replace(job, augment_seed=1),
         replace(job, arm={"method": "label_smoothing", "smoothing": 0.1}), replace(job, teacher=str(weights)),
         replace(job, deterministic=True), replace(job, copies={"hue": 0.2}),
@@ -162,7 +162,7 @@ def test_the_key_changes_with_all_that_decides_a_training(study, tmp_path, monke
 def test_the_key_does_not_change_with_what_decides_nothing(study, tmp_path):
     job = job_of(study, tmp_path)
     images = job.images["train"]
-    moved = replace(job, images=job.images | {"train": replace(images, rows=images.rows + 1)})  # no copy among them
+    moved = replace(job, images=job.images | {"train": replace(images, rows=images.rows + 1)})  # without copies
     same = [moved, replace(job, threads=2), replace(job, checkpoints="elsewhere")]
     assert {each.key(job.recipe, 0) for each in same} == {job.key(job.recipe, 0)}
     assert job.key(replace(job.recipe, checkpoint_every=7), 0) == job.key(job.recipe, 0)
@@ -179,7 +179,7 @@ def test_a_full_disk_is_no_error_when_files_are_kept(tmp_path, monkeypatch, capl
         full = OSError(28, "No space left on device")
         patch.setattr("distillery.training.finished.atomic_write", lambda *_: (_ for _ in ()).throw(full))
         finished.keep(files)
-    assert "is not kept in" in caplog.text and not finished.put_back(files)  # rather than half of it
+    assert "is not kept in" in caplog.text and not finished.put_back(files)  # not even partly
 
 
 def test_methods_without_teacher_are_those_that_use_none():

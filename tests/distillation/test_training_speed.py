@@ -1,4 +1,4 @@
-"""The speed of the study's networks, measured on this machine. No time is asserted, only what is measured."""
+"""The measured speed of the study's networks has all steps that it should; no test asserts a time."""
 
 import json
 

@@ -2,13 +2,13 @@
 
     python tests/faults/campaign.py FOLDER [--cores 2] [--moments 20]
 
-Takes 90 minutes on two cores, less with fewer moments (evenly spaced); makes FOLDER, about 1 GB.
+Takes 90 minutes on two cores, less with fewer moments (evenly spaced). Creates FOLDER, about 1 GB.
 
 1. Run the demo undisturbed, then again in another folder with one core. Every result must be the same.
-2. In a third folder, start it and kill it (SIGKILL to the whole process group) a random time after a job of a certain
-   rule has begun. Finish a copy of that folder on one core with the same command, after `--unlock` where
-   Snakemake asks for it. Every result must equal the undisturbed run's. Meanwhile the killed folder itself continues to
-   the next moment, so that each kill comes on top of all earlier ones.
+2. In a third folder, start the demo and kill it (SIGKILL to the whole process group) a random time after a job of a
+   certain rule has begun. Finish a copy of that folder on one core with the same command, after `--unlock` if Snakemake
+   requests it. Every result must equal that of the undisturbed run. Meanwhile the killed folder continues to the next
+   moment, so that its kills accumulate.
 
 Nothing is retried. Prints one line a moment and a summary; exits with status 1 if any result differs.
 """
@@ -28,7 +28,7 @@ from compare_results import contents, differences
 from running import Run, finish, lay_out_demo, processes_of, unlock
 
 TARGETS = ("results/summary.png", "all")
-# (rule whose job is killed, most seconds to let it run), in the order of the pipeline
+# (rule whose job is killed, the most seconds until it is killed), in the order of the pipeline
 MOMENTS = (
     *(("crawl", 1), ("crawl", 2), ("crawl", 3), ("generate_sd2", 4), ("generate_sd2", 8), ("prepare_teacher_data", 4)),
     *(("train_teacher", 6), ("train_teacher", 9), ("curate", 3), ("curate", 5), ("split", 1), ("plan_scenario", 1)),
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def kill(folder: Path, moments: Sequence[tuple[str, int]], cores: int) -> Iterator[tuple[str, Path]]:
-    """For each moment, which jobs were killed and a copy of the folder they left."""
+    """Yields for each moment which jobs were killed, and a copy of the folder as they left it."""
     rng = random.Random(0)
     for number, (rule, seconds) in enumerate(moments):
         run = Run(folder, *TARGETS, cores=cores)
@@ -78,13 +78,13 @@ def kill(folder: Path, moments: Sequence[tuple[str, int]], cores: int) -> Iterat
 
 
 def wait_for_one_of(rules: Sequence[str], run: Run) -> None:
-    """Wait for a running job of the first of these rules that has jobs left."""
+    """Wait until a job runs of the first of these rules that still has jobs."""
     run.wait_until(lambda run: bool(run.running), "the first job")
     run.wait_for(next(rule for rule in rules if rule in run.planned and rule not in run.ended))
 
 
 def end(what: str, folder: Path, expected: dict[str, str]) -> bool:
-    """Finish on one core, print a line, and return whether all results are as expected; else keep the folder."""
+    """Finish on one core, print a line, and return whether all results are as expected; keep the folder if not."""
     try:
         run, locked = finish(folder, *TARGETS, cores=1)
     except AssertionError as error:

@@ -1,10 +1,10 @@
-"""Feed changed files to what reads strangers' files: each is read, or refused in the way its reader says.
+"""Feed randomly changed files to every reader of foreign files: each is read, or refused with the reader's own error.
 
     python tests/faults/fuzz.py decoder [--minutes 10] [--first 0]
 
-A reader may raise its own errors alone, each one line; it may not crash, and no input may take more than `SECONDS` of
-CPU time. Input number n is the same on every machine, so that a find is repeated by its number. Each find is printed;
-the status is 1 if there is any. `test_fuzz.py` runs the first inputs of every reader.
+A reader may raise only its own errors, each one line; it may not crash, and no input may take more than `SECONDS` of
+CPU time. Input number n is the same on every machine, so a fault can be repeated by its number. Each fault is printed;
+the exit status is 1 if there is one. `test_fuzz.py` runs the first inputs of every reader.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 5.0  # of CPU time for one input
-LONGEST = 100_000  # bytes of an input at most: longer seeds are cut, which is a change too
-# what parsers stumble over
+LONGEST = 100_000  # most bytes of an input; longer seeds are cut, which is a change too
+# bytes and texts on which parsers often fail
 MARKS = (
     *(b"\0", b"\xff", b"\xff\xfe", b"\xed\xa0\x80", b"\r", b"\n", b"\t", b" " * 99, b"9" * 99, b"-1", b"1e999", b"NaN"),
     *(b'"', b"'", b"\\", b"\\u0000", b"\\ud800", b"[" * 99, b"{" * 99, b"(" * 99, b"<" * 99, b"<a " * 99, b"&#x0;"),
@@ -52,12 +52,12 @@ Read = Callable[[bytes], object]
 
 @dataclass(frozen=True)
 class Reader:
-    """What is fuzzed.
+    """A reader of files, with inputs to change.
 
     Attributes:
-        seeds: good inputs by name.
-        read: by the name of a seed's kind (before its first dot), what reads it.
-        refusals: the errors it may raise.
+        seeds: name → valid input.
+        read: kind of a seed (its name before the first dot) → function that reads it.
+        refusals: the errors that the functions may raise.
     """
 
     seeds: Mapping[str, bytes]
@@ -77,7 +77,7 @@ class Reader:
         return data
 
     def fault_of(self, number: int) -> str:
-        """What is wrong with how an input is read; empty if nothing is."""
+        """What is wrong with how a reader handles an input; empty if nothing is."""
         data, read = self.input_of(number), self.read[self.name_of(number).partition(".")[0]]
         started = time.process_time()
         try:
@@ -205,7 +205,7 @@ def parsers() -> Reader:
     read: dict[str, Read] = {}
 
     def file_of(name: str, use: Callable[[Path], object]) -> Read:
-        """What writes the bytes to a file of this name, and uses it."""
+        """A function that writes bytes to a file of this name and passes the file to `use`."""
 
         def write(data: bytes) -> object:
             path = folder / name
@@ -299,7 +299,7 @@ READERS: dict[str, Callable[[], Reader]] = {"config": config, "decoder": decoder
 
 
 def faults(reader: Reader, numbers: range) -> Iterator[tuple[int, str]]:
-    """The inputs that are not read as they should be, with what is wrong."""
+    """The numbers of inputs that a reader does not handle as it should, with what is wrong."""
     for number in numbers:
         if fault := reader.fault_of(number):
             yield number, f"{reader.name_of(number)}: {fault}"
@@ -314,7 +314,7 @@ def main() -> int:
     end, context = time.monotonic() + 60 * given.minutes, multiprocessing.get_context("fork")
     at, found = context.Value("q", given.first), context.Value("q", 0)
     while time.monotonic() < end:
-        # in a process of its own: a decoder in C may crash
+        # in a separate process, because a decoder in C may crash
         child = context.Process(target=work, args=(given.reader, at, found, end))
         child.start()
         child.join()
@@ -328,7 +328,7 @@ def main() -> int:
 
 
 def work(name: str, at: Any, found: Any, end: float) -> None:
-    """Read one input after the other until the time is over."""
+    """Read one input after another until the time is over."""
     logging.disable()
     reader = READERS[name]()
     while time.monotonic() < end:

@@ -11,7 +11,7 @@ def test_changed_files_are_read_or_refused_in_one_line(name, count):
 
 @pytest.mark.parametrize("name", READERS)
 def test_what_is_not_changed_is_read(name):
-    """Otherwise the campaign would test the first check alone."""
+    """Otherwise the campaign would only test the first check of each reader."""
     reader = READERS[name]()
     for seed, data in reader.seeds.items():
         assert reader.read[seed.partition(".")[0]](data) is not None or "retry" in seed, seed

@@ -1,4 +1,4 @@
-"""What the tests of figures share."""
+"""A fixture for all tests of figures."""
 
 import matplotlib.pyplot as plt
 import pytest
@@ -6,5 +6,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_figure_open():
-    """So that a test sees what it leaves open itself, not what other tests of its process left."""
+    """Close all figures before a test, so that it finds only figures that it left open itself."""
     plt.close("all")

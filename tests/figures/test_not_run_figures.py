@@ -1,4 +1,4 @@
-"""Figures of a study of which sources refused: a hollow row in the summary, notes below the others."""
+"""Figures of a study whose sources refused: a row without numbers in the summary, notes below the other figures."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,7 +43,7 @@ def test_the_summary_has_a_hollow_row_with_the_reason():
 
 @pytest.fixture
 def saved(monkeypatch):
-    """The texts of each figure that is saved."""
+    """The texts in each figure that is saved."""
     found = []
     for module in (registry, acquisition):
         monkeypatch.setattr(module, "save_figure", lambda figure, *_: found.append(texts(figure)))

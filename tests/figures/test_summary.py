@@ -1,4 +1,4 @@
-"""The summary figure can be drawn for any table, deterministically, and its marks stand at the table's numbers."""
+"""The summary figure can be drawn for any table, deterministically, and its marks are at the table's numbers."""
 
 import matplotlib.pyplot as plt
 import numpy as np

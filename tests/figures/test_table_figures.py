@@ -1,4 +1,4 @@
-"""Figures from tables: any number of arms and scenarios can be drawn, deterministically, with the tables' numbers."""
+"""Figures of tables can be drawn for any number of arms and scenarios, deterministically, with the tables' numbers."""
 
 from pathlib import Path
 
@@ -144,7 +144,7 @@ def test_the_same_tables_give_the_same_bytes(tmp_path, name):
 
 
 def test_every_figure_has_a_caption_and_an_empty_table_is_an_error(tmp_path):
-    assert {*CAPTIONS, "summary"} == set(registry.FIGURES)  # the summary's caption is in a file of its own
+    assert {*CAPTIONS, "summary"} == set(registry.FIGURES)  # the summary's caption is in a separate file
     keys = {"title", "category", "tables"}
     for name, about in CAPTIONS.items():
         assert keys <= set(about) <= keys | {"subcategory"}, f"{name} (its caption is in figure_{name}.rst)"
@@ -269,7 +269,7 @@ def test_marks_stand_at_the_numbers_of_the_tables():
     figure = line_charts.draw_sizes(tables, "A study", "")
     points = sorted(line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_linestyle() == "None")
     assert [[y for _, y in line] for line in points] == [[20, 26], [23]]
-    # side by side: a mark is moved by less than a tenth
+    # marks are side by side, each moved by less than a tenth
     assert np.allclose([x for line in points for x, _ in line], [400, 1200, 800], rtol=0.1)
     assert points[0][0][0] != 400
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""Pipelines: one made of numpy, and tiny ones of diffusers with random weights."""
+"""Pipelines for tests: one in numpy, and tiny ones of diffusers with random weights."""
 
 import pytest
 from fake_generation import DEFAULTS, FakePipeline
@@ -15,7 +15,7 @@ def fake(monkeypatch):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """Sources of both architectures, by name; on one thread, since their layers are too small to share out."""
+    """Sources of both architectures, by name. They run on one thread, because their layers are too small for more."""
     import torch
 
     from distillery_demo.pipelines import build_stable_diffusion_2, build_stable_diffusion_3

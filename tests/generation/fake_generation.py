@@ -1,4 +1,4 @@
-"""A source of generated images, a pipeline made of numpy, and readers of pools, for the tests of generation."""
+"""A source of generated images, a pipeline in numpy, and readers of pools, for tests of generation."""
 
 import io
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ SOURCE = DEFAULTS | {"model": "someone/model", "revision": "abc", "per_class": 3
 
 
 def colored(number, side=20, step=12):
-    """A square of one color with a dark corner, as PNG: told by its color, which differs by `step` a number."""
+    """A PNG with a square of one color and a dark corner. The color shows the number: it changes by `step` for each."""
     pixels = np.full((side, side, 3), [40 + step * number, 220 - step * number, 128], np.uint8)
     pixels[: 3 * side // 10, : 3 * side // 10] = 0
     file = io.BytesIO()
@@ -28,7 +28,7 @@ def colored(number, side=20, step=12):
 class FakePipeline:
     """A pipeline that returns noise from its generators and records its calls.
 
-    `spoil(prompt, call)` returns a value to fill an image with, or None to leave it.
+    `spoil(prompt, call)` returns a value to fill an image with, or None to keep the noise.
     """
 
     def __init__(self, spoil=lambda prompt, call: None):

@@ -1,4 +1,4 @@
-"""A LoRA is trained on train images alone, resumes to the same weights, changes images, and they can be made again."""
+"""A LoRA is trained only on train images, resumes to the same weights, and changes images, which can be repeated."""
 
 import hashlib
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ ADAPT = {"source": "web", "steps": 4, "rank": 2, "batch": 2, "lr": 0.01, "weight
 
 @pytest.fixture
 def images(tmp_path):
-    """A pool of four images a class, of which the first and the third are train images."""
+    """Pools of four images per class, of which the first and the third are train images."""
     shards, keys = {}, {}
     for n, label in enumerate(CLASSES):
         entries = []
@@ -122,7 +122,7 @@ def test_an_adapted_model_is_trained_on_train_images_alone_and_resumes(tiny, ima
         train_adapter(source, images, output, **options)
     assert not output.exists()
     train_adapter(source, images, output, **options)
-    assert len(steps) == 5  # two, the one that was killed, and two more
+    assert len(steps) == 5  # two, the killed one, and two after resuming
     assert output.read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
     assert not list((tmp_path / "b").glob("*.pt"))
 

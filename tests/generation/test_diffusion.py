@@ -1,6 +1,6 @@
-"""Generated images: complete provenance, repeatable, only missing ones are made, failures are replaced.
+"""Generated images have complete provenance and are repeatable; only missing ones are generated; failures are replaced.
 
-These tests run on a pipeline made of numpy.
+These tests run a pipeline in numpy.
 """
 
 import subprocess
@@ -54,7 +54,7 @@ def test_composed_prompts_and_a_range_of_guidance(fake, tmp_path):
     assert [record.rank for record, _ in pools["cat"]] == list(range(20))
     called = [settings["guidance_scale"] for _, settings in fake.calls]
     assert called == sorted(called) and set(called) == {record.guidance for e in pools.values() for record, _ in e}
-    # neither another batch nor another number of images changes one of them
+    # neither the batch size nor the number of images changes an image
     more = pools_of(tmp_path / "b", source | {"batch": 7, "per_class": 25}, classes)
     assert images_of(pools).items() <= images_of(more).items()
 
@@ -99,7 +99,7 @@ def test_several_jobs_make_the_same_images_as_one(fake, tmp_path, shares):
     assert sorted(len(records) for records in made) == ([4, 6] if shares == 2 else [2, 4, 4])
     calls = len(fake.calls)
     pools = pools_of(tmp_path / "a", source)
-    assert len(fake.calls) == calls  # nothing is left to make
+    assert len(fake.calls) == calls  # no image is missing
     assert {record.key for records in made for record in records} == {
         record.key for e in pools.values() for record, _ in e
     }
@@ -136,7 +136,7 @@ def test_a_class_with_many_failures_stays_short_and_a_model_with_only_failures_i
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: often)
     pools = pools_of(tmp_path / "a", {**SOURCE, "per_class": 3})
     assert [sum(data is not None for _, data in pools[label]) for label in CLASSES] == [3, 1]
-    assert len(pools["dog"]) == 3 + 8  # a quarter more than asked, at least 8
+    assert len(pools["dog"]) == 3 + 8  # failures allowed: a quarter of the requested images, at least 8
     black = FakePipeline(lambda prompt, call: 0.0)
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: black)
     with pytest.raises(UserError, match="mostly because: black.*dtype"):
@@ -145,7 +145,7 @@ def test_a_class_with_many_failures_stays_short_and_a_model_with_only_failures_i
     assert sampled <= diffusion.MAX_FAILURES + sampling.CPU_BATCH  # the next batch is sampled while one is checked
 
 
-@pytest.mark.parametrize("per_class", [2, 20])  # all images tried; given up before
+@pytest.mark.parametrize("per_class", [2, 20])  # all images are tried; generation stops before all are tried
 def test_failures_of_a_broken_machine_are_not_stored(monkeypatch, tmp_path, per_class):
     source = {**SOURCE, "per_class": per_class}
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: FakePipeline(lambda prompt, call: np.nan))
@@ -156,7 +156,7 @@ def test_failures_of_a_broken_machine_are_not_stored(monkeypatch, tmp_path, per_
     assert "\n" not in str(error.value) and not list(tmp_path.rglob("*.json"))
     late = FakePipeline(
         lambda prompt, call: np.nan if call == 0 else None
-    )  # what one machine could not make, another can
+    )  # another machine can generate what this one could not
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: late)
     first = pools_of(tmp_path, source)
     assert any(record.failure for record, _ in first["cat"])

@@ -1,6 +1,6 @@
 """Diffusion models: settings, revisions of local models, and one-line errors for models that cannot be loaded.
 
-Tests marked slow import diffusers, which takes 20 s once.
+Tests marked slow import diffusers, which takes 20 s the first time.
 """
 
 import os
@@ -78,7 +78,7 @@ def test_a_refusal_of_the_hub_ends_in_one_line(monkeypatch, name, message, wrapp
         try:
             raise error
         except kind:
-            if wrapped:  # as diffusers does
+            if wrapped:  # diffusers wraps the error
                 raise OSError("not a model identifier") from None
             raise
 

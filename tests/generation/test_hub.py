@@ -1,4 +1,4 @@
-"""What the hub's refusals become, and which models need a GPU."""
+"""Refusals by the hub become typed refusals or mistakes; large models need a GPU."""
 
 from types import SimpleNamespace
 
@@ -45,7 +45,7 @@ def model(folder, name, size):
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as file:
-        file.truncate(size)  # sparse: takes no room
+        file.truncate(size)  # a sparse file needs no disk space
     return str(folder)
 
 
@@ -72,4 +72,4 @@ def test_the_size_of_a_model_on_the_hub_is_what_the_hub_says(monkeypatch):
         raise errors.OfflineModeIsEnabled("no")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", offline)
-    hub.require_gpu("nobody/nothing", "abc")  # nobody can say
+    hub.require_gpu("nobody/nothing", "abc")  # its size is unknown

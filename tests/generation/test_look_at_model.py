@@ -1,4 +1,4 @@
-"""A look at a diffusion model asks the hub for access; whether it needs a GPU is checked where it is loaded."""
+"""A look at a diffusion model checks access at the hub; whether it needs a GPU is checked when it is loaded."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ SOURCE = {"kind": "diffusion", "model": "someone/model", "revision": "abc", "una
 
 @pytest.fixture
 def fake_hub(monkeypatch):
-    """A hub whose answer a test may change, and the questions that it was asked."""
+    """A hub whose responses a test can change, and which records the requests."""
     found = SimpleNamespace(asked=[], refusal=None, size=hub.GPU_BYTES + 1)
 
     def model_info(self, model, revision=None, files_metadata=False, timeout=None):

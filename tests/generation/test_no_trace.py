@@ -1,6 +1,6 @@
-"""No trace of a test or validation image is in any derived image: each image has a pattern of its own, and is followed.
+"""No derived image shows a test or validation image: each image has a unique pattern, which the tests look for.
 
-The first test runs on a pipeline that returns its start almost unchanged, the second on the demonstration's own model.
+The first test runs a pipeline that returns its start image almost unchanged, the second the demonstration's own model.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ WORDS = {label: {"prompts": [f"a {label}"]} for label in LABELS}
 
 
 def marked_image(number: int) -> bytes:
-    """An image of colored blocks, unlike every other number's."""
+    """An image of colored blocks, different for every number."""
     blocks = np.random.default_rng(number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(blocks.repeat(16, axis=0).repeat(16, axis=1)).save(file, format="PNG")
@@ -41,7 +41,7 @@ def marked_image(number: int) -> bytes:
 
 
 class FollowedStudy:
-    """The files of a base source `web` of marked images, from its pools to its splits, and of sources made from it."""
+    """The files of a base source `web` of marked images, from pools to splits, and of sources derived from it."""
 
     def __init__(self, folder):
         self.folder, self.number = folder, {}
@@ -80,7 +80,7 @@ class FollowedStudy:
         return {self.number[key] for key, split in zip(*table.values(), strict=True) if split in splits}
 
     def traces(self, pixels):
-        """The numbers of the base images that some images (uint8 [N, S, S, 3]) are most like."""
+        """The numbers of the base images that are most similar to some images (uint8 [N, S, S, 3])."""
         web, numbers = map_pixels(self.folder / "web.npy").astype(float), self.numbers_by_row()
         distances = [np.square(web - image).mean(axis=(1, 2, 3)) for image in pixels]
         return [numbers[row] for row in np.argmin(distances, axis=1)]
@@ -90,7 +90,7 @@ class FollowedStudy:
         return {row: self.number[key] for key, row in zip(*table.values(), strict=True)}
 
     def derive(self, source):
-        """Make, curate and split the derived source `varied`; its records."""
+        """Generate, curate and split the derived source `varied`; returns its records."""
         shards = [self.pool("web", label)[0] for label in LABELS]
         parents = train_images_of("web", LABELS, self.folder / "base.parquet", self.folder / "base.json", shards)
         records = []
@@ -109,7 +109,7 @@ class FollowedStudy:
         return records
 
     def planned_traces(self):
-        """The traces in the derived images that a scenario trains on."""
+        """The numbers of the base images that are visible in derived images of a scenario's plan."""
         plan_scenario(
             self.folder / "splits.parquet", self.folder / "plan.parquet", scenario="s", train={"varied": 10},
             classes={"web": LABELS, "varied": LABELS}, common=["web"], augmented=False, shortfall="error",
@@ -120,7 +120,7 @@ class FollowedStudy:
 
 
 def follow(study, source):
-    """Every derived image is most like the parent that it names, and none like a held-out image."""
+    """Assert that every derived image is most similar to the parent that it names, and none to a held-out image."""
     held_out, train = study.numbers("test", "val", "unused"), study.numbers("train")
     assert len(held_out) >= 10 and not held_out & train
     records = study.derive(source)
@@ -129,7 +129,7 @@ def follow(study, source):
     row_of = dict(zip(table["key"], table["row"], strict=True))
     found = study.traces(pixels[[row_of[record.key] for record in records]])
     assert found == [study.number[record.parent] for record in records]
-    assert set(found) == train  # so a trace of a held-out image would have been seen
+    assert set(found) == train  # all train images are found, so a held-out image would be found too
     planned = study.planned_traces()
     assert len(planned) == 10 and not set(planned) & held_out
 
@@ -165,6 +165,6 @@ def test_no_test_image_is_followed_through_the_demonstration_s_model(tmp_path):
     from pathlib import Path
 
     model = Path(__file__).parents[2] / "demo" / "model"
-    # a little noise, so that the mark of the start is still seen
+    # little noise, so that the pattern of the start image stays visible
     source = SOURCE | {"model": str(model), "steps": 20, "guidance": 1.0, "size": SIDE, "per_class": 8}
     follow(FollowedStudy(tmp_path), source | {"from": {"source": "web", "strength": 0.1}})

@@ -1,4 +1,4 @@
-"""Images that start from train images of another source: which ones, in provenance, and made again."""
+"""Images that start from train images of another source: choice of parents, provenance, repeatability."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ SPLIT = ["train", "test", "train", "val", "unused", "train", "linking"]  # of ea
 
 
 class VaryingPipeline(FakePipeline):
-    """Returns the images that it starts from, with a little of its generators' noise."""
+    """A pipeline that returns its start images with a little noise from its generators."""
 
     side = 16
 
@@ -42,7 +42,7 @@ class VaryingPipeline(FakePipeline):
 
 @pytest.fixture
 def web(tmp_path):
-    """A source's pools and splits; the keys of its images by class, in the order of `SPLIT`."""
+    """Write a source's pools and splits; returns the keys of its images by class, in the order of `SPLIT`."""
     keys, rows = {}, []
     for n, label in enumerate(CLASSES):
         entries = []
@@ -92,7 +92,7 @@ def test_each_image_names_its_parent_and_starts_from_it(web, tmp_path, varying):
             assert made.shape == (16, 16, 3) and np.abs(made - np.asarray(start, int)).mean() < 8
     called = [settings["strength"] for _, settings in varying.calls]
     made = {record.strength for entries in pools.values() for record, _ in entries}
-    assert set(called) == made and called == sorted(called)  # one strength a call
+    assert set(called) == made and called == sorted(called)  # each call has one strength
     calls = len(varying.calls)
     assert dict(generate(VARIED, "varied", CLASSES, tmp_path / "store", 0, parents)) == pools  # from the store
     assert len(varying.calls) == calls
@@ -118,7 +118,7 @@ def test_another_parent_or_strength_is_another_image_and_without_a_parent_nothin
         plan_image(settings, "sd", "cat", ImagePrompt("a cat", 7.0), 0, 0),
     ]
     assert len({plan.seed for plan in plans}) == len({plan.origin for plan in plans}) == 4
-    # recorded before there were parents: other seeds would generate all images of finished studies anew
+    # recorded before sources could have parents: other seeds would generate all images of finished studies again
     assert plans[-1].seed == 1849435883425879688 and plans[-1].origin == "04c9074c91f987e590d778ef2c5a6fbb"
 
 

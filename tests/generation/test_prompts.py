@@ -1,4 +1,4 @@
-"""The prompt of each image: a published one in turn, or a composed one that follows from seed, class and number."""
+"""The prompt of each image: a published one in turn, or one composed by seed, class and number."""
 
 from collections import Counter
 from pathlib import Path
@@ -105,7 +105,7 @@ def test_a_fixed_guidance_applies_to_every_image(guidance):
 
 
 def test_the_draws_of_composed_prompts_never_change():
-    # recorded with version 0.1: other draws would generate other images, and repeat hours of a GPU
+    # recorded with version 0.1: other draws would generate other images, which takes hours on a GPU
     assert prompts_of(4) == [
         ImagePrompt("a photo of a kitten at sea", 4.0),
         ImagePrompt("a kitten at sea, from above", 4.0),

@@ -1,4 +1,4 @@
-"""Any generated image can be generated again, alone, from its provenance in the pool."""
+"""Any single generated image can be generated again from its provenance in the pool."""
 
 import io
 from pathlib import Path
@@ -13,8 +13,8 @@ from distillery.jobs import UserError
 from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.pools import image_key, write_pool
 
-# largest difference of the JPEGs of one image, made in batches of 1 and of 4 at quality 100; measured: 0 or 1 level.
-# At quality 90 that one level sometimes moved a coefficient by its step, 8 levels
+# Largest difference between JPEGs of one image, generated in batches of 1 and of 4, at quality 100: 0 or 1 level was
+# measured. At quality 90 that one level sometimes changed a coefficient by its step, 8 levels.
 MAX_DIFFERENCE = 4
 
 

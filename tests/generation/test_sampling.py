@@ -1,6 +1,6 @@
 """Sampling: batches, compilation, prompt embeddings and failures.
 
-Tests marked slow import diffusers (20 s, once) and run tiny pipelines of Stable Diffusion 2 and 3 with random weights.
+Tests marked slow import diffusers (20 s the first time) and run tiny, random Stable Diffusion 2 and 3 pipelines.
 """
 
 import io
@@ -107,7 +107,7 @@ def test_a_compiled_model_gives_the_same_images(tiny, compiler, kind):
         for way in (False, True)
     )
     assert np.abs(plain - compiled).max() < 1e-4  # as between batches
-    assert len(graphs) >= 2  # of the denoiser and of the decoder
+    assert len(graphs) >= 2  # for the denoiser and the decoder
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_each_text_is_encoded_once_and_gives_the_same_image(tiny, monkeypatch, k
     import torch
 
     pipeline = diffusion_models.load_pipeline(DiffusionSettings.of(tiny[kind]))
-    # at 100 a JPEG's coefficients have steps of 1; at 95 one level of rounding before it can be more than 4 after it
+    # at quality 100 a JPEG's coefficients have steps of 1; at 95 one level of rounding can become more than 4 levels
     source = {**tiny[kind], "guidance": guidance, "negative_prompt": "text", "quality": 100}
     encoded = []
     encode = type(pipeline).encode_prompt

@@ -1,4 +1,4 @@
-"""Prompts from titles: cleaned, each once, of train images alone, and a file that a user may edit."""
+"""Prompts from titles are cleaned, unique, only of train images, and in a file that the user may edit."""
 
 import pytest
 from fake_generation import SOURCE, FakePipeline
@@ -42,7 +42,7 @@ def test_a_title_names_a_class_of_several_words_by_its_last_word():
 
 @pytest.fixture
 def collect(tmp_path):
-    """Collects the prompts of (class, split, title), by rank; the lines of the file."""
+    """Collects prompts from (class, split, title) in the order of ranks; returns the lines of the file."""
 
     def write(images, refused=(), labels=("cat", "dog")):
         names = ("source", "row", "class", "label", "key", "group", "split", "rank")

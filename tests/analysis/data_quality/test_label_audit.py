@@ -37,7 +37,7 @@ def audited(study, tmp_path):
         write_parquet(
             tmp_path / "leakage.parquet", known | {"teacher_split": ["train", "train", "test"]}, LEAKAGE_SCHEMA
         )
-        # logits of the teacher's own test images, labeled red, green and blue in turn; rows 0 and 4 contradict their labels
+        # logits of the teacher's own test images, labeled red, green, blue in turn; rows 0 and 4 contradict the label
         own_labels = np.arange(30) % 3
         logits = 6.0 * np.eye(3, dtype=np.float32)[np.where(np.isin(np.arange(30), (0, 4)), 2, own_labels)]
         own = {"source": ["own_test"] * 30 + ["web"], "row": [*range(30), 0], "label": [*own_labels, 0]}

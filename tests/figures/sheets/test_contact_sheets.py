@@ -1,4 +1,4 @@
-"""A contact sheet shows the pixels kept and what was dropped, and warns where images mean nothing."""
+"""A contact sheet shows kept images and counts dropped ones, and warns if images come from an untrained model."""
 
 import subprocess
 import sys
@@ -82,7 +82,7 @@ def test_a_sheet_imports_neither_matplotlib_nor_pandas():
 
 def test_letters_beyond_ascii_are_drawn():
     boxes = {sheets._font(20).getmask(letter).getbbox() for letter in "éßøžπШ–"}
-    assert None not in boxes and len(boxes) > 3  # a missing letter is the same empty box as any other
+    assert None not in boxes and len(boxes) > 3  # a font draws the same empty box for all letters that it lacks
 
 
 def test_a_sheet_is_drawn_by_its_kind(tmp_path, write_curated):

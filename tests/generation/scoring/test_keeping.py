@@ -1,4 +1,4 @@
-"""Choosing generated images: rejects are counted, replaced within bounds, kept with their score and set aside."""
+"""Selecting generated images: rejected ones are counted, replaced within bounds, and kept apart with their score."""
 
 import csv
 import hashlib
@@ -27,7 +27,7 @@ KEPT = SOURCE | {"keep": {"by": "teacher", "at_least": 0.5, "tries": 6}, "per_cl
 
 
 class ByHash(Scorer):
-    """A scorer whose probability follows from an image's bytes: even in (0, 1)."""
+    """A scorer whose probability is a hash of an image's bytes: uniform in (0, 1)."""
 
     by = "teacher"
     name = "by hash"
@@ -50,7 +50,7 @@ class Strict(ByHash):
 
 @pytest.fixture
 def by_hash(monkeypatch):
-    """The pipeline and the scorer in place of a diffusion model and the teacher."""
+    """Replace the diffusion model by a fake pipeline and the teacher by the scorer `ByHash`."""
     pipeline, scorer = FakePipeline(), ByHash()
     monkeypatch.setattr(diffusion, "load_pipeline", lambda settings: pipeline)
     monkeypatch.setattr(diffusion, "TeacherScorer", lambda weights, classes: scorer)
@@ -85,7 +85,7 @@ def test_replacements_come_in_few_rounds(by_hash, monkeypatch, tmp_path):
     monkeypatch.setattr(diffusion, "generate_images", counted)
     pools = pools_of(tmp_path, KEPT | {"per_class": 60, "keep": {"by": "teacher", "at_least": 0.7, "tries": 20}})
     used = sum(len(entries) for entries in pools.values())
-    assert rounds[0] == 2 * 60 and len(rounds) <= 6  # 16 where each round made only what was missing
+    assert rounds[0] == 2 * 60 and len(rounds) <= 6  # 16 rounds if each generated only what was missing
     assert used <= sum(rounds) <= 1.1 * used
 
 
@@ -147,7 +147,7 @@ def test_many_classes_make_a_long_name_that_records_cut():
 
 @pytest.fixture
 def written(by_hash, tmp_path):
-    """The pools and the rejected images of a source, as its job writes them; a class's pool by its name."""
+    """The pools and rejected images of a source, as its job writes them; pools by class."""
     source = KEPT | {"keep": KEPT["keep"] | {"at_least": 0.7}}
     rejected = RejectedImages(tmp_path / "rejected.tar", tmp_path / "rejected.jsonl")
     for label, entries in rejected.set_aside(generate(source, "sd", CLASSES, tmp_path / "store", 0, teacher="w")):
@@ -163,7 +163,7 @@ def test_every_reject_is_in_the_records_and_its_image_in_a_pool_of_its_own(writt
     assert {record.key for record, _ in aside} == rejected and all(data for _, data in aside)
     for shard, path in written.values():
         assert all((data is None) == bool(record.failure) for record, data in read_pool(shard, path))
-    RejectedImages(None, None).write()  # of a source that keeps all
+    RejectedImages(None, None).write()  # for a source that keeps all images
 
 
 def test_rejects_are_counted_by_curation_and_in_the_table(written, tmp_path):
