@@ -13,7 +13,7 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
 
 def frozen_network(name, device="cpu"):
-    """A network whose batch norms have random statistics, scales of both signs, and shifts."""
+    """A network whose batch norms have random statistics, shifts, and scales of both signs."""
     torch.manual_seed(0)
     network = NormalizedModel(build_network(name, 7), torch.full([3], 0.4), torch.full([3], 0.2))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Our layers compute the same as torch's own."""
+"""The library's layers compute the same as those of torch."""
 
 from copy import deepcopy
 
@@ -49,7 +49,7 @@ def images(dtype=torch.float64):
 
 
 def logits_gradients_and_buffers(network, x):
-    """Of the second of two passes, so that the running statistics have moved; the gradients are of both."""
+    """Logits and buffers after the second of two passes, which changed the running statistics; gradients of both."""
     for _ in range(2):
         logits = network(x)
         logits.square().sum().backward()

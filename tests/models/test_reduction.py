@@ -1,4 +1,4 @@
-"""A student of smaller images sees its teacher's views reduced: in training, in tests and in its exported file."""
+"""A student for smaller images than its teacher's reduces the views in training, in tests and in its exported file."""
 
 import json
 from dataclasses import replace
@@ -21,9 +21,7 @@ def test_it_reduces_as_pillows_lanczos_filter(larger, smaller):
     expected = np.asarray(Image.fromarray(pixels).resize((smaller, smaller), Image.Resampling.LANCZOS))
     found = Reduction(larger, smaller)(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)
     levels = (found[0] * 255).permute(1, 2, 0).numpy()
-    assert (
-        np.abs(levels - expected).max() < 1.6
-    )  # Pillow rounds, and cuts off what is outside 0 to 255, after each of two passes
+    assert np.abs(levels - expected).max() < 1.6  # Pillow rounds and clips to 0 to 255 after each of its two passes
 
 
 def test_flat_images_stay_as_they_are():
@@ -41,7 +39,7 @@ def test_the_result_is_the_same_under_autocast():
 
 @pytest.mark.parametrize("method", ["ce", "kd"])
 def test_every_arm_trains_on_the_reduced_views_and_is_tested_on_reduced_images(study, tmp_path, method):
-    recipe = replace(RECIPE, image_size=12, steps=3)  # images have 16 pixels, as the teacher's
+    recipe = replace(RECIPE, image_size=12, steps=3)  # images have 16 pixels, as for the teacher
     run = study.train(method, recipe)
     path = tmp_path / "model.safetensors"
     save_weights(path, run.trained)

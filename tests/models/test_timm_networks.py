@@ -1,4 +1,4 @@
-"""Networks of timm are built, saved and read as ours are, from pretrained weights too; ours import no timm."""
+"""Networks of timm are built, saved and read like the library's own, which never import timm."""
 
 import subprocess
 import sys
@@ -46,7 +46,7 @@ def test_it_normalizes_as_it_was_trained_and_survives_a_file(study, tmp_path):
     assert model.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
     path = tmp_path / "model.safetensors"
     save_weights(path, TrainedNetwork(model, SMALL.network, tuple(CLASSES), SIDE, "student", 0))
-    back = load_weights(path, CLASSES).network.to(memory_format=torch.channels_last)  # last bits depend on the format
+    back = load_weights(path, CLASSES).network.to(memory_format=torch.channels_last)  # last bits depend on it
     views = torch.rand(2, 3, SIDE, SIDE)
     assert torch.equal(back.eval()(views), model.eval()(views))
     frozen = fold_batchnorm(model, torch.bfloat16)
@@ -98,7 +98,7 @@ def of_1000_classes(path):
 def test_pretrained_weights_replace_all_but_a_head_of_other_classes(images, tmp_path):
     path = of_1000_classes(tmp_path / "model.safetensors")
     plain = start_network(SMALL, 3, images, 0, CPU).network.model.state_dict()
-    for pretrained in (str(path), str(tmp_path)):  # a file, and its folder
+    for pretrained in (str(path), str(tmp_path)):  # a file, or its folder
         model = start_network(replace(SMALL, pretrained=pretrained), 3, images, 0, CPU).network.model.state_dict()
         wanted = load_file(path)
         for name, value in model.items():

@@ -1,4 +1,4 @@
-"""Weights survive saving and loading in reproducible bytes; foreign and damaged files give a one-line error."""
+"""Weights are saved in reproducible bytes and loaded unchanged; foreign and damaged files end in one line."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_saving_and_loading_keeps_network_and_metadata(trained, tmp_path):
 
 
 def test_the_same_weights_give_the_same_bytes_every_time(trained, tmp_path):
-    for number in range(12):  # safetensors changes the order of metadata from call to call
+    for number in range(12):  # safetensors orders metadata differently at each call
         save_weights(tmp_path / f"{number}.safetensors", trained)
     assert len({path.read_bytes() for path in tmp_path.glob("*.safetensors")}) == 1
 
@@ -50,7 +50,7 @@ def test_a_truncated_file_gives_a_one_line_error(trained, tmp_path, length):
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(UserError, match=r"model\.safetensors is damaged: .* Delete it and run again"):
         load_weights(path)
-    forget_digests([path])  # as of an earlier version
+    forget_digests([path])  # as with files of an earlier version
     with pytest.raises(UserError, match=r"model\.safetensors are damaged .* Delete it and run again") as error:
         load_weights(path)
     assert "\n" not in str(error.value)

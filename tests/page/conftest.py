@@ -1,4 +1,4 @@
-"""Tables of a small study, as the page reads them: every cell is text."""
+"""The tables of a small study as the page reads them: every cell is text."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""The page's chart: places of its marks, which arms share a line, and scenarios that are not run."""
+"""The page's chart: positions of marks, arms that share a line, and scenarios that are not run."""
 
 import pandas as pd
 import pytest
@@ -9,7 +9,7 @@ COLUMNS = {"n_seeds": "3", "difference": "", "versus": "", "published_site": "",
 
 
 def charted(tables, **changes):
-    """The chart of the tables, with columns of the summary changed."""
+    """The chart of the tables, with some columns of the summary replaced."""
     return summary_chart(tables | {"summary": tables["summary"].assign(**COLUMNS | changes)})
 
 
@@ -23,8 +23,8 @@ def test_marks_stand_at_their_numbers(tables):
     assert chart.ticks[-1] == (100.0, "50")  # the next ten above 45.2 % and its interval
     (scratch, kd) = a.lines[0]
     assert (scratch.x, scratch.low, scratch.high) == (60.0, 56.0, 64.0)  # 30 %, 28 to 32 %, of 50 %
-    assert (kd.percent, kd.x, kd.low) == ("40.10", 80.2, None)  # without an interval none is drawn
-    assert (scratch.side, kd.side) == (-1, 1)  # numbers stand outside the two marks
+    assert (kd.percent, kd.x, kd.low) == ("40.10", 80.2, None)  # it has no interval
+    assert (scratch.side, kd.side) == (-1, 1)  # numbers are outside the two marks
     assert a.label == "from scratch 30.00 %, distilled 40.10 %" and b.train == "800 Google"
     assert "95 % interval: 28.00 to 32.00 %" in scratch.facts and "interval" not in kd.facts
 
@@ -38,7 +38,7 @@ def test_the_teacher_and_chance_have_their_lines(tables):
     mixed = charted(tables, n_classes=["10", "10", "2", "2"])
     assert mixed.chance is None and [row.chance for group in mixed.groups for row in group.rows] == [10.0, 50.0]
     assert {row.teacher for group in chart.groups for row in group.rows} == {chart.teacher[0]}
-    # other test images, other numbers
+    # other test images have other numbers
     tables["agreement"] = pd.DataFrame({"scenario": ["a", "b"], "teacher_percent": ["80.00", "45.00"]})
     mixed = charted(tables)
     assert mixed.teacher is None and mixed.has_teacher

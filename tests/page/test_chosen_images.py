@@ -1,4 +1,4 @@
-"""What a source's card says of generated images that were chosen."""
+"""A source's card on the page says how many generated images were selected."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The documentation's gallery: small figures, with sentences read from the tables."""
+"""The gallery in the documentation: small figures, with sentences from the tables."""
 
 import pandas as pd
 import pytest
@@ -19,7 +19,7 @@ CURVES = pd.DataFrame(
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    """A finished study of two figures; sentences of other tables are tested with the page."""
+    """A finished study with two figures; sentences of other tables are tested with the page."""
     (tmp_path / "results" / "tables").mkdir(parents=True)
     (tmp_path / "results" / "figures").mkdir()
     for name, table in {"summary": SUMMARY, "curves": CURVES}.items():
@@ -37,7 +37,7 @@ def test_the_gallery_shows_each_existing_figure_with_its_sentences(results):
     text = (docs / "gallery.md").read_text()
     assert "The answer." in text and text.count("](gallery/") == 2
     assert "Google (distilled) most: accuracy rises from 30.00 % with 400 images to 40.00 % with 800." in text
-    # only one step was validated
+    # the validation accuracy was measured at only one step
     assert "From step 10 to step 10 the validation accuracy of b (distilled) goes from 41.00 % to 41.00 %." in text
     with Image.open(docs / "gallery" / "sizes.png") as image:
         assert image.width == docs_gallery.WIDTH and len(image.getcolors()) <= docs_gallery.COLORS

@@ -1,4 +1,4 @@
-"""The page of a study of which some scenarios are not run."""
+"""The page of a study with scenarios that are not run."""
 
 import pandas as pd
 import pytest
@@ -13,7 +13,7 @@ REASON = "google refused (captcha)"
 
 @pytest.fixture
 def some_not_run(tables):
-    """The tables of a study with a third scenario, the first of its table, which is not run."""
+    """The tables of a study with a third scenario, which is not run and comes first."""
     summary = tables["summary"].assign(not_run="", lacking="google (captcha) in the common test")
     lost = summary.iloc[:2].assign(scenario="c", not_run=REASON, **dict.fromkeys(
         ("n_train", "n_train_requested", "n_test", "n_classes", "mean_percent", "low", "high"), ""

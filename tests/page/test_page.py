@@ -1,4 +1,4 @@
-"""The page as a file: text from the web that cannot run, its content policy, the citation and the captions."""
+"""The page as a file: text from the web cannot run as code; its content security policy, citation and captions."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Images inside the page: sheets, samples of sources, and test images with their predictions."""
+"""Images in the page: sheets, samples of sources, and test images with predictions."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ def test_a_sheet_holds_every_image_in_its_place():
     assert (sheet.side, sheet.columns, sheet.count) == (16, 50, 60) and image.size == (800, 32)
     for place in (0, 49, 50, 59):
         middle = image.getpixel((place % 50 * 16 + 8, place // 50 * 16 + 8))
-        assert np.abs(np.array(middle) - colors[place, 0, 0]).max() < 40  # lossy
+        assert np.abs(np.array(middle) - colors[place, 0, 0]).max() < 40  # WebP is lossy
     assert images.make_sheet(np.zeros((2, 512, 512, 3), np.uint8)).side == images.MAX_SIDE
     assert images.make_sheet(np.zeros((0, 16, 16, 3), np.uint8)).count == 0
 
@@ -38,7 +38,7 @@ def test_a_source_sample_is_evenly_spaced_in_each_class(write_curated):
 
 
 def test_samples_are_drawn_from_the_images_as_they_were_retrieved(write_curated, tmp_path):
-    """The page shows more pixels than the networks see, where the pool has them."""
+    """If the pool's images are larger, the page shows more pixels than the networks see."""
     table = write_curated("google", kept=20)
     original = np.random.default_rng(1).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     buffer = io.BytesIO()
@@ -61,7 +61,7 @@ def test_samples_are_drawn_from_the_images_as_they_were_retrieved(write_curated,
 
 @pytest.fixture
 def tested(tmp_path):
-    """Four images of two sources; scenario b was tested on one of them alone."""
+    """Four images of two sources; scenario b was only tested on one source."""
     places = [("google", 0, "cat"), ("bing", 3, "dog"), ("google", 2, "dog"), ("bing", 1, "cat")]
     rows = [
         ("a", "kd", *place, 3, i, name)
@@ -93,7 +93,7 @@ def test_many_classes_stay_distinct(tested):
     np.save(tested / "google.npy", np.zeros((300, 1, 1, 3), np.uint8))
     found = images.load_test_images(tested / "images.parquet", {"google": tested / "google.npy"}, classes)
     for text in found.predictions["a"]["kd"]:
-        # as the script reads them, 16 bits a character
+        # as the page's script reads them: 16 bits per character
         units = np.frombuffer(json.loads(script_json(text)).encode("utf-16-le"), np.uint16)
         assert (units - ord(images.ZERO)).tolist() == list(range(300))
     script = (Path(images.__file__).parent / "script.js").read_text()

@@ -1,4 +1,4 @@
-"""Sentences that quote tables know which tables they quote."""
+"""Sentences on the page record which tables their numbers come from."""
 
 import pandas as pd
 import pytest
@@ -20,7 +20,7 @@ def test_a_sentence_names_each_table_once_in_the_order_of_its_quotations():
     )
     assert (sentence.text, sentence.tables) == ("b (distilled): 10.00 %; 1.5 of 2.", ("one", "other"))
     assert say("{level}", level=Quoted("0.05", "")).tables == ()
-    # a value that the text does not use is not named
+    # the table of a value that the text does not use is not named
     assert say("{top[percent]}", top=one.first(), rest=other.first()).tables == ("one",)
 
 
@@ -37,7 +37,7 @@ def test_rows_carry_the_name_of_their_table():
     found += [rows.first() for rows in one.groups("scenario", "arm")] + [one.of(one.last()).first()]
     assert {row.table for row in found} == {"one"} == {rows.name for rows in one.groups("arm")}
     assert [row["scenario"] for row in found] == ["a", "b", "a", "a", "a", "b", "b"]  # 9.50 is below 10.00
-    assert named_table(TABLES, "other").lowest("percent")["scenario"] == "a"  # blank is no number
+    assert named_table(TABLES, "other").lowest("percent")["scenario"] == "a"  # blank cells are ignored
 
 
 def test_numbers_and_tables_that_do_not_match_are_found():

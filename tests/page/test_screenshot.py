@@ -1,4 +1,4 @@
-"""A page's first screen as a PNG, with the browser of this machine."""
+"""A screenshot of a page's first screen, taken with this machine's browser."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The page's sentences: the answer, insights and limitations, every number from a table that they name."""
+"""The page's sentences: answer, insights and limitations take every number from a table that they name."""
 
 import re
 
@@ -44,7 +44,7 @@ def test_the_answer_when_distilling_helps_everywhere_or_nowhere(tables):
     )
     other = said(arm="dkd", difference=["5.04", "7.00"])
     assert other.startswith("Students of dkd are more accurate than from scratch in all 2 scenarios, by 5.0")
-    # a comparison of scenarios has no arm that is better
+    # a comparison of two scenarios names no better arm
     assert said(versus_arm="kd").startswith(
         "Does it help? Of 2 tests (p corrected: Holm, within the question): better in 1"
     )
@@ -118,17 +118,17 @@ def test_every_number_of_a_sentence_is_in_a_table_that_it_names(tables):
 
 
 def test_a_sentence_names_exactly_the_tables_of_its_numbers(tables):
-    """Every table's decimals end in digits of its own, so that a number tells where it was read."""
+    """Give each table's decimals their own last digits, so that a number shows which table it comes from."""
     marks = {f"{place:03}": name for place, name in enumerate(tables)}
     marked = {
         name: table.map(lambda cell, mark=mark: f"{cell}{mark}" if "." in cell and NUMBER.fullmatch(cell) else cell)
         for (mark, name), table in zip(marks.items(), tables.values(), strict=True)
     }
     for sentence in all_sentences(marked):
-        # numbers with one decimal are rounded
+        # numbers with one decimal are rounded, so they show no table
         decimals = [number for number in numbers_in(sentence.text) if re.search(r"\.\d\d", number) and number != "0.05"]
         quoted = {marks[number[-3:]] for number in decimals}
-        assert quoted <= set(sentence.tables), sentence  # the other tables gave whole numbers
+        assert quoted <= set(sentence.tables), sentence  # whole numbers come from the other tables
 
 
 def test_more_images_that_do_not_help_give_no_sentence(tables):
@@ -137,7 +137,7 @@ def test_more_images_that_do_not_help_give_no_sentence(tables):
 
 
 def test_an_arm_that_trains_on_a_part_is_no_shortfall(tables):
-    tables["summary"]["n_train"] = ["400", "500", "640", "800"]  # by the published recipe the first arm has 80 %
+    tables["summary"]["n_train"] = ["400", "500", "640", "800"]  # the published recipe trains the first arm on 80 %
     texts = [sentence.text for sentence in limitations(tables, TITLES)]
     assert any("1 of 2 scenarios train on fewer images than" in text and "a, with 500 of 700" in text for text in texts)
 
@@ -156,7 +156,7 @@ def test_limitations_depend_on_the_study(tables):
     mine = pd.DataFrame([{"source": "mine", "class": "all", "tested_on": "9"}])
     tables["audit"] = pd.concat([tables["audit"], mine]).fillna("")
     again = [sentence.text for sentence in limitations(tables, TITLES)]
-    assert again == texts  # accuracies are not measured on this source
+    assert again == texts  # no accuracy is measured on this source
     tables["summary"]["note"], tables["summary"]["untrained"] = "A demonstration", "SD2"
     tables["summary"]["n_train_requested"] = "400"
     tables["comparisons"] = tables["comparisons"][:0]

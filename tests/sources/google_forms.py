@@ -1,4 +1,4 @@
-"""Google's records in every form in which they were seen, made of given images. Shared by the tests of pages."""
+"""Google's records of given images, in every form that was seen on its pages. For tests of pages."""
 
 import base64
 import html
@@ -11,7 +11,7 @@ IMAGES = [(f"http://site{number}.test/cats/{number}.jpg?v=1&w=2", 600 + number, 
 
 
 def record(number, url, width, height):
-    """A record of today's scripts; the order is url, height, width."""
+    """A record as in today's scripts, in the order url, height, width."""
     document = f"d{zlib.crc32(url.partition('&again')[0].encode()):08x}xY_-"
     thumbnail = [f"https://encrypted-tbn0.gstatic.com/images?q=tbn:{number}&s", 180, 270]
     about = {"2000": [None, f"site{number}.test", "143KB"]}
@@ -25,7 +25,7 @@ def script(images=IMAGES):
 
 
 def in_javascript(text):
-    """Safe inside a page: what could end a script is escaped."""
+    """Escape characters that could end a script in a page."""
     for character in "<>=&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
@@ -41,7 +41,7 @@ def in_window(images=IMAGES):
 
 
 def once_more(images=IMAGES):
-    """Encoded a second time, as the batches on scrolling are."""
+    """Encode JSON a second time, as in batches that follow on scrolling."""
     return ")]}'\n" + json.dumps([["wrb.fr", "HoAMBc", script(images), None]])
 
 
@@ -117,7 +117,7 @@ FORMS = {
 
 
 def cards(images=IMAGES):
-    """Result cards as the page shows them: no address of an image is in them."""
+    """Result cards as the page shows them, without addresses of images."""
     return "".join(
         f'<div jsname="x" class="eA0Zlc" data-docid="doc{number}" data-lpage="http://pages.test/{number}">'
         f'<img id="dimg_{number}" src="data:image/jpeg;base64,AAAA"></div>'
@@ -126,7 +126,7 @@ def cards(images=IMAGES):
 
 
 def har(*bodies, coded=False):
-    """A network panel's export with these bodies, and an image that is none of them."""
+    """An export of the browser's network panel with these response bodies, and an image."""
     entries = [
         {
             "request": {"url": "https://www.google.com/x.png"},

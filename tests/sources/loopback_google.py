@@ -1,4 +1,4 @@
-"""A Google on this machine for a real browser: results that follow on scrolling, a consent page, a captcha."""
+"""Imitate Google on this machine for a real browser: results that load on scrolling, a consent page, a captcha."""
 
 import threading
 from urllib.parse import parse_qs, urlsplit
@@ -27,7 +27,7 @@ addEventListener("scroll", () => {
   request.send();
 });
 """
-# a captcha that goes on by itself once somebody has solved it
+# a page with a captcha, which continues by itself once it is solved
 SORRY = """<!doctype html><form id="captcha-form">Are you a person?</form><script>
 setInterval(() => fetch("/solved").then((reply) => reply.text()).then((text) => {
   if (text === "yes") location = new URLSearchParams(location.search).get("continue");
@@ -39,12 +39,12 @@ CONSENT = """<!doctype html><form action="https://consent.google.com/save">Befor
 
 
 class Google(Server):
-    """Serves `count` results a query, in batches of `BATCH` after the first page.
+    """Serves results, in batches of `BATCH` after the first page.
 
     Args:
-        count: results of a query.
-        captcha: number of the batch before which it asks for a captcha; −1 for never.
-        consent: whether it asks for consent first.
+        count: number of results per query.
+        captcha: number of the batch before which it shows a captcha; −1 for never.
+        consent: whether it first shows a consent page.
     """
 
     def __init__(self, count=300, captcha=-1, consent=False):

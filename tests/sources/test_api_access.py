@@ -1,4 +1,4 @@
-"""Openverse and iNaturalist are asked as they want to be, against a server that answers as documented."""
+"""Requests to Openverse and iNaturalist follow their rules, against a server that responds as documented."""
 
 import copy
 import json
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
             page = int(parse_qs(self.path.partition("?")[2]).get("page", ["1"])[0])
             asked = sum("/v1/" in path for _, path, _, _ in self.server.gets)
             if asked > (10_000 if key == "Bearer T0K3N" else self.server.anonymous) or page > 12:
-                # beyond the depth of 240 results it answers 401 or 400 to anonymous clients
+                # for results beyond the first 240, anonymous clients get status 401 or 400
                 return self.give(b'{"detail": "Request was throttled."}', 429 if page <= 12 else 401)
             kind = "inaturalist" if "observations" in self.path else "openverse"
             first = 20 * (page - 1) if kind == "openverse" else 200 * (page - 1)
@@ -162,7 +162,7 @@ def test_a_used_up_quota_keeps_what_was_found(api, tmp_path):
 
 
 def test_a_query_has_no_more_than_240_results(api, tmp_path, client):
-    """A key does not lift the depth: max_per_query, at most 240, ends a query before it."""
+    """Also with a key, a query ends after max_per_query results, at most 240."""
     assert len(crawled(api, tmp_path, wanted=300)) == 240
     assert sum("/v1/" in path for _, path, _, _ in api.gets) == 12
 

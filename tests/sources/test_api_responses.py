@@ -1,4 +1,4 @@
-"""JSON responses of Openverse and Wikimedia Commons give every result or a stated refusal."""
+"""JSON responses of Openverse and Wikimedia Commons give all results, or a refusal with its reason."""
 
 import json
 

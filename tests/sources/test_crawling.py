@@ -1,4 +1,4 @@
-"""Crawls of the imitated web give enough images and no more, each with its provenance, the same ones every time."""
+"""Crawls of the imitated web give exactly the wanted images, with provenance, and the same ones every time."""
 
 import json
 import subprocess
@@ -64,7 +64,7 @@ def images(web):
 
 
 def read_record(file):
-    """What the store knows of an image; below it stands a digest."""
+    """The record of an image in the store; a digest follows it in the file."""
     return json.loads(file.read_text().splitlines()[0])
 
 
@@ -80,7 +80,7 @@ def test_enough_images_and_no_more(web, tmp_path, kind):
         assert record.query in QUERIES and record.url and record.page and record.title and record.retrieved
         assert record.declared_width == record.declared_height > 0
         assert record.thumbnail if kind in ("google", "bing") else record.license and record.creator
-    # queries share the number: ten results each, some of them the same, then more in turns
+    # queries share the number: first ten results each, some of them the same, then more in turn
     asked = Counter(record.query for record, _ in entries)
     assert min(asked[query] for query in QUERIES) >= 5
 
@@ -119,7 +119,7 @@ def test_images_wait_in_the_store_not_in_memory(tmp_path):
         entries = crawl(search(wanted=90), LIMITS, Store(tmp_path), loopback=server.server_address[1])
         held, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert held < 90 * 200_000 / 2  # threads that end hold their last one
+        assert held < 90 * 200_000 / 2  # each thread that ends keeps its last image
         first = next(file for file in tmp_path.rglob("*.json") if read_record(file)["rank"] == 0)
         url = read_record(first)["url"]
         first.unlink()
@@ -145,7 +145,7 @@ def test_a_second_crawl_fetches_nothing_and_wanting_more_only_more(web, tmp_path
     again = crawled(web, tmp_path, wanted=20)
     assert again == first
     failed = {record.url for record, _ in first if record.failure}
-    # downloaders run a little ahead of what turns out to be enough
+    # downloaders fetch a few images more than turn out to be enough
     ahead = set(images(web)) - {record.url for record, _ in first}
     assert set(images(web)) <= failed | ahead and len(ahead) <= 6 * crawl_threads.DOWNLOADERS
     web.asked.clear()
@@ -169,7 +169,7 @@ def test_no_more_of_a_query_than_allowed(web, tmp_path):
 
 
 class Refusing(Server):
-    """TestPredictions searches with a page of its own after so many true ones."""
+    """The imitated web, whose searches return a given page after a number of real ones."""
 
     def __init__(self, index, page, after=0):
         self.page, self.left = page, after
@@ -190,7 +190,7 @@ def test_a_search_that_refuses_from_the_start(tmp_path, page, refusal):
     with serve(server), pytest.raises(refusal, match="^source mine, class frog: Google answered with") as raised:
         crawled(server, tmp_path)
     assert raised.value.reason == ("captcha" if refusal is SourceBlocked else "unreadable page")
-    # a block is not asked again; a page that cannot be read may be that query's alone
+    # after a block there are no more requests; an unreadable page may concern only its query
     assert len(server.asked) == (1 if refusal is SourceBlocked else 3)
 
 
@@ -248,7 +248,7 @@ def test_no_image_at_all_is_an_error(tmp_path, monkeypatch):
 
 
 def test_more_results_than_the_queue_holds_while_images_are_slow(tmp_path, monkeypatch):
-    """icrawler's queue forgets a task for which it had no room: none may be lost."""
+    """icrawler's queue drops tasks when it is full, but no result may be lost."""
     server = Server(SearchIndex({"frog": QUERIES}, 200, 0))
     retrieve = crawl_threads.retrieve
     monkeypatch.setattr(crawl_threads, "retrieve", lambda *arguments: (time.sleep(0.03), retrieve(*arguments))[1])
@@ -287,7 +287,7 @@ def test_an_error_in_a_thread_ends_the_crawl(web, tmp_path, monkeypatch, part):
     before = threading.active_count()
     with pytest.raises(OSError, match="No space left"):
         crawled(web, tmp_path)
-    assert threading.active_count() <= before + 8  # none of them goes on for long
+    assert threading.active_count() <= before + 8  # all threads end soon
 
 
 # --- as a job ---------------------------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ def test_a_killed_job_resumes(tmp_path):
     kept = {path: path.read_bytes() for path in (tmp_path / "store").rglob("*.json")}
     assert len(kept) >= 3 and not (tmp_path / "frog.tar").exists()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"  # a crawl imports no more than it needs
+    assert done.stdout.strip() == "[]"  # a crawl imports no heavy library
     assert all(path.read_bytes() == record for path, record in kept.items())
     lines = [json.loads(line) for line in (tmp_path / "frog.jsonl").read_text().splitlines()]
     assert len({line["sha256"] for line in lines if "failure" not in line}) == 25

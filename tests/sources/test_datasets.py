@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub: as a folder of parquet files, and from a hub on loopback."""
+"""Data sets of the Hugging Face hub, from a folder of parquet files and from a hub on loopback."""
 
 import json
 import os
@@ -131,7 +131,7 @@ def test_groups_of_rows_without_the_class_are_not_read(tmp_path, monkeypatch):
 
 # --- from the hub -----------------------------------------------------------------------------------------------------
 
-# a process of its own: huggingface_hub reads its address and its cache from the environment when it is imported
+# in a separate process, because huggingface_hub reads address and cache folder from the environment when it is imported
 FROM_HUB = """
 import json, sys
 sys.path.insert(0, {scripts!r})

@@ -1,4 +1,4 @@
-"""Images in a folder or a tar are imported whole, in order and with their provenance; nothing is extracted."""
+"""Images in a folder or an archive are imported unchanged, in order, with provenance, and without extracting it."""
 
 import io
 import json
@@ -146,7 +146,7 @@ def test_a_name_that_is_not_utf8_makes_a_pool(tmp_path, make):
     entries = imported(path)
     write_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl", entries)
     [(record, data)] = read_pool(tmp_path / "cat.tar", tmp_path / "cat.jsonl")
-    assert (record.origin, record.query, data) == ("cat/caf?.png", "q", png(1))  # its sidecar is found all the same
+    assert (record.origin, record.query, data) == ("cat/caf?.png", "q", png(1))  # its sidecar is still found
 
 
 def test_imported_entries_make_a_pool(tmp_path):
@@ -254,7 +254,7 @@ def origins(path, label="cat", **source):
 
 
 def test_videos_and_sidecars_use_up_no_limit(tmp_path):
-    """A phone's folder: every photo has a video and a sidecar beside it."""
+    """A folder from a phone, in which every photo has a video and a sidecar file."""
     for number in range(10):
         name = f"cat/IMG_{number:04}"
         write_folder(
@@ -396,7 +396,7 @@ def test_a_damaged_zip_gives_its_whole_images_or_one_line(tmp_path, damage):
 
 
 def test_labels_that_were_corrected_by_hand_are_noticed(tmp_path):
-    """Two images of equal size that change places."""
+    """Two images of equal size that swap their classes."""
     write_folder(
         tmp_path, {"cat/a.bmp": bytes(9000) + b"1" + bytes(9000), "dog/a.bmp": bytes(9000) + b"2" + bytes(9000)}
     )

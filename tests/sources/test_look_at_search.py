@@ -1,4 +1,4 @@
-"""A look at a search asks it one query."""
+"""A look at a search sends one query."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def soon(monkeypatch):
 
 def looked(server, folder, kind, query="frog", **changes):
     source = source_defaults(kind) | {"contact": "me@example.org", "retries": 0} | changes
-    del source["max_per_query"]  # like per_class no part of a look
+    del source["max_per_query"]  # like per_class, it is not part of a look
     with serve(server) as port:
         return look_at_search(source, "mine", query, folder / "not" / "there", port)
 

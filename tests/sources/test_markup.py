@@ -1,4 +1,4 @@
-"""HTML of any origin is read, and in CPU time that grows with its length alone."""
+"""Any HTML is read, in CPU time that is linear in its length."""
 
 import html
 import subprocess
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from distillery.sources.engines.markup import Tags, plain_text
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
-# a quadratic parser takes more than 5 s of 24 kB, so that it would take half an hour of 400 kB
+# a quadratic parser takes more than 5 s for 24 kB, so it would take half an hour for 400 kB
 READ_HOSTILE = """
 import resource
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))

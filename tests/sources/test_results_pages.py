@@ -1,4 +1,4 @@
-"""Pages of the image searches give every result or a stated refusal, whatever the bytes."""
+"""Pages of the image searches, whatever their bytes, give all results or a refusal with its reason."""
 
 import gzip
 import html
@@ -31,7 +31,7 @@ needs_pages = pytest.mark.skipif(not PAGES.exists(), reason="the saved pages of 
 def test_bing_s_own_markup_is_read(name):
     page = (PAGES / name).read_bytes()
     records = bing.parse(page)
-    # counted another way: the JSON keys in the page's text
+    # counted independently: the JSON keys in the page's text
     assert len(records) == len(set(page.decode().split("murl&quot;:&quot;")[1:])) > 0
     for record in records:
         assert record.width > 100 and record.height > 100
@@ -71,7 +71,7 @@ def test_every_result_of_the_imitated_search_is_read(search):
         assert all(record.thumbnail.startswith("https://") for record in records)
     else:
         licenses = {"CC BY 4.0", "CC BY-SA 3.0", "CC0 1.0"}
-        if search == "inaturalist":  # which tells no version
+        if search == "inaturalist":  # which does not state the version
             licenses = {name[:-4] for name in licenses}
         assert {record.license for record in records} == licenses
         assert all(record.creator.startswith("Ada & ") for record in records)
@@ -267,7 +267,7 @@ def test_a_page_of_results_without_a_word_of_the_query_is_an_error():
     ) as refusal:
         bing.parse(page, bing.search_url("green toad", 0, {}))
     assert refusal.value.reason == "unrelated results"
-    assert len(bing.parse(page)) == 12  # a page of an unknown query
+    assert len(bing.parse(page)) == 12  # the query of the page is unknown
     few = "".join(bing_card(number, title="A cheap flight") for number in range(3)).encode()
     assert len(bing.parse(few, bing.search_url("green toad", 0, {}))) == 3
 
@@ -325,7 +325,7 @@ def test_the_first_result_of_a_url_counts():
 
 
 def test_half_a_character_is_replaced():
-    """A title cut inside an emoji: JSON can express it, but no file can hold it."""
+    """A title that is cut inside an emoji can be written in JSON, but not in a UTF-8 file."""
     attribute = {
         "murl": "http://a.bc/d.jpg",
         "purl": "http://a.bc/\ud83d",

@@ -1,4 +1,4 @@
-"""Pages that a person saved give every result in every form, or say what they have instead and what to do."""
+"""Saved pages give all results in every form, or the error says what they contain instead and what to do."""
 
 import gzip
 import json
@@ -53,7 +53,7 @@ def test_the_creator_is_kept_where_a_form_states_it():
 
 
 def test_a_document_counts_once():
-    """The same record stands several times in a page; sometimes the address differs in its query alone."""
+    """A page contains the same record several times, sometimes with addresses that differ only in the query."""
     twice = forms.inline() + forms.once_more([(url + "&again=1", *size) for url, *size in forms.IMAGES]) + forms.links()
     assert shown(parse(twice.encode())) == EXPECTED
 
@@ -83,7 +83,7 @@ def test_any_mixture_is_read_without_an_exception(parts):
     "attack", ['{"ou":', '["http:\\\\', "<a data-ou=", '"2003":[null,"', "<img class=", "\\", '"ischj":{', "&quot;http"]
 )
 def test_no_repetition_takes_time_without_end(attack):
-    """Each expression is linear: a search that is not would take minutes for these 400 kB."""
+    """All regular expressions take linear time; a quadratic one would take minutes for these 400 kB."""
     results_in(attack * (400_000 // len(attack)))
 
 
@@ -171,7 +171,7 @@ def test_any_file_gives_texts_or_one_line(tmp_path_factory, data):
 
 
 def test_saved_pages_give_a_pool_as_a_crawl_does(tmp_path):
-    """A page of the imitated Google, saved: the same images by the same fetcher."""
+    """A saved page of the imitated Google gives the same images as a crawl, with the same fetcher."""
     index = SearchIndex({"frog": ["frog"]}, 30, seed=0)
     shots = index.find("google", "frog")
     save(tmp_path / "pages", forms.har(PAGES["google"](shots, "frog")), "1.har", label="frog")
@@ -229,7 +229,7 @@ def test_another_saved_page_is_noticed(tmp_path):
 
 
 def web_archive(body, kind="text/html"):
-    """A page as Safari saves it; its other parts are an image and the body of a request."""
+    """A page as Safari saves it, together with an image and the body of a request."""
     image = {"WebResourceData": b"\x89PNG", "WebResourceMIMEType": "image/png", "WebResourceURL": "http://a.test/1"}
     url = "https://www.google.com/search?q=grumpy+cats&udm=2"
     main = {"WebResourceData": body.encode(), "WebResourceMIMEType": kind, "WebResourceURL": url}

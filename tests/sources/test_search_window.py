@@ -1,4 +1,4 @@
-"""A real Chromium reads a Google on loopback as a person's browser would; each test opens the browser once."""
+"""A real Chromium reads an imitated Google on loopback like a person's browser. Each test opens it once."""
 
 import logging
 import os
@@ -110,7 +110,7 @@ def test_a_consent_page_is_left_to_the_person(opened, monkeypatch, messages):
 @needs_chromium
 @pytest.mark.parametrize("opened", [{"captcha": 0}, {"captcha": 2}], indirect=True)
 def test_a_captcha_that_a_second_client_solves(opened, monkeypatch, messages):
-    """Before the first result, and in the middle of scrolling: the crawl goes on with every result once."""
+    """Before the first result or while scrolling: the crawl continues and gives each result once."""
     sleep = window.time.sleep
 
     def person(seconds):
@@ -147,7 +147,7 @@ def test_a_window_closed_half_way_keeps_what_was_found(opened):
 
 @needs_chromium
 def test_what_the_browser_itself_saves_of_a_page(opened, tmp_path):
-    """Its HTML has the scripts with the addresses; its single file has none, and the refusal says what to do."""
+    """Saved HTML has the scripts with addresses. A page saved as one file has none; the refusal says what to do."""
     opened.driver.get(URL)
     single_file = opened.driver.execute_cdp_cmd("Page.captureSnapshot", {"format": "mhtml"})["data"]
     for name, text in (("html/cat/1.html", opened.driver.page_source), ("single/cat/1.mhtml", single_file)):
@@ -162,7 +162,7 @@ def test_what_the_browser_itself_saves_of_a_page(opened, tmp_path):
 
 @pytest.fixture(scope="module")
 def screen():
-    """A screen for windows: this machine's, or a virtual one."""
+    """A screen for windows: that of this machine, or a virtual one."""
     if os.getenv("DISPLAY"):
         yield os.environ["DISPLAY"]
         return
@@ -172,7 +172,7 @@ def screen():
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL) as server:
         os.close(writing)
-        with open(reading) as number:  # written once it answers
+        with open(reading) as number:  # the virtual screen writes its number once it is ready
             yield f":{number.readline().strip()}"
         server.terminate()
 
@@ -180,7 +180,7 @@ def screen():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["chromium", "firefox"])
 def test_a_window_on_a_screen_in_either_browser(kind, screen, tmp_path, monkeypatch):
-    """A person's window: the crawl finds the screen, 150 results over two scrolls, then the person closes it."""
+    """In a visible window the crawl reads 150 results over two scrolls; then the person closes the window."""
     if not all(programs := programs_of(kind)):
         pytest.skip(f"no {kind} with its driver on this machine")
     monkeypatch.setenv("DISPLAY", screen)
@@ -211,7 +211,7 @@ def test_nothing_disguises_the_program(opened):
 
 
 class WithImages(Google):
-    """Its results are images of the imitated web."""
+    """A search whose results are images of the imitated web."""
 
     def __init__(self, **changes):
         super().__init__(**changes)

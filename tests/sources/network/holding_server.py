@@ -1,4 +1,4 @@
-"""A server on loopback that holds its clients: it sends on, or waits, until they hang up or it lets go itself."""
+"""A server on loopback that sends or waits until the client disconnects, or until its own time limit."""
 
 import itertools
 import re
@@ -10,16 +10,16 @@ import time
 
 from distillery_demo.web import serve
 
-HOLD_SECONDS = 20.0  # far beyond the limits of the tests; then the server lets go
-PAUSE_SECONDS = 0.03  # between two pieces of what drips
+HOLD_SECONDS = 20.0  # until the server disconnects; far longer than the limits in tests
+PAUSE_SECONDS = 0.03  # between two pieces of a slow response
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 GZIP = OK + b"content-encoding: gzip\r\n\r\n"
 DEFLATE = OK + b"content-encoding: deflate\r\n\r\n"
 NAMED = b"\x1f\x8b\x08\x08" + bytes(6)  # gzip's header, to be followed by a file name that ends with a zero
-EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"  # of deflate: stored, without bytes, not the last one
+EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"  # a deflate block: stored, without bytes, not the last one
 
-# name → what is sent at once, what is then sent again and again
+# name → bytes that are sent first, bytes that are then sent repeatedly
 DRIPPING = {
     "status-line": (b"", b"H"),
     "header": (OK, b"x"),
@@ -52,11 +52,11 @@ FLOODING = {
 
 
 class HoldingServer(socketserver.ThreadingTCPServer):
-    """Holds by the path: a name of `DRIPPING` or `FLOODING`, or a method of `_Holding`.
+    """Behaves as the path says: a name of `DRIPPING` or `FLOODING`, or a method of `_Holding`.
 
     Attributes:
-        asked: every path.
-        let_go: paths whose clients were still there when the server let go.
+        asked: the path of every request.
+        let_go: paths of clients that had not disconnected by the server's time limit.
     """
 
     daemon_threads, block_on_close, request_queue_size = True, False, 64
@@ -88,12 +88,12 @@ class _Holding(socketserver.BaseRequestHandler):
             getattr(self, name.replace("-", "_"))(path)
 
     def hold(self, path, first, again, pause=PAUSE_SECONDS):
-        """Send until the client hangs up; note it if the server lets go first."""
+        """Send until the client disconnects; record its path in `let_go` if it does not within `HOLD_SECONDS`."""
         end = time.monotonic() + HOLD_SECONDS
         self.request.settimeout(HOLD_SECONDS)
         self.request.sendall(first)
         while time.monotonic() < end:
-            self.request.sendall(again)  # raises once the client has hung up
+            self.request.sendall(again)  # raises once the client has disconnected
             if path.strip("/") not in FLOODING:
                 self.pause(pause, again)
         self.server.let_go.append(path)
@@ -103,21 +103,21 @@ class _Holding(socketserver.BaseRequestHandler):
             time.sleep(pause)
             return
         self.request.settimeout(HOLD_SECONDS)
-        if self.request.recv(1) == b"":  # waits for the client to hang up
+        if self.request.recv(1) == b"":  # waits until the client disconnects
             raise ConnectionError
 
     def silent(self, path):
         self.hold(path, b"", b"")
 
     def moving(self, path):
-        """Redirect without end, a little later each time."""
+        """Redirect endlessly, each time after a short pause."""
         time.sleep(0.25)
         number = int(path.rpartition("/")[2] or 0) + 1
         self.request.sendall(b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: /moving/%d\r\n\r\n" % number)
 
 
 class TLSRecordServer(socketserver.ThreadingTCPServer):
-    """Answers a TLS greeting with the bytes of one record that never ends."""
+    """Replies to a TLS greeting with a record that never ends."""
 
     daemon_threads, block_on_close = True, False
 

@@ -1,4 +1,4 @@
-"""What the servers of test_hostile_web.py send: bodies of every kind, and addresses inside the user's own network."""
+"""What the servers of test_hostile_web.py send: response bodies of many kinds, and addresses in the user's network."""
 
 import gzip
 import io
@@ -56,7 +56,7 @@ def sixteen_bits():
 
 
 def turned():
-    """Stored on its side, with an EXIF tag that asks to turn it."""
+    """An image stored on its side, with an EXIF tag to rotate it."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded(image(21).rotate(90, expand=True), "JPEG", exif=exif.tobytes(), quality=95)

@@ -1,4 +1,4 @@
-"""Lists of addresses: their forms, their mistakes, and what is fetched from them."""
+"""Lists of addresses: their formats, mistakes in them, and what is fetched from them."""
 
 import csv
 import io
@@ -148,7 +148,7 @@ with job(Space(log=[])):
 
 @pytest.fixture
 def silent():
-    """A server that never answers for a path with the word silent."""
+    """A server that never replies to paths that contain `silent`."""
     server = Silent(SearchIndex({}, 0, 0))
     with serve(server):
         yield server
@@ -176,7 +176,7 @@ def started(folder, server, wanted, urls):
         stderr=PIPE,
         stdout=PIPE,
         text=True,
-        # a test started in a shell's background ignores Ctrl-C, and would hand that on
+        # if a shell runs the tests in the background, they ignore Ctrl-C, and child processes inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 

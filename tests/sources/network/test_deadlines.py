@@ -1,6 +1,6 @@
-"""No server holds a request beyond its limits, in whatever phase it drips, floods or keeps silent.
+"""No server delays a request beyond its limits, whether it sends slowly, endlessly or nothing, in any phase.
 
-The servers would go on for 20 s; the limit is half a second. What is checked is that the client hangs up first.
+The servers would continue for 20 s; the limit is half a second. The tests check that the client disconnects first.
 """
 
 import shutil
@@ -51,9 +51,9 @@ def test_a_server_that_drips_is_left_in_time(holding, name):
 
 @pytest.mark.parametrize("name", FLOODING)
 def test_a_server_that_floods_is_left_after_so_many_bytes(holding, name):
-    # time enough for the bytes to be what ends it
+    # with enough time that the limit of bytes ends the request
     reason = failure_of(holding.server_address[1], f"http://one.test/{name}", replace(LIMITS, timeout_seconds=15))
-    assert reason in ("larger than 200000 bytes", "connection lost")  # http.client takes no long lines
+    assert reason in ("larger than 200000 bytes", "connection lost")  # http.client refuses long lines
     assert holding.asked == [f"/{name}"] and not holding.let_go
 
 
@@ -78,7 +78,7 @@ def test_a_tls_handshake_that_drips_is_left_in_time():
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate for one.test that signs itself, and its key."""
+    """A self-signed certificate for one.test, and its key."""
     if not shutil.which("openssl"):
         pytest.skip("needs openssl to make a certificate")
     folder = tmp_path_factory.mktemp("certificate")
@@ -118,7 +118,7 @@ def test_a_certificate_has_to_be_for_the_host_and_trusted(secure, monkeypatch):
 
 
 def test_all_addresses_of_a_host_share_its_time(monkeypatch):
-    # a socket whose queue is full: further connections get no answer, as those to a dead address
+    # a socket whose queue is full: it does not respond to further connections, like a dead address
     with socket.socket() as dead:
         dead.bind(("127.0.0.1", 0))
         dead.listen(0)
@@ -153,16 +153,16 @@ def test_a_name_that_is_not_resolved_is_not_waited_for(monkeypatch):
 def test_the_watchdog_ends_a_wait_that_knows_no_time():
     mine, theirs = socket.socketpair()
     with mine, theirs:
-        theirs.settimeout(20)  # the library's own loop, which would wait that long
+        theirs.settimeout(20)  # as in a library's own loop, which would wait that long
         budget = Budget(0.2, 10**6)
         with budget.running(), WATCHDOG.watching(theirs, budget):
-            assert theirs.recv(1) == b""  # shut, not timed out
+            assert theirs.recv(1) == b""  # disconnected, not timed out
             with pytest.raises(OutOfTime):
                 budget.wait()
 
 
 class OneHolds(Server):
-    """The imitated web, one address of which sends a byte now and then, without end."""
+    """The imitated web with one address that endlessly sends a byte now and then."""
 
     def __init__(self, index):
         super().__init__(index)

@@ -1,4 +1,4 @@
-"""Requests keep connections open where they may, know no cookies, and obey a host that asks for quiet."""
+"""Requests reuse connections, send no cookies, and pause when a host requests it."""
 
 import gzip
 import threading
@@ -104,11 +104,11 @@ def test_all_threads_wait_when_a_host_asks_for_quiet(server):
     for thread in threads:
         thread.start()
     other = fetcher(server)
-    other.fetch("http://two.test/")  # another host is asked meanwhile
+    other.fetch("http://two.test/")  # meanwhile another host gets a request
     for thread in threads:
         thread.join()
     times = [when for path, _, when, headers in server.asked if headers["Host"] == "one.test"]
-    # two connections at a time: at most two requests before the host has said so
+    # with two connections at a time, at most two requests are sent before the host requests the pause
     early = [when for when in times if when < times[0] + 0.9]
     assert len(found) == 8 and len(early) <= 2 and len(times) <= 10
 
@@ -181,7 +181,7 @@ chunks = st.lists(st.binary(min_size=1, max_size=50), max_size=5)
 
 
 def cut(data, sizes):
-    """Data in pieces of these sizes, and the rest."""
+    """Cut data into pieces of these sizes, and the rest."""
     pieces, at = [], 0
     for size in sizes:
         pieces.append(data[at : at + size])

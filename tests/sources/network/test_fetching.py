@@ -1,4 +1,4 @@
-"""Fetching from a real server on loopback: politely, within limits, never from inside the user's own network."""
+"""Fetching from a real server on loopback is polite, within limits, and never reaches the user's own network."""
 
 import gzip
 import re
@@ -23,7 +23,7 @@ BODY = bytes(range(256)) * 40
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers by the path of the URL; `seen` keeps the requests."""
+    """Responds as the URL's path says; the server's `seen` records all requests."""
 
     protocol_version = "HTTP/1.1"
 
@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def at_digits(self, again):
-        self.give(body=b"", content_length="9" * 5000)  # more than Python makes an int of
+        self.give(body=b"", content_length="9" * 5000)  # more digits than Python converts to an int
         self.close_connection = True
 
     def at_hangup(self, again):
@@ -130,9 +130,9 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.wfile.write(b".")
         self.wfile.flush()
-        self.server.followed.wait(60)  # with the other 99 bytes
+        self.server.followed.wait(60)  # until the test ends; the other 99 bytes are never sent
 
-    def at_moved_cut(self, again):  # a body that is compressed and ends too soon
+    def at_moved_cut(self, again):  # a compressed body that ends too soon
         self.give(302, location="/good", body=gzip.compress(BODY)[:-9], content_encoding="gzip", content_length=9**5)
         self.close_connection = True
 
@@ -166,9 +166,9 @@ class Handler(BaseHTTPRequestHandler):
 def running():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads, server.block_on_close = True, False
-    server.handle_error = lambda *args: None  # clients hang up on purpose
+    server.handle_error = lambda *args: None  # clients disconnect on purpose
     server.lock, server.seen, server.now, server.most = threading.Lock(), [], 0, 0
-    server.followed = threading.Event()  # the redirect whose body drips
+    server.followed = threading.Event()  # set at the end of the test of redirects with a body
     with serve(server):
         yield server
 
@@ -253,7 +253,7 @@ def test_a_response_after_retries_redirects_or_decoding(server, path, requests):
     response = fetch(server, path)
     assert response.body == BODY and len(server.seen) == requests
     if path == "/wait":
-        assert time.monotonic() - started >= 1  # as the server asked
+        assert time.monotonic() - started >= 1  # as the server requested
     if path == "/moved":
         assert response.url == "http://one.test/good/after?x=1"
 
@@ -270,7 +270,7 @@ def test_a_redirect_to_an_address_with_spaces_is_followed(server):
 
 @pytest.mark.parametrize("path", ["/moved_dripping", "/moved_cut", "/moved_digits"])
 def test_a_redirect_s_body_is_not_read(server, path):
-    """One of its hundred bytes is sent until it is followed: who waits for the others fails, as at /drip."""
+    """The server sends only 1 of 100 bytes of a redirect's body; a client that waits for the others fails."""
     try:
         assert fetch(server, path).body == BODY
     finally:
@@ -287,7 +287,7 @@ def test_a_host_has_no_more_connections_than_allowed_and_waiting_for_one_costs_n
     ]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    # ten requests, two at a time, take 0.75 s: longer than one request may
+    # ten requests, two at a time, take 0.75 s, which is longer than the limit of one request
     assert bodies == [BODY] * 10 and server.most == LIMITS.connections_per_host
     assert Counter(path for path, _ in server.seen).most_common(1)[0][1] == 1
 

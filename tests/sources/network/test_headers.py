@@ -1,4 +1,4 @@
-"""Headers that tell a client to wait, or forbid the use of an image for training."""
+"""Headers that request a pause, or forbid training on an image."""
 
 import time
 from email.utils import formatdate

@@ -1,7 +1,7 @@
-"""A hostile or broken web does no harm: every URL ends as one row with its outcome.
+"""A hostile or broken web does no harm: every URL becomes one row with its outcome.
 
-One list of URLs is fetched from a real server on loopback, through the fetching, store, pool and curation of any study.
-Each case has a name; the tests check its outcome and what must hold for all of them.
+A list of URLs is fetched from a real server on loopback, through the same fetching, store, pool and curation as in any
+study. Each case has a name; the tests check its outcome, and what must be true for all cases.
 """
 
 import socket
@@ -190,7 +190,7 @@ def outcome(tmp_path_factory):
 
     def resolve(host, *arguments, **options):
         resolved.append(host)
-        if host == "rebinding.example":  # public when it is checked, this machine when it is resolved again
+        if host == "rebinding.example":  # resolves to a public address first, and to this machine the second time
             address = "93.184.215.14" if resolved.count(host) == 1 else "127.0.0.1"
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
         if host.endswith(".example"):
@@ -245,17 +245,17 @@ def test_of_a_hundred_placeholders_one_is_kept(outcome):
 
 
 def test_only_checked_addresses_were_connected_to(outcome):
-    # the server that stands for .test, and the one public address that a name resolved to
+    # the server for all hosts under .test, and the only public address to which a name resolved
     assert set(outcome.connected) == {"127.0.0.1", "93.184.215.14"}
     assert not [host for path, host in outcome.asked if not host.endswith(".test")]
     assert not [path for path, host in outcome.asked if "secret" in path]
-    # a name is resolved once a try: the address that was checked is the one connected to
+    # each attempt resolves a name once, so that it connects to the address that was checked
     assert outcome.resolved.count("rebinding.example") == outcome.connected.count("93.184.215.14") == 1
 
 
 def test_each_failure_has_its_number_of_requests(outcome):
     times = {name: sum(path == f"/{name}.jpg" for path, _ in outcome.asked) for name in PLAIN}
-    assert times["storm"] == times["reset"] == times["cut"] == times["silent"] == 2  # once more, as configured
+    assert times["storm"] == times["reset"] == times["cut"] == times["silent"] == 2  # one retry, as configured
     assert times["forbidden"] == times["teapot"] == times["endless"] == times["drip"] == 1
     assert times["loop"] == fetching.MAX_REDIRECTS + 1
 
