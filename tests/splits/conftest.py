@@ -1,4 +1,4 @@
-"""A study's curated tables, split."""
+"""Curated tables of a study, and their split."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def add_dropped(columns, dropped):
 
 @pytest.fixture
 def study(tmp_path):
-    """Writes curated tables of `per_class` different images a class and source, and splits them."""
+    """Writes curated tables with `per_class` different images of each class and source, and splits them."""
 
     def make(per_class: dict[str, dict[str, int]], shortfall="error", overlap=False, dropped=(), **wanted):
         tables, hashes, rng = {}, {}, np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Classes, a writer and a reader of tables, for the tests of splits and of scenarios' plans."""
+"""Classes, and functions that write and read tables, for tests of splits and of scenarios' plans."""
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -33,7 +33,7 @@ def write_curated(path, source, images, refused=()):
 
 
 def near_pairs(hashes, distance=4):
-    """Images that stand for near-duplicates in these tests: hashes differ in few bits, or in all but few (mirrored)."""
+    """Pairs that count as near-duplicates in tests: hashes differ in few bits, or in nearly all (mirrored)."""
     hashes = np.array(hashes, dtype=np.uint64)
     pairs = near_hash_pairs(np.concatenate([hashes, ~hashes]), distance) % max(len(hashes), 1)
     return np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)

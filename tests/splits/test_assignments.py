@@ -1,4 +1,4 @@
-"""Assignments stay: images keep their group, split and rank when sources join and images come or go."""
+"""Assignments are kept: images stay in their group, split and rank when sources join and images come or go."""
 
 import logging
 import tempfile
@@ -21,7 +21,7 @@ DISTANCE = 4
 
 
 class Study:
-    """A folder with the split of sources' images, which may change between splits.
+    """A folder with the split of the images of sources, which a test may change between splits.
 
     Attributes:
         images: source → (class, key, hash) of each image.
@@ -78,23 +78,23 @@ class Study:
 
 
 def hash_at(place: int) -> int:
-    """Hashes on a line: two differ in as many bits as their places do, which are 0 to 56."""
+    """A hash for a place, 0 to 56: two hashes differ in as many bits as their places differ."""
     return (1 << place) - 1
 
 
 def assert_kept(before, after):
-    """Every image of both has its place, and the same images share its group."""
+    """Assert that images of both splits keep their split and rank, and share their groups with the same images."""
     both = before.keys() & after.keys()
     for image in both:
         was, now = ((rows[image]["split"], rows[image]["rank"]) for rows in (before, after))
         if was[0] in ("train", "val", "test"):
             assert now == was
-        elif was[0] == "linking" and now[0] == "train":  # a new image is the center that its group lacked
+        elif was[0] == "linking" and now[0] == "train":  # a new image is the center that links it to its group
             place = [
                 rows["rank"] for other, rows in before.items() if other[:2] == image[:2] and rows["split"] == "train"
             ]
             assert now[1] > max(place, default=-1)  # so that no plan loses an image to it
-        else:  # an unused image may take a place in the split of its group; none of these is trained on
+        else:  # an unused image may move into the split of its group, except into train
             assert now[0] in ("unused", "linking", "test", "val")
     grouped = [image for image in both if before[image]["split"] != "linking"]
     numbers = {(before[image]["group"], after[image]["group"]) for image in grouped}
@@ -102,7 +102,7 @@ def assert_kept(before, after):
 
 
 def assert_apart(study, rows):
-    """No near-duplicates are in two splits, and no group is."""
+    """Assert that neither near-duplicates nor groups are divided between splits."""
     hashes = {(s, label, key): value for s in study.images for label, key, value in study.images[s]}
     used = [image for image, row in rows.items() if row["split"] in ("train", "val", "test")]
     for one, other in combinations(used, 2):
@@ -114,7 +114,7 @@ def assert_apart(study, rows):
 
 
 def draw_images(seed: int) -> list[tuple[int, int]]:
-    """The label and hash of 15 to 30 images: some like few others, some on a line, so that groups chain and link."""
+    """Label and hash of 15 to 30 images: some similar to few others, some on a line, so that groups chain and link."""
     random = Random(seed)
     shared = [Random(number).getrandbits(64) for number in range(60)]
     kinds = {
@@ -192,7 +192,7 @@ def test_images_that_come_and_go_leave_the_others_in_their_splits(first, second,
         except UserError:
             return
         assert_apart(study, left)
-        for image, row in left.items():  # only the place of an image that has gone is taken from train
+        for image, row in left.items():  # only the place of a removed image is filled from train
             was = after[image]["split"]
             if was in ("test", "val"):
                 assert row["split"] == was and row["rank"] == after[image]["rank"]
@@ -205,7 +205,7 @@ def test_images_that_come_and_go_leave_the_others_in_their_splits(first, second,
 
 
 def far_images(count, start=0, classes=LABELS):
-    """Images of each class that are near-duplicates of none: a hash from each class and number."""
+    """Images that are near-duplicates of no other: class and number decide each hash."""
     import hashlib
 
     def number(*parts):
@@ -221,7 +221,7 @@ def study(tmp_path):
 
 @pytest.fixture
 def said(caplog):
-    """The text of the log."""
+    """The log, at every level."""
     caplog.set_level(logging.INFO)
     return caplog
 
@@ -232,7 +232,7 @@ def counts(rows, source, label="cat"):
 
 
 def image_of(rows, source, split):
-    """One image of a split with the image's own hash."""
+    """An image of a split, with its hash."""
     return next(image for image, row in rows.items() if (image[0], row["split"]) == (source, split))
 
 
@@ -269,7 +269,7 @@ def test_an_image_near_two_splits_is_left_out(study, said):
     assert_kept(before, after)
     assert_apart(study, after)
     linking = [image for image, row in after.items() if row["split"] == "linking"]
-    # a group holds an image and its neighbors in the chain, and between two groups one is left out
+    # a group has an image and its neighbors in the chain; between two groups, one image is left out
     assert 1 <= len(linking) <= len(chain) / 2 and all(image[2].startswith("chain") for image in linking)
     assert f"{len(linking)} new images are left out" in said.text and "27 images keep their split" in said.text
 
@@ -331,7 +331,7 @@ def test_the_place_of_a_removed_image_is_taken_by_a_new_one_or_one_of_train(stud
     assert [image for image, row in after.items() if image in before and row["split"] != before[image]["split"]] == []
     assert after["mine", label, "new"]["split"] == split
     study.images["mine"] = whole
-    assert counts(study.split(), "mine", label)["test"] == 2  # it comes back: its place is taken
+    assert counts(study.split(), "mine", label)["test"] == 2  # it returns, but its place is taken
 
 
 def test_a_class_whose_images_are_all_others_is_split_as_if_it_were_new(study):

@@ -1,4 +1,4 @@
-"""Derived sources join a split that stays as it is: for training alone, and never beside a test image."""
+"""Derived sources join an unchanged split: only for training, and never near a test image."""
 
 import json
 
@@ -28,7 +28,7 @@ def base(tmp_path):
 
 
 def join(base, images, name="splits.parquet", assignments=None):
-    """Split a derived source of (class, key, hash); the row of each of its images by key, and the base rows."""
+    """Split a derived source of (class, key, hash); returns the rows of its images by key, and the base rows."""
     write_curated(base.folder / "phone.parquet", "phone", images)
     hashes = {"mine": [h for *_, h in base.images["mine"]], "phone": [h for *_, h in images]}
     write_pairs(base.folder / "pairs.parquet", hashes)

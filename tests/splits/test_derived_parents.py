@@ -1,4 +1,4 @@
-"""Images made from others: train images or none, each in its parent's group, and the base sources stay."""
+"""Images made from others are train images or unused, each in its parent's group; the base split is unchanged."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ from distillery.splits.split import split_images
 from distillery.storage.records import ImageRecord
 
 PER_CLASS = 12
-FAR = np.random.default_rng(0).integers(0, 2**64, 200, dtype=np.uint64).tolist()  # hashes that are near no other
+FAR = np.random.default_rng(0).integers(0, 2**64, 200, dtype=np.uint64).tolist()  # hashes that are far from each other
 
 
 class DerivedStudy:
-    """A base source `web`, split, and a derived one `varied` whose images a test gives."""
+    """A split base source `web`, and a derived source `varied` with images that a test passes."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -42,7 +42,7 @@ class DerivedStudy:
         return [key for key, row in self.base.items() if row["split"] == split]
 
     def split(self, derived, refused=(), **options):
-        """Split; the row of each image by key. `derived`: key → (class, parent or "", hash)."""
+        """Split, and return the row of each image by key. `derived`: key → (class, parent or "", hash)."""
         images = [(label, key, value) for key, (label, _, value) in derived.items()]
         write_curated(self.folder / "varied.parquet", "varied", images, refused)
         records = [
@@ -173,7 +173,7 @@ def test_a_scenario_may_train_on_images_and_on_their_children(study, parents, co
         )  # fmt: skip
         return rows_of(study.folder / "plan.parquet")
 
-    if not count:  # without parents they are near-duplicates in another source
+    if not count:  # without known parents, they count as near-duplicates in another source
         with pytest.raises(UserError, match="near-duplicates of images of the scenario's other sources"):
             plan()
         return

@@ -1,4 +1,4 @@
-"""Sources that refused: the split goes on without them, and scenarios that train on them are not run."""
+"""Sources that refused: images are split without them, and scenarios that train on them are not run."""
 
 import json
 
@@ -20,7 +20,7 @@ CLASSES = {"google": LABELS, "bing": LABELS}
 
 @pytest.fixture
 def split(study, tmp_path):
-    """Split a study whose sources refused some classes: source → class → reason. Returns the rows of the split."""
+    """Splits a study whose sources refused some classes (source → class → reason), and returns the rows."""
 
     def make(refused, common=("google", "bing"), tuned=False, shortfall="error", val=None):
         for source, counts in PER_CLASS.items():

@@ -1,4 +1,4 @@
-"""Scenario plans: subsets nest, none trains on test images, mixtures avoid near-duplicates."""
+"""Scenario plans: subsets nest, no plan trains on test images, mixtures avoid near-duplicates."""
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -61,7 +61,7 @@ def test_of_near_duplicates_in_two_sources_a_mixture_trains_on_the_real_one(stud
         )
         if split == "train"
     }
-    for label in range(3):  # bing's first is google's last
+    for label in range(3):  # the first image of bing is a near-duplicate of google's last
         table["group"][place["bing", label, 0]] = table["group"][place["google", label, 9]]
     write_parquet(splits, table, SPLITS_SCHEMA)
     settings = {"classes": classes, "common": ["google"], "augmented": False, "shortfall": "error", "scenario": "x"}

@@ -1,4 +1,4 @@
-"""The message about a class with too few images says what became of its candidates, with a remedy that fits."""
+"""The message about a class with too few images says why candidates were dropped, and gives a suitable remedy."""
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -78,11 +78,11 @@ def test_few_dropped_images_are_not_what_is_missing(study):
 @pytest.mark.parametrize(
     ("dropped", "limit", "raised"),
     [
-        ([], 4, True),  # all that were asked for are there and used
-        ([("near-duplicate", 1)], 5, True),  # most are: the next ones would be as well
-        ([("near-duplicate", 1)], 6, False),  # the results had no more
-        ([("near-duplicate", 9)], 13, False),  # the next ones would be lost too
-        ([("near-duplicate", 1)], 0, False),  # a folder of which all is taken
+        ([], 4, True),  # all requested images were found and are used
+        ([("near-duplicate", 1)], 5, True),  # most are used, so more would be too
+        ([("near-duplicate", 1)], 6, False),  # the search had no more results
+        ([("near-duplicate", 9)], 13, False),  # most are dropped, so more would be too
+        ([("near-duplicate", 1)], 0, False),  # a folder, all of which is imported
     ],
 )
 def test_the_limit_is_to_be_raised_where_that_gives_more_images(tmp_path, dropped, limit, raised):
@@ -156,7 +156,7 @@ def test_a_plan_tells_of_images_that_another_source_has_too(study, tmp_path):
     splits, classes = study({"google": dict.fromkeys(LABELS, 12), "bing": dict.fromkeys(LABELS, 12)})
     table = pq.read_table(splits).to_pydict()
     split, source, name = (np.array(table[column]) for column in ("split", "source", "class"))
-    for label in LABELS:  # bing's train images of every class are all google's
+    for label in LABELS:  # in every class, bing's train images are near-duplicates of google's
         train = (split == "train") & (name == label)
         cells = [np.flatnonzero(train & (source == each)) for each in ("bing", "google")]
         for mine, other in zip(*cells, strict=True):

@@ -33,13 +33,13 @@ def make_images(cells: list[tuple[int, int]]) -> SplitCandidates:
 def images(draw):
     """Images and their near-duplicates; some chain."""
     cells = draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2)), max_size=60))
-    # few different hashes, some far apart and some on a line
+    # few different hashes: some are far apart, some on a line
     some = [0, 0xFF << 56, 0xFFFF << 40, 0xFFFFF << 36, 0xFFFFFF << 32, 0x3333333333333333, 0xAAAAAAAAAAAAAAAA]
     return make_images(cells), near_pairs([draw(st.sampled_from(some)) + draw(st.integers(0, 1)) for _ in cells])
 
 
 def split_of(some, near, quotas, seed=0):
-    """The split of each image, its group, and which are left out: they are in no split."""
+    """The split of each image, its group, and whether it is left out of all splits."""
     group, linking = group_images(some, near, seed)
     split = np.full(len(group), "linking", dtype=object)
     split[~linking] = assign_splits(some.where(~linking), group[~linking], quotas, seed)
@@ -59,7 +59,7 @@ def test_no_near_duplicates_cross_splits_and_no_quota_is_exceeded(found, bing, g
     for number in np.unique(group[~linking]):
         members = np.flatnonzero((group == number) & ~linking)
         matches = [set(near[(near == member).any(axis=1)].ravel()) | {member} for member in members]
-        assert any(set(members) <= each for each in matches)  # all members are near-duplicates of one
+        assert any(set(members) <= each for each in matches)  # all members are near-duplicates of one image
         inside = set(split[members])
         assert len(inside - {"unused"}) <= 1 and inside != {"unused"}
     for source, quota in (("bing", bing), ("google", google)):
@@ -68,7 +68,7 @@ def test_no_near_duplicates_cross_splits_and_no_quota_is_exceeded(found, bing, g
             for name in ("test", "val"):
                 chosen = cell & (split == name)
                 assert chosen.sum() <= getattr(quota, name)
-                assert len(np.unique(group[chosen])) == chosen.sum()  # one of each group
+                assert len(np.unique(group[chosen])) == chosen.sum()  # one image of each group
 
 
 @settings(deadline=None)

@@ -54,7 +54,7 @@ def test_a_file_larger_than_memory_is_named_without_that_advice(tmp_path):
 
 
 def npy(header, data=b""):
-    """A `.npy` with this text in place of its header."""
+    """A `.npy` file with a given text as header."""
     text = header.encode("latin-1").ljust(118) + b"\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
 

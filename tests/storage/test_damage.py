@@ -1,4 +1,4 @@
-"""Bits flipped and files cut at random places: each file is refused in one line, or what is read has not changed."""
+"""Files with a flipped bit or a missing end are refused in one line, or their contents are read unchanged."""
 
 import json
 import random
@@ -105,7 +105,7 @@ KINDS = {
     "weights": (write_network, of_network),
     "study without a GPU": (write_machine, machine.begun_without_gpu),
 }
-# what is read again, asked again or trained again if it is damaged: nothing need be said
+# files that are retrieved, checked or trained again without a message if they are damaged
 REMADE = {
     "store": (write_entry, lambda folder: Store(folder).get("http://a/1"), None),
     "checkpoint": (write_checkpoint, of_checkpoint, None),
@@ -114,7 +114,7 @@ REMADE = {
 
 
 def damages(path, count=PLACES):
-    """Damage a file at random places, one after the other: a bit flipped and the file cut; then mend it."""
+    """At each of some random places, yield with a bit of the file flipped and with the file cut; then restore it."""
     whole, rng = path.read_bytes(), random.Random(path.name)
     for _ in range(count):
         place = rng.randrange(len(whole))
@@ -122,7 +122,7 @@ def damages(path, count=PLACES):
         flipped[place] ^= 1 << rng.randrange(8)
         for how, data in (("flipped", bytes(flipped)), ("cut", whole[:place])):
             path.write_bytes(data)
-            file_digests._whole.clear()  # as in the next process
+            file_digests._whole.clear()  # as in a new process
             yield f"{path.name} {how} at {place}"
     path.write_bytes(whole)
 
@@ -144,7 +144,7 @@ def test_a_damaged_file_is_one_line_or_harmless(tmp_path, kind):
                 assert "\n" not in str(error) and "elete" in str(error), how
                 assert str(tmp_path) in str(error), how
                 told += 1
-            else:  # a digest itself that is cut
+            else:  # the digest itself is cut
                 assert found == expected, how
     assert told >= 2 * PLACES
 

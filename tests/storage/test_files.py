@@ -1,4 +1,4 @@
-"""A file is written whole or not at all; hashes of files and folders."""
+"""Files are written completely or not at all; hashes of files and folders."""
 
 import os
 import shutil

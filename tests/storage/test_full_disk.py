@@ -1,4 +1,4 @@
-"""A disk that is really full: a tmpfs of 1.2 MB in its own mount namespace."""
+"""A full disk, simulated by a tmpfs of 1.2 MB in a separate mount namespace."""
 
 import shutil
 import subprocess

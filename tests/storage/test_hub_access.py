@@ -1,4 +1,4 @@
-"""Without a network, whatever asks the hub says so within seconds; what is cached is used."""
+"""Without a network, requests to the hub fail with a message within seconds, and cached files are used."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from distillery.storage import hub_access
 
 @pytest.fixture
 def no_hub(monkeypatch):
-    """A hub whose name leads nowhere."""
+    """A hub whose host name does not resolve."""
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
 

@@ -1,4 +1,4 @@
-"""A record survives its JSON; what it cannot hold is refused."""
+"""A record is the same after writing and reading as JSON; JSON with unknown keys is refused."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Records of version 0.1 are read in today's words, and never written in the old ones."""
+"""Records of version 0.1 are read with today's names, and never written with the old ones."""
 
 import json
 

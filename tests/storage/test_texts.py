@@ -1,4 +1,4 @@
-"""Text from outside is one harmless line, whatever it was."""
+"""Any text from outside becomes one harmless line."""
 
 import csv
 import io

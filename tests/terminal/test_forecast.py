@@ -1,4 +1,4 @@
-"""What a study takes on this machine: from the published study's configuration and given speeds."""
+"""The forecast of a study's time, for the published study's configuration and given speeds."""
 
 import pytest
 from running import ROOT
@@ -28,7 +28,7 @@ def test_the_whole_study_on_one_gpu(config):
     # Google's and Bing's images at the same time; 852 trainings, of which those of an arm share a start
     assert "3.6 h  13,000 images of google and 13,000 images of bing" in found["crawling"]
     assert "35,600 images of sd2, sd3, sd2_varied, sd3_varied, sd2_kept" in found["generating"]
-    assert 2.5 < float(found["generating"].split()[1]) < 3.6  # measured there: three hours
+    assert 2.5 < float(found["generating"].split()[1]) < 3.6  # three hours were measured on such a GPU
     assert "the teacher (resnet18) and 852 trainings of resnet8x4, whose step takes 1.5 and 2.0 ms" in found["training"]
     assert found["training"].split()[2] == "min" and 45 < float(found["training"].split()[1]) < 75
     assert "contact is empty" in found[""]
@@ -49,4 +49,4 @@ def test_without_a_gpu_it_says_what_is_left_to_one_and_takes_other_networks(conf
 def test_the_speed_request_has_the_networks_that_the_study_trains(config):
     asked = speed_request_of(check_config(config, without_gpu=True))
     assert (asked.teacher["network"], asked.student["network"]) == ("convnet_m", "convnet_s")
-    assert asked.student["steps"] == 1000 and asked.student["batch"] == 128  # the rest stays
+    assert asked.student["steps"] == 1000 and asked.student["batch"] == 128  # other keys are unchanged

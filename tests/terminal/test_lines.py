@@ -1,4 +1,4 @@
-"""The lines of a run on the terminal, of a real Snakemake with a small workflow."""
+"""The lines on the terminal of a real Snakemake run with a small workflow."""
 
 import re
 import subprocess
@@ -50,7 +50,7 @@ def workflow(tmp_path_factory) -> Path:
 
 
 def said(folder: Path, *arguments: str) -> str:
-    """What Snakemake prints; none of these runs succeeds but a dry-run."""
+    """What Snakemake prints; of these runs only dry-runs succeed."""
     start = [sys.executable, "-m", "snakemake", "--cores", "1", "--keep-going", *arguments]
     done = subprocess.run(start, cwd=folder, capture_output=True, text=True)
     assert done.returncode == (0 if "--dry-run" in arguments else 1), done.stderr
@@ -78,7 +78,7 @@ def test_a_line_for_each_job_each_warning_once_and_the_reasons_last(workflow):
     assert lines[-1] == "  break_off: the mill is broken. Mend it. (log: logs/break_off.log)"
     assert "Exiting because" not in "\n".join(lines) and "what was made" in lines
     (log,) = [line.removeprefix("Full log: ") for line in lines if line.startswith("Full log: ")]
-    assert "rule make:" in (workflow / log).read_text()  # Snakemake's own lines are all there
+    assert "rule make:" in (workflow / log).read_text()  # the log file has all of Snakemake's own lines
 
 
 def test_a_job_that_is_killed_without_output_is_reported_with_the_likely_cause(workflow):

@@ -1,4 +1,4 @@
-"""Views and augmented copies against slow reference code, and with settings that change nothing."""
+"""Views and augmented copies equal those of slow reference code, and some settings change nothing."""
 
 import colorsys
 from dataclasses import replace
@@ -109,7 +109,7 @@ def test_cutout_may_be_anywhere_and_does_not_change_the_other_draws():
     assert (gray.sum(dim=(1, 2)) == 1).all() and (gray.sum(dim=0) > 0).all()
     plain = draw_augmentation(RECIPE, 4000, 3, 0)
     assert not plain.down.any() and not plain.right.any()
-    # the other draws stay as they are without it
+    # without it, the other draws are the same
     assert all(np.array_equal(getattr(plain, name), getattr(draws, name)) for name in ("top", "mirrored", "partner"))
     assert plain.mix_weight == draws.mix_weight
 
@@ -179,7 +179,7 @@ def test_only_copies_are_augmented_and_equally_in_every_plan(study, augment):
         row: p for row, p, copy in zip(augmented.rows, augmented.pixels, augmented.augmented, strict=True) if copy
     }
     for row, image, copy in zip(fewer.rows, fewer.pixels, fewer.augmented, strict=True):
-        # the size of the batch may change the last bit of a float, and so one level of 255
+        # the batch size may change the last bit of a float, and so a pixel by one level of 255
         assert not copy or (image.int() - pixels[row].int()).abs().max() <= 1
     assert not torch.equal(augmented.pixels, augment_copies(plain, augment, 1).pixels)
 

@@ -1,4 +1,4 @@
-"""The inputs of each step depend on seed and step alone, also after a resume."""
+"""The inputs of a step depend only on seed and step, also after a resume."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def test_without_mixup_there_is_no_mixing_weight():
 
 
 def views_of(block, recipe):
-    """Views and targets as the training loop makes them, of noise images."""
+    """Views and targets of noise images, as in the training loop."""
     rng = np.random.default_rng(0)
     padded = reflect_pad(torch.from_numpy(rng.integers(0, 256, (50, 3, 16, 16), np.uint8)), recipe.crop)
     labels = torch.from_numpy(rng.integers(0, 5, 50))
@@ -62,7 +62,7 @@ def views_of(block, recipe):
 def test_numbers_as_a_tensor_give_the_same_views_as_plain_numbers(mixup):
     recipe = replace(LONG, mixup=mixup)
     block = list(blocks_of(recipe))[20]
-    on_device = StepBlock(block.integers, torch.tensor(block.numbers, dtype=torch.float32))  # as a GPU has them
+    on_device = StepBlock(block.integers, torch.tensor(block.numbers, dtype=torch.float32))  # as on a GPU
     for ours, plain in zip(views_of(on_device, recipe), views_of(block, recipe), strict=True):
         torch.testing.assert_close(ours, plain, rtol=0, atol=1e-6)
     torch.testing.assert_close(torch.stack(list(on_device.scalars())), torch.tensor(block.numbers))

@@ -34,7 +34,7 @@ def test_on_a_cpu_the_step_itself_is_returned():
 
 
 def fit(method, recipe, checkpoint=None, teacher="resnet8"):
-    """Train on noise, with a teacher network of this name if the method uses one; returns weights and history."""
+    """Train on noise, with a teacher of the given network if the method uses one; returns weights and history."""
     rng = np.random.default_rng(0)
     empty = np.empty(0)
     pixels = as_channels_last(rng.integers(0, 256, (60, 16, 16, 3), np.uint8))
@@ -90,7 +90,7 @@ def test_a_resumed_training_ends_with_the_same_bits(tmp_path, changes, determini
     recipe = replace(MIXED, checkpoint_every=43, **changes)
     checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "d", every=43)
     whole, history = fit("kd", recipe, checkpoint)
-    assert checkpoint.path.exists()  # of step 258
+    assert checkpoint.path.exists()  # written at step 258
     resumed, resumed_history = fit("kd", recipe, checkpoint)
     assert history == resumed_history and all(torch.equal(whole[name], resumed[name]) for name in whole)
 

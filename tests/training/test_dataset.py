@@ -1,4 +1,4 @@
-"""A plan gives the images it names; damaged files and impossible plans give a one-line error."""
+"""A plan's images are those that it names; damaged files and impossible plans end in one line."""
 
 import numpy as np
 import pyarrow as pa

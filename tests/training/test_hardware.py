@@ -1,4 +1,4 @@
-"""The device of a training: granted threads, deterministic algorithms on a GPU on request, bfloat16."""
+"""The device of a training: number of threads, deterministic algorithms on a GPU if configured, bfloat16."""
 
 import pytest
 import torch

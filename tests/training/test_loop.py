@@ -1,4 +1,4 @@
-"""The training loop: order of the images, history, checkpoints. A killed training ends with the same bits."""
+"""The training loop: order of images, history, checkpoints. A killed training resumes to the same bits."""
 
 import os
 import signal
@@ -135,7 +135,7 @@ def test_the_usage_of_a_training_sums_all_its_processes(study, tmp_path, monkeyp
     monkeypatch.setattr(usage.time, "monotonic", lambda: usage.STARTED + clock[0])
 
     def start_a_process(seconds):
-        """One that has run for some seconds."""
+        """Start counting usage as if the process had already run for some seconds."""
         monkeypatch.setattr(usage, "_began", [usage.STARTED, 0.0])
         clock[0] = seconds
 
@@ -147,18 +147,18 @@ def test_the_usage_of_a_training_sums_all_its_processes(study, tmp_path, monkeyp
 
     with pytest.raises(Killed):
         fit(study, checkpoint, kill_at=14)
-    assert kept() == dict.fromkeys(usage.JobUsage._fields, 0)  # not ended
+    assert kept() == dict.fromkeys(usage.JobUsage._fields, 0)  # the training has not ended
     start_a_process(7.0)
     fit(study, checkpoint)
     assert kept()["s"] == 107 and kept()["cpu_time"] > 0 and kept()["max_rss"] > 100
-    for _ in range(2):  # already finished: these processes are not added
+    for _ in range(2):  # the training has already finished, so these processes are not counted
         start_a_process(3.0)
         fit(study, checkpoint)
         assert kept()["s"] == 107
     with pytest.raises(UserError, match="not finite"):
         fit(study, replace(checkpoint, digest="other"), replace(RECIPE, lr=1e20, warmup=0, schedule="constant"))
-    assert kept()["s"] == 3  # another training
-    clock[0] = 8.0  # the next one in the same process
+    assert kept()["s"] == 3  # of another training
+    clock[0] = 8.0  # the next training in the same process
     fit(study, replace(checkpoint, digest="third"))
     assert kept()["s"] == 5
 

@@ -1,4 +1,4 @@
-"""Muon: updates are about orthogonal, and filters keep their norm."""
+"""Muon: updates are approximately orthogonal, and filters keep their norm."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Our optimizers give the same weights as torch's; which weights decay."""
+"""The library's optimizers give the same weights as torch's; only some weights decay."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def weights(seed=0):
 
 
 def run(step, parameters, steps=20):
-    """Minimize a curved function, with another learning rate at each step."""
+    """Minimize a nonlinear function, with a different learning rate at each step."""
     for number in range(steps):
         sum((weight**4).sum() + weight.sin().sum() for weight in parameters).backward()
         step(0.02 / (1 + number))

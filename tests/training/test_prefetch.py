@@ -1,4 +1,4 @@
-"""Images that fit neither the memory nor the device: the same bits, read a batch ahead."""
+"""Training on images that do not fit into memory has the same bits: batches are read from the file, one ahead."""
 
 import logging
 from dataclasses import replace
@@ -80,7 +80,7 @@ def test_a_resumed_training_reads_on_at_its_step():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_batches_reach_a_gpu_whole_while_others_are_read():
     pixels = torch.randint(0, 256, (64, 3, 96, 96), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    batches = list(prefetch_batches(pixels, 32, 0, range(20), torch.device("cuda")))  # none may be overwritten
+    batches = list(prefetch_batches(pixels, 32, 0, range(20), torch.device("cuda")))  # no batch may be overwritten
     for step, batch in enumerate(batches):
         assert torch.equal(batch.cpu(), pixels[torch.from_numpy(rows_of_step(64, 32, step, 0))])
 

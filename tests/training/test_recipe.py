@@ -1,4 +1,4 @@
-"""The recipe takes the configuration's keys and no others; the learning rate follows its schedule."""
+"""The recipe accepts only the configuration's keys; the learning rate follows its schedule."""
 
 from dataclasses import replace
 

@@ -36,7 +36,7 @@ STUDY = {
     "split": {"test": {"google": 9, "bing": 6, "mine": 2}, "val": {"google": 3}, "common": ["google", "bing"]},
     "teacher": {
         "data": {"kind": "drawn", "train": 60, "test": 30}, "network": "resnet8_half", "steps": 20, "batch": 16,
-        "threads": 1,  # two would wait for each other while other jobs run
+        "threads": 1,  # with two, threads would wait for each other while other jobs run
     },
     "student": {"network": "resnet8_half", "steps": 6, "batch": 8},
     "scenarios": {
@@ -51,7 +51,7 @@ STUDY = {
 
 
 class Study:
-    """A study's folder, and Snakemake run in it as a user would."""
+    """A study's folder, in which tests run Snakemake as a user would."""
 
     def __init__(self, folder: Path, config: dict):
         self.folder = folder
@@ -89,7 +89,7 @@ class Study:
 
 
 def write_own_images(folder: Path) -> None:
-    """The user's own images, as source `mine` needs them: four of each of its classes."""
+    """Write the user's own images for source `mine`: four of each of its classes."""
     for name in ("frog", "ship"):
         (folder / "images" / name).mkdir(parents=True)
         for number in range(4):
@@ -98,7 +98,7 @@ def write_own_images(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Study:
-    """A study that has run to its end, one for all processes of the tests: the first that needs it makes it.
+    """A finished study, which all test processes share: the first that needs it runs it.
 
     Leave its files as they are: tests that change something take a `copied`.
     """
@@ -118,7 +118,7 @@ def finished(tmp_path_factory) -> Study:
 
 @pytest.fixture
 def copied(finished, tmp_path) -> Study:
-    """The finished study in a folder of its own, times of files and Snakemake's records included."""
+    """A copy of the finished study, including modification times and Snakemake's records."""
     shutil.copytree(finished.folder, tmp_path / "study", copy_function=shutil.copy2)
     return Study(tmp_path / "study", copy.deepcopy(finished.config))
 
@@ -135,5 +135,5 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def wildcards(jobs: list[tuple[str, str]], rule: str) -> set[str]:
-    """The wildcards of the jobs of a rule, as `Study.planned` has them."""
+    """The wildcards of a rule's jobs, in the form of `Study.planned`."""
     return {text for name, text in jobs if name == rule}

@@ -1,4 +1,4 @@
-"""Missing images, damaged files and foreign files end in one line; nothing of them is used."""
+"""Missing images, damaged files and foreign files end in one line and are not used."""
 
 import io
 import os
@@ -39,7 +39,7 @@ def test_too_few_images_end_in_one_line_and_the_other_scenarios_go_on(copied):
 
 
 class Trap:
-    """Unpickled, it leaves a folder behind."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -49,14 +49,14 @@ class Trap:
 
 
 def spoil(path, data):
-    """Other contents, as old as the file was: nothing is made again for their sake."""
+    """Replace the contents of a file but not its modification time, so that no job reruns because of it."""
     times = path.stat()
     path.write_bytes(data)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def saved(save):
-    """The bytes that a writer of files writes."""
+    """The bytes that a function writes to a file."""
     buffer = io.BytesIO()
     save(buffer)
     return buffer.getvalue()
@@ -68,11 +68,11 @@ def test_damaged_and_foreign_files_are_named_and_not_used(copied, tmp_path):
     plan, runs = results / "plans" / "color.parquet", results / "runs"
     spoil(weights, weights.read_bytes()[:1500])
     spoil(npy, saved(lambda file: np.save(file, trap)))
-    forget_digests([npy])  # not even of an earlier version is it unpickled
+    forget_digests([npy])  # as of an earlier version: it is not unpickled either
     spoil(plan, saved(lambda file: pq.write_table(pa.table({"else": [1]}), file)))
     needs = {weights: runs / "web" / "kd" / "seed0", npy: runs / "sd2" / "scratch" / "seed0"}
     needs[plan] = runs / "color" / "scratch" / "seed0"
-    other = [runs / "web" / "scratch" / f"seed{seed}" for seed in (0, 1)]  # with checkpoints that are not theirs
+    other = [runs / "web" / "scratch" / f"seed{seed}" for seed in (0, 1)]  # with checkpoints of other trainings
     for seed, state in enumerate((trap, {"digest": "of another configuration", "step": 3})):
         folder = results / "checkpoints" / "train_student" / f"web.scratch.seed{seed}"
         torch.save(state, folder / "checkpoint.pt")

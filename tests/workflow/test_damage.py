@@ -1,4 +1,4 @@
-"""The whole campaign of damage, on every kind of file that a finished study has and reads again."""
+"""Damage to every kind of file that a finished study reads again is found."""
 
 import os
 import random
@@ -10,13 +10,13 @@ from distillery.file_digests import digest_path, is_whole
 
 pytestmark = pytest.mark.slow
 
-# made by no job, or by Snakemake after the job
+# files that no job writes, or Snakemake writes after the job
 WITHOUT = ("logs", "benchmarks", "checkpoints", "store")
 PLACES = 50
 
 
 def files_of_jobs(folder):
-    """Every file that the jobs of a study have made."""
+    """Every file that a study's jobs have written."""
     made = [*(folder / "results").rglob("*"), *(folder / "resources" / "pools").rglob("*")]
     return sorted(
         path

@@ -1,4 +1,4 @@
-"""Runs that differ in their teacher and draw of train images: one teacher and one draw ask for no further jobs."""
+"""Studies with several teachers and draws of train images have a job for each; others have no such jobs."""
 
 import copy
 
@@ -19,5 +19,5 @@ def test_each_further_teacher_is_trained_and_each_draw_planned(tmp_path, shared)
     further = {name: jobs[name] for name in ("train_another_teacher", "evaluate_another_teacher", "plan_another_draw")}
     scenarios = len(config["scenarios"])
     assert further == dict(zip(further, (0, 0, 0) if shared else (1, 1, scenarios), strict=True))
-    # seeds share a job, though each has a teacher and a draw of its own
+    # seeds share a job although each has its own teacher and draw
     assert jobs["train_student"] == 8 and jobs["plan_scenario"] == scenarios

@@ -48,4 +48,4 @@ def test_an_exported_student_classifies_files(copied):
     interval = f"interval of the mean {summary['low']} to {summary['high']}" if summary["low"] else "all equal, so"
     assert interval in card and summary["train"] in card
     assert "**A test on drawn images.**" in card.splitlines()[2]
-    assert copied.planned() == []  # the study itself waits for nothing new
+    assert copied.planned() == []  # the study itself needs none of these files

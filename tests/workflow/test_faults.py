@@ -1,4 +1,4 @@
-"""A study that is killed, stopped or started twice ends with the same results; tests/faults has the long campaign."""
+"""A study that is killed, stopped or started twice ends with the same results; tests/faults tests this at length."""
 
 import re
 import shutil
@@ -12,14 +12,14 @@ from running import LOCKED, Run, processes_of, unlock
 
 pytestmark = pytest.mark.slow
 
-# every stage up to the tables of two scenarios; the campaign goes on to the figures
+# every stage up to the tables of two scenarios; tests/faults continues to the figures
 TARGETS = ("results/scenarios/web.csv", "results/scenarios/sd2.csv")
 CARDS = ("GPU-a", "GPU-b")
 
 
 @pytest.fixture(scope="module")
 def disturbed(finished, tmp_path_factory):
-    """The finished study made again in another folder, disturbed at one stage after the other; its runs."""
+    """The finished study, run again in another folder and disturbed at one stage after another; its runs."""
     folder = tmp_path_factory.mktemp("disturbed")
     shutil.copyfile(finished.folder / "config.yaml", folder / "config.yaml")
     shutil.copytree(finished.folder / "images", folder / "images", copy_function=shutil.copy2)
@@ -35,7 +35,7 @@ def disturbed(finished, tmp_path_factory):
     seen.terminated = stop(folder, lambda run: run.process.terminate())
     seen.left += processes_of(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CUDA_VISIBLE_DEVICES", ",".join(CARDS))  # stand-ins: there need be none
+        patch.setenv("CUDA_VISIBLE_DEVICES", ",".join(CARDS))  # names only: no GPU is needed
         seen.last = Run(folder, *TARGETS)
         seen.last.wait_for("train_student")
         seen.second = Run(folder, *TARGETS)
@@ -45,7 +45,7 @@ def disturbed(finished, tmp_path_factory):
 
 
 def stop(folder, how):
-    """Start, and stop it at a student's training: the run that has ended."""
+    """Start a run, stop it when a student trains, and return it once it has ended."""
     run = Run(folder, *TARGETS)
     run.wait_for("train_student")
     time.sleep(1)  # Snakemake loses a Ctrl-C between a job's announcement and its start
@@ -69,7 +69,7 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_lock(disturbed):
     text = disturbed.interrupted.text()
     assert disturbed.interrupted.process.returncode != 0
     assert "Terminating processes on user request" in text
-    assert LOCKED not in disturbed.terminated.text()  # which started after it
+    assert LOCKED not in disturbed.terminated.text()  # it started after the stopped run
 
 
 def test_sigterm_lets_the_jobs_that_run_end_and_starts_no_more(disturbed):
@@ -86,7 +86,7 @@ def test_a_second_snakemake_reports_the_lock_and_starts_nothing(disturbed):
 
 
 def test_a_training_takes_one_of_several_gpus(disturbed):
-    """That jobs side by side take different ones is tested in test_devices: these are over too soon to overlap."""
+    """test_devices tests that parallel jobs take different GPUs: these jobs are too short to overlap."""
     logs = [path.read_text() for path in (disturbed.folder / "results" / "logs" / "train_student").glob("*.log")]
     taken = [found[1] for log in logs if (found := re.search(r"uses GPU (\S+)", log))]
     assert taken and set(taken) <= set(CARDS)

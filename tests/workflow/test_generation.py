@@ -1,4 +1,4 @@
-"""Rules of generated images: shares of a source, and which edits generate images again."""
+"""Rules of generated images: shares of a source, and edits after which images are generated again."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ def test_shares_make_the_images_that_one_job_makes(study, finished):
 
 
 def test_only_an_edit_of_used_prompts_generates_a_source_again(copied):
-    copied.config["classes"]["frog"]["subjects"] = ["a tree frog"]  # for composed prompts, which it does not use
+    copied.config["classes"]["frog"]["subjects"] = ["a tree frog"]  # for composed prompts, which the source has not
     copied.configure(copied.config)
     assert copied.planned(*POOLS) == []
     copied.config["classes"]["frog"]["prompts"] = ["a tree frog"]

@@ -1,4 +1,4 @@
-"""A new user's study, from one command to the page, with searches that are imitated on this machine."""
+"""A new user's study, from one command to the page, with imitated searches."""
 
 import pandas as pd
 import yaml
@@ -11,7 +11,7 @@ TINY = {"network": "resnet8_half", "steps": 8, "batch": 8}
 
 
 def shrink(config):
-    """The same study with fewer images, steps and seeds; its searches are answered on this machine."""
+    """The same study with fewer images, steps and seeds, and with searches imitated on this machine."""
     config |= {"image_size": 16, "seeds": 1, "demo": {"label": "A test on drawn images", "results_per_query": 24}}
     for name, source in config["sources"].items():
         source["per_class"] = {"bing": 24, "openverse": 16}.get(name, 8)

@@ -1,4 +1,4 @@
-"""The images that a user has or hands over, in a whole workflow: a data set, an archive, saved pages."""
+"""A user's own images in a whole workflow: a data set, an archive, saved pages."""
 
 import json
 import re
@@ -70,7 +70,7 @@ def test_a_data_set_an_archive_and_saved_pages_become_pools(study):
     with np.load(study / "resources/teacher/data.npz") as data:
         assert len(data["train_pixels"]) == 10 and len(data["test_pixels"]) == 6
 
-    # another saved page is noticed, and its class alone is asked again
+    # another saved page is noticed, and only its class is retrieved again
     (study / "pages/dog").mkdir()
     (study / "pages/dog/1.html").write_text("<p>nothing</p>")
     said = run(study, "resources/pools/google/cat.jsonl", "resources/pools/google/dog.jsonl")
@@ -112,7 +112,7 @@ def jobs_of(folder, *targets):
 
 
 def test_images_without_labels_are_labeled_after_the_split_of_the_others(study):
-    """Even where the teacher's scale is fitted on validation images, and that split leaves out what leaked."""
+    """Also if the teacher's scale is fitted on validation images and the split drops leaked images."""
     (study / "phone").mkdir()
     (study / "phone/1.png").write_bytes(image_bytes(1))
     (study / "config.yaml").write_text(UNLABELED)

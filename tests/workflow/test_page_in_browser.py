@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors or requests, the tables' numbers, filters, keyboard, axe-core, phone, dark."""
+"""The page in a real browser: no errors or requests, numbers of tables, filters, keyboard, accessibility, dark mode."""
 
 import csv
 import json
@@ -71,7 +71,7 @@ def test_every_number_is_the_table_s(browser, page):
 
 
 def check_statements(page, statements):
-    """Each statement (text, addresses of its links) names the tables of its numbers, and no other."""
+    """Assert that each statement (text, addresses of links) names the tables of its numbers and no others."""
     tables = read_tables(sorted(map(str, (page.parent / "tables").glob("*.csv"))))
     assert len(statements) >= 6
     for text, links in statements:
@@ -96,7 +96,7 @@ def statements_of(page):
 
 
 def test_the_statements_of_the_file_name_their_tables(page):
-    """The same without a browser."""
+    """As the test before, without a browser."""
     check_statements(page, statements_of(page))
 
 
@@ -169,14 +169,14 @@ def test_a_table_is_downloaded_as_its_file(browser, page):
 
 @pytest.mark.parametrize("window", [{}, {"dark": True}, {"width": 390}], ids=str)
 def test_axe_finds_nothing_that_shuts_out_readers(page, window):
-    """axe-core's rules: contrast, names, roles, keyboard."""
+    """axe-core checks accessibility: contrast, names, roles, keyboard."""
     from importlib.resources import files
 
     browser = opened(page, **window)
     try:
         browser.set_script_timeout(300)
         browser.execute_script((files("axe_core_python") / "axe.min.js").read_text())
-        # the raw tables are alike, and large: two of them stand for all
+        # the raw tables are similar and large, so only two of them are checked
         others = '{ exclude: [["#tables details:nth-child(n + 3)"]] }'
         script = f"const done = arguments[0]; axe.run({others}).then((found) => done(found.violations));"
         violations = browser.execute_async_script(script)

@@ -1,4 +1,4 @@
-"""Where a checkout may lie."""
+"""Paths at which a checkout works."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_python_under_a_path_with_a_space_is_one_line(tmp_path):
-    """Snakemake would end every job with exit code 127 and no log."""
+    """Otherwise Snakemake would end every job with exit code 127 and no log."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "my venv"], check=True)
     [packages] = (tmp_path / "my venv").glob("lib/python*/site-packages")
     (packages / "shared.pth").write_text(sysconfig.get_path("purelib"))

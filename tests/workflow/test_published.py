@@ -18,13 +18,14 @@ def published(tmp_path):
 
 def test_the_published_study_s_jobs(published):
     jobs = published.counted("results/summary.png")
-    crawls, scenarios, others = 4 * 10, 13, 4 + 3  # others: varied prompts, and sources without an account
-    others += 1  # of images that the teacher chose, which come after the split of the others
+    # others: scenarios with varied prompts, and of sources that need no account
+    crawls, scenarios, others = 4 * 10, 13, 4 + 3
+    others += 1  # with images that the teacher selects, which are split after the others
     generated = {f"generate_{source}": 1 for source in ("sd2", "sd3", "sd2_varied", "sd3_varied", "sd2_kept")}
     expected = generated | {"crawl": crawls, "curate": 9, "split": 1, "plan_scenario": scenarios + others}
     expected |= {"split_derived": 1, "find_near_duplicates_of_derived": 1}
     expected |= {"prepare_teacher_data": 1, "train_teacher": 1, "evaluate_teacher": 1, "tabulate_study": 1}
-    # eight seeds, each with a teacher and a draw of its own
+    # eight seeds, each with its own teacher and draw
     expected |= {"train_another_teacher": 7, "plan_another_draw": 7 * (scenarios + others)}
     expected |= {
         "find_near_duplicates": 1,
@@ -51,7 +52,7 @@ def test_the_jobs_of_the_published_study_s_page(published):
     jobs = published.counted("results/report.html")
     assert jobs["plot"] == jobs["write_page"] == 1
     assert all(jobs[rule] == 1 for rule in TABLES)
-    figure = published.counted("results/figures/curves.svg")  # all are drawn by the job of any
+    figure = published.counted("results/figures/curves.svg")  # one job draws all figures
     assert figure["plot"] == 1 and not figure - jobs
     assert set(jobs - figure) == {"write_page", "plot_summary", "tabulate_costs", "show_preflight", "time_training"}
 
@@ -61,13 +62,13 @@ def test_the_jobs_of_one_scenario(published):
     assert jobs["train_student"] == jobs["evaluate_students"] == 5 and jobs["tabulate_scenario"] == 1
     assert jobs["run_trial"] == jobs["run_arm_trial_kd_tuned"] == 1
     assert jobs["select_hyperparameters"] == jobs["select_arm_hyperparameters"] == 1
-    # the test images are common to all scenarios: every source is split before any run, but for those that follow
+    # all scenarios share test images, so every source except derived ones is split before any run
     assert jobs["crawl"] == 40 and jobs["curate"] == 8
     assert not {"generate_sd2_kept", "split_derived"} & set(jobs)
 
 
 def mistakes(done):
-    """What is printed, but for Snakemake's line about profiles."""
+    """The output, without Snakemake's line about profiles."""
     return [line for line in (done.stdout + done.stderr).splitlines() if "workflow specific profile" not in line]
 
 

@@ -1,4 +1,4 @@
-"""Sources that refuse, in a whole workflow: their pools say so, and only they are asked again."""
+"""Sources that refuse in a whole workflow: their pools record it, and a retry requests only them."""
 
 import json
 import subprocess
@@ -30,10 +30,10 @@ def test_a_captcha_in_the_middle_of_a_class_and_the_way_on(tmp_path, monkeypatch
     study = Study(tmp_path, SMALL | {"unavailable": "skip"})
     monkeypatch.setenv(REFUSING, "google: captcha after 1")
     said = study.run(*POOLS)
-    assert read_verdict(tmp_path / "resources/preflight/google.json").verdict == "ok"  # the first page was given
+    assert read_verdict(tmp_path / "resources/preflight/google.json").verdict == "ok"  # its first page came
     refused = {"google": dict.fromkeys(CLASSES, "captcha")}
     assert refused_pools_of(tmp_path) == refused
-    assert said.count("WARNING: source google, class") <= 2  # the job's own line, and Snakemake's copy of it
+    assert said.count("WARNING: source google, class") <= 2  # the job's line, and Snakemake's copy of it
     assert "python -m distillery.retry" in said
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "resources" / "store").rglob("*.bin")}
     assert kept and study.planned(*POOLS) == []  # a refusal is a result
@@ -68,18 +68,18 @@ def test_a_refused_look_prevents_the_crawl_and_an_old_refusal_is_reported(tmp_pa
     old = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
     replace(read_verdict(path), when=old).write(path)
     forget_digests([path])
-    # only a retry asks again: if the usual command did, all trainings would run again
+    # only a retry sends requests again: if the usual command did, all trainings would run again
     done = study.snakemake("--dry-run", *google, *bing, table)
     assert "source google refused more than a day ago; to try again: python -m distillery.retry" in done.stderr
     assert study.planned(*google, *bing) == []
     (tmp_path / google[0]).unlink()
-    study.run(*google, *bing)  # what has to be made asks, since an old verdict is not believed
+    study.run(*google, *bing)  # missing pools are retrieved, because an old verdict is ignored
     assert refused_pools_of(tmp_path) == {"google": {CLASSES[1]: "captcha"}}
     forget_refusals(tmp_path, refusals_to_forget(tmp_path))
     study.run(*google, *bing, table)
     assert "google  ok" in (tmp_path / table).read_text()
     assert refused_pools_of(tmp_path) == {} and read_verdict(path).verdict == "ok"
-    # another look retrieves nothing again, and neither does none
+    # neither a repeated look nor a missing one retrieves anything again
     study.configure(study.config | {"preflight": False, "unavailable": "stop"})
     assert study.planned(*google, *bing, table) == []
 
@@ -93,7 +93,7 @@ def test_with_stop_a_captcha_ends_in_one_line(tmp_path, monkeypatch):
 
 
 def forget_looks(folder):
-    """Make a study's pools those of a version without looks: no verdict, and no job recorded as having read one."""
+    """Change a study's pools to those of a version without looks: no verdicts, and none in the records of jobs."""
     for path in (folder / "resources" / "preflight").iterdir():
         if path.is_file():
             path.unlink()
@@ -105,7 +105,7 @@ def forget_looks(folder):
 
 
 def test_pools_that_no_look_preceded_are_kept_by_the_changelog_s_commands(copied, monkeypatch):
-    monkeypatch.setenv(REFUSING, "google: captcha")  # nobody is asked
+    monkeypatch.setenv(REFUSING, "google: captcha")  # no request is sent
     forget_looks(copied.folder)
     assert "crawl" in {rule for rule, _ in copied.planned()}
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -171,17 +171,17 @@ def test_a_retry_trains_only_what_was_missing(tmp_path, monkeypatch):
     assert wildcards(jobs, "train_student") == {f"scenario=web, {arm}" for arm in arms}
     tested = {f"scenario={name}, {arm}" for name in REFUSED_FIRST["scenarios"] for arm in arms}
     assert wildcards(jobs, "evaluate_students") == tested
-    # nothing before the trainings
+    # no job before the trainings
     assert not {"crawl", "curate", "split", "plan_scenario", "train_teacher"} & {rule for rule, _ in jobs}
     study.run(*TABLES)
     assert all((path.stat().st_mtime_ns, path.read_bytes()) == finished[path] for path in of_training)
     summary = {(row["scenario"], row["arm"]): row for row in rows(study.folder / TABLES[0])}
     assert len(summary) == 6 and not any(row["not_run"] for row in summary.values())
-    # Google's test images and Bing's; source mine has two of three classes
+    # test images of Google and Bing; source mine has two of three classes
     assert {name: row["n_test"] for (name, _), row in summary.items()} == {"web": "15", "bing": "15", "mine": "10"}
     assert study.planned(*TABLES) == []
 
     write_own_images(tmp_path / "whole")
     whole, model = Study(tmp_path / "whole", REFUSED_FIRST), "results/runs/mine/scratch/seed0/model.safetensors"
-    whole.run(model)  # with Google from the start
+    whole.run(model)  # the same study, with Google from the start
     assert (whole.folder / model).read_bytes() == (study.folder / model).read_bytes()

@@ -1,4 +1,4 @@
-"""What an edit makes again, and what it leaves alone."""
+"""Which jobs an edit reruns, and which not."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_one_scenario_retrains_alone(copied):
 
 
 def test_a_seed_more_trains_only_that_seed(copied):
-    """With a job for each seed the plan shows it; of seeds that share a job, only the new one is trained."""
+    """With one job per seed, the plan shows this; if seeds share a job, it trains only the new one."""
     copied.config |= {"seeds": 3, "seeds_per_job": 1}
     copied.configure(copied.config)
     jobs = copied.planned()
@@ -81,7 +81,7 @@ def test_a_teacher_s_settings_retrain_the_arms_that_use_it(copied):
     copied.config["teacher"]["steps"] = 21
     copied.configure(copied.config)
     trained = wildcards(copied.planned(), "train_student")
-    # and the scenario that leaves out the images whose labels the teacher flags
+    # also the scenario that leaves out images whose labels the teacher flags
     trained.remove("scenario=tidy, arm=scratch")
     assert len(trained) == 4 and all("arm=kd" in text for text in trained)
 
@@ -112,7 +112,7 @@ def test_added_and_removed_images_of_a_folder_import_their_class_again(copied):
     copied.config["split"]["shortfall"] = "shrink"  # the images of a folder are counted before any job
     copied.configure(copied.config)
     folder = copied.folder / "images" / "ship"
-    draw("ship", "teacher", 99, 48).save(folder / "99.png")  # which leaves the time of `images` alone
+    draw("ship", "teacher", 99, 48).save(folder / "99.png")  # this does not change the modification time of `images`
     assert wildcards(copied.planned(), "import_folder") == {"source=mine, label=ship"}
     (folder / "99.png").unlink()
     assert wildcards(copied.planned(), "import_folder") == set()

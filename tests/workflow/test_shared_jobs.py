@@ -1,4 +1,4 @@
-"""Seeds and trials that share a job: the same bits as alone, and what has finished is not trained again."""
+"""Seeds and trials that share a job have the same bits as alone, and finished ones are not trained again."""
 
 import shutil
 
@@ -13,7 +13,7 @@ TIDY = "results/scenarios/tidy.csv"
 
 
 def files_of(study, scenario):
-    """The contents of a scenario's runs, trials and plan by path."""
+    """The contents of a scenario's runs, trials and plan, by path."""
     results = study.folder / "results"
     paths = [*files_below(results / "runs" / scenario), *(results / "tuning").rglob("*.json")]
     return {
@@ -26,12 +26,12 @@ def logs_of(study, rule, job):
 
 
 def skipped(study, rule, job):
-    """How many trainings of a job had finished before."""
+    """The number of a job's trainings that had finished before."""
     return sum(text.count(SKIPPED) for text in logs_of(study, rule, job))
 
 
 def forget(study, *folders):
-    """Delete folders of results, and the table that is made of them."""
+    """Delete folders of results, and the table made from them."""
     for folder in folders:
         shutil.rmtree(study.folder / "results" / folder)
     (study.folder / TIDY).unlink()
@@ -113,6 +113,6 @@ def test_a_common_test_that_grows_trains_nothing_again(copied):
     after = files_of(copied, "web")
     changed = {path.name for path in before if before[path] != after[path]}
     assert changed == {"predictions.parquet", "metrics.json"}
-    # if it plans them, because the plans may change in the same run, what has finished is put back
+    # if Snakemake plans trainings because plans may change in the same run, finished ones are restored
     copied.run("--forcerun", "train_student", "results/scenarios/web.csv")
     assert files_of(copied, "web") == after and skipped(copied, "train_student", "web") == 2 * 2

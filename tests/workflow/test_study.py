@@ -1,4 +1,4 @@
-"""The whole workflow on drawn images: what it makes, and where each number comes from."""
+"""The whole workflow on drawn images: its results, and where each number comes from."""
 
 import hashlib
 import json
@@ -88,7 +88,7 @@ def test_costs_are_measured(finished):
     students = [row for row in table if row["rule"] == "train_student"]
     assert sum(int(row["jobs"]) for row in students) == 16 and all(float(row["seconds"]) > 0 for row in students)
     assert {row["source"] for row in table if row["rule"] == "crawl"} == {"google", "bing"}
-    # nothing else in the study waits for these
+    # no other job of the study needs these
     assert {row["source"] for row in table if row["rule"] == "audit_labels"} == {"google", "bing", "mine", "sd2"}
     assert {"evaluate_teacher", "find_leakage", "measure_diversity"} <= {row["rule"] for row in table}
 
@@ -133,7 +133,7 @@ def test_every_image_used_is_attributed(finished):
     splits = {(r["source"], r["row"]): r for r in pq.read_table(results / "splits.parquet").to_pylist()}
     plans = [pq.read_table(path).to_pylist() for path in (results / "plans").glob("*.parquet")]
     used = {(row["source"], row["row"]) for plan in plans for row in plan}
-    used |= {place for place, row in splits.items() if row["split"] == "test"}  # which no plan names
+    used |= {place for place, row in splits.items() if row["split"] == "test"}  # plans do not name test images
     assert set(listed) == {(source, splits[source, row]["key"]) for source, row in used}
     assert all(row["page"] and row["url"] for (source, _), row in listed.items() if source in ("google", "bing"))
     assert all(row["prompt"] and row["seed"] for (source, _), row in listed.items() if source == "sd2")
@@ -189,7 +189,7 @@ def test_images_that_leak_from_the_teacher_s_data_can_be_left_out(copied):
 
 
 def test_the_same_results_of_training_give_the_same_bytes(copied):
-    """All that is made from the runs is made a second time; test_faults repeats everything up to a scenario's table."""
+    """All results after the runs are computed a second time; test_faults repeats all before a scenario's table."""
     results = copied.folder / "results"
     before = contents(copied.folder)
     patterns = ("tables/*", "summary.png", "images.parquet", "attribution.csv", "figures/*.svg", "figures/sizes.png")

@@ -1,4 +1,4 @@
-"""Every surface of a study prints the same difference, interval and p of a comparison, and what p is corrected for."""
+"""All tables, figures and the page print the same difference, interval and p of a comparison, and p's correction."""
 
 import html
 import re
@@ -23,7 +23,7 @@ NUMBERS = ("difference", "low", "high", "p_holm")
 
 @pytest.fixture(scope="module")
 def tests(finished):
-    """By (scenario, arm): the numbers of its first comparison within the scenario, as comparisons.csv has them."""
+    """(scenario, arm) → the numbers of its first comparison within the scenario, from comparisons.csv."""
     found = {}
     for row in rows(finished.folder / "results" / "tables" / "comparisons.csv"):
         assert row["correction"] == CORRECTION and row["p_holm"]

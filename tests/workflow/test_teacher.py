@@ -1,4 +1,4 @@
-"""A teacher without labeled images: it is trained on sources of its own."""
+"""A teacher that is trained on its own sources, and a study without labels that adopts a teacher."""
 
 import copy
 import json
@@ -37,7 +37,7 @@ def test_a_teacher_is_trained_on_sources_and_tested_on_images_it_has_not_seen(tm
     study.run("resources/teacher/data.npz")
     with np.load(tmp_path / "resources" / "teacher" / "data.npz") as found:
         assert found["train_labels"].tolist() == [0] * 3 + [1] * 3
-        assert found["test_labels"].tolist() == [0] * 3 + [1] * 3  # the fourth frog is one that is trained on
+        assert found["test_labels"].tolist() == [0] * 3 + [1] * 3  # the fourth frog is a train image
         assert found["train_pixels"].shape == (6, 16, 16, 3)
     jobs = study.planned("results/summary.png", "all")
     sheets = Counter(text.split(",")[0].removeprefix("kind=") for rule, text in jobs if rule == "draw_sheet")

@@ -41,7 +41,7 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
         assert (metrics["lr"], metrics["weight_decay"]) == wanted
     (trial,) = [trial for trial in choice["trials"] if trial["lr"] == choice["lr"]]
     metrics = json.loads((runs / "kd" / "seed0" / "metrics.json").read_text())
-    assert trial["val_accuracy"] == metrics["val_accuracy"]  # the trial is that very training
+    assert trial["val_accuracy"] == metrics["val_accuracy"]  # trial and run are the same training
     grid["lr"].append(0.1)
     copied.configure(copied.config)
     jobs = copied.planned("results/scenarios/web.csv")
@@ -58,6 +58,6 @@ def test_an_arm_with_a_grid_of_its_own_is_tuned_alone(copied):
     assert log.count("nothing is trained") == 2
     checkpoints = copied.folder / "results" / "checkpoints"
     trained = {"run_trial": 1, "run_arm_trial": 3, "train_student": 4}
-    for rule, number in trained.items():  # where the table of costs looks for what they used
+    for rule, number in trained.items():  # the table of costs reads usage from here
         assert len(list((checkpoints / rule).glob("web.*/usage.tsv"))) == number
     assert (checkpoints / "train_teacher" / "usage.tsv").exists()

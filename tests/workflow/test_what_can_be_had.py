@@ -1,8 +1,8 @@
-"""The root configuration in a world where most sources refuse: it ends with the evidence that can be had, and every
-surface says what is not run and why.
+"""If most sources refuse, the root configuration ends with the results that are possible.
 
-Its counts are shrunk (classes, images, steps, seeds, arms, the values of grids, scenarios alike in what they lack);
-nothing else is changed. The searches are imitated, the hub too. There is no GPU.
+Terminal, tables, figures and page say what is not run and why. Only counts of the configuration are reduced (classes,
+images, steps, seeds, arms, values of grids, scenarios that lack the same sources). Searches and hub are imitated. There
+is no GPU.
 """
 
 import copy
@@ -45,7 +45,7 @@ RUN = {name for name, reason in NOT_RUN.items() if not reason}
 
 
 def shrunk() -> dict:
-    """The root configuration with fewer of everything."""
+    """The root configuration with reduced counts."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["classes"] = {name: {key: words[:2] for key, words in config["classes"][name].items()} for name in CLASSES}
     config |= {"image_size": 16, "seeds": 1, "contact": "me@example.org"}
@@ -70,7 +70,7 @@ def shrunk() -> dict:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """No GPU, the license of SD3 not accepted, Stable Diffusion 2 there for everybody."""
+    """A machine without a GPU, and a hub on which SD3's license is not accepted and SD2 is public."""
     with pytest.MonkeyPatch.context() as patch, serve_hub({SD2: 3_460_000_000}, frozenset({SD3})) as address:
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
         patch.delenv("HF_TOKEN", raising=False)
@@ -81,7 +81,7 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def refused(world, tmp_path_factory):
-    """The study that ended, where its results are, and what it said."""
+    """The finished study, the folder of its results, and its output."""
     study = Study(tmp_path_factory.mktemp("refused"), shrunk())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(REFUSING, "google: captcha, commons: unreachable")
@@ -95,13 +95,13 @@ def test_the_root_configuration_ends_with_the_evidence_that_can_be_had(refused):
     assert json.loads((results / "refusals.json").read_text()) == {
         source: dict.fromkeys(CLASSES, reason) for source, reason in REFUSED.items()
     }
-    # the look at each source came first, and said what to do
+    # each source was checked first, with what to do if it refused
     table = (refused.study.folder / "resources" / "preflight" / "table.txt").read_text()
     assert table in said
     for source, reason in REFUSED.items():
         assert re.search(rf"^{source} +refused +{reason} +\S", table, re.M)
     assert "left to a GPU: sd2 (on this CPU about" in table
-    assert {row["network"] for row in rows(results / "tables" / "runs.csv")} == {"convnet_s"}  # what a CPU can
+    assert {row["network"] for row in rows(results / "tables" / "runs.csv")} == {"convnet_s"}  # the network for a CPU
 
 
 def test_the_terminal_has_one_line_for_each_job_and_a_digest_at_the_end(refused):
@@ -172,7 +172,7 @@ def test_only_bing_gives_images_and_google_breaks_off_in_the_middle_of_a_class(t
     said = study.run("results/summary.png")
     summary = rows(tmp_path / "results" / "tables" / "summary.csv")
     assert {row["scenario"] for row in summary if not row["not_run"]} == {"small_bing"}
-    # what Google gave before the captcha stays, and no image of it is in the study
+    # images that Google returned before the captcha are kept, but the study uses none of them
     assert list((tmp_path / "resources" / "store" / "google").rglob("*.bin"))
     counts = {
         row["source"]: row for row in rows(tmp_path / "results" / "tables" / "counts.csv") if row["class"] == "cat"

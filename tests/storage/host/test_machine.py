@@ -1,4 +1,4 @@
-"""A study begun without a GPU keeps its networks; one that has trained is never changed by another machine."""
+"""A study that was begun without a GPU keeps its networks on any machine; so does a study that has trained."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def test_a_study_keeps_the_networks_that_it_was_begun_with(tmp_path):
     assert not machine.begun_without_gpu(tmp_path)
     machine.begin(0, tmp_path)
     assert machine.begun_without_gpu(tmp_path)
-    machine.begin(1, tmp_path)  # goes on where a GPU is
+    machine.begin(1, tmp_path)  # continues on a machine with a GPU
     assert machine.begun_without_gpu(tmp_path)
     (tmp_path / machine.FILE).unlink()
     assert not machine.begun_without_gpu(tmp_path)

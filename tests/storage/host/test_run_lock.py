@@ -1,4 +1,4 @@
-"""A second run on a folder says so in one line, whatever it was asked for; a run that was killed locks nothing."""
+"""A second run on a folder ends in one line, whatever its targets; a killed run leaves no lock."""
 
 import os
 import re
@@ -26,7 +26,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def busy(tmp_path):
-    """A folder on which another process runs; the process."""
+    """Another process that holds the run lock of a folder."""
     arguments = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()

@@ -1,4 +1,4 @@
-"""A shard or records made to do harm end in one line that names them: no link is followed, nothing endless is read."""
+"""Malicious shards and records end in one line that names the file: no link is followed, nothing endless is read."""
 
 import io
 import json
@@ -40,12 +40,12 @@ def pool(tmp_path, members=None, lines=None):
         write_shard(shard, members)
     if lines is not None:
         records.write_bytes(b"".join(line + b"\n" for line in lines))
-    forget_digests([shard, records])  # as from elsewhere
+    forget_digests([shard, records])  # as for files from another machine
     return shard, records
 
 
 def sparse(shard, size):
-    """Make the only image of a shard a sparse file: few bytes in the tar, any number when it is read."""
+    """Make the only image of a shard a sparse file, with few bytes in the tar but `size` bytes when read."""
     pax = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(size)}
     with tarfile.open(shard, "w", format=tarfile.PAX_FORMAT) as tar:
         member = tarfile.TarInfo(f"{KEY}.jpg")
@@ -56,7 +56,7 @@ def sparse(shard, size):
 
 
 def backwards(shard):
-    """A tar whose only member has a negative size, so that the next header is that of the member itself."""
+    """A tar whose only member has a negative size, so that its own header is read again as the next one."""
     member = tarfile.TarInfo(f"{KEY}.jpg")
     header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
     header[124:136] = (256**12 - 512).to_bytes(12)  # in base 256, two's complement

@@ -1,4 +1,4 @@
-"""A pool gives back every record written to it, in order, with its bytes and its provenance."""
+"""Reading a pool returns every record in order, with bytes and provenance."""
 
 import json
 import tarfile
@@ -55,7 +55,7 @@ def test_changed_bytes_in_a_shard_are_an_error(tmp_path):
     shard.write_bytes(shard.read_bytes().replace(JPEG, JPEG[:-1] + b"!"))
     with pytest.raises(UserError, match=r"cat\.tar is damaged.*Delete it"):
         list(read_pool(shard, tmp_path / "cat.jsonl"))
-    forget_digests([shard])  # as of an earlier version
+    forget_digests([shard])  # as with files of an earlier version
     with pytest.raises(UserError, match="other bytes"):
         list(read_pool(shard, tmp_path / "cat.jsonl"))
 

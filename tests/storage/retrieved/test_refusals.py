@@ -1,4 +1,4 @@
-"""Refusals: a reason of a known type, kept in a pool's record and read back from it."""
+"""A refusal has a reason of a known type, which is kept in a pool's record and read back."""
 
 import pytest
 

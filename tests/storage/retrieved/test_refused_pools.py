@@ -1,4 +1,4 @@
-"""Pools of sources that refuse: with skip they hold the refusal, with stop nothing is written."""
+"""Pools of sources that refuse contain the refusal with `skip`; with `stop` nothing is written."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,8 @@ def test_after_a_captcha_no_other_class_sends_requests(tmp_path):
     assert (note["reason"], note["message"]) == ("captcha", str(CAPTCHA))
     write_pools(request(tmp_path), paths(tmp_path, "dog"), never)
     assert pool(tmp_path, "dog")[0][0].failure == "refused: captcha"
-    for other in (request(tmp_path, kind="bing"), request(tmp_path, unavailable="stop")):  # the note is not of these
+    # another kind of source ignores the note, and so does `stop`
+    for other in (request(tmp_path, kind="bing"), request(tmp_path, unavailable="stop")):
         with pytest.raises(AssertionError, match="was asked"):
             write_pools(other, paths(tmp_path, "cat"), never)
 
@@ -85,7 +86,7 @@ def test_with_stop_a_refusal_is_an_error_and_nothing_is_written(tmp_path):
     with pytest.raises(Refusal, match="captcha"):
         write_pools(request(tmp_path, unavailable="stop"), paths(tmp_path, "cat"), raising(CAPTCHA))
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UserError, match="no class"):  # a mistake is none, with skip either
+    with pytest.raises(UserError, match="no class"):  # a mistake is an error, also with skip
         write_pools(request(tmp_path), paths(tmp_path, "cat"), raising(UserError("no class")))
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""A store returns what it was given, retrieves damage again, and keeps within its limits."""
+"""A store returns the images that were put, lets damaged ones be retrieved again, and stays within its limits."""
 
 import hashlib
 import json

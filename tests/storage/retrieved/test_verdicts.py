@@ -1,4 +1,4 @@
-"""Verdicts of looks at sources: a refusal is believed for a day, and keeps retrieving jobs from asking."""
+"""Verdicts of looks at sources: a refusal is valid for a day, during which jobs that retrieve send no requests."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ def test_a_look_finds_a_verdict_and_with_stop_an_error(tmp_path, caplog):
         verdict_of(request(tmp_path, "stop"), True, refuse)
     ok = Verdict("google", "ok")
     assert verdict_of(request(tmp_path), True, lambda: ok) == ok
-    assert verdict_of(request(tmp_path), False, refuse).verdict == "unknown"  # nobody looks
+    assert verdict_of(request(tmp_path), False, refuse).verdict == "unknown"  # no look takes place
 
 
 def test_after_a_refused_look_no_class_sends_requests(tmp_path):
