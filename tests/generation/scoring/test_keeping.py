@@ -116,8 +116,8 @@ def test_a_class_without_any_chosen_image_ends_in_one_line(by_hash, monkeypatch,
     with pytest.raises(UserError) as error:
         pools_of(tmp_path)
     assert str(error.value) == (
-        "source sd: class cat: all 24 images were rejected: teacher 0.100, at least 0.5 and so on. Lower keep.at_least,"
-        " or give the class other prompts."
+        "source sd: class cat: keep rejected all 24 images (the first with teacher 0.100, at least 0.5)."
+        " Lower keep.at_least, or give the class other prompts."
     )
 
 

@@ -1,1 +1,1 @@
-"""Generating images with diffusion models: prompts, sampling, CLIP scores."""
+"""Generating images with diffusion models: prompts, sampling, scores."""

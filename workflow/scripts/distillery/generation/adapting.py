@@ -1,8 +1,9 @@
-"""Adapting a diffusion model to a source: a LoRA trained on its train images, as diffusers' own scripts train it.
+"""Adapts a diffusion model to a source by training a LoRA on its train images, as the example scripts of diffusers do.
 
-Low-rank matrices beside the attention's projections (Hu et al. 2022) are trained to predict the noise that was added to
-the images' latents; `denoisers` has the loss. The caption of an image is `a photo of` its class. What a step draws
-depends on seed and step alone, so that a killed training goes on from its last checkpoint to the same weights.
+A LoRA is low-rank matrices beside the projections of the attention layers (Hu et al. 2022). They are trained to predict
+the noise that was added to the images' latents; `denoisers` has the loss. The caption of an image is `a photo of` its
+class. The random draws of a step depend on seed and step alone, so that a killed training resumes from its last
+checkpoint and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.retrieved.refused_pools import SourceRequest
 
 TARGETS = ["to_k", "to_q", "to_v", "to_out.0"]  # projections of the attention
-ENCODED = 16  # images at a time
+ENCODED = 16  # images encoded at a time
 WEIGHT_DECAY = 0.01
-# settings of sampling, which do not matter here
+# settings of sampling, which `DiffusionSettings` requires but a training does not use
 OF_SAMPLING: dict[str, Any] = {"per_class": 1, "steps": 1, "scheduler": "", "negative_prompt": ""}
 OF_SAMPLING |= {"batch": 0, "quality": 95, "compile": False}
 
 
 @dataclass(frozen=True)
 class AdapterRecipe:
-    """How a LoRA is trained; keys of `adapt`, and the source's seed."""
+    """How a LoRA is trained: the keys of `adapt`, and the source's seed."""
 
     steps: int
     rank: int
@@ -65,7 +66,8 @@ def train_adapter(
     Args:
         source: the diffusion source whose model is adapted, with `adapt`.
         images: to train on.
-        output: the `.safetensors` to write, in diffusers' form. It has no weights if the source of the images refused.
+        output: the `.safetensors` to write, in the format of diffusers. It has no weights if there are no images,
+            because their source refused.
         checkpoints: a folder outside the workflow's outputs.
         checkpoint_every: steps between two checkpoints.
 
@@ -86,7 +88,7 @@ def train_adapter(
 
 
 def write_weights(weights: Mapping[str, Any], output: str | Path) -> None:
-    """Write a LoRA, tensors by name, as safetensors; the file is written whole or not at all."""
+    """Write the tensors of a LoRA, by name, as a safetensors file, atomically."""
     from safetensors.torch import save_file
 
     with atomic_path(output) as temporary:
@@ -94,14 +96,17 @@ def write_weights(weights: Mapping[str, Any], output: str | Path) -> None:
 
 
 def adapt_unless_refused(request: SourceRequest, output: str | Path, train: Callable[[], None]) -> None:
-    """Adapt a model; with `skip`, one that cannot be had gets a LoRA without weights, and its images are refused.
+    """Adapt a model. If it is refused and the request says `skip`, write a LoRA without weights instead.
+
+    The images of such a source are then refused too.
 
     Args:
-        request: of the source whose model it is.
+        request: of the source whose model is adapted.
         output: the `.safetensors` that `train` writes.
+        train: trains the LoRA and writes it.
 
     Raises:
-        Refusal: the model cannot be had and the request says stop.
+        Refusal: the model is refused, and the request says `stop`.
     """
     try:
         if request.skip and (known := request.remembered()):
@@ -116,7 +121,7 @@ def adapt_unless_refused(request: SourceRequest, output: str | Path, train: Call
 
 
 def _digest(settings: DiffusionSettings, recipe: AdapterRecipe, pairs: Sequence[tuple[str, str]]) -> str:
-    """What a checkpoint belongs to."""
+    """A hash of everything that determines the training; it names the checkpoint."""
     facts = [settings.model, settings.revision, settings.size, list(settings.components), vars(recipe), list(pairs)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -130,7 +135,7 @@ def _trained(
     path: Path,
     checkpoint_every: int,
 ) -> dict[str, Any]:
-    """The trained weights by name, in diffusers' form, on the CPU."""
+    """The trained weights by name, in the format of diffusers, on the CPU."""
     import torch
     from diffusers.utils import convert_state_dict_to_diffusers
     from peft import LoraConfig
@@ -138,7 +143,7 @@ def _trained(
 
     network = denoiser.network.requires_grad_(False)
     latents, captions = _encoded(denoiser, pairs, images, size)
-    torch.manual_seed(recipe.seed)  # of the matrices' start
+    torch.manual_seed(recipe.seed)  # initializes the matrices
     network.add_adapter(LoraConfig(r=recipe.rank, lora_alpha=recipe.rank, target_modules=TARGETS))
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in weights:
@@ -150,7 +155,7 @@ def _trained(
         set_peft_model_state_dict(network, state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
-        log.info("goes on from step %d", start)
+        log.info("resuming after step %d", start)
     network.train()
     for step in progress(range(start, recipe.steps), label="adapting", unit="steps"):
         loss = _loss(denoiser, latents, captions, np.random.default_rng([recipe.seed, step]), recipe.batch)
@@ -190,11 +195,12 @@ def _encoded(
         labels = list(images.keys)
         by_class = denoiser.encode_captions([f"a photo of {with_article(label)}" for label in labels])
     rows = torch.tensor([labels.index(label) for label, _ in pairs], device=pipeline.device)
-    return torch.cat(parts).clone(), [each.clone()[rows] for each in by_class]  # clones take part in training
+    # clones, because tensors of inference mode cannot take part in a training
+    return torch.cat(parts).clone(), [each.clone()[rows] for each in by_class]
 
 
 def _loss(denoiser: Denoiser, latents: Any, captions: Sequence[Any], rng: np.random.Generator, batch: int) -> Any:
-    """The loss for some images, drawn from `rng`: []."""
+    """The loss [] for a random batch of images; `rng` draws the images and the noise."""
     import torch
 
     chosen = torch.from_numpy(rng.integers(len(latents), size=batch)).to(latents.device)

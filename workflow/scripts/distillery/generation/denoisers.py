@@ -1,4 +1,4 @@
-"""What a LoRA is trained to predict: the loss of a diffusion model's denoiser, by its architecture."""
+"""The loss of a diffusion model's denoiser with which a LoRA is trained, for each supported architecture."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from distillery.jobs import UserError
 
 
 class Denoiser(ABC):
-    """The network of a pipeline that predicts noise, with the noise it is trained on.
+    """The network of a pipeline that predicts noise, and how it is trained.
 
     Args:
         pipeline: of diffusers.
 
     Attributes:
-        part: the pipeline's name of the network.
+        part: the pipeline's attribute that holds the network.
         network: the network.
     """
 
@@ -29,19 +29,19 @@ class Denoiser(ABC):
 
     @abstractmethod
     def encode_captions(self, texts: Sequence[str]) -> list[Any]:
-        """The embeddings of captions that the network takes, each [N, …]."""
+        """The network's inputs for N captions: embeddings, each [N, …]."""
 
     def scale_latents(self, latents: Any) -> Any:
-        """Latents of the autoencoder as the network takes them, [N, C, H, W]."""
+        """Latents of the autoencoder → input of the network, both [N, C, H, W]."""
         return latents * self.pipeline.vae.config.scaling_factor
 
     @abstractmethod
     def loss(self, clean: Any, captions: Sequence[Any], rng: np.random.Generator) -> Any:
-        """Mean squared error of the network's prediction, with noise and its strength drawn from `rng`: [].
+        """Mean squared error [] of the network's prediction; `rng` draws the noise and its strength.
 
         Args:
-            clean: latents [B, C, H, W].
-            captions: embeddings as `encode_captions` gives them, each [B, …].
+            clean: scaled latents [B, C, H, W].
+            captions: embeddings from `encode_captions`, each [B, …].
         """
 
     def _prompts(self, texts: Sequence[str], **others: Any) -> tuple[Any, ...]:
@@ -55,7 +55,7 @@ class Denoiser(ABC):
 
 
 class UNetDenoiser(Denoiser):
-    """Stable Diffusion 1 and 2: the UNet predicts the noise, or its velocity (Ho et al. 2020; Salimans and Ho 2022)."""
+    """Stable Diffusion 1 and 2: the UNet predicts noise (Ho et al. 2020) or velocity (Salimans and Ho 2022)."""
 
     part = "unet"
 
@@ -66,11 +66,11 @@ class UNetDenoiser(Denoiser):
         self.scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
 
     def encode_captions(self, texts: Sequence[str]) -> list[Any]:
-        """One embedding a caption, [N, T, D]."""
+        """The embeddings of the tokens, [N, T, D]."""
         return [self._prompts(texts)[0]]
 
     def loss(self, clean: Any, captions: Sequence[Any], rng: np.random.Generator) -> Any:
-        """The error at steps drawn evenly from all; see `Denoiser.loss`."""
+        """The error at uniformly drawn time steps; see `Denoiser.loss`."""
         import torch
 
         steps = rng.integers(self.scheduler.config.num_train_timesteps, size=len(clean))
@@ -85,7 +85,7 @@ class UNetDenoiser(Denoiser):
 class TransformerDenoiser(Denoiser):
     """Stable Diffusion 3: the transformer predicts the flow from image to noise (Esser et al. 2024).
 
-    The strength of the noise is drawn from their logit-normal distribution, at the scheduler's shift.
+    The strength of the noise has their logit-normal distribution, changed by the scheduler's shift.
     """
 
     part = "transformer"
@@ -97,12 +97,12 @@ class TransformerDenoiser(Denoiser):
         self.scheduler = FlowMatchEulerDiscreteScheduler.from_config(pipeline.scheduler.config)
 
     def encode_captions(self, texts: Sequence[str]) -> list[Any]:
-        """Of each caption the embedding [N, T, D] and the pooled one [N, P]."""
+        """The embeddings of the tokens [N, T, D], and the pooled embeddings [N, P]."""
         embeddings, _, pooled, _ = self._prompts(texts, prompt_2=None, prompt_3=None)
         return [embeddings, pooled]
 
     def scale_latents(self, latents: Any) -> Any:
-        """See `Denoiser.scale_latents`; these latents are moved, too."""
+        """See `Denoiser.scale_latents`; here the autoencoder's shift is subtracted first."""
         return super().scale_latents(latents - self.pipeline.vae.config.shift_factor)
 
     def loss(self, clean: Any, captions: Sequence[Any], rng: np.random.Generator) -> Any:
@@ -126,14 +126,15 @@ def denoiser_of(pipeline: Any, model: str) -> Denoiser:
     """The denoiser of a pipeline.
 
     Args:
-        model: what a message calls it.
+        pipeline: of diffusers.
+        model: the model's name, for messages.
 
     Raises:
-        UserError: it is neither Stable Diffusion 1, 2 nor 3.
+        UserError: the model is not Stable Diffusion 1, 2 or 3.
     """
     name = type(pipeline).__name__
     if name == "StableDiffusion3Pipeline":
         return TransformerDenoiser(pipeline)
     if name == "StableDiffusionPipeline":
         return UNetDenoiser(pipeline)
-    raise UserError(f"model {model} is a {name}: only Stable Diffusion 1, 2 and 3 can be adapted. Take adapt out.")
+    raise UserError(f"model {model} is a {name}: only Stable Diffusion 1, 2 and 3 can be adapted. Remove adapt.")

@@ -1,11 +1,12 @@
-"""Images generated from text by a diffusion model; each can be made again, alone, from its provenance.
+"""Generates images from text with a diffusion model; each can be generated again, alone, from its provenance.
 
 Image i of a class has the prompt that `prompts.prompt_for` returns, and noise from its own generator on the CPU. The
-seed of the noise is a hash of everything that decides the image. An image enters the store as soon as its batch ends,
-so a job killed at any time resumes there. diffusers takes 20 s to import and is imported only if an image is missing.
+seed of the noise is a hash of everything that determines the image. An image enters the store as soon as its batch
+ends, so a job killed at any time resumes there. diffusers takes 20 s to import and is imported only if an image is
+missing.
 
-The same settings give the same image, whatever else is generated. The bytes are the same too if the batches are: a
-batch of another size computes in another order, and single pixels may then differ by one level of 255.
+The same settings give the same image, whatever else is generated. The bytes are the same only if the batch has the same
+size: another size changes the order of computation, so that single pixels may differ by one level of 255.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from distillery.storage.retrieved.refusals import refused_record
 from distillery.storage.retrieved.store import Store
 from distillery.wording import reason_kind
 
-MAX_FAILURES = 32  # give a model up after so many failures without a usable image
+MAX_FAILURES = 32  # without a usable image, after which the job stops
 
 
 def generate(
@@ -41,12 +42,12 @@ def generate(
     parents: ParentImages | None = None,
     teacher: str | Path | None = None,
 ) -> Iterator[tuple[str, Entries]]:
-    """Generate what is missing of a source's images, then give each class its pool.
+    """Generate the missing images of a source, then yield the pool of each class.
 
-    An image that is flagged, black, flat or not a number becomes a record with the reason as its failure, and one more
-    image is generated for it: up to a quarter more than requested (at least 8). So does one that `keep` rejects, up to
-    `keep.tries` times what is requested. A class that then still lacks images stays short, with a warning; the split
-    decides how to go on (`split.shortfall`).
+    An image that is flagged, black, flat or NaN becomes a record with the reason as its failure, and another image
+    replaces it. At most a quarter more images than requested (at least 8 more) are tried. Images that `keep` rejects
+    are replaced too, up to `keep.tries` times the number requested. If a class still lacks images, a warning is logged,
+    and `split.shortfall` decides what follows.
 
     Args:
         source: the source in the configuration, of kind diffusion.
@@ -56,14 +57,14 @@ def generate(
         store: folder of the images generated before.
         seed: the source's seed.
         parents: the images to start from, for image-to-image; classes that their source refused are refused here too.
-        teacher: its weights, if it chooses the images.
+        teacher: the teacher's weights, if it scores the images.
 
     Yields:
         For each class in order: its name, and its records in order, each with the JPEG's bytes or None. A rejected
         image has a failure and bytes.
 
     Raises:
-        Refusal: the model cannot be had, or needs a GPU that is not there.
+        Refusal: access to the model is refused, or it needs a GPU and there is none.
         UserError: a class has no prompts, the model cannot be loaded or used, or all of its images fail.
     """
     settings = DiffusionSettings.of(source)
@@ -86,8 +87,8 @@ def generate(
         new = {label: iter([record for record in missing if record.label == label]) for label in classes}
     for label in classes:
         entries = plan.entries(label, kept)
-        _tell_shortfall(plan, label, [record.failure for record, _ in entries])
-        for scorer in [] if keep else scorers:  # else they are scored
+        _warn_of_shortfall(plan, label, [record.failure for record, _ in entries])
+        for scorer in [] if keep else scorers:  # a keep rule has scored them already
             entries = scorer.score(entries, kept.store)
         yield label, entries
 
@@ -109,10 +110,10 @@ def _missing(
     scorers: Sequence[Scorer],
     new: Mapping[str, Iterator[ImageRecord]],
 ) -> list[ImageRecord]:
-    """The images still to generate; with a rule of what is kept, those that may be new are scored first.
+    """The images still to generate. With a keep rule, new images are scored first.
 
     Args:
-        new: by class, the images that may have been made since the last call.
+        new: by class, the images that may have been generated since the last call.
     """
     for records in map(list, new.values()) if kept.keep else ():
         for scorer in scorers:
@@ -120,21 +121,21 @@ def _missing(
     return plan.missing(kept)
 
 
-def _tell_shortfall(plan: GenerationPlan, label: str, failures: Sequence[str]) -> None:
+def _warn_of_shortfall(plan: GenerationPlan, label: str, failures: Sequence[str]) -> None:
     """Warn of a class with too few images.
 
     Args:
         failures: of the images tried, empty for those that are usable.
 
     Raises:
-        UserError: none is usable.
+        UserError: no image is usable.
     """
     count, requested = failures.count(""), plan.settings.per_class
     rejected = sum(reason_kind(failure) == REJECTED for failure in failures)
     if not count and rejected == len(failures):
         raise UserError(
-            f"source {plan.name}: class {label}: all {rejected} images were {failures[0]} and so on. Lower"
-            " keep.at_least, or give the class other prompts."
+            f"source {plan.name}: class {label}: keep rejected all {rejected} images (the first with"
+            f" {failures[0].removeprefix(f'{REJECTED}: ')}). Lower keep.at_least, or give the class other prompts."
         )
     if not count:
         raise _no_usable_image(plan.settings, failures)
@@ -154,10 +155,10 @@ def generate_share(
     shares: int,
     parents: ParentImages | None = None,
 ) -> list[ImageRecord]:
-    """Generate one of several jobs' share of a source's images into the store, where `generate` then finds them.
+    """Generate the part of a source's images that falls to one of several jobs; `generate` finds them in the store.
 
-    A share has every `shares`-th image of each class, so that any number of jobs makes the same images. Images that
-    replace failures are left to `generate`.
+    A share is every `shares`-th image of each class, so that any number of jobs generates the same images. `generate`
+    replaces failures.
 
     Args:
         source, name, classes, store, seed, parents: as for `generate`.
@@ -167,16 +168,16 @@ def generate_share(
         The completed records of the share, failures included.
     """
     plan, kept = _plan_and_store(DiffusionSettings.of(source), source, name, classes, store, seed, parents)
-    mine = [
+    share_records = [
         record
         for label in classes
         if label not in refused_classes_of(classes, parents)
         for record in islice(plan.attempts(label), plan.settings.per_class)
         if record.rank % shares == share
     ]
-    if missing := [record for record in mine if kept.get(record.origin) is None]:
+    if missing := [record for record in share_records if kept.get(record.origin) is None]:
         _generate_into(kept, load_pipeline(plan.settings), missing, plan)
-    return [kept.entry(record)[0] for record in mine]
+    return [kept.entry(record)[0] for record in share_records]
 
 
 def _plan_and_store(

@@ -1,4 +1,4 @@
-"""Diffusion models: the settings of a source, loading a pipeline, and one-line errors if it cannot be loaded."""
+"""Diffusion models: the settings of a source, and loading a pipeline with one-line errors."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class DiffusionSettings:
     dtype: str  # auto: bfloat16 on CUDA (float16 turns Stable Diffusion 2 black), float32 on the CPU
     negative_prompt: str
     components: tuple[str, ...]  # components of the pipeline to leave out
-    batch: int  # images at a time; 0 for as many as fit
+    batch: int  # images at a time; 0 for as many as fit into memory
     quality: int  # of the JPEG
     compile: bool  # compile the denoiser first
     unavailable: str = "stop"  # skip: a large model is refused on a CPU; stop: it is run there
-    from_images: bool = False  # start from images, not from noise alone
-    lora: Lora | None = None  # weights that change the model
+    from_images: bool = False  # image-to-image: start from images, not from noise alone
+    lora: Lora | None = None  # weights that are added to the model's
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> DiffusionSettings:
         """Settings of a configured source, with a withdrawn model id replaced and a local model's revision filled in.
 
-        The revision of a folder is a hash of its files, so that another model in the same folder makes new images.
+        The revision of a folder is a hash of its files, so that another model in the same folder gives new images.
         """
         known = {field.name for field in fields(cls)}
         values = {key: value for key, value in source.items() if key in known}
@@ -81,7 +81,7 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
         UserError: the model is missing, incomplete or no text-to-image model, or the scheduler is unknown.
     """
     if not Path(settings.model).is_dir() and not is_cached(settings.model, settings.revision):
-        # asked first: importing diffusers and its own tries without a network take more than a minute
+        # before diffusers: without a network, its import and its own retries take more than a minute
         check_access(settings.model, settings.revision)
     import diffusers
     import torch
@@ -117,13 +117,13 @@ def load_pipeline(settings: DiffusionSettings) -> Any:
 
 
 def _hide_bars_of_loading() -> None:
-    """Hide the progress bars of reading weights, a second each; the hub's bars of downloads stay."""
-    from diffusers.utils import logging as of_diffusers
+    """Hide the progress bars for reading weights, which takes a second; the hub's bars for downloads stay."""
+    from diffusers.utils import logging as diffusers_logging
     from huggingface_hub.utils import enable_progress_bars
-    from transformers.utils import logging as of_transformers
+    from transformers.utils import logging as transformers_logging
 
-    of_diffusers.disable_progress_bar()
-    of_transformers.disable_progress_bar()  # turns off the hub's too
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # hides the hub's bars too
     enable_progress_bars()
 
 
@@ -139,10 +139,10 @@ def move_to_device(pipeline: Any, device: str) -> None:
 
 
 def compile_parts(pipeline: Any) -> None:
-    """Compile the denoiser and the decoder: the first batch takes longer, the others less."""
+    """Compile the denoiser and the decoder: the first batch takes longer, all others are faster."""
     import torch
 
-    # channels last is fastest for compiled convolutions; uncompiled, torch's group norm converts from it and back
+    # channels last is fastest for compiled convolutions; uncompiled, torch's group norm would convert it and back
     if hasattr(pipeline, "unet"):
         pipeline.unet.to(memory_format=torch.channels_last).compile()
     if hasattr(pipeline, "transformer"):
@@ -164,7 +164,7 @@ def _scheduler(name: str) -> Any:
 
 
 def _not_loaded(settings: DiffusionSettings, error: BaseException) -> UserError:
-    """One line for an error of the hub or of diffusers, which wrap the original error in others."""
+    """A one-line error for one of the hub or diffusers, which wrap the original error in others."""
     if found := hub_error(settings.model, settings.revision, error):
         return found
     model, reason = model_name(settings.model, settings.revision), one_line(error, 300)

@@ -19,7 +19,7 @@ class PromptEncoder:
     """Encodes the prompts of a diffusers pipeline, with a cache.
 
     Args:
-        pipeline: from `load_pipeline`; if it is not in `EMBEDDINGS`, it gets the texts and encodes them itself.
+        pipeline: from `load_pipeline`. A pipeline that is not in `EMBEDDINGS` gets the texts and encodes them itself.
     """
 
     def __init__(self, pipeline: Any):
@@ -53,7 +53,7 @@ class PromptEncoder:
             device = self.pipeline._execution_device
             options = {"device": device, "num_images_per_prompt": 1, "do_classifier_free_guidance": False}
             results = self.pipeline.encode_prompt(prompt=new, **more, **options)
-            results = results[::2]  # the others are of negative prompts
+            results = results[::2]  # every second result belongs to the negative prompt
             self._cache |= {text: parts for text, *parts in zip(new, *results, strict=True)}
         stacked = [torch.stack(parts) for parts in zip(*(self._cache[text] for text in texts), strict=True)]
         while len(self._cache) > MAX_CACHED:

@@ -1,4 +1,4 @@
-"""What the Hugging Face hub says of a model without loading it: whether it may be had, and whether it needs a GPU."""
+"""Checks a model on the Hugging Face hub without loading it: whether access is granted, and whether it needs a GPU."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from distillery.storage.hub_access import ask_hub
 from distillery.storage.hub_errors import hub_error, model_name
 from distillery.storage.retrieved.refusals import Refusal
 
-# bytes of the denoiser's weights in one file from which on a CPU is too slow for a study's images. Stable Diffusion
-# 2 has 1.7 GB in half precision; the model of the demonstration has 14 MB.
+# size in bytes of a denoiser's weights file above which a CPU is too slow for a study. Stable Diffusion 2 has 1.7 GB in
+# half precision; the model of the demonstration has 14 MB.
 GPU_BYTES = 1_000_000_000
-DENOISERS = ("unet", "transformer", "prior")  # their folders in a pipeline
+DENOISERS = ("unet", "transformer", "prior")  # folders in a pipeline
 WEIGHTS = (".safetensors", ".bin")
 
 
 def is_cached(model: str, revision: str) -> bool:
-    """Whether the hub's cache on this machine has files of a model, which then need no access."""
+    """Whether the hub's cache on this machine has the files of a model, so that no access is needed."""
     return _cached(model, revision) is not None
 
 
@@ -29,14 +29,14 @@ def _cached(model: str, revision: str) -> Path | None:
 
     try:
         return Path(snapshot_download(model, revision=revision or None, local_files_only=True))
-    except Exception:  # not in the cache; the library has no one type for that
+    except Exception:  # not in the cache; the library raises several types for that
         return None
 
 
 def commit_of(model: str, revision: str) -> str:
-    """The commit of a model's files in the hub's cache on this machine; empty if it has none, or they are a folder's.
+    """The commit of a model's files in the hub's cache on this machine; empty for a folder or a model not in the cache.
 
-    A branch is thereby resolved to what was loaded.
+    It says which commit of a branch was loaded.
     """
     if Path(model).is_dir() or (folder := _cached(model, revision)) is None:
         return ""
@@ -47,7 +47,7 @@ def check_access(model: str, revision: str) -> str:
     """Check with the hub whether this machine may download a model.
 
     Returns:
-        The commit that the revision stands for now; empty if the hub does not say.
+        The commit to which the revision points now; empty if the hub does not say.
 
     Raises:
         Refusal: the model is gated, or the hub does not answer.
@@ -72,7 +72,7 @@ def require_gpu(model: str, revision: str) -> None:
     """Refuse a model that is too large for a CPU; call it on a machine without a GPU.
 
     Raises:
-        Refusal: a file of the denoiser's weights is larger than `GPU_BYTES`. A model whose size nobody can say passes.
+        Refusal: a file of the denoiser's weights is larger than `GPU_BYTES`. A model of unknown size is not refused.
     """
     largest = max(_weights(model, revision), default=0)
     if largest > GPU_BYTES:
@@ -84,19 +84,19 @@ def require_gpu(model: str, revision: str) -> None:
 
 
 def _weights(model: str, revision: str) -> list[int]:
-    """Bytes of each file of a denoiser's weights: of a folder, of the hub's cache here, or as the hub says."""
+    """Bytes of each file of a denoiser's weights: in the folder, in the hub's cache here, or according to the hub."""
     from huggingface_hub import HfApi
 
     folder = Path(model) if Path(model).is_dir() else _cached(model, revision)
     if folder is None:
         try:
             found = ask_hub(lambda: HfApi().model_info(model, revision=revision or None, files_metadata=True))
-        except Exception:  # offline, gated or missing: loading it says so
+        except Exception:  # offline, gated or missing: loading the model will report it
             return []
-        return list(_of_denoiser((file.rfilename, file.size or 0) for file in found.siblings or ()))
+        return list(_denoiser_sizes((file.rfilename, file.size or 0) for file in found.siblings or ()))
     files = ((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*.*"))
-    return list(_of_denoiser(files))
+    return list(_denoiser_sizes(files))
 
 
-def _of_denoiser(files: Iterable[tuple[str, int]]) -> Iterator[int]:
+def _denoiser_sizes(files: Iterable[tuple[str, int]]) -> Iterator[int]:
     return (size for name, size in files if name.split("/")[0] in DENOISERS and name.endswith(WEIGHTS))

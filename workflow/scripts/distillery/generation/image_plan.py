@@ -1,4 +1,4 @@
-"""The plan of a source's images: each one's record, seed and identity before it is generated."""
+"""The plan of a source's images: the record, seed and identity of each before it is generated."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from distillery.generation.scoring.scores import Entries
 from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.store import Store
 
-LEAST_SHARE = 0.25  # of images that are likely to be kept: a round tries four times as many as are missing, at most
+LEAST_SHARE = 0.25  # smallest fraction kept that is expected: a round has at most four times the missing images
 
 
 class GeneratedImages:
     """The images of a source generated so far: its store, and failures of this job that are not yet in it.
 
-    Failures stay in memory until this job makes its first usable image. Until then the machine may be at fault, as with
-    a broken driver whose images are not a number, and stored failures would outlast the repair.
+    Failures stay in memory until this job generates its first usable image. Until then the machine may be at fault, for
+    example with a broken driver that gives NaN, and stored failures would remain after its repair.
 
     Args:
         store: of the source.
-        keep: which images are kept; the others have the reason as their failure. None keeps all.
+        keep: which images are kept; the others get the reason as their failure. None keeps all.
     """
 
     def __init__(self, store: Store, keep: KeepRule | None = None):
         self.store, self.keep = store, keep
         self.failures: dict[str, ImageRecord] = {}  # by origin
-        self.any_usable = False  # whether this job has made a usable image
+        self.any_usable = False  # whether this job has generated a usable image
 
     def get(self, origin: str) -> tuple[ImageRecord, bytes | None] | None:
         """The record and bytes of an image, or of a failure without bytes; None if it has not been tried.
@@ -53,12 +53,12 @@ class GeneratedImages:
         return found
 
     def made(self, records: Iterable[ImageRecord]) -> Entries:
-        """Those of some images that were made so far and not rejected, with their bytes."""
+        """Those of some images that were generated so far and not rejected, with their bytes."""
         found = (self.get(record.origin) for record in records)
         return [entry for entry in found if entry and entry[1] is not None and not entry[0].failure]
 
     def put(self, record: ImageRecord, data: bytes | None) -> None:
-        """Keep a completed record with its bytes, or a failure without."""
+        """Store a completed record with its bytes, or a failure without bytes."""
         if data is None and not self.any_usable:
             self.failures[record.origin] = record
             return
@@ -70,10 +70,12 @@ class GeneratedImages:
 
 @dataclass(frozen=True)
 class GenerationPlan:
-    """The records of all images that a source needs, before they are generated; fields as for `generate`.
+    """The records of all images that a source needs, before they are generated.
 
     Attributes:
-        tries: images tried at most, for each one requested; 1 tries a quarter more than requested, and at least 8.
+        settings, name, source, classes, seed, parents: as for `generate`.
+        tries: maximum of images tried for each one requested. A quarter more than requested, at least 8 more, are
+            tried in any case.
     """
 
     settings: DiffusionSettings
@@ -93,10 +95,10 @@ class GenerationPlan:
             yield plan_image(self.settings, self.name, label, prompt, index, self.seed, parent)
 
     def missing(self, kept: GeneratedImages) -> list[ImageRecord]:
-        """The images to generate next, so that every class gets its number, replacements of failures included.
+        """The images to generate next, so that every class gets its number; failures are replaced.
 
-        Where images are chosen, as many are asked for as are likely to be kept, by the share kept so far: one by one,
-        the last ones would each take a round, in which a batch is generated for a single image.
+        With a keep rule some of them will be rejected. So more are generated, by the fraction kept so far. Otherwise
+        the last missing images would take many rounds, each with a batch for a single image.
         """
         missing: list[ImageRecord] = []
         for label in self.classes:
@@ -136,9 +138,9 @@ def plan_image(
 ) -> ImageRecord:
     """The record of an image before it is generated, with the seed of its noise and its identity.
 
-    The seed depends on model, class, prompts, size, steps, guidance, scheduler, the source's seed, the number, and the
-    parent with its strength. The identity (`origin`) also depends on how the image is computed and stored, so that a
-    changed setting makes a new one.
+    The seed depends on model, LoRA, class, prompts, size, steps, guidance, scheduler, the source's seed, the index, and
+    the parent with its strength. The identity (`origin`) also depends on how the image is computed and stored, so that
+    a changed setting gives a new image.
 
     Args:
         parent: source and key of the image to start from; None to start from noise alone.
@@ -156,7 +158,7 @@ def plan_image(
         "seed": seed,
         "index": index,
     }
-    if parent:  # no key where there is none, so that images of before keep their seeds
+    if parent:  # an image without a parent has no such keys, so that its seed stays as it was before they existed
         facts |= {"parent": parent[1], "strength": prompt.strength}
     if lora := settings.lora:
         facts |= {"lora": lora.identity, "lora_weight": lora.weight}

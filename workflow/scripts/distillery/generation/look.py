@@ -21,23 +21,23 @@ def look_at_model(source: Mapping[str, Any], name: str, gpus: int = 1) -> Verdic
     Args:
         source: the configured source.
         name: of the source.
-        gpus: that the jobs of the study may use, on this machine or a cluster.
+        gpus: number of GPUs that the study's jobs may use, on this machine or a cluster.
 
     Raises:
-        Refusal: the model cannot be had now, or needs a GPU and there is none.
+        Refusal: access is refused now, or the model needs a GPU and there is none.
         UserError: there is no such model or revision.
     """
     model, revision = available_model(source["model"]), source.get("revision", "")
     if not Path(model).is_dir():
         commit = commit_of(model, revision) if is_cached(model, revision) else check_access(model, revision)
-        _tell_unpinned(name, model, revision, commit)
+        _warn_if_unpinned(name, model, revision, commit)
     if not gpus and source.get("unavailable") == "skip":
         require_gpu(model, revision)
     return Verdict(name, "ok", when=now())
 
 
-def _tell_unpinned(name: str, model: str, revision: str, commit: str) -> None:
-    """Warn of a model at a branch, which its owner may change, and name the commit to write instead."""
+def _warn_if_unpinned(name: str, model: str, revision: str, commit: str) -> None:
+    """Warn of a model whose revision is a branch or tag, which may change, and name the commit to write instead."""
     if re.fullmatch(COMMIT_PATTERN, revision):
         return
     what = f"branch or tag {revision}" if revision else "newest commit of its main branch"

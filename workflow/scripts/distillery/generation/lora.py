@@ -1,4 +1,4 @@
-"""LoRA: small weights that change a diffusion model, from a file or the hub. Only safetensors are loaded."""
+"""LoRA: low-rank weights added to a diffusion model, from a file or the hub. Only safetensors are loaded."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from distillery.jobs import UserError, one_line
 
 @dataclass(frozen=True)
 class Lora:
-    """Weights, and how much they change the model.
+    """LoRA weights, and the factor by which they are multiplied.
 
     Attributes:
         path: a `.safetensors` file, or an id on the Hugging Face hub.
-        file: of an id, which file; empty for the only one.
-        revision: of a file a hash, `sha256:` and 16 hex digits; of an id the revision on the hub.
-        weight: 1 as they were trained.
+        file: the file's name on the hub; empty if the id has only one.
+        revision: for a file its hash, `sha256:` and 16 hex digits; for an id the revision on the hub.
+        weight: the factor; 1 uses the weights as they were trained.
     """
 
     path: str
@@ -39,25 +39,25 @@ class Lora:
 
     @property
     def identity(self) -> str:
-        """What the weights are, wherever their file lies: part of the seed of an image's noise."""
+        """Identifies the weights, wherever their file is; part of the seed of an image's noise."""
         return self.revision if Path(self.path).suffix == ".safetensors" else f"{self.path}@{self.revision}/{self.file}"
 
     @property
     def loaded_revision(self) -> str:
-        """The revision as provenance has it: a branch of the hub as the commit that it was."""
+        """The revision for the provenance: of a branch on the hub, the commit that was loaded."""
         return self.revision if Path(self.path).is_file() else commit_of(self.path, self.revision) or self.revision
 
 
 def hash_lora(path: str | Path) -> str:
-    """Hash of a file: `sha256:` and 16 hex digits."""
+    """Hash of a LoRA file: `sha256:` and 16 hex digits."""
     return f"sha256:{sha256_of(path)[:16]}"
 
 
 def apply_lora(pipeline: Any, lora: Lora) -> None:
-    """Add the weights to those of a pipeline of diffusers.
+    """Add LoRA weights to those of a diffusers pipeline.
 
     Raises:
-        UserError: they cannot be loaded, or are of another model.
+        UserError: they cannot be loaded, or belong to another model.
     """
     path = Path(lora.path)
     if path.is_file() and not _names(path):
@@ -66,30 +66,30 @@ def apply_lora(pipeline: Any, lora: Lora) -> None:
     options: dict[str, Any] = {"weight_name": name} if name else {}
     if not path.is_file() and lora.revision:
         options["revision"] = lora.revision
-    from diffusers.utils import logging as of_diffusers
+    from diffusers.utils import logging as diffusers_logging
 
-    verbosity = of_diffusers.get_verbosity()
-    of_diffusers.set_verbosity_error()  # it warns of each part of the model that has no such weights
+    verbosity = diffusers_logging.get_verbosity()
+    diffusers_logging.set_verbosity_error()  # it warns of each part of the model that the LoRA does not change
     try:
         pipeline.load_lora_weights(place, use_safetensors=True, local_files_only=path.is_file(), **options)
-        if not pipeline.get_list_adapters():  # diffusers passes over weights of another model
+        if not pipeline.get_list_adapters():  # diffusers ignores weights of another model
             raise ValueError("no part of the model has such weights")
         pipeline.fuse_lora(lora_scale=lora.weight)
-        pipeline.unload_lora_weights()  # of the adapter's own copies; the sum stays
+        pipeline.unload_lora_weights()  # frees the separate copies; the model keeps the sum
     except Exception as error:  # the hub, diffusers and peft share no type of error
         raise UserError(
             f"lora {lora.path} cannot be loaded ({one_line(error, 200)}). Check that it is a .safetensors file made for"
             " this model."
         ) from error
     finally:
-        of_diffusers.set_verbosity(verbosity)
+        diffusers_logging.set_verbosity(verbosity)
 
 
 def _names(path: Path) -> list[str]:
     """The names of the tensors in a file.
 
     Raises:
-        UserError: it is no safetensors file.
+        UserError: the file is not a safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -101,10 +101,11 @@ def _names(path: Path) -> list[str]:
 
 
 def with_adapter(source: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
-    """A configured source whose model is adapted by the study, with the file of the weights.
+    """A configured source, in which the LoRA that the study trained replaces the key `adapt`.
 
     Args:
-        files: of the job; `adapter` if the study trained weights for it.
+        source: the source in the configuration.
+        files: of the job; `adapter` is the LoRA's file, if the study trained one.
     """
     settings = {key: value for key, value in source.items() if key != "adapt"}
     if not (path := files.get("adapter")):
