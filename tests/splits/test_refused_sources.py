@@ -77,9 +77,7 @@ def test_the_refusals_are_written_with_their_reasons(split, tmp_path):
 
 
 def test_a_study_whose_common_test_is_refused_stops_in_one_line(split):
-    message = (
-        r"^split.common: there are no test images: google refused \(captcha\), bing refused \(gated\)\. Get access"
-    )
+    message = r"^split.common: there are no test images, because google refused \(captcha\), bing refused \(gated\)\. Get access"
     with pytest.raises(UserError, match=message) as error:
         split({"google": ALL, "bing": dict.fromkeys(LABELS, "gated")})
     assert "\n" not in str(error.value)
@@ -87,7 +85,9 @@ def test_a_study_whose_common_test_is_refused_stops_in_one_line(split):
 
 
 def test_a_tuned_study_whose_validation_is_refused_stops_in_one_line(split):
-    with pytest.raises(UserError, match=r"^split.val: there are no validation images: google refused \(captcha\)\."):
+    with pytest.raises(
+        UserError, match=r"^split.val: there are no validation images, because google refused \(captcha\)\."
+    ):
         split({"google": ALL}, tuned=True)
     split({"google": ALL}, tuned=True, val={"google": 3, "bing": 3})
     split({"google": ALL})

@@ -209,5 +209,7 @@ def test_a_plan_changes_with_the_pixels_of_its_images_and_with_no_others(study, 
     assert plan_of(other) == before
     other[min(used), 0, 0, 0] ^= 1
     assert plan_of(other) != before
-    with pytest.raises(UserError, match="google.npy do not fit the splits. Delete the file and run again"):
+    with pytest.raises(
+        UserError, match="google.npy has fewer images than the split table. Delete the file and run again"
+    ):
         plan_of(array[:10])

@@ -102,7 +102,7 @@ def test_the_limit_is_to_be_raised_where_that_gives_more_images(tmp_path, droppe
 
 def test_a_warning_of_shrinking_tells_what_was_dropped(study, caplog):
     study({"google": {"cat": 4, "dog": 9}}, "shrink", train={"google": 10}, dropped=[("cat", "blank", 6)])
-    assert "class cat has 4 of the 7 images requested of each class; 10 candidates, 6 blank; test 1" in caplog.text
+    assert "class cat has 4 of the 7 images requested of each class; 10 candidates, 6 blank; now test 1" in caplog.text
 
 
 def test_the_message_counts_leaked_images(study, tmp_path):

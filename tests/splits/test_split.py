@@ -173,7 +173,7 @@ def test_shrinking_accepts_that_another_source_took_the_same_images(study):
     sizes = {"google": {"cat": 60, "dog": 60}, "bing": {"cat": 20, "dog": 20}}
     wanted = {"test": {"google": 80, "bing": 10}, "val": {"bing": 10}, "train": {"google": 40, "bing": 10}}
     with pytest.raises(
-        UserError, match="has . val images in source bing, 5 requested of .*; .* repeat .* of google.* shrink$"
+        UserError, match="has . val images in source bing, 5 requested of .*; .* near-duplicates .* of google.* shrink$"
     ):
         study(sizes, "error", overlap=True, **wanted)
     splits, _ = study(sizes, "shrink", overlap=True, **wanted)
@@ -185,8 +185,8 @@ def test_shrinking_accepts_that_another_source_took_the_same_images(study):
 def test_the_message_names_the_source_that_took_all_the_images(study):
     sizes = {"google": {"cat": 40, "dog": 40}, "bing": {"cat": 8, "dog": 8}}
     wanted = {"test": {"google": 80}, "val": {"bing": 4}}
-    message = "has 0 val images in source bing, 1 requested of each class; 8 more repeat test or validation images of"
-    message += " google. Add"
+    message = "has 0 val images in source bing, 1 requested of each class; 8 more are near-duplicates of test or"
+    message += " validation images of google. Add"
     with pytest.raises(UserError, match=f"class cat {message} images of cat that differ more, or lower the count$"):
         study(sizes, "shrink", overlap=True, **wanted)
 

@@ -1,1 +1,1 @@
-"""Which images a study trains, validates and tests on."""
+"""Divide images into train, validation and test images, and plan the images of each scenario."""

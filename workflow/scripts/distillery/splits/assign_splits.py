@@ -1,6 +1,6 @@
-"""Give every image a split and a rank: groups stay whole, classes balanced, subsets nest, and what was given stays.
+"""Assign a split and a rank to every image, so that groups stay whole, classes balanced and smaller subsets nested.
 
-Every choice follows from hashes of the images' keys, so images that come later move none of the others.
+Earlier assignments are kept. All choices depend on hashes of the images' keys, so new images do not move others.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ def assign_splits(
     seed: int,
     earlier: Assignments | None = None,
 ) -> np.ndarray:
-    """The split of each image.
+    """The split of each image: train, val, test or unused.
 
-    Groups are taken in a shuffled order. A group goes to test while one of its sources and classes still lacks test
+    Groups are processed in a shuffled order. A group goes to test if one of its sources and classes still lacks test
     images, else to validation by the same rule, else to train. In test and validation a group gives at most one image
-    of each source and class, since near-duplicates add no evidence; its other images are unused.
+    of each source and class, because near-duplicates add no evidence; its other images are unused.
 
-    Images that have a split keep it, and new images of their groups follow them. Only where a test or validation image
-    is no longer there, and no new image takes its place, one of its class is taken from train.
+    Images with an earlier assignment keep it, and new images of their groups follow them. There is one exception: if a
+    test or validation image no longer exists and no new image can replace it, a train image of its class does.
 
     Args:
+        images: N images.
+        group: the near-duplicate group of each, int64 [N].
+        quotas: of each source.
+        seed: of the shuffled order.
         earlier: what earlier splits assigned; None if all images are new.
 
     Returns:
@@ -54,21 +58,23 @@ def assign_splits(
         _fill(images, split, [members for members in groups["free"] if split[members[0]] == "train"], name, lacking)
         if opened := _places_of_removed(earlier, lacking, name):
             trained = [members for members in groups["train"] if split[members[0]] == "train"]
-            trained.sort(key=lambda members: len(_one_per_cell(images, members)))  # first those of one source and class
+            trained.sort(
+                key=lambda members: len(_one_per_cell(images, members))
+            )  # groups of one source and class first
             _fill(images, split, trained, name, opened)
             if moved := int(((earlier.split == "train") & (split == name)).sum()):
-                log.warning("%d images move from train to %s, because as many are no longer there", moved, name)
+                log.warning("%d train images become %s images, because as many of these no longer exist", moved, name)
     return split.astype(str)
 
 
 def _earlier_split(earlier: Assignments, members: np.ndarray) -> str:
-    """The split that a group has; "free" if it has none, or only images that its test or validation image left."""
+    """The split of a group; "free" for a new group, or if only its unused images still exist."""
     found = set(earlier.split[members][earlier.group[members] != NEW].tolist()) - {"unused"}
     return found.pop() if found else "free"
 
 
 def _lacking(images: SplitCandidates, split: np.ndarray, quotas: Mapping[str, Quota], name: str) -> dict[Cell, int]:
-    """How many images each source and class lacks in a split."""
+    """How many images of each source and class a split lacks."""
     cells = set(zip(images.source.tolist(), images.label.tolist(), strict=True))
     lacking = {cell: getattr(quotas[cell[0]], name) for cell in cells}
     for i in np.flatnonzero(split == name).tolist():
@@ -77,7 +83,7 @@ def _lacking(images: SplitCandidates, split: np.ndarray, quotas: Mapping[str, Qu
 
 
 def _places_of_removed(earlier: Assignments, lacking: Mapping[Cell, int], name: str) -> dict[Cell, int]:
-    """How many images each source and class lacks in a split because earlier ones are no longer there."""
+    """How many images of each source and class a split lacks because earlier ones no longer exist."""
     gone = {(source, label): count for (source, label, split), count in earlier.removed.items() if split == name}
     return {cell: min(lacking.get(cell, 0), count) for cell, count in gone.items() if lacking.get(cell, 0) > 0}
 
@@ -85,11 +91,13 @@ def _places_of_removed(earlier: Assignments, lacking: Mapping[Cell, int], name: 
 def _fill(
     images: SplitCandidates, split: np.ndarray, groups: Iterable[np.ndarray], name: str, lacking: dict[Cell, int]
 ) -> None:
-    """Take images for a split from groups, in order, while one of their sources and classes lacks any.
+    """Move images from groups, in order, into a split that lacks images of their sources and classes.
 
     Args:
-        split: changed in place, like `lacking`.
-        groups: indices of the members of each.
+        split: of each image; changed in place.
+        groups: of each, the indices of its members.
+        name: the split to fill.
+        lacking: images that it lacks, by source and class; changed in place.
     """
     for members in groups:
         taken = {_cell(images, i) for i in members.tolist() if split[i] == name}
@@ -103,12 +111,12 @@ def _fill(
 
 
 def _cell(images: SplitCandidates, i: int) -> Cell:
-    """Source and label of an image."""
+    """Source and label of the image with index i."""
     return str(images.source[i]), int(images.label[i])
 
 
 def _members_in_order(images: SplitCandidates, group: np.ndarray, seed: int) -> list[np.ndarray]:
-    """The groups in a shuffled order; of each, the indices of its members in the shuffled order of their keys."""
+    """The groups in the shuffled order of a seed, each as the indices of its members in that order."""
     by_rank = shuffled_order(images, seed)
     by_group = by_rank[np.argsort(group[by_rank], kind="stable")]
     members = np.split(by_group, np.flatnonzero(np.diff(group[by_group])) + 1) if len(group) else []
@@ -118,7 +126,7 @@ def _members_in_order(images: SplitCandidates, group: np.ndarray, seed: int) -> 
 
 
 def _one_per_cell(images: SplitCandidates, members: np.ndarray) -> list[int]:
-    """The first member of each source and class."""
+    """The indices of a group's first members of each source and class."""
     first: dict[Cell, int] = {}
     for i in members.tolist():
         first.setdefault(_cell(images, i), i)
@@ -128,16 +136,16 @@ def _one_per_cell(images: SplitCandidates, members: np.ndarray) -> list[int]:
 def rank_images(
     images: SplitCandidates, split: np.ndarray, seed: int, earlier: Assignments | None = None
 ) -> np.ndarray:
-    """Position of each image within its source, class and split, in shuffled order: int32 [N].
+    """The rank of each image within its source, class and split, in shuffled order: int32 [N].
 
-    From 0, or after the ranks of the images that keep theirs: those that were in this split before.
+    Images that were in the same split before keep their rank. The ranks of the others begin after these, or at 0.
     """
     if not len(images.key):
         return np.empty(0, dtype=np.int32)
     earlier = earlier or Assignments.none(len(split))
     kept = earlier.split == split
     rank = np.array([shuffled_rank(seed + 1, key) for key in images.key.tolist()], dtype="S32")
-    order = np.lexsort((rank, kept, split, images.label, images.source))  # those that keep theirs last
+    order = np.lexsort((rank, kept, split, images.label, images.source))  # images that keep their rank come last
     cells = np.stack([images.source[order], images.label[order].astype(str), split[order]], axis=1)
     starts = np.flatnonzero(np.r_[True, (cells[1:] != cells[:-1]).any(axis=1)])
     first_free = np.maximum.reduceat(np.where(kept, earlier.rank, -1)[order], starts) + 1

@@ -1,8 +1,8 @@
-"""The assignments that a study has made: group, split and rank of each image, kept for the next split.
+"""Store the group, split and rank of each image for the next split of the same study.
 
-So images keep their places when a source joins, when a refused class comes and when images are added or removed. The
-file is no output of a job, since Snakemake deletes those before the job runs again. Without the file, every image is
-assigned as if it were new.
+So images keep their split when a source is added, when a refused class becomes available, and when images are added or
+removed. The file is no output of a job, because Snakemake deletes outputs before the job runs again. Without the file,
+all images are assigned as new ones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ASSIGNMENTS_SCHEMA = pa.schema(
         ("rank", pa.int32()),
     ]
 )
-SETTINGS = "settings"  # metadata of the table: the settings it was made with, as JSON
+SETTINGS = "settings"  # key of the table's metadata: the `SplitSettings` it was made with, as JSON
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SplitSettings:
 
     Attributes:
         seed: of the shuffled order.
-        quotas: test and validation images requested of each class of a source. A source that was not there may join.
+        quotas: source → test and validation images requested of each class. A new source is no change.
     """
 
     seed: int
@@ -50,11 +50,16 @@ class SplitSettings:
 
     @classmethod
     def of(cls, seed: int, quotas: Mapping[str, Quota]) -> SplitSettings:
-        """The settings of a study with these quotas, refused classes included."""
+        """The settings of a study.
+
+        Args:
+            seed: of the shuffled order.
+            quotas: of all sources, including those that refused classes.
+        """
         return cls(seed, {source: [quota.test, quota.val] for source, quota in quotas.items()})
 
     def change(self, now: SplitSettings) -> str:
-        """What differs in the settings of now, in words; empty if nothing does."""
+        """What differs between these settings and the present ones, in words; empty if nothing does."""
         if self.seed != now.seed:
             return f"split.seed was {self.seed} and is {now.seed}"
         for source, quota in now.quotas.items():
@@ -66,14 +71,14 @@ class SplitSettings:
 
 @dataclass(frozen=True)
 class Assignments:
-    """What earlier splits assigned to the images of now; every array is [N], one entry an image.
+    """What earlier splits assigned to the present images. Every array is [N], one entry per image.
 
     Attributes:
-        group: int64; `NEW` for an image that is new.
-        split: str; empty for an image that is new.
-        rank: int32; −1 for an image that is new.
-        removed: (source, label, split) → number of images that are there no more.
-        sources: those that had quotas, whether they refused or not.
+        group: int64; `NEW` for a new image.
+        split: str; empty for a new image.
+        rank: int32; −1 for a new image.
+        removed: (source, label, split) → number of images that no longer exist.
+        sources: the sources that had quotas, including those that refused.
     """
 
     group: np.ndarray
@@ -84,28 +89,28 @@ class Assignments:
 
     @classmethod
     def none(cls, count: int) -> Assignments:
-        """Of images that are all new."""
+        """Assignments for `count` new images."""
         return cls(np.full(count, NEW), np.full(count, "", dtype=object), np.full(count, -1, np.int32), {}, [])
 
     def where(self, chosen: np.ndarray) -> Assignments:
-        """Those of a mask of images, bool [N]."""
+        """The assignments of a mask of images, bool [N]."""
         return Assignments(self.group[chosen], self.split[chosen], self.rank[chosen], self.removed, self.sources)
 
     @property
     def any(self) -> bool:
-        """Whether any image is assigned."""
+        """Whether any image has been assigned before."""
         return bool((self.group != NEW).any())
 
 
 def read_assignments(
     path: str | Path, settings: SplitSettings, images: SplitCandidates, labels: Sequence[str]
 ) -> Assignments:
-    """The earlier assignments of images; none if there is no file, or it was made with other settings.
+    """The earlier assignments of images. All images are new if there is no file, or it was made with other settings.
 
     Args:
         path: written by `write_assignments`.
-        settings: of now.
-        images: of now.
+        settings: the present settings.
+        images: the present images.
         labels: the study's classes in order.
 
     Raises:
@@ -118,10 +123,12 @@ def read_assignments(
     except FileNotFoundError:
         return none
     except (TypeError, ValueError):
-        log.warning("%s is of another version: all images are assigned to splits anew", path)
+        log.warning("%s was written by another version of Distillery: all images are assigned to splits anew", path)
         return none
     if change := was.change(settings):
-        log.warning("%s: all images are assigned to splits anew, and trainings run again where theirs change", change)
+        log.warning(
+            "%s: all images are assigned to splits anew, and students whose images change are trained again", change
+        )
         return none
     columns: list[list[Any]] = [table[name].tolist() for name in ASSIGNMENTS_SCHEMA.names]
     known = {(source, name, key): rest for source, name, key, *rest in zip(*columns, strict=True)}
@@ -139,13 +146,13 @@ def read_assignments(
 def write_assignments(
     path: str | Path, settings: SplitSettings, columns: Mapping[str, Any], assigned: np.ndarray
 ) -> None:
-    """Keep the assignments for the next split; the file is written whole or not at all.
+    """Store the assignments for the next split. The file is written atomically.
 
     Args:
         path: the `.parquet` to write.
-        settings: with which they were made.
-        columns: of the table of splits.
-        assigned: bool [N], which of its rows have a place.
+        settings: with which the assignments were made.
+        columns: of the split table.
+        assigned: bool [N], which of its rows to store.
     """
     kept = {name: np.asarray(columns[name])[assigned] for name in ASSIGNMENTS_SCHEMA.names}
     metadata = {SETTINGS: json.dumps(vars(settings), sort_keys=True)}

@@ -1,4 +1,4 @@
-"""The images that a study may use: those kept by curation, of all sources."""
+"""Load the images that a study may use: those that curation kept, of all sources."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from distillery.storage.parquet import read_parquet
 
 @dataclass(frozen=True)
 class SplitCandidates:
-    """The kept images of all sources; every array is [N], one entry an image."""
+    """The kept images of all sources. Every array is [N], one entry per image."""
 
     source: np.ndarray  # str
-    row: np.ndarray  # int
-    label: np.ndarray  # int
-    key: np.ndarray  # str
+    row: np.ndarray  # int32, in the source's array of images
+    label: np.ndarray  # int16, index into the study's classes
+    key: np.ndarray  # str, see `curated.CURATED_SCHEMA`
 
     def where(self, chosen: np.ndarray) -> SplitCandidates:
-        """Those of a mask, bool [N]."""
+        """The images of a mask, bool [N]."""
         return SplitCandidates(**{name: values[chosen] for name, values in vars(self).items()})
 
 
@@ -52,21 +52,21 @@ def load_candidates(tables: Mapping[str, str | Path], classes: Sequence[str]) ->
 
 
 def shuffled_rank(seed: int, key: str) -> bytes:
-    """Sort key of an image key in the shuffled order of a seed."""
+    """The sort key of an image in the shuffled order of a seed: a hash of the seed and the image's key."""
     return hashlib.sha256(f"{seed} {key}".encode()).digest()
 
 
 def shuffled_order(images: SplitCandidates, seed: int) -> np.ndarray:
-    """Indices of the images in the shuffled order of a seed, which never depends on the order of the input: int64 [N].
+    """Indices of the images in the shuffled order of a seed: int64 [N]. It does not depend on the order of the input.
 
-    Equal keys (one image in two sources) are ordered by source.
+    Images with the same key (one image in two sources) are ordered by source.
     """
     rank = np.array([shuffled_rank(seed, key) for key in images.key.tolist()], dtype="S32")
     return np.lexsort((images.label, images.source, rank))
 
 
 def without_leaked(images: SplitCandidates, leakage: str | Path) -> SplitCandidates:
-    """The candidates without near-duplicates of images that the teacher trained on.
+    """The images that are not near-duplicates of images that the teacher was trained on.
 
     Args:
         leakage: table of `find_leakage`.

@@ -1,8 +1,8 @@
-"""The split of derived sources, beside the base sources, which are split first and stay as they are.
+"""Split the images of derived sources. The base sources have been split before, and their split does not change.
 
-Every derived image is a train image or in no split. It joins the near-duplicate group of the image it was made from, or
-the one that it is near. An image near another group, too, is left out (`linking`), and so is one whose group holds test
-or validation images (`unused`).
+A derived image is either a train image or left out. It joins the near-duplicate group of its parent, the image from
+which it was made; without a parent, it joins the group of its near-duplicates. It is left out as `linking` if it is a
+near-duplicate of images of another group too, and as `unused` if its group has test or validation images.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from distillery.storage.parquet import read_parquet, write_parquet
 from distillery.storage.retrieved.pools import read_records
 
 Place = tuple[str, str]  # a source and a key
-ABSENT = -2  # in place of the group of a parent that is in no split
+ABSENT = -2  # in place of a parent's group, if the parent is not in the split table
 
 
 def split_derived_images(
@@ -42,20 +42,20 @@ def split_derived_images(
     leakage: str | Path | None = None,
     assignments: str | Path | None = None,
 ) -> None:
-    """Add the images of derived sources to the splits of the base sources, and write the table of all.
+    """Add the images of derived sources to the split of the base sources, and write the split table of all sources.
 
     Args:
-        base: the base sources' table, written by `split_images`.
+        base: the base sources' split table, written by `split_images`.
         tables: curated table of each derived source.
         near_duplicates: table of `tabulate_near_duplicates` over all sources.
         output: the `.parquet` to write, with the columns of `SPLITS_SCHEMA`: the base sources' rows first.
-        records: the `.jsonl` of the pools of images that were made from others: they name each image's parent.
+        records: the `.jsonl` files of pools whose images were made from other images. They name each image's parent.
         labels: the study's classes in order.
         seed: of the shuffled order.
-        base_refusals: the base sources' refusals.
+        base_refusals: the `.json` with the base sources' refusals.
         refusals: the `.json` to write: the refusals of all sources.
         leakage: table of `find_leakage`, to leave out near-duplicates of the teacher's train images; None to keep them.
-        assignments: the `.parquet` that keeps the ranks for the next split; None to keep none.
+        assignments: the `.parquet` that stores the ranks for the next split; None to store nothing.
 
     Raises:
         UserError: a file is damaged.
@@ -78,8 +78,8 @@ def split_derived_images(
     for source in tables:
         counts = [int(((images.source == source) & (split == name)).sum()) for name in ("train", UNUSED, LINKING)]
         log.info(
-            "source %s: %d images for training; %d are near-duplicates of test or validation images, %d of images of"
-            " two groups",
+            "source %s: %d train images. Left out: %d near-duplicates of test or validation images, %d near-duplicates"
+            " of images of two groups",
             *(source, *counts),
         )
     write_parquet(
@@ -91,7 +91,7 @@ def split_derived_images(
 
 
 def read_parents(records: Sequence[str | Path]) -> dict[Place, Place]:
-    """The parent of each image that names one.
+    """The parent of each image that was made from another one.
 
     Raises:
         UserError: a file is damaged.
@@ -114,9 +114,9 @@ def place_derived(
     """The group and the split (train, unused or linking) of each derived image.
 
     Args:
-        known: the base sources' splits.
-        images: N derived ones.
-        parents: of those that started from an image.
+        known: the base sources' split table.
+        images: the N derived images.
+        parents: the parent of each derived image that has one.
         near_duplicates, seed: see `split_derived_images`.
 
     Returns:
@@ -130,7 +130,7 @@ def place_derived(
     pairs = read_pairs(
         near_duplicates, np.concatenate([known["source"], images.source]), np.concatenate([known["row"], images.row])
     )
-    # base images in no split are near two groups; they decide nothing
+    # base images left out as near two groups decide nothing
     counts = np.concatenate([known["split"] != LINKING, np.ones(len(images.row), bool)])
     pairs = pairs[(pairs >= count).any(axis=1) & counts[pairs].all(axis=1)]
     linking = _touches_another_group(known["group"], given, pairs)
@@ -143,12 +143,12 @@ def place_derived(
 
 
 def _touches_another_group(known: np.ndarray, given: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Which images with a parent are near a base image of another group than the parent's: bool [N].
+    """Which derived images are near-duplicates of a base image outside their parent's group: bool [N].
 
     Args:
         known: the group of each base image.
         given: the parent's group of each derived image; `NEW` if it has no parent.
-        pairs: near-duplicates, base images first.
+        pairs: near-duplicates, int64 [P, 2]; indices of base images come before those of derived images.
     """
     result = np.zeros(len(given), dtype=bool)
     one, other = pairs[(pairs[:, 0] < len(known)) & (pairs[:, 1] >= len(known))].T
@@ -165,20 +165,24 @@ def _grouped(
     linking: np.ndarray,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The groups of the derived images, and which of those without a parent are left out as near two groups."""
+    """The groups of the derived images, and which images without a parent are left out as near two groups.
+
+    Returns:
+        int64 [N] and bool [N].
+    """
     count = len(known["row"])
     base = {name: known[name] for name in ("source", "row", "label", "key")}
     joined = SplitCandidates(**{name: np.concatenate([base[name], getattr(images, name)]) for name in base})
     fixed = np.concatenate([known["group"], given])
     free = np.flatnonzero(given == ABSENT) + count
-    lone = np.concatenate([np.flatnonzero(linking) + count, free])  # each a group of its own
+    lone = np.concatenate([np.flatnonzero(linking) + count, free])  # each is a group by itself
     fixed[lone] = max(fixed.max(initial=0), len(fixed)) + 1 + np.arange(len(lone))
     without_parent = fixed == NEW
     near = pairs[without_parent[pairs].any(axis=1) & ~np.isin(pairs, lone).any(axis=1)]
     found = group_with_earlier(joined, near, fixed, seed)
-    if found is None:  # cannot be: each of these pairs has an image that is in no group yet
+    if found is None:  # impossible, because each of these pairs has an image without a group
         raise AssertionError("near-duplicates in two groups")
     names, apart = found
-    # named as in the base sources' table, whose groups stay as they are
+    # the groups keep the names that they have in the base sources' table
     renamed = dict(zip(names[:count].tolist(), known["group"].tolist(), strict=True))
     return np.array([renamed.get(name, name) for name in names[count:].tolist()], dtype=np.int64), apart[count:]

@@ -1,8 +1,9 @@
-"""Near-duplicate groups of a study's images, in any class or source.
+"""Group the near-duplicates among a study's images, across classes and sources.
 
-A group has an image of which all others in it are near-duplicates, so groups do not chain. Groups once made stay: a new
-image joins a group or starts one. One that is near a group and cannot join it, or is near two, would tie together what
-may be in two splits, so it is left out.
+Every group has a center, an image of which all other members are near-duplicates, so groups do not form chains.
+Existing groups never change except that new images join them; other new images start groups. An image is left out if it
+is a near-duplicate of members of two groups, or of one group that it cannot join: it would connect images that may be
+in different splits.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ def group_images(images: SplitCandidates, near: np.ndarray, seed: int) -> tuple[
     """The near-duplicate groups of images.
 
     Args:
-        near: int64 [P, 2], the near-duplicates among the images.
-        seed: of the shuffled order, in which images with equally many near-duplicates are met.
+        near: int64 [P, 2], pairs of near-duplicates among the images.
+        seed: of the shuffled order in which images with equally many near-duplicates are processed.
 
     Returns:
-        The group of each image, named by the smallest index of its members: int64 [N]. And which images are left out,
-        bool [N]: they are near-duplicates of images of a group and cannot join it.
+        The group of each image, named by the smallest index of its members: int64 [N]. And which images are left out:
+        bool [N].
     """
     return _grouped_in_order(images, near, np.full(len(images.key), NEW), seed)
 
@@ -31,15 +32,15 @@ def group_images(images: SplitCandidates, near: np.ndarray, seed: int) -> tuple[
 def group_with_earlier(
     images: SplitCandidates, near: np.ndarray, earlier: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The groups of images of which some have been grouped before.
+    """The near-duplicate groups of images of which some have been grouped before.
 
     Args:
         near, seed: see `group_images`.
         earlier: int64 [N], the group that an image was in; `NEW` if it was in none.
 
     Returns:
-        As of `group_images`. None if near-duplicates were in two groups, so that they must have been found in another
-        way then.
+        As `group_images`. None if two near-duplicates were in different groups, which means that the search for
+        near-duplicates has changed since then.
     """
     both = earlier[near]
     if ((both != NEW).all(axis=1) & (both[:, 0] != both[:, 1])).any():
@@ -50,9 +51,9 @@ def group_with_earlier(
 def _grouped_in_order(
     images: SplitCandidates, near: np.ndarray, earlier: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The groups of images and which are left out; new images are met one after the other, the likeliest centers first.
+    """The groups of images, and which images are left out. Images with the most near-duplicates are processed first.
 
-    An image that was left out is left out again when the same images are grouped with those of the first time.
+    Grouping the same images again, with the earlier result given, leaves out the same images.
     """
     group = earlier.copy()
     neighbors = _neighbors_of(near)
@@ -62,7 +63,7 @@ def _grouped_in_order(
     unnamed = group.max(initial=NEW) + 1
     waiting = [image for image in _by_degree(images, near, seed).tolist() if group[image] == NEW]
     joined = True
-    while joined:  # an image that joins may be the center that another one is near to
+    while joined:  # an image that has joined may be the center through which another image can join
         joined, left = False, []
         for image in waiting:
             own = neighbors.get(image, set())
@@ -81,7 +82,7 @@ def _grouped_in_order(
 
 
 def _has_center(members: set[int], neighbors: dict[int, set[int]], near: set[int]) -> bool:
-    """Whether all members are near-duplicates of one that is there already, which is among `near`."""
+    """Whether one of the members in `near` is a center, of which all other members are near-duplicates."""
     return any(members <= neighbors[image] | {image} for image in members & near)
 
 
@@ -95,7 +96,7 @@ def _neighbors_of(near: np.ndarray) -> dict[int, set[int]]:
 
 
 def _by_degree(images: SplitCandidates, near: np.ndarray, seed: int) -> np.ndarray:
-    """The images with most near-duplicates first, of equally many in the shuffled order of a seed: int64 [N]."""
+    """Indices of the images, those with most near-duplicates first, ties in the shuffled order of a seed: int64 [N]."""
     degree = np.bincount(near.ravel(), minlength=len(images.key))
     order = shuffled_order(images, seed)
     return order[np.argsort(-degree[order], kind="stable")]

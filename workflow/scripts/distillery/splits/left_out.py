@@ -1,4 +1,4 @@
-"""Train images that a scenario leaves out by its key `clean`, and a warning where these are many."""
+"""Find the train images that a scenario leaves out by its key `clean`, and warn if they are many."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from distillery.jobs import log
 from distillery.storage.parquet import read_parquet
 
-MUCH = 0.1  # of the train images of a class
+MUCH = 0.1  # fraction of a class's train images; more than that is worth a warning
 
 
 def find_flagged(table: Mapping[str, np.ndarray], audits: Sequence[str | Path]) -> np.ndarray:
-    """Which rows of the splits table the audits flag as label issues, bool [N]."""
+    """Which rows of the split table the label audits flag as issues: bool [N]."""
     places = set()
     for path in audits:
         audit = read_parquet(path, ("source", "row", "is_label_issue"))
@@ -27,11 +27,12 @@ def find_flagged(table: Mapping[str, np.ndarray], audits: Sequence[str | Path]) 
 def find_other_kinds(
     table: Mapping[str, np.ndarray], curated: Mapping[str, str | Path], kinds: Sequence[str]
 ) -> np.ndarray:
-    """Which rows of the splits table are images of another kind than some, as curation found it: bool [N].
+    """Which rows of the split table are images of unwanted kinds, as curation classified them: bool [N].
 
     Args:
-        curated: by source its curated table. Images of other sources are of no other kind.
-        kinds: those wanted; empty for all.
+        table: the split table.
+        curated: the curated table of each source. Images of sources without a table count as wanted.
+        kinds: the wanted kinds; empty for all.
     """
     found = np.zeros(len(table["row"]), dtype=bool)
     for source, path in curated.items() if kinds else ():
@@ -44,61 +45,67 @@ def find_other_kinds(
 def warn_of_losses(
     scenario: str, table: Mapping[str, np.ndarray], flagged: np.ndarray, own_tests: Mapping[str, str | Path]
 ) -> None:
-    """Warn of each source of which `clean` takes more than a tenth of the train images of a class as label issues.
+    """Warn of sources that lose more than a tenth of a class's train images as label issues.
 
-    The warning tells what the teacher flags among its own test images of these classes: what it flags elsewhere is
-    noise only as far as it is more.
+    The warning also says what fraction the teacher flags among its own test images, whose labels are right. Only a
+    larger fraction is a sign of wrong labels.
 
     Args:
-        scenario: its name.
-        table: the splits.
-        flagged: which of its images are flagged as label issues, bool [N].
-        own_tests: the label audit of the teacher's own test images of each source's classes.
+        scenario: its name, for the warning.
+        table: the split table.
+        flagged: which of its rows are flagged as label issues, bool [N].
+        own_tests: by source the label audit of the teacher's own test images of the source's classes.
     """
     for source, losses in _large_losses(table, flagged):
         own = _flagged_fractions(own_tests.get(source))
         words = [
-            f"{name} {words}; own test {100 * own[name]:.0f} %)" if name in own else f"{name} {words}; own test none)"
+            f"{name} {words}; own test {100 * own[name]:.0f} %)" if name in own else f"{name} {words}; no own test)"
             for name, words in losses.items()
         ]
         log.warning(
             "scenario %s: clean leaves out more than a tenth of the train images of source %s as label issues: %s."
-            " Own test is what the teacher flags among its own test images: only more than that is noise",
+            " Own test: the fraction that the teacher flags among its own test images. Only what exceeds it is a sign"
+            " of wrong labels",
             *(scenario, source, ", ".join(words)),
         )
 
 
 def warn_of_other_kinds(scenario: str, table: Mapping[str, np.ndarray], other: np.ndarray) -> None:
-    """Warn of each source of which `clean` takes more than a tenth of the train images of a class as other kinds.
+    """Warn of sources that lose more than a tenth of a class's train images as images of unwanted kinds.
 
     Args:
         scenario, table: see `warn_of_losses`.
-        other: which images of the splits are of another kind, bool [N].
+        other: which rows of the split table are of unwanted kinds, bool [N].
     """
     for source, losses in _large_losses(table, other):
         log.warning(
             "scenario %s: clean leaves out more than a tenth of the train images of source %s as other kinds of image:"
-            " %s. Curation mistakes one photo in a hundred: see results/figures/kinds_%s.png",
+            " %s. Curation misclassifies about one photo in a hundred: see results/figures/kinds_%s.png",
             *(scenario, source, ", ".join(f"{name} {words})" for name, words in losses.items()), source),
         )
 
 
 def _large_losses(table: Mapping[str, np.ndarray], lost: np.ndarray) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each source, and of its classes that lose much of their train images how much: `3 of 10 (30 %`."""
+    """Each source that loses many train images, and by class how many: `3 of 10 (30 %`, for the caller to close.
+
+    Args:
+        table: the split table.
+        lost: which of its rows are left out, bool [N].
+    """
     train = table["split"] == "train"
     for source in dict.fromkeys(table["source"][train & lost].tolist()):
-        mine, found = train & (table["source"] == source), {}
-        for name in dict.fromkeys(table["class"][mine & lost].tolist()):
-            of_class = mine & (table["class"] == name)
-            count, all_count = int((of_class & lost).sum()), int(of_class.sum())
-            if count > MUCH * all_count:
-                found[name] = f"{count} of {all_count} ({100 * count / all_count:.0f} %"
+        in_source, found = train & (table["source"] == source), {}
+        for name in dict.fromkeys(table["class"][in_source & lost].tolist()):
+            in_class = in_source & (table["class"] == name)
+            count, total = int((in_class & lost).sum()), int(in_class.sum())
+            if count > MUCH * total:
+                found[name] = f"{count} of {total} ({100 * count / total:.0f} %"
         if found:
             yield source, found
 
 
 def _flagged_fractions(own_test: str | Path | None) -> dict[str, float]:
-    """The fraction of the teacher's own test images of each class that it flags."""
+    """By class the fraction of the teacher's own test images that it flags, 0 to 1; empty without an audit."""
     if own_test is None:
         return {}
     own = read_parquet(own_test, ("class", "is_label_issue"))

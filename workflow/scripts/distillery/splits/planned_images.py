@@ -1,4 +1,4 @@
-"""The pixels of a plan's images as numpy arrays. Imports no torch, so that a job can look at them before it trains."""
+"""Load the pixels of a plan's images as numpy arrays. Imports no torch, so that a job can check them without it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from distillery.storage.arrays import map_pixels
 from distillery.storage.host.memory import free_memory
 from distillery.storage.parquet import read_metadata, read_parquet
 
-MOST_OF_MEMORY = 0.25  # of the free memory, for images; networks and batches need some too
-TRAINED = "trained"  # metadata of a plan: names of the classes trained on, as JSON, if its labels do not tell
+MOST_OF_MEMORY = 0.25  # largest fraction of the free memory for images; networks and batches need memory too
+TRAINED = "trained"  # metadata of a plan whose images may lack labels: the classes trained on, as a JSON list
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class PlannedImages:
     """Images with their labels and origins.
 
     Attributes:
-        pixels: uint8 [N, S, S, 3]; a memory map of a file of their own if they are many, see `gather_images`.
+        pixels: uint8 [N, S, S, 3]; a memory map if they need much memory, see `gather_images`.
         labels: int64 [N], indices into the study's classes.
         sources: str [N].
         rows: int32 [N], rows in the source's curated pixels.
-        augmented: bool [N], whether the image is to be altered.
-        known: classes trained on although no label may be theirs, indices into the study's classes.
+        augmented: bool [N], whether this is a copy to be altered.
+        known: classes trained on even if no image has their label, as indices into the study's classes.
     """
 
     pixels: np.ndarray
@@ -42,7 +42,7 @@ class PlannedImages:
     known: tuple[int, ...] = ()
 
     def trained_classes(self) -> np.ndarray:
-        """The classes that a student of these images learns, int64, sorted."""
+        """The classes that a student trained on these images distinguishes: int64, sorted."""
         return np.unique(np.concatenate([self.labels, np.array(self.known, np.int64)]))
 
     def __len__(self) -> int:
@@ -52,16 +52,17 @@ class PlannedImages:
 def read_planned_images(
     plan: str | Path, pixels: Sequence[str | Path], sources: Sequence[str], classes: Sequence[str]
 ) -> dict[str, PlannedImages]:
-    """The images of a scenario by split (train, val), in the plan's order; augmented copies are still unchanged.
+    """The images of a scenario by split (train, val), in the plan's order. Augmented copies are not altered yet.
 
     Args:
         plan: parquet with columns source, row, label, split, augmented.
-        pixels: the curated `.npy` uint8 [N, S, S, 3] of each of `sources`, memory-mapped.
+        pixels: the curated `.npy` of each source, uint8 [N, S, S, 3].
+        sources: their names.
         classes: names of the study's classes.
 
     Raises:
-        UserError: the plan names images that do not exist, has no train images, or validates on classes that it does
-            not train on.
+        UserError: the plan names images that do not exist, has no train images, or has validation images of classes
+            without train images.
     """
     table = read_parquet(plan, ["source", "row", "label", "split", "augmented"])
     if len(table["label"]) and not 0 <= table["label"].min() <= table["label"].max() < len(classes):
@@ -76,12 +77,14 @@ def read_planned_images(
     parts["train"] = replace(parts["train"], known=known_classes(plan, classes))
     if untrained := sorted(set(parts["val"].labels.tolist()) - set(parts["train"].trained_classes().tolist())):
         names = ", ".join(classes[label] for label in untrained)
-        raise UserError(f"plan {plan}: val images of {names}, none to train on. Delete it and run again.")
+        raise UserError(
+            f"plan {plan} has validation images of {names}, but no train images of them. Delete it and run again."
+        )
     return parts
 
 
 def known_classes(plan: str | Path, classes: Sequence[str]) -> tuple[int, ...]:
-    """The classes that a plan trains on although no label may be theirs, sorted; none of most plans.
+    """The classes that a plan trains on even if no image has their label, sorted; empty if all images have labels.
 
     Args:
         classes: names of the study's classes.
@@ -110,13 +113,13 @@ def gather_images(
 ) -> PlannedImages:
     """Copy the given rows of each source's pixels into one array.
 
-    Images that would take more than a fourth of the free memory are copied into a file, which vanishes with the array
-    or the process. The array is then a memory map, of which the system keeps in memory what there is room for.
+    If the images need more than a fourth of the free memory, they are copied into a temporary file instead, which is
+    deleted with the array or at the end of the process. The array is then a memory map of that file.
 
     Args:
         arrays: uint8 [N, S, S, 3] by source.
-        sources, rows, labels: [M] each.
-        augmented: bool [M]; None for no augmented copies.
+        sources, rows, labels: of the M images, [M] each.
+        augmented: bool [M]; None if no image is an augmented copy.
 
     Raises:
         UserError: a source or row does not exist.
@@ -126,18 +129,18 @@ def gather_images(
     for name in dict.fromkeys(sources.tolist()):
         here = np.flatnonzero(sources == name)
         if name not in arrays:
-            raise UserError(f"images of source {name} are requested, but its pixels are not given")
+            raise UserError(f"images of source {name} are requested, but its pixels are missing")
         if rows[here].min() < 0 or rows[here].max() >= len(arrays[name]):
             raise UserError(f"source {name} has {len(arrays[name])} images, but row {rows[here].max()} is requested")
         pixels[here] = arrays[name][rows[here]]
     if isinstance(pixels, np.memmap):
-        pixels.flush()  # so that their pages may leave the memory
+        pixels.flush()  # then the system can drop their pages from memory
     augmented = np.zeros(len(rows), bool) if augmented is None else augmented.astype(bool)
     return PlannedImages(pixels, labels.astype(np.int64), sources, rows.astype(np.int32), augmented)
 
 
 def _room_for(shape: tuple[int, ...], arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """An array uint8 of a shape, in memory or, if there is too little, in a file beside the first memory map."""
+    """An empty uint8 array of a shape: in memory, or in a file beside the first memory map if memory is short."""
     needed, free = prod(shape), free_memory()
     files = [Path(array.filename) for array in arrays.values() if isinstance(array, np.memmap) and array.filename]
     if needed <= free * MOST_OF_MEMORY or not files:
@@ -145,7 +148,7 @@ def _room_for(shape: tuple[int, ...], arrays: Mapping[str, np.ndarray]) -> np.nd
     log.info("%.1f GB of images are read from a file, because %.1f GB of memory are free", needed / 1e9, free / 1e9)
     with tempfile.TemporaryFile(dir=files[0].parent, prefix=".images.") as file:
         try:
-            # reserved now: a full disk would kill the process when it writes
+            # reserve the space now, because a full disk would kill the process while it writes
             getattr(os, "posix_fallocate", lambda *_: None)(file.fileno(), 0, needed)
         except OSError as error:
             raise UserError(

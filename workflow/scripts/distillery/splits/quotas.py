@@ -1,4 +1,4 @@
-"""How many images of each class a source gives to test, validation and training, and what happens if it has fewer."""
+"""Quotas: how many images of each class a source gives to test, validation and training, and how they shrink."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Quota:
 
 
 def quotas_for(wanted: Mapping[str, Mapping[str, int]], classes: Mapping[str, Sequence[str]]) -> dict[str, Quota]:
-    """Quotas of each class, from totals.
+    """The quota of each source per class, from totals over its classes.
 
     Args:
-        wanted: for test, val and train the total of each source.
+        wanted: by split (test, val, train) the total of each source.
         classes: the classes of each source.
     """
     return {
@@ -31,16 +31,15 @@ def quotas_for(wanted: Mapping[str, Mapping[str, int]], classes: Mapping[str, Se
 
 
 def shrink_quota(quota: Quota, available: int) -> Quota:
-    """A quota for a class that has fewer images than requested.
+    """The quota of a class that has only `available` images.
 
-    Train shrinks first. Test and validation shrink too if they would take more than a third of the available images,
-    or more than their fraction of the quota if that is larger. At least one image remains for each of the two that
-    wants any.
+    Train shrinks first. Test and validation together keep at most a third of the available images, or their fraction of
+    the requested images if that is larger. Each of the two that requests any image keeps at least one.
     """
-    asked, held_out = quota.test + quota.val + quota.train, quota.test + quota.val
-    if available >= asked:
+    requested, held_out = quota.test + quota.val + quota.train, quota.test + quota.val
+    if available >= requested:
         return quota
-    room = max(available // 3, held_out * available // asked)
+    room = max(available // 3, held_out * available // requested)
     test, val = quota.test, quota.val
     if held_out > room:
         test, val = (max(1, n * room // held_out) if n else 0 for n in (test, val))

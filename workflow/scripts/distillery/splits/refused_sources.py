@@ -1,6 +1,7 @@
-"""Which sources refused which classes, and what a study can do without them.
+"""Find out which sources refused which classes, and whether the study can continue without them.
 
-A source that refused a class has one row for it in its curated table, with the reason `refused: captcha`, and no image.
+The curated table of a source that refused a class has one row without an image for it, with a reason such as
+`refused: captcha`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from distillery.storage.retrieved.refusals import refusal_of
 
 Refusals = Mapping[str, Mapping[str, str]]  # source → class → reason
 NONE_REFUSED: Refusals = MappingProxyType({})
-RETRY = "Get access and give the command python -m distillery.retry"
+RETRY = "Get access and run python -m distillery.retry"
 
 
 def refused_classes(tables: Mapping[str, str | Path]) -> dict[str, dict[str, str]]:
-    """The refused classes of each source with their reasons; sources that refused nothing are left out.
+    """The refused classes of each source with their reasons. Sources that refused nothing are not in it.
 
     Args:
         tables: curated table of each source.
@@ -55,7 +56,7 @@ def read_refusals(path: str | Path) -> dict[str, dict[str, str]]:
 
 
 def refusals_text(refused: Refusals, sources: Iterable[str]) -> str:
-    """`google refused (captcha), sd3 refused (gated)`: those of the sources that refused a class, and why."""
+    """Which of some sources refused a class, and why: `google refused (captcha), sd3 refused (gated)`."""
     return ", ".join(
         f"{source} refused ({', '.join(dict.fromkeys(refused[source].values()))})"
         for source in sources
@@ -64,15 +65,15 @@ def refusals_text(refused: Refusals, sources: Iterable[str]) -> str:
 
 
 def without_refused(classes: Mapping[str, Sequence[str]], refused: Refusals) -> dict[str, list[str]]:
-    """The classes that each source has images of; a source that refused all of its classes is left out."""
+    """The classes of each source without the refused ones. A source that refused all its classes is not in it."""
     left = {source: [c for c in names if c not in refused.get(source, {})] for source, names in classes.items()}
     return {source: names for source, names in left.items() if names}
 
 
 def without_partial_validation(quotas: Mapping[str, Quota], refused: Refusals) -> dict[str, Quota]:
-    """Quotas without validation images of sources that refused a class, if others have validation images.
+    """Quotas without validation images of sources that refused a class, if other sources have validation images.
 
-    So the validation, on which every training depends, does not change once the class comes.
+    So the validation images, on which every training depends, do not change when the class becomes available.
     """
     if not any(quota.val and not refused.get(source) for source, quota in quotas.items()):
         return dict(quotas)
@@ -80,11 +81,11 @@ def without_partial_validation(quotas: Mapping[str, Quota], refused: Refusals) -
 
 
 def log_refusals(refused: Refusals, quotas: Mapping[str, Quota]) -> None:
-    """Log what test, validation and train images are missing."""
+    """Warn of each source that refused classes, and of the test, validation and train images that are missing."""
     for source, reasons in refused.items():
         quota = quotas[source]
         log.warning(
-            "source %s refused %s: the study goes on without its test (%d), validation (%d) and train images (%d) of"
+            "source %s refused %s: the study continues without its test (%d), validation (%d) and train images (%d) of"
             " each of these classes",
             *(source, ", ".join(f"{label} ({reason})" for label, reason in reasons.items())),
             *(quota.test, quota.val, quota.train),
@@ -98,17 +99,18 @@ def require_sources(
     val: Mapping[str, int],
     tuned: bool,
 ) -> None:
-    """Raise if nothing is left to test, or to validate by.
+    """Check that there are test images, and validation images if the study needs them.
 
     Args:
         refused: refused classes of each source.
         classes: the classes of each source.
-        common: sources of the common test.
-        val: validation images of each source.
-        tuned: whether settings are chosen by the validation images.
+        common: sources of the common test set.
+        val: number of validation images of each source.
+        tuned: whether hyperparameters are chosen by validation accuracy.
 
     Raises:
-        UserError: every source of the common test, or of a tuned study's validation, refused all its classes.
+        UserError: every source of the common test set, or of a tuned study's validation images, refused all its
+            classes.
     """
     left = without_refused(classes, refused)
     needed = {"split.common": list(common)}
@@ -118,17 +120,17 @@ def require_sources(
         if sources and not set(sources) & set(left):
             what = "test" if key == "split.common" else "validation"
             raise UserError(
-                f"{key}: there are no {what} images: {refusals_text(refused, sources)}. {RETRY}, or name sources there"
-                " that refuse nobody."
+                f"{key}: there are no {what} images, because {refusals_text(refused, sources)}. {RETRY}, or name other"
+                f" sources in {key}."
             )
 
 
 def lacking_images(
     refused: Refusals, classes: Mapping[str, Sequence[str]], common: Sequence[str], val: Mapping[str, int]
 ) -> str:
-    """What the common test and the validation lack: `google (captcha) in the common test; google (captcha) in …`.
+    """Which sources are missing in the common test set and in validation: `google (captcha) in the common test; …`.
 
-    A source that refused some of its classes only is named with them: `google (captcha: cat, dog)`. It gives no
+    If a source refused only some of its classes, these are named: `google (captcha: cat, dog)`. It still gives no
     validation images if another source does.
     """
     validating = [name for name in common if val.get(name)]

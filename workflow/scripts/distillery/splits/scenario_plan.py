@@ -1,6 +1,6 @@
-"""The plan of a scenario: which images it trains on and is validated on, so what its trainings depend on.
+"""Plan a scenario: choose its train and validation images, on which its trainings depend.
 
-The test images are not in it: `splits.parquet` has them. So a common test that grows trains nothing again.
+Test images are only in `splits.parquet`, not in the plan. So more test images do not repeat any training.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ PLAN_SCHEMA = pa.schema(
         ("augmented", pa.bool_()),  # an altered copy of the same image
     ]
 )
-# metadata of a plan
-NOT_RUN = "not_run"  # of a scenario that is not run: the reason in words
+# keys of a plan's metadata
+NOT_RUN = "not_run"  # if the scenario is not run: the reason in words
 PIXELS = "pixels"  # a hash of the pixels of its train and validation images
 NO_AUDITS: Mapping[str, str | Path] = MappingProxyType({})
 NO_PARENTS: Mapping[str, str] = MappingProxyType({})
-AT_A_TIME = 256  # images read at a time
+AT_A_TIME = 256  # images read at once
 
 
 def not_run_reason(plan: str | Path) -> str:
-    """Why a scenario is not run, such as `google refused (captcha)`; empty if it is run. Imports no pandas or torch."""
+    """Why a scenario is not run, such as `google refused (captcha)`; empty if it is run. Needs no pandas or torch."""
     return read_metadata(plan).get(NOT_RUN, "")
 
 
@@ -69,46 +69,45 @@ def plan_scenario(
     any_class: Sequence[str] = (),
     limits: Mapping[str, int] | None = None,
 ) -> None:
-    """Choose the images that a scenario trains on and is validated on.
+    """Choose the train and validation images of a scenario, and write its plan.
 
-    A scenario is not run if a source that it trains on refused one of its classes, or if there are no images to test
-    it on. Its plan has no rows, and the reason in its metadata.
+    A scenario is not run if a source that it trains on refused one of its classes, or if it has no test images. Its
+    plan then has no rows, and the reason is in the plan's metadata.
 
-    Train images are taken by rank, so that the images of a smaller scenario are among those of a larger one, in each
-    draw.
-    Validation images are all those of the common sources, of the classes that the scenario trains on; so are the test
-    images.
+    Train images are taken by rank, so that in each draw the images of a smaller scenario are among those of a larger
+    one. The validation and test images are all those of the common sources and of the classes that the scenario trains
+    on.
 
     Args:
-        splits: table of `split_images`.
+        splits: split table, written by `split_images` or `split_derived_images`.
         output: the `.parquet` to write, with the columns of `PLAN_SCHEMA`: train rows first, then validation.
         scenario: its name, for messages.
-        train: total of each source.
+        train: number of train images of each source, in total.
         classes: the classes of each source.
-        common: sources whose test images all scenarios share.
-        augmented: add an altered copy of every train image.
-        shortfall: "error", or "shrink" to the largest balanced set.
-        generated: sources of generated images. Of near-duplicates in several sources of the scenario, only one source's
-            are trained on: a real source before a generated one, among equals the one named first in `train`.
-        audits: tables of the label audit; images flagged as label issues are not trained on. Warns if that takes much
-            of a class.
+        common: sources of the common test set.
+        augmented: whether to add an altered copy of every train image.
+        shortfall: "error", or "shrink" to use the largest balanced set.
+        generated: sources that yield to others. If several sources of the scenario have near-duplicates of one image,
+            the scenario trains on those of only one source: a source that is not in this list comes first, then the
+            order in `train` decides.
+        audits: tables of the label audit. The scenario does not train on images flagged there as label issues, and a
+            warning appears if these are a large part of a class.
         own_tests: by source the same audit of the teacher's own test images, for that warning.
-        kinds: of images that are trained on, as the curated tables have them; empty for all.
-        tables: curated tables of the sources in `train`, in that order, and
-        curation: the configuration's section: for messages about images that were dropped.
+        kinds: kinds of images to train on, as in the curated tables; empty for all.
+        tables: curated tables of the sources in `train`, in that order.
+        curation: the configuration's section `curation`, for messages about dropped images.
         refusals: written by `split_images`; None if no source refused.
-        tuned: whether its settings are chosen by its validation images.
-        pixels: curated `.npy` of the sources of the train and validation images. The plan has a hash of its images'
-            pixels, so that trainings depend on the plan alone and not on these files, which change with other images
-            too.
-        parents: derived source → the source that its images are made from. An image and the one it is made from are one
-            group, and the scenario trains on both.
-        draw: 0 takes train images by rank; another number draws anew from the same train split, in an order of its own.
-        any_class: sources whose images are taken as they are, however many of a class.
+        tuned: whether hyperparameters are chosen by validation accuracy.
+        pixels: by source the curated `.npy` of the train and validation images. The plan stores a hash of its images'
+            pixels. So trainings depend only on the plan, and not on these files, which also change with other images.
+        parents: derived source → the source from which its images are made. An image and its parent are in one group,
+            and the scenario may train on both.
+        draw: 0 takes train images by rank. Another number takes them from the same train split in another order.
+        any_class: sources whose images are taken regardless of class.
         limits: the key per_class of each source that has one, for messages.
 
     Raises:
-        UserError: a class of a source has fewer train images than requested; says which, and what to do.
+        UserError: a class of a source has fewer train images than requested. The message says what to do.
     """
     refused = read_refusals(refusals) if refusals else {}
     if reason := refusals_text(refused, train):
@@ -131,7 +130,7 @@ def plan_scenario(
     usable = (table["split"] == "train") & ~flagged & ~other_kind
     report = ShortfallReport(curated, curation or {}, shortfall, limits=limits or {})
     train_rows = np.zeros(len(table["row"]), dtype=bool)
-    for source in sorted(train, key=generated.__contains__):  # real ones first
+    for source in sorted(train, key=generated.__contains__):  # sources that yield to others come last
         count, own = train[source], usable & (table["source"] == source)
         by_class = {name: own & (table["class"] == name) for name in classes[source]}
         if source in any_class:
@@ -146,8 +145,8 @@ def plan_scenario(
         for mask in by_class.values():
             rows = np.flatnonzero(mask)
             train_rows[rows[np.argsort(rank[rows])][:per_class]] = True
-        # near-duplicates of this source's images, whether used here or not, are left out of the next sources: only
-        # then do subsets nest
+        # the next sources leave out near-duplicates of all of this source's images, used or not: otherwise a smaller
+        # scenario could use images that a larger one leaves out
         children = [name for name, parent in parents.items() if parent == source]
         usable &= ~np.isin(table["group"], table["group"][own]) | np.isin(table["source"], children)
     parts = [(train_rows, "train", False)] + [(train_rows, "train", True)] * augmented
@@ -156,18 +155,19 @@ def plan_scenario(
 
 
 def rank_in_draw(table: Mapping[str, np.ndarray], draw: int) -> np.ndarray:
-    """In which order a draw takes the images: int [N].
+    """The rank of each image in a draw: int [N]; images of lower rank are taken first.
 
-    By a hash of the image's key, so that images which join change the order of no others.
+    Draws after the first order images by a hash of their keys, so that new images do not reorder the others.
 
     Args:
-        table: the splits.
-        draw: 0 for the order of their ranks.
+        table: the split table.
+        draw: its number; 0 for the ranks in the table.
     """
     return _hash_order(table, draw) if draw else table["rank"]
 
 
 def _hash_order(table: Mapping[str, np.ndarray], draw: int) -> np.ndarray:
+    """The rank of each image in the shuffled order of a draw: int64 [N]."""
     keys = np.array([shuffled_rank(draw, f"draw {key}") for key in table["key"].tolist()], dtype="S32")
     rank = np.empty(len(keys), dtype=np.int64)
     rank[np.lexsort((table["label"], table["source"].astype(str), keys))] = np.arange(len(keys))
@@ -182,10 +182,10 @@ def _of_any_class(
     place: tuple[str, str],
     shortfall: str,
 ) -> np.ndarray:
-    """Rows of so many images of a source, of whatever class: the first in the shuffled order of a draw.
+    """The rows of the first `count` images of a source, of any class, in the shuffled order of a draw.
 
     Args:
-        own: which images of the table are the source's and usable, bool [N].
+        own: which rows of the table are usable images of the source, bool [N].
         place: the scenario and the source.
 
     Raises:
@@ -214,18 +214,18 @@ def _write_not_run(output: str | Path, scenario: str, reason: str) -> None:
 def _left_out(
     table: Mapping[str, np.ndarray], cleaned: Mapping[str, np.ndarray], usable: np.ndarray, source: str, label: str
 ) -> tuple[int, dict[str, int]]:
-    """The number of images of a class of a source, and for each reason of those that cannot be trained on.
+    """The number of images of a class in a source, and by reason the number that the scenario cannot train on.
 
     Args:
-        table: the splits.
-        cleaned: which of its images the scenario leaves out by its key `clean`, bool [N] for each reason.
-        usable: which of them the scenario may train on, bool [N].
+        table: the split table.
+        cleaned: reason → which rows the scenario leaves out by its key `clean`, bool [N].
+        usable: which rows the scenario may train on, bool [N].
     """
-    mine = (table["source"] == source) & (table["class"] == label)
-    train = mine & (table["split"] == "train")
+    cell = (table["source"] == source) & (table["class"] == label)
+    train = cell & (table["split"] == "train")
     counts = {reason: int((train & rows).sum()) for reason, rows in cleaned.items()}
-    return int(mine.sum()), {
-        **{each: int((mine & (table["split"] == each)).sum()) for each in (UNUSED, LINKING)},
+    return int(cell.sum()), {
+        **{each: int((cell & (table["split"] == each)).sum()) for each in (UNUSED, LINKING)},
         **counts,
         IN_OTHER_SOURCE: int((train & ~usable).sum()) - sum(counts.values()),
     }
@@ -238,17 +238,17 @@ def _shrink(
     left_out: tuple[int, dict[str, int]],
     report: ShortfallReport,
 ) -> int:
-    """The train images of a source's smallest class, which are fewer than `per_class`, if the scenario may shrink.
+    """The number of train images of each class after shrinking: that of the source's smallest class.
 
     Args:
-        place: the scenario, the source and the class.
+        place: the scenario, the source and its smallest class.
         per_class: train images requested of each class.
-        found: those that the class has.
+        found: train images that the smallest class has; fewer than `per_class`.
         left_out: see `_left_out`.
         report: explains the shortfall.
 
     Raises:
-        UserError: the scenario may not shrink, or there are none.
+        UserError: the scenario may not shrink, or the class has no train images.
     """
     scenario, source, label = place
     present, reasons = left_out
@@ -275,10 +275,10 @@ def _write_plan(
     """Write the rows of each part (mask [N], split, augmented), ordered by source, class and rank within a part.
 
     Args:
-        trained: the classes trained on, if they do not follow from the labels.
+        trained: names of the classes trained on, if they do not follow from the labels.
     """
     where = [np.flatnonzero(rows) for rows, _, _ in parts]
-    # this order does not depend on the order in which images came in
+    # this order does not depend on the order of the rows in the table
     order = np.lexsort((table["rank"], table["label"], table["source"].astype(str)))
     position = np.argsort(order)
     where = [rows[np.argsort(position[rows])] for rows in where]
@@ -292,12 +292,12 @@ def _write_plan(
 
 
 def _hash_of_pixels(sources: np.ndarray, rows: np.ndarray, pixels: Mapping[str, str | Path]) -> str:
-    """16 hex digits over the pixels of images: those of each source in the plan's order."""
+    """A hash of the pixels of a plan's images, 16 hex digits: source by source, in the plan's order."""
     digest = hashlib.blake2b(digest_size=8)
     for source in sorted(pixels):
-        mine, array = rows[sources == source], map_pixels(pixels[source])
-        if len(mine) and mine.max() >= len(array):
-            raise UserError(f"pixels {pixels[source]} do not fit the splits. Delete the file and run again.")
-        for start in range(0, len(mine), AT_A_TIME):
-            digest.update(array[mine[start : start + AT_A_TIME]].tobytes())
+        of_source, array = rows[sources == source], map_pixels(pixels[source])
+        if len(of_source) and of_source.max() >= len(array):
+            raise UserError(f"{pixels[source]} has fewer images than the split table. Delete the file and run again.")
+        for start in range(0, len(of_source), AT_A_TIME):
+            digest.update(array[of_source[start : start + AT_A_TIME]].tobytes())
     return digest.hexdigest()

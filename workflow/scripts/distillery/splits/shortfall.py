@@ -1,6 +1,6 @@
-"""Why a class of a source has too few images, in words and with a remedy: the end of a message.
+"""Explain in a message why a class of a source has too few images, and what the user can do.
 
-Images that were there and were dropped call for another remedy than images that were never found.
+The remedy depends on whether images were found and then dropped, or never found.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from distillery.storage.parquet import read_parquet
 from distillery.wording import reason_kind
 
 NONE: Mapping[str, int] = MappingProxyType({})
-SHOWN = 4  # reasons in a message, the most frequent first
-# reasons that curation does not give
+SHOWN = 4  # number of reasons in a message, the most frequent first
+# reasons in addition to those of curation
 LEAKED, FLAGGED, UNUSED, IN_OTHER_SOURCE = "leaked", "flagged", "unused", "in another source"
 OTHER_KIND = "other kind"
 LINKING = "linking"  # see `group_with_earlier`
-# reason → what its images are, after their number
+# reason → words that follow the number of its images
 WORDS = {
     "too small": "smaller than curation.min_side ({min_side})",
     "near-duplicate": "near-duplicates of others",
@@ -37,7 +37,7 @@ WORDS = {
     FLAGGED: "flagged by the teacher as label issues (clean: true)",
     OTHER_KIND: "of other kinds than clean.kinds",
     UNUSED: "near-duplicates of test or validation images",
-    LINKING: "near-duplicates of images of two groups that were there before",
+    LINKING: "near-duplicates of images of two groups",
     "rejected": "rejected by the source's keep",
     IN_OTHER_SOURCE: "near-duplicates of images of the scenario's other sources",
 }
@@ -68,11 +68,11 @@ class ShortfallReport:
     """Explains shortfalls of one split or plan.
 
     Attributes:
-        tables: curated table of each source; without a source's table its dropped images are not explained.
-        curation: the configuration's section.
+        tables: curated table of each source. Without it, the source's dropped images are not explained.
+        curation: the configuration's section `curation`.
         shortfall: the configured behavior, "error" or "shrink".
-        assignments: the file of earlier assignments, if images keep theirs.
-        limits: the key per_class of each source; 0 or none for a source without a limit.
+        assignments: the file of earlier assignments; empty if there are none.
+        limits: the key per_class of each source; sources without a limit may be missing or have 0.
     """
 
     tables: Mapping[str, str | Path]
@@ -86,8 +86,8 @@ class ShortfallReport:
 
         Args:
             source, label: the source, and the class that has too few images.
-            present: its images in the table of splits. Kept images that are not there leaked.
-            left_out: images of these that cannot be used, by reason.
+            present: number of its images in the split table. Kept images that are missing there are leaked images.
+            left_out: reason → number of its images in the split table that cannot be used.
         """
         candidates = self._candidates(source, label)
         lost = _lost(candidates, present, left_out)
@@ -100,7 +100,7 @@ class ShortfallReport:
         return f"; {', '.join(total + parts)}"
 
     def remedy(self, source: str, label: str, missing: int, present: int, left_out: Mapping[str, int] = NONE) -> str:
-        """What the user can do.
+        """What the user can do, as a sentence without a full stop.
 
         Args:
             missing: number of images that the class lacks.
@@ -108,7 +108,7 @@ class ShortfallReport:
         """
         lost = _lost(self._candidates(source, label), present, left_out)
         remedy = "Add queries, prompts or images for {label}"
-        if sum(count for _, count in lost) >= missing > 0:  # the images were there
+        if sum(count for _, count in lost) >= missing > 0:  # enough images were found, but dropped
             remedy = REMEDIES.get(lost[0][0], remedy)
         if more := self.limit_to_raise(source, label, present, left_out):
             remedy = more
@@ -118,10 +118,9 @@ class ShortfallReport:
         return remedy.format(label=label) + lower + anew
 
     def limit_to_raise(self, source: str, label: str, present: int, left_out: Mapping[str, int] = NONE) -> str:
-        """`Raise sources.bing.per_class (600)` if that would give more images; else empty.
+        """`Raise sources.bing.per_class (600)` if that would probably give more images; else empty.
 
-        It would if the class has as many images as the limit allows, and most of them can be used: not if the same
-        loss would befall all others too.
+        That is the case if the class has as many images as the limit allows, and more than half of them can be used.
         """
         limit = self.limits.get(source, 0)
         if not limit or source not in self.tables or self._images(source, label) < limit:
@@ -130,27 +129,27 @@ class ShortfallReport:
         return f"Raise sources.{source}.per_class ({limit})" if lost < limit / 2 else ""
 
     def for_more(self, source: str, label: str, present: int, left_out: Mapping[str, int] = NONE) -> str:
-        """`limit_to_raise` as the end of a warning: `. Raise sources.bing.per_class (600) for more`."""
+        """`limit_to_raise` as the end of a warning: `. Raise sources.bing.per_class (600) for more`; or empty."""
         more = self.limit_to_raise(source, label, present, left_out)
         return f". {more} for more" if more else ""
 
     def _images(self, source: str, label: str) -> int:
-        """Number of different files that a class's pool has."""
+        """Number of different images in a class's pool."""
         table = read_parquet(self.tables[source], ("class", "sha256"))
         return len(set(table["sha256"][table["class"] == label].tolist()) - {""})
 
     def _candidates(self, source: str, label: str) -> Counter[str]:
-        """The candidates of a class by the reason why they were dropped; empty if they were kept."""
+        """Reason of dropping → number of candidates of a class; the reason of kept candidates is empty."""
         if source not in self.tables:
             return Counter()
         table = read_parquet(self.tables[source], ("class", "kept", "reason"))
-        mine = table["class"] == label
-        reasons = np.where(table["kept"][mine].astype(bool), "", table["reason"][mine])
+        in_class = table["class"] == label
+        reasons = np.where(table["kept"][in_class].astype(bool), "", table["reason"][in_class])
         return Counter(reason_kind(str(reason)) for reason in reasons)
 
 
 def _lost(candidates: Counter[str], present: int, left_out: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Reasons with their numbers of images, the most frequent first."""
+    """Each reason with its number of lost images, the most frequent first."""
     counts = Counter({reason: count for reason, count in candidates.items() if reason})
     counts += Counter(left_out) + Counter({LEAKED: candidates[""] - present})
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

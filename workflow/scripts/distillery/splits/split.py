@@ -1,6 +1,6 @@
-"""The split of a study: every kept image of every source gets a near-duplicate group, a split and a rank.
+"""Split a study's images: every kept image gets a near-duplicate group, a split and a rank.
 
-A group holds images that are near-duplicates of each other, in any class or source; all of it lies in one split.
+Groups reach across classes and sources, and a whole group lies in one split.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SPLITS_SCHEMA = pa.schema(
         ("label", pa.int16()),
         ("key", pa.string()),
         ("group", pa.int64()),
-        # train, val, test; unused: near-duplicate of a test or validation image; linking: near-duplicate of images of
-        # two groups that were there before it
+        # train, val, test; or left out as unused: near-duplicate of a test or validation image; or as linking:
+        # near-duplicate of images of two groups, see `groups`
         ("split", pa.string()),
         ("rank", pa.int32()),  # within source, class and split, from 0
     ]
@@ -64,11 +64,11 @@ def split_images(
     tuned: bool = False,
     limits: Mapping[str, int] = NONE,
 ) -> None:
-    """Assign every kept image of every source to a split and write the table.
+    """Assign every kept image of every source to a split, and write the split table.
 
-    Classes that a source refused have no images there, so they are left out of its quotas. Images that an earlier split
-    assigned keep their group, split and rank (see `assignments`); validation stays as it was made, so that no finished
-    training has to be repeated when a source joins.
+    Classes that a source refused have no images, so they are not in the source's quotas. Images from an earlier split
+    keep their group, split and rank (see `assignments`). The validation images stay the same when a source is added, so
+    that no finished training has to be repeated.
 
     Args:
         tables: curated table of each source.
@@ -76,21 +76,21 @@ def split_images(
         output: the `.parquet` to write, with the columns of `SPLITS_SCHEMA`.
         classes: the classes of each source.
         labels: the study's classes in order.
-        wanted: for test, val and train the total of each source.
+        wanted: by split (test, val, train) the total of each source.
         seed: of the shuffled order.
-        shortfall: "error", or "shrink" to take the same proportions of what the smallest class has, and fewer if
-            the test and validation images of other sources take its groups.
-        curation: the configuration's section, for messages about images that were dropped.
+        shortfall: "error", or "shrink" to lower all quotas of a source to what its smallest class can fill, also if
+            its images are unused because they are in groups of other sources' test and validation images.
+        curation: the configuration's section `curation`, for messages about dropped images.
         leakage: table of `find_leakage`, to leave out near-duplicates of the teacher's train images; None to keep them.
         refusals: the `.json` to write: the refused classes of each source with their reasons.
-        assignments: the `.parquet` that keeps the assignments for the next split, written last; None to keep none.
-        common: sources of the common test.
-        tuned: whether settings are chosen by the validation images.
+        assignments: the `.parquet` that stores the assignments for the next split, written last; None to store none.
+        common: sources of the common test set.
+        tuned: whether hyperparameters are chosen by validation accuracy.
         limits: the key per_class of each source that has one, for messages.
 
     Raises:
-        UserError: a class has too few images for test and validation, or all sources of the common test, or of a tuned
-            study's validation, refused.
+        UserError: a class has too few images for test and validation; or all sources of the common test set, or of a
+            tuned study's validation images, refused.
     """
     refused = refused_classes(tables)
     require_sources(refused, classes, common, wanted["val"], tuned)
@@ -141,7 +141,12 @@ def split_images(
 def _grouped(
     images: SplitCandidates, near: np.ndarray, seed: int, earlier: Assignments
 ) -> tuple[np.ndarray, np.ndarray, Assignments]:
-    """The groups of images, which images are left out because they link two groups, and the assignments that hold."""
+    """Group the images.
+
+    Returns:
+        The group of each image, int64 [N]; which images are left out as linking two groups, bool [N]; and the earlier
+        assignments that are still valid.
+    """
     found = group_with_earlier(images, near, earlier.group, seed) if earlier.any else None
     if found:
         group, linking = found
@@ -151,7 +156,7 @@ def _grouped(
             log.info("%d new images are left out: near-duplicates of images of two groups", linking.sum())
         return group, linking, earlier
     if earlier.any:
-        log.warning("near-duplicates are found in another way than before: all images are assigned to splits anew")
+        log.warning("the search for near-duplicates has changed: all images are assigned to splits anew")
     group, linking = group_images(images, near, seed)
     if linking.any():
         log.info("%d images are left out: near-duplicates of images of two groups", linking.sum())
@@ -166,9 +171,10 @@ def _validation_as_made(
     labels: Sequence[str],
     tuned: bool,
 ) -> dict[str, Quota]:
-    """Quotas whose validation does not grow: every training depends on it, and would have to be repeated.
+    """Quotas that do not add validation images: every training depends on these, and would have to be repeated.
 
-    A source that refused when validation was made gives it no images later, unless a tuned study would have none.
+    A source that refused when the validation images were chosen gives none later, unless a tuned study would have none
+    at all.
     """
     kept = {}
     for source, quota in quotas.items():
@@ -195,15 +201,18 @@ def _shrunk_to_pool(
     labels: Sequence[str],
     report: ShortfallReport,
 ) -> Quota:
-    """The quota that a source's smallest class can fill, counted in groups: test takes one image of each group."""
+    """The quota that a source's smallest class can fill.
+
+    Available images are counted in groups, because test and validation take one image of each group.
+    """
     cells = {name: _of_class(images, source, labels.index(name)) for name in classes[source]}
     available = {name: len(np.unique(group[cell])) for name, cell in cells.items()}
     smallest = min(available, key=lambda name: available[name])
     smaller = shrink_quota(quota, available[smallest])
     if smaller != quota:
         log.warning(
-            "source %s: class %s has %d of the %d images requested of each class%s; test %d, validation %d, train at"
-            " most %d of each class%s",
+            "source %s: class %s has %d of the %d images requested of each class%s; now test %d, validation %d, train"
+            " at most %d of each class%s",
             *(source, smallest, available[smallest], quota.test + quota.val + quota.train),
             report.explanation(source, smallest, int(cells[smallest].sum())),
             *(smaller.test, smaller.val, smaller.train),
@@ -219,9 +228,9 @@ def _cap_quotas(
     classes: Mapping[str, Sequence[str]],
     labels: Sequence[str],
 ) -> dict[str, Quota]:
-    """Quotas lowered to what each source's smallest class was assigned: another source may have taken its groups.
+    """Quotas lowered to what each source's smallest class was assigned, if other sources' images are in its groups.
 
-    At least one image remains for each split that wants any.
+    Each split that requests any image keeps at least one.
     """
     capped = {}
     for source, quota in quotas.items():
@@ -231,14 +240,15 @@ def _cap_quotas(
         capped[source] = replace(quota, **least)
         if capped[source] != quota:
             log.warning(
-                "source %s: test %d, validation %d a class; the others are near-duplicates of other sources' images",
+                "source %s: only test %d, validation %d of each class, because the other images are near-duplicates of"
+                " other sources' images",
                 *(source, capped[source].test, capped[source].val),
             )
     return capped
 
 
 def _of_class(images: SplitCandidates, source: str, label: int) -> np.ndarray:
-    """Which images are of a source and a class: bool [N]."""
+    """Which images belong to a source and a class: bool [N]."""
     return (images.source == source) & (images.label == label)
 
 
@@ -254,22 +264,25 @@ def _require_quotas(
     """Raise a `UserError` if a class of a source has fewer test or validation images than its quota."""
     for source, quota in quotas.items():
         for name in classes[source]:
-            mine = _of_class(images, source, labels.index(name))
+            cell = _of_class(images, source, labels.index(name))
             for part in SPLITS[:-1]:
-                asked, found = getattr(quota, part), int((split[mine] == part).sum())
-                if found < asked:
-                    left_out = {each: int((mine & (split == each)).sum()) for each in (UNUSED, LINKING)}
+                requested, found = getattr(quota, part), int((split[cell] == part).sum())
+                if found < requested:
+                    left_out = {each: int((cell & (split == each)).sum()) for each in (UNUSED, LINKING)}
                     raise UserError(
-                        f"split.{part}: class {name} has {found} {part} images in source {source}, {asked} requested of"
-                        " each class"
-                        f"{report.explanation(source, name, int(mine.sum()))}{_repeats(images, group, split, mine)}."
-                        f" {report.remedy(source, name, asked - found, int(mine.sum()), left_out)}"
+                        f"split.{part}: class {name} has {found} {part} images in source {source},"
+                        f" {requested} requested of each class"
+                        f"{report.explanation(source, name, int(cell.sum()))}{_repeats(images, group, split, cell)}."
+                        f" {report.remedy(source, name, requested - found, int(cell.sum()), left_out)}"
                     )
 
 
-def _repeats(images: SplitCandidates, group: np.ndarray, split: np.ndarray, mine: np.ndarray) -> str:
-    """For a message: how many of some images are unused, and which sources' images they repeat; empty if none are."""
-    unused = mine & (split == "unused")
+def _repeats(images: SplitCandidates, group: np.ndarray, split: np.ndarray, cell: np.ndarray) -> str:
+    """Part of a message: how many images of a class are unused, and of which sources' images they are near-duplicates.
+
+    Empty if no image is unused.
+    """
+    unused = cell & (split == UNUSED)
     taken = np.isin(group, group[unused]) & np.isin(split, SPLITS[:-1])
     names = ", ".join(np.unique(images.source[taken]).tolist())
-    return f"; {unused.sum()} more repeat test or validation images of {names}" if names else ""
+    return f"; {unused.sum()} more are near-duplicates of test or validation images of {names}" if names else ""
