@@ -77,7 +77,9 @@ def test_the_refusals_are_written_with_their_reasons(split, tmp_path):
 
 
 def test_a_study_whose_common_test_is_refused_stops_in_one_line(split):
-    message = r"^split.common: there are no test images, because google refused \(captcha\), bing refused \(gated\)\. Get access"
+    message = (
+        r"^split.common: there are no test images, because google refused \(captcha\), bing refused \(gated\)\. Get"
+    )
     with pytest.raises(UserError, match=message) as error:
         split({"google": ALL, "bing": dict.fromkeys(LABELS, "gated")})
     assert "\n" not in str(error.value)
