@@ -3,6 +3,7 @@
     python benchmarks/training.py                                            resnet18 as teacher of resnet8x4
     python benchmarks/training.py --teacher convnet_l --student resnet8      networks for two CPU cores
     python benchmarks/training.py --repdistiller FOLDER --mdistiller FOLDER  also loops of other projects
+    python benchmarks/training.py --avx2                                     as on a CPU without AVX-512 and bfloat16
     python benchmarks/training.py --concurrent 8                             several trainings at once on one GPU
 
 Two loops are measured alternately in one process, with the same networks and first weights, batch, image size and
@@ -54,6 +55,7 @@ GELU, which are limited by memory bandwidth.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -78,6 +80,8 @@ STUDY = {
     "batch": 128,
     "images": 8000,
 }  # steps and batch as in config.yaml
+# for PyTorch's own kernels, oneDNN's and MKL's
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 FIRST = 20  # steps before the measurement; their losses are compared
 QUIET = 1.0  # seconds until the loaders of the other loop are idle
 ENOUGH = 10.0  # seconds that a measurement of the library takes at least
@@ -96,9 +100,12 @@ def main() -> None:
     parser.add_argument("--no-limits", action="store_true", help="only compare loops")
     parser.add_argument("--turns", type=int, default=3, help="measurements of each loop")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: all")
+    parser.add_argument("--avx2", action="store_true", help="use no newer instructions, and float32")
     parser.add_argument("--concurrent", type=int, default=0, help="only time this many whole trainings at once")
     parser.add_argument("--single", action="store_true", help=argparse.SUPPRESS)  # run one of these trainings
     options = parser.parse_args()
+    if options.avx2:
+        use_avx2_alone()
     pixels, labels = patterns(STUDY["images"] if options.single else options.images)
     device = choose_device(options.threads)
     pair = Pair(options.teacher, options.student, pixels, labels, device)
@@ -116,6 +123,13 @@ def main() -> None:
             compare(name, pair, 64, peer_loop(name, checkout, pair, 64), options.steps, options.turns)
     if not options.no_limits:
         report_limits(pair, options.steps)
+
+
+def use_avx2_alone() -> None:
+    """Restart this program without newer instructions of the CPU: libraries choose theirs when they are loaded."""
+    if any(os.environ.get(name) != value for name, value in AVX2.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | AVX2)
+    torch.cpu._is_avx512_bf16_supported = lambda: False  # asks the CPU itself
 
 
 def compare(name: str, pair: Pair, batch: int, other: Callable[[int], float], steps: int, turns: int) -> None:
