@@ -1,6 +1,6 @@
-"""Compares the results of two runs of one study: hashes of their files, and the names of those that differ.
+"""Compare the results of two runs of a study by hashes of their files.
 
-Such as of an undisturbed run, and of one that was killed and resumed, or ran on a cluster.
+For example of an undisturbed run, and of one that was killed and resumed or that ran on a cluster.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import hashlib
 from pathlib import Path
 
 NO_RESULTS = ("logs", "benchmarks", "checkpoints")
-# columns of the costs table that differ from run to run; `jobs` counts measured jobs, and one that was stopped
-# between its last file and its end is not measured
+# Columns of the costs table that differ from run to run. `jobs` counts only measured jobs: a job that was stopped after
+# writing its last file is not measured.
 MEASURED = ("jobs", "seconds", "seconds_each", "cpu_seconds", "peak_memory_mb", "images_per_second")
 
 
 def contents(folder: Path) -> dict[str, str]:
     """Hash of every result of a study, by its path in `results`.
 
-    Costs differ from run to run: of the costs table, all columns count but the measured ones; the page, which shows
+    Costs differ from run to run, so the costs table is compared without its measured columns, and the page, which shows
     costs, is left out.
     """
     results = folder / "results"

@@ -1,23 +1,23 @@
-"""What every test shares."""
+"""Settings and fixtures of all tests."""
 
 import os
 
 import pytest
 from hypothesis import settings
 
-# threads of torch that wait for one another do not keep the cores from other tests and their jobs
+# torch's threads sleep while they wait for each other, so that other tests and their jobs can use the cores
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# files of tests need not survive a power failure, and waiting for the disk takes half of some tests' time
+# files of tests need not survive a power failure, and waiting for the disk takes half of the time of some tests
 os.fsync = lambda descriptor: None
 
 pytest_plugins = ["made_up_tables", "tiny_study_fixture"]
 
-# a first call that imports torch takes seconds: time is measured in benchmarks/, never asserted in a test
+# tests have no deadline: a first call that imports torch takes seconds. Only benchmarks/ measure time
 settings.register_profile("distillery", deadline=None)
 settings.load_profile("distillery")
 
-# the files that take minutes, the longest first: processes that share the tests (`make test`) end together
+# files that take minutes, the longest first, so that processes that share the tests (`make test`) end together
 LONGEST_FIRST = (
     "test_study", "test_what_can_be_had", "test_shared_jobs", "test_refusals", "test_new_study", "test_faults",
     "test_teacher", "test_tuning", "test_reruns",
@@ -26,7 +26,7 @@ LONGEST_FIRST = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """For processes that share the tests, put those of whole workflows first; the others keep their order."""
+    """If several processes share the tests, run those of whole workflows first; the others keep their order."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     place = {name: number for number, name in enumerate(LONGEST_FIRST)}

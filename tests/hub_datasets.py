@@ -1,4 +1,4 @@
-"""Data sets in the form of the Hugging Face hub, and a hub on this machine. Shared by tests."""
+"""Data sets in the form of the Hugging Face hub, and an imitated hub on this machine, for tests."""
 
 import hashlib
 import io
@@ -21,9 +21,9 @@ def image_bytes(seed: int) -> bytes:
 
 
 def write_parquet_images(path, labels, first=0, names=("cat", "dog", "ship"), image="image", label="label", data=None):
-    """A parquet file as `datasets` writes it: images as structs, labels as numbers that the metadata name.
+    """Write a parquet file as `datasets` does: images as structs, labels as numbers with names in the metadata.
 
-    Row groups of four rows; the image of row i is that of seed `first` + i.
+    Row groups have four rows; the image of row i has the seed `first` + i.
     """
     values = [{"bytes": image_bytes(first + row), "path": f"{row}.png"} for row in range(len(labels))]
     for row, content in (data or {}).items():
@@ -39,11 +39,11 @@ def write_parquet_images(path, labels, first=0, names=("cat", "dog", "ship"), im
 
 
 class Hub(ThreadingHTTPServer):
-    """Answers for one data set as the hub's interface does.
+    """Responds to requests about one data set as the hub does.
 
     Args:
         files: revision → name → bytes.
-        status: of every answer about the data set, if not 200, with its X-Error-Code.
+        status: if not 200, the status and X-Error-Code of all responses about the data set.
     """
 
     daemon_threads = True

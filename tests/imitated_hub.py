@@ -1,4 +1,4 @@
-"""A Hugging Face hub on this machine: some models are gated, others are there, with the sizes of their files."""
+"""Imitate the Hugging Face hub on this machine: some models are gated, others accessible, with sizes of files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def serve_hub(sizes: Mapping[str, int], gated: frozenset[str]) -> Iterator[str]:
-    """Serve questions about models; yields the address for HF_ENDPOINT.
+    """Respond to requests about models within a `with` block; yields the address for HF_ENDPOINT.
 
     Args:
-        sizes: model → bytes of its denoiser's weights; others are not there.
+        sizes: model → bytes of its denoiser's weights; other models do not exist.
         gated: models whose license nobody has accepted.
     """
 

@@ -1,4 +1,4 @@
-"""Made-up runs, plans, curated tables and teachers with the keys and columns that the real ones have."""
+"""Made-up runs, plans, curated tables and teachers, with the keys and columns of real ones."""
 
 import json
 
@@ -11,7 +11,7 @@ CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog"]
 
 @pytest.fixture
 def write_run(tmp_path):
-    """Write one run's metrics.json; returns its path."""
+    """Writes a run's metrics.json and returns its path."""
 
     def write(scenario, arm, seed, accuracy, n_test=200, n_train=800, n_classes=10, **other):
         metrics = {
@@ -31,7 +31,7 @@ def write_run(tmp_path):
 
 @pytest.fixture
 def write_plan(tmp_path):
-    """Write a scenario's plan from {source: train images}; every source's first 10 kept images are left for tests."""
+    """Writes a scenario's plan from {source: train images}; the first 10 kept images of each source are test images."""
 
     def write(scenario, counts, augmented=False, test=10):
         rows = []
@@ -49,7 +49,7 @@ def write_plan(tmp_path):
 
 @pytest.fixture
 def write_splits(tmp_path):
-    """Write the split of every image: of each source 10 tests, then train images, labels 0, 1, … in turns."""
+    """Writes the split of all images: 10 test images of each source, then train images, with labels 0, 1, … in turn."""
 
     def write(sources, rows=20, labels=2):
         table = [
@@ -64,7 +64,7 @@ def write_splits(tmp_path):
 
 @pytest.fixture
 def write_curated(tmp_path):
-    """Write a source's curated table and pixels: `kept` images of each class, and the reasons given."""
+    """Writes a source's curated table and pixels: `kept` images of each class, and dropped ones with reasons."""
 
     def write(source, classes=("cat", "dog"), kept=20, reasons=("too small", "not retrieved: HTTP 404"), size=8):
         rows, pixels = [], []

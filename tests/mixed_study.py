@@ -1,4 +1,4 @@
-"""A configuration with a source of each kind, hyperparameter searches and two scenarios, for tests of queries."""
+"""A configuration with many kinds of sources, hyperparameter searches and two scenarios, for tests of queries."""
 
 STUDY = """
 classes:

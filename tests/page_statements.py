@@ -1,4 +1,4 @@
-"""Statements of a page: read from its file, and checked against the tables that they name."""
+"""Read the statements of a page from its file, and check their numbers against the tables that they name."""
 
 import re
 from html.parser import HTMLParser
@@ -6,20 +6,20 @@ from html.parser import HTMLParser
 import pandas as pd
 
 NUMBER = re.compile(r"(?<![\w.,-])-?\d(?:[\d,]*\d)?(?:\.\d+)?(?!\w)")
-CONVENTIONS = {"0.05"}  # numbers that no table holds
+CONVENTIONS = {"0.05"}  # numbers that are in no table
 
 
 def numbers_in(text: str) -> set[str]:
-    """The numbers in a text, as they are written; digits inside names do not count."""
+    """The numbers in a text, as written; digits inside names do not count."""
     return set(NUMBER.findall(text.replace("−", "-")))
 
 
 def mismatches(text: str, tables: dict[str, pd.DataFrame]) -> list[str]:
-    """A statement's numbers that none of its tables holds, and its tables that it quotes nothing from.
+    """The numbers of a statement that are in none of its tables, and those of its tables with none of its numbers.
 
     Args:
         text: the statement.
-        tables: those that it names, by name; every cell is text.
+        tables: the tables that it names, by name; every cell is text.
     """
     by_table = {name: _numbers_of(table) for name, table in tables.items()}
     stated = numbers_in(text) - CONVENTIONS
@@ -38,8 +38,7 @@ def _cells(table: pd.DataFrame) -> set[str]:
 
 
 def _numbers_of(table: pd.DataFrame) -> set[str]:
-    """Numbers that a statement may take from a table: cells, also with one decimal, counts of rows, sums over the
-    classes of a source."""
+    """Numbers that a statement may take from a table: cells, also rounded to one decimal, row counts, class sums."""
     known = set().union(*map(numbers_in, _cells(table))) | {str(count) for count in range(1, len(table) + 1)}
     decimals = {number for number in known if "." in number and "," not in number}
     known |= {f"{float(number):.1f}" for number in decimals}

@@ -1,9 +1,9 @@
-"""The columns and text values of `results/tables/*.csv` renamed in version 0.2, and a check that nothing else changed.
+"""Check that version 0.2 changed nothing in `results/tables/*.csv` except the names of columns and text values.
 
     python tests/renamed_tables.py OLD_RESULTS NEW_RESULTS
 
-Renames the old tables by the mapping below and compares them with the new ones byte for byte; compares all weights
-(`*.safetensors`) byte for byte too. The measured columns of costs.csv, which differ from run to run, are left out.
+Renames columns and values of the old tables by the mapping below, and compares them with the new ones byte for byte, as
+well as all weights (`*.safetensors`). The measured columns of costs.csv, which differ from run to run, are left out.
 Prints every difference; the exit status is 1 if there is one.
 """
 
@@ -111,7 +111,7 @@ def _written(columns: list[str], rows: list[list[str]]) -> str:
 
 
 def differences(old: Path, new: Path) -> list[str]:
-    """What differs between the tables and weights of two results folders, a line each."""
+    """The differences between tables and weights of two folders of results, one line each."""
     found = _only_in_one(old, new, "tables/*.csv") + _only_in_one(old, new, "**/*.safetensors")
     for path in sorted(old.glob("tables/*.csv")):
         if (other := new / path.relative_to(old)).exists():

@@ -1,4 +1,4 @@
-"""Run a study with Snakemake in its own process group, follow its output, and kill it."""
+"""Run a study with Snakemake in its own process group, follow its output, or kill it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ LOCKED = "Directory cannot be locked"
 
 
 def command(folder: Path, *arguments: str) -> list[str]:
-    """Snakemake on a study's folder."""
+    """The command that runs Snakemake on a study's folder."""
     start = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     return [*start, *arguments]
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, without a user's own profile."""
+    """The environment of this process, without the user's Snakemake profile."""
     return {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
 
 
 def lay_out_demo(folder: Path) -> Path:
-    """The demonstration's own files in a new folder."""
+    """Copy the demonstration's files into a new folder."""
     folder.mkdir()
     shutil.copyfile(ROOT / "demo" / "config.yaml", folder / "config.yaml")
     shutil.copytree(ROOT / "demo" / "model", folder / "model")
@@ -51,7 +51,7 @@ class Run:
 
     def __init__(self, folder: Path, *targets: str, cores: int = 2):
         self.process = subprocess.Popen(
-            # --printshellcmds: Snakemake's own lines
+            # --printshellcmds: the output has Snakemake's own lines
             command(folder, "--cores", str(cores), "--printshellcmds", *targets),
             cwd=ROOT,
             env=environment(),
@@ -85,10 +85,10 @@ class Run:
                 self._news.notify_all()
 
     def wait_until(self, happened: Callable[[Run], bool], what: str, seconds: float = 600) -> None:
-        """Wait until a condition on this run holds.
+        """Wait until a condition on this run is true.
 
         Raises:
-            AssertionError: the run ended first, or the time is over.
+            AssertionError: if the run ends first, or the time is over.
         """
         end = time.monotonic() + seconds
         with self._news:
@@ -102,7 +102,7 @@ class Run:
         self.wait_until(lambda run: rule in run.running, f"a job of {rule}", seconds)
 
     def kill(self, number: int = signal.SIGKILL) -> int:
-        """Send a signal to all its processes, as a terminal or a power failure does; returns the exit status."""
+        """Send a signal to all its processes, as a terminal does, and return the exit status."""
         os.killpg(self.process.pid, number)
         return self.end()
 
@@ -118,13 +118,13 @@ class Run:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Command lines of the processes that work in a folder or name it."""
+    """The command lines of processes whose working directory is a folder, or that name it."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             inside = Path(os.readlink(process / "cwd")).is_relative_to(folder)
-        except OSError:  # it has ended, or is another user's
+        except OSError:  # the process has ended, or belongs to another user
             continue
         if int(process.name) != os.getpid() and words and (inside or str(folder) in words):
             found.append(words)
@@ -132,7 +132,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def unlock(folder: Path) -> None:
-    """The documented step after a kill."""
+    """Unlock a folder after a kill, as documented."""
     subprocess.run(command(folder, "--unlock"), cwd=ROOT, check=True, capture_output=True)
 
 

@@ -1,4 +1,4 @@
-"""Bytes of two small images, and the record of an image that was fetched."""
+"""The bytes of two small images, and the record of a fetched image."""
 
 import hashlib
 

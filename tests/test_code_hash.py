@@ -1,4 +1,4 @@
-"""A changed library reruns the jobs that it changes, and no others."""
+"""A change of the library reruns only jobs whose code it changes."""
 
 import ast
 import re
@@ -50,7 +50,7 @@ numbers = count()
 
 @pytest.fixture
 def hash_of(tmp_path):
-    """The hash of train.py in a tree in which some files are others; None takes one out."""
+    """The hash of train.py in a tree with some files replaced, or removed if None."""
 
     def of(changes=None, without=()):
         library = tmp_path / str(next(numbers))
@@ -131,7 +131,7 @@ def test_imports_for_a_type_checker_alone_change_nothing(hash_of, name):
     assert hash_of({"lib/losses.py": checked, "lib/sheets/__init__.py": "NEW = 1\n"}) != before
 
 
-def test_a_module_that_changes_no_result_counts_no_more_than_what_it_imports(hash_of):
+def test_neither_a_module_that_changes_no_result_nor_its_imports_change_the_hash(hash_of):
     assert hash_of({"lib/messages.py": TREE["lib/messages.py"].replace("hello", "good day")}) == hash_of()
     assert hash_of({"lib/colors.py": "RED = 2\n"}) == hash_of()
     for unmarked in ("", "CHANGES_NO_RESULT = False\n"):
@@ -140,7 +140,7 @@ def test_a_module_that_changes_no_result_counts_no_more_than_what_it_imports(has
         assert hash_of({"lib/messages.py": text, "lib/colors.py": "RED = 2\n"}) != hash_of({"lib/messages.py": text})
 
 
-def test_files_beside_what_is_imported_count(hash_of):
+def test_data_files_in_the_packages_of_imported_modules_change_the_hash(hash_of):
     assert hash_of({"lib/deep/page.html": "<div>"}) != hash_of()
     assert hash_of({"lib/deep/page.html": None, "lib/deep/other.html": "<p>"}) != hash_of()
     assert hash_of({"lib/sheets/style.css": "a {}"}) == hash_of()
@@ -164,7 +164,7 @@ def test_a_package_can_be_left_out(hash_of):
     assert hash_of(change, ("lib.deep",)) == hash_of(None, ("lib.deep",)) != hash_of()
 
 
-# what the versions of Python write differently: empty lists, parameters of types, nested f-strings
+# code whose syntax tree differs between versions of Python: empty lists, type parameters, nested f-strings
 SYNTAX = r"""
 import os.path as path
 from math import *
@@ -246,7 +246,7 @@ def test_a_training_depends_on_training_code_alone(script):
 
 
 def rule_scripts():
-    """For every rule with a script: the script and its `code=`; a rule made with `use rule` has those of the other."""
+    """For every rule with a script: the script and its `code=`; a rule made with `use rule` inherits them."""
     for path in RULES:
         rules = re.split(r"^ *(?:use )?rule\b", path.read_text(), flags=re.M)[1:]
         for text in rules:

@@ -1,4 +1,4 @@
-"""A job takes one of several GPUs for itself."""
+"""A job reserves one of several GPUs."""
 
 import os
 import signal
@@ -77,6 +77,6 @@ def test_without_cuda_visible_devices_the_gpus_present_are_taken_in_order(tmp_pa
     monkeypatch.setattr(devices, "DEVICES", tmp_path)
     monkeypatch.setattr(devices, "LOCKS", tmp_path / "locks")
     monkeypatch.setattr(devices, "_held", [])
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # so that it is put back
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # so that the variable is restored after the test
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert devices.claim_gpu() == "0" == os.environ["CUDA_VISIBLE_DEVICES"]

@@ -1,4 +1,4 @@
-"""Every arm and source has one name that people read."""
+"""Every arm and source has one display name."""
 
 import pytest
 

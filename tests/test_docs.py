@@ -1,4 +1,4 @@
-"""Links of README and docs lead somewhere; files and functions that they name exist."""
+"""Links in README and docs have existing targets, and files and functions that they name exist."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_every_page_of_docs_can_be_reached_from_the_overview_or_readme():
     assert pages <= {link.partition("#")[0] for link in linked}
 
 
-def test_the_way_of_one_image_names_functions_that_exist():
+def test_the_documented_path_of_one_image_names_functions_that_exist():
     section = (ROOT / "docs" / "architecture.md").read_text().partition("## One image")[2].partition("\n## ")[0]
     names = [name for name in re.findall(r"`([a-z_]+(?:\.\w+)+)`", section) if "/" not in name]
     assert len(names) >= 12

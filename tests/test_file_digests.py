@@ -1,4 +1,4 @@
-"""A file that a job made is used with the bytes that were written, or not at all; others are used as they are."""
+"""A file that a job wrote is used only with the bytes that were written; files without a digest are not checked."""
 
 import os
 import random
@@ -26,7 +26,7 @@ def job_of(folder, **files):
 
 
 def damaged(data, rng):
-    """The data with one bit flipped, or cut, at a random place; and what was done."""
+    """The data with one bit flipped or cut at a random place, and a text that says which."""
     place = rng.randrange(len(data))
     if rng.random() < 0.5:
         return data[:place], f"cut at {place}"
@@ -45,7 +45,7 @@ def test_a_job_uses_no_damaged_input(tmp_path, capsys, name):
         data, how = damaged(whole, rng)
         times = made.stat()
         made.write_bytes(data)
-        os.utime(made, ns=(times.st_atime_ns, times.st_mtime_ns))  # a disk's damage changes no time
+        os.utime(made, ns=(times.st_atime_ns, times.st_mtime_ns))  # damage does not change the modification time
         with pytest.raises(SystemExit), job(job_of(tmp_path, input=[str(made)])):
             raise AssertionError(f"used: {how}")
         (line,) = capsys.readouterr().err.splitlines()
@@ -79,7 +79,7 @@ def test_a_changed_file_is_used_once_its_digest_is_deleted(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "abc", "z" * 64 + "  table.csv\n", "\0" * 70])
-def test_a_cut_digest_is_none(tmp_path, content):
+def test_a_truncated_digest_is_ignored(tmp_path, content):
     table = tmp_path / "table.csv"
     atomic_write(table, "x\n", digest=True)
     file_digests._whole.clear()

@@ -1,4 +1,4 @@
-"""An expected error ends in one line and status 1; an unexpected one keeps its traceback."""
+"""An expected error ends a job with one line and status 1; an unexpected error keeps its traceback."""
 
 import os
 import re
@@ -93,7 +93,7 @@ def test_a_clock_that_was_set_back_costs_no_job(snakemake, tmp_path, capsys):
         made.write_text("y")
     assert made.stat().st_mtime_ns == tomorrow and "the clock was set back" in capsys.readouterr().err
     with job(SimpleNamespace(log=snakemake.log, input=[str(made)], output=[])):
-        pass  # its digest holds
+        pass  # its digest is valid
 
 
 def test_a_job_with_the_resource_gpu_takes_one_of_several_and_logs_it(snakemake, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The table of licenses names every package that a study installs, each with what its own metadata says."""
+"""The table of licenses lists every package that a study installs, with the license from its metadata."""
 
 import re
 from email.message import Message

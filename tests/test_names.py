@@ -1,4 +1,4 @@
-"""No two public classes or functions of the library share a name, so that a name says what it is without its module."""
+"""No two public classes or functions of the library share a name, so a name is clear without its module."""
 
 import ast
 from collections import defaultdict
@@ -13,7 +13,7 @@ SHARED = {
 
 
 def public_names() -> dict[str, list[str]]:
-    """Every public top-level class and function of the library and the demonstration, with the files that define it."""
+    """The names of public top-level classes and functions of library and demonstration → the files that define them."""
     found = defaultdict(list)
     for path in sorted(path for name in ("distillery", "distillery_demo") for path in (SCRIPTS / name).rglob("*.py")):
         for node in ast.parse(path.read_text()).body:
@@ -22,7 +22,7 @@ def public_names() -> dict[str, list[str]]:
     return found
 
 
-def test_no_two_things_share_a_name():
+def test_no_two_public_definitions_share_a_name():
     shared = {name: files for name, files in public_names().items() if len(files) > 1}
     assert {name: files for name, files in shared.items() if name not in SHARED} == {}
 

@@ -1,4 +1,4 @@
-"""A study of one's own begins with one command; what it writes is a configuration that runs."""
+"""One command starts a new study; it writes a configuration that runs."""
 
 import json
 import re
@@ -59,7 +59,7 @@ def test_no_student_is_trained_or_tested_on_the_teacher_s_sources(folder):
     teachers = {name: study["sources"][name] for name in teacher_sources(study, "train", "test")}
     assert not set(teachers) & set(used_sources(study))
     sizes = [source["filters"]["size"] for source in study["sources"].values() if source["kind"] == "openverse"]
-    assert sorted(sizes) == ["large", "medium", "small"]  # no image has two of them
+    assert sorted(sizes) == ["large", "medium", "small"]  # sizes do not overlap
     assert titles_of_sources(study, ["openverse"]) == {"openverse": "Openverse"}
 
 

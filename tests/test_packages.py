@@ -12,17 +12,17 @@ PACKAGES = (
     *("top", "storage", "config", "terminal", "sources", "curation", "splits", "models", "training", "distillation"),
     *("generation", "analysis", "figures", "page", "deployment"),
 )
-ENTRY_POINTS = ("licenses.py", "new.py", "retry.py")  # programs of their own, which may use every package
+ENTRY_POINTS = ("licenses.py", "new.py", "retry.py")  # programs, which may use every package
 
 
 def package_of(module: str) -> str:
-    """The package of `distillery.package.module`; "top" for a module beside the packages."""
+    """The package of `distillery.package.module`; "top" for a module outside packages."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and (LIBRARY / parts[1]).is_dir() else "top"
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Every module of the library or the demonstration that a file imports, anywhere in it."""
+    """All modules of the library or the demonstration that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("distillery"):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -1,4 +1,4 @@
-"""Parallel work gives results in order, runs no further ahead than allowed, and is left without waiting."""
+"""Parallel work returns results in order, runs a limited number ahead, and can be left without waiting."""
 
 import os
 import runpy
@@ -42,7 +42,7 @@ def test_results_are_in_order_and_not_far_ahead():
             assert result == expected**2 and len(begun) <= expected + 6
 
 
-def test_an_error_is_raised_where_its_result_would_be():
+def test_an_error_is_raised_in_place_of_its_result():
     with DaemonThreads(2) as threads:
         results = ordered(threads, lambda number: 1 // number, (1, 0), ahead=2)
         assert next(results) == 1
@@ -73,7 +73,7 @@ def test_leaving_the_threads_waits_for_none_and_begins_nothing_more():
     "script", [path for path in SCRIPTS.glob("*.py") if "processes=" in path.read_text()], ids=lambda path: path.stem
 )
 def test_a_worker_process_that_runs_a_job_s_script_does_nothing(script):
-    runpy.run_path(str(script), run_name="__mp_main__")  # Snakemake's `snakemake` is not there
+    runpy.run_path(str(script), run_name="__mp_main__")  # the name `snakemake` is not defined here
 
 
 def test_a_killed_process_gives_a_one_line_error():

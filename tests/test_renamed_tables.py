@@ -1,4 +1,4 @@
-"""The mapping of renamed tables names columns that are written today, and the comparison finds what it should."""
+"""The mapping of renamed columns names columns that are written today, and the comparison finds differences."""
 
 import pytest
 from renamed_tables import COLUMNS, differences, renamed

@@ -1,4 +1,4 @@
-"""`python -m distillery.retry` asks the sources of a study that refused again, and no others."""
+"""`python -m distillery.retry` repeats requests only to those sources of a study that refused."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ from distillery.storage.retrieved.verdicts import FOLDER, Verdict, now
 
 @pytest.fixture
 def study(tmp_path):
-    """A study in which google refused two classes, sd3 one, and bing none."""
+    """A study in which google refused two classes, sd3 one class, and bing none."""
     for source, refused in (("google", ("cat", "dog")), ("sd3", ("cat",)), ("bing", ())):
         for label in ("cat", "dog"):
             record = ImageRecord(source, label, "google", "http://a.bc/d", failure="not retrieved: HTTP 404")
@@ -56,7 +56,7 @@ def test_refusals_are_read_from_the_pools(study, tmp_path_factory):
     assert refused_pools_of(tmp_path_factory.mktemp("new")) == {}
 
 
-def test_only_refused_classes_are_asked_again(study):
+def test_only_refused_classes_are_requested_again(study):
     forget_refusals(study, refusals_to_forget(study))
     assert read_attempts(study / FILE) == {"google": {"cat": 1, "dog": 1}, "sd3": {"cat": 1}}
     assert not (study / "resources" / "store" / "google" / NOTE).exists()
@@ -80,7 +80,7 @@ def test_a_lost_or_damaged_file_of_attempts_starts_anew(tmp_path):
     assert json.loads(path.read_text()) == {"google": {"cat": 2, "dog": 1}}
 
 
-def test_the_command_says_what_would_be_asked_again(study, monkeypatch, capsys):
+def test_the_command_says_what_would_be_requested_again(study, monkeypatch, capsys):
     monkeypatch.chdir(study)
     command.main(["--source", "google", "--dry-run"])
     assert capsys.readouterr().out == "source google is requested again: cat, dog (refused: captcha)\n"

@@ -1,4 +1,4 @@
-"""Every test that docs/security.md names as the proof of a promise is there."""
+"""Every test that docs/security.md names as evidence exists."""
 
 import re
 from pathlib import Path

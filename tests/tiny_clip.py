@@ -1,11 +1,11 @@
-"""A CLIP and a SigLIP with random weights and a tokenizer of bytes, for tests of what asks one."""
+"""A CLIP and a SigLIP with random weights and a tokenizer of bytes, for tests."""
 
 from pathlib import Path
 from typing import Any
 
 
 def save_tiny_clip(folder: str | Path, layers: int = 1) -> Any:
-    """Save a CLIP for images of 32 pixels in a folder, the same for the same number of layers.
+    """Save a CLIP for images of 32 pixels in a folder; its weights depend only on the number of layers.
 
     Returns:
         Its tokenizer, which is not saved.

@@ -1,4 +1,4 @@
-"""A study of three colors with two sources, plans and a teacher. Images have 16 × 16 pixels; it trains in a second."""
+"""A study of three colors with two sources, plans and a teacher. It has images of 16 pixels and trains in a second."""
 
 import json
 import tempfile
@@ -40,7 +40,7 @@ def draw(labels, seed, side=SIDE):
 class TestedStudent:
     """A trained student with its predictions for the test images and its metrics."""
 
-    __test__ = False  # nothing for pytest
+    __test__ = False  # not a test for pytest
 
     student: TrainedStudent
     test: ImageDataset
@@ -64,7 +64,7 @@ class TestedStudent:
 
 @dataclass(frozen=True)
 class Study:
-    """Paths of a study's files, and how to train a run of it."""
+    """The paths of a study's files, and a method that trains a run."""
 
     folder: Path
 
@@ -77,7 +77,7 @@ class Study:
         return self.folder / "teacher.safetensors"
 
     def plan(self, name="all", classes=(0, 1, 2), train=10, copies=0):
-        """A plan: of each class `train` images and 4 validation images of source web."""
+        """Write a plan with `train` images and 4 validation images of source web for each class; returns its path."""
         path = self.folder / f"{name}.parquet"
         rows = []
         for label in classes:

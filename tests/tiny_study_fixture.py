@@ -1,4 +1,4 @@
-"""The tiny study, created once a test session."""
+"""A fixture with the tiny study, created once per test session."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    # here, so that tests that do not use it need not import torch
+    # imported here, so that tests without the study do not import torch
     import torch
     from tiny_study import CLASSES, RECIPE, Study, draw
 

@@ -1,4 +1,4 @@
-"""Sections of the configuration for teachers that no study trains, and the ONNX files they may be."""
+"""Configuration sections for teachers that are not trained by the study, and a function that writes ONNX files."""
 
 import onnx
 import torch

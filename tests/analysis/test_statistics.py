@@ -92,7 +92,7 @@ def test_many_seeds_on_one_test_set_stay_exact():
 
 
 @pytest.mark.parametrize("noise", ["normal", "skewed by sign", "coarse"])
-def test_no_more_false_alarms_than_the_level(noise):
+def test_there_are_no_more_false_positives_than_the_level(noise):
     rng = np.random.default_rng(2)
     draws = rng.normal(0, 1, (2000, 7))
     if noise == "skewed by sign":  # symmetric, of very unequal sizes

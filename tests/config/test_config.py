@@ -566,7 +566,7 @@ def test_every_network_can_be_chosen_and_built():
     assert (*RESNETS, *CONVNETS) == NETWORKS
 
 
-def test_the_study_that_tries_a_new_search():
+def test_the_documented_study_that_tries_a_new_search_is_valid():
     text = (ROOT / "CONTRIBUTING.md").read_text().partition("```yaml\n")[2].partition("```")[0]
     study = check_config(yaml.safe_load(text.replace("kind: example", "kind: bing")))
     assert "demo" in study and list(study["sources"]) == ["example"]
@@ -575,7 +575,7 @@ def test_the_study_that_tries_a_new_search():
 @pytest.mark.parametrize(
     ("number", "scenarios", "kind"), [(0, {"own", "more", "web"}, "folder"), (1, {"web", "generated"}, "sources")]
 )
-def test_the_docs_examples(tmp_path, monkeypatch, number, scenarios, kind):
+def test_the_examples_in_the_docs_are_valid(tmp_path, monkeypatch, number, scenarios, kind):
     text = (ROOT / "docs" / "new_study.md").read_text().split("```yaml\n")[1 + number].partition("```")[0]
     (tmp_path / "config.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)

@@ -141,13 +141,13 @@ def test_a_source_that_nothing_uses_may_have_few_images(study):
 
 @pytest.mark.parametrize("key", ["path", "test_path"])
 @pytest.mark.parametrize("path", ["images", "./trained/../images", "link"])
-def test_the_teacher_s_folder_is_no_source_s(study, key, path):
+def test_a_source_cannot_use_the_teacher_s_folder(study, key, path):
     Path("link").symlink_to("images")
     study["teacher"]["data"][key] = path
     assert re.match(rf"teacher.data.{key}: .* is images of sources.mine.path; students would be tested", mistake(study))
 
 
-def test_the_teacher_s_folder_of_a_class_is_no_source_s(study):
+def test_a_source_cannot_use_a_class_folder_of_the_teacher(study):
     for path in Path("trained/cat").iterdir():
         path.unlink()
     Path("trained/cat").rmdir()

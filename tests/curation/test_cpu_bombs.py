@@ -53,7 +53,7 @@ def test_a_jpeg_of_many_scans_is_rejected(count, rejected):
         assert decode(data).format == "JPEG"
 
 
-def test_the_bytes_of_the_marker_may_stand_elsewhere():
+def test_marker_bytes_in_other_segments_are_not_counted_as_scans():
     thumbnail = START_OF_SCAN * 30_000  # in a separate segment, such as a preview or a profile
     data = jpeg()
     segment = b"\xff\xe2" + (len(thumbnail) + 2).to_bytes(2) + thumbnail
@@ -76,7 +76,7 @@ def spin(number):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_an_item_that_takes_too_much_time_is_ended_alone(processes):
+def test_only_the_item_that_takes_too_much_time_is_ended(processes):
     found = list(in_processes(spin, range(50), processes, 0.5, lambda number: -number))
     assert found == [-13 if number == 13 else number**2 for number in range(50)]
 
@@ -87,7 +87,7 @@ def raise_for_seven(number):
     return number
 
 
-def test_errors_come_where_their_results_would():
+def test_errors_take_the_place_of_results():
     results = in_processes(raise_for_seven, range(9), 1, 5.0, str)
     with pytest.raises(ZeroDivisionError, match="seven"):
         list(results)

@@ -96,7 +96,7 @@ def test_drawn_kinds_are_distinguished_from_photos(photo):
         assert np.isin(kinds_of([draw_kind(kind, rng, photos) for _ in range(20)]), DRAWN).any()
 
 
-def test_photos_that_are_dark_blurred_or_long(photo):
+def test_dark_blurred_and_long_photos_have_these_kinds(photo):
     dark = photo.point(lambda level: level * 0.25)
     blurred = photo.filter(ImageFilter.GaussianBlur(0.05 * max(photo.size)))
     long = photo.crop((0, 0, photo.width, photo.width // 5))
@@ -108,7 +108,7 @@ def test_no_images_have_no_kinds():
     assert kinds == [] and len(scores) == 0
 
 
-def test_the_model_is_of_these_statistics():
+def test_the_model_was_trained_on_these_statistics():
     model = kind_model()
     assert model.weights.shape == (expanded(np.zeros((1, len(NAMES)))).shape[1], 1 + len(DRAWN))
 

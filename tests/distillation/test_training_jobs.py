@@ -71,7 +71,7 @@ def test_seeds_in_one_job_have_the_bits_of_seeds_alone(study, tmp_path, trained)
     assert contents(together) == [part for pair in zip(*map(contents, alone[::-1]), strict=True) for part in pair]
 
 
-def test_what_has_finished_is_put_back_and_an_added_seed_is_trained_alone(study, tmp_path, trained):
+def test_finished_trainings_are_restored_and_only_an_added_seed_is_trained(study, tmp_path, trained):
     job, two = job_of(study, tmp_path / "kept"), files_of(tmp_path / "a", 0, 1)
     train_students(job, *two)
     before = contents(two)

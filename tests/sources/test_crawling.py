@@ -259,7 +259,7 @@ def test_more_results_than_the_queue_holds_while_images_are_slow(tmp_path, monke
     )
 
 
-def test_a_search_with_numbered_pages_is_asked_for_one_after_the_other(web, tmp_path):
+def test_numbered_pages_of_a_search_are_requested_in_order(web, tmp_path):
     crawled(web, tmp_path, kind="openverse", wanted=500, queries=("frog",), most=100)
     asked = [address.partition("&page=")[2].partition("&")[0] for address in web.asked if "openverse" in address]
     assert asked == ["1", "2", "3"]

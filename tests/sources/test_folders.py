@@ -326,7 +326,7 @@ def test_a_class_folder_may_be_a_link(tmp_path):
 
 @pytest.mark.parametrize("folder", ["@eaDir", "__MACOSX", "#recycle", ".thumbnails", "$RECYCLE.BIN", "lost+found"])
 @pytest.mark.parametrize("make", [write_folder, lambda root, files: write_zip(root.with_suffix(".zip"), files)])
-def test_folders_of_systems_are_not_offered(tmp_path, make, folder):
+def test_system_folders_are_ignored(tmp_path, make, folder):
     path = make(tmp_path / "set", {f"cat/{folder}/a.jpg/SYNOPHOTO.jpg": png(1), "cat/a.jpg": png(2)})
     assert origins(path) == ["cat/a.jpg"] and count_images(path, ["cat"]) == {"cat": 1}
 

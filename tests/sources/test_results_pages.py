@@ -92,7 +92,7 @@ def test_no_query_breaks_a_page(search, query, places):
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_where_results_end_there_are_none(search):
+def test_a_page_after_the_last_result_has_no_results(search):
     assert ENGINES[search].parse(MAKERS[search]([], "frog").encode()) == []
 
 
@@ -299,7 +299,7 @@ def test_a_query_arrives_as_it_was_typed(search, query):
     assert EXPECTED[search].items() <= values.items() and parts.scheme == "https"
 
 
-def test_no_filter_is_no_filter():
+def test_an_empty_filter_adds_nothing_to_the_address():
     for engine in ENGINES.values():
         assert not {"tbs", "qft", "category", "size", "license_type"} & set(
             parse_qs(urlsplit(engine.search_url("a", 0, {"type": ""})).query)
@@ -311,7 +311,7 @@ NOT += ["http://a.bc/\n", "data:image/png;base64,AAAA", "http://a.bc/" + "x" * M
 
 
 @pytest.mark.parametrize("url", NOT)
-def test_texts_that_are_no_urls(url):
+def test_texts_that_are_not_urls(url):
     assert not is_http_url(url)
 
 

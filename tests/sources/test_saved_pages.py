@@ -82,7 +82,7 @@ def test_any_mixture_is_read_without_an_exception(parts):
 @pytest.mark.parametrize(
     "attack", ['{"ou":', '["http:\\\\', "<a data-ou=", '"2003":[null,"', "<img class=", "\\", '"ischj":{', "&quot;http"]
 )
-def test_no_repetition_takes_time_without_end(attack):
+def test_repetitive_text_takes_linear_time(attack):
     """All regular expressions take linear time; a quadratic one would take minutes for these 400 kB."""
     results_in(attack * (400_000 // len(attack)))
 
@@ -312,7 +312,7 @@ def test_inspect_reads_the_pages_of_a_folder(tmp_path, capsys):
     assert capsys.readouterr().out.count("  results: 6") == 2
 
 
-def test_an_address_that_is_none_tells_no_query():
+def test_an_invalid_address_gives_no_query():
     """Found by tests/faults/fuzz.py, input 11865 of the parsers."""
     assert query_of(PageText("1.har", "", "https://[::1?q=frog")) == ""
     assert query_of(PageText("1.har", "", "https://www.google.com/search?q=a+frog")) == "a frog"

@@ -334,7 +334,7 @@ def test_the_place_of_a_removed_image_is_taken_by_a_new_one_or_one_of_train(stud
     assert counts(study.split(), "mine", label)["test"] == 2  # it returns, but its place is taken
 
 
-def test_a_class_whose_images_are_all_others_is_split_as_if_it_were_new(study):
+def test_a_class_whose_images_were_all_replaced_is_split_as_if_it_were_new(study):
     study.images["mine"] = far_images(9)
     study.split()
     study.images["mine"] = far_images(9, classes=LABELS[:2]) + far_images(9, start=50, classes=LABELS[2:])
@@ -351,7 +351,7 @@ def test_a_class_whose_images_are_all_others_is_split_as_if_it_were_new(study):
         ({"val": 2}, "split.val was 1 images of each class of source google, and is 2: all images are"),
     ],
 )
-def test_another_setting_starts_afresh_and_says_so(tmp_path, said, change, message):
+def test_a_changed_setting_discards_assignments_and_says_so(tmp_path, said, change, message):
     first = Study(tmp_path, shortfall="error")
     first.images["bing"] = far_images(20)
     first.split()
@@ -367,7 +367,7 @@ def test_another_setting_starts_afresh_and_says_so(tmp_path, said, change, messa
     assert other.split() == after and "anew" not in said.text
 
 
-def test_near_duplicates_that_are_found_in_another_way_start_afresh(study, said):
+def test_a_changed_search_for_near_duplicates_discards_assignments(study, said):
     study.images["bing"] = far_images(9)
     rows = study.split()
     one, other = image_of(rows, "bing", "train")[2], image_of(rows, "bing", "test")[2]
@@ -392,7 +392,7 @@ def test_a_damaged_or_foreign_file_of_assignments_gives_a_warning(study, said):
         study.split()
 
 
-def test_a_shortage_that_assignments_cause_names_the_way_out(study):
+def test_a_shortage_that_assignments_cause_names_the_remedy(study):
     study.images["bing"] = far_images(9)
     rows = study.split()
     trained = {image[2] for image, row in rows.items() if row["split"] == "train"}

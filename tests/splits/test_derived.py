@@ -90,7 +90,7 @@ def test_an_image_near_two_groups_is_left_out(base):
     assert join(base, [("cat", "between", first ^ 0x0F)])["between"]["split"] == "linking"
 
 
-def test_what_the_base_split_left_out_ties_no_groups_together(base):
+def test_images_that_the_base_split_left_out_link_no_groups(base):
     first = base.images["mine"][0][2]
     # a chain, whose last image is near a group and cannot join it
     base.images["mine"][1:4] = [("cat", f"cat{i}", first ^ mask) for i, mask in ((1, 0xF), (2, 0xFF), (3, 0xFFF))]

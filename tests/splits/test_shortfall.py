@@ -47,7 +47,7 @@ def mistake(call, *arguments, **settings):
         ("not retrieved: timed out", "299 not retrieved", "Add queries, prompts or images for cat"),
     ],
 )
-def test_images_that_were_dropped_are_not_to_be_searched_again(study, reason, words, remedy):
+def test_if_most_images_were_dropped_the_remedy_fits_the_reason(study, reason, words, remedy):
     said = mistake(study, SIZES, dropped=[("cat", reason, 299)])
     assert said.startswith(
         "split.test: class cat has 1 test images in source google, 2 requested of each class;"
@@ -56,7 +56,7 @@ def test_images_that_were_dropped_are_not_to_be_searched_again(study, reason, wo
     assert said.endswith(", lower the count, or set split.shortfall: shrink")
 
 
-def test_reasons_stand_in_the_order_of_their_numbers_and_the_rest_is_summed(study):
+def test_reasons_are_listed_by_frequency_and_the_rarest_are_summed(study):
     reasons = ["broken", "blank", "too small", "not an image", "unreadable", "too large"]
     said = mistake(study, SIZES, dropped=[("cat", reason, 9 - place) for place, reason in enumerate(reasons)])
     assert "40 candidates, 9 broken, 8 blank, 7 smaller than curation.min_side (32), 6 no images, 9 for other" in said
@@ -67,7 +67,7 @@ def test_a_class_of_which_no_image_was_dropped_needs_more_of_them(study):
     assert "2 requested of each class. Add queries, prompts or images for cat, lower" in said
 
 
-def test_few_dropped_images_are_not_what_is_missing(study):
+def test_if_few_images_were_dropped_more_queries_are_suggested(study):
     said = mistake(study, SIZES, test={"google": 40}, dropped=[("cat", "too small", 5)])
     assert (
         "20 requested of each class; 6 candidates, 5 smaller than curation.min_side (32). Add queries, prompts or"
@@ -85,7 +85,7 @@ def test_few_dropped_images_are_not_what_is_missing(study):
         ([("near-duplicate", 1)], 0, False),  # a folder, all of which is imported
     ],
 )
-def test_the_limit_is_to_be_raised_where_that_gives_more_images(tmp_path, dropped, limit, raised):
+def test_a_higher_limit_is_suggested_only_if_it_gives_more_images(tmp_path, dropped, limit, raised):
     rows = ["", "", "", "", *(reason for reason, count in dropped for _ in range(count))]
     columns = {
         each.name: [""] * len(rows) if str(each.type) == "string" else [0] * len(rows) for each in CURATED_SCHEMA
@@ -100,7 +100,7 @@ def test_the_limit_is_to_be_raised_where_that_gives_more_images(tmp_path, droppe
     assert warning == (f". Raise sources.web.per_class ({limit}) for more" if raised else "")
 
 
-def test_a_warning_of_shrinking_tells_what_was_dropped(study, caplog):
+def test_a_warning_of_shrinking_says_what_was_dropped(study, caplog):
     study({"google": {"cat": 4, "dog": 9}}, "shrink", train={"google": 10}, dropped=[("cat", "blank", 6)])
     assert "class cat has 4 of the 7 images requested of each class; 10 candidates, 6 blank; now test 1" in caplog.text
 
@@ -129,7 +129,7 @@ def test_the_message_counts_leaked_images(study, tmp_path):
     )
 
 
-def test_a_plan_tells_why_train_images_are_missing(study, tmp_path):
+def test_the_error_of_a_plan_says_why_train_images_are_missing(study, tmp_path):
     from distillery.analysis.data_quality.label_audit import SCHEMA as AUDIT
 
     splits, classes = study({"google": {"cat": 12, "dog": 20}}, dropped=[("cat", "too small", 3)])
@@ -152,7 +152,7 @@ def test_a_plan_tells_why_train_images_are_missing(study, tmp_path):
     )
 
 
-def test_a_plan_tells_of_images_that_another_source_has_too(study, tmp_path):
+def test_the_error_of_a_plan_counts_images_that_another_source_also_has(study, tmp_path):
     splits, classes = study({"google": dict.fromkeys(LABELS, 12), "bing": dict.fromkeys(LABELS, 12)})
     table = pq.read_table(splits).to_pydict()
     split, source, name = (np.array(table[column]) for column in ("split", "source", "class"))

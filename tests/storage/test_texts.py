@@ -44,7 +44,7 @@ def test_any_text_becomes_one_line_without_invisible_characters(text, length):
         ("\ufeffa\u00adb", "ab"),
     ],
 )
-def test_what_becomes_of_a_text(text, clean):
+def test_examples_of_cleaned_texts(text, clean):
     assert clean_text(text, 100) == clean
 
 

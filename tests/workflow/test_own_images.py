@@ -78,7 +78,7 @@ def test_a_data_set_an_archive_and_saved_pages_become_pools(study):
     assert pool(study, "google", "dog")[0][0].failure == "refused: unreadable page"
 
 
-def test_the_teacher_s_split_is_no_source_s(study):
+def test_a_source_cannot_use_the_data_set_split_of_the_teacher(study):
     config = yaml.safe_load(STUDY)
     config["sources"]["labeled"]["split"] = "test"
     (study / "config.yaml").write_text(yaml.safe_dump(config))

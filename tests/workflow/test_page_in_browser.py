@@ -168,7 +168,7 @@ def test_a_table_is_downloaded_as_its_file(browser, page):
 
 
 @pytest.mark.parametrize("window", [{}, {"dark": True}, {"width": 390}], ids=str)
-def test_axe_finds_nothing_that_shuts_out_readers(page, window):
+def test_axe_finds_no_barriers_to_accessibility(page, window):
     """axe-core checks accessibility: contrast, names, roles, keyboard."""
     from importlib.resources import files
 

@@ -26,7 +26,7 @@ SMALL = STUDY | {
 POOLS = [f"resources/pools/{source}/{label}.jsonl" for source in SOURCES[:2] for label in CLASSES]
 
 
-def test_a_captcha_in_the_middle_of_a_class_and_the_way_on(tmp_path, monkeypatch):
+def test_a_captcha_in_the_middle_of_a_class_and_a_retry_after_it(tmp_path, monkeypatch):
     study = Study(tmp_path, SMALL | {"unavailable": "skip"})
     monkeypatch.setenv(REFUSING, "google: captcha after 1")
     said = study.run(*POOLS)

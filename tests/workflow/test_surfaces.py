@@ -32,7 +32,7 @@ def tests(finished):
     return found
 
 
-def test_the_summary_table_has_them(finished, tests):
+def test_the_summary_table_has_the_numbers_of_comparisons(finished, tests):
     summary = {(row["scenario"], row["arm"]): row for row in rows(finished.folder / "results/tables/summary.csv")}
     for key, row in summary.items():
         mine = [row[name] for name in ("difference", "difference_low", "difference_high", "p_holm")]
@@ -41,7 +41,7 @@ def test_the_summary_table_has_them(finished, tests):
         assert row["correction"] == (CORRECTION if expected else "")
 
 
-def test_markdown_and_latex_have_them(finished, tests):
+def test_markdown_and_latex_have_the_numbers_of_comparisons(finished, tests):
     lines = (finished.folder / "results/tables/summary.md").read_text().splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
     latex = (finished.folder / "results/tables/summary.tex").read_text()
@@ -60,7 +60,7 @@ def test_markdown_and_latex_have_them(finished, tests):
         )
 
 
-def test_the_page_has_them(finished, tests):
+def test_the_page_has_the_numbers_of_comparisons(finished, tests):
     page = html.unescape((finished.folder / "results/report.html").read_text())
     for table, names in (("summary", ("difference", "p_holm")), ("comparisons", NUMBERS)):
         start = page.index(f'<table data-table="{table}">')
@@ -74,7 +74,7 @@ def test_the_page_has_them(finished, tests):
             assert [found[key][name].replace("≺", "<") for name in names] == [row[name] for name in names]
 
 
-def test_the_figures_have_them(finished, tests, tmp_path):
+def test_the_figures_have_the_numbers_of_comparisons(finished, tests, tmp_path):
     results = finished.folder / "results"
     table, label = read_table(results / "tables/summary.csv"), finished.config["demo"]["label"]
     with row_style():

@@ -89,7 +89,7 @@ def refused(world, tmp_path_factory):
     return SimpleNamespace(study=study, results=study.folder / "results", said=said)
 
 
-def test_the_root_configuration_ends_with_the_evidence_that_can_be_had(refused):
+def test_the_root_configuration_ends_with_the_results_that_are_possible(refused):
     results, said = refused.results, refused.said
     assert (results / "summary.png").exists()
     assert json.loads((results / "refusals.json").read_text()) == {

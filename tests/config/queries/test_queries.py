@@ -134,7 +134,7 @@ def test_a_source_depends_only_on_the_words_that_its_prompt_style_uses(study):
     assert retrieval_queries.words_of(study, "varied")["dog"] == {"subjects": [], "settings": []}
 
 
-def test_what_decides_generated_images_is_not_how_many_jobs_share_the_work(study):
+def test_generated_images_do_not_depend_on_the_number_of_jobs_that_share_the_work(study):
     found = retrieval_queries.generation_of(study, {}, "sd")
     assert found["source"] == {key: value for key, value in study["sources"]["sd"].items() if key != "shards"}
     assert (found["name"], found["seed"], found["store"]) == ("sd", 5, "resources/store/sd")
@@ -172,7 +172,7 @@ def test_settings_of_an_arm_are_sorted_and_without_its_grid(study):
     assert training_queries.settings_of_arm(study, "scratch") == {"method": "ce"}
 
 
-def test_where_an_arm_is_tuned(study):
+def test_which_grid_tunes_an_arm(study):
     assert training_queries.tuning_of(study, "one", "scratch") == ("one", study["student"]["tune"])
     assert training_queries.tuning_of(study, "one", "kd") == ("one.kd", study["arms"]["kd"]["tune"])
     assert training_queries.tuning_of(study, "one", "published_kd") is None  # it has its own settings
@@ -231,7 +231,7 @@ def test_headings_of_figures_name_the_study(study):
     assert report_queries.heading_of_figure(study, {"title": "Diversity", "category": "Images"}) == "Diversity: A study"
 
 
-def test_limits_of_scarce_things():
+def test_limits_of_resources():
     limits = {f"{kind}_crawls": 1 for kind in (*WEB_SEARCHES, "url")} | {"dataset_imports": 1}
     assert retrieval_queries.resource_limits(0) == limits and retrieval_queries.resource_limits(2) == limits | {
         "gpu": 2

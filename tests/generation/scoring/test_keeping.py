@@ -138,7 +138,7 @@ def test_a_rule_that_has_not_scored_an_image_rejects_nothing():
     assert not rule.rejection(replace(scored, teacher_score=0.5))
 
 
-def test_many_classes_make_a_long_name_that_records_cut():
+def test_a_long_scorer_name_is_cut_in_records_and_still_matches():
     scorer = ByHash()
     scorer.name = "classes " * 100
     record = ImageRecord("sd", "cat", "diffusion", "x", teacher_scorer=scorer.name, teacher_score=0.25)
@@ -156,7 +156,7 @@ def written(by_hash, tmp_path):
     return {label: (tmp_path / f"{label}.tar", tmp_path / f"{label}.jsonl") for label in CLASSES}
 
 
-def test_every_reject_is_in_the_records_and_its_image_in_a_pool_of_its_own(written, tmp_path):
+def test_every_rejected_image_is_in_the_records_and_in_a_separate_pool(written, tmp_path):
     records = [record for _, path in written.values() for record in read_records(path)]
     rejected = {record.key for record in records if record.failure}
     aside = list(read_pool(tmp_path / "rejected.tar", tmp_path / "rejected.jsonl"))
@@ -195,7 +195,7 @@ def test_the_sheet_of_rejects(written, tmp_path):
     draw_sheet("rejected", files, tmp_path / "none.png", side=16, source="sd", title="A study")
 
 
-def test_the_teacher_scores_what_it_would_see(study, tmp_path):
+def test_the_teacher_s_score_is_its_probability_among_the_classes(study, tmp_path):
     import torch
 
     from distillery.models.weights import load_weights

@@ -47,7 +47,7 @@ def test_what_python_knows_to_be_special_is_not_public(address):
 
 
 @pytest.mark.parametrize("port", [1, 22, 25, 6000, 6667, 10080])
-def test_ports_that_browsers_refuse_are_not_asked(port):
+def test_ports_that_browsers_refuse_get_no_request(port):
     limits = Limits.of(source_defaults("urls") | {"contact": "", "retries": 0})
     with pytest.raises(FetchError, match="not a port of the web"):
         Fetcher(limits, loopback=9).fetch(f"http://one.test:{port}/a")

@@ -43,7 +43,7 @@ def failure_of(port, url, limits=LIMITS):
 
 
 @pytest.mark.parametrize("name", [*DRIPPING, "silent"])
-def test_a_server_that_drips_is_left_in_time(holding, name):
+def test_a_server_that_sends_slowly_is_left_in_time(holding, name):
     reason = failure_of(holding.server_address[1], f"http://one.test/{name}")
     assert reason == ("timed out" if name == "silent" else "slower than 0.5 s")
     assert holding.asked == [f"/{name}"] and not holding.let_go
@@ -69,7 +69,7 @@ def test_redirects_share_the_time_of_one_request(holding):
     assert len(holding.asked) < 5
 
 
-def test_a_tls_handshake_that_drips_is_left_in_time():
+def test_a_slow_tls_handshake_is_left_in_time():
     server = TLSRecordServer()
     with serve(server):
         assert failure_of(server.server_address[1], "https://one.test/a") == "timed out"
@@ -150,7 +150,7 @@ def test_a_name_that_is_not_resolved_is_not_waited_for(monkeypatch):
     never.set()
 
 
-def test_the_watchdog_ends_a_wait_that_knows_no_time():
+def test_the_watchdog_ends_a_wait_without_a_timeout():
     mine, theirs = socket.socketpair()
     with mine, theirs:
         theirs.settimeout(20)  # as in a library's own loop, which would wait that long
@@ -178,7 +178,7 @@ class OneHolds(Server):
 
 
 @pytest.mark.parametrize("kind", ["bing", "openverse"])
-def test_a_crawl_ends_when_what_it_wants_has_come(tmp_path, kind):
+def test_a_crawl_ends_when_enough_images_have_arrived(tmp_path, kind):
     server = OneHolds(SearchIndex({"frog": ["frog"]}, 41, seed=0))
     source = {"kind": kind, "per_class": 20, "max_per_query": 41, "filters": {}}
     asked = search_of(source, "mine", "frog", ["frog"], imitated=True)

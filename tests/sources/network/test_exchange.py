@@ -94,7 +94,7 @@ def test_no_cookie_is_sent_whatever_a_site_sets(server):
     assert not [name for _, _, _, headers in server.asked for name in headers if name.lower() == "cookie"]
 
 
-def test_all_threads_wait_when_a_host_asks_for_quiet(server):
+def test_all_threads_wait_when_a_host_requests_a_pause(server):
     busy = lambda path, asked: (429, {"Retry-After": 1}, b"") if asked <= 2 else (200, {}, b"x")  # noqa: E731
     server.answer = busy
     client, found = fetcher(server), []
@@ -113,7 +113,7 @@ def test_all_threads_wait_when_a_host_asks_for_quiet(server):
     assert len(found) == 8 and len(early) <= 2 and len(times) <= 10
 
 
-def test_a_host_that_asks_for_too_much_quiet_is_not_asked_again(server, monkeypatch):
+def test_a_host_that_requests_a_too_long_pause_gets_no_further_requests(server, monkeypatch):
     server.answer = lambda path, asked: (503, {"Retry-After": 4000}, b"")
     client = fetcher(server)
     for number in range(5):
@@ -122,7 +122,7 @@ def test_a_host_that_asks_for_too_much_quiet_is_not_asked_again(server, monkeypa
     assert len(server.asked) == 1
 
 
-def test_the_quiet_of_one_host_has_an_end(monkeypatch):
+def test_a_host_that_requests_pauses_for_too_long_gets_no_further_requests(monkeypatch):
     monkeypatch.setattr(hosts, "MOST_QUIET_SECONDS", 0.1)
     known = Hosts(1)
     for _ in range(2):
@@ -132,7 +132,7 @@ def test_the_quiet_of_one_host_has_an_end(monkeypatch):
         raise AssertionError("had a turn")
 
 
-def test_the_quiet_of_two_requests_at_once_counts_once():
+def test_the_same_pause_requested_several_times_counts_once():
     known = Hosts(2)
     for _ in range(50):
         known.want_quiet("a.b", 50, "")
@@ -172,7 +172,7 @@ def test_every_plain_url_has_a_target(url):
         ("http://a.bc/%zz%41", "a.bc", "/%25zz%2541"),
     ],
 )
-def test_a_url_is_asked_for_as_browsers_do(url, host, path):
+def test_addresses_are_encoded_as_by_browsers(url, host, path):
     target = Target.of(url)
     assert (target.host, target.path) == (host, path)
 
@@ -212,7 +212,7 @@ def test_any_bytes_are_decoded_or_one_of_two_errors(data, encoding):
     assert found == data or encoding in ("gzip", "deflate")
 
 
-def test_pieces_are_small_however_much_they_unfold_to():
+def test_decompressed_pieces_are_small_whatever_the_whole_size():
     data = gzip.compress(bytes(10_000_000))
     assert max(map(len, decoded([data], "gzip"))) <= PIECE
     assert sum(map(len, decoded([data], "gzip"))) == 10_000_000
