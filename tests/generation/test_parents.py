@@ -147,7 +147,7 @@ def test_a_class_without_train_images_and_a_lost_pool_end_in_one_line(web, tmp_p
     with pytest.raises(UserError, match="source web: class cat has no train images to start from. Retrieve more"):
         parents_in(tmp_path)
     record = ImageRecord("varied", "cat", "diffusion", "x", size=16, parent_source="web", parent="0" * 16)
-    with pytest.raises(UserError, match="cat.tar has no image 0000000000000000, from which another one starts"):
+    with pytest.raises(UserError, match="cat.tar has no image 0000000000000000, which is needed to start from"):
         read_starts([record], {"cat": tmp_path / "web" / "cat.tar"})
     with pytest.raises(UserError, match="eel.tar does not exist"):
         read_starts([replace(record, label="eel")], {"eel": tmp_path / "eel.tar"})

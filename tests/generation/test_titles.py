@@ -40,6 +40,11 @@ def test_a_title_names_a_class_of_several_words_by_its_last_word():
     assert clean_title("Sirens at night", "fire_truck") == "a fire truck, Sirens at night"
 
 
+def test_a_class_is_named_only_by_a_whole_word():
+    assert clean_title("Oscar in a cartoon", "car") == "a car, Oscar in a cartoon"
+    assert clean_title("Two cars on a road", "car") == "Two cars on a road"
+
+
 @pytest.fixture
 def collect(tmp_path):
     """Collects prompts from (class, split, title) in the order of ranks; returns the lines of the file."""

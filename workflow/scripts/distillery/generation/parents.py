@@ -1,4 +1,4 @@
-"""Parents: train images of another source that generated images start from (image-to-image)."""
+"""Parents: train images of another source from which generated images start (image-to-image)."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class ParentImages:
     refused: frozenset[str] = frozenset()
 
     def key_of(self, label: str, index: int) -> str:
-        """The parent of image `index` of a class. Parents are taken in turn, so that few images change if one joins."""
+        """The key of the parent of image `index` of a class. Parents are used in turn, so that all are used equally."""
         return self.keys[label][index % len(self.keys[label])]
 
 
 def train_images_of(
     source: str, labels: Sequence[str], splits: str | Path, refusals: str | Path, shards: Sequence[str | Path]
 ) -> ParentImages:
-    """A source's train images. Test and validation images, and near-duplicates of them, are not among them.
+    """A source's train images, without any near-duplicates of test and validation images.
 
     Args:
         source: its name.
@@ -75,7 +75,7 @@ def parents_of_job(source: Mapping[str, Any], labels: Iterable[str], files: Mapp
     Args:
         source: the source in the configuration.
         labels: its classes in order.
-        files: of a derived source `splits`, `refusals` and the list `parents`, see `train_images_of`.
+        files: of the job: `splits`, `refusals` and the list `parents` (the shards), see `train_images_of`.
     """
     if "from" not in source:
         return None
@@ -83,14 +83,14 @@ def parents_of_job(source: Mapping[str, Any], labels: Iterable[str], files: Mapp
 
 
 def read_starts(records: Sequence[ImageRecord], shards: Mapping[str, str | Path]) -> list[Image.Image]:
-    """The images that some records start from, as squares of the records' size: RGB, one a record.
+    """The images from which some records start: one RGB square of the record's size for each record.
 
     Args:
         records: each with a parent and a size.
         shards: class → `.tar` of the parent's pool.
 
     Raises:
-        UserError: a pool or an image is not there.
+        UserError: a pool or an image does not exist.
     """
     data: dict[str, bytes] = {}
     for label in {record.label for record in records}:
@@ -98,8 +98,8 @@ def read_starts(records: Sequence[ImageRecord], shards: Mapping[str, str | Path]
         try:
             data |= read_images(shards[label], wanted)
         except FileNotFoundError:
-            raise UserError(f"pool {shards[label]} does not exist: images start from those in it.") from None
+            raise UserError(f"pool {shards[label]} does not exist: its images are needed to start from.") from None
         if lost := sorted(wanted - data.keys()):
-            raise UserError(f"pool {shards[label]} has no image {lost[0]}, from which another one starts.")
+            raise UserError(f"pool {shards[label]} has no image {lost[0]}, which is needed to start from.")
     decoded = {(r.parent, r.size): to_square(decode(data[r.parent], side=r.size).image, r.size) for r in records}
     return [Image.fromarray(decoded[record.parent, record.size]) for record in records]

@@ -1,9 +1,9 @@
 """The prompt, the guidance and, for image-to-image, the strength of each generated image.
 
-Two prompt styles. `published` uses the prompts of a class in turn. `composed` draws subject, setting, viewpoint, light
-and medium, each from its own list, so that 8,000 images do not share ten prompts: varied prompts and a low guidance
-give better training images than pretty ones ("When Pretty Isn't Useful"). The prompt and the guidance of image i of a
-class depend on the source's seed, the class and i alone, whatever else is generated.
+There are two prompt styles. `published` uses the prompts of a class in turn. `composed` draws subject, setting,
+viewpoint, light and medium, each from its own list, so that 8,000 images do not share ten prompts. For training, images
+from varied prompts at low guidance are better than prettier ones ("When Pretty Isn't Useful"). The prompt and the
+guidance of image i of a class depend on the source's seed, the class and i alone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 
 PROMPT_PARTS = ("media", "settings", "viewpoints", "lights")  # lists of `compose`; a class may have its own settings
-LEVELS = 6  # of guidance in a range: a batch has one guidance, so few levels allow large batches
+LEVELS = 6  # values in a range of guidance or strength; few, because all images of a batch share them
 
 
 @dataclass(frozen=True)
 class ImagePrompt:
-    """A prompt, the scale of classifier-free guidance, and how much noise an image to start from gets; −1 for none."""
+    """A prompt, the scale of classifier-free guidance, and the strength of the noise added to a parent, 0 to 1.
+
+    The strength is −1 without a parent.
+    """
 
     prompt: str
     guidance: float
@@ -28,7 +31,7 @@ class ImagePrompt:
 
 
 def prompt_for(source: Mapping[str, Any], label: str, words: Mapping[str, Any], index: int, seed: int) -> ImagePrompt:
-    """The prompt and the guidance of an image of a class.
+    """The prompt, the guidance and the strength of an image of a class.
 
     Args:
         source: the source in the configuration; `prompt_style`, `guidance`, for composed prompts `compose`, and for

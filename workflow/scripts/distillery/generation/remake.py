@@ -1,10 +1,10 @@
-"""Generate one image again from its provenance, and report whether it is the same.
+"""Generates one image again from its provenance, and reports whether it is the same.
 
     .venv/bin/python -m distillery.generation.remake resources/pools/sd2/cat.tar 0123456789abcdef
 
 The key is the image's name in the shard. The bytes are the same on the same machine with the same batch size. With
-another batch size or device, pixels may differ slightly; the command reports by how much. The pool of the image that
-it started from, if any, must be where it was.
+another batch size or device, pixels may differ slightly; the command reports by how much. If the image started from
+another one, that image's pool must still be in its place.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RemakeResult:
     Attributes:
         data: the new JPEG.
         same: whether the bytes equal those in the pool.
-        most, mean: largest and mean absolute difference, 0 to 255, over all pixels and channels.
+        most, mean: largest and mean absolute difference over all pixels and channels, 0 to 255.
     """
 
     data: bytes
@@ -88,7 +88,7 @@ def find_image(shard: Path, key: str) -> tuple[ImageRecord, bytes]:
 
 
 def shard_of_parent(shard: Path, record: ImageRecord) -> Path:
-    """The pool of the image that a generated one started from: its source's folder is beside the shard's."""
+    """The pool of the image from which a generated one started; its source's folder is beside that of the shard."""
     return shard.absolute().parent.parent / record.parent_source / f"{record.label}.tar"
 
 
@@ -122,7 +122,7 @@ def lora_of(record: ImageRecord) -> Lora | None:
     """The LoRA with which an image was generated; None if there was none.
 
     Raises:
-        UserError: it was a file, which has changed or is gone.
+        UserError: it was a file, which has changed or no longer exists.
     """
     if not record.lora:
         return None

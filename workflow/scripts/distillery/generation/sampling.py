@@ -1,4 +1,4 @@
-"""Sampling a diffusion model batch by batch: from planned records to JPEGs, or to the reasons of failures."""
+"""Samples images from a diffusion model in batches: planned records become JPEGs, or failures with a reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from distillery.storage.records import ImageRecord
 NO_SHARDS: Mapping[str, str | Path] = MappingProxyType({})
 WRITERS = 4  # threads that check images and encode JPEGs
 CPU_BATCH = 4
-GPU_BATCH = 64  # the largest; larger ones are no faster
+GPU_BATCH = 64  # the largest used; larger ones are no faster
 GPU_BYTES_PER_PIXEL = 4096  # a rough estimate for the VAE decoder; a batch that does not fit is halved
 DARK = 2.0  # mean of 255 below which an image is black
 FLAT = 2.0  # standard deviation of gray, of 255, below which an image is flat; the limit of curation's "blank"
@@ -44,7 +44,7 @@ def generate_images(
     Args:
         pipeline: from `load_pipeline`.
         records: from `plan_image`, all with the size and steps of `settings`.
-        shards: class → `.tar` of the images that records start from, if they do.
+        shards: class → `.tar` of the images from which records start, for image-to-image.
 
     Yields:
         Each completed record with the JPEG's bytes, or with its failure and None; lowest guidance first.
@@ -54,7 +54,7 @@ def generate_images(
     lora_revision = settings.lora.loaded_revision if settings.lora else ""
 
     def as_loaded(record: ImageRecord) -> ImageRecord:
-        """With what was loaded: of a branch the commit that it was, so that the image can be made again."""
+        """The record with the type and commits that were loaded, so that the image can be generated again."""
         return replace(record, dtype=dtype, revision=commit or record.revision, lora_revision=lora_revision)
 
     with ThreadPoolExecutor(WRITERS) as writers:
@@ -64,7 +64,7 @@ def generate_images(
                 yield from (image.result() for image in waiting)
                 done = zip(part, pixels, flagged, strict=True)
                 waiting = [writers.submit(finish_image, as_loaded(o), p, f, settings.quality) for o, p, f in done]
-        except (Exception, KeyboardInterrupt):  # finished images are not lost
+        except (Exception, KeyboardInterrupt):  # so that finished images are not lost
             yield from (image.result() for image in waiting)
             raise
         yield from (image.result() for image in waiting)
@@ -80,16 +80,17 @@ def _batches(
     import torch
 
     batch, start, compiled = settings.batch or fitting_batch(settings.size), 0, settings.compile
-    records = sorted(records, key=_of_call)  # the sort is stable
+    records = sorted(records, key=_call_settings)  # stable: records of one call keep their order
     encoder = PromptEncoder(pipeline)
     while start < len(records):
-        part = [record for record in records[start : start + batch] if _of_call(record) == _of_call(records[start])]
+        settings_of_call = _call_settings(records[start])
+        part = [record for record in records[start : start + batch] if _call_settings(record) == settings_of_call]
         starts = read_starts(part, shards) if part[0].parent else []
         try:
             made = run_batch(pipeline, part, encoder, starts)
         except torch.OutOfMemoryError:
-            made = None  # retried outside this clause, whose error keeps the batch's memory alive
-        except Exception as error:  # compilers share no type of error; any other error comes again uncompiled
+            made = None  # retried outside this clause, because its error keeps the batch in memory
+        except Exception as error:  # compilers share no type of error; another error will occur again uncompiled
             if not compiled:
                 raise
             reason = one_line(str(error).split("\n\n")[0], 200)  # the rest is advice to developers
@@ -108,8 +109,8 @@ def _batches(
         start += len(part)
 
 
-def _of_call(record: ImageRecord) -> tuple[float, float]:
-    """What a call of the pipeline has one of: guidance and strength."""
+def _call_settings(record: ImageRecord) -> tuple[float, float]:
+    """Guidance and strength, which all images of one call of the pipeline share."""
     return record.guidance, record.strength
 
 
@@ -135,7 +136,7 @@ def run_batch(
         pipeline: from `load_pipeline`.
         records: all with the same size, guidance, strength, number of steps and negative prompt.
         encoder: of the pipeline, to share its cache of prompts between batches.
-        starts: the image that each record starts from, RGB of its size; none to start from noise alone.
+        starts: the image from which each record starts, RGB of its size; empty to start from noise alone.
 
     Returns:
         Images float [B, H, W, 3] in [0, 1] (or NaN), and for each whether the safety checker flagged it.
@@ -159,7 +160,7 @@ def run_batch(
 
 
 def start_arguments(pipeline: Any, starts: Sequence[Image.Image], record: ImageRecord) -> dict[str, Any]:
-    """Keyword arguments for an image-to-image pipeline; some take the size from the images, others must be told."""
+    """Keyword arguments for an image-to-image pipeline; `height` and `width` only if it has these parameters."""
     sizes = {"height": record.size, "width": record.size}
     known = signature(pipeline.__call__).parameters
     return {
@@ -204,7 +205,7 @@ def finish_image(
 
 
 def why_unusable(pixels: np.ndarray) -> str:
-    """Why an image (float [H, W, 3] in [0, 1]) is unusable: "not a number", "black" or "flat"; empty if it is not."""
+    """Why an image, float [H, W, 3] in [0, 1], is unusable: "not a number", "black" or "flat"; empty if usable."""
     if not np.isfinite(pixels).all():
         return "not a number"
     gray = pixels @ np.full(3, 255 / 3, pixels.dtype)  # NumPy's mean over the last axis takes ten times as long

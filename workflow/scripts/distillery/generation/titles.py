@@ -1,4 +1,4 @@
-"""Prompts from the titles that came with a source's images: cleaned, and in a file that a user may edit."""
+"""Makes prompts from the titles of a source's images, in a file that a user may edit."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ COLUMNS = ("class", "prompt")
 NO_SOURCE: Mapping[str, Any] = MappingProxyType({})
 LEAST_WORDS, MOST_WORDS = 2, 30
 ADDRESS = re.compile(r"(https?://|www\.)\S+|\S+\.(com|org|net|jpe?g|png|webp|gif)\b", re.IGNORECASE)
-SEPARATOR = re.compile(r"\s+[-–—|·•»:]+\s+|\s*[|»]\s*")  # before the name of a site
+SEPARATOR = re.compile(r"\s+[-–—|·•»:]+\s+|\s*[|»]\s*")  # between a title and the name of its site
 SIZE = re.compile(r"\b\d{3,5}\s*[x×]\s*\d{3,5}\b|\b(4k|8k|hd|uhd)\b|#\S+|\b\d{5,}\b", re.IGNORECASE)
-# words of shops and wallpaper sites, which say nothing of the image
+# words of image shops and wallpaper sites, which do not describe the image
 OF_SHOPS = re.compile(
     r"\b(royalty[- ]free|free download|stock|photos?|photography|images?|pic(ture)?s?|wallpapers?|backgrounds?|"
     r"vectors?|hi[- ]res|high[- ]resolution|getty|alamy|shutterstock|istock|pinterest)\b",
@@ -34,9 +34,9 @@ OF_SHOPS = re.compile(
 
 
 def clean_title(title: str, label: str) -> str:
-    """A prompt from a title, without addresses, sizes, numbers of shops and names of sites; empty if little is left.
+    """A prompt from a title, without addresses, sizes, article numbers and names of sites; empty if too little is left.
 
-    A title that does not name the class gets it in front, since the class is the image's label.
+    If the title lacks the class as a word, the class is put in front, since it is the image's label.
     """
     text = SIZE.sub(" ", ADDRESS.sub(" ", html.unescape(title)))
     parts = [" ".join(OF_SHOPS.sub(" ", part).split()).strip(" ,.;:-_!\"'()[]") for part in SEPARATOR.split(text)]
@@ -45,8 +45,9 @@ def clean_title(title: str, label: str) -> str:
     if not LEAST_WORDS <= len(words) or not re.search(r"[^\W\d_]{3}", longest):
         return ""
     prompt = " ".join(words[:MOST_WORDS])
-    name = re.split(r"[_-]", label)[-1].lower()
-    return prompt if name in prompt.lower() else f"{with_article(label)}, {prompt}"
+    name = re.escape(re.split(r"[_-]", label)[-1])
+    named = re.search(rf"\b{name}(s|es)?\b", prompt, re.IGNORECASE)
+    return prompt if named else f"{with_article(label)}, {prompt}"
 
 
 def collect_titles(
@@ -58,7 +59,7 @@ def collect_titles(
     source: str,
     labels: Sequence[str],
 ) -> None:
-    """Write the prompts of all classes: the titles of a source's train images by rank, each once.
+    """Write the prompts of all classes: the cleaned titles of a source's train images by rank, without duplicates.
 
     Args:
         splits: the base sources' splits.
@@ -78,8 +79,8 @@ def collect_titles(
     refused = read_refusals(refusals).get(source, {})
     rows: list[tuple[str, str]] = []
     for label in labels:
-        mine = usable[known["class"][usable] == label]
-        keys = known["key"][mine[np.argsort(known["rank"][mine])]]
+        rows_of_class = usable[known["class"][usable] == label]
+        keys = known["key"][rows_of_class[np.argsort(known["rank"][rows_of_class])]]
         prompts = _each_once(clean_title(title_of.get(key, ""), label) for key in keys)
         if not prompts and label not in refused:
             raise UserError(
@@ -94,7 +95,7 @@ def collect_titles(
 
 
 def _each_once(prompts: Iterable[str]) -> list[str]:
-    """The prompts in order, each once whatever its case."""
+    """The prompts in order, without duplicates; case is ignored."""
     found: dict[str, str] = {}
     for prompt in filter(None, prompts):
         found.setdefault(prompt.lower(), prompt)
@@ -104,15 +105,18 @@ def _each_once(prompts: Iterable[str]) -> list[str]:
 def words_of_job(
     classes: Mapping[str, Any], files: Mapping[str, Any], source: Mapping[str, Any] = NO_SOURCE
 ) -> dict[str, Any]:
-    """What the prompts of each class are made of: as configured, or the rows of a file of prompts, if there is one.
+    """The words for the prompts of each class: from the file of prompts if there is one, else as configured.
 
-    A class without a row is refused, since its titles' source refused it. So is one that was refused by the source on
-    whose images the model is adapted.
+    A class without a row in that file is refused, because the source of its titles refused it. A class is also refused
+    if the source on whose images the model is adapted refused it.
 
     Args:
         classes: as configured.
-        files: of the job; `prompts` if the source has such a file, `refusals` if its model is adapted.
+        files: of the job: `prompts` if there is a file of prompts, `refusals` if the model is adapted.
         source: as configured.
+
+    Returns:
+        Class → words, as `generate` takes them.
 
     Raises:
         UserError: the file cannot be read, or has other columns.

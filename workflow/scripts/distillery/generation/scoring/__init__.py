@@ -1,1 +1,1 @@
-"""How likely a generated image shows its class, and which images are kept by it."""
+"""Scores generated images by the probability of their class, and selects those to keep."""

@@ -1,7 +1,7 @@
 """CLIP scores of generated images: the probability, by CLIP, that an image shows the class it was generated for.
 
 Zero-shot classification as in Radford et al. (2021), section 3.1: softmax over the captions `a photo of a {class}`. The
-score is recorded, and drops an image only if the source says so (`keep`); the label audit
+score is recorded; images are dropped by it only if the source has `keep`. The label audit
 (`data_quality.label_audit`) finds wrong labels in all sources in the same way.
 """
 
@@ -21,7 +21,7 @@ from distillery.storage.hub_access import hub_or_cache
 
 
 class ClipScorer(Scorer):
-    """A CLIP model that scores images; it is loaded when the first image needs a score.
+    """A CLIP model that scores images. It is loaded when the first image needs a score.
 
     Args:
         model: id of a CLIP model on the Hugging Face hub, or a folder.

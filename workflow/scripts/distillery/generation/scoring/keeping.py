@@ -1,7 +1,7 @@
-"""Choosing generated images by the probability of their class: `keep` of a diffusion source.
+"""Keeps generated images whose class is probable enough, and rejects the others: `keep` of a diffusion source.
 
-An image below the limit is rejected: its record gets the reason as its failure, and another image is generated for it.
-The store keeps it with its score, so that another limit generates nothing again.
+The record of a rejected image gets the reason as its failure, and another image is generated in its place. The store
+keeps it with its score, so that after a change of the limit no image is generated twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from distillery.generation.scoring.scores import Entries, Scorer
 from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.pools import write_pool
 
-REJECTED = "rejected"  # the reason, with the score after a colon
+REJECTED = "rejected"  # first word of the reason; the score follows after a colon
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class KeepRule:
 
     Attributes:
         scorer: gives an image the probability of its class.
-        at_least: the least probability, above 0 to 1.
-        tries: images generated at most, for each one requested.
+        at_least: the smallest probability to keep, above 0 to 1.
+        tries: maximum of images generated for each one requested.
     """
 
     scorer: Scorer
@@ -37,7 +37,8 @@ class KeepRule:
         """The rule of a configured source; None if it keeps all images.
 
         Args:
-            scorers: of the source; the one that `keep` names is among them.
+            source: the source in the configuration.
+            scorers: of the source, including the one that `keep` names.
         """
         if not (keep := source.get("keep")):
             return None
@@ -45,7 +46,7 @@ class KeepRule:
         return cls(by_name[keep["by"]], keep["at_least"], keep["tries"])
 
     def rejection(self, record: ImageRecord) -> str:
-        """Why an image that was scored is rejected; empty if it is kept, or was not scored."""
+        """Why an image is rejected; empty if it is kept or not yet scored."""
         score = self.scorer.score_of(record)
         if score is None or score >= self.at_least:
             return ""
@@ -53,7 +54,7 @@ class KeepRule:
 
 
 class RejectedImages:
-    """Sets rejected images aside into a pool of their own, so that the pools of the classes hold kept images alone.
+    """Collects rejected images in a pool of their own, so that the pools of the classes hold only kept images.
 
     Args:
         shard, records: the `.tar` and `.jsonl` to write; None for a source that keeps all images.
@@ -64,13 +65,13 @@ class RejectedImages:
         self.entries: Entries = []
 
     def set_aside(self, pools: Iterable[tuple[str, Entries]]) -> Iterator[tuple[str, Entries]]:
-        """The pools, in which a rejected image is a record with its reason and without bytes, as any other failure."""
+        """Yield the pools with rejected images as failures: their records keep the reason, but no bytes."""
         for label, entries in pools:
             rejected = [(record, data) for record, data in entries if record.failure and data is not None]
             self.entries += [(replace(record, failure=""), data) for record, data in rejected]
             yield label, [(record, None if record.failure else data) for record, data in entries]
 
     def write(self) -> None:
-        """Write the pool."""
+        """Write the pool of rejected images."""
         if self.shard and self.records:
             write_pool(self.shard, self.records, self.entries)

@@ -25,7 +25,7 @@ class Scorer(ABC):
         classes: the names of the classes to choose from.
 
     Attributes:
-        by: what it is called in records: their fields `{by}_scorer` and `{by}_score` hold its scores.
+        by: prefix of its fields in records: `{by}_scorer` holds `name`, `{by}_score` the score.
     """
 
     by: str
@@ -36,7 +36,7 @@ class Scorer(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What the scores follow from: a network and its classes."""
+        """Identifies what determines the scores: a network and its classes."""
 
     @abstractmethod
     def probabilities(self, images: Sequence[bytes]) -> np.ndarray:
@@ -45,8 +45,8 @@ class Scorer(ABC):
     def score_of(self, record: ImageRecord) -> float | None:
         """The score that this scorer gave an image; None if it has not scored it."""
         field = f"{self.by}_scorer"
-        mine = getattr(record, field) == clean_text(self.name, TEXT_LENGTHS[field])  # as a record has it
-        return getattr(record, f"{self.by}_score") if mine else None
+        scored_by_this = getattr(record, field) == clean_text(self.name, TEXT_LENGTHS[field])  # as records store it
+        return getattr(record, f"{self.by}_score") if scored_by_this else None
 
     def score(self, entries: Entries, store: Store) -> Entries:
         """Score images: fill the two fields of their records.

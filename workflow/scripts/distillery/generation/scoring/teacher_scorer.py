@@ -1,4 +1,4 @@
-"""Scores of generated images by the study's teacher. Imports torch when the first image needs a score."""
+"""Scores generated images with the study's teacher. Imports torch only when the first image needs a score."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from distillery.jobs import UserError, log
 
 
 class TeacherScorer(Scorer):
-    """A teacher that scores images as it sees them in the study: the center square at its size.
+    """A teacher that scores images prepared as in the study: the center square, resized to the teacher's size.
 
     Args:
         weights: the teacher's `.safetensors`.
