@@ -118,7 +118,7 @@ def combine_variances(seeds: ErrorModel, images: ErrorModel) -> ErrorModel:
 def groups_sign_flip_p(differences: np.ndarray, groups: np.ndarray) -> float:
     """Exact two-sided p over groups of images, if each group favors either arm with equal probability.
 
-    With one seed and every image a group of its own this is McNemar's exact test.
+    With one seed and one image per group this is McNemar's exact test.
 
     Args:
         differences: int [N], number of seeds where only the first arm is correct − where only the second is.

@@ -130,7 +130,7 @@ def _plot_panels(
 
 
 def _empty_figure(title: str, label: str) -> Figure:
-    """A figure with a heading only, for a study in which none of its scenarios is run."""
+    """A figure with a heading only, for a study that runs none of the scenarios that the figure shows."""
     figure = plt.figure(figsize=(MIN_WIDTH, strip_height(label) + 1.4))
     draw_title_block(figure, title, "nothing to draw: none of the scenarios of this figure is run", label)
     return figure

@@ -37,7 +37,7 @@ def _other_comparisons(tables: Tables) -> Iterator[Sentence]:
 def _cleaning(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sentence]:
     """Whether leaving out flagged labels removes wrong ones.
 
-    That is only shown if the teacher flags significantly more labels of the source than of its own test images.
+    The evidence for it: the teacher flags significantly more labels of the source than of its own test images.
     """
     table = named_table(tables, "audit")
     cleaned = table.where((table["class"] == "all") & (table["clean_loses_percent"] != ""))

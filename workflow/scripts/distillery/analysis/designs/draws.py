@@ -1,4 +1,4 @@
-"""Finds scenarios whose draws of train images do not differ, because they train on all images there are."""
+"""Finds scenarios whose draws of train images do not differ, because they train on all available images."""
 
 from __future__ import annotations
 
