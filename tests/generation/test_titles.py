@@ -99,7 +99,7 @@ def test_an_edited_file_decides_the_prompts(tmp_path):
     words = words_of_job({"cat": {}, "dog": {}}, {"prompts": path})
     assert words == {"cat": {"prompts": ["my own cat", "another cat"]}, "dog": {"prompts": ["a dog"]}}
     path.write_text("class,prompt\neel,an eel\n")
-    with pytest.raises(UserError, match="unknown class eel; known are cat, dog. Mend that row"):
+    with pytest.raises(UserError, match="unknown class eel; known are cat, dog. Correct that row"):
         words_of_job({"cat": {}, "dog": {}}, {"prompts": path})
     for text in ("label,text\ncat,a cat\n", "class,prompt\ncat\n"):
         path.write_text(text)

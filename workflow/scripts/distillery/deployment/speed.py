@@ -1,4 +1,4 @@
-"""Measures the speed and the memory of an ONNX file in a process of its own.
+"""Measures the speed and the memory of an ONNX file in a separate process.
 
     python -m distillery.deployment.speed MODEL THREADS [SHAPE OF ONE IMAGE]
 

@@ -154,7 +154,7 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
     except Exception as error:  # the runtime's errors share no narrower base class; or there are several inputs
         raise UserError(f"{key}.model: {path} is not an ONNX file with one input ({one_line(error, 120)})") from error
     metadata = session.get_modelmeta().custom_metadata_map
-    ours = entry.name == "images" and output.name == "probabilities" and "classes" in metadata
+    from_distillery = entry.name == "images" and output.name == "probabilities" and "classes" in metadata
     shape = [size if isinstance(size, int) else 0 for size in entry.shape]
     if len(shape) != 4 or 3 not in (shape[1], shape[3]):
         raise UserError(f"{key}.model: {path} takes {entry.shape}, not images [N, 3, S, S] or [N, S, S, 3]")
@@ -162,7 +162,7 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
     side = settings["input_size"] or shape[1 if last else 2]
     if not side:
         raise UserError(f"{key}.input_size: {path} takes images of any size; give the size that it was trained on")
-    names = json.loads(metadata["classes"]) if ours else _read_labels(key, settings)
+    names = json.loads(metadata["classes"]) if from_distillery else _read_labels(key, settings)
     outputs = len(names) or (output.shape[-1] if isinstance(output.shape[-1], int) else 0)
     about = {
         "type": "onnx",
@@ -170,7 +170,7 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
         "channels_last": last,
         "bytes": entry.type == "tensor(uint8)",
         "batch": shape[0],
-        "probabilities": ours or settings["output"] == "probabilities",
+        "probabilities": from_distillery or settings["output"] == "probabilities",
         "side": side,
         "interpolation": "bicubic",
         "size": len(data),

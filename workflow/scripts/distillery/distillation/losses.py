@@ -65,8 +65,8 @@ def dkd_loss(student: Tensor, teacher: Tensor, labels: Tensor, alpha: float, bet
         _decoupled(logits / temperature, labels) for logits in (student.float(), teacher.detach().float())
     )
     tckd, nckd = (
-        F.kl_div(ours, target, reduction="batchmean", log_target=True)
-        for ours, target in zip(of_student, of_teacher, strict=True)
+        F.kl_div(predicted, target, reduction="batchmean", log_target=True)
+        for predicted, target in zip(of_student, of_teacher, strict=True)
     )
     return temperature**2 * (alpha * tckd + beta * nckd)
 
@@ -91,8 +91,8 @@ def dist_loss(student: Tensor, teacher: Tensor, beta: float, gamma: float, tempe
         student, teacher: logits [B, C].
         temperature: T > 0.
     """
-    ours, theirs = (F.softmax(logits.float() / temperature, dim=1) for logits in (student, teacher.detach()))
-    inter, intra = (1 - _correlation(ours, theirs, dim).mean() for dim in (1, 0))
+    of_student, of_teacher = (F.softmax(logits.float() / temperature, dim=1) for logits in (student, teacher.detach()))
+    inter, intra = (1 - _correlation(of_student, of_teacher, dim).mean() for dim in (1, 0))
     return temperature**2 * (beta * inter + gamma * intra)
 
 
@@ -124,8 +124,8 @@ def attention_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tens
     Raises:
         UserError: no two stages are of a similar size.
     """
-    places = pair_stages([stage.shape[-1] for stage in student], [stage.shape[-1] for stage in teacher])
-    pairs = [(student[ours], teacher[theirs].detach()) for ours, theirs in places]
+    stages = pair_stages([stage.shape[-1] for stage in student], [stage.shape[-1] for stage in teacher])
+    pairs = [(student[i], teacher[j].detach()) for i, j in stages]
     return functools.reduce(operator.add, ((_attention(a, b) - _attention(b, a)).square().mean() for a, b in pairs))
 
 

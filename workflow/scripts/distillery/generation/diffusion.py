@@ -5,7 +5,7 @@ seed of the noise is a hash of everything that determines the image. An image en
 ends, so a job killed at any time resumes there. diffusers takes 20 s to import and is imported only if an image is
 missing.
 
-The same settings give the same image, whatever else is generated. The bytes are the same only if the batch has the same
+An image depends on its settings alone, not on the other images. Its bytes are the same only if the batch has the same
 size: another size changes the order of computation, so that single pixels may differ by one level of 255.
 """
 

@@ -148,7 +148,7 @@ def compile_parts(pipeline: Any) -> None:
     if hasattr(pipeline, "transformer"):
         for part in pipeline.transformer.children():
             for block in part if isinstance(part, torch.nn.ModuleList) else ():
-                block.compile()  # the blocks are alike: compiling one serves all
+                block.compile()  # all blocks have the same code, which is compiled only once
     if hasattr(pipeline, "vae"):
         pipeline.vae.to(memory_format=torch.channels_last).decoder.compile()
 

@@ -39,7 +39,7 @@ class Lora:
 
     @property
     def identity(self) -> str:
-        """Identifies the weights, wherever their file is; part of the seed of an image's noise."""
+        """The hash of a file, or id, revision and file name on the hub; part of the seed of an image's noise."""
         return self.revision if Path(self.path).suffix == ".safetensors" else f"{self.path}@{self.revision}/{self.file}"
 
     @property

@@ -85,7 +85,7 @@ def collect_titles(
         if not prompts and label not in refused:
             raise UserError(
                 f"source {source}: no image of class {label} came with a title that can be a prompt. Name another"
-                " source in prompts_from.titles, or take prompts_from out."
+                " source in prompts_from.titles, or remove prompts_from."
             )
         log.info("class %s: %d prompts from the titles of %d images", label, len(prompts), len(keys))
         rows += [(label, prompt) for prompt in prompts]
@@ -132,10 +132,10 @@ def words_of_job(
             rows = [(row["class"], row["prompt"].strip()) for row in reader]
     except (UnicodeDecodeError, csv.Error, KeyError, AttributeError) as error:
         raise UserError(
-            f"{path} is not a table of class and prompt ({one_line(error, 120)}). Mend it, or delete it to take the"
+            f"{path} is not a table of class and prompt ({one_line(error, 120)}). Correct it, or delete it to use the"
             " titles as they were collected."
         ) from error
     if unknown := sorted({label for label, _ in rows} - set(classes)):
-        raise UserError(f"{path}: unknown class {unknown[0]}; known are {', '.join(classes)}. Mend that row.")
+        raise UserError(f"{path}: unknown class {unknown[0]}; known are {', '.join(classes)}. Correct that row.")
     prompts = {label: [prompt for name, prompt in rows if name == label and prompt] for label in classes}
     return {label: {"prompts": found} if found else {"refused": True} for label, found in prompts.items()}

@@ -210,7 +210,7 @@ def open_session(data: bytes) -> Any:
 
 
 def runs_on_cpu(network: nn.Module) -> bool:
-    """Whether a part of a network runs on the CPU wherever the network is: an ONNX file."""
+    """Whether a part of a network, an ONNX file, always runs on the CPU."""
     return any(isinstance(module, OnnxNetwork) for module in network.modules())
 
 

@@ -1,4 +1,4 @@
-"""Reduces images with antialiasing inside a network, so that every use of the network reduces them alike."""
+"""Reduces images with antialiasing inside a network, so that every use of the network reduces them the same way."""
 
 from __future__ import annotations
 
