@@ -168,7 +168,7 @@ def _lines(plan: StudyPlan, seconds: TrainingSeconds) -> Iterator[str]:
         f" `results/tables/comparisons.csv`. p is corrected for {plan.tests} tests."
     )
     yield ""
-    yield "| seeds | teachers | draws | smallest difference, points | covers no other | trainings | cost | hours |"
+    yield "| seeds | teachers | draws | smallest difference, points | not covered | trainings | cost | hours |"
     yield "|---|---|---|---|---|---|---|---|"
     alternatives = [plan, replace(plan, design=RunDesign())]
     alternatives += [plan.with_own_teachers_and_draws(seeds) for seeds in TABLE_SEEDS]

@@ -86,7 +86,7 @@ def kinds_sheet(pixels: str | Path, table: str | Path, output: str | Path, headi
             lines = [f"{len(of_kind):,} of {len(rows):,}", *(f"{count:,} labeled {name}" for name, count in classes)]
             strips.append(Strip(kind.replace("_", " "), [row["row"] for row in of_kind[:COLUMNS]], lines))
     count = sum(row["image_kind"] != PHOTO for row in rows)
-    text = f"{count:,} of {plural(len(rows), 'image')} taken for no plain photo. About 1 photo in 100 is mistaken,"
+    text = f"{count:,} of {plural(len(rows), 'image')} are probably not photos. About 1 photo in 100 is mistaken,"
     text += " and more than half of the drawings are missed."
     require_rows(images, [row["row"] for row in rows], table, pixels)
     save_sheet(output, images, strips, "Kinds of images of {source}", text, heading)
