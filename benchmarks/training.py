@@ -80,7 +80,7 @@ STUDY = {
     "batch": 128,
     "images": 8000,
 }  # steps and batch as in config.yaml
-# for PyTorch's own kernels, oneDNN's and MKL's
+# environment variables that limit the kernels of PyTorch, oneDNN and MKL to AVX2
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 FIRST = 20  # steps before the measurement; their losses are compared
 QUIET = 1.0  # seconds until the loaders of the other loop are idle
@@ -126,10 +126,10 @@ def main() -> None:
 
 
 def use_avx2_alone() -> None:
-    """Restart this program without newer instructions of the CPU: libraries choose theirs when they are loaded."""
+    """Restart this program with the variables `AVX2`, which libraries read when they are loaded."""
     if any(os.environ.get(name) != value for name, value in AVX2.items()):
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | AVX2)
-    torch.cpu._is_avx512_bf16_supported = lambda: False  # asks the CPU itself
+    torch.cpu._is_avx512_bf16_supported = lambda: False  # torch queries the CPU, not the variables
 
 
 def compare(name: str, pair: Pair, batch: int, other: Callable[[int], float], steps: int, turns: int) -> None:

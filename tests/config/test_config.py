@@ -526,7 +526,7 @@ def test_the_published_study(monkeypatch):
 def test_the_root_configuration_has_the_exact_queries_and_prompts_of_the_published_study(monkeypatch):
     facts = ROOT.parent / "shared" / "facts" / "study.yaml"
     if not facts.exists():
-        pytest.skip("the published study's facts are not beside this checkout")
+        pytest.skip("the facts of the published study are missing")
     monkeypatch.chdir(ROOT)
     study, facts = load_config("config.yaml"), yaml.safe_load(facts.read_text())
     asked = {name: {key: words[key] for key in ("queries", "prompts")} for name, words in study["classes"].items()}

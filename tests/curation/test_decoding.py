@@ -208,7 +208,7 @@ def test_other_chunks_of_a_png_do_not_reject_it(data):
 CASES = Path(__file__).parents[3] / "shared/cases"
 
 
-@pytest.mark.skipif(not CASES.exists(), reason="the small inputs of ../shared/cases are not here")
+@pytest.mark.skipif(not CASES.exists(), reason="the inputs in ../shared/cases are missing")
 @pytest.mark.parametrize("name", ["bad_crc_in_text", "metadata_ztxt_1.2MB", "metadata_xmp_1.2MB"])
 def test_the_shared_cases_show_the_good_image(name):
     good, found = (np.asarray(decode((CASES / f"{each}.png").read_bytes()).image) for each in ("good", name))

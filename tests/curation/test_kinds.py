@@ -113,7 +113,7 @@ def test_the_model_was_trained_on_these_statistics():
     assert model.weights.shape == (expanded(np.zeros((1, len(NAMES)))).shape[1], 1 + len(DRAWN))
 
 
-@pytest.mark.skipif(not WEB.exists(), reason="the web images in ../shared are not there")
+@pytest.mark.skipif(not WEB.exists(), reason="the web images in ../shared are missing")
 def test_on_web_images_that_it_was_not_trained_on():
     labels = {}
     with open(ROOT / "benchmarks" / "image_kinds_labels.csv", newline="") as file:

@@ -299,7 +299,7 @@ def test_importing_the_module_loads_neither_torch_nor_the_demo():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not UNPACK.exists(), reason="the shared CIFAR-10 is not here")
+@pytest.mark.skipif(not UNPACK.exists(), reason="the shared CIFAR-10 is missing")
 def test_the_real_cifar10(tmp_path):
     subprocess.run([sys.executable, str(UNPACK), str(tmp_path)], check=True, capture_output=True)
     train, test = load_cifar10(tmp_path, ["ship", "frog"], 32, (1000, 0), seed=1)

@@ -105,7 +105,7 @@ print("diffusers" in sys.modules)
 def test_without_a_network_a_model_is_refused_before_diffusers_is_imported(tmp_path):
     command = ["unshare", "--net", "--map-root-user", sys.executable, "-c", OFFLINE]
     if not shutil.which("unshare") or subprocess.run([*command[:3], "true"], capture_output=True).returncode:
-        pytest.skip("this machine gives a process no network of its own")
+        pytest.skip("this machine cannot give a process its own network")
     scripts = str(Path(__file__).parents[2] / "workflow" / "scripts")
     environment = {"PYTHONPATH": scripts, "HF_HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

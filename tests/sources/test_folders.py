@@ -222,7 +222,7 @@ def test_the_script_writes_a_pool(tmp_path):
     assert [record.origin for record, _ in read_pool(out.shard, out.records)] == CATS
 
 
-@pytest.mark.skipif(not WEB.exists(), reason="the shared web images are not here")
+@pytest.mark.skipif(not WEB.exists(), reason="the shared web images are missing")
 def test_real_web_images():
     counts = Counter(
         {label: len(imported(WEB, label)) for label in "airplane automobile bird cat dog horse ship".split()}

@@ -21,7 +21,7 @@ from distillery_demo.web_pages import PAGES as MAKERS
 from distillery_demo.web_pages import SEARCHES
 
 PAGES = Path(__file__).parents[3] / "shared/data/pages"
-needs_pages = pytest.mark.skipif(not PAGES.exists(), reason="the saved pages of ../shared/data are not here")
+needs_pages = pytest.mark.skipif(not PAGES.exists(), reason="the saved pages of ../shared/data are missing")
 
 # --- real pages -------------------------------------------------------------------------------------------------------
 

@@ -298,7 +298,7 @@ def test_inspect_says_why_nothing_came(tmp_path, capsys):
     assert "none cannot be read" in err and len(err.splitlines()) == 1
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the saved pages of ../shared/data are not here")
+@pytest.mark.skipif(not REAL.exists(), reason="the saved pages of ../shared/data are missing")
 def test_a_real_page_of_2015(tmp_path):
     save(tmp_path, REAL.read_bytes(), "1.html.gz")
     assert len(saved_results(tmp_path, "google", "cat")) == 100

@@ -182,7 +182,7 @@ def screen():
 def test_a_window_on_a_screen_in_either_browser(kind, screen, tmp_path, monkeypatch):
     """In a visible window the crawl reads 150 results over two scrolls; then the person closes the window."""
     if not all(programs := programs_of(kind)):
-        pytest.skip(f"no {kind} with its driver on this machine")
+        pytest.skip(f"{kind} or its driver is not installed")
     monkeypatch.setenv("DISPLAY", screen)
     monkeypatch.setattr(browser, "BROWSERS", {kind: browser.BROWSERS[kind]})
     assert find_browser(headless=False) == (kind, *programs)

@@ -39,7 +39,7 @@ except UserError as error:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the memory is limited as on Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory can only be limited on Linux")
 def test_a_file_larger_than_memory_is_named_without_that_advice(tmp_path):
     np.savez(tmp_path / "data.npz", pixels=np.zeros(100_000_000, np.uint8))
     command = [sys.executable, "-c", LITTLE_MEMORY, str(tmp_path / "data.npz")]

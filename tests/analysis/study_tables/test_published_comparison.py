@@ -31,7 +31,7 @@ def test_the_prediction_interval_covers_one_training_95_times_of_100(seeds, sd):
     rng, draws, hits, widths = np.random.default_rng(0), 2000, 0, []
     for _ in range(draws):
         truths = rng.normal(0.4, sd, seeds + 1)
-        # all of ours were tested on the same images
+        # all of the study's runs were tested on the same images
         ours = 100 * (truths[:seeds] + rng.normal(0, (0.24 / 4000) ** 0.5))
         theirs = 100 * rng.binomial(200, truths[seeds]) / 200
         low, high = published.single_interval(ours.mean(), ours.std(ddof=1), seeds, 4000, 200)
