@@ -123,7 +123,7 @@ def test_the_error_for_a_missing_class_lists_the_folders_that_exist(study):
     assert "tested.zip has no image of class cat, dog, but folders Cat, Dog; add it" in mistake(study)
     for names, instead in (
         (("cat_1.jpg", "dog_1.jpg"), "images in no folder: cat_1.jpg, dog_1.jpg"),
-        (("outer/inner.zip",), "archives in it, which are to be unpacked: inner.zip"),
+        (("outer/inner.zip",), "archives inside, which must be unpacked: inner.zip"),
         ((), "no image at all"),
     ):
         with zipfile.ZipFile("tested.zip", "w") as archive:

@@ -347,7 +347,7 @@ def test_a_data_set_s_count_is_of_images(tmp_path):
 
 
 def test_a_class_that_a_data_set_lacks_is_named(tmp_path):
-    with pytest.raises(UserError, match="teacher.data: no image has the label frog, but cat, dog, ship"):
+    with pytest.raises(UserError, match="teacher.data: no image has the label frog; labels are cat, dog, ship"):
         load_dataset(dataset_settings(make_dataset(tmp_path)), ["cat", "frog"], 8, (0, 0), seed=0)
 
 

@@ -57,9 +57,9 @@ def test_commons_s_documented_response_is_read():
 @pytest.mark.parametrize(
     "page, reason",
     [
-        (b"<html>", "no JSON"),
-        (b"", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
+        (b"<html>", "not JSON"),
+        (b"", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
         (b"[1]", "no list"),
         (b"null", "no list"),
         (b'{"results": {}, "query": {"pages": {}}}', "no list"),

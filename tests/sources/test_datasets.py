@@ -66,7 +66,7 @@ def test_labels_may_be_texts_and_have_other_names(tmp_path):
     columns = {"image": "img", "label": "fine", "names": {"cat": "tabby, tabby cat"}}
     assert len(imported(tmp_path, **columns)) == 1 and len(imported(tmp_path, "dog", **columns)) == 1
     with pytest.raises(
-        UserError, match=r"no image has the label cat, but dog, tabby, tabby cat\. Name .* names: \{cat: …\}"
+        UserError, match=r"no image has the label cat; labels are dog, tabby, tabby cat\. Give .* names: \{cat: …\}"
     ):
         imported(tmp_path, image="img", label="fine")
 

@@ -50,6 +50,6 @@ def test_a_full_disk_is_an_error_before_the_crawl(tmp_path):
 
 def test_commons_gets_no_request_without_a_contact(tmp_path):
     server = Server(SearchIndex({"frog": ["frog"]}, 40, seed=0))
-    with pytest.raises(Refusal, match="Give it as `contact`") as caught:
+    with pytest.raises(Refusal, match="page as `contact`") as caught:
         looked(server, tmp_path, "commons", contact="")
     assert caught.value.reason == "no contact" and server.asked == []

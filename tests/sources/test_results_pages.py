@@ -263,7 +263,7 @@ def test_related_results_are_results(query):
 def test_a_page_of_results_without_a_word_of_the_query_is_an_error():
     page = "".join(bing_card(number, title="A cheap flight") for number in range(12)).encode()
     with pytest.raises(
-        UnrelatedResults, match="'green toad' with 12 results of which none has a word of it"
+        UnrelatedResults, match="'green toad' with 12 results, none of which contains a word of it"
     ) as refusal:
         bing.parse(page, bing.search_url("green toad", 0, {}))
     assert refusal.value.reason == "unrelated results"

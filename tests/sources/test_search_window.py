@@ -276,7 +276,7 @@ def test_a_block_half_way_uses_what_was_found_unless_the_class_must_be_whole(tmp
 def test_a_machine_without_a_browser_or_a_screen(monkeypatch, tmp_path):
     monkeypatch.setattr(browser.shutil, "which", lambda program: None)
     monkeypatch.setattr(browser, "ON_A_MAC", {"chromium": "/nowhere", "firefox": "/nowhere"})
-    with pytest.raises(Refusal, match="neither Chromium, Chrome nor Firefox is here. Install one") as refusal:
+    with pytest.raises(Refusal, match="neither Chromium, Chrome nor Firefox is installed. Install one") as refusal:
         find_browser(headless=True)
     assert refusal.value.reason == "no browser"
     monkeypatch.setattr(browser.sys, "platform", "linux")

@@ -63,8 +63,8 @@ def test_a_text_file_is_read(tmp_path):
         ("list.csv", "class,image_url\nfrog,http://a.bc/d\n", "no column url, but class, image_url; its first line"),
         ("list.txt", "http://a.bc/d\n", "but of http://a.bc/d (a line is a class, a space and a URL)"),
         ("list.csv", "PK\3\4", "list.csv is a workbook or an archive. Export it as .csv (UTF-8)"),
-        ("list.csv", "class,url\nfrog,http://a.bc/d\nfrog,a.bc/e\n", "line 3: 'a.bc/e' is no http address"),
-        ("list.csv", "class,url\nfrog\n", "line 2: '' is no http address"),
+        ("list.csv", "class,url\nfrog,http://a.bc/d\nfrog,a.bc/e\n", "line 3: 'a.bc/e' is not an http address"),
+        ("list.csv", "class,url\nfrog\n", "line 2: '' is not an http address"),
         ("list.csv", "class,url\ncat,http://a.bc/d\n", "no address of class frog, but of cat"),
         ("list.txt", "frog\n", "line 1: give a class, a space and a URL"),
         ("list.txt", "", "no address of class frog, but of nothing"),
@@ -272,13 +272,13 @@ def test_a_title_with_a_comma_is_named_only_to_its_class(tmp_path):
     path = write(tmp_path, text)
     with pytest.raises(UserError, match="line 2: 4 values for 3 columns; put an address or text"):
         read_addresses(path, "mine", "cat")
-    with pytest.raises(UserError, match="line 4: 'nowhere' is no http address"):
+    with pytest.raises(UserError, match="line 4: 'nowhere' is not an http address"):
         read_addresses(path, "mine", "dog")
     assert [record.url for record in read_addresses(path, "mine", "frog")] == ["http://a.bc/3"]
 
 
 def test_all_slips_of_a_class_are_counted(tmp_path):
-    with pytest.raises(UserError, match=r"line 2: '' is no http address \(and 2 more such lines\)\."):
+    with pytest.raises(UserError, match=r"line 2: '' is not an http address \(and 2 more such lines\)\."):
         read_addresses(write(tmp_path, "class,url\ncat\ncat,a\ncat,b\n"), "mine", "cat")
 
 

@@ -1,1 +1,1 @@
-"""Gets images that exist: from image searches, lists of addresses, folders and tars."""
+"""Retrieve images that exist: from image searches, lists of URLs, folders, archives and data sets."""

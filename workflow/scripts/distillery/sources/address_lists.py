@@ -1,4 +1,4 @@
-"""Images at URLs that the user lists: a table of classes and URLs, with license and creator where known."""
+"""Retrieve images from a list of URLs: the user's table of classes and URLs, with license and creator where known."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from distillery.storage.urls import is_http_url, quote_url
 
 REQUIRED, OPTIONAL = ("class", "url"), ("page", "title", "license", "creator")
 QUOTES = "put an address or text with a comma into quotes"
-UNCLOSED = re.compile(r"\n.*https?://", re.DOTALL)  # in a value: lines of the list behind a quote that is not closed
-DELIMITERS = (",", ";", "\t")  # a spreadsheet writes what its language uses
+UNCLOSED = re.compile(r"\n.*https?://", re.DOTALL)  # in a value that holds further lines: its quote was not closed
+DELIMITERS = (",", ";", "\t")  # which one a spreadsheet writes depends on its language
 
 
 def fetch_addresses(
@@ -33,7 +33,7 @@ def fetch_addresses(
         source: `path` of the list, `per_class` (0 for all), and how to fetch (see `Limits`).
         name: of the source.
         label: the class.
-        store: what was retrieved before; new images are added at once.
+        store: images retrieved before; new images are added at once.
         loopback: see `connect`.
 
     Yields:
@@ -53,35 +53,35 @@ def read_addresses(path: str | Path, name: str, label: str) -> list[ImageRecord]
     """The candidates that a list has for one class, each URL once.
 
     A `.csv` has the columns class and url, and optionally page, title, license and creator. Any other file has a class,
-    a space and a URL on each line; lines that begin with # are comments. Spaces in a URL are quoted. Mistakes in the
-    lines of other classes are left to those classes.
+    a space and a URL on each line; lines that begin with # are comments. Spaces in a URL are quoted. Errors in the
+    lines of other classes are not reported here, but when those classes are read.
 
     Raises:
-        UserError: a line of the class is wrong (the message names it), or the class has no URL.
+        UserError: a line of the class is wrong (the message gives its number), or the class has no URL.
     """
     others: Counter[str] = Counter()
     rows = _rows(path, f"source {name}", label, others)
-    mine: dict[str, dict[str, str]] = {}
-    slips: list[str] = []
+    found: dict[str, dict[str, str]] = {}
+    errors: list[str] = []
     for line, row in rows:
-        if slip := row.slip or _slip_of(row):
-            slips.append(f"line {line}: {slip}")
+        if error := row.error or _error_in(row):
+            errors.append(f"line {line}: {error}")
         else:
             texts = row.texts()
-            mine.setdefault(texts["url"], texts)
-    if slips:
-        more = f" (and {len(slips) - 1} more such lines)" if len(slips) > 1 else ""
-        raise UserError(f"source {name}: {path}, {slips[0]}{more}.")
-    if not mine:
+            found.setdefault(texts["url"], texts)
+    if errors:
+        more = f" (and {len(errors) - 1} more such lines)" if len(errors) > 1 else ""
+        raise UserError(f"source {name}: {path}, {errors[0]}{more}.")
+    if not found:
         raise UserError(f"source {name}: {none_of(path, [label], others)}, or leave the class out of its `classes`.")
-    return [_candidate(name, label, rank, texts) for rank, texts in enumerate(mine.values())]
+    return [_candidate(name, label, rank, texts) for rank, texts in enumerate(found.values())]
 
 
 def count_addresses(path: str | Path, where: str) -> Counter[str]:
-    """How many lines a list has of each class; they are not checked.
+    """How many lines a list has of each class; the lines are not checked.
 
     Raises:
-        UserError: the list cannot be read. One line, which begins with `where`.
+        UserError: the list cannot be read. The message begins with `where`.
     """
     counts: Counter[str] = Counter()
     _rows(path, where, "", counts)
@@ -89,14 +89,14 @@ def count_addresses(path: str | Path, where: str) -> Counter[str]:
 
 
 def none_of(path: str | Path, labels: Sequence[str], others: Iterable[str]) -> str:
-    """For a message: that a list has no address of some classes, what it has instead, and half of a remedy."""
+    """A message: the list has no URL of these classes, but of `others`. It ends with "Add some", without a period."""
     named = ", ".join(sorted(others))[:300] or "nothing"
     form = "" if _is_table(path) else " (a line is a class, a space and a URL)"
     return f"{path} has no address of class {', '.join(labels)}, but of {named}{form}. Add some"
 
 
 def _rows(path: str | Path, where: str, label: str, others: Counter[str]) -> list[tuple[int, Row]]:
-    """The rows of a class with their lines; `others` gets how many lines each other class has."""
+    """The rows of a class with their line numbers; adds the number of lines of each other class to `others`."""
     try:
         with open(path, "rb") as file:
             begin = file.read(4)
@@ -115,23 +115,23 @@ def _is_table(path: str | Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a list: the columns of the list, this line's values, and what is wrong with their number."""
+    """A line of a list: the columns of the list, this line's values, and the error if their number is wrong."""
 
     columns: Sequence[str]
     values: Sequence[str]
-    slip: str = ""
+    error: str = ""
 
     def texts(self) -> dict[str, str]:
-        """The values by column; the URL quoted."""
+        """The values by column, with the URL quoted."""
         texts = dict(zip(self.columns, self.values, strict=False))
         return texts | {"url": quote_url(texts["url"])}
 
 
-def _slip_of(row: Row) -> str:
+def _error_in(row: Row) -> str:
     """What is wrong with a line that has as many values as columns; empty if nothing is."""
     url = row.texts()["url"]
     if not is_http_url(url):
-        return f"{url[:80]!r} is no http address"
+        return f"{url[:80]!r} is not an http address"
     after = row.columns.index("url") + 1
     column, value = (row.columns[after], row.values[after]) if after < len(row.columns) else ("", "")
     cut = column == "page" or ("=" in value and not any(map(str.isspace, value)))
@@ -149,7 +149,7 @@ def _candidate(source: str, label: str, rank: int, texts: Mapping[str, str]) -> 
 
 
 def _csv_rows(file: TextIO, path: str | Path, label: str, others: Counter[str]) -> Iterator[tuple[int, Row]]:
-    """The rows of a class with their lines, and those that may be of it; `others` gets the other classes."""
+    """The rows that are, or may be, of a class, with their line numbers; counts the lines of other classes."""
     head = file.readline()
     delimiter = next((mark for mark in DELIMITERS if not _missing(_columns(head, mark))), ",")
     columns = _columns(head, delimiter)
@@ -169,17 +169,17 @@ def _csv_rows(file: TextIO, path: str | Path, label: str, others: Counter[str]) 
         # a row with too many values may have its class anywhere
         if found == label or (len(values) > len(columns) and label in map(str.strip, values)):
             row = _row(columns, [value.strip() for value in values], delimiter)
-            if row.slip or row.values[place] == label:
+            if row.error or row.values[place] == label:
                 yield line, row
         elif found:
             others[found] += 1
-        line = reader.line_num + 2  # of the next row's beginning: a value in quotes may have several lines
+        line = reader.line_num + 2  # where the next row begins: a value in quotes may have several lines
 
 
 def _row(columns: Sequence[str], values: list[str], delimiter: str) -> Row:
     extra = len(values) - len(columns)
     if extra > 0 and columns[-1] == "url" and values[len(columns) - 1].lower().startswith(("http://", "https://")):
-        # all that follows belongs to the address, whose commas want no quotes at the end of a line
+        # a URL in the last column needs no quotes around its commas: the rest of the line belongs to it
         return Row(columns, [*values[: len(columns) - 1], delimiter.join(values[len(columns) - 1 :])])
     if extra > 0 and any(values[len(columns) :]):
         return Row(columns, values, f"{len(values)} values for {len(columns)} columns; {QUOTES}")

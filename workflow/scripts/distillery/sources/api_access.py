@@ -1,6 +1,6 @@
-"""How the programming interfaces of searches want to be asked: at most so often, and with a key where there is one.
+"""Keep to the request limits of search APIs, and send an API token where the user has one.
 
-The key of a registered client of Openverse comes from the environment, so that no configuration holds a secret.
+The credentials of a registered Openverse client come from the environment, so that no configuration holds a secret.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOKEN_PATH = "/v1/auth_tokens/token/"
 
 @dataclass(frozen=True)
 class RequestQuota:
-    """What an interface allows: requests a minute and a day."""
+    """What an API allows: requests a minute and a day."""
 
     minute: int
     day: int
@@ -44,12 +44,12 @@ QUOTAS = {"openverse": ANONYMOUS, "inaturalist": RequestQuota(60, 10_000)}
 
 
 class ApiFetcher(Fetcher):
-    """A fetcher that asks one site at most so often, with a key that no other site gets.
+    """A fetcher that waits between requests to one site, and sends a token to that site only.
 
     Args:
         limits, loopback: see `Fetcher`.
         home: start of the site's URLs.
-        pause: seconds from one request to the site to the next.
+        pause: seconds from the start of one request to the site to the start of the next.
         token: sent to the site; empty for none.
     """
 
@@ -71,22 +71,22 @@ class ApiFetcher(Fetcher):
     def _own_headers(self, target: Target) -> dict[str, str]:
         scheme, host = target.site[:2]
         own = urlsplit(self.home)
-        # never over an open line, nor to where a redirect leads
+        # the token is never sent unencrypted, nor to another site that a redirect leads to
         same = (scheme, host) == (own.scheme, own.hostname)
         return {"Authorization": f"Bearer {self.token}"} if self.token and same else {}
 
 
 def fetcher_of(search: Search, limits: Limits, loopback: int | None = None) -> Fetcher:
-    """The fetcher of a search: one that keeps the interface's quota, if the search has one.
+    """The fetcher of a search; it keeps to the quota of the search's API, if there is one.
 
     Raises:
-        UserError: the search knows no such client.
-        Refusal: it does not answer.
+        UserError: the search does not know the client in the environment, or half of its credentials is missing.
+        Refusal: the search gives no token.
     """
     if search.kind not in QUOTAS:
         return Fetcher(limits, loopback)
     home, quota = search.home or ENGINES[search.kind].HOME, QUOTAS[search.kind]
-    paused = loopback is None  # an imitation has no quota
+    paused = loopback is None  # the imitated search has no quota
     client = has_client() if search.kind == "openverse" else False
     if client:
         quota = REGISTERED
@@ -99,7 +99,7 @@ def fetcher_of(search: Search, limits: Limits, loopback: int | None = None) -> F
 
 
 def has_client() -> bool:
-    """Whether the environment has a registered client of Openverse; one half of it is an error.
+    """Whether the environment has the credentials of a registered Openverse client.
 
     Raises:
         UserError: only one of the two variables is set.
@@ -111,7 +111,7 @@ def has_client() -> bool:
 
 
 def _openverse_token(fetcher: Fetcher, home: str) -> str:
-    """A token for some hours, for the client in the environment."""
+    """Request a token, valid for some hours, for the client in the environment."""
     form = {
         "grant_type": "client_credentials",
         "client_id": os.environ[CLIENT_ID],
@@ -129,7 +129,7 @@ def _openverse_token(fetcher: Fetcher, home: str) -> str:
         reason = "quota used up" if str(error).endswith("HTTP 429") else "unreachable"
         raise Refusal(f"Openverse gives no token ({error}). Run again later.", reason) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise Refusal("Openverse answered the request of a token in an unknown form.", "unreadable page") from error
+        raise Refusal("Openverse answered the request for a token in an unknown form.", "unreadable page") from error
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-        raise Refusal("Openverse answered the request of a token in an unknown form.", "unreadable page")
+        raise Refusal("Openverse answered the request for a token in an unknown form.", "unreadable page")
     return token

@@ -1,4 +1,4 @@
-"""Retrieve the images of a list of candidates that is known as a whole: of a user's addresses, or of saved pages."""
+"""Retrieve images from a complete list of candidates: the user's URLs, or the results in pages of a search."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from distillery.storage.retrieved.store import Store
 
 Entry = tuple[ImageRecord, bytes | None]
 THREADS = 8  # each host has fewer connections at a time, see Limits
-MOST_WAITING = 8 * THREADS  # images in memory while an earlier one is waited for
+MOST_WAITING = 8 * THREADS  # images in memory while an earlier one is still being fetched
 POLL_SECONDS = 0.05
 
 
@@ -35,8 +35,8 @@ def retrieve_in_order(
     Args:
         records: the candidates, by rank.
         requested: number of different images.
-        store: what was retrieved before; new images are added at once.
-        fetcher: fetches the others.
+        store: images retrieved before; new images are added at once.
+        fetcher: fetches the images that the store lacks.
         where: the source and class, for messages.
         advice: what to check if there is no image at all.
 
@@ -74,7 +74,10 @@ def _until_late(
     different: set[str],
     requested: int,
 ) -> Iterator[Entry]:
-    """Entries in order. One that is late is left out once enough others have arrived; `different` is the caller's."""
+    """Entries in order; one that is late is left out once enough others have arrived.
+
+    The caller adds the SHA-256 of each image that it has got to `different`.
+    """
     upcoming = iter(records)
     waiting: deque[tuple[ImageRecord, Future[Entry]]] = deque()
     while True:
@@ -91,14 +94,14 @@ def _until_late(
             if len(different | arrived) >= requested:
                 complete = complete or time.monotonic()
             elif len(waiting) < MOST_WAITING:
-                break  # further candidates may be begun meanwhile
+                break  # to start further candidates in the meantime
         if future.done() or complete:
             waiting.popleft()
             yield future.result() if future.done() else (replace(record, failure=LATE), None)
 
 
 def candidate(source: str, label: str, kind: str, rank: int, result: SearchResult, query: str) -> ImageRecord:
-    """The candidate of a result; its rank is its place among those of the class, from 0."""
+    """The candidate record of a search result; `rank` is its position among the candidates of the class, from 0."""
     texts = {name: getattr(result, name) for name in TEXTS}
     return ImageRecord(
         source, label, kind, result.url, rank, query=query, url=result.url, declared_width=result.width,

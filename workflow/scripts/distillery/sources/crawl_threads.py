@@ -1,6 +1,6 @@
-"""The threads of a crawl, as icrawler runs them: a feeder, a parser and several downloaders.
+"""Crawl a search with icrawler's threads: a feeder, a parser and several downloaders.
 
-The feeder asks for pages of results, the parser reads them and ranks candidates, the downloaders retrieve the images.
+The feeder requests pages of results, the parser reads them and ranks candidates, the downloaders retrieve the images.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.retrieved.store import Store
 
 DOWNLOADERS = 8  # threads; each host has fewer connections at a time, see Limits
-LAST_SECONDS = 0.25  # that threads are given to end once there are enough images; those without a request do
+LAST_SECONDS = 0.25  # wait for threads to end once there are enough images; threads without an open request do
 POLL_SECONDS = 0.05  # with icrawler's own defaults, every crawl idles for five seconds at its end
-FRUITLESS_PAGES = 2  # after so many pages of a query without a new image, one after the other, its results have ended
+FRUITLESS_PAGES = 2  # consecutive pages without a new image after which a query has no more results
 
 
 class ImageCrawler(Crawler):
-    """icrawler's threads: a feeder of pages, a parser of results, and downloaders. They send our own user agent."""
+    """icrawler's crawler with our own feeder, parser and downloader, which fetch with our own user agent."""
 
     def __init__(self, candidates: Candidates, fetcher: Fetcher, store: Store):
         self._candidates = candidates
@@ -60,7 +60,7 @@ class ImageCrawler(Crawler):
     def crawl(self) -> None:
         """Start all threads, and show progress until there are enough images or all threads have ended.
 
-        With enough images, threads that still wait for a server are left to end with the process.
+        Once there are enough images, threads that still wait for a server are left to end with the process.
         """
         for pool in (self.feeder, self.parser, self.downloader):
             pool.start()
@@ -72,7 +72,7 @@ class ImageCrawler(Crawler):
             worker.join(max(0.0, end - time.monotonic()))
 
     def _images(self) -> Iterator[int]:
-        """A number for every image retrieved, until there are enough or all threads have ended."""
+        """Yield a number for each image retrieved, until there are enough or all threads have ended."""
         shown, going = 0, True
         while going:
             going = self.downloader.is_alive() or self.parser.is_alive() or self.feeder.is_alive()
@@ -85,18 +85,18 @@ class ImageCrawler(Crawler):
 
 
 class _Pages:
-    """What feeder and parser share about each query."""
+    """The state of each query, which the feeder and the parser share."""
 
     def __init__(self) -> None:
-        self.read: dict[str, int] = {}  # results read
-        self.waiting: dict[str, list[SearchResult]] = {}  # read, but not yet candidates
-        self.fruitless: dict[str, int] = {}  # pages without a new image since the last one with
-        self.ended: set[str] = set()
-        self.parsed = threading.Event()  # the parser has done the feeder's last task
+        self.read: dict[str, int] = {}  # query → number of results read
+        self.waiting: dict[str, list[SearchResult]] = {}  # query → results read that are not yet candidates
+        self.fruitless: dict[str, int] = {}  # query → consecutive pages without a new image
+        self.ended: set[str] = set()  # queries without further results
+        self.parsed = threading.Event()  # the parser has finished the feeder's last task
 
 
 def _guarded(work: Callable[..., None]) -> Callable[..., None]:
-    """Make a failure of a thread's work end the crawl: icrawler would go on without the thread and report success."""
+    """Make an error in a thread end the crawl; icrawler itself would continue without the thread and report success."""
 
     @wraps(work)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -109,9 +109,9 @@ def _guarded(work: Callable[..., None]) -> Callable[..., None]:
 
 
 def _tasks(pool: _Parser | _Downloader, before: str) -> Iterator[dict[str, Any]]:
-    """A pool's tasks, until there are enough images, or the pool before it has exited and left none."""
+    """A pool's tasks, until there are enough images, or the pool before it has exited and its tasks are done."""
     while not pool.candidates.enough.is_set():
-        last = pool.signal.get(before)  # read first: a task put before the exit must still be found
+        last = pool.signal.get(before)  # read before the queue, so that a task put just before the exit is not lost
         try:
             yield pool.in_queue.get(timeout=POLL_SECONDS)
         except queue.Empty:
@@ -120,7 +120,7 @@ def _tasks(pool: _Parser | _Downloader, before: str) -> Iterator[dict[str, Any]]
 
 
 class _Feeder(Feeder):
-    """Gives queries their turns, and asks for one page of results at a time."""
+    """Takes the queries in turn, and requests one page of results at a time."""
 
     def __init__(self, *args: Any, candidates: Candidates, pages: _Pages):
         super().__init__(*args)
@@ -140,7 +140,7 @@ class _Feeder(Feeder):
                     return
 
     def _turn(self, query: str, count: int) -> int:
-        """Let the parser rank up to `count` more results of a query, reading pages as needed; returns their number."""
+        """Let the parser rank up to `count` more results of a query, from new pages if needed; returns their number."""
         pages, given = self.pages, 0
         while given < count and not self.candidates.enough.is_set():
             waiting = len(pages.waiting.get(query, ()))
@@ -191,7 +191,7 @@ class _Parser(Parser):
             pages.ended.add(query)
 
     def _refused(self, query: str, refusal: Refusal) -> None:
-        """End a query that was refused; end all after a block, since the next would be refused as well."""
+        """End a query that was refused; end all queries after a block, since the next would be refused as well."""
         self.candidates.refusal = refusal
         self.pages.ended.update(self.search.queries if isinstance(refusal, SourceBlocked) else [query])
 
@@ -207,7 +207,7 @@ class _Parser(Parser):
             if self.candidates.enough.is_set():
                 return
             try:
-                # numbered: icrawler's queue drops a task that it has seen before, even if it had no room for it then
+                # a new number each time: icrawler's queue drops a task that it saw before, even if it was full then
                 self.output({"rank": record.rank, "attempt": attempt}, timeout=POLL_SECONDS)
                 return
             except queue.Full:

@@ -1,7 +1,7 @@
 """Crawl an image search for the images of one class.
 
-Queries take turns, so that the requested number is spread over them. A URL found twice is one candidate. Every
-candidate has a record, whatever became of it.
+Queries take turns, so that each gives a part of the requested number. A URL found twice is one candidate. Every
+candidate has a record, whether it was retrieved or not.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ def crawl(
     Args:
         search: what to search for.
         limits: how to fetch.
-        store: what was retrieved before; new images are added at once.
+        store: images retrieved before; new images are added at once.
         loopback: see `connect`.
         whole: count a class as refused if the search is blocked before there are enough images. Otherwise the class
-            has those that were found.
+            keeps the images found before.
 
     Returns:
         Every record in order, with its bytes, or None if it has a failure. The iterator reads them from the store.
 
     Raises:
-        Refusal: the search gives programs no results, or not one image was retrieved; the store keeps what was.
+        Refusal: the search gives programs no results, no image was retrieved, or `whole` is set and the class is
+            incomplete. The store keeps the images retrieved before.
     """
     require_contact(search.kind, limits.contact, search.source)
     candidates, fetcher = Candidates(search), fetcher_of(search, limits, loopback)
@@ -66,5 +67,5 @@ def crawl(
             "source %s, class %s: %d images retrieved of %d requested; more queries may find more",
             *(search.source, search.label, count, search.requested),
         )
-    # one by one, as a class may exceed the memory; an image that has left the store meanwhile is fetched again
+    # one by one, since a class may not fit into memory; an image deleted from the store meanwhile is fetched again
     return ((record, None) if record.failure else retrieve(record, store, fetcher) for record in records)

@@ -1,4 +1,4 @@
-"""See what a saved page of Google's image search holds, record by record.
+"""List the records in a saved page of Google's image search.
 
 `python -m distillery.sources.inspect FILE_OR_FOLDER …`
 """
@@ -18,13 +18,13 @@ from distillery.sources.pages.saved import PageText, page_texts, saved_files, sh
 
 
 def describe(path: Path) -> tuple[list[str], int]:
-    """What a saved file holds.
+    """Describe the records in a saved file.
 
     Args:
         path: an HTML, MHTML or HAR file.
 
     Returns:
-        Lines for a person, and the number of different results.
+        Lines of text, and the number of different results.
 
     Raises:
         UserError: the file cannot be read.
@@ -54,7 +54,7 @@ def describe(path: Path) -> tuple[list[str], int]:
 def _summary(text: PageText, records: Sequence[PageRecord]) -> str:
     parts = [f"{len(text.markup):,} characters", f"{len(records)} records"]
     parts += [f"{cards} result cards"] if (cards := count_cards(text.markup)) else []
-    # its signs also stand in good pages
+    # good pages may contain a sign of a refusal too
     parts += [reason] if not records and (reason := block_of(text.markup, text.url)) else []
     return ", ".join(parts)
 
@@ -68,7 +68,7 @@ def _line(record: PageRecord, problem: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what the given files hold; 1 if one of them has no result or cannot be read."""
+    """Print the records in the given files; returns 1 if a file has no result or cannot be read, else 0."""
     parser = argparse.ArgumentParser(prog="python -m distillery.sources.inspect", description=__doc__)
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="a saved page (.html, .mhtml, .har), or a folder of them"
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _pages_in(path: Path) -> list[Path]:
-    """The saved pages in a folder; the path itself if it is none, or has none."""
+    """The saved pages in a folder; the path itself if it is a file, or a folder without saved pages."""
     return (saved_files(path, "") if path.is_dir() else []) or [path]
 
 

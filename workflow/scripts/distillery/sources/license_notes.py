@@ -1,6 +1,6 @@
-"""The license that a folder, archive or data set states for all of its images, where it has a usual file for it.
+"""Find the license that a folder, archive or data set states for all its images, in a file with a usual name.
 
-A note is for people to check, not a verdict: `cc-by-4.0`, or the name of a license file and its first line.
+The result is a hint for the user to check: `cc-by-4.0`, or the name of a license file and its first line.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import yaml
 from distillery.jobs import one_line
 from distillery.sources.folders.archives import read_archive
 
-NOTE_BYTES = 100_000  # of a file, from its beginning
-NOTE_LENGTH = 200  # characters
+NOTE_BYTES = 100_000  # read from the start of a file
+NOTE_LENGTH = 200  # characters of the result
 CARDS = ("readme.md", "dataset_card.md")
-METADATA = ("dataset-metadata.json", "datapackage.json")  # of Kaggle, of Frictionless Data
+METADATA = ("dataset-metadata.json", "datapackage.json")  # from Kaggle and from Frictionless Data
 TEXTS = ("license", "licence", "copying")
 TEXT_SUFFIXES = ("", ".txt", ".md", ".rst")
-Readers = Mapping[str, Callable[[int], bytes]]  # name of a file → what reads its first n bytes
+Readers = Mapping[str, Callable[[int], bytes]]  # name of a file → function that reads its first n bytes
 
 
 def license_of(path: str | Path, inside: str = "") -> str:
@@ -29,13 +29,13 @@ def license_of(path: str | Path, inside: str = "") -> str:
 
     Args:
         path: of a folder, or of a `.zip` or `.tar` that holds everything.
-        inside: the folder below it that holds the class folders. What lies above it counts too.
+        inside: the folder below it that holds the class folders. Files in the folders above that one count too.
     """
     path = Path(path)
     if path.is_file():
         try:
             return license_in({name: member.read for name, member in read_archive(path, "").items()})
-        except Exception:  # a damaged archive, which its import reports
+        except Exception:  # a damaged archive; importing it reports that
             return ""
     places = [
         path.joinpath(*PurePosixPath(inside).parts[:depth]) for depth in range(len(PurePosixPath(inside).parts) + 1)
@@ -51,17 +51,17 @@ def license_of(path: str | Path, inside: str = "") -> str:
 
 
 def is_note(name: str) -> bool:
-    """Whether a file is of those that state a license."""
+    """Whether a file, by its name, may state a license."""
     file = PurePosixPath(name.lower())
     return file.name in CARDS + METADATA or (file.stem in TEXTS and file.suffix in TEXT_SUFFIXES)
 
 
 def license_in(files: Readers) -> str:
-    """The license that files state: by a data set's card or metadata, else by a license's text; nearest to the top."""
+    """The license that files state: in a data set's card or metadata, else in a license text; the topmost counts."""
     notes = sorted(filter(is_note, files), key=lambda name: (name.count("/"), name))
     for name in notes:
         file = PurePosixPath(name.lower()).name
-        read = _of_card if file in CARDS else _of_metadata if file in METADATA else None
+        read = _license_in_card if file in CARDS else _license_in_metadata if file in METADATA else None
         if read and (found := read(_text(files[name]))):
             return one_line(found, NOTE_LENGTH)
     for name in notes:
@@ -70,8 +70,8 @@ def license_in(files: Readers) -> str:
     return ""
 
 
-def _of_card(text: str) -> str:
-    """The license in the YAML at a card's beginning, as the Hugging Face hub has it."""
+def _license_in_card(text: str) -> str:
+    """The license in the YAML header of a card, in the format of the Hugging Face hub."""
     if not text.startswith("---"):
         return ""
     try:
@@ -80,12 +80,12 @@ def _of_card(text: str) -> str:
         return ""
     if not isinstance(values, dict):
         return ""
-    # an own license is called other, and has its name in another key
+    # a custom license is called other; its name is in another key
     found = values.get("license_name") if values.get("license") == "other" else None
     return _joined(found or values.get("license"))
 
 
-def _of_metadata(text: str) -> str:
+def _license_in_metadata(text: str) -> str:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):

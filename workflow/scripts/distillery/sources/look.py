@@ -1,4 +1,4 @@
-"""Check an image search before the first crawl: send it one query."""
+"""Check an image search before the first crawl by sending it one query."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from distillery.storage.retrieved.verdicts import Verdict, now
 def look_at_search(
     source: Mapping[str, Any], name: str, query: str, store: str | Path, loopback: int | None = None
 ) -> Verdict:
-    """Query a search for the first page of results of a query.
+    """Request the first page of results of a query.
 
     Args:
         source: the configured source, of a kind in `ENGINES`.
         name: of the source.
-        query: to ask.
+        query: to send.
         store: the source's folder of retrieved images.
         loopback: port of the imitated web; None for the internet.
 
     Returns:
-        ok if there are results, unknown if there are none.
+        A verdict: ok if there are results, unknown if there are none or the crawl will use a browser.
 
     Raises:
         Refusal: the search gives programs no results.
-        UserError: the disk has no room for its images.
+        UserError: the disk has too little space for its images.
     """
     require_contact(source["kind"], source.get("contact", ""), name)
     require_room(store, source.get("min_free_bytes", 0))
-    if source.get("saved"):  # whether each class has a page is checked before any job
+    if source.get("saved"):  # `own_files` checks the saved pages before any job
         return Verdict(name, "ok", when=now())
     if source.get("browser"):
         find_browser(bool(source.get("headless")))
@@ -56,14 +56,14 @@ def look_at_search(
 
 
 def require_room(store: str | Path, free: int) -> None:
-    """Check the room on the disk of a store.
+    """Check that a store's disk has enough free space.
 
     Args:
         store: its folder, which need not exist.
-        free: bytes to leave free.
+        free: bytes that must be free.
 
     Raises:
-        UserError: less is free already.
+        UserError: less is free.
     """
     path = Path(store).absolute()
     while not path.exists():

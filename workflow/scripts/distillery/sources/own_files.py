@@ -1,6 +1,6 @@
-"""The user's own folders and lists: whether they exist, are not used twice, and hold enough images.
+"""Check the user's own folders and lists: that they exist, are not used twice, and hold enough images.
 
-Separate from `reading.check_config`: a pod of a cluster, which reads the configuration too, does not see these files.
+This is separate from `reading.check_config`, because a cluster's pod reads the configuration but has not these files.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class OwnPath:
         path: the folder, tar or list.
         labels: classes of which a folder must have images.
         remedy: what to do if it lacks one of them.
-        inside: the folder below it that holds the class folders; empty for itself.
+        inside: the folder below `path` that holds the class folders; empty for `path` itself.
     """
 
     key: str
@@ -42,14 +42,14 @@ class OwnPath:
 
 
 def check_own_files(study: Study) -> list[str]:
-    """Check the user's own folders and lists, as a checked configuration names them.
+    """Check the user's own folders and lists that a valid configuration names.
 
     Returns:
-        Warnings of a line each: classes with fewer images than requested, where counts may shrink.
+        Warnings, a line each: classes with fewer images than requested, if counts may shrink.
 
     Raises:
         UserError: a path does not exist, is a folder without one of the classes, is both the teacher's and a source's,
-            or has too few images of a class. One line, which names the key.
+            or has too few images of a class. The message names the key.
     """
     paths = list(_own_paths(study))
     for own in paths:
@@ -58,7 +58,7 @@ def check_own_files(study: Study) -> list[str]:
     _require_distinct(paths)
     warnings = [*_without_saved_pages(study), *_without_addresses(study)]
     for own in paths:
-        # no class, no folder: a list of addresses
+        # without labels it is a list of URLs, or a folder of unlabeled images
         found = count_images(own.path, own.labels, own.inside) if own.labels else {}
         if empty := [label for label, count in found.items() if count == 0]:
             instead = instead_of_images(own.path, empty[0], own.inside)
@@ -124,49 +124,49 @@ def _require_path(own: OwnPath) -> None:
 
 
 def _require_distinct(paths: Iterable[OwnPath]) -> None:
-    """No folder or tar of a class is both the teacher's and a source's, by a link either."""
+    """Check that no folder or archive of a class is both the teacher's and a source's, not even by a link."""
     sources: dict[Path, tuple[OwnPath, Path]] = {}
     for own in paths:
         of_classes = (class_place(own.path, label, own.inside) for label in own.labels)
         for place in filter(None, [own.path, *of_classes]):
-            # an archive has several places, told apart by the folder inside
+            # the teacher and a source may use one archive, if they use different folders in it
             resolved = place.resolve() / own.inside if place.is_file() and place == own.path else place.resolve()
             if own.key.startswith("sources."):
                 sources.setdefault(resolved, (own, place))
             elif resolved in sources:
-                other, theirs = sources[resolved]
+                other, other_place = sources[resolved]
                 raise config_error(
-                    f"{own.key}: {place} is {theirs} of {other.key}; students would be tested on images that their"
+                    f"{own.key}: {place} is {other_place} of {other.key}; students would be tested on images that their"
                     " teacher knows. Give the teacher other images"
                 )
 
 
 def _require_unknown_to_teacher(study: Study, paths: Iterable[OwnPath]) -> None:
-    """No folder of unlabeled images lies in one of the teacher's, nor one of the teacher's in it."""
+    """Check that no folder of unlabeled images contains one of the teacher's, or is inside one."""
     teachers = [own for own in paths if not own.key.startswith("sources.")]
     for name, folder in folders_of_unlabeled(study):
         for own in teachers:
-            mine, theirs = folder.resolve(), own.path.resolve()
-            if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+            unlabeled, labeled = folder.resolve(), own.path.resolve()
+            if unlabeled.is_relative_to(labeled) or labeled.is_relative_to(unlabeled):
                 raise config_error(
-                    f"sources.{name}.path: {folder} and {own.path} of {own.key} are in one another; the teacher would"
-                    " label images that it was trained or tested on. Give the source a folder of its own"
+                    f"sources.{name}.path: {folder} overlaps with {own.path} of {own.key}; the teacher would label"
+                    " images that it was trained or tested on. Give the source a folder of its own"
                 )
 
 
 def _shortfalls(study: Study, own: OwnPath, found: dict[str, int]) -> Iterator[str]:
-    """A warning if counts must shrink for want of images; raises a `UserError` where they may not or cannot."""
+    """A warning if counts must shrink because there are too few images; a `UserError` if they may not or cannot."""
     source = own.key.split(".")[1]
-    asked = images_requested(study, source)
+    requested = images_requested(study, source)
     label = min(found, key=lambda name: found[name], default=None)
-    if label is None or found[label] >= sum(asked.values()):
+    if label is None or found[label] >= sum(requested.values()):
         return
-    parts = " + ".join(f"{count} {part}" for part, count in asked.items() if count)
+    parts = " + ".join(f"{count} {part}" for part, count in requested.items() if count)
     what = (
-        f"{own.key}: {own.path} has {found[label]} images of class {label}, fewer than the {sum(asked.values())}"
+        f"{own.key}: {own.path} has {found[label]} images of class {label}, fewer than the {sum(requested.values())}"
         f" requested of each class ({parts})"
     )
-    fewest = sum(1 for count in asked.values() if count)
+    fewest = sum(1 for count in requested.values() if count)
     if study["split"]["shortfall"] == "error":
         raise config_error(f"{what}. Add images, lower the counts, or set split.shortfall: shrink")
     if found[label] < fewest:

@@ -18,7 +18,8 @@ ACCEPT = "image/webp,image/png,image/jpeg,image/*;q=0.8"
 def retrieve(record: ImageRecord, store: Store, fetcher: Fetcher) -> tuple[ImageRecord, bytes | None]:
     """Retrieve a candidate's image.
 
-    The store keeps an image under its URL, whatever class or query found it. It keeps no failures, since they may pass.
+    The store keeps an image under its URL, whatever class or query found it. Failures are not kept, since a later
+    attempt may succeed.
 
     Returns:
         The record completed, and the image's bytes or None if the record has a failure.

@@ -1,4 +1,4 @@
-"""One search for the images of a class, and the candidates that it has found."""
+"""Define a search for the images of a class, and collect the candidates that it finds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from distillery.storage.retrieved.refusals import Refusal
 
 @dataclass(frozen=True)
 class Search:
-    """What to ask an image search for."""
+    """A search for the images of one class: where, with which queries, and how many images."""
 
     source: str  # name
     kind: str  # of `ENGINES`
@@ -29,7 +29,7 @@ class Search:
 
     @property
     def turn(self) -> int:
-        """Results that a query gives before the next query has its turn."""
+        """Number of results to take from a query before the next query has its turn."""
         return max(1, -(-self.requested // len(self.queries)))
 
     def page_url(self, query: str, first: int) -> str:
@@ -39,13 +39,17 @@ class Search:
 
 
 def require_contact(kind: str, contact: str, name: str) -> None:
-    """Check that a search knows whom to reach, if it refuses programs that do not say so.
+    """Check that the study has a contact, if the search refuses programs without one.
 
     Raises:
         Refusal: it is Wikimedia Commons, and the study has no contact.
     """
     if kind == "commons" and not contact:
-        raise Refusal(f"source {name}: Wikimedia wants your address or page. Give it as `contact`.", "no contact")
+        raise Refusal(
+            f"source {name}: Wikimedia refuses programs without a contact. Give your e-mail address or page as"
+            " `contact`.",
+            "no contact",
+        )
 
 
 def search_of(
@@ -58,7 +62,7 @@ def search_of(
         name: the source's name.
         label: the class.
         queries: what to search for.
-        imitated: ask the imitation under .test (see `connect`), not the internet.
+        imitated: use the imitated search under .test (see `connect`) instead of the internet.
     """
     return Search(
         name,
@@ -72,35 +76,36 @@ def search_of(
     )
 
 
-GRACE_SECONDS = 3.0  # that late candidates are given when enough others have arrived
+GRACE_SECONDS = 3.0  # how long to wait for late candidates once enough others have arrived
 LATE = "not retrieved: later than enough others"
 
 
 class Candidates:
-    """The candidates of a search and what became of them, shared by the threads of a crawl.
+    """The candidates of a search and their outcomes, shared by the threads of a crawl.
 
-    The pool ends with the candidate that completes the requested number, in order of rank: no thread's speed matters,
-    unless a server is so late that enough others have long arrived.
+    The pool ends with the candidate, in order of rank, that completes the requested number. So the result does not
+    depend on the speed of threads, except that a candidate is left out if it is `GRACE_SECONDS` later than enough
+    others.
     """
 
     def __init__(self, search: Search):
         self.search = search
         self.found: list[ImageRecord] = []  # by rank
         self.refusal: Refusal | None = None  # of the search
-        self.error: BaseException | None = None  # of a thread; ends the crawl
-        self.enough = threading.Event()  # nothing more is to be done
+        self.error: BaseException | None = None  # in a thread; ends the crawl
+        self.enough = threading.Event()  # there are enough images, or an error: all threads stop
         self._rank: dict[str, int] = {}  # URL → rank
-        # rank → other queries that gave its URL, each after how many candidates it was found
+        # rank → other queries that found its URL, each with the number of candidates found before
         self._others: dict[int, list[tuple[int, str]]] = {}
-        self._done: dict[int, ImageRecord] = {}
-        self._done_below = 0  # lower ranks are all done
-        self._kept: set[str] = set()  # sha256 of the images below that rank
-        self._arrived: set[str] = set()  # sha256 of all images, whatever their rank
-        self._complete = 0.0  # when enough images had arrived, by `time.monotonic`; 0 before
+        self._done: dict[int, ImageRecord] = {}  # rank → record with the outcome
+        self._done_below = 0  # all lower ranks are done
+        self._kept: set[str] = set()  # SHA-256 of the images below that rank
+        self._arrived: set[str] = set()  # SHA-256 of all images, whatever their rank
+        self._complete = 0.0  # `time.monotonic` when enough images had arrived; 0 before
         self._lock = threading.Lock()
 
     def add(self, result: SearchResult, query: str) -> ImageRecord | None:
-        """Rank a result with a new URL; of a known URL, note the query and return None."""
+        """Add a result as a candidate and return its record; if its URL is known, note the query and return None."""
         with self._lock:
             if (rank := self._rank.get(result.url)) is not None:
                 if self.found[rank].query != query:
@@ -121,12 +126,12 @@ class Candidates:
         return url in self._rank
 
     def mark_done(self, record: ImageRecord) -> None:
-        """Note what became of a candidate, and count images in order of rank."""
+        """Record the outcome of a candidate, and count images in order of rank."""
         with self._lock:
             self._note(record)
 
     def leave_out_late(self) -> None:
-        """Leave out candidates that are still waited for `GRACE_SECONDS` after enough others have arrived."""
+        """Leave out candidates that have not arrived `GRACE_SECONDS` after enough others have."""
         with self._lock:
             if not self._complete or time.monotonic() - self._complete < GRACE_SECONDS:
                 return
@@ -134,7 +139,7 @@ class Candidates:
                 self._note(replace(self.found[self._done_below], failure=LATE))
 
     def _note(self, record: ImageRecord) -> None:
-        if self._done.setdefault(record.rank, record) is record:  # one that was late has its outcome already
+        if self._done.setdefault(record.rank, record) is record:  # a late candidate has its outcome already
             if not record.failure:
                 self._arrived.add(record.sha256)
             if len(self._arrived) >= self.search.requested:
@@ -151,19 +156,19 @@ class Candidates:
         return len(self._kept)
 
     def records(self) -> list[ImageRecord]:
-        """Every record up to the end of the pool, with the other queries that gave its URL before that end."""
+        """Every record up to the end of the pool, with the other queries that found its URL before that end."""
         if not self.enough.is_set() and self._done_below < len(self.found):
             raise RuntimeError(f"candidate {self._done_below} of {len(self.found)} was never done")
         done = [self._done[rank] for rank in range(self._done_below)]
         return [replace(record, duplicate_queries=self._duplicate_queries(record.rank)) for record in done]
 
     def _duplicate_queries(self, rank: int) -> tuple[str, ...]:
-        # how far the parser reads beyond the end of the pool depends on chance
+        # leave out what the parser read after the end of the pool, since that depends on timing
         queries = [query for found_after, query in self._others.get(rank, ()) if found_after <= self._done_below]
         return tuple(dict.fromkeys(queries))
 
     def abort(self, error: BaseException) -> None:
-        """End the crawl because a thread failed; after its end, nobody waits for the thread."""
+        """End the crawl because a thread failed; has no effect once the crawl has ended."""
         with self._lock:
             if not self.enough.is_set():
                 self.error = error

@@ -82,10 +82,12 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
 
 
 def write_rows(path: str | Path, array: np.ndarray, rows: Sequence[int]) -> None:
-    """Write some rows of an array as a `.npy`; of one that is larger than memory, such as a memory map, too.
+    """Write some rows of an array as a `.npy`; the array may be larger than memory, such as a memory map.
 
     Args:
-        rows: their numbers, in the order in which they are written.
+        path: the file.
+        array: of one or more dimensions.
+        rows: indices of the rows, in the order in which they are written.
     """
     header = {"descr": array.dtype.str, "fortran_order": False, "shape": (len(rows), *array.shape[1:])}
     step = max(1, CHUNK_BYTES // max(array[:1].nbytes, 1))

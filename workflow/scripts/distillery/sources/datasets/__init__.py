@@ -1,1 +1,1 @@
-"""Images of data sets in the form of the Hugging Face hub: parquet files with a column of images and one of labels."""
+"""Import images of data sets in the Hugging Face hub's format: parquet files with a column of images, one of labels."""

@@ -1,4 +1,4 @@
-"""The parquet files of a split of a data set: in a local folder, or downloaded from the Hugging Face hub."""
+"""Find the parquet files of a data set's split, in a local folder or on the Hugging Face hub, and download them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from distillery.storage.hub_access import ask_hub, hub_or_cache
 from distillery.storage.hub_errors import hub_error, model_name
 from distillery.storage.retrieved.refusals import Refusal
 
-CONVERTED = "refs/convert/parquet"  # where the hub keeps the parquet form of a data set in another form
+CONVERTED = "refs/convert/parquet"  # revision in which the hub keeps data sets that it has converted to parquet
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class DatasetSplit:
     Attributes:
         dataset: a local folder or parquet file, or an id on the hub.
         revision: on the hub; empty for the newest.
-        subset: of a data set that has several, also called configuration; empty if it has one.
+        subset: of a data set that has several; the hub also calls it a configuration; empty if there is only one.
         split: such as train.
     """
 
@@ -35,7 +35,7 @@ class DatasetSplit:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], split: str = "split") -> DatasetSplit:
-        """The split that a source or the teacher's data name; `split` is the key that has it."""
+        """The split that the settings of a source or of the teacher's data name, under the key `split`."""
         return cls(settings["dataset"], settings["revision"], settings["subset"], settings[split])
 
     @property
@@ -49,10 +49,10 @@ class ParquetPart:
     """One parquet file of a split.
 
     Attributes:
-        name: within the data set.
-        path: where it lies.
-        commit: the hub's, if any.
-        license: that the data set's card states; empty if it states none.
+        name: path within the data set.
+        path: path on this machine.
+        commit: of the data set on the hub; empty for a local one.
+        license: as the data set's card states it; empty if it states none.
     """
 
     name: str
@@ -62,10 +62,14 @@ class ParquetPart:
 
 
 def parts_of(split: DatasetSplit, where: str) -> list[ParquetPart]:
-    """The parquet files of a split, by name; those of the hub are downloaded into its cache on this machine.
+    """The parquet files of a split, sorted by name; those on the hub are downloaded into the hub's local cache.
+
+    Args:
+        split: of the data set.
+        where: how an error names the place in the configuration.
 
     Raises:
-        UserError: there is no such data set, split or subset. One line, which begins with `where`.
+        UserError: there is no such data set, split or subset.
         Refusal: the data set is gated, or the hub does not answer.
     """
     if split.is_local:
@@ -76,7 +80,7 @@ def parts_of(split: DatasetSplit, where: str) -> list[ParquetPart]:
 
 
 def local_parts(split: DatasetSplit, where: str) -> list[ParquetPart]:
-    """As `parts_of`, of a local folder or file."""
+    """As `parts_of`, for a local folder or file."""
     path = Path(split.dataset)
     if path.is_file():
         return [ParquetPart(path.name, path)]
@@ -85,7 +89,7 @@ def local_parts(split: DatasetSplit, where: str) -> list[ParquetPart]:
 
 
 def hub_files(split: DatasetSplit, where: str) -> tuple[str, list[str], str]:
-    """The hub's commit, the names of a split's parquet files there, and the license; downloads nothing.
+    """The commit on the hub, the names of a split's parquet files there, and the license; downloads nothing.
 
     Raises: as `parts_of`.
     """
@@ -106,10 +110,13 @@ def hub_files(split: DatasetSplit, where: str) -> tuple[str, list[str], str]:
 
 
 def choose_files(names: Iterable[str], split: DatasetSplit, where: str) -> list[str]:
-    """The parquet files of a split among all files, sorted.
+    """Choose the parquet files of a split among all file names, sorted.
 
-    A file belongs to a split if its folder or the beginning of its name is the split's: `data/train-00000-of-00002`,
-    `default/train/0000`. What stands before is the subset.
+    A file belongs to a split if its folder has the split's name, or its own name begins with it: `default/train/0000`,
+    `data/train-00000-of-00002`. The path before that is the subset.
+
+    Raises:
+        UserError: there is no file of the split, or there are files in several subsets.
     """
     parquet = sorted(name for name in names if name.endswith(".parquet"))
     if not parquet:
@@ -150,7 +157,7 @@ def _downloaded(split: DatasetSplit, commit: str, name: str) -> Path:
     try:
         with hub_or_cache(split.dataset):
             return Path(hf_hub_download(split.dataset, name, repo_type="dataset", revision=commit))
-    except Exception as error:  # as above
+    except Exception as error:  # errors of the hub and of its network client
         raise _refused(split, error) from error
 
 

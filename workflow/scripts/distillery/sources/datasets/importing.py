@@ -1,4 +1,4 @@
-"""Import the images of a class from a data set in the form of the Hugging Face hub."""
+"""Import the images of a class from a data set in the Hugging Face hub's format."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def import_dataset(
         can_be_decoded: whether bytes are an image that curation can read.
 
     Returns:
-        Every record with its bytes, read as the iterator advances; None for bytes that are no image.
+        Every record with its bytes, read as the iterator advances; None instead of bytes that are not an image.
 
     Raises:
         UserError: there is no such data set, split, column or label.
-        Refusal: the hub does not give it.
+        Refusal: the data set is gated, or the hub does not answer.
     """
     where = f"source {name}"
     split, columns = DatasetSplit.of(source), Columns.of(source)
     rows = rows_of_class(parts_of(split, where), label, columns, where)
     found = (
-        (part, image) for part, of_part in rows if of_part for _, image in read_images_at(part, of_part, columns, where)
+        (part, image) for part, numbers in rows if numbers for _, image in read_images_at(part, numbers, columns, where)
     )
     page = "" if split.is_local else f"https://huggingface.co/datasets/{split.dataset}"
     entries = (
@@ -64,7 +64,7 @@ def _entry(record: ImageRecord, data: bytes | None) -> tuple[ImageRecord, bytes 
 
 
 def look_at_dataset(source: Mapping[str, Any], name: str) -> Verdict:
-    """Whether a data set may be had and has the split; nothing is downloaded.
+    """Check that a data set is available and has the split, without downloading it.
 
     Raises: as `import_dataset`.
     """

@@ -1,4 +1,4 @@
-"""Read images and labels from the parquet files of a data set, a group of rows at a time."""
+"""Read images and labels from the parquet files of a data set, with few images in memory at a time."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Columns:
     """The columns to read.
 
     Attributes:
-        image: its values are bytes, or have them in a field `bytes`, as the hub's do.
-        label: its values are texts, or numbers that the file's metadata name.
-        names: study's class → the data set's name of it, where the two differ.
+        image: column whose values are bytes, or have them in a field `bytes`, as on the hub.
+        label: column whose values are texts, or numbers with names in the file's metadata.
+        names: the study's class → the data set's label, where the two differ.
     """
 
     image: str
@@ -29,23 +29,23 @@ class Columns:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Columns:
-        """The columns that a source or the teacher's data name."""
+        """The columns that the settings of a source or of the teacher's data name."""
         return cls(settings["image"], settings["label"], settings["names"])
 
 
 @dataclass(frozen=True)
 class DatasetImage:
-    """An image of a data set: `{file}:{row}`, and its bytes or None if the data set has none."""
+    """An image of a data set."""
 
-    origin: str
-    data: bytes | None
+    origin: str  # `{file}:{row}`
+    data: bytes | None  # None if the data set has no bytes
 
 
 def read_labels(parts: Sequence[ParquetPart], columns: Columns, where: str) -> Iterator[tuple[ParquetPart, int, str]]:
-    """The part, row and label of every image, as the data set names it.
+    """The part, the row and the data set's own label of every image.
 
     Raises:
-        UserError: a file is damaged, or lacks a column. One line, which begins with `where`.
+        UserError: a file is damaged, or lacks a column. The message begins with `where`.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -65,7 +65,7 @@ def read_labels(parts: Sequence[ParquetPart], columns: Columns, where: str) -> I
 def read_images_at(
     part: ParquetPart, rows: Sequence[int], columns: Columns, where: str
 ) -> Iterator[tuple[int, DatasetImage]]:
-    """The images at some rows of a part, ascending; groups of rows without any of them are not read."""
+    """The images at some rows of a part, each with its row, ascending; row groups without any of them are not read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -93,6 +93,12 @@ def rows_of_class(
 ) -> list[tuple[ParquetPart, list[int]]]:
     """The rows of a class in every part.
 
+    Args:
+        parts: the parquet files.
+        label: the study's class.
+        columns: see `Columns`.
+        where: how an error names the place in the configuration.
+
     Raises:
         UserError: the data set has no such label; the message lists those that it has.
     """
@@ -106,8 +112,8 @@ def rows_of_class(
             others.add(found)
     if not any(rows.values()):
         raise UserError(
-            f"{where}: no image has the label {wanted}, but {', '.join(sorted(others))[:300] or 'there is no image'}."
-            f" Name the class so, or say what it is called there: names: {{{label}: …}}."
+            f"{where}: no image has the label {wanted}; labels are {', '.join(sorted(others))[:300] or 'missing'}."
+            f" Give the class one of these names, or map it to one of them: names: {{{label}: …}}."
         )
     return list(rows.items())
 
@@ -119,7 +125,7 @@ def _require_columns(found: Sequence[str], columns: Columns, part: ParquetPart, 
 
 
 def _label_names(metadata: Mapping[bytes, bytes], column: str) -> list[str]:
-    """The names of the numbers in a column of labels, as the hub's files state them; empty if they do not."""
+    """The names of the numbers in a column of labels, from the metadata of the hub's files; empty if they have none."""
     try:
         names = json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]
     except (KeyError, ValueError, TypeError):

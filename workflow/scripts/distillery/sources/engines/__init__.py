@@ -1,4 +1,4 @@
-"""Image searches: for each, the URL of a page of results and a parser of that page."""
+"""Support image searches: for each, build the URL of a page of results and parse that page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from distillery.sources.engines.results import SearchResult
 
 
 class Engine(Protocol):
-    """What the module of each search defines."""
+    """The interface of each search's module."""
 
     HOME: str  # start of its URLs
     PAGE: int  # results on a page
-    STEADY: bool  # whether a page counts as PAGE results, however many are on it
+    STEADY: bool  # whether the next page starts PAGE results later, however many results are on this one
     FILTERS: dict[str, dict[str, str]]  # filter → its value in the configuration → its value in the URL
 
     def search_url(self, query: str, first: int, filters: Mapping[str, str], home: str = ...) -> str:

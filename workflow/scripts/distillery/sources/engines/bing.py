@@ -1,4 +1,4 @@
-"""Bing's image search: the URL of a page of results, and a parser of that page."""
+"""Build the URL of a page of results of Bing's image search, and parse that page."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from distillery.sources.engines.results import (
 from distillery.storage.urls import query_value
 
 HOME = "https://www.bing.com"
-PAGE = 35  # results asked for at a time
-STEADY = False  # a page counts as the results that are on it
-FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may simply have no results
+PAGE = 35  # results requested at a time
+STEADY = False  # the next page starts after the results that are on this one
+FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may just have no results
 
 COLORS = (*("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "brown", "black", "gray", "white"),)
 MINUTES = {"day": 1440, "week": 10080, "month": 43200, "year": 525600}
@@ -50,11 +50,11 @@ FILTERS = {
     "aspect": {name: f"aspect-{name}" for name in ("square", "wide", "tall")},
     "age": {name: f"age-lt{minutes}" for name, minutes in MINUTES.items()},
 }
-CUSTOM_SIZE = re.compile(r"(\d+)x(\d+)")  # width and height in pixels, at least
-# a card's text, where its link does not state the size: 3200 × 2400 · jpeg
+CUSTOM_SIZE = re.compile(r"(\d+)x(\d+)")  # minimum width and height in pixels
+# the size in a card's text, for a card whose link does not state it: 3200 × 2400 · jpeg
 SIZE_TEXT = re.compile(r'class="nowrap"[^<>]{0,200}>\s*(\d{1,5})\s*(?:x|×|&#215;|&times;)\s*(\d{1,5})')
 CARD = re.compile(r'class="(?:[^"<>]*\s)?iusc[\s"]')
-ENOUGH_TO_JUDGE = 10  # results; a page with fewer is not called unrelated
+ENOUGH_TO_JUDGE = 10  # results; a page with fewer never counts as unrelated
 
 
 def search_url(query: str, first: int, filters: Mapping[str, str], home: str = HOME) -> str:
@@ -92,7 +92,7 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
     Raises:
         SourceBlocked: a captcha.
         MarkupChanged: a page full of images without a result in this form.
-        UnrelatedResults: no result has a word of the query that the URL asks for.
+        UnrelatedResults: no result contains a word of the query in the URL.
     """
     markup = page.decode("utf-8", "replace")
     html = Tags(markup)
@@ -103,8 +103,9 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
         query = query_value(url, "q")
         if len(results) >= ENOUGH_TO_JUDGE and not any(is_related(result, query) for result in results):
             raise UnrelatedResults(
-                f"Bing answered {query[:80]!r} with {len(results)} results of which none has a word of it, as it may do"
-                " to programs. Run again later, change the query, or use another source (urls, folder, diffusion)."
+                f"Bing answered {query[:80]!r} with {len(results)} results, none of which contains a word of it, as it"
+                " sometimes does to programs. Run again later, change the query, or use another source (urls, folder,"
+                " diffusion)."
             )
         return results
     lower = markup.lower()
@@ -116,17 +117,17 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
         )
     if html.count("img") >= FULL_OF_IMAGES:
         raise MarkupChanged(
-            f"Bing answered with {html.count('img')} images in a markup this version cannot read. Please report it;"
-            " until then use another source (urls, folder, diffusion)."
+            f"Bing answered with {html.count('img')} images in a markup this version cannot read. Please report it,"
+            " and use another source (urls, folder, diffusion) until it is fixed."
         )
     return []
 
 
 def _sizes_in_text(markup: str, count: int) -> list[tuple[int, int]]:
-    """The size that the text of each of `count` cards states; zeros where it states none."""
+    """Width and height in the text of each of `count` cards; zeros where the text has none."""
     starts = [match.start() for match in CARD.finditer(markup)]
     sizes = [(0, 0)] * count
-    if len(starts) == count:  # else a card cannot be told from the next
+    if len(starts) == count:  # else it is not clear to which card a text belongs
         for match in SIZE_TEXT.finditer(markup):
             card = bisect_right(starts, match.start()) - 1
             if card >= 0 and sizes[card] == (0, 0):
@@ -135,7 +136,7 @@ def _sizes_in_text(markup: str, count: int) -> list[tuple[int, int]]:
 
 
 def is_related(result: SearchResult, query: str) -> bool:
-    """Whether a result's title or addresses have a word of the query, as it is or with another ending."""
+    """Whether a result's title or URLs contain a word of the query, perhaps with another ending."""
     text = f"{result.title} {unquote_plus(result.page)} {unquote_plus(result.url)}".casefold()
     words = [word for word in re.findall(r"\w+", query.casefold()) if len(word) > 1 or not word.isascii()]
     return not words or any(word[: max(3, len(word) - 2)] in text for word in words)

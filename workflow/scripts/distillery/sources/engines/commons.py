@@ -1,7 +1,7 @@
-"""Wikimedia Commons: freely licensed images, from MediaWiki's public API (commons.wikimedia.org/w/api.php).
+"""Search Wikimedia Commons for freely licensed images, by MediaWiki's public API (commons.wikimedia.org/w/api.php).
 
-Every result states its license and author. Wikimedia asks programs to say who runs them (`contact`) and refuses those
-that do not. Images are fetched 960 pixels wide, one of the widths it keeps ready; originals can have 100 megapixels.
+Every result states its license and author. Wikimedia refuses programs that do not say who runs them (`contact`). Images
+are fetched 960 pixels wide, one of the widths that it caches; originals can have 100 megapixels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from distillery.sources.engines.results import SearchResult, number, read_list, 
 
 HOME = "https://commons.wikimedia.org"
 PAGE = 50  # results a page, the most without an account
-STEADY = True  # a page counts as PAGE results, however many are on it
+STEADY = True  # the next page starts PAGE results later, however many results are on this one
 WIDTH = 960  # pixels
 FILTERS: dict[str, dict[str, str]] = {}
 
@@ -54,7 +54,7 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
     """
     found = read_list(page, "Wikimedia Commons", "query", "pages", empty="batchcomplete")
     pages = [result for result in found if isinstance(result, dict)]
-    # pages are listed by their numbers; `index` is their rank among the results
+    # the API sorts pages by their ids; `index` is their rank among the results
     return unique([_search_result(found) for found in sorted(pages, key=lambda found: number(found.get("index")))])
 
 

@@ -1,7 +1,7 @@
-"""Google's image search: the URL of a page of results, and a parser of that page.
+"""Build the URL of a page of results of Google's image search, and parse that page.
 
-Google usually answers programs with a page for browsers only, a consent page or a captcha. That raises
-`SourceBlocked`: nothing here pretends to be a browser.
+Google usually sends programs a page for browsers only, a consent page or a captcha. That raises `SourceBlocked`: this
+module never pretends to be a browser.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from distillery.sources.engines.results import MarkupChanged, SearchResult, Sour
 
 HOME = "https://www.google.com"
 PAGE = 100  # results a page
-STEADY = True  # a page counts as PAGE results, however many are on it
-FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may simply have no results
+STEADY = True  # the next page starts PAGE results later, however many results are on this one
+FULL_OF_IMAGES = 10  # <img> tags; a page with fewer may just have no results
 
 FILTERS = {
     "type": {name: f"itp:{name}" for name in ("photo", "clipart", "lineart", "face", "animated")},
     "size": {"large": "isz:l", "medium": "isz:m", "icon": "isz:i"},
-    # today's search knows Creative Commons and all other licenses; it no longer tells uses apart
+    # the search now distinguishes only Creative Commons from other licenses, and no longer the permitted uses
     "license": {"commercial": "il:cl", "noncommercial": "il:cl", "creativecommons": "il:cl", "other": "il:ol"},
     "color": {"color": "ic:color", "blackandwhite": "ic:gray", "transparent": "ic:trans"},
 }
 CAPTCHA, CONSENT = "captcha", "consent page"
-BLOCKED = (  # what stands in a page or its URL, and the reason of the refusal
+BLOCKED = (  # a sign in the page or its URL, and the reason of the refusal
     ("/sorry/", CAPTCHA),
     ("captcha-form", CAPTCHA),
     ("unusual traffic from your computer network", CAPTCHA),
@@ -62,14 +62,14 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
 
     Raises:
         SourceBlocked: a captcha, a consent page, a page for browsers only.
-        MarkupChanged: a page of result cards without addresses, or one full of images in no known form.
+        MarkupChanged: a page of result cards without image URLs, or one full of images in an unknown format.
     """
     markup = page.decode("utf-8", "replace")
     if results := results_in(markup):
         return results
     if reason := block_of(markup, url):
         raise SourceBlocked(
-            f"Google answered with a {reason} instead of results, as it mostly does to programs. Remove the source,"
+            f"Google answered with a {reason} instead of results, as it usually does to programs. Remove the source,"
             f" use another (bing, urls, folder, diffusion), or {ADVICE}.",
             reason,
         )
@@ -79,17 +79,17 @@ def parse(page: bytes, url: str = "") -> list[SearchResult]:
 
 
 def results_in(markup: str) -> list[SearchResult]:
-    """The results that a text tells of, in order; no thumbnails, and each document once."""
+    """The results in a text, in order, without thumbnails, and each of Google's documents once."""
     return unique([record.result for record in page_records(markup) if not record.problem])
 
 
 def block_of(markup: str, url: str = "") -> str:
-    """The reason why a page without results has none, if it refuses; else empty."""
+    """The reason if a page without results is a refusal; else empty."""
     return next((reason for sign, reason in BLOCKED if sign in markup or sign in url), "")
 
 
 def unreadable(markup: str) -> str:
-    """What a page without results has in place of them, if it is no empty page of results; else empty."""
+    """What a page without results has that could not be read, for a message; empty if it is just without results."""
     if cards := count_cards(markup):
         return f"{cards} result cards without an address of an image"
     images = len(re.findall(r"<img\b", markup, re.IGNORECASE))

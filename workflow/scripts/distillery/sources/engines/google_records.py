@@ -1,7 +1,7 @@
-"""The image records in a page of Google's image search, in every form in which one was seen.
+"""Find the image records in a page of Google's image search, in every format seen so far.
 
-A record may stand anywhere in the text: in an inline script, in the body of a later request, in either case as it is or
-escaped once or twice; in attributes, in links. So the text is searched, not the markup.
+A record may be anywhere: in an inline script or the body of a later request, unescaped or escaped once or twice, in
+attributes, or in links. So this module searches the text with regular expressions, and does not parse the markup.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from distillery.sources.engines.results import SearchResult, number, text
 from distillery.storage.urls import is_http_url, quote_url
 
 OWN_HOSTS = ("google.com", "gstatic.com", "googleusercontent.com", "ggpht.com", "googleapis.com")
-LEVELS = 4  # of escaping: none, once, twice, and twice in a HAR that was cut short
-# an escaped quote before what a record has
+LEVELS = 4  # of escaping: none, once, twice, and twice inside a truncated HAR
+# an escaped quote in front of the start of a record
 ESCAPED = re.compile(r"""\\(?:"|x22|u0022)(?:https?:|ou|ischj)|data-ou=\\|imgurl\\|&(?:quot|#34);https?:""")
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 PLAIN = {"n": "\n", "t": "\t", "r": "\r", "b": "", "f": ""}
 
 # an image: ["URL",height,width], where the URL may contain \u003d and \/
-# possessive (*+): a search that fails must not try again from every character
+# possessive quantifiers (*+) avoid backtracking, which would take quadratic time
 IMAGE = re.compile(r'\["(https?:(?:[^"\\]|\\.){5,4000}+)",\s*(\d{1,5}),\s*(\d{1,5})\]')
-# its thumbnail precedes it in the same form, and the id of its document that
+# the image's thumbnail precedes it in the same format, and the id of Google's document precedes the thumbnail
 DOCUMENT = re.compile(r'"([\w-]{4,60})",\s*$')
-# its page and title follow: "2003":[null,"ref","page","title"
+# the image's page and title follow: "2003":[null,"ref","page","title"
 ABOUT = re.compile(r'"2003":\[null,"(?:[^"\\]|\\.)*+","((?:[^"\\]|\\.)*+)","((?:[^"\\]|\\.)*+)"')
 NEAR = 4000  # characters between an image and its page and title, at most
 META = re.compile(r'\{(?:[^{}<>"]|"(?!ou":))*+"ou":[^{}<>]*+\}')
 TAG = re.compile(r"<\w[^<>]*+>")
 ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]{1,40})=(?:"([^"]*)"|'([^']*)')""")
 ISCHJ = re.compile(r'"ischj"\s*:\s*(?=\{)')
-MOST_FAILURES = 20  # a damaged reply after another is no page of Google's
+MOST_FAILURES = 20  # damaged replies after which the search stops: a page of Google's has not so many
 LINK = re.compile(r"/imgres\?([^\"<>\n\\]{10,8000})")
 OPENED = re.compile(r"<img\b(?=[^<>]*\bclass=[\"'][^\"'<>]*\biPVvYb\b)[^<>]*+>")
 CARD = re.compile(r"<[a-z]+\b(?=[^<>]*\sdata-docid=)(?=[^<>]*\sdata-lpage=)[^<>]*>")
@@ -44,12 +44,12 @@ CARD = re.compile(r"<[a-z]+\b(?=[^<>]*\sdata-docid=)(?=[^<>]*\sdata-lpage=)[^<>]
 
 @dataclass(frozen=True)
 class PageRecord:
-    """An image that a page tells of, before those of Google's own and repeated ones are left out.
+    """An image record in a page; it may still be one of Google's own images.
 
     Attributes:
-        form: where it stood: script, meta, data-ou, ischj, link, opened panel.
-        document: Google's id of it; empty if the form has none.
-        result: what the record says.
+        form: where it was found: script, meta, data-ou, ischj, link, opened panel.
+        document: Google's id of the document; empty if this form has none.
+        result: the content of the record.
     """
 
     form: str
@@ -58,14 +58,14 @@ class PageRecord:
 
     @property
     def problem(self) -> str:
-        """Why it is no result; empty if it is one."""
+        """Why the record is not a result; empty if it is one."""
         if not is_http_url(quote_url(self.result.url)):
             return "no http address"
         return "Google's own host" if is_own(self.result.url) else ""
 
 
 def page_records(markup: str) -> list[PageRecord]:
-    """Every record in a text, in order of its level of escaping, then of its form; each URL and document once."""
+    """Every record in a text, ordered by level of escaping and then by form; each URL and document once."""
     found: dict[str, PageRecord] = {}
     documents: set[str] = set()
     for level in _levels(markup):
@@ -79,7 +79,7 @@ def page_records(markup: str) -> list[PageRecord]:
 
 
 def count_cards(markup: str) -> int:
-    """Number of result cards; a card has the address of the page, not that of the image."""
+    """Number of result cards; a card has the URL of the page, not of the image."""
     return len(CARD.findall(markup))
 
 
@@ -120,7 +120,7 @@ def _from_arrays(markup: str) -> Iterator[PageRecord]:
 
 
 def _from_meta(markup: str) -> Iterator[PageRecord]:
-    """Images of older pages: JSON objects with the key ou."""
+    """Records in older pages: JSON objects with the key ou."""
     for match in META.finditer(markup):
         try:
             values = json.loads(match[0])
@@ -133,12 +133,12 @@ def _from_meta(markup: str) -> Iterator[PageRecord]:
 
 
 def _from_data(markup: str) -> Iterator[PageRecord]:
-    """Images of an older form of the batches that follow on scrolling: elements with data-ou."""
+    """Records in older batches that follow on scrolling: elements with the attribute data-ou."""
     for match in TAG.finditer(markup) if "data-ou=" in markup else ():
         if " data-ou=" not in (tag := " ".join(match[0].split())):
             continue
         found = {name: html.unescape(double or single) for name, double, single in ATTRIBUTE.findall(tag)}
-        if "data-ou" not in found:  # its quotes are escaped still
+        if "data-ou" not in found:  # its quotes are still escaped
             continue
         size = _whole(found.get("data-ow", "")), _whole(found.get("data-oh", ""))
         page, title = found.get("data-ru", ""), found.get("data-pt", "")
@@ -146,7 +146,7 @@ def _from_data(markup: str) -> Iterator[PageRecord]:
 
 
 def _from_ischj(markup: str) -> Iterator[PageRecord]:
-    """Images of a JSON reply: ischj.metadata, which states the creator."""
+    """Records in a JSON reply: ischj.metadata, which states the creator too."""
     failures = 0
     for match in ISCHJ.finditer(markup):
         try:
@@ -173,7 +173,7 @@ def _from_ischj(markup: str) -> Iterator[PageRecord]:
 
 
 def _from_links(markup: str) -> Iterator[PageRecord]:
-    """Images in links: of the oldest pages, and of today's where the mouse was over a result."""
+    """Records in links: in the oldest pages, and in today's if the mouse was over a result."""
     for match in LINK.finditer(markup):
         try:
             values = {name: value[0] for name, value in parse_qs(html.unescape(match[1])).items()}
@@ -181,7 +181,7 @@ def _from_links(markup: str) -> Iterator[PageRecord]:
             continue
         size = _whole(values.get("w", "")), _whole(values.get("h", ""))
         result = SearchResult(values.get("imgurl", ""), values.get("imgrefurl", ""), "", "", *size)
-        # not docid, which in old links is that of a page with several images
+        # not docid: in old links, that is the id of a page, which may have several images
         yield PageRecord("link", values.get("tbnid", ""), result)
 
 
@@ -199,10 +199,10 @@ FORMS: tuple[Callable[[str], Iterator[PageRecord]], ...] = (
 
 
 def unescape(literal: str) -> str:
-    """The text that the inside of a JavaScript string literal stands for; empty if it is malformed."""
+    """Decode the inside of a JavaScript string literal; empty if it is malformed."""
     try:
         return json.loads(f'"{literal}"', strict=False)
-    except ValueError:  # \x3d is JavaScript's, not JSON's
+    except ValueError:  # \x3d is valid in JavaScript, not in JSON
         try:
             return json.loads('"' + re.sub(r"\\x([0-9a-fA-F]{2})", r"\\u00\1", literal) + '"', strict=False)
         except ValueError:
@@ -210,7 +210,7 @@ def unescape(literal: str) -> str:
 
 
 def is_own(url: str) -> bool:
-    """Whether an address is one of Google's, such as a thumbnail's."""
+    """Whether a URL is on one of Google's hosts, such as a thumbnail's."""
     try:
         host = (urlsplit(url).hostname or "").lower()
     except ValueError:

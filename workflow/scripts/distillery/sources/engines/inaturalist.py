@@ -1,7 +1,8 @@
-"""iNaturalist: photos of plants, animals and fungi, from its public API (api.inaturalist.org/v1).
+"""Search iNaturalist for photos of plants, animals and fungi, by its public API (api.inaturalist.org/v1).
 
-Only observations of research grade: with a place, a date, and a species on which people agree. Every photo states its
-license and creator. Of an observation the first photo is taken, since the others show the same individual.
+The search returns only observations of research grade: with a place, a date, and a species on which people agree. Every
+photo states its license and creator. Only the first photo of an observation is used, since the others show the same
+individual.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from distillery.sources.engines.openverse import license_name
 from distillery.sources.engines.results import SearchResult, number, read_list, text, unique
 
 HOME = "https://api.inaturalist.org"
-PAGE = 200  # results a page, the most
-STEADY = True  # a page counts as PAGE results, however many are on it
+PAGE = 200  # results a page, the maximum
+STEADY = True  # the next page starts PAGE results later, however many results are on this one
 MAX_RESULTS = 10_000  # of a query
 SIDE = 500  # pixels of the longer side of a photo of medium size
 

@@ -1,6 +1,6 @@
-"""HTML of any origin, read in time that grows with its length alone.
+"""Parse untrusted HTML in time that is linear in its length.
 
-lxml's parser is used, event by event: `html.parser` of the standard library takes quadratic time on a page of `<a `.
+It uses lxml's event parser: `html.parser` of the standard library takes quadratic time on a page of `<a `.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from lxml import etree
 
 from distillery.sources.engines.results import text
 
-MAX_MARKUP = 20_000  # characters of a piece of text with markup; a title or an author has fewer
+MAX_MARKUP = 20_000  # characters that `plain_text` reads; titles and authors are shorter
 
 
 class Tags:
-    """Links with their attributes, the number of each start tag, and the texts of scripts, of any markup."""
+    """The links of a page with their attributes, the number of each start tag, and the texts of scripts."""
 
     def __init__(self, markup: str):
         self.links: list[dict[str, str]] = []  # attributes of each `<a>`
         self.scripts: list[str] = []
         self._counts: Counter[str] = Counter()
-        self._script: list[str] | None = None  # the parts of the one that is being read
+        self._script: list[str] | None = None  # parts of the script that is being read
         _feed(self, markup)
 
     def count(self, tag: str) -> int:
@@ -31,7 +31,7 @@ class Tags:
 
     # the parser calls these
     def start(self, tag: str, attributes: Any) -> None:
-        """A start tag."""
+        """Handle a start tag."""
         self._counts[tag] += 1
         if tag == "a":
             self.links.append({str(name): value or "" for name, value in attributes.items()})
@@ -39,18 +39,18 @@ class Tags:
             self._script = []
 
     def end(self, tag: str) -> None:
-        """An end tag."""
+        """Handle an end tag."""
         if tag == "script" and self._script is not None:
             self.scripts.append("".join(self._script))
             self._script = None
 
     def data(self, data: str) -> None:
-        """Text."""
+        """Handle text."""
         if self._script is not None:
             self._script.append(data)
 
     def close(self) -> None:
-        """The end."""
+        """Handle the end of the page."""
         self.end("script")
 
 
@@ -66,7 +66,7 @@ class _Text:
 
 
 def plain_text(markup: Any) -> str:
-    """The text of a piece of HTML, in one line; of a very long one, the text of its beginning."""
+    """The text of a piece of HTML in one line; only its first `MAX_MARKUP` characters are read."""
     reader = _Text()
     _feed(reader, text(markup)[:MAX_MARKUP])
     return " ".join("".join(reader.parts).split())
@@ -79,5 +79,5 @@ def _feed(target: Any, markup: str) -> None:
     try:
         parser.feed(data)
         parser.close()
-    except etree.LxmlError:  # a page that holds nothing, say: keep what was read
+    except etree.LxmlError:  # such as for a page without content: keep what was read
         pass

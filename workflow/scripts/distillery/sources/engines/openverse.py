@@ -1,4 +1,4 @@
-"""Openverse: openly licensed images of many collections, from its public API (api.openverse.org/v1).
+"""Search Openverse for openly licensed images of many collections, by its public API (api.openverse.org/v1).
 
 Every result states its license and creator. Without an account a query gives at most 240 results, 20 a page.
 """
@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from distillery.sources.engines.results import SearchResult, number, read_list, text, unique
 
 HOME = "https://api.openverse.org"
-PAGE = 20  # results a page, the most without an account
-STEADY = True  # a page counts as PAGE results, however many are on it
+PAGE = 20  # results a page, the maximum without an account
+STEADY = True  # the next page starts PAGE results later, however many results are on this one
 
 FILTERS = {
     "type": {"photo": "photograph", "illustration": "illustration"},

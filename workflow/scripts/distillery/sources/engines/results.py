@@ -1,4 +1,4 @@
-"""Results of an image search, and helpers to read them from JSON."""
+"""Define the results of an image search, and read them from JSON."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.texts import clean_address, clean_text
 from distillery.storage.urls import is_http_url, quote_url
 
-# fields of a result that are text about the image, not its URL
-TEXT_LENGTH = 500  # characters
+TEXT_LENGTH = 500  # characters of a title, license or creator
 MAX_SIDE = 1_000_000  # pixels; a search that states more is wrong
-TEXTS = ("page", "thumbnail", "title", "license", "creator")
+TEXTS = ("page", "thumbnail", "title", "license", "creator")  # fields of a result that a record has too
 
 
 class SourceBlocked(Refusal):
@@ -50,7 +49,7 @@ class SearchResult:
 
 
 def unique(results: list[SearchResult]) -> list[SearchResult]:
-    """The results with a URL, the first of each URL, in order; their texts clean (`distillery.storage.texts`)."""
+    """The first result of each URL, in order, with cleaned texts (`distillery.storage.texts`); without invalid URLs."""
     first: dict[str, SearchResult] = {}
     for result in results:
         if is_http_url(url := quote_url(result.url)):
@@ -72,13 +71,13 @@ def _clean(result: SearchResult, url: str) -> SearchResult:
 
 
 def read_list(page: bytes, engine: str, *path: str, empty: str = "") -> list[Any]:
-    """The list at `path` in a response that should be JSON.
+    """The list at `path` in a JSON response.
 
     Args:
         page: the response's body, any bytes.
         engine: name of the search, for the message.
-        path: keys down to the list.
-        empty: a key of a response that has no results, and so no list.
+        path: keys that lead to the list.
+        empty: a key that marks a response without results, which has no list.
 
     Raises:
         MarkupChanged: there is no such list; the message quotes the error that the response states.
@@ -93,7 +92,7 @@ def read_list(page: bytes, engine: str, *path: str, empty: str = "") -> list[Any
             return found
         reason = f"no list {'.'.join(path)}"
     except (ValueError, RecursionError):
-        reason = "no JSON"
+        reason = "not JSON"
     except (KeyError, TypeError, IndexError):
         error = response.get("error", response.get("detail", "")) if isinstance(response, dict) else ""
         error = text(error.get("info")) if isinstance(error, dict) else text(error)
@@ -104,10 +103,10 @@ def read_list(page: bytes, engine: str, *path: str, empty: str = "") -> list[Any
 
 
 def text(value: Any) -> str:
-    """A value if it is text, else an empty one."""
+    """The value if it is a string, else an empty string."""
     return value if isinstance(value, str) else ""
 
 
 def number(value: Any) -> int:
-    """A value if it is a whole number from 0 on, else 0."""
+    """The value if it is a non-negative integer, else 0."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0

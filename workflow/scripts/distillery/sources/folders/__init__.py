@@ -1,1 +1,1 @@
-"""Images that the user already has: class folders on the disk, in a tar or in a zip."""
+"""Import images that the user already has: class folders on the disk, in a tar or in a zip."""

@@ -1,6 +1,6 @@
-"""The files in a tar or a zip, read from where they lie.
+"""Read files directly from a tar or a zip.
 
-Nothing is extracted to the disk, so names in an archive cannot reach outside it; links in a tar are not followed.
+Nothing is extracted to the disk, so names in an archive cannot reach outside it. Links in a tar are not followed.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ SUFFIXES = (".tar", ".zip")
 
 @dataclass(frozen=True)
 class Member:
-    """A file in a folder or archive: its size in bytes, and a function that reads its first n bytes, all for −1."""
+    """A file in a folder or archive."""
 
-    size: int
-    read: Callable[[int], bytes]
+    size: int  # bytes
+    read: Callable[[int], bytes]  # reads the first n bytes; all for -1
 
 
 def read_archive(path: Path, where: str) -> dict[str, Member]:
-    """The files of an archive by their names within it, which have no `.` or leading `/`; the last of a name counts.
+    """The files of an archive by their names within it, without `.` and leading `/`; the last file of a name counts.
 
     Args:
         path: of a `.zip`, or else a plain tar.
         where: how an error names the place in the configuration.
 
     Raises:
-        UserError: the archive is damaged, compressed as a whole or encrypted. One line.
+        UserError: the archive is damaged, compressed as a whole or encrypted.
     """
     try:
         return _zip_members(path) if zipfile.is_zipfile(path) else _tar_members(path)
-    except (zipfile.BadZipFile, NotImplementedError) as error:  # NotImplementedError: of a version that none has
+    except (zipfile.BadZipFile, NotImplementedError) as error:  # NotImplementedError: an impossible zip version
         raise UserError(f"{where}: {path} cannot be read as a .zip ({error}). Download or make it again.") from error
     except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, RecursionError) as error:
         if path.suffix.lower() == ".zip":
-            raise UserError(f"{where}: {path} is no .zip, or only a part of one. Download it again.") from error
+            raise UserError(f"{where}: {path} is not a .zip, or is truncated. Download it again.") from error
         raise UserError(
             f"{where}: {path} cannot be read as a plain .tar ({error}). Decompress it, or make it again with tar -cf."
         ) from error
@@ -70,7 +70,7 @@ def _tar_reader(path: Path, member: tarfile.TarInfo) -> Callable[[int], bytes]:
 
 
 def _zip_members(path: Path) -> dict[str, Member]:
-    archive = zipfile.ZipFile(path)  # stays open as long as a member may be read
+    archive = zipfile.ZipFile(path)  # stays open as long as members can be read
     members = [member for member in archive.infolist() if not member.is_dir()]
     if any(member.flag_bits & 1 for member in members):
         raise zipfile.BadZipFile("it is encrypted")
@@ -81,12 +81,12 @@ def _zip_members(path: Path) -> dict[str, Member]:
 def _zip_reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[int], bytes]:
     def read(count: int) -> bytes:
         try:
-            # never more than the size that was checked, whatever the compressed data hold
+            # never more than the declared size, even if the compressed data hold more
             with archive.open(member) as file:
                 return file.read(member.file_size if count < 0 else min(count, member.file_size))
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
             raise OSError(f"damaged ({error})") from error
-        except Exception as error:  # each compression has an error of its own
+        except Exception as error:  # each compression has its own type of error
             if type(error).__module__ in ("zlib", "lzma", "_lzma", "bz2", "_bz2"):
                 raise OSError(f"damaged ({error})") from error
             raise

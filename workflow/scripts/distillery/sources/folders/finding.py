@@ -1,4 +1,4 @@
-"""The image files of a class: in its folder, its tar or zip, or in an archive of class folders."""
+"""Find the image files of a class: in its folder, in its tar or zip, or in an archive of class folders."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Found:
     origin: str  # path within the folder or archive
     size: int  # bytes
     read: Callable[[], bytes]
-    read_record: Callable[[], bytes] | None  # of the {key}.json beside it, as WebDataset has it; None without one
+    read_record: Callable[[], bytes] | None  # reads the {key}.json beside it, as in WebDataset; None if there is none
 
 
 def find_images(path: str | Path, label: str, where: str, otherwise: str = "", inside: str = "") -> list[Found]:
     """The image files of one class below `path`, sorted by name.
 
-    Files count as images by their suffix, or by their first bytes if the suffix is unknown. Linked folders are
-    followed, each once. Hidden files, system folders, videos and side files are left out.
+    Files count as images by their suffix, or by their first bytes if the suffix is unknown. Links to folders are
+    followed, and each folder is read once. Hidden files, system folders, videos and sidecar files are left out.
 
     Args:
         path: a folder of `{class}/…`, of `{class}.tar` or of `{class}.zip`; or a tar or zip that holds class folders,
@@ -39,10 +39,11 @@ def find_images(path: str | Path, label: str, where: str, otherwise: str = "", i
         label: the class.
         where: how an error names the place in the configuration.
         otherwise: what an error advises besides adding images of the class.
-        inside: the folder below `path` that holds the class folders; empty to find it.
+        inside: the folder below `path` that holds the class folders; if empty, it is searched for in an archive.
 
     Raises:
-        UserError: nothing at `path`, an archive that cannot be read, several places of the class, or none.
+        UserError: `path` does not exist, an archive cannot be read, or the class has no folder, several folders, or no
+            image.
     """
     found = _images(*_files_of(Path(path), label, where, otherwise, inside))
     if all(is_unread(file.origin) for file in found):
@@ -52,10 +53,10 @@ def find_images(path: str | Path, label: str, where: str, otherwise: str = "", i
 
 
 def instead_of_images(path: str | Path, label: str, inside: str = "") -> str:
-    """What a place has instead of images of a class, for a message: `, but 2 .heic files, which are not read`.
+    """What a folder or archive has instead of images of a class, for a message.
 
-    For an archive without a folder of the class, what it has: `, but folders Cat, Dog`. Empty for a folder without
-    any image.
+    Such as `, but 2 .heic files, which are not read`, or for an archive without a folder of the class
+    `, but folders Cat, Dog`. Empty for a folder without any image.
     """
     path = Path(path)
     files, _ = _files_of(path, label, "", "", inside)
@@ -65,13 +66,13 @@ def instead_of_images(path: str | Path, label: str, inside: str = "") -> str:
 
 
 def _instead_of_class(names: Iterable[str]) -> str:
-    """What an archive without a folder of a class has, for a message."""
+    """What an archive has instead of a class's folder, for a message."""
     paths = [PurePosixPath(name) for name in sorted(names)]
     images = [path for path in paths if may_be_image(str(path))]
     for what, found in (
         ("folders", sorted({path.parent.name for path in images} - {""})),
         ("images in no folder:", [path.name for path in images]),
-        ("archives in it, which are to be unpacked:", [path.name for path in paths if path.suffix in SUFFIXES]),
+        ("archives inside, which must be unpacked:", [path.name for path in paths if path.suffix in SUFFIXES]),
     ):
         if found:
             return f", but {what} {', '.join(found)[:200]}"
@@ -79,21 +80,22 @@ def _instead_of_class(names: Iterable[str]) -> str:
 
 
 def listing_of(folder: Path) -> str:
-    """A sentence of what is in a folder, for a message, with a space before it."""
+    """A sentence that lists what is in a folder, for a message; begins with a space."""
     there = sorted(entry.name for entry in folder.iterdir() if not is_hidden(entry.name))
     more = f" and {len(there) - MOST_NAMES} more" if len(there) > MOST_NAMES else ""
     return f" It has {', '.join(there[:MOST_NAMES])}{more}." if there else " It is empty."
 
 
 def find_unlabeled(path: str | Path, where: str, inside: str = "") -> list[Found]:
-    """All image files at and below `path`, sorted by name, whatever their folders are called; else as `find_images`.
+    """All image files at and below `path`, sorted by name, in folders of any name; else as `find_images`.
 
     Args:
         path: a folder, a tar or a zip.
-        inside: the folder below `path` to take images of; empty for all.
+        where: how an error names the place in the configuration.
+        inside: the folder below `path` to use; empty for all of `path`.
 
     Raises:
-        UserError: nothing at `path`, an archive that cannot be read, or no image.
+        UserError: `path` does not exist, an archive cannot be read, or there is no image.
     """
     place, start = Path(path), f"{inside.strip('/')}/" if inside else ""
     if place.is_dir():
@@ -109,7 +111,7 @@ def find_unlabeled(path: str | Path, where: str, inside: str = "") -> list[Found
 
 
 def class_place(path: Path, label: str, inside: str = "") -> Path | None:
-    """Where the images of a class are: its folder, its archive, or an archive of all classes; None for nowhere."""
+    """The path that holds the images of a class: its folder, its archive, or an archive of all classes; else None."""
     if path.is_file():
         return path
     folder = path / inside
@@ -118,7 +120,7 @@ def class_place(path: Path, label: str, inside: str = "") -> Path | None:
 
 
 def count_images(path: str | Path, labels: Iterable[str], inside: str = "") -> dict[str, int | None]:
-    """How many images of each class `find_images` would find; None where that cannot be told.
+    """How many images of each class `find_images` would find; None for an archive that cannot be read.
 
     Args:
         path: an existing folder or archive.
@@ -134,13 +136,13 @@ def count_images(path: str | Path, labels: Iterable[str], inside: str = "") -> d
                 _of_class(whole, label, inside, "") if whole is not None else _files_of(path, label, "", "", inside)[0]
             )
             counts[label] = sum(not is_unread(name) for name in _names_of_images(files))
-    except UserError:  # a damaged archive, which its import reports
+    except UserError:  # a damaged archive; importing it reports that
         pass
     return counts
 
 
 def _files_of(path: Path, label: str, where: str, otherwise: str, inside: str) -> tuple[Mapping[str, Member], str]:
-    """The files of a class by their names, and what stands before a name in its image's origin."""
+    """The files of a class by their names, and the prefix that makes an origin of a name."""
     place = class_place(path, label, inside)
     if place is None:
         raise UserError(_nothing_there(path / inside, label, where, otherwise))
@@ -160,7 +162,7 @@ def _on_disk(file: Path) -> Member:
 
 
 def _of_class(files: Mapping[str, Member], label: str, inside: str, where: str) -> dict[str, Member]:
-    """The files of an archive that are in the folder of a class, by their whole names."""
+    """The files in a class's folder in an archive, by their full names."""
     roots = {root for name in files if may_be_image(name) and (root := _root(name, label)) is not None}
     if inside:
         end = f"/{inside.strip('/')}/"
@@ -175,7 +177,7 @@ def _of_class(files: Mapping[str, Member], label: str, inside: str, where: str) 
 
 
 def _root(name: str, label: str) -> str | None:
-    """What stands before the folder of a class in a name, with its slash; None if the file is in no such folder."""
+    """The path before a class's folder in a name, with its slash; None if the file is in no such folder."""
     folders = PurePosixPath(name).parts[:-1]
     return "".join(f"{part}/" for part in folders[: folders.index(label)]) if label in folders else None
 
@@ -183,7 +185,7 @@ def _root(name: str, label: str) -> str | None:
 def _images(files: Mapping[str, Member], prefix: str) -> list[Found]:
     names = _names_of_images(files)
     if left := len(files) - len(names):
-        log.info("%d files beside the images are left out: hidden, videos, side files or of an unknown kind", left)
+        log.info("%d files are left out: hidden files, videos, sidecar files or files of an unknown kind", left)
     return [
         Found(
             clean_text(prefix + name, MAX_URL),
@@ -200,7 +202,7 @@ def _names_of_images(files: Mapping[str, Member]) -> list[str]:
 
 
 def _begins(member: Member) -> bool:
-    """Whether the first bytes are those of an image."""
+    """Whether a file begins like an image."""
     try:
         return extension(member.read(MAGIC_BYTES)) != "bin"
     except OSError:

@@ -1,4 +1,4 @@
-"""Import the images of a class that the user already has, with their provenance if a pool of this program holds it."""
+"""Import a class's images that the user already has, with their provenance if they are in a pool of this program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from distillery.sources.license_notes import license_of
 from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.pools import extension
 
-MAX_BYTES = 100_000_000  # larger files are no images to train on, and would have to fit into memory
+MAX_BYTES = 100_000_000  # larger files are not useful for training, and would have to fit into memory
 
 
 def import_folder(
@@ -23,22 +23,22 @@ def import_folder(
 ) -> Iterator[tuple[ImageRecord, bytes | None]]:
     """The images of one class, in the order of their names.
 
-    An image beside a `{key}.json` from a pool of this program keeps that provenance; others have the license that the
-    folder or archive states, if it does.
+    An image beside a `{key}.json` from a pool of this program keeps that provenance. Others get the license that the
+    folder or archive states, if it states one.
 
     Args:
-        source: `path` and `inside`, as for `find_images`; `per_class`: how many different images that can be decoded
-            are taken, 0 for all. Files before the last of them that cannot be used have a record as well.
+        source: `path` and `inside`, as for `find_images`; `per_class`, the number of different images that can be
+            decoded, 0 for all. Unusable files before the last of these images have a record too.
         name: of the source.
-        label: the class, which is the name of its folder or archive; `unlabeled` for all images, wherever they are.
+        label: the class, which is the name of its folder or archive; `unlabeled` for all images in all folders.
         can_be_decoded: whether bytes are an image that curation can read.
 
     Returns:
-        Every record with its bytes, read as the iterator advances. A file that cannot be read or is no image has a
-        record with a failure.
+        Every record with its bytes, read as the iterator advances. A file that cannot be read, or is not an image, has
+        a record with a failure, and None for bytes.
 
     Raises:
-        UserError: nothing at `path`, an archive that is compressed or damaged, or no image of the class.
+        UserError: `path` does not exist, an archive is compressed or damaged, or the class has no image.
     """
     path, inside, where = source["path"], source.get("inside", ""), f"source {name}"
     license = license_of(path, inside)
@@ -52,7 +52,7 @@ def import_folder(
 def up_to(
     entries: Iterator[tuple[ImageRecord, bytes | None]], limit: int, can_be_decoded: Callable[[bytes], bool], where: str
 ) -> Iterator[tuple[ImageRecord, bytes | None]]:
-    """The entries up to the one that completes `limit` different images; all for 0."""
+    """The entries up to the one that completes `limit` different images; all entries if `limit` is 0."""
     different: set[str] = set()  # sha256
     for record, data in entries:
         yield record, data
@@ -67,7 +67,7 @@ def up_to(
 def _records(found: Sequence[Found], name: str, label: str, license: str) -> Iterator[tuple[ImageRecord, bytes | None]]:
     for rank, file in enumerate(progress(found, label=f"importing {label}", unit="image")):
         known = _provenance(file)
-        if not (known.url or known.prompt):  # of the web or a model, where other licenses hold
+        if not (known.url or known.prompt):  # images from the web or a model have other licenses than the folder
             known = replace(known, license=known.license or license)
         record = replace(known, source=name, label=label, kind="folder", origin=file.origin, rank=rank)
         try:
@@ -80,7 +80,7 @@ def _records(found: Sequence[Found], name: str, label: str, license: str) -> Ite
 
 
 def _read(file: Found) -> bytes:
-    """The bytes of a file; a ValueError names the failure as it stands in the tables."""
+    """The bytes of a file; the message of a ValueError is the failure that the tables show."""
     if is_unread(file.origin):
         raise ValueError(f"format not read: {suffix_of(file.origin)}")
     if file.size > MAX_BYTES:
@@ -96,7 +96,7 @@ def _read(file: Found) -> bytes:
 
 
 def _provenance(file: Found) -> ImageRecord:
-    """The record beside a file; an empty one if there is none or another program wrote it."""
+    """The record beside a file; an empty record if there is none, or if another program wrote it."""
     empty = ImageRecord(source="", label="", kind="folder", origin="")
     if file.read_record is None:
         return empty

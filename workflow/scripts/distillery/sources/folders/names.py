@@ -1,4 +1,4 @@
-"""What a file in a folder is by its name: an image, another kind of file, or nothing of the user's at all."""
+"""Tell by a file's name whether it is an image, an image in an unsupported format, or another file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from distillery.storage.files import is_hidden
 IMAGES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .avif .avifs .jp2 .j2k .jpx .jpf .jpc".split()
 )
-# images that are not read: Apple's, those of cameras, and those of editors; they get a record that says so
+# images in unsupported formats, of Apple, cameras and editors; they get a record with that failure
 UNREAD_IMAGES = frozenset(
     ".heic .heif .hif .jxl .svg .psd .xcf .dng .cr2 .cr3 .crw .nef .nrw .arw .sr2 .raf .orf .rw2 .pef .srw".split()
 )
@@ -22,18 +22,18 @@ OTHERS = frozenset(
 
 
 def may_be_image(name: str) -> bool:
-    """Whether a file is neither hidden, nor a system's own, nor of another kind by its suffix."""
+    """Whether a file may be an image: not hidden, not a system file, and without the suffix of another kind of file."""
     path = PurePosixPath(name)
     return not any(map(is_hidden, path.parts)) and path.suffix.lower() not in OTHERS
 
 
 def is_image_by_name(name: str) -> bool:
-    """Whether the suffix is that of an image, read or not; a file with an unknown suffix may be one all the same."""
+    """Whether the suffix is one of an image, supported or not; a file with an unknown suffix may be an image too."""
     return suffix_of(name) in IMAGES | UNREAD_IMAGES
 
 
 def is_unread(name: str) -> bool:
-    """Whether the suffix is that of an image in a format that is not read."""
+    """Whether the suffix is one of an image in an unsupported format."""
     return suffix_of(name) in UNREAD_IMAGES
 
 

@@ -1,1 +1,1 @@
-"""Safe fetching: addresses, connections, limits, one exchange, and why one failed."""
+"""Fetch from the web safely: allowed addresses, connections, limits, single requests, and reasons of failures."""

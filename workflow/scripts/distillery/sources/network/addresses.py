@@ -1,7 +1,7 @@
-"""Which IP addresses and ports may be connected to: the public internet's, and none that a browser would refuse.
+"""Decide which IP addresses and ports a crawl may connect to: only public ones, and no ports that browsers refuse.
 
-Two tables with their sources. An address that IANA lists for a special purpose is refused even where it is reachable:
-none of them belongs to a web server.
+Each table names its source. Addresses that IANA lists for special purposes are refused even if they are reachable,
+since web servers do not have them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SPECIAL_IPV4 = (
 # loopback, ::/96 (IPv4-compatible), ::ffff:0:0:0/96 and 64:ff9b::/96 (translated), 100::/64 (discarded), 5f00::/16
 # (segment routing), fc00::/7 (private), fe80::/10 (link-local), fec0::/10 (site-local) and ff00::/8 (multicast).
 GLOBAL_IPV6 = "2000::/3"
-# https://www.iana.org/assignments/iana-ipv6-special-registry (as of October 2025): what it lists inside that block
+# https://www.iana.org/assignments/iana-ipv6-special-registry (as of October 2025): the entries inside that block
 SPECIAL_IPV6 = (
     "2001::/23",  # protocol assignments: Teredo, benchmarking, ORCHID and others
     "2001:db8::/32",  # documentation
@@ -41,7 +41,7 @@ SPECIAL_IPV6 = (
     "2620:4f:8000::/48",  # AS112
     "3fff::/20",  # documentation
 )
-# https://fetch.spec.whatwg.org/#port-blocking (as of 2025): ports of other protocols, which a request could be made for
+# https://fetch.spec.whatwg.org/#port-blocking (as of 2025): ports of other protocols, which a URL could abuse
 REFUSED_PORTS = frozenset(
     [
         *(0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104),
@@ -65,7 +65,7 @@ class ForbiddenPort(ForbiddenAddress):
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is part of the public internet; an IPv4 address mapped into IPv6 counts as itself."""
+    """Whether an IP address is part of the public internet; an IPv4 address mapped into IPv6 is checked as IPv4."""
     ip = ipaddress.ip_address(address.split("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is None:

@@ -1,8 +1,8 @@
-"""What one request may use, enforced at each step that waits: the time and the bytes of its connection.
+"""Limit the time and the bytes of one request, at every step that waits for its connection.
 
-A limit that is looked at between reads of decoded bytes can be outlasted by a server that never completes one: a status
-line, a header, a chunk's size. So every wait for the socket has the time that is left, and every byte is counted as it
-arrives. A watchdog closes the sockets of requests that are over, in case a library waits in a loop of its own.
+It is not enough to check a limit between reads of decoded bytes, since a server may never complete one: a status line,
+a header, the size of a chunk. So every wait for the socket ends when the request's time does, and every byte is counted
+as it arrives. A watchdog shuts the sockets of requests whose time is over, in case a library waits in its own loop.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 SILENCE_SECONDS = 10.0  # longest wait for a byte
-OVERHEAD_BYTES = 1_000_000
-WATCH_SECONDS = 0.5  # between two looks of the watchdog
+OVERHEAD_BYTES = 1_000_000  # of headers and framing, in addition to the body
+WATCH_SECONDS = 0.5  # between two checks of the watchdog
 
 
 class OutOfTime(TimeoutError):
@@ -28,11 +28,11 @@ class TooManyBytes(Exception):
 
 
 class Budget:
-    """Seconds and bytes for one request, from the look-up of its name to its last byte, with its redirects.
+    """Seconds and bytes for one request and its redirects, from the look-up of the name to the last byte.
 
     Args:
-        seconds: the time; it runs only within `running`, so that a wait for other requests costs none.
-        max_bytes: of a body. As many may arrive, and `OVERHEAD_BYTES` of headers and framing.
+        seconds: the time; it runs only within `running`, so that waiting for other requests does not count.
+        max_bytes: of a body. In addition, `OVERHEAD_BYTES` of headers and framing may arrive.
     """
 
     def __init__(self, seconds: float, max_bytes: int):
@@ -50,21 +50,28 @@ class Budget:
             self._seconds = self._deadline - time.monotonic()
 
     def left(self) -> float:
-        """Seconds left, at most 0 if the time is over."""
+        """Seconds left; 0 or less if the time is over."""
         return self._deadline - time.monotonic()
 
     def wait(self, steps: int = 1) -> float:
-        """Seconds that the next wait may take, if so many steps share what is left.
+        """Seconds that the next wait may take, at most `SILENCE_SECONDS`.
+
+        Args:
+            steps: number of waits that share the time left.
 
         Raises:
-            OutOfTime: none are left.
+            OutOfTime: no time is left.
         """
         if (left := self.left()) <= 0:
             raise OutOfTime("out of time")
         return min(SILENCE_SECONDS, left / steps)
 
     def spend(self, count: int) -> None:
-        """Count bytes that have arrived."""
+        """Count bytes that have arrived.
+
+        Raises:
+            TooManyBytes: there are more than the budget has.
+        """
         self.heard = self.heard or count > 0
         self._bytes -= count
         if self._bytes < 0:
@@ -72,7 +79,7 @@ class Budget:
 
 
 class BudgetSocket:
-    """A connected socket as `http.client.HTTPResponse` and a request use it, within a budget."""
+    """A socket that keeps to a budget; has the methods that sending a request and `http.client.HTTPResponse` need."""
 
     def __init__(self, connection: socket.socket, budget: Budget):
         self._connection, self._budget = connection, budget
@@ -80,10 +87,10 @@ class BudgetSocket:
     def sendall(self, data: bytes) -> None:
         """Send all bytes."""
         self._connection.settimeout(self._budget.wait())
-        self._connection.sendall(data)  # its timeout is one for all of them
+        self._connection.sendall(data)  # the timeout covers all bytes together
 
     def makefile(self, mode: str = "rb") -> io.BufferedReader:
-        """A file that reads; closing it leaves the socket open."""
+        """A file to read from the socket; closing it leaves the socket open."""
         return io.BufferedReader(_Reader(self._connection, self._budget), 65536)
 
 
@@ -98,7 +105,7 @@ class _Reader(io.RawIOBase):
         self._connection.settimeout(self._budget.wait())
         count = self._connection.recv_into(buffer)
         if not count and self._budget.left() <= 0:
-            raise OutOfTime("out of time")  # the watchdog, or a server that outlasted the limit, has shut the socket
+            raise OutOfTime("out of time")  # the watchdog has shut the socket, or the server has after the limit
         self._budget.spend(count)
         return count
 
@@ -113,7 +120,7 @@ class Watchdog:
 
     @contextmanager
     def watching(self, connection: socket.socket, budget: Budget) -> Iterator[None]:
-        """Shut this socket within `WATCH_SECONDS` of the end of the budget's time."""
+        """Within this context, shut the socket at most `WATCH_SECONDS` after the budget's time is over."""
         with self._lock:
             self._watched[connection] = budget
             if not self._started:
@@ -134,7 +141,7 @@ class Watchdog:
                 if not self._watched:
                     self._busy.clear()
             for connection in over:
-                with suppress(OSError):  # it has been closed meanwhile
+                with suppress(OSError):  # it was closed in the meantime
                     # not SSLSocket's own method, which would drop the TLS that another thread is reading
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
 

@@ -1,7 +1,7 @@
-"""Connections to public IP addresses only, so that no URL leads into the user's own network.
+"""Connect to public IP addresses only, so that no URL leads into the user's own network.
 
-A name is resolved once, all its addresses are checked, and the socket is opened to one of them: a name that resolves to
-something else a moment later changes nothing. Name, connection and TLS share the time of one request.
+A name is resolved once, all its addresses are checked, and the socket is opened to one of them, so that a name that
+resolves differently a moment later (DNS rebinding) does no harm. Look-up, connection and TLS share the request's time.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from urllib3.util.wait import wait_for_read
 from distillery.sources.network.addresses import REFUSED_PORTS, ForbiddenAddress, ForbiddenPort, is_public
 from distillery.sources.network.budget import WATCHDOG, Budget, OutOfTime
 
-MOST_IDLE = 64  # connections kept open for further requests
+MOST_IDLE = 64  # open connections that are kept for further requests
 Site = tuple[str, str, int]  # scheme, host, port
 
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """The settings of TLS: certificates are checked against Mozilla's list (certifi)."""
+    """The TLS settings: certificates are checked against Mozilla's list (certifi)."""
     context = ssl.create_default_context(cafile=certifi.where())
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 def connect(site: Site, budget: Budget, loopback: int | None = None) -> socket.socket:
-    """A connection to a site: to the first of its addresses that answers, with TLS for https.
+    """Connect to the first of a site's addresses that answers, with TLS for https.
 
     Args:
         site: scheme, host (a name or an IP address) and port.
         budget: of the request.
-        loopback: port of a server on this machine that answers for every host under .test, the name that RFC 6761
+        loopback: port of a server on this machine that stands in for every host under .test, a domain that RFC 6761
             reserves for testing. None outside demos and tests.
 
     Raises:
@@ -58,7 +58,7 @@ def connect(site: Site, budget: Budget, loopback: int | None = None) -> socket.s
 
 
 def _resolve(host: str, port: int, budget: Budget) -> list[Any]:
-    """The addresses of a host. The system's look-up has no time limit, so that a thread waits for it."""
+    """The addresses of a host. The system's look-up has no time limit, so it runs in a thread."""
     found: list[Any] = []
 
     def look_up() -> None:
@@ -78,7 +78,7 @@ def _resolve(host: str, port: int, budget: Budget) -> list[Any]:
 
 
 def _open(infos: list[Any], budget: Budget) -> socket.socket:
-    """A connection to the first address that answers; each has an equal part of the time that is left."""
+    """Connect to the first address that answers; each gets an equal part of the time left."""
     failure: OSError = OSError("no address")
     for index, (family, kind, protocol, _, where) in enumerate(infos):
         timeout = budget.wait(steps=len(infos) - index)
@@ -107,17 +107,17 @@ def _secured(connection: socket.socket, host: str, budget: Budget) -> socket.soc
 
 
 class IdleConnections:
-    """Connections that were left open after a response, for the next request to the same site."""
+    """Open connections that are kept after a response for the next request to the same site."""
 
     def __init__(self) -> None:
         self._idle: OrderedDict[socket.socket, Site] = OrderedDict()
         self._lock = threading.Lock()
 
     def take(self, site: Site) -> socket.socket | None:
-        """An open connection to a site, or None. One that has been closed, or sent something unasked, is dropped."""
+        """An open connection to a site, or None. One that the server closed, or sent unexpected data on, is dropped."""
         while True:
             with self._lock:
-                found = next((connection for connection, theirs in self._idle.items() if theirs == site), None)
+                found = next((connection for connection, its_site in self._idle.items() if its_site == site), None)
                 if found is None:
                     return None
                 del self._idle[found]
@@ -126,7 +126,7 @@ class IdleConnections:
             found.close()
 
     def give(self, site: Site, connection: socket.socket) -> None:
-        """Keep a connection whose response has been read to its end; the oldest one is closed if there are too many."""
+        """Keep a connection whose response was read to its end; if there are too many, the oldest is closed."""
         with self._lock:
             self._idle[connection] = site
             oldest = self._idle.popitem(last=False)[0] if len(self._idle) > MOST_IDLE else None

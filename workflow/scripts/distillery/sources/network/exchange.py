@@ -1,6 +1,7 @@
-"""One HTTP request and its response, over a connection that may be kept for the next one.
+"""Send one HTTP request and read its response, over a connection that may be kept for the next request.
 
-Only what a crawl needs: GET, a form for a key, no cookies, no proxy, no cache. `http.client` reads the response.
+It supports only what a crawl needs: GET, and POST of a form to get a token; no cookies, proxies or caches.
+`http.client` reads the response.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from distillery.sources.network.budget import WATCHDOG, Budget, BudgetSocket
 from distillery.sources.network.connections import IdleConnections, Site, connect
 
 PORTS = {"http": 80, "https": 443}
-PIECE = 65536  # bytes
-WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # encoding → zlib's number for it
+PIECE = 65536  # bytes read at a time
+WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # encoding → zlib's wbits
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -30,10 +31,10 @@ class BrokenEncoding(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """Where a request goes. All is ASCII without spaces, so that no URL can add a line to a request."""
+    """Where a request goes, in ASCII without spaces, so that no URL can add a line to a request."""
 
     site: Site
-    host: str  # as the header names it, with a port that is not the scheme's own
+    host: str  # value of the Host header, with the port if it is not the scheme's default
     path: str  # with the query
 
     @classmethod
@@ -51,7 +52,7 @@ class Target:
 
 
 class Client:
-    """Sends requests, over a connection that was left open if there is one to the site.
+    """Sends requests, over an open connection if one to the site was kept.
 
     Args:
         loopback: see `connect`.
@@ -67,7 +68,7 @@ class Client:
         """Send a GET, or a POST of a form; yields the response, of which only status and headers have been read.
 
         Raises:
-            OSError, http.client.HTTPException: no such response, or the time is over.
+            OSError, http.client.HTTPException: there is no valid response, or the time is over.
             TooManyBytes: see `Budget`.
         """
         lines = [f"{'GET' if form is None else 'POST'} {target.path} HTTP/1.1", f"Host: {target.host}"]
@@ -80,7 +81,7 @@ class Client:
         try:
             with closing(response), WATCHDOG.watching(connection, budget):
                 yield response
-                # its body was read, and the server keeps the connection open
+                # the body was read completely, and the server keeps the connection open
                 keep = not response.will_close and (response.isclosed() or response.length == 0)
         finally:
             if keep:
@@ -94,7 +95,7 @@ class Client:
                 return kept, _send(kept, request, budget)
             except TimeoutError:
                 raise
-            except OSError:  # the server closed it just now, as it may
+            except OSError:  # the server has just closed it, as it may at any time
                 pass
         connection = connect(site, budget, self._loopback)
         return connection, _send(connection, request, budget)
@@ -127,11 +128,11 @@ def body_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def decoded(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """A body without its encoding (gzip, deflate or none), in pieces of at most `PIECE` bytes each; some are empty.
+    """Decode a body (gzip, deflate or none), in pieces of at most `PIECE` bytes each; some are empty.
 
     Raises:
-        BrokenEncoding: the body is not so encoded, or in another way.
-        ConnectionError: it ends too soon.
+        BrokenEncoding: the encoding is not supported, or the body does not have it.
+        ConnectionError: the body ends too soon.
     """
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
@@ -146,7 +147,7 @@ def decoded(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _inflated(pieces: Iterable[bytes], window: int) -> Iterator[bytes]:
-    inflate, start = None, b""  # start: of a member of a gzip file, or of deflate
+    inflate, start = None, b""  # start: first bytes of a gzip member or deflate stream, too few to recognize it
     members = 0
     for piece in pieces:
         while piece:
@@ -157,7 +158,7 @@ def _inflated(pieces: Iterable[bytes], window: int) -> Iterator[bytes]:
                     break
                 if members and not piece.startswith(GZIP_MAGIC):
                     return  # padding, which browsers ignore too
-                # some servers send deflate without the header that the standard asks for
+                # some servers send deflate without the header that the standard requires
                 bare = window == WINDOWS["deflate"] and piece[0] & 15 != 8
                 inflate, members = zlib.decompressobj(-window if bare else window), members + 1
             yield (found := inflate.decompress(piece, PIECE))

@@ -1,4 +1,4 @@
-"""Why a URL could not be fetched, in the words that stand in the tables, and whether trying again may help."""
+"""Turn exceptions of a request into the failure reasons that the tables show, and tell which are worth a retry."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from distillery.sources.network.exchange import BrokenEncoding
 
 
 class FetchError(Exception):
-    """A URL gave nothing usable; the message is the reason as it stands in the tables."""
+    """A URL gave nothing usable; the message is the reason that the tables show."""
 
 
 class PassingError(FetchError):
-    """A failure that may pass: the request is worth repeating."""
+    """A temporary failure: the request is worth a retry."""
 
     def __init__(self, reason: str, wait: float | None = None):
         super().__init__(reason)
         self.wait = wait  # seconds that the server asks for
 
 
-# exceptions of the libraries → reason; the first that fits counts
+# types of exceptions → reason; the first match counts
 REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((ForbiddenPort,), "not a port of the web"),
     ((ForbiddenAddress,), "not a public address"),
@@ -31,7 +31,7 @@ REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((ssl.SSLError,), "certificate not valid"),
     ((OSError, http.client.HTTPException), "connection lost"),
     ((BrokenEncoding,), "broken encoding"),
-    ((ValueError,), "not an http address"),  # of a URL, before it is asked for
+    ((ValueError,), "not an http address"),  # raised for a URL before a request is sent
 )
 PASSING = ("name unknown", "timed out", "connection lost")
 # failures of URLs whose servers did not answer at all
@@ -39,6 +39,6 @@ NO_ANSWER = frozenset(f"not retrieved: {reason}" for reason in PASSING)
 
 
 def fetch_error(error: Exception) -> FetchError:
-    """An exception of a request, of a kind in `REASONS`, as a FetchError whose reason is the same on every machine."""
+    """The FetchError for an exception of a type in `REASONS`; its reason is the same on every machine."""
     reason = next(reason for kinds, reason in REASONS if isinstance(error, kinds))
     return (PassingError if reason in PASSING else FetchError)(f"not retrieved: {reason}")

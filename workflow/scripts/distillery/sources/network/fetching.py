@@ -1,7 +1,7 @@
-"""Fetch one URL: politely, within limits, and never from inside the user's own network.
+"""Fetch URLs: politely, within limits, and never from inside the user's own network.
 
-Redirects are followed one by one, each through a checked connection. Proxies of the environment are not used, since
-they would resolve names themselves, and no cookie is kept.
+Redirects are followed one by one, each through a checked connection. Proxies from the environment are not used, since
+they resolve names themselves. No cookies are kept.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ MAX_REDIRECTS = 5
 FIRST_WAIT_SECONDS = 0.5  # before the first retry; doubled before each further one
 BUSY = (429, 500, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
-PAGE_BYTES = 5_000_000  # of a page of results, whatever the limit for images
+PAGE_BYTES = 5_000_000  # maximum size of a page of results
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How a URL may be fetched."""
+    """Limits of fetching, and the contact of the user."""
 
     connections_per_host: int
     timeout_seconds: float  # for one request, redirects and body included
-    max_bytes: int  # as sent, and after decompression
+    max_bytes: int  # of a body, both as sent and after decompression
     retries: int
-    contact: str  # of a person, sent with every request
+    contact: str  # of the user, sent with every request
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> Limits:
@@ -78,26 +78,26 @@ class Fetcher:
         self._client = Client(loopback)
 
     def fetch_page(self, url: str) -> Response:
-        """Fetch a page of results of a search; as `fetch`."""
+        """Fetch a page of results of a search; raises as `fetch`."""
         return self.fetch(url, accept="text/html", max_bytes=min(PAGE_BYTES, self.limits.max_bytes))
 
     def fetch(
         self, url: str, accept: str = "*/*", max_bytes: int | None = None, form: Mapping[str, str] | None = None
     ) -> Response:
-        """Fetch a URL; repeat a request whose failure may pass.
+        """Fetch a URL; retry a request after a temporary failure.
 
         Args:
-            url: any text; one that is not an http URL is a FetchError.
+            url: any text; text that is not an http URL raises a FetchError.
             accept: the Accept header.
-            max_bytes: instead of the limits' own.
-            form: values to post; None to get. They are not sent to where a redirect leads.
+            max_bytes: used instead of `Limits.max_bytes`.
+            form: values to POST; None for a GET. A redirect is followed without them.
 
         Raises:
             FetchError: with the reason: "not retrieved: HTTP 404", "not retrieved: timed out" and others.
         """
         max_bytes = max_bytes or self.limits.max_bytes
         posted = None if form is None else urlencode(form).encode()
-        rng = random.Random(url)  # spreads retries, the same way each time
+        rng = random.Random(url)  # spreads the retries of different URLs, in a reproducible way
         for attempt in range(self.limits.retries + 1):
             try:
                 return self._follow(url, accept, Budget(self.limits.timeout_seconds, max_bytes), posted)
@@ -108,7 +108,7 @@ class Fetcher:
         raise AssertionError("unreachable")
 
     def _follow(self, url: str, accept: str, budget: Budget, form: bytes | None) -> Response:
-        """One request and its redirects, followed by hand, since each has to be checked."""
+        """Send a request and follow its redirects one by one, since each has to be checked."""
         for _ in range(MAX_REDIRECTS + 1):
             if not is_http_url(url):
                 raise FetchError("not retrieved: not an http address")
@@ -119,10 +119,10 @@ class Fetcher:
         raise FetchError("not retrieved: too many redirects")
 
     def _request(self, url: str, accept: str, budget: Budget, form: bytes | None) -> Response | str:
-        """One request: its response, or the URL it redirects to."""
+        """Send one request; returns its response, or the URL that it redirects to."""
         try:
             target = Target.of(url)
-            # the wait for a turn is not the server's fault: it costs no time of the budget
+            # the wait for a turn is not the server's fault, so it does not count as time of the request
             with self._hosts.turn(target.site[1]), budget.running():
                 try:
                     sent = self._headers(accept) | self._own_headers(target)
@@ -142,24 +142,24 @@ class Fetcher:
             raise fetch_error(error) from error
 
     def _headers(self, accept: str) -> dict[str, str]:
-        # images are compressed already
+        # images are already compressed
         encoding = "gzip" if accept.startswith("text/") else "identity"
         known = {"User-Agent": self.limits.agent, "Accept": accept, "Accept-Language": "en"}
         return known | {"Accept-Encoding": encoding}
 
     def _own_headers(self, target: Target) -> dict[str, str]:
-        """Further headers for one site; see `ApiFetcher`."""
+        """Additional headers for a target; see `ApiFetcher`."""
         return {}
 
     def _late(self, budget: Budget) -> FetchError | None:
-        """The error of a server that answered, but not in time; None if it had time left, or has sent nothing."""
+        """The error if the server answered, but too slowly; None if time is left, or the server has sent nothing."""
         if budget.left() > 0 or not budget.heard:
             return None
         return FetchError(f"not retrieved: slower than {self.limits.timeout_seconds:g} s")
 
     def _read(self, response: http.client.HTTPResponse, url: str, budget: Budget) -> Response | str:
         if response.status in REDIRECTS and (location := response.headers.get("location")) is not None:
-            # a header's bytes are read as Latin-1, may be UTF-8, and may hold spaces, as in /my cat.jpg
+            # Python decodes headers as Latin-1, but they may be UTF-8, and hold spaces, as in /my cat.jpg
             return quote_url(urljoin(url, location.encode("latin-1", "replace").decode("utf-8", "replace")))
         if response.status in BUSY:
             raise PassingError(f"not retrieved: HTTP {response.status}", headers.retry_after(response.headers))
@@ -180,7 +180,7 @@ class Fetcher:
             body += piece
             if len(body) > budget.max_bytes:
                 raise _too_large(budget)
-            budget.wait()  # raises once the time is over: not every piece needs a wait for the socket
+            budget.wait()  # raises once the time is over; buffered pieces do not wait for the socket, which checks it
         return bytes(body)
 
 

@@ -1,4 +1,4 @@
-"""Response headers that a polite client obeys."""
+"""Read the response headers that a polite client obeys."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 
 FORBIDDEN_USES = ("noai", "noimageai", "noindex", "noimageindex", "none")
-SETTINGS = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")  # have a colon, name no robot
+# parts of X-Robots-Tag with a colon that does not follow a robot's name
+SETTINGS = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")
 
 
 def whole_number(digits: str) -> float | None:
-    """A header's ASCII digits as a number, infinite if there are too many; None if it holds anything else."""
+    """A header's ASCII digits as a number, infinite if it is too large; None if it holds anything else."""
     return float(digits) if digits.isascii() and digits.isdigit() else None
 
 
 def retry_after(headers: Mapping[str, str] | Message) -> float | None:
-    """Seconds to wait by a Retry-After header, a number or a date (RFC 9110, 10.2.3); None without one.
+    """Seconds to wait, from a Retry-After header with a number or a date (RFC 9110, 10.2.3); None without one.
 
-    A date is compared with the response's own Date where it has one, since this machine's clock may be wrong.
+    A date is compared with the Date header if there is one, since this machine's clock may be wrong.
     """
     value = headers.get("retry-after", "").strip()
     if (seconds := whole_number(value)) is not None:
@@ -36,9 +37,10 @@ def retry_after(headers: Mapping[str, str] | Message) -> float | None:
 
 
 def forbidden_use(header: str) -> str:
-    """The first word of an X-Robots-Tag that forbids use as a training image, or "".
+    """The first word of an X-Robots-Tag header that forbids use as a training image; empty if none does.
 
-    A part may name the robot it is for ("otherbot: noindex"); parts for other robots do not count.
+    A part may begin with a robot's name ("otherbot: noindex"), which holds for the parts after it too. Parts for other
+    robots do not count.
     """
     robot = ""
     for part in header.lower().split(","):

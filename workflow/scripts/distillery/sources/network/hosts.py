@@ -1,4 +1,4 @@
-"""The hosts that a crawl asks: how many connections each has at a time, and until when one wants no requests."""
+"""Limit the connections to each host of a crawl, and send a host no requests while it asks for a pause."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from contextlib import contextmanager
 
 from distillery.jobs import log
 
-LONGEST_WAIT_SECONDS = 60.0  # for a host that asks for quiet; one that asks for more is not asked again until then
-MOST_QUIET_SECONDS = 600.0  # that one host is given in a crawl; then it is not asked again
+LONGEST_WAIT_SECONDS = 60.0  # longest pause to wait for; during a longer one, the host's URLs are skipped
+MOST_QUIET_SECONDS = 600.0  # of all pauses for one host in a crawl; after that, all its URLs are skipped
 
 
 class HostQuiet(Exception):
-    """A host asked for so much quiet that its other URLs are not asked for; the message is the failure that said so."""
+    """A host asked for so long a pause that its URLs are skipped; the message is the failure that asked for it."""
 
 
 class _Host:
     def __init__(self, connections: int):
         self.connections = threading.Semaphore(connections)
         self.lock = threading.Lock()
-        self.quiet_until = 0.0
-        self.given = 0.0  # seconds of quiet so far
-        self.reason = ""  # the failure that came with the wish
+        self.quiet_until = 0.0  # end of the pause, by `time.monotonic`
+        self.given = 0.0  # seconds of all pauses so far
+        self.reason = ""  # the failure that asked for the pause
 
 
 class Hosts:
-    """The turns of several threads at each host.
+    """Gives several threads their turns at each host.
 
     Args:
-        connections: of one host at a time.
+        connections: to one host at a time.
     """
 
     def __init__(self, connections: int):
@@ -44,10 +44,10 @@ class Hosts:
 
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:
-        """One of a host's connections, once it wants no more quiet.
+        """Hold one of a host's connections, after waiting for the end of its pause.
 
         Raises:
-            HostQuiet: the quiet is longer than `LONGEST_WAIT_SECONDS`.
+            HostQuiet: the pause is longer than `LONGEST_WAIT_SECONDS`.
         """
         host = self._host(name)
         while True:
@@ -56,12 +56,18 @@ class Hosts:
                     raise HostQuiet(host.reason)
                 time.sleep(left)
             with host.connections:
-                if host.quiet_until <= time.monotonic():  # else another thread was told meanwhile
+                if host.quiet_until <= time.monotonic():  # else another thread has got a pause in the meantime
                     yield
                     return
 
     def want_quiet(self, name: str, seconds: float, reason: str) -> None:
-        """Note that a host asks for so many seconds without requests (Retry-After), and tell it in the log."""
+        """Record and log that a host asks for so many seconds without requests (Retry-After).
+
+        Args:
+            name: of the host.
+            seconds: length of the pause.
+            reason: the failure that asked for it.
+        """
         host, now = self._host(name), time.monotonic()
         with host.lock:
             until = max(host.quiet_until, now + seconds)

@@ -1,1 +1,1 @@
-"""Google's results as a person's own browser received them: saved pages, and a browser that the program opens."""
+"""Read Google's results as a browser receives them: from saved pages, or in a browser that the program opens."""

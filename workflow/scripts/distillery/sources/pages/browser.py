@@ -1,4 +1,4 @@
-"""A real browser on this machine, opened with a window of its own. Nothing disguises that a program opens it."""
+"""Open a real browser on this machine in its own window, without disguising that a program opens it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from distillery.jobs import log, one_line
 from distillery.storage.retrieved.refusals import Refusal
 
-# the programs of each browser, and its driver; without a driver Selenium gets one from the browser's maker
+# the names of each browser's program, and of its driver; if there is no driver, Selenium downloads one
 BROWSERS = {
     "chromium": (("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"), "chromedriver"),
     "firefox": (("firefox", "firefox-esr"), "geckodriver"),
@@ -22,17 +22,20 @@ ON_A_MAC = {
     "chromium": "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "firefox": "/Applications/Firefox.app/Contents/MacOS/firefox",
 }
-PROXY_OF_NAMES = (
+TEST_PROXY = (
     "data:text/javascript,function FindProxyForURL(url, host)"
     '{ return host.endsWith(".test") ? "PROXY 127.0.0.1:%d" : "DIRECT"; }'
 )
 
 
 def find_browser(headless: bool) -> tuple[str, str, str | None]:
-    """The kind of the browser that is here (chromium or firefox), its program, and its driver or None.
+    """Find an installed browser.
+
+    Returns:
+        Its kind (chromium or firefox), the path of its program, and the path of its driver or None.
 
     Raises:
-        Refusal: there is none, or no screen for its window.
+        Refusal: there is no browser, or no screen for its window.
     """
     if not headless and sys.platform == "linux" and not (os.getenv("DISPLAY") or os.getenv("WAYLAND_DISPLAY")):
         raise Refusal(
@@ -45,14 +48,18 @@ def find_browser(headless: bool) -> tuple[str, str, str | None]:
         if program:
             return kind, program, driver
     raise Refusal(
-        "neither Chromium, Chrome nor Firefox is here. Install one, such as with `apt-get install chromium"
+        "neither Chromium, Chrome nor Firefox is installed. Install one, such as with `apt-get install chromium"
         " chromium-driver`, or save the pages yourself (`saved`).",
         "no browser",
     )
 
 
 def programs_of(kind: str) -> tuple[str | None, str | None]:
-    """The program of a browser, chromium or firefox, and that of its driver; None for each that is not here."""
+    """The paths of a browser's program and of its driver; None for each that is not installed.
+
+    Args:
+        kind: chromium or firefox.
+    """
     names, driver = BROWSERS[kind]
     on_a_mac = ON_A_MAC[kind] if Path(ON_A_MAC[kind]).exists() else None
     return next(filter(None, map(shutil.which, names)), on_a_mac), shutil.which(driver)
@@ -60,12 +67,12 @@ def programs_of(kind: str) -> tuple[str | None, str | None]:
 
 @contextmanager
 def open_browser(headless: bool, profile: Path, loopback: int | None = None) -> Iterator[Any]:
-    """Open a browser; it is closed in the end.
+    """Open a browser, and close it at the end.
 
     Args:
         headless: without a window.
         profile: folder of the browser's own files, such as cookies.
-        loopback: see `connect`; names under .test then lead to that port.
+        loopback: see `connect`; the browser then loads names under .test from that port.
 
     Yields:
         Selenium's driver.
@@ -92,7 +99,7 @@ def open_browser(headless: bool, profile: Path, loopback: int | None = None) -> 
     finally:
         try:
             driver.quit()
-        except Exception as error:  # its window was closed: there is nothing left to end
+        except Exception as error:  # its window was closed, so there is nothing left to quit
             log.info("the browser had ended before: %s", one_line(error, 120))
 
 
@@ -119,7 +126,7 @@ def _open_firefox(program: str, driver: str | None, headless: bool, profile: Pat
     options.binary_location = program
     for argument in ("-profile", str(profile), *["-headless"] * headless):
         options.add_argument(argument)
-    if loopback is not None:  # it has no rules for names, but a script that names a proxy for each
+    if loopback is not None:  # Firefox has no rules for resolving names, but a script can choose a proxy for each
         options.set_preference("network.proxy.type", 2)
-        options.set_preference("network.proxy.autoconfig_url", PROXY_OF_NAMES % loopback)
+        options.set_preference("network.proxy.autoconfig_url", TEST_PROXY % loopback)
     return webdriver.Firefox(options=options, service=webdriver.FirefoxService(driver))

@@ -1,4 +1,4 @@
-"""Retrieve the images that a search found for a class, however its results are to be had."""
+"""Retrieve a class's images from a search, with results from saved pages, from a browser, or by requests."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.retrieved.store import Store
 
 Entries = Iterator[tuple[ImageRecord, bytes | None]]
-MORE = 1.5  # results to look at in the browser for each image requested: some cannot be retrieved
+MORE = 1.5  # results to collect in the browser for each image requested, since some cannot be retrieved
 
 
 def retrieve_class(
     source: Mapping[str, Any], search: Search, store: Store, loopback: int | None = None, whole: bool = False
 ) -> Entries:
-    """Retrieve the images of one class: from saved pages, from the search in a browser, or by asking the search.
+    """Retrieve the images of one class.
 
     Args:
-        source: as configured; its keys saved and browser decide.
+        source: as configured; its keys `saved` and `browser` decide where the results come from.
         search, store, loopback, whole: as for `crawl`.
 
     Returns:
@@ -42,9 +42,10 @@ def retrieve_class(
     """
     if source.get("saved"):
         results = saved_results(source["saved"], search.source, search.label)
-        return _of_results(source, search, results, store, loopback)
+        return _retrieve_results(source, search, results, store, loopback)
     if source.get("browser"):
-        return _of_results(source, search, _in_browser(source, search, store, loopback, whole), store, loopback)
+        results = _in_browser(source, search, store, loopback, whole)
+        return _retrieve_results(source, search, results, store, loopback)
     return crawl(search, Limits.of(source), store, loopback, whole)
 
 
@@ -52,7 +53,7 @@ def _in_browser(
     source: Mapping[str, Any], search: Search, store: Store, loopback: int | None, whole: bool
 ) -> list[tuple[str, SearchResult]]:
     """The results of all queries, which take turns, each with its query."""
-    # kept from class to class, so that the person consents once
+    # the same profile for all classes, so that the user consents only once
     profile = Path(store.root).absolute().parents[1] / "browser" / search.source
     headless = bool(source.get("headless"))
     minutes = 0.0 if headless else source["wait_minutes"]
@@ -63,7 +64,7 @@ def _in_browser(
 
 
 def results_of_queries(window: SearchWindow, search: Search) -> tuple[dict[str, list[SearchResult]], Refusal | None]:
-    """The results of each query in a browser's window, and the refusal that ended them early, if one did."""
+    """The results of each query in a browser's window, and the refusal that ended the search early, or None."""
     most = min(search.max_per_query, -(-int(search.requested * MORE) // len(search.queries)))
     found: dict[str, list[SearchResult]] = {}
     try:
@@ -79,10 +80,10 @@ def results_of_queries(window: SearchWindow, search: Search) -> tuple[dict[str, 
 def _in_turns(
     by_query: Mapping[str, Sequence[SearchResult]], refusal: Refusal | None, search: Search, whole: bool
 ) -> list[tuple[str, SearchResult]]:
-    """The results with their queries, the first of each query first, each address once.
+    """The results with their queries: first the first result of each query, then the second, each URL once.
 
     Raises:
-        Refusal: there are none; or the search was blocked before there are enough, and the class must be whole.
+        Refusal: there are no results; or the search ended before there are enough, and `whole` is set.
     """
     first: dict[str, tuple[str, SearchResult]] = {}
     for row in zip_longest(*by_query.values()):
@@ -94,13 +95,13 @@ def _in_turns(
     if refusal and (not first or incomplete):
         raise type(refusal)(f"{where}: {refusal}", refusal.reason)
     if refusal:
-        log.warning("%s: %s What was found before is used.", where, refusal)
+        log.warning("%s: %s The results found before are used.", where, refusal)
     if not first:
         raise Refusal(f"{where}: the browser found no result. Change the queries.", "nothing found")
     return list(first.values())
 
 
-def _of_results(
+def _retrieve_results(
     source: Mapping[str, Any],
     search: Search,
     results: Sequence[tuple[str, SearchResult]],

@@ -1,4 +1,4 @@
-"""Pages of results that a person saved: HTML, MHTML, Safari's web archives, or the HAR of a browser's network panel."""
+"""Read the pages of results that the user saved: HTML, MHTML, Safari's web archives, or HAR from the network panel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from distillery.storage.urls import query_value
 
 SUFFIXES = (".html", ".htm", ".mhtml", ".mht", ".webarchive", ".har", ".json", ".txt", ".gz")
 MAX_PAGE_BYTES = 500_000_000  # of a file; a HAR holds every image of a page
-MAX_TEXT_BYTES = 50_000_000  # of a text in it
+MAX_TEXT_BYTES = 50_000_000  # of one text in a file
 TEXT_TYPES = ("text/", "json", "javascript", "xml", "html")
 TITLE = re.compile(r"<title>([^<]{1,300}) - Google[^<]{0,40}</title>")
 SAVE_AS_HAR = (
@@ -41,7 +41,7 @@ class PageText:
     """A text in a saved file: the page, or the body of one response.
 
     Attributes:
-        where: the file, and the part of it.
+        where: the file and the part of it, for messages.
         markup: the text.
         url: of the response, if it is known.
     """
@@ -54,7 +54,7 @@ class PageText:
 def saved_files(folder: str | Path, label: str) -> list[Path]:
     """The saved pages of a class, sorted: `{label}/*` or `{label}.html`, `.har` and so on.
 
-    The folders in which a browser saves a page's images are left out: their names end in `_files`.
+    Folders whose names end in `_files` are left out: a browser saves a page's images there.
     """
     folder = Path(folder)
     below = (path for name, path in files_below(folder / label).items() if "_files/" not in name)
@@ -63,17 +63,17 @@ def saved_files(folder: str | Path, label: str) -> list[Path]:
 
 
 def other_files(folder: str | Path, label: str) -> str:
-    """For a message: the files in a class's folder that are no saved pages by their names; empty for none."""
+    """For a message: files in a class's folder that are not saved pages by their names; empty if there are none."""
     names = [path.name for path in files_below(Path(folder) / label).values() if path.suffix.lower() not in SUFFIXES]
     return f" but {', '.join(names[:3])}{', …' * (len(names) > 3)}" if names else ""
 
 
 def saved_results(folder: str | Path, name: str, label: str) -> list[tuple[str, SearchResult]]:
-    """The results in the saved pages of a class, each address once and with its query, if a page tells it.
+    """The results in the saved pages of a class as (query, result), each URL once; an unknown query is empty.
 
     Raises:
         UserError: a file cannot be read.
-        Refusal: there is no page of the class, or none of them has a result; says what the pages have instead.
+        Refusal: there is no page of the class, or no page has a result; the message says what the pages have instead.
     """
     files = saved_files(folder, label)
     where = f"source {name}, class {label}"
@@ -105,15 +105,15 @@ def saved_results(folder: str | Path, name: str, label: str) -> list[tuple[str, 
 
 
 def query_of(text: PageText) -> str:
-    """What was searched for, by the address of the response or the page's title; empty if neither tells."""
-    if asked := query_value(text.url, "q"):
-        return asked
+    """The search query, from the URL of the response or the page's title; empty if neither has it."""
+    if query := query_value(text.url, "q"):
+        return query
     title = TITLE.search(text.markup)
     return one_line(html.unescape(title[1]), 200) if title else ""
 
 
 def shortcoming(texts: list[PageText]) -> str:
-    """What texts without a result have instead, and what to do, as the end of a sentence."""
+    """Why a saved file has no results, and what to do: the rest of a sentence that begins with the file's name."""
     for text in texts:
         if reason := block_of(text.markup, text.url):
             what = f"is a {reason}" if reason != "page for browsers only" else "was saved before its scripts had run"
@@ -129,7 +129,7 @@ def shortcoming(texts: list[PageText]) -> str:
 
 
 def page_texts(path: Path) -> Iterator[PageText]:
-    """The texts in a saved file in which records may stand.
+    """The texts in a saved file that may contain records.
 
     Raises:
         UserError: the file cannot be read, or is too large.
@@ -158,7 +158,7 @@ def _har_entries(data: bytes) -> list[Any] | None:
     try:
         entries = json.loads(data)["log"]["entries"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return None  # cut short, or another JSON: its text is searched as it is
+        return None  # truncated, or other JSON: its text is searched as it is
     return entries if isinstance(entries, list) else None
 
 
@@ -188,10 +188,10 @@ def _mhtml_texts(path: Path, data: bytes) -> Iterator[PageText]:
 
 
 def _webarchive_texts(path: Path, data: bytes) -> Iterator[PageText]:
-    """The texts of a page that Safari saved: a binary property list of the page and what it loaded."""
+    """The texts of a page that Safari saved: a binary property list with the page and the files that it loaded."""
     try:
         archive = plistlib.loads(data)
-    except Exception as error:  # of a damaged list: errors of plistlib, struct and Python
+    except Exception as error:  # a damaged list raises errors of plistlib, struct and Python
         raise UserError(f"{path} is damaged ({one_line(error, 80)}). Save the page again.") from error
     others = archive.get("WebSubresources") if isinstance(archive, dict) else None
     parts = [_section(archive, "WebMainResource"), *(others if isinstance(others, list) else ())]

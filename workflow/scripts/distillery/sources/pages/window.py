@@ -1,4 +1,4 @@
-"""A search in a browser's window: opens it, scrolls at a person's pace, and reads what the page received."""
+"""Run a search in a browser's window: open it, scroll at a person's pace, and read what the page receives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from distillery.sources.engines.google import block_of, results_in, unreadable
 from distillery.sources.engines.results import MarkupChanged, SearchResult, SourceBlocked
 from distillery.storage.retrieved.refusals import Refusal
 
-# keeps the bodies of the requests that the page makes from now on; they hold the results that follow on scrolling
+# keeps the responses to the page's requests from now on; they hold the further results that scrolling loads
 LISTEN = """
 if (!window.distilleryBodies) {
   const bodies = window.distilleryBodies = [];
@@ -34,12 +34,12 @@ if (!window.distilleryBodies) {
 TAKE = "return (window.distilleryBodies || []).splice(0)"
 SCROLL = "window.scrollBy({top: arguments[0] * window.innerHeight, behavior: 'smooth'})"
 AT_END = "return window.scrollY + window.innerHeight >= document.documentElement.scrollHeight - 4"
-IDLE_STEPS = 4  # at the end of the page without a new result, after which there are no more
-MOST_STEPS = 400  # of scrolling
+IDLE_STEPS = 4  # steps at the end of the page without a new result, after which the search has no more
+MOST_STEPS = 400  # steps of scrolling
 
 
 class WindowClosed(Refusal):
-    """The person closed the window, or the browser ended."""
+    """The user closed the window, or the browser ended."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class PageTimes:
     """How long to wait in a window, in seconds.
 
     Attributes:
-        step: between two movements of the page, on average.
-        patience: for the person at a captcha or consent page; 0 gives up at once.
-        poll: between two looks while waiting.
+        step: between two steps of scrolling, on average.
+        patience: for the user to answer a captcha or consent page; with 0, the search gives up at once.
+        poll: between two checks while waiting for the user.
     """
 
     step: float = 1.6
@@ -58,7 +58,7 @@ class PageTimes:
 
 
 class SearchWindow:
-    """A browser's window in which a search is read.
+    """A browser's window with a search.
 
     Args:
         driver: Selenium's.
@@ -70,16 +70,16 @@ class SearchWindow:
         self.driver, self.times, self.where = driver, times, where
 
     def results(self, url: str, most: int) -> Iterator[SearchResult]:
-        """The results of a search in order, until there are `most` or nothing new comes.
+        """Yield the results of a search in order, until there are `most` or no new ones appear.
 
         Args:
             url: of the search.
-            most: results.
+            most: maximum number of results.
 
         Raises:
-            SourceBlocked: a captcha or consent page that nobody answered in time.
-            MarkupChanged: the page is full of images in no known form.
-            WindowClosed: the window is gone. What was yielded before is good.
+            SourceBlocked: the user did not answer a captcha or consent page in time.
+            MarkupChanged: the page is full of images in an unknown format.
+            WindowClosed: the window is closed. Results yielded before are valid.
         """
         from selenium.common.exceptions import WebDriverException
         from urllib3.exceptions import HTTPError
@@ -93,7 +93,7 @@ class SearchWindow:
             ) from error
 
     def _results(self, url: str, most: int) -> Iterator[SearchResult]:
-        rng = random.Random(url)  # no two steps alike, but the same steps every time
+        rng = random.Random(url)  # steps vary, but are the same in every run
         known: set[str] = set()
         self.driver.get(url)
         found, idle = self._first_results(url), 0
@@ -110,25 +110,25 @@ class SearchWindow:
             found = self._received(url)
 
     def _first_results(self, url: str) -> list[SearchResult]:
-        """The results on the page as it is opened, once the person has answered what stands before it."""
-        deadline, told = time.monotonic() + self.times.patience, ""
+        """The results on the page as it opens, after the user has answered a captcha or consent page in front of it."""
+        deadline, reported = time.monotonic() + self.times.patience, ""
         while True:
             page, address = self.driver.page_source, self.driver.current_url
             self.driver.execute_script(LISTEN)
             if found := results_in(page):
                 return found
             reason = block_of(page, address)
-            if not reason and told:  # answered, but led elsewhere
-                told = ""
+            if not reason and reported:  # the user's answer led to another page
+                reported = ""
                 self.driver.get(url)
             elif not reason:
                 if problem := unreadable(page):
                     raise MarkupChanged(f"Google's page has {problem}, also in a browser. Save pages as HAR (`saved`).")
                 return []
             elif time.monotonic() >= deadline:
-                raise self._unanswered(reason, bool(told))
-            elif reason != told:
-                told, minutes = reason, self.times.patience / 60
+                raise self._unanswered(reason, bool(reported))
+            elif reason != reported:
+                reported, minutes = reason, self.times.patience / 60
                 log.warning(
                     "%s: Google shows a %s in the browser's window. Answer it there; the crawl waits up to %g minutes.",
                     *(self.where, reason, minutes),
@@ -145,7 +145,7 @@ class SearchWindow:
         )
 
     def _received(self, url: str) -> list[SearchResult]:
-        """The results in what the page has received since the last look; waits for the person if it was blocked."""
+        """The results that the page has received since the last call; waits for the user if the page is blocked."""
         bodies = self.driver.execute_script(TAKE)
         if found := [result for body in bodies for result in results_in(str(body))]:
             return found

@@ -1,4 +1,4 @@
-"""The file beside a checkpoint that records what its training used in all its processes; the costs table reads it."""
+"""Define the file beside a checkpoint that records the resources of its training, for the costs table."""
 
 from __future__ import annotations
 
