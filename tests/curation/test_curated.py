@@ -257,4 +257,4 @@ def test_a_warning_and_the_terminal_say_why_images_were_dropped(run, caplog):
         " results/curated/web.parquet"
     )
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "OUTCOME"]
-    assert line == "3 of 15 candidates kept, of class cat 1; 9 not retrieved, 2 conflicting labels, 1 broken"
+    assert line == "3 of 15 candidates kept, fewest of class cat (1); 9 not retrieved, 2 conflicting labels, 1 broken"

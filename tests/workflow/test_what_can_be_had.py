@@ -191,5 +191,5 @@ def test_if_everything_refuses_the_study_ends_in_one_line(tmp_path, monkeypatch,
     done = Study(tmp_path, config).snakemake("results/summary.png")
     assert done.returncode == 1
     *_, failed, reason = done.stderr.splitlines()
-    assert failed == "1 job failed. Mend the cause and give the same command again:"
+    assert failed == "1 job failed. Fix the causes and run the same command again:"
     assert reason.startswith("  split: ") and "python -m distillery.retry" in reason

@@ -1,1 +1,1 @@
-"""From raw images to clean data: decoding, near-duplicates, leakage, label issues, the teacher's data."""
+"""Turn raw images into clean data: decoding, near-duplicates, leakage, label issues, the teacher's data."""

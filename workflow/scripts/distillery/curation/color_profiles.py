@@ -1,6 +1,6 @@
-"""Convert the colors of an image to sRGB by the profile in its file: the same color is then the same number everywhere.
+"""Convert an image to sRGB by the color profile in its file, so that equal colors have equal values in all images.
 
-A camera's or phone's wide-gamut image (Adobe RGB, Display P3) would otherwise look pale beside the others.
+Otherwise wide-gamut images of cameras and phones (Adobe RGB, Display P3) would look pale.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ SPACES = {"RGB": "RGB ", "CMYK": "CMYK"}  # mode of an image → color space tha
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """An image in sRGB; unchanged if it has no profile, sRGB's own, or one that cannot be used.
+    """Convert an image to sRGB. It stays unchanged if it has no profile, an sRGB profile, or one that cannot be used.
 
     Args:
-        image: loaded, with its profile among its `info`. RGB and RGBA keep their mode, CMYK becomes RGB.
+        image: loaded, with its profile in `info`. RGB and RGBA keep their mode; CMYK becomes RGB.
     """
     profile = image.info.get("icc_profile")
     mode = "RGB" if image.mode == "RGBA" else image.mode
@@ -28,7 +28,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if transform is None:
         return image
     converted = ImageCms.applyTransform(image.convert(mode) if image.mode == "RGBA" else image, transform)
-    if converted is None:  # it is None only for a conversion in place
+    if converted is None:  # never here: only a conversion in place returns None
         return image
     if image.mode == "RGBA":
         converted.putalpha(image.getchannel("A"))

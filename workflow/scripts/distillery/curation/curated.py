@@ -1,7 +1,7 @@
-"""Curate a source: decode the images of its pools, drop corrupt and duplicate ones, and record the reason of each drop.
+"""Curate a source: decode the images of its pools, drop corrupt and duplicate ones, and record the reasons.
 
-The kept images are a uint8 array `[N, S, S, 3]`; the table beside it has one row per candidate. A reason is a fixed
-phrase, with details after a colon, so that reasons can be counted.
+The kept images are a uint8 array `[N, S, S, 3]`. The curated table has one row per candidate. A reason is a fixed
+phrase, so that reasons can be counted; details follow after a colon.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CURATED_SCHEMA = pa.schema(
         ("width", pa.int32()),  # pixels, as retrieved
         ("height", pa.int32()),
         ("format", pa.string()),
-        ("duplicate_of", pa.string()),  # key of the image that it duplicates, or whose label contradicts its own
+        ("duplicate_of", pa.string()),  # key of the image that it duplicates, or whose label conflicts with its own
         ("kind", pa.string()),
         ("origin", pa.string()),
         ("url", pa.string()),
@@ -58,8 +58,8 @@ CURATED_SCHEMA = pa.schema(
         ("creator", pa.string()),
         ("title", pa.string()),
         ("rank", pa.int32()),
-        ("image_kind", pa.string()),  # photo, drawing, …, see `kinds.classifier.KINDS`; empty if not kept
-        ("photo_score", pa.float32()),  # probability of being a photo, no drawing, text …, 0 to 1; -1 if not kept
+        ("image_kind", pa.string()),  # see `kinds.classifier.KINDS`; empty if not kept
+        ("photo_score", pa.float32()),  # probability that it is a photo, 0 to 1; -1 if not kept
         ("clip_score", pa.float32()),  # CLIP's probability of the class, 0 to 1; -1 if the source has no scorer
     ]
 )
@@ -69,10 +69,8 @@ RECORD_COLUMNS = (
     *("license", "creator", "title", "rank", "clip_score"),
 )
 
-DECODE_SECONDS = 30.0  # of CPU time for one image; 50 million pixels need a few
-
-
-SAME_COLOR = 10.0  # gray levels of 255; a recompressed copy differs by 3 at most
+DECODE_SECONDS = 30.0  # limit of CPU time for one image; 50 million pixels need a few seconds
+SAME_COLOR = 10.0  # largest difference of mean colors in gray levels of 255; recompressed copies differ by at most 3
 
 
 @dataclass
@@ -80,11 +78,15 @@ class Candidate:
     """A candidate and the results of its curation.
 
     Attributes:
-        reason: why it is not kept; empty if it is.
-        pixels: uint8 [S, S, 3], until they are put into a `PixelFile`; None if it could not be used.
-        place: of its pixels in that file; -1 if it has none.
-        color: mean red and mean blue above mean green, in gray levels.
-        thumbnail, print: None if it could not be used.
+        reason: why it is dropped; empty if it is kept.
+        pixels: uint8 [S, S, 3]; None after they have been moved into a `PixelFile`, or if the image cannot be used.
+        place: index of its pixels in that file; -1 without pixels.
+        color: mean red and mean blue relative to mean green, in gray levels.
+        thumbnail: uint8 [H, W]; None if the image cannot be used.
+        print: fingerprint of the thumbnail; None without one.
+        width, height: of the file, in pixels.
+        format: of the file.
+        duplicate_of: see `CURATED_SCHEMA`.
     """
 
     record: ImageRecord
@@ -113,20 +115,20 @@ def curate(
 ) -> None:
     """Decode, deduplicate and resize all images of a source, and write them with their table.
 
-    The resized images wait in a temporary file beside the output: a large source of large images does not fit into
-    memory. Thumbnails and hashes do, 12 kB an image.
+    Warns of each class that loses half of its images or more.
+
+    The resized images are kept in a temporary file beside the output, because those of a large source may not fit into
+    memory. Thumbnails and hashes stay in memory, 12 kB per image.
 
     Args:
         pools: shard (`.tar`) and records (`.jsonl`) of each class.
         pixels: the `.npy` to write: the kept images, uint8 [N, S, S, 3].
-        thumbnails: the `.thumbs.npy` to write: the kept images small and gray, see `thumbnails.Thumbnails`.
+        thumbnails: the `.thumbs.npy` to write: thumbnails of the kept images, see `thumbnails.Thumbnails`.
         table: the `.parquet` to write, with the columns of `CURATED_SCHEMA`.
         side: S, the side in pixels of the square images written.
-        min_side: pixels; images with a shorter side are dropped.
-        duplicates: "drop" to keep one of several near-duplicates, "off" to keep all that differ in a byte.
+        min_side: pixels; images whose shorter side is smaller are dropped.
+        duplicates: "drop" to keep one of several near-duplicates, "off" to drop only exact copies.
         processes: number of processes that decode.
-
-    Warns of each class that loses half of its images or more.
 
     Raises:
         UserError: a pool is damaged.
@@ -136,7 +138,7 @@ def curate(
     )
     with PixelFile(Path(pixels).parent, side) as resized:
         candidates = [resized.take(candidate) for candidate in decoded]
-        _drop_and_tell(candidates, duplicates, processes)
+        _drop_and_report(candidates, duplicates, processes)
         kept = [candidate for candidate in candidates if not candidate.reason]
         images = resized.read()
         kinds = _kind_columns(kept, images)
@@ -147,7 +149,12 @@ def curate(
 
 
 class PixelFile:
-    """Images in a temporary file, which is gone when it is closed or the process ends, however it ends."""
+    """Resized images in a temporary file, which is deleted when it is closed or when the process ends.
+
+    Args:
+        folder: in which to create the file.
+        side: S, the images' side in pixels.
+    """
 
     def __init__(self, folder: Path, side: int) -> None:
         self.side, self.count = side, 0
@@ -160,7 +167,7 @@ class PixelFile:
         self.file.close()
 
     def take(self, candidate: Candidate) -> Candidate:
-        """Move a candidate's pixels from memory into the file."""
+        """Move a candidate's pixels from memory into the file, and return the candidate."""
         if candidate.pixels is not None:
             self.file.write(np.ascontiguousarray(candidate.pixels).data)
             candidate.pixels, candidate.place = None, self.count
@@ -168,14 +175,14 @@ class PixelFile:
         return candidate
 
     def read(self) -> np.ndarray:
-        """All images, as a memory map uint8 [N, S, S, 3]."""
+        """All images as a memory map, uint8 [N, S, S, 3]."""
         shape = (self.count, self.side, self.side, 3)
         self.file.flush()
         return np.memmap(self.file, np.uint8, "r", shape=shape) if self.count else np.empty(shape, np.uint8)
 
 
-def _drop_and_tell(candidates: Sequence[Candidate], duplicates: str, processes: int) -> None:
-    """Drop duplicates, and log what became of each class."""
+def _drop_and_report(candidates: Sequence[Candidate], duplicates: str, processes: int) -> None:
+    """Drop duplicates, and log how many candidates of each class are kept."""
     drop_conflicting_labels(candidates)
     if duplicates == "drop":
         drop_near_duplicates(candidates, processes)
@@ -186,7 +193,7 @@ def _drop_and_tell(candidates: Sequence[Candidate], duplicates: str, processes: 
 
 
 def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[ImageRecord, bytes | None]]:
-    """Every record of the pools with its bytes; None in place of bytes that came before."""
+    """Every record of the pools with its bytes; None instead of bytes that an earlier record had."""
     seen: set[str] = set()
     for shard, records in pools:
         for record, data in progress(read_pool(shard, records), label=f"curating {Path(shard).stem}", unit="images"):
@@ -195,11 +202,12 @@ def _entries(pools: Iterable[tuple[str | Path, str | Path]]) -> Iterator[tuple[I
 
 
 def _overdue(entry: tuple[ImageRecord, bytes | None]) -> Candidate:
+    """The candidate of an image whose decoding took longer than `DECODE_SECONDS`."""
     return Candidate(entry[0], reason="too slow to decode")
 
 
 def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: int) -> Candidate:
-    """Decode, hash and resize one image; an image that cannot be used gets a reason instead of pixels."""
+    """Decode, fingerprint and resize one image. An image that cannot be used gets a reason instead of pixels."""
     record, data = entry
     if record.failure:
         return Candidate(record, reason=record.failure)
@@ -223,7 +231,7 @@ def curate_image(entry: tuple[ImageRecord, bytes | None], min_side: int, side: i
 
 
 def drop_conflicting_labels(candidates: Sequence[Candidate]) -> None:
-    """Drop images that the source returned under two classes, byte for byte: one of the two labels is wrong."""
+    """Drop files that the source has in two classes: one of the two labels is wrong."""
     labels: dict[str, set[str]] = {}
     for candidate in candidates:
         if candidate.record.sha256:
@@ -237,13 +245,13 @@ def drop_conflicting_labels(candidates: Sequence[Candidate]) -> None:
 
 
 def drop_near_duplicates(candidates: Sequence[Candidate], processes: int = 1) -> None:
-    """Keep one of several near-duplicates: the largest, or of equally large ones the first.
+    """Keep one of several near-duplicates: the largest; of equally large ones the first.
 
-    Near-duplicates under two classes are both dropped, unless one is mirrored or they differ in color: classes may
-    differ in these alone, such as left and right arrows, or red and green fruit.
+    Near-duplicates in two classes are both dropped, unless one is mirrored or they differ in color. Classes may differ
+    only in these, such as left and right arrows, or red and green fruit.
 
     Args:
-        candidates: in order; sets `reason` and `duplicate_of` of those dropped.
+        candidates: in order; sets `reason` and `duplicate_of` of those that are dropped.
         processes: number of processes that compare images.
     """
     usable = [candidate for candidate in candidates if not candidate.reason]
@@ -264,7 +272,7 @@ def drop_near_duplicates(candidates: Sequence[Candidate], processes: int = 1) ->
 
 
 def _drop_rivals(usable: Sequence[Candidate], found: NearDuplicates) -> None:
-    """Drop near-duplicates of the same colors, neither mirrored, under two classes: one of the two labels is wrong."""
+    """Drop near-duplicates in two classes with the same colors and not mirrored: one of the two labels is wrong."""
     for (one, other), mirror in zip(found.pairs.tolist(), found.is_mirrored.tolist(), strict=True):
         first, second = usable[one], usable[other]
         if first.record.label == second.record.label or mirror or not _same_colors(first, second):
@@ -276,12 +284,12 @@ def _drop_rivals(usable: Sequence[Candidate], found: NearDuplicates) -> None:
 
 
 def _same_colors(one: Candidate, other: Candidate) -> bool:
-    """Whether the mean colors of two images, apart from their brightness, are the same."""
+    """Whether the mean colors of two images are the same, apart from brightness."""
     return all(abs(first - second) <= SAME_COLOR for first, second in zip(one.color, other.color, strict=True))
 
 
 def _mean_color(pixels: np.ndarray) -> tuple[float, float]:
-    """Mean red and mean blue above mean green of uint8 [S, S, 3], in gray levels."""
+    """Mean red and mean blue of an image (uint8 [S, S, 3]) relative to mean green, in gray levels."""
     red, green, blue = pixels.reshape(-1, 3).mean(axis=0).tolist()
     return red - green, blue - green
 
@@ -308,7 +316,7 @@ def _columns(candidates: Sequence[Candidate], kinds: tuple[list[str], list[float
 
 def _kind_columns(kept: Sequence[Candidate], images: np.ndarray) -> tuple[list[str], list[float]]:
     """The kinds of the kept images, and the probability of each that it is a photo."""
-    # in one loop, not where images are decoded: that takes half the time, as code and data stay in the caches
+    # in one loop after decoding, which takes half the time, as code and data stay in the CPU's caches
     statistics = [image_statistics(c.thumbnail, images[c.place]) for c in kept if c.thumbnail is not None]
     kinds, scores = find_kinds(np.array(statistics).reshape(-1, len(NAMES)), [(c.width, c.height) for c in kept])
     return list(kinds), scores.tolist()

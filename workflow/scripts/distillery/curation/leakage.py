@@ -1,6 +1,6 @@
-"""Leakage: images of a source that are near-duplicates of images the teacher was trained or tested on.
+"""Find leakage: images of sources that are near-duplicates of images that the teacher was trained or tested on.
 
-A student that is tested on an image its teacher was trained on scores better than it should.
+A student that is tested on train images of its teacher gets an accuracy that is too high.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from distillery.jobs import log
 from distillery.storage.arrays import map_pixels, read_arrays
 from distillery.storage.parquet import read_parquet, write_parquet
 
-# Of a source's kept images. A few matches are chance, or well-known images that any search returns. More than one in
-# ten means that the source and the teacher's train images were made from the same images.
+# Fraction of a source's kept images. A few near-duplicates are chance, or well-known images that any search returns.
+# More than one in ten means that the source and the teacher's train images share an origin.
 MANY = 0.1
 TEACHER_SPLITS = ("train", "test")  # of the teacher's data
 IMAGE_COLUMNS = ("source", "row", "class", "key")  # columns of a curated table that identify an image
@@ -29,9 +29,9 @@ LEAKAGE_SCHEMA = pa.schema(
         ("class", pa.string()),
         ("key", pa.string()),
         ("teacher_split", pa.string()),  # train or test
-        ("teacher_row", pa.int32()),  # the nearest image there
-        ("teacher_class", pa.string()),
-        ("agreement", pa.float32()),  # share of the detailed places that agree, of the image as it is or mirrored
+        ("teacher_row", pa.int32()),  # of the teacher's most similar image, in its split
+        ("teacher_class", pa.string()),  # its class
+        ("agreement", pa.float32()),  # see `alignment.Likeness`; the higher one of the image as it is and mirrored
     ]
 )
 
@@ -42,19 +42,18 @@ def find_leakage(
     output: str | Path,
     processes: int = 1,
 ) -> None:
-    """Find every kept image that is a near-duplicate of one of the teacher's.
+    """Find every kept image that is a near-duplicate of one of the teacher's images.
 
-    What is compared is what a network sees: the center squares at the study's size.
+    Compares what networks see: the center squares at the study's size. Warns of each source of which more than `MANY`
+    of the images are near-duplicates of the teacher's train images. Near-duplicates of its test images cause no
+    leakage.
 
     Args:
-        sources: curated pixels and table of each.
-        data: the teacher's data, an `.npz` of uint8 [N, S, S, 3], labels and classes.
-        output: the `.parquet` to write, with the columns of `LEAKAGE_SCHEMA`: at most one row for an image and a
-            teacher's split.
+        sources: curated pixels and table of each source.
+        data: the teacher's data, an `.npz` written by `teacher_data.write_teacher_data`.
+        output: the `.parquet` to write, with the columns of `LEAKAGE_SCHEMA`: at most one row for each image and
+            split of the teacher.
         processes: number of processes that compare images.
-
-    Warns of each source that shares more than `MANY` of its images with the teacher's train images. Those that the
-    teacher is tested on do no harm: it has not seen them.
 
     Raises:
         UserError: a file is damaged.
@@ -64,30 +63,32 @@ def find_leakage(
     own = [map_pixels(path)[table["row"]] for (path, _), table in zip(sources, tables, strict=True)]
     parts = _teacher_parts(data)
     thumbnails = join_thumbnails([thumbnails_of(pixels) for pixels in [*own, *(pixels for _, pixels, _ in parts)]])
-    is_teachers = np.arange(len(thumbnails)) >= len(images["row"])
+    is_teacher_image = np.arange(len(thumbnails)) >= len(images["row"])
     prints = fingerprints_of(thumbnails, processes)
-    near = find_near_duplicates(thumbnails, prints, is_teachers, processes)
+    near = find_near_duplicates(thumbnails, prints, is_teacher_image, processes)
     found: dict[str, list[np.ndarray]] = {name: [] for name in LEAKAGE_SCHEMA.names}
     start = len(images["row"])
     for part, pixels, labels in parts:
         here = (near.pairs[:, 1] >= start) & (near.pairs[:, 1] < start + len(pixels))
-        mine, theirs, agreement = most_alike(near.pairs[here], near.agreement[here])
-        theirs = theirs - start
+        leaked, teacher_row, agreement = most_alike(near.pairs[here], near.agreement[here])
+        teacher_row = teacher_row - start
         start += len(pixels)
         if part == "train":
-            _warn_of_leakage(images["source"], mine)
-        log.info("%d of %d images are near-duplicates of the teacher's %s images", len(mine), len(images["row"]), part)
+            _warn_of_leakage(images["source"], leaked)
+        log.info(
+            "%d of %d images are near-duplicates of the teacher's %s images", len(leaked), len(images["row"]), part
+        )
         for name in IMAGE_COLUMNS:
-            found[name].append(images[name][mine])
-        found["teacher_split"].append(np.full(len(mine), part, dtype=object))
-        found["teacher_row"].append(theirs)
-        found["teacher_class"].append(labels[theirs])
+            found[name].append(images[name][leaked])
+        found["teacher_split"].append(np.full(len(leaked), part, dtype=object))
+        found["teacher_row"].append(teacher_row)
+        found["teacher_class"].append(labels[teacher_row])
         found["agreement"].append(agreement)
     write_parquet(output, {name: np.concatenate(parts) for name, parts in found.items()}, LEAKAGE_SCHEMA)
 
 
 def _warn_of_leakage(sources: np.ndarray, leaked: np.ndarray) -> None:
-    """Warn of each source of which a large fraction leaked.
+    """Warn of each source of which more than `MANY` of the images leaked.
 
     Args:
         sources: the source of every kept image, [N].
@@ -100,14 +101,14 @@ def _warn_of_leakage(sources: np.ndarray, leaked: np.ndarray) -> None:
         if count > MANY * total:
             log.warning(
                 "source %s: %d of its %d images (%.0f %%) are near-duplicates of the teacher's train images."
-                " Unless split.leakage is drop, its students look better than they are: set it, or give the teacher"
-                " others",
+                " Unless split.leakage is drop, students are tested on them and look better than they are: set it, or"
+                " give the teacher other images",
                 *(name, count, total, 100 * count / total),
             )
 
 
 def most_alike(pairs: np.ndarray, agreement: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each first image the pair that agrees most; of equals, the one whose second image comes first.
+    """For each first image, the pair with the highest agreement; if equal, the one with the lowest second index.
 
     Args:
         pairs: int64 [P, 2].
@@ -122,13 +123,13 @@ def most_alike(pairs: np.ndarray, agreement: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _kept(table: str | Path) -> dict[str, np.ndarray]:
-    """The identifying columns of a curated table, of kept images only."""
+    """The columns `IMAGE_COLUMNS` of a curated table, for kept images only."""
     columns = read_parquet(table, (*IMAGE_COLUMNS, "kept"))
     return {name: columns[name][columns["kept"].astype(bool)] for name in IMAGE_COLUMNS}
 
 
 def _teacher_parts(data: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """For train and for test: its name, pixels and class names."""
+    """For each of the teacher's splits: its name, the pixels uint8 [N, S, S, 3] and the class name of each image."""
     names = [f"{part}_{kind}" for part in TEACHER_SPLITS for kind in ("pixels", "labels")]
     arrays = read_arrays(data, ["classes", *names], "teacher's data")
     classes = arrays["classes"].astype(object)

@@ -1,4 +1,4 @@
-"""What curation drops, in words: a line for the terminal, and warnings of classes that lose half of their images."""
+"""Report what curation drops: a line for the terminal, and warnings of classes that lose half of their images."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from collections.abc import Iterable, Sequence
 from distillery.jobs import log
 from distillery.wording import plural, reason_kind
 
-SHOWN = 4  # reasons, the most frequent first
+SHOWN = 4  # number of reasons that are shown, the most frequent first
 NEAR_DUPLICATE = "near-duplicate"
-ELSEWHERE = ("not retrieved", "refused")  # reasons of candidates that curation never saw
+ELSEWHERE = ("not retrieved", "refused")  # reasons of candidates without an image, which curation did not drop
 
 
 def loss_line(labels: Sequence[str], reasons: Sequence[str]) -> str:
-    """How many candidates are kept and why the others are not: `14 of 18 candidates kept, of class cat 6; 2 broken, …`.
+    """How many candidates are kept and why the others are not: `14 of 18 candidates kept, fewest of class cat (6); …`.
 
     Args:
         labels: class of each candidate.
-        reasons: of the same candidates; empty if kept.
+        reasons: reason of each candidate; empty if it is kept.
     """
     kept = Counter(dict.fromkeys(labels, 0))
     kept.update(label for label, reason in zip(labels, reasons, strict=True) if not reason)
     fewest = min(kept, key=lambda label: kept[label], default="")
     line = f"{kept.total()} of {plural(len(labels), 'candidate')} kept"
     if len(set(kept.values())) > 1:
-        line += f", of class {fewest} {kept[fewest]}"
+        line += f", fewest of class {fewest} ({kept[fewest]})"
     lost = words_of_losses(reasons)
     return f"{line}; {lost}" if lost else line
 
 
 def words_of_losses(reasons: Iterable[str]) -> str:
-    """`58 conflicting labels, 5 not an image`: the most frequent reasons with their numbers; empty for no losses."""
+    """The most frequent reasons with their numbers: `58 conflicting labels, 5 not an image`; empty without losses."""
     counts = Counter(map(reason_kind, filter(None, reasons)))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     parts = [
@@ -42,21 +42,26 @@ def words_of_losses(reasons: Iterable[str]) -> str:
 
 
 def warn_of_dropped(source: str, labels: Sequence[str], reasons: Sequence[str]) -> None:
-    """Warn of each class that loses half of its images or more; those that were never retrieved do not count."""
+    """Warn of each class that loses half of its images or more; candidates that were never retrieved do not count.
+
+    Args:
+        source: its name, for the warning.
+        labels, reasons: see `loss_line`.
+    """
     for label in dict.fromkeys(labels):
-        mine = [reason for found, reason in zip(labels, reasons, strict=True) if found == label]
-        mine = [reason for reason in mine if not reason.startswith(ELSEWHERE)]
-        alike = sum(NEAR_DUPLICATE in reason for reason in mine)
-        usable = alike + mine.count("")
-        if alike and alike >= usable / 2:
+        in_class = [reason for found, reason in zip(labels, reasons, strict=True) if found == label]
+        in_class = [reason for reason in in_class if not reason.startswith(ELSEWHERE)]
+        duplicates, kept = sum(NEAR_DUPLICATE in reason for reason in in_class), in_class.count("")
+        usable = duplicates + kept
+        if duplicates and duplicates >= usable / 2:
             log.warning(
                 "class %s of source %s loses %d of its %d images as near-duplicates of each other or of another class:"
-                " see its sheet of duplicates. If its images may be so alike, set curation.duplicates: off",
-                *(label, source, alike, usable),
+                " see its sheet of duplicates. If so similar images are wanted, set curation.duplicates: off",
+                *(label, source, duplicates, usable),
             )
-        elif mine and mine.count("") <= len(mine) / 2:
+        elif in_class and kept <= len(in_class) / 2:
             log.warning(
                 "class %s of source %s keeps %d of its %d images: %s. Each image's reason is in"
                 " results/curated/%s.parquet",
-                *(label, source, mine.count(""), len(mine), words_of_losses(mine), source),
+                *(label, source, kept, len(in_class), words_of_losses(in_class), source),
             )

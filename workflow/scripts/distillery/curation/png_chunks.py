@@ -1,6 +1,7 @@
-"""Leave out those chunks of a PNG that no pixel needs: Pillow refuses a PNG whose text or profile is large or damaged.
+"""Remove needless chunks of a PNG, because Pillow rejects a PNG whose text or color profile is large or damaged.
 
-Browsers and libpng show such images. A chunk is ancillary if its name begins with a small letter (PNG, 5.4).
+Browsers and libpng show such images. A chunk is ancillary, so not needed to decode pixels, if its name begins with a
+lowercase letter (PNG specification, 5.4).
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ import struct
 import zlib
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-NEEDED = (b"tRNS", b"iCCP", b"eXIf", b"gAMA", b"sRGB")  # transparency, colors, orientation
+NEEDED = (b"tRNS", b"iCCP", b"eXIf", b"gAMA", b"sRGB")  # ancillary chunks for transparency, colors and orientation
 MAX_PROFILE_BYTES = 1_000_000  # decompressed; Pillow's limit is 1 MiB
-MAX_ANCILLARY_BYTES = 4_000_000  # of one chunk
+MAX_ANCILLARY_BYTES = 4_000_000  # size of one chunk
 
 
 def without_needless_chunks(data: bytes) -> bytes:
-    """A PNG with its critical chunks and those of `NEEDED` that are intact; any other data unchanged.
+    """A PNG with only its critical chunks and the intact chunks of `NEEDED`; data that is no PNG is returned unchanged.
 
-    Critical chunks stay as they are, damaged or not, and so does what cannot be read as chunks.
+    Critical chunks stay even if they are damaged, and so do all bytes from the first place that is no valid chunk.
     """
     if not data.startswith(SIGNATURE):
         return data
@@ -37,7 +38,7 @@ def without_needless_chunks(data: bytes) -> bytes:
 
 
 def _is_intact(name: bytes, chunk: bytes) -> bool:
-    """Whether the checksum of a chunk is right, and the profile in it can be read."""
+    """Whether a chunk is small enough, has the right checksum and, for iCCP, contains a profile that can be read."""
     if len(chunk) > MAX_ANCILLARY_BYTES or zlib.crc32(chunk[4:-4]) != struct.unpack(">I", chunk[-4:])[0]:
         return False
     if name != b"iCCP":

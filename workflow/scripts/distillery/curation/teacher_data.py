@@ -1,4 +1,4 @@
-"""The images a teacher trains on and is tested on, as one file: from CIFAR-10, class folders, sources, or arrays."""
+"""Write a teacher's train and test images to one file: from CIFAR-10, folders, data sets or sources."""
 
 from __future__ import annotations
 
@@ -25,32 +25,33 @@ from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_parquet
 from distillery.storage.retrieved.refusals import refusal_of
 
-SPARE = 20  # images of each class that are read beyond the number wanted, for those that are broken
+SPARE = 20  # images per class to read in addition to those wanted, as some may be broken
 CuratedFiles = tuple[str | Path, str | Path, str | Path]  # pixels, thumbnails and table of a source
 
 
 @dataclass(frozen=True)
 class LabeledImages:
-    """Images and labels: pixels uint8 [N, S, S, 3], labels int64 [N] as indices into the study's classes."""
+    """Images with labels: pixels uint8 [N, S, S, 3], and labels int64 [N], indices into the study's classes."""
 
     pixels: np.ndarray
     labels: np.ndarray
 
 
 def no_images(side: int) -> LabeledImages:
-    """No images of a side in pixels."""
+    """An empty set of images with a side in pixels."""
     return LabeledImages(np.empty((0, side, side, 3), np.uint8), np.empty(0, np.int64))
 
 
 def write_teacher_data(
     path: str | Path, train: LabeledImages, test: LabeledImages, classes: Sequence[str], required: bool = True
 ) -> None:
-    """Write the teacher's data as an uncompressed `.npz`, whole or not at all.
+    """Write the teacher's data atomically as an uncompressed `.npz`.
 
-    Arrays: train_pixels and test_pixels uint8 [N, S, S, 3], train_labels and test_labels int64 [N], classes str [C].
+    Its arrays are train_pixels and test_pixels uint8 [N, S, S, 3], train_labels and test_labels int64 [N], and classes
+    str [C].
 
     Args:
-        required: whether every class must have images; else there may be none at all.
+        required: whether every class must have images.
 
     Raises:
         UserError: a class has no train or no test image.
@@ -60,9 +61,10 @@ def write_teacher_data(
         missing = [name for name, count in zip(classes, counts, strict=True) if not count]
         if required and missing:
             raise UserError(
-                f"teacher.data: no {part} image of {', '.join(missing)}. Add some, raise `{part}`, or drop the class."
+                f"teacher.data: no {part} image of {', '.join(missing)}. Add some, raise teacher.data.{part}, or remove"
+                " the class."
             )
-        log.info("teacher's %s images: %d, %d to %d a class", part, len(images.labels), counts.min(), counts.max())
+        log.info("teacher's %s images: %d, %d to %d per class", part, len(images.labels), counts.min(), counts.max())
     with atomic_path(path, digest=True) as temporary:
         np.savez(
             temporary,
@@ -75,13 +77,14 @@ def write_teacher_data(
 
 
 def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Rows of a random subset, balanced over the classes, in ascending order.
+    """The rows of a random subset, balanced over the classes, in ascending order.
+
+    The numbers of images per class differ by at most one, unless a class runs out of images.
 
     Args:
         labels: int [N].
-        count: number of rows; 0 or at least N keeps all. Classes take turns, so their counts differ by at most one
-            unless a class runs out.
-        seed: decides the subset; subsets of one seed nest.
+        count: number of rows; 0 or at least N for all.
+        seed: of the random order. With the same seed, a smaller subset is part of a larger one.
 
     Returns:
         int64 [min(count, N)], ascending.
@@ -94,7 +97,7 @@ def balanced_subset(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 def _in_turns(labels: np.ndarray, seed: int) -> np.ndarray:
     """All rows in a random order in which the classes take turns: int64 [N]."""
     order = np.random.default_rng(seed).permutation(len(labels))
-    turn = np.empty(len(labels), np.int64)  # of each image: number of images of its class before it
+    turn = np.empty(len(labels), np.int64)  # of each image: number of images of its class that come before it
     for label in np.unique(labels):
         own = order[labels[order] == label]
         turn[own] = np.arange(len(own))
@@ -110,14 +113,14 @@ def limit_images(images: LabeledImages, count: int, seed: int) -> LabeledImages:
 def load_cifar10(
     path: str | Path, classes: Sequence[str], side: int, counts: tuple[int, int], seed: int
 ) -> tuple[LabeledImages, LabeledImages]:
-    """CIFAR-10's train and test images of the given classes; downloads them into `path` if they are missing.
+    """CIFAR-10's train and test images of the given classes. Downloads CIFAR-10 into `path` if it is missing.
 
     Args:
-        path: the folder of `cifar-10-batches-py`.
-        classes: names among CIFAR-10's; labels become indices into these.
-        side: pixels; other than 32 the images are resized.
+        path: the folder that contains `cifar-10-batches-py`.
+        classes: names of classes of CIFAR-10; the returned labels are indices into these.
+        side: pixels; if it is not 32, the images are resized.
         counts: largest number of train and of test images; 0 for all.
-        seed: decides the subsets.
+        seed: of the random subsets.
 
     Raises:
         UserError: CIFAR-10 lacks a class, or the download failed.
@@ -139,18 +142,18 @@ def _cifar10_part(path: str | Path, train: bool) -> LabeledImages:
 
     Path(path).mkdir(parents=True, exist_ok=True)
     try:
-        # downloads only what is absent or damaged; the batches are pickles, so torchvision checks their MD5 first
+        # downloads only absent or damaged files; as they are pickles, torchvision checks their MD5 before reading them
         data = Batches(str(path), train=train, download=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"teacher.data: CIFAR-10 could not be downloaded into {path} ({one_line(error)}). Check the network, or"
-            " put its folder cifar-10-batches-py there yourself."
+            " put its folder cifar-10-batches-py there."
         ) from error
     return LabeledImages(np.asarray(data.data, np.uint8), np.asarray(data.targets, np.int64))
 
 
 def _only(images: LabeledImages, classes: Sequence[str]) -> LabeledImages:
-    """The images of the given classes, relabeled from CIFAR-10's indices to indices into these classes."""
+    """The images of the given classes. Their labels change from CIFAR-10's indices to indices into these classes."""
     new_label = np.full(len(CIFAR10), -1, np.int64)
     for label, name in enumerate(classes):
         new_label[CIFAR10.index(name)] = label
@@ -174,26 +177,26 @@ def load_folders(
     seed: int,
     inside: tuple[str, str] = ("", ""),
 ) -> tuple[LabeledImages, LabeledImages]:
-    """Train and test images from two places, each a folder or archive of class folders (see `sources.folders`).
+    """Train and test images from two folders or archives, each with a folder per class (see `sources.folders`).
 
-    Images that cannot be decoded are left out and logged.
+    Images that cannot be decoded are left out, and logged.
 
     Args:
-        path: where the train images are.
-        test_path: where the test images are; another place than `path`.
-        classes: the names of the folders or tars.
+        path: folder or archive of the train images.
+        test_path: folder or archive of the test images; another one than `path`.
+        classes: names of the class folders or archives.
         side: pixels; the center square is resized to it.
         counts: largest number of train and of test images; 0 for all.
-        seed: decides the subsets.
-        inside: the folder below each place that holds the class folders; empty to find it.
+        seed: of the random subsets.
+        inside: for train and test, the folder below that holds the class folders; empty to find it.
 
     Raises:
         UserError: there is no test folder, it is the train folder, or a class has no images.
     """
     if not test_path or Path(test_path).resolve() / inside[1] == Path(path).resolve() / inside[0]:
         raise UserError(
-            f"teacher.data: test_path must be another folder than path ({path}), or the teacher is tested on what it"
-            " trained on. Put some images of every class into a folder of their own."
+            f"teacher.data: test_path must be another folder than path ({path}), because the teacher would be tested on"
+            " its train images. Move some images of every class into another folder."
         )
     train, test = (
         _load_folder(Path(folder), within, classes, side, count, seed)
@@ -220,13 +223,13 @@ def _read_images(
 ) -> dict[int, np.ndarray]:
     """The images of a balanced subset by row: uint8 [S, S, 3] each.
 
-    A file that cannot be decoded, or has the bytes of another one of its class, is replaced by the next of its class.
+    A file that cannot be decoded, or is a copy of another one of its class, is replaced by the next file of its class.
 
     Args:
         files, labels: [N].
-        side: S.
-        count, seed: see `balanced_subset`; only images count.
-        where: the folder, for the log.
+        side: S, in pixels.
+        count, seed: see `balanced_subset`; files that cannot be used do not count.
+        where: the folder, for messages.
     """
     turns = _in_turns(labels, seed)
     waiting = {label: iter(turns[labels[turns] == label].tolist()) for label in np.unique(labels).tolist()}
@@ -240,24 +243,28 @@ def _read_images(
                 found[row] = image
                 break
     if len(found) < min(count or len(files), len(files)):
-        log.warning("teacher.data: %s: %d images used, of %d files", where, len(found), len(files))
+        log.warning("teacher.data: %s: only %d images could be used, of %d files", where, len(found), len(files))
     return found
 
 
 def _read_image(file: Found, label: int, seen: set[tuple[int, str]], side: int) -> np.ndarray | None:
-    """An image; None, and a line in the log, if it cannot be used. `seen` holds each class's hashes."""
+    """The image of a file: uint8 [S, S, 3]; None if it cannot be used, which is logged.
+
+    Args:
+        seen: labels and hashes of files that have been read; changed in place.
+    """
     try:
         if is_unread(file.origin):
             raise Rejected(f"format not read: {suffix_of(file.origin)}")
         data = file.read()
-        mark = (label, hashlib.sha256(data).hexdigest())
-        if mark in seen:
+        identity = (label, hashlib.sha256(data).hexdigest())
+        if identity in seen:
             raise Rejected("exact duplicate")
         square = to_square(decode(data).image, side)
     except (Rejected, OSError) as reason:
         log.info("%s left out: %s", file.origin, reason)
         return None
-    seen.add(mark)
+    seen.add(identity)
     return square
 
 
@@ -267,14 +274,15 @@ def load_dataset(
     """Train and test images from two splits of a data set (see `sources.datasets`).
 
     Args:
-        data: the section `teacher.data`: which data set, splits and columns.
-        classes: labels become indices into these.
+        data: the section `teacher.data`, which names data set, splits and columns.
+        classes: names of classes; the returned labels are indices into these.
         side: pixels; the center square is resized to it.
         counts: largest number of train and of test images; 0 for all.
-        seed: decides the subsets.
+        seed: of the random subsets.
 
     Raises:
-        UserError: there is no such data set, split, column or label; or the hub does not give it (a `Refusal`).
+        UserError: there is no such data set, split, column or label.
+        Refusal: the hub does not give access to it.
     """
     train, test = (
         _load_split(DatasetSplit.of(data, key), Columns.of(data), classes, side, count, seed)
@@ -293,17 +301,17 @@ def _load_split(
     labels = np.array([label for *_, label in found], np.int64)
     missing = [name for label, name in enumerate(classes) if label not in labels]
     if missing:
-        rows_of_class(parts, missing[0], columns, where)  # raises, and lists the labels that there are
-    # read in the order of the files: more than count, as some may be broken
+        rows_of_class(parts, missing[0], columns, where)  # raises an error that lists the labels that exist
+    # read more images than wanted, as some may be broken, in the order of the files
     turns = _in_turns(labels, seed)
     tried = turns[: count + max(SPARE, count // 10) * len(classes)] if count else turns
     squares = _read_squares(found, set(tried.tolist()), columns, side, where)
     seen: set[tuple[int, str]] = set()
     chosen: list[int] = []
     for row in tried.tolist():
-        mark = (int(labels[row]), squares[row][0]) if row in squares else None
-        if mark and mark not in seen and not 0 < count <= len(chosen):
-            seen.add(mark)
+        identity = (int(labels[row]), squares[row][0]) if row in squares else None
+        if identity and identity not in seen and not 0 < count <= len(chosen):
+            seen.add(identity)
             chosen.append(row)
     rows = sorted(chosen)
     pixels = np.array([squares[row][1] for row in rows], np.uint8).reshape(-1, side, side, 3)
@@ -313,7 +321,7 @@ def _load_split(
 def _read_squares(
     found: Sequence[tuple[ParquetPart, int, int]], rows: set[int], columns: Columns, side: int, where: str
 ) -> dict[int, tuple[str, np.ndarray]]:
-    """By row of `found` the hash of an image's bytes and its square, uint8 [S, S, 3]; none that cannot be decoded."""
+    """Row of `found` → hash of the image's bytes and its center square, uint8 [S, S, 3], if it can be decoded."""
     place = {(part, row): index for index, (part, row, _) in enumerate(found) if index in rows}
     squares: dict[int, tuple[str, np.ndarray]] = {}
     for part in dict.fromkeys(part for part, _ in place):
@@ -336,42 +344,50 @@ def load_sources(
     counts: tuple[int, int],
     seed: int,
 ) -> tuple[LabeledImages, LabeledImages]:
-    """Train and test images of curated sources; no test image is a near-duplicate of one trained on.
+    """Train and test images from curated sources. Test images that are near-duplicates of train images are left out.
 
     Args:
-        train, test: files of each source.
+        train, test: the curated files of each source.
         classes: the study's classes.
         counts: largest number of train and of test images; 0 for all.
-        seed: decides the subsets.
+        seed: of the random subsets.
 
     Raises:
         UserError: a file is damaged, or a source refused a class.
     """
     for _, _, table in (*train, *test):
         _require_source(table)
-    (trained, seen), (known, thumbnails) = (_curated(part, classes) for part in (train, test))
-    both = join_thumbnails([seen, thumbnails])
-    is_test = np.arange(len(both)) >= len(seen)
-    duplicates = np.unique(find_near_duplicates(both, fingerprints_of(both), is_test).pairs[:, 1]) - len(seen)
-    log.info("%d of %d test images left out: near-duplicates of train images", len(duplicates), len(known.labels))
-    distinct = np.setdiff1d(np.arange(len(known.labels)), duplicates)
-    tested = LabeledImages(known.pixels[distinct], known.labels[distinct])
-    return limit_images(trained, counts[0], seed), limit_images(tested, counts[1], seed)
+    (train_images, train_thumbnails), (test_images, test_thumbnails) = (
+        _curated(part, classes) for part in (train, test)
+    )
+    both = join_thumbnails([train_thumbnails, test_thumbnails])
+    start = len(train_thumbnails)  # index of the first test image
+    near = find_near_duplicates(both, fingerprints_of(both), np.arange(len(both)) >= start)
+    duplicates = np.unique(near.pairs[:, 1]) - start
+    count = len(test_images.labels)
+    log.info("%d of %d test images are left out: near-duplicates of train images", len(duplicates), count)
+    distinct = np.setdiff1d(np.arange(count), duplicates)
+    test_images = LabeledImages(test_images.pixels[distinct], test_images.labels[distinct])
+    return limit_images(train_images, counts[0], seed), limit_images(test_images, counts[1], seed)
 
 
 def _require_source(table: str | Path) -> None:
-    """Raise if a source of the teacher refused a class: no other source may take its place unseen."""
+    """Check that a source of the teacher refused no class: other sources must not replace it silently.
+
+    Raises:
+        UserError: it refused a class.
+    """
     columns = read_parquet(table, ("source", "class", "reason"))
     for source, label, reason in zip(*(columns[name].tolist() for name in columns), strict=True):
         if refusal := refusal_of(reason):
             raise UserError(
                 f"teacher.data: source {source} refused {label} ({refusal}), and the teacher needs it. Get access and"
-                " give the command python -m distillery.retry, or give the teacher other data."
+                " run python -m distillery.retry, or give the teacher other data."
             )
 
 
 def _curated(files: Sequence[CuratedFiles], classes: Sequence[str]) -> tuple[LabeledImages, Thumbnails]:
-    """The kept images of several curated sources, one source after the other, and their thumbnails."""
+    """The kept images of several curated sources and their thumbnails, in the order of the sources."""
     pixels, labels, small = [], [], []
     for array, thumbnails, table in files:
         columns = read_parquet(table, ("class", "row", "kept"))

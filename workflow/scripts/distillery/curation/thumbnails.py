@@ -1,4 +1,4 @@
-"""Thumbnails: small gray images, all that the search for near-duplicates reads."""
+"""Make thumbnails: small gray images, from which near-duplicates are found."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 
 from distillery.storage.arrays import map_array
 
-THUMBNAIL_SIDE = 96  # pixels of the longer side: at 64, corners are found again in fewer copies
-SHORTEST = 12  # pixels: a banner is stretched to no less
+THUMBNAIL_SIDE = 96  # longer side in pixels; at 64, fewer corners are found again in copies of an image
+SHORTEST = 12  # shorter side in pixels, at least; narrower images are stretched to it
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Thumbnails:
     """Thumbnails of N images.
 
     Attributes:
-        pixels: uint8 [N, 96, 96]; an image is at the top left, the rest is 0.
-        sizes: int [N, 2], height and width of each in pixels.
+        pixels: uint8 [N, 96, 96]; each thumbnail is at the top left, the rest is 0.
+        sizes: int [N, 2], height and width of each thumbnail in pixels.
     """
 
     pixels: np.ndarray
@@ -37,16 +37,16 @@ class Thumbnails:
 
 
 def to_thumbnail(image: Image.Image) -> np.ndarray:
-    """An image in gray, its longer side `THUMBNAIL_SIDE` pixels, or its own if that is less: uint8 [H, W]."""
+    """The thumbnail of an image: gray, with a longer side of at most `THUMBNAIL_SIDE` pixels, uint8 [H, W]."""
     scale = min(1.0, THUMBNAIL_SIDE / max(image.size))
     width, height = (max(SHORTEST, round(side * scale)) for side in image.size)
     gray = image if image.mode == "L" else image.convert("L")
-    # as many copies are found as with Lanczos, which takes twice as long
+    # near-duplicates are found as well as with Lanczos, which takes twice as long
     return np.asarray(gray.resize((width, height), Image.Resampling.HAMMING, reducing_gap=2.0), dtype=np.uint8)
 
 
 def stack_thumbnails(images: Sequence[np.ndarray]) -> Thumbnails:
-    """One array of several thumbnails, each uint8 [H, W] of at most 96 x 96."""
+    """Stack thumbnails, each uint8 [H, W] of at most 96 x 96 pixels."""
     pixels = np.zeros((len(images), THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
     for place, image in enumerate(images):
         pixels[place, : image.shape[0], : image.shape[1]] = image
@@ -55,7 +55,7 @@ def stack_thumbnails(images: Sequence[np.ndarray]) -> Thumbnails:
 
 
 def join_thumbnails(parts: Sequence[Thumbnails]) -> Thumbnails:
-    """The thumbnails of several sources, one source after the other."""
+    """Concatenate the thumbnails of several sources, in order."""
     return Thumbnails(np.concatenate([part.pixels for part in parts]), np.concatenate([part.sizes for part in parts]))
 
 
@@ -65,13 +65,13 @@ def thumbnails_of(pixels: np.ndarray) -> Thumbnails:
 
 
 def map_thumbnails(path: str | Path, sizes: np.ndarray) -> Thumbnails:
-    """A source's thumbnails, as a memory map.
+    """A source's thumbnails as a memory map.
 
     Args:
         path: the `.thumbs.npy` that curation wrote.
         sizes: int [N, 2], height and width of each, from the curated table.
 
     Raises:
-        UserError: the file is damaged; names it and says to delete it.
+        UserError: the file is damaged. The message says to delete it.
     """
     return Thumbnails(map_array(path, (len(sizes), THUMBNAIL_SIDE, THUMBNAIL_SIDE), "thumbnails"), sizes)

@@ -1,1 +1,1 @@
-"""What the terminal shows of a run: its lines, what it will take, and what it ended with."""
+"""What a run shows on the terminal: a forecast of its duration, one line for each job, and the results at its end."""

@@ -1,6 +1,6 @@
-"""How long a study takes on this machine, before it begins, and what each figure rests on.
+"""Forecast how long a study takes on this machine, and say what each number is based on.
 
-The figures are rough: they are for a decision between an evening and a week, not for a time table.
+The numbers are rough: they show whether the study takes an evening or a week.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from distillery.storage.work import Work
 from distillery.terminal.lines import duration
 from distillery.wording import plural
 
-# lines on the terminal; no computed value depends on it
+# this module only writes to the terminal, so no result depends on it
 CHANGES_NO_RESULT = True
 
-CRAWL_SECONDS = 1.0  # an image; the engines' and sites' limits decide, more than the machine
-IMAGE_BYTES = {"search": 200_000, "diffusion": 100_000}  # a JPEG of a search, and of a diffusion model at its size
-COPIES = 2  # the store keeps an image, and the pool has it too
-# seconds for a denoising step of a million pixels on an NVIDIA H200, whose matrix products make H200_FLOPS: Stable
-# Diffusion 2 (768 pixels, 25 steps) makes 3.5 images a second there, Stable Diffusion 3 medium (512, 28) makes 2.8
+CRAWL_SECONDS = 1.0  # per image; the limits of searches and sites matter more than the machine
+IMAGE_BYTES = {"search": 200_000, "diffusion": 100_000}  # of a usual JPEG from a search and from a diffusion model
+COPIES = 2  # of every image: one in the store, one in the pool
+# seconds for a denoising step of a million pixels on an NVIDIA H200, which computes matrix products with H200_FLOPS:
+# it generates 3.5 images a second with Stable Diffusion 2 (768 pixels, 25 steps), and 2.8 with Stable Diffusion 3
+# medium (512 pixels, 28 steps)
 GENERATION_SECONDS = {"stable-diffusion-3": 0.049, "": 0.0194}
 H200_FLOPS = 7.0e14
 
@@ -34,16 +35,16 @@ def forecast(work: Work, verdicts: Sequence[Verdict], speed: Mapping[str, Any], 
 
     Args:
         work: see `Work`.
-        verdicts: of the looks at sources; what refused takes no time.
+        verdicts: of the preflight checks; sources that refused take no time.
         speed: as `distillation.training_speed.time_training` returns it.
-        folder: of the study, for the room on its disk.
+        folder: of the study, whose disk must have room.
     """
     reasons = {each.source: each.reason for each in verdicts if each.verdict == "refused"}
     free = shutil.disk_usage(folder).free
     cores = len(os.sched_getaffinity(0))
     machine = f"{plural(cores, 'core')}, {speed['device'] if work.gpus else 'no GPU'}"
     lines = [
-        f"What it takes on this machine ({machine}), roughly, if nothing is there yet:",
+        f"Rough forecast for this machine ({machine}), if nothing has been done yet:",
         *_table(
             [
                 _crawling(work, set(reasons)),
@@ -54,11 +55,12 @@ def forecast(work: Work, verdicts: Sequence[Verdict], speed: Mapping[str, Any], 
         ),
     ]
     if work.searches and not work.contact:
-        lines.append("contact is empty: sites cannot reach you, and Wikimedia Commons asks for one")
+        lines.append("contact is empty: sites cannot reach you, and Wikimedia Commons requires it")
     return "\n".join(lines) + "\n"
 
 
 def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """Aligned lines of rows (what, amount, explanation); rows without an amount are left out."""
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for what, amount, why in rows:
         if amount:
@@ -73,7 +75,7 @@ def _crawling(work: Work, refused: set[str]) -> tuple[str, str, str]:
     if not counts:
         return "crawling", "", ""
     text = " and ".join(f"{images:,} images of {kind}" for kind, images in counts.items())
-    return "crawling", duration(max(counts.values()) * CRAWL_SECONDS), f"{text}, about one a second of each"
+    return "crawling", duration(max(counts.values()) * CRAWL_SECONDS), f"{text}, about one image a second from each"
 
 
 def _generating(work: Work, reasons: Mapping[str, str], speed: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -86,7 +88,7 @@ def _generating(work: Work, reasons: Mapping[str, str], speed: Mapping[str, Any]
     left = ", ".join(f"{name} (on this CPU about {duration(seconds[name])})" for name in for_gpu)
     if here:
         images = sum(work.generated[name][1] for name in here)
-        basis = "by the speed of matrix products here and 3.5 images a second on an NVIDIA H200"
+        basis = "from the measured speed of matrix products and 3.5 images a second on an NVIDIA H200"
         text = f"{images:,} images of {', '.join(here)}, {basis}" + (f"; left to a GPU: {left}" if left else "")
         return "generating", duration(sum(seconds[name] for name in here) / max(1, work.gpus)), text
     return "generating", "-" * bool(left), f"left to a GPU: {left}"
@@ -100,13 +102,17 @@ def _training(work: Work, refused: set[str], speed: Mapping[str, Any], cores: in
     run = [each for each in work.trainings if not refused & set(each.sources)]
     step = {False: speed["scratch_step"], True: speed["kd_step"]}
     at_once = work.gpus or cores
-    # those of an arm share a job, and so a start
+    # the trainings of a scenario and arm share a job, so Python starts once for them
     students = sum(speed["start"] + each.count * each.steps * step[each.teacher] for each in run)
-    # a teacher's training uses all cores
+    # the teacher is trained on all cores
     seconds = students / at_once + work.teacher_steps * speed["teacher_step"] / (1 if work.gpus else cores)
     count = sum(each.count for each in run)
     milliseconds = " and ".join(f"{1000 * seconds:,.{int(seconds < 0.01)}f}" for seconds in step.values())
-    teacher = f"the teacher ({work.networks[0]})" if work.teacher_steps else "no teacher (its outputs are not counted)"
+    teacher = (
+        f"the teacher ({work.networks[0]})"
+        if work.teacher_steps
+        else "no teacher (the time for its outputs is not included)"
+    )
     text = (
         f"{teacher} and {count:,} trainings of {work.networks[1]}, whose step takes"
         f" {milliseconds} ms from scratch and distilled (measured), {at_once} at a time"
@@ -118,7 +124,10 @@ def _disk(work: Work, refused: set[str], free: int) -> tuple[str, str, str]:
     counts = {"search": {name: images for name, (_, images) in work.searches.items()}}
     counts["diffusion"] = {name: images for name, (_, images, _, _) in work.generated.items()}
     needed = COPIES * sum(
-        images * IMAGE_BYTES[kind] for kind, of in counts.items() for name, images in of.items() if name not in refused
+        images * IMAGE_BYTES[kind]
+        for kind, by_source in counts.items()
+        for name, images in by_source.items()
+        if name not in refused
     )
-    short = "; not enough: free some, or lower per_class" if needed > free else ""
+    short = "; not enough: free disk space, or lower per_class" if needed > free else ""
     return "disk", f"{ceil(needed / 1e8) / 10:g} GB", f"of {free / 1e9:,.0f} GB free" + short

@@ -1,6 +1,6 @@
-"""What a run prints on the terminal: one line for each finished job, each warning once, the reasons of failures last.
+"""Print a run on the terminal: one line for each finished job, each warning once, and the reasons of failures last.
 
-Snakemake's own messages go to its log file unchanged. `show_lines` replaces the handler of its logger that writes to
+Snakemake's log file still has its own messages. `show_lines` replaces the handler of Snakemake's logger that writes to
 the terminal; Snakemake itself is not imported.
 """
 
@@ -19,12 +19,12 @@ from typing import Any, TextIO
 from distillery.jobs import WARNINGS_LATER
 from distillery.wording import plural
 
-# lines on the terminal; no computed value depends on it
+# this module only writes to the terminal, so no result depends on it
 CHANGES_NO_RESULT = True
 
 SNAKEMAKE_LOG, HANDLER = "snakemake.logging", "DefaultStreamHandler"
-LISTED_JOBS = 40  # a dry-run lists so many jobs with their reasons; of more only the table of their number
-# messages that tell a user nothing, or what the lines here tell
+LISTED_JOBS = 40  # a dry-run lists up to this many jobs with their reasons; otherwise only the table of their numbers
+# messages that are of no use to a user, or repeat the lines here
 OMITTED = (
     "Using workflow specific profile", "Assuming unrestricted shared filesystem", "Building DAG of jobs", "Using shell",
     "Conda environments: ignored", "Select jobs to execute", "Removing output files of failed job", "Reasons:",
@@ -33,16 +33,15 @@ OMITTED = (
     "Shutting down, this might", "SpawnedJobError", "RuleException",
     "WorkflowError:\nAt least one job did not complete", "Not modifying path of file",
 )  # fmt: skip
-# warnings that differ only in this are shown once: every class of a source has its own
-# the system ends a process without a word where memory is short
+# the system kills a process without a message if memory is short
 NO_REASON = (
     "it gave no reason. It was killed or could not start, in most cases for lack of memory: run fewer jobs at a time"
     " (--cores 1), or use a machine with more memory"
 )
+# warnings that differ only in class and numbers are shown once
 OF_ONE_CLASS = re.compile(r"class [\w-]+|\d[\d,.]*")
-LOGGED = re.compile(
-    r"^\S+ \S+ (WARNING|ERROR|OUTCOME) (.*)$"
-)  # a line of a job's log, as `jobs.start_logging` writes it
+# a line of a job's log, as `jobs.start_logging` writes it
+LOGGED = re.compile(r"^\S+ \S+ (WARNING|ERROR|OUTCOME) (.*)$")
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,9 @@ class StartedJob:
     """A job that has started.
 
     Attributes:
-        name: its rule and wildcards, as people read them.
+        name: its rule and wildcards, see `job_name`.
         logs: its log files.
-        start: seconds of the monotonic clock.
+        start: time of its start, in seconds of the monotonic clock.
     """
 
     name: str
@@ -61,13 +60,13 @@ class StartedJob:
 
 
 def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
-    """A job in words: its rule and the values of its wildcards, numbers with their names."""
+    """The name of a job: its rule and the values of its wildcards; numbers follow the wildcard's name."""
     values = (f"{name} {value}" if value.isdigit() else value for name, value in wildcards.items())
     return " ".join([rule, *values])
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: 42 s, 3 min, 1.5 h, 12 days."""
+    """A duration in a convenient unit: 42 s, 3 min, 1.5 h, 12 days."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:
@@ -77,7 +76,7 @@ def duration(seconds: float) -> str:
 
 
 def logged(path: str | Path, level: str) -> list[str]:
-    """The messages of a level ("WARNING", "ERROR", "OUTCOME") in a job's log; none if it cannot be read."""
+    """The messages of a level (WARNING, ERROR or OUTCOME) in a job's log; none if it cannot be read."""
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -89,7 +88,7 @@ class Terminal(logging.StreamHandler[TextIO]):
     """Writes Snakemake's events as short lines.
 
     Args:
-        stream: to write to.
+        stream: the output stream.
         dryrun: whether Snakemake only lists the jobs.
     """
 
@@ -98,9 +97,9 @@ class Terminal(logging.StreamHandler[TextIO]):
         self.dryrun = dryrun
         self.total = 0  # jobs of the run; 0 before it is known
         self.started: dict[int, StartedJob] = {}
-        self.ended: list[str] = []  # of jobs that have finished since the last progress
-        self.failed: dict[str, str] = {}  # job → reason
-        self.warned: Counter[str] = Counter()  # kind of warning → how often
+        self.ended: list[str] = []  # lines of jobs that have finished since the last event of progress
+        self.failed: dict[str, str] = {}  # name of the job → reason
+        self.warned: Counter[str] = Counter()  # warning without class and numbers → how often it occurred
         self.start = time.monotonic()
         self._events: dict[str, Callable[[logging.LogRecord], Iterable[str]]] = {
             "run_info": self._stats,
@@ -112,7 +111,7 @@ class Terminal(logging.StreamHandler[TextIO]):
         }
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the lines of an event; of most there are none."""
+        """Write the lines of an event; most events have none."""
         try:
             event = getattr(record, "event", None)
             if event is None or str(event) == "error":
@@ -126,7 +125,7 @@ class Terminal(logging.StreamHandler[TextIO]):
             self.handleError(record)
 
     def _stats(self, record: logging.LogRecord) -> Iterator[str]:
-        if not self.total:  # a dry-run repeats the table
+        if not self.total:  # only once, as a dry-run repeats the event
             self.total = record.__dict__["stats"]["total"]
             yield str(record.msg).rstrip()
             if self.dryrun and self.total > LISTED_JOBS:
@@ -171,7 +170,7 @@ class Terminal(logging.StreamHandler[TextIO]):
         """Write the end of a run.
 
         Args:
-            digest: what the study has now.
+            digest: lines of `run_digest`.
             logs: Snakemake's log files.
             success: whether all jobs have succeeded.
         """
@@ -180,7 +179,7 @@ class Terminal(logging.StreamHandler[TextIO]):
             lines += [f"{more} more warnings like those above: grep -rn WARNING results/logs"]
         lines += [f"Full log: {os.path.relpath(path)}" for path in logs]
         if not success:
-            lines += [f"{plural(len(self.failed), 'job')} failed. Mend the cause and give the same command again:"]
+            lines += [f"{plural(len(self.failed), 'job')} failed. Fix the causes and run the same command again:"]
             lines += [f"  {name}: {reason}" for name, reason in self.failed.items()]
         for line in lines:
             self.stream.write(line + self.terminator)
@@ -188,7 +187,7 @@ class Terminal(logging.StreamHandler[TextIO]):
 
 
 def short_reason(reason: str) -> str:
-    """Why a job runs, without the names of its files beyond the first."""
+    """Snakemake's reason for a job, with only the first name of three or more files."""
     kinds = []
     for part in reason.split("; "):
         kind, _, files = part.partition(": ")
@@ -198,13 +197,13 @@ def short_reason(reason: str) -> str:
 
 
 def show_lines(settings: Any) -> Terminal | None:
-    """Write Snakemake's messages to the terminal as short lines from now on.
+    """Replace Snakemake's lines on the terminal by short ones.
 
     Args:
         settings: the workflow's output settings. With `--printshellcmds` or `--verbose` Snakemake's own lines stay.
 
     Returns:
-        What writes them; None if Snakemake's own lines stay, or another logger was chosen.
+        The new handler; None if Snakemake's own lines stay, or another logger was chosen.
     """
     snakemake = logging.getLogger(SNAKEMAKE_LOG)
     own = next((handler for handler in snakemake.handlers if handler.name == HANDLER), None)

@@ -1,4 +1,4 @@
-"""What a study has when a run ends: scenarios that were run, what refused and how to get it, where the page lies."""
+"""Summarize a study at the end of a run: scenarios, sources that refused and how to get them, and the page's path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from distillery.storage.retrieved.refused_pools import noted_refusal
 from distillery.storage.retrieved.verdicts import FOLDER, read_verdict
 
-# lines on the terminal; no computed value depends on it
+# this module only writes to the terminal, so no result depends on it
 CHANGES_NO_RESULT = True
 
 SUMMARY, REFUSALS = Path("results/tables/summary.csv"), Path("results/refusals.json")
@@ -18,7 +18,7 @@ PAGE, FIGURE = Path("results/report.html"), Path("results/summary.png")
 
 
 def run_digest(folder: str | Path = ".") -> list[str]:
-    """The lines at the end of a run; of a study without results yet only what refused.
+    """The lines at the end of a run. A study without results has only lines about sources that refused.
 
     Args:
         folder: of the study.
@@ -46,12 +46,12 @@ def _refused(folder: Path) -> Iterator[str]:
         refused = {}
     if not refused:
         return
-    yield "To get what refused:"
+    yield "Sources that refused, and how to get them:"
     for source, classes in refused.items():
         verdict = read_verdict(folder / FOLDER / f"{source}.json")
         known = verdict.remedy if verdict and verdict.verdict == "refused" else noted_refusal(folder, source)
         yield f"  {source}: {known or ', '.join(sorted(set(classes.values())))}"
-    yield "  Once they can be had: python -m distillery.retry, then the same command again"
+    yield "  Then run python -m distillery.retry and the same command again"
 
 
 def _where(folder: Path) -> Iterator[str]:
@@ -60,4 +60,4 @@ def _where(folder: Path) -> Iterator[str]:
     if (folder / PAGE).exists():
         yield f"Page:   {(folder / PAGE).resolve().as_uri()}"
     elif (folder / FIGURE).exists():
-        yield "Page:   give the command without results/summary.png, and it is built too"
+        yield "Page:   to build it too, run the command without results/summary.png"

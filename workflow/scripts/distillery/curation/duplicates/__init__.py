@@ -1,1 +1,1 @@
-"""Near-duplicates: candidate pairs of images, compared in detail after alignment, and grouped."""
+"""Find near-duplicates: search candidate pairs of images, align and compare them, and group those that agree."""

@@ -1,8 +1,8 @@
-"""Whether two thumbnails show one photograph: one is laid over the other by their corners, then compared in detail.
+"""Decide whether two thumbnails show the same photograph: align them by their corners, then compare them in detail.
 
-Two different images of one kind, such as two airplanes in the sky, agree in the large and differ in the small. So the
-share of the detailed places that agree decides, not the correlation of the whole. A text bar or a watermark leaves most
-places as they were.
+Different images of the same subject, such as two airplanes in the sky, agree overall and differ in detail. So the
+fraction of detailed places that agree decides, not the correlation of the whole images. A text bar or a watermark
+leaves most places unchanged.
 """
 
 from __future__ import annotations
@@ -16,28 +16,31 @@ import numpy as np
 
 from distillery.curation.duplicates.keypoints import Fingerprint, enlarged, view_boxes
 
-MATCHING = 16  # bits of 63, at most, between the hashes of two corners that may be the same
-INLIER = 2.5  # pixels of a thumbnail, at most, between a corner and where the alignment puts it
-FEWEST_INLIERS = 4  # an alignment by scale, turn and shift follows from two
-LARGEST_TURN = 15.0  # degrees
-LARGEST_SCALE = 2.0  # of one thumbnail against the other, either way
-NEAR_VIEWS = 6  # bits of 63, at most, between the hashes of two whole images that may be laid over each other
-WINDOW = 9  # pixels a side of the places that are compared, in a thumbnail that is not enlarged
-AGREEING = 0.93  # correlation of two places, at least
-FLAT = 5.0  # gray levels; places with less deviation have no detail
-LEAST_DETAIL = 0.02  # of the thumbnail; with less there is nothing to compare
-LEAST_OVERLAP = 0.4  # of the smaller image
-# correlation over all places that agree, at least: the edges of two drawings of one outline agree, each for itself, but
-# what is bright in one is dark in the other
+MATCHING = 16  # largest number of different bits, of 63, between the hashes of corners that may be the same
+INLIER = 2.5  # largest distance, in pixels of a thumbnail, between a corner and where the alignment puts it
+FEWEST_INLIERS = 4  # corners that must agree; two would suffice to compute scale, rotation and shift
+LARGEST_TURN = 15.0  # largest rotation between two thumbnails, in degrees
+LARGEST_SCALE = 2.0  # largest ratio of scale between two thumbnails
+NEAR_VIEWS = 6  # largest number of different bits, of 63, between the hashes of views that may show the same
+WINDOW = 9  # side in pixels of the places that are compared, in a thumbnail that is not enlarged
+AGREEING = 0.93  # smallest correlation of two places that agree
+FLAT = 5.0  # gray levels; places with a smaller standard deviation have no detail
+LEAST_DETAIL = 0.02  # smallest fraction of places with detail; with fewer there is too little to compare
+LEAST_OVERLAP = 0.4  # smallest overlap, as a fraction of the smaller image
+# Smallest correlation over all places that agree. Two drawings of the same outline agree in each place on an edge, but
+# what is bright in one may be dark in the other.
 SAME_TONES = 0.95
-# Near-duplicates agree in most places, or in some and in many corners: a text bar or a watermark hides the other places
+# Smallest fractions of places that agree in near-duplicates: most places; or some, if many corners agree too, because a
+# text bar or a watermark hides the other places
 MOST_PLACES = 0.65
 SOME_PLACES = 0.3
 MANY_CORNERS = 32
-# images that are much enlarged, such as those of CIFAR-10, have few independent places, and corners that are blurred
+# thumbnails enlarged by more than this factor, such as CIFAR-10's, have few independent places and blurred corners, so
+# more places must agree
 ENLARGED = 1.5
 MOST_PLACES_ENLARGED = 0.8
-# places that agree at half the size, where the images are laid over each other roughly: enough for a closer look
+# smallest fractions of places that agree, and their correlation, at half the size after a rough alignment: only such
+# pairs are compared in full
 SOME_PLACES_ROUGHLY = 0.25
 SOME_PLACES_ENLARGED_ROUGHLY = 0.5
 SAME_TONES_ROUGHLY = 0.8
@@ -45,12 +48,12 @@ SAME_TONES_ROUGHLY = 0.8
 
 @dataclass(frozen=True)
 class Likeness:
-    """Two aligned images.
+    """How similar two aligned images are.
 
     Attributes:
-        agreement: share of the detailed places that agree, 0 to 1; 0 if the two cannot be aligned.
+        agreement: fraction of the detailed places that agree, 0 to 1; 0 if the two cannot be aligned.
         corners: number of corners that agree.
-        scale: how much the smaller image was enlarged.
+        scale: factor by which the smaller of the two thumbnails was enlarged, at least 1.
     """
 
     agreement: float = 0.0
@@ -59,7 +62,7 @@ class Likeness:
 
     @property
     def is_near_duplicate(self) -> bool:
-        """Whether the two show one photograph."""
+        """Whether the two images show the same photograph."""
         if self.scale > ENLARGED:
             return self.agreement >= MOST_PLACES_ENLARGED
         if self.agreement >= MOST_PLACES:
@@ -70,14 +73,14 @@ class Likeness:
 def compare_images(
     one: tuple[np.ndarray, Fingerprint], other: tuple[np.ndarray, Fingerprint], alignment: np.ndarray | None = None
 ) -> Likeness:
-    """Lay two images over each other and compare them.
+    """Align two images and compare them.
 
     Args:
-        one, other: thumbnail, uint8 [H, W], and its fingerprint.
-        alignment: float64 [2, 3], how to lay one over the other, roughly. Images that then look unlike at half their
-            size are not compared further. None if it is not known.
+        one, other: each a thumbnail, uint8 [H, W], and its fingerprint.
+        alignment: float64 [2, 3], a rough affine transform from pixels of `one` to pixels of `other`. Images that
+            differ at half their size after this alignment are not compared further. None if it is unknown.
     """
-    # the details of an enlarged image are larger
+    # details are larger in an enlarged image
     scale = max(print.size[0] / image.shape[0] for image, print in (one, other))
     by_views = list(_by_views(one[1], other[1]))
     looks_alike = alignment is None or _look_alike(one, other, alignment, scale)
@@ -98,31 +101,31 @@ def compare_images(
 def _look_alike(
     one: tuple[np.ndarray, Fingerprint], other: tuple[np.ndarray, Fingerprint], alignment: np.ndarray, scale: float
 ) -> bool:
-    """Whether two thumbnails, laid over each other roughly, agree in some places at half their size."""
+    """Whether two roughly aligned thumbnails agree in enough places at half their size."""
     small = [
         cv2.resize(image, (print.size[1] // 2, print.size[0] // 2), interpolation=cv2.INTER_AREA)
         for image, print in (one, other)
     ]
     turn, shift = alignment[:, :2], alignment[:, 2]
-    halved = np.column_stack([turn, (turn.sum(axis=1) / 2 + shift - 0.5) / 2])  # centers lie at whole numbers
+    halved = np.column_stack([turn, (turn.sum(axis=1) / 2 + shift - 0.5) / 2])  # pixel centers have integer places
     share = _agreeing_share(small[0], small[1], halved, scale / 2, SAME_TONES_ROUGHLY)
     return share >= (SOME_PLACES_ENLARGED_ROUGHLY if scale > ENLARGED else SOME_PLACES_ROUGHLY)
 
 
 def _by_views(one: Fingerprint, other: Fingerprint) -> Iterator[np.ndarray]:
-    """Ways to lay near views over each other, whole images or center squares: float64 [2, 3], from one's pixels."""
+    """Alignments of each pair of near views (whole images or center squares): float64 [2, 3], from `one` to `other`."""
     near = np.bitwise_count(one.views[:, None] ^ other.views) <= NEAR_VIEWS
-    for mine, theirs in np.argwhere(near).tolist():
-        x, y, width, height = view_boxes(one.size)[mine]
-        to_x, to_y, to_width, to_height = view_boxes(other.size)[theirs]
+    for view, other_view in np.argwhere(near).tolist():
+        x, y, width, height = view_boxes(one.size)[view]
+        to_x, to_y, to_width, to_height = view_boxes(other.size)[other_view]
         across, down = to_width / width, to_height / height
-        # the centers of pixels lie at whole numbers
+        # pixel centers have integer places
         shift = (to_x - 0.5 - across * (x - 0.5), to_y - 0.5 - down * (y - 0.5))
         yield np.array([[across, 0, shift[0]], [0, down, shift[1]]])
 
 
 def _matched_corners(one: Fingerprint, other: Fingerprint) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the corners that are each other's likest, if they are alike enough: two float32 [K, 2]."""
+    """Places of the corners that are each other's most similar ones, if they are similar enough: two float32 [K, 2]."""
     if not len(one.hashes) or not len(other.hashes):
         return one.points[:0], other.points[:0]
     bits = np.bitwise_count(one.hashes[:, None] ^ other.hashes)
@@ -133,7 +136,7 @@ def _matched_corners(one: Fingerprint, other: Fingerprint) -> tuple[np.ndarray, 
 
 
 def _by_corners(start: np.ndarray, end: np.ndarray, alignment: np.ndarray | None) -> Iterator[np.ndarray]:
-    """Alignments that enough matched corners agree on: the given one, then the one that most agree on (RANSAC)."""
+    """Alignments on which enough matched corners agree: the given one, then the one with most agreement (RANSAC)."""
     if len(start) < FEWEST_INLIERS:
         return
     if alignment is not None and _agree(alignment, start, end).sum() >= FEWEST_INLIERS:
@@ -144,14 +147,17 @@ def _by_corners(start: np.ndarray, end: np.ndarray, alignment: np.ndarray | None
 
 
 def _plausible(transform: np.ndarray) -> bool:
-    """Whether an alignment neither turns nor scales too much."""
+    """Whether an alignment neither rotates nor scales too much."""
     (cosine, _, _), (sine, _, _) = transform
     scale, turn = np.hypot(cosine, sine), abs(np.degrees(np.arctan2(sine, cosine)))
     return bool(1 / LARGEST_SCALE <= scale <= LARGEST_SCALE and turn <= LARGEST_TURN)
 
 
 def _refined(transform: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """An alignment that may stretch too, fitted to the corners that agree with the first one, if enough of them do."""
+    """A full affine transform, fitted to the corners that agree with an alignment; the alignment if these are too few.
+
+    Also the alignment itself, if the fitted transform differs too much from it.
+    """
     inside = _agree(transform, start, end)
     if inside.sum() < 2 * FEWEST_INLIERS:
         return transform
@@ -164,7 +170,11 @@ def _refined(transform: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.nd
 
 
 def _agree(transform: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Which corners (float [K, 2]) an alignment moves to where they should be: bool [K]."""
+    """Which corners an alignment moves to the place of their match: bool [K].
+
+    Args:
+        start, end: float [K, 2], places of the corners and of their matches.
+    """
     moved = start @ transform[:, :2].T + transform[:, 2]
     return np.linalg.norm(moved - end, axis=1) <= INLIER
 
@@ -172,10 +182,15 @@ def _agree(transform: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndar
 def _agreeing_share(
     one: np.ndarray, other: np.ndarray, transform: np.ndarray, scale: float, same_tones: float = SAME_TONES
 ) -> float:
-    """The share of the detailed places of `one` that agree with `other`, laid over it; 0 if too little can be compared.
+    """The fraction of the detailed places of `one` that agree with the aligned `other`; 0 if too few can be compared.
+    A place is a window of `WINDOW · scale` pixels a side around a pixel. It agrees if the correlation there is at least
+    `AGREEING`, so brightness and contrast do not matter.
 
-    A place is a window of `WINDOW · scale` pixels around a pixel. It agrees if the correlation there is `AGREEING` or
-    more, so brightness and contrast do not matter.
+    Args:
+        one, other: uint8 [H, W].
+        transform: float64 [2, 3], from pixels of `one` to pixels of `other`.
+        scale: factor by which the thumbnails were enlarged.
+        same_tones: smallest correlation over all places that agree.
     """
     side = 2 * round((WINDOW * scale - 1) / 2) + 1
     height, width = one.shape

@@ -1,7 +1,7 @@
-"""Pairs of images that may be near-duplicates: those that share corners, or whose whole images have near hashes.
+"""Search for pairs of images that may be near-duplicates: they share corners, or their whole images have near hashes.
 
-The search reads hashes and places of corners alone and its time grows slower than the square of the number;
-`alignment` then compares the pixels of the pairs found.
+The search uses only hashes and the places of corners, so its time grows more slowly than the square of the number of
+images. `alignment` then compares the pixels of these pairs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class CandidatePairs:
     """Pairs of images that may be near-duplicates.
 
     Attributes:
-        pairs: int64 [P, 2], each pair once for each way it was found, smaller index first, in lexicographic order.
+        pairs: int64 [P, 2], smaller index first, in lexicographic order. A pair may occur twice, as it is and mirrored.
         is_mirrored: bool [P], whether the second image is mirrored.
-        alignments: float64 [P, 2, 3], how the shared corners lay the first image over the second one: from its pixels
-            to the other's. NaN for pairs that share too few.
+        alignments: float64 [P, 2, 3], affine transforms from pixels of the first image to pixels of the second one,
+            computed from shared corners. NaN for pairs that share too few.
     """
 
     pairs: np.ndarray
@@ -38,19 +38,19 @@ def candidate_pairs(prints: Sequence[Fingerprint], part: np.ndarray | None = Non
     """Pairs of images that may be near-duplicates.
 
     Args:
-        prints: of N images.
-        part: int [N]; only pairs of different parts are wanted. None wants all pairs.
+        prints: fingerprints of N images.
+        part: int [N]; pairs within one part are left out. None for all pairs.
     """
     count = max(len(prints), 1)
     corners = tabulate_corners(prints)
-    sharing, ways = agreeing_pairs(corners, match_corners(corners, part), count)
+    sharing, alignments_from_center = agreeing_pairs(corners, match_corners(corners, part), count)
     views = np.stack([own.views for own in prints]) if prints else np.empty((0, 2), np.uint64)
     by_views = np.concatenate([_with_near_views(views, count, mirror) * 2 + mirror for mirror in (False, True)])
     both = sorted_once(np.concatenate([sharing, by_views]))
     pairs = np.stack(np.divmod(both // 2, count), axis=1)
     alignments = np.full((len(both), 2, 3), np.nan)
     place = np.searchsorted(both, sharing)
-    alignments[place] = _in_pixels(ways, *_sizes(prints)[pairs[place]].swapaxes(0, 1))
+    alignments[place] = _in_pixels(alignments_from_center, *_sizes(prints)[pairs[place]].swapaxes(0, 1))
     wanted = slice(None) if part is None else part[pairs[:, 0]] != part[pairs[:, 1]]
     return CandidatePairs(pairs[wanted], both[wanted] % 2 == 1, alignments[wanted])
 
@@ -60,27 +60,30 @@ def _sizes(prints: Sequence[Fingerprint]) -> np.ndarray:
     return np.array([own.size[::-1] for own in prints], np.int64).reshape(-1, 2)
 
 
-def _in_pixels(ways: np.ndarray, size: np.ndarray, to_size: np.ndarray) -> np.ndarray:
-    """Alignments of places that count from the center (complex [P, 2]) as matrices of pixels: float64 [P, 2, 3].
+def _in_pixels(from_center: np.ndarray, size: np.ndarray, to_size: np.ndarray) -> np.ndarray:
+    """Convert alignments of `agreeing_pairs` to affine transforms of pixels: float64 [P, 2, 3].
 
     Args:
-        size, to_size: int [P, 2], width and height of the images.
+        from_center: complex [P, 2], for places that are measured from the image's center.
+        size, to_size: int [P, 2], width and height of the first and second images.
     """
-    (factor, shift), middle = ways.T, (size - 1) / 2
+    (factor, shift), middle = from_center.T, (size - 1) / 2
     turn = np.stack([factor.real, -factor.imag, factor.imag, factor.real], axis=1).reshape(-1, 2, 2)
     moved = np.stack([shift.real, shift.imag], axis=1) + (to_size - 1) / 2 - (turn @ middle[:, :, None])[:, :, 0]
     return np.concatenate([turn, moved[:, :, None]], axis=2)
 
 
 def _with_near_views(views: np.ndarray, count: int, is_mirrored: bool) -> np.ndarray:
-    """Pairs of which a view of one is near a view of the other, each as one number; all of them, exactly.
+    """All pairs of images with a near view: int64 [P], each as one number, first image · count + second.
 
     Args:
         views: uint64 [N, 2], hashes of the whole image and of its center square.
+        count: N.
+        is_mirrored: whether the second image is mirrored.
     """
     own = views.T.ravel()
     unique, first = np.unique(own, return_index=True)
-    # identical hashes are paired with the first of them only: all pairs of them would be quadratic
+    # of several identical hashes each is paired only with the first: all pairs would take quadratic time
     chained = np.stack([np.arange(len(own)), first[np.searchsorted(unique, own)]], axis=1)
     if is_mirrored:
         near = near_hash_pairs(np.concatenate([unique, unique ^ MIRROR]), NEAR_VIEWS)

@@ -1,6 +1,6 @@
-"""Which matches of corners agree on one way to lay an image over another: by scale, turn and shift.
+"""Find pairs of images whose corner matches agree on one alignment: one scale, rotation and shift.
 
-Two images of one kind have corners that look alike, but not in the same places.
+Different images of the same subject also have similar corners, but not in the same places.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ from distillery.curation.duplicates.alignment import LARGEST_SCALE, LARGEST_TURN
 from distillery.curation.duplicates.corner_matches import LONG_KEY, CornerMatches, key_bits
 from distillery.curation.duplicates.keypoints import MIRROR, FingerprintTable
 
-FEWEST_AGREEING = 4  # matches
-FEWEST_OF_LONG_KEYS = 3  # where corners are looked up by long keys, which match few by chance
-MOST_MATCHES = 12  # of two images, those most alike: every two of them are tried
-NEAR = 3.0  # pixels of a thumbnail, at most, between a corner and where the alignment puts it
-BASELINE = 8.0  # pixels, at least, between two corners from which scale and turn follow
-BLOCK = 1 << 20  # distances at a time
+FEWEST_AGREEING = 4  # matches that must agree
+FEWEST_OF_LONG_KEYS = 3  # the same, if corners are looked up by long keys, which rarely match by chance
+MOST_MATCHES = 12  # matches of a pair of images that are used, the most similar first: all pairs of them are tried
+NEAR = 3.0  # largest distance, in pixels of a thumbnail, between a corner and where the alignment puts it
+BASELINE = 8.0  # smallest distance in pixels between two corners from which scale and rotation are computed
+BLOCK = 1 << 20  # distances that are computed at once
 
 
 def agreeing_pairs(corners: FingerprintTable, matches: CornerMatches, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of images of which at least `FEWEST_AGREEING` matches agree, or `FEWEST_OF_LONG_KEYS`.
+    """Pairs of images of which at least `FEWEST_AGREEING` matches agree; with long keys `FEWEST_OF_LONG_KEYS`.
 
     Args:
         corners: of `count` images.
-        matches: corners that look alike.
+        matches: corners that look similar.
 
     Returns:
-        int64 [P], each pair as one number in ascending order: (first image · count + second) · 2 + is mirrored.
-        complex128 [P, 2]: scale and turn as one factor, and the shift in pixels, which lead from a place in the first
-        image to its place in the second one, mirrored if it is. Places are x + iy from the image's center.
+        The pairs, int64 [P], in ascending order, each as one number: (first image · count + second) · 2 + is mirrored.
+        Their alignments, complex128 [P, 2]: a factor for scale and rotation, and a shift in pixels. A place z in the
+        first image is at factor · z + shift in the second image, or in its mirror image. Places are complex numbers
+        x + iy, measured from the image's center.
     """
     bits = np.bitwise_count(
         corners.hashes[matches.first]
@@ -40,7 +41,7 @@ def agreeing_pairs(corners: FingerprintTable, matches: CornerMatches, count: int
     )
     images = corners.owner[matches.first].astype(np.int64) * count + corners.owner[matches.second]
     pair = images * 2 + matches.is_mirrored
-    order = np.argsort(pair * 64 + bits, kind="stable")  # of each pair the most alike first
+    order = np.argsort(pair * 64 + bits, kind="stable")  # by pair of images, the most similar matches first
     pair = pair[order]
     starts = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]]) if len(pair) else np.empty(0, np.int64)
     sizes = np.minimum(np.diff(np.r_[starts, len(pair)]), MOST_MATCHES)
@@ -62,10 +63,12 @@ def agreeing_pairs(corners: FingerprintTable, matches: CornerMatches, count: int
 
 
 def _largest_agreement(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Of K matches each, those that agree on the alignment that most agree on; every two matches give an alignment.
+    """For each pair of images, the largest set of matches that agree on one alignment.
+
+    Every two of the K matches define an alignment that is tried.
 
     Args:
-        start, end: complex [P, K], places of the matched corners.
+        start, end: complex [P, K], places of the matched corners in the first and second images.
 
     Returns:
         bool [P, K]; all False if no alignment is plausible.
@@ -85,7 +88,7 @@ def _largest_agreement(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 
 def _fitted(start: np.ndarray, end: np.ndarray, agree: np.ndarray) -> np.ndarray:
-    """Factor and shift that fit the agreeing matches best (least squares): complex128 [P, 2]."""
+    """The factor and shift that fit the agreeing matches best, by least squares: complex128 [P, 2]."""
     number = agree.sum(axis=1, keepdims=True)
     middle, to_middle = ((agree * places).sum(axis=1, keepdims=True) / number for places in (start, end))
     start, end = agree * (start - middle), agree * (end - to_middle)

@@ -1,7 +1,7 @@
-"""Corners of different images whose surroundings are alike, as they are or mirrored.
+"""Match corners of different images whose surroundings are similar, as they are or mirrored.
 
-Hashes are looked up by a part of their bits, in several tables (locality-sensitive hashing, Indyk and Motwani 1998), so
-that time grows slower than the square of the number of corners.
+Hashes are looked up by some of their bits in several tables (locality-sensitive hashing, Indyk and Motwani 1998), so
+that the time grows more slowly than the square of the number of corners.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import numpy as np
 
 from distillery.curation.duplicates.keypoints import HORIZONTAL, MIRROR, FingerprintTable
 
-TABLES = 8  # in each, corners are looked up by another subset of the bits
-TABLES_OF_LONG_KEYS = 12
-LONG_KEY = 24  # bits, from some 14,000 images on: longer keys find fewer of a copy's corners, and fewer by chance
-LOW_BITS = 32  # the subsets are of the lowest frequencies, which survive small shifts and turns
-SAME_CORNER = 13  # bits of 63, at most, between the hashes of a corner and of its copy
-# Corners under one key are compared with so many neighbors, others in each table. What thousands of images show, such
-# as the corner of a white frame, says little about two of them; hundreds of copies of one image share enough others.
+TABLES = 8  # number of tables; each looks corners up by another subset of the bits, the key
+TABLES_OF_LONG_KEYS = 12  # the same for long keys
+# keys of at least this many bits are long; they are used from about 14,000 images on. Longer keys find fewer of the
+# corners of a copy, and fewer corners that are similar by chance
+LONG_KEY = 24
+LOW_BITS = 32  # keys use only bits of the lowest frequencies, which survive small shifts and rotations
+SAME_CORNER = 13  # largest number of different bits, of 63, between the hashes of a corner and of its copy
+# A corner is compared with this many neighbors with the same key, and with different ones in each table. If more than
+# `POPULAR` corners have the same key, the number is smaller: corners that thousands of images have, such as that of a
+# white frame, say little about two of them, and hundreds of copies of one image share enough other corners.
 NEIGHBORS = 8
 NEIGHBORS_POPULAR = 2
 POPULAR = 16
@@ -31,8 +34,8 @@ class CornerMatches:
     """Pairs of corners, each pair once.
 
     Attributes:
-        first, second: int64 [M], their rows in the table of corners; the first one's image comes first.
-        is_mirrored: bool [M], whether one is like the other's mirror image.
+        first, second: int64 [M], their rows in the table of corners, the smaller row first.
+        is_mirrored: bool [M], whether one is similar to the other's mirror image.
     """
 
     first: np.ndarray
@@ -41,11 +44,11 @@ class CornerMatches:
 
 
 def match_corners(corners: FingerprintTable, part: np.ndarray | None = None) -> CornerMatches:
-    """Corners of different images that look alike.
+    """The pairs of similar corners in different images.
 
     Args:
         corners: of N images.
-        part: int [N]; only matches between images of different parts are wanted. None wants all.
+        part: int [N]; matches between images of one part are left out. None for all matches.
     """
     count = max(len(corners.hashes), 1)
     found = [np.empty(0, np.int64)]
@@ -61,18 +64,18 @@ def match_corners(corners: FingerprintTable, part: np.ndarray | None = None) -> 
 
 
 def sorted_once(values: np.ndarray) -> np.ndarray:
-    """Distinct values of an int array, sorted. (For millions, `np.unique` takes several times as long.)"""
+    """The distinct values of an int array, sorted; for millions of values several times faster than `np.unique`."""
     values = np.sort(values)
     return values[np.r_[True, values[1:] != values[:-1]]] if len(values) else values
 
 
 def key_bits(corners: int) -> int:
-    """How many bits corners are looked up by. More corners need more, or chance collisions grow with the square."""
+    """The number of bits of a key. It grows with the number of corners, to limit the number of chance collisions."""
     return int(np.clip(round(np.log2(max(corners, 1))) + 3, 16, 28))
 
 
 def _tables(corners: int) -> Iterator[tuple[np.uint64, np.uint64, np.random.Generator]]:
-    """The bits by which each table looks up, one bit of them of an odd horizontal frequency, and its randomness."""
+    """For each table: the mask of its key, one bit of the key with an odd horizontal frequency, and a generator."""
     bits = key_bits(corners)
     rng = np.random.default_rng(0)
     for _ in range(TABLES_OF_LONG_KEYS if bits >= LONG_KEY else TABLES):
@@ -84,15 +87,20 @@ def _tables(corners: int) -> Iterator[tuple[np.uint64, np.uint64, np.random.Gene
 def _colliding(
     hashes: np.ndarray, mask: np.uint64, odd: np.uint64, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Hashes that agree in the mask's bits and differ in at most `SAME_CORNER` of all, as they are or one mirrored.
+    """Pairs of hashes with the same key that differ in at most `SAME_CORNER` bits, as they are or with one mirrored.
+
+    Args:
+        hashes: uint64 [M].
+        mask, odd, rng: see `_tables`.
 
     Yields:
-        Rows of the first and of the second hash, int64, and whether one is mirrored, bool.
+        Rows of the first and of the second hashes, int64, and whether one is mirrored, bool.
     """
-    # the bit of an odd frequency changes in the mirror image: all squares are turned so that it is 0
+    # the bit of an odd frequency flips in the mirror image: hashes with a 1 are mirrored, so that this bit is always 0
     is_turned = (hashes >> odd & np.uint64(1)).astype(bool)
     turned = np.where(is_turned, hashes ^ MIRROR, hashes)
-    # the key above, the row below, scrambled by a multiplication that can be undone: one fast sort of numbers
+    # one number for the key (upper half) and the row (lower half), so that a single fast sort orders both. The row is
+    # scrambled by an invertible multiplication, so that neighbors differ between tables
     factor, shift = (int(value) for value in rng.integers(0, 2**31, 2) * 2 + 1)
     rows = np.arange(len(hashes), dtype=np.uint64) * np.uint64(factor) + np.uint64(shift)
     ordered = np.sort((turned & mask) << np.uint64(32) | rows & LOW_HALF)

@@ -1,7 +1,7 @@
-"""Keypoints of a thumbnail: corners, each with a 64-bit hash of what surrounds it.
+"""Find the keypoints of a thumbnail: corners, each with a 64-bit hash of its surroundings.
 
-A crop, a border, a text bar or a small turn leaves most corners where they are relative to each other, and what
-surrounds them unchanged; a hash of the whole image changes.
+After a crop, a frame, a text bar or a small rotation, most corners keep their relative places and their surroundings,
+whereas a hash of the whole image changes.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ import numpy as np
 
 from distillery.curation.thumbnails import THUMBNAIL_SIDE
 
-# corners at most on each level of the pyramid, the strongest first, and the ratio of two levels' sides
-LEVELS = (40, 30, 20, 15)
-PYRAMID_RATIO = 1.2
-WEAKEST = 0.005  # of the strongest corner of the level
-SPACING = 4  # pixels between two corners of a level: a line of text must not take all of them
+LEVELS = (40, 30, 20, 15)  # largest number of corners on each level of the image pyramid, the strongest first
+PYRAMID_RATIO = 1.2  # ratio of the sides of two successive levels
+WEAKEST = 0.005  # strength of the weakest corner, relative to the strongest one of the level
+SPACING = 4  # smallest distance in pixels between corners of a level, so that a line of text does not take all corners
 REACH = 10  # pixels from a corner to the edge of the square that is hashed
-STEP = 2  # pixels between its samples; odd in number, so that the mirrored square has the same samples
-FREQUENCIES = 8
-HASH_BITS = FREQUENCIES**2 - 1  # all but the mean
-VIEW_SIDE = 32  # pixels of the reduced image whose hash is taken
+STEP = 2  # pixels between the square's samples; an odd number of samples, so that its mirror image has the same ones
+FREQUENCIES = 8  # in each direction
+HASH_BITS = FREQUENCIES**2 - 1  # all frequencies except the mean
+VIEW_SIDE = 32  # side in pixels to which a view is reduced before it is hashed
 
 
 def _cosines(samples: int) -> np.ndarray:
@@ -33,7 +32,7 @@ def _cosines(samples: int) -> np.ndarray:
 
 
 def _transform(samples: int) -> np.ndarray:
-    """The two-dimensional transform of a square as one matrix, low frequencies first: [samples², HASH_BITS]."""
+    """The two-dimensional transform of a square as a matrix, low frequencies first: float32 [samples², HASH_BITS]."""
     rows = _cosines(samples)
     both = np.einsum("ay,bx->abyx", rows, rows)[VERTICAL, HORIZONTAL]
     return np.ascontiguousarray(both.reshape(HASH_BITS, -1).T)
@@ -45,19 +44,20 @@ HORIZONTAL = np.array([x for _, _, x in _ORDER])
 OFFSETS = np.arange(-REACH, REACH + 1, STEP)
 CORNER_TRANSFORM = _transform(len(OFFSETS))
 VIEW_TRANSFORM = _transform(VIEW_SIDE)
-# of a mirrored square, the coefficients of odd horizontal frequency change their sign
+# bits that flip in the hash of a mirrored square: coefficients of odd horizontal frequency change their sign
 MIRROR = np.uint64(sum(1 << place for place, x in enumerate(HORIZONTAL.tolist()) if x % 2))
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What of a thumbnail is compared.
+    """The features of a thumbnail that are compared with those of others.
 
     Attributes:
         points: float32 [K, 2], x and y of each corner, in pixels of the enlarged thumbnail.
-        hashes: uint64 [K], of each corner's surroundings: signs of its low frequencies, the lowest in the lowest bit.
-        views: uint64 [2], the same of the whole image and of its center square.
-        size: height and width of the enlarged thumbnail.
+        hashes: uint64 [K], hash of each corner's surroundings: the signs of its low frequencies, the lowest frequency
+            in the lowest bit.
+        views: uint64 [2], hashes of the whole image and of its center square.
+        size: height and width of the enlarged thumbnail in pixels.
     """
 
     points: np.ndarray
@@ -67,7 +67,7 @@ class Fingerprint:
 
 
 def fingerprint(image: np.ndarray) -> Fingerprint:
-    """The corners of a thumbnail (uint8 [H, W]), found by Shi and Tomasi's measure (1994), and their hashes."""
+    """The fingerprint of a thumbnail (uint8 [H, W]). Corners are found by the measure of Shi and Tomasi (1994)."""
     image = enlarged(image)
     points, squares = [np.empty((0, 2), np.float32)], [np.empty((0, len(OFFSETS) ** 2), np.uint8)]
     for level, count in enumerate(LEVELS):
@@ -86,7 +86,7 @@ def fingerprint(image: np.ndarray) -> Fingerprint:
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:
-    """A thumbnail (uint8 [H, W]) whose longer side is `THUMBNAIL_SIDE` pixels."""
+    """Enlarge a thumbnail (uint8 [H, W]) so that its longer side is `THUMBNAIL_SIDE` pixels."""
     scale = THUMBNAIL_SIDE / max(image.shape)
     if scale <= 1:
         return image
@@ -104,7 +104,12 @@ def _squares_around(image: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 
 def _hash_squares(squares: np.ndarray, transform: np.ndarray) -> np.ndarray:
-    """Signs of the transform of squares, uint8 [K, samples²]: uint64 [K]."""
+    """Hashes of squares, uint64 [K]: the signs of their transform.
+
+    Args:
+        squares: uint8 [K, samples²].
+        transform: see `_transform`.
+    """
     signs = np.zeros((len(squares), HASH_BITS + 1), dtype=bool)
     np.greater(squares.astype(np.float32) @ transform, 0, out=signs[:, :HASH_BITS])
     return np.packbits(signs, axis=1, bitorder="little").view("<u8")[:, 0]
@@ -120,7 +125,11 @@ def _view_hashes(image: np.ndarray) -> np.ndarray:
 
 
 def view_boxes(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """The whole of a thumbnail and its center square, each as x, y, width and height."""
+    """The two views of a thumbnail, the whole image and its center square, each as x, y, width and height.
+
+    Args:
+        size: height and width of the thumbnail.
+    """
     height, width = size
     short = min(size)
     return [(0, 0, width, height), ((width - short) // 2, (height - short) // 2, short, short)]
@@ -139,8 +148,9 @@ class FingerprintTable:
 
     Attributes:
         hashes: uint64 [M].
-        owner: int32 [M], the image of each corner.
-        places: complex64 [M], x + iy of each corner from its image's center, in pixels of the enlarged thumbnail.
+        owner: int32 [M], index of each corner's image.
+        places: complex64 [M], place x + iy of each corner, measured from its image's center, in pixels of the enlarged
+            thumbnail.
     """
 
     hashes: np.ndarray

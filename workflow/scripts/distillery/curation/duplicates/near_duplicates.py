@@ -1,7 +1,7 @@
-"""Near-duplicates: pairs of images that show one photograph, cropped, framed, marked, mirrored or recompressed.
+"""Find near-duplicates: images that show the same photograph, cropped, framed, watermarked, mirrored or recompressed.
 
-Two stages: `candidate_pairs` reads hashes, `alignment` compares the thumbnails of the pairs that it found. Curation,
-splits and the check of leakage all use these functions.
+The search has two stages: `candidate_pairs` finds pairs by hashes, and `alignment` compares the thumbnails of these
+pairs. Curation, splits and the search for leakage use these functions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from distillery.jobs import log, progress
 from distillery.parallel import in_processes
 from distillery.storage.parquet import read_parquet, write_parquet
 
-cv2.setNumThreads(1)  # images are so small that threads cost more than they bring; there are processes
+cv2.setNumThreads(1)  # threads do not pay off for such small images; several processes are used instead
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class NearDuplicates:
 
     Attributes:
         pairs: int64 [P, 2], smaller index first, each pair once, in lexicographic order.
-        agreement: float32 [P], share of the detailed places that agree.
-        is_mirrored: bool [P], only with one of the two mirrored.
+        agreement: float32 [P], fraction of the detailed places that agree, see `alignment.Likeness`.
+        is_mirrored: bool [P], whether they are near-duplicates only if one of them is mirrored.
     """
 
     pairs: np.ndarray
@@ -58,29 +58,29 @@ def find_near_duplicates(
     """All pairs of near-duplicates.
 
     Args:
-        thumbnails, prints: of N images.
-        part: int [N]; only pairs of different parts are wanted. None wants all pairs.
-        processes: number of processes that compare.
+        thumbnails, prints: thumbnails and fingerprints of N images.
+        part: int [N]; pairs within one part are left out. None for all pairs.
+        processes: number of processes that compare images.
     """
     candidates = candidate_pairs(prints, part)
     pairs, is_mirrored = candidates.pairs, candidates.is_mirrored
-    ways = zip(pairs.tolist(), is_mirrored.tolist(), candidates.alignments, strict=True)
+    found_pairs = zip(pairs.tolist(), is_mirrored.tolist(), candidates.alignments, strict=True)
     cases = (
         (*_case(thumbnails, prints, one, other, mirror), None if np.isnan(alignment[0, 0]) else alignment)
-        for (one, other), mirror, alignment in ways
+        for (one, other), mirror, alignment in found_pairs
     )
     shown = progress(cases, len(pairs), label="comparing images", unit="pairs")
     found = list(in_processes(_compare, shown, processes))
     near = np.array([each.is_near_duplicate for each in found], dtype=bool)
     share = np.array([each.agreement for each in found], dtype=np.float32)[near]
-    # a pair that agrees as it is and mirrored comes twice, first as it is
+    # a pair that agrees both as it is and mirrored occurs twice, first as it is
     pairs, first, place = np.unique(pairs[near], axis=0, return_index=True, return_inverse=True)
     best = np.zeros(len(pairs), dtype=np.float32)
     np.maximum.at(best, place.ravel(), share)
     return NearDuplicates(pairs, best, is_mirrored[near][first])
 
 
-PrintedImage = tuple[np.ndarray, Fingerprint]
+PrintedImage = tuple[np.ndarray, Fingerprint]  # a thumbnail and its fingerprint
 
 
 def _case(
@@ -98,7 +98,12 @@ def _compare(case: tuple[PrintedImage, PrintedImage, np.ndarray | None]) -> Like
 
 
 def is_near_duplicate(thumbnails: Thumbnails, prints: Sequence[Fingerprint], one: int, other: int) -> bool:
-    """Whether two images are near-duplicates, as they are or with one mirrored."""
+    """Whether two images are near-duplicates, as they are or with one mirrored.
+
+    Args:
+        thumbnails, prints: thumbnails and fingerprints of all images.
+        one, other: indices of the two images.
+    """
     cases = (_case(thumbnails, prints, one, other, mirror) for mirror in (False, True))
     return any(compare_images(*case).is_near_duplicate for case in cases)
 
@@ -106,10 +111,10 @@ def is_near_duplicate(thumbnails: Thumbnails, prints: Sequence[Fingerprint], one
 def tabulate_near_duplicates(
     sources: Sequence[tuple[str | Path, str | Path]], output: str | Path, processes: int = 1
 ) -> None:
-    """Write all pairs of near-duplicates among the kept images of all sources, whatever their classes.
+    """Write all pairs of near-duplicates among the kept images of all sources and classes.
 
     Args:
-        sources: thumbnails (`.thumbs.npy`) and table (`.parquet`) of each.
+        sources: thumbnails (`.thumbs.npy`) and curated table (`.parquet`) of each source.
         output: the `.parquet` to write, with the columns of `NEAR_DUPLICATES_SCHEMA`.
         processes: number of processes that compare images.
 
@@ -128,7 +133,15 @@ def tabulate_near_duplicates(
 
 
 def load_thumbnails(path: str | Path, table: str | Path) -> tuple[Thumbnails, np.ndarray]:
-    """The thumbnails of a source's kept images, in the order of their rows, and the source's name for each, str [N]."""
+    """The thumbnails of a source's kept images in the order of their rows, and the source's name for each, str [N].
+
+    Args:
+        path: the `.thumbs.npy` that curation wrote.
+        table: the curated table.
+
+    Raises:
+        UserError: a file is damaged.
+    """
     columns = read_parquet(table, ("source", "row", "kept", "thumb_height", "thumb_width"))
     kept = np.flatnonzero(columns["kept"])
     kept = kept[np.argsort(columns["row"][kept])]
@@ -137,7 +150,11 @@ def load_thumbnails(path: str | Path, table: str | Path) -> tuple[Thumbnails, np
 
 
 def search_pairs(thumbnails: Thumbnails, processes: int = 1) -> np.ndarray:
-    """All pairs of near-duplicates among some images, int64 [P, 2], so that groups around centers are complete."""
+    """All pairs of near-duplicates among the images: int64 [P, 2].
+
+    The pairs of each group's center are complete, also in groups of hundreds of copies, of which
+    `find_near_duplicates` does not list all pairs.
+    """
     count = len(thumbnails)
     prints = fingerprints_of(thumbnails, processes)
     pairs = find_near_duplicates(thumbnails, prints, processes=processes).pairs

@@ -1,4 +1,4 @@
-"""All pairs of 64-bit hashes that differ in few bits, exactly."""
+"""Find all pairs of 64-bit hashes that differ in few bits, without missing any."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from itertools import pairwise
 import numpy as np
 
 BITS = 64
-BLOCK = 1 << 16  # comparisons at a time, 10 bytes each: they fit the CPU's second-level cache
+BLOCK = 1 << 16  # comparisons at once, 10 bytes each, so that they fit into the CPU's second-level cache
 
 
 def near_hash_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
     """All pairs of hashes that differ in at most `distance` bits.
 
-    Two hashes within t bits agree exactly on one of t + 1 bands (pigeonhole; Norouzi et al. 2012, multi-index hashing),
-    so only those that share a band's value are compared.
+    Two hashes that differ in at most t bits agree on at least one of t + 1 bands of bits (pigeonhole principle). So
+    only hashes with the same value in a band are compared (multi-index hashing, Norouzi et al. 2012).
 
     Args:
         hashes: uint64 [N].
-        distance: t, 0 to 15. With more, bands get shorter than 4 bits and almost all pairs are compared.
+        distance: t, 0 to 15. With more, bands would be shorter than 4 bits, and almost all pairs would be compared.
 
     Returns:
         int64 [P, 2], each pair once, smaller index first, in lexicographic order.
@@ -30,7 +30,7 @@ def near_hash_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
 
 
 def _bands(distance: int) -> list[np.uint64]:
-    """Masks of t + 1 bands that cover all bits.
+    """The masks of t + 1 bands that together cover all bits.
 
     Raises:
         ValueError: the distance is out of range.
@@ -42,7 +42,11 @@ def _bands(distance: int) -> list[np.uint64]:
 
 
 def _pairs_sharing(bands: list[np.uint64], hashes: np.ndarray, distance: int) -> np.ndarray:
-    """Pairs within the distance that agree in the last of these bands (masks) and in no earlier one."""
+    """Pairs within the distance that agree in the last of these bands and in no earlier one: int64 [P, 2].
+
+    Args:
+        bands: masks.
+    """
     order = np.argsort(hashes & bands[-1], kind="stable")
     hashes = hashes[order]
     band = hashes & bands[-1]
@@ -53,7 +57,7 @@ def _pairs_sharing(bands: list[np.uint64], hashes: np.ndarray, distance: int) ->
     for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
         for rows, columns in _near_within(hashes[start:end], distance):
             differing = hashes[start:end][rows] ^ hashes[start:end][columns]
-            # pairs that agree in an earlier band were found there
+            # pairs that agree in an earlier band have been found there
             new = np.ones(len(rows), dtype=bool)
             for earlier in bands[:-1]:
                 new &= differing & earlier != 0
@@ -62,12 +66,12 @@ def _pairs_sharing(bands: list[np.uint64], hashes: np.ndarray, distance: int) ->
 
 
 def _near_within(hashes: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Indices (row, column), row < column, of hashes within the distance, comparing all pairs block by block."""
+    """Compare all pairs block by block; yield the indices (row, column), row < column, of those within the distance."""
     buffers = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint8), np.empty(BLOCK, bool)
     top, count = 0, len(hashes)
     while top < count - 1:
         height = min(max(1, BLOCK // (count - top)), count - top)
-        for left in range(top, count, BLOCK):  # one block, unless very many hashes share the band
+        for left in range(top, count, BLOCK):  # one block, unless more than BLOCK hashes share the band
             rows, columns = _near_in(hashes[top : top + height], hashes[left : left + BLOCK], distance, buffers)
             once = rows + top < columns + left
             yield rows[once] + top, columns[once] + left
@@ -77,7 +81,12 @@ def _near_within(hashes: np.ndarray, distance: int) -> Iterator[tuple[np.ndarray
 def _near_in(
     rows: np.ndarray, columns: np.ndarray, distance: int, buffers: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where rows and columns of hashes differ in at most `distance` bits; the buffers hold all their comparisons."""
+    """The indices (row, column) where hashes differ in at most `distance` bits.
+
+    Args:
+        rows, columns: hashes, uint64.
+        buffers: arrays of `BLOCK` elements for intermediate results, so that no memory is allocated.
+    """
     count = len(rows) * len(columns)
     differing, bits, near = (buffer[:count] for buffer in buffers)
     np.bitwise_xor(rows[:, None], columns[None], out=differing.reshape(len(rows), len(columns)))
@@ -88,6 +97,6 @@ def _near_in(
 
 def _sorted_pairs(pairs: np.ndarray, count: int) -> np.ndarray:
     """Each pair once, smaller index first, in lexicographic order; indices are below `count`."""
-    # a pair as one number: sorting rows is far slower
+    # encode each pair as one number, because sorting rows is far slower
     keys = np.unique(pairs.min(axis=1) * max(count, 1) + pairs.max(axis=1))
     return np.stack(np.divmod(keys, max(count, 1)), axis=1)

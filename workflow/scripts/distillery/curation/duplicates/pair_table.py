@@ -1,4 +1,4 @@
-"""The table of near-duplicates among the kept images of all sources."""
+"""Read the table of near-duplicates among the kept images of all sources."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NEAR_DUPLICATES_SCHEMA = pa.schema(
 
 
 def read_pairs(path: str | Path, source: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """The pairs of a table of near-duplicates among some images.
+    """The pairs of near-duplicates among the given images.
 
     Args:
-        path: written by `tabulate_near_duplicates`.
-        source, row: of N images; pairs with other images are left out.
+        path: of the table, written by `tabulate_near_duplicates`.
+        source, row: of the N images, [N] each. Pairs with other images are left out.
 
     Returns:
-        int64 [P, 2], indices of images.
+        int64 [P, 2], indices into the N images.
     """
     place = {key: index for index, key in enumerate(zip(source.tolist(), row.tolist(), strict=True))}
     columns = [values.tolist() for values in read_parquet(path, NEAR_DUPLICATES_SCHEMA.names).values()]

@@ -1,4 +1,4 @@
-"""Groups of near-duplicates around a center: every member is a near-duplicate of its center, so groups do not chain."""
+"""Group near-duplicates around centers: each member is a near-duplicate of its center, so groups do not form chains."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def star_centers(
         count: N.
         pairs: int64 [P, 2], near-duplicates.
         order: the images in the order in which they may become centers.
-        is_near: compares two images of which each is a near-duplicate of a third: the search for pairs does not list
-            all pairs of hundreds of copies. None takes the pairs as they are.
+        is_near: compares two images that are both near-duplicates of a third one, because the search for pairs does
+            not list all pairs of hundreds of copies. None if the pairs are complete.
 
     Returns:
-        int64 [N], its own index for a center and for an image without near-duplicates.
+        int64 [N]. For a center, and for an image without near-duplicates, it is the image's own index.
     """
     neighbors = _neighbors(count, pairs)
     center = np.full(count, -1)

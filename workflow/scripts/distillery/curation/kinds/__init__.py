@@ -1,1 +1,1 @@
-"""What kind of image an image is: a photo, or a drawing, an icon, text, a collage, a screenshot, and so on."""
+"""Classify images by kind: photo, drawing, icon, text, collage, screenshot, and so on."""

@@ -1,7 +1,7 @@
-"""The kind of an image from its statistics: a small classifier, and thresholds for what a number tells.
+"""Classify the kind of an image from its statistics: by a small classifier, and by thresholds on single statistics.
 
 The classifier is a softmax regression on the standardized statistics and their products. `benchmarks/image_kinds.py`
-trains it, and measures it on images that it was not trained on; `coefficients.json` holds it.
+trains it, tests it on other images, and writes its coefficients to `coefficients.json`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ import numpy as np
 from distillery.curation.kinds.statistics import NAMES
 
 PHOTO = "photo"
-DRAWN = ("drawing", "icon", "text", "screenshot", "collage")  # what the classifier tells from photos
+DRAWN = ("drawing", "icon", "text", "screenshot", "collage")  # the classifier's other classes
 KINDS = (PHOTO, *DRAWN, "blurred", "dark", "extreme_aspect")
 COEFFICIENTS = Path(__file__).with_name("coefficients.json")
-NO_PHOTO = 0.8  # probability of all kinds but photo, from which an image is one of these
-EXTREME_ASPECT = 4.0  # longer side over shorter side
-DARK = 0.3  # of white; 95 % of the pixels are darker
-# of the steps between neighboring pixels are at most 24 gray levels, though the image has tones far apart
+NO_PHOTO = 0.8  # an image is no photo if the probabilities of `DRAWN` sum to at least this
+EXTREME_ASPECT = 4.0  # ratio of the longer to the shorter side
+DARK = 0.3  # an image is dark if 95 % of its pixels are at most this bright; white is 1
+# an image is blurred if at least this fraction of the steps between neighboring pixels is at most 24 gray levels,
+# although its 5th and 95th percentiles of brightness are at least this far apart (white is 1)
 BLURRED, TONES_APART = 0.999, 0.3
-CLIP = 4.0  # standard deviations
-DECIMALS = 3  # of the probability, so that the last bits of a processor do not show
+CLIP = 4.0  # standard deviations, to which statistics are clipped
+DECIMALS = 3  # of the probability, so that it does not depend on the CPU's rounding
 AT_A_TIME = 2048
 
 
@@ -35,8 +36,8 @@ class KindModel:
     """A softmax regression.
 
     Attributes:
-        mean, scale: float64 [F], of the statistics.
-        weights: float64 [F + F (F + 1) / 2, K], for standardized statistics and their products, of each kind.
+        mean, scale: float64 [F], mean and standard deviation of the statistics.
+        weights: float64 [F + F (F + 1) / 2, K], of standardized statistics and their products, for each of K kinds.
         bias: float64 [K].
     """
 
@@ -55,7 +56,11 @@ class KindModel:
 
 
 def expanded(standardized: np.ndarray) -> np.ndarray:
-    """Standardized statistics, clipped, and their products: float64 [N, F + F (F + 1) / 2]."""
+    """Clipped standardized statistics and their products: float64 [N, F + F (F + 1) / 2].
+
+    Args:
+        standardized: float64 [N, F].
+    """
     clipped = np.clip(standardized, -CLIP, CLIP)
     first, second = np.triu_indices(clipped.shape[1])
     return np.hstack([clipped, clipped[:, first] * clipped[:, second]])
@@ -63,7 +68,7 @@ def expanded(standardized: np.ndarray) -> np.ndarray:
 
 @cache
 def kind_model() -> KindModel:
-    """The model that `benchmarks/image_kinds.py` trained."""
+    """The model in `COEFFICIENTS`, which `benchmarks/image_kinds.py` trained."""
     found = json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
     assert found["statistics"] == list(NAMES) and found["kinds"] == [PHOTO, *DRAWN]
     return KindModel(*(np.array(found[name]) for name in ("mean", "scale", "weights", "bias")))
@@ -74,15 +79,15 @@ def find_kinds(
 ) -> tuple[list[str], np.ndarray]:
     """The kind of each image, among `KINDS`, and the probability that it is a photo.
 
-    An image of several kinds is dark, else blurred, else extreme in its aspect, else drawn.
+    If several kinds apply, the first of these counts: dark, blurred, extreme_aspect, one of `DRAWN`.
 
     Args:
-        statistics: of `statistics.image_statistics`, float64 [N, F].
-        sizes: [N], width and height in pixels.
-        model: the one in `COEFFICIENTS` by default.
+        statistics: from `statistics.image_statistics`, float64 [N, F].
+        sizes: width and height of each image in pixels, [N].
+        model: by default the one in `COEFFICIENTS`.
 
     Returns:
-        [N], and float64 [N], 0 to 1 with `DECIMALS` decimals.
+        The kinds, [N]; and the probabilities, float64 [N], 0 to 1, rounded to `DECIMALS` decimals.
     """
     model = model or kind_model()
     parts = [

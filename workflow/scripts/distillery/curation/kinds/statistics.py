@@ -1,6 +1,6 @@
-"""Statistics of an image that tell drawings, text and screens from photos: flat area, edges, tones, colors.
+"""Compute statistics that distinguish photos from drawings, text and screenshots: flat areas, edges, tones, colors.
 
-They are taken from the two small images that curation makes in any case, so that they cost little.
+They are computed from two small images that curation makes anyway, so they cost little time.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-STEPS = [1, 3, 8, 24, 48, 96]  # gray levels between neighbors: flat up to the first two, strong edges from the last two
-SAME_TONE = 3  # gray levels
-WHITE, BLACK = 250, 5  # gray levels, from and up to
+# limits of the step between neighboring pixels, in gray levels: steps within the first two are flat areas, steps beyond
+# the last two are strong edges
+STEPS = [1, 3, 8, 24, 48, 96]
+SAME_TONE = 3  # largest difference between gray levels that count as the same tone
+WHITE, BLACK = 250, 5  # gray levels: white is at least the first, black at most the second
 PERCENTILES = np.array([0.05, 0.5, 0.95], dtype=np.float32)
 COLOR_SIDE = 32  # pixels a side of the square whose colors are counted
-COLOR_BINS = 8  # of each channel
-MANY = 8  # most frequent colors
+COLOR_BINS = 8  # number of bins for each channel
+MANY = 8  # number of colors in the statistic `top_colors`
 LEVELS = np.arange(256, dtype=np.float32)
 NAMES = (
     *(f"up_to_{step}" for step in STEPS), "row_line", "column_line", "border", "same_border",
@@ -30,13 +32,16 @@ def image_statistics(thumbnail: np.ndarray, square: np.ndarray) -> np.ndarray:
         square: its center square in colors, uint8 [S, S, 3].
 
     Returns:
-        float64 [F]: shares from 0 to 1, tones in gray levels / 255, and lines as multiples of the mean step.
+        float64 [F]: fractions from 0 to 1, tones in gray levels / 255, and lines as multiples of the mean step.
     """
     return np.array([*_edges(thumbnail), *_tones(thumbnail), *_colors(square)], dtype=np.float64)
 
 
 def _edges(gray: np.ndarray) -> list[float]:
-    """Steps between neighbors, lines from one side to the other, and how much of the border has one tone."""
+    """Cumulative distribution of the steps between neighbors, the strongest lines, and the border's most frequent tone.
+
+    Of the border both the tone and the fraction of pixels with this tone.
+    """
     across = cv2.absdiff(gray[1:, 1:], gray[1:, :-1])
     down = cv2.absdiff(gray[1:, 1:], gray[:-1, 1:])
     steps = cv2.max(across, down)[::2]
@@ -51,7 +56,10 @@ def _edges(gray: np.ndarray) -> list[float]:
 
 
 def _line(steps: np.ndarray, axis: int) -> float:
-    """The strongest line along an axis, from one side of the image to the other: the mean step of its weakest third."""
+    """The strength of the strongest line across the whole image, along an axis.
+
+    The strength of a line is the mean step in the weakest of its three thirds.
+    """
     third = steps.shape[axis] // 3
     cuts = (slice(third), slice(third, -third), slice(-third, None))
     parts = (steps[:, cut] if axis else steps[cut] for cut in cuts)
@@ -60,7 +68,7 @@ def _line(steps: np.ndarray, axis: int) -> float:
 
 
 def _tones(gray: np.ndarray) -> list[float]:
-    """Shares of white, black, the most frequent tone and of tones that occur; three percentiles."""
+    """Fractions of white, of black, of the most frequent tone and of the tones that occur; and three percentiles."""
     gray = gray[::2]
     counts = _histogram(gray)
     total = counts.cumsum()
@@ -70,7 +78,7 @@ def _tones(gray: np.ndarray) -> list[float]:
 
 
 def _colors(square: np.ndarray) -> list[float]:
-    """How many colors there are, and shares of the most frequent one and of the most frequent ones."""
+    """Number of colors (as a multiple of 64), fraction of the most frequent color, and of the `MANY` most frequent."""
     if len(square) != COLOR_SIDE:
         square = cv2.resize(square, (COLOR_SIDE, COLOR_SIDE), interpolation=cv2.INTER_AREA)
     counts = cv2.calcHist([square], [0, 1, 2], None, [COLOR_BINS] * 3, [0, 256] * 3).ravel()
@@ -80,5 +88,5 @@ def _colors(square: np.ndarray) -> list[float]:
 
 
 def _histogram(values: np.ndarray) -> np.ndarray:
-    """How often each value of a uint8 array occurs: float32 [256], whole numbers."""
+    """How often each value occurs in a uint8 array: whole numbers as float32 [256]."""
     return cv2.calcHist([values], [0], None, [256], [0, 256]).ravel()
