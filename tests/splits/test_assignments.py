@@ -346,7 +346,7 @@ def test_a_class_whose_images_were_all_replaced_is_split_as_if_it_were_new(study
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 1}, "split.seed was 0 and is 1: all images are assigned to splits anew"),
+        ({"seed": 1}, "split.seed was 0 and is 1: all images are split again"),
         ({"test": 3}, "split.test was 2 images of each class of source google, and is 3: all images are"),
         ({"val": 2}, "split.val was 1 images of each class of source google, and is 2: all images are"),
     ],
@@ -357,14 +357,14 @@ def test_a_changed_setting_discards_assignments_and_says_so(tmp_path, said, chan
     first.split()
     first.images["google"] = far_images(20, start=100)
     first.split()
-    assert "anew" not in said.text
+    assert "split again" not in said.text
     other = Study(tmp_path, **({"shortfall": "error"} | change))
     other.images = first.images
     after = other.split()
     assert message in said.text
     assert after == other.split(assignments=False)
     said.clear()
-    assert other.split() == after and "anew" not in said.text
+    assert other.split() == after and "split again" not in said.text
 
 
 def test_a_changed_search_for_near_duplicates_discards_assignments(study, said):

@@ -38,7 +38,7 @@ SETTINGS = "settings"  # key of the table's metadata: the `SplitSettings` it was
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """The settings that decide assignments; if one changes, all images are assigned anew.
+    """The settings that decide assignments; if one changes, all images are split again.
 
     Attributes:
         seed: of the shuffled order.
@@ -123,12 +123,10 @@ def read_assignments(
     except FileNotFoundError:
         return none
     except (TypeError, ValueError):
-        log.warning("%s was written by another version of Distillery: all images are assigned to splits anew", path)
+        log.warning("%s was written by another version of Distillery: all images are split again", path)
         return none
     if change := was.change(settings):
-        log.warning(
-            "%s: all images are assigned to splits anew, and students whose images change are trained again", change
-        )
+        log.warning("%s: all images are split again, and students whose images change are trained again", change)
         return none
     columns: list[list[Any]] = [table[name].tolist() for name in ASSIGNMENTS_SCHEMA.names]
     known = {(source, name, key): rest for source, name, key, *rest in zip(*columns, strict=True)}

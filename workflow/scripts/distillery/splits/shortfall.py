@@ -114,8 +114,8 @@ class ShortfallReport:
             remedy = more
         shrinks = self.shortfall == "shrink"
         lower = ", or lower the count" if shrinks else ", lower the count, or set split.shortfall: shrink"
-        anew = f". Or delete {self.assignments}: all images are then assigned anew" if self.assignments else ""
-        return remedy.format(label=label) + lower + anew
+        again = f". Or delete {self.assignments}: all images are then split again" if self.assignments else ""
+        return remedy.format(label=label) + lower + again
 
     def limit_to_raise(self, source: str, label: str, present: int, left_out: Mapping[str, int] = NONE) -> str:
         """`Raise sources.bing.per_class (600)` if that would probably give more images; else empty.

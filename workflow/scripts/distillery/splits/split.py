@@ -156,7 +156,7 @@ def _grouped(
             log.info("%d new images are left out: near-duplicates of images of two groups", linking.sum())
         return group, linking, earlier
     if earlier.any:
-        log.warning("the search for near-duplicates has changed: all images are assigned to splits anew")
+        log.warning("the search for near-duplicates has changed: all images are split again")
     group, linking = group_images(images, near, seed)
     if linking.any():
         log.info("%d images are left out: near-duplicates of images of two groups", linking.sum())
