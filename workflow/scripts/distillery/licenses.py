@@ -19,9 +19,9 @@ LONGEST = 60  # characters of a license's name: some packages have the whole lic
 NONE = "not stated"
 PAGE = """# Licenses of the packages
 
-Made by `make licenses` from the packages' own metadata. Where it states no license, see the files of the package.
-Distillery's own license is in [LICENSE](../LICENSE). Models, data sets and images have licenses of their own: see
-`results/attribution.csv` of a study and the page of each model.
+Made by `make licenses` from the packages' own metadata. If it states no license, see the files of
+the package. Distillery's own license is in [LICENSE](../LICENSE). Models, data sets and images have
+licenses of their own: see a study's `results/attribution.csv` and the page of each model.
 
 ## Named in requirements.txt
 
