@@ -1,7 +1,7 @@
 """Connect to public IP addresses only, so that no URL leads into the user's own network.
 
 A name is resolved once, all its addresses are checked, and the socket is opened to one of them, so that a name that
-resolves differently a moment later (DNS rebinding) does no harm. Look-up, connection and TLS share the request's time.
+resolves differently a moment later (DNS rebinding) does no harm. Its look-up, connection and TLS share one time limit.
 """
 
 from __future__ import annotations
