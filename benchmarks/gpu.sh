@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures everything that needs a GPU, in at most 15 minutes on one, and prints one table.
+# Measures everything that needs a GPU, in at most 12 minutes on one, and prints one table.
 #
 #   benchmarks/gpu.sh FOLDER [STEP...]    all steps, or those named; results in FOLDER, the table in FOLDER/table.md
 #
@@ -22,16 +22,16 @@ PEERS=()
 declare -A LIMIT ABOUT
 define() { LIMIT[$1]=$2 ABOUT[$1]=$3; STEPS+=("$1"); }
 STEPS=()
-define tests 90 "tests that are skipped without a GPU"
-define steps 60 "milliseconds per step of three pairs of networks"
-define loops 90 "milliseconds per step against other training loops"
-define teacher94 60 "seconds to train a fast teacher (convnet_l)"
-define teacher96 90 "seconds to train a better teacher (convnet_xl)"
-define study 180 "studies/real_gpu: distilling with 800, 4,000 and 7,400 images"
-define sd2 60 "images per second of Stable Diffusion 2's architecture"
-define sd2_compiled 150 "images per second of Stable Diffusion 2's architecture, compiled"
-define sd3 60 "images per second of Stable Diffusion 3-medium's architecture"
-define memory 60 "peak memory with 8,000 images of 224 pixels, kept on the GPU or copied to it batch by batch"
+define tests 75 "tests that are skipped without a GPU"
+define steps 50 "milliseconds per step of three pairs of networks"
+define loops 75 "milliseconds per step against other training loops"
+define teacher94 45 "seconds to train a fast teacher (convnet_l)"
+define teacher96 75 "seconds to train a better teacher (convnet_xl)"
+define study 150 "studies/real_gpu: distilling with 800, 4,000 and 7,400 images"
+define sd2 45 "images per second of Stable Diffusion 2's architecture"
+define sd2_compiled 110 "images per second of Stable Diffusion 2's architecture, compiled"
+define sd3 45 "images per second of Stable Diffusion 3-medium's architecture"
+define memory 50 "a student of 224 pixels distilled from a network of timm: time and peak memory"
 
 command_of() {
     case $1 in
@@ -45,7 +45,7 @@ command_of() {
         sd2) "$PYTHON" benchmarks/generation.py --real sd2 ;;
         sd2_compiled) "$PYTHON" benchmarks/generation.py --real sd2 --compile ;;
         sd3) "$PYTHON" benchmarks/generation.py --real sd3 ;;
-        memory) "$PYTHON" benchmarks/memory.py ;;
+        memory) "$PYTHON" benchmarks/memory.py --steps 100 ;;
     esac
 }
 

@@ -4,9 +4,9 @@
     python benchmarks/memory.py --images 2000 --side 96 --steps 2     smaller
 
 Each measurement is a separate process that gathers the images of a plan, as a job does, and takes some steps of `kd`
-with random weights, which need as much memory as trained ones. `anonymous` is memory that the system cannot reclaim.
-`with files` includes pages of the image file, which the system keeps only while memory is free. On a GPU, `device` is
-the peak of its tensors; images in a file are copied to the GPU one batch ahead.
+with random weights, which need as much memory as trained ones; it prints how long they took. `anonymous` is memory that
+the system cannot reclaim. `with files` includes pages of the image file, which the system keeps only while memory is
+free. On a GPU, `device` is the peak of its tensors; images in a file are copied to the GPU one batch ahead.
 
 Measured on two cores of an AMD EPYC with AVX-512 BF16, PyTorch 2.15, 3 steps, GB (one run each, n = 1):
 
@@ -105,11 +105,16 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
     data = ScenarioData.of(planned, names, "none", 0)
     device = choose_device()
     teacher, checkpoints = folder / "teacher.safetensors", tempfile.mkdtemp(dir=folder)
+    begin = time.perf_counter()
     fit_student(data, arm_of(arm_defaults("kd")), recipe, teacher, 0, checkpoints, device, arguments.way)
     gigabytes = {"anonymous": peak.anonymous, "with files": peak.whole}
     if device.type == "cuda":
         gigabytes["device"] = torch.cuda.max_memory_allocated()
-    print(f"images in {arguments.way}: {', '.join(f'{name} {size / 1e9:.2f} GB' for name, size in gigabytes.items())}")
+    seconds = time.perf_counter() - begin
+    print(
+        f"images in {arguments.way}: {', '.join(f'{name} {size / 1e9:.2f} GB' for name, size in gigabytes.items())};"
+        f" {arguments.steps} steps in {seconds:.1f} s, their start included"
+    )
 
 
 def main() -> None:
