@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,5 +106,9 @@ def _values(part: Part) -> str:
 
 
 if __name__ == "__main__":
-    for path, text in zip(sys.argv[1:], (reference(), schema_file()), strict=True):
-        Path(path).write_text(text, encoding="utf-8")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("reference", type=Path, help="the .md to write")
+    parser.add_argument("schema", type=Path, help="the .yaml of the JSON schema to write")
+    options = parser.parse_args()
+    options.reference.write_text(reference(), encoding="utf-8")
+    options.schema.write_text(schema_file(), encoding="utf-8")

@@ -7,7 +7,7 @@ writes `DOCS/gallery.md` and `DOCS/gallery/*.png`, shrunk as far as the figures 
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,4 +90,8 @@ def shrink(figure: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_gallery(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", help="folder of the study's results")
+    parser.add_argument("docs", help="folder of the documentation")
+    options = parser.parse_args()
+    write_gallery(options.results, options.docs)

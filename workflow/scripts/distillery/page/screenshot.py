@@ -5,6 +5,7 @@ python -m distillery.page.screenshot results/report.html page.png
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -49,8 +50,12 @@ def take_screenshot(page: str | Path, output: str | Path) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", help="the page, report.html")
+    parser.add_argument("output", help="the .png to write")
+    options = parser.parse_args()
     try:
-        take_screenshot(*sys.argv[1:])
+        take_screenshot(options.page, options.output)
     except UserError as error:
         sys.exit(str(error))
     except TypeError:

@@ -10,7 +10,7 @@ often the set of the best, those that no other is significantly better than, hol
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -164,5 +164,7 @@ def report(repetitions: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    for line in report(int(sys.argv[1]) if len(sys.argv) > 1 else REPETITIONS):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("repetitions", type=int, nargs="?", default=REPETITIONS, help="simulated studies of a design")
+    for line in report(parser.parse_args().repetitions):
         print(line, flush=True)
