@@ -11,7 +11,7 @@ from distillery.figures import acquisition
 from distillery.figures import diversity as diversity_figure
 from distillery.figures import layout as figure_layout
 from distillery.figures import summary as summary_figure
-from distillery.figures.styles import DISTILLED, DPI, FROM_SCRATCH, WIDTH, arm_styles, lines_of_arms
+from distillery.figures.styles import DISTILLED, DPI, FROM_SCRATCH, WIDTH, arm_styles, lines_of_arms, row_style
 from distillery.figures.summary import SIZES, lay_out_rows, plot_summary, published_pair
 from distillery.jobs import UserError
 
@@ -94,7 +94,8 @@ def test_rows_are_grouped_by_size_and_do_not_overlap():
 def test_marks_and_bars_stand_at_the_numbers():
     table = made([row("a", "scratch", 30.0, low=27.0, high=33.0), row("a", "kd", 41.0, low=40.0, high=42.0)])
     figure, axes = plt.subplots()
-    summary_figure._draw_arms(axes, 0.0, table, arm_styles(["scratch", "kd"]))
+    styles = arm_styles(["scratch", "kd"])
+    summary_figure._draw_arms(axes, table, styles, summary_figure._line_heights(0.0, table, styles))
     drawn = [tuple(np.asarray(line.get_xdata(), dtype=float)) for line in axes.lines]
     heights = [set(line.get_ydata()) for line in axes.lines]
     plt.close(figure)
@@ -119,6 +120,21 @@ def test_differences_and_their_p_stand_at_the_right_inside_the_figure(monkeypatc
     plt.close(figure)
     for words in ("+10.00, p < 0.0001: distilled − from scratch", "difference, p (Holm, within the question)"):
         assert figure.axes[0].get_window_extent().x1 < texts[words].x0 < texts[words].x1 < figure.bbox.width
+
+
+def test_each_of_many_differences_stands_beside_its_arm_inside_the_figure():
+    arms = ["scratch", "kd", "kd_trained_teacher_and_more", "published_scratch", "published_kd"]
+    compared = {"p_holm": "< 0.0001", "difference": -35.96, "versus": "scratch"}
+    table = made([row("a", arm, 30.0, **(compared if arm != "scratch" else {})) for arm in arms])
+    with row_style():  # its figures have the dots per inch of the saved ones
+        figure = summary_figure._draw(table, "A study", "")
+    figure.draw_without_rendering()
+    renderer, (axes, *_) = figure.canvas.get_renderer(), figure.axes
+    lines = [text for text in axes.texts if text.get_text().endswith("against from scratch")]
+    plt.close(figure)
+    assert figure.dpi == DPI and len(lines) == 4 and len({line.get_position()[1] for line in lines}) == 4
+    assert all(line.get_text().startswith("−35.96, p < 0.0001: ") for line in lines)
+    assert all(line.get_window_extent(renderer).x1 < figure.bbox.width for line in lines)
 
 
 def test_arms_differ_in_color_and_shape():

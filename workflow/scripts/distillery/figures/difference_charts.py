@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from distillery.analysis.formatting import not_covered_text, p_phrase, p_title
 from distillery.display_names import display_name
-from distillery.figures.layout import truncate
+from distillery.figures.layout import text_width, truncate
 from distillery.figures.panels import PanelLayout, panel_grid, panel_title
 from distillery.figures.styles import (
     CONNECTOR,
@@ -29,6 +29,7 @@ from distillery.figures.styles import (
 from distillery.jobs import UserError
 
 ROW = 0.3  # inches
+MOST_LETTERS = 36  # of a row's label
 FILLED_MARKER: dict[str, Any] = {"markersize": 6.5, "markeredgecolor": "white", "zorder": 3}
 VERDICTS = {
     "better": ("#0072B2", "o"),
@@ -50,7 +51,12 @@ def draw_comparisons(tables: dict[str, pd.DataFrame], title: str, label: str) ->
     if table["p_holm"].notna().any():
         text += f"; {p_title(table)}"
     width = 3.2 if len(names) > 1 else 6.5
-    layout = PanelLayout(width, ROW * rows, across=2.3, down=0.75, left=1.85, below=0.6, legend=0.3, right=0.85)
+    panels = [table[table["comparison"] == name].reset_index(drop=True) for name in names]
+    labels = [[truncate(name, MOST_LETTERS) for name in _row_names(panel)] for panel in panels]
+    room = max(1.45, 0.1 + max(text_width(label, 8) for of_panel in labels for label in of_panel))
+    layout = PanelLayout(
+        width, ROW * rows, across=room + 0.85, down=0.75, left=room + 0.4, below=0.6, legend=0.3, right=0.85
+    )
     used = [verdict for verdict in VERDICTS if verdict and (table["verdict"] == verdict).any()]
     keys = [_legend_key(*VERDICTS[verdict], verdict) for verdict in used]
     if missing := not_covered_text(table):
@@ -59,18 +65,18 @@ def draw_comparisons(tables: dict[str, pd.DataFrame], title: str, label: str) ->
     ends = table[["difference", "low", "high", "low_given_images", "high_given_images"]].to_numpy(float)
     low, high = min(0.0, np.nanmin(ends)), max(0.0, np.nanmax(ends))
     margin = 0.06 * (high - low)
-    for axis, name in zip(axes, names, strict=True):
-        _draw_comparison(axis, table[table["comparison"] == name].reset_index(drop=True))
+    for axis, panel, of_panel in zip(axes, panels, labels, strict=True):
+        _draw_comparison(axis, panel, of_panel)
         axis.set(xlim=(low - margin, high + margin), ylim=(rows - 0.5, -0.5))
     return figure
 
 
-def _draw_comparison(axis: Axes, table: pd.DataFrame) -> None:
+def _draw_comparison(axis: Axes, table: pd.DataFrame, labels: list[str]) -> None:
     panel_title(axis, truncate(str(table["question"].iloc[0]), 48))
     axis.axvline(0, color=SOFT, linewidth=1, linestyle=DOTTED)
     for place, (_, row) in enumerate(table.iterrows()):
         _draw_difference(axis, place, row)
-    axis.set_yticks(range(len(table)), [truncate(name, 22) for name in _row_names(table)], fontsize=8, color=INK)
+    axis.set_yticks(range(len(table)), labels, fontsize=8, color=INK)
     axis.grid(axis="x", color=GRID, linewidth=0.8)
     axis.spines["left"].set_visible(False)
 

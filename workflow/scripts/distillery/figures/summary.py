@@ -211,9 +211,10 @@ def _draw_row(axes: Axes, row: SummaryRow, styles: dict[str, ArmStyle]) -> None:
     _left_text(axes, middle + 0.11, truncate(_row_note(table), 62), fontsize=7.5, color=SOFT)
     chance = 100 / float(first["n_classes"])
     axes.plot([chance] * 2, [row.y, row.y + row.height], zorder=1, **CHANCE_LINE)
-    _draw_compared(axes, middle, table, styles)
     published = published_pair(table)
-    _draw_arms(axes, middle - (0.09 if published else 0.0), table, styles)
+    heights = _line_heights(middle - (0.09 if published else 0.0), table, styles)
+    _draw_compared(axes, middle, table, styles, heights)
+    _draw_arms(axes, table, styles, heights)
     if published:
         _draw_published(axes, row.y + row.height - 0.12, published)
 
@@ -241,16 +242,22 @@ def _range(numbers: pd.Series) -> str:
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
-def _draw_arms(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, ArmStyle]) -> None:
-    """Draw filled marks with their means and intervals; a pair of arms shares a line, joined by a bar.
+def _line_heights(y: float, table: pd.DataFrame, styles: dict[str, ArmStyle]) -> dict[tuple[str, ...], float]:
+    """The lines of marks of a scenario: the arms of each, with inches from the top of the axes down to it.
 
     Args:
         y: inches from the top of the axes to the middle of the lines.
     """
+    lines = lines_of_arms([arm for arm in styles if arm in set(table["arm"])])
+    return {arms: y + STEP * (i - (len(lines) - 1) / 2) for i, arms in enumerate(lines)}
+
+
+def _draw_arms(
+    axes: Axes, table: pd.DataFrame, styles: dict[str, ArmStyle], heights: dict[tuple[str, ...], float]
+) -> None:
+    """Draw filled marks with their means and intervals; a pair of arms shares a line, joined by a bar."""
     by_arm: Any = table.drop_duplicates("arm").set_index("arm")
-    lines = lines_of_arms([arm for arm in styles if arm in by_arm.index])
-    for i, arms in enumerate(lines):
-        height = y + STEP * (i - (len(lines) - 1) / 2)
+    for arms, height in heights.items():
         means = [by_arm.at[arm, "mean_percent"] for arm in arms]
         if len(arms) == 2:
             axes.plot(means, [height] * 2, color=CONNECTOR, linewidth=3.2, solid_capstyle="round", zorder=2)
@@ -272,13 +279,27 @@ def _draw_interval(axes: Axes, y: float, row: pd.Series, style: ArmStyle) -> Non
         axes.plot([row["low"], row["high"]], [y] * 2, color=style.color, **INTERVAL_BAR)
 
 
-def _draw_compared(axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, ArmStyle]) -> None:
-    """Write a line for each arm that is compared with another one: the difference, p and both arms."""
-    compared = table[table["p_holm"].notna()]
-    for i, row in enumerate(compared.to_dict("records")):
-        names = f"{display_name(row['arm'])} − {display_name(row['versus'])}"
-        text = f"{row['difference']:+.2f}, {p_phrase(row['p_holm'])}: {names}"  # the end may be cut off
-        _right_text(axes, y + LINE * (i - (len(compared) - 1) / 2), text, color=styles[row["arm"]].color)
+def _draw_compared(
+    axes: Axes, y: float, table: pd.DataFrame, styles: dict[str, ArmStyle], heights: dict[tuple[str, ...], float]
+) -> None:
+    """Write the difference and p of each arm that is compared with another one, in the arm's color.
+
+    Beside the arms' lines of marks, if there is room; else all of them around `y`, with both arms' names.
+    """
+    compared = table[table["p_holm"].notna()].to_dict("records")
+    of_lines = {height: [row for row in compared if row["arm"] in arms] for arms, height in heights.items()}
+    if beside := len(heights) > 2 and max(map(len, of_lines.values())) * LINE <= STEP:
+        groups = of_lines
+    else:
+        groups = {y: compared}
+    for middle, rows in groups.items():
+        for i, row in enumerate(rows):
+            versus = display_name(row["versus"])
+            names = f"against {versus}" if beside else f"{display_name(row['arm'])} − {versus}"
+            difference = f"{row['difference']:+.2f}".replace("-", "−")
+            text = f"{difference}, {p_phrase(row['p_holm'])}: {names}"  # the end may be cut off
+            place = middle + LINE * (i - (len(rows) - 1) / 2)
+            _right_text(axes, place, text, color=styles[row["arm"]].color)
 
 
 def published_pair(table: pd.DataFrame) -> list[tuple[ArmStyle, float]]:
