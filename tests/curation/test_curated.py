@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from distillery.curation.curated import CURATED_SCHEMA, curate
 from distillery.curation.decoding import to_square
+from distillery.curation.losses import warn_of_dropped
 from distillery.jobs import UserError
 from distillery.parallel import batched, ordered
 from distillery.storage.records import ImageRecord
@@ -242,6 +243,14 @@ def test_a_class_that_loses_half_of_its_images_as_near_duplicates_gives_a_warnin
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert told.startswith("class cat of source web loses 2 of its 4 images as near-duplicates")
     assert "curation.duplicates: off" in told
+
+
+def test_images_that_were_replaced_before_curation_give_no_warning(caplog):
+    reasons = ["", "", *["rejected: teacher 0.100, at least 0.5"] * 6, *["not retrieved: HTTP 404"] * 3]
+    warn_of_dropped("sd", ["cat"] * len(reasons), reasons)
+    assert not caplog.records
+    warn_of_dropped("sd", ["cat"] * 5, ["", "", "blank", "blank", "rejected: teacher 0.100, at least 0.5"])
+    assert "class cat of source sd keeps 2 of its 4 images: 2 blank" in caplog.text
 
 
 def test_a_warning_and_the_terminal_say_why_images_were_dropped(run, caplog):

@@ -10,7 +10,8 @@ from distillery.wording import plural, reason_kind
 
 SHOWN = 4  # number of reasons that are shown, the most frequent first
 NEAR_DUPLICATE = "near-duplicate"
-ELSEWHERE = ("not retrieved", "refused")  # reasons of candidates without an image, which curation did not drop
+# reasons of candidates that curation did not drop: without an image, or replaced by another one (`keep`)
+ELSEWHERE = ("not retrieved", "refused", "rejected")
 
 
 def loss_line(labels: Sequence[str], reasons: Sequence[str]) -> str:
@@ -42,7 +43,7 @@ def words_of_losses(reasons: Iterable[str]) -> str:
 
 
 def warn_of_dropped(source: str, labels: Sequence[str], reasons: Sequence[str]) -> None:
-    """Warn of each class that loses half of its images or more; candidates that were never retrieved do not count.
+    """Warn of each class that loses half of its images or more; candidates that curation did not drop do not count.
 
     Args:
         source: its name, for the warning.
