@@ -27,15 +27,16 @@ the few batches that these have prefetched favor them. On a GPU, the library's t
 The program also prints images per second, the fraction of the device's measured peak of matrix products, the seconds
 until the first step, and the time of a study of 13 scenarios, 2 arms and 6 seeds.
 
-The two tables below were measured with 8,000 images and 20 steps (on the GPU 200), which began as soon as the other
-loop's ended and included the padding.
+On two idle cores of an AMD EPYC with AVX-512 BF16 and without AMX, PyTorch 2.15, 2026-11-30: milliseconds per step of
+the library, and how many times as long the other loops took (medians of two turns; `--steps` 25, 8 and 6 with
+`--no-limits`). With bfloat16 the library's loop of the first pair ran at 76 % of the measured peak, that of the second
+at 40 % (version 0.1).
 
-On two cores of an AMD EPYC with AVX-512 BF16 and without AMX (median of 3 turns, which differ by less than 0.3):
-
-    teacher     student     tutorial   repository   fraction of the peak
-    resnet18    resnet8x4   2.9x       2.3x         76 %
-    convnet_l   resnet8     2.5x       2.3x         57 %
-    convnet_m   convnet_s   2.2x       2.0x         40 %
+    teacher     student     numbers          batch 128   tutorial   batch 64   RepDistiller   mdistiller
+    resnet18    resnet8x4   bfloat16         749         2.7x       358, 379   2.3x           2.2x
+    convnet_m   convnet_s   bfloat16         95          2.3x       48, 44     2.5x           2.6x
+    resnet18    resnet8x4   float32, AVX2    1,637       1.3x       781        1.2x           not measured
+    convnet_m   convnet_s   float32, AVX2    157         1.4x       80, 77     1.6x           1.5x
 
 On one NVIDIA H200 with 16 cores (PyTorch 2.11), the library's milliseconds per step, from trainings of 400 and 1,200
 steps on 8,000 images:
