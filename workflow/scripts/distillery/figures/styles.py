@@ -24,7 +24,9 @@ matplotlib.use("Agg")
 matplotlib.rcParams["text.parse_math"] = False  # titles and names come from the user: `$5 against $10` is no formula
 
 DPI = 160
-AT_DPI = {"figure.dpi": DPI}  # text is measured as it is saved: at fewer dots, hinted letters are narrower
+AT_DPI: dict[Any, Any] = {
+    "figure.dpi": DPI
+}  # text is measured as it is saved: at fewer dots, hinted letters are narrower
 WIDTH = 10.5  # inches of a figure with one row per scenario, source or class
 INK, SOFT, RULE, GRID, CONNECTOR = "#222222", "#666666", "#D5D5D5", "#EDEDED", "#BDBDBD"
 FONT = {"font.family": "DejaVu Sans", "text.color": INK}
@@ -104,7 +106,7 @@ def panel_style() -> Iterator[None]:
         **FONT, "axes.labelcolor": INK, "xtick.color": SOFT, "ytick.color": SOFT, "axes.edgecolor": RULE,
         "axes.linewidth": 0.8,
     }  # fmt: skip
-    no_lines = {"axes.spines.top": False, "axes.spines.right": False}
+    no_lines: dict[Any, Any] = {"axes.spines.top": False, "axes.spines.right": False}
     with sns.axes_style("white", settings), plt.rc_context(no_lines | AT_DPI):
         yield
 
