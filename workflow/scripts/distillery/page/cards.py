@@ -72,7 +72,8 @@ def source_cards(study: StudyInfo, tables: Tables, samples: Mapping[str, Any]) -
         card |= {"refused": _refused(rows), "has_images": bool(samples[name].items)}
         for table in ("leakage", "audit"):
             card[table] = tables[table][tables[table]["source"] == name].to_dict("records")[:1]
-        if "acceptance" in tables:
+        card["chosen"] = ""
+        if "acceptance" in tables:  # a study without such sources has no table
             card["chosen"] = _chosen_line(tables["acceptance"][tables["acceptance"]["source"] == name])
         cards.append(card)
     return cards
