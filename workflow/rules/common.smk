@@ -135,7 +135,7 @@ def crawl_policy():
 
 
 def crawl_counts():
-    """Resources of the rule `crawl`: one for each search, so that only one job crawls a search at a time."""
+    """Resources of `crawl`, one for each search, so that only one job crawls a search at a time."""
     return {
         name: lambda w, name=name: retrieval_queries.crawl_counts(study, w.source)[name]
         for name in retrieval_queries.CRAWLS
