@@ -144,5 +144,5 @@ def test_a_plan_names_the_classes_that_its_labels_do_not(study, tmp_path):
     images = read_planned_images(tmp_path / "plan.parquet", study.pixels, SOURCES, CLASSES)
     assert images["train"].trained_classes().tolist() == [0, 1, 2]
     write_parquet(tmp_path / "plan.parquet", columns, PLAN_SCHEMA)
-    with pytest.raises(UserError, match="val images of blue, none to train on"):
+    with pytest.raises(UserError, match="validation images of blue, but no train images of them"):
         read_planned_images(tmp_path / "plan.parquet", study.pixels, SOURCES, CLASSES)

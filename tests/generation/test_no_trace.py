@@ -5,7 +5,6 @@ The first test runs a pipeline that returns its start image almost unchanged, th
 
 import hashlib
 import io
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -146,12 +145,13 @@ def test_no_test_image_is_followed_into_a_derived_source(tmp_path, monkeypatch):
 def test_a_model_is_adapted_to_no_test_image(tmp_path, monkeypatch):
     study, seen = FollowedStudy(tmp_path), []
 
-    def look(pipeline, pairs, images, *others):
+    def look(denoiser, pairs, images, *others):
         records = [ImageRecord("", label, "diffusion", "", size=SIDE, parent=key) for label, key in pairs]
         seen.extend(study.traces(np.stack([np.asarray(image) for image in read_starts(records, images.shards)])))
         return {}
 
-    monkeypatch.setattr(adapting, "load_pipeline", lambda settings: SimpleNamespace(unet=None))
+    monkeypatch.setattr(adapting, "load_pipeline", lambda settings: None)
+    monkeypatch.setattr(adapting, "denoiser_of", lambda pipeline, model: None)
     monkeypatch.setattr(adapting, "_trained", look)
     shards = [study.pool("web", label)[0] for label in LABELS]
     parents = train_images_of("web", LABELS, tmp_path / "base.parquet", tmp_path / "base.json", shards)

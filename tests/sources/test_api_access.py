@@ -224,6 +224,6 @@ def test_a_study_that_needs_more_than_a_day_s_quota_gives_a_warning(monkeypatch)
 
     assert told() == []
     study["sources"]["mine"]["per_class"] = 2100
-    assert "needs about 210 requests, and it answers 200 a day" in told()[0]
+    assert "needs about 210 requests, but without an account Openverse answers 200 a day" in told()[0]
     monkeypatch.setenv(CLIENT_ID, "me")
     assert told() == []

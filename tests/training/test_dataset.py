@@ -39,7 +39,10 @@ def test_take_selects_the_same_images_in_every_field(study):
     ("rows", "message"),
     [
         ([("web", 0, 0, "val", False)], "has no train images"),
-        ([("web", 0, 0, "train", False), ("web", 1, 1, "val", False)], "val images of green, none to train on"),
+        (
+            [("web", 0, 0, "train", False), ("web", 1, 1, "val", False)],
+            "validation images of green, but no train images of them",
+        ),
         ([("web", 999, 0, "train", False)], "source web has 60 images, but row 999 is requested"),
         ([("moon", 0, 0, "train", False)], "source moon"),
         ([("web", 0, 7, "train", False)], "labels beyond the 3 classes"),

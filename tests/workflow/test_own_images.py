@@ -84,7 +84,7 @@ def test_a_source_cannot_use_the_data_set_split_of_the_teacher(study):
     (study / "config.yaml").write_text(yaml.safe_dump(config))
     arguments = command(study, "--cores", "1", "--dry-run", "results/splits.parquet")
     done = subprocess.run(arguments, cwd=study, env=environment(), capture_output=True, text=True)
-    assert done.returncode != 0 and "sources.labeled.split: the teacher knows split test of set" in done.stderr
+    assert done.returncode != 0 and "sources.labeled.split: the teacher also uses split test of set" in done.stderr
 
 
 UNLABELED = """

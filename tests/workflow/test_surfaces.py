@@ -88,5 +88,6 @@ def test_the_figures_have_the_numbers_of_comparisons(finished, tests, tmp_path):
     assert f"p ({CORRECTION})" in drawn
     for (_, arm), row in tests.items():
         names = f"{display_name(arm)} − {display_name(row['versus_arm'])}"
-        assert f"{float(row['difference']):+.2f}, {p_phrase(row['p_holm'])}: {names}" in texts
+        difference = f"{float(row['difference']):+.2f}".replace("-", "−")
+        assert f"{difference}, {p_phrase(row['p_holm'])}: {names}" in texts
         assert f"<!-- {p_phrase(row['p_holm'])} -->" in drawn

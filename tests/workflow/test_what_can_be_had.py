@@ -179,7 +179,7 @@ def test_only_bing_gives_images_and_google_breaks_off_in_the_middle_of_a_class(t
     }
     assert counts["google"]["refused"] == "captcha" and counts["google"]["kept"] == "0"
     assert all("google (captcha) in the common test" in row["lacking"] for row in summary)
-    assert "it is built too" in said  # the page, without results/summary.png
+    assert "Page:   to build it too, run the command without results/summary.png" in said
 
 
 def test_if_everything_refuses_the_study_ends_in_one_line(tmp_path, monkeypatch, world):

@@ -142,7 +142,7 @@ def test_the_teacher_labels_no_image_it_was_trained_on(raw, phone, trained, tmp_
                 (tmp_path / folder / label / f"{number}.jpg").touch()
     for folder in ("album", "spare"):
         (tmp_path / folder).mkdir()
-    with pytest.raises(UserError, match=f"sources.phone.path: {phone} and {trained} of teacher.data.path are in one"):
+    with pytest.raises(UserError, match=f"sources.phone.path: {phone} overlaps with {trained} of teacher.data.path"):
         check_own_files(check_config(raw))
     other = copy.deepcopy(raw)
     other["sources"]["phone"]["path"] = "album"
