@@ -29,14 +29,14 @@ until the first step, and the time of a study of 13 scenarios, 2 arms and 6 seed
 
 On two idle cores of an AMD EPYC with AVX-512 BF16 and without AMX, PyTorch 2.15, 2026-11-30: milliseconds per step of
 the library, and how many times as long the other loops took (medians of two turns; `--steps` 25, 8 and 6 with
-`--no-limits`). With bfloat16 the library's loop of the first pair ran at 76 % of the measured peak, that of the second
-at 40 % (version 0.1).
+`--no-limits`), and the fraction of the peak of products of 2048 x 2048 matrices (0.41 TFLOP/s in bfloat16, 0.17 in
+float32 with AVX2):
 
-    teacher     student     numbers          batch 128   tutorial   batch 64   RepDistiller   mdistiller
-    resnet18    resnet8x4   bfloat16         749         2.7x       358, 379   2.3x           2.2x
-    convnet_m   convnet_s   bfloat16         95          2.3x       48, 44     2.5x           2.6x
-    resnet18    resnet8x4   float32, AVX2    1,637       1.3x       781        1.2x           not measured
-    convnet_m   convnet_s   float32, AVX2    157         1.4x       80, 77     1.6x           1.5x
+    teacher     student     numbers          batch 128   peak    tutorial   batch 64   RepDistiller   mdistiller
+    resnet18    resnet8x4   bfloat16         749         90 %    2.7x       358, 379   2.3x           2.2x
+    convnet_m   convnet_s   bfloat16         95          55 %    2.3x       48, 44     2.5x           2.6x
+    resnet18    resnet8x4   float32, AVX2    1,637       100 %   1.3x       781        1.2x           not measured
+    convnet_m   convnet_s   float32, AVX2    157         81 %    1.4x       80, 77     1.6x           1.5x
 
 On one NVIDIA H200 with 16 cores (PyTorch 2.11), the library's milliseconds per step, from trainings of 400 and 1,200
 steps on 8,000 images:
@@ -49,10 +49,7 @@ steps on 8,000 images:
 The other loops were measured on the same kind of GPU weeks before. They wait for their loaders: the tutorial's loop
 took 12.6 to 12.8 ms per step (batches of 128) for every pair, the repositories' loops 10.1 to 11.4 (batches of 64).
 
-Arithmetic limits the two cores: matrix products reach 0.83 TFLOP/s in bfloat16 and 0.20 in float32, and the float32
-loops already run at 0.16 to 0.22. So no loop with the same arithmetic can be more than about four times as fast. (A CPU
-with AMX multiplies more than twice as fast.) The small networks spend most of their time in normalization, pooling and
-GELU, which are limited by memory bandwidth.
+The small networks spend most of their time in normalization, pooling and GELU, which are limited by memory bandwidth.
 """
 
 import argparse
