@@ -25,6 +25,11 @@ def decimals(value: Any, places: int = 2) -> str:
     return f"{round(float(value), places) + 0.0:.{places}f}"
 
 
+def signed(value: float, places: int) -> str:
+    """A difference in a figure or on the page's first screen, with fixed decimals and its sign: `+1.50`, `−0.82`."""
+    return f"{value:+.{places}f}".replace("-", "−")
+
+
 def p_text(p: float) -> str:
     """A p value as all tables, figures and pages print it: `< 0.0001`, else two significant digits; blank for NaN.
 

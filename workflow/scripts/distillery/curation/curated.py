@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +21,7 @@ from distillery.curation.duplicates.star_groups import star_centers
 from distillery.curation.kinds.classifier import find_kinds
 from distillery.curation.kinds.statistics import NAMES, image_statistics
 from distillery.curation.losses import loss_line, warn_of_dropped
+from distillery.curation.pixel_file import PixelFile
 from distillery.curation.thumbnails import Thumbnails, stack_thumbnails, to_thumbnail
 from distillery.jobs import OUTCOME, log, progress
 from distillery.parallel import in_processes
@@ -86,7 +86,7 @@ class Candidate:
         print: fingerprint of the thumbnail; None without one.
         width, height: of the file, in pixels.
         format: of the file.
-        duplicate_of: see `CURATED_SCHEMA`.
+        duplicate_of, image_kind, photo_score: see `CURATED_SCHEMA`.
     """
 
     record: ImageRecord
@@ -100,6 +100,8 @@ class Candidate:
     height: int = 0
     format: str = ""
     duplicate_of: str = ""
+    image_kind: str = ""
+    photo_score: float = -1.0
 
 
 def curate(
@@ -137,48 +139,23 @@ def curate(
         partial(curate_image, min_side=min_side, side=side), _entries(pools), processes, DECODE_SECONDS, _overdue
     )
     with PixelFile(Path(pixels).parent, side) as resized:
-        candidates = [resized.take(candidate) for candidate in decoded]
+        candidates = [_moved_into(resized, candidate) for candidate in decoded]
         _drop_and_report(candidates, duplicates, processes)
         kept = [candidate for candidate in candidates if not candidate.reason]
         images = resized.read()
-        kinds = _kind_columns(kept, images)
+        _classify_kinds(kept, images)
         with atomic_path(pixels, digest=True) as temporary, atomic_path(thumbnails, digest=True) as small:
             write_rows(temporary, images, [candidate.place for candidate in kept])
             write_array(small, _stacked(kept).pixels)
-    write_parquet(table, _columns(candidates, kinds), CURATED_SCHEMA)
+    write_parquet(table, _columns(candidates), CURATED_SCHEMA)
 
 
-class PixelFile:
-    """Resized images in a temporary file, which is deleted when it is closed or when the process ends.
-
-    Args:
-        folder: in which to create the file.
-        side: S, the images' side in pixels.
-    """
-
-    def __init__(self, folder: Path, side: int) -> None:
-        self.side, self.count = side, 0
-        self.file = TemporaryFile(dir=folder)  # noqa: SIM115, closed in __exit__
-
-    def __enter__(self) -> PixelFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def take(self, candidate: Candidate) -> Candidate:
-        """Move a candidate's pixels from memory into the file, and return the candidate."""
-        if candidate.pixels is not None:
-            self.file.write(np.ascontiguousarray(candidate.pixels).data)
-            candidate.pixels, candidate.place = None, self.count
-            self.count += 1
-        return candidate
-
-    def read(self) -> np.ndarray:
-        """All images as a memory map, uint8 [N, S, S, 3]."""
-        shape = (self.count, self.side, self.side, 3)
-        self.file.flush()
-        return np.memmap(self.file, np.uint8, "r", shape=shape) if self.count else np.empty(shape, np.uint8)
+def _moved_into(file: PixelFile, candidate: Candidate) -> Candidate:
+    """The candidate, with its pixels in the file instead of in memory."""
+    if candidate.pixels is not None:
+        candidate.place = file.append(candidate.pixels)
+        candidate.pixels = None
+    return candidate
 
 
 def _drop_and_report(candidates: Sequence[Candidate], duplicates: str, processes: int) -> None:
@@ -298,15 +275,12 @@ def _stacked(candidates: Sequence[Candidate]) -> Thumbnails:
     return stack_thumbnails([c.thumbnail for c in candidates if c.thumbnail is not None])
 
 
-def _columns(candidates: Sequence[Candidate], kinds: tuple[list[str], list[float]]) -> dict[str, list]:
+def _columns(candidates: Sequence[Candidate]) -> dict[str, list]:
     columns = {name: [getattr(c.record, name) for c in candidates] for name in RECORD_COLUMNS}
-    for name in ("reason", "width", "height", "format", "duplicate_of"):
+    for name in ("reason", "width", "height", "format", "duplicate_of", "image_kind", "photo_score"):
         columns[name] = [getattr(c, name) for c in candidates]
     sizes = [(0, 0) if c.thumbnail is None else c.thumbnail.shape for c in candidates]
     columns["thumb_height"], columns["thumb_width"] = map(list, zip(*sizes, strict=True)) if sizes else ([], [])
-    found = iter(zip(*kinds, strict=True))
-    rows_of_kinds = [("", -1.0) if candidate.reason else next(found) for candidate in candidates]
-    columns |= {"image_kind": [kind for kind, _ in rows_of_kinds], "photo_score": [score for _, score in rows_of_kinds]}
     columns["class"] = [c.record.label for c in candidates]
     columns["kept"] = [not c.reason for c in candidates]
     rows = iter(range(len(candidates)))
@@ -314,9 +288,14 @@ def _columns(candidates: Sequence[Candidate], kinds: tuple[list[str], list[float
     return columns
 
 
-def _kind_columns(kept: Sequence[Candidate], images: np.ndarray) -> tuple[list[str], list[float]]:
-    """The kinds of the kept images, and the probability of each that it is a photo."""
+def _classify_kinds(kept: Sequence[Candidate], images: np.ndarray) -> None:
+    """Set `image_kind` and `photo_score` of the kept images.
+
+    Args:
+        images: uint8 [N, S, S, 3], in which each candidate's `place` is an index.
+    """
     # in one loop after decoding, which takes half the time, as code and data stay in the CPU's caches
     statistics = [image_statistics(c.thumbnail, images[c.place]) for c in kept if c.thumbnail is not None]
     kinds, scores = find_kinds(np.array(statistics).reshape(-1, len(NAMES)), [(c.width, c.height) for c in kept])
-    return list(kinds), scores.tolist()
+    for candidate, kind, score in zip(kept, kinds, scores.tolist(), strict=True):
+        candidate.image_kind, candidate.photo_score = kind, score

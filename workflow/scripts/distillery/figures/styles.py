@@ -24,9 +24,8 @@ matplotlib.use("Agg")
 matplotlib.rcParams["text.parse_math"] = False  # titles and names come from the user: `$5 against $10` is no formula
 
 DPI = 160
-AT_DPI: dict[Any, Any] = {
-    "figure.dpi": DPI
-}  # text is measured as it is saved: at fewer dots, hinted letters are narrower
+# text is measured as it is saved: at fewer dots, hinted letters are narrower
+AT_DPI: dict[Any, Any] = {"figure.dpi": DPI}
 WIDTH = 10.5  # inches of a figure with one row per scenario, source or class
 INK, SOFT, RULE, GRID, CONNECTOR = "#222222", "#666666", "#D5D5D5", "#EDEDED", "#BDBDBD"
 FONT = {"font.family": "DejaVu Sans", "text.color": INK}

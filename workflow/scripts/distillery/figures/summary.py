@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from distillery.analysis.formatting import not_covered_text, p_phrase, p_title
+from distillery.analysis.formatting import not_covered_text, p_phrase, p_title, signed
 from distillery.analysis.table_files import read_table, run_rows
 from distillery.display_names import display_name, lacking_text, not_run_text
 from distillery.figures.layout import (
@@ -296,8 +296,7 @@ def _draw_compared(
         for i, row in enumerate(rows):
             versus = display_name(row["versus"])
             names = f"against {versus}" if beside else f"{display_name(row['arm'])} − {versus}"
-            difference = f"{row['difference']:+.2f}".replace("-", "−")
-            text = f"{difference}, {p_phrase(row['p_holm'])}: {names}"  # the end may be cut off
+            text = f"{signed(row['difference'], 2)}, {p_phrase(row['p_holm'])}: {names}"  # the end may be cut off
             place = middle + LINE * (i - (len(rows) - 1) / 2)
             _right_text(axes, place, text, color=styles[row["arm"]].color)
 

@@ -11,7 +11,7 @@ size: another size changes the order of computation, so that single pixels may d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -79,12 +79,13 @@ def generate(
     scorers = _scorers(source, classes, teacher)
     keep = KeepRule.of(source, scorers)
     plan, kept = _plan_and_store(settings, source, name, classes, store, seed, parents, keep)
-    pipeline, new = None, {label: plan.attempts(label) for label in classes}
+    pipeline = None
+    new: Iterable[Iterable[ImageRecord]] = [plan.attempts(label) for label in classes]
     while missing := _missing(plan, kept, scorers, new):
         log.info("source %s: %d images to generate with %s", name, len(missing), settings.model)
         pipeline = pipeline or load_pipeline(settings)
         _generate_into(kept, pipeline, missing, plan)
-        new = {label: iter([record for record in missing if record.label == label]) for label in classes}
+        new = [[record for record in missing if record.label == label] for label in classes]
     for label in classes:
         entries = plan.entries(label, kept)
         _warn_of_shortfall(plan, label, [record.failure for record, _ in entries])
@@ -108,14 +109,14 @@ def _missing(
     plan: GenerationPlan,
     kept: GeneratedImages,
     scorers: Sequence[Scorer],
-    new: Mapping[str, Iterator[ImageRecord]],
+    new: Iterable[Iterable[ImageRecord]],
 ) -> list[ImageRecord]:
     """The images still to generate. With a keep rule, new images are scored first.
 
     Args:
-        new: by class, the images that may have been generated since the last call.
+        new: for each class, the images that may have been generated since the last call.
     """
-    for records in map(list, new.values()) if kept.keep else ():
+    for records in map(list, new) if kept.keep else ():
         for scorer in scorers:
             scorer.score(kept.made(records), kept.store)
     return plan.missing(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from distillery.analysis.formatting import signed
 from distillery.display_names import display_name
 from distillery.page.answer import highest_run
 from distillery.page.quoting import Tables, named_table
@@ -40,4 +41,4 @@ def _difference(tables: Tables) -> Iterator[KeyFigure]:
         return  # a mean over comparisons of different arms has no meaning
     mean = first.numbers("difference").mean()
     note = f"points, mean over {plural(len(first), 'scenario')}"
-    yield KeyFigure(f"{row.arm} − {display_name(row['versus_arm'])}", f"{mean:+.1f}".replace("-", "−"), note)
+    yield KeyFigure(f"{row.arm} − {display_name(row['versus_arm'])}", signed(mean, 1), note)

@@ -136,11 +136,9 @@ def plan(scenario: str, draw: int = 0) -> str:
 
 def plans(study: Study, scenarios: Iterable[str] | None = None) -> list[str]:
     """The plans of the given scenarios (all by default) for every draw."""
-    draws, names = (
-        range(min(study["split"]["draws"], study["seeds"])),
-        study["scenarios"] if scenarios is None else scenarios,
-    )
-    return [plan(scenario, draw) for draw in draws for scenario in names]
+    draws = min(study["split"]["draws"], study["seeds"])
+    names = study["scenarios"] if scenarios is None else scenarios
+    return [plan(scenario, draw) for draw in range(draws) for scenario in names]
 
 
 def teacher_folders(study: Study) -> list[str]:
