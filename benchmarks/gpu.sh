@@ -35,7 +35,7 @@ define memory 50 "a student of 224 pixels distilled from a network of timm: time
 
 command_of() {
     case $1 in
-        tests) "$PYTHON" -m pytest -q -p no:cacheprovider tests/training/test_cuda_graphs.py tests/training/test_prefetch.py tests/models/test_batchnorm_folding.py ;;
+        tests) "$PYTHON" -m pytest -q -p no:cacheprovider tests/training/test_cuda_graphs.py tests/training/data/test_prefetch.py tests/models/test_batchnorm_folding.py ;;
         steps) "$PYTHON" benchmarks/kernels.py steps ;;
         loops) "$PYTHON" benchmarks/training.py "${PEERS[@]}" ;;
         teacher94) "$PYTHON" benchmarks/teacher.py "$CIFAR" --teacher fast ;;

@@ -28,7 +28,7 @@ from distillery.curation.label_issues import find_label_issues, label_error_rate
 from distillery.curation.teacher_data import CIFAR10, load_cifar10
 from distillery.distillation.methods import CrossEntropy
 from distillery.distillation.objective import objective_of
-from distillery.training.dataset import gather
+from distillery.training.data.dataset import gather
 from distillery.training.hardware import choose_device
 from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.prediction import predict

@@ -16,7 +16,7 @@ from distillery.distillation.scenario_data import ScenarioData
 from distillery.distillation.student import TrainedStudent, train_student
 from distillery.distillation.student_evaluation import run_metrics
 from distillery.splits.planned_images import gather_images, open_pixels, read_planned_images
-from distillery.training.dataset import ImageDataset
+from distillery.training.data.dataset import ImageDataset
 from distillery.training.prediction import predict_classes, write_predictions
 from distillery.training.recipe import Recipe
 from distillery.training.run_files import RunName

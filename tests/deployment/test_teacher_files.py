@@ -23,7 +23,7 @@ from distillery.figures.deployment_figure import draw_deployment, plot_deploymen
 from distillery.jobs import log
 from distillery.models.architectures import NormalizedModel, build_network
 from distillery.models.weights import TrainedNetwork, load_weights, save_weights
-from distillery.training.dataset import whole_source
+from distillery.training.data.dataset import whole_source
 from distillery.training.prediction import write_predictions
 
 

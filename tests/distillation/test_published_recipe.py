@@ -15,7 +15,8 @@ from distillery.config.choices import Fault, ScratchFault
 from distillery.distillation import published_recipe as published
 from distillery.distillation import student
 from distillery.training.loop import Batch
-from distillery.training.optimizers import SGD, Adam
+from distillery.training.optimizers.adam import Adam
+from distillery.training.optimizers.sgd import SGD
 from distillery.training.run_files import HistoryRow
 
 

@@ -60,7 +60,7 @@ from distillery.storage.arrays import write_array
 from distillery.storage.files import atomic_path, atomic_write
 from distillery.training.checkpoints import Checkpoint
 from distillery.models.architectures import build_network
-from distillery.training.optimizers import sgd
+from distillery.training.optimizers.sgd import sgd
 from distillery.storage.parquet import write_parquet
 import pyarrow as pa
 

@@ -15,9 +15,10 @@ from distillery.models.architectures import build_network
 from distillery.training import loop as training
 from distillery.training.checkpoints import Checkpoint
 from distillery.training.cuda_graphs import step_runner
-from distillery.training.dataset import ImageDataset, as_channels_last
+from distillery.training.data.dataset import ImageDataset, as_channels_last
 from distillery.training.loop import optimizer_of, start_network, train
-from distillery.training.optimizers import SGD, Adam
+from distillery.training.optimizers.adam import Adam
+from distillery.training.optimizers.sgd import SGD
 from distillery.training.rng import initialization
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

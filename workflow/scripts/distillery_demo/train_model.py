@@ -24,7 +24,7 @@ from distillery.jobs import log, progress, start_logging
 from distillery.training.checkpoints import Checkpoint, digest
 from distillery.training.ema import ModelEMA, decay_after
 from distillery.training.hardware import autocast, choose_device
-from distillery.training.optimizers import Adam
+from distillery.training.optimizers.adam import Adam
 from distillery_demo import text_to_image as model
 from distillery_demo.captions import draw_captioned_set, vocabulary
 from distillery_demo.drawing import CLASSES

@@ -25,7 +25,7 @@ from distillery.jobs import log
 from distillery.models.weights import TrainedNetwork, load_weights
 from distillery.splits.planned_images import gather_images, open_pixels
 from distillery.storage.parquet import read_parquet
-from distillery.training.dataset import as_channels_last
+from distillery.training.data.dataset import as_channels_last
 from distillery.training.prediction import predict_classes
 
 BATCH = 64

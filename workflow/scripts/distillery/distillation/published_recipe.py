@@ -17,8 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distillery.distillation.losses import cross_entropy
-from distillery.training.dataset import ImageDataset
-from distillery.training.optimizers import SGD, Adam, Optimizer
+from distillery.training.data.dataset import ImageDataset
+from distillery.training.optimizers.adam import Adam
+from distillery.training.optimizers.optimizer import Optimizer
+from distillery.training.optimizers.sgd import SGD
 from distillery.training.recipe import Recipe
 
 # faults of training from scratch, and of distillation

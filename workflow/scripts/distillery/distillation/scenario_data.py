@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from distillery.splits.planned_images import PlannedImages
-from distillery.training.augmentation import USUAL, CopySettings, augment_copies
-from distillery.training.dataset import ImageDataset
+from distillery.training.data.augmentation import USUAL, CopySettings, augment_copies
+from distillery.training.data.dataset import ImageDataset
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,10 @@ from distillery.models.architectures import NormalizedModel
 from distillery.models.weights import TrainedNetwork, save_weights
 from distillery.storage.files import atomic_write, hash_files
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
-from distillery.training.dataset import ImageDataset
+from distillery.training.data.dataset import ImageDataset
 from distillery.training.hardware import choose_device
 from distillery.training.loop import optimizer_of, start_network, train
-from distillery.training.optimizers import Optimizer
+from distillery.training.optimizers.optimizer import Optimizer
 from distillery.training.prediction import fraction, predict_classes
 from distillery.training.recipe import Recipe
 from distillery.training.run_files import HistoryRow, RunName, write_history

@@ -21,7 +21,7 @@ from distillery.storage.parquet import read_parquet, write_parquet
 from distillery.training.run_files import RunName
 
 if TYPE_CHECKING:
-    from distillery.training.dataset import ImageDataset
+    from distillery.training.data.dataset import ImageDataset
 
 OTHER_SCHEMA = pa.schema(
     [
@@ -87,7 +87,7 @@ def evaluate_students(
     import torch
 
     from distillery.models.weights import load_weights
-    from distillery.training.dataset import ImageDataset
+    from distillery.training.data.dataset import ImageDataset
     from distillery.training.hardware import choose_device
     from distillery.training.prediction import predict_classes, write_predictions
 

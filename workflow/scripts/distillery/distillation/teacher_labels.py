@@ -120,7 +120,7 @@ def _likeliest(
     import torch
 
     from distillery.models.weights import load_weights
-    from distillery.training.dataset import as_channels_last
+    from distillery.training.data.dataset import as_channels_last
     from distillery.training.hardware import choose_device
     from distillery.training.prediction import predict
 

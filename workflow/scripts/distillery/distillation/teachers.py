@@ -20,7 +20,7 @@ from distillery.splits.planned_images import open_pixels
 from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
 from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
-from distillery.training.dataset import ImageDataset, gather, load_teacher_data
+from distillery.training.data.dataset import ImageDataset, gather, load_teacher_data
 from distillery.training.hardware import choose_device
 from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions

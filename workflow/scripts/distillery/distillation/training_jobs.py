@@ -225,7 +225,7 @@ def _train_unfinished(
         return
     # here, since a job with nothing to train needs no torch
     from distillery.distillation.scenario_data import ScenarioData
-    from distillery.training.augmentation import CopySettings
+    from distillery.training.data.augmentation import CopySettings
 
     data = ScenarioData.of(job.images, job.classes, job.augment, job.augment_seed, CopySettings(**job.copies))
     errors: list[UserError] = []

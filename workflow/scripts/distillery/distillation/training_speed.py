@@ -17,7 +17,7 @@ from distillery.distillation.methods import arm_of
 from distillery.distillation.objective import objective_of, prepare_teacher
 from distillery.storage.files import atomic_write
 from distillery.storage.work import SpeedRequest
-from distillery.training.dataset import ImageDataset, whole_source
+from distillery.training.data.dataset import ImageDataset, whole_source
 from distillery.training.hardware import arithmetic, choose_device
 from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.recipe import Recipe

@@ -31,7 +31,7 @@ from distillery.storage.host.usage import ZERO_USAGE, JobUsage
 from distillery.training.ema import ModelEMA
 from distillery.training.finished import code_version
 from distillery.training.hardware import arithmetic
-from distillery.training.optimizers import Optimizer
+from distillery.training.optimizers.optimizer import Optimizer
 from distillery.training.recipe import Recipe
 
 

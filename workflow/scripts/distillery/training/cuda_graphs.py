@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from distillery.training.batches import StepBlock
+from distillery.training.data.batches import StepBlock
 
 
 class CudaGraphRunner:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from distillery.training.optimizers import copy_into
+from distillery.training.optimizers.optimizer import copy_into
 
 
 def decay_after(updates: int, decay: float) -> float:

@@ -19,16 +19,17 @@ from distillery.models.pretrained import load_pretrained
 from distillery.models.reduction import Reduction
 from distillery.models.timm_networks import TimmNetwork
 from distillery.storage.host.usage import ZERO_USAGE, JobUsage
-from distillery.training.augmentation import make_views, mixed_targets, reflect_pad
-from distillery.training.batches import StepBlock, step_batches
 from distillery.training.checkpoints import Checkpoint
 from distillery.training.cuda_graphs import step_runner
-from distillery.training.dataset import ImageDataset, channel_statistics
+from distillery.training.data.augmentation import make_views, mixed_targets, reflect_pad
+from distillery.training.data.batches import StepBlock, step_batches
+from distillery.training.data.dataset import ImageDataset, channel_statistics
+from distillery.training.data.prefetch import fits_device, prefetch_batches
 from distillery.training.ema import ModelEMA
 from distillery.training.hardware import autocast
-from distillery.training.muon import Muon
-from distillery.training.optimizers import Optimizer, ScaledRates, sgd
-from distillery.training.prefetch import fits_device, prefetch_batches
+from distillery.training.optimizers.muon import Muon
+from distillery.training.optimizers.optimizer import Optimizer, ScaledRates
+from distillery.training.optimizers.sgd import sgd
 from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import initialization
 from distillery.training.run_files import HistoryRow

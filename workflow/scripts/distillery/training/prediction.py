@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from distillery.storage.parquet import write_parquet
-from distillery.training.dataset import ImageDataset
+from distillery.training.data.dataset import ImageDataset
 from distillery.training.hardware import autocast
 from distillery.training.run_files import predictions_schema
 

@@ -19,7 +19,7 @@ from distillery.jobs import UserError
 from distillery.models.weights import load_weights
 from distillery.splits.planned_images import open_pixels
 from distillery.storage.parquet import read_parquet, write_parquet
-from distillery.training.dataset import as_channels_last
+from distillery.training.data.dataset import as_channels_last
 from distillery.training.hardware import autocast, choose_device
 from distillery.training.prediction import BATCH, evaluating
 

@@ -81,7 +81,7 @@ def audit_labels(
     import torch
 
     from distillery.models.weights import load_weights
-    from distillery.training.dataset import gather
+    from distillery.training.data.dataset import gather
     from distillery.training.hardware import choose_device
     from distillery.training.prediction import predict
 

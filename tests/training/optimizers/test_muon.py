@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from distillery.models.architectures import build_network
-from distillery.training.muon import Muon, orthogonalize
-from distillery.training.optimizers import SGD
+from distillery.training.optimizers.muon import Muon, orthogonalize
+from distillery.training.optimizers.sgd import SGD
 
 
 @pytest.mark.parametrize("shape", [(16, 48), (48, 16), (1, 9), (32, 32)])

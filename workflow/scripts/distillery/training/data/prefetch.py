@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from distillery.jobs import log
-from distillery.training.batches import rows_of_step
-from distillery.training.dataset import ImageDataset
+from distillery.training.data.batches import rows_of_step
+from distillery.training.data.dataset import ImageDataset
 
 MOST_OF_DEVICE = 0.5  # fraction of the free GPU memory that images may take; network and activations need the rest
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from distillery.config.defaults import defaults_of, recipe_defaults
 from distillery.config.models.recipes import CopiesConfig
 from distillery.jobs import UserError
-from distillery.training.augmentation import (
+from distillery.training.data.augmentation import (
     GRAY,
     PLACES,
     AugmentParams,

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny_study import RECIPE
 
-from distillery.training.augmentation import draw_augmentation, make_views, mixed_targets, reflect_pad
-from distillery.training.batches import StepBlock, rows_of_step, step_batches
+from distillery.training.data.augmentation import draw_augmentation, make_views, mixed_targets, reflect_pad
+from distillery.training.data.batches import StepBlock, rows_of_step, step_batches
 from distillery.training.ema import decay_after
 from distillery.training.recipe import learning_rate
 

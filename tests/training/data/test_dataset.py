@@ -9,7 +9,7 @@ from tiny_study import CLASSES, SIDE
 
 from distillery.jobs import UserError
 from distillery.splits.planned_images import read_planned_images
-from distillery.training.dataset import ImageDataset, channel_statistics, load_teacher_data
+from distillery.training.data.dataset import ImageDataset, channel_statistics, load_teacher_data
 
 SOURCES = ["web", "drawn"]
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from distillery.jobs import UserError
-from distillery.training.dataset import ImageDataset
+from distillery.training.data.dataset import ImageDataset
 from distillery.training.recipe import Recipe
 from distillery.training.rng import rng_for
 

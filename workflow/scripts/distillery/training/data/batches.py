@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distillery.training.augmentation import AugmentParams, draw_augmentation
+from distillery.training.data.augmentation import AugmentParams, draw_augmentation
 from distillery.training.ema import decay_after
 from distillery.training.recipe import Recipe, learning_rate
 from distillery.training.rng import rng_for

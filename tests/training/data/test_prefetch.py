@@ -12,11 +12,11 @@ from distillery.distillation.losses import cross_entropy
 from distillery.jobs import UserError, log
 from distillery.splits import planned_images
 from distillery.training import loop
-from distillery.training.augmentation import augment_copies
-from distillery.training.batches import rows_of_step
-from distillery.training.dataset import ImageDataset, channel_statistics
+from distillery.training.data.augmentation import augment_copies
+from distillery.training.data.batches import rows_of_step
+from distillery.training.data.dataset import ImageDataset, channel_statistics
+from distillery.training.data.prefetch import fits_device, prefetch_batches
 from distillery.training.loop import optimizer_of, start_network, train
-from distillery.training.prefetch import fits_device, prefetch_batches
 
 CPU = torch.device("cpu")
 

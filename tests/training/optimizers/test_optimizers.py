@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from distillery.models.architectures import build_network
-from distillery.training.optimizers import SGD, Adam, sgd
+from distillery.training.optimizers.adam import Adam
+from distillery.training.optimizers.sgd import SGD, sgd
 
 
 def weights(seed=0):

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from distillery.training.hardware import has_bfloat16
-from distillery.training.optimizers import SGD, copy_into, gradient_of, weights_of, zero_grad
+from distillery.training.optimizers.optimizer import copy_into, gradient_of, weights_of, zero_grad
+from distillery.training.optimizers.sgd import SGD
 
 ITERATIONS = 3  # of Newton-Schulz, as in airbench
 A, B, C = 3.4445, -4.7750, 2.0315  # coefficients of the quintic, by Jordan: fast rather than exact
