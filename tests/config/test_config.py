@@ -551,12 +551,22 @@ def test_the_reference_page_and_the_schema_are_in_step_with_the_models():
     assert (ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text() == schema_file(), "run `make docs`"
 
 
-def test_every_search_can_be_crawled_and_is_imitated():
+def test_a_search_is_in_every_list_of_searches():
     from distillery.config.choices import WEB_SEARCHES
+    from distillery.display_names import OTHER_KINDS
+    from distillery.display_names import SEARCHES as TITLES
     from distillery.sources.engines import ENGINES
     from distillery_demo.web_pages import SEARCHES
 
-    assert tuple(ENGINES) == WEB_SEARCHES == SEARCHES, "the three list the same searches in the same order"
+    lists = {
+        "WebSearch in distillery/config/choices.py": WEB_SEARCHES,
+        "AnySource in distillery/config/models/sources.py": set(SOURCES) - set(OTHER_KINDS),
+        "ENGINES in distillery/sources/engines/__init__.py": ENGINES,
+        "SEARCHES in distillery/display_names.py": TITLES,
+        "SEARCHES in distillery_demo/web_pages.py": SEARCHES,
+    }
+    every = set().union(*lists.values())
+    assert {name: sorted(every - set(found)) for name, found in lists.items() if set(found) != every} == {}
 
 
 def test_every_network_can_be_chosen_and_built():

@@ -93,11 +93,11 @@ def test_errors_take_the_place_of_results():
         list(results)
 
 
-def slow(entry, min_side, side):
+def slow(entry, **settings):
     if entry[0].rank == 3:
         while True:
             sum(range(10_000))
-    return REAL(entry, min_side=min_side, side=side)
+    return REAL(entry, **settings)
 
 
 REAL = curated.curate_image

@@ -51,7 +51,8 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("method", EXPECTED)
+# the loss of published_kd is tested in test_published_recipe.py
+@pytest.mark.parametrize("method", sorted(METHODS.keys() - {"published_kd"}))
 def test_a_loss_is_the_sum_its_authors_give(method):
     torch.testing.assert_close(loss_of(method), EXPECTED[method])
 
@@ -89,5 +90,6 @@ def test_a_setting_that_is_missing_is_named():
 
 
 def test_methods_are_those_of_the_configuration():
-    assert list(ARMS) == list(METHODS)
+    assert set(ARMS) == set(METHODS)
+    assert [name for name, arm in METHODS.items() if arm.uses_teacher != ARMS[name].uses_teacher] == []
     assert len(CLASSES) == S.shape[1]

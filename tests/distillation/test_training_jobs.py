@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from tiny_study import CLASSES, RECIPE, SOURCES
 
-from distillery.config.choices import WITHOUT_TEACHER
 from distillery.distillation import student
 from distillery.distillation.hyperparameter_search import Setting
-from distillery.distillation.methods import METHODS
 from distillery.distillation.training_jobs import TrainingJob, run_trials, train_students
 from distillery.jobs import UserError, log
 from distillery.training.finished import FinishedTraining, code_version
@@ -180,10 +178,6 @@ def test_a_full_disk_is_no_error_when_files_are_kept(tmp_path, monkeypatch, capl
         patch.setattr("distillery.training.finished.atomic_write", lambda *_: (_ for _ in ()).throw(full))
         finished.keep(files)
     assert "is not kept in" in caplog.text and not finished.put_back(files)  # not even partly
-
-
-def test_methods_without_teacher_are_those_that_use_none():
-    assert set(WITHOUT_TEACHER) == {name for name, arm in METHODS.items() if not arm.uses_teacher}
 
 
 def test_a_job_with_nothing_to_train_loads_no_torch(study, tmp_path):

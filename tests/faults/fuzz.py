@@ -197,7 +197,7 @@ def parsers() -> Reader:
     from distillery.storage.records import ImageRecord
     from distillery.storage.retrieved.pools import image_key, read_pool, write_pool
     from distillery_demo.web_index import SearchIndex
-    from distillery_demo.web_pages import PAGES as MAKERS
+    from distillery_demo.web_pages import SEARCHES
 
     folder = scratch()
     jpeg, query = photo("JPEG"), "frog"
@@ -216,8 +216,9 @@ def parsers() -> Reader:
 
         return write
 
-    for search, make in MAKERS.items():
-        seeds[f"{search}.page"] = make(SearchIndex({query: [query]}, 6, seed=3).find(search, query), query).encode()
+    for search, imitated in SEARCHES.items():
+        results = SearchIndex({query: [query]}, 6, seed=3).find(search, query)
+        seeds[f"{search}.page"] = imitated.page(results, query).encode()
         read[search] = ENGINES[search].parse
     page = seeds["google.page"].decode()
     entry = {

@@ -143,6 +143,11 @@ def test_the_same_tables_give_the_same_bytes(tmp_path, name):
     assert Image.open(folder / f"{name}.png").convert("RGB").getpixel((3, 3)) == (240, 228, 66)
 
 
+def test_the_tables_that_figures_are_drawn_from_are_made():
+    needed = {table for about in CAPTIONS.values() for table in about["tables"]}
+    assert needed - set(made(["kd"], ["a"])) == set(), "tables that `made` lacks"
+
+
 def test_every_figure_has_a_caption_and_an_empty_table_is_an_error(tmp_path):
     assert {*CAPTIONS, "summary"} == set(registry.FIGURES)  # the summary's caption is in a separate file
     keys = {"title", "category", "tables"}

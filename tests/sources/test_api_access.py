@@ -24,7 +24,7 @@ from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.retrieved.store import Store
 from distillery_demo.web import serve
 from distillery_demo.web_index import WebImage
-from distillery_demo.web_pages import PAGES
+from distillery_demo.web_pages import SEARCHES
 from distillery_demo.web_replies import REPLIES
 
 STUDY = """
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
             kind = "inaturalist" if "observations" in self.path else "openverse"
             first = 20 * (page - 1) if kind == "openverse" else 200 * (page - 1)
             found = self.server.shots[first : first + (20 if kind == "openverse" else 200)]
-            return self.give(PAGES[kind](found, "frog").encode())
+            return self.give(SEARCHES[kind].page(found, "frog").encode())
         image = WebImage.at(self.path.partition("?")[0])
         return self.give(REPLIES[image.form](image).body if image else b"x", content_type="image/png")
 

@@ -17,7 +17,6 @@ from distillery.sources.engines.results import MarkupChanged, SearchResult, Sour
 from distillery.storage.texts import clean_text
 from distillery.storage.urls import MAX_URL, is_http_url
 from distillery_demo.web_index import SearchIndex, WebImage
-from distillery_demo.web_pages import PAGES as MAKERS
 from distillery_demo.web_pages import SEARCHES
 
 PAGES = Path(__file__).parents[3] / "shared/data/pages"
@@ -59,22 +58,27 @@ def test_google_s_page_of_2015_gives_its_hundred_results_or_a_refusal():
 # --- pages of the imitated searches -----------------------------------------------------------------------------------
 
 
+CREATIVE_COMMONS = {"CC BY 4.0", "CC BY-SA 3.0", "CC0 1.0"}
+# of the results of each imitated search; none if it states no license
+LICENSES = {
+    **{"google": set(), "bing": set(), "openverse": CREATIVE_COMMONS, "commons": CREATIVE_COMMONS},
+    "inaturalist": {"CC BY", "CC BY-SA", "CC0"},
+}
+
+
 @pytest.mark.parametrize("search", SEARCHES)
 def test_every_result_of_the_imitated_search_is_read(search):
     shots = SearchIndex({"frog": ["frog", "cat & <dog>"]}, 100, seed=3).find(search, "cat & <dog>")
-    records = ENGINES[search].parse(MAKERS[search](shots, "cat & <dog>").encode())
+    records = ENGINES[search].parse(SEARCHES[search].page(shots, "cat & <dog>").encode())
     assert [record.url for record in records] == list(dict.fromkeys(shot.url for shot in shots))
     assert all("cat & <dog>" in record.title and record.page.startswith("http://pages.test/") for record in records)
     sides = {shot.url: shot.side for shot in reversed(shots)}
     assert all(record.width == record.height == sides[record.url] for record in records)
+    assert {record.license for record in records} == (LICENSES[search] or {""})
+    if LICENSES[search]:
+        assert all(record.creator.startswith("Ada & ") for record in records)
     if search in ("google", "bing"):
         assert all(record.thumbnail.startswith("https://") for record in records)
-    else:
-        licenses = {"CC BY 4.0", "CC BY-SA 3.0", "CC0 1.0"}
-        if search == "inaturalist":  # which does not state the version
-            licenses = {name[:-4] for name in licenses}
-        assert {record.license for record in records} == licenses
-        assert all(record.creator.startswith("Ada & ") for record in records)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
@@ -84,7 +88,7 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
 @given(query=texts, places=st.lists(st.integers(0, 2**40), unique=True, min_size=1, max_size=5))
 def test_no_query_breaks_a_page(search, query, places):
     shots = [WebImage("bing", "frog", number, "plain", 80, "webp") for number in places]
-    records = ENGINES[search].parse(MAKERS[search](shots, query).encode())
+    records = ENGINES[search].parse(SEARCHES[search].page(shots, query).encode())
     assert [record.url for record in records] == [shot.url for shot in shots]
     for record, shot in zip(records, shots, strict=True):
         title = clean_text(f"{query} – no. {shot.number % 1000}", 500)
@@ -93,7 +97,7 @@ def test_no_query_breaks_a_page(search, query, places):
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_page_after_the_last_result_has_no_results(search):
-    assert ENGINES[search].parse(MAKERS[search]([], "frog").encode()) == []
+    assert ENGINES[search].parse(SEARCHES[search].page([], "frog").encode()) == []
 
 
 # --- anything at all --------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.retrieved.store import Store
 from distillery_demo.web import Server, serve
 from distillery_demo.web_index import SearchIndex, WebImage
-from distillery_demo.web_pages import PAGES
+from distillery_demo.web_pages import SEARCHES
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 REAL = Path(__file__).parents[3] / "shared/data/pages/google_images_2015.html.gz"
@@ -174,7 +174,7 @@ def test_saved_pages_give_a_pool_as_a_crawl_does(tmp_path):
     """A saved page of the imitated Google gives the same images as a crawl, with the same fetcher."""
     index = SearchIndex({"frog": ["frog"]}, 30, seed=0)
     shots = index.find("google", "frog")
-    save(tmp_path / "pages", forms.har(PAGES["google"](shots, "frog")), "1.har", label="frog")
+    save(tmp_path / "pages", forms.har(SEARCHES["google"].page(shots, "frog")), "1.har", label="frog")
     source = source_defaults("google") | {
         "kind": "google",
         "per_class": 10,

@@ -13,7 +13,6 @@ rule tabulate_scenario:
     conda:
         "../../envs/report.yaml"
     params:
-        scenario="{scenario}",
         settings=lambda w: study["scenarios"][w.scenario],
         titles=lambda w: titles_of_sources(study["scenarios"][w.scenario]["train"]),
         code=code_of("tabulate_scenario"),

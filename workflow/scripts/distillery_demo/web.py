@@ -21,14 +21,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from distillery_demo.web_index import SIDES, SearchIndex, WebImage
-from distillery_demo.web_pages import PAGES
+from distillery_demo.web_index import SearchIndex, WebImage
+from distillery_demo.web_pages import SEARCHES, PageRequest
 from distillery_demo.web_replies import REFUSALS, REPLIES, Reply
 
 REFUSING = "DISTILLERY_DEMO_REFUSALS"
 
-# Openverse's filter `size` → the sides of the images that it returns
-OPENVERSE_SIZES = {"small": SIDES[:1], "medium": SIDES[1:3], "large": SIDES[3:]}
+# host → the search that it imitates
+HOSTS = {f"www.{search}.test": search for search in SEARCHES}
 
 
 class Server(ThreadingHTTPServer):
@@ -64,25 +64,9 @@ class Server(ThreadingHTTPServer):
             self.asked.append(f"http://{host}{path}")
         parts = urlsplit(path)
         values = {name: value[0] for name, value in parse_qs(parts.query).items()}
-        where = (host.partition(":")[0], parts.path)
-        if where == ("www.google.test", "/search"):
-            return self._results("google", values.get("q", ""), int(values.get("start", 0)), 100)
-        if where == ("www.bing.test", "/images/async"):
-            return self._results(
-                "bing", values.get("q", ""), int(values.get("first", 1)) - 1, int(values.get("count", 35))
-            )
-        if where == ("www.openverse.test", "/v1/images/"):
-            count = int(values.get("page_size", 20))
-            sides = OPENVERSE_SIZES.get(values.get("size", ""), SIDES)
-            first = count * (int(values.get("page", 1)) - 1)
-            return self._results("openverse", values.get("q", ""), first, count, sides)
-        if where == ("www.commons.test", "/w/api.php"):
-            query, first = values.get("gsrsearch", "").removesuffix(" filetype:bitmap"), int(values.get("gsroffset", 0))
-            return self._results("commons", query, first, int(values.get("gsrlimit", 10)))
-        if where == ("www.inaturalist.test", "/v1/observations"):
-            count = int(values.get("per_page", 30))
-            first = count * (int(values.get("page", 1)) - 1)
-            return self._results("inaturalist", values.get("q", ""), first, count)
+        search = HOSTS.get(host.partition(":")[0], "")
+        if search and parts.path == SEARCHES[search].path:
+            return self._results(search, SEARCHES[search].request(values))
         image = WebImage.at(parts.path)
         if image is None or image.form not in REPLIES:
             return Reply(b"not here", "text/plain", 404)
@@ -95,14 +79,15 @@ class Server(ThreadingHTTPServer):
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
-    def _results(self, search: str, query: str, first: int, count: int, sides: Sequence[int] = SIDES) -> Reply:
+    def _results(self, search: str, request: PageRequest) -> Reply:
         reason, after = self.refusals.get(search, ("", 0))
         with self._lock:
             if reason and self._pages[search] >= after:
                 return REFUSALS[reason]
             self._pages[search] += 1
-        results = [image for image in self.index.find(search, query) if image.side in sides]
-        return Reply(PAGES[search](results[first : first + count], query).encode())
+        results = [image for image in self.index.find(search, request.query) if image.side in request.sides]
+        page = results[request.first : request.first + request.count]
+        return Reply(SEARCHES[search].page(page, request.query).encode())
 
     def _first_time(self, path: str) -> bool:
         with self._lock:

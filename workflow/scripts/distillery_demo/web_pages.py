@@ -1,17 +1,52 @@
-"""Write pages of results in the formats of the image searches."""
+"""Imitate the image searches: read which results a URL asks for, and write the page in the search's format.
+
+A new search is an entry of `SEARCHES`; the server in `web.py` replies with it on the host `www.{search}.test`.
+"""
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from distillery_demo.web_index import WebImage
+from distillery_demo.web_index import SIDES, WebImage
 
 # code and version, as Openverse writes them, and name, as Wikimedia Commons writes it
 LICENSES = (("by", "4.0", "CC BY 4.0"), ("by-sa", "3.0", "CC BY-SA 3.0"), ("cc0", "1.0", "CC0 1.0"))
+# Openverse's filter `size` → the sides of the images that it returns
+OPENVERSE_SIZES = {"small": SIDES[:1], "medium": SIDES[1:3], "large": SIDES[3:]}
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Which results a URL asks for."""
+
+    query: str
+    first: int  # results to skip
+    count: int
+    sides: Sequence[int] = SIDES  # of the images, pixels
+
+
+@dataclass(frozen=True)
+class ImitatedSearch:
+    """An image search as the imitated web has it.
+
+    Attributes:
+        path: of its pages of results.
+        request: reads the URL's parameters.
+        page: the page with these results for a query.
+    """
+
+    path: str
+    request: Callable[[Mapping[str, str]], PageRequest]
+    page: Callable[[Sequence[WebImage], str], str]
+
+
+def google_request(values: Mapping[str, str]) -> PageRequest:
+    return PageRequest(values.get("q", ""), int(values.get("start", 0)), 100)
 
 
 def google_page(results: Sequence[WebImage], query: str) -> str:
@@ -42,6 +77,10 @@ def google_page(results: Sequence[WebImage], query: str) -> str:
     return f"{head}{images}<script>{script}</script>"
 
 
+def bing_request(values: Mapping[str, str]) -> PageRequest:
+    return PageRequest(values.get("q", ""), int(values.get("first", 1)) - 1, int(values.get("count", 35)))
+
+
 def bing_page(results: Sequence[WebImage], query: str) -> str:
     """An HTML page of results like Bing's: the images are in attributes of links."""
     items = []
@@ -66,6 +105,11 @@ def bing_page(results: Sequence[WebImage], query: str) -> str:
     return f'<div id="mmComponent_images_1"><ul class="dgControl_list">{"".join(items)}</ul></div>'
 
 
+def openverse_request(values: Mapping[str, str]) -> PageRequest:
+    count, sides = int(values.get("page_size", 20)), OPENVERSE_SIZES.get(values.get("size", ""), SIDES)
+    return PageRequest(values.get("q", ""), count * (int(values.get("page", 1)) - 1), count, sides)
+
+
 def openverse_page(results: Sequence[WebImage], query: str) -> str:
     """A JSON reply like Openverse's."""
     items = []
@@ -76,6 +120,11 @@ def openverse_page(results: Sequence[WebImage], query: str) -> str:
         about |= {"license": code, "license_version": version, "foreign_landing_url": page}
         items.append(about | {"url": image.url, "width": image.side, "height": image.side, "thumbnail": None})
     return json.dumps({"result_count": len(items), "page_count": 1, "page": 1, "results": items})
+
+
+def commons_request(values: Mapping[str, str]) -> PageRequest:
+    query = values.get("gsrsearch", "").removesuffix(" filetype:bitmap")
+    return PageRequest(query, int(values.get("gsroffset", 0)), int(values.get("gsrlimit", 10)))
 
 
 def commons_page(results: Sequence[WebImage], query: str) -> str:
@@ -103,6 +152,11 @@ def commons_page(results: Sequence[WebImage], query: str) -> str:
     return json.dumps({"batchcomplete": True, "query": {"pages": pages}})
 
 
+def inaturalist_request(values: Mapping[str, str]) -> PageRequest:
+    count = int(values.get("per_page", 30))
+    return PageRequest(values.get("q", ""), count * (int(values.get("page", 1)) - 1), count)
+
+
 def inaturalist_page(results: Sequence[WebImage], query: str) -> str:
     """A JSON reply like iNaturalist's: observations, each with its photos."""
     items = []
@@ -118,14 +172,13 @@ def inaturalist_page(results: Sequence[WebImage], query: str) -> str:
     return json.dumps({"total_results": len(items), "page": 1, "per_page": 200, "results": items})
 
 
-PAGES = {
-    "google": google_page,
-    "bing": bing_page,
-    "openverse": openverse_page,
-    "commons": commons_page,
-    "inaturalist": inaturalist_page,
+SEARCHES = {
+    "google": ImitatedSearch("/search", google_request, google_page),
+    "bing": ImitatedSearch("/images/async", bing_request, bing_page),
+    "openverse": ImitatedSearch("/v1/images/", openverse_request, openverse_page),
+    "commons": ImitatedSearch("/w/api.php", commons_request, commons_page),
+    "inaturalist": ImitatedSearch("/v1/observations", inaturalist_request, inaturalist_page),
 }
-SEARCHES = tuple(PAGES)
 
 
 def _creator(image: WebImage) -> str:

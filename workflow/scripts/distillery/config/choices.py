@@ -31,8 +31,6 @@ ImageKind = Literal[
 ]  # as `curation.kinds` finds them
 
 UNLABELED = "unlabeled"  # in place of the class, for images without a label
-LABEL_FREE = ("kd", "hard_teacher")  # methods that use no labels if alpha is 1
-WITHOUT_TEACHER = ("ce", "label_smoothing", "uniform_teacher", "ce_with_faults", "published_ce")  # methods
 ScratchFault = Literal["double_softmax", "class_ordered", "optimizer", "budget", "no_augmentation"]
 Fault = Literal["double_softmax", "trained_teacher", "class_ordered", "optimizer", "budget", "no_augmentation"]
 

@@ -16,12 +16,8 @@ from distillery.display_names import display_name, source_title, train_text
 from distillery.models.weights import TrainedNetwork
 from distillery.storage.files import atomic_write
 
+# kind of a source → what its images are, if it is no search
 KINDS = {
-    "google": "images found by an image search",
-    "bing": "images found by an image search",
-    "openverse": "images found by an image search",
-    "commons": "images found by an image search",
-    "inaturalist": "photos of iNaturalist",
     "urls": "images from a list of addresses",
     "folder": "the study's own images",
     "huggingface": "images of a labeled data set",
@@ -109,7 +105,8 @@ def _file(
     trained = train_text(counts, measured["augment"], facts.copies, titles=settings.titles)
     if measured["n_train"] != (planned := sum(counts.values()) + facts.copies):
         trained += f"; its recipe used {measured['n_train']:,} of these {planned:,}"
-    sources = ", ".join(f"{source_title(name, settings.titles)} {KINDS[settings.kinds[name]]}" for name in counts)
+    found = {name: KINDS.get(settings.kinds[name], "images found by an image search") for name in counts}
+    sources = ", ".join(f"{source_title(name, settings.titles)} {what}" for name, what in found.items())
     yield from ("| | |", "|---|---|")
     yield f"| file | `{model}`, {_file_size(size)}, ONNX (opset {opset}), float32 |"
     yield f"| network | {student.name}, {measured['parameters']:,} weights |"

@@ -284,13 +284,15 @@ class PublishedKD(Arm):
         return double_softmax_loss(student.logits, _given(teacher).logits, batch.targets)
 
 
-ARMS = (
-    *(CrossEntropy, LabelSmoothing),
-    *(KD, DKD, DIST, StandardizedKD, AttentionTransfer, FitNet),
-    *(HardTeacher, UniformTeacher),
-    *(FaultyCrossEntropy, FaultyKD, PublishedCrossEntropy, PublishedKD),
-)
-METHODS = {arm.method: arm for arm in ARMS}
+METHODS: dict[str, type[Arm]] = {
+    arm.method: arm
+    for arm in (
+        *(CrossEntropy, LabelSmoothing),
+        *(KD, DKD, DIST, StandardizedKD, AttentionTransfer, FitNet),
+        *(HardTeacher, UniformTeacher),
+        *(FaultyCrossEntropy, FaultyKD, PublishedCrossEntropy, PublishedKD),
+    )
+}
 
 
 def arm_of(section: Mapping[str, Any]) -> Arm:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from distillery.config.choices import LABEL_FREE, UNLABELED
+from distillery.config.choices import UNLABELED
+from distillery.config.models.arms import ARMS
 
 
 def labeling_problems(config: dict[str, Any]) -> Iterator[str]:
@@ -40,16 +41,17 @@ def labeling_problems(config: dict[str, Any]) -> Iterator[str]:
 
 def _problems_of_arms(config: dict[str, Any]) -> Iterator[str]:
     """Problems of arms that need labels in a scenario whose images have none."""
+    free = " or ".join(method for method, arm in ARMS.items() if arm.label_free)
     for name, scenario in config["scenarios"].items():
         without = [source for source in scenario["train"] if config["sources"][source].get("labels") == "none"]
         known = [arm for arm in scenario["arms"] if arm in config["arms"]]
         if without and (wrong := [arm for arm in known if not reads_no_label(config["arms"][arm])]):
             yield (
                 f"scenarios.{name}.arms: {', '.join(wrong)} cannot train on source {without[0]}, which has no labels"
-                " (labels: none); use arms of method kd or hard_teacher with alpha: 1, or labels: teacher"
+                f" (labels: none); use arms of method {free} with alpha: 1, or labels: teacher"
             )
 
 
 def reads_no_label(arm: dict[str, Any]) -> bool:
     """Whether the loss of an arm does not depend on labels."""
-    return arm["method"] in LABEL_FREE and arm["alpha"] == 1
+    return ARMS[arm["method"]].label_free and arm["alpha"] == 1

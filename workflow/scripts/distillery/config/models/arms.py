@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -19,8 +19,15 @@ Temperature = Annotated[float, Field(gt=0, description="Divides the logits of st
 
 
 class ArmConfig(Section):
-    """A training method under comparison."""
+    """A training method under comparison.
 
+    Attributes:
+        uses_teacher: whether its loss needs the teacher's outputs.
+        label_free: whether its loss uses no label if alpha is 1.
+    """
+
+    uses_teacher: ClassVar[bool] = True
+    label_free: ClassVar[bool] = False
     method: str
 
 
@@ -34,10 +41,12 @@ class TunableArmConfig(ArmConfig):
 
 
 class CrossEntropyConfig(TunableArmConfig):
+    uses_teacher = False
     method: Literal["ce"] = Field(description=METHOD)
 
 
 class LabelSmoothingConfig(TunableArmConfig):
+    uses_teacher = False
     method: Literal["label_smoothing"] = Field(description=METHOD)
     smoothing: float = Field(
         0.1, ge=0, le=1, description="Probability that is taken from the label and spread evenly over all classes."
@@ -45,6 +54,7 @@ class LabelSmoothingConfig(TunableArmConfig):
 
 
 class KDConfig(TunableArmConfig):
+    label_free = True
     method: Literal["kd"] = Field(description=METHOD)
     alpha: Alpha = 0.9
     temperature: Temperature = 4.0
@@ -99,17 +109,20 @@ class FitNetConfig(TunableArmConfig):
 
 
 class HardTeacherConfig(TunableArmConfig):
+    label_free = True
     method: Literal["hard_teacher"] = Field(description=METHOD)
     alpha: Alpha = 0.9
 
 
 class UniformTeacherConfig(TunableArmConfig):
+    uses_teacher = False
     method: Literal["uniform_teacher"] = Field(description=METHOD)
     alpha: Alpha = 0.9
     temperature: Temperature = 4.0
 
 
 class FaultyCrossEntropyConfig(TunableArmConfig):
+    uses_teacher = False
     method: Literal["ce_with_faults"] = Field(description=METHOD)
     faults: Annotated[list[ScratchFault], Unique, Field(min_length=1, json_schema_extra=UNIQUE)] = Field(
         list(get_args(ScratchFault)), description=FAULTS
@@ -126,6 +139,7 @@ class FaultyKDConfig(TunableArmConfig):
 
 
 class PublishedCrossEntropyConfig(ArmConfig):
+    uses_teacher = False
     method: Literal["published_ce"] = Field(description=METHOD)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from distillery.config.choices import NETWORKS, WITHOUT_TEACHER
+from distillery.config.choices import NETWORKS
+from distillery.config.models.arms import ARMS
 from distillery.config.models.recipes import CopiesConfig, RecipeConfig
 from distillery.config.queries.source_queries import Study
 
@@ -85,7 +86,7 @@ def settings_of_arm(study: Study, arm: str) -> dict[str, Any]:
 
 def uses_teacher(study: Study, arm: str) -> bool:
     """Whether the method of an arm uses the teacher."""
-    return study["arms"][arm]["method"] not in WITHOUT_TEACHER
+    return ARMS[study["arms"][arm]["method"]].uses_teacher
 
 
 def arms_without_teacher(study: Study) -> list[str]:
