@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from distillery.page import docs_gallery, insights
-from distillery.page.quoting import Sentence
+from distillery.page import docs_gallery
+from distillery.page.sentences import insights
+from distillery.page.sentences.quoting import Sentence
 
 SUMMARY = pd.DataFrame([
     {"scenario": s, "arm": "kd", "train": f"{n} Google", "n_train": n, "n_train_requested": n, "clean": "",

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from distillery.page.answer import answer, highest_run
 from distillery.page.cards import _refused
-from distillery.page.insights import insights
-from distillery.page.limitations import limitations
+from distillery.page.sentences.answer import answer, highest_run
+from distillery.page.sentences.insights import insights
+from distillery.page.sentences.limitations import limitations
 
 REASON = "google refused (captcha)"
 

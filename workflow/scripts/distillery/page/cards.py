@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from distillery.display_names import not_run_text, source_title
-from distillery.page.quoting import Tables
+from distillery.page.sentences.quoting import Tables
 from distillery.wording import plural
 
 # settings of a source that the page shows; the others only concern retrieval

@@ -15,7 +15,7 @@ from distillery.analysis.formatting import p_phrase
 from distillery.analysis.table_files import run_rows
 from distillery.display_names import display_name, not_run_text
 from distillery.figures.styles import PAIRS, PUBLISHED, ArmStyle, arm_styles, lines_of_arms
-from distillery.page.quoting import Tables, numbers
+from distillery.page.sentences.quoting import Tables, numbers
 
 # Matplotlib marker → SVG outline around the origin, about 11 pixels wide
 SHAPES = {

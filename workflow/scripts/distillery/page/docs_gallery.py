@@ -13,10 +13,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from distillery.page.answer import answer, highest_run
-from distillery.page.insights import insights
-from distillery.page.quoting import Sentence, Tables, named_table, say
 from distillery.page.render import read_captions, read_tables
+from distillery.page.sentences.answer import answer, highest_run
+from distillery.page.sentences.insights import insights
+from distillery.page.sentences.quoting import Sentence, Tables, named_table, say
 from distillery.storage.files import atomic_path, atomic_write
 
 REPORT = Path(__file__).parents[3] / "report"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from distillery.analysis.table_files import run_rows
 from distillery.display_names import source_title
-from distillery.page.quoting import Tables, numbers
+from distillery.page.sentences.quoting import Tables, numbers
 
 COUNTED = ("candidates", "retrieved", "kept", "train", "val", "test")
 

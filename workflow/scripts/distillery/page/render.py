@@ -20,14 +20,14 @@ from distillery.analysis.table_files import read_text_table, run_rows
 from distillery.display_names import display_name, source_title, source_with_title
 from distillery.jobs import log
 from distillery.page import images
-from distillery.page.answer import answer, export_target
 from distillery.page.cards import StudyInfo, scenario_cards, source_cards
 from distillery.page.chart import NEXT_LINE, Chart, color_of, shape_of, summary_chart
 from distillery.page.flow import COUNTED, flow
-from distillery.page.insights import insights
-from distillery.page.key_figures import key_figures
-from distillery.page.limitations import limitations
-from distillery.page.quoting import Tables
+from distillery.page.sentences.answer import answer, export_target
+from distillery.page.sentences.insights import insights
+from distillery.page.sentences.key_figures import key_figures
+from distillery.page.sentences.limitations import limitations
+from distillery.page.sentences.quoting import Tables
 from distillery.page.words import TERMS, with_minus
 from distillery.storage.files import atomic_write
 from distillery.wording import plural

@@ -7,9 +7,9 @@ from functools import partial
 
 from distillery.display_names import NO_TITLES, source_title
 from distillery.figures.source_mixes import source_mixes
-from distillery.page.answer import highest_run
-from distillery.page.comparison_sentences import comparison_sentence
-from distillery.page.quoting import Sentence, TableRow, Tables, named_table, numbers, say
+from distillery.page.sentences.answer import highest_run
+from distillery.page.sentences.comparison_sentences import comparison_sentence
+from distillery.page.sentences.quoting import Sentence, TableRow, Tables, named_table, numbers, say
 from distillery.wording import plural
 
 COMMON = "common"  # as `test_sources.csv` calls the test images of all scenarios

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from distillery.analysis.formatting import signed
 from distillery.display_names import display_name
-from distillery.page.answer import highest_run
-from distillery.page.quoting import Tables, named_table
+from distillery.page.sentences.answer import highest_run
+from distillery.page.sentences.quoting import Tables, named_table
 from distillery.wording import plural
 
 

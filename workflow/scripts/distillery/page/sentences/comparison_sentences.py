@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from distillery.analysis.formatting import p_phrase
 from distillery.display_names import display_name
-from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, say
+from distillery.page.sentences.quoting import NamedTable, Quoted, Sentence, TableRow, say
 from distillery.wording import plural, span
 
 VERDICTS = ("better", "worse", "no significant difference")

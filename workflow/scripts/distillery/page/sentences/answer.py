@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from distillery.analysis.table_files import run_rows
 from distillery.display_names import lacking_text
-from distillery.page.comparison_sentences import comparison_answer
-from distillery.page.quoting import NamedTable, Quoted, Sentence, TableRow, Tables, named_table, say
+from distillery.page.sentences.comparison_sentences import comparison_answer
+from distillery.page.sentences.quoting import NamedTable, Quoted, Sentence, TableRow, Tables, named_table, say
 
 NAMED = 3  # scenarios and arms listed in a sentence, at most
 

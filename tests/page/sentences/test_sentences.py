@@ -6,9 +6,9 @@ import pandas as pd
 from page_statements import NUMBER, mismatches, numbers_in
 
 from distillery.display_names import source_titles
-from distillery.page.answer import answer, export_target
-from distillery.page.insights import insights
-from distillery.page.limitations import limitations
+from distillery.page.sentences.answer import answer, export_target
+from distillery.page.sentences.insights import insights
+from distillery.page.sentences.limitations import limitations
 
 TITLES = source_titles({"google": "google", "bing": "bing"})
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from distillery.analysis.formatting import not_covered_text
 from distillery.display_names import NO_TITLES, source_title
-from distillery.page.quoting import Sentence, TableRow, Tables, named_table, say
+from distillery.page.sentences.quoting import Sentence, TableRow, Tables, named_table, say
 from distillery.wording import span
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from page_statements import Statements, mismatches, numbers_in
 
-from distillery.page.quoting import Quoted, named_table, say
+from distillery.page.sentences.quoting import Quoted, named_table, say
 from distillery.page.words import with_minus
 
 ONE = pd.DataFrame({"scenario": ["a", "b"], "arm": ["kd", "kd"], "percent": ["9.50", "10.00"]})

@@ -1,0 +1,1 @@
+"""Sentences made from the tables: the answer, key figures, insights and limitations."""
