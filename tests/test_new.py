@@ -91,7 +91,7 @@ def test_names_that_yaml_reads_as_something_else_are_quoted(folder, name):
     [
         ([], "A study needs at least two classes"),
         (["ripe"], "A study needs at least two classes"),
-        (["ripe", "rotten fruit"], "class 'rotten fruit' is not a valid name"),
+        (["ripe", "rotten fruit"], "class 'rotten fruit' is not a valid name; rename it, such as rotten_fruit."),
         (["ripe", "_x"], "class '_x' is not a valid name"),
         (["ripe", "../x"], "class '../x' is not a valid name"),
         (["ripe", "tomàto"], "class 'tomàto' is not a valid name"),
@@ -170,3 +170,78 @@ def test_the_written_configuration_is_what_it_was_checked_as(folder):
     study = check_config(yaml.safe_load(shown))
     assert study["about"].startswith("Why you made") and study["authors"] == ["Your Name"]
     assert study["sources"]["phone"]["labels"] == "teacher" and study["sources"]["mine"]["kind"] == "folder"
+
+
+def photos(folder, **counts):
+    """A folder of images by their suffix, of a number for each class."""
+    for name, count in counts.items():
+        Path(folder, name).mkdir(parents=True)
+        for number in range(count):
+            Path(folder, name, f"{number}.jpg").touch()
+
+
+@pytest.mark.parametrize("gpus", [0, 2])
+@pytest.mark.parametrize("unlabeled", ["", "phone"])
+@pytest.mark.parametrize("teacher_images", ["", "labeled"])
+def test_a_study_of_own_images_is_a_valid_configuration(folder, monkeypatch, gpus, unlabeled, teacher_images):
+    monkeypatch.setattr(new, "count_gpus", lambda: gpus)
+    photos("photos", cat=60, dog=100, horse=70)
+    photos("phone", any=30)
+    for part in ("train", "test"):
+        photos(f"labeled/{part}", cat=2, dog=2, horse=2)
+    path, found, more = new.new_study_of_own_images(
+        folder, "photos", unlabeled=unlabeled, teacher_images=teacher_images
+    )
+    assert (found, more) == ({"cat": 60, "dog": 100, "horse": 70}, 30 if unlabeled else 0)
+    study = load_config(path)
+    assert list(study["classes"]) == ["cat", "dog", "horse"] and study["title"] == "Tomatoes: cat, dog, horse"
+    assert study["sources"]["mine"]["path"] == "../photos"
+    train, test = study["scenarios"]["mine"]["train"]["mine"], study["split"]["test"]["mine"]
+    assert (train, test) == (3 * 36, 3 * 18)  # a tenth of the smallest class is spare
+    assert study["teacher"]["kind"] == ("train" if teacher_images else "zero_shot")
+    assert ("mine_unlabeled" in study["scenarios"]) == bool(unlabeled)
+    monkeypatch.chdir(folder)
+    assert check_own_files(study) == [] and study_warnings(study) == []
+    lines = Path("config.yaml").read_text().splitlines()
+    keys = [line for line in lines if re.match(r" *[\w-]+:", line)]
+    assert all(re.search(r" # \S.{5,}", line) for line in keys) and max(map(len, lines)) <= 120
+
+
+def test_the_clip_of_a_study_of_own_images_looks_for_the_classes_in_words(folder):
+    photos("photos", ripe=10, half_ripe=10, rotten=10)
+    path, found, _ = new.new_study_of_own_images(folder, "photos", ["ripe", "half_ripe"], subject="tomato")
+    assert load_config(path)["teacher"]["zero_shot"]["prompts"] == {
+        "ripe": ["ripe tomato"], "half_ripe": ["half ripe tomato"],
+    }  # fmt: skip
+    assert list(found) == ["ripe", "half_ripe"]  # in the order given
+
+
+def test_own_images_that_give_no_study_are_refused_before_anything_is_written(folder):
+    photos("one", cat=10)
+    photos("few", cat=10, dog=9)
+    photos("umlaut", **{"grüne Äpfel": 10, "rot": 10})
+    for images, message in [
+        ("one", "--images: one has one class, cat. A study needs at least two"),
+        ("few", "--images: class dog has 9 images in few. A study needs 10 of each"),
+        ("umlaut", "class 'grüne Äpfel' is not a valid name; rename it, such as grune_Apfel."),
+        ("nowhere", "--images: nowhere does not exist"),
+    ]:
+        with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+            new.new_study_of_own_images(folder, images)
+    photos("labeled/train", cat=1, dog=1)
+    photos("enough", cat=10, dog=10)
+    with pytest.raises(UserError, match="--teacher-images: labeled/test does not exist"):
+        new.new_study_of_own_images(folder, "enough", teacher_images="labeled")
+    with pytest.raises(UserError, match="--unlabeled: there is no nothing"):
+        new.new_study_of_own_images(folder, "enough", unlabeled="nothing")
+    assert not folder.exists()
+
+
+def test_the_command_takes_folders_of_images(tmp_path):
+    photos(tmp_path / "photos", cat=10, dog=12)
+    done = run("pets", "--images", "photos", cwd=tmp_path)
+    assert done.stdout.startswith("pets/config.yaml: cat 10, dog 12 images, for a machine with"), done.stderr
+    heavy = {"torch", "numpy", "pandas", "pyarrow", "pydantic", "snakemake", "PIL", "requests"}
+    assert not heavy & {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    lacks = run("other", "--unlabeled", "photos", cwd=tmp_path)
+    assert lacks.returncode == 1 and "need --images" in lacks.stderr and lacks.stderr.count("\n") == 1

@@ -173,6 +173,15 @@ MISTAKES = [
     ({"classes": {"cat": {"queries": []}}}, "classes.cat.queries: source google needs at least one"),
     ({"classes": {"dog": {"prompts": []}}}, "classes.dog.prompts: source sd needs at least one"),
     ({"classes": {"dog": {"querys": ["dog"]}}}, "classes.dog: unknown key querys; known are queries, prompts"),
+    (
+        {"classes": ["cat", "dog"]},
+        r"classes: \['cat', 'dog'\] is not keys and values; write each as a key: {cat: , dog: }",
+    ),
+    ({"sorces": {}}, r"top level: unknown key sorces; known are title.* Did you mean sources\?"),
+    (
+        {"scenarios": {"small": {"google": 4}}},
+        r"scenarios.small: unknown key google; known are train.* Did you mean train: {google: …}\?",
+    ),
     ({"sources": {"google": {"kind": "yahoo"}}}, "sources.google.kind: 'yahoo' is not one of google, bing"),
     ({"sources": {"google": {"steps": 3}}}, "sources.google: unknown key steps; known are kind, per_class"),
     ({"sources": {"mine": {"classes": ["bee"]}}}, "sources.mine.classes: unknown class bee; known are cat, dog"),

@@ -194,3 +194,30 @@ def test_classes_that_a_list_lacks_are_named_before_the_first_job(study):
     assert mistake(study).startswith(f"sources.mine.path: list.csv has 7 images of class dog, {WANTED}")
     Path("list.csv").write_bytes(b"PK\3\4")
     assert mistake(study) == ("sources.mine.path: list.csv is a workbook or an archive. Export it as .csv (UTF-8).")
+
+
+def test_class_folders_one_level_below_are_named(study):
+    Path("unpacked/__MACOSX").mkdir(parents=True)
+    Path("images").rename("unpacked/photos")
+    study["sources"]["mine"]["path"] = "unpacked"
+    assert (
+        mistake(study) == "sources.mine.path: the class folders are one level below, in unpacked/photos; give that path"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": "lite0.safetensors"}, "model: lite0.safetensors does not exist (paths are relative"),
+        ({"model": "lite0.pth"}, "model: lite0.pth does not exist"),
+        ({"model": "there.pth"}, "model: there.pth may run code when it is loaded, so it is not read"),
+        ({"model": "a/hub-id", "labels": "names.txt"}, "labels: names.txt does not exist"),
+        ({"model": "../other/results/teacher"}, "model: ../other/results/teacher does not exist"),
+    ],
+)
+def test_a_teacher_s_file_must_exist_before_the_first_job(study, settings, message):
+    Path("there.pth").touch()
+    study["teacher"] |= {"kind": "checkpoint", "checkpoint": settings}
+    assert mistake(study).startswith(f"teacher.checkpoint.{message}")
+    study["teacher"]["checkpoint"] = {"model": "someone/model"}
+    assert check_own_files(study) == []

@@ -14,7 +14,7 @@ from tiny_teachers import NAMES, TABLE, checkpoint, torch_onnx, zero_shot
 
 from distillery.deployment.export import Deployed, to_onnx
 from distillery.distillation.adoption import adopt_teacher, map_classes
-from distillery.distillation.zero_shot import CLIP_MEAN, CLIP_STD, fit_scale
+from distillery.distillation.zero_shot import CLIP_MEAN, CLIP_STD, fit_scale, load_zero_shot
 from distillery.jobs import UserError, log
 from distillery.models.adopted import FLOOR, map_logits
 from distillery.models.architectures import NormalizedModel, build_network
@@ -285,3 +285,15 @@ def test_a_step_with_an_onnx_teacher_is_not_recorded_on_a_gpu(study, labels, tmp
     assert recorded == []
     study.train("kd")
     assert len(recorded) == 1
+
+
+def test_a_clip_that_cannot_be_downloaded_is_one_line_with_other_ways(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError) as error:
+        load_zero_shot("teacher.zero_shot", {"model": "nobody/clip", "prompts": {}, "templates": ["{}"]}, ["a", "b"])
+    assert str(error.value) == (
+        "teacher.zero_shot.model: model nobody/clip is not a folder here and the hub cannot be reached. Check the path,"
+        " or go online once. docs/teachers.md has teachers that need no download."
+    )

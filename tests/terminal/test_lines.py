@@ -1,5 +1,7 @@
 """The lines on the terminal of a real Snakemake run with a small workflow."""
 
+import io
+import logging
 import re
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 from running import ROOT
 
-from distillery.terminal.lines import duration, job_name, short_reason
+from distillery.terminal.lines import STOPS, Terminal, duration, job_name, short_reason
 
 SNAKEFILE = """
 import sys
@@ -84,6 +86,14 @@ def test_a_line_for_each_job_each_warning_once_and_the_reasons_last(workflow):
 def test_a_job_that_is_killed_without_output_is_reported_with_the_likely_cause(workflow):
     last = said(workflow, "vanished.txt").splitlines()[-1]
     assert last.startswith("  vanish: it gave no reason") and "lack of memory" in last and "logs/vanish.log" in last
+
+
+def test_a_run_that_is_asked_to_end_says_once_that_it_waits_for_running_jobs():
+    stream = io.StringIO()
+    handler = Terminal(stream, dryrun=False)
+    for _ in range(3):  # Snakemake says so again after each job
+        handler.emit(logging.makeLogRecord({"msg": "Will exit after finishing currently running jobs (scheduler)."}))
+    assert stream.getvalue().splitlines() == [STOPS]
 
 
 def test_texts_of_durations_and_jobs():

@@ -86,6 +86,7 @@ rule adopt_teacher:
         "results/logs/adopt_teacher.log",
     benchmark:
         "results/benchmarks/adopt_teacher.tsv"
+    priority: 2  # shows first that a model cannot be had
     conda:
         "../../envs/training.yaml"
     resources:

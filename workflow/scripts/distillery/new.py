@@ -1,20 +1,23 @@
 """Start a new study: write a `config.yaml` that runs as it is, for the user to edit.
 
     python -m distillery.new tomatoes ripe rotten
+    python -m distillery.new tomatoes --images photos
 
-writes `tomatoes/config.yaml` with the classes ripe and rotten (of tomatoes). Its sources need no account, and its
-networks suit the machine that the command runs on. The command then prints the next one. It imports only the standard
-library and PyYAML, so that it starts at once.
+The first writes `tomatoes/config.yaml` with the classes ripe and rotten (of tomatoes); its sources need no account. The
+second takes the classes and images from the folders in `photos`. The networks suit the machine that the command runs
+on. The command then prints the next one. It imports only the standard library and PyYAML, so that it starts at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
@@ -23,12 +26,30 @@ import yaml
 from distillery.config.choices import NAME_PATTERN, RESERVED_NAMES
 from distillery.devices import count_gpus
 from distillery.jobs import UserError
+from distillery.sources.folders.class_folders import count_by_class, count_unlabeled
 from distillery.storage.files import atomic_write
+from distillery.study_templates import (
+    ABOUT,
+    CLASS,
+    CLIP,
+    COMMONS,
+    LEAKAGE,
+    NO_COMMONS,
+    NO_UNLABELED,
+    OWN,
+    OWN_COMPARISON,
+    OWN_TEACHER,
+    OWN_UNLABELED,
+    SEARCHED,
+    TRAINED,
+)
 
 ROOT = Path(__file__).parents[3]  # of the repository
 # Openverse allows 200 requests a day without an account, 20 images each; not all of these images can be used
 REQUESTS_A_DAY, IMAGES_A_REQUEST, IMAGES_A_DAY = 200, 20, 3000
 QUERIES = ("{}", "{} photo", "{} close-up", "{} outdoors", "{} indoors")
+FEWEST = 10  # images of a class, for a study of own images
+CLIP_BATCH = 32  # images a step on a machine without a GPU, where a CLIP takes most of the time
 PROMPTS = ("a photo of {}", "a close-up photo of {}", "a photo of {} outdoors", "a photo of {} indoors")
 
 
@@ -109,20 +130,111 @@ def new_study(folder: str | Path, classes: Sequence[str], *, subject: str | None
         UserError: the folder is a file or has a configuration already; there are fewer than two classes; the name of a
             class is not valid, or differs from another one only in case.
     """
-    path = Path(folder) / "config.yaml"
     _require_classes(classes)
+
+    def text(path: Path) -> str:
+        words = path.parent.resolve().name if subject is None else subject
+        return configuration(classes, _words(words), contact.strip())
+
+    return _write(Path(folder) / "config.yaml", text)
+
+
+def new_study_of_own_images(
+    folder: str | Path,
+    images: str,
+    classes: Sequence[str] = (),
+    *,
+    unlabeled: str = "",
+    teacher_images: str = "",
+    subject: str = "",
+) -> tuple[Path, dict[str, int], int]:
+    """Write the configuration of a new study of images that the user has. The images stay where they are.
+
+    Args:
+        folder: of the study; created if it does not exist.
+        images: a folder with a folder of images for each class.
+        classes: to use; by default all that `images` holds.
+        unlabeled: a folder of more images, which the teacher labels; empty for none.
+        teacher_images: a folder with labeled images in `train` and `test`, for the teacher alone. If empty, a CLIP is
+            the teacher.
+        subject: what the classes are kinds of, a part of the CLIP's prompts.
+
+    Returns:
+        The file written, the number of images of each class, and of images without labels.
+
+    Raises:
+        UserError: as in `new_study`; a folder does not exist, or lacks images.
+    """
+    found = count_by_class(images, "--images", classes)
+    if len(found) < 2:
+        raise UserError(f"--images: {images} has one class, {', '.join(found)}. A study needs at least two.")
+    _require_classes(list(found))
+    label = min(found, key=lambda name: found[name])
+    if found[label] < FEWEST:
+        raise UserError(
+            f"--images: class {label} has {found[label]} images in {images}. A study needs {FEWEST} of each."
+        )
+    if teacher_images:
+        for part in ("train", "test"):
+            count_by_class(Path(teacher_images, part), "--teacher-images", list(found))
+    more = count_unlabeled(unlabeled, "--unlabeled") if unlabeled else 0
+
+    def text(path: Path) -> str:
+        def seen_from_study(place: str | Path) -> str:
+            # relative, so that a folder that holds the study and its images can be moved
+            return _scalar(os.path.relpath(Path(place).resolve(), path.parent.resolve()))
+
+        chosen, each, count = preset(), found[label], len(found)
+        seen = chosen.image_size if teacher_images else 2 * chosen.image_size  # by the teacher
+        if teacher_images:
+            train, test = (seen_from_study(Path(teacher_images, part)) for part in ("train", "test"))
+            teacher = OWN_TEACHER.format(train=train, test=test) + TRAINED.format(machine=chosen.machine, preset=chosen)
+        else:
+            chosen = replace(chosen, batch=min(chosen.batch, CLIP_BATCH)) if chosen is LAPTOP else chosen
+            prompts = "\n".join(
+                f"      {_scalar(name)}: [{_scalar(_words(f'{name} {subject}'))}] # in words" for name in found
+            )
+            teacher = CLIP.format(teacher_size=seen, prompts=prompts)
+        sets = {"mine": {"mine": each * 3 // 5 * count}}
+        if per_class := more // count // 2:  # of some classes the teacher may find few
+            sets["mine_unlabeled"] = sets["mine"] | {"unlabeled": per_class * count}
+        values = {
+            "title": _scalar(f"{_words(path.parent.resolve().name).capitalize() or 'Images'}: {', '.join(found)}"),
+            "machine": chosen.machine,
+            "classes": "\n".join(f"  {_scalar(name)}: # {number} images" for name, number in found.items()),
+            "images": seen_from_study(images),
+            "unlabeled": OWN_UNLABELED.format(seen_from_study(unlabeled), more) if more else NO_UNLABELED,
+            "test": each * 3 // 10 * count,
+            "seen": seen,
+            "leakage": LEAKAGE if teacher_images else "",
+            "teacher": teacher.rstrip("\n"),
+            "comparison": OWN_COMPARISON if len(sets) > 1 else "",
+            "scenarios": "\n".join(
+                f"  {name}: {{ train: {_counts(counts)} }} # {ABOUT[name]}" for name, counts in sets.items()
+            ),
+        }
+        return OWN.format(**values, preset=chosen)
+
+    return _write(Path(folder) / "config.yaml", text), found, more
+
+
+def _write(path: Path, text: Callable[[Path], str]) -> Path:
+    """Write a configuration, unless there is one."""
     if path.exists():
         raise UserError(f"{path} exists already. Edit it, delete it, or name another folder.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if subject is None:
-            subject = path.parent.resolve().name
-        atomic_write(path, configuration(classes, " ".join(re.split(r"[\W_]+", subject)).strip(), contact.strip()))
+        atomic_write(path, text(path))
     except (FileExistsError, NotADirectoryError):
-        raise UserError(f"{folder} is a file. Name a folder for the study.") from None
+        raise UserError(f"{path.parent} is a file. Name a folder for the study.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}). Name a folder that you may write to.") from None
     return path
+
+
+def _words(name: str) -> str:
+    """A name in words: without the characters between them."""
+    return " ".join(re.split(r"[\W_]+", name)).strip()
 
 
 def _require_classes(classes: Sequence[str]) -> None:
@@ -132,11 +244,19 @@ def _require_classes(classes: Sequence[str]) -> None:
     for name in classes:
         if not re.fullmatch(NAME_PATTERN, name) or name in RESERVED_NAMES["classes"]:
             raise UserError(
-                f"class {name!r} is not a valid name. Use a-z, A-Z, 0-9, _ and -, at most 100, begin with a letter or"
-                f" digit, and do not use {', '.join(RESERVED_NAMES['classes'])}. Queries and prompts can be any text."
+                f"class {name!r} is not a valid name{_such_as(name)}. Use a-z, A-Z, 0-9, _ and -, at most 100, begin"
+                f" with a letter or digit, and do not use {', '.join(RESERVED_NAMES['classes'])}. Queries and prompts"
+                " can be any text."
             )
         if (other := seen.setdefault(name.lower(), name)) != name or list(classes).count(name) > 1:
             raise UserError(f"classes {other} and {name} would share their files on some disks. Rename one.")
+
+
+def _such_as(name: str) -> str:
+    """A valid name like one that is not, for a message; empty if there is none."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    alike = re.sub(r"[^A-Za-z0-9-]+", "_", letters).strip("_-")[:100]
+    return f"; rename it, such as {alike}" if alike and alike not in RESERVED_NAMES["classes"] else ""
 
 
 def preset() -> Preset:
@@ -163,7 +283,7 @@ def configuration(classes: Sequence[str], subject: str, contact: str) -> str:
             for name, counts in train.items()
         ),
     }
-    return TEMPLATE.format(**values, preset=chosen, each=each)
+    return SEARCHED.format(**values, preset=chosen, each=each)
 
 
 def _class(name: str, subject: str) -> str:
@@ -186,86 +306,6 @@ def _scalar(text: str) -> str:
     return yaml.safe_dump([text], allow_unicode=True, default_flow_style=True, width=10_000)[1:-2]
 
 
-CLASS = """\
-  {name}: # also the name of the class's folder, if you add images of your own
-    queries: # search queries, used in this order
-{queries}
-    prompts: # for a diffusion source, if you add one
-{prompts}"""
-COMMONS = """\
-  commons: {{ kind: commons, per_class: {} }} # Wikimedia Commons: free licenses, needs contact"""
-NO_COMMONS = """\
-  # commons: { kind: commons, per_class: 150 } # Wikimedia Commons: give your contact above first"""
-ABOUT = {
-    "bing": "only images from Bing",
-    "openverse": "as many from Openverse",
-    "commons": "as many from Wikimedia Commons",
-    "both": "as many in all, half from each",
-    "bing_more": "twice as many from Bing",
-}
-TEMPLATE = """\
-# A study made by `python -m distillery.new` for {machine}. Edit it as you like: a change reruns only what
-# depends on it. Every key, its unit and its default: docs/configuration.md. Counts are totals over the classes.
-
-title: {title} # the heading of figures and of the page
-# about: Why you made this study, and what a reader should not conclude from it. # your own words on the page
-# authors: [Your Name] # on the page too
-image_size: {preset.image_size} # pixels a side; larger images show more and train slower
-seeds: 6 # trainings of each scenario and arm; six pairs can reach p = 0.03
-contact: {contact} # your e-mail address or page, sent with web requests
-unavailable: skip # leave out a source that refuses, with the scenarios that need it; stop would end the study
-
-classes: # made from the names you gave: better queries improve a study more than any other edit of this file
-{classes}
-
-sources: # none of these needs an account; Bing and Openverse need no contact either
-  bing: {{ kind: bing, per_class: {each.more} }} # more than the study uses, since curation drops some
-  openverse: {{ kind: openverse, per_class: {each.source}, filters: {{ size: medium }} }} # free licenses, with creators
-{commons}
-  # Every study needs a teacher. Without labeled images, it trains on results of a search that no student may use.
-  # Openverse sorts its images by size: large ones train the teacher, small ones test it, and students get medium ones.
-  teacher_train: {{ kind: openverse, per_class: {each.teacher_train}, filters: {{ size: large }} }} # trains the teacher
-  teacher_test: {{ kind: openverse, per_class: {each.teacher_test}, filters: {{ size: small }} }} # tests the teacher
-  # mine: {{ kind: folder, path: images }} # your own images: images/{{class}}/*.jpg beside this file
-  # phone: {{ kind: folder, path: phone, labels: teacher }} # without labels: phone/*.jpg; the teacher gives them
-
-curation: # which images are kept
-  min_side: {preset.image_size} # pixels; smaller images are dropped
-
-split: # which images are for training, validation and test
-  test: {test} # the final test, the same for all students
-  val: {val} # to choose the learning rate
-  shortfall: shrink # use fewer images where a search gives fewer; error would stop
-  leakage: drop # leave out images that the teacher trained on
-
-teacher: # the network that students are distilled from
-  # Its labels are those of its queries. With labeled images, which are better:
-  # data: {{ kind: folder, path: labeled/train, test_path: labeled/test }}
-  data: {{ kind: sources, train_sources: [teacher_train], test_sources: [teacher_test] }} # sources no student uses
-  network: {preset.teacher} # suits {machine}
-  steps: {preset.teacher_steps} # optimizer steps
-  batch: {preset.batch} # images a step
-  lr: 0.1 # highest learning rate
-
-student: # the small network, and how it is trained
-  network: {preset.student} # the network that you will use
-  steps: {preset.student_steps} # the same for every scenario
-  batch: {preset.batch} # images a step
-  tune: {{ lr: [0.03, 0.1, 0.3], weight_decay: [0.0005] }} # tried from scratch; the best on val is used
-
-arms: # training methods; others: docs/arms.md
-  scratch: {{ method: ce }} # from scratch, on the labels only
-  kd: {{ method: kd }} # distilled from the teacher
-
-comparisons: # questions for statistical tests
-  distilling: {{ question: "Does distilling help?", arms: [scratch, kd] }} # in every scenario
-  sources: {{ question: "Are Openverse's images better than Bing's?", scenarios: [bing, openverse] }} # with each arm
-
-scenarios: # sets of train images to compare
-{scenarios}
-"""
-
-
 def next_command(folder: Path) -> str:
     """The shell command that runs a study from the current working directory."""
     parts = [*(["--directory", str(folder)] if folder.resolve() != Path.cwd().resolve() else []), "--cores", "all"]
@@ -279,16 +319,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a `UserError` ends it with one line."""
     parser = argparse.ArgumentParser(prog="python -m distillery.new", description="Start a study of your own classes.")
     parser.add_argument("folder", help="of the study, such as tomatoes")
-    parser.add_argument("classes", nargs="*", metavar="class", help="two or more, such as ripe rotten")
-    parser.add_argument("--of", metavar="SUBJECT", help="what the classes are kinds of; the folder's name by default")
+    parser.add_argument(
+        "classes", nargs="*", metavar="class", help="two or more, such as ripe rotten; with --images all by default"
+    )
+    parser.add_argument(
+        "--of",
+        metavar="SUBJECT",
+        help="what the classes are kinds of; the folder's name by default, with --images none",
+    )
     parser.add_argument("--contact", default="", help="your e-mail address or page; adds Wikimedia Commons")
+    parser.add_argument("--images", default="", metavar="FOLDER", help="your images: a folder for each class")
+    parser.add_argument("--unlabeled", default="", metavar="FOLDER", help="with --images: more images, without labels")
+    parser.add_argument(
+        "--teacher-images",
+        default="",
+        metavar="FOLDER",
+        help="with --images: other images that train the teacher, in train/CLASS and test/CLASS; a CLIP by default",
+    )
     given = parser.parse_args(arguments)
     try:
-        path = new_study(given.folder, given.classes, subject=given.of, contact=given.contact)
+        if given.images:
+            path, found, more = new_study_of_own_images(
+                given.folder,
+                given.images,
+                given.classes,
+                unlabeled=given.unlabeled,
+                teacher_images=given.teacher_images,
+                subject=given.of or "",
+            )
+            counts = ", ".join(f"{name} {count}" for name, count in found.items())
+            what = f"{counts} images" + f", {more} unlabeled" * bool(more)
+            above_all = "teacher"
+        elif given.unlabeled or given.teacher_images:
+            raise UserError("--unlabeled and --teacher-images need --images: the folder with your labeled images.")
+        else:
+            path = new_study(given.folder, given.classes, subject=given.of, contact=given.contact)
+            what, above_all = f"{len(given.classes)} classes", "queries"
     except UserError as error:
         sys.exit(str(error))
     command = next_command(path.parent)
-    print(f"{path}: {len(given.classes)} classes, for {preset().machine}. Read it, above all its queries. Then:")
+    print(f"{path}: {what}, for {preset().machine}. Read it, above all its {above_all}. Then:")
     print(f"  {command} --dry-run\n  {command}")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
@@ -81,13 +83,17 @@ def _sentence(config: dict[str, Any], path: Path, errors: list[Any]) -> str:
     context = error.get("ctx", {})
     if kind == "extra_forbidden":
         unknown = sorted(str(each["loc"][-1]) for each in errors)
-        return f"unknown key {', '.join(unknown)}; known are {', '.join(_known_keys(config, path))}"
+        known = _known_keys(config, path)
+        return (
+            f"unknown key {', '.join(unknown)}; known are {', '.join(known)}{_meant(config, path, unknown[0], known)}"
+        )
     if kind == "missing":
         return f"key {', '.join(each['loc'][-1] for each in errors)} is missing"
     if kind == "union_tag_not_found":
         return f"key {context['discriminator'].strip(chr(39))} is missing"
     if kind in MAPPINGS:
-        return f"{_short(value)} is not keys and values"
+        example = "; write each as a key: {cat: , dog: }" if path == ("classes",) and value else ""
+        return f"{_short(value)} is not keys and values{example}"
     if kind in TYPES:
         return f"{_short(value)} is not of type {TYPES[kind]}{_hint(TYPES[kind], value)}"
     if kind == "union_tag_invalid":
@@ -122,6 +128,14 @@ def _known_keys(config: dict[str, Any], path: Path) -> list[str]:
         by_name = get_args(annotation)[1] if get_origin(annotation) is dict else None
         model = model_of(annotation, config) or model
     return list(model.model_fields)
+
+
+def _meant(config: dict[str, Any], path: Path, unknown: str, known: Sequence[str]) -> str:
+    """The key that the user probably meant by an unknown one, as a question; empty if there is none."""
+    if path[:1] == ("scenarios",) and len(path) == 2 and unknown in config.get("sources", {}):
+        return f". Did you mean train: {{{unknown}: …}}?"
+    near = get_close_matches(unknown, known, n=1, cutoff=0.7)
+    return f". Did you mean {near[0]}?" if near else ""
 
 
 def _hint(wanted: str, value: Any) -> str:

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from distillery.jobs import UserError, log, one_line
 from distillery.models.adopted import ZeroShotNetwork
 from distillery.storage.hub_access import hub_or_cache
+from distillery.storage.hub_errors import hub_error
 
 # mean and standard deviation of OpenAI's models, for models without a preprocessor configuration
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 LOWEST, HIGHEST = 1.0, 1000.0  # bounds of a fitted scale
+OTHER_TEACHERS = "docs/teachers.md has teachers that need no download."
 ROUNDS = 60  # of golden-section search; each multiplies the interval by 0.62, in the end far below float32's precision
 
 
@@ -43,9 +45,11 @@ def load_zero_shot(key: str, settings: Mapping[str, Any], classes: Sequence[str]
             tokenizer = transformers.AutoTokenizer.from_pretrained(model)
             image = _image_processing(model)
     except Exception as error:  # transformers, the hub and safetensors have no common error
+        if known := hub_error(model, "", error):
+            raise UserError(f"{key}.model: {known} {OTHER_TEACHERS}") from error
         raise UserError(
             f"{key}.model: {model} cannot be loaded ({one_line(error, 160)}). Give the id of a CLIP or SigLIP with"
-            " safetensors on the hub, or its folder, and go online once."
+            " safetensors on the hub, or its folder."
         ) from error
     finally:
         transformers.utils.logging.set_verbosity(logging.WARNING)

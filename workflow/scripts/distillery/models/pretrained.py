@@ -80,12 +80,12 @@ def pretrained_file(name: str, pretrained: bool | str) -> Path:
         path = path / FILE if path.is_dir() else path
         if path.suffix != ".safetensors" or not path.is_file():
             raise UserError(
-                f"pretrained: {pretrained} is neither a .safetensors nor a folder with {FILE}. Other"
-                " formats may run code."
+                f"{pretrained} is neither a .safetensors nor a folder with {FILE}. Other formats may run code when"
+                " they are loaded; docs/teachers.md says how to convert a .pth."
             )
         return path
     if isinstance(pretrained, str) and (pretrained.endswith(".safetensors") or pretrained.count("/") != 1):
-        raise UserError(f"pretrained: {pretrained} does not exist. Give a file, a folder or an id on the hub.")
+        raise UserError(f"weights {pretrained} do not exist. Give a file, a folder or an id on the hub.")
     return _from_hub(pretrained if isinstance(pretrained, str) else _hub_id(name))
 
 

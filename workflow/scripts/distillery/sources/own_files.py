@@ -14,12 +14,16 @@ from distillery.config.checks.study_checks import TEACHER_PLACES
 from distillery.config.queries.derived_sources import folders_of_unlabeled
 from distillery.config.queries.retrieval_queries import images_requested
 from distillery.config.queries.source_queries import Study, classes_of
+from distillery.config.queries.training_queries import adopted_members
 from distillery.config.reading import config_error
 from distillery.jobs import one_line
 from distillery.sources.address_lists import count_addresses, none_of
 from distillery.sources.folders.finding import class_place, count_images, instead_of_images, listing_of
 from distillery.sources.folders.names import is_image_by_name
 from distillery.sources.pages.saved import other_files, saved_files
+from distillery.storage.files import is_hidden
+
+WEIGHTS, PICKLED = (".safetensors", ".onnx"), (".pth", ".pt", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,9 @@ def check_own_files(study: Study) -> list[str]:
 
     Raises:
         UserError: a path does not exist, is a folder without one of the classes, is both the teacher's and a source's,
-            or has too few images of a class. The message names the key.
+            or has too few images of a class; a teacher's file does not exist. The message names the key.
     """
+    _require_teacher_files(study)
     paths = list(_own_paths(study))
     for own in paths:
         _require_path(own)
@@ -66,6 +71,23 @@ def check_own_files(study: Study) -> list[str]:
         if own.key.startswith("sources."):
             warnings += _shortfalls(study, own, {label: n for label, n in found.items() if n is not None})
     return warnings
+
+
+def _require_teacher_files(study: Study) -> None:
+    """Check that the files of teachers that the study does not train exist; an id on the hub is not checked."""
+    for name, member in adopted_members(study).items():
+        settings = member[member["kind"]]
+        for key in ("model", "labels"):
+            path = settings.get(key, "")
+            is_file = key == "labels" or path.endswith((*WEIGHTS, *PICKLED)) or path.count("/") > 1
+            where = f"{name}.{member['kind']}.{key}"
+            if path and is_file and not Path(path).exists():
+                raise config_error(f"{where}: {path} does not exist (paths are relative to the study's folder)")
+            if path.endswith(PICKLED):
+                raise config_error(
+                    f"{where}: {path} may run code when it is loaded, so it is not read; docs/teachers.md says how to"
+                    " convert it"
+                )
 
 
 def _own_paths(study: Study) -> Iterator[OwnPath]:
@@ -116,11 +138,21 @@ def _require_path(own: OwnPath) -> None:
     if missing:
         folder = own.path / own.inside
         unsorted = own.key.startswith("sources.") and folder.is_dir() and any(map(is_image_by_name, os.listdir(folder)))
+        if inner := _folder_inside(folder, own.labels):
+            raise config_error(f"{own.key}: the class folders are one level below, in {inner}; give that path")
         remedy = own.remedy + "; for images without labels give the source labels: teacher" * unsorted
         raise config_error(
             f"{own.key}: {folder} has neither a folder nor a .tar or .zip of class {', '.join(missing)}; {remedy}"
             f"{'.' + listing_of(folder).rstrip('.') if folder.is_dir() else ''}"
         )
+
+
+def _folder_inside(folder: Path, labels: Iterable[str]) -> Path | None:
+    """The only folder in a folder, if it has all classes: a wrapper, as archives often have."""
+    inside = (
+        [entry for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry.name)] if folder.is_dir() else []
+    )
+    return inside[0] if len(inside) == 1 and all(class_place(inside[0], label) for label in labels) else None
 
 
 def _require_distinct(paths: Iterable[OwnPath]) -> None:

@@ -111,7 +111,7 @@ def _training(work: Work, refused: set[str], speed: Mapping[str, Any], cores: in
     teacher = (
         f"the teacher ({work.networks[0]})"
         if work.teacher_steps
-        else "no teacher (the time for its outputs is not included)"
+        else "no teacher (its outputs take time too, with a CLIP on a CPU most of it: not included)"
     )
     text = (
         f"{teacher} and {count:,} trainings of {work.networks[1]}, whose step takes"

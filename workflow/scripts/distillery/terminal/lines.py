@@ -27,12 +27,16 @@ LISTED_JOBS = 40  # a dry-run lists up to this many jobs with their reasons; oth
 # messages that are of no use to a user, or repeat the lines here
 OMITTED = (
     "Using workflow specific profile", "Assuming unrestricted shared filesystem", "Building DAG of jobs", "Using shell",
-    "Conda environments: ignored", "Select jobs to execute", "Removing output files of failed job", "Reasons:",
+    "Conda environments: ignored", "Singularity containers: ignored",
+    "Select jobs to execute", "Removing output files of failed job", "Reasons:",
     "Exiting because a job execution failed", "At least one job did not complete", "Complete log", "Elapsed time",
-    "Some jobs were triggered by provenance", "Rules with provenance triggered jobs", "Will exit after finishing",
+    "Some jobs were triggered by provenance", "Rules with provenance triggered jobs",
     "Shutting down, this might", "SpawnedJobError", "RuleException",
     "WorkflowError:\nAt least one job did not complete", "Not modifying path of file",
 )  # fmt: skip
+# Snakemake repeats this after each job, once it got the signal TERM
+STOPPING = "Will exit after finishing"
+STOPS = "No more jobs start. The run ends when the running ones are done; Ctrl-C ends it at once."
 # the system kills a process without a message if memory is short
 NO_REASON = (
     "it gave no reason. It was killed or could not start, in most cases for lack of memory: run fewer jobs at a time"
@@ -96,6 +100,7 @@ class Terminal(logging.StreamHandler[TextIO]):
         super().__init__(stream)
         self.dryrun = dryrun
         self.total = 0  # jobs of the run; 0 before it is known
+        self.stopping = False  # whether no more jobs start
         self.started: dict[int, StartedJob] = {}
         self.ended: list[str] = []  # lines of jobs that have finished since the last event of progress
         self.failed: dict[str, str] = {}  # name of the job → reason
@@ -115,7 +120,7 @@ class Terminal(logging.StreamHandler[TextIO]):
         try:
             event = getattr(record, "event", None)
             if event is None or str(event) == "error":
-                lines = [] if str(record.msg or "").startswith(OMITTED) else [str(record.msg or "").rstrip()]
+                lines = self._message(str(record.msg or "").rstrip())
             else:
                 lines = list(self._events.get(str(event), lambda _: ())(record))
             for line in filter(None, lines):
@@ -123,6 +128,12 @@ class Terminal(logging.StreamHandler[TextIO]):
             self.flush()
         except Exception:
             self.handleError(record)
+
+    def _message(self, text: str) -> list[str]:
+        if text.startswith(STOPPING):
+            said, self.stopping = self.stopping, True
+            return [] if said else [STOPS]
+        return [] if text.startswith(OMITTED) else [text]
 
     def _stats(self, record: logging.LogRecord) -> Iterator[str]:
         if not self.total:  # only once, as a dry-run repeats the event

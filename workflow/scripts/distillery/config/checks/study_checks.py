@@ -325,7 +325,11 @@ def _places_of_all(config: dict, kind: str, names: list[str]) -> list[str]:
 def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:
     classes = len(classes_of(config, source))
     if count % classes and config["sources"][source].get("labels") != "none":
-        yield f"{key}: {count} images cannot be balanced over {classes} classes; take a multiple of {classes}"
+        nearest = classes * max(1, round(count / classes))
+        yield (
+            f"{key}: {count} images cannot be balanced over {classes} classes; take a multiple of {classes}, such as"
+            f" {nearest}"
+        )
 
 
 def _pool_problem(config: dict, key: str, source: str, count: int = 0) -> Iterator[str]:

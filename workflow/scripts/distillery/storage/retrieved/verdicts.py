@@ -94,7 +94,12 @@ def read_verdict(path: str | Path) -> Verdict | None:
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """A table for the terminal: a line for each source, and one on how to retry those that refused."""
+    """A table for the terminal: a line for each source, and one on how to retry those that refused.
+
+    Empty if there is nothing to check, as for a study of the user's own folders.
+    """
+    if not verdicts:
+        return ""
     lines = [COLUMNS, *((each.source, each.verdict, each.reason, each.remedy) for each in verdicts)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS) - 1)]
     refused = [each.source for each in verdicts if each.verdict == "refused"]
