@@ -35,9 +35,9 @@ include: "workflow/rules/export.smk"
 # than submitting a job.
 localrules:
     all,
-    look_at_search,
-    look_at_model,
-    look_at_dataset,
+    check_search,
+    check_model,
+    check_dataset,
     show_preflight,
     crawl,
     fetch_addresses,

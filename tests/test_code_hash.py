@@ -15,9 +15,9 @@ RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 # and a list that the user may edit
 RETRIEVAL = {
     "collect_titles",
-    "look_at_search",
-    "look_at_model",
-    "look_at_dataset",
+    "check_search",
+    "check_model",
+    "check_dataset",
     "time_training",
     "show_preflight",
     # its file may be edited, so that no new code writes it again

@@ -13,7 +13,7 @@ from distillery.retry import (
     forget_refusals,
     old_refusals,
     refusals_to_forget,
-    refused_looks,
+    refused_checks,
     refused_pools_of,
     retry_report,
     snakemake_command,
@@ -24,7 +24,7 @@ from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.attempts import FILE, count_attempt, read_attempts
 from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.retrieved.refused_pools import NOTE, SourceRequest, write_pools
-from distillery.storage.retrieved.verdicts import FOLDER, Verdict, now
+from distillery.storage.retrieved.source_checks import FOLDER, SourceCheck, now
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ def test_snakemake_gets_the_user_s_own_options(options, cores, snakefile):
 def test_the_report_says_what_came_and_what_is_still_not_run(study):
     asked = refusals_to_forget(study)
     (study / "resources" / "pools" / "google" / "dog.jsonl").write_text("")
-    look = Verdict("sd3", "refused", "gated", "Accept its license at https://a.bc", "2026-01-01T00:00:00+00:00")
-    look.write(study / FOLDER / "sd3.json")
+    check = SourceCheck("sd3", "refused", "gated", "Accept its license at https://a.bc", "2026-01-01T00:00:00+00:00")
+    check.write(study / FOLDER / "sd3.json")
     columns = {name: [] for name in PLAN_SCHEMA.names}
     for name, reason in (("both", "google refused (captcha)"), ("dogs", ""), ("bing", "")):
         plan = study / "results" / "plans" / f"{name}.parquet"
@@ -133,9 +133,9 @@ def test_the_report_says_what_came_and_what_is_still_not_run(study):
 def test_old_refusals_are_reported_and_kept(study):
     assert old_refusals(study) == []
     for source, when in (("google", "2020-01-01T00:00:00+00:00"), ("sd3", now())):
-        Verdict(source, "refused", "captcha", "no", when).write(study / FOLDER / f"{source}.json")
+        SourceCheck(source, "refused", "captcha", "no", when).write(study / FOLDER / f"{source}.json")
     line = "source google refused more than a day ago; to try again: python -m distillery.retry"
-    assert old_refusals(study) == [line] and list(refused_looks(study)) == ["google", "sd3"]
+    assert old_refusals(study) == [line] and list(refused_checks(study)) == ["google", "sd3"]
 
 
 def test_the_command_imports_nothing_heavy():

@@ -11,8 +11,8 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 JOBS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 RETRIEVE = (
-    "look_at_search",
-    "look_at_model",
+    "check_search",
+    "check_model",
     "crawl",
     "fetch_addresses",
     "import_folder",

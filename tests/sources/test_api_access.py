@@ -17,9 +17,9 @@ from distillery.jobs import UserError
 from distillery.sources import api_access
 from distillery.sources.api_access import CLIENT_ID, CLIENT_SECRET, ApiFetcher, fetcher_of
 from distillery.sources.crawling import crawl
-from distillery.sources.look import look_at_search
 from distillery.sources.network.fetching import Limits
 from distillery.sources.search import search_of
+from distillery.sources.search_check import check_search
 from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.retrieved.store import Store
 from distillery_demo.web import serve
@@ -151,7 +151,7 @@ def test_a_used_up_quota_keeps_what_was_found(api, tmp_path):
     entries = crawled(api, tmp_path, wanted=100)
     assert len(entries) == 40  # two pages
     with pytest.raises(Refusal) as refusal:
-        look_at_search(
+        check_search(
             source_defaults("openverse") | {"kind": "openverse", "contact": "", "retries": 0, "per_class": 1},
             "mine",
             "frog",

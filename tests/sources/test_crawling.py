@@ -301,7 +301,8 @@ params = Space(source=source, name="mine", label="frog", queries=["frog", "green
                store={folder!r} + "/store", demo=dict(results_per_query=40, seed=0))
 output = Space(shard={folder!r} + "/frog.tar", records={folder!r} + "/frog.jsonl")
 crawl_policy = dict(contact="", connections_per_host=2, max_store_bytes=0, min_free_bytes=0)
-snakemake = Space(input=Space(look=""), params=params, output=output, resources=crawl_policy, log=[{folder!r} + "/log"])
+job_input, job_log = Space(check=""), [{folder!r} + "/log"]
+snakemake = Space(input=job_input, params=params, output=output, resources=crawl_policy, log=job_log)
 exec(compile(open({scripts!r} + "/crawl.py").read(), "crawl.py", "exec"))
 heavy = {{"torch", "pydantic", "pandas", "matplotlib", "diffusers", "pyarrow", "scipy"}}
 print(sorted({{name.partition(".")[0] for name in sys.modules}} & heavy))

@@ -13,7 +13,7 @@ from hub_datasets import COMMIT, Hub, image_bytes, write_parquet_images
 from distillery.config.defaults import source_defaults
 from distillery.curation.decoding import can_be_decoded
 from distillery.jobs import UserError
-from distillery.sources.datasets.importing import import_dataset, look_at_dataset
+from distillery.sources.datasets.importing import check_dataset, import_dataset
 from distillery.storage.retrieved.pools import read_pool, write_pool
 from distillery.storage.retrieved.refusals import Refusal
 from distillery_demo.web import serve
@@ -137,10 +137,10 @@ import json, sys
 sys.path.insert(0, {scripts!r})
 from distillery.curation.decoding import can_be_decoded
 from distillery.jobs import UserError
-from distillery.sources.datasets.importing import import_dataset, look_at_dataset
+from distillery.sources.datasets.importing import import_dataset, check_dataset
 source = json.loads({source!r})
 try:
-    print(look_at_dataset(source, "mine").verdict)
+    print(check_dataset(source, "mine").verdict)
     entries = list(import_dataset(source, "mine", "cat", can_be_decoded))
     print(json.dumps([[r.origin, r.page, r.revision, r.license, len(data)] for r, data in entries]))
 except UserError as error:
@@ -226,8 +226,8 @@ def test_without_a_hub_the_source_is_unreachable(tmp_path):
     assert line.startswith("unreachable dataset some/set")
 
 
-def test_a_look_at_a_folder_finds_the_split(tmp_path):
-    assert look_at_dataset(source_of(in_folder(tmp_path)), "mine").verdict == "ok"
+def test_the_check_of_a_folder_finds_the_split(tmp_path):
+    assert check_dataset(source_of(in_folder(tmp_path)), "mine").verdict == "ok"
     with pytest.raises(UserError, match="has no split val"):
-        look_at_dataset(source_of(tmp_path, split="val"), "mine")
+        check_dataset(source_of(tmp_path, split="val"), "mine")
     assert not issubclass(UserError, Refusal)

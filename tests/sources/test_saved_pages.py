@@ -213,7 +213,7 @@ def test_the_script_crawls_saved_pages(tmp_path):
         "min_free_bytes": 0,
         "unavailable": "skip",
     }
-    job = SimpleNamespace(params=params, output=output, input=SimpleNamespace(look=""), resources=policy, log=[])
+    job = SimpleNamespace(params=params, output=output, input=SimpleNamespace(check=""), resources=policy, log=[])
     runpy.run_path(str(SCRIPTS / "crawl.py"), init_globals={"snakemake": job})
     [(record, data)] = read_pool(output.shard, output.records)
     assert (record.failure, data) == ("refused: unreadable page", None)

@@ -13,13 +13,13 @@ from distillery.config.defaults import source_defaults
 from distillery.jobs import log
 from distillery.sources.engines.google import search_url
 from distillery.sources.engines.results import SourceBlocked
-from distillery.sources.look import look_at_search
 from distillery.sources.pages import browser, window
 from distillery.sources.pages.browser import find_browser, open_browser, programs_of
 from distillery.sources.pages.retrieving import retrieve_class
 from distillery.sources.pages.saved import saved_results
 from distillery.sources.pages.window import PageTimes, SearchWindow, WindowClosed
 from distillery.sources.search import search_of
+from distillery.sources.search_check import check_search
 from distillery.storage.retrieved.refusals import Refusal
 from distillery.storage.retrieved.store import Store
 from distillery_demo.web import serve
@@ -284,16 +284,16 @@ def test_a_machine_without_a_browser_or_a_screen(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     source = source_defaults("google") | {"kind": "google", "contact": "", "browser": True}
     with pytest.raises(Refusal, match="there is no screen for a browser's window"):
-        look_at_search(source, "google", "frog", tmp_path / "store")
+        check_search(source, "google", "frog", tmp_path / "store")
 
 
 @needs_chromium
-def test_a_look_opens_no_search(tmp_path):
+def test_the_check_opens_no_search(tmp_path):
     server = Google()
     source = source_defaults("google") | {"kind": "google", "contact": "", "browser": True, "headless": True}
     with serve(server) as port:
-        verdict = look_at_search(source, "google", "frog", tmp_path / "store", port)
-    assert (verdict.verdict, verdict.reason) == ("unknown", "not asked") and not server.asked
+        found = check_search(source, "google", "frog", tmp_path / "store", port)
+    assert (found.verdict, found.reason) == ("unknown", "not asked") and not server.asked
 
 
 def test_a_browser_that_does_not_start_is_one_line(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from running import ROOT
 
 from distillery.config.queries.study_work import speed_request_of, work_of
 from distillery.config.reading import check_config, read_config
-from distillery.storage.retrieved.verdicts import Verdict
+from distillery.storage.retrieved.source_checks import SourceCheck
 from distillery.terminal.forecast import forecast
 
 SPEED = {"device": "NVIDIA H200", "start": 5.0, "scratch_step": 0.0015, "kd_step": 0.002, "teacher_step": 0.005}
@@ -17,9 +17,9 @@ def config():
     return read_config(ROOT / "config.yaml")
 
 
-def lines(config, verdicts, speed, gpus):
+def lines(config, checks, speed, gpus):
     study = check_config(config, without_gpu=not gpus)
-    text = forecast(work_of(study, gpus=gpus, without_gpu=not gpus), verdicts, speed)
+    text = forecast(work_of(study, gpus=gpus, without_gpu=not gpus), checks, speed)
     return {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")} | {"": text}
 
 
@@ -35,9 +35,9 @@ def test_the_whole_study_on_one_gpu(config):
 
 
 def test_without_a_gpu_it_says_what_is_left_to_one_and_takes_other_networks(config):
-    refused = [Verdict(name, "refused", "no GPU") for name in ("sd2", "sd2_varied", "sd2_kept")]
-    refused += [Verdict(name, "refused", "no token") for name in ("sd3", "sd3_varied")]
-    refused += [Verdict("google", "refused", "captcha"), Verdict("commons", "refused", "no contact")]
+    refused = [SourceCheck(name, "refused", "no GPU") for name in ("sd2", "sd2_varied", "sd2_kept")]
+    refused += [SourceCheck(name, "refused", "no token") for name in ("sd3", "sd3_varied")]
+    refused += [SourceCheck("google", "refused", "captcha"), SourceCheck("commons", "refused", "no contact")]
     found = lines(config, refused, CPU, 0)
     assert "google" not in found["crawling"] and "commons" not in found["crawling"]
     assert "left to a GPU: sd2 (on this CPU about" in found["generating"] and "days" in found["generating"]

@@ -17,10 +17,10 @@ def study(tmp_path):
 
 
 def test_a_source_is_generated_by_one_job_or_by_the_configured_number(study):
-    assert study.counted(*POOLS) == {"look_at_model": 1, "generate_sd2": 1}
+    assert study.counted(*POOLS) == {"check_model": 1, "generate_sd2": 1}
     study.config["sources"]["sd2"]["shards"] = 3
     study.configure(study.config)
-    assert study.counted(*POOLS) == {"look_at_model": 1, "generate_share_sd2": 3, "generate_sd2": 1}
+    assert study.counted(*POOLS) == {"check_model": 1, "generate_share_sd2": 3, "generate_sd2": 1}
 
 
 def test_shares_make_the_images_that_one_job_makes(study, finished):
@@ -62,7 +62,7 @@ def test_a_source_is_generated_after_the_teacher_that_chooses_its_images(study):
     study.configure(study.config)
     planned = study.counted(*POOLS, "results/figures/rejected_sd2.png", "results/tables/acceptance.csv")
     assert planned == {
-        **{"look_at_model": 1, "prepare_teacher_data": 1, "train_teacher": 1, "generate_sd2": 1},
+        **{"check_model": 1, "prepare_teacher_data": 1, "train_teacher": 1, "generate_sd2": 1},
         **{"draw_sheet": 1, "tabulate_acceptance": 1},
     }
     assert {"split_derived", "tabulate_acceptance"} <= set(study.counted())

@@ -30,9 +30,9 @@ def test_the_published_study_s_jobs(published):
     expected |= {
         "find_near_duplicates": 1,
         "plot_summary": 1,
-        "look_at_search": 4,
+        "check_search": 4,
         "time_training": 1,
-        "look_at_model": 5,
+        "check_model": 5,
         "show_preflight": 1,
     }
     expected |= {"run_trial": scenarios + others, "select_hyperparameters": scenarios + others}

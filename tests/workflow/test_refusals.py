@@ -11,7 +11,7 @@ from running import ROOT, environment
 
 from distillery.file_digests import forget_digests
 from distillery.retry import forget_refusals, refusals_to_forget, refused_pools_of
-from distillery.storage.retrieved.verdicts import read_verdict
+from distillery.storage.retrieved.source_checks import read_check
 from distillery_demo.web import REFUSING
 
 from .conftest import CLASSES, STUDY, Study, files_below, rows, wildcards, write_own_images
@@ -30,7 +30,7 @@ def test_a_captcha_in_the_middle_of_a_class_and_a_retry_after_it(tmp_path, monke
     study = Study(tmp_path, SMALL | {"unavailable": "skip"})
     monkeypatch.setenv(REFUSING, "google: captcha after 1")
     said = study.run(*POOLS)
-    assert read_verdict(tmp_path / "resources/preflight/google.json").verdict == "ok"  # its first page came
+    assert read_check(tmp_path / "resources/preflight/google.json").verdict == "ok"  # its first page came
     refused = {"google": dict.fromkeys(CLASSES, "captcha")}
     assert refused_pools_of(tmp_path) == refused
     assert said.count("WARNING: source google, class") <= 2  # the job's line, and Snakemake's copy of it
@@ -48,7 +48,7 @@ def test_a_captcha_in_the_middle_of_a_class_and_a_retry_after_it(tmp_path, monke
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())  # nothing was retrieved twice
 
 
-def test_a_refused_look_prevents_the_crawl_and_an_old_refusal_is_reported(tmp_path, monkeypatch):
+def test_a_refused_check_prevents_the_crawl_and_an_old_refusal_is_reported(tmp_path, monkeypatch):
     study = Study(tmp_path, SMALL | {"unavailable": "skip"})
     monkeypatch.setenv(REFUSING, "google: captcha")
     google, bing = ([f"resources/pools/{source}/{label}.jsonl" for label in CLASSES[:2]] for source in SOURCES[:2])
@@ -66,20 +66,20 @@ def test_a_refused_look_prevents_the_crawl_and_an_old_refusal_is_reported(tmp_pa
     monkeypatch.delenv(REFUSING)
     path = tmp_path / "resources" / "preflight" / "google.json"
     old = (datetime.now(UTC) - timedelta(hours=25)).isoformat()
-    replace(read_verdict(path), when=old).write(path)
+    replace(read_check(path), when=old).write(path)
     forget_digests([path])
     # only a retry sends requests again: if the usual command did, all trainings would run again
     done = study.snakemake("--dry-run", *google, *bing, table)
     assert "source google refused more than a day ago; to try again: python -m distillery.retry" in done.stderr
     assert study.planned(*google, *bing) == []
     (tmp_path / google[0]).unlink()
-    study.run(*google, *bing)  # missing pools are retrieved, because an old verdict is ignored
+    study.run(*google, *bing)  # missing pools are retrieved, because an old refusal is ignored
     assert refused_pools_of(tmp_path) == {"google": {CLASSES[1]: "captcha"}}
     forget_refusals(tmp_path, refusals_to_forget(tmp_path))
     study.run(*google, *bing, table)
     assert "google  ok" in (tmp_path / table).read_text()
-    assert refused_pools_of(tmp_path) == {} and read_verdict(path).verdict == "ok"
-    # neither a repeated look nor a missing one retrieves anything again
+    assert refused_pools_of(tmp_path) == {} and read_check(path).verdict == "ok"
+    # neither a repeated check nor a missing one retrieves anything again
     study.configure(study.config | {"preflight": False, "unavailable": "stop"})
     assert study.planned(*google, *bing, table) == []
 
@@ -92,8 +92,8 @@ def test_with_stop_a_captcha_ends_in_one_line(tmp_path, monkeypatch):
     assert not (tmp_path / "resources" / "pools" / "google" / "frog.tar").exists()
 
 
-def forget_looks(folder):
-    """Change a study's pools to those of a version without looks: no verdicts, and none in the records of jobs."""
+def forget_checks(folder):
+    """Change a study's pools to those of a version without checks: no results, and none in the records of jobs."""
     for path in (folder / "resources" / "preflight").iterdir():
         if path.is_file():
             path.unlink()
@@ -104,9 +104,9 @@ def forget_looks(folder):
             path.write_text(json.dumps(record))
 
 
-def test_pools_that_no_look_preceded_are_kept_by_the_changelog_s_commands(copied, monkeypatch):
+def test_pools_that_no_check_preceded_are_kept_by_the_changelog_s_commands(copied, monkeypatch):
     monkeypatch.setenv(REFUSING, "google: captcha")  # no request is sent
-    forget_looks(copied.folder)
+    forget_checks(copied.folder)
     assert "crawl" in {rule for rule, _ in copied.planned()}
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     commands = [line.split("snakemake ", 1)[1].split() for line in text.splitlines() if line.startswith("      .venv")]
@@ -116,7 +116,7 @@ def test_pools_that_no_look_preceded_are_kept_by_the_changelog_s_commands(copied
         done = copied.snakemake(*given)
         assert done.returncode == 0, done.stderr[-3000:]
     assert before and {path: path.read_bytes() for path in before} == before
-    retrieving = ("look", "crawl", "fetch", "import", "generate", "prepare")
+    retrieving = ("check", "crawl", "fetch", "import", "generate", "prepare")
     assert [rule for rule, _ in copied.planned() if rule.startswith(retrieving)] == []
 
 

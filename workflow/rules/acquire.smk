@@ -4,15 +4,15 @@ Everything retrieved is kept in a store.
 """
 
 # Each source is checked before its first image: a search with one query, a model or data set with a request to the hub.
-# Jobs that retrieve take the verdicts as `ancient`, so that a repeated check repeats no retrieval. A check is repeated
-# only if the file of its verdict is missing.
+# Jobs that retrieve take the results as `ancient`, so that a repeated check repeats no retrieval. A check is repeated
+# only if the file of its result is missing.
 
 
-rule look_at_search:
+rule check_search:
     output:
         "resources/preflight/{source}.json",
     log:
-        "results/logs/look_at_search/{source}.log",
+        "results/logs/check_search/{source}.log",
     wildcard_constraints:
         source=named(sources_of_kind(*WEB_SEARCHES)),
     priority: 100
@@ -21,19 +21,19 @@ rule look_at_search:
     resources:
         **crawl_policy(),
     params:
-        look=lambda w: look_at(w.source),
+        check=lambda w: check_request(w.source),
         name="{source}",
         store="resources/store/{source}",
         demo=imitated_web(),
     script:
-        "../scripts/look_at_search.py"
+        "../scripts/check_search.py"
 
 
-rule look_at_model:
+rule check_model:
     output:
         "resources/preflight/{source}.json",
     log:
-        "results/logs/look_at_model/{source}.log",
+        "results/logs/check_model/{source}.log",
     wildcard_constraints:
         source=named(sources_of_kind("diffusion")),
     priority: 100
@@ -42,18 +42,18 @@ rule look_at_model:
     resources:
         unavailable=lambda w: unavailable_of(w.source),
     params:
-        look=lambda w: look_at(w.source),
+        check=lambda w: check_request(w.source),
         name="{source}",
         store="resources/store/{source}",
     script:
-        "../scripts/look_at_model.py"
+        "../scripts/check_model.py"
 
 
-rule look_at_dataset:
+rule check_dataset:
     output:
         "resources/preflight/{source}.json",
     log:
-        "results/logs/look_at_dataset/{source}.log",
+        "results/logs/check_dataset/{source}.log",
     wildcard_constraints:
         source=named(sources_of_kind("huggingface")),
     priority: 100
@@ -62,11 +62,11 @@ rule look_at_dataset:
     resources:
         unavailable=lambda w: unavailable_of(w.source),
     params:
-        look=lambda w: look_at(w.source),
+        check=lambda w: check_request(w.source),
         name="{source}",
         store="resources/store/{source}",
     script:
-        "../scripts/look_at_dataset.py"
+        "../scripts/check_dataset.py"
 
 
 # times a few training steps, once; imports torch
@@ -90,7 +90,7 @@ rule time_training:
 
 rule show_preflight:
     input:
-        verdicts=verdicts(preflight_sources()),
+        checks=source_checks(preflight_sources()),
         speed="resources/preflight/speed.json",
     output:
         "resources/preflight/table.txt",
@@ -107,7 +107,7 @@ rule show_preflight:
 
 rule crawl:
     input:
-        look=ancient("resources/preflight/{source}.json"),
+        check=ancient("resources/preflight/{source}.json"),
     output:
         shard="resources/pools/{source}/{label}.tar",
         records="resources/pools/{source}/{label}.jsonl",
@@ -186,7 +186,7 @@ rule import_folder:
 
 rule import_dataset:
     input:
-        look=ancient("resources/preflight/{source}.json"),
+        check=ancient("resources/preflight/{source}.json"),
     output:
         shard="resources/pools/{source}/{label}.tar",
         records="resources/pools/{source}/{label}.jsonl",
@@ -242,7 +242,7 @@ for source in filter(source_of_adapter, sources_of_kind("diffusion")):
             f"adapt_model_{source}"
         input:
             **image_files.train_files(study, source),
-            look=ancient(f"resources/preflight/{source}.json"),
+            check=ancient(f"resources/preflight/{source}.json"),
             model=model_files(source),
         output:
             adapter=image_files.adapter_files(study, source)["adapter"],
@@ -279,7 +279,7 @@ for source in sources_of_kind("diffusion"):
             **image_files.prompt_files(study, source),
             **image_files.adapter_files(study, source),
             **training_files.chooser_files(study, source),
-            look=ancient(f"resources/preflight/{source}.json"),
+            check=ancient(f"resources/preflight/{source}.json"),
             model=[*model_files(source), *lora_files(source)],
             shares=shares_of(source),
         output:
@@ -311,7 +311,7 @@ for source in sources_of_kind("diffusion"):
                 **image_files.parent_files(study, source),
                 **image_files.prompt_files(study, source),
                 **image_files.adapter_files(study, source),
-                look=ancient(f"resources/preflight/{source}.json"),
+                check=ancient(f"resources/preflight/{source}.json"),
                 model=[*model_files(source), *lora_files(source)],
             output:
                 records=f"resources/pools/{source}/shares/{{share}}-of-{study['sources'][source]['shards']}.jsonl",

@@ -168,7 +168,7 @@ name_on_sheets = partial(source_queries.name_on_sheets, study)
 scenarios_as_shown = partial(report_queries.scenarios_as_shown, study)
 web_source = partial(retrieval_queries.web_source, study, attempts)
 imitated_web = partial(retrieval_queries.imitated_web, study)
-look_at = partial(retrieval_queries.look_at, study, gpus=gpus)
+check_request = partial(retrieval_queries.check_request, study, gpus=gpus)
 preflight_sources = partial(retrieval_queries.preflight_sources, study)
 unavailable_of = partial(retrieval_queries.unavailable_of, study)
 generation_of = partial(retrieval_queries.generation_of, study, attempts)
@@ -181,7 +181,7 @@ label_of_figures = partial(report_queries.label_of_figures, study)
 heading_of_figure = partial(report_queries.heading_of_figure, study)
 
 named = image_files.pattern_of
-verdicts = image_files.verdicts
+source_checks = image_files.source_checks
 class_listing = image_files.class_listing
 listing_of_class = partial(image_files.listing_of_class, study)
 pools = partial(image_files.pools, study)

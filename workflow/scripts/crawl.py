@@ -10,7 +10,7 @@ from distillery.storage.retrieved.store import Store
 
 with job(snakemake) as j:
     source, label, demo = with_crawl_policy(j), j.params.label, j.params.demo
-    request = SourceRequest.of(j.params.name, source, j.params.store, j.input.look)
+    request = SourceRequest.of(j.params.name, source, j.params.store, j.input.check)
     web = nullcontext()
     if demo:
         from distillery_demo.web import imitate_web  # imported only here: the library never imports the demo

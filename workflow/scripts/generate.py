@@ -14,7 +14,7 @@ with job(snakemake) as j:
     parents, teacher = parents_of_job(source, classes, j.input), j.input.get("teacher")
     rejected = RejectedImages(j.output.get("rejected"), j.output.get("rejected_records"))
     write_pools(
-        SourceRequest.of(name, source, store, j.input.look),
+        SourceRequest.of(name, source, store, j.input.check),
         dict(zip(classes, zip(j.output.shards, j.output.records, strict=True), strict=True)),
         lambda: rejected.set_aside(generate(model, name, words, store, j.params.seed, parents, teacher)),
     )

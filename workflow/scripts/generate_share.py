@@ -14,7 +14,7 @@ with job(snakemake) as j:
     parents = parents_of_job(source, classes, j.input)
     share = int(j.wildcards.share), int(j.params.shares)
     records = records_unless_refused(
-        SourceRequest.of(name, source, store, j.input.look),
+        SourceRequest.of(name, source, store, j.input.check),
         classes,
         lambda: generate_share(model, name, words, store, j.params.seed, *share, parents),
     )

@@ -8,7 +8,7 @@ from distillery.storage.retrieved.refused_pools import SourceRequest, write_pool
 with job(snakemake) as j:
     source, name, label = with_crawl_policy(j), j.params.name, j.params.label
     write_pools(
-        SourceRequest.of(name, source, j.params.store, j.input.look),
+        SourceRequest.of(name, source, j.params.store, j.input.check),
         {label: (j.output.shard, j.output.records)},
         lambda: [(label, import_dataset(source, name, label, can_be_decoded))],
     )

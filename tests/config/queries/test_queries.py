@@ -112,10 +112,10 @@ def test_each_source_that_the_study_uses_is_checked_before_it(study):
     assert retrieval_queries.preflight_sources(study) == ["google", "bing", "sd"]
     study["teacher"]["data"] |= {"kind": "sources", "train_sources": ["extra"], "test_sources": ["varied"]}
     assert retrieval_queries.preflight_sources(study) == ["google", "bing", "sd", "varied", "extra"]
-    look = retrieval_queries.look_at(study, "google")
-    assert (look.label, look.query, look.preflight) == ("cat", "cat", True)
-    assert look.source == retrieval_queries.web_source(study, {}, "google", "cat")
-    assert retrieval_queries.look_at(study, "sd").source["model"] == "some/model"
+    check = retrieval_queries.check_request(study, "google")
+    assert (check.label, check.query, check.preflight) == ("cat", "cat", True)
+    assert check.source == retrieval_queries.web_source(study, {}, "google", "cat")
+    assert retrieval_queries.check_request(study, "sd").source["model"] == "some/model"
 
 
 def test_the_imitated_web_of_a_demonstration(study):

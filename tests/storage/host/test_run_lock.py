@@ -13,7 +13,7 @@ from running import command, environment
 from distillery import retry
 from distillery.jobs import UserError
 from distillery.storage.host.run_lock import FILE, hold_run, only_looks, require_no_run
-from distillery.storage.retrieved.verdicts import FOLDER, Verdict, now
+from distillery.storage.retrieved.source_checks import FOLDER, SourceCheck, now
 
 HOLD = """
 import sys
@@ -70,7 +70,7 @@ def test_snakemake_starts_nothing_beside_a_run(tmp_path, busy):
 
 
 def test_a_retry_forgets_nothing_beside_a_run(tmp_path, busy):
-    refused = Verdict("google", "refused", "captcha", "Solve it.", now())
+    refused = SourceCheck("google", "refused", "captcha", "Solve it.", now())
     refused.write(tmp_path / FOLDER / "google.json")
     with pytest.raises(SystemExit, match="Another run is at work"):
         retry.main(["--directory", str(tmp_path)])

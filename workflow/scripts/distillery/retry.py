@@ -24,7 +24,7 @@ from distillery.storage.host.run_lock import require_no_run
 from distillery.storage.retrieved.attempts import FILE, count_attempt
 from distillery.storage.retrieved.refusals import refusal_of
 from distillery.storage.retrieved.refused_pools import NOTE
-from distillery.storage.retrieved.verdicts import FOLDER, Verdict, read_verdict
+from distillery.storage.retrieved.source_checks import FOLDER, SourceCheck, read_check
 
 Refused = dict[str, dict[str, str]]  # source → class → reason
 LAST = "plan_scenario"  # the rule that ends a retry
@@ -52,10 +52,10 @@ def _refusal_in(records: Path) -> str:
             return ""  # damaged: the job that reads it reports that
 
 
-def refused_looks(folder: str | Path = ".") -> dict[str, Verdict]:
-    """The verdicts of the sources that refused their preflight check, by source."""
-    found = (read_verdict(path) for path in sorted(Path(folder, FOLDER).glob("*.json")) if path.name != FILE.name)
-    return {verdict.source: verdict for verdict in found if verdict and verdict.verdict == "refused"}
+def refused_checks(folder: str | Path = ".") -> dict[str, SourceCheck]:
+    """The preflight checks that found a refusal, by source."""
+    found = (read_check(path) for path in sorted(Path(folder, FOLDER).glob("*.json")) if path.name != FILE.name)
+    return {check.source: check for check in found if check and check.verdict == "refused"}
 
 
 def old_refusals(folder: str | Path = ".") -> list[str]:
@@ -63,7 +63,7 @@ def old_refusals(folder: str | Path = ".") -> list[str]:
 
     The usual command does not request them again: in the same run, it would repeat all trainings.
     """
-    old = [name for name, verdict in refused_looks(folder).items() if verdict.expired()]
+    old = [name for name, check in refused_checks(folder).items() if check.expired()]
     text = f"{_listed(old)} refused more than a day ago; to try again: python -m distillery.retry"
     return [f"source {text}" if len(old) == 1 else f"sources {text}"] if old else []
 
@@ -78,7 +78,7 @@ def refusals_to_forget(folder: str | Path = ".", sources: Sequence[str] = ()) ->
     Raises:
         UserError: a named source has not refused.
     """
-    refused: Refused = {name: {} for name in refused_looks(folder)}
+    refused: Refused = {name: {} for name in refused_checks(folder)}
     refused |= refused_pools_of(folder)
     for name in sources:
         if name not in refused:
@@ -94,10 +94,10 @@ def forget_refusals(folder: str | Path, refused: Refused) -> None:
         folder: of the study.
         refused: see `refusals_to_forget`.
     """
-    looks = refused_looks(folder)
+    checks = refused_checks(folder)
     for name, classes in refused.items():
         Path(folder, "resources", "store", name, NOTE).unlink(missing_ok=True)
-        if name in looks:  # an ok verdict stays: without it, all classes of the source would be requested again
+        if name in checks:  # an ok stays: without it, all classes of the source would be requested again
             Path(folder, FOLDER, f"{name}.json").unlink(missing_ok=True)
         count_attempt(name, classes, Path(folder, FILE))
 
@@ -133,14 +133,14 @@ def retry_report(asked: Refused, plans: Mapping[str, str], folder: str | Path = 
         plans: result of `plans_not_run` before the retry.
         folder: of the study.
     """
-    lines, pools, looks, now = [], refused_pools_of(folder), refused_looks(folder), plans_not_run(folder)
+    lines, pools, checks, now = [], refused_pools_of(folder), refused_checks(folder), plans_not_run(folder)
     for source, classes in asked.items():
         refused = pools.get(source, {})
         if came := [label for label in classes if label not in refused]:
             lines.append(f"source {source} gave images of {_listed(came)}")
         if refused:
             why = _listed(dict.fromkeys(refused.values()))
-            remedy = f". {looks[source].remedy}" if source in looks else ""
+            remedy = f". {checks[source].remedy}" if source in checks else ""
             lines.append(f"source {source} still refuses {_listed(refused)}: {why}{remedy}")
     if ready := [name for name, reason in now.items() if not reason and plans.get(name)]:
         lines.append(f"can be trained now: {_listed(ready)}")

@@ -12,7 +12,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from distillery.storage.retrieved.verdicts import Verdict
+from distillery.storage.retrieved.source_checks import SourceCheck
 from distillery.storage.work import Work
 from distillery.terminal.lines import duration
 from distillery.wording import plural
@@ -30,16 +30,16 @@ GENERATION_SECONDS = {"stable-diffusion-3": 0.049, "": 0.0194}
 H200_FLOPS = 7.0e14
 
 
-def forecast(work: Work, verdicts: Sequence[Verdict], speed: Mapping[str, Any], folder: str | Path = ".") -> str:
+def forecast(work: Work, checks: Sequence[SourceCheck], speed: Mapping[str, Any], folder: str | Path = ".") -> str:
     """The forecast as lines for the terminal.
 
     Args:
         work: see `Work`.
-        verdicts: of the preflight checks; sources that refused take no time.
+        checks: results of the preflight checks; sources that refused take no time.
         speed: as `distillation.training_speed.time_training` returns it.
         folder: of the study, whose disk must have room.
     """
-    reasons = {each.source: each.reason for each in verdicts if each.verdict == "refused"}
+    reasons = {each.source: each.reason for each in checks if each.verdict == "refused"}
     free = shutil.disk_usage(folder).free
     cores = len(os.sched_getaffinity(0))
     machine = f"{plural(cores, 'core')}, {speed['device'] if work.gpus else 'no GPU'}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from distillery.storage.retrieved.refused_pools import noted_refusal
-from distillery.storage.retrieved.verdicts import FOLDER, read_verdict
+from distillery.storage.retrieved.source_checks import FOLDER, read_check
 
 # this module only writes to the terminal, so no result depends on it
 CHANGES_NO_RESULT = True
@@ -48,8 +48,8 @@ def _refused(folder: Path) -> Iterator[str]:
         return
     yield "Sources that refused, and how to get them:"
     for source, classes in refused.items():
-        verdict = read_verdict(folder / FOLDER / f"{source}.json")
-        known = verdict.remedy if verdict and verdict.verdict == "refused" else noted_refusal(folder, source)
+        check = read_check(folder / FOLDER / f"{source}.json")
+        known = check.remedy if check and check.verdict == "refused" else noted_refusal(folder, source)
         yield f"  {source}: {known or ', '.join(sorted(set(classes.values())))}"
     yield "  Then run python -m distillery.retry and the same command again"
 

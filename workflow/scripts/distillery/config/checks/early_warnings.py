@@ -63,7 +63,7 @@ def _revision_warnings(study: Study) -> Iterator[str]:
     if unpinned:
         yield (
             f"sources {', '.join(unpinned)}: their models are not pinned to a commit, so they may change on the hub;"
-            " give each a commit as revision (the log of look_at_model names the present one)"
+            " give each a commit as revision (the log of check_model names the present one)"
         )
 
 

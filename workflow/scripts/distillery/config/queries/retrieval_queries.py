@@ -21,7 +21,7 @@ from distillery.config.queries.source_queries import (
 from distillery.jobs import CRAWL_POLICY_KEYS
 from distillery.storage.files import hash_listing
 from distillery.storage.retrieved.attempts import Attempts
-from distillery.storage.retrieved.verdicts import LookRequest
+from distillery.storage.retrieved.source_checks import CheckRequest
 
 # names of Snakemake resources, one for each image search, so that only one job at a time crawls it
 CRAWLS = tuple(f"{kind}_crawls" for kind in WEB_SEARCHES)
@@ -53,7 +53,7 @@ def listing_of_dataset(settings: Mapping[str, Any]) -> str:
     return hash_listing([path]) if path.exists() else ""
 
 
-def look_at(study: Study, source: str, gpus: int = 1) -> LookRequest:
+def check_request(study: Study, source: str, gpus: int = 1) -> CheckRequest:
     """The request for the preflight check of a search or diffusion source.
 
     A search is checked with the first query of its first class.
@@ -64,7 +64,7 @@ def look_at(study: Study, source: str, gpus: int = 1) -> LookRequest:
     settings, label = study["sources"][source], classes_of(study, source)[0]
     kept = {key: value for key, value in settings.items() if key not in CRAWL_POLICY_KEYS}
     query = next(iter(study["classes"][label]["queries"]), "")
-    return LookRequest(kept, label, query, study["preflight"], gpus)
+    return CheckRequest(kept, label, query, study["preflight"], gpus)
 
 
 def preflight_sources(study: Study) -> list[str]:

@@ -28,8 +28,8 @@ def pattern_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def verdicts(sources: Iterable[str]) -> list[str]:
-    """The verdict of the preflight check of each source."""
+def source_checks(sources: Iterable[str]) -> list[str]:
+    """The files with the results of the preflight checks."""
     return [f"resources/preflight/{source}.json" for source in sources]
 
 

@@ -12,7 +12,7 @@ from distillery.sources.datasets.parquet_images import Columns, read_images_at, 
 from distillery.sources.folders.importing import MAX_BYTES, up_to
 from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.pools import extension
-from distillery.storage.retrieved.verdicts import Verdict, now
+from distillery.storage.retrieved.source_checks import SourceCheck, now
 
 
 def import_dataset(
@@ -63,7 +63,7 @@ def _entry(record: ImageRecord, data: bytes | None) -> tuple[ImageRecord, bytes 
     return replace(record, key=digest[:16], sha256=digest, bytes=len(data)), data
 
 
-def look_at_dataset(source: Mapping[str, Any], name: str) -> Verdict:
+def check_dataset(source: Mapping[str, Any], name: str) -> SourceCheck:
     """Check that a data set is available and has the split, without downloading it.
 
     Raises: as `import_dataset`.
@@ -73,4 +73,4 @@ def look_at_dataset(source: Mapping[str, Any], name: str) -> Verdict:
         local_parts(split, where)
     else:
         hub_files(split, where)
-    return Verdict(name, "ok", when=now())
+    return SourceCheck(name, "ok", when=now())

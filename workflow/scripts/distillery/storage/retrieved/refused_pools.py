@@ -19,7 +19,7 @@ from distillery.storage.files import atomic_write
 from distillery.storage.records import ImageRecord
 from distillery.storage.retrieved.pools import write_pool
 from distillery.storage.retrieved.refusals import Refusal, refused_record
-from distillery.storage.retrieved.verdicts import HOLDS, Verdict, now, read_verdict
+from distillery.storage.retrieved.source_checks import HOLDS, SourceCheck, now, read_check
 
 T = TypeVar("T")
 Entries = Iterable[tuple[ImageRecord, bytes | None]]
@@ -48,7 +48,7 @@ class SourceRequest:
         asked: kind, and model, data set and revision if the source has them; a note about another value is ignored.
         store: the source's folder of retrieved images.
         skip: whether a refusal is a result, and not an error.
-        look: file with the verdict of the source's preflight check; empty if it had none.
+        check: file with the result of the source's preflight check; empty if it had none.
     """
 
     source: str
@@ -56,19 +56,19 @@ class SourceRequest:
     asked: str
     store: Path
     skip: bool
-    look: str | Path = ""
+    check: str | Path = ""
 
     @classmethod
-    def of(cls, name: str, settings: Mapping[str, Any], store: str | Path, look: str | Path = "") -> SourceRequest:
+    def of(cls, name: str, settings: Mapping[str, Any], store: str | Path, check: str | Path = "") -> SourceRequest:
         """The request for a configured source; its key `unavailable` is skip, or by default stop."""
         kind = settings["kind"]
         asked = " ".join(filter(None, (kind, settings.get("model"), settings.get("dataset"), settings.get("revision"))))
-        return cls(name, kind, asked, Path(store), settings.get("unavailable", "stop") == "skip", look)
+        return cls(name, kind, asked, Path(store), settings.get("unavailable", "stop") == "skip", check)
 
     def remembered(self) -> Refusal | None:
-        """The refusal in the verdict or in the store's note for this request, if it is less than a day old."""
-        verdict = read_verdict(self.look) if self.look else None
-        if verdict and not verdict.expired() and (refusal := verdict.refusal()):
+        """The refusal in the check's result or in the store's note for this request, if it is less than a day old."""
+        check = read_check(self.check) if self.check else None
+        if check and not check.expired() and (refusal := check.refusal()):
             return refusal
         try:
             if not is_whole(self.store / NOTE):
@@ -149,27 +149,27 @@ def records_unless_refused(
     return _unless_refused(request, retrieve, refused)
 
 
-def verdict_of(request: SourceRequest, preflight: bool, look: Callable[[], Verdict]) -> Verdict:
-    """The verdict of a source's preflight check; with `skip`, a refusal is a verdict too.
+def run_check(request: SourceRequest, preflight: bool, check: Callable[[], SourceCheck]) -> SourceCheck:
+    """Run a source's preflight check; with `skip`, a refusal is a result too.
 
     Args:
         request: see `SourceRequest`.
-        preflight: whether to check at all; the verdict is unknown if not.
-        look: the check.
+        preflight: whether to check at all; the result is unknown if not.
+        check: the check itself.
 
     Raises:
         Refusal: the source refuses, and `skip` is not set.
         UserError: any other error.
     """
     if not preflight:
-        return Verdict(request.source, "unknown", "not asked", when=now())
+        return SourceCheck(request.source, "unknown", "not asked", when=now())
     try:
-        return look()
+        return check()
     except Refusal as refusal:
         if not request.skip:
             raise
         log.log(OUTCOME, "refused: %s", refusal)
-        return Verdict(request.source, "refused", refusal.reason, str(refusal), now())
+        return SourceCheck(request.source, "refused", refusal.reason, str(refusal), now())
 
 
 def _unless_refused(request: SourceRequest, retrieve: Callable[[], T], refused: Callable[[Refusal], T]) -> T:

@@ -1,4 +1,4 @@
-"""A look at a diffusion model checks access at the hub; whether it needs a GPU is checked when it is loaded."""
+"""The check of a diffusion model tests access at the hub; whether it needs a GPU is checked when it is loaded."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import HfApi, errors
 
-from distillery.generation import hub, look
+from distillery.generation import hub, model_check
 from distillery.jobs import UserError
 from distillery.storage.retrieved.refusals import Refusal
 
@@ -41,7 +41,7 @@ def answer(kind, status):
 
 
 def test_the_hub_is_asked_for_access_to_a_model(fake_hub):
-    assert look.look_at_model(SOURCE, "sd").verdict == "ok" and fake_hub.asked == [("someone/model", "abc")]
+    assert model_check.check_model(SOURCE, "sd").verdict == "ok" and fake_hub.asked == [("someone/model", "abc")]
 
 
 @pytest.mark.parametrize(
@@ -56,20 +56,20 @@ def test_the_hub_is_asked_for_access_to_a_model(fake_hub):
 def test_an_inaccessible_model_is_refused(fake_hub, error, reason):
     fake_hub.refusal = error
     with pytest.raises(Refusal, match="^model someone/model at abc") as refusal:
-        look.look_at_model(SOURCE, "sd")
+        model_check.check_model(SOURCE, "sd")
     assert refusal.value.reason == reason
 
 
 def test_a_model_that_does_not_exist_is_a_mistake(fake_hub):
     fake_hub.refusal = answer(errors.RepositoryNotFoundError, 404)
     with pytest.raises(UserError, match="neither a folder here nor on the hub") as mistake:
-        look.look_at_model(SOURCE, "sd")
+        model_check.check_model(SOURCE, "sd")
     assert not isinstance(mistake.value, Refusal)
 
 
-def test_a_model_that_needs_a_gpu_is_refused_when_it_is_loaded_not_by_the_look(fake_hub):
-    # on a cluster the look runs on a login node, which has no GPU
-    assert look.look_at_model(SOURCE, "sd").verdict == "ok"
+def test_a_model_that_needs_a_gpu_is_refused_when_it_is_loaded_not_by_the_check(fake_hub):
+    # on a cluster the check runs on a login node, which has no GPU
+    assert model_check.check_model(SOURCE, "sd").verdict == "ok"
     with pytest.raises(Refusal) as refusal:
         hub.require_gpu("someone/model", "abc")
     assert refusal.value.reason == "no GPU"
@@ -78,9 +78,9 @@ def test_a_model_that_needs_a_gpu_is_refused_when_it_is_loaded_not_by_the_look(f
 
 
 def test_a_folder_or_a_cached_model_needs_no_hub(fake_hub, monkeypatch, tmp_path):
-    assert look.look_at_model(SOURCE | {"model": str(tmp_path)}, "sd").verdict == "ok"
+    assert model_check.check_model(SOURCE | {"model": str(tmp_path)}, "sd").verdict == "ok"
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *args, **kwargs: str(tmp_path))
-    assert look.look_at_model(SOURCE, "sd").verdict == "ok" and fake_hub.asked == []
+    assert model_check.check_model(SOURCE, "sd").verdict == "ok" and fake_hub.asked == []
 
 
 @pytest.mark.parametrize(
@@ -97,17 +97,17 @@ def test_a_branch_is_reported_as_unpinned_with_the_commit_to_write(
     fake_hub, monkeypatch, caplog, tmp_path, revision, told
 ):
     monkeypatch.setattr(HfApi, "model_info", lambda self, *args, **more: SimpleNamespace(siblings=[], sha="5" * 40))
-    look.look_at_model(SOURCE | {"revision": revision}, "sd")
+    model_check.check_model(SOURCE | {"revision": revision}, "sd")
     assert told + "5" * 40 in caplog.text
     caplog.clear()
     snapshot = tmp_path / ("6" * 40)  # a model in the hub's cache
     snapshot.mkdir()
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *args, **more: str(snapshot))
-    look.look_at_model(SOURCE | {"revision": revision}, "sd")
+    model_check.check_model(SOURCE | {"revision": revision}, "sd")
     assert told + "6" * 40 in caplog.text
 
 
 def test_a_commit_and_a_folder_are_pinned(fake_hub, caplog, tmp_path):
-    look.look_at_model(SOURCE | {"revision": "0" * 40}, "sd")
-    look.look_at_model(SOURCE | {"revision": "", "model": str(tmp_path)}, "sd")
+    model_check.check_model(SOURCE | {"revision": "0" * 40}, "sd")
+    model_check.check_model(SOURCE | {"revision": "", "model": str(tmp_path)}, "sd")
     assert "not pinned" not in caplog.text

@@ -1,7 +1,7 @@
-"""Read and write the verdicts of preflight checks, which test each source before its first image is retrieved.
+"""Read and write the results of preflight checks, which test each source before its first image is retrieved.
 
-Each source has one small file. A refused verdict keeps retrieving jobs from requesting the source, for a day; an ok
-verdict does not expire. The source may still refuse the crawl itself. In the code, a preflight check is a *look*.
+Each source has one small file. A refusal keeps retrieving jobs from requesting the source, for a day; an ok
+does not expire. The source may still refuse the crawl itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLUMNS = ("source", "verdict", "reason", "remedy")
 
 
 @dataclass(frozen=True)
-class LookRequest:
+class CheckRequest:
     """How to check a source before its first image is retrieved.
 
     Rules get it as an object, because Snakemake does not compare objects: a changed one must not repeat the check. In a
@@ -44,7 +44,7 @@ class LookRequest:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SourceCheck:
     """The result of a source's preflight check.
 
     Attributes:
@@ -62,11 +62,11 @@ class Verdict:
     when: str = ""
 
     def write(self, path: str | Path) -> None:
-        """Write the verdict as JSON."""
+        """Write the result as JSON."""
         atomic_write(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
 
     def refusal(self) -> Refusal | None:
-        """The refusal as an exception; None if the verdict is another one."""
+        """The refusal as an exception; None if there is none."""
         refused = self.verdict == "refused" and self.reason in REFUSALS
         return Refusal(self.remedy, self.reason) if refused else None
 
@@ -81,28 +81,28 @@ class Verdict:
 
 
 def now() -> str:
-    """The current time in the format of `Verdict.when`."""
+    """The current time in the format of `SourceCheck.when`."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def read_verdict(path: str | Path) -> Verdict | None:
-    """Read a verdict; None if the file does not exist or is damaged."""
+def read_check(path: str | Path) -> SourceCheck | None:
+    """Read a result; None if the file does not exist or is damaged."""
     try:
-        return Verdict(**json.loads(Path(path).read_text(encoding="utf-8")))
+        return SourceCheck(**json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> str:
+def check_table(checks: Sequence[SourceCheck]) -> str:
     """A table for the terminal: a line for each source, and one on how to retry those that refused.
 
     Empty if there is nothing to check, as for a study of the user's own folders.
     """
-    if not verdicts:
+    if not checks:
         return ""
-    lines = [COLUMNS, *((each.source, each.verdict, each.reason, each.remedy) for each in verdicts)]
+    lines = [COLUMNS, *((each.source, each.verdict, each.reason, each.remedy) for each in checks)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS) - 1)]
-    refused = [each.source for each in verdicts if each.verdict == "refused"]
+    refused = [each.source for each in checks if each.verdict == "refused"]
     advice = (
         f"Scenarios that need {', '.join(refused)} are left out. Once they are available: python -m distillery.retry\n"
     )

@@ -12,10 +12,10 @@ from distillery.generation.diffusion_models import available_model
 from distillery.generation.hub import check_access, commit_of, is_cached, require_gpu
 from distillery.jobs import log
 from distillery.storage.hub_errors import model_name
-from distillery.storage.retrieved.verdicts import Verdict, now
+from distillery.storage.retrieved.source_checks import SourceCheck, now
 
 
-def look_at_model(source: Mapping[str, Any], name: str, gpus: int = 1) -> Verdict:
+def check_model(source: Mapping[str, Any], name: str, gpus: int = 1) -> SourceCheck:
     """Query the hub for access to a source's model, if it is neither a folder nor in the hub's cache on this machine.
 
     Args:
@@ -33,7 +33,7 @@ def look_at_model(source: Mapping[str, Any], name: str, gpus: int = 1) -> Verdic
         _warn_if_unpinned(name, model, revision, commit)
     if not gpus and source.get("unavailable") == "skip":
         require_gpu(model, revision)
-    return Verdict(name, "ok", when=now())
+    return SourceCheck(name, "ok", when=now())
 
 
 def _warn_if_unpinned(name: str, model: str, revision: str, commit: str) -> None:

@@ -15,12 +15,12 @@ from distillery.sources.network.failures import FetchError
 from distillery.sources.network.fetching import Limits
 from distillery.sources.pages.browser import find_browser
 from distillery.sources.search import require_contact, search_of
-from distillery.storage.retrieved.verdicts import Verdict, now
+from distillery.storage.retrieved.source_checks import SourceCheck, now
 
 
-def look_at_search(
+def check_search(
     source: Mapping[str, Any], name: str, query: str, store: str | Path, loopback: int | None = None
-) -> Verdict:
+) -> SourceCheck:
     """Request the first page of results of a query.
 
     Args:
@@ -31,7 +31,7 @@ def look_at_search(
         loopback: port of the imitated web; None for the internet.
 
     Returns:
-        A verdict: ok if there are results, unknown if there are none or the crawl will use a browser.
+        Its result: ok if there are results, unknown if there are none or the crawl will use a browser.
 
     Raises:
         Refusal: the search gives programs no results.
@@ -40,10 +40,10 @@ def look_at_search(
     require_contact(source["kind"], source.get("contact", ""), name)
     require_room(store, source.get("min_free_bytes", 0))
     if source.get("saved"):  # `own_files` checks the saved pages before any job
-        return Verdict(name, "ok", when=now())
+        return SourceCheck(name, "ok", when=now())
     if source.get("browser"):
         find_browser(bool(source.get("headless")))
-        return Verdict(name, "unknown", "not asked", "the crawl opens a browser and asks there", now())
+        return SourceCheck(name, "unknown", "not asked", "the crawl opens a browser and asks there", now())
     one_page = {"per_class": 1, "max_per_query": 1}
     search = search_of({**source, **one_page}, name, "", [query], imitated=loopback is not None)
     try:
@@ -51,8 +51,8 @@ def look_at_search(
     except FetchError as failure:
         raise no_answer(str(failure)) from failure
     if ENGINES[search.kind].parse(response.body, response.url):
-        return Verdict(name, "ok", when=now())
-    return Verdict(name, "unknown", "no results", f"{query!r} has none; see whether the other queries do", now())
+        return SourceCheck(name, "ok", when=now())
+    return SourceCheck(name, "unknown", "no results", f"{query!r} has none; see whether the other queries do", now())
 
 
 def require_room(store: str | Path, free: int) -> None:
