@@ -1,6 +1,7 @@
 """The measured speed of the study's networks has all steps that it should; no test asserts a time."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from running import ROOT
@@ -8,6 +9,13 @@ from running import ROOT
 from distillery.config.queries.study_work import speed_request_of
 from distillery.config.reading import load_config
 from distillery.distillation.training_speed import time_training, write_training_speed
+
+
+def test_a_teacher_that_is_not_trained_adds_its_outputs_to_a_distilled_step():
+    study = load_config(ROOT / "demo" / "config.yaml")
+    request = replace(speed_request_of(study), teacher={}, adopted=[("resnet8", 32)])
+    speed = time_training(request, threads=1)
+    assert speed["kd_step"] > speed["scratch_step"] > 0 == speed["teacher_step"]
 
 
 @pytest.mark.slow

@@ -50,3 +50,36 @@ def test_the_speed_request_has_the_networks_that_the_study_trains(config):
     asked = speed_request_of(check_config(config, without_gpu=True))
     assert (asked.teacher["network"], asked.student["network"]) == ("convnet_m", "convnet_s")
     assert asked.student["steps"] == 1000 and asked.student["batch"] == 128  # other keys are unchanged
+
+
+@pytest.mark.parametrize(
+    ("teacher", "networks"),
+    [
+        (
+            {"kind": "zero_shot", "zero_shot": {"model": "openai/clip-vit-base-patch32"}},
+            [("timm/vit_base_patch32_224", 224)],
+        ),
+        (
+            {"kind": "zero_shot", "zero_shot": {"model": "google/siglip-base-patch16-224"}},
+            [("timm/vit_base_patch16_224", 224)],
+        ),
+        (
+            {"kind": "checkpoint", "checkpoint": {"model": "a.safetensors", "network": "timm/resnet50"}},
+            [("timm/resnet50", 224)],
+        ),
+        ({"kind": "checkpoint", "checkpoint": {"model": "a.onnx"}}, []),
+    ],
+)
+def test_the_outputs_of_a_teacher_that_is_not_trained_are_timed_or_named_as_left_out(teacher, networks):
+    study = {
+        "classes": {"cat": {}, "dog": {}},
+        "sources": {"mine": {"kind": "folder", "path": "images"}},
+        "split": {"test": {"mine": 4}},
+        "teacher": teacher,
+        "scenarios": {"small": {"train": {"mine": 2}}},
+    }
+    assert speed_request_of(check_config(study)).adopted == networks
+    speed = CPU | {"kd_step": 0.9} if networks else CPU | {"kd_step": CPU["scratch_step"]}
+    text = lines(study, [], speed, 0)["training"]
+    assert "12 trainings of resnet8x4" in text and "the teacher (" not in text
+    assert ("the teacher's outputs take time too" in text) == (not networks)

@@ -15,10 +15,11 @@ import torch
 
 from distillery.distillation.methods import arm_of
 from distillery.distillation.objective import objective_of, prepare_teacher
+from distillery.models.architectures import build_network
 from distillery.storage.files import atomic_write
 from distillery.storage.work import SpeedRequest
 from distillery.training.data.dataset import ImageDataset, whole_source
-from distillery.training.hardware import arithmetic, choose_device
+from distillery.training.hardware import arithmetic, autocast, choose_device
 from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.recipe import Recipe
 
@@ -36,9 +37,9 @@ def time_training(request: SpeedRequest, threads: int) -> dict[str, Any]:
         threads: of a student's training.
 
     Returns:
-        `device` in words; seconds per step: `scratch_step`, `kd_step` (with the teacher's outputs, if the study trains
-        one) and `teacher_step`; `start`, CPU seconds before the first step; `flops`, floating-point operations per
-        second in products of large matrices of the training's type; `networks` of teacher and student.
+        `device` in words; seconds per step: `scratch_step`, `kd_step` (with the outputs of every teacher whose
+        network is known) and `teacher_step`; `start`, CPU seconds before the first step; `flops`, floating-point
+        operations per second in products of large matrices of the training's type; `networks` of teacher and student.
     """
     start = _seconds_of_process()
     device = choose_device(threads)
@@ -57,6 +58,8 @@ def time_training(request: SpeedRequest, threads: int) -> dict[str, Any]:
         kd = objective_of(arm, prepare_teacher(teaching, arm, device), lambda logits: logits)
         kd_step = _step(student, images, classes, kd, device)
         teacher_step = _step(teacher, images, classes, scratch, device)
+    for name, input_side in request.adopted:
+        kd_step += student.batch * _seconds_of_outputs(name, input_side, classes, device)
     return {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
         "start": round(start, 1),
@@ -89,6 +92,15 @@ def _step(recipe: Recipe, images: ImageDataset, classes: int, objective: Any, de
     run(before, small)  # warm-up: the first steps are slower
     scaled = run(timed, small) / timed * recipe.batch / small
     return run(timed, recipe.batch) / timed if small < recipe.batch and scaled < LONG_SECONDS else scaled
+
+
+def _seconds_of_outputs(name: str, side: int, classes: int, device: torch.device) -> float:
+    """Seconds per image of a network that is not trained. Its weights do not matter."""
+    network = build_network(name, classes, side).to(device).eval()
+    images = torch.rand(SMALL_BATCH // 2, 3, side, side, device=device)
+    with torch.inference_mode(), autocast(device):
+        network(images[:1])  # warm-up
+        return _timed(lambda: network(images), device) / len(images)
 
 
 def _flops(device: torch.device) -> float:

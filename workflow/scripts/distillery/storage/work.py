@@ -64,6 +64,7 @@ class SpeedRequest:
         image_size: pixels a side.
         classes: number of them.
         scratch, kd: settings of the two arms to time.
+        adopted: networks of teachers that the study does not train, each with the side of its input in pixels.
     """
 
     teacher: Mapping[str, Any]
@@ -72,3 +73,4 @@ class SpeedRequest:
     classes: int
     scratch: Mapping[str, Any]
     kd: Mapping[str, Any]
+    adopted: Sequence[tuple[str, int]] = ()

@@ -108,15 +108,13 @@ def _training(work: Work, refused: set[str], speed: Mapping[str, Any], cores: in
     seconds = students / at_once + work.teacher_steps * speed["teacher_step"] / (1 if work.gpus else cores)
     count = sum(each.count for each in run)
     milliseconds = " and ".join(f"{1000 * seconds:,.{int(seconds < 0.01)}f}" for seconds in step.values())
-    teacher = (
-        f"the teacher ({work.networks[0]})"
-        if work.teacher_steps
-        else "no teacher (its outputs take time too, with a CLIP on a CPU most of it: not included)"
-    )
+    teacher = f"the teacher ({work.networks[0]}) and " if work.teacher_steps else ""
     text = (
-        f"{teacher} and {count:,} trainings of {work.networks[1]}, whose step takes"
+        f"{teacher}{count:,} trainings of {work.networks[1]}, whose step takes"
         f" {milliseconds} ms from scratch and distilled (measured), {at_once} at a time"
     )
+    if speed["kd_step"] == speed["scratch_step"] and any(each.teacher for each in run):
+        text += "; the teacher's outputs take time too, which is not included"
     return "training", duration(seconds), text + "; networks for a machine without a GPU" * work.without_gpu
 
 

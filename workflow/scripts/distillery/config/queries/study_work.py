@@ -8,10 +8,24 @@ from distillery.config.choices import WEB_SEARCHES
 from distillery.config.defaults import arm_defaults
 from distillery.config.queries.retrieval_queries import preflight_sources
 from distillery.config.queries.source_queries import Study, classes_of, sources_of_kind
-from distillery.config.queries.training_queries import curated_size, recipe_of, tuning_of, uses_teacher
+from distillery.config.queries.training_queries import (
+    adopted_members,
+    curated_size,
+    recipe_of,
+    tuning_of,
+    uses_teacher,
+)
 from distillery.storage.work import SpeedRequest, Training, Work
 
 PUBLISHED_EPOCHS = 7  # of the published recipe
+# part of the name of a CLIP or SigLIP → the network of timm that is as large; the last one also for any other model
+VISION = {
+    "base-patch32": ("timm/vit_base_patch32_224", 224),
+    "large-patch14-336": ("timm/vit_large_patch14_224", 336),
+    "large-patch14": ("timm/vit_large_patch14_224", 224),
+    "so400m": ("timm/vit_so400m_patch14_siglip_224", 224),
+    "": ("timm/vit_base_patch16_224", 224),
+}
 
 
 def work_of(study: Study, *, gpus: int, without_gpu: bool) -> Work:
@@ -66,4 +80,16 @@ def speed_request_of(study: Study) -> SpeedRequest:
     """The training steps to time before a forecast."""
     teacher = recipe_of(study, "teacher") if study["teacher"]["kind"] == "train" else {}
     student, classes = recipe_of(study, "student"), len(study["classes"])
-    return SpeedRequest(teacher, student, curated_size(study), classes, arm_defaults("ce"), arm_defaults("kd"))
+    return SpeedRequest(
+        teacher, student, curated_size(study), classes, arm_defaults("ce"), arm_defaults("kd"), list(_adopted(study))
+    )
+
+
+def _adopted(study: Study) -> Iterator[tuple[str, int]]:
+    """The networks of teachers that the study does not train, as far as the configuration names them."""
+    for member in adopted_members(study).values():
+        settings = member[member["kind"]]
+        if member["kind"] == "zero_shot":
+            yield next(network for part, network in VISION.items() if part in settings["model"].lower())
+        elif settings["network"].startswith("timm/"):
+            yield settings["network"], settings["input_size"] or 224
