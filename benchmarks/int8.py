@@ -34,7 +34,7 @@ from distillery.config.models.recipes import StudentConfig
 from distillery.curation.teacher_data import load_cifar10
 from distillery.deployment.export import Deployed, to_onnx
 from distillery.deployment.quantization import quantize_student
-from distillery.distillation.losses import cross_entropy
+from distillery.distillation.methods.losses import cross_entropy
 from distillery.training.data.dataset import whole_source
 from distillery.training.hardware import choose_device
 from distillery.training.loop import optimizer_of, start_network, train

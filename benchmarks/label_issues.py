@@ -26,7 +26,7 @@ import torch
 from distillery.config.defaults import recipe_defaults
 from distillery.curation.label_issues import find_label_issues, label_error_rates
 from distillery.curation.teacher_data import CIFAR10, load_cifar10
-from distillery.distillation.methods import CrossEntropy
+from distillery.distillation.methods.label_methods import CrossEntropy
 from distillery.distillation.objective import objective_of
 from distillery.training.data.dataset import gather
 from distillery.training.hardware import choose_device

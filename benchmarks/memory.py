@@ -88,7 +88,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
     import torch
 
     from distillery.config.defaults import arm_defaults, recipe_defaults
-    from distillery.distillation.methods import arm_of
+    from distillery.distillation.methods.registry import arm_of
     from distillery.distillation.scenario_data import ScenarioData
     from distillery.distillation.student import fit_student
     from distillery.splits import planned_images

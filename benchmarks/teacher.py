@@ -28,7 +28,7 @@ import torch.nn.functional as F
 
 from distillery.config.defaults import recipe_defaults
 from distillery.curation.teacher_data import CIFAR10, load_cifar10
-from distillery.distillation.losses import cross_entropy
+from distillery.distillation.methods.losses import cross_entropy
 from distillery.training.data.dataset import ImageDataset, whole_source
 from distillery.training.hardware import choose_device
 from distillery.training.loop import optimizer_of, start_network, train

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from distillery.config.defaults import arm_defaults, recipe_defaults
-from distillery.distillation.methods import arm_of
+from distillery.distillation.methods.registry import arm_of
 from distillery.distillation.objective import objective_of, prepare_teacher
 from distillery.training.data.dataset import ImageDataset, whole_source
 from distillery.training.loop import optimizer_of, start_network, train

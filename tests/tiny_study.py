@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import torch
 
 from distillery.config.defaults import arm_defaults, recipe_defaults
-from distillery.distillation.methods import arm_of
+from distillery.distillation.methods.registry import arm_of
 from distillery.distillation.scenario_data import ScenarioData
 from distillery.distillation.student import TrainedStudent, train_student
 from distillery.distillation.student_evaluation import run_metrics

@@ -12,7 +12,7 @@ def study(tmp_path_factory):
     import torch
     from tiny_study import CLASSES, RECIPE, Study, draw
 
-    from distillery.distillation.teachers import train_teacher
+    from distillery.distillation.teachers.trained import train_teacher
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("study")

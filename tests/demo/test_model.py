@@ -29,7 +29,7 @@ def test_the_teacher_of_the_demo_recognizes_its_images(tmp_path, monkeypatch):
     import torch
 
     from distillery.curation.decoding import to_square
-    from distillery.distillation.teachers import train_teacher
+    from distillery.distillation.teachers.trained import train_teacher
     from distillery.generation.diffusion import generate
     from distillery.training.data.dataset import as_channels_last
     from distillery.training.prediction import predict_classes

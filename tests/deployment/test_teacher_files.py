@@ -18,7 +18,7 @@ from distillery.deployment.deployment_table import ExportedStudent, deployment_t
 from distillery.deployment.export import Deployed, to_onnx
 from distillery.deployment.quantization import quantize_student
 from distillery.deployment.teacher_files import MatrixResize, count_weights, write_teacher_file
-from distillery.distillation.adoption import adopt_teacher
+from distillery.distillation.teachers.adoption import adopt_teacher
 from distillery.figures.deployment_figure import draw_deployment, plot_deployment
 from distillery.jobs import log
 from distillery.models.architectures import NormalizedModel, build_network

@@ -20,7 +20,8 @@ from distillery.distillation.hyperparameter_search import (
     write_best_setting,
     write_trial,
 )
-from distillery.distillation.methods import CrossEntropy, arm_of
+from distillery.distillation.methods.label_methods import CrossEntropy
+from distillery.distillation.methods.registry import arm_of
 from distillery.jobs import UserError, log
 
 

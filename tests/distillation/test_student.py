@@ -12,8 +12,8 @@ from tiny_study import CLASSES, RECIPE, SIDE
 
 from distillery.config.defaults import arm_defaults
 from distillery.distillation import student
-from distillery.distillation.losses import cross_entropy
-from distillery.distillation.methods import METHODS, arm_of
+from distillery.distillation.methods.losses import cross_entropy
+from distillery.distillation.methods.registry import METHODS, arm_of
 from distillery.distillation.objective import load_teacher, make_adapter, objective_of, select_classes
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network

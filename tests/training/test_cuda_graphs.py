@@ -8,9 +8,9 @@ import torch
 from tiny_study import RECIPE
 
 from distillery.config.defaults import arm_defaults
-from distillery.distillation.methods import METHODS, arm_of
+from distillery.distillation.methods.published_recipe import optimizer_without_momentum
+from distillery.distillation.methods.registry import METHODS, arm_of
 from distillery.distillation.objective import objective_of, prepare_teacher
-from distillery.distillation.published_recipe import optimizer_without_momentum
 from distillery.models.architectures import build_network
 from distillery.training import loop as training
 from distillery.training.checkpoints import Checkpoint

@@ -1,6 +1,6 @@
 """Adopt a teacher that is not trained here: a checkpoint, a zero-shot model, or several teachers."""
 
-from distillery.distillation.adoption import adopt_teacher
+from distillery.distillation.teachers.adoption import adopt_teacher
 from distillery.jobs import job
 from distillery.models.weights import save_weights
 

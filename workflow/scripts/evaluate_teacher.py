@@ -1,6 +1,6 @@
 """Test the teacher on its own test images and on every source's."""
 
-from distillery.distillation.teachers import evaluate_teacher
+from distillery.distillation.teachers.evaluation import evaluate_teacher
 from distillery.jobs import job
 
 with job(snakemake) as j:

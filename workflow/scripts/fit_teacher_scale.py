@@ -1,6 +1,6 @@
 """Fit the scale of a zero-shot teacher's logits on the validation images of the common sources."""
 
-from distillery.distillation.teachers import fit_teacher_scale
+from distillery.distillation.teachers.logit_scale import fit_teacher_scale
 from distillery.jobs import job
 from distillery.models.weights import save_weights
 

@@ -1,6 +1,6 @@
 """Label images with the class that the teacher finds most probable; leave out those below the threshold."""
 
-from distillery.distillation.teacher_labels import LabeledPaths, label_images
+from distillery.distillation.teachers.labels import LabeledPaths, label_images
 from distillery.jobs import job
 
 with job(snakemake) as j:

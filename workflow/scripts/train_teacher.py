@@ -1,6 +1,6 @@
 """Train the teacher on its own images."""
 
-from distillery.distillation.teachers import train_teacher
+from distillery.distillation.teachers.trained import train_teacher
 from distillery.jobs import job
 from distillery.training.recipe import Recipe
 

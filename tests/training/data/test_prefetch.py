@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_study import CLASSES, RECIPE, SOURCES
 
-from distillery.distillation.losses import cross_entropy
+from distillery.distillation.methods.losses import cross_entropy
 from distillery.jobs import UserError, log
 from distillery.splits import planned_images
 from distillery.training import loop

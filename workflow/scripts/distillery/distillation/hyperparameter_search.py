@@ -22,7 +22,7 @@ from distillery.storage.files import atomic_write
 from distillery.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from distillery.distillation.methods import Arm
+    from distillery.distillation.methods.arm import Arm
     from distillery.distillation.scenario_data import ScenarioData
 
 

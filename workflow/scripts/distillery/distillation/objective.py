@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from distillery.distillation import published_recipe as published
-from distillery.distillation.methods import Arm, ModelOutput
-from distillery.distillation.stages import stage_shapes
+from distillery.distillation.methods import published_recipe as published
+from distillery.distillation.methods.arm import Arm, ModelOutput
+from distillery.distillation.methods.stages import stage_shapes
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel
 from distillery.models.batchnorm_folding import fold_batchnorm

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distillery.distillation import published_recipe as published
-from distillery.distillation.methods import Arm
+from distillery.distillation.methods import published_recipe as published
+from distillery.distillation.methods.arm import Arm
 from distillery.distillation.objective import (
     load_teacher,
     make_adapter,

@@ -151,7 +151,7 @@ def train_students(
         requests.append(Request(name, str(run), job.recipe, run.seed, named))
 
     def train_one(data: ScenarioData, request: Request, checkpoints: Path) -> None:
-        from distillery.distillation.methods import arm_of
+        from distillery.distillation.methods.registry import arm_of
         from distillery.distillation.student import train_student
 
         student = train_student(
@@ -188,7 +188,7 @@ def run_trials(job: TrainingJob, trials: Sequence[str]) -> None:
 
     def train_one(data: ScenarioData, request: Request, checkpoints: Path) -> None:
         from distillery.distillation.hyperparameter_search import run_trial, write_trial
-        from distillery.distillation.methods import arm_of
+        from distillery.distillation.methods.registry import arm_of
 
         trial = run_trial(
             data,

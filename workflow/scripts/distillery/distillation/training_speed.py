@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from distillery.distillation.methods import arm_of
+from distillery.distillation.methods.registry import arm_of
 from distillery.distillation.objective import objective_of, prepare_teacher
 from distillery.models.architectures import build_network
 from distillery.storage.files import atomic_write

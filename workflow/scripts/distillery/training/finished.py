@@ -18,7 +18,8 @@ from distillery.jobs import log
 from distillery.storage.files import atomic_write
 
 LIBRARY = Path(__file__).parents[2]  # holds the package
-TRAINING_MODULES = ("distillery/distillation/student.py", "distillery/distillation/teachers.py")  # and their imports
+# these and all that they import
+TRAINING_MODULES = ("distillery/distillation/student.py", "distillery/distillation/teachers/trained.py")
 RECORD = "finished.json"
 
 

@@ -15,7 +15,7 @@ def left_out_sheet(pixels: str | Path, table: str | Path, output: str | Path, he
 
     Args:
         pixels: `.npy` of the images without labels, uint8 [N, S, S, 3].
-        table: the `.parquet` of `distillation.teacher_labels`.
+        table: the `.parquet` of `distillation.teachers.labels`.
         output: the PNG to write.
         heading: the text above the images.
 

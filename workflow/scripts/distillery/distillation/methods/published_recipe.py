@@ -16,7 +16,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distillery.distillation.losses import cross_entropy
+from distillery.distillation.methods.losses import cross_entropy
 from distillery.training.data.dataset import ImageDataset
 from distillery.training.optimizers.adam import Adam
 from distillery.training.optimizers.optimizer import Optimizer

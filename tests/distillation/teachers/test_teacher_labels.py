@@ -6,7 +6,7 @@ from tiny_study import CLASSES, RECIPE, SIDE, SOURCES, draw
 
 from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.thumbnails import THUMBNAIL_SIDE
-from distillery.distillation.teacher_labels import LABELS_SCHEMA, LabeledPaths, label_images
+from distillery.distillation.teachers.labels import LABELS_SCHEMA, LabeledPaths, label_images
 from distillery.figures.sheets.contact_sheets import SheetHeading
 from distillery.figures.sheets.left_out_sheets import left_out_sheet
 from distillery.jobs import UserError
@@ -115,7 +115,7 @@ def _origins(images):
 
 
 def _trained(study, planned, checkpoints):
-    from distillery.distillation.methods import KD
+    from distillery.distillation.methods.logit_methods import KD
     from distillery.distillation.scenario_data import ScenarioData
     from distillery.distillation.student import train_student
     from distillery.training.run_files import RunName

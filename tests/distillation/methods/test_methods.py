@@ -8,7 +8,8 @@ from tiny_study import CLASSES
 
 from distillery.config.defaults import arm_defaults
 from distillery.config.models.arms import ARMS
-from distillery.distillation.losses import (
+from distillery.distillation.methods.arm import ModelOutput
+from distillery.distillation.methods.losses import (
     attention_loss,
     cross_entropy,
     dist_loss,
@@ -17,7 +18,7 @@ from distillery.distillation.losses import (
     kd_loss,
     standardized,
 )
-from distillery.distillation.methods import METHODS, ModelOutput, arm_of
+from distillery.distillation.methods.registry import METHODS, arm_of
 from distillery.jobs import UserError
 from distillery.training.loop import Batch
 

@@ -13,8 +13,9 @@ from tiny_study import CLASSES, SIDE, draw
 from tiny_teachers import NAMES, TABLE, checkpoint, torch_onnx, zero_shot
 
 from distillery.deployment.export import Deployed, to_onnx
-from distillery.distillation.adoption import adopt_teacher, map_classes
-from distillery.distillation.zero_shot import CLIP_MEAN, CLIP_STD, fit_scale, load_zero_shot
+from distillery.distillation.teachers.adoption import adopt_teacher, map_classes
+from distillery.distillation.teachers.logit_scale import fit_scale
+from distillery.distillation.teachers.zero_shot import CLIP_MEAN, CLIP_STD, load_zero_shot
 from distillery.jobs import UserError, log
 from distillery.models.adopted import FLOOR, map_logits
 from distillery.models.architectures import NormalizedModel, build_network

@@ -1,4 +1,4 @@
-"""The teacher: trained on its own images, tested on its own test images and on those of every source."""
+"""Test a teacher on its own test images and on those of every source."""
 
 from __future__ import annotations
 
@@ -11,79 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from distillery.distillation.losses import cross_entropy
-from distillery.distillation.zero_shot import fit_scale, with_scale
 from distillery.jobs import UserError, log
 from distillery.models.adopted import AveragedNetwork
-from distillery.models.weights import TrainedNetwork, load_weights, save_weights
+from distillery.models.weights import load_weights
 from distillery.splits.planned_images import open_pixels
 from distillery.storage.files import atomic_write
 from distillery.storage.parquet import read_parquet
-from distillery.training.checkpoints import Checkpoint, digest, training_fingerprint
 from distillery.training.data.dataset import ImageDataset, gather, load_teacher_data
 from distillery.training.hardware import choose_device
-from distillery.training.loop import optimizer_of, start_network, train
 from distillery.training.prediction import by_class, fraction, predict_classes, write_predictions
-from distillery.training.recipe import Recipe
-from distillery.training.run_files import HistoryRow, write_history
 
 BETTER_THAN_CHANCE = 0.05  # accuracy over guessing, below which a warning is logged
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """A trained teacher and the history of its training."""
-
-    trained: TrainedNetwork
-    history: list[HistoryRow]
-
-    def save(self, weights: str | Path, history: str | Path) -> None:
-        """Write the weights and the history."""
-        write_history(history, self.history)
-        save_weights(weights, self.trained)
-
-
-def train_teacher(
-    data: str | Path,
-    recipe: Recipe,
-    *,
-    seed: int,
-    classes: Sequence[str],
-    checkpoints: str | Path,
-    threads: int = 0,
-    deterministic: bool = False,
-) -> Teacher:
-    """Train a teacher on its own images with cross-entropy on the labels.
-
-    Label smoothing is not used, because students learn less from a teacher trained with it (Müller et al. 2019).
-
-    Args:
-        data: `.npz` written by `curation.teacher_data`.
-        checkpoints: folder of the checkpoint, from which a killed training resumes.
-    """
-    images, _ = load_teacher_data(data, classes)
-    device = choose_device(threads, deterministic)
-    network = start_network(recipe, len(classes), images, seed, device)
-    settings = {"seed": seed, "classes": list(classes), **training_fingerprint(recipe, device)}
-    checkpoint = Checkpoint(
-        Path(checkpoints) / "checkpoint.pt",
-        digest(settings, images.pixels, images.labels),
-        recipe.checkpoint_every,
-    )
-    history = train(
-        network,
-        images,
-        recipe,
-        lambda network, batch: cross_entropy(network(batch.views), batch.targets),
-        optimizer_of(recipe, network),
-        seed=seed,
-        classes=len(classes),
-        checkpoint=checkpoint,
-        label="teacher",
-    )
-    side = images.pixels.shape[-1]
-    trained = TrainedNetwork(network, recipe.network, tuple(classes), side, "teacher", recipe.steps)
-    return Teacher(trained, history)
 
 
 @dataclass(frozen=True)
@@ -191,34 +129,6 @@ def _warn_if_bad(found: dict[str, dict[str, Any]], classes: Sequence[str]) -> No
                 " learn little from it. Check its classes, mapping or prompts, and the size of its images",
                 *(100 * part["accuracy"], part["n"], name, 100 * chance),
             )
-
-
-def fit_teacher_scale(
-    weights: str | Path, splits: str | Path, pixels: Sequence[str | Path], sources: Sequence[str], threads: int = 0
-) -> TrainedNetwork:
-    """A zero-shot teacher whose logit scale is fitted on the validation images of some sources.
-
-    Args:
-        weights: of the teacher with its own scale.
-        splits: parquet with columns source, row, label, split.
-        pixels: curated `.npy` of each of `sources`.
-
-    Raises:
-        UserError: the sources have no validation images.
-    """
-    trained = load_weights(weights)
-    network = with_scale(trained.network, 1.0).to(choose_device(threads))
-    table = read_parquet(splits, ["source", "row", "label", "split"])
-    here = np.isin(table["source"], list(sources)) & (table["split"] == "val")
-    if not here.any():
-        raise UserError("teacher.zero_shot.trust_val: the common sources have no validation images to fit the scale on")
-    val = gather(open_pixels(pixels, sources), table["source"][here], table["row"][here], table["label"][here])
-    cosines, predicted = predict_classes(network, val.pixels)
-    scale = fit_scale(torch.from_numpy(cosines), val.labels)
-    accuracy = 100 * float((predicted == val.labels.numpy()).mean())
-    log.info("logit scale %.1f, fitted on %d validation images (%.1f %% correct)", scale, len(val), accuracy)
-    with_scale(trained.network, scale).cpu()
-    return trained
 
 
 def _test_images(

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from distillery.distillation.zero_shot import load_zero_shot
+from distillery.distillation.teachers.zero_shot import load_zero_shot
 from distillery.jobs import UserError, log, one_line
 from distillery.models.adopted import AdoptedNetwork, AveragedNetwork, MappedNetwork, OnnxNetwork, open_session
 from distillery.models.architectures import NormalizedModel

@@ -7,7 +7,7 @@ import torch
 from tiny_study import RECIPE
 
 from distillery.distillation import objective
-from distillery.distillation.stages import HintAdapter, pair_stages, stage_shapes
+from distillery.distillation.methods.stages import HintAdapter, pair_stages, stage_shapes
 from distillery.jobs import UserError
 from distillery.models.architectures import NormalizedModel, build_network
 

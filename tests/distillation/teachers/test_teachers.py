@@ -14,9 +14,10 @@ from distillery.analysis.study_tables.teacher_table import teacher_table
 from distillery.config.defaults import defaults_of
 from distillery.config.models.teachers import CheckpointConfig
 from distillery.curation.teacher_data import no_images, write_teacher_data
-from distillery.distillation import teachers
-from distillery.distillation.adoption import adopt_teacher
-from distillery.distillation.teachers import evaluate_teacher, train_teacher
+from distillery.distillation.teachers import trained
+from distillery.distillation.teachers.adoption import adopt_teacher
+from distillery.distillation.teachers.evaluation import evaluate_teacher
+from distillery.distillation.teachers.trained import train_teacher
 from distillery.jobs import UserError, log
 from distillery.models.weights import load_weights, save_weights
 from distillery.training import checkpoints, loop
@@ -135,7 +136,7 @@ def test_the_digest_changes_with_code_seed_recipe_and_data_but_not_with_the_inte
         return found[-1].digest
 
     found = []
-    monkeypatch.setattr(teachers, "train", lambda *_, checkpoint, **__: found.append(checkpoint) or [])
+    monkeypatch.setattr(trained, "train", lambda *_, checkpoint, **__: found.append(checkpoint) or [])
     first = digest()
     assert digest(every=7) == first
     different = [digest(seed=1), digest(lr=0.05), digest(changed="train_labels"), digest(changed="train_pixels")]

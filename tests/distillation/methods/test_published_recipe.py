@@ -12,8 +12,8 @@ from tiny_study import RECIPE
 from torch import nn
 
 from distillery.config.choices import Fault, ScratchFault
-from distillery.distillation import published_recipe as published
 from distillery.distillation import student
+from distillery.distillation.methods import published_recipe as published
 from distillery.training.loop import Batch
 from distillery.training.optimizers.adam import Adam
 from distillery.training.optimizers.sgd import SGD

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from distillery.distillation.stages import pair_stages
+from distillery.distillation.methods.stages import pair_stages
 
 
 def cross_entropy(student: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:

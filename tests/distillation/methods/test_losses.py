@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax, softmax
 
-from distillery.distillation.losses import (
+from distillery.distillation.methods.losses import (
     _averaged,
     attention_loss,
     cross_entropy,

@@ -1,4 +1,4 @@
-"""Zero-shot teachers: CLIP or SigLIP with prompts for each class, and the scale of their logits."""
+"""Zero-shot teachers: CLIP or SigLIP with prompts for each class."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from distillery.storage.hub_errors import hub_error
 
 # mean and standard deviation of OpenAI's models, for models without a preprocessor configuration
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-LOWEST, HIGHEST = 1.0, 1000.0  # bounds of a fitted scale
 OTHER_TEACHERS = "docs/teachers.md has teachers that need no download."
-ROUNDS = 60  # of golden-section search; each multiplies the interval by 0.62, in the end far below float32's precision
 
 
 def load_zero_shot(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tuple[ZeroShotNetwork, str]:
@@ -120,35 +118,3 @@ def _image_processing(model: str) -> tuple[Sequence[float], Sequence[float]]:
     except (OSError, KeyError, TypeError):
         log.info("%s gives no mean and standard deviation of images; CLIP's are used", model)
         return CLIP_MEAN, CLIP_STD
-
-
-def fit_scale(cosines: Tensor, labels: Tensor) -> float:
-    """The logit scale with the smallest cross-entropy (temperature scaling, Guo et al. 2017).
-
-    The loss is convex in the scale, so that golden-section search finds its minimum between `LOWEST` and `HIGHEST`.
-
-    Args:
-        cosines: float [N, C], of each image with each class.
-        labels: int64 [N].
-    """
-    values = cosines.double()
-
-    def loss(scale: float) -> float:
-        return float(F.cross_entropy(scale * values, labels))
-
-    golden = (5**0.5 - 1) / 2
-    low, high = LOWEST, HIGHEST
-    for _ in range(ROUNDS):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        if loss(left) <= loss(right):
-            high = right
-        else:
-            low = left
-    return (low + high) / 2
-
-
-def with_scale(network: nn.Module, scale: float) -> nn.Module:
-    """Set the logit scale of a zero-shot network, in place, and return the network."""
-    assert isinstance(network, ZeroShotNetwork)
-    network.scale.fill_(scale)
-    return network

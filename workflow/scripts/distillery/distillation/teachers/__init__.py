@@ -1,0 +1,1 @@
+"""Teachers: trained or adopted, tested, and the labels that they give."""
