@@ -31,7 +31,7 @@ from distillery.analysis.statistics import estimate
 from distillery.cifar10 import CIFAR10
 from distillery.config.defaults import defaults_of
 from distillery.config.models.recipes import StudentConfig
-from distillery.curation.teacher_data import load_cifar10
+from distillery.curation.teacher_data.cifar10_images import load_cifar10
 from distillery.deployment.export import Deployed, to_onnx
 from distillery.deployment.quantization import quantize_student
 from distillery.distillation.methods.losses import cross_entropy

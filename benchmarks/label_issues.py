@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from distillery.cifar10 import CIFAR10
 from distillery.config.defaults import recipe_defaults
 from distillery.curation.label_issues import find_label_issues, label_error_rates
-from distillery.curation.teacher_data import CIFAR10, load_cifar10
+from distillery.curation.teacher_data.cifar10_images import load_cifar10
 from distillery.distillation.methods.label_methods import CrossEntropy
 from distillery.distillation.objective import objective_of
 from distillery.training.data.dataset import gather

@@ -26,8 +26,9 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 
+from distillery.cifar10 import CIFAR10
 from distillery.config.defaults import recipe_defaults
-from distillery.curation.teacher_data import CIFAR10, load_cifar10
+from distillery.curation.teacher_data.cifar10_images import load_cifar10
 from distillery.distillation.methods.losses import cross_entropy
 from distillery.training.data.dataset import ImageDataset, whole_source
 from distillery.training.hardware import choose_device

@@ -6,7 +6,7 @@ from PIL import Image
 
 from distillery.curation.curated import curate
 from distillery.curation.leakage import find_leakage
-from distillery.curation.teacher_data import load_sources
+from distillery.curation.teacher_data.source_images import load_sources
 from distillery.jobs import UserError
 from distillery.storage.parquet import read_parquet
 from distillery.storage.retrieved.pools import write_pool

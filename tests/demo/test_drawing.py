@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_pairs import near_pairs_of
 
-from distillery.curation.teacher_data import CIFAR10
+from distillery.cifar10 import CIFAR10
 from distillery.jobs import UserError
 from distillery_demo.drawing import CLASSES, STYLES, draw, draw_set
 

@@ -10,7 +10,7 @@ from PIL import Image
 from distillery.config.queries.retrieval_queries import words_of
 from distillery.config.queries.training_queries import recipe_of
 from distillery.config.reading import load_config
-from distillery.curation.teacher_data import LabeledImages, write_teacher_data
+from distillery.curation.teacher_data.labeled_images import LabeledImages, write_teacher_data
 from distillery_demo.drawing import draw_set
 
 ROOT = Path(__file__).parents[2]

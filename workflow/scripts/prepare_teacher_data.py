@@ -1,14 +1,10 @@
 """Gather the images that the teacher trains on: CIFAR-10, class folders, a data set, sources, or drawn images."""
 
-from distillery.curation.teacher_data import (
-    LabeledImages,
-    load_cifar10,
-    load_dataset,
-    load_folders,
-    load_sources,
-    no_images,
-    write_teacher_data,
-)
+from distillery.curation.teacher_data.cifar10_images import load_cifar10
+from distillery.curation.teacher_data.dataset_images import load_dataset
+from distillery.curation.teacher_data.folder_images import load_folders
+from distillery.curation.teacher_data.labeled_images import LabeledImages, no_images, write_teacher_data
+from distillery.curation.teacher_data.source_images import load_sources
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -13,7 +13,7 @@ from tiny_study import CLASSES, RECIPE, SIDE, draw
 from distillery.analysis.study_tables.teacher_table import teacher_table
 from distillery.config.defaults import defaults_of
 from distillery.config.models.teachers import CheckpointConfig
-from distillery.curation.teacher_data import no_images, write_teacher_data
+from distillery.curation.teacher_data.labeled_images import no_images, write_teacher_data
 from distillery.distillation.teachers import trained
 from distillery.distillation.teachers.adoption import adopt_teacher
 from distillery.distillation.teachers.evaluation import evaluate_teacher

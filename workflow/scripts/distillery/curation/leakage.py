@@ -50,7 +50,7 @@ def find_leakage(
 
     Args:
         sources: curated pixels and table of each source.
-        data: the teacher's data, an `.npz` written by `teacher_data.write_teacher_data`.
+        data: the teacher's data, an `.npz` written by `teacher_data.labeled_images.write_teacher_data`.
         output: the `.parquet` to write, with the columns of `LEAKAGE_SCHEMA`: at most one row for each image and
             split of the teacher.
         processes: number of processes that compare images.

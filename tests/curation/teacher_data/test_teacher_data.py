@@ -17,27 +17,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from distillery.curation import teacher_data
+from distillery.cifar10 import CIFAR10
 from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.decoding import to_square
-from distillery.curation.teacher_data import (
-    CIFAR10,
+from distillery.curation.teacher_data import cifar10_images
+from distillery.curation.teacher_data.cifar10_images import load_cifar10
+from distillery.curation.teacher_data.dataset_images import load_dataset
+from distillery.curation.teacher_data.folder_images import load_folders
+from distillery.curation.teacher_data.labeled_images import (
     LabeledImages,
     balanced_subset,
     limit_images,
-    load_cifar10,
-    load_dataset,
-    load_folders,
-    load_sources,
     write_teacher_data,
 )
+from distillery.curation.teacher_data.source_images import load_sources
 from distillery.curation.thumbnails import stack_thumbnails, to_thumbnail
 from distillery.jobs import UserError
 from distillery.storage.parquet import write_parquet
 from distillery_demo.drawing import draw
 
-SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
-UNPACK = Path(__file__).parents[3] / "shared/data/cifar10/unpack.py"
+SCRIPTS = Path(__file__).parents[3] / "workflow/scripts"
+UNPACK = Path(__file__).parents[4] / "shared/data/cifar10/unpack.py"
 labels_of = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(np.array)
 
 
@@ -102,7 +102,7 @@ def fake_cifar10(monkeypatch):
             np.broadcast_to(values[:, None, None, None], (len(labels), 32, 32, 3)).astype(np.uint8), labels
         )
 
-    monkeypatch.setattr(teacher_data, "_cifar10_part", part)
+    monkeypatch.setattr(cifar10_images, "_cifar10_part", part)
 
 
 @pytest.mark.parametrize("side", [32, 24, 40])
@@ -288,9 +288,10 @@ def test_an_unknown_class_ends_the_script_in_one_line(tmp_path, capsys):
     assert not (tmp_path / "data.npz").exists()
 
 
-def test_importing_the_module_loads_neither_torch_nor_the_demo():
+def test_importing_the_modules_loads_neither_torch_nor_the_demo():
     code = (
-        "import sys, distillery.curation.teacher_data; print('torch' in sys.modules, 'distillery_demo' in sys.modules)"
+        "import sys; from distillery.curation.teacher_data import cifar10_images, dataset_images, folder_images,"
+        " source_images; print('torch' in sys.modules, 'distillery_demo' in sys.modules)"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=True
