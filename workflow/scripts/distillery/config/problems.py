@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from distillery.config.choices import NAME_PATTERN
 from distillery.config.defaults import model_of
 from distillery.config.models.fields import Section
-from distillery.config.models.sources import BING_SIZE_PATTERN
+from distillery.config.models.search_sources import BING_SIZE_PATTERN
 from distillery.config.models.study import Study
 
 Path = tuple[Any, ...]  # keys and list indices that lead to a value, the outermost first

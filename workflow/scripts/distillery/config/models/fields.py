@@ -41,6 +41,16 @@ PercentPair = Annotated[list[Percent], Field(min_length=2, max_length=2)]
 Seed = Annotated[int, Field(ge=0)]
 Duplicates = Literal["drop", "off", False]  # YAML reads off as false
 
+KIND = "How the images are obtained."
+UNAVAILABLE = "What happens if this source gives no images; by default the value of the study's key `unavailable`."
+Classes = Annotated[SomeTexts, Field(description="Classes that this source has images of; all by default.")]
+
+
+class Source(Section):
+    """Where images come from."""
+
+    kind: str
+
 
 class ParquetData(Section):
     """A data set on the Hugging Face hub, or a folder of parquet files like those of the hub."""
