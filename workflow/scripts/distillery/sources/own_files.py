@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from distillery.config.checks.study_checks import TEACHER_PLACES
+from distillery.config.checks.teacher_data_checks import TEACHER_PLACES
 from distillery.config.queries.derived_sources import folders_of_unlabeled
 from distillery.config.queries.retrieval_queries import images_requested
 from distillery.config.queries.source_queries import Study, classes_of

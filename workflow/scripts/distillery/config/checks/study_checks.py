@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from distillery.cifar10 import CIFAR10
+from distillery.config.checks.comparison_checks import comparison_problems
 from distillery.config.checks.keep_checks import keep_problems
 from distillery.config.checks.labeling_checks import labeling_problems
 from distillery.config.checks.parent_checks import parent_problems
 from distillery.config.checks.teacher_checks import teacher_problems
+from distillery.config.checks.teacher_data_checks import teacher_data_problems
 from distillery.config.choices import RESERVED_NAMES, WEB_SEARCHES
-from distillery.config.queries.source_queries import classes_of, trained_classes, used_sources
-from distillery.config.queries.training_queries import kinds_of_teacher
-from distillery.display_names import display_name
+from distillery.config.queries.source_queries import classes_of, trained_classes
 
-# (baseline, other arm) → the question in words
-QUESTIONS = {
-    ("scratch", "kd"): "Does distilling help?",
-    ("published_scratch", "published_kd"): "Does distilling help with the published recipe?",
-    ("published_scratch", "scratch"): "Does correcting the published recipe help from scratch?",
-    ("published_kd", "kd"): "Does correcting the published recipe help distilling?",
-}
 PHOTOGRAPH_SIDE = 96  # pixels; from this size on, view: auto means resized_crop
-TEACHER_PLACES = (("path", "inside"), ("test_path", "test_inside"))  # keys for the teacher's train and test images
 MIN_SIDE_OF_CONVNETS = 9  # pixels; smaller images have no pixels left after the network has halved them three times
 
 
@@ -38,7 +28,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     yield from parent_problems(config)
     yield from _source_problems(config)
     yield from _split_problems(config)
-    yield from _teacher_problems(config)
+    yield from teacher_data_problems(config)
     yield from teacher_problems(config)
     yield from _recipe_problems(config)
     yield from _scenario_problems(config)
@@ -46,7 +36,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     yield from keep_problems(config)
     yield from _deployed_problems(config)
     yield from _tuning_problems(config)
-    yield from _comparison_problems(config)
+    yield from comparison_problems(config)
     for name in config["scenarios"]:
         trained = trained_classes(config, name)
         if len(trained) < 2:
@@ -111,71 +101,6 @@ def _split_problems(config: dict) -> Iterator[str]:
     for name in split["common"]:
         if name not in split["test"]:
             yield f"split.common: source {name} has no test images; give split.test.{name} a count"
-
-
-def _teacher_problems(config: dict) -> Iterator[str]:
-    trained = "train" in kinds_of_teacher(config)
-    config["teacher"]["data"].setdefault("kind", "cifar10" if trained else "none")
-    if config["teacher"]["seeds"] > 1 and config["teacher"]["kind"] != "train":
-        yield "teacher.seeds: only a teacher that is trained (kind: train) can have several seeds; remove the key"
-    data, unknown = config["teacher"]["data"], [name for name in config["classes"] if name not in CIFAR10]
-    if data["kind"] == "cifar10" and unknown:
-        yield (
-            f"teacher.data: CIFAR-10 has no class {', '.join(unknown)}, only {', '.join(CIFAR10)};"
-            " use kind: folder or kind: sources for other classes"
-        )
-    if (data["kind"] == "drawn" or "demo" in config) and unknown:
-        yield (
-            f"classes: {', '.join(unknown)} cannot be drawn, only {', '.join(CIFAR10)};"
-            " for other classes remove demo, and use another teacher.data.kind than drawn"
-        )
-    for key in ("train", "test"):
-        if 0 < data[key] < len(config["classes"]):
-            yield f"teacher.data.{key}: {data[key]} images are too few for {len(config['classes'])} classes"
-    places = [Path(data[path]).resolve() / data[inside] for path, inside in TEACHER_PLACES]
-    same = not data["test_path"] or places[0] == places[1]
-    if data["kind"] == "folder" and same:
-        yield (
-            "teacher.data.test_path: the teacher would be tested on its train images; name a folder with other images"
-            " than path"
-        )
-    if data["kind"] == "huggingface":
-        yield from _teacher_dataset_problems(config, data)
-    if data["kind"] == "sources":
-        yield from _teacher_source_problems(config, data)
-
-
-def _teacher_dataset_problems(config: dict, data: dict) -> Iterator[str]:
-    if not data["dataset"]:
-        yield "teacher.data.dataset: name a data set of the hub, or a folder of parquet files"
-    if data["split"] == data["test_split"]:
-        yield (
-            "teacher.data.test_split: the teacher would be tested on its train images; name another split than"
-            " teacher.data.split"
-        )
-    for name, source in config["sources"].items():
-        same = source["kind"] == "huggingface" and source["dataset"] == data["dataset"]
-        if same and source["split"] in (data["split"], data["test_split"]):
-            yield (
-                f"sources.{name}.split: the teacher also uses split {source['split']} of {data['dataset']}, so students"
-                " would be tested on images that it knows; use another split or data set"
-            )
-
-
-def _teacher_source_problems(config: dict, data: dict) -> Iterator[str]:
-    student_sources = used_sources(config)
-    for key in ("train_sources", "test_sources"):
-        known = [name for name in data[key] if name in config["sources"]]
-        for name in data[key]:
-            if name not in known:
-                yield f"teacher.data.{key}: unknown source {name}; known are {', '.join(config['sources'])}"
-            elif name in student_sources:
-                yield f"teacher.data.{key}: students are trained or tested on {name}; use a source that they do not use"
-            elif key == "test_sources" and name in data["train_sources"]:
-                yield f"teacher.data.{key}: {name} is also in train_sources; use another source"
-        covered = {label for name in known for label in classes_of(config, name)}
-        if missing := [label for label in config["classes"] if label not in covered]:
-            yield f"teacher.data.{key}: no source has class {', '.join(missing)}; name sources that have all classes"
 
 
 def _recipe_problems(config: dict) -> Iterator[str]:
@@ -250,76 +175,6 @@ def _tuning_problems(config: dict) -> Iterator[str]:
     for name, section in sections.items():
         if "tune" in section:
             yield f"{name}.tune: tuning needs validation images; give split.val a source of split.common"
-
-
-def _comparison_problems(config: dict) -> Iterator[str]:
-    config.setdefault("comparisons", _usual_comparisons(config))
-    for name, declared in config["comparisons"].items():
-        key = f"comparisons.{name}"
-        kinds = [kind for kind in ("arms", "scenarios") if kind in declared]
-        if len(kinds) != 1:
-            yield f"{key}: give arms or two scenarios, such as arms: [scratch, kd]"
-            continue
-        kind = kinds[0]
-        for each in declared[kind]:
-            if each not in config[kind]:
-                yield f"{key}.{kind}: unknown {kind[:-1]} {each}; known are {', '.join(config[kind])}"
-                return
-        before, *others = declared[kind]
-        declared["question"] = declared["question"] or _question(before, others)
-        for after in others if kind == "scenarios" else ():
-            if trained_classes(config, before) != trained_classes(config, after):
-                yield (
-                    f"{key}.scenarios: {before} and {after} train on different classes; compare scenarios with the same"
-                    " classes"
-                )
-        places = _places_of_all(config, kind, declared[kind])
-        compared = f"{'both ' if len(others) == 1 else ''}{' and '.join(declared[kind])}"
-        where = (
-            f"scenario {{}} does not train {compared}" if kind == "arms" else f"arm {{}} is not trained by {compared}"
-        )
-        for place in declared.setdefault("within", places):
-            if place not in places:
-                yield f"{key}.within: {where.format(place)}; {_suggestion(places)}"
-        if not places:
-            nowhere = f"no scenario trains {compared}" if kind == "arms" else f"no arm is trained by {compared}"
-            yield f"{key}.{kind}: {nowhere}; remove the comparison, or add what is missing to scenarios.{{name}}.arms"
-
-
-def _question(before: str, others: list[str]) -> str:
-    """A question in words for a comparison whose configuration has none."""
-    if len(others) > 1:
-        return f"Which are better than {display_name(before)}: {', '.join(map(display_name, others))}?"
-    usual = f"Is {display_name(others[0])} better than {display_name(before)}?"
-    return QUESTIONS.get((before, others[0]), usual)
-
-
-def _suggestion(places: list[str]) -> str:
-    return f"possible are {', '.join(places)}" if places else "none is possible"
-
-
-def _usual_comparisons(config: dict) -> dict[str, dict[str, Any]]:
-    """The default comparisons: what distillation does, and what the faults of the published recipe do.
-
-    A study without these arms compares every arm with the first one.
-    """
-    usual = [("scratch", "kd"), ("published_scratch", "published_kd"), ("published_scratch", "scratch")]
-    pairs = [pair for pair in (*usual, ("published_kd", "kd")) if set(pair) <= set(config["arms"])]
-    first, *others = config["arms"]
-    declared = {f"{after}_against_{before}": (before, after) for before, after in pairs or [(first, o) for o in others]}
-    return {
-        name: {"question": "", "arms": list(pair)}
-        for name, pair in declared.items()
-        if _places_of_all(config, "arms", list(pair))
-    }
-
-
-def _places_of_all(config: dict, kind: str, names: list[str]) -> list[str]:
-    """The scenarios that train all these arms, or the arms that all these scenarios train."""
-    scenarios = config["scenarios"]
-    if kind == "arms":
-        return [name for name, scenario in scenarios.items() if set(names) <= set(scenario["arms"])]
-    return [arm for arm in config["arms"] if all(arm in scenarios[name]["arms"] for name in names)]
 
 
 def _count_problem(config: dict, key: str, source: str, count: int) -> Iterator[str]:
