@@ -6,7 +6,7 @@ import re
 
 import pytest
 import yaml
-from test_config import STUDY
+from small_config import STUDY
 
 from distillery.config.reading import check_config, load_config
 from distillery.config.schema import json_schema

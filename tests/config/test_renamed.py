@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from test_config import STUDY, merge
+from small_config import STUDY, merge
 
 from distillery.config.reading import check_config
 from distillery.jobs import UserError

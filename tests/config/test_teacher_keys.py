@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import yaml
-from test_config import STUDY
+from small_config import STUDY
 
 from distillery.config.checks.early_warnings import study_warnings
 from distillery.config.queries.training_queries import adoption_of, curated_size, fits_scale, recipe_of, timm_networks
