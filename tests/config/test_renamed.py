@@ -1,4 +1,4 @@
-"""For keys and values of version 0.1, the error gives the new name in one line."""
+"""For old keys and values, the error gives the new name in one line."""
 
 import pytest
 import yaml
@@ -14,6 +14,10 @@ from distillery.jobs import UserError
         ({"student": {"optimiser": "muon"}}, "student.optimiser is now student.optimizer"),
         ({"teacher": {"optimiser": "sgd"}}, "teacher.optimiser is now teacher.optimizer"),
         ({"sources": {"sd": {"judge": "some/clip"}}}, "sources.sd.judge is now sources.sd.clip_scorer"),
+        (
+            {"teacher": {"zero_shot": {"trust_val": True}}},
+            "teacher.zero_shot.trust_val is now teacher.zero_shot.fit_scale",
+        ),
         (
             {"arms": {"standard": {"method": "kd_standardised"}}},
             "arms.standard.method: kd_standardised is now kd_standardized",

@@ -52,8 +52,8 @@ def test_a_teacher_that_is_trained_needs_images_and_one_that_is_not_needs_none()
             "templates: 'a dog' has no {} for the class",
         ),
         (
-            ZERO_SHOT | {"zero_shot": {"model": "m", "trust_val": True}},
-            "trust_val: the scale is fitted on validation images",
+            ZERO_SHOT | {"zero_shot": {"model": "m", "fit_scale": True}},
+            "fit_scale: the scale is fitted on validation images",
         ),
         (ZERO_SHOT | {"members": SEVERAL["members"]}, "teacher.members: only kind: several has members"),
         ({"kind": "several", "members": {"own": {"kind": "train"}}}, "teacher.members: give at least two"),
@@ -90,7 +90,7 @@ def test_a_job_depends_on_the_keys_of_its_kind_alone():
 
 
 def test_a_scale_is_fitted_only_where_labels_are_trusted():
-    trusting = with_teacher(ZERO_SHOT | {"zero_shot": {"model": "m", "trust_val": True}})
+    trusting = with_teacher(ZERO_SHOT | {"zero_shot": {"model": "m", "fit_scale": True}})
     trusting["split"]["val"] = {"google": 10}
     study = check_config(trusting)
     assert fits_scale(study) and adopted_teacher(study) == "results/teacher/unscaled.safetensors"

@@ -96,7 +96,7 @@ sources:
   phone: {kind: folder, path: phone, labels: teacher}
   album: {kind: folder, path: phone, labels: none}
 split: {test: {pets: 4}, val: {pets: 2}, leakage: drop, shortfall: shrink}
-teacher: {kind: zero_shot, zero_shot: {model: some/clip, trust_val: true}}
+teacher: {kind: zero_shot, zero_shot: {model: some/clip, fit_scale: true}}
 arms: {scratch: {method: ce}, kd: {method: kd}, free: {method: kd, alpha: 1}}
 scenarios:
   labeled: {train: {pets: 2, phone: 4}, arms: [scratch, kd], clean: true}

@@ -59,7 +59,7 @@ def test_a_study_without_labels_adopts_a_teacher_and_fits_its_scale(tmp_path):
             "classes": {name: None for name in CLASSES},
             "sources": {"mine": {"kind": "folder", "path": "mine"}},
             "split": {"test": {"mine": 4}, "val": {"mine": 4}, "shortfall": "shrink"},
-            "teacher": {"kind": "zero_shot", "zero_shot": {"model": "clip", "trust_val": True}},
+            "teacher": {"kind": "zero_shot", "zero_shot": {"model": "clip", "fit_scale": True}},
             "student": {"network": "resnet8_half", "steps": 2, "batch": 4},
             "scenarios": {"own": {"train": {"mine": 4}}},
         },

@@ -14,7 +14,7 @@ rule check_search:
     log:
         "results/logs/check_search/{source}.log",
     wildcard_constraints:
-        source=named(sources_of_kind(*WEB_SEARCHES)),
+        source=pattern_of(sources_of_kind(*WEB_SEARCHES)),
     priority: 100
     conda:
         "../../envs/acquire.yaml"
@@ -35,7 +35,7 @@ rule check_model:
     log:
         "results/logs/check_model/{source}.log",
     wildcard_constraints:
-        source=named(sources_of_kind("diffusion")),
+        source=pattern_of(sources_of_kind("diffusion")),
     priority: 100
     conda:
         "../../envs/generate.yaml"
@@ -55,7 +55,7 @@ rule check_dataset:
     log:
         "results/logs/check_dataset/{source}.log",
     wildcard_constraints:
-        source=named(sources_of_kind("huggingface")),
+        source=pattern_of(sources_of_kind("huggingface")),
     priority: 100
     conda:
         "../../envs/acquire.yaml"
@@ -116,7 +116,7 @@ rule crawl:
     benchmark:
         "results/benchmarks/crawl/{source}.{label}.tsv"
     wildcard_constraints:
-        source=named(sources_of_kind(*WEB_SEARCHES)),
+        source=pattern_of(sources_of_kind(*WEB_SEARCHES)),
     conda:
         "../../envs/acquire.yaml"
     resources:
@@ -145,7 +145,7 @@ rule fetch_addresses:
     benchmark:
         "results/benchmarks/fetch_addresses/{source}.{label}.tsv"
     wildcard_constraints:
-        source=named(sources_of_kind("urls")),
+        source=pattern_of(sources_of_kind("urls")),
     conda:
         "../../envs/acquire.yaml"
     resources:
@@ -172,7 +172,7 @@ rule import_folder:
     benchmark:
         "results/benchmarks/import_folder/{source}.{label}.tsv"
     wildcard_constraints:
-        source=named(sources_of_kind("folder")),
+        source=pattern_of(sources_of_kind("folder")),
     conda:
         "../../envs/acquire.yaml"
     params:
@@ -195,7 +195,7 @@ rule import_dataset:
     benchmark:
         "results/benchmarks/import_dataset/{source}.{label}.tsv"
     wildcard_constraints:
-        source=named(sources_of_kind("huggingface")),
+        source=pattern_of(sources_of_kind("huggingface")),
     conda:
         "../../envs/acquire.yaml"
     resources:
@@ -218,8 +218,8 @@ for source in filter(source_of_titles, sources_of_kind("diffusion")):
         name:
             f"collect_titles_{source}"
         input:
-            splits=of_base("splits.parquet"),
-            refusals=of_base("refusals.json"),
+            splits=base_file("splits.parquet"),
+            refusals=base_file("refusals.json"),
             table=curated([source_of_titles(source)], "parquet")[0],
         output:
             prompts=image_files.collected_prompts(source),
@@ -278,7 +278,7 @@ for source in sources_of_kind("diffusion"):
             **image_files.parent_files(study, source),
             **image_files.prompt_files(study, source),
             **image_files.adapter_files(study, source),
-            **training_files.chooser_files(study, source),
+            **training_files.filter_teacher_files(study, source),
             check=ancient(f"resources/preflight/{source}.json"),
             model=[*model_files(source), *lora_files(source)],
             shares=shares_of(source),

@@ -94,14 +94,14 @@ def pixels_of_plan(scenario):
     return [ancient(path) for path in curated(pixel_sources(scenario), "npy")]
 
 
-def used_as_they_are():
+def any_class_in_plans():
     """The parameter of plans that names the scenario's sources that are used without labels.
 
     Empty, so no parameter, if the study has no such source.
     """
     if not any(study["sources"][source].get("labels") == "none" for source in unlabeled_sources()):
         return {}
-    return {"any_class": lambda w: derived.used_as_they_are(study, w.scenario)}
+    return {"any_class": lambda w: derived.sources_of_any_class(study, w.scenario)}
 
 
 def in_report(path):
@@ -157,7 +157,7 @@ base_sources = partial(derived.base_sources, study)
 derived_sources = partial(derived.derived_sources, study)
 unlabeled_sources = partial(derived.unlabeled_sources, study)
 audited_sources = partial(derived.audited_sources, study)
-yielding_sources = partial(derived.yielding_sources, study)
+unlabeled_and_generated = partial(derived.unlabeled_and_generated, study)
 labels_of_pools = partial(derived.labels_of_pools, study)
 teacher_sources = partial(source_queries.teacher_sources, study)
 other_test_sources = partial(source_queries.other_test_sources, study)
@@ -172,7 +172,7 @@ check_request = partial(retrieval_queries.check_request, study, gpus=gpus)
 preflight_sources = partial(retrieval_queries.preflight_sources, study)
 unavailable_of = partial(retrieval_queries.unavailable_of, study)
 generation_of = partial(retrieval_queries.generation_of, study, attempts)
-wanted_of_base = partial(derived.wanted_of_base, study)
+wanted_base_images = partial(derived.wanted_base_images, study)
 changed_copies = partial(training_queries.changed_copies, study)
 recipe_of = partial(training_queries.recipe_of, study)
 settings_of_arm = partial(training_queries.settings_of_arm, study)
@@ -180,7 +180,7 @@ is_tuned = partial(training_queries.is_tuned, study)
 label_of_figures = partial(report_queries.label_of_figures, study)
 heading_of_figure = partial(report_queries.heading_of_figure, study)
 
-named = image_files.pattern_of
+pattern_of = image_files.pattern_of
 source_checks = image_files.source_checks
 class_listing = image_files.class_listing
 listing_of_class = partial(image_files.listing_of_class, study)
@@ -188,7 +188,7 @@ pools = partial(image_files.pools, study)
 model_files = partial(image_files.model_files, study)
 shares_of = partial(image_files.shares_of, study)
 curated = image_files.curated
-of_base = partial(image_files.of_base, study)
+base_file = partial(image_files.base_file, study)
 split_of = partial(image_files.split_of, study)
 records_of_children = partial(derived.records_of_children, study)
 leakage_to_drop = partial(image_files.leakage_to_drop, study)
@@ -220,13 +220,13 @@ sheets_of_teacher = partial(report_files.sheets_of_teacher, study)
 
 
 wildcard_constraints:
-    source=named(study["sources"]),
-    label=named([*study["classes"], UNLABELED]),
-    scenario=named(study["scenarios"]),
-    arm=named(study["arms"]),
+    source=pattern_of(study["sources"]),
+    label=pattern_of([*study["classes"], UNLABELED]),
+    scenario=pattern_of(study["scenarios"]),
+    arm=pattern_of(study["arms"]),
     seed=r"\d+",
     draw=r"\d+",
     teacher=r"\d+",
     lr=r"[\d.e-]+",
     weight_decay=r"[\d.e-]+",
-    kind=named([*report_files.SHEETS, report_files.REJECTED, report_files.LEFT_OUT]),
+    kind=pattern_of([*report_files.SHEETS, report_files.REJECTED, report_files.LEFT_OUT]),

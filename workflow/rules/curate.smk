@@ -14,7 +14,7 @@ rule curate:
     benchmark:
         "results/benchmarks/curate/{source}.tsv"
     wildcard_constraints:
-        source=named(set(study["sources"]) - set(unlabeled_sources())),
+        source=pattern_of(set(study["sources"]) - set(unlabeled_sources())),
     conda:
         "../../envs/curate.yaml"
     threads: 4
@@ -41,7 +41,7 @@ if unlabeled_sources():
         benchmark:
             "results/benchmarks/curate_unlabeled/{source}.tsv"
         wildcard_constraints:
-            source=named(unlabeled_sources()),
+            source=pattern_of(unlabeled_sources()),
 
     rule label_images:
         input:
@@ -59,7 +59,7 @@ if unlabeled_sources():
         benchmark:
             "results/benchmarks/label_images/{source}.tsv"
         wildcard_constraints:
-            source=named(unlabeled_sources()),
+            source=pattern_of(unlabeled_sources()),
         conda:
             "../../envs/training.yaml"
         threads: 4
@@ -79,7 +79,7 @@ rule find_near_duplicates:
         thumbnails=curated(base_sources(), "thumbs.npy"),
         tables=curated(base_sources(), "parquet"),
     output:
-        pairs=of_base("near_duplicates.parquet"),
+        pairs=base_file("near_duplicates.parquet"),
     log:
         "results/logs/find_near_duplicates.log",
     benchmark:
@@ -98,12 +98,12 @@ rule find_near_duplicates:
 
 rule split:
     input:
-        **leakage_to_drop(of_base("leakage.parquet")),
+        **leakage_to_drop(base_file("leakage.parquet")),
         tables=curated(base_sources(), "parquet"),
-        near_duplicates=of_base("near_duplicates.parquet"),
+        near_duplicates=base_file("near_duplicates.parquet"),
     output:
-        splits=of_base("splits.parquet"),
-        refusals=of_base("refusals.json"),
+        splits=base_file("splits.parquet"),
+        refusals=base_file("refusals.json"),
     log:
         "results/logs/split.log",
     benchmark:
@@ -113,7 +113,7 @@ rule split:
     params:
         classes=classes_of_sources(base_sources()),
         labels=list(study["classes"]),
-        wanted=wanted_of_base(),
+        wanted=wanted_base_images(),
         seed=study["split"]["seed"],
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],
@@ -147,8 +147,8 @@ if derived_sources():
     rule split_derived:
         input:
             **leakage_to_drop(),
-            base=of_base("splits.parquet"),
-            base_refusals=of_base("refusals.json"),
+            base=base_file("splits.parquet"),
+            base_refusals=base_file("refusals.json"),
             tables=curated(derived_sources(), "parquet"),
             records=records_of_children(),
             near_duplicates="results/near_duplicates.parquet",
@@ -188,7 +188,7 @@ rule plan_scenario:
     conda:
         "../../envs/curate.yaml"
     params:
-        **used_as_they_are(),
+        **any_class_in_plans(),
         **parents_in_plans(),
         train=lambda w: study["scenarios"][w.scenario]["train"],
         classes=lambda w: classes_of_sources(study["scenarios"][w.scenario]["train"]),
@@ -197,7 +197,7 @@ rule plan_scenario:
         shortfall=study["split"]["shortfall"],
         curation=study["curation"],
         limits=lambda w: limits_of_sources(study["scenarios"][w.scenario]["train"]),
-        generated=lambda w: yielding_sources(w.scenario),
+        generated=lambda w: unlabeled_and_generated(w.scenario),
         tuned=lambda w: is_tuned(w.scenario),
         kinds=lambda w: kinds_trained_on(w.scenario),
         sources=lambda w: pixel_sources(w.scenario),

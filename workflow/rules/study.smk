@@ -117,7 +117,7 @@ rule evaluate_students:
     input:
         weights=all_seeds("results/runs/{scenario}/{arm}/seed{seed}/model.safetensors"),
         trainings=all_seeds("results/runs/{scenario}/{arm}/seed{seed}/training.json"),
-        splits=of_base("splits.parquet"),  # which images are for testing
+        splits=base_file("splits.parquet"),  # which images are for testing
         pixels=curated(tested_sources(), "npy"),
     output:
         predictions=all_seeds("results/runs/{scenario}/{arm}/seed{seed}/predictions.parquet"),

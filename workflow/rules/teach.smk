@@ -104,7 +104,7 @@ rule adopt_teacher:
 rule fit_teacher_scale:
     input:
         weights="results/teacher/unscaled.safetensors",
-        splits=of_base("splits.parquet"),  # which images are for validation
+        splits=base_file("splits.parquet"),  # which images are for validation
         pixels=curated(study["split"]["common"], "npy"),
     output:
         weights="results/teacher/model.safetensors" if training_queries.fits_scale(study) else "results/teacher/scaled",
@@ -129,7 +129,7 @@ rule evaluate_teacher:
     input:
         data="resources/teacher/data.npz",
         weights="results/teacher/model.safetensors",
-        splits=of_base("splits.parquet"),
+        splits=base_file("splits.parquet"),
         pixels=curated(base_sources(), "npy"),
     output:
         metrics="results/teacher/metrics.json",
@@ -156,7 +156,7 @@ use rule evaluate_teacher as evaluate_another_teacher with:
     input:
         data="resources/teacher/data.npz",
         weights="results/teacher/seed{teacher}/model.safetensors",
-        splits=of_base("splits.parquet"),
+        splits=base_file("splits.parquet"),
         pixels=curated(base_sources(), "npy"),
     output:
         metrics="results/teacher/seed{teacher}/metrics.json",
@@ -198,7 +198,7 @@ if derived_sources():
             tables=curated(base_sources(), "parquet"),
             data="resources/teacher/data.npz",
         output:
-            leakage=of_base("leakage.parquet"),
+            leakage=base_file("leakage.parquet"),
         log:
             "results/logs/find_leakage_of_base.log",
         benchmark:

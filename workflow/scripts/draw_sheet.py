@@ -1,6 +1,6 @@
 """Draw a sheet of one source's images: those kept, those whose label is flagged, or near-duplicates."""
 
-from distillery.figures.sheets.every_sheet import draw_sheet
+from distillery.figures.sheets.drawing import draw_sheet
 from distillery.jobs import job
 
 with job(snakemake) as j:

@@ -68,7 +68,7 @@ def test_files_of_a_filtered_source(config):
     study = check_config(config)
     assert study["sources"]["sd"]["keep"] == {"by": "teacher", "at_least": 0.5, "tries": 3}
     assert source_queries.filtered_sources(study) == ["sd"] and derived.derived_sources(study) == ["sd"]
-    assert training_files.chooser_files(study, "sd") == {"teacher": "results/teacher/model.safetensors"}
+    assert training_files.filter_teacher_files(study, "sd") == {"teacher": "results/teacher/model.safetensors"}
     rejected = {"rejected": "resources/rejected/sd.tar", "rejected_records": "resources/rejected/sd.jsonl"}
     records = ["resources/pools/sd/cat.jsonl", "resources/pools/sd/dog.jsonl"]
     assert image_files.rejected_files(study, "sd") == rejected and image_files.filtered_records(study) == records
@@ -76,7 +76,7 @@ def test_files_of_a_filtered_source(config):
     assert "results/figures/rejected_sd.png" in report_files.sheets(study)
     assert report_files.tables_of_filters(study) == ["results/tables/acceptance.csv"]
     study["sources"]["sd"]["keep"]["by"] = "clip"
-    assert training_files.chooser_files(study, "sd") == {} and derived.derived_sources(study) == []
+    assert training_files.filter_teacher_files(study, "sd") == {} and derived.derived_sources(study) == []
 
 
 def test_a_study_without_filters_has_no_files_of_filters():
@@ -85,4 +85,4 @@ def test_a_study_without_filters_has_no_files_of_filters():
         assert not any("rejected" in path for path in report_files.sheets(study))
         for source in source_queries.sources_of_kind(study, "diffusion"):
             assert "keep" not in study["sources"][source]
-            assert training_files.chooser_files(study, source) == image_files.rejected_files(study, source) == {}
+            assert training_files.filter_teacher_files(study, source) == image_files.rejected_files(study, source) == {}

@@ -55,7 +55,7 @@ def test_a_derived_source_has_no_test_and_no_validation_images(config, key):
         ({"strength": 0.01}, "strength: 0.01 of 28 steps is less than one step; raise it to 0.036 or more"),
         ({"strength": 1.5}, "strength: 1.5 is greater than the maximum of 1"),
         ({"strength": "much"}, "strength: 'much' is not of type number"),
-        ({"sources": "bing"}, "unknown key sources; known are source, strength"),
+        ({"sources": "bing"}, "unknown key sources; known are source, strength. Did you mean source?"),
     ],
 )
 def test_what_a_source_can_be_made_from(config, change, told):
@@ -86,7 +86,7 @@ def test_base_sources_are_split_first_and_a_parent_is_used_although_no_scenario_
     assert derived.base_sources(study) == ["google", "bing", "mine", "sd", "extra"]
     assert derived.derived_sources(study) == ["mild"] and "mild" in retrieval_queries.preflight_sources(study)
     assert source_queries.parents_of_derived(study, ["mild", "bing"]) == {"mild": "extra"}
-    assert image_files.of_base(study, "splits.parquet") == "results/base/splits.parquet"
+    assert image_files.base_file(study, "splits.parquet") == "results/base/splits.parquet"
     assert image_files.parent_files(study, "mild") == {
         "splits": "results/base/splits.parquet",
         "refusals": "results/base/refusals.json",
@@ -110,7 +110,7 @@ def test_a_study_without_derived_sources_has_no_files_or_parameters_of_them(conf
         assert derived.derived_sources(study) == [] and derived.base_sources(study) == source_queries.used_sources(
             study
         )
-        assert image_files.of_base(study, "splits.parquet") == "results/splits.parquet"
+        assert image_files.base_file(study, "splits.parquet") == "results/splits.parquet"
         for source in source_queries.sources_of_kind(study, "diffusion"):
             assert "from" not in study["sources"][source] and image_files.parent_files(study, source) == {}
 

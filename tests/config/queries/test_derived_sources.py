@@ -43,15 +43,16 @@ def study(raw):
 def test_derived_sources_are_separate_from_base_sources(study):
     assert derived.derived_sources(study) == ["phone", "album"] and derived.base_sources(study) == ["mine"]
     assert derived.audited_sources(study) == ["mine"]
-    assert derived.wanted_of_base(study) == {"test": {"mine": 4}, "val": {"mine": 2}, "train": {"mine": 2}}
-    assert derived.yielding_sources(study, "large") == ["phone"] and derived.yielding_sources(study, "small") == []
-    assert derived.used_as_they_are(study, "as_they_are") == ["album"]
-    assert derived.used_as_they_are(study, "large") == []
+    assert derived.wanted_base_images(study) == {"test": {"mine": 4}, "val": {"mine": 2}, "train": {"mine": 2}}
+    assert derived.unlabeled_and_generated(study, "large") == ["phone"]
+    assert derived.unlabeled_and_generated(study, "small") == []
+    assert derived.sources_of_any_class(study, "as_they_are") == ["album"]
+    assert derived.sources_of_any_class(study, "large") == []
     assert study["sources"]["phone"]["threshold"] == 0.9 and study["sources"]["spare"]["threshold"] == 0.5
 
 
 def test_files_of_a_study_with_derived_sources(study):
-    assert image_files.of_base(study, "splits.parquet") == "results/base/splits.parquet"
+    assert image_files.base_file(study, "splits.parquet") == "results/base/splits.parquet"
     assert image_files.pools(study, "phone", "tar") == ["resources/pools/phone/unlabeled.tar"]
     assert audits_of(study, "large") == ["results/audit/mine.parquet"]
     drawn = {path.removeprefix("results/figures/").removesuffix(".png") for path in report_files.sheets(study)}
@@ -67,9 +68,9 @@ def test_a_study_without_derived_sources_has_one_split(raw):
         del raw["sources"][name]
     raw["scenarios"] = {"small": raw["scenarios"]["small"]}
     study = check_config(raw)
-    assert image_files.of_base(study, "splits.parquet") == "results/splits.parquet"
+    assert image_files.base_file(study, "splits.parquet") == "results/splits.parquet"
     assert derived.base_sources(study) == source_queries.used_sources(study) == ["mine"]
-    assert derived.wanted_of_base(study) == retrieval_queries.wanted_images(study)
+    assert derived.wanted_base_images(study) == retrieval_queries.wanted_images(study)
     assert derived.labels_of_pools(study, "mine") == ["cat", "dog"]
     assert derived.import_settings(study, "mine") == study["sources"]["mine"]
     assert not {"labels", "threshold"} & set(study["sources"]["mine"])

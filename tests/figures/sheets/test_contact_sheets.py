@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.figures.sheets import contact_sheets as sheets
-from distillery.figures.sheets.every_sheet import draw_sheet
+from distillery.figures.sheets.drawing import draw_sheet
 from distillery.jobs import UserError
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from distillery.analysis.data_quality.acceptance import tabulate_acceptance
 from distillery.curation.curated import curate
-from distillery.figures.sheets.every_sheet import draw_sheet
+from distillery.figures.sheets.drawing import draw_sheet
 from distillery.generation import diffusion
 from distillery.generation.diffusion import generate
 from distillery.generation.scoring.keeping import KeepRule, RejectedImages

@@ -16,7 +16,7 @@ from distillery.config.defaults import fill_defaults
 from distillery.config.models.study import Study
 from distillery.config.problems import first_problem
 from distillery.config.renamed import renamed
-from distillery.config.slips import explain_slip
+from distillery.config.yaml_errors import explain_yaml_error
 from distillery.jobs import UserError, one_line
 
 
@@ -47,7 +47,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     except RecursionError:
         raise config_error(f"{path} is nested too deeply: hundreds of brackets or levels") from None
     except yaml.YAMLError as error:
-        raise config_error(f"{path}, {explain_slip(text, error)}") from error
+        raise config_error(f"{path}, {explain_yaml_error(text, error)}") from error
     if isinstance(raw, str):
         raise config_error(f"{path}, line 1 has no colon; a configuration is keys and values, such as title: My study")
     if not isinstance(raw, dict):

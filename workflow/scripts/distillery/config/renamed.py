@@ -1,4 +1,4 @@
-"""Keys and values of version 0.1 that have been renamed or removed, and what to write instead."""
+"""Keys and values that have been renamed or removed, and what to write instead."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ KEYS = {
     ("teacher", "optimiser"): "optimizer",
     ("student", "optimiser"): "optimizer",
     ("sources", "*", "judge"): "clip_scorer",
+    ("teacher", "zero_shot", "trust_val"): "fit_scale",
+    ("teacher", "members", "*", "zero_shot", "trust_val"): "fit_scale",
 }
 # path of the old key → what to do instead
 OBSOLETE = {

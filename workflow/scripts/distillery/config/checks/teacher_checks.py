@@ -60,8 +60,8 @@ def _zero_shot_problems(config: dict, key: str, part: dict) -> Iterator[str]:
     for template in part["templates"]:
         if "{}" not in template:
             yield f"{key}.templates: {template!r} has no {{}} for the class, so all classes would be the same; add it"
-    if part["trust_val"]:
+    if part["fit_scale"]:
         if config["teacher"]["kind"] == "several":
-            yield f"{key}.trust_val: the scale is not fitted for one of several teachers; remove the key"
+            yield f"{key}.fit_scale: the scale is not fitted for one of several teachers; remove the key"
         if not any(config["split"]["val"].get(name) for name in config["split"]["common"]):
-            yield f"{key}.trust_val: the scale is fitted on validation images; give split.val a source of split.common"
+            yield f"{key}.fit_scale: the scale is fitted on validation images; give split.val a source of split.common"

@@ -59,10 +59,10 @@ class ZeroShotConfig(Section):
         min_length=1,
         description="Sentences with {} in place of the class. The embeddings of a class's sentences are averaged.",
     )
-    trust_val: bool = Field(
+    fit_scale: bool = Field(
         False,
-        description="Whether the labels of the validation images in split.common are reliable. If so, the scale of the"
-        " logits is fitted on them; otherwise the model's own scale is used.",
+        description="Fit the scale of the logits on the validation images in split.common, whose labels must then be"
+        " reliable. By default the model's own scale is used.",
     )
 
 

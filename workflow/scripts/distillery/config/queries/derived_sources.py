@@ -73,7 +73,7 @@ def records_of_children(study: Study) -> list[str]:
     return [f"resources/pools/{name}/{label}.jsonl" for name in children for label in classes_of(study, name)]
 
 
-def wanted_of_base(study: Study) -> dict[str, dict[str, int]]:
+def wanted_base_images(study: Study) -> dict[str, dict[str, int]]:
     """`wanted_images` of base sources only."""
     derived = derived_sources(study)
     return {
@@ -82,7 +82,7 @@ def wanted_of_base(study: Study) -> dict[str, dict[str, int]]:
     }
 
 
-def yielding_sources(study: Study, scenario: str) -> list[str]:
+def unlabeled_and_generated(study: Study, scenario: str) -> list[str]:
     """A scenario's sources whose images are left out if they are near-duplicates of images of its other sources.
 
     These are the sources without labels and the generated ones.
@@ -91,7 +91,7 @@ def yielding_sources(study: Study, scenario: str) -> list[str]:
     return [*unlabeled, *generated_sources(study, scenario)]
 
 
-def used_as_they_are(study: Study, scenario: str) -> list[str]:
+def sources_of_any_class(study: Study, scenario: str) -> list[str]:
     """A scenario's sources with `labels: none`, whose images are taken regardless of class."""
     return [name for name in study["scenarios"][scenario]["train"] if study["sources"][name].get("labels") == "none"]
 

@@ -76,7 +76,7 @@ def adoption_of(study: Study) -> dict[str, Any]:
 
 def fits_scale(study: Study) -> bool:
     """Whether the scale of a zero-shot teacher is fitted on validation images."""
-    return study["teacher"]["kind"] == "zero_shot" and study["teacher"]["zero_shot"]["trust_val"]
+    return study["teacher"]["kind"] == "zero_shot" and study["teacher"]["zero_shot"]["fit_scale"]
 
 
 def settings_of_arm(study: Study, arm: str) -> dict[str, Any]:

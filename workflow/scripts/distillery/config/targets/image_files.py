@@ -47,7 +47,7 @@ def adapter_files(study: Study, source: str) -> dict[str, Any]:
     """The LoRA that the study trains for a source's model, and the refusals of the base split; empty without a LoRA."""
     if not source_of_adapter(study, source):
         return {}
-    return {"adapter": f"resources/adapted/{source}.safetensors", "refusals": of_base(study, "refusals.json")}
+    return {"adapter": f"resources/adapted/{source}.safetensors", "refusals": base_file(study, "refusals.json")}
 
 
 def lora_files(study: Study, source: str) -> list[str]:
@@ -58,7 +58,7 @@ def lora_files(study: Study, source: str) -> list[str]:
 
 def train_files(study: Study, source: str) -> dict[str, Any]:
     """The inputs for adapting a source's model: another source's images, and which of them are train images."""
-    files = {"splits": of_base(study, "splits.parquet"), "refusals": of_base(study, "refusals.json")}
+    files = {"splits": base_file(study, "splits.parquet"), "refusals": base_file(study, "refusals.json")}
     return files | {"parents": pools(study, source_of_adapter(study, source), "tar")}
 
 
@@ -97,7 +97,7 @@ def curated(sources: Iterable[str], extension: str) -> list[str]:
     return [f"results/curated/{source}.{extension}" for source in sources]
 
 
-def of_base(study: Study, file: str) -> str:
+def base_file(study: Study, file: str) -> str:
     """The path of a file about base sources only; if no source is derived, it is the file about all sources."""
     return f"results/{'base/' if derived_sources(study) else ''}{file}"
 
@@ -110,7 +110,7 @@ def split_of(study: Study, scenario: str, file: str) -> str:
     """
     if set(study["scenarios"][scenario]["train"]) & set(derived_sources(study)):
         return f"results/{file}"
-    return of_base(study, file)
+    return base_file(study, file)
 
 
 def parent_files(study: Study, source: str) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def parent_files(study: Study, source: str) -> dict[str, Any]:
     """
     if not (parent := parent_of(study, source)):
         return {}
-    files = {"splits": of_base(study, "splits.parquet"), "refusals": of_base(study, "refusals.json")}
+    files = {"splits": base_file(study, "splits.parquet"), "refusals": base_file(study, "refusals.json")}
     return files | {"parents": pools(study, parent, "tar")}
 
 

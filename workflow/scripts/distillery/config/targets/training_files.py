@@ -87,7 +87,7 @@ def teacher_file(number: int, file: str = "model.safetensors") -> str:
     return f"results/teacher/{f'seed{number}/' if number else ''}{file}"
 
 
-def chooser_files(study: Study, source: str) -> dict[str, str]:
+def filter_teacher_files(study: Study, source: str) -> dict[str, str]:
     """The teacher that filters a source's images; empty if none does."""
     return {"teacher": teacher_file(0)} if kept_by_teacher(study, source) else {}
 

@@ -41,7 +41,7 @@ def fit_teacher_scale(
     table = read_parquet(splits, ["source", "row", "label", "split"])
     here = np.isin(table["source"], list(sources)) & (table["split"] == "val")
     if not here.any():
-        raise UserError("teacher.zero_shot.trust_val: the common sources have no validation images to fit the scale on")
+        raise UserError("teacher.zero_shot.fit_scale: the common sources have no validation images to fit the scale on")
     val = gather(open_pixels(pixels, sources), table["source"][here], table["row"][here], table["label"][here])
     cosines, predicted = predict_classes(network, val.pixels)
     scale = fit_scale(torch.from_numpy(cosines), val.labels)

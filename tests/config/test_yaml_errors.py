@@ -1,11 +1,11 @@
-"""Slips in a configuration's YAML end in a plain message with file and line."""
+"""Errors in a configuration's YAML end in a plain message with file and line."""
 
 import pytest
 
 from distillery.config.reading import read_config
 from distillery.jobs import UserError
 
-SLIPS = {
+ERRORS = {
     "title: A\nseeds 3\nimage_size: 32\n": "line 2 has no colon",
     "title: A\nseeds 3\n": "line 2 has no colon",
     "title: A\nclasses\n  cat: {}\n  dog: {}\n": "line 2 has no colon",
@@ -54,10 +54,10 @@ def mistake(path, text):
     return str(error.value)
 
 
-@pytest.mark.parametrize("text", SLIPS, ids=range(len(SLIPS)))
+@pytest.mark.parametrize("text", ERRORS, ids=range(len(ERRORS)))
 def test_a_slip_is_one_line_with_its_file_and_line(tmp_path, text):
     said = mistake(tmp_path / "config.yaml", text)
-    assert said.startswith(f"config: {tmp_path}/config.yaml, {SLIPS[text]}") and "\n" not in said
+    assert said.startswith(f"config: {tmp_path}/config.yaml, {ERRORS[text]}") and "\n" not in said
 
 
 WHOLE = """\

@@ -13,7 +13,7 @@ FLOW = {"[": "]", "{": "}"}
 CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")  # marks of a merge conflict
 
 
-def explain_slip(text: str, error: yaml.YAMLError) -> str:
+def explain_yaml_error(text: str, error: yaml.YAMLError) -> str:
     """What is wrong with a text that is not valid YAML. It begins with the line: `line 7 has no colon; …`.
 
     Args:
