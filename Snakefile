@@ -22,9 +22,12 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/preflight.smk"
 include: "workflow/rules/acquire.smk"
+include: "workflow/rules/generate.smk"
 include: "workflow/rules/curate.smk"
 include: "workflow/rules/teach.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
