@@ -5,7 +5,7 @@ import pytest
 from page_statements import Statements, mismatches, numbers_in
 
 from distillery.page.sentences.quoting import Quoted, named_table, say
-from distillery.page.words import with_minus
+from distillery.page.words import typeset, with_terms
 
 ONE = pd.DataFrame({"scenario": ["a", "b"], "arm": ["kd", "kd"], "percent": ["9.50", "10.00"]})
 TABLES = {"one": ONE, "other": ONE.assign(percent=["1.5", ""])}
@@ -56,7 +56,16 @@ def test_statements_are_found_in_a_page():
     assert Statements(page).found == [("One , ", ["#table-a", "#table-b"]), ("Two < ", ["#table-c"])]
 
 
-def test_negative_numbers_have_a_minus_sign():
-    text = "from -10.0 to -0.5 points, sd-2 and 2-3, model a-1 (-3)"
-    assert with_minus(text) == "from −10.0 to −0.5 points, sd-2 and 2-3, model a-1 (−3)"
-    assert numbers_in(with_minus(text)) == numbers_in(text)
+def test_negative_numbers_have_a_minus_sign_and_a_percent_sign_stays_on_its_line():
+    text = "from -10.0 to -0.5 points, sd-2 and 2-3, model a-1 (-3), 35.00 %"
+    assert typeset(text) == "from −10.0 to −0.5 points, sd-2 and 2-3, model a-1 (−3), 35.00\N{NO-BREAK SPACE}%"
+    assert numbers_in(typeset(text)) == numbers_in(text)
+
+
+def test_a_term_is_explained_where_it_first_occurs():
+    first, second = map(
+        str, with_terms(["3 seeds & one seed, by Holm, in all <i>", "A seed of small_teacher, distilled"])
+    )
+    assert '">seeds</dfn> &amp; one seed, by <dfn' in first and first.endswith("in all &lt;i&gt;")
+    assert first.count("<dfn") == 2
+    assert second.count("<dfn") == 1 and second.endswith(">distilled</dfn>") and "A seed of small_teacher" in second

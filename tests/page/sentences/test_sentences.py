@@ -16,16 +16,18 @@ TITLES = source_titles({"google": "google", "bing": "bing"})
 def test_the_answer_is_the_first_comparison_and_the_set_of_the_best(tables):
     first, best = answer(tables)
     assert best.text == (
-        "Of the 4 small results 2 tie for best: distilled on 800 Google (45.20 %), distilled on 400 Google (40.10 %)."
+        "Of the 4 results 2 tie for best: distilled on 800 Google (45.20 %), distilled on 400 Google (40.10 %)."
     )
     assert first.text == (
-        "Distilling helped in 1 of 2 scenarios: by -1.2 to 10.1 percentage points. With 6 seeds, 1 of 2 is significant"
-        " (p corrected: Holm, within the question)."
+        "Distilled students are more accurate than those trained from scratch in 1 of 2 scenarios: by -1.2 to 10.1"
+        " percentage points. With 6 seeds, 1 of the 2 differences is significant (p corrected: Holm, within the"
+        " question)."
     )
     assert (first.tables, best.tables) == (("comparisons",), ("ranking", "summary"))
     one = tables | {"comparisons": tables["comparisons"][:1]}
     assert answer(one)[0].text == (
-        "Distilling helped, by 10.1 percentage points. With 6 seeds, the difference is significant (p = 0.012)."
+        "Distilled students are more accurate than those trained from scratch, by 10.1 percentage points. With 6 seeds,"
+        " the difference is significant (p = 0.012)."
     )
     tables["comparisons"]["verdict"] = ""
     assert "One seed gives no verdict" in answer(tables)[0].text
@@ -37,13 +39,18 @@ def test_the_answer_when_distilling_helps_everywhere_or_nowhere(tables):
         return answer(tables | {"comparisons": tables["comparisons"].assign(**changes)})[0].text
 
     assert said(difference=["5.04", "7.00"]).startswith(
-        "Distilling helped in all 2 scenarios, by 5.0 to 7.0 percentage points."
+        "Distilled students are more accurate than those trained from scratch in all 2 scenarios, by 5.0 to 7.0"
+        " percentage points."
     )
     assert said(difference=["-5.04", "-7.00"]).startswith(
-        "Distilling helped in none of 2 scenarios: the differences are -7.0 to -5.0 percentage points."
+        "Distilled students are more accurate than those trained from scratch in none of 2 scenarios: the differences"
+        " are -7.0 to -5.0 percentage points."
     )
     other = said(arm="dkd", difference=["5.04", "7.00"])
     assert other.startswith("Students of dkd are more accurate than from scratch in all 2 scenarios, by 5.0")
+    none = said(verdict="no significant difference")
+    assert "With 6 seeds, none of the 2 differences is significant (p corrected" in none
+    assert "With 6 seeds, all 2 differences are significant (p corrected" in said(verdict="better")
     # a comparison of two scenarios names no better arm
     assert said(versus_arm="kd").startswith(
         "Does it help? Of 2 tests (p corrected: Holm, within the question): better in 1"
@@ -54,13 +61,9 @@ def test_no_winner_is_named_of_many_or_of_one_seed(tables):
     many = pd.concat([tables["ranking"][2:]] * 4, ignore_index=True)
     assert answer(tables | {"ranking": many})[1].text.endswith("distilled on 800 Google (45.20 %), and 5 more.")
     one_seed = tables["ranking"].assign(among_best="")
-    assert answer(tables | {"ranking": one_seed})[1].text == (
-        "One seed cannot show which of the 4 small results is best."
-    )
+    assert answer(tables | {"ranking": one_seed})[1].text == ("One seed cannot show which of the 4 results is best.")
     winner = tables["ranking"].assign(among_best=["no", "no", "no", "yes"])
-    assert answer(tables | {"ranking": winner})[1].text == (
-        "Best of the 4 small results: distilled on 800 Google (45.20 %)."
-    )
+    assert answer(tables | {"ranking": winner})[1].text == ("Best of the 4 results: distilled on 800 Google (45.20 %).")
 
 
 def test_the_answer_is_given_for_each_size(tables):
@@ -179,7 +182,7 @@ def test_a_study_of_one_run_has_a_page_too(tables):
         "costs": tables["costs"][:0],
     }
     (best,) = answer(one)
-    assert best.text == "There is one small result: distilled on 800 Google (45.20 %)."
+    assert best.text == "There is one result: distilled on 800 Google (45.20 %)."
     assert {sentence.tables for sentence in insights(one)} == {
         (name,) for name in ("audit", "per_class", "confusion", "calibration", "agreement", "counts")}  # fmt: skip
 

@@ -28,7 +28,7 @@ from distillery.page.sentences.insights import insights
 from distillery.page.sentences.key_figures import key_figures
 from distillery.page.sentences.limitations import limitations
 from distillery.page.sentences.quoting import Tables
-from distillery.page.words import TERMS, with_minus
+from distillery.page.words import TERMS, explained, typeset, with_terms
 from distillery.storage.files import atomic_write
 from distillery.wording import plural
 
@@ -40,8 +40,8 @@ COMPARISON_COLUMNS = (
     ("p_holm", "p"), ("verdict", "verdict"), ("not_covered", "not covered"), ("detectable", "detectable"),
 )  # fmt: skip
 COMPARISON_CAPTION = (
-    "Differences in percentage points. Intervals and p cover other trainings and other test images; not covered is what"
-    " all runs share. Detectable: the smallest true difference found with a power of 80 %"
+    "Differences in percentage points. Intervals and p cover other trainings and other test images. Detectable: the"
+    " smallest true difference that would be found four times in five"
 )
 
 
@@ -95,9 +95,8 @@ def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
             sources=source_cards(study, tables, samples),
             scenarios=scenario_cards(study, tables),
             figures=figure_entries(files.figures, read_captions(files.captions)),
-            comparison_columns=with_p_title(COMPARISON_COLUMNS, tables["comparisons"]),
+            **comparison_table(tables["comparisons"]),
             p_title=p_title(tables["comparisons"]),
-            comparison_caption=COMPARISON_CAPTION,
             citation=bibtex(files.citation),
             arm_columns=ARM_COLUMNS,
             display_name=display_name,
@@ -105,6 +104,7 @@ def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
             source_with_title=partial(source_with_title, titles=study.titles),
             plural=plural,
             terms=TERMS,
+            term=explained,
             shown=len(tests.places),
             total=tests.total,
             style=style,
@@ -119,9 +119,9 @@ def write_page(study: StudyInfo, files: PageInputs, output: str | Path) -> None:
 
 def answer_section(study: StudyInfo, tables: Tables, chart: Chart) -> dict[str, Any]:
     """Template variables of the first screen."""
-    run = run_rows(tables["summary"])
+    run, sentences = run_rows(tables["summary"]), answer(tables)
     return {
-        "answer": answer(tables),
+        "answer": list(zip(sentences, with_terms(typeset(one.text) for one in sentences), strict=True)),
         "key_figures": key_figures(tables),
         "chart": chart,
         "next_line": NEXT_LINE,
@@ -130,6 +130,30 @@ def answer_section(study: StudyInfo, tables: Tables, chart: Chart) -> dict[str, 
         "filters": filters(study, chart),
         "seeds": _counted(run, "n_seeds", "seed"),
         "test_images": _counted(run, "n_test", "test image"),
+    }
+
+
+def comparison_table(comparisons: pd.DataFrame) -> dict[str, Any]:
+    """Template variables of the table of declared questions: its columns and caption.
+
+    What is the same in all rows stands in the caption: the question, and what is not covered. The scenario compared
+    with has a column only where it is another one.
+    """
+    same: set[str] = set()
+    before = after = ""
+    if comparisons["question"].nunique() == 1:
+        same.add("question")
+        before = comparisons["question"].iloc[0] + " "
+    if comparisons["not_covered"].nunique() == 1:
+        same.add("not_covered")
+        shared = comparisons["not_covered"].iloc[0]
+        after = f". Not covered, because all runs share it: {shared}" if shared else ""
+    if (comparisons["scenario"] == comparisons["versus_scenario"]).all():
+        same.add("versus_scenario")
+    columns = [(name, title) for name, title in COMPARISON_COLUMNS if name not in same]
+    return {
+        "comparison_columns": with_p_title(columns, comparisons),
+        "comparison_caption": before + COMPARISON_CAPTION + after,
     }
 
 
@@ -279,5 +303,5 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["minus"] = with_minus
+    environment.filters["typeset"] = typeset
     return environment

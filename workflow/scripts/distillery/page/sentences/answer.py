@@ -62,27 +62,29 @@ def best_sets(tables: Tables) -> list[Sentence]:
     ranking = named_table(tables, "ranking")
     classes = ranking.numbers("n_classes")
     families = ranking.where(classes == classes.max()).groups("size")
-    return [_best_set(family, named_table(tables, "summary")) for family in families]
+    return [_best_set(family, named_table(tables, "summary"), several=len(families) > 1) for family in families]
 
 
-def _best_set(family: NamedTable, summary: NamedTable) -> Sentence:
+def _best_set(family: NamedTable, summary: NamedTable, *, several: bool) -> Sentence:
     """One size's sentence.
 
     Args:
         family: the size's rows of `ranking.csv`.
         summary: `summary.csv`, which has the descriptions of train images.
+        several: whether the study has several sizes, so that the sentence names this one.
     """
     first = family.first()
+    size = "{first[size]} " if several else ""
     if len(family) == 1:
-        return say("There is one {first[size]} result: {one}.", one=_named(family, summary), first=first)
+        return say("There is one " + size + "result: {one}.", one=_named(family, summary), first=first)
     if first["among_best"] == "":
-        return say("One seed cannot show which of the {first[n_compared]} {first[size]} results is best.", first=first)
+        return say("One seed cannot show which of the {first[n_compared]} " + size + "results is best.", first=first)
     best = family.where(family["among_best"] == "yes")
     names = _named(best, summary)
     if len(best) == 1:
-        return say("Best of the {first[n_compared]} {first[size]} results: {names}.", first=first, names=names)
+        return say("Best of the {first[n_compared]} " + size + "results: {names}.", first=first, names=names)
     return say(
-        "Of the {first[n_compared]} {first[size]} results {count} tie for best: {names}.",
+        "Of the {first[n_compared]} " + size + "results {count} tie for best: {names}.",
         first=first, count=family.quote(len(best)), names=names,
     )  # fmt: skip
 

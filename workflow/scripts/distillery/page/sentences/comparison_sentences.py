@@ -42,7 +42,7 @@ def comparison_answer(table: NamedTable) -> Sentence:
 
 def _subject(first: TableRow) -> str:
     if (first["arm"], first["versus_arm"]) == ("kd", "scratch"):
-        return "Distilling helped"
+        return "Distilled students are more accurate than those trained from scratch"
     return f"Students of {first.arm} are more accurate than {display_name(first['versus_arm'])}"
 
 
@@ -62,12 +62,15 @@ def _significance(table: NamedTable) -> Sentence:
         found = {"p": decided.quote(p_phrase(decided.first()["p_holm"]))} | ({"seeds": seeds} if seeds else {})
         return say(lead + (verdict if seeds else verdict.capitalize()), **found)
     values["first"] = decided.first()
-    if significant:
-        values["count"], number = decided.quote(significant), "{count}"
+    if significant == len(decided):
+        number = "all {all} differences are"
+    elif significant:
+        values["count"] = decided.quote(significant)
+        number = "{count} of the {all} differences " + ("are" if significant > 1 else "is")
     else:
-        number = "none" if seeds else "None"
-    verb = "are" if significant > 1 else "is"
-    return say(lead + number + " of {all} " + verb + " significant (p corrected: {first[correction]}).", **values)
+        number = "none of the {all} differences is"
+    number = number if seeds else number[0].upper() + number[1:]
+    return say(lead + number + " significant (p corrected: {first[correction]}).", **values)
 
 
 def comparison_sentence(table: NamedTable) -> Sentence:

@@ -170,6 +170,6 @@ def _flagged_labels(tables: Tables, titles: Mapping[str, str]) -> Iterator[Sente
             yield say(
                 "Without flagged labels the accuracy changes most for {most[scenario]} ({most.arm}):"
                 " {most[mean_percent]} % of {most[n_test]} common test images, {most[unflagged_percent]} % of the"
-                " {most[n_unflagged]} unflagged ones. The flags favor students who agree with the teacher.",
+                " {most[n_unflagged]} unflagged ones. The flags favor students that agree with the teacher.",
                 most=tests.row(gains.abs().idxmax()),
             )
