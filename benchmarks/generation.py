@@ -45,8 +45,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from distillery.config.defaults import source_defaults
-from distillery.generation.diffusion_models import DiffusionSettings, compile_parts, load_pipeline, move_to_device
 from distillery.generation.image_plan import plan_image
+from distillery.generation.models.diffusion_models import (
+    DiffusionSettings,
+    compile_parts,
+    load_pipeline,
+    move_to_device,
+)
 from distillery.generation.prompts import ImagePrompt
 from distillery.generation.sampling import fitting_batch, generate_images, run_batch
 from distillery.storage.records import ImageRecord

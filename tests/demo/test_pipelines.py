@@ -19,7 +19,7 @@ def build(name, folder, seed=0, size=32):
 def test_the_seed_decides_every_file_and_the_global_state_is_restored(name, tmp_path):
     import torch
 
-    from distillery.generation.diffusion_models import hash_model
+    from distillery.generation.models.diffusion_models import hash_model
 
     before = torch.random.get_rng_state()
     one, same, other = (build(name, tmp_path / str(i), seed) for i, seed in enumerate([0, 0, 1]))

@@ -88,7 +88,7 @@ def test_every_known_word_is_one_token_and_others_are_spelled_in_bytes():
 
 @pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_files(tmp_path, monkeypatch):
-    from distillery.generation.diffusion_models import hash_model
+    from distillery.generation.models.diffusion_models import hash_model
     from distillery_demo import train_model as training
 
     before = torch.random.get_rng_state()

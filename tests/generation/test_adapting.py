@@ -11,9 +11,9 @@ from distillery.generation import adapting
 from distillery.generation.adapting import OF_SAMPLING, AdapterRecipe, adapt_unless_refused, train_adapter
 from distillery.generation.denoisers import denoiser_of
 from distillery.generation.diffusion import generate
-from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
 from distillery.generation.image_plan import plan_image
-from distillery.generation.lora import Lora, apply_lora, hash_lora, with_adapter
+from distillery.generation.models.diffusion_models import DiffusionSettings, load_pipeline
+from distillery.generation.models.lora import Lora, apply_lora, hash_lora, with_adapter
 from distillery.generation.parents import ParentImages
 from distillery.generation.prompts import ImagePrompt
 from distillery.generation.remake import lora_of, remake

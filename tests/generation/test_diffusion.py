@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from distillery.generation import diffusion, sampling
 from distillery.generation.diffusion import generate_share
-from distillery.generation.diffusion_models import DiffusionSettings
 from distillery.generation.image_plan import plan_image
+from distillery.generation.models.diffusion_models import DiffusionSettings
 from distillery.generation.prompts import ImagePrompt
 from distillery.jobs import UserError
 from distillery.storage.retrieved.pools import write_pool

@@ -12,8 +12,8 @@ from PIL import Image
 
 from distillery.generation import diffusion
 from distillery.generation.diffusion import generate, generate_share
-from distillery.generation.diffusion_models import DiffusionSettings
 from distillery.generation.image_plan import plan_image
+from distillery.generation.models.diffusion_models import DiffusionSettings
 from distillery.generation.parents import ParentImages, parents_of_job, read_starts, train_images_of
 from distillery.generation.prompts import LEVELS, ImagePrompt, prompt_for
 from distillery.generation.remake import remake, shard_of_parent

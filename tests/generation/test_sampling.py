@@ -11,9 +11,10 @@ import pytest
 from fake_generation import CAT, SOURCE, FakePipeline, images_of, pools_of
 from PIL import Image
 
-from distillery.generation import diffusion, diffusion_models, sampling
-from distillery.generation.diffusion_models import DiffusionSettings
+from distillery.generation import diffusion, sampling
 from distillery.generation.image_plan import plan_image
+from distillery.generation.models import diffusion_models
+from distillery.generation.models.diffusion_models import DiffusionSettings
 from distillery.generation.prompts import ImagePrompt
 from distillery.generation.sampling import why_unusable
 

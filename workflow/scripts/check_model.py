@@ -1,6 +1,6 @@
 """Check whether a diffusion source's model is accessible and runs on this machine, before its first image."""
 
-from distillery.generation.model_check import check_model
+from distillery.generation.models.model_check import check_model
 from distillery.jobs import job, with_crawl_policy
 from distillery.storage.retrieved.refused_pools import SourceRequest, run_check
 

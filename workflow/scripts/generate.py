@@ -1,7 +1,7 @@
 """Generate the images of a source: one pool for each class."""
 
 from distillery.generation.diffusion import generate
-from distillery.generation.lora import with_adapter
+from distillery.generation.models.lora import with_adapter
 from distillery.generation.parents import parents_of_job
 from distillery.generation.scoring.keeping import RejectedImages
 from distillery.generation.titles import words_of_job

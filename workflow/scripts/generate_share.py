@@ -1,7 +1,7 @@
 """Generate one job's share of a source's images into its store."""
 
 from distillery.generation.diffusion import generate_share
-from distillery.generation.lora import with_adapter
+from distillery.generation.models.lora import with_adapter
 from distillery.generation.parents import parents_of_job
 from distillery.generation.titles import words_of_job
 from distillery.jobs import job, with_crawl_policy

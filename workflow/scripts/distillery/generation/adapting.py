@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from distillery.generation.denoisers import Denoiser, denoiser_of
-from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
+from distillery.generation.models.diffusion_models import DiffusionSettings, load_pipeline
 from distillery.generation.parents import ParentImages, read_starts
 from distillery.generation.prompts import with_article
 from distillery.jobs import log, progress

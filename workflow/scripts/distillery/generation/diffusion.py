@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
 from distillery.generation.image_plan import GeneratedImages, GenerationPlan
+from distillery.generation.models.diffusion_models import DiffusionSettings, load_pipeline
 from distillery.generation.parents import ParentImages
 from distillery.generation.sampling import generate_images
 from distillery.generation.scoring.clip_scorer import ClipScorer

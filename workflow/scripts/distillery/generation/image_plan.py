@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from distillery.generation.diffusion_models import DiffusionSettings
+from distillery.generation.models.diffusion_models import DiffusionSettings
 from distillery.generation.parents import ParentImages
 from distillery.generation.prompts import ImagePrompt, prompt_for
 from distillery.generation.scoring.keeping import KeepRule

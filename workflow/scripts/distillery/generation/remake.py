@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from distillery.generation.diffusion_models import DiffusionSettings, hash_model, load_pipeline
-from distillery.generation.lora import Lora, hash_lora
+from distillery.generation.models.diffusion_models import DiffusionSettings, hash_model, load_pipeline
+from distillery.generation.models.lora import Lora, hash_lora
 from distillery.generation.sampling import generate_images
 from distillery.jobs import UserError
 from distillery.storage.files import atomic_write

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from distillery.generation.diffusion_models import DiffusionSettings
 from distillery.generation.embeddings import PromptEncoder
-from distillery.generation.hub import commit_of
+from distillery.generation.models.diffusion_models import DiffusionSettings
+from distillery.generation.models.hub import commit_of
 from distillery.generation.parents import read_starts
 from distillery.jobs import UserError, log, one_line
 from distillery.storage.records import ImageRecord

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.file_digests import sha256_of
-from distillery.generation.hub import commit_of
+from distillery.generation.models.hub import commit_of
 from distillery.jobs import UserError, one_line
 
 

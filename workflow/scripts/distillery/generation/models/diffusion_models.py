@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from distillery.generation.hub import check_access, is_cached, require_gpu
-from distillery.generation.lora import Lora, apply_lora
+from distillery.generation.models.hub import check_access, is_cached, require_gpu
+from distillery.generation.models.lora import Lora, apply_lora
 from distillery.jobs import UserError, log, one_line
 from distillery.storage.hub_access import hub_or_cache
 from distillery.storage.hub_errors import hub_error, model_name

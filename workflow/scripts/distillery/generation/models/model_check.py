@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from distillery.config.choices import COMMIT_PATTERN
-from distillery.generation.diffusion_models import available_model
-from distillery.generation.hub import check_access, commit_of, is_cached, require_gpu
+from distillery.generation.models.diffusion_models import available_model
+from distillery.generation.models.hub import check_access, commit_of, is_cached, require_gpu
 from distillery.jobs import log
 from distillery.storage.hub_errors import model_name
 from distillery.storage.retrieved.source_checks import SourceCheck, now

@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import HfApi, errors
 
-from distillery.generation import hub, model_check
+from distillery.generation.models import hub, model_check
 from distillery.jobs import UserError
 from distillery.storage.retrieved.refusals import Refusal
 

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 from fake_generation import DEFAULTS, SOURCE
 
-from distillery.generation import diffusion_models
-from distillery.generation.diffusion_models import DiffusionSettings, available_model, hash_model
+from distillery.generation.models import diffusion_models
+from distillery.generation.models.diffusion_models import DiffusionSettings, available_model, hash_model
 from distillery.jobs import UserError
 
 
@@ -91,7 +91,7 @@ def test_a_refusal_of_the_hub_ends_in_one_line(monkeypatch, name, message, wrapp
 
 OFFLINE = """
 import sys
-from distillery.generation.diffusion_models import DiffusionSettings, load_pipeline
+from distillery.generation.models.diffusion_models import DiffusionSettings, load_pipeline
 from distillery.storage.retrieved.refusals import Refusal
 settings = DiffusionSettings("someone/model", 1, "", 1, 64, "", "auto", "", (), 1, 90, False)
 try:
@@ -106,7 +106,7 @@ def test_without_a_network_a_model_is_refused_before_diffusers_is_imported(tmp_p
     command = ["unshare", "--net", "--map-root-user", sys.executable, "-c", OFFLINE]
     if not shutil.which("unshare") or subprocess.run([*command[:3], "true"], capture_output=True).returncode:
         pytest.skip("this machine cannot give a process its own network")
-    scripts = str(Path(__file__).parents[2] / "workflow" / "scripts")
+    scripts = str(Path(__file__).parents[3] / "workflow" / "scripts")
     environment = {"PYTHONPATH": scripts, "HF_HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     told, imported = run.stdout.splitlines()

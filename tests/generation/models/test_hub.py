@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from distillery.generation import hub
+from distillery.generation.models import hub
 from distillery.jobs import UserError
 from distillery.storage.retrieved.refusals import Refusal
 

@@ -1,0 +1,1 @@
+"""Diffusion models: a check before the first image, loading, and LoRA weights."""
