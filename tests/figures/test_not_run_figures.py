@@ -8,7 +8,7 @@ import pytest
 from distillery.analysis.study_tables.summary_table import SUMMARY_COLUMNS
 from distillery.figures import acquisition, registry
 from distillery.figures.sheets.contact_sheets import class_rows
-from distillery.figures.summary import _draw
+from distillery.figures.summary.summary_figure import _draw
 from distillery.jobs import UserError
 
 REASON = "google refused (captcha)"

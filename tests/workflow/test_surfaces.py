@@ -10,8 +10,8 @@ from distillery.analysis.formatting import p_phrase
 from distillery.analysis.study_tables.typesetting import escaped
 from distillery.analysis.table_files import read_table
 from distillery.display_names import display_name
-from distillery.figures import summary as summary_figure
 from distillery.figures.styles import row_style, save_figure
+from distillery.figures.summary import summary_figure
 
 from .conftest import rows
 

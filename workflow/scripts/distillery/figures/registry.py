@@ -19,7 +19,7 @@ from distillery.figures.diversity import plot_diversity
 from distillery.figures.layout import draw_footnote, draw_title_block, strip_height
 from distillery.figures.panels import MIN_WIDTH
 from distillery.figures.styles import panel_style, save_figure
-from distillery.figures.summary import plot_summary
+from distillery.figures.summary.summary_figure import plot_summary
 from distillery.jobs import UserError
 from distillery.splits.refused_sources import NONE_REFUSED, Refusals, refusals_text
 

@@ -10,9 +10,11 @@ from distillery.analysis.study_tables.summary_table import SUMMARY_COLUMNS
 from distillery.figures import acquisition
 from distillery.figures import diversity as diversity_figure
 from distillery.figures import layout as figure_layout
-from distillery.figures import summary as summary_figure
 from distillery.figures.styles import DISTILLED, DPI, FROM_SCRATCH, WIDTH, arm_styles, lines_of_arms, row_style
-from distillery.figures.summary import SIZES, lay_out_rows, plot_summary, published_pair
+from distillery.figures.summary import row_drawing, summary_figure
+from distillery.figures.summary.row_drawing import published_pair
+from distillery.figures.summary.row_layout import SIZES, lay_out_rows
+from distillery.figures.summary.summary_figure import plot_summary
 from distillery.jobs import UserError
 
 
@@ -95,7 +97,7 @@ def test_marks_and_bars_stand_at_the_numbers():
     table = made([row("a", "scratch", 30.0, low=27.0, high=33.0), row("a", "kd", 41.0, low=40.0, high=42.0)])
     figure, axes = plt.subplots()
     styles = arm_styles(["scratch", "kd"])
-    summary_figure._draw_arms(axes, table, styles, summary_figure._line_heights(0.0, table, styles))
+    row_drawing._draw_arms(axes, table, styles, row_drawing._line_heights(0.0, table, styles))
     drawn = [tuple(np.asarray(line.get_xdata(), dtype=float)) for line in axes.lines]
     heights = [set(line.get_ydata()) for line in axes.lines]
     plt.close(figure)
@@ -157,7 +159,7 @@ def test_published_numbers_come_from_the_website_else_the_notebook():
 
 def test_scenarios_of_an_untrained_model_say_so():
     table = made([row("a", "scratch", 10, untrained="SD2"), row("b", "scratch", 30)])
-    notes = [summary_figure._row_note(group) for _, group in table.groupby("scenario")]
+    notes = [row_drawing._row_note(group) for _, group in table.groupby("scenario")]
     assert notes[0].startswith("SD2: random weights") and "random" not in notes[1]
 
 

@@ -1,0 +1,1 @@
+"""The summary figure: all scenarios and arms in one image."""
