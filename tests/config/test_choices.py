@@ -12,7 +12,7 @@ def test_a_search_is_in_every_list_of_searches():
 
     lists = {
         "WebSearch in distillery/config/choices.py": WEB_SEARCHES,
-        "AnySource in distillery/config/models/sources.py": set(SOURCES) - set(OTHER_KINDS),
+        "AnySearch in distillery/config/models/search_sources.py": set(SOURCES) - set(OTHER_KINDS),
         "ENGINES in distillery/sources/engines/__init__.py": ENGINES,
         "SEARCHES in distillery/display_names.py": TITLES,
         "SEARCHES in distillery_demo/web_pages.py": SEARCHES,

@@ -178,3 +178,6 @@ class INaturalist(Fetching, FilteredSearch):
         description="Largest number of images to take from the results of one query. iNaturalist gives at most 10,000.",
     )
     filters: INaturalistFilters = section(FILTERS)
+
+
+AnySearch = Google | Bing | Openverse | Commons | INaturalist

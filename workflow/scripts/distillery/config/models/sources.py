@@ -9,7 +9,7 @@ from pydantic import Field
 from distillery.config.choices import Unavailable
 from distillery.config.models.diffusion_source import Diffusion
 from distillery.config.models.fields import KIND, UNAVAILABLE, Classes, ParquetData, Source, optional
-from distillery.config.models.search_sources import Bing, Commons, Fetching, Google, INaturalist, Openverse
+from distillery.config.models.search_sources import AnySearch, Fetching
 
 
 class Files(Source):
@@ -64,7 +64,7 @@ class HuggingFace(ParquetData, Source):
 
 
 AnySource = Annotated[
-    Google | Bing | Openverse | Commons | INaturalist | Urls | Folder | HuggingFace | Diffusion,
+    AnySearch | Urls | Folder | HuggingFace | Diffusion,
     Field(discriminator="kind"),
 ]
 # kind → model
