@@ -243,5 +243,7 @@ def test_the_command_takes_folders_of_images(tmp_path):
     assert done.stdout.startswith("pets/config.yaml: cat 10, dog 12 images, for a machine with"), done.stderr
     heavy = {"torch", "numpy", "pandas", "pyarrow", "pydantic", "snakemake", "PIL", "requests"}
     assert not heavy & {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    chosen = run("two", "--images", "photos", "dog", "cat", cwd=tmp_path)
+    assert chosen.stdout.startswith("two/config.yaml: dog 12, cat 10 images"), chosen.stderr
     lacks = run("other", "--unlabeled", "photos", cwd=tmp_path)
     assert lacks.returncode == 1 and "need --images" in lacks.stderr and lacks.stderr.count("\n") == 1

@@ -239,7 +239,10 @@ def _words(name: str) -> str:
 
 def _require_classes(classes: Sequence[str]) -> None:
     if len(classes) < 2:
-        raise UserError("A study needs at least two classes: python -m distillery.new tomatoes ripe rotten")
+        raise UserError(
+            "A study needs at least two classes: python -m distillery.new tomatoes ripe rotten. With your own images:"
+            " --images and a folder that holds one folder for each class."
+        )
     seen: dict[str, str] = {}
     for name in classes:
         if not re.fullmatch(NAME_PATTERN, name) or name in RESERVED_NAMES["classes"]:
@@ -336,7 +339,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="FOLDER",
         help="with --images: other images that train the teacher, in train/CLASS and test/CLASS; a CLIP by default",
     )
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)  # classes may follow an option
     try:
         if given.images:
             path, found, more = new_study_of_own_images(
