@@ -1,12 +1,14 @@
 """The teacher labels images without labels; those below the threshold are left out and counted."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from tiny_study import CLASSES, RECIPE, SIDE, SOURCES, draw
 
 from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.thumbnails import THUMBNAIL_SIDE
-from distillery.distillation.teachers.labels import LABELS_SCHEMA, LabeledPaths, label_images
+from distillery.distillation.teachers.labels import LABELS_SCHEMA, LabeledPaths, _label_line, label_images
 from distillery.figures.sheets.contact_sheets import SheetHeading
 from distillery.figures.sheets.left_out_sheets import left_out_sheet
 from distillery.jobs import UserError
@@ -146,3 +148,9 @@ def test_a_plan_names_the_classes_that_its_labels_do_not(study, tmp_path):
     write_parquet(tmp_path / "plan.parquet", columns, PLAN_SCHEMA)
     with pytest.raises(UserError, match="validation images of blue, but no train images of them"):
         read_planned_images(tmp_path / "plan.parquet", study.pixels, SOURCES, CLASSES)
+
+
+def test_the_terminal_says_how_many_images_got_a_label():
+    line = _label_line(Counter(cat=30, dog=34, horse=13), ["cat", "dog", "horse"], 120, 0.9)
+    assert line == "77 of 120 images labeled, fewest of class horse (13); unsure (below 0.9) of 43"
+    assert _label_line(Counter(cat=1), ["cat", "dog"], 1, 0) == "1 of 1 image labeled, fewest of class dog (0)"

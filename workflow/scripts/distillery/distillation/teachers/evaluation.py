@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from distillery.jobs import UserError, log
+from distillery.jobs import OUTCOME, UserError, log
 from distillery.models.adopted import AveragedNetwork
 from distillery.models.weights import load_weights
 from distillery.splits.planned_images import open_pixels
@@ -88,6 +88,11 @@ def evaluate_teacher(
         raise UserError(
             "teacher: there is no test image to test it on. Give split.test counts, or teacher.data images."
         )
+    accuracies = (
+        f"{100 * part['accuracy']:.1f} % of {'its own test images' if name == 'own_test' else name}"
+        for name, part in found.items()
+    )
+    log.log(OUTCOME, "correct on %s", ", ".join(accuracies))
     _warn_if_bad(found, trained.classes)
     metrics = {
         "network": trained.name,

@@ -6,6 +6,7 @@ from the unchanged image.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ import pyarrow as pa
 
 from distillery.curation.curated import CURATED_SCHEMA
 from distillery.curation.thumbnails import THUMBNAIL_SIDE
-from distillery.jobs import UserError, log
+from distillery.jobs import OUTCOME, UserError, log
 from distillery.storage.arrays import map_array, map_pixels, write_array
 from distillery.storage.files import atomic_path
 from distillery.storage.parquet import read_parquet, write_parquet
+from distillery.wording import plural
 
 TEACHER_UNSURE = "teacher unsure"  # reason why an image is left out
 LABELS_SCHEMA = pa.schema(
@@ -72,7 +74,7 @@ def label_images(
     curated, images = read_parquet(table, CURATED_SCHEMA.names), map_pixels(pixels)
     likely, probability = _likeliest(images, weights, classes, threads)
     sure = probability >= threshold
-    log.info("%d of %d images get a label: probability at least %.2f", sure.sum(), len(sure), threshold)
+    log.log(OUTCOME, "%s", _label_line(Counter(likely[sure]), classes, len(sure), threshold))
     places = np.flatnonzero(curated["kept"])
     rows = curated["row"][places]
     _label_rows(curated, places, likely[rows], probability[rows], sure[rows], np.cumsum(sure)[rows] - 1)
@@ -108,6 +110,13 @@ def _label_rows(
     for place, value, keeps in zip(places.tolist(), probability.tolist(), sure.tolist(), strict=True):
         if not keeps:
             curated["reason"][place] = f"{TEACHER_UNSURE}: {value:.3f}"
+
+
+def _label_line(found: Counter[str], classes: Sequence[str], images: int, threshold: float) -> str:
+    """What the labeling gave: `77 of 120 images labeled, fewest of class horse (13); unsure (below 0.9) of 43`."""
+    fewest, unsure = min(classes, key=lambda label: found[label]), images - found.total()
+    line = f"{found.total()} of {plural(images, 'image')} labeled, fewest of class {fewest} ({found[fewest]})"
+    return line + f"; unsure (below {threshold:g}) of {unsure}" * bool(unsure)
 
 
 def _likeliest(
