@@ -1,23 +1,20 @@
 """The main tables follow from the runs: counts, means, pairs, published numbers, in the configuration's order."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.analysis import agreement, breakdowns, calibration, comparisons, ranking
+from distillery.analysis import comparisons
 from distillery.analysis.statistics import estimate
-from distillery.analysis.study_tables import costs, curves
-from distillery.analysis.study_tables import published_comparison as published
 from distillery.analysis.study_tables.all_tables import tabulate_study
-from distillery.analysis.study_tables.counts_table import COUNT_COLUMNS, counts_table, reason_column
+from distillery.analysis.study_tables.counts_table import counts_table, reason_column
 from distillery.analysis.study_tables.plan_images import read_plan_counts, used_images
 from distillery.analysis.study_tables.runs_table import RUN_COLUMNS, read_run_tables, scenario_table
 from distillery.analysis.study_tables.summary_table import COMPARED, SUMMARY_COLUMNS, summary_table
-from distillery.analysis.study_tables.teacher_table import TEACHER_COLUMNS, teacher_table
+from distillery.analysis.study_tables.teacher_table import teacher_table
 from distillery.analysis.table_files import NAMES, read_table, write_table
 from distillery.display_names import source_titles, train_text
 from distillery.jobs import UserError
@@ -267,24 +264,6 @@ def test_train_text(counts, augment, text):
 def test_any_reason_gives_a_valid_column_name(reason):
     name = reason_column(reason)
     assert name.startswith("dropped_") and len(name) > 8 and name.isascii() and not {" ", ",", '"'} & set(name)
-
-
-TABLES = {
-    "runs": RUN_COLUMNS, "summary": SUMMARY_COLUMNS, "counts": COUNT_COLUMNS,
-    "teacher": TEACHER_COLUMNS, "comparisons": comparisons.COLUMNS, "ranking": ranking.COLUMNS,
-    "per_class": breakdowns.CLASS_COLUMNS, "test_sources": breakdowns.SOURCE_COLUMNS,
-    "confusion": breakdowns.CONFUSION_COLUMNS, "calibration": calibration.CALIBRATION_COLUMNS,
-    "reliability": calibration.RELIABILITY_COLUMNS, "agreement": agreement.COLUMNS, "curves": curves.COLUMNS,
-    "costs": costs.COLUMNS, "published": published.COLUMNS,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_documented_columns_are_the_written_ones(name):
-    text = (Path(__file__).parents[3] / "docs" / "tables.md").read_text()
-    section = text.partition(f"## `results/tables/{name}.csv`")[2].partition("\n## ")[0]
-    missing = [column for column in TABLES[name] if f"`{column}`" not in section and column != "note"]
-    assert section and not missing
 
 
 def test_metrics_with_a_whole_accuracy(write_run):
