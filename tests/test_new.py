@@ -230,7 +230,7 @@ def test_own_images_that_give_no_study_are_refused_before_anything_is_written(fo
             new.new_study_of_own_images(folder, images)
     photos("labeled/train", cat=1, dog=1)
     photos("enough", cat=10, dog=10)
-    with pytest.raises(UserError, match="--teacher-images: labeled/test does not exist"):
+    with pytest.raises(UserError, match="--teacher-images: labeled has no folder test. It needs train and test"):
         new.new_study_of_own_images(folder, "enough", teacher_images="labeled")
     with pytest.raises(UserError, match="--unlabeled: there is no nothing"):
         new.new_study_of_own_images(folder, "enough", unlabeled="nothing")

@@ -41,7 +41,7 @@ def test_more_seeds_images_and_fewer_tests_find_smaller_differences():
     # the interval does not cover variation that all runs share, so it is narrower, and the line says so
     shared = replace(PLAN, design=RunDesign())
     assert shared.detectable() < best and shared.line().endswith(
-        "4 times in 5; not covered: teacher, draw of train images (results/plan.md)"
+        "a smaller one less often; intervals do not cover: teacher, draw of train images (results/plan.md)"
     )
     assert "no verdict" in replace(PLAN, seeds=1).line()
     assert "2 test images: no verdict" in replace(PLAN, test_images=2).line()  # formally it would detect 1,000 points

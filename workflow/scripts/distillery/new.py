@@ -176,6 +176,11 @@ def new_study_of_own_images(
         )
     if teacher_images:
         for part in ("train", "test"):
+            if not Path(teacher_images, part).is_dir():
+                raise UserError(
+                    f"--teacher-images: {teacher_images} has no folder {part}. It needs train and test, and in each a"
+                    " folder of images for each class."
+                )
             count_by_class(Path(teacher_images, part), "--teacher-images", list(found))
     more = count_unlabeled(unlabeled, "--unlabeled") if unlabeled else 0
 

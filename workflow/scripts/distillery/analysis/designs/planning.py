@@ -96,11 +96,11 @@ class StudyPlan:
     def line(self) -> str:
         """The plan in one line, for the terminal."""
         found = self.detectable()
-        points = f"differences of about {found:.1f} points are found 4 times in 5"
+        points = f"they find a difference of {found:.1f} points 4 times in 5, a smaller one less often"
         if not found <= 100:  # points; NaN too
             points = "no verdict"
         missing = ", ".join(self.design.not_covered(np.arange(self.seeds)))
-        uncovered = f"; not covered: {missing}" if missing else ""
+        uncovered = f"; intervals do not cover: {missing}" if missing else ""
         return f"Plan: {self.seeds} seeds, {self.test_images:,} test images: {points}{uncovered} (results/plan.md)"
 
 
