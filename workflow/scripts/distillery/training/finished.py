@@ -19,14 +19,14 @@ from distillery.storage.files import atomic_write
 
 LIBRARY = Path(__file__).parents[2]  # holds the package
 # these and all that they import
-TRAINING_MODULES = ("distillery/distillation/student.py", "distillery/distillation/teachers/trained.py")
+TRAINING_MODULES = ("distillation/student.py", "distillation/methods/registry.py", "distillation/teachers/trained.py")
 RECORD = "finished.json"
 
 
 @cache
 def code_version() -> str:
     """A hash of all code that trains. Without it, a training resumed after an update could change its loss midway."""
-    return " ".join(code_hash(LIBRARY / module, LIBRARY) for module in TRAINING_MODULES)
+    return " ".join(code_hash(LIBRARY / "distillery" / module, LIBRARY) for module in TRAINING_MODULES)
 
 
 @dataclass(frozen=True)
