@@ -47,7 +47,6 @@ browser:
 
 demo: setup
 	$(BIN)/snakemake --directory demo --cores all
-	@echo "The demonstration's results: demo/results/report.html, demo/results/summary.png, demo/results/tables"
 
 check: setup
 	$(BIN)/ruff check .

@@ -82,8 +82,10 @@ def test_it_is_one_file_without_paths_of_this_machine(exported):
     assert b"stack_trace" not in data and b"architectures.py" not in data and b"layers.py" not in data
 
 
-def test_the_same_run_gives_the_same_bytes(exported, student):
-    student.export()
+def test_the_same_run_gives_the_same_bytes(exported, student, caplog):
+    with caplog.at_level("INFO"):
+        student.export()
+    assert f"{student.model.resolve()}, and its card beside it" in caplog.messages
     assert student.model.read_bytes() == exported.model.read_bytes()
     assert student.card.read_text() == exported.card.read_text()
 

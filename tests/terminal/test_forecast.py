@@ -46,6 +46,15 @@ def test_without_a_gpu_it_says_what_is_left_to_one_and_takes_other_networks(conf
     assert "networks for a machine without a GPU" in found["training"] and " no GPU)" in found[""]
 
 
+def test_the_demonstration_waits_for_no_site_and_its_model_is_small(monkeypatch):
+    monkeypatch.chdir(ROOT / "demo")
+    found = lines(read_config(ROOT / "demo" / "config.yaml"), [], CPU, 0)
+    assert "30 s  750 images of google and 750 images of bing, imitated on this machine" in found["crawling"]
+    amount, unit = found["generating"].split()[1:3]
+    assert unit == "s" and float(amount) < 20
+    assert "contact is empty" not in found[""]
+
+
 def test_the_speed_request_has_the_networks_that_the_study_trains(config):
     asked = speed_request_of(check_config(config, without_gpu=True))
     assert (asked.teacher["network"], asked.student["network"]) == ("convnet_m", "convnet_s")

@@ -11,6 +11,7 @@ import pytest
 from running import ROOT
 
 from distillery.terminal.lines import STOPS, Terminal, duration, job_name, short_reason
+from distillery.terminal.run_digest import run_digest
 
 SNAKEFILE = """
 import sys
@@ -101,3 +102,13 @@ def test_texts_of_durations_and_jobs():
     assert [duration(seconds) for seconds in (0.4, 99, 150, 7200, 1e6)] == ["0 s", "99 s", "2 min", "2.0 h", "12 days"]
     reason = "Missing output files: a, b, c; Code has changed since last execution"
     assert short_reason(reason) == "Missing output files: a and 2 more; Code has changed since last execution"
+
+
+def test_the_end_of_a_run_names_files_by_addresses_that_open_from_any_folder(tmp_path):
+    (tmp_path / "results").mkdir()
+    for name in ("summary.png", "report.html"):
+        (tmp_path / "results" / name).touch()
+    assert run_digest(tmp_path) == [
+        f"Figure: {(tmp_path / 'results/summary.png').as_uri()}",
+        f"Page:   {(tmp_path / 'results/report.html').as_uri()}",
+    ]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from distillery.deployment.card import CardSettings, write_card
 from distillery.deployment.student_facts import read_facts
 from distillery.display_names import not_run_text
-from distillery.jobs import UserError, log
+from distillery.jobs import OUTCOME, UserError, log
 from distillery.models.weights import load_weights
 from distillery.splits.refused_sources import RETRY
 from distillery.splits.scenario_plan import not_run_reason
@@ -103,6 +103,7 @@ def export_student(
     log.info(message, len(data), SAMPLES, difference)
     write_card(card, facts, settings, student, model=Path(model).name, size=len(data), opset=OPSET)
     atomic_write(model, data)
+    log.log(OUTCOME, "%s, and its card beside it", Path(model).resolve())
 
 
 def to_onnx(deployed: Deployed, side: int, metadata: dict[str, str]) -> bytes:

@@ -41,6 +41,7 @@ class Work:
         teacher_steps: of the teacher's training.
         networks: of the teacher, empty if the study trains none, and of the students.
         contact: the user's contact, sent with requests to sites.
+        imitated: whether a server on this machine imitates the searches, as in the demonstration.
         gpus: number of GPUs of the machine or cluster that runs the study.
         without_gpu: whether the study trains the networks for a machine without a GPU.
     """
@@ -51,6 +52,7 @@ class Work:
     teacher_steps: int
     networks: tuple[str, str]
     contact: str
+    imitated: bool
     gpus: int
     without_gpu: bool
 

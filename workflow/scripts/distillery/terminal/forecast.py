@@ -12,6 +12,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from distillery.storage.denoiser_weights import folder_weights
 from distillery.storage.retrieved.source_checks import SourceCheck
 from distillery.storage.work import Work
 from distillery.terminal.lines import duration
@@ -21,6 +22,7 @@ from distillery.wording import plural
 CHANGES_NO_RESULT = True
 
 CRAWL_SECONDS = 1.0  # per image; the limits of searches and sites matter more than the machine
+IMITATED_SECONDS = 0.02  # per image of a server on this machine
 IMAGE_BYTES = {"search": 200_000, "diffusion": 100_000}  # of a usual JPEG from a search and from a diffusion model
 COPIES = 2  # of every image: one in the store, one in the pool
 # seconds for a denoising step of a million pixels on an NVIDIA H200, which computes matrix products with H200_FLOPS:
@@ -28,6 +30,7 @@ COPIES = 2  # of every image: one in the store, one in the pool
 # medium (512 pixels, 28 steps)
 GENERATION_SECONDS = {"stable-diffusion-3": 0.049, "": 0.0194}
 H200_FLOPS = 7.0e14
+SD2_BYTES = 1.73e9  # of its denoiser's weights; the time of a model in a folder is proportional to its size
 
 
 def forecast(work: Work, checks: Sequence[SourceCheck], speed: Mapping[str, Any], folder: str | Path = ".") -> str:
@@ -54,7 +57,7 @@ def forecast(work: Work, checks: Sequence[SourceCheck], speed: Mapping[str, Any]
             ]
         ),
     ]
-    if work.searches and not work.contact:
+    if work.searches and not work.contact and not work.imitated:
         lines.append("contact is empty: sites cannot reach you, and Wikimedia Commons requires it")
     return "\n".join(lines) + "\n"
 
@@ -75,12 +78,14 @@ def _crawling(work: Work, refused: set[str]) -> tuple[str, str, str]:
     if not counts:
         return "crawling", "", ""
     text = " and ".join(f"{images:,} images of {kind}" for kind, images in counts.items())
+    if work.imitated:
+        return "crawling", duration(sum(counts.values()) * IMITATED_SECONDS), f"{text}, imitated on this machine"
     return "crawling", duration(max(counts.values()) * CRAWL_SECONDS), f"{text}, about one image a second from each"
 
 
 def _generating(work: Work, reasons: Mapping[str, str], speed: Mapping[str, Any]) -> tuple[str, str, str]:
     seconds = {
-        name: images * steps * pixels / 1e6 * _step_seconds(model) * H200_FLOPS / speed["flops"]
+        name: speed["start"] + images * steps * pixels / 1e6 * _step_seconds(model) * H200_FLOPS / speed["flops"]
         for name, (model, images, steps, pixels) in work.generated.items()
     }
     here = [name for name in seconds if name not in reasons]
@@ -95,6 +100,9 @@ def _generating(work: Work, reasons: Mapping[str, str], speed: Mapping[str, Any]
 
 
 def _step_seconds(model: str) -> float:
+    """Seconds for a denoising step of a million pixels on an NVIDIA H200."""
+    if sizes := folder_weights(Path(model)):
+        return GENERATION_SECONDS[""] * sum(sizes) / SD2_BYTES
     return next(seconds for part, seconds in GENERATION_SECONDS.items() if part in model)
 
 

@@ -188,7 +188,7 @@ class Terminal(logging.StreamHandler[TextIO]):
         lines = ["", *digest, f"This run took {duration(time.monotonic() - self.start)}."]
         if more := self.warned.total() - len(self.warned):
             lines += [f"{more} more warnings like those above: grep -rn WARNING results/logs"]
-        lines += [f"Full log: {os.path.relpath(path)}" for path in logs]
+        lines += [f"Full log: {os.path.abspath(path)}" for path in logs]
         if not success:
             lines += [f"{plural(len(self.failed), 'job')} failed. Fix the causes and run the same command again:"]
             lines += [f"  {name}: {reason}" for name, reason in self.failed.items()]

@@ -56,7 +56,7 @@ def _refused(folder: Path) -> Iterator[str]:
 
 def _where(folder: Path) -> Iterator[str]:
     if (folder / FIGURE).exists():
-        yield f"Figure: {folder / FIGURE}"
+        yield f"Figure: {(folder / FIGURE).resolve().as_uri()}"
     if (folder / PAGE).exists():
         yield f"Page:   {(folder / PAGE).resolve().as_uri()}"
     elif (folder / FIGURE).exists():

@@ -49,6 +49,7 @@ def work_of(study: Study, *, gpus: int, without_gpu: bool) -> Work:
         study["teacher"]["steps"] if trained else 0,
         (study["teacher"]["network"] if trained else "", study["student"]["network"]),
         study["contact"],
+        "demo" in study,
         gpus,
         without_gpu,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from distillery.config.choices import COMMIT_PATTERN
 from distillery.jobs import one_line
+from distillery.storage.denoiser_weights import denoiser_sizes, folder_weights
 from distillery.storage.hub_access import ask_hub
 from distillery.storage.hub_errors import hub_error, model_name
 from distillery.storage.retrieved.refusals import Refusal
@@ -15,8 +15,6 @@ from distillery.storage.retrieved.refusals import Refusal
 # size in bytes of a denoiser's weights file above which a CPU is too slow for a study. Stable Diffusion 2 has 1.7 GB in
 # half precision; the model of the demonstration has 14 MB.
 GPU_BYTES = 1_000_000_000
-DENOISERS = ("unet", "transformer", "prior")  # folders in a pipeline
-WEIGHTS = (".safetensors", ".bin")
 
 
 def is_cached(model: str, revision: str) -> bool:
@@ -93,10 +91,5 @@ def _weights(model: str, revision: str) -> list[int]:
             found = ask_hub(lambda: HfApi().model_info(model, revision=revision or None, files_metadata=True))
         except Exception:  # offline, gated or missing: loading the model will report it
             return []
-        return list(_denoiser_sizes((file.rfilename, file.size or 0) for file in found.siblings or ()))
-    files = ((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*.*"))
-    return list(_denoiser_sizes(files))
-
-
-def _denoiser_sizes(files: Iterable[tuple[str, int]]) -> Iterator[int]:
-    return (size for name, size in files if name.split("/")[0] in DENOISERS and name.endswith(WEIGHTS))
+        return list(denoiser_sizes((file.rfilename, file.size or 0) for file in found.siblings or ()))
+    return folder_weights(folder)
