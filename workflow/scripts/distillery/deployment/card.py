@@ -106,7 +106,7 @@ def _file(
     if measured["n_train"] != (planned := sum(counts.values()) + facts.copies):
         trained += f"; its recipe used {measured['n_train']:,} of these {planned:,}"
     found = {name: KINDS.get(settings.kinds[name], "images found by an image search") for name in counts}
-    sources = ", ".join(f"{source_title(name, settings.titles)} {what}" for name, what in found.items())
+    sources = "; ".join(f"{source_title(name, settings.titles)}: {what}" for name, what in found.items())
     yield from ("| | |", "|---|---|")
     yield f"| file | `{model}`, {_file_size(size)}, ONNX (opset {opset}), float32 |"
     yield f"| network | {student.name}, {measured['parameters']:,} weights |"
@@ -144,9 +144,9 @@ def _all_seeds(facts: StudentFacts) -> Iterator[str]:
     yield f"Over all {count} trainings, which differ only in their seed, the mean is {found['mean_percent']} %"
     if found["low"]:
         yield f"(95 % interval of the mean {found['low']} to {found['high']}; standard deviation {found['sd']} points;"
+        yield f"from {decimals(facts.accuracies.min())} to {decimals(facts.accuracies.max())} %)."
     else:
-        yield "(all equal, so that it is not known how much another would differ;"
-    yield f"from {decimals(facts.accuracies.min())} to {decimals(facts.accuracies.max())} %)."
+        yield "(all equal, so that it is not known how much another would differ)."
     yield f"Seed {facts.seed} is exported whatever its rank: a seed chosen by its test would have an accuracy that is"
     yield "too high."
     yield "For another training, or for other images of the same kinds, expect the mean.\n"
