@@ -169,6 +169,21 @@ def test_limitations_depend_on_the_study(tables):
     assert len(texts) == 3 and texts[0].startswith("A demonstration") and "model of SD2 has random weights" in texts[2]
 
 
+def test_students_that_may_only_guess_are_a_limitation(tables):
+    def said():
+        return [each.text for each in limitations(tables, TITLES) if "better than guessing" in each.text]
+
+    assert said() == []
+    tables["summary"]["n_classes"], tables["summary"]["n_test"] = "3", "54"
+    tables["summary"]["mean_percent"] = "34.26"
+    (text,) = said()
+    assert text.startswith(
+        "No student is clearly better than guessing: the best mean is 34.26 %, with 3 classes and 54"
+    )
+    tables["summary"].loc[0, "mean_percent"] = "50.00"  # more than two standard errors of 6.8 points
+    assert said() == []
+
+
 def test_a_study_of_one_run_has_a_page_too(tables):
     one = {
         name: table[table.get("scenario", "b") == "b"] if "scenario" in table else table

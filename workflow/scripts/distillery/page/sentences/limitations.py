@@ -10,6 +10,8 @@ from distillery.display_names import NO_TITLES, source_title
 from distillery.page.sentences.quoting import Sentence, TableRow, Tables, named_table, say
 from distillery.wording import span
 
+SURE = 2  # standard errors over test images by which an accuracy is clearly above that of guessing
+
 
 def limitations(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[Sentence]:
     """The sentences in the order of the page, without those that do not apply to the study.
@@ -23,8 +25,8 @@ def limitations(tables: Tables, titles: Mapping[str, str] = NO_TITLES) -> list[S
         for maker in (_teacher_mistakes, _weak_teacher, _leakage, _label_errors, _flagged_labels)
     )
     makers = (
-        _demonstration, _few_seeds, _not_covered, _small_differences, teacher_mistakes, weak_teacher, _shortfall,
-        _untrained_models, leakage, label_errors, flagged_labels,
+        _demonstration, _near_guessing, _few_seeds, _not_covered, _small_differences, teacher_mistakes, weak_teacher,
+        _shortfall, _untrained_models, leakage, label_errors, flagged_labels,
     )  # fmt: skip
     return [sentence for maker in makers for sentence in maker(tables)]
 
@@ -33,6 +35,22 @@ def _demonstration(tables: Tables) -> Iterator[Sentence]:
     first = named_table(tables, "summary").first()
     if first["note"]:
         yield say("{first[note]}: the numbers say nothing about photographs.", first=first)
+
+
+def _near_guessing(tables: Tables) -> Iterator[Sentence]:
+    """A study whose best students may only guess: their differences then say nothing about methods or sources."""
+    summary = named_table(tables, "summary")
+    reached = summary.numbers("mean_percent") / 100
+    if not reached.notna().any():
+        return
+    error = (reached * (1 - reached) / summary.numbers("n_test")) ** 0.5
+    if (reached - SURE * error <= 1 / summary.numbers("n_classes")).where(reached.notna(), True).all():
+        yield say(
+            "No student is clearly better than guessing: the best mean is {best[mean_percent]} %, with"
+            " {best[n_classes]} classes and {best[n_test]} test images. Differences then say nothing: train for more"
+            " steps, or on more images.",
+            best=summary.highest("mean_percent"),
+        )  # fmt: skip
 
 
 def _few_seeds(tables: Tables) -> Iterator[Sentence]:
