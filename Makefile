@@ -17,6 +17,7 @@ setup: .venv/.ready
 .venv/.ready: requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14) and "Distillery needs Python 3.11 to 3.14; set PYTHON=python3.x")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing 7 GB of packages into .venv, once: this takes minutes, most of them for the download."
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(HASHES) -r requirements.txt -c constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
