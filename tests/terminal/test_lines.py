@@ -95,6 +95,8 @@ def test_a_run_that_is_asked_to_end_says_once_that_it_waits_for_running_jobs():
     for _ in range(3):  # Snakemake says so again after each job
         handler.emit(logging.makeLogRecord({"msg": "Will exit after finishing currently running jobs (scheduler)."}))
     assert stream.getvalue().splitlines() == [STOPS]
+    handler.end([], [], success=False)
+    assert stream.getvalue().splitlines()[-1].startswith("It ended before all jobs were done")
 
 
 def test_texts_of_durations_and_jobs():

@@ -189,7 +189,9 @@ class Terminal(logging.StreamHandler[TextIO]):
         if more := self.warned.total() - len(self.warned):
             lines += [f"{more} more warnings like those above: grep -rn WARNING results/logs"]
         lines += [f"Full log: {os.path.abspath(path)}" for path in logs]
-        if not success:
+        if not success and not self.failed:
+            lines += ["It ended before all jobs were done. The same command goes on from here."]
+        elif not success:
             lines += [f"{plural(len(self.failed), 'job')} failed. Fix the causes and run the same command again:"]
             lines += [f"  {name}: {reason}" for name, reason in self.failed.items()]
         for line in lines:
