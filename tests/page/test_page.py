@@ -5,6 +5,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from distillery.page.flow import flow
 from distillery.page.render import bibtex, content_policy, read_captions, script_json
 
 
@@ -36,3 +37,9 @@ def test_captions_are_read_from_both_kinds(tmp_path):
     found = read_captions([str(tmp_path / name) for name in names])
     assert found["summary"] == {"title": "Summary", "caption": "Some words."}
     assert found["sizes"] == {"title": "T", "tables": [], "caption": "C"}
+
+
+def test_the_sketch_names_images_of_which_the_teacher_is_unsure(tables):
+    assert flow(tables, {}).removed == "corrupt and duplicate ones removed"
+    labeled = tables | {"counts": tables["counts"].assign(dropped_teacher_unsure="3")}
+    assert flow(labeled, {}).removed.endswith("removed, and those of which the teacher is unsure")

@@ -10,6 +10,7 @@ from distillery.display_names import source_title
 from distillery.page.sentences.quoting import Tables, numbers
 
 COUNTED = ("candidates", "retrieved", "kept", "train", "val", "test")
+REMOVED, UNSURE = "corrupt and duplicate ones removed", ", and those of which the teacher is unsure"
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Flow:
     Attributes:
         sources: a row per source, with its title and the counts of `COUNTED`, as text.
         totals: sums over the sources, by column.
+        removed: what the images are that are not kept.
         students: number of trainings.
         scenarios: number of scenarios that are run.
         teacher_percent: the teacher's accuracy on its own test images; empty if it has none.
@@ -26,6 +28,7 @@ class Flow:
 
     sources: list[dict[str, str]]
     totals: dict[str, str]
+    removed: str
     students: str
     scenarios: str
     teacher_percent: str
@@ -43,6 +46,7 @@ def flow(tables: Tables, titles: Mapping[str, str]) -> Flow:
             for source, row in sums.iterrows()
         ],
         totals={name: _count(sums[name].sum()) for name in named},
+        removed=REMOVED + UNSURE * ("dropped_teacher_unsure" in counts),
         students=_count(numbers(summary["n_seeds"]).sum()) if "n_seeds" in summary else "",
         scenarios=str(summary["scenario"].nunique()),
         teacher_percent=str(own.iloc[0]) if len(own) else "",
