@@ -41,8 +41,8 @@ class TrainingSettings:
     autoencoder_steps: int = 1600
     autoencoder_batch: int = 32
     autoencoder_lr: float = 2e-3
-    decoder_steps: int = 700
-    steps: int = 4400
+    decoder_steps: int = 1200
+    steps: int = 13_000
     batch: int = 32
     lr: float = 1e-3
     kl_weight: float = 1e-5  # of the divergence of the latents from a normal distribution
