@@ -25,7 +25,7 @@ def test_it_is_small_and_has_no_pickled_file():
 
 @pytest.mark.slow
 def test_the_teacher_of_the_demo_recognizes_its_images(tmp_path, monkeypatch):
-    # measured: 0.605 (docs/demo_model.md); chance is 0.1
+    # measured: see docs/demo_model.md; chance is 0.1
     import torch
 
     from distillery.curation.decoding import to_square
@@ -55,5 +55,6 @@ def test_the_teacher_of_the_demo_recognizes_its_images(tmp_path, monkeypatch):
     pixels = np.stack([to_square(Image.open(io.BytesIO(data)), side) for data in images])
     labels = np.repeat(np.arange(len(classes)), 20)
     correct = predict_classes(teacher, as_channels_last(pixels))[1] == labels
-    assert correct.mean() >= 0.5
-    assert sum(correct[labels == label].mean() > 0.2 for label in range(len(classes))) >= 7
+    by_class = {name: correct[labels == label].mean() for label, name in enumerate(classes)}
+    assert correct.mean() >= 0.75
+    assert min(by_class.values()) >= 0.4
