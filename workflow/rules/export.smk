@@ -25,7 +25,7 @@ rule export_student:
         title=study["title"],
         label=label_of_figures(),
         arm=lambda w: settings_of_arm(w.arm),
-        kinds=lambda w: {name: study["sources"][name]["kind"] for name in study["scenarios"][w.scenario]["train"]},
+        kinds=lambda w: kinds_on_card(w.scenario),
         untrained=untrained_sources(),
         titles=lambda w: titles_of_sources(pixel_sources(w.scenario)),
         code=code_of("export_student"),

@@ -148,3 +148,8 @@ def test_the_teacher_labels_no_image_it_was_trained_on(raw, phone, trained, tmp_
     other = copy.deepcopy(raw)
     other["sources"]["phone"]["path"] = "album"
     assert check_own_files(check_config(other)) == []
+
+
+def test_a_card_tells_from_where_images_without_labels_have_them(study):
+    assert derived.kinds_on_card(study, "large") == {"phone": "labels: teacher", "mine": "folder"}
+    assert derived.kinds_on_card(study, "as_they_are") == {"album": "labels: none"}

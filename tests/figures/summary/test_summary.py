@@ -93,6 +93,11 @@ def test_rows_are_grouped_by_size_and_do_not_overlap():
     assert layout.rows[-1].y + layout.rows[-1].height == pytest.approx(layout.height)
 
 
+def test_the_only_size_of_a_study_is_no_heading():
+    layout = lay_out_rows(made([row("s", "kd", 1, size="small"), row("t", "kd", 1, size="small")]))
+    assert [text for _, text in layout.headings] == ["Scenarios"]
+
+
 def test_marks_and_bars_stand_at_the_numbers():
     table = made([row("a", "scratch", 30.0, low=27.0, high=33.0), row("a", "kd", 41.0, low=40.0, high=42.0)])
     figure, axes = plt.subplots()

@@ -198,4 +198,7 @@ def progress(items: Iterable[T], total: int | None = None, label: str = "", unit
 def _progress_line(label: str, done: int, total: int | None, unit: str, seconds: float) -> str:
     speed = done / seconds
     line = f"{label}: {done}{f' of {total}' if total else ''} {unit}, {speed:.1f} {unit}/s"
-    return line + (f", {(total - done) / speed / 60:.0f} min left" if total and speed else "")
+    if not (total and speed):
+        return line
+    left = (total - done) / speed / 60
+    return line + (f", {left:.0f} min left" if left >= 1 else ", less than a minute left")

@@ -16,8 +16,10 @@ from distillery.display_names import display_name, source_title, train_text
 from distillery.models.weights import TrainedNetwork
 from distillery.storage.files import atomic_write
 
-# kind of a source → what its images are, if it is no search
+# kind of a source, or how it gets its labels → what its images are, if it is no search
 KINDS = {
+    "labels: teacher": "images that the teacher labeled",
+    "labels: none": "images without labels",
     "urls": "images from a list of addresses",
     "folder": "the study's own images",
     "huggingface": "images of a labeled data set",
@@ -33,7 +35,8 @@ class CardSettings:
         title: of the study.
         label: a note on all numbers, such as that they come from a demonstration; empty for a real study.
         arm: the arm's method and settings.
-        kinds: kind of each of the scenario's sources, in the order in which it names them.
+        kinds: kind of each of the scenario's sources, in the order in which it names them; `labels: teacher` or
+            `labels: none` for a source whose images have no labels of their own.
         untrained: sources whose diffusion model was never trained.
         titles: display names of these and of the sources of the test images.
     """

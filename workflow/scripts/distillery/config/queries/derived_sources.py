@@ -33,6 +33,15 @@ def unlabeled_sources(study: Study) -> list[str]:
     return [name for name, source in study["sources"].items() if source.get("labels")]
 
 
+def kinds_on_card(study: Study, scenario: str) -> dict[str, str]:
+    """Kind of each source that a scenario trains on; `labels: teacher` or `labels: none` if it has no labels."""
+    sources = {name: study["sources"][name] for name in study["scenarios"][scenario]["train"]}
+    return {
+        name: f"labels: {source['labels']}" if source.get("labels") else source["kind"]
+        for name, source in sources.items()
+    }
+
+
 def is_made_from_others(study: Study, source: str) -> bool:
     """Whether a source is made from another source's train images or titles, or chosen by the teacher."""
     others = parent_of(study, source) or source_of_titles(study, source) or source_of_adapter(study, source)

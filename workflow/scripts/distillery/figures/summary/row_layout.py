@@ -55,8 +55,9 @@ def lay_out_rows(table: pd.DataFrame) -> SummaryLayout:
     known = [size for size in SIZES if (sizes == size).any()]
     rows: list[SummaryRow] = []
     headings, y = [], 0.0
-    for size in known + [size for size in sizes.unique() if size not in SIZES]:
-        headings.append((y + 0.6 * HEADING, size.capitalize() or "Scenarios"))
+    found = known + [size for size in sizes.unique() if size not in SIZES]
+    for size in found:
+        headings.append((y + 0.6 * HEADING, size.capitalize() if size and len(found) > 1 else "Scenarios"))
         y += HEADING
         for _, group in table[sizes == size].groupby("scenario", sort=False):
             lines = lines_of_arms(list(run_rows(group)["arm"].unique()))
