@@ -9,10 +9,22 @@ import pytest
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 LIBRARY = SCRIPTS / "distillery"
 PACKAGES = (
-    *("top", "storage", "config", "terminal", "sources", "curation", "splits", "models", "training", "distillation"),
+    *(
+        "top",
+        "storage",
+        "config",
+        "terminal",
+        "sources",
+        "new",
+        "curation",
+        "splits",
+        "models",
+        "training",
+        "distillation",
+    ),
     *("generation", "analysis", "figures", "page", "deployment"),
 )
-ENTRY_POINTS = ("licenses.py", "new.py", "retry.py")  # programs, which may use every package
+ENTRY_POINTS = ("licenses.py", "retry.py")  # programs, which may use every package
 
 
 def package_of(module: str) -> str:

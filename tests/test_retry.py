@@ -8,7 +8,7 @@ import pytest
 
 from distillery import retry as command
 from distillery.jobs import UserError
-from distillery.new import ROOT
+from distillery.new.next_command import ROOT
 from distillery.retry import (
     forget_refusals,
     old_refusals,

@@ -3,7 +3,7 @@
 import pandas as pd
 import yaml
 
-from distillery.new import new_study
+from distillery.new.searched import new_study
 
 from .conftest import Study
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from distillery.jobs import UserError
-from distillery.new import ROOT, next_command
+from distillery.new.next_command import ROOT, next_command
 from distillery.storage.host.run_lock import require_no_run
 from distillery.storage.retrieved.attempts import FILE, count_attempt
 from distillery.storage.retrieved.refusals import refusal_of
