@@ -53,7 +53,8 @@ def of_a_study(tmp_path):
 def mapped(logits):
     """The expected logits if two of four classes are mapped to green."""
     p = torch.softmax(logits.double(), dim=1)
-    return torch.stack([p[:, 0], p[:, 1] + p[:, 2], p[:, 3]], dim=1).log().float()
+    p = torch.stack([p[:, 0], (p[:, 1] + p[:, 2]) / 2, p[:, 3]], dim=1)
+    return (p / p.sum(dim=1, keepdim=True)).log().float()
 
 
 # --- classes ----------------------------------------------------------------------------------------------------------
@@ -86,15 +87,24 @@ def test_a_mapped_logit_is_the_log_of_the_summed_probability_renormalized():
     logits = torch.tensor([[1.0, 2.0, 0.0, -1.0, 3.0]])
     p = torch.softmax(logits, dim=1)[0]
     kept = torch.stack([p[0], p[1] + p[2]]) / (p[0] + p[1] + p[2])
-    found = map_logits(logits, [[0], [1, 2], []])
+    found = map_logits(logits, [[0], [1, 2], []], "model")
     torch.testing.assert_close(found[0, :2], kept.log())
     assert found[0, 2] == FLOOR and torch.softmax(found, dim=1)[0, 2] < 1e-12
+
+
+def test_a_class_of_many_is_no_likelier_than_a_class_of_one_if_the_study_s_are_equally_frequent():
+    # Bayes: densities 0.2 of class 0; 0.5 and 0.1 of the two halves of the other class
+    density = torch.tensor([0.2, 0.5, 0.1])
+    logits = density.log()[None]  # a model whose three classes are equally frequent
+    wanted = torch.tensor([0.2, 0.3]) / 0.5
+    torch.testing.assert_close(map_logits(logits, [[0], [1, 2]], "study")[0].exp(), wanted)
+    torch.testing.assert_close(map_logits(logits, [[0], [1, 2]], "model")[0].exp(), torch.tensor([0.2, 0.6]) / 0.8)
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
-def test_a_checkpoint_of_a_study_teaches_its_classes_summed(of_a_study, views, tmp_path):
+def test_a_checkpoint_of_a_study_teaches_its_classes(of_a_study, views, tmp_path):
     path, network = of_a_study
     teacher = adopted(checkpoint(path, mapping=TABLE), tmp_path / "teacher.safetensors")
     torch.testing.assert_close(teacher(views), mapped(network(views)))

@@ -24,6 +24,7 @@ Augmentation = Literal["none", "color", "rotation"]
 TeacherKind = Literal["train", "checkpoint", "zero_shot", "several"]
 MemberKind = Literal["train", "checkpoint", "zero_shot"]
 OnnxOutput = Literal["logits", "probabilities"]
+ClassPrior = Literal["study", "model"]
 TeacherDataKind = Literal["cifar10", "folder", "huggingface", "sources", "drawn", "none"]
 Unavailable = Literal["stop", "skip"]
 ImageKind = Literal[

@@ -7,6 +7,7 @@ tensors, so that one safetensors file holds any of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,7 +54,7 @@ class AdoptedNetwork(nn.Module):
 class MappedNetwork(AdoptedNetwork):
     """A network of other classes, which are mapped to the study's.
 
-    `about` also has: network, outputs (number of its classes), mapping (see `map_logits`).
+    `about` also has: network, outputs (number of its classes), mapping and prior (see `map_logits`).
     """
 
     def __init__(self, about: dict[str, Any], mean: Sequence[float] = (0, 0, 0), std: Sequence[float] = (1, 1, 1)):
@@ -61,14 +62,14 @@ class MappedNetwork(AdoptedNetwork):
         self.network = build_network(about["network"], about["outputs"], about["side"])
 
     def forward(self, x: Tensor) -> Tensor:
-        return map_logits(self.network(self.prepare(x)), self.about["mapping"])
+        return map_logits(self.network(self.prepare(x)), self.about["mapping"], self.about["prior"])
 
 
 class OnnxNetwork(AdoptedNetwork):
     """An ONNX file, run by onnxruntime on the CPU.
 
     `about` also has: input (its name), channels_last and bytes (bool, whether the input is uint8), batch (0 for any),
-    probabilities (whether the output is these instead of logits), size (bytes of the file), mapping.
+    probabilities (whether the output is these instead of logits), size (bytes of the file), mapping, prior.
 
     Args:
         data: the file's bytes, uint8 [N].
@@ -99,9 +100,8 @@ class OnnxNetwork(AdoptedNetwork):
         size = self.about["batch"] or len(entries)
         parts = [self._run(entries[start : start + size], size) for start in range(0, len(entries), size)]
         outputs = torch.from_numpy(np.concatenate(parts)).to(x.device).float()
-        return map_logits(
-            outputs.clamp_min(1e-30).log() if self.about["probabilities"] else outputs, self.about["mapping"]
-        )
+        logits = outputs.clamp_min(1e-30).log() if self.about["probabilities"] else outputs
+        return map_logits(logits, self.about["mapping"], self.about["prior"])
 
     def _run(self, images: np.ndarray, size: int) -> np.ndarray:
         if self._session is None:
@@ -171,23 +171,30 @@ class AveragedNetwork(nn.Module):
         return torch.stack(parts).logsumexp(dim=0).clamp_min(FLOOR)
 
 
-def map_logits(logits: Tensor, mapping: Sequence[Sequence[int]]) -> Tensor:
+def map_logits(logits: Tensor, mapping: Sequence[Sequence[int]], prior: str) -> Tensor:
     """Logits of other classes → log-probabilities of the study's.
 
-    The probability of a study's class is the sum over the classes that it maps to. It is renormalized over all classes
-    of the study that map to any.
+    With prior `model`, the probability of a study's class is the sum over the classes that it maps to. The model takes
+    each of its own classes to be equally frequent, so a study's class of 118 of these is 118 times as likely before the
+    image is seen as a class of one. With prior `study`, each of the study's classes is equally likely, and its
+    probability is the mean (Saerens et al. 2002, equation 2.4). Both are renormalized over all classes of the study
+    that map to any.
 
     Args:
         logits: [B, K].
         mapping: for each of the study's C classes the indices of its classes, 0 to K − 1; may be empty.
+        prior: study or model.
 
     Returns:
         float32 [B, C], at least `FLOOR`.
     """
     whole = F.log_softmax(logits.float(), dim=1)
     nothing = torch.full_like(whole[:, 0], -torch.inf)
-    found = torch.stack([whole[:, list(part)].logsumexp(dim=1) if len(part) else nothing for part in mapping], dim=1)
-    return F.log_softmax(found, dim=1).clamp_min(FLOOR)
+    found = [
+        whole[:, list(part)].logsumexp(dim=1) - (math.log(len(part)) if prior == "study" else 0) if part else nothing
+        for part in mapping
+    ]
+    return F.log_softmax(torch.stack(found, dim=1), dim=1).clamp_min(FLOOR)
 
 
 def vision_model(about: dict[str, Any]) -> nn.Module:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from distillery.config.choices import MemberKind, OnnxOutput
+from distillery.config.choices import ClassPrior, MemberKind, OnnxOutput
 from distillery.config.models.fields import FullTexts, Name, Section, section
 
 Triple = Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -30,6 +30,11 @@ class CheckpointConfig(Section):
     mapping: dict[Name, FullTexts] = section(
         "For each class of the study, the model's classes that belong to it: names, indices in quotes, or ranges of"
         ' indices such as "151-268". A class without an entry is the model\'s class of the same name.'
+    )
+    prior: ClassPrior = Field(
+        "study",
+        description="What is equally frequent: the study's classes, or the model's. A class of the study gets the mean"
+        " probability of the model's classes that belong to it, or the sum.",
     )
     input_size: int = Field(0, ge=0, description="Side in pixels of the model's input; 0 for its usual size.")
     mean: Triple = Field(

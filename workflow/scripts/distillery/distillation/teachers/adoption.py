@@ -94,6 +94,7 @@ def _weights(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> t
         "interpolation": own["interpolation"] if own["interpolation"] in ("bilinear", "bicubic") else "bicubic",
     }
     about["mapping"] = map_classes(key, classes, names, about["outputs"], settings["mapping"])
+    about["prior"] = settings["prior"]
     network = MappedNetwork(about, *(part.tolist() for part in probe.statistics))
     _load(network.network, {f"model.{name}": value for name, value in tensors.items()}, path, settings["network"])
     return network, settings["network"]
@@ -112,6 +113,7 @@ def _study_weights(
         "side": settings["input_size"] or found.image_size,
         "interpolation": "bicubic",
         "mapping": map_classes(key, classes, found.classes, len(found.classes), settings["mapping"]),
+        "prior": settings["prior"],
     }
     network = MappedNetwork(about, found.network.mean.flatten().tolist(), found.network.std.flatten().tolist())
     network.network.load_state_dict(found.network.network.state_dict())
@@ -175,6 +177,7 @@ def _onnx(key: str, settings: Mapping[str, Any], classes: Sequence[str]) -> tupl
         "interpolation": "bicubic",
         "size": len(data),
         "mapping": map_classes(key, classes, names, outputs, settings["mapping"]),
+        "prior": settings["prior"],
     }
     mean, std = ([0.0] * 3, [1.0] * 3) if about["bytes"] else (settings["mean"], settings["std"])
     network = OnnxNetwork(about, mean, std, np.frombuffer(data, np.uint8).copy())
