@@ -118,7 +118,7 @@ def test_a_network_of_ours_starts_from_a_weights_file_of_ours(images, tmp_path):
 @pytest.mark.parametrize(
     ("pretrained", "message"),
     [
-        ("nowhere/at/all.safetensors", "nowhere/at/all.safetensors does not exist"),
+        ("nowhere/at/all.safetensors", "weights nowhere/at/all.safetensors do not exist"),
         ("model.pth", "is neither a .safetensors nor a folder with model.safetensors"),
         ("other.safetensors", "are not of network timm/test_efficientnet: they lack"),
         ("damaged.safetensors", "cannot be read"),
