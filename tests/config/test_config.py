@@ -118,6 +118,10 @@ MISTAKES = [
         {"classes": ["cat", "dog"]},
         r"classes: \['cat', 'dog'\] is not keys and values; write each as a key: {cat: , dog: }",
     ),
+    (
+        {"teacher": {"model": "openai/clip-vit-base-patch32"}},
+        r"teacher: unknown key model; known are .* Did you mean checkpoint.model or zero_shot.model\?",
+    ),
     ({"sorces": {}}, r"top level: unknown key sorces; known are title.* Did you mean sources\?"),
     (
         {"scenarios": {"small": {"google": 4}}},

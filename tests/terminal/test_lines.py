@@ -95,6 +95,10 @@ def test_a_run_that_is_asked_to_end_says_once_that_it_waits_for_running_jobs():
     for _ in range(3):  # Snakemake says so again after each job
         handler.emit(logging.makeLogRecord({"msg": "Will exit after finishing currently running jobs (scheduler)."}))
     assert stream.getvalue().splitlines() == [STOPS]
+    failed = {"event": "job_error", "jobid": 1, "rule_name": "train", "log": []}
+    handler.emit(logging.makeLogRecord(failed))
+    assert handler.failed == {"train": "it was ended with the run"}  # not for lack of memory
+    handler.failed.clear()
     handler.end([], [], success=False)
     assert stream.getvalue().splitlines()[-1].startswith("It ended before all jobs were done")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, get_args, get_origin
@@ -83,10 +82,9 @@ def _sentence(config: dict[str, Any], path: Path, errors: list[Any]) -> str:
     context = error.get("ctx", {})
     if kind == "extra_forbidden":
         unknown = sorted(str(each["loc"][-1]) for each in errors)
-        known = _known_keys(config, path)
-        return (
-            f"unknown key {', '.join(unknown)}; known are {', '.join(known)}{_meant(config, path, unknown[0], known)}"
-        )
+        model = _model_at(config, path)
+        known = ", ".join(model.model_fields)
+        return f"unknown key {', '.join(unknown)}; known are {known}{_meant(config, path, unknown[0], model)}"
     if kind == "missing":
         return f"key {', '.join(each['loc'][-1] for each in errors)} is missing"
     if kind == "union_tag_not_found":
@@ -118,8 +116,8 @@ def _sentence(config: dict[str, Any], path: Path, errors: list[Any]) -> str:
     return f"{_short(value)}: {error['msg']}"
 
 
-def _known_keys(config: dict[str, Any], path: Path) -> list[str]:
-    """The keys of the section at a path."""
+def _model_at(config: dict[str, Any], path: Path) -> type[Section]:
+    """The model of the section at a path."""
     model: type[Section] = Study
     by_name: Any = None  # the annotation of sections that the user names, such as those in sources
     for key in path:
@@ -127,15 +125,20 @@ def _known_keys(config: dict[str, Any], path: Path) -> list[str]:
         annotation = by_name or model.model_fields[key].annotation
         by_name = get_args(annotation)[1] if get_origin(annotation) is dict else None
         model = model_of(annotation, config) or model
-    return list(model.model_fields)
+    return model
 
 
-def _meant(config: dict[str, Any], path: Path, unknown: str, known: Sequence[str]) -> str:
+def _meant(config: dict[str, Any], path: Path, unknown: str, model: type[Section]) -> str:
     """The key that the user probably meant by an unknown one, as a question; empty if there is none."""
     if path[:1] == ("scenarios",) and len(path) == 2 and unknown in config.get("sources", {}):
         return f". Did you mean train: {{{unknown}: …}}?"
-    near = get_close_matches(unknown, known, n=1, cutoff=0.7)
-    return f". Did you mean {near[0]}?" if near else ""
+    deeper = [
+        f"{name}.{unknown}"
+        for name, field in model.model_fields.items()
+        if (inner := model_of(field.annotation, {})) and unknown in inner.model_fields
+    ]
+    near = deeper or get_close_matches(unknown, model.model_fields, n=1, cutoff=0.7)
+    return f". Did you mean {' or '.join(near)}?" if near else ""
 
 
 def _hint(wanted: str, value: Any) -> str:

@@ -42,6 +42,7 @@ NO_REASON = (
     "it gave no reason. It was killed or could not start, in most cases for lack of memory: run fewer jobs at a time"
     " (--cores 1), or use a machine with more memory"
 )
+ENDED = "it was ended with the run"
 # warnings that differ only in class and numbers are shown once
 OF_ONE_CLASS = re.compile(r"class [\w-]+|\d[\d,.]*")
 # a line of a job's log, as `jobs.start_logging` writes it
@@ -174,7 +175,7 @@ class Terminal(logging.StreamHandler[TextIO]):
         yield from self._new_warnings(job)
         reasons = [message for path in job.logs for message in logged(path, "ERROR")]
         where = f" (log: {', '.join(job.logs)})" if job.logs else ""
-        self.failed[job.name] = (reasons[-1] if reasons else NO_REASON) + where
+        self.failed[job.name] = (reasons[-1] if reasons else ENDED if self.stopping else NO_REASON) + where
         yield f"{time.strftime('%H:%M')} failed: {job.name}"
 
     def end(self, digest: Sequence[str], logs: Sequence[str], *, success: bool) -> None:
