@@ -110,13 +110,15 @@ def _configuration(path: Path, images: OwnImages, subject: str) -> str:
     fewest = min(images.found.values())  # each class gives as many
     scenarios = _scenarios(images, fewest)
     seen = chosen.image_size if images.for_teacher else 2 * chosen.image_size  # by the teacher
-    place = _seen_from(path, images.unlabeled)
+    unlabeled = NO_UNLABELED
+    if images.found_unlabeled:
+        unlabeled = OWN_UNLABELED.format(_seen_from(path, images.unlabeled), images.found_unlabeled)
     values = {
         "title": scalar(f"{in_words(path.parent.resolve().name).capitalize() or 'Images'}: {', '.join(images.found)}"),
         "machine": chosen.machine,
         "classes": "\n".join(f"  {scalar(name)}: # {number} images" for name, number in images.found.items()),
         "images": _seen_from(path, images.folder),
-        "unlabeled": OWN_UNLABELED.format(place, images.found_unlabeled) if images.found_unlabeled else NO_UNLABELED,
+        "unlabeled": unlabeled,
         "test": fewest * 3 // 10 * classes,
         "seen": seen,
         "leakage": LEAKAGE if images.for_teacher else "",

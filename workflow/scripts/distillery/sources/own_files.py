@@ -21,7 +21,7 @@ from distillery.sources.address_lists import count_addresses, none_of
 from distillery.sources.folders.finding import class_place, count_images, instead_of_images, listing_of
 from distillery.sources.folders.names import is_image_by_name
 from distillery.sources.pages.saved import other_files, saved_files
-from distillery.storage.files import is_hidden
+from distillery.storage.files import visible_entries
 
 WEIGHTS, PICKLED = (".safetensors", ".onnx"), (".pth", ".pt", ".ckpt")
 
@@ -81,8 +81,8 @@ def _require_teacher_files(study: Study) -> None:
             path = settings.get(key, "")
             is_file = key == "labels" or path.endswith((*WEIGHTS, *PICKLED)) or path.count("/") > 1
             where = f"{name}.{member['kind']}.{key}"
-            if path and is_file and not Path(path).exists():
-                raise config_error(f"{where}: {path} does not exist (paths are relative to the study's folder)")
+            if path and is_file:
+                _require_exists(where, Path(path))
             if path.endswith(PICKLED):
                 raise config_error(
                     f"{where}: {path} may run code when it is loaded, so it is not read; docs/teachers.md says how to"
@@ -131,9 +131,13 @@ def _without_addresses(study: Study) -> Iterator[str]:
         yield from _shortfalls(study, own, {label: found[label] for label in own.labels})
 
 
+def _require_exists(key: str, path: Path) -> None:
+    if not path.exists():
+        raise config_error(f"{key}: {path} does not exist (paths are relative to the study's folder)")
+
+
 def _require_path(own: OwnPath) -> None:
-    if not own.path.exists():
-        raise config_error(f"{own.key}: {own.path} does not exist (paths are relative to the study's folder)")
+    _require_exists(own.key, own.path)
     missing = [label for label in own.labels if class_place(own.path, label, own.inside) is None]
     if missing:
         folder = own.path / own.inside
@@ -149,9 +153,7 @@ def _require_path(own: OwnPath) -> None:
 
 def _folder_inside(folder: Path, labels: Iterable[str]) -> Path | None:
     """The only folder in a folder, if it has all classes: a wrapper, as archives often have."""
-    inside = (
-        [entry for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry.name)] if folder.is_dir() else []
-    )
+    inside = [entry for entry in visible_entries(folder) if entry.is_dir()] if folder.is_dir() else []
     return inside[0] if len(inside) == 1 and all(class_place(inside[0], label) for label in labels) else None
 
 

@@ -79,6 +79,11 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in SYSTEM_NAMES
 
 
+def visible_entries(folder: Path) -> list[Path]:
+    """The files and folders in a folder that are not hidden, by name."""
+    return sorted(entry for entry in folder.iterdir() if not is_hidden(entry.name))
+
+
 def files_below(folder: str | Path) -> dict[str, Path]:
     """The files below a folder by their paths within it (with `/`), sorted; without hidden and system files.
 

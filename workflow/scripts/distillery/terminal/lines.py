@@ -132,8 +132,8 @@ class Terminal(logging.StreamHandler[TextIO]):
 
     def _message(self, text: str) -> list[str]:
         if text.startswith(STOPPING):
-            said, self.stopping = self.stopping, True
-            return [] if said else [STOPS]
+            known, self.stopping = self.stopping, True
+            return [] if known else [STOPS]
         return [] if text.startswith(OMITTED) else [text]
 
     def _stats(self, record: logging.LogRecord) -> Iterator[str]:

@@ -35,11 +35,9 @@ def unlabeled_sources(study: Study) -> list[str]:
 
 def kinds_on_card(study: Study, scenario: str) -> dict[str, str]:
     """Kind of each source that a scenario trains on; `labels: teacher` or `labels: none` if it has no labels."""
-    sources = {name: study["sources"][name] for name in study["scenarios"][scenario]["train"]}
-    return {
-        name: f"labels: {source['labels']}" if source.get("labels") else source["kind"]
-        for name, source in sources.items()
-    }
+    kinds = {name: study["sources"][name]["kind"] for name in study["scenarios"][scenario]["train"]}
+    unlabeled = [name for name in unlabeled_sources(study) if name in kinds]
+    return kinds | {name: f"labels: {study['sources'][name]['labels']}" for name in unlabeled}
 
 
 def is_made_from_others(study: Study, source: str) -> bool:

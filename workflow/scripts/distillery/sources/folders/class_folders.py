@@ -9,7 +9,7 @@ from distillery.jobs import UserError
 from distillery.sources.folders.archives import SUFFIXES
 from distillery.sources.folders.finding import count_images, find_unlabeled, instead_of_images, listing_of
 from distillery.sources.folders.names import is_image_by_name, is_unread
-from distillery.storage.files import is_hidden
+from distillery.storage.files import visible_entries
 
 
 def count_by_class(folder: str | Path, where: str, classes: Sequence[str] = ()) -> dict[str, int]:
@@ -59,15 +59,14 @@ def count_unlabeled(folder: str | Path, where: str) -> int:
 
 def _classes_in(folder: Path) -> list[str]:
     """The names of the folders and archives in a folder, without suffix, sorted."""
-    entries = [entry for entry in folder.iterdir() if not is_hidden(entry.name)]
+    entries = visible_entries(folder)
     archives = {entry.stem for entry in entries if entry.is_file() and entry.suffix in SUFFIXES}
     return sorted({entry.name for entry in entries if entry.is_dir()} | archives)
 
 
 def _one_level_too_high(folder: Path, found: Sequence[str]) -> Path | None:
     """The first folder in a folder, if all that is in it are folders of folders: a wrapper, or train and test."""
-    inside = [entry for name in found if (folder / name).is_dir() for entry in (folder / name).iterdir()]
-    inside = [entry for entry in inside if not is_hidden(entry.name)]
+    inside = [entry for name in found if (folder / name).is_dir() for entry in visible_entries(folder / name)]
     if not inside or any(entry.is_file() for entry in inside):
         return None
     names = [entry.name for entry in inside]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from distillery.jobs import UserError, log
 from distillery.sources.folders.archives import SUFFIXES, Member, read_archive
 from distillery.sources.folders.names import is_image_by_name, is_unread, may_be_image, suffix_of
-from distillery.storage.files import files_below, is_hidden
+from distillery.storage.files import files_below, visible_entries
 from distillery.storage.retrieved.pools import MAGIC_BYTES, extension
 from distillery.storage.texts import clean_text
 from distillery.storage.urls import MAX_URL
@@ -81,7 +81,7 @@ def _instead_of_class(names: Iterable[str]) -> str:
 
 def listing_of(folder: Path) -> str:
     """A sentence that lists what is in a folder, for a message; begins with a space."""
-    there = sorted(entry.name for entry in folder.iterdir() if not is_hidden(entry.name))
+    there = [entry.name for entry in visible_entries(folder)]
     more = f" and {len(there) - MOST_NAMES} more" if len(there) > MOST_NAMES else ""
     return f" It has {', '.join(there[:MOST_NAMES])}{more}." if there else " It is empty."
 
